@@ -1,0 +1,80 @@
+//! The daemon: `azlin.toml`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use toml::de::DeValue;
+use url::Url;
+
+use super::problem::Problems;
+use super::reader::{File, number};
+use super::value::{base_url, duration};
+
+/// The daemon's configuration. Every key has a default, so the file may be absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonConfig {
+    /// How often the queue is looked at.
+    pub poll_queue: Duration,
+    /// How often the health of runners and VMs is looked at.
+    pub poll_health: Duration,
+    /// Provisioning operations at once, over all fleets.
+    pub max_concurrent_provisioning: u32,
+    /// The longest that one request may take.
+    pub request_timeout: Duration,
+    /// GitHub's REST API.
+    pub github_api_url: Url,
+    /// Azure Resource Manager.
+    pub resource_manager_url: Url,
+    /// Where the daemon answers `/healthz`.
+    pub listen: SocketAddr,
+}
+
+impl DaemonConfig {
+    /// Reads `azlin.toml`; an empty text gives every default. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its line.
+    pub fn parse(file: &str, source: &str) -> Result<DaemonConfig, Problems> {
+        let file = File::new(file, source);
+        let mut top = file.root();
+        let mut poll = top.table("poll");
+        let mut limits = top.table("limits");
+        let mut github = top.table("github");
+        let mut azure = top.table("azure");
+        let mut http = top.table("http");
+        for key in ["app_id", "installation_id"] {
+            if let Some((_, span)) = github.spanned(key, number(1..=u32::MAX)) {
+                let message = "this version does not sign in as a GitHub App".to_owned();
+                github.wrong(span, key, message, Some("remove it, and set GITHUB_TOKEN".to_owned()));
+            }
+        }
+        let config = DaemonConfig {
+            poll_queue: poll.or("queue", Duration::from_secs(60), duration(1)),
+            poll_health: poll.or("health", Duration::from_secs(120), duration(1)),
+            max_concurrent_provisioning: limits.or("max_concurrent_provisioning", 10, number(1..=1000)),
+            request_timeout: limits.or("request_timeout", Duration::from_secs(30), duration(1)),
+            github_api_url: github
+                .optional("api_url", base_url)
+                .unwrap_or_else(|| known("https://api.github.com")),
+            resource_manager_url: azure
+                .optional("resource_manager_url", base_url)
+                .unwrap_or_else(|| known("https://management.azure.com")),
+            listen: http.or("listen", SocketAddr::from(([127, 0, 0, 1], 9469)), address),
+        };
+        for table in [poll, limits, github, azure, http, top] {
+            table.finish();
+        }
+        file.finish(Some(config))
+    }
+}
+
+fn known(url: &str) -> Url {
+    Url::parse(url).expect("a URL that is written in this file is valid")
+}
+
+fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
+    value
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| "an IP address and a port, such as \"127.0.0.1:9469\"".to_owned())
+}

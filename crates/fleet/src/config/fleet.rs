@@ -1,0 +1,271 @@
+//! One fleet: `fleets/<pool>.toml`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use toml::de::DeValue;
+
+use super::problem::Problems;
+use super::reader::{File, Table, flag, list, name, number, text};
+use super::value::duration;
+use super::vm::VmConfig;
+use crate::names::{AccountName, Label, PoolName, RepoSlug, Scope};
+
+/// How far a fleet is scaled. Defaults: SPEC, Scaling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScalingConfig {
+    /// Runners kept available without any job.
+    pub min_runners: u32,
+    /// VMs that the fleet never exceeds.
+    pub max_runners: u32,
+    /// Pending jobs that one runner is counted for.
+    pub jobs_per_runner: u32,
+    /// How far the target must be above the available runners before some are added.
+    pub scale_up_threshold: u32,
+    /// How far the target must be below the available runners before some are removed.
+    pub scale_down_threshold: u32,
+    /// The least time between two scaling actions.
+    pub cooldown: Duration,
+    /// How long a job may wait before thresholds and cooldown are set aside.
+    pub max_queue_wait: Duration,
+    /// How many runners the fleet has, whatever the queue: set by `scale --count`.
+    pub manual_count: Option<u32>,
+}
+
+impl Default for ScalingConfig {
+    fn default() -> Self {
+        ScalingConfig {
+            min_runners: 0,
+            max_runners: 10,
+            jobs_per_runner: 2,
+            scale_up_threshold: 2,
+            scale_down_threshold: 0,
+            cooldown: Duration::from_secs(300),
+            max_queue_wait: Duration::from_secs(60),
+            manual_count: None,
+        }
+    }
+}
+
+/// How long a runner lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LifecycleConfig {
+    /// Jobs that a runner takes before it is removed; 1 makes it ephemeral.
+    pub max_job_count: u32,
+    /// The age at which an idle runner is replaced.
+    pub rotation_interval: Duration,
+    /// From creation to online; past it a runner is replaced.
+    pub boot_timeout: Duration,
+    /// How long a runner without a job may be offline before it is replaced.
+    pub offline_timeout: Duration,
+}
+
+impl Default for LifecycleConfig {
+    fn default() -> Self {
+        LifecycleConfig {
+            max_job_count: 1,
+            rotation_interval: Duration::from_secs(24 * 3600),
+            boot_timeout: Duration::from_secs(600),
+            offline_timeout: Duration::from_secs(300),
+        }
+    }
+}
+
+/// How a VM becomes a runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bootstrap {
+    /// The VM installs itself from its custom data: nothing listens, and no registration token
+    /// leaves the daemon.
+    CloudInit,
+}
+
+/// A fleet, as its file has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fleet {
+    /// The stem of its file.
+    pub name: PoolName,
+    /// Whether it serves jobs. A fleet that is not enabled is drained.
+    pub enabled: bool,
+    /// Where its runners are registered.
+    pub scope: Scope,
+    /// Its labels, beside the implicit ones.
+    pub labels: Vec<Label>,
+    /// The runner group of an organisation or enterprise.
+    pub runner_group: Option<String>,
+    /// Of several fleets that match a job, the lowest takes it.
+    pub priority: u32,
+    /// How far it scales.
+    pub scaling: ScalingConfig,
+    /// How long its runners live.
+    pub lifecycle: LifecycleConfig,
+    /// How its VMs become runners.
+    pub bootstrap: Bootstrap,
+    /// Its VMs.
+    pub vm: VmConfig,
+    /// Made once, when the file is read: each tick compares it with every VM's.
+    config_hash: String,
+}
+
+impl Fleet {
+    /// Reads a fleet's file. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its line.
+    pub fn parse(file: &str, pool: PoolName, source: &str) -> Result<Fleet, Problems> {
+        let file = File::new(file, source);
+        let fleet = read(pool, file.root());
+        file.finish(fleet)
+    }
+
+    /// The labels that each of its runners has without being told: GitHub docs, Using self-hosted
+    /// runners in a workflow.
+    pub fn implicit_labels(&self) -> [&'static str; 3] {
+        ["self-hosted", "Linux", self.vm.architecture().label()]
+    }
+
+    /// The hash of all that shapes a VM and its runner. A runner of another hash is rolled.
+    /// Scaling is not in it: changing how many does not change which.
+    pub fn config_hash(&self) -> &str {
+        &self.config_hash
+    }
+
+    /// The hash of what decides how many runners there are. A cooldown that began under another
+    /// one does not hold back.
+    pub fn scaling_hash(&self) -> String {
+        let text = format!("{:?} {} {:?}", self.scaling, self.enabled, self.labels);
+        format!("{:016x}", crate::fnv1a([text.as_bytes()]))
+    }
+}
+
+fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
+    let enabled = top.or("enabled", true, flag);
+    let scope = scope(&mut top);
+    let labels = top.or("labels", Vec::new(), list(name::<Label>));
+    let group = top.spanned("runner_group", text);
+    if let (Some((_, span)), Some(Scope::Repo(_))) = (&group, &scope) {
+        let help = "remove it: only organisations and enterprises have runner groups".to_owned();
+        top.wrong(span.clone(), "runner_group", "a repository has no runner groups".to_owned(), Some(help));
+    }
+    let priority = top.or("priority", 100, number(0..=u32::MAX));
+    let scaling = scaling(top.table("scaling"));
+    let lifecycle = top.table("lifecycle");
+    let bootstrap = bootstrap(top.table("bootstrap"));
+    let lifecycle = lifecycle_of(lifecycle, bootstrap);
+    let vm = VmConfig::read(top.table("vm"));
+    top.finish();
+    let (scope, vm, runner_group) = (scope?, vm?, group.map(|(group, _)| group));
+    let shape = serde_json::json!({
+        "scope": scope, "labels": labels, "runner_group": runner_group,
+        "max_job_count": lifecycle.max_job_count, "bootstrap": bootstrap, "vm": vm,
+    });
+    Some(Fleet {
+        config_hash: format!("{:016x}", crate::fnv1a([shape.to_string().as_bytes()])),
+        name: pool,
+        enabled,
+        scope,
+        labels,
+        runner_group,
+        priority,
+        scaling,
+        lifecycle,
+        bootstrap,
+        vm,
+    })
+}
+
+/// Exactly one of `repo`, `org` and `enterprise`.
+fn scope(top: &mut Table<'_, '_>) -> Option<Scope> {
+    let before = top.count();
+    let found = [
+        top.spanned("repo", name::<RepoSlug>).map(|(slug, span)| (Scope::Repo(slug), span)),
+        top.spanned("org", name::<AccountName>).map(|(org, span)| (Scope::Org(org), span)),
+        top.spanned("enterprise", name::<AccountName>).map(|(slug, span)| (Scope::Enterprise(slug), span)),
+    ];
+    let mut found = found.into_iter().flatten();
+    let first = found.next();
+    if let Some((_, span)) = found.next() {
+        let help = "keep one of repo, org and enterprise".to_owned();
+        top.wrong(span, "", "a fleet's runners are registered at one place".to_owned(), Some(help));
+    }
+    // A key that is there with a bad value has its own problem noted.
+    if first.is_none() && before == top.count() {
+        let help = "add: repo = \"owner/repo\", or org = \"name\", or enterprise = \"name\"".to_owned();
+        top.wrong(0..0, "repo", "this key is missing, and there is no default".to_owned(), Some(help));
+    }
+    first.map(|(scope, _)| scope)
+}
+
+const MANY: u32 = 10_000;
+
+fn scaling(mut table: Table<'_, '_>) -> ScalingConfig {
+    let default = ScalingConfig::default();
+    let min = table.spanned("min_runners", number(0..=MANY));
+    let max = table.spanned("max_runners", number(0..=MANY));
+    let manual = table.spanned("manual_count", number(0..=MANY));
+    let config = ScalingConfig {
+        min_runners: min.as_ref().map_or(default.min_runners, |(min, _)| *min),
+        max_runners: max.as_ref().map_or(default.max_runners, |(max, _)| *max),
+        jobs_per_runner: table.or("jobs_per_runner", default.jobs_per_runner, number(1..=MANY)),
+        scale_up_threshold: table.or("scale_up_threshold", default.scale_up_threshold, number(0..=MANY)),
+        scale_down_threshold: table.or(
+            "scale_down_threshold",
+            default.scale_down_threshold,
+            number(0..=MANY),
+        ),
+        cooldown: table.or("cooldown", default.cooldown, duration(0)),
+        max_queue_wait: table.or("max_queue_wait", default.max_queue_wait, duration(0)),
+        manual_count: manual.as_ref().map(|(count, _)| *count),
+    };
+    let (least, most) = (config.min_runners, config.max_runners);
+    if least > most {
+        let span = min.or(max).map_or(table.span(), |(_, span)| span);
+        let message = format!("min_runners is {least}, more than max_runners, which is {most}");
+        let help = "lower min_runners or raise max_runners".to_owned();
+        table.wrong(span, "min_runners", message, Some(help));
+    }
+    if let Some((count, span)) = manual.filter(|(count, _)| *count > most) {
+        let message = format!("manual_count is {count}, more than max_runners, which is {most}");
+        table.wrong(
+            span,
+            "manual_count",
+            message,
+            Some("lower manual_count or raise max_runners".to_owned()),
+        );
+    }
+    table.finish();
+    config
+}
+
+fn lifecycle_of(mut table: Table<'_, '_>, bootstrap: Bootstrap) -> LifecycleConfig {
+    let default = LifecycleConfig::default();
+    let jobs = table.spanned("max_job_count", number(1..=MANY));
+    let config = LifecycleConfig {
+        max_job_count: jobs.as_ref().map_or(default.max_job_count, |(jobs, _)| *jobs),
+        rotation_interval: table.or("rotation_interval", default.rotation_interval, duration(1)),
+        boot_timeout: table.or("boot_timeout", default.boot_timeout, duration(1)),
+        offline_timeout: table.or("offline_timeout", default.offline_timeout, duration(1)),
+    };
+    if let (Some((jobs, span)), Bootstrap::CloudInit) = (jobs.filter(|(jobs, _)| *jobs > 1), bootstrap) {
+        let message = format!("found {jobs}; allowed with bootstrap.method = \"cloud-init\": 1");
+        let help = "a JIT configuration makes an ephemeral runner: one job each".to_owned();
+        table.wrong(span, "max_job_count", message, Some(help));
+    }
+    table.finish();
+    config
+}
+
+fn bootstrap(mut table: Table<'_, '_>) -> Bootstrap {
+    let method = table.or("method", Bootstrap::CloudInit, |value: &DeValue<'_>| match value.as_str() {
+        Some("cloud-init") => Ok(Bootstrap::CloudInit),
+        Some("ssh") => Err("\"cloud-init\" (this version does not bootstrap by SSH)".to_owned()),
+        _ => Err("\"cloud-init\"".to_owned()),
+    });
+    if let Some((_, span)) = table.spanned("ssh_private_key", text) {
+        let message =
+            "only bootstrap.method = \"ssh\" uses a key, and this version does not have it".to_owned();
+        table.wrong(span, "ssh_private_key", message, Some("remove it".to_owned()));
+    }
+    table.finish();
+    method
+}

@@ -1,0 +1,32 @@
+//! Configuration: `azlin.toml` and `fleets/<pool>.toml`, parsed into types that hold nothing bad.
+//!
+//! Everything that is wrong with a file is told at once, each problem with its line, key, what was
+//! found, what is allowed and the nearest right key. Reading the files is the caller's.
+
+mod daemon;
+mod fleet;
+mod problem;
+mod reader;
+mod secret;
+mod value;
+mod vm;
+
+pub use daemon::DaemonConfig;
+pub use fleet::{Bootstrap, Fleet, LifecycleConfig, ScalingConfig};
+pub use problem::{Problem, Problems};
+pub use vm::{Architecture, VmConfig};
+
+use crate::names::PoolName;
+use crate::runner_name;
+
+/// Two fleets whose runners would bear the same names: the second one's problem.
+///
+/// Azure compares names without regard to case and knows no underscore, so `ci_x` and `CI-x` are
+/// one name to it.
+pub fn name_clash<'a>(
+    pool: &PoolName,
+    others: impl IntoIterator<Item = &'a PoolName>,
+) -> Option<&'a PoolName> {
+    let prefix = runner_name::prefix(pool);
+    others.into_iter().find(|other| *other != pool && runner_name::prefix(other) == prefix)
+}

@@ -1,0 +1,285 @@
+//! Reads a TOML table key by key and notes everything that is wrong, not only the first thing.
+//!
+//! Each accessor names its key, so the known keys are those that the code reads: what is left at
+//! [`Table::finish`] is unknown.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+use std::str::FromStr;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Problems, position};
+use super::secret;
+use crate::names::NameError;
+
+/// One file being read.
+pub(super) struct File<'t> {
+    name: &'t str,
+    text: &'t str,
+    problems: RefCell<Vec<Problem>>,
+    is_toml: Cell<bool>,
+}
+
+impl<'t> File<'t> {
+    pub(super) fn new(name: &'t str, text: &'t str) -> Self {
+        File { name, text, problems: RefCell::default(), is_toml: Cell::new(true) }
+    }
+
+    /// The file's outermost table. Of text that is not TOML, nothing else is told.
+    pub(super) fn root(&self) -> Table<'_, 't> {
+        let (root, errors) = DeTable::parse_recoverable(self.text);
+        self.is_toml.set(errors.is_empty());
+        for error in &errors {
+            let message = format!("this is not TOML: {}", error.message().replace('\n', "; "));
+            self.note(error.span().unwrap_or(0..0), "", message, None);
+        }
+        secret::refuse(root.get_ref(), self);
+        Table {
+            file: self,
+            path: String::new(),
+            span: root.span(),
+            entries: root.into_inner(),
+            known: Vec::new(),
+        }
+    }
+
+    pub(super) fn note(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
+        let (line, column) = position(self.text, span.start);
+        let problem =
+            Problem { file: self.name.to_owned(), line, column, span, key: key.to_owned(), message, help };
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// What was read, unless something was wrong.
+    pub(super) fn finish<T>(self, read: Option<T>) -> Result<T, Problems> {
+        let mut problems = self.problems.into_inner();
+        if !self.is_toml.get() {
+            problems.retain(|problem| problem.key.is_empty());
+        }
+        problems.sort_by_key(|problem| problem.span.start);
+        match read {
+            Some(read) if problems.is_empty() => Ok(read),
+            _ => Err(Problems(problems)),
+        }
+    }
+}
+
+/// A table, from which each key is taken once.
+pub(super) struct Table<'f, 't> {
+    file: &'f File<'t>,
+    path: String,
+    span: Range<usize>,
+    entries: DeTable<'t>,
+    known: Vec<&'static str>,
+}
+
+/// How a value is read: what it became, or what is allowed.
+pub(super) type Read<T> = fn(&DeValue<'_>) -> Result<T, String>;
+
+impl<'t> Table<'_, 't> {
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'t>>> {
+        self.known.push(key);
+        self.entries.remove(key)
+    }
+
+    /// The value of a key that may be absent, and where it stands.
+    pub(super) fn spanned<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+    ) -> Option<(T, Range<usize>)> {
+        let value = self.take(key)?;
+        match read(value.get_ref()) {
+            Ok(read) => Some((read, value.span())),
+            Err(allowed) => {
+                let message = format!("found {}; allowed: {allowed}", found(value.get_ref()));
+                self.file.note(value.span(), &self.path_of(key), message, None);
+                None
+            }
+        }
+    }
+
+    /// The value of a key that may be absent.
+    pub(super) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+    ) -> Option<T> {
+        self.spanned(key, read).map(|(value, _)| value)
+    }
+
+    /// The value of a key, or its default.
+    pub(super) fn or<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+    ) -> T {
+        self.optional(key, read).unwrap_or(default)
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+    ) -> Option<T> {
+        if !self.entries.contains_key(key) {
+            self.known.push(key);
+            let message = "this key is missing, and there is no default".to_owned();
+            self.file.note(
+                self.span.clone(),
+                &self.path_of(key),
+                message,
+                Some(format!("add: {key} = {example}")),
+            );
+            return None;
+        }
+        self.optional(key, read)
+    }
+
+    /// A table below this one; an empty one where absent.
+    pub(super) fn table(&mut self, key: &'static str) -> Self {
+        let path = self.path_of(key);
+        let empty = |span| Table {
+            file: self.file,
+            path: path.clone(),
+            span,
+            entries: DeTable::new(),
+            known: vec![],
+        };
+        match self.take(key) {
+            None => empty(self.span.end..self.span.end),
+            Some(value) => {
+                let span = value.span();
+                match value.into_inner() {
+                    DeValue::Table(entries) => {
+                        Table { file: self.file, path, span, entries, known: Vec::new() }
+                    }
+                    other => {
+                        let message = format!("found {}; allowed: a table, [{path}]", found(&other));
+                        self.file.note(span.clone(), &path, message, None);
+                        empty(span)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes something that is wrong with a value that was read.
+    pub(super) fn wrong(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
+        self.file.note(span, &self.path_of(key), message, help);
+    }
+
+    /// How many problems the file has so far.
+    pub(super) fn count(&self) -> usize {
+        self.file.problems.borrow().len()
+    }
+
+    /// Where the table stands.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Notes every key that nobody asked for, with the nearest one that exists.
+    pub(super) fn finish(self) {
+        for (key, value) in &self.entries {
+            let name = key.get_ref().as_ref();
+            if secret::is_secret_key(name) && value.get_ref().is_str() {
+                continue; // Told as a secret already.
+            }
+            let nearest = self
+                .known
+                .iter()
+                .map(|known| (strsim::damerau_levenshtein(known, name), known))
+                .filter(|(distance, known)| *distance <= (known.len() / 3).max(2))
+                .min();
+            let place = if self.path.is_empty() {
+                "at the top level".to_owned()
+            } else {
+                format!("in [{}]", self.path)
+            };
+            let help = match nearest {
+                Some((_, known)) => format!("did you mean {known}?"),
+                None => format!("allowed {place}: {}", self.known.join(", ")),
+            };
+            self.file.note(
+                key.span(),
+                &self.path_of(name),
+                format!("there is no such key {place}"),
+                Some(help),
+            );
+        }
+    }
+}
+
+/// A value as it is quoted in an error: never long, never a secret.
+fn found(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) if secret::looks_secret(text) => "a secret (not shown)".to_owned(),
+        DeValue::String(text) if text.chars().count() > 80 => {
+            format!("{:?}…", text.chars().take(80).collect::<String>())
+        }
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => format!("the number {}", number.as_str()),
+        DeValue::Float(number) => format!("the number {}", number.as_str()),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(date) => format!("the date {date}"),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// true or false.
+pub(super) fn flag(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "true or false".to_owned())
+}
+
+/// A whole number in a range.
+pub(super) fn number(range: std::ops::RangeInclusive<u32>) -> impl Fn(&DeValue<'_>) -> Result<u32, String> {
+    move |value| {
+        let integer = value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
+        integer
+            .and_then(|n| u32::try_from(n).ok())
+            .filter(|n| range.contains(n))
+            .ok_or_else(|| format!("a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+/// Text that holds something.
+pub(super) fn text(value: &DeValue<'_>) -> Result<String, String> {
+    value
+        .as_str()
+        .filter(|text| !text.trim().is_empty() && !text.contains(char::is_control))
+        .map(str::to_owned)
+        .ok_or_else(|| "text in quotes, not empty".to_owned())
+}
+
+/// A value with a type of its own that checks it.
+pub(super) fn name<T: FromStr<Err = NameError>>(value: &DeValue<'_>) -> Result<T, String> {
+    match value.as_str() {
+        Some(text) => text.parse().map_err(|error: NameError| error.allowed.to_owned()),
+        None => Err("text in quotes".to_owned()),
+    }
+}
+
+/// A list, each item read the same way.
+pub(super) fn list<T>(read: Read<T>) -> impl Fn(&DeValue<'_>) -> Result<Vec<T>, String> {
+    move |value| match value.as_array() {
+        None => Err("a list in brackets, such as [\"…\"]".to_owned()),
+        Some(items) => items
+            .iter()
+            .map(|item| {
+                let item = item.get_ref();
+                read(item).map_err(|allowed| format!("each item {allowed}; {} is not", found(item)))
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,70 @@
+//! Values that several tables have.
+
+use std::time::Duration;
+
+use toml::de::DeValue;
+use url::{Host, Url};
+
+/// A duration as people write it, of at least so many seconds.
+pub(super) fn duration(least_seconds: u64) -> impl Fn(&DeValue<'_>) -> Result<Duration, String> {
+    move |value| {
+        let least = Duration::from_secs(least_seconds);
+        let most = Duration::from_secs(366 * 24 * 3600);
+        value
+            .as_str()
+            .and_then(|text| humantime::parse_duration(text).ok())
+            .filter(|duration| (least..=most).contains(duration))
+            .ok_or_else(|| match least_seconds {
+                0 => "a duration in quotes, such as \"90s\", \"5m\" or \"24h\"".to_owned(),
+                _ => format!(
+                    "a duration in quotes of at least {least_seconds}s, such as \"90s\", \"5m\" or \"24h\""
+                ),
+            })
+    }
+}
+
+/// A service's address: HTTPS, or plain HTTP to this very machine (simulators).
+pub(super) fn base_url(value: &DeValue<'_>) -> Result<Url, String> {
+    let allowed = "an https:// address (plain http:// only to 127.0.0.1, [::1] or localhost), without user, query or \
+                   fragment";
+    let url = value.as_str().and_then(|text| Url::parse(text).ok()).filter(is_safe);
+    url.ok_or_else(|| allowed.to_owned())
+}
+
+fn is_safe(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    plain && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_or_this_machine() {
+        for (text, safe) in [
+            ("https://api.github.com", true),
+            ("https://ghes.example/api/v3", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://localhost:1", true),
+            ("http://api.github.com", false),
+            ("http://127.0.0.1.evil.example", false),
+            ("http://localhost.evil.example", false),
+            ("https://user:pass@api.github.com", false),
+            ("https://api.github.com?x=1", false),
+            ("ftp://api.github.com", false),
+        ] {
+            assert_eq!(Url::parse(text).is_ok_and(|url| is_safe(&url)), safe, "{text}");
+        }
+    }
+}

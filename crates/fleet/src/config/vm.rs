@@ -1,0 +1,250 @@
+//! `[vm]`: what a fleet's VMs are made of.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use toml::de::DeValue;
+
+use super::reader::{Table, flag, list, number, text};
+use crate::vm::{Image, ResourceGroup, Spot};
+
+/// What a fleet's VMs are made of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VmConfig {
+    /// Where they are made.
+    pub group: ResourceGroup,
+    /// The region.
+    pub location: String,
+    /// Sizes, tried in order on capacity errors. Not empty.
+    pub sizes: Vec<String>,
+    /// What their disks are made from.
+    pub image: Image,
+    /// The subnet of their NICs.
+    pub subnet_id: String,
+    /// Whether they get a public address.
+    pub public_ip: bool,
+    /// Availability zones, tried in order on capacity errors.
+    pub zones: Vec<String>,
+    /// Whether Azure may evict them.
+    pub spot: Option<Spot>,
+    /// Whether their disks live on the host.
+    pub ephemeral_os_disk: bool,
+    /// The size of their disks; the image's where absent.
+    pub os_disk_size_gb: Option<u32>,
+    /// The administrator's account.
+    pub admin_user: String,
+    /// Resource ids of user-assigned identities.
+    pub identity: Vec<String>,
+    /// The user's own tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The processor of a VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Architecture {
+    /// x86, 64 bits.
+    X64,
+    /// Arm, 64 bits.
+    Arm64,
+}
+
+impl Architecture {
+    /// What the name of a size says: `p` among the letters after the number of cores is Arm
+    /// (Azure docs, VM sizes: naming conventions).
+    pub fn of_size(size: &str) -> Self {
+        let size = size.strip_prefix("Standard_").unwrap_or(size);
+        let features = size.trim_start_matches(|c: char| c.is_ascii_uppercase());
+        let features = features.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
+        let features = features.split('_').next().unwrap_or_default();
+        if features.contains('p') { Architecture::Arm64 } else { Architecture::X64 }
+    }
+
+    /// GitHub's label for it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Architecture::X64 => "X64",
+            Architecture::Arm64 => "ARM64",
+        }
+    }
+}
+
+impl VmConfig {
+    /// The processor of every size.
+    pub fn architecture(&self) -> Architecture {
+        self.sizes.first().map_or(Architecture::X64, |size| Architecture::of_size(size))
+    }
+
+    pub(super) fn read(mut table: Table<'_, '_>) -> Option<VmConfig> {
+        let subscription_id = table.required("subscription_id", "\"00000000-0000-…\"", subscription);
+        let resource_group = table.required("resource_group", "\"ci-runners\"", resource_group);
+        let location = table.required("location", "\"westeurope\"", location);
+        let sizes = table.required("sizes", "[\"Standard_D4s_v5\"]", sizes);
+        let image = table.required("image", "\"Canonical:ubuntu-24_04-lts:server:latest\"", image);
+        let subnet_id = table.required("subnet_id", "\"/subscriptions/…/subnets/…\"", resource_id);
+        let public_ip = table.or("public_ip", false, flag);
+        let zones = table.or("zones", Vec::new(), list(zone));
+        let is_spot = table.or("spot", false, flag);
+        let max_price = table.spanned("max_price", price);
+        if let (Some((_, span)), false) = (&max_price, is_spot) {
+            let message = "only a spot VM has a maximum price".to_owned();
+            table.wrong(span.clone(), "max_price", message, Some("add: spot = true".to_owned()));
+        }
+        let config = VmConfig {
+            group: ResourceGroup {
+                subscription_id: subscription_id.unwrap_or_default(),
+                name: resource_group.unwrap_or_default(),
+            },
+            location: location.unwrap_or_default(),
+            sizes: sizes.unwrap_or_default(),
+            image: image.unwrap_or_else(|| Image::Id(String::new())),
+            subnet_id: subnet_id.unwrap_or_default(),
+            public_ip,
+            zones,
+            spot: is_spot.then(|| Spot { max_price: max_price.map(|(price, _)| price) }),
+            ephemeral_os_disk: table.or("ephemeral_os_disk", false, flag),
+            os_disk_size_gb: table.optional("os_disk_size_gb", number(1..=4095)),
+            admin_user: table.or("admin_user", "azureuser".to_owned(), user),
+            identity: table.or("identity", Vec::new(), list(resource_id)),
+            tags: table.or("tags", BTreeMap::new(), tags),
+        };
+        table.finish();
+        // What is missing was noted, so the whole is thrown away at the end of the file.
+        Some(config)
+    }
+}
+
+/// Text of some characters, with what is allowed in words.
+fn spelled(value: &DeValue<'_>, allowed: &str, is_valid: impl Fn(&str) -> bool) -> Result<String, String> {
+    value.as_str().filter(|text| is_valid(text)).map(str::to_owned).ok_or_else(|| allowed.to_owned())
+}
+
+fn subscription(value: &DeValue<'_>) -> Result<String, String> {
+    spelled(value, "a subscription's id, such as \"00000000-0000-0000-0000-000000000000\"", |text| {
+        let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+        lengths == [8, 4, 4, 4, 12] && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
+    })
+}
+
+fn resource_group(value: &DeValue<'_>) -> Result<String, String> {
+    spelled(value, "1 to 90 of a-z A-Z 0-9 . _ - ( ), not ending with a period", |text| {
+        let valid = |c: char| c.is_ascii_alphanumeric() || "._-()".contains(c);
+        (1..=90).contains(&text.len()) && text.chars().all(valid) && !text.ends_with('.')
+    })
+}
+
+fn location(value: &DeValue<'_>) -> Result<String, String> {
+    spelled(value, "a region's name, such as \"westeurope\"", |text| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    })
+}
+
+fn sizes(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let sizes = list(|size| {
+        spelled(size, "is a size's name, such as \"Standard_D4s_v5\"", |text| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        })
+    })(value)?;
+    let Some(first) = sizes.first() else {
+        return Err("at least one size, such as [\"Standard_D4s_v5\"]".to_owned());
+    };
+    let first = Architecture::of_size(first);
+    if sizes.iter().any(|size| Architecture::of_size(size) != first) {
+        return Err(
+            "sizes of one processor: all x86 or all Arm, since one image has to boot on each".to_owned()
+        );
+    }
+    Ok(sizes)
+}
+
+fn image(value: &DeValue<'_>) -> Result<Image, String> {
+    let allowed = "publisher:offer:sku:version, or a resource id, /subscriptions/…";
+    let text = text(value).map_err(|_| allowed.to_owned())?;
+    if text.starts_with('/') {
+        return resource_id(value).map(Image::Id).map_err(|_| allowed.to_owned());
+    }
+    let parts: Vec<&str> = text.split(':').collect();
+    match parts.as_slice() {
+        [publisher, offer, sku, version]
+            if parts.iter().all(|part| !part.is_empty() && !part.contains('/')) =>
+        {
+            Ok(Image::Marketplace {
+                publisher: (*publisher).to_owned(),
+                offer: (*offer).to_owned(),
+                sku: (*sku).to_owned(),
+                version: (*version).to_owned(),
+            })
+        }
+        _ => Err(allowed.to_owned()),
+    }
+}
+
+fn resource_id(value: &DeValue<'_>) -> Result<String, String> {
+    spelled(value, "is a resource id, /subscriptions/…/resourceGroups/…/providers/…", |text| {
+        let valid = |c: char| c.is_ascii_alphanumeric() || "/._-()".contains(c);
+        text.to_ascii_lowercase().starts_with("/subscriptions/") && text.chars().all(valid)
+    })
+}
+
+fn zone(value: &DeValue<'_>) -> Result<String, String> {
+    spelled(value, "is a zone's number in quotes: \"1\", \"2\" or \"3\"", |text| {
+        matches!(text, "1" | "2" | "3")
+    })
+}
+
+fn price(value: &DeValue<'_>) -> Result<f64, String> {
+    let float = value.as_float().and_then(|number| number.as_str().parse::<f64>().ok());
+    let whole = value.as_integer().and_then(|number| number.as_str().parse::<f64>().ok());
+    float
+        .or(whole)
+        .filter(|price| price.is_finite() && *price > 0.0)
+        .ok_or_else(|| "US dollars an hour, more than 0, such as 0.25".to_owned())
+}
+
+fn user(value: &DeValue<'_>) -> Result<String, String> {
+    spelled(
+        value,
+        "1 to 32 of a-z 0-9 _ -, beginning with a letter, and neither \"root\" nor \"admin\"",
+        |text| {
+            let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+            (1..=32).contains(&text.len())
+                && text.chars().all(valid)
+                && text.starts_with(|c: char| c.is_ascii_lowercase())
+                && !matches!(text, "root" | "admin")
+        },
+    )
+}
+
+fn tags(value: &DeValue<'_>) -> Result<BTreeMap<String, String>, String> {
+    let allowed = "a table of at most 40 tags with text as values; no name begins with azlin-";
+    let table = value.as_table().filter(|table| table.len() <= 40).ok_or_else(|| allowed.to_owned())?;
+    table
+        .iter()
+        .map(|(key, value)| {
+            let (key, value) =
+                (key.get_ref().as_ref(), value.get_ref().as_str().ok_or_else(|| allowed.to_owned())?);
+            let valid = !key.is_empty()
+                && key.len() <= 512
+                && value.len() <= 256
+                && !key.to_ascii_lowercase().starts_with("azlin-")
+                && !key.contains(['<', '>', '%', '&', '\\', '?', '/']);
+            if valid { Ok((key.to_owned(), value.to_owned())) } else { Err(allowed.to_owned()) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_size_tells_the_processor() {
+        for size in
+            ["Standard_D4s_v5", "Standard_D4as_v5", "Standard_NP10s", "Standard_E4-2ds_v5", "Standard_F2"]
+        {
+            assert_eq!(Architecture::of_size(size), Architecture::X64, "{size}");
+        }
+        for size in ["Standard_D4ps_v5", "Standard_D4pds_v5", "Standard_B2pts_v2", "Standard_E4pls_v6"] {
+            assert_eq!(Architecture::of_size(size), Architecture::Arm64, "{size}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Demand: which jobs a fleet is to serve, counted.
+//!
+//! Labels are on jobs, so demand is counted over jobs. A job counts for exactly one fleet, so that
+//! two never both start a VM for it; GitHub may still give it to any runner that matches, so these
+//! are counts and never pairs.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Fleet;
+use crate::job::{Job, JobId, JobStatus, Queue};
+use crate::names::{PoolName, Scope};
+
+/// The jobs of one fleet, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueMetrics {
+    /// Jobs that could start now if a runner were there.
+    pub pending_jobs: u32,
+    /// Jobs that run.
+    pub in_progress_jobs: u32,
+    /// All jobs that have not started: pending ones, and those held by a rule or a group.
+    pub queued_jobs: u32,
+    /// `queued_jobs + in_progress_jobs`.
+    pub total_jobs: u32,
+    /// When the queue was read.
+    pub timestamp: Timestamp,
+}
+
+impl QueueMetrics {
+    /// No jobs.
+    pub fn none(timestamp: Timestamp) -> Self {
+        QueueMetrics { pending_jobs: 0, in_progress_jobs: 0, queued_jobs: 0, total_jobs: 0, timestamp }
+    }
+
+    /// Whether any job waits.
+    pub fn needs_scaling(&self) -> bool {
+        self.pending_jobs > 0 || self.queued_jobs > 0
+    }
+
+    fn count(&mut self, status: JobStatus) {
+        match status {
+            JobStatus::InProgress => self.in_progress_jobs += 1,
+            JobStatus::Queued => {
+                self.pending_jobs += 1;
+                self.queued_jobs += 1;
+            }
+            JobStatus::Waiting | JobStatus::Pending | JobStatus::Requested => self.queued_jobs += 1,
+        }
+        self.total_jobs += 1;
+    }
+}
+
+/// The job that has waited longest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldestPending {
+    /// GitHub's number.
+    pub id: JobId,
+    /// Its name in the workflow.
+    pub name: String,
+    /// Since when it waits.
+    pub since: Timestamp,
+}
+
+/// What a fleet is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// The counts.
+    pub metrics: QueueMetrics,
+    /// The pending job that has waited longest.
+    pub oldest_pending: Option<OldestPending>,
+    /// What could not be read. Not empty: the counts are lower bounds.
+    pub missing: Vec<String>,
+}
+
+impl Demand {
+    /// No jobs, all of them seen.
+    pub fn none(now: Timestamp) -> Self {
+        Demand { metrics: QueueMetrics::none(now), oldest_pending: None, missing: Vec::new() }
+    }
+
+    fn add(&mut self, job: &Job) {
+        self.metrics.count(job.status);
+        let is_older = self
+            .oldest_pending
+            .as_ref()
+            .is_none_or(|oldest| (job.created_at, job.id) < (oldest.since, oldest.id));
+        if job.status == JobStatus::Queued && is_older {
+            self.oldest_pending =
+                Some(OldestPending { id: job.id, name: job.name.clone(), since: job.created_at });
+        }
+    }
+}
+
+/// Shares the jobs of a queue out among the fleets that could serve them: one entry for each fleet.
+pub fn attribute<'f>(
+    fleets: impl IntoIterator<Item = &'f Fleet>,
+    queue: &Queue,
+    now: Timestamp,
+) -> BTreeMap<PoolName, Demand> {
+    let fleets: Vec<&Fleet> = fleets.into_iter().collect();
+    let mut demands: BTreeMap<PoolName, Demand> = fleets
+        .iter()
+        .map(|fleet| (fleet.name.clone(), Demand { missing: queue.missing.clone(), ..Demand::none(now) }))
+        .collect();
+    for job in &queue.jobs {
+        let owner = fleets
+            .iter()
+            .filter(|fleet| fleet.enabled && serves(fleet, job))
+            .min_by_key(|fleet| (fleet.priority, labels_not_asked_for(fleet, job), &fleet.name));
+        if let Some(demand) = owner.and_then(|fleet| demands.get_mut(&fleet.name)) {
+            demand.add(job);
+        }
+    }
+    demands
+}
+
+/// Whether the fleet's runners can take the job: they are registered where it is, and have every
+/// label that it asks for (GitHub docs, Using self-hosted runners in a workflow).
+pub fn serves(fleet: &Fleet, job: &Job) -> bool {
+    let is_in_scope = match &fleet.scope {
+        Scope::Repo(repo) => repo.as_str().eq_ignore_ascii_case(job.repo.as_str()),
+        Scope::Org(org) => org.as_str().eq_ignore_ascii_case(job.repo.owner()),
+        Scope::Enterprise(_) => true,
+    };
+    is_in_scope && job.labels.iter().all(|wanted| has_label(fleet, wanted))
+}
+
+fn has_label(fleet: &Fleet, wanted: &str) -> bool {
+    fleet.implicit_labels().iter().any(|label| label.eq_ignore_ascii_case(wanted))
+        || fleet.labels.iter().any(|label| label.matches(wanted))
+}
+
+fn labels_not_asked_for(fleet: &Fleet, job: &Job) -> usize {
+    fleet.labels.iter().filter(|label| !job.labels.iter().any(|wanted| label.matches(wanted))).count()
+}
+
+#[cfg(test)]
+#[path = "demand_tests.rs"]
+mod tests;

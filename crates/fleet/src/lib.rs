@@ -1,0 +1,29 @@
+//! What a fleet of runners is, and what it should be.
+//!
+//! Pure: no IO, no clock, no randomness, no environment. Time comes in as a value, and decisions
+//! go out as values. The outside fills [`ports`].
+
+pub mod cloud_init;
+pub mod config;
+pub mod demand;
+pub mod job;
+pub mod memory;
+pub mod names;
+pub mod plan;
+pub mod ports;
+mod roster;
+mod rotation;
+pub mod runner;
+pub mod runner_name;
+pub mod scaling;
+pub mod snapshot;
+#[cfg(test)]
+mod testing;
+pub mod vm;
+
+/// FNV-1a, 64 bits, of the parts one after the other: a hash that stays the same over releases of
+/// Rust and of this product.
+pub(crate) fn fnv1a<const N: usize>(parts: [&[u8]; N]) -> u64 {
+    let bytes = parts.into_iter().flatten();
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,168 @@
+//! What the daemon remembers of a fleet between ticks.
+//!
+//! Convenient, never needed: the truth is in Azure and GitHub. Without it a cooldown begins anew,
+//! a runner's offline time is counted from now, and a start that failed is tried without waiting.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Fleet;
+use crate::plan::{Action, Outcome};
+use crate::runner::{DrainReason, RunnerInfo, RunnerStatus};
+use crate::runner_name::RunnerName;
+use crate::scaling::elapsed;
+use crate::snapshot::Snapshot;
+
+/// How long a VM that was asked for, or removed, may be missing from a list, or still be in it.
+pub(crate) const LIST_LAG: Duration = Duration::from_secs(120);
+
+/// What the daemon remembers of one fleet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// The last scaling action.
+    pub last_scaling: Option<Timestamp>,
+    /// The configuration that the last scaling action was taken under.
+    pub scaled_under: Option<String>,
+    /// What was seen of each runner that still exists.
+    pub runners: BTreeMap<RunnerName, Remembered>,
+    /// Starts that failed in a row.
+    pub failures: Failures,
+}
+
+/// What was seen of a runner.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    /// When this daemon asked Azure for its VM.
+    pub asked_for: Option<Timestamp>,
+    /// Its VM was in a list.
+    pub vm_seen: bool,
+    /// Its entry was in a list.
+    pub entry_seen: bool,
+    /// It was online.
+    pub was_online: bool,
+    /// It ran a job.
+    pub was_busy: bool,
+    /// Since when it is offline, after it was online.
+    pub offline_since: Option<Timestamp>,
+    /// When this daemon asked Azure to remove its VM.
+    pub removal_asked: Option<Timestamp>,
+}
+
+/// Starts that failed in a row. While they do, the next try waits longer each time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// How many tries failed one after the other; those of one moment count once.
+    pub count: u32,
+    /// When the last one did.
+    pub last: Option<Timestamp>,
+    /// What it said.
+    pub why: String,
+}
+
+impl Failures {
+    const FIRST_WAIT: Duration = Duration::from_secs(10);
+    const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+
+    /// How long the next try waits from the last failure on.
+    fn wait(&self) -> Duration {
+        let doublings = self.count.saturating_sub(1).min(10);
+        (Self::FIRST_WAIT * 2_u32.pow(doublings)).min(Self::LONGEST_WAIT)
+    }
+
+    /// What is left of the wait, if any.
+    pub fn wait_left(&self, now: Timestamp) -> Option<Duration> {
+        let since = elapsed(self.last?, now);
+        self.wait().checked_sub(since).filter(|left| !left.is_zero())
+    }
+
+    fn add(&mut self, why: &str, now: Timestamp) {
+        if self.wait_left(now).is_none() {
+            self.count += 1;
+            self.last = Some(now);
+        }
+        self.why = why.to_owned();
+    }
+}
+
+impl Memory {
+    /// Takes in what was seen, before a plan is made of it.
+    #[must_use]
+    pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> Memory {
+        let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
+        let mut listed = BTreeSet::new();
+        for vm in vms {
+            if let Some(name) = RunnerName::of_vm(&fleet.name, &vm.name) {
+                self.runners.entry(name.clone()).or_default().vm_seen = true;
+                listed.insert(name);
+            }
+        }
+        for entry in entries {
+            if let Some(name) = RunnerName::of_pool(&fleet.name, &entry.runner_name) {
+                let came_online = self.runners.entry(name.clone()).or_default().see(entry, now);
+                if came_online {
+                    self.failures = Failures::default();
+                }
+                listed.insert(name);
+            }
+        }
+        self.runners.retain(|name, remembered| {
+            listed.contains(name) || seen.in_flight.contains_key(name) || remembered.is_recent(now)
+        });
+        self
+    }
+
+    /// Takes in how an action went.
+    pub fn record(&mut self, action: &Action, outcome: &Outcome, now: Timestamp) {
+        match (action, outcome) {
+            (Action::Provision { .. }, Outcome::Started(name) | Outcome::Unclear(name, _)) => {
+                self.runners.entry(name.clone()).or_default().asked_for = Some(now);
+            }
+            (Action::Provision { .. }, Outcome::Failed(why)) => self.failures.add(why, now),
+            (Action::Destroy(destroy), Outcome::Removed) => {
+                let remembered = self.runners.entry(destroy.runner.clone()).or_default();
+                remembered.removal_asked = Some(now);
+                let failed_to_start = match &destroy.why {
+                    DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
+                    DrainReason::Finished
+                    | DrainReason::Offline(_)
+                    | DrainReason::Surplus(_)
+                    | DrainReason::Rotated(_) => false,
+                };
+                if failed_to_start {
+                    self.failures.add(&destroy.why.to_string(), now);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Remembered {
+    /// Whether a list that lags might not show yet what was asked for.
+    fn is_recent(&self, now: Timestamp) -> bool {
+        [self.asked_for, self.removal_asked].into_iter().flatten().any(|at| elapsed(at, now) < LIST_LAG)
+    }
+
+    /// Whether it is online for the first time.
+    fn see(&mut self, entry: &RunnerInfo, now: Timestamp) -> bool {
+        self.entry_seen = true;
+        self.was_busy |= entry.busy;
+        match entry.status {
+            RunnerStatus::Online => {
+                self.offline_since = None;
+                !std::mem::replace(&mut self.was_online, true)
+            }
+            RunnerStatus::Offline => {
+                if self.was_online && self.offline_since.is_none() {
+                    self.offline_since = Some(now);
+                }
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Names that cannot hold a bad value: each is checked once, where it is parsed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A value that is not what its type allows: what was found, and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is {found:?}; allowed: {allowed}")]
+pub struct NameError {
+    /// The kind of name, as a person calls it: "pool name".
+    pub what: &'static str,
+    /// The text that was found.
+    pub found: String,
+    /// What is allowed, in words.
+    pub allowed: &'static str,
+}
+
+/// A newtype over `String` whose `FromStr` and serde both go through one check.
+macro_rules! checked_name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $allowed:literal, $is_valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// What a value may be, in words, for an error or a help text.
+            pub const ALLOWED: &'static str = $allowed;
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let is_valid: fn(&str) -> bool = $is_valid;
+                if is_valid(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(NameError { what: $what, found: text.to_owned(), allowed: $allowed })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn only(text: &str, allowed: fn(char) -> bool) -> bool {
+    !text.is_empty() && text.chars().all(allowed)
+}
+
+fn word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
+}
+
+fn word_or_dot(c: char) -> bool {
+    word(c) || c == '.'
+}
+
+checked_name!(
+    /// The name of a fleet: the stem of its file.
+    PoolName,
+    "pool name",
+    "1 to 49 of a-z A-Z 0-9 _ -",
+    |text| only(text, word) && text.len() <= 49
+);
+
+checked_name!(
+    /// A label of a runner. Compared without regard to case: see [`Label::matches`].
+    Label,
+    "label",
+    "1 to 256 of a-z A-Z 0-9 . _ -",
+    |text| only(text, word_or_dot) && text.len() <= 256
+);
+
+impl Label {
+    /// Whether a job that asks for `wanted` is content with this label.
+    pub fn matches(&self, wanted: &str) -> bool {
+        self.0.eq_ignore_ascii_case(wanted)
+    }
+}
+
+checked_name!(
+    /// `owner/repo`.
+    RepoSlug,
+    "repository",
+    "owner/repo: owner of a-z A-Z 0-9 _ -, repo of a-z A-Z 0-9 . _ -",
+    |text| {
+        text.split_once('/')
+            .is_some_and(|(owner, repo)| only(owner, word) && only(repo, word_or_dot) && !matches!(repo, "." | ".."))
+    }
+);
+
+impl RepoSlug {
+    /// The part before the slash.
+    pub fn owner(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
+    /// The part after the slash.
+    pub fn repo(&self) -> &str {
+        self.0.split('/').nth(1).unwrap_or_default()
+    }
+}
+
+checked_name!(
+    /// The login of an organisation, or the slug of an enterprise.
+    AccountName,
+    "organisation or enterprise",
+    "a-z A-Z 0-9 _ -",
+    |text| only(text, word)
+);
+
+/// Where runners are registered. Names of runners are unique in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// One repository.
+    Repo(RepoSlug),
+    /// An organisation: its runners serve many repositories.
+    Org(AccountName),
+    /// An enterprise: its runners serve many organisations.
+    Enterprise(AccountName),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Repo(slug) => write!(f, "repo:{slug}"),
+            Scope::Org(name) => write!(f, "org:{name}"),
+            Scope::Enterprise(name) => write!(f, "enterprise:{name}"),
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = NameError;
+
+    /// Reads what `Display` writes: `repo:o/r`, `org:o`, `enterprise:e`.
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text.split_once(':') {
+            Some(("repo", slug)) => Ok(Scope::Repo(slug.parse()?)),
+            Some(("org", name)) => Ok(Scope::Org(name.parse()?)),
+            Some(("enterprise", name)) => Ok(Scope::Enterprise(name.parse()?)),
+            _ => Err(NameError {
+                what: "scope",
+                found: text.to_owned(),
+                allowed: "repo:owner/repo, org:name or enterprise:name",
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_where_they_are_parsed() {
+        let valid = ["myorg/myrepo", "a_b/c.d-e"];
+        for text in valid {
+            assert!(text.parse::<RepoSlug>().is_ok(), "{text}");
+        }
+        for text in ["", "norepo", "a/b/c", "a b/c", "a/", "/b", "a/..", "a/b;rm"] {
+            assert!(text.parse::<RepoSlug>().is_err(), "{text}");
+        }
+        for text in ["", "a b", "a/b", "a$b", "é", "x\n"] {
+            assert!(text.parse::<PoolName>().is_err(), "{text}");
+            assert!(text.parse::<Label>().is_err(), "{text}");
+        }
+        assert!("p".repeat(49).parse::<PoolName>().is_ok());
+        assert!("p".repeat(50).parse::<PoolName>().is_err());
+    }
+
+    #[test]
+    fn a_scope_reads_what_it_writes() {
+        for text in ["repo:o/r", "org:o", "enterprise:e"] {
+            assert_eq!(text.parse::<Scope>().map(|s| s.to_string()), Ok(text.to_owned()));
+        }
+        assert!("o/r".parse::<Scope>().is_err());
+    }
+}

@@ -1,0 +1,286 @@
+//! What a fleet does next: a pure function of (fleet, snapshot, memory, now).
+//!
+//! Invariants that it keeps, each tested as a property:
+//! - a busy runner is never acted upon;
+//! - the fleet never has more than `max_runners` VMs, whatever is added;
+//! - what was not read whole never leads to a removal;
+//! - every action has a reason, and the plan of one snapshot is always the same.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::config::Fleet;
+use crate::demand::Demand;
+use crate::memory::Memory;
+use crate::names::Scope;
+use crate::roster::{World, may_be_removed, roster};
+use crate::rotation::{Rotation, Step};
+use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerId};
+use crate::runner_name::RunnerName;
+use crate::scaling::{Load, Rule, ScalingAction, ScalingDecision, Timing, in_words, scale};
+use crate::snapshot::{Snapshot, unknown_demand};
+use crate::vm::ResourceGroup;
+
+/// What a fleet does next, and what it looks like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// How many runners there should be, and why.
+    pub decision: ScalingDecision,
+    /// The jobs that the decision is about.
+    pub demand: Demand,
+    /// Who is there; empty when it could not be read.
+    pub runners: Vec<EphemeralRunner>,
+    /// What to do. Each is idempotent, and none depends on another.
+    pub actions: Vec<Action>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Make a runner.
+    Provision {
+        /// The runner that it is to take the place of.
+        replaces: Option<RunnerName>,
+        /// Why.
+        reason: String,
+    },
+    /// Remove a runner.
+    Destroy(Destroy),
+}
+
+/// The removal of a runner: at GitHub first, which refuses while a job runs; then its VM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destroy {
+    /// Which.
+    pub runner: RunnerName,
+    /// Where its entry is.
+    pub scope: Scope,
+    /// What has to be true at GitHub before the VM is touched.
+    pub first: Deregister,
+    /// Its VM's place and Azure's spelling of its name; absent when there is none.
+    pub vm: Option<(ResourceGroup, String)>,
+    /// Why, as a rule.
+    pub why: DrainReason,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What has to be true at GitHub before a VM is touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deregister {
+    /// Its entry has to be removed, which GitHub refuses while it runs a job.
+    Entry(RunnerId),
+    /// Its entry was not in the list: it has to be confirmed that it is gone, since a list can lag.
+    ConfirmGone(RunnerId),
+    /// It never had an entry.
+    Nothing,
+}
+
+/// How an action went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Azure makes the VM.
+    Started(RunnerName),
+    /// Whether Azure makes the VM is not known; the next lists tell.
+    Unclear(RunnerName, String),
+    /// Removed at GitHub, and Azure removes the VM.
+    Removed,
+    /// Left alone, and why: it took a job, or it is not as the list had it.
+    LeftAlone(String),
+    /// Not done.
+    Failed(String),
+}
+
+/// Plans a fleet's next step.
+pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> Plan {
+    let demand = seen.demand.clone().unwrap_or_else(|why| unknown_demand(&why, now));
+    let (entries, vms) = match (&seen.entries, &seen.vms) {
+        (Ok(entries), Ok(vms)) => (entries, vms),
+        (Err(why), _) | (_, Err(why)) => return hold(demand, why),
+    };
+    let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
+    let runners = roster(fleet, &world, memory, now);
+    let rotation = Rotation::of(fleet, &runners, &seen.in_flight, now);
+    let mut draft = Draft { fleet, seen, runners: &runners, rotation: &rotation, actions: Vec::new() };
+
+    draft.remove_what_drains(memory, now);
+    draft.finish_rotations();
+    let mut decision = draft.decide(&demand, memory, now);
+    let wait = memory.failures.wait_left(now);
+    match decision.action {
+        ScalingAction::ScaleUp if wait.is_none() => draft.add(&decision),
+        ScalingAction::ScaleDown => draft.remove_surplus(&decision),
+        ScalingAction::Maintain if wait.is_none() => draft.rotate(&decision),
+        ScalingAction::ScaleUp | ScalingAction::Maintain => {}
+    }
+    if let Some(left) = wait {
+        let failures = &memory.failures;
+        let (count, why, left) = (failures.count, &failures.why, in_words(left));
+        decision.reason +=
+            &format!("; starting none for another {left}, since starts failed ({count} in a row): {why}");
+    }
+    for missing in &demand.missing {
+        decision.reason += &format!("; {missing}");
+    }
+    let actions = draft.actions;
+    Plan { decision, demand, actions, runners }
+}
+
+/// The plan when a list could not be read: nothing, since half a view kills jobs.
+fn hold(demand: Demand, why: &str) -> Plan {
+    let decision = ScalingDecision {
+        action: ScalingAction::Maintain,
+        target_runner_count: 0,
+        current_runner_count: 0,
+        rule: Rule::PartlyKnown,
+        reason: format!("nothing is changed until all can be seen again: {why}"),
+    };
+    Plan { decision, demand, runners: Vec::new(), actions: Vec::new() }
+}
+
+/// A plan in the making.
+struct Draft<'a> {
+    fleet: &'a Fleet,
+    seen: &'a Snapshot,
+    runners: &'a [EphemeralRunner],
+    rotation: &'a Rotation<'a>,
+    actions: Vec<Action>,
+}
+
+impl<'a> Draft<'a> {
+    /// Runners that cannot take a job any more go whatever the numbers are.
+    fn remove_what_drains(&mut self, memory: &Memory, now: Timestamp) {
+        for runner in self.runners {
+            if let Phase::Draining { why } = &runner.status
+                && may_be_removed(self.fleet, runner, memory, now)
+            {
+                self.destroy(runner, why.clone());
+            }
+        }
+    }
+
+    /// An old runner goes once the one that takes its place is online.
+    fn finish_rotations(&mut self) {
+        let rotation = self.rotation;
+        for (old, new) in rotation.completed() {
+            self.destroy(old, DrainReason::Rotated(format!("{new} has taken its place")));
+        }
+    }
+
+    fn decide(&self, demand: &Demand, memory: &Memory, now: Timestamp) -> ScalingDecision {
+        let available = self.candidates().count();
+        let busy = self.runners.iter().filter(|runner| runner.is_busy()).count();
+        let load = Load {
+            pending_jobs: demand.metrics.pending_jobs,
+            oldest_pending: demand.oldest_pending.as_ref(),
+            available: count(available),
+            busy: count(busy),
+            draining: count(self.runners.len() - available - busy),
+            partly_known: !demand.missing.is_empty(),
+        };
+        let config_changed =
+            memory.scaled_under.as_ref().is_some_and(|hash| *hash != self.fleet.scaling_hash());
+        let timing = Timing { last_scaling: memory.last_scaling, config_changed, now };
+        scale(&self.fleet.scaling, self.fleet.enabled, &load, timing)
+    }
+
+    /// Runners that the scaler counts as available, and may remove. One that is on its way to take
+    /// another's place is counted once it is online, and the other is then on its way out.
+    fn candidates(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
+        let leaving: BTreeSet<&RunnerName> =
+            self.rotation.completed().map(|(old, _)| &old.runner_name).collect();
+        let coming = self.rotation.coming();
+        self.runners.iter().filter(move |runner| {
+            let name = &runner.runner_name;
+            runner.is_available() && !leaving.contains(name) && !coming.contains(name)
+        })
+    }
+
+    fn room(&self) -> usize {
+        (self.fleet.scaling.max_runners as usize).saturating_sub(self.runners.len())
+    }
+
+    fn add(&mut self, decision: &ScalingDecision) {
+        let wanted = decision.target_runner_count.saturating_sub(decision.current_runner_count) as usize;
+        for _ in 0..wanted.min(self.room()) {
+            self.actions.push(Action::Provision { replaces: None, reason: decision.reason.clone() });
+        }
+    }
+
+    /// Those due for rotation go first, then those not online yet, the youngest first; then the
+    /// oldest idle ones.
+    fn remove_surplus(&mut self, decision: &ScalingDecision) {
+        let surplus = decision.current_runner_count.saturating_sub(decision.target_runner_count) as usize;
+        let mut candidates: Vec<&EphemeralRunner> = self.candidates().collect();
+        candidates.sort_by_key(|runner| {
+            let is_due = self.rotation.is_due(&runner.runner_name);
+            let (coming, age) = match runner.status {
+                Phase::Provisioning { .. } => (true, -runner.created_at.as_second()),
+                _ => (false, runner.created_at.as_second()),
+            };
+            (!is_due, !coming, age)
+        });
+        let is_settled = |runner: &&EphemeralRunner| {
+            runner.vm.is_some()
+                && runner.runner_id.is_some()
+                && !self.seen.in_flight.contains_key(&runner.runner_name)
+        };
+        let settled: Vec<&EphemeralRunner> =
+            candidates.into_iter().filter(is_settled).take(surplus).collect();
+        for runner in settled {
+            self.destroy(runner, DrainReason::Surplus(decision.reason.clone()));
+        }
+    }
+
+    fn rotate(&mut self, decision: &ScalingDecision) {
+        let waits_to_be_removed =
+            decision.rule == Rule::Cooldown && decision.target_runner_count < decision.current_runner_count;
+        if !self.fleet.enabled || waits_to_be_removed {
+            return;
+        }
+        let rotation = self.rotation;
+        match rotation.next_step(self.room() > 0) {
+            None => {}
+            Some(Step::Start { old, why }) => {
+                let reason = format!("to take the place of {}: {why}", old.runner_name);
+                self.actions.push(Action::Provision { replaces: Some(old.runner_name.clone()), reason });
+            }
+            Some(Step::MakeRoom { old, why }) => {
+                let why = format!("{why}; max_runners leaves no room to start another first");
+                self.destroy(old, DrainReason::Rotated(why));
+            }
+        }
+    }
+
+    fn destroy(&mut self, runner: &EphemeralRunner, why: DrainReason) {
+        let first = match runner.runner_id {
+            None => Deregister::Nothing,
+            Some(id) if runner.is_listed => Deregister::Entry(id),
+            // Its entry is at another place, whose list was not read.
+            Some(id) if runner.vm.as_ref().is_some_and(|vm| vm.tags.scope != self.fleet.scope) => {
+                Deregister::Entry(id)
+            }
+            Some(id) => Deregister::ConfirmGone(id),
+        };
+        let scope = runner.vm.as_ref().map_or(&self.fleet.scope, |vm| &vm.tags.scope).clone();
+        let vm = runner.vm.as_ref().map(|vm| (vm.group.clone(), vm.name.clone()));
+        let reason = why.to_string();
+        self.actions.push(Action::Destroy(Destroy {
+            runner: runner.runner_name.clone(),
+            scope,
+            first,
+            vm,
+            why,
+            reason,
+        }));
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

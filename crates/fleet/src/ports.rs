@@ -1,0 +1,140 @@
+//! What the outside fills: GitHub and Azure, as the fleet needs them.
+//!
+//! Two implementations of each exist: the adapter that speaks to the real service, and the
+//! simulated cloud.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::job::Queue;
+use crate::names::{RepoSlug, Scope};
+use crate::runner::{Deregistration, JitRunner, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo};
+use crate::vm::{ResourceGroup, Vm, VmSpec};
+
+/// What a caller does differently about a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The credential is wrong, or may not do this: a person must act.
+    NotPermitted,
+    /// What was asked for is not there, or is not shown to us: a person must act.
+    NotFound,
+    /// The request is wrong, and stays wrong when it is repeated.
+    Invalid,
+    /// The name is taken.
+    NameTaken,
+    /// A rate limit: not before this long.
+    Throttled(Option<Duration>),
+    /// No machine of this size is to be had there.
+    NoCapacity,
+    /// The subscription's quota for this family of sizes is used up.
+    NoQuota,
+    /// Nothing was done; later is worth a try.
+    Unavailable,
+    /// It is not known whether it was done: the answer was lost.
+    OutcomeUnknown,
+}
+
+/// A call that failed. The message says what was tried, on what, what came back and what to do
+/// about it; it holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CallError {
+    /// What to do about it.
+    pub trouble: Trouble,
+    /// For people.
+    pub message: String,
+}
+
+impl CallError {
+    /// An error of that kind.
+    pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
+        CallError { trouble, message: message.into() }
+    }
+}
+
+/// Why a runner could not be prepared or removed at GitHub.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunnerError {
+    /// No registration token.
+    #[error("no registration token: {0}")]
+    RegistrationToken(#[source] CallError),
+    /// No runner entry.
+    #[error("runner not registered: {0}")]
+    Registration(#[source] CallError),
+    /// The entry could not be removed.
+    #[error("runner not deregistered: {0}")]
+    Deregistration(#[source] CallError),
+}
+
+impl RunnerError {
+    /// The call that failed.
+    pub fn call(&self) -> &CallError {
+        match self {
+            RunnerError::RegistrationToken(call)
+            | RunnerError::Registration(call)
+            | RunnerError::Deregistration(call) => call,
+        }
+    }
+}
+
+/// GitHub.
+#[async_trait]
+pub trait GitHub: Send + Sync {
+    /// Every job of the repository that is not completed.
+    ///
+    /// A part that could not be read is named in [`Queue::missing`]; the call fails only when
+    /// nothing is known.
+    async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError>;
+
+    /// Every runner of the scope, all pages, or an error: never a part.
+    async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError>;
+
+    /// One runner; `None` when GitHub has no such entry.
+    async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError>;
+
+    /// A token for `config.sh`.
+    async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError>;
+
+    /// Makes an ephemeral runner's entry. [`Trouble::NameTaken`] when the name is in use.
+    async fn jit_config(&self, scope: &Scope, config: &RunnerConfig) -> Result<JitRunner, RunnerError>;
+
+    /// Removes a runner's entry unless it runs a job.
+    async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError>;
+
+    /// Where the runner's program is to be had, for each OS and architecture.
+    async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError>;
+}
+
+/// The runner's program for one OS and architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    /// `linux`.
+    pub os: String,
+    /// `x64`, `arm64`.
+    pub architecture: String,
+    /// Where the archive is.
+    pub url: String,
+    /// Its name.
+    pub filename: String,
+    /// Its SHA-256 in hexadecimal, where GitHub tells it.
+    pub sha256: Option<String>,
+}
+
+/// Azure.
+#[async_trait]
+pub trait Azure: Send + Sync {
+    /// Every VM of the group that bears our mark, all pages, or an error: never a part.
+    ///
+    /// `power` asks for the power states too, which costs one more request for each
+    /// subscription.
+    async fn vms(&self, group: &ResourceGroup, power: bool) -> Result<Vec<Vm>, CallError>;
+
+    /// Asks for a VM, and returns once Azure has taken the request. Safe to repeat: a VM of that
+    /// name is never overwritten, and one that an earlier attempt made is a success.
+    async fn create(&self, spec: &VmSpec) -> Result<(), CallError>;
+
+    /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
+    /// request. A VM that is not there is a success.
+    async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
+}

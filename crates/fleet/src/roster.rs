@@ -1,0 +1,221 @@
+//! Who is there: a fleet's VMs and GitHub's entries, joined by name, each with its phase.
+//!
+//! No stored state is needed for it: names hold their age, tags hold the rest. What memory adds is
+//! patience with lists that lag behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::Fleet;
+use crate::memory::{LIST_LAG, Memory, Remembered};
+use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatus};
+use crate::runner_name::RunnerName;
+use crate::scaling::{elapsed, in_words};
+use crate::snapshot::Operation;
+use crate::vm::{PowerState, ProvisioningState, Vm};
+
+/// How long an entry may be missing from a list after it was made.
+const ENTRY_LAG: Duration = Duration::from_secs(30);
+/// How long an entry that this daemon does not remember may lack its VM.
+const ENTRY_GRACE: Duration = Duration::from_secs(180);
+
+/// Both lists, read whole, and what is under way.
+pub(crate) struct World<'a> {
+    pub(crate) entries: &'a [Arc<RunnerInfo>],
+    pub(crate) vms: &'a [Arc<Vm>],
+    pub(crate) working: &'a BTreeSet<String>,
+    pub(crate) in_flight: &'a BTreeMap<RunnerName, Operation>,
+}
+
+/// Every runner of the fleet that is there, is on its way, or is on its way out; by name.
+pub(crate) fn roster(
+    fleet: &Fleet,
+    world: &World<'_>,
+    memory: &Memory,
+    now: Timestamp,
+) -> Vec<EphemeralRunner> {
+    let vms: BTreeMap<RunnerName, &Arc<Vm>> =
+        world.vms.iter().filter_map(|vm| Some((RunnerName::of_vm(&fleet.name, &vm.name)?, vm))).collect();
+    let entries: BTreeMap<RunnerName, &Arc<RunnerInfo>> = world
+        .entries
+        .iter()
+        .filter_map(|entry| Some((RunnerName::of_pool(&fleet.name, &entry.runner_name)?, entry)))
+        .collect();
+    let names: BTreeSet<&RunnerName> =
+        vms.keys().chain(entries.keys()).chain(world.in_flight.keys()).chain(memory.runners.keys()).collect();
+    let unknown = Remembered::default();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let sight = Sight {
+                fleet,
+                name,
+                vm: vms.get(name).copied(),
+                entry: entries.get(name).copied(),
+                working: world.working.contains(name.as_str()),
+                operation: world.in_flight.get(name),
+                memory: memory.runners.get(name).unwrap_or(&unknown),
+                now,
+            };
+            sight.runner()
+        })
+        .collect()
+}
+
+/// Everything that is known of one runner.
+struct Sight<'a> {
+    fleet: &'a Fleet,
+    name: &'a RunnerName,
+    vm: Option<&'a Arc<Vm>>,
+    entry: Option<&'a Arc<RunnerInfo>>,
+    working: bool,
+    operation: Option<&'a Operation>,
+    memory: &'a Remembered,
+    now: Timestamp,
+}
+
+impl Sight<'_> {
+    fn runner(&self) -> Option<EphemeralRunner> {
+        let tagged = self.vm.and_then(|vm| vm.tags.runner_id);
+        Some(EphemeralRunner {
+            runner_name: self.name.clone(),
+            vm: self.vm.cloned(),
+            runner_id: self.entry.map(|entry| entry.runner_id).or(tagged),
+            is_listed: self.entry.is_some(),
+            created_at: self.created_at(),
+            jobs_completed: u32::from(self.memory.was_busy && self.entry.is_none()),
+            status: self.phase()?,
+        })
+    }
+
+    fn created_at(&self) -> Timestamp {
+        self.vm.map_or_else(|| self.name.created_at(), |vm| vm.tags.created_at)
+    }
+
+    fn age(&self) -> Duration {
+        elapsed(self.created_at(), self.now)
+    }
+
+    fn asked_within(&self, lag: Duration) -> bool {
+        self.memory.asked_for.is_some_and(|at| elapsed(at, self.now) < lag)
+    }
+
+    fn removal_within(&self, lag: Duration) -> bool {
+        self.memory.removal_asked.is_some_and(|at| elapsed(at, self.now) < lag)
+    }
+
+    /// Where the runner stands; `None` when neither side has it any more.
+    fn phase(&self) -> Option<Phase> {
+        let is_going = self.vm.is_some_and(|vm| vm.provisioning == ProvisioningState::Deleting);
+        match self.operation {
+            Some(Operation::Provision { .. }) => return Some(self.provisioning()),
+            Some(Operation::Destroy) => return Some(Phase::Destroyed),
+            None if is_going || self.removal_within(LIST_LAG) => {
+                return (self.vm.is_some() || self.entry.is_some()).then_some(Phase::Destroyed);
+            }
+            None => {}
+        }
+        match (self.vm, self.entry) {
+            (None, None) if self.asked_within(LIST_LAG) && !self.memory.vm_seen => Some(self.provisioning()),
+            (None, None) => None,
+            (None, Some(entry)) => Some(self.without_vm(entry)),
+            (Some(vm), None) => Some(self.without_entry(vm)),
+            (Some(vm), Some(entry)) => Some(self.with_both(vm, entry)),
+        }
+    }
+
+    fn provisioning(&self) -> Phase {
+        Phase::Provisioning { since: self.created_at() }
+    }
+
+    fn without_vm(&self, entry: &RunnerInfo) -> Phase {
+        if entry.busy || self.working {
+            // The job may be lost with its VM, or the list may lag. GitHub finds out.
+            Phase::Active { id: entry.runner_id }
+        } else if self.asked_within(LIST_LAG) && !self.memory.vm_seen {
+            self.provisioning()
+        } else {
+            Phase::Draining { why: DrainReason::Broken("its entry at GitHub has no VM".to_owned()) }
+        }
+    }
+
+    fn without_entry(&self, vm: &Vm) -> Phase {
+        let boot_timeout = self.fleet.lifecycle.boot_timeout;
+        let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
+        if vm.tags.scope != self.fleet.scope {
+            let why =
+                format!("it was made for {}, and the fleet is now on {}", vm.tags.scope, self.fleet.scope);
+            Phase::Draining { why: DrainReason::Rotated(why) }
+        } else if self.working {
+            vm.tags.runner_id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
+        } else if vm.provisioning == ProvisioningState::Failed {
+            broken("Azure could not make its VM")
+        } else if vm.tags.runner_id.is_some() {
+            if self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.memory.entry_seen {
+                self.provisioning()
+            } else {
+                Phase::Draining { why: DrainReason::Finished }
+            }
+        } else if self.age() > boot_timeout {
+            broken("its VM has no runner at GitHub")
+        } else {
+            self.provisioning()
+        }
+    }
+
+    fn with_both(&self, vm: &Vm, entry: &RunnerInfo) -> Phase {
+        let id = entry.runner_id;
+        if entry.busy || self.working {
+            return Phase::Active { id };
+        }
+        let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
+        if vm.provisioning == ProvisioningState::Failed {
+            return broken("Azure could not make its VM");
+        }
+        if vm.power == PowerState::Stopped {
+            return broken("its VM is stopped");
+        }
+        match (entry.status, self.memory.offline_since) {
+            (RunnerStatus::Online, _) => Phase::Registered { id },
+            (RunnerStatus::Offline, Some(since)) => {
+                let (offline, limit) = (elapsed(since, self.now), self.fleet.lifecycle.offline_timeout);
+                if offline <= limit {
+                    return Phase::Registered { id };
+                }
+                let why = format!(
+                    "offline for {}, longer than offline_timeout ({})",
+                    in_words(offline),
+                    in_words(limit)
+                );
+                Phase::Draining { why: DrainReason::Offline(why) }
+            }
+            (RunnerStatus::Offline, None) => {
+                let (age, limit) = (self.age(), self.fleet.lifecycle.boot_timeout);
+                if age <= limit {
+                    return self.provisioning();
+                }
+                let why = format!(
+                    "not online {} after it was made, longer than boot_timeout ({})",
+                    in_words(age),
+                    in_words(limit)
+                );
+                Phase::Draining { why: DrainReason::BootTimeout(why) }
+            }
+        }
+    }
+}
+
+/// Whether a runner that drains may be removed at once, or has to wait for a list to catch up.
+pub(crate) fn may_be_removed(
+    fleet: &Fleet,
+    runner: &EphemeralRunner,
+    memory: &Memory,
+    now: Timestamp,
+) -> bool {
+    let is_remembered = memory.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
+    let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);
+    runner.vm.is_some() || is_remembered || elapsed(runner.created_at, now) >= grace
+}

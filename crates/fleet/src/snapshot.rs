@@ -1,0 +1,101 @@
+//! What one fleet sees of the world in one tick.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::config::Fleet;
+use crate::demand::Demand;
+use crate::job::{JobStatus, Queue};
+use crate::names::PoolName;
+use crate::runner::RunnerInfo;
+use crate::runner_name::{self, RunnerName};
+use crate::vm::Vm;
+
+/// Something that was read whole, or why it was not: there is no third.
+pub type Seen<T> = Result<T, String>;
+
+/// What one fleet sees of the world in one tick.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Its jobs.
+    pub demand: Seen<Demand>,
+    /// GitHub's entries of its runners.
+    pub entries: Seen<Vec<Arc<RunnerInfo>>>,
+    /// Its VMs.
+    pub vms: Seen<Vec<Arc<Vm>>>,
+    /// Names of runners that a running job says it runs on.
+    pub working: BTreeSet<String>,
+    /// What the daemon is doing with its runners this moment.
+    pub in_flight: BTreeMap<RunnerName, Operation>,
+}
+
+impl Snapshot {
+    /// What could not be read, in a sentence; the same trouble once.
+    pub fn trouble(&self) -> Option<String> {
+        let troubles = [self.demand.as_ref().err(), self.entries.as_ref().err(), self.vms.as_ref().err()];
+        let mut told: Vec<&str> = Vec::new();
+        for trouble in troubles.into_iter().flatten() {
+            if !told.contains(&trouble.as_str()) {
+                told.push(trouble);
+            }
+        }
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+/// Something that the daemon has under way with a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// It is being made.
+    Provision {
+        /// The runner that it is to take the place of.
+        replaces: Option<RunnerName>,
+    },
+    /// It is being removed.
+    Destroy,
+}
+
+/// Entries of a scope by the prefix of their names, so that each fleet takes its own without
+/// reading all.
+pub fn entries_by_prefix(entries: Vec<RunnerInfo>) -> BTreeMap<String, Vec<Arc<RunnerInfo>>> {
+    let mut shared = BTreeMap::<String, Vec<Arc<RunnerInfo>>>::new();
+    for entry in entries {
+        if let Some((prefix, _)) = entry.runner_name.rsplit_once('-') {
+            shared.entry(prefix.to_owned()).or_default().push(Arc::new(entry));
+        }
+    }
+    shared
+}
+
+/// The entries that the fleet's own names mark as its own.
+pub fn entries_of(fleet: &Fleet, shared: &BTreeMap<String, Vec<Arc<RunnerInfo>>>) -> Vec<Arc<RunnerInfo>> {
+    let candidates = shared.get(&runner_name::prefix(&fleet.name));
+    let is_ours = |entry: &&Arc<RunnerInfo>| RunnerName::of_pool(&fleet.name, &entry.runner_name).is_some();
+    candidates.into_iter().flatten().filter(is_ours).cloned().collect()
+}
+
+/// VMs by the fleet that their tags name.
+pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, Vec<Arc<Vm>>> {
+    let mut shared = BTreeMap::<PoolName, Vec<Arc<Vm>>>::new();
+    for vm in vms {
+        let vm = Arc::new(vm);
+        match shared.get_mut(&vm.tags.pool) {
+            Some(vms) => vms.push(vm),
+            None => drop(shared.insert(vm.tags.pool.clone(), vec![vm])),
+        }
+    }
+    shared
+}
+
+/// Names of the runners that run a job, by what the jobs say.
+pub fn working(queue: &Queue) -> BTreeSet<String> {
+    let running = queue.jobs.iter().filter(|job| job.status == JobStatus::InProgress);
+    running.filter_map(|job| job.runner_name.clone()).collect()
+}
+
+/// A fleet's demand where the queue could not be read: no jobs, known to be a lower bound.
+pub fn unknown_demand(why: &str, now: Timestamp) -> Demand {
+    Demand { missing: vec![why.to_owned()], ..Demand::none(now) }
+}

@@ -1,0 +1,227 @@
+//! VMs, as Azure tells of them and as it is asked for them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{PoolName, Scope};
+use crate::runner::RunnerId;
+use crate::runner_name::RunnerName;
+
+/// Where VMs are made and listed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceGroup {
+    /// The subscription's id (a UUID).
+    pub subscription_id: String,
+    /// The group's name.
+    pub name: String,
+}
+
+impl fmt::Display for ResourceGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.subscription_id, self.name)
+    }
+}
+
+/// `provisioningState` of a VM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProvisioningState {
+    /// Azure is making it.
+    Creating,
+    /// It is made, or was changed with success.
+    Succeeded,
+    /// Azure could not make or change it; what was half made is still there and costs.
+    Failed,
+    /// Azure is removing it.
+    Deleting,
+    /// Any other state: it is there, and Azure is at work on it.
+    Other,
+}
+
+/// The power state of a VM, where it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PowerState {
+    /// Starting or running.
+    Running,
+    /// Stopping, stopped (still paid for), deallocating or deallocated.
+    Stopped,
+    /// Not asked for, or not told.
+    Unknown,
+}
+
+/// A VM that bears our mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vm {
+    /// The name as Azure has it.
+    pub name: String,
+    /// Where it is.
+    pub group: ResourceGroup,
+    /// The size: `Standard_D4s_v5`.
+    pub size: String,
+    /// Where Azure stands with it.
+    pub provisioning: ProvisioningState,
+    /// Whether it runs.
+    pub power: PowerState,
+    /// What our tags say.
+    pub tags: VmTags,
+}
+
+/// What the tags of a VM say of it: all that has to survive the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmTags {
+    /// The fleet that made it.
+    pub pool: PoolName,
+    /// Where its runner is registered.
+    pub scope: Scope,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// The hash of the configuration that it was made from.
+    pub config_hash: String,
+    /// The runner's id, where it is known before the VM (JIT configuration).
+    pub runner_id: Option<RunnerId>,
+    /// The runner that this one is to take the place of.
+    pub replaces: Option<String>,
+}
+
+const POOL: &str = "azlin-pool";
+const SCOPE: &str = "azlin-scope";
+const CREATED: &str = "azlin-created";
+const CONFIG: &str = "azlin-config";
+const RUNNER: &str = "azlin-runner";
+const RUNNER_ID: &str = "azlin-runner-id";
+const REPLACES: &str = "azlin-replaces";
+
+impl VmTags {
+    /// The tags to create a VM with.
+    pub fn to_tags(&self, name: &RunnerName) -> BTreeMap<String, String> {
+        let mut tags = BTreeMap::from([
+            (POOL.to_owned(), self.pool.to_string()),
+            (SCOPE.to_owned(), self.scope.to_string()),
+            (CREATED.to_owned(), self.created_at.to_string()),
+            (CONFIG.to_owned(), self.config_hash.clone()),
+            (RUNNER.to_owned(), name.to_string()),
+        ]);
+        if let Some(id) = self.runner_id {
+            tags.insert(RUNNER_ID.to_owned(), id.to_string());
+        }
+        if let Some(replaces) = &self.replaces {
+            tags.insert(REPLACES.to_owned(), replaces.clone());
+        }
+        tags
+    }
+
+    /// Reads the tags of the VM `name`; `None` when they are not ours: what the daemon did not
+    /// create it never touches.
+    pub fn of(name: &str, tags: &BTreeMap<String, String>) -> Option<Self> {
+        let pool: PoolName = tags.get(POOL)?.parse().ok()?;
+        let runner = tags.get(RUNNER)?;
+        if !runner.eq_ignore_ascii_case(name) {
+            return None;
+        }
+        RunnerName::of_pool(&pool, runner)?;
+        Some(VmTags {
+            scope: tags.get(SCOPE)?.parse().ok()?,
+            created_at: tags.get(CREATED)?.parse().ok()?,
+            config_hash: tags.get(CONFIG).cloned().unwrap_or_default(),
+            runner_id: tags.get(RUNNER_ID).and_then(|id| id.parse().ok()).map(RunnerId),
+            replaces: tags.get(REPLACES).cloned(),
+            pool,
+        })
+    }
+}
+
+/// The image of a VM's disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Image {
+    /// `publisher:offer:sku:version` of the marketplace.
+    Marketplace {
+        /// The first part.
+        publisher: String,
+        /// The second part.
+        offer: String,
+        /// The third part.
+        sku: String,
+        /// The fourth part; "latest" is allowed.
+        version: String,
+    },
+    /// The resource id of an image or of a gallery's image version.
+    Id(String),
+}
+
+/// A VM to be made, with all that one PUT needs.
+#[derive(Debug, Clone)]
+pub struct VmSpec {
+    /// Its name, which its runner bears too.
+    pub name: RunnerName,
+    /// Where.
+    pub group: ResourceGroup,
+    /// The region: `westeurope`.
+    pub location: String,
+    /// The size: `Standard_D4s_v5`.
+    pub size: String,
+    /// What its disk is made from.
+    pub image: Image,
+    /// The resource id of the subnet of its NIC.
+    pub subnet_id: String,
+    /// Whether it gets a public address.
+    pub public_ip: bool,
+    /// The availability zone.
+    pub zone: Option<String>,
+    /// Whether Azure may evict it.
+    pub spot: Option<Spot>,
+    /// Whether its disk lives on the host.
+    pub ephemeral_os_disk: bool,
+    /// The size of its disk; the image's where absent.
+    pub os_disk_size_gb: Option<u32>,
+    /// The administrator's account.
+    pub admin_user: String,
+    /// Resource ids of user-assigned identities.
+    pub identity: Vec<String>,
+    /// Every tag that it gets, ours and the user's.
+    pub tags: BTreeMap<String, String>,
+    /// What cloud-init reads, not encoded. At most 64 KiB once in base64.
+    pub custom_data: SecretString,
+}
+
+/// A spot VM.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spot {
+    /// The most to pay, in US dollars an hour; `None` is up to the on-demand price.
+    pub max_price: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags() -> (RunnerName, VmTags) {
+        let pool: PoolName = "ci".parse().expect("valid");
+        let at: Timestamp = "2026-01-02T03:04:05Z".parse().expect("valid");
+        let tags = VmTags {
+            pool: pool.clone(),
+            scope: "repo:o/r".parse().expect("valid"),
+            created_at: at,
+            config_hash: "abc".to_owned(),
+            runner_id: Some(RunnerId(7)),
+            replaces: None,
+        };
+        (RunnerName::new(&pool, at, 1), tags)
+    }
+
+    #[test]
+    fn tags_read_what_they_write() {
+        let (name, tags) = tags();
+        assert_eq!(VmTags::of(name.as_str(), &tags.to_tags(&name)), Some(tags));
+    }
+
+    #[test]
+    fn a_vm_that_only_carries_our_pool_tag_is_not_ours() {
+        let (name, tags) = tags();
+        assert_eq!(VmTags::of("somebody-elses", &tags.to_tags(&name)), None);
+        let pool_only = BTreeMap::from([(POOL.to_owned(), "ci".to_owned())]);
+        assert_eq!(VmTags::of(name.as_str(), &pool_only), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! The commented examples in `config/` are true: every key exists, every default is the default,
+//! and no key is missing from them.
+
+use std::collections::BTreeSet;
+
+use azlin_fleet::config::{DaemonConfig, Fleet, Problems};
+
+const FLEET: &str = include_str!("../../../config/fleets/ci-workers.toml");
+const DAEMON: &str = include_str!("../../../config/azlin.toml");
+
+fn fleet(text: &str) -> Result<Fleet, Problems> {
+    Fleet::parse("ci-workers.toml", "ci-workers".parse().expect("a valid name"), text)
+}
+
+/// The text with its "#key = value" lines made active.
+fn with_defaults(text: &str) -> String {
+    let active = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(active).collect()
+}
+
+/// Every key that the text names, commented out or not.
+fn documented(text: &str) -> BTreeSet<String> {
+    let mut table = String::new();
+    let mut keys = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            table = format!("{}.", name.trim_end_matches(']'));
+        }
+        let line = line.trim_start_matches('#').trim_start();
+        if let Some((key, _)) = line.split_once(" = ")
+            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            keys.insert(format!("{table}{key}"));
+        }
+    }
+    keys
+}
+
+/// Every key that the reader knows: it lists them where an unknown one resembles none.
+fn known(tables: &[&str], problems: impl Fn(&str) -> Problems) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for table in tables {
+        let text = if table.is_empty() {
+            "qqqqqqqqqqqqqqqqqqqqqqqq = 1".to_owned()
+        } else {
+            format!("[{table}]\nqqqqqqqqqqqqqqqqqqqqqqqq = 1")
+        };
+        let problems = problems(&text);
+        let help = problems
+            .0
+            .iter()
+            .find(|problem| problem.key.ends_with("qqqq"))
+            .and_then(|problem| problem.help.clone());
+        let help = help.expect("an unknown key is a problem with a help");
+        let list = help.rsplit(": ").next().unwrap_or_default().to_owned();
+        let prefix = if table.is_empty() { String::new() } else { format!("{table}.") };
+        keys.extend(list.split(", ").map(|key| format!("{prefix}{key}")));
+    }
+    keys
+}
+
+fn without_tables(keys: BTreeSet<String>, tables: &[&str]) -> BTreeSet<String> {
+    keys.into_iter().filter(|key| !tables.contains(&key.as_str())).collect()
+}
+
+#[test]
+fn the_fleet_example_shows_every_key_and_its_default() {
+    let as_it_is = fleet(FLEET).unwrap_or_else(|problems| panic!("{problems}"));
+    let spelled_out = fleet(&with_defaults(FLEET)).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(as_it_is, spelled_out);
+    let tables = ["", "scaling", "lifecycle", "bootstrap", "vm"];
+    let known = without_tables(known(&tables, |text| fleet(text).expect_err("an unknown key")), &tables);
+    let known: BTreeSet<String> =
+        known.into_iter().filter(|key| key != "bootstrap.ssh_private_key").collect();
+    assert_eq!(documented(FLEET), known);
+}
+
+#[test]
+fn the_daemon_example_shows_every_key_and_its_default() {
+    let as_it_is = DaemonConfig::parse("azlin.toml", DAEMON).unwrap_or_else(|problems| panic!("{problems}"));
+    let spelled_out = DaemonConfig::parse("azlin.toml", &with_defaults(DAEMON))
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(as_it_is, spelled_out);
+    assert_eq!(as_it_is, DaemonConfig::parse("azlin.toml", "").expect("an empty file is good"));
+    let tables = ["", "poll", "limits", "github", "azure", "http"];
+    let problems = |text: &str| DaemonConfig::parse("azlin.toml", text).expect_err("an unknown key");
+    let known = without_tables(known(&tables, problems), &tables);
+    let not_yet = ["github.app_id", "github.installation_id"];
+    let known: BTreeSet<String> = known.into_iter().filter(|key| !not_yet.contains(&key.as_str())).collect();
+    assert_eq!(documented(DAEMON), known);
+}
