@@ -1,0 +1,127 @@
+//! Where GitHub's API is: HTTPS, or plain HTTP to this machine alone.
+
+use std::fmt;
+
+use azlin_fleet::ports::{CallError, Trouble};
+use url::{Host, Url};
+
+/// The root that every request stays under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiUrl {
+    root: Url,
+}
+
+/// A root that is not used, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiUrlError {
+    found: String,
+    why: &'static str,
+}
+
+impl fmt::Display for ApiUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[github] api_url is {:?}; {}", self.found, self.why)
+    }
+}
+
+impl std::error::Error for ApiUrlError {}
+
+impl ApiUrl {
+    pub(crate) fn new(url: &Url) -> Result<Self, ApiUrlError> {
+        let mut root = url.clone();
+        // A password in the URL is not repeated in the error.
+        let has_credentials = !root.username().is_empty() || root.password().is_some();
+        if has_credentials {
+            let _ = root.set_username("");
+            let _ = root.set_password(None);
+        }
+        let refuse = |why| Err(ApiUrlError { found: root.to_string(), why });
+        if has_credentials {
+            return refuse("a user name or password does not belong in it");
+        }
+        if root.query().is_some() || root.fragment().is_some() {
+            return refuse("a query or fragment does not belong in it");
+        }
+        match root.scheme() {
+            "https" => {}
+            "http" if is_loopback(&root) => {}
+            "http" => return refuse("plain HTTP is allowed to a loopback address alone: use https://"),
+            _ => return refuse("it has to begin with https://"),
+        }
+        let path = format!("{}/", root.path().trim_end_matches('/'));
+        root.set_path(&path);
+        Ok(ApiUrl { root })
+    }
+
+    /// The URL of a path below the root, `repos/o/r/actions/runs?status=queued`.
+    pub(crate) fn join(&self, path: &str) -> Result<Url, CallError> {
+        self.root.join(path).map_err(|error| {
+            CallError::new(Trouble::Invalid, format!("no URL can be made of {path:?}: {error}"))
+        })
+    }
+
+    /// Whether a link that GitHub gave leads back to GitHub: the token goes nowhere else.
+    pub(crate) fn has_same_origin(&self, url: &Url) -> bool {
+        url.origin() == self.root.origin()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.root.as_str()
+    }
+
+    pub(crate) fn is_plain_http(&self) -> bool {
+        self.root.scheme() == "http"
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_that_are_taken_and_refused() {
+        for (text, taken) in [
+            ("https://api.github.com", true),
+            ("https://ghes.example.com/api/v3/", true),
+            ("https://api.octocorp.ghe.com", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://127.8.8.8", true),
+            ("http://[::1]:8080", true),
+            ("http://localhost:8080", true),
+            ("http://api.github.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://0.0.0.0:8080", false),
+            ("http://10.0.0.1", false),
+            ("ftp://api.github.com", false),
+            ("file:///etc/passwd", false),
+            ("https://api.github.com?x=1", false),
+            ("https://user:hunter2@api.github.com", false),
+        ] {
+            let url = Url::parse(text).expect("a URL");
+            let found = ApiUrl::new(&url);
+            assert_eq!(found.is_ok(), taken, "{text}: {found:?}");
+            assert!(!format!("{found:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_root_with_a_path_keeps_it() {
+        let root = Url::parse("https://ghes.example.com/api/v3").expect("a URL");
+        let root = ApiUrl::new(&root).expect("a good root");
+        let url = root.join("repos/o/r/actions/runs?status=queued").expect("a URL");
+        assert_eq!(url.as_str(), "https://ghes.example.com/api/v3/repos/o/r/actions/runs?status=queued");
+        assert!(root.has_same_origin(&url));
+        for other in ["https://example.com/", "http://ghes.example.com/", "https://ghes.example.com:444/"] {
+            assert!(!root.has_same_origin(&Url::parse(other).expect("a URL")), "{other}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The client: made from settings, used through the port.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azlin_fleet::job::Queue;
+use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
+use azlin_fleet::runner::{Deregistration, JitRunner, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo};
+use url::Url;
+
+use crate::api_url::{ApiUrl, ApiUrlError};
+use crate::counters::{Budget, Counts};
+use crate::http::Http;
+use crate::queue::Queues;
+use crate::runners::{self, Groups};
+use crate::token::Token;
+
+/// How to reach GitHub.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `https://api.github.com`, `https://<host>/api/v3` of a GitHub Enterprise Server, or
+    /// `https://api.<name>.ghe.com`. Plain HTTP to a loopback address alone.
+    pub api_url: Url,
+    /// What every request is authorised with.
+    pub token: Token,
+    /// The time limit of one try of a request.
+    pub request_timeout: Duration,
+    /// The first pause before a request is tried again; it doubles, with jitter.
+    pub retry_pause: Duration,
+    /// How long nothing is sent where GitHub refuses for a rate limit and tells no time; it doubles.
+    /// GitHub asks for a minute at least.
+    pub untold_wait: Duration,
+}
+
+impl Settings {
+    /// The settings of SPEC §9: 30 s for a request.
+    pub fn new(api_url: Url, token: Token) -> Self {
+        Settings {
+            api_url,
+            token,
+            request_timeout: Duration::from_secs(30),
+            retry_pause: Duration::from_millis(250),
+            untold_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+/// GitHub over its REST API. One for the whole process: it holds the connections, what is remembered
+/// of each repository, and the rate limits.
+pub struct GitHubClient {
+    http: Http,
+    queues: Queues,
+    groups: Groups,
+}
+
+impl GitHubClient {
+    /// Makes a client; nothing is sent yet.
+    pub fn new(settings: Settings) -> Result<Self, ApiUrlError> {
+        let Settings { api_url, token, request_timeout, retry_pause, untold_wait } = settings;
+        let api = ApiUrl::new(&api_url)?;
+        let http = Http::new(api, token, request_timeout, retry_pause, untold_wait);
+        Ok(GitHubClient { http, queues: Queues::default(), groups: Groups::default() })
+    }
+
+    /// What was sent and received since the client was made.
+    pub fn counts(&self) -> Counts {
+        self.http.counters.counts()
+    }
+
+    /// The primary rate limit, as GitHub told it last.
+    pub fn budget(&self) -> Option<Budget> {
+        self.http.counters.budget()
+    }
+}
+
+impl fmt::Debug for GitHubClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitHubClient").field("api_url", &self.http.api.as_str()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl GitHub for GitHubClient {
+    async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
+        self.queues.read(&self.http, repo).await
+    }
+
+    async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
+        runners::list(&self.http, scope).await
+    }
+
+    async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
+        runners::get(&self.http, scope, id).await
+    }
+
+    async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError> {
+        runners::registration_token(&self.http, scope).await.map_err(RunnerError::RegistrationToken)
+    }
+
+    async fn jit_config(&self, scope: &Scope, config: &RunnerConfig) -> Result<JitRunner, RunnerError> {
+        runners::jit_config(&self.http, &self.groups, scope, config).await.map_err(RunnerError::Registration)
+    }
+
+    async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError> {
+        runners::deregister(&self.http, scope, id).await.map_err(RunnerError::Deregistration)
+    }
+
+    async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
+        runners::downloads(&self.http, scope).await
+    }
+}

@@ -1,0 +1,289 @@
+//! One call to GitHub: sent, counted, tried again where that is safe, held back while GitHub asks
+//! for it.
+
+use std::fmt;
+use std::sync::{Once, OnceLock};
+use std::time::Duration;
+
+use azlin_fleet::ports::CallError;
+use jiff::Timestamp;
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode, redirect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use crate::api_url::ApiUrl;
+use crate::counters::Counters;
+use crate::error;
+use crate::etags::{Etags, Kept};
+use crate::gate::Gate;
+use crate::link;
+use crate::rate::{self, Asked};
+use crate::retry::{self, Effect, Failure, PATIENCE, Spent};
+use crate::token::Token;
+
+/// Requests under way at once, over all repositories. GitHub allows 100 for each token.
+const AT_ONCE: usize = 64;
+
+/// The largest body that is read. A page of 100 runs has about one megabyte.
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
+
+/// A request, and what is known of it beforehand.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<Value>,
+    pub(crate) effect: Effect,
+    /// The permission that it takes, in GitHub's words.
+    pub(crate) needs: &'static str,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url.path())?;
+        // The status is what tells one list of runs from the other.
+        match self.url.query_pairs().find(|(name, _)| name == "status") {
+            Some((_, status)) => write!(f, "?status={status}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An answer that is neither lost nor throttled nor GitHub's trouble.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A try without a whole answer.
+struct Lost {
+    was_sent: bool,
+    why: String,
+}
+
+pub(crate) struct Http {
+    /// Made at its first use: reading the system's certificates takes a while (40 ms), which a start
+    /// need not wait for.
+    client: OnceLock<Result<reqwest::Client, String>>,
+    pub(crate) api: ApiUrl,
+    token: Token,
+    request_timeout: Duration,
+    pause: Duration,
+    at_once: Semaphore,
+    etags: Etags,
+    gate: Gate,
+    pub(crate) counters: Counters,
+}
+
+impl Http {
+    pub(crate) fn new(
+        api: ApiUrl,
+        token: Token,
+        request_timeout: Duration,
+        pause: Duration,
+        untold_wait: Duration,
+    ) -> Self {
+        Http {
+            client: OnceLock::new(),
+            api,
+            token,
+            request_timeout,
+            pause,
+            at_once: Semaphore::new(AT_ONCE),
+            etags: Etags::default(),
+            gate: Gate::new(untold_wait),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Reads one page: what it holds, and the link to the next. `T` is read and written alike, so
+    /// that it can be kept for a conditional request.
+    pub(crate) async fn page<T>(&self, call: &Call) -> Result<(T, Option<String>), CallError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let kept = self.etags.get(call.url.as_str());
+        let answer = self.send(call, kept.as_ref().map(|kept| kept.etag.as_str())).await?;
+        if let (StatusCode::NOT_MODIFIED, Some(kept)) = (answer.status, &kept) {
+            return Ok((self.read(call, &kept.body)?, kept.next.clone()));
+        }
+        let page: T = self.read(call, self.success(call, &answer)?)?;
+        let text = |name| answer.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let next = text(header::LINK).and_then(link::next).map(str::to_owned);
+        if let (Some(etag), Ok(body)) = (text(header::ETAG), serde_json::to_vec(&page)) {
+            let kept = Kept { etag: etag.to_owned(), body: body.into(), next: next.clone() };
+            self.etags.keep(call.url.as_str(), kept);
+        }
+        Ok((page, next))
+    }
+
+    /// The body of an answer with a 2xx status.
+    pub(crate) fn success<'a>(&self, call: &Call, answer: &'a Answer) -> Result<&'a [u8], CallError> {
+        if answer.status.is_success() { Ok(&answer.body) } else { Err(self.refused(call, answer)) }
+    }
+
+    pub(crate) fn refused(&self, call: &Call, answer: &Answer) -> CallError {
+        error::refused(call, answer, self.token.expose())
+    }
+
+    pub(crate) fn read<T: DeserializeOwned>(&self, call: &Call, body: &[u8]) -> Result<T, CallError> {
+        serde_json::from_slice(body).map_err(|error| error::unreadable(call, &error, self.token.expose()))
+    }
+
+    /// Sends a request until it has an answer that another try would not change.
+    pub(crate) async fn send(&self, call: &Call, etag: Option<&str>) -> Result<Answer, CallError> {
+        let started = Instant::now();
+        let mut tries = 0;
+        let mut may_be_done = false;
+        let give_up = |error, may_be_done| if may_be_done { error::after_a_lost_try(error) } else { error };
+        loop {
+            while let Some(wait) = self.gate.shut_for() {
+                if wait > PATIENCE {
+                    return Err(give_up(error::throttled(call, wait), may_be_done));
+                }
+                sleep(wait).await;
+            }
+            tries += 1;
+            let (failure, error) = match self.try_once(call, etag).await {
+                Ok(answer) => match self.asked_to_wait(&answer) {
+                    Some(wait) if !answer.status.is_server_error() => {
+                        if tries < retry::TRIES {
+                            continue;
+                        }
+                        return Err(give_up(error::throttled(call, wait), may_be_done));
+                    }
+                    asked if answer.status.is_server_error() => {
+                        (Failure::Status(answer.status, asked), self.refused(call, &answer))
+                    }
+                    _ => return Ok(answer),
+                },
+                Err(Lost { was_sent, why }) => (
+                    if was_sent { Failure::Lost } else { Failure::NotSent },
+                    error::unanswered(call, &why, was_sent, self.token.expose()),
+                ),
+            };
+            let spent = Spent {
+                tries,
+                elapsed: started.elapsed(),
+                request_timeout: self.request_timeout,
+                pause: self.pause,
+                jitter: rand::random(),
+            };
+            let Some(pause) = retry::pause(failure, call.effect, spent) else {
+                return Err(give_up(error, may_be_done));
+            };
+            may_be_done |= call.effect != Effect::Reads && failure != Failure::NotSent;
+            tracing::debug!(call = %call, error = %error, pause_ms = pause.as_millis() as u64, "GitHub call tried again");
+            sleep(pause).await;
+        }
+    }
+
+    /// Takes note of what an answer says of limits, and shuts the gate where it is refused for one.
+    fn asked_to_wait(&self, answer: &Answer) -> Option<Duration> {
+        if let Some(budget) = rate::budget(&answer.headers) {
+            self.counters.saw(budget);
+        }
+        let message = if answer.status == StatusCode::FORBIDDEN {
+            error::github_message(&answer.body).to_ascii_lowercase()
+        } else {
+            String::new()
+        };
+        match rate::asked(answer.status, &answer.headers, &message, Timestamp::now()) {
+            Asked::Nothing => {
+                self.gate.passed();
+                None
+            }
+            // A server in trouble asks for patience with this call, not with every other.
+            Asked::Wait(wait) if answer.status.is_server_error() => Some(wait),
+            Asked::Wait(wait) => {
+                self.gate.shut(wait);
+                Some(wait)
+            }
+            Asked::WaitUntold => {
+                self.gate.shut_untold();
+                self.gate.shut_for()
+            }
+        }
+    }
+
+    async fn try_once(&self, call: &Call, etag: Option<&str>) -> Result<Answer, Lost> {
+        let _permit = self.at_once.acquire().await.ok();
+        let client = self
+            .client
+            .get_or_init(|| client(&self.api, self.request_timeout).map_err(error::cause))
+            .as_ref()
+            .map_err(|why| Lost { was_sent: false, why: format!("no HTTPS client: {why}") })?;
+        let mut request =
+            client.request(call.method.clone(), call.url.clone()).bearer_auth(self.token.expose());
+        if let Some(etag) = etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        self.counters.request();
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| Lost { was_sent: !error.is_connect(), why: error::cause(error) })?;
+        let mut body = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| Lost { was_sent: true, why: error::cause(error) })?
+        {
+            self.counters.received(chunk.len());
+            if body.len() + chunk.len() > LARGEST_BODY {
+                return Err(Lost {
+                    was_sent: true,
+                    why: format!("the body has more than {LARGEST_BODY} bytes"),
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if response.status() == StatusCode::NOT_MODIFIED {
+            self.counters.not_modified();
+        }
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+    }
+}
+
+fn client(api: &ApiUrl, request_timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    static RING: Once = Once::new();
+    // An error says that the process has a provider already, which will do as well.
+    RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+    headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("azlin-github-runner/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .timeout(request_timeout)
+        .connect_timeout(request_timeout.min(Duration::from_secs(10)))
+        .redirect(same_origin(api.clone()));
+    if api.is_plain_http() {
+        // This machine: through no proxy, and without the system's certificates, which take a while
+        // to read and which a small container lacks.
+        builder.no_proxy().tls_certs_only([]).build()
+    } else {
+        builder.https_only(true).build()
+    }
+}
+
+/// A repository that was renamed answers with a redirect on the same host. To another host the token
+/// must not go: the answer is then the redirect itself, and an error.
+fn same_origin(api: ApiUrl) -> redirect::Policy {
+    redirect::Policy::custom(move |attempt| {
+        if attempt.previous().len() <= 3 && api.has_same_origin(attempt.url()) {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}

@@ -1,0 +1,35 @@
+//! GitHub's REST API, as a fleet of runners needs it: the port [`azlin_fleet::ports::GitHub`] over
+//! HTTPS.
+//!
+//! What holds here:
+//! - The token is checked once, in [`Token`], and never leaves for another host, into a log or into
+//!   an error.
+//! - A list is whole or an error; only [`Queue`](azlin_fleet::job::Queue) may come in part, and says
+//!   so.
+//! - What GitHub may have done without our hearing of it is
+//!   [`OutcomeUnknown`](azlin_fleet::ports::Trouble::OutcomeUnknown), and only what is safe to repeat
+//!   is repeated.
+//! - After GitHub asked us to wait, nothing is sent until the time has come.
+
+mod api_url;
+mod client;
+mod counters;
+mod error;
+mod etags;
+mod gate;
+mod http;
+mod link;
+mod pages;
+mod queue;
+mod rate;
+mod redact;
+mod retry;
+mod runners;
+mod token;
+mod watched;
+mod wire;
+
+pub use api_url::ApiUrlError;
+pub use client::{GitHubClient, Settings};
+pub use counters::{Budget, Counts};
+pub use token::{Token, TokenError};

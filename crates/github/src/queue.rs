@@ -1,0 +1,202 @@
+//! The jobs of a repository that are not completed: labels are on jobs, and jobs are found through
+//! their runs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
+use azlin_fleet::names::RepoSlug;
+use azlin_fleet::ports::{CallError, Trouble};
+use futures::future::join_all;
+use futures::stream::{self, StreamExt};
+use reqwest::Method;
+
+use crate::http::{Call, Http};
+use crate::pages::{self, List};
+use crate::retry::Effect;
+use crate::watched::{HELD, Watched};
+use crate::wire;
+
+/// Requests for one repository's jobs under way at once.
+const AT_ONCE: usize = 8;
+
+/// How many a filtered list of runs has at most (GitHub Docs: REST, Workflow runs).
+const MOST_RUNS: u64 = 1_000;
+
+const NEEDS: &str = "Actions: read";
+
+/// What is remembered of each repository between two looks.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    watched: Mutex<HashMap<RepoSlug, Watched>>,
+}
+
+impl Queues {
+    /// Reads a repository's queue. Fails when nothing is known: a part that is missing is named.
+    pub(crate) async fn read(&self, http: &Http, repo: &RepoSlug) -> Result<Queue, CallError> {
+        let mut queue = Queue::default();
+        let runs = self.active_runs(http, repo, &mut queue.missing).await?;
+        let of_runs: Vec<_> = stream::iter(runs.clone())
+            .map(|run| jobs(http, repo, run))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+
+        let mut failed = Vec::new();
+        let mut seen = BTreeSet::new();
+        for of_run in of_runs {
+            match of_run {
+                // A job that moved from one page to the next while they were read is in both.
+                Ok(list) => {
+                    for job in list.items.into_iter().filter(|job| seen.insert(job.id)) {
+                        match known(job, repo) {
+                            Ok(Some(job)) => queue.jobs.push(job),
+                            Ok(None) => {}
+                            Err(sentence) => queue.missing.push(sentence),
+                        }
+                    }
+                }
+                // A run that was deleted since it was listed has no jobs.
+                Err(error) if error.trouble == Trouble::NotFound => {}
+                Err(error) => failed.push(error),
+            }
+        }
+        if let Some(first) = failed.first() {
+            if failed.len() == runs.len() {
+                return Err(first.clone());
+            }
+            queue.missing.push(format!(
+                "the jobs of {} of {} active runs could not be read: {first}",
+                failed.len(),
+                runs.len()
+            ));
+        }
+        queue.jobs.sort_by_key(|job| (job.created_at, job.id));
+        Ok(queue)
+    }
+
+    /// The runs that are not completed. The lists are read in the order of a run's life, so that a
+    /// run which moves on meanwhile is in one of them.
+    async fn active_runs(
+        &self,
+        http: &Http,
+        repo: &RepoSlug,
+        missing: &mut Vec<String>,
+    ) -> Result<BTreeSet<u64>, CallError> {
+        let look = self.of(repo, Watched::next_look);
+        let held = join_all(look.iter().map(|list| runs(http, repo, HELD[*list]))).await;
+        for (list, found) in look.iter().zip(held) {
+            match found {
+                Ok(found) => {
+                    missing.extend(cut_short(&found, HELD[*list]));
+                    let ids = found.items.iter().map(|run| run.id).collect();
+                    self.of(repo, |watched| watched.saw(*list, ids));
+                }
+                Err(error) => missing.push(format!("{} runs could not be read: {error}", HELD[*list])),
+            }
+        }
+        let mut active: BTreeSet<u64> = self.of(repo, |watched| watched.runs().collect());
+        for status in ["queued", "in_progress"] {
+            let found = runs(http, repo, status).await?;
+            missing.extend(cut_short(&found, status));
+            active.extend(found.items.iter().map(|run| run.id));
+        }
+        Ok(active)
+    }
+
+    fn of<T>(&self, repo: &RepoSlug, with: impl FnOnce(&mut Watched) -> T) -> T {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        with(watched.entry(repo.clone()).or_default())
+    }
+}
+
+async fn runs(http: &Http, repo: &RepoSlug, status: &str) -> Result<List<wire::Run>, CallError> {
+    let path = format!("repos/{repo}/actions/runs?status={status}&per_page=100&exclude_pull_requests=true");
+    pages::all::<wire::Runs>(http, read(http, &path)?).await
+}
+
+async fn jobs(http: &Http, repo: &RepoSlug, run: u64) -> Result<List<wire::Job>, CallError> {
+    let path = format!("repos/{repo}/actions/runs/{run}/jobs?filter=latest&per_page=100");
+    pages::all::<wire::Jobs>(http, read(http, &path)?).await
+}
+
+fn read(http: &Http, path: &str) -> Result<Call, CallError> {
+    Ok(Call {
+        method: Method::GET,
+        url: http.api.join(path)?,
+        body: None,
+        effect: Effect::Reads,
+        needs: NEEDS,
+    })
+}
+
+/// The sentence about what a filtered list cannot give.
+fn cut_short(list: &List<wire::Run>, status: &str) -> Option<String> {
+    let there = list.total_count;
+    (there > MOST_RUNS).then(|| format!("GitHub lists at most 1,000 of {there} runs with status {status}"))
+}
+
+/// The job in the words of the trade; `None` when it is completed; a sentence when it cannot be
+/// counted.
+fn known(job: wire::Job, repo: &RepoSlug) -> Result<Option<Job>, String> {
+    let status = match job.status.as_str() {
+        "completed" => return Ok(None),
+        "queued" => JobStatus::Queued,
+        "waiting" => JobStatus::Waiting,
+        "pending" => JobStatus::Pending,
+        "requested" => JobStatus::Requested,
+        "in_progress" => JobStatus::InProgress,
+        _ => return Err(format!("job {} has a status that is not known here", job.id)),
+    };
+    let Some(created_at) = job.created_at.or(job.started_at) else {
+        return Err(format!("job {} has no time of creation", job.id));
+    };
+    Ok(Some(Job {
+        id: JobId(job.id),
+        repo: repo.clone(),
+        name: job.name,
+        status,
+        labels: job.labels,
+        created_at,
+        runner_name: job.runner_name.filter(|name| !name.is_empty()),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(status: &str) -> wire::Job {
+        let json = format!(
+            r#"{{"id":7,"name":"build","status":"{status}","labels":["self-hosted"],
+                "created_at":"2026-01-02T03:04:05Z","started_at":"2026-01-02T03:05:00Z","runner_name":""}}"#
+        );
+        serde_json::from_str(&json).expect("a job")
+    }
+
+    #[test]
+    fn jobs_of_every_status() {
+        let repo: RepoSlug = "o/r".parse().expect("valid");
+        for (status, expected) in [
+            ("queued", Some(JobStatus::Queued)),
+            ("waiting", Some(JobStatus::Waiting)),
+            ("pending", Some(JobStatus::Pending)),
+            ("requested", Some(JobStatus::Requested)),
+            ("in_progress", Some(JobStatus::InProgress)),
+            ("completed", None),
+        ] {
+            let found = known(job(status), &repo).expect("a known status");
+            assert_eq!(found.as_ref().map(|job| job.status), expected, "{status}");
+            assert!(found.is_none_or(|job| job.runner_name.is_none()));
+        }
+        assert!(known(job("dreaming"), &repo).expect_err("an unknown status").contains("job 7"));
+    }
+
+    #[test]
+    fn a_job_without_a_time_of_creation_takes_that_of_its_start() {
+        let repo: RepoSlug = "o/r".parse().expect("valid");
+        let without = wire::Job { created_at: None, ..job("queued") };
+        let job = known(without, &repo).expect("known").expect("not completed");
+        assert_eq!(job.created_at.to_string(), "2026-01-02T03:05:00Z");
+    }
+}

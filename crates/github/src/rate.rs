@@ -1,0 +1,113 @@
+//! GitHub's rate limits, as its headers tell them (GitHub Docs: Rate limits for the REST API).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+
+use crate::counters::Budget;
+
+/// What an answer says about waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Nothing: it is no rate limit.
+    Nothing,
+    /// So long.
+    Wait(Duration),
+    /// A secondary limit without a time: "a minute, then exponentially".
+    WaitUntold,
+}
+
+/// The primary budget that an answer tells of.
+pub(crate) fn budget(headers: &HeaderMap) -> Option<Budget> {
+    Some(Budget {
+        limit: number(headers, "x-ratelimit-limit")?,
+        remaining: number(headers, "x-ratelimit-remaining")?,
+        reset: Timestamp::from_second(number(headers, "x-ratelimit-reset")?.try_into().ok()?).ok()?,
+    })
+}
+
+/// Whether an answer is that of a rate limit, and for how long GitHub asks to wait.
+pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> Asked {
+    let throttled = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
+    if let Some(seconds) = number(headers, "retry-after") {
+        return if throttled || status.is_server_error() {
+            Asked::Wait(Duration::from_secs(seconds.max(1)))
+        } else {
+            Asked::Nothing
+        };
+    }
+    if !throttled {
+        return Asked::Nothing;
+    }
+    if let Some(budget) = budget(headers).filter(|budget| budget.remaining == 0) {
+        // A second more, for a clock that is ahead of GitHub's.
+        let seconds = budget.reset.as_second() - now.as_second() + 1;
+        return Asked::Wait(Duration::from_secs(seconds.clamp(1, 3600).unsigned_abs()));
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS || message.contains("rate limit") {
+        return Asked::WaitUntold;
+    }
+    Asked::Nothing
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    reqwest::header::HeaderName::from_static(name),
+                    reqwest::header::HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn how_long_answers_ask_to_wait() {
+        let now = Timestamp::from_second(1_800_000_000).expect("in range");
+        let empty: &[(&str, &str)] = &[
+            ("x-ratelimit-limit", "5000"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1800000060"),
+        ];
+        let past: &[(&str, &str)] = &[
+            ("x-ratelimit-limit", "5000"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1700000000"),
+        ];
+        let wait = |seconds| Asked::Wait(Duration::from_secs(seconds));
+        for (situation, status, pairs, message, expected) in [
+            ("not permitted", 403, &[][..], "Resource not accessible by integration", Asked::Nothing),
+            ("secondary, with a time", 403, &[("retry-after", "60")][..], "", wait(60)),
+            (
+                "secondary, without",
+                403,
+                &[][..],
+                "You have exceeded a secondary rate limit",
+                Asked::WaitUntold,
+            ),
+            ("429, with a time", 429, &[("retry-after", "7")][..], "", wait(7)),
+            ("429, no time at all", 429, &[("retry-after", "0")][..], "", wait(1)),
+            ("429, without", 429, &[][..], "", Asked::WaitUntold),
+            ("429, a time that is no number", 429, &[("retry-after", "soon")][..], "", Asked::WaitUntold),
+            ("primary, used up", 403, empty, "API rate limit exceeded", wait(61)),
+            ("primary, reset is past", 429, past, "", wait(1)),
+            ("maintenance", 503, &[("retry-after", "120")][..], "", wait(120)),
+            ("an answer that is not refused", 200, empty, "", Asked::Nothing),
+            ("a bad request with a time", 422, &[("retry-after", "9")][..], "", Asked::Nothing),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(asked(status, &headers(pairs), message, now), expected, "{situation}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Runners of a scope: list, get, prepare, remove.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use azlin_fleet::names::Scope;
+use azlin_fleet::ports::{CallError, Download, Trouble};
+use azlin_fleet::runner::{Deregistration, JitRunner, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo};
+use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::http::{Call, Http};
+use crate::pages;
+use crate::retry::Effect;
+use crate::wire;
+
+/// The group that every repository has, and the first of an organisation or enterprise.
+const DEFAULT_GROUP: u64 = 1;
+
+/// Ids of runner groups by name: they do not change while a group lives.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    known: Mutex<HashMap<(Scope, String), u64>>,
+}
+
+/// Every runner, or an error. An entry that goes while the pages are read moves the others, and one
+/// of them may fall between two pages: then the list is read once more.
+pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
+    for _ in 0..2 {
+        let call = call(http, scope, Method::GET, "runners?per_page=100", Effect::Reads)?;
+        let list = pages::all::<wire::Runners>(http, call).await?;
+        let by_id: BTreeMap<u64, wire::Runner> =
+            list.items.into_iter().map(|runner| (runner.id, runner)).collect();
+        if list.steady && by_id.len() as u64 >= list.total_count {
+            return Ok(by_id.into_values().map(RunnerInfo::from).collect());
+        }
+    }
+    Err(CallError::new(
+        Trouble::Unavailable,
+        format!(
+            "the runners of {scope} changed twice while their pages were read; the next tick reads them again"
+        ),
+    ))
+}
+
+/// One runner; `None` when GitHub has no such entry.
+pub(crate) async fn get(http: &Http, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
+    let call = call(http, scope, Method::GET, &format!("runners/{id}"), Effect::Reads)?;
+    match http.page::<wire::Runner>(&call).await {
+        Ok((runner, _)) => Ok(Some(runner.into())),
+        Err(error) if error.trouble == Trouble::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<RegistrationToken, CallError> {
+    let call = call(http, scope, Method::POST, "runners/registration-token", Effect::Reads)?;
+    let answer = http.send(&call, None).await?;
+    let token: wire::RegistrationToken = http.read(&call, http.success(&call, &answer)?)?;
+    Ok(RegistrationToken { token: SecretString::from(token.token), expires_at: token.expires_at })
+}
+
+/// Makes an ephemeral runner's entry. It is not repeated when its answer is lost: the entry may be
+/// there, under the name.
+pub(crate) async fn jit_config(
+    http: &Http,
+    groups: &Groups,
+    scope: &Scope,
+    config: &RunnerConfig,
+) -> Result<JitRunner, CallError> {
+    let group = groups.id(http, scope, config.runner_group.as_deref()).await?;
+    let mut call = call(http, scope, Method::POST, "runners/generate-jitconfig", Effect::Makes)?;
+    call.body = Some(jit_request(config, group));
+    let answer = http.send(&call, None).await?;
+    if answer.status == StatusCode::NOT_FOUND {
+        // The group may have been removed and made anew.
+        groups.forget(scope);
+    }
+    let made: wire::JitConfig = http.read(&call, http.success(&call, &answer)?)?;
+    Ok(JitRunner {
+        runner_id: RunnerId(made.runner.id),
+        encoded_jit_config: SecretString::from(made.encoded_jit_config),
+    })
+}
+
+fn jit_request(config: &RunnerConfig, group: u64) -> Value {
+    json!({
+        "name": config.runner_name,
+        "runner_group_id": group,
+        "labels": config.labels,
+        "work_folder": "_work",
+    })
+}
+
+/// Removes an entry unless its runner is at work: GitHub answers that with 422, whatever the words.
+pub(crate) async fn deregister(
+    http: &Http,
+    scope: &Scope,
+    id: RunnerId,
+) -> Result<Deregistration, CallError> {
+    let call = call(http, scope, Method::DELETE, &format!("runners/{id}"), Effect::Removes)?;
+    let answer = http.send(&call, None).await?;
+    match answer.status {
+        status if status.is_success() => Ok(Deregistration::Removed),
+        StatusCode::NOT_FOUND => Ok(Deregistration::NotFound),
+        StatusCode::UNPROCESSABLE_ENTITY => Ok(Deregistration::Busy),
+        _ => Err(http.refused(&call, &answer)),
+    }
+}
+
+pub(crate) async fn downloads(http: &Http, scope: &Scope) -> Result<Vec<Download>, CallError> {
+    let call = call(http, scope, Method::GET, "runners/downloads", Effect::Reads)?;
+    let (applications, _) = http.page::<Vec<wire::RunnerApplication>>(&call).await?;
+    Ok(applications.into_iter().map(Download::from).collect())
+}
+
+impl Groups {
+    async fn id(&self, http: &Http, scope: &Scope, name: Option<&str>) -> Result<u64, CallError> {
+        let Some(name) = name.filter(|_| !matches!(scope, Scope::Repo(_))) else {
+            return Ok(DEFAULT_GROUP);
+        };
+        let key = (scope.clone(), name.to_ascii_lowercase());
+        if let Some(id) = self.lock().get(&key) {
+            return Ok(*id);
+        }
+        let call = call(http, scope, Method::GET, "runner-groups?per_page=100", Effect::Reads)?;
+        let list = pages::all::<wire::RunnerGroups>(http, call).await?;
+        let id = group_named(&list.items, name).ok_or_else(|| {
+            let there: Vec<&str> = list.items.iter().map(|group| group.name.as_str()).collect();
+            CallError::new(
+                Trouble::NotFound,
+                format!("{scope} has no runner group {name:?}; it has: {}", there.join(", ")),
+            )
+        })?;
+        self.lock().insert(key, id);
+        Ok(id)
+    }
+
+    fn forget(&self, scope: &Scope) {
+        self.lock().retain(|(of, _), _| of != scope);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Scope, String), u64>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The group of that name, or the default one where a person says "default" and no group is called so.
+fn group_named(groups: &[wire::RunnerGroup], name: &str) -> Option<u64> {
+    let named = groups.iter().find(|group| group.name.eq_ignore_ascii_case(name));
+    let default = || groups.iter().find(|group| group.default && name.eq_ignore_ascii_case("default"));
+    named.or_else(default).map(|group| group.id)
+}
+
+fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: Effect) -> Result<Call, CallError> {
+    let (root, needs) = match scope {
+        Scope::Repo(repo) => (format!("repos/{repo}"), "Administration: read and write on the repository"),
+        Scope::Org(org) => (format!("orgs/{org}"), "Self-hosted runners: read and write on the organisation"),
+        Scope::Enterprise(name) => (format!("enterprises/{name}"), "manage_runners:enterprise"),
+    };
+    let url = http.api.join(&format!("{root}/actions/{below}"))?;
+    Ok(Call { method, url, body: None, effect, needs })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_found_by_name_without_regard_to_case() {
+        let groups: Vec<wire::RunnerGroup> = serde_json::from_str(
+            r#"[{"id":1,"name":"Default","default":true},{"id":9,"name":"Big Iron"},{"id":4,"name":"arm"}]"#,
+        )
+        .expect("groups");
+        for (name, expected) in [("big iron", Some(9)), ("default", Some(1)), ("arm", Some(4)), ("x", None)] {
+            assert_eq!(group_named(&groups, name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The client against the simulated GitHub: kept connections, real pages, and a world that moves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azlin_fleet::job::JobStatus;
+use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::ports::{GitHub, Trouble};
+use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId, RunnerStatus};
+use azlin_fleet::runner_name::RunnerName;
+use azlin_github::{GitHubClient, Settings, Token};
+use azlin_simcloud::{Served, Workload, World};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn world(workload: &str) -> (Served, GitHubClient) {
+    let workload = Workload::parse(workload).expect("a workload");
+    let world = World::new(&workload, Timestamp::now());
+    let token = world.settings.token.clone();
+    let served = Served::start(world, Arc::new(Timestamp::now)).await.expect("two ports");
+    let client = client(&served, &token);
+    (served, client)
+}
+
+fn client(served: &Served, token: &str) -> GitHubClient {
+    let url = format!("http://{}", served.github).parse().expect("a URL");
+    let token = Token::new(&SecretString::from(token)).expect("a token");
+    let settings = Settings { retry_pause: Duration::from_millis(1), ..Settings::new(url, token) };
+    GitHubClient::new(settings).expect("a client")
+}
+
+fn repo() -> RepoSlug {
+    "o/r".parse().expect("valid")
+}
+
+fn scope() -> Scope {
+    Scope::Repo(repo())
+}
+
+fn config(number: u32) -> RunnerConfig {
+    let name = RunnerName::new(&"ci".parse().expect("valid"), Timestamp::UNIX_EPOCH, number);
+    RunnerConfig { runner_name: name, labels: vec!["docker".parse().expect("valid")], runner_group: None }
+}
+
+fn submit(served: &Served, runs: usize, jobs: usize) {
+    for _ in 0..runs {
+        let jobs = (0..jobs).map(|_| (vec!["self-hosted".to_owned(), "docker".to_owned()], HOUR)).collect();
+        served.world().submit("o/r", jobs, Vec::new());
+    }
+}
+
+#[tokio::test]
+async fn a_queue_of_many_runs_and_pages_is_read_whole_and_cheaply() {
+    let (served, github) = world("repositories = ['o/r']").await;
+    submit(&served, 130, 1);
+    submit(&served, 1, 230);
+    let first = github.queue(&repo()).await.expect("a queue");
+    assert_eq!(first.jobs.len(), 130 + 230);
+    assert!(first.missing.is_empty() && first.jobs.iter().all(|job| job.status == JobStatus::Queued));
+
+    let before = github.counts();
+    assert_eq!(github.queue(&repo()).await.expect("a queue"), first);
+    let after = github.counts();
+    let (runs, further_pages) = (131, 1 + 2);
+    assert_eq!(after.requests - before.requests, 3 + runs + further_pages);
+    assert_eq!(after.not_modified - before.not_modified, after.requests - before.requests);
+}
+
+#[tokio::test]
+async fn a_runner_is_prepared_listed_and_removed() {
+    let (_served, github) = world("repositories = ['o/r']").await;
+    let made = github.jit_config(&scope(), &config(1)).await.expect("a configuration");
+    assert!(!made.encoded_jit_config.expose_secret().is_empty());
+    let again = github.jit_config(&scope(), &config(1)).await.expect_err("the name is taken");
+    assert_eq!(again.call().trouble, Trouble::NameTaken);
+
+    let list = github.runners(&scope()).await.expect("a list");
+    assert_eq!(list.len(), 1);
+    assert_eq!(
+        (list[0].runner_id, list[0].status, list[0].busy),
+        (made.runner_id, RunnerStatus::Offline, false)
+    );
+    assert_eq!(github.runner(&scope(), made.runner_id).await.expect("an answer").as_ref(), Some(&list[0]));
+
+    for expected in [Deregistration::Removed, Deregistration::NotFound] {
+        assert_eq!(github.deregister(&scope(), made.runner_id).await, Ok(expected));
+    }
+    assert_eq!(github.runner(&scope(), made.runner_id).await, Ok(None));
+    let token = github.registration_token(&scope()).await.expect("a token");
+    assert!(token.expires_at > Timestamp::now());
+    assert!(github.downloads(&scope()).await.expect("downloads").iter().any(|one| one.os == "linux"));
+}
+
+#[tokio::test]
+async fn more_than_two_pages_of_runners_of_an_organisation_in_a_group() {
+    let (_served, github) = world("repositories = ['o/r']").await;
+    let org: Scope = "org:o".parse().expect("valid");
+    for number in 0..215 {
+        let config = RunnerConfig { runner_group: Some("Builders".to_owned()), ..config(number) };
+        github.jit_config(&org, &config).await.expect("a configuration");
+    }
+    assert_eq!(github.runners(&org).await.expect("a list").len(), 215);
+}
+
+#[tokio::test]
+async fn a_wrong_token_a_wrong_repository_and_an_empty_budget() {
+    let (served, github) = world("repositories = ['o/r']\nsettings = { rate_limit = 8 }").await;
+    let nowhere = "o/other".parse().expect("valid");
+    let error = github.queue(&nowhere).await.expect_err("no such repository");
+    assert_eq!(error.trouble, Trouble::NotFound);
+
+    let stranger = client(&served, "ghp_Str4nger");
+    let error = stranger.runners(&scope()).await.expect_err("a wrong token");
+    assert_eq!(error.trouble, Trouble::NotPermitted);
+
+    let mut last = None;
+    for id in 0..8 {
+        last = github.runner(&scope(), RunnerId(id)).await.err();
+    }
+    let error = last.expect("the budget is used up");
+    assert!(matches!(error.trouble, Trouble::Throttled(Some(_))), "{error}");
+    assert_eq!(github.budget().map(|budget| budget.remaining), Some(0));
+}
+
+#[tokio::test]
+async fn faults_on_kept_connections_are_not_seen() {
+    for what in ["'reset'", "'truncated'", "'lost_answer'", "{ status = [502] }", "{ status = [429, 1] }"] {
+        let what = what.replace("[502]", "[502, 0]");
+        let fault = format!("[[faults]]\nwhat = {what}\nside = 'github'\ntimes = 1\nmethod = 'GET'\n");
+        let (served, github) = world(&format!("repositories = ['o/r']\n{fault}")).await;
+        submit(&served, 3, 2);
+        for _ in 0..2 {
+            let queue = github.queue(&repo()).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!((queue.jobs.len(), queue.missing.len()), (6, 0), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_whose_answer_is_lost_is_made_once_and_its_outcome_is_unknown() {
+    let fault = "[[faults]]\nwhat = 'lost_answer'\nmethod = 'POST'\ntimes = 1\n";
+    let (_served, github) = world(&format!("repositories = ['o/r']\n{fault}")).await;
+    let error = github.jit_config(&scope(), &config(1)).await.expect_err("no answer");
+    assert_eq!(error.call().trouble, Trouble::OutcomeUnknown);
+    assert_eq!(github.runners(&scope()).await.expect("a list").len(), 1);
+}

@@ -1,0 +1,175 @@
+//! Reading a queue: how many requests it costs, and what becomes of what cannot be read.
+
+use azlin_fleet::job::JobStatus;
+use azlin_fleet::ports::{GitHub, Trouble};
+use serde_json::{Value, json};
+
+use crate::server::{Reply, Request, json};
+use crate::{github, repo};
+
+fn runs(ids: &[u64]) -> Value {
+    let runs: Vec<Value> = ids.iter().map(|id| json!({"id": id, "status": "queued"})).collect();
+    json!({"total_count": runs.len(), "workflow_runs": runs})
+}
+
+fn job(id: u64, status: &str) -> Value {
+    json!({
+        "id": id, "run_id": id / 10, "name": format!("job {id}"), "status": status, "labels": ["self-hosted", "Linux"],
+        "created_at": "2026-01-02T03:04:05Z", "started_at": "2026-01-02T03:04:05Z", "runner_name": null
+    })
+}
+
+fn jobs(jobs: Vec<Value>) -> Value {
+    json!({"total_count": jobs.len(), "jobs": jobs})
+}
+
+/// The run of `/repos/o/r/actions/runs/<id>/jobs`.
+fn run_of(request: &Request) -> Option<u64> {
+    request.path().strip_prefix("/repos/o/r/actions/runs/")?.strip_suffix("/jobs")?.parse().ok()
+}
+
+/// Runs 1 to 3 queued, 4 in progress; each with one job of each status that counts and one that does
+/// not.
+fn four_runs(request: &Request) -> Reply {
+    if let Some(run) = run_of(request) {
+        assert_eq!(request.query("filter").as_deref(), Some("latest"));
+        let statuses = ["queued", "in_progress", "waiting", "completed"];
+        return json(200, jobs((0..).zip(statuses).map(|(i, status)| job(run * 10 + i, status)).collect()));
+    }
+    assert_eq!(request.query("per_page").as_deref(), Some("100"));
+    assert_eq!(request.query("exclude_pull_requests").as_deref(), Some("true"));
+    json(
+        200,
+        match request.query("status").as_deref() {
+            Some("queued") => runs(&[1, 2, 3]),
+            Some("in_progress") => runs(&[3, 4]),
+            _ => runs(&[]),
+        },
+    )
+}
+
+#[tokio::test]
+async fn jobs_of_all_active_runs_are_read_once_each() {
+    let (server, github) = github(|request, _| four_runs(request)).await;
+    let queue = github.queue(&repo()).await.expect("a queue");
+    assert_eq!(queue.missing, Vec::<String>::new());
+    let count = |status| queue.jobs.iter().filter(|job| job.status == status).count();
+    assert_eq!(
+        [JobStatus::Queued, JobStatus::InProgress, JobStatus::Waiting].map(count),
+        [4, 4, 4],
+        "run 3 is in both lists and counts once"
+    );
+    let request = &server.requests()[0];
+    for (name, value) in [
+        ("accept", "application/vnd.github+json"),
+        ("x-github-api-version", "2022-11-28"),
+        ("user-agent", concat!("azlin-github-runner/", env!("CARGO_PKG_VERSION"))),
+        ("authorization", concat!("Bearer ", "ghp_N0tARealT0kenButShapedLikeOne")),
+    ] {
+        assert_eq!(request.header(name), Some(value));
+    }
+}
+
+#[tokio::test]
+async fn a_poll_costs_three_requests_and_one_for_each_active_run() {
+    let (server, idle) = github(|_, _| json(200, runs(&[]))).await;
+    let mut before = 0;
+    for (poll, expected) in [(1, 5), (2, 3), (3, 3), (4, 3), (5, 3)] {
+        idle.queue(&repo()).await.expect("a queue");
+        assert_eq!(server.requests().len() - before, expected, "poll {poll} of an idle repository");
+        before = server.requests().len();
+    }
+
+    let (server, active) = github(|request, _| four_runs(request)).await;
+    active.queue(&repo()).await.expect("a queue");
+    let before = server.requests().len();
+    active.queue(&repo()).await.expect("a queue");
+    assert_eq!(server.requests().len() - before, 3 + 4, "four active runs");
+    assert_eq!(active.counts().requests as usize, server.requests().len());
+}
+
+#[tokio::test]
+async fn every_page_of_runs_and_jobs_is_read() {
+    let (_server, github) = github(|request, _| {
+        let page: u64 = request.query("page").map_or(1, |page| page.parse().expect("a page"));
+        let link = |pages: u64| {
+            let host = request.header("host").expect("a host");
+            let target = request.target.split("&page=").next().expect("a target");
+            (page < pages).then(|| format!("<http://{host}{target}&page={}>; rel=\"next\"", page + 1))
+        };
+        let (link, body) = match (run_of(request), request.query("status").as_deref()) {
+            (Some(run), _) => {
+                // Two pages that overlap by one: a job finished while they were read.
+                let first = run * 1000 + (page - 1) * 2;
+                (link(2), json!({"total_count": 5, "jobs": (first..first + 3).map(|id| job(id, "queued")).collect::<Vec<_>>()}))
+            }
+            (None, Some("queued")) => {
+                let ids: Vec<u64> = ((page - 1) * 100..page * 100).map(|id| id + 1).collect();
+                let mut body = runs(&ids);
+                body["total_count"] = json!(1_234);
+                (link(3), body)
+            }
+            _ => (None, runs(&[])),
+        };
+        Reply::Answer(200, link.map(|link| ("link", link)).into_iter().collect(), body.to_string())
+    })
+    .await;
+    let queue = github.queue(&repo()).await.expect("a queue");
+    assert_eq!(queue.jobs.len(), 300 * 5);
+    assert_eq!(queue.missing, ["GitHub lists at most 1,000 of 1234 runs with status queued"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named_and_the_rest_is_kept() {
+    let (_server, github) = github(|request, _| match run_of(request) {
+        Some(2) => json(500, json!({"message": "Server Error"})),
+        Some(3) => json(404, json!({"message": "Not Found"})),
+        _ if request.query("status").as_deref() == Some("pending") => json(502, json!({})),
+        _ => four_runs(request),
+    })
+    .await;
+    let queue = github.queue(&repo()).await.expect("a queue");
+    assert_eq!(queue.jobs.len(), 2 * 3, "runs 1 and 4");
+    assert_eq!(queue.missing.len(), 2, "{:?}", queue.missing);
+    assert!(queue.missing[0].starts_with("pending runs could not be read"), "{:?}", queue.missing);
+    assert!(
+        queue.missing[1].starts_with("the jobs of 1 of 4 active runs could not be read"),
+        "a run that is gone has no jobs: {:?}",
+        queue.missing
+    );
+}
+
+#[tokio::test]
+async fn nothing_known_is_an_error() {
+    for (situation, lists, of_runs) in [("no list of queued runs", 500, 200), ("no run's jobs", 200, 500)] {
+        let (_server, github) = github(move |request, _| {
+            let status = if run_of(request).is_some() { of_runs } else { lists };
+            if status == 200 { four_runs(request) } else { json(status, json!({"message": "Server Error"})) }
+        })
+        .await;
+        let error = github.queue(&repo()).await.expect_err(situation);
+        assert_eq!(error.trouble, Trouble::Unavailable, "{situation}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again() {
+    let (server, github) = github(|request, _| {
+        let etag = format!("W/\"{}\"", request.target.len());
+        if request.header("if-none-match") == Some(etag.as_str()) {
+            return Reply::Answer(304, vec![("etag", etag)], String::new());
+        }
+        match four_runs(request) {
+            Reply::Answer(status, _, body) => Reply::Answer(status, vec![("etag", etag)], body),
+            other => other,
+        }
+    })
+    .await;
+    let first = github.queue(&repo()).await.expect("a queue");
+    let received = github.counts().bytes_received;
+    let second = github.queue(&repo()).await.expect("a queue");
+    assert_eq!(first, second);
+    assert_eq!(github.counts().not_modified, 7);
+    assert_eq!(github.counts().bytes_received, received);
+    assert_eq!(server.requests().len(), 9 + 7);
+}
