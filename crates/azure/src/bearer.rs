@@ -1,0 +1,114 @@
+//! The bearer token of the day: asked for once, kept until shortly before its end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azlin_fleet::ports::{CallError, Trouble};
+use azure_core_1::credentials::{AccessToken, Secret, TokenCredential};
+use azure_core_1::error::ErrorKind;
+use azure_core_1::time::OffsetDateTime;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::credential::CredentialKind;
+use crate::redact;
+
+/// How long before its end a token is renewed, which is also azure_identity's rule.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// How long before its end a token is still used when it cannot be renewed.
+const USE_UNTIL: Duration = Duration::from_secs(30);
+
+pub(crate) struct Bearer {
+    pub(crate) kind: CredentialKind,
+    credential: Arc<dyn TokenCredential>,
+    scope: String,
+    request_timeout: Duration,
+    /// azure_identity keeps tokens of its own, save the Azure CLI's, which takes a second to run.
+    /// Locked while a token is asked for, so that one is.
+    kept: Mutex<Option<AccessToken>>,
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bearer").field("kind", &self.kind).field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+impl Bearer {
+    pub(crate) fn new(
+        kind: CredentialKind,
+        credential: Arc<dyn TokenCredential>,
+        scope: String,
+        request_timeout: Duration,
+    ) -> Self {
+        Bearer { kind, credential, scope, request_timeout, kept: Mutex::new(None) }
+    }
+
+    pub(crate) async fn token(&self) -> Result<Secret, CallError> {
+        let mut kept = self.kept.lock().await;
+        if let Some(token) = kept.as_ref().filter(|token| lasts(token, RENEW_BEFORE)) {
+            return Ok(token.token.clone());
+        }
+        match self.ask().await {
+            Ok(token) => Ok(kept.insert(token).token.clone()),
+            Err(error) => match kept.as_ref().filter(|token| lasts(token, USE_UNTIL)) {
+                Some(token) => {
+                    tracing::warn!(credential = %self.kind, error = %error, "Azure token not renewed, the old one is still good");
+                    Ok(token.token.clone())
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn ask(&self) -> Result<AccessToken, CallError> {
+        let scopes = [self.scope.as_str()];
+        match timeout(self.request_timeout, self.credential.get_token(&scopes, None)).await {
+            Ok(Ok(token)) => Ok(token),
+            Ok(Err(error)) => Err(self.refused(&error)),
+            Err(_) => Err(CallError::new(
+                Trouble::Unavailable,
+                format!(
+                    "no Azure token by {} within {} s; {}",
+                    self.kind,
+                    self.request_timeout.as_secs_f32(),
+                    self.kind.advice()
+                ),
+            )),
+        }
+    }
+
+    fn refused(&self, error: &azure_core_1::Error) -> CallError {
+        let trouble = if is_passing(error) { Trouble::Unavailable } else { Trouble::NotPermitted };
+        let text = error.to_string();
+        // The rest is a link to a page about every credential there is.
+        let text = text.split("To troubleshoot, visit").next().unwrap_or_default();
+        let message =
+            format!("no Azure token by {}: {}; {}", self.kind, redact::fit(text, &[]), self.kind.advice());
+        CallError::new(trouble, message)
+    }
+}
+
+fn lasts(token: &AccessToken, time: Duration) -> bool {
+    token.expires_on > OffsetDateTime::now_utc() + time
+}
+
+/// Whether it is a failure that passes by itself, at the bottom of what azure_identity wraps.
+fn is_passing(error: &azure_core_1::Error) -> bool {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = at {
+        if let Some(error) = error.downcast_ref::<azure_core_1::Error>() {
+            match error.kind() {
+                ErrorKind::Connection | ErrorKind::Io => return true,
+                ErrorKind::HttpResponse { status, .. } => {
+                    return u16::from(*status) >= 500 || u16::from(*status) == 429;
+                }
+                _ => {}
+            }
+        }
+        at = error.source();
+    }
+    false
+}

@@ -1,0 +1,63 @@
+//! What was sent and received, and what Azure's limits were at last.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Sums since the client was made, of requests to the resource manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Requests sent, repeated ones too.
+    pub requests: u64,
+    /// Bytes of bodies, unpacked.
+    pub bytes_received: u64,
+}
+
+/// What is left of Azure's budgets for the subscription, as the last answer that named it told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Remaining {
+    /// `x-ms-ratelimit-remaining-subscription-reads`.
+    pub reads: Option<u64>,
+    /// `x-ms-ratelimit-remaining-subscription-writes`.
+    pub writes: Option<u64>,
+    /// `x-ms-ratelimit-remaining-subscription-deletes`.
+    pub deletes: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    requests: AtomicU64,
+    bytes_received: AtomicU64,
+    remaining: Mutex<Remaining>,
+}
+
+impl Counters {
+    pub(crate) fn request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        self.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn saw(&self, headers: &reqwest::header::HeaderMap) {
+        let number = |kind: &str| {
+            let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");
+            headers.get(name)?.to_str().ok()?.parse().ok()
+        };
+        let mut remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner);
+        remaining.reads = number("reads").or(remaining.reads);
+        remaining.writes = number("writes").or(remaining.writes);
+        remaining.deletes = number("deletes").or(remaining.deletes);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            requests: self.requests.load(Ordering::Relaxed),
+            bytes_received: self.bytes_received.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn remaining(&self) -> Remaining {
+        *self.remaining.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

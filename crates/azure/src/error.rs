@@ -1,0 +1,290 @@
+//! What Azure's refusals mean to a fleet, and what a person reads of them.
+
+use std::fmt;
+use std::time::Duration;
+
+use azlin_fleet::ports::{CallError, Trouble};
+use serde::Deserialize;
+
+use crate::credential::CredentialError;
+use crate::redact;
+
+/// Why no client could be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingsError {
+    /// `resource_manager_url`: what was found, and why it is not used.
+    ResourceManagerUrl(String, &'static str),
+    /// The environment holds no whole credential.
+    Credential(CredentialError),
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SettingsError::ResourceManagerUrl(found, why) => {
+                write!(f, "[azure] resource_manager_url is {found:?}; {why}")
+            }
+            SettingsError::Credential(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Reads,
+    Creates,
+    Deletes,
+}
+
+/// How a call to the resource manager failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArmError {
+    pub(crate) how: How,
+    /// An earlier try of the same call may have been carried out.
+    pub(crate) may_be_done: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum How {
+    /// An answer that refuses.
+    Refused(Refusal),
+    /// No whole answer.
+    NoAnswer { was_sent: bool, why: String },
+    /// Nothing is sent: Azure has asked to wait so long.
+    HeldBack(Duration),
+    /// No token to send it with.
+    NoToken(CallError),
+}
+
+/// An answer that refuses. Its texts are fit for a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl fmt::Display for ArmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.how {
+            How::Refused(Refusal { status, code, message, .. }) => {
+                write!(f, "{status} {code}")?;
+                if message.is_empty() { Ok(()) } else { write!(f, " \"{message}\"") }
+            }
+            How::NoAnswer { was_sent: true, why } => write!(f, "no whole answer came: {why}"),
+            How::NoAnswer { was_sent: false, why } => write!(f, "no connection: {why}"),
+            How::HeldBack(wait) => {
+                write!(f, "Azure asked to wait; nothing is sent for {} s", wait.as_secs_f64().ceil())
+            }
+            How::NoToken(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ArmError {}
+
+impl Refusal {
+    /// Reads an error's body: `{"error": {"code", "message"}}`.
+    pub(crate) fn new(status: u16, body: &[u8], retry_after: Option<Duration>, secrets: &[&str]) -> Self {
+        #[derive(Deserialize)]
+        struct Body {
+            error: Inner,
+        }
+        #[derive(Deserialize)]
+        struct Inner {
+            #[serde(default)]
+            code: String,
+            #[serde(default)]
+            message: String,
+        }
+        let (code, message) = match serde_json::from_slice::<Body>(body) {
+            Ok(Body { error }) => (error.code, error.message),
+            Err(_) => (String::new(), String::from_utf8_lossy(&body[..body.len().min(600)]).into_owned()),
+        };
+        Refusal {
+            status,
+            code: redact::fit(&code, secrets),
+            message: redact::fit(&message, secrets),
+            retry_after,
+        }
+    }
+
+    /// Whether the name is taken, by ours or another's.
+    pub(crate) fn is_name_taken(&self) -> bool {
+        self.status == 412
+            || self.status == 409
+                && (matches!(
+                    self.code.as_str(),
+                    "PreconditionFailed" | "ResourceAlreadyExists" | "AlreadyExists"
+                ) || self.message.contains("already exists"))
+    }
+
+    /// Whether it tells for sure that nothing was made, whatever the status: no other try helps.
+    pub(crate) fn is_about_capacity(&self) -> bool {
+        matches!(by_code(self), Some(Trouble::NoCapacity | Trouble::NoQuota))
+    }
+}
+
+/// What a failure means to the caller.
+pub(crate) fn trouble(effect: Effect, error: &ArmError) -> Trouble {
+    let unknown = if effect == Effect::Reads { Trouble::Unavailable } else { Trouble::OutcomeUnknown };
+    let found = match &error.how {
+        How::Refused(refusal) => by_code(refusal).unwrap_or_else(|| by_status(refusal, unknown)),
+        How::NoAnswer { was_sent: true, .. } => unknown,
+        How::NoAnswer { was_sent: false, .. } => Trouble::Unavailable,
+        How::HeldBack(wait) => Trouble::Throttled(Some(*wait)),
+        How::NoToken(error) => error.trouble,
+    };
+    match found {
+        // The last try says nothing of what became of an earlier one.
+        Trouble::Unavailable | Trouble::Throttled(_) | Trouble::NotPermitted if error.may_be_done => unknown,
+        found => found,
+    }
+}
+
+fn by_code(refusal: &Refusal) -> Option<Trouble> {
+    Some(match refusal.code.as_str() {
+        "AllocationFailed"
+        | "ZonalAllocationFailed"
+        | "OverconstrainedAllocationRequest"
+        | "OverconstrainedZonalAllocationRequest"
+        | "SkuNotAvailable" => Trouble::NoCapacity,
+        "QuotaExceeded" => Trouble::NoQuota,
+        "OperationNotAllowed" if refusal.message.to_ascii_lowercase().contains("quota") => Trouble::NoQuota,
+        "AuthorizationFailed" | "LinkedAuthorizationFailed" | "ExpiredAuthenticationToken" => {
+            Trouble::NotPermitted
+        }
+        "AnotherOperationInProgress" | "RetryableError" | "Conflict" if !refusal.is_name_taken() => {
+            Trouble::Unavailable
+        }
+        _ => return None,
+    })
+}
+
+fn by_status(refusal: &Refusal, unknown: Trouble) -> Trouble {
+    match refusal.status {
+        401 | 403 => Trouble::NotPermitted,
+        404 => Trouble::NotFound,
+        429 => Trouble::Throttled(refusal.retry_after),
+        _ if refusal.is_name_taken() => Trouble::NameTaken,
+        409 | 503 => Trouble::Unavailable,
+        500.. => unknown,
+        _ => Trouble::Invalid,
+    }
+}
+
+/// The error that leaves this crate: what was tried, what came back, what to do.
+pub(crate) fn call_error(what: &str, effect: Effect, error: &ArmError) -> CallError {
+    let trouble = trouble(effect, error);
+    let advice = match trouble {
+        Trouble::NotPermitted => {
+            "give the daemon's identity the roles Virtual Machine Contributor and Network Contributor on the \
+             resource group, and join on the subnet"
+        }
+        Trouble::NotFound => "check subscription_id, resource_group, image and subnet_id",
+        Trouble::Invalid => "Azure does not take the request as it is: check the fleet's [vm] section",
+        Trouble::NameTaken => "another VM has the name: take another",
+        Trouble::Throttled(_) => "it is tried again later",
+        Trouble::NoCapacity => "add another size to sizes, or another zone",
+        Trouble::NoQuota => "ask for a higher quota, or use sizes of another family",
+        Trouble::Unavailable => "it is tried again later",
+        Trouble::OutcomeUnknown => "it may have been carried out; the next tick sees",
+    };
+    match &error.how {
+        How::NoToken(error) => CallError::new(trouble, format!("{what}: {}", error.message)),
+        How::NoAnswer { was_sent: false, .. } => CallError::new(
+            trouble,
+            format!(
+                "{what}: {error}; check resource_manager_url, the network, the proxy and the system's certificates"
+            ),
+        ),
+        _ => CallError::new(trouble, format!("{what}: {error}; {advice}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: &str, message: &str) -> ArmError {
+        let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
+        let refusal = Refusal::new(status, body.as_bytes(), Some(Duration::from_secs(17)), &[]);
+        ArmError { how: How::Refused(refusal), may_be_done: false }
+    }
+
+    #[test]
+    fn what_refusals_mean() {
+        use Effect::{Creates, Deletes, Reads};
+        let throttled = Trouble::Throttled(Some(Duration::from_secs(17)));
+        for (status, code, message, effect, expected) in [
+            (409, "AllocationFailed", "", Creates, Trouble::NoCapacity),
+            (409, "ZonalAllocationFailed", "", Creates, Trouble::NoCapacity),
+            (400, "OverconstrainedAllocationRequest", "", Creates, Trouble::NoCapacity),
+            (400, "OverconstrainedZonalAllocationRequest", "", Creates, Trouble::NoCapacity),
+            (409, "SkuNotAvailable", "", Creates, Trouble::NoCapacity),
+            (409, "QuotaExceeded", "", Creates, Trouble::NoQuota),
+            (
+                409,
+                "OperationNotAllowed",
+                "exceeding approved Total Regional Cores quota",
+                Creates,
+                Trouble::NoQuota,
+            ),
+            (409, "OperationNotAllowed", "marked for deletion", Creates, Trouble::Unavailable),
+            (409, "Conflict", "busy", Deletes, Trouble::Unavailable),
+            (409, "AnotherOperationInProgress", "", Deletes, Trouble::Unavailable),
+            (409, "RetryableError", "", Creates, Trouble::Unavailable),
+            (409, "Conflict", "The resource already exists", Creates, Trouble::NameTaken),
+            (412, "PreconditionFailed", "", Creates, Trouble::NameTaken),
+            (401, "InvalidAuthenticationToken", "", Reads, Trouble::NotPermitted),
+            (403, "AuthorizationFailed", "", Creates, Trouble::NotPermitted),
+            (404, "ResourceGroupNotFound", "", Reads, Trouble::NotFound),
+            (400, "InvalidParameter", "", Creates, Trouble::Invalid),
+            (429, "TooManyRequests", "", Reads, throttled),
+            (503, "ServerBusy", "", Creates, Trouble::Unavailable),
+            (500, "InternalServerError", "", Creates, Trouble::OutcomeUnknown),
+            (504, "GatewayTimeout", "", Deletes, Trouble::OutcomeUnknown),
+            (500, "InternalServerError", "", Reads, Trouble::Unavailable),
+        ] {
+            assert_eq!(
+                trouble(effect, &refused(status, code, message)),
+                expected,
+                "{status} {code} {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_earlier_try_leaves_the_outcome_unknown_unless_the_last_one_settles_it() {
+        for (status, code, expected) in [
+            (429, "TooManyRequests", Trouble::OutcomeUnknown),
+            (503, "ServerBusy", Trouble::OutcomeUnknown),
+            (401, "ExpiredAuthenticationToken", Trouble::OutcomeUnknown),
+            (409, "AllocationFailed", Trouble::NoCapacity),
+            (400, "InvalidParameter", Trouble::Invalid),
+        ] {
+            let error = ArmError { may_be_done: true, ..refused(status, code, "") };
+            assert_eq!(trouble(Effect::Creates, &error), expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_message_says_what_was_tried_and_what_to_do() {
+        let error =
+            call_error("PUT vm", Effect::Creates, &refused(409, "SkuNotAvailable", "not in\nwesteurope"));
+        assert_eq!(
+            error.message,
+            "PUT vm: 409 SkuNotAvailable \"not in westeurope\"; add another size to sizes, or another zone"
+        );
+    }
+
+    #[test]
+    fn a_proxys_page_is_no_error_of_azures_but_is_shown() {
+        let refusal = Refusal::new(502, b"<html>\nBad Gateway</html>", None, &[]);
+        assert_eq!((refusal.code.as_str(), refusal.message.as_str()), ("", "<html> Bad Gateway</html>"));
+    }
+}

@@ -1,0 +1,87 @@
+//! The HTTP clients under both azure_cores.
+
+use std::sync::{Once, OnceLock};
+use std::time::Duration;
+
+use reqwest::redirect;
+use url::Url;
+
+use crate::url_rule;
+
+/// The largest body that is read. A page of VMs has about a megabyte.
+pub(crate) const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// One client for the web and one for this machine: the metadata service and a simulator are never
+/// reached through a proxy, and plain HTTP never leaves the machine.
+///
+/// Each is made at its first use: reading the system's certificates takes a while (40 ms), which a
+/// start need not wait for, and a machine that only talks to itself may have none.
+#[derive(Debug)]
+pub(crate) struct Https {
+    request_timeout: Duration,
+    local: OnceLock<Result<reqwest::Client, String>>,
+    web: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl Https {
+    pub(crate) fn new(request_timeout: Duration) -> Self {
+        static RING: Once = Once::new();
+        // An error says that the process has a provider already, which will do as well.
+        RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        Https { request_timeout, local: OnceLock::new(), web: OnceLock::new() }
+    }
+
+    /// The client for a URL, or why there is none.
+    pub(crate) fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
+        let made =
+            |made: reqwest::Result<_>| made.map_err(|error| format!("no HTTPS client: {}", cause(error)));
+        let builder = || builder(self.request_timeout);
+        let client = if url.scheme() == "https" {
+            self.web.get_or_init(|| made(builder().https_only(true).build()))
+        } else if url_rule::is_local(url) {
+            self.local.get_or_init(|| made(builder().no_proxy().tls_certs_only([]).build()))
+        } else {
+            let host = url.origin().ascii_serialization();
+            return Err(format!("{host} is to be reached by plain HTTP, which is not allowed"));
+        };
+        client.as_ref().map_err(Clone::clone)
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+}
+
+fn builder(request_timeout: Duration) -> reqwest::ClientBuilder {
+    // Neither the resource manager nor Entra ID redirects.
+    reqwest::Client::builder()
+        .timeout(request_timeout)
+        .connect_timeout(request_timeout.min(Duration::from_secs(10)))
+        .redirect(redirect::Policy::none())
+}
+
+/// The whole body of an answer, within bounds.
+pub(crate) async fn body(response: &mut reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(cause)? {
+        if body.len() + chunk.len() > LARGEST_BODY {
+            return Err(format!("the body has more than {LARGEST_BODY} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The cause at the bottom of an error of reqwest: "connection refused" and not "error sending
+/// request", and without the URL, which messages name already.
+pub(crate) fn cause(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let error = error.without_url();
+    let mut deepest: &dyn std::error::Error = &error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}

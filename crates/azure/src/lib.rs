@@ -1,0 +1,34 @@
+//! Azure Resource Manager, as a fleet of runners needs it: the port [`azlin_fleet::ports::Azure`]
+//! over `azure_mgmt_compute`, with `azure_identity` for the credentials.
+//!
+//! What holds here:
+//! - No type of an azure crate leaves this one.
+//! - Every request is sent by the module `arm`: it alone holds the bearer token and knows when a request may be
+//!   sent again. The generated client is given neither a token nor a secret, since `azure_core` 0.21
+//!   writes whole requests into the debug log, the authorization header and the body too.
+//! - A VM is created with `If-None-Match: *`, so a name is never overwritten; a name that is taken by
+//!   the very VM that was asked for is a success.
+//! - Long operations are asked for and not waited for: the next tick sees what became of them.
+
+mod api;
+mod arm;
+mod bearer;
+mod client;
+mod counters;
+mod credential;
+mod environment;
+mod error;
+mod gates;
+mod https;
+mod identity_http;
+mod model;
+mod redact;
+mod retry;
+mod url_rule;
+mod vms;
+
+pub use client::{AzureClient, Settings};
+pub use counters::{Counts, Remaining};
+pub use credential::{CredentialError, CredentialKind};
+pub use environment::Environment;
+pub use error::SettingsError;

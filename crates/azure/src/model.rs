@@ -1,0 +1,331 @@
+//! The one PUT that makes a VM with its NIC, disk and address, so that one DELETE removes them all.
+
+use crate::api::compute::models::{
+    BillingProfile, Caching, CreateOption, DeleteOption, DiffDiskOption, DiffDiskSettings, EvictionPolicy,
+    HardwareProfile, ImageReference, LinuxConfiguration, ManagedDiskParameters, NetworkProfile, OsDisk,
+    OsProfile, Priority, PublicIpAddressSku, Resource, SshConfiguration, SshPublicKey, StorageAccountType,
+    StorageProfile, SubResource, VirtualMachine, VirtualMachineIdentity,
+    VirtualMachineNetworkInterfaceConfiguration, VirtualMachineNetworkInterfaceConfigurationProperties,
+    VirtualMachineNetworkInterfaceIpConfiguration, VirtualMachineNetworkInterfaceIpConfigurationProperties,
+    VirtualMachineProperties, VirtualMachinePublicIpAddressConfiguration,
+    VirtualMachinePublicIpAddressConfigurationProperties, hardware_profile, network_profile,
+    public_ip_address_sku, virtual_machine_identity,
+    virtual_machine_network_interface_configuration_properties,
+    virtual_machine_public_ip_address_configuration_properties as public_ip_properties,
+};
+use azlin_fleet::vm::{Image, VmSpec};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use crate::api::Sealed;
+
+/// The most that custom data may have in base64 (Learn: Custom data on Azure VMs).
+const MOST_CUSTOM_DATA: usize = 64 * 1024;
+
+/// The VM as the generated client has it: without its custom data, which is a secret.
+pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
+    let properties = VirtualMachineProperties {
+        hardware_profile: Some(HardwareProfile {
+            // The list of sizes in the model ended years ago; others are passed on as they are.
+            vm_size: Some(hardware_profile::VmSize::UnknownValue(spec.size.clone())),
+            vm_size_properties: None,
+        }),
+        storage_profile: Some(StorageProfile {
+            image_reference: Some(image(&spec.image)),
+            os_disk: Some(os_disk(spec)),
+            ..StorageProfile::default()
+        }),
+        os_profile: Some(os_profile(spec)),
+        network_profile: Some(network(spec)),
+        priority: spec.spot.map(|_| Priority::Spot),
+        eviction_policy: spec.spot.map(|_| EvictionPolicy::Delete),
+        // -1 is the most that is ever asked: the on-demand price.
+        billing_profile: spec
+            .spot
+            .map(|spot| BillingProfile { max_price: Some(spot.max_price.unwrap_or(-1.0)) }),
+        ..VirtualMachineProperties::default()
+    };
+    VirtualMachine {
+        properties: Some(properties),
+        zones: spec.zone.clone().into_iter().collect(),
+        identity: (!spec.identity.is_empty()).then(|| VirtualMachineIdentity {
+            type_: Some(virtual_machine_identity::Type::UserAssigned),
+            ..VirtualMachineIdentity::default()
+        }),
+        ..VirtualMachine::new(Resource {
+            tags: Some(json!(spec.tags)),
+            ..Resource::new(spec.location.clone())
+        })
+    }
+}
+
+/// The body as it is sent: the model, the custom data, and the user-assigned identities, for which
+/// the generated model has a type without fields.
+pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, String> {
+    let custom_data = BASE64_STANDARD.encode(spec.custom_data.expose_secret());
+    if custom_data.len() > MOST_CUSTOM_DATA {
+        return Err(format!(
+            "the custom data has {} bytes in base64, and Azure takes {MOST_CUSTOM_DATA}",
+            custom_data.len()
+        ));
+    }
+    let mut body = serde_json::to_value(model).map_err(|error| error.to_string())?;
+    if let Some(properties) = body["properties"].as_object_mut() {
+        // The model writes a null for what only Azure sets.
+        properties.retain(|_, value| !value.is_null());
+    }
+    body["properties"]["osProfile"]["customData"] = Value::String(custom_data.clone());
+    if !spec.identity.is_empty() {
+        let identities: Map<_, _> = spec.identity.iter().map(|id| (id.clone(), json!({}))).collect();
+        body["identity"]["userAssignedIdentities"] = Value::Object(identities);
+    }
+    let secrets = vec![custom_data, spec.custom_data.expose_secret().to_owned()];
+    Ok(Sealed { body: body.to_string().into(), secrets })
+}
+
+fn image(image: &Image) -> ImageReference {
+    match image {
+        Image::Marketplace { publisher, offer, sku, version } => ImageReference {
+            publisher: Some(publisher.clone()),
+            offer: Some(offer.clone()),
+            sku: Some(sku.clone()),
+            version: Some(version.clone()),
+            ..ImageReference::default()
+        },
+        Image::Id(id) => ImageReference { sub_resource: reference(id), ..ImageReference::default() },
+    }
+}
+
+fn os_disk(spec: &VmSpec) -> OsDisk {
+    let mut disk = OsDisk::new(CreateOption::FromImage);
+    disk.delete_option = Some(DeleteOption::Delete);
+    disk.disk_size_gb = spec.os_disk_size_gb.and_then(|size| i32::try_from(size).ok());
+    if spec.ephemeral_os_disk {
+        // On the host: no managed disk, and the only caching that Azure takes.
+        disk.diff_disk_settings =
+            Some(DiffDiskSettings { option: Some(DiffDiskOption::Local), placement: None });
+        disk.caching = Some(Caching::ReadOnly);
+    } else {
+        // The fastest kind that every size takes.
+        let kind = Some(StorageAccountType::StandardSsdLrs);
+        disk.managed_disk = Some(ManagedDiskParameters { storage_account_type: kind, ..Default::default() });
+    }
+    disk
+}
+
+fn os_profile(spec: &VmSpec) -> OsProfile {
+    let key = SshPublicKey {
+        path: Some(format!("/home/{}/.ssh/authorized_keys", spec.admin_user)),
+        key_data: Some(key_that_nobody_holds()),
+    };
+    OsProfile {
+        computer_name: Some(spec.name.to_string()),
+        admin_username: Some(spec.admin_user.clone()),
+        linux_configuration: Some(LinuxConfiguration {
+            disable_password_authentication: Some(true),
+            ssh: Some(SshConfiguration { public_keys: vec![key] }),
+            ..LinuxConfiguration::default()
+        }),
+        ..OsProfile::default()
+    }
+}
+
+/// Azure wants a way to log in, and there is to be none: an Ed25519 public key of random bytes (RFC
+/// 8709, section 4), to which no private key is known.
+fn key_that_nobody_holds() -> String {
+    let mut blob = Vec::new();
+    for part in [b"ssh-ed25519".as_slice(), &rand::random::<[u8; 32]>()] {
+        blob.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        blob.extend_from_slice(part);
+    }
+    format!("ssh-ed25519 {} nobody", BASE64_STANDARD.encode(blob))
+}
+
+fn network(spec: &VmSpec) -> NetworkProfile {
+    let public_ip = spec.public_ip.then(|| VirtualMachinePublicIpAddressConfiguration {
+        name: format!("{}-ip", spec.name),
+        properties: Some(VirtualMachinePublicIpAddressConfigurationProperties {
+            delete_option: Some(public_ip_properties::DeleteOption::Delete),
+            public_ip_allocation_method: Some(public_ip_properties::PublicIpAllocationMethod::Static),
+            ..Default::default()
+        }),
+        sku: Some(PublicIpAddressSku { name: Some(public_ip_address_sku::Name::Standard), tier: None }),
+    });
+    let ip = VirtualMachineNetworkInterfaceIpConfiguration {
+        name: "ip".to_owned(),
+        properties: Some(VirtualMachineNetworkInterfaceIpConfigurationProperties {
+            subnet: Some(reference(&spec.subnet_id)),
+            primary: Some(true),
+            public_ip_address_configuration: public_ip,
+            ..Default::default()
+        }),
+    };
+    let nic = VirtualMachineNetworkInterfaceConfiguration {
+        name: format!("{}-nic", spec.name),
+        properties: Some(VirtualMachineNetworkInterfaceConfigurationProperties {
+            primary: Some(true),
+            delete_option: Some(
+                virtual_machine_network_interface_configuration_properties::DeleteOption::Delete,
+            ),
+            ..VirtualMachineNetworkInterfaceConfigurationProperties::new(vec![ip])
+        }),
+    };
+    NetworkProfile {
+        network_api_version: Some(network_profile::NetworkApiVersion::N2020_11_01),
+        network_interface_configurations: vec![nic],
+        ..NetworkProfile::default()
+    }
+}
+
+fn reference(id: &str) -> SubResource {
+    SubResource { id: Some(id.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use azlin_fleet::runner_name::RunnerName;
+    use azlin_fleet::vm::{ResourceGroup, Spot};
+    use secrecy::SecretString;
+
+    fn spec() -> VmSpec {
+        let at = "2026-01-02T03:04:05Z".parse().expect("a time");
+        VmSpec {
+            name: RunnerName::new(&"ci".parse().expect("valid"), at, 7),
+            group: ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() },
+            location: "westeurope".to_owned(),
+            size: "Standard_D4s_v5".to_owned(),
+            image: Image::Marketplace {
+                publisher: "Canonical".to_owned(),
+                offer: "ubuntu-24_04-lts".to_owned(),
+                sku: "server".to_owned(),
+                version: "latest".to_owned(),
+            },
+            subnet_id: "/subnet".to_owned(),
+            public_ip: false,
+            zone: None,
+            spot: None,
+            ephemeral_os_disk: false,
+            os_disk_size_gb: None,
+            admin_user: "azlin".to_owned(),
+            identity: Vec::new(),
+            tags: [("azlin-pool".to_owned(), "ci".to_owned())].into(),
+            custom_data: SecretString::from("#cloud-config"),
+        }
+    }
+
+    /// The body that is sent, with the random key and the name out of it.
+    fn body(spec: &VmSpec) -> Value {
+        let sealed = sealed(&virtual_machine(spec), spec).expect("a body");
+        let text = String::from_utf8(sealed.body.to_vec()).expect("UTF-8");
+        let mut body: Value = serde_json::from_str(&text.replace(spec.name.as_str(), "NAME")).expect("JSON");
+        let key = body.pointer_mut("/properties/osProfile/linuxConfiguration/ssh/publicKeys/0/keyData");
+        let key = key.expect("a key");
+        assert!(
+            key.as_str().is_some_and(|key| key.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI")),
+            "{key}"
+        );
+        *key = json!("KEY");
+        body
+    }
+
+    #[test]
+    fn a_plain_vm() {
+        let expected = json!({
+            "location": "westeurope",
+            "tags": {"azlin-pool": "ci"},
+            "properties": {
+                "hardwareProfile": {"vmSize": "Standard_D4s_v5"},
+                "storageProfile": {
+                    "imageReference": {
+                        "publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"
+                    },
+                    "osDisk": {
+                        "createOption": "FromImage", "deleteOption": "Delete",
+                        "managedDisk": {"storageAccountType": "StandardSSD_LRS"}
+                    }
+                },
+                "osProfile": {
+                    "computerName": "NAME", "adminUsername": "azlin", "customData": "I2Nsb3VkLWNvbmZpZw==",
+                    "linuxConfiguration": {
+                        "disablePasswordAuthentication": true,
+                        "ssh": {"publicKeys": [{"path": "/home/azlin/.ssh/authorized_keys", "keyData": "KEY"}]}
+                    }
+                },
+                "networkProfile": {
+                    "networkApiVersion": "2020-11-01",
+                    "networkInterfaceConfigurations": [{
+                        "name": "NAME-nic",
+                        "properties": {
+                            "primary": true, "deleteOption": "Delete",
+                            "ipConfigurations": [
+                                {"name": "ip", "properties": {"primary": true, "subnet": {"id": "/subnet"}}}
+                            ]
+                        }
+                    }]
+                }
+            }
+        });
+        assert_eq!(body(&spec()), expected);
+    }
+
+    #[test]
+    fn what_each_wish_adds() {
+        let wishes = VmSpec {
+            image: Image::Id("/gallery/1.0".to_owned()),
+            public_ip: true,
+            zone: Some("2".to_owned()),
+            spot: Some(Spot { max_price: Some(0.5) }),
+            ephemeral_os_disk: true,
+            os_disk_size_gb: Some(64),
+            identity: vec!["/identities/a".to_owned()],
+            ..spec()
+        };
+        let body = body(&wishes);
+        for (pointer, expected) in [
+            ("/zones", json!(["2"])),
+            ("/identity", json!({"type": "UserAssigned", "userAssignedIdentities": {"/identities/a": {}}})),
+            ("/properties/priority", json!("Spot")),
+            ("/properties/evictionPolicy", json!("Delete")),
+            ("/properties/billingProfile", json!({"maxPrice": 0.5})),
+            ("/properties/storageProfile/imageReference", json!({"id": "/gallery/1.0"})),
+            (
+                "/properties/storageProfile/osDisk",
+                json!({
+                    "createOption": "FromImage", "deleteOption": "Delete", "caching": "ReadOnly",
+                    "diffDiskSettings": {"option": "Local"}, "diskSizeGB": 64
+                }),
+            ),
+            (
+                "/properties/networkProfile/networkInterfaceConfigurations/0/properties/ipConfigurations/0\
+                 /properties/publicIPAddressConfiguration",
+                json!({
+                    "name": "NAME-ip", "sku": {"name": "Standard"},
+                    "properties": {"deleteOption": "Delete", "publicIPAllocationMethod": "Static"}
+                }),
+            ),
+        ] {
+            assert_eq!(body.pointer(pointer), Some(&expected), "{pointer}");
+        }
+        let any_price = VmSpec { spot: Some(Spot { max_price: None }), ..spec() };
+        assert_eq!(self::body(&any_price).pointer("/properties/billingProfile/maxPrice"), Some(&json!(-1.0)));
+    }
+
+    #[test]
+    fn the_model_alone_holds_no_custom_data() {
+        let printed = format!("{:?}", virtual_machine(&spec()));
+        assert!(!printed.contains("I2Nsb3VkLWNvbmZpZw") && !printed.contains("#cloud-config"));
+    }
+
+    #[test]
+    fn custom_data_has_a_bound() {
+        let spec = |bytes| VmSpec { custom_data: SecretString::from("x".repeat(bytes)), ..spec() };
+        let fits = spec(MOST_CUSTOM_DATA / 4 * 3);
+        assert!(sealed(&virtual_machine(&fits), &fits).is_ok());
+        let too_long = spec(MOST_CUSTOM_DATA / 4 * 3 + 1);
+        let error = sealed(&virtual_machine(&too_long), &too_long).map(drop).expect_err("too long");
+        assert_eq!(error, "the custom data has 65540 bytes in base64, and Azure takes 65536");
+    }
+}

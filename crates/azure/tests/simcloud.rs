@@ -1,0 +1,145 @@
+//! The client against the simulated Azure: kept connections, real pages, and VMs that come and go.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use azlin_azure::{AzureClient, Environment, Settings};
+use azlin_fleet::ports::{Azure, Trouble};
+use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::vm::{Image, PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
+use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+const QUICK: &str =
+    "[settings]\ncreate = '20ms'\nboot = '20ms'\nregister = '1h'\ndelete = '20ms'\nvm_page = 50\n";
+
+async fn world(more: &str) -> (Served, AzureClient) {
+    let workload = Workload::parse(&format!("{QUICK}{more}")).expect("a workload");
+    let served = Served::start(World::new(&workload, Timestamp::now()), Arc::new(Timestamp::now));
+    let served = served.await.expect("two ports");
+    let environment = Environment {
+        identity_endpoint: Some(served.identity_endpoint()),
+        identity_header: Some(SecretString::from(IDENTITY_HEADER)),
+        ..Environment::default()
+    };
+    let url = format!("http://{}", served.azure).parse().expect("a URL");
+    let settings = Settings { retry_pause: Duration::from_millis(1), ..Settings::new(url, environment) };
+    (served, AzureClient::new(settings).expect("a client"))
+}
+
+fn group() -> ResourceGroup {
+    ResourceGroup {
+        subscription_id: "11111111-2222-3333-4444-555555555555".to_owned(),
+        name: "Ci".to_owned(),
+    }
+}
+
+fn spec(number: u32) -> VmSpec {
+    let pool = "ci".parse().expect("valid");
+    let created_at: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a time");
+    let name = RunnerName::new(&pool, created_at, number);
+    let tags = VmTags {
+        pool,
+        scope: "repo:o/r".parse().expect("valid"),
+        created_at,
+        config_hash: "abc".to_owned(),
+        runner_id: None,
+        replaces: None,
+    };
+    VmSpec {
+        tags: tags.to_tags(&name),
+        name,
+        group: group(),
+        location: "westeurope".to_owned(),
+        size: "Standard_D4s_v5".to_owned(),
+        image: Image::Id("/gallery/1.0".to_owned()),
+        subnet_id: "/subnet".to_owned(),
+        public_ip: false,
+        zone: None,
+        spot: None,
+        ephemeral_os_disk: false,
+        os_disk_size_gb: None,
+        admin_user: "azlin".to_owned(),
+        identity: Vec::new(),
+        custom_data: SecretString::from("#cloud-config"),
+    }
+}
+
+/// Lists until the list is as it should be.
+async fn until(azure: &AzureClient, is_right: impl Fn(&[Vm]) -> bool) -> Vec<Vm> {
+    let started = Instant::now();
+    loop {
+        let vms = azure.vms(&group(), true).await.expect("a list");
+        if is_right(&vms) {
+            return vms;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "still {vms:?}");
+        tokio::task::yield_now().await;
+    }
+}
+
+fn is_up(vm: &Vm) -> bool {
+    vm.provisioning == ProvisioningState::Succeeded && vm.power == PowerState::Running
+}
+
+#[tokio::test]
+async fn a_vm_comes_runs_and_goes() {
+    let (_served, azure) = world("").await;
+    azure.create(&spec(1)).await.expect("a VM");
+    let vms = until(&azure, |vms| vms.iter().any(is_up)).await;
+    assert_eq!(vms[0].name, spec(1).name.as_str());
+    assert_eq!(vms[0].size, "Standard_D4s_v5");
+    azure.create(&spec(1)).await.expect("the very VM that is asked for");
+    let another = VmSpec { tags: [("azlin-pool".to_owned(), "other".to_owned())].into(), ..spec(1) };
+    let error = azure.create(&another).await.expect_err("another's name");
+    assert_eq!(error.trouble, Trouble::NameTaken);
+    azure.delete(&group(), &vms[0].name).await.expect("a removal");
+    until(&azure, <[Vm]>::is_empty).await;
+    azure.delete(&group(), &vms[0].name).await.expect("gone is gone");
+}
+
+#[tokio::test]
+async fn a_group_of_several_pages() {
+    let (_served, azure) = world("").await;
+    let created = (0..120).map(|number| {
+        let azure = &azure;
+        async move { azure.create(&spec(number)).await }
+    });
+    for created in futures::future::join_all(created).await {
+        created.expect("a VM");
+    }
+    until(&azure, |vms| vms.len() == 120 && vms.iter().all(is_up)).await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_exactly_one_vm() {
+    for what in ["'lost_answer'", "'truncated'", "'reset'", "{ status = [500, 0] }", "{ status = [429, 0] }"]
+    {
+        let fault = format!("[[faults]]\nwhat = {what}\nside = 'azure'\nmethod = 'PUT'\ntimes = 2\n");
+        let (served, azure) = world(&fault).await;
+        azure.create(&spec(1)).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let report = served.world().report();
+        assert_eq!((report.vms_created, report.overwrites), (1, 0), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn no_capacity_no_quota_and_a_vm_that_fails() {
+    let (_served, azure) = world("[[faults]]\nwhat = { no_capacity = 'Standard_D4s_v5' }\n").await;
+    let error = azure.create(&spec(1)).await.expect_err("no machine of that size");
+    assert_eq!(error.trouble, Trouble::NoCapacity, "{error}");
+    let other = VmSpec { size: "Standard_D4as_v5".to_owned(), ..spec(1) };
+    azure.create(&other).await.expect("a machine of another");
+
+    let (_served, azure) = world("vcpu_quota = 4\n").await;
+    azure.create(&spec(1)).await.expect("within the quota");
+    let error = azure.create(&spec(2)).await.expect_err("past the quota");
+    assert_eq!(error.trouble, Trouble::NoQuota, "{error}");
+
+    let (_served, azure) = world("[[faults]]\nwhat = 'create_fails'\n").await;
+    azure.create(&spec(1)).await.expect("taken");
+    let vms = until(&azure, |vms| vms.iter().any(|vm| vm.provisioning == ProvisioningState::Failed)).await;
+    azure.delete(&group(), &vms[0].name).await.expect("a removal");
+    until(&azure, <[Vm]>::is_empty).await;
+}

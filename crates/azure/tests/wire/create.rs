@@ -1,0 +1,150 @@
+//! Creating a VM: one PUT that overwrites nothing, and exactly one VM whatever happens to answers.
+
+use std::time::Duration;
+
+use azlin_azure::{AzureClient, Settings};
+use azlin_fleet::ports::{Azure, Trouble};
+use serde_json::{Value, json};
+
+use crate::server::{Reply, Request, Server, json};
+use crate::{BEARER, SUBSCRIPTION, arm_requests, azure, name, refusal, settings, spec, token, vm};
+
+fn made() -> Reply {
+    json(201, vm(name(7).as_str(), &json!(spec().tags), "Creating"))
+}
+
+fn taken() -> Reply {
+    refusal(412, "PreconditionFailed", "The resource exists already.")
+}
+
+#[tokio::test]
+async fn one_put_makes_a_vm_and_nobody_waits_for_it() {
+    let (server, azure) = azure(|_, _| made()).await;
+    azure.create(&spec()).await.expect("a VM");
+    let requests = arm_requests(&server);
+    assert_eq!(requests.len(), 1);
+    let put = &requests[0];
+    assert_eq!(put.method, "PUT");
+    let path = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/Ci-Runners/providers/Microsoft.Compute/virtualMachines/{}",
+        name(7)
+    );
+    assert_eq!(put.path(), path);
+    assert_eq!(put.query("api-version").as_deref(), Some("2024-07-01"));
+    assert_eq!(put.header("if-none-match"), Some("*"));
+    assert_eq!(put.header("authorization"), Some(format!("Bearer {BEARER}").as_str()));
+    let body: Value = serde_json::from_str(&put.body).expect("JSON");
+    assert_eq!(body["tags"]["azlin-pool"], "ci");
+    assert_eq!(
+        body["properties"]["osProfile"]["customData"],
+        "I2Nsb3VkLWNvbmZpZyB3aXRoIGEgSklUIGNvbmZpZ3VyYXRpb24="
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_makes_one_vm_and_a_success() {
+    for (situation, lost) in [
+        ("connection ends", Reply::HangUp),
+        ("half an answer", Reply::Half),
+        ("a gateway gives up", refusal(504, "GatewayTimeout", "")),
+    ] {
+        // The server makes the VM, and the answer to the first PUT is lost.
+        let (server, azure) = azure(move |request, before| match (request.method.as_str(), before) {
+            ("PUT", 0) => lost.clone(),
+            ("PUT", _) => taken(),
+            _ => json(200, vm(name(7).as_str(), &json!(spec().tags), "Creating")),
+        })
+        .await;
+        azure.create(&spec()).await.expect(situation);
+        let methods: Vec<String> = arm_requests(&server).into_iter().map(|request| request.method).collect();
+        assert_eq!(methods, ["PUT", "PUT", "GET"], "{situation}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_a_success_only_when_it_is_the_vm_that_was_asked_for() {
+    let mut others = json!(spec().tags);
+    others["azlin-runner-id"] = json!("99");
+    for (situation, tags, expected) in [
+        ("made by an earlier call", json!(spec().tags), Ok(())),
+        ("somebody else's", json!({"owner": "somebody"}), Err(Trouble::NameTaken)),
+        ("ours, for another runner", others, Err(Trouble::NameTaken)),
+    ] {
+        for conflict in [taken(), refusal(409, "Conflict", "The resource already exists.")] {
+            let tags = tags.clone();
+            let (_server, azure) = azure(move |request, _| match request.method.as_str() {
+                "PUT" => conflict.clone(),
+                _ => json(200, vm(name(7).as_str(), &tags, "Succeeded")),
+            })
+            .await;
+            let found = azure.create(&spec()).await.map_err(|error| error.trouble);
+            assert_eq!(found, expected, "{situation}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_refusals_mean_and_how_often_they_are_asked_for() {
+    for (status, code, message, expected, requests) in [
+        (409, "AllocationFailed", "no room", Trouble::NoCapacity, 1),
+        (409, "SkuNotAvailable", "not in this region", Trouble::NoCapacity, 1),
+        (500, "OverconstrainedZonalAllocationRequest", "no room", Trouble::NoCapacity, 1),
+        (409, "OperationNotAllowed", "exceeding approved Total Regional Cores quota", Trouble::NoQuota, 1),
+        (403, "AuthorizationFailed", "no permission", Trouble::NotPermitted, 1),
+        (404, "ResourceGroupNotFound", "could not be found", Trouble::NotFound, 1),
+        (400, "InvalidParameter", "osDisk", Trouble::Invalid, 1),
+        (409, "AnotherOperationInProgress", "later", Trouble::Unavailable, 1),
+        (503, "ServerBusy", "later", Trouble::Unavailable, 3),
+        (500, "InternalServerError", "oops", Trouble::OutcomeUnknown, 3),
+    ] {
+        let (server, azure) = azure(move |_, _| refusal(status, code, message)).await;
+        let error = azure.create(&spec()).await.expect_err(code);
+        assert_eq!(error.trouble, expected, "{code}: {error}");
+        assert!(error.message.contains(code) && error.message.contains(message), "{error}");
+        assert!(error.message.starts_with(&format!("create VM {} in {SUBSCRIPTION}/Ci-Runners: ", name(7))));
+        assert_eq!(arm_requests(&server).len(), requests, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn throttling_is_obeyed_for_creating_and_leaves_deleting_alone() {
+    let (server, azure) = azure(|request, _| match request.method.as_str() {
+        "PUT" => Reply::Answer(429, vec![("retry-after", "17".to_owned())], String::new()),
+        _ => Reply::Answer(202, Vec::new(), String::new()),
+    })
+    .await;
+    for _ in 0..2 {
+        let error = azure.create(&spec()).await.expect_err("throttled");
+        let Trouble::Throttled(Some(wait)) = error.trouble else { panic!("{error}") };
+        assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(17), "{wait:?}");
+    }
+    azure.delete(&spec().group, name(7).as_str()).await.expect("deleting has a budget of its own");
+    let methods: Vec<String> = arm_requests(&server).into_iter().map(|request| request.method).collect();
+    assert_eq!(methods, ["PUT", "DELETE"]);
+}
+
+#[tokio::test]
+async fn no_answer_leaves_the_outcome_unknown() {
+    let server = Server::start(|request: &Request, _| match request.path() {
+        "/msi/token" => token(),
+        _ => Reply::Silence,
+    })
+    .await;
+    let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
+    let azure = AzureClient::new(hasty).expect("a client");
+    let error = azure.create(&spec()).await.expect_err("no answer");
+    assert_eq!(error.trouble, Trouble::OutcomeUnknown);
+    assert!(error.message.contains("no answer in time"), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_that_would_lead_elsewhere_is_not_sent() {
+    let (server, azure) = azure(|_, _| made()).await;
+    for group in ["", "..", "a/b", "a?b", "a%2fb", "ends."] {
+        let mut spec = spec();
+        spec.group.name = group.to_owned();
+        let error = azure.create(&spec).await.expect_err(group);
+        assert_eq!(error.trouble, Trouble::Invalid, "{group}");
+    }
+    assert!(server.requests().is_empty());
+}

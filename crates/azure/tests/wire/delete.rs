@@ -1,0 +1,50 @@
+//! Deleting a VM: asked for once, and gone is gone.
+
+use azlin_fleet::ports::{Azure, Trouble};
+
+use crate::server::Reply;
+use crate::{arm_requests, azure, group, name, refusal};
+
+#[tokio::test]
+async fn a_vm_that_is_gone_is_a_success() {
+    let empty = |status| Reply::Answer(status, Vec::new(), String::new());
+    for (situation, answer) in [
+        ("taken", empty(202)),
+        ("done", empty(200)),
+        ("was not there", empty(204)),
+        ("never was there", refusal(404, "ResourceNotFound", "")),
+        ("even its group is gone", refusal(404, "ResourceGroupNotFound", "")),
+    ] {
+        let (server, azure) = azure(move |_, _| answer.clone()).await;
+        azure.delete(&group(), name(7).as_str()).await.expect(situation);
+        let requests = arm_requests(&server);
+        assert_eq!(requests.len(), 1, "{situation}");
+        assert_eq!(requests[0].method, "DELETE");
+        assert_eq!(requests[0].query("forceDeletion").as_deref(), Some("true"));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again() {
+    let (server, azure) = azure(|_, before| match before {
+        0 => Reply::HangUp,
+        _ => refusal(404, "ResourceNotFound", ""),
+    })
+    .await;
+    azure.delete(&group(), name(7).as_str()).await.expect("gone");
+    assert_eq!(arm_requests(&server).len(), 2);
+}
+
+#[tokio::test]
+async fn what_refusals_mean() {
+    for (status, code, expected) in [
+        (409, "AnotherOperationInProgress", Trouble::Unavailable),
+        (403, "AuthorizationFailed", Trouble::NotPermitted),
+        (409, "ScopeLocked", Trouble::Unavailable),
+        (500, "InternalServerError", Trouble::OutcomeUnknown),
+    ] {
+        let (_server, azure) = azure(move |_, _| refusal(status, code, "")).await;
+        let error = azure.delete(&group(), name(7).as_str()).await.expect_err(code);
+        assert_eq!(error.trouble, expected, "{code}: {error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! What only the wire shows: the client against a server that answers as each test says.
+
+mod create;
+mod delete;
+mod identity;
+mod list;
+mod secrets;
+mod server;
+
+use std::time::Duration;
+
+use azlin_azure::{AzureClient, Environment, Settings};
+use azlin_fleet::runner::RunnerId;
+use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::vm::{Image, ResourceGroup, VmSpec, VmTags};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::server::{Reply, Request, Server, json};
+
+const BEARER: &str = "B3ar3r-0f-th3-d4y";
+const HEADER: &str = "1d3ntity-h34d3r";
+const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
+
+/// A server that also has a managed identity, and a client of it, which pauses for little. The count
+/// that `answer` is told is of requests to the resource manager.
+async fn azure(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, AzureClient) {
+    let server = Server::start(move |request, before| match request.path() {
+        "/msi/token" => token(),
+        _ => answer(request, before - 1),
+    })
+    .await;
+    let client = AzureClient::new(settings(&server)).expect("a client");
+    (server, client)
+}
+
+fn token() -> Reply {
+    json(
+        200,
+        json!({
+            "access_token": BEARER, "expires_on": "4102444800", "token_type": "Bearer",
+            "resource": "https://management.azure.com"
+        }),
+    )
+}
+
+fn settings(server: &Server) -> Settings {
+    secrets::listen();
+    let environment = Environment {
+        identity_endpoint: Some(server.url.join("msi/token").expect("a URL").to_string()),
+        identity_header: Some(SecretString::from(HEADER)),
+        ..Environment::default()
+    };
+    Settings { retry_pause: Duration::from_millis(1), ..Settings::new(server.url.clone(), environment) }
+}
+
+/// The requests to the resource manager.
+fn arm_requests(server: &Server) -> Vec<Request> {
+    server.requests().into_iter().filter(|request| request.path() != "/msi/token").collect()
+}
+
+fn group() -> ResourceGroup {
+    ResourceGroup { subscription_id: SUBSCRIPTION.to_owned(), name: "Ci-Runners".to_owned() }
+}
+
+fn name(number: u32) -> RunnerName {
+    RunnerName::new(&"ci".parse().expect("valid"), "2026-01-02T03:04:05Z".parse().expect("a time"), number)
+}
+
+fn spec() -> VmSpec {
+    let tags = VmTags {
+        pool: "ci".parse().expect("valid"),
+        scope: "repo:o/r".parse().expect("valid"),
+        created_at: "2026-01-02T03:04:05Z".parse().expect("a time"),
+        config_hash: "abc".to_owned(),
+        runner_id: Some(RunnerId(23)),
+        replaces: None,
+    };
+    VmSpec {
+        name: name(7),
+        group: group(),
+        location: "westeurope".to_owned(),
+        size: "Standard_D4s_v5".to_owned(),
+        image: Image::Id("/gallery/1.0".to_owned()),
+        subnet_id: "/subnet".to_owned(),
+        public_ip: false,
+        zone: None,
+        spot: None,
+        ephemeral_os_disk: false,
+        os_disk_size_gb: None,
+        admin_user: "azlin".to_owned(),
+        identity: Vec::new(),
+        tags: tags.to_tags(&name(7)),
+        custom_data: SecretString::from("#cloud-config with a JIT configuration"),
+    }
+}
+
+/// A VM as the resource manager shows it.
+fn vm(name: &str, tags: &Value, state: &str) -> Value {
+    json!({
+        "id": format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/CI-RUNNERS/providers/Microsoft.Compute/virtualMachines/{name}"),
+        "name": name, "type": "Microsoft.Compute/virtualMachines", "location": "westeurope", "tags": tags,
+        "properties": {
+            "hardwareProfile": {"vmSize": "Standard_D4s_v5"}, "provisioningState": state,
+            "timeCreated": "2026-01-02T03:04:05.1234567+00:00", "vmId": "0"
+        }
+    })
+}
+
+fn refusal(status: u16, code: &str, message: &str) -> Reply {
+    json(status, json!({"error": {"code": code, "message": message}}))
+}

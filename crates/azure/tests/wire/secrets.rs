@@ -1,0 +1,97 @@
+//! No secret is in anything that prints, nor in the logs of the crates below.
+
+use std::io;
+use std::sync::{Mutex, OnceLock};
+
+use azlin_fleet::ports::Azure;
+use secrecy::SecretString;
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::server::json;
+use crate::{BEARER, HEADER, azure, group, name, settings, spec};
+
+const CUSTOM_DATA: &str = "I2Nsb3VkLWNvbmZpZyB3aXRoIGEgSklUIGNvbmZpZ3VyYXRpb24=";
+
+fn check(printed: &str) {
+    for secret in [BEARER, HEADER, CUSTOM_DATA, "with a JIT configuration", "cl13nt-s3cr3t", "eyJ"] {
+        assert!(!printed.contains(secret), "{secret} is in: {printed}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_an_error_or_a_struct() {
+    let mut printed = String::new();
+    for status in [400, 401, 403, 404, 409, 412, 429, 500] {
+        // Azure repeats what it was sent, which it does with parameters.
+        let (server, azure) = azure(move |request, _| {
+            let authorization = request.header("authorization").unwrap_or_default();
+            let message = format!("who is {authorization} with eyJhbGciOi.eyJzdWIi.c2ln? {}", request.body);
+            json(status, json!({"error": {"code": "Odd", "message": message}}))
+        })
+        .await;
+        let created = azure.create(&spec()).await;
+        let listed = azure.vms(&group(), true).await;
+        let deleted = azure.delete(&group(), name(7).as_str()).await;
+        for error in [created.err(), listed.err(), deleted.err()].into_iter().flatten() {
+            printed += &format!("{error} {error:?}");
+        }
+        let mut settings = settings(&server);
+        settings.environment.client_secret = Some(SecretString::from("cl13nt-s3cr3t"));
+        printed += &format!("{azure:?} {settings:?} {:?}", spec());
+    }
+    assert!(printed.contains("who is Bearer [redacted] with [redacted]?"), "{printed}");
+    check(&printed);
+}
+
+/// What all tests here have the crates below log, at the most talkative level.
+#[derive(Default)]
+pub struct Log(Mutex<Vec<u8>>);
+
+/// Starts to listen. Every test does so before its first call: whether a place logs at all is settled
+/// when it is first reached.
+pub fn listen() -> &'static Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    static LISTENING: OnceLock<()> = OnceLock::new();
+    let log = LOG.get_or_init(Log::default);
+    LISTENING.get_or_init(|| {
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log).with_ansi(false);
+        tracing::subscriber::set_global_default(subscriber.finish()).expect("the only one");
+    });
+    log
+}
+
+impl io::Write for &Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for &'static Log {
+    type Writer = &'a Log;
+    fn make_writer(&'a self) -> &'a Log {
+        self
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_logs_of_the_crates_below() {
+    let (_server, azure) = azure(|request, _| match request.method.as_str() {
+        "PUT" => json(201, json!({})),
+        _ => json(200, json!({"value": []})),
+    })
+    .await;
+    azure.create(&spec()).await.expect("a VM");
+    azure.vms(&group(), true).await.expect("a list");
+    let log = String::from_utf8(listen().0.lock().expect("not poisoned").clone()).expect("UTF-8");
+    assert!(
+        log.contains("set-by-the-transport"),
+        "azure_core logs the authorization header that it is given: {log}"
+    );
+    check(&log);
+}
