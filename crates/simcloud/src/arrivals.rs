@@ -1,0 +1,84 @@
+//! How jobs come into being: at their times as the workload says, or as somebody submits them.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use crate::fault::{What, draw};
+use crate::github::JobState;
+use crate::workload::Count;
+use crate::world::{Event, World};
+
+impl World {
+    pub(crate) fn arrive(&mut self, number: usize) {
+        let Some(arrival) = self.arrivals.get(number).cloned() else { return };
+        let age = self.age();
+        if arrival.until.is_some_and(|until| age >= until) {
+            return;
+        }
+        let count = match arrival.jobs {
+            Count::Exactly(count) => count,
+            Count::Between(least, most) => self.chance.random_range(least..=most.max(least)),
+        };
+        let span = arrival.duration.from..arrival.duration.to;
+        let then = (0..arrival.then)
+            .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance)))
+            .collect();
+        let jobs: Vec<_> =
+            (0..count).map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance))).collect();
+        let ids = self.add(&arrival.repo, jobs, then);
+        if let Some(held) = arrival.held {
+            for id in ids {
+                let delay = draw(held.from..held.to, &mut self.chance);
+                if let Some(job) = self.state.github.jobs.get_mut(&id) {
+                    job.state = JobState::Waiting;
+                }
+                self.state.github.queued.remove(&id);
+                self.after(delay, Event::Release(id));
+            }
+        }
+        if let Some(every) = arrival.every {
+            let delay = draw(every.from..every.to, &mut self.chance).max(Duration::from_millis(1));
+            self.after(delay, Event::Arrive(number));
+        }
+    }
+
+    /// A run with these jobs, and those that come into being once they are done; the jobs' numbers.
+    pub fn submit(
+        &mut self,
+        repo: &str,
+        jobs: Vec<(Vec<String>, Duration)>,
+        then: Vec<(Vec<String>, Duration)>,
+    ) -> Vec<u64> {
+        let ids = self.add(repo, jobs, then);
+        self.assign();
+        ids
+    }
+
+    fn add(
+        &mut self,
+        repo: &str,
+        jobs: Vec<(Vec<String>, Duration)>,
+        then: Vec<(Vec<String>, Duration)>,
+    ) -> Vec<u64> {
+        let now = self.now();
+        let run = self.state.github.add_run(repo, then, now);
+        let ids: Vec<u64> = jobs
+            .into_iter()
+            .map(|(labels, duration)| self.state.github.add_job(run, labels, duration, now))
+            .collect();
+        self.submitted(&ids);
+        ids
+    }
+
+    pub(crate) fn submitted(&mut self, ids: &[u64]) {
+        self.ledger.jobs_submitted += ids.len() as u64;
+        for id in ids {
+            self.after(self.settings.queue_limit, Event::Expire(*id));
+            if self.strikes(|what| matches!(what, What::Cancelled)) {
+                let delay = draw(Duration::from_secs(1)..Duration::from_secs(20), &mut self.chance);
+                self.after(delay, Event::Cancel(*id));
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What clients can ask of the world, without the wire: both faces go through here.
+
+use azlin_fleet::names::Scope;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use rand::RngExt;
+use serde_json::{Value, json};
+
+use crate::azure::{Refusal, SimVm, State, key};
+use crate::fault::{What, draw};
+use crate::github::SimRunner;
+use crate::world::{Event, World};
+
+/// How GitHub answers a request to remove a runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Removed,
+    /// There is none.
+    NotFound,
+    /// It runs a job.
+    Busy,
+}
+
+/// Why GitHub makes no runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRunner {
+    /// The name is in use.
+    NameTaken,
+    /// The request is wrong.
+    Invalid(String),
+}
+
+impl World {
+    /// Makes an ephemeral runner's entry: it and its configuration.
+    ///
+    /// # Errors
+    /// When the name is in use, or the request is wrong.
+    pub fn jit_config(
+        &mut self,
+        scope: &Scope,
+        name: &str,
+        group: u64,
+        labels: Vec<String>,
+    ) -> Result<(SimRunner, String), NoRunner> {
+        if name.is_empty() || name.len() > 64 {
+            return Err(NoRunner::Invalid("name must be 1 to 64 characters".to_owned()));
+        }
+        if labels.is_empty() || labels.len() > 100 {
+            return Err(NoRunner::Invalid("labels must be 1 to 100".to_owned()));
+        }
+        if self.state.github.runners_of(scope).iter().any(|runner| runner.name.eq_ignore_ascii_case(name)) {
+            return Err(NoRunner::NameTaken);
+        }
+        let id = self.state.github.number();
+        let jit = self.jit_blob(id, name);
+        let runner = SimRunner {
+            id,
+            scope: scope.clone(),
+            name: name.to_owned(),
+            group,
+            labels,
+            online: false,
+            job: None,
+            jit: jit.clone(),
+            offline_since: Some(self.now()),
+            lost: false,
+        };
+        self.state.github.jits.insert(jit.clone(), id);
+        self.state.github.runners.insert(id, runner.clone());
+        self.after(self.settings.entry_limit, Event::Forget(id));
+        Ok((runner, jit))
+    }
+
+    /// The configuration as GitHub encodes it: base64 of a JSON object of base64 files.
+    fn jit_blob(&mut self, id: u64, name: &str) -> String {
+        let mut key = [0_u8; 1200];
+        self.chance.fill(&mut key);
+        let runner =
+            json!({"agentId": id, "agentName": name, "poolId": 1, "ephemeral": true, "workFolder": "_work"});
+        let files = json!({
+            ".runner": STANDARD.encode(runner.to_string()),
+            ".credentials": STANDARD.encode(r#"{"scheme":"OAuth"}"#),
+            ".credentials_rsaparams": STANDARD.encode(key),
+        });
+        STANDARD.encode(files.to_string())
+    }
+
+    /// Removes a runner's entry unless it runs a job.
+    pub fn deregister(&mut self, scope: &Scope, id: u64) -> Removal {
+        match self.state.github.runner(scope, id) {
+            None => Removal::NotFound,
+            Some(runner) if runner.job.is_some() => Removal::Busy,
+            Some(_) => {
+                if let Some(runner) = self.state.github.runners.remove(&id) {
+                    self.state.github.jits.remove(&runner.jit);
+                }
+                self.runner_ends(id);
+                Removal::Removed
+            }
+        }
+    }
+
+    /// A token for Azure, and when it expires.
+    pub fn issue_token(&mut self) -> (String, Timestamp) {
+        let token = format!("simcloud-{:032x}", self.chance.random::<u128>());
+        let expires_at = self.now() + self.settings.token_life;
+        self.tokens.insert(token.clone(), expires_at);
+        (token, expires_at)
+    }
+
+    /// When a token that was issued expires.
+    pub fn token_expires_at(&self, token: &str) -> Option<Timestamp> {
+        self.tokens.get(token).copied()
+    }
+
+    /// Asks for a VM.
+    ///
+    /// # Errors
+    /// When the name is in use and must not be, or there is no capacity or quota.
+    pub fn put_vm(
+        &mut self,
+        subscription: &str,
+        group: &str,
+        name: &str,
+        body: Value,
+        only_if_absent: bool,
+    ) -> Result<SimVm, Refusal> {
+        let key = key(subscription, group, name);
+        if self.state.azure.vms.contains_key(&key) {
+            if only_if_absent {
+                let message = format!("The resource '{name}' already exists, and If-None-Match was *.");
+                return Err(Refusal { status: 412, code: "PreconditionFailed", message });
+            }
+            self.ledger.overwrites += 1;
+        }
+        self.capacity(&body)?;
+        if !self.names_used.insert(key.clone()) {
+            self.ledger.names_reused += 1;
+        }
+        self.state.azure.last_uid += 1;
+        let vm = SimVm {
+            uid: self.state.azure.last_uid,
+            subscription: subscription.to_owned(),
+            group: group.to_owned(),
+            name: name.to_owned(),
+            body,
+            state: State::Creating,
+            running: None,
+            created_at: self.now(),
+            runner: None,
+        };
+        self.by_uid.insert(vm.uid, key.clone());
+        self.state.azure.vms.insert(key, vm.clone());
+        self.ledger.vms_created += 1;
+        self.count_vms();
+        let is_made = !self.strikes(|what| matches!(what, What::CreateFails));
+        let delay = draw(self.settings.create.clone(), &mut self.chance);
+        self.after(delay, Event::Made(vm.uid, is_made));
+        Ok(vm)
+    }
+
+    fn capacity(&mut self, body: &Value) -> Result<(), Refusal> {
+        let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default().to_owned();
+        let is_short = self.strikes(|what| match what {
+            What::NoCapacity(only) => only.as_ref().is_none_or(|only| *only == size),
+            _ => false,
+        });
+        if is_short {
+            let message = format!("Allocation failed. There is no capacity for {size} in this region.");
+            return Err(Refusal { status: 409, code: "AllocationFailed", message });
+        }
+        let used = self.state.azure.vms.len() as u32 * 4;
+        match self.settings.vcpu_quota {
+            Some(quota) if used + 4 > quota => {
+                let message = format!(
+                    "Operation could not be completed as it results in exceeding approved Total Regional Cores quota. \
+                     Current Limit: {quota}, Current Usage: {used}, Additional Required: 4."
+                );
+                Err(Refusal { status: 409, code: "OperationNotAllowed", message })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks for a VM's removal; whether there is one. A job that runs on it is lost.
+    pub fn delete_vm(&mut self, subscription: &str, group: &str, name: &str) -> bool {
+        let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) else { return false };
+        if vm.state == State::Deleting {
+            return true;
+        }
+        vm.state = State::Deleting;
+        let (uid, runner, leaks) = (vm.uid, vm.runner, vm.leaks());
+        self.ledger.vms_leaking += u64::from(leaks);
+        if self.disconnect(runner) {
+            self.ledger.jobs_killed += 1;
+        }
+        let delay = draw(self.settings.delete.clone(), &mut self.chance);
+        self.after(delay, Event::Gone(uid));
+        true
+    }
+}

@@ -1,0 +1,204 @@
+//! What can go wrong: in which calls, or with which machines, when and how often.
+
+mod written;
+
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde::Deserialize;
+
+use crate::workload::{Span, duration, optional_duration};
+
+/// Which service a call goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// GitHub's REST API.
+    Github,
+    /// Azure Resource Manager.
+    Azure,
+    /// The managed identity endpoint.
+    Identity,
+}
+
+/// Something that goes wrong for a while.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What.
+    pub what: What,
+    /// Only calls to this service.
+    #[serde(default)]
+    pub side: Option<Side>,
+    /// Only calls with this method.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Only calls whose path holds this.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// From when.
+    #[serde(default, deserialize_with = "duration")]
+    pub from: Duration,
+    /// Until when.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub until: Option<Duration>,
+    /// How likely each time, from 0 to 1.
+    #[serde(default = "always")]
+    pub probability: f64,
+    /// At most so often.
+    #[serde(default)]
+    pub times: Option<u32>,
+}
+
+fn always() -> f64 {
+    1.0
+}
+
+/// What goes wrong. In a workload file: `what = "reset"`, `what = { latency = ["1s", "5s"] }`,
+/// `what = { status = 502 }`, with `retry-after` in seconds `what = { status = [429, 3] }`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// The answer takes longer.
+    Latency(Span),
+    /// The call is refused with this status, and `retry-after` in seconds where it is told.
+    Status(u16, Option<u64>),
+    /// The connection is reset before the call has any effect.
+    Reset,
+    /// The answer stops half-way; the call has had its effect.
+    Truncated,
+    /// The connection is reset after the call has had its effect.
+    LostAnswer,
+    /// Azure has no machine of this size, and says so at once. A name limits it to that size.
+    NoCapacity(Option<String>),
+    /// Azure takes the request, and fails to make the VM.
+    CreateFails,
+    /// The VM does not boot.
+    NeverBoots,
+    /// The runner's program does not start.
+    NeverRegisters,
+    /// The machine dies while it runs a job.
+    DiesInJob,
+    /// Azure evicts the VM: it is removed or deallocated, as its `evictionPolicy` says.
+    Eviction,
+    /// A job is cancelled while it waits.
+    Cancelled,
+    /// Lists show how things were this long ago.
+    Stale(Span),
+}
+
+/// A call as faults see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The service.
+    pub side: Side,
+    /// `GET` and so on.
+    pub method: &'a str,
+    /// The path without query.
+    pub path: &'a str,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Weather {
+    /// The answer takes this much longer.
+    pub latency: Duration,
+    /// How it fails, if it does.
+    pub failure: Option<Failure>,
+    /// Lists show how things were this long ago.
+    pub stale: Duration,
+}
+
+/// How a call fails.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// Refused with this status, and `retry-after`.
+    Status(u16, Option<u64>),
+    /// Reset before it had an effect.
+    Reset,
+    /// The answer stops half-way.
+    Truncated,
+    /// Reset after it had its effect.
+    LostAnswer,
+}
+
+/// All faults of a world, with how often each has struck.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<(Fault, u32)>);
+
+impl Faults {
+    /// These faults.
+    pub fn new(faults: Vec<Fault>) -> Self {
+        Faults(faults.into_iter().map(|fault| (fault, 0)).collect())
+    }
+
+    /// The longest that a list can lag, ever.
+    pub fn longest_stale(&self) -> Duration {
+        let spans = self.0.iter().filter_map(|(fault, _)| match fault.what {
+            What::Stale(span) => Some(span.to),
+            _ => None,
+        });
+        spans.max().unwrap_or_default()
+    }
+
+    /// What happens to a call now.
+    pub fn weather(&mut self, call: Call<'_>, since_start: Duration, chance: &mut StdRng) -> Weather {
+        let mut weather = Weather::default();
+        for (fault, struck) in &mut self.0 {
+            let matches = fault.side.is_none_or(|side| side == call.side)
+                && fault.method.as_ref().is_none_or(|method| method == call.method)
+                && fault.path.as_ref().is_none_or(|path| call.path.contains(path.as_str()));
+            let is_of_calls = matches!(
+                fault.what,
+                What::Latency(_)
+                    | What::Status(..)
+                    | What::Reset
+                    | What::Truncated
+                    | What::LostAnswer
+                    | What::Stale(_)
+            );
+            if !matches || !is_of_calls || !strikes(fault, struck, since_start, chance) {
+                continue;
+            }
+            match &fault.what {
+                What::Latency(span) => weather.latency += draw(span.from..span.to, chance),
+                What::Stale(span) => weather.stale = draw(span.from..span.to, chance),
+                What::Status(status, retry_after) => {
+                    weather.failure = Some(Failure::Status(*status, *retry_after))
+                }
+                What::Reset => weather.failure = Some(Failure::Reset),
+                What::Truncated => weather.failure = Some(Failure::Truncated),
+                What::LostAnswer => weather.failure = Some(Failure::LostAnswer),
+                _ => {}
+            }
+        }
+        weather
+    }
+
+    /// Whether a fault of this kind strikes now.
+    pub fn strikes(
+        &mut self,
+        is_it: impl Fn(&What) -> bool,
+        since_start: Duration,
+        chance: &mut StdRng,
+    ) -> bool {
+        self.0
+            .iter_mut()
+            .any(|(fault, struck)| is_it(&fault.what) && strikes(fault, struck, since_start, chance))
+    }
+}
+
+fn strikes(fault: &Fault, struck: &mut u32, since_start: Duration, chance: &mut StdRng) -> bool {
+    let is_now = since_start >= fault.from && fault.until.is_none_or(|until| since_start < until);
+    let may_again = fault.times.is_none_or(|times| *struck < times);
+    let does = is_now
+        && may_again
+        && (fault.probability >= 1.0 || chance.random_bool(fault.probability.clamp(0.0, 1.0)));
+    *struck += u32::from(does);
+    does
+}
+
+/// A duration between the two.
+pub fn draw(range: std::ops::Range<Duration>, chance: &mut StdRng) -> Duration {
+    if range.start >= range.end { range.start } else { chance.random_range(range) }
+}

@@ -1,0 +1,84 @@
+//! A request and an answer, as both services handle them.
+
+use serde_json::Value;
+
+/// A request that was read whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    /// `http://127.0.0.1:PORT`, for links.
+    pub(crate) base: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) if_none_match: Option<String>,
+    pub(crate) identity_header: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Ask {
+    pub(crate) fn segments(&self) -> Vec<&str> {
+        self.path.trim_matches('/').split('/').collect()
+    }
+
+    /// A query parameter, decoded.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        let pairs = url::form_urlencoded::parse(self.query.as_bytes());
+        pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.into_owned())
+    }
+
+    pub(crate) fn number(&self, name: &str, default: usize) -> usize {
+        self.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+    }
+
+    pub(crate) fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// The route with its parameters' names, for counting.
+    pub(crate) route: String,
+}
+
+impl Answer {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Answer::text(status, body.to_string())
+    }
+
+    /// JSON that is printed already.
+    pub(crate) fn text(status: u16, body: String) -> Self {
+        Answer { status, body: body.into_bytes(), ..Answer::default() }
+    }
+
+    pub(crate) fn empty(status: u16) -> Self {
+        Answer { status, ..Answer::default() }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+/// One exchange with GitHub's side, for checking against GitHub's own description.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// `GET` and so on.
+    pub method: String,
+    /// The path without query.
+    pub path: String,
+    /// The query.
+    pub query: String,
+    /// The request's body.
+    pub request: Vec<u8>,
+    /// The answer's status.
+    pub status: u16,
+    /// The answer's body.
+    pub response: Vec<u8>,
+}

@@ -1,0 +1,178 @@
+//! Azure Resource Manager and the managed identity endpoint over the simulated world.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Ask};
+use crate::azure::{SimVm, State, key};
+use crate::world::World;
+
+/// What the identity endpoint wants to be shown.
+pub const IDENTITY_HEADER: &str = "simcloud-identity-header";
+
+/// Answers a request to the managed identity endpoint (App Service form).
+pub(crate) fn identity(world: &mut World, ask: &Ask) -> Answer {
+    if ask.identity_header.as_deref() != Some(IDENTITY_HEADER) {
+        return Answer::json(
+            403,
+            &json!({"error": "invalid_request", "error_description": "wrong X-IDENTITY-HEADER"}),
+        );
+    }
+    let Some(resource) = ask.parameter("resource") else {
+        return Answer::json(
+            400,
+            &json!({"error": "invalid_request", "error_description": "resource is missing"}),
+        );
+    };
+    let (token, expires_at) = world.issue_token();
+    let token = json!({
+        "access_token": token, "expires_on": expires_at.as_second().to_string(), "resource": resource, "token_type": "Bearer",
+        "client_id": "00000000-0000-0000-0000-000000000001",
+    });
+    Answer { route: "/msi/token".to_owned(), ..Answer::json(200, &token) }
+}
+
+fn error(status: u16, code: &str, message: &str) -> Answer {
+    let body = json!({"error": {"code": code, "message": message}});
+    Answer::json(status, &body).header("x-ms-error-code", code)
+}
+
+/// Answers a request to Azure Resource Manager. Lists are as they were `stale` ago.
+pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
+    let token = ask.authorization.as_deref().and_then(|header| header.strip_prefix("Bearer "));
+    match token.and_then(|token| world.token_expires_at(token)) {
+        None => return error(401, "InvalidAuthenticationToken", "The access token is invalid."),
+        Some(at) if at <= world.now() => {
+            return error(401, "ExpiredAuthenticationToken", "The access token has expired.");
+        }
+        Some(_) => {}
+    }
+    let segments: Vec<&str> = ask.segments();
+    let lower: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+    let words: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let (route, mut found) = match words.as_slice() {
+        ["subscriptions", subscription, "providers", "microsoft.compute", "virtualmachines"] => {
+            ("/subscriptions/{id}/virtualMachines", list(world, ask, subscription, None, stale))
+        }
+        [
+            "subscriptions",
+            subscription,
+            "resourcegroups",
+            group,
+            "providers",
+            "microsoft.compute",
+            "virtualmachines",
+        ] => ("/resourceGroups/{name}/virtualMachines", list(world, ask, subscription, Some(group), stale)),
+        ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.compute", "virtualmachines", _] => {
+            ("/virtualMachines/{name}", one(world, ask, (segments[1], segments[3], segments[7])))
+        }
+        _ => ("", error(404, "NotFound", "No such resource type here.")),
+    };
+    found.route = route.to_owned();
+    found.header("x-ms-ratelimit-remaining-subscription-reads", "11999").header("x-ms-request-id", "simcloud")
+}
+
+fn one(world: &mut World, ask: &Ask, (subscription, group, name): (&str, &str, &str)) -> Answer {
+    let absent = || {
+        let message = format!(
+            "The Resource 'Microsoft.Compute/virtualMachines/{name}' under resource group '{group}' was not found."
+        );
+        error(404, "ResourceNotFound", &message)
+    };
+    match ask.method.as_str() {
+        "PUT" => {
+            let Some(body) = ask.json() else {
+                return error(400, "InvalidRequestContent", "The request is not JSON.");
+            };
+            let only_if_absent = ask.if_none_match.as_deref() == Some("*");
+            match world.put_vm(subscription, group, name, body, only_if_absent) {
+                Ok(vm) => Answer::json(201, &vm_json(&vm, false))
+                    .header("azure-asyncoperation", format!("{}/operations/{}", ask.base, vm.uid)),
+                Err(refusal) => error(refusal.status, refusal.code, &refusal.message),
+            }
+        }
+        "GET" => {
+            let with_view =
+                ask.parameter("$expand").is_some_and(|what| what.eq_ignore_ascii_case("instanceView"));
+            let vm = world.state.azure.vms.get(&key(subscription, group, name));
+            vm.map_or_else(absent, |vm| Answer::json(200, &vm_json(vm, with_view)))
+        }
+        "DELETE" if world.delete_vm(subscription, group, name) => {
+            Answer::empty(202).header("location", format!("{}/operations/delete", ask.base))
+        }
+        "DELETE" => Answer::empty(204),
+        _ => error(405, "MethodNotAllowed", "Not allowed here."),
+    }
+}
+
+fn list(world: &World, ask: &Ask, subscription: &str, group: Option<&str>, stale: Duration) -> Answer {
+    let state = &world.seen(stale).azure;
+    let vms: Vec<&SimVm> = match group {
+        Some(group) => state.of_group(subscription, group),
+        None => state.of_subscription(subscription),
+    };
+    let status_only = group.is_none() && ask.parameter("statusOnly").as_deref() == Some("true");
+    let skip = ask.number("$skiptoken", 0);
+    let page = world.settings.vm_page;
+    let item = |vm: &&SimVm| if status_only { status_json(vm) } else { vm_json(vm, false) };
+    let mut body = json!({"value": vms.iter().skip(skip).take(page).map(item).collect::<Value>()});
+    if vms.len() > skip + page {
+        let kept = url::form_urlencoded::parse(ask.query.as_bytes()).filter(|(key, _)| key != "$skiptoken");
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+        body["nextLink"] = json!(format!("{}{}?{query}&$skiptoken={}", ask.base, ask.path, skip + page));
+    }
+    Answer::json(200, &body)
+}
+
+/// A VM as Azure shows it: what was asked for without what is secret, and where it stands.
+fn vm_json(vm: &SimVm, with_view: bool) -> Value {
+    let mut shown = vm.body.clone();
+    shown["id"] = json!(vm.id());
+    shown["name"] = json!(vm.name);
+    shown["type"] = json!("Microsoft.Compute/virtualMachines");
+    shown["properties"]["provisioningState"] = json!(vm.state.word());
+    shown["properties"]["vmId"] = json!(format!("00000000-0000-0000-0000-{:012}", vm.uid));
+    shown["properties"]["timeCreated"] = json!(vm.created_at.to_string());
+    if let Some(profile) = shown["properties"]["osProfile"].as_object_mut() {
+        profile.remove("customData");
+        profile.remove("adminPassword");
+    }
+    if with_view {
+        shown["properties"]["instanceView"] = view(vm);
+    }
+    shown
+}
+
+/// A VM in a list that was asked for statuses only: no tags.
+fn status_json(vm: &SimVm) -> Value {
+    json!({
+        "id": vm.id(), "name": vm.name, "type": "Microsoft.Compute/virtualMachines", "location": vm.body["location"],
+        "properties": {"provisioningState": vm.state.word(), "instanceView": view(vm)},
+    })
+}
+
+fn view(vm: &SimVm) -> Value {
+    let mut statuses = vec![match vm.state {
+        State::Creating => {
+            json!({"code": "ProvisioningState/creating", "level": "Info", "displayStatus": "Creating"})
+        }
+        State::Succeeded => {
+            json!({"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"})
+        }
+        State::Failed => {
+            json!({"code": "ProvisioningState/failed/AllocationFailed", "level": "Error", "displayStatus": "Provisioning failed"})
+        }
+        State::Deleting => {
+            json!({"code": "ProvisioningState/deleting", "level": "Info", "displayStatus": "Deleting"})
+        }
+    }];
+    match vm.running {
+        Some(true) => statuses
+            .push(json!({"code": "PowerState/running", "level": "Info", "displayStatus": "VM running"})),
+        Some(false) => statuses
+            .push(json!({"code": "PowerState/stopped", "level": "Info", "displayStatus": "VM stopped"})),
+        None => {}
+    }
+    json!({"statuses": statuses})
+}

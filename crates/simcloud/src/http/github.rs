@@ -1,0 +1,284 @@
+//! GitHub's REST API over the simulated world.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use azlin_fleet::names::{AccountName, RepoSlug, Scope};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Ask};
+use super::github_json as shape;
+use super::rate_limit::RateLimit;
+use super::repository_json;
+use crate::calls::{NoRunner, Removal};
+use crate::github::SimRun;
+use crate::world::World;
+
+/// Answers a request. Lists are as they were `stale` ago.
+pub(crate) fn answer(world: &mut World, limit: &mut RateLimit, ask: &Ask, stale: Duration) -> Answer {
+    let expected = format!("Bearer {}", world.settings.token);
+    if ask.authorization.as_deref() != Some(&expected) {
+        return Answer::json(401, &shape::error(401, "Bad credentials"));
+    }
+    let is_free = ask.path == "/rate_limit";
+    if limit.is_used_up(world) && !is_free {
+        return Answer::json(403, &shape::error(403, "API rate limit exceeded"));
+    }
+    let found = conditional(ask, route(world, ask, stale));
+    if found.status != 304 && !is_free {
+        limit.count(world);
+    }
+    if is_free { Answer::json(200, &limit.json(world)) } else { found }
+}
+
+/// An answer that the client has already is 304.
+fn conditional(ask: &Ask, answer: Answer) -> Answer {
+    if ask.method != "GET" || answer.status != 200 {
+        return answer;
+    }
+    let mut hasher = DefaultHasher::new();
+    answer.body.hash(&mut hasher);
+    let etag = format!("W/\"{:016x}\"", hasher.finish());
+    if ask.if_none_match.as_deref() == Some(&etag) {
+        return Answer { route: answer.route, ..Answer::empty(304) }.header("etag", etag);
+    }
+    answer.header("etag", etag)
+}
+
+fn route(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
+    let segments = ask.segments();
+    let (scope, rest): (Option<Scope>, &[&str]) = match segments.as_slice() {
+        ["repos", owner, repo, rest @ ..] => {
+            (format!("{owner}/{repo}").parse::<RepoSlug>().ok().map(Scope::Repo), rest)
+        }
+        ["orgs", org, rest @ ..] => (org.parse::<AccountName>().ok().map(Scope::Org), rest),
+        ["enterprises", slug, rest @ ..] => (slug.parse::<AccountName>().ok().map(Scope::Enterprise), rest),
+        ["rate_limit"] => return Answer::empty(200),
+        _ => (None, &[]),
+    };
+    let Some(scope) = scope.filter(|scope| world.state.github.knows(scope)) else {
+        return Answer::json(404, &shape::not_found());
+    };
+    let (prefix, repo) = match &scope {
+        Scope::Repo(slug) => ("/repos/{owner}/{repo}", Some(slug.to_string())),
+        Scope::Org(_) => ("/orgs/{org}", None),
+        Scope::Enterprise(_) => ("/enterprises/{enterprise}", None),
+    };
+    let (route, mut answer) = match (ask.method.as_str(), rest, repo) {
+        ("GET", [], Some(repo)) => ("", one_repository(world, ask, &repo)),
+        ("GET", ["actions", "runs"], Some(repo)) => ("/actions/runs", runs(world, ask, &repo, stale)),
+        ("GET", ["actions", "runs", id], Some(repo)) => {
+            ("/actions/runs/{run_id}", one_run(world, ask, &repo, id))
+        }
+        ("GET", ["actions", "runs", id, "jobs"], Some(repo)) => {
+            ("/actions/runs/{run_id}/jobs", jobs(world, ask, &repo, id, stale))
+        }
+        ("GET", ["actions", "jobs", id], Some(repo)) => {
+            ("/actions/jobs/{job_id}", one_job(world, ask, &repo, id))
+        }
+        (_, ["actions", rest @ ..], _) => runner_route(world, ask, &scope, rest, stale),
+        _ => ("", Answer::json(404, &shape::not_found())),
+    };
+    answer.route = format!("{prefix}{route}");
+    answer
+}
+
+fn runner_route(
+    world: &mut World,
+    ask: &Ask,
+    scope: &Scope,
+    rest: &[&str],
+    stale: Duration,
+) -> (&'static str, Answer) {
+    match (ask.method.as_str(), rest) {
+        ("GET", ["runners"]) => ("/actions/runners", runners(world, ask, scope, stale)),
+        ("GET", ["runners", "downloads"]) => {
+            ("/actions/runners/downloads", Answer::json(200, &shape::downloads()))
+        }
+        ("POST", ["runners", "registration-token"]) => {
+            ("/actions/runners/registration-token", token(world, "AREG"))
+        }
+        ("POST", ["runners", "remove-token"]) => ("/actions/runners/remove-token", token(world, "AREM")),
+        ("POST", ["runners", "generate-jitconfig"]) => {
+            ("/actions/runners/generate-jitconfig", jit_config(world, ask, scope))
+        }
+        ("GET", ["runners", id]) => ("/actions/runners/{runner_id}", one_runner(world, scope, id)),
+        ("DELETE", ["runners", id]) => ("/actions/runners/{runner_id}", deregister(world, scope, id)),
+        ("GET", ["runner-groups"]) if !matches!(scope, Scope::Repo(_)) => {
+            ("/actions/runner-groups", groups(ask, scope))
+        }
+        _ => ("", Answer::json(404, &shape::not_found())),
+    }
+}
+
+/// A page of a list and its `Link` header.
+fn page<T>(ask: &Ask, items: Vec<T>, default: usize) -> (Vec<T>, Option<String>) {
+    let size = ask.number("per_page", default).clamp(1, 100);
+    let number = ask.number("page", 1).max(1);
+    let last = items.len().div_ceil(size).max(1);
+    let link = |page: usize, rel: &str| {
+        let kept = url::form_urlencoded::parse(ask.query.as_bytes()).filter(|(key, _)| key != "page");
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+        let joint = if query.is_empty() { "" } else { "&" };
+        format!("<{}{}?{query}{joint}page={page}>; rel=\"{rel}\"", ask.base, ask.path)
+    };
+    let mut links = Vec::new();
+    if number > 1 {
+        links.extend([link(number - 1, "prev"), link(1, "first")]);
+    }
+    if number < last {
+        links.extend([link(number + 1, "next"), link(last, "last")]);
+    }
+    let items = items.into_iter().skip((number - 1) * size).take(size).collect();
+    (items, (!links.is_empty()).then(|| links.join(", ")))
+}
+
+fn listed(name: &str, total: usize, items: Vec<Value>, link: Option<String>) -> Answer {
+    linked(Answer::json(200, &json!({"total_count": total, name: items})), link)
+}
+
+fn linked(answer: Answer, link: Option<String>) -> Answer {
+    match link {
+        Some(link) => answer.header("link", link),
+        None => answer,
+    }
+}
+
+fn repository(world: &World, ask: &Ask, repo: &str) -> String {
+    let known = world.state.github.repos.get(&repo.to_ascii_lowercase());
+    known.map(|(name, id)| repository_json::in_short(&ask.base, name, *id)).unwrap_or_default().to_string()
+}
+
+fn one_repository(world: &World, ask: &Ask, repo: &str) -> Answer {
+    let known = world.state.github.repos.get(&repo.to_ascii_lowercase());
+    known.map_or_else(
+        || Answer::json(404, &shape::not_found()),
+        |(name, id)| Answer::json(200, &repository_json::in_full(&ask.base, name, *id)),
+    )
+}
+
+/// A filtered list gives 1,000 results at the most, and yet tells how many there are.
+fn runs(world: &World, ask: &Ask, repo: &str, stale: Duration) -> Answer {
+    let state = &world.seen(stale).github;
+    let status = ask.parameter("status");
+    let mut runs: Vec<&SimRun> = state.runs_with(repo, status.as_deref());
+    let total = runs.len();
+    if status.is_some() {
+        runs.truncate(1000);
+    }
+    let (runs, link) = page(ask, runs, 30);
+    let repository = repository(world, ask, repo);
+    let runs: Vec<_> = runs.into_iter().map(|run| shape::run(&ask.base, state, run, &repository)).collect();
+    let body = format!("{{\"total_count\":{total},\"workflow_runs\":[{}]}}", runs.join(","));
+    linked(Answer::text(200, body), link)
+}
+
+fn find_run<'w>(world: &'w World, repo: &str, id: &str, stale: Duration) -> Option<&'w SimRun> {
+    let run = world.seen(stale).github.runs.get(&id.parse().ok()?)?;
+    run.repo.eq_ignore_ascii_case(repo).then_some(run)
+}
+
+fn one_run(world: &World, ask: &Ask, repo: &str, id: &str) -> Answer {
+    let Some(run) = find_run(world, repo, id, Duration::ZERO) else {
+        return Answer::json(404, &shape::not_found());
+    };
+    let repository = repository(world, ask, repo);
+    Answer::text(200, shape::run(&ask.base, &world.state.github, run, &repository))
+}
+
+fn jobs(world: &World, ask: &Ask, repo: &str, id: &str, stale: Duration) -> Answer {
+    let Some(run) = find_run(world, repo, id, stale) else { return Answer::json(404, &shape::not_found()) };
+    let jobs: Vec<_> = run.jobs.iter().filter_map(|id| world.seen(stale).github.jobs.get(id)).collect();
+    let total = jobs.len();
+    let (jobs, link) = page(ask, jobs, 30);
+    let items = jobs.into_iter().map(|job| shape::job(&ask.base, &run.repo, run, job)).collect();
+    listed("jobs", total, items, link)
+}
+
+fn one_job(world: &World, ask: &Ask, repo: &str, id: &str) -> Answer {
+    let job = id.parse().ok().and_then(|id: u64| world.state.github.jobs.get(&id));
+    let run = job.and_then(|job| world.state.github.runs.get(&job.run));
+    match job.zip(run) {
+        Some((job, run)) if run.repo.eq_ignore_ascii_case(repo) => {
+            Answer::json(200, &shape::job(&ask.base, &run.repo, run, job))
+        }
+        _ => Answer::json(404, &shape::not_found()),
+    }
+}
+
+fn runners(world: &World, ask: &Ask, scope: &Scope, stale: Duration) -> Answer {
+    let mut runners = world.seen(stale).github.runners_of(scope);
+    if let Some(name) = ask.parameter("name") {
+        runners.retain(|runner| runner.name == name);
+    }
+    let total = runners.len();
+    let (runners, link) = page(ask, runners, 30);
+    listed("runners", total, runners.into_iter().map(shape::runner).collect(), link)
+}
+
+fn one_runner(world: &World, scope: &Scope, id: &str) -> Answer {
+    let found = id.parse().ok().and_then(|id| world.state.github.runner(scope, id));
+    found.map_or_else(
+        || Answer::json(404, &shape::not_found()),
+        |runner| Answer::json(200, &shape::runner(runner)),
+    )
+}
+
+fn deregister(world: &mut World, scope: &Scope, id: &str) -> Answer {
+    match id.parse().map(|id| world.deregister(scope, id)) {
+        Ok(Removal::Removed) => Answer::empty(204),
+        Ok(Removal::Busy) => {
+            let message =
+                format!("Bad request - Runner \"{id}\" is currently running a job and cannot be deleted.");
+            Answer::json(422, &shape::error(422, &message))
+        }
+        Ok(Removal::NotFound) | Err(_) => Answer::json(404, &shape::not_found()),
+    }
+}
+
+fn token(world: &mut World, prefix: &str) -> Answer {
+    let token = format!("{prefix}{:026}", world.state.github.number());
+    let expires_at = world.now() + Duration::from_secs(3600);
+    Answer::json(
+        201,
+        &json!({"token": token, "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()}),
+    )
+}
+
+fn jit_config(world: &mut World, ask: &Ask, scope: &Scope) -> Answer {
+    let Some(body) = ask.json() else {
+        return Answer::json(400, &shape::error(400, "Problems parsing JSON"));
+    };
+    let labels = body["labels"].as_array().into_iter().flatten();
+    let labels = labels.filter_map(|label| label.as_str().map(str::to_owned)).collect();
+    let name = body["name"].as_str().unwrap_or_default();
+    let group = body["runner_group_id"].as_u64().unwrap_or(0);
+    match world.jit_config(scope, name, group, labels) {
+        Ok((runner, jit)) => {
+            Answer::json(201, &json!({"runner": shape::runner(&runner), "encoded_jit_config": jit}))
+        }
+        Err(NoRunner::NameTaken) => {
+            let message = format!("Already exists - A runner with the name {name} already exists.");
+            Answer::json(409, &shape::error(409, &message))
+        }
+        Err(NoRunner::Invalid(why)) => Answer::json(422, &shape::error(422, &why)),
+    }
+}
+
+fn groups(ask: &Ask, scope: &Scope) -> Answer {
+    let account = match scope {
+        Scope::Org(org) => format!("{}/orgs/{org}", ask.base),
+        Scope::Enterprise(slug) => format!("{}/enterprises/{slug}", ask.base),
+        Scope::Repo(_) => String::new(),
+    };
+    let group = |id: u64, name: &str| {
+        json!({
+            "id": id, "name": name, "visibility": "all", "default": id == 1, "inherited": false,
+            "runners_url": format!("{account}/actions/runner-groups/{id}/runners"),
+            "allows_public_repositories": false, "restricted_to_workflows": false, "selected_workflows": [],
+            "workflow_restrictions_read_only": false,
+        })
+    };
+    let (items, link) = page(ask, vec![group(1, "Default"), group(2, "builders")], 30);
+    listed("runner_groups", 2, items, link)
+}

@@ -1,0 +1,60 @@
+//! `/_sim/`: a look at the world and a hand on it, for tests that run it as a separate program.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Ask};
+use crate::github::JobState;
+use crate::world::World;
+
+pub(crate) fn answer(world: &mut World, ask: &Ask) -> Answer {
+    match (ask.method.as_str(), ask.path.as_str()) {
+        ("GET", "/_sim/report") => {
+            Answer::json(200, &serde_json::to_value(world.report()).unwrap_or_default())
+        }
+        ("GET", "/_sim/state") => Answer::json(200, &state(world)),
+        ("POST", "/_sim/runs") => match ask.json().as_ref().and_then(|body| submit(world, body)) {
+            Some(ids) => Answer::json(201, &json!({"jobs": ids})),
+            None => Answer::json(
+                400,
+                &json!({"message": "wanted: {repo, jobs: [{labels, duration_s}], then: [the same, once those have succeeded]}"}),
+            ),
+        },
+        _ => Answer::json(404, &json!({"message": "here are /_sim/report, /_sim/state and /_sim/runs"})),
+    }
+}
+
+fn submit(world: &mut World, body: &Value) -> Option<Vec<u64>> {
+    let repo = body["repo"].as_str()?.to_owned();
+    let job = |job: &Value| {
+        let labels = job["labels"].as_array()?.iter().map(|label| Some(label.as_str()?.to_owned()));
+        let duration = Duration::try_from_secs_f64(job["duration_s"].as_f64()?).ok()?;
+        Some((labels.collect::<Option<Vec<_>>>()?, duration))
+    };
+    let jobs = body["jobs"].as_array()?.iter().map(job).collect::<Option<Vec<_>>>()?;
+    let then = body["then"].as_array().into_iter().flatten().map(job).collect::<Option<Vec<_>>>()?;
+    Some(world.submit(&repo, jobs, then))
+}
+
+fn state(world: &World) -> Value {
+    let vms = world.state.azure.vms.values().map(|vm| {
+        json!({"name": vm.name, "tags": vm.body["tags"], "state": vm.state.word(), "running": vm.running})
+    });
+    let jobs =
+        |is: fn(JobState) -> bool| world.state.github.jobs.values().filter(|job| is(job.state)).count();
+    let runners = world.state.github.runners.values().map(|runner| {
+        json!({"id": runner.id, "name": runner.name, "online": runner.online, "busy": runner.job.is_some()})
+    });
+    json!({
+        "vms": vms.collect::<Value>(),
+        "runners": runners.collect::<Value>(),
+        "jobs": {
+            "waiting": jobs(|state| state == JobState::Waiting),
+            "queued": jobs(|state| state == JobState::Queued),
+            "in_progress": jobs(|state| state == JobState::InProgress),
+            "completed": jobs(|state| matches!(state, JobState::Completed(_))),
+        },
+        "at_rest": world.is_at_rest(),
+    })
+}

@@ -1,0 +1,121 @@
+//! Azure's port over the simulated world.
+
+use async_trait::async_trait;
+use azlin_fleet::ports::{Azure, CallError, Trouble};
+use azlin_fleet::vm::{PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::{Effect, InProcess, Wire};
+use crate::azure::{Refusal, SimVm, State, key};
+use crate::fault::Side;
+use crate::world::World;
+
+/// A call on a group's VMs, or on one of them.
+fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
+    let vms = format!(
+        "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines",
+        group.subscription_id, group.name
+    );
+    let (path, route) = match vm {
+        Some(name) => (format!("{vms}/{name}"), "/virtualMachines/{name}"),
+        None => (vms, "/resourceGroups/{name}/virtualMachines"),
+    };
+    let effect = if method == "GET" { Effect::Reads } else { Effect::Changes };
+    Wire { side: Side::Azure, method, path, route: route.to_owned(), effect }
+}
+
+fn vm(vm: &SimVm, group: &ResourceGroup, power: bool) -> Option<Vm> {
+    let tags = vm.body["tags"].as_object()?;
+    let tags = tags
+        .iter()
+        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+        .collect();
+    Some(Vm {
+        name: vm.name.clone(),
+        group: group.clone(),
+        size: vm.size().to_owned(),
+        provisioning: match vm.state {
+            State::Creating => ProvisioningState::Creating,
+            State::Succeeded => ProvisioningState::Succeeded,
+            State::Failed => ProvisioningState::Failed,
+            State::Deleting => ProvisioningState::Deleting,
+        },
+        power: match vm.running {
+            Some(true) if power => PowerState::Running,
+            Some(false) if power => PowerState::Stopped,
+            _ => PowerState::Unknown,
+        },
+        tags: VmTags::of(&vm.name, &tags)?,
+    })
+}
+
+/// The request's body, as far as the world reads it.
+fn body(spec: &VmSpec) -> Value {
+    let mut body = json!({
+        "location": spec.location, "tags": spec.tags,
+        "properties": {
+            "hardwareProfile": {"vmSize": spec.size},
+            "osProfile": {"customData": STANDARD.encode(spec.custom_data.expose_secret())},
+            "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
+            "networkProfile": {"networkInterfaceConfigurations": [{"properties": {"deleteOption": "Delete"}}]},
+        },
+    });
+    if spec.spot.is_some() {
+        body["properties"]["priority"] = json!("Spot");
+        body["properties"]["evictionPolicy"] = json!("Delete");
+    }
+    body
+}
+
+/// Whether the VM that bears the name is the one that is asked for.
+fn is_the_same(world: &World, spec: &VmSpec) -> bool {
+    let key = key(&spec.group.subscription_id, &spec.group.name, spec.name.as_str());
+    let there = world.state.azure.vms.get(&key);
+    there.is_some_and(|vm| spec.tags.iter().all(|(tag, value)| vm.tag(tag) == Some(value)))
+}
+
+fn refused(refusal: Refusal) -> CallError {
+    let trouble = match refusal.code {
+        "AllocationFailed" => Trouble::NoCapacity,
+        "OperationNotAllowed" => Trouble::NoQuota,
+        "PreconditionFailed" => Trouble::NameTaken,
+        _ => Trouble::Unavailable,
+    };
+    CallError::new(trouble, refusal.message)
+}
+
+#[async_trait]
+impl Azure for InProcess {
+    async fn vms(&self, group: &ResourceGroup, power: bool) -> Result<Vec<Vm>, CallError> {
+        self.call(on(group, "GET", None), |world, stale| {
+            let state = &world.seen(stale).azure;
+            let vms = state.of_group(&group.subscription_id, &group.name);
+            Ok(vms.into_iter().filter_map(|each| vm(each, group, power)).collect())
+        })
+        .await
+    }
+
+    async fn create(&self, spec: &VmSpec) -> Result<(), CallError> {
+        let body = body(spec);
+        self.call(on(&spec.group, "PUT", Some(spec.name.as_str())), |world, _| {
+            let (group, name) = (&spec.group, spec.name.as_str());
+            match world.put_vm(&group.subscription_id, &group.name, name, body, true) {
+                Ok(_) => Ok(()),
+                Err(refusal) if refusal.code == "PreconditionFailed" && is_the_same(world, spec) => Ok(()),
+                Err(refusal) => Err(refused(refusal)),
+            }
+        })
+        .await
+    }
+
+    async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
+        self.call(on(group, "DELETE", Some(name)), |world, _| {
+            world.delete_vm(&group.subscription_id, &group.name, name);
+            Ok(())
+        })
+        .await
+    }
+}

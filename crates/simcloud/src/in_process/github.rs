@@ -1,0 +1,159 @@
+//! GitHub's port over the simulated world.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
+use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
+use azlin_fleet::runner::{
+    Deregistration, JitRunner, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerStatus,
+};
+use secrecy::SecretString;
+
+use super::{Effect, InProcess, Wire};
+use crate::calls::{NoRunner, Removal};
+use crate::fault::Side;
+use crate::github::{JobState, SimJob, SimRunner};
+use crate::world::World;
+
+/// A call on a scope; `rest` follows `/actions/`, and `id` stands for `{runner_id}` in it.
+fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> Wire {
+    let (path, route) = match scope {
+        Scope::Repo(repo) => (format!("/repos/{repo}"), "/repos/{owner}/{repo}"),
+        Scope::Org(org) => (format!("/orgs/{org}"), "/orgs/{org}"),
+        Scope::Enterprise(slug) => (format!("/enterprises/{slug}"), "/enterprises/{enterprise}"),
+    };
+    let effect = match (method, rest) {
+        // A token that nobody hears of changes nothing.
+        ("GET", _) | (_, "runners/registration-token") => Effect::Reads,
+        _ => Effect::Changes,
+    };
+    let filled = id.map_or_else(|| rest.to_owned(), |id| rest.replace("{runner_id}", &id.to_string()));
+    Wire {
+        side: Side::Github,
+        method,
+        path: format!("{path}/actions/{filled}"),
+        route: format!("{route}/actions/{rest}"),
+        effect,
+    }
+}
+
+/// GitHub shows nothing of what does not exist.
+fn known(world: &World, scope: &Scope) -> Result<(), CallError> {
+    if world.state.github.knows(scope) {
+        return Ok(());
+    }
+    Err(CallError::new(Trouble::NotFound, format!("{scope}: 404 Not Found")))
+}
+
+fn job(repo: &RepoSlug, job: &SimJob) -> Option<Job> {
+    let status = match job.state {
+        JobState::Waiting => JobStatus::Waiting,
+        JobState::Queued => JobStatus::Queued,
+        JobState::InProgress => JobStatus::InProgress,
+        JobState::Completed(_) => return None,
+    };
+    Some(Job {
+        id: JobId(job.id),
+        repo: repo.clone(),
+        name: job.name.clone(),
+        status,
+        labels: job.labels.clone(),
+        created_at: job.created_at,
+        runner_name: job.runner.as_ref().map(|(_, name)| name.clone()),
+    })
+}
+
+fn info(runner: &SimRunner) -> RunnerInfo {
+    RunnerInfo {
+        runner_id: RunnerId(runner.id),
+        runner_name: runner.name.clone(),
+        status: if runner.online { RunnerStatus::Online } else { RunnerStatus::Offline },
+        busy: runner.job.is_some(),
+        labels: runner.labels.clone(),
+    }
+}
+
+#[async_trait]
+impl GitHub for InProcess {
+    async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
+        let scope = Scope::Repo(repo.clone());
+        self.call(on(&scope, "GET", "runs", None), |world, stale| {
+            known(world, &scope)?;
+            let state = &world.seen(stale).github;
+            let active = state.active.get(&repo.as_str().to_ascii_lowercase());
+            let runs = active.into_iter().flatten().filter_map(|id| state.runs.get(id));
+            let jobs =
+                runs.flat_map(|run| &run.jobs).filter_map(|id| job(repo, state.jobs.get(id)?)).collect();
+            Ok(Queue { jobs, missing: Vec::new() })
+        })
+        .await
+    }
+
+    async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
+        self.call(on(scope, "GET", "runners", None), |world, stale| {
+            known(world, scope)?;
+            Ok(world.seen(stale).github.runners_of(scope).into_iter().map(info).collect())
+        })
+        .await
+    }
+
+    async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
+        self.call(on(scope, "GET", "runners/{runner_id}", Some(id)), |world, _| {
+            Ok(world.state.github.runner(scope, id.0).map(info))
+        })
+        .await
+    }
+
+    async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError> {
+        let made = self.call(on(scope, "POST", "runners/registration-token", None), |world, _| {
+            known(world, scope)?;
+            let token = SecretString::from(format!("AREG{}", world.state.github.number()));
+            Ok(RegistrationToken { token, expires_at: world.now() + Duration::from_secs(3600) })
+        });
+        made.await.map_err(RunnerError::RegistrationToken)
+    }
+
+    async fn jit_config(&self, scope: &Scope, config: &RunnerConfig) -> Result<JitRunner, RunnerError> {
+        let labels = config.labels.iter().map(ToString::to_string).collect();
+        let made = self.call(on(scope, "POST", "runners/generate-jitconfig", None), |world, _| {
+            known(world, scope)?;
+            match world.jit_config(scope, config.runner_name.as_str(), 1, labels) {
+                Ok((runner, jit)) => Ok(JitRunner {
+                    runner_id: RunnerId(runner.id),
+                    encoded_jit_config: SecretString::from(jit),
+                }),
+                Err(NoRunner::NameTaken) => Err(CallError::new(Trouble::NameTaken, "the name is taken")),
+                Err(NoRunner::Invalid(why)) => Err(CallError::new(Trouble::Invalid, why)),
+            }
+        });
+        made.await.map_err(RunnerError::Registration)
+    }
+
+    async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError> {
+        let gone = self.call(on(scope, "DELETE", "runners/{runner_id}", Some(id)), |world, _| {
+            Ok(match world.deregister(scope, id.0) {
+                Removal::Removed => Deregistration::Removed,
+                Removal::NotFound => Deregistration::NotFound,
+                Removal::Busy => Deregistration::Busy,
+            })
+        });
+        gone.await.map_err(RunnerError::Deregistration)
+    }
+
+    async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
+        self.call(on(scope, "GET", "runners/downloads", None), |world, _| {
+            known(world, scope)?;
+            let one = |architecture: &str| Download {
+                os: "linux".to_owned(),
+                architecture: architecture.to_owned(),
+                url: "https://downloads.example/actions-runner.tar.gz".to_owned(),
+                filename: "actions-runner.tar.gz".to_owned(),
+                sha256: Some("5d".repeat(32)),
+            };
+            Ok(vec![one("x64"), one("arm64")])
+        })
+        .await
+    }
+}

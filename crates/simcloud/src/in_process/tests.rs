@@ -1,0 +1,132 @@
+//! The ports over the simulated world: what failures mean, and that nothing is done twice.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use azlin_fleet::names::Scope;
+use azlin_fleet::ports::{Azure, GitHub, Trouble};
+use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId};
+use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::vm::{Image, ResourceGroup, VmSpec};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::InProcess;
+use crate::{Workload, World};
+
+fn cloud(more: &str) -> (Arc<Mutex<World>>, InProcess) {
+    let workload = Workload::parse(&format!("repositories = ['o/r']\n{more}")).expect("a workload");
+    let world = Arc::new(Mutex::new(World::new(&workload, Timestamp::UNIX_EPOCH)));
+    (Arc::clone(&world), InProcess::new(world, Arc::new(|| Timestamp::UNIX_EPOCH)))
+}
+
+fn scope() -> Scope {
+    "repo:o/r".parse().expect("valid")
+}
+
+fn name() -> RunnerName {
+    RunnerName::new(&"ci".parse().expect("valid"), Timestamp::UNIX_EPOCH, 1)
+}
+
+fn config() -> RunnerConfig {
+    RunnerConfig { runner_name: name(), labels: vec!["docker".parse().expect("valid")], runner_group: None }
+}
+
+fn spec(pool: &str) -> VmSpec {
+    VmSpec {
+        name: name(),
+        group: ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() },
+        location: "westeurope".to_owned(),
+        size: "Standard_D4s_v5".to_owned(),
+        image: Image::Id("/gallery/1.0".to_owned()),
+        subnet_id: "/subnet".to_owned(),
+        public_ip: false,
+        zone: None,
+        spot: None,
+        ephemeral_os_disk: false,
+        os_disk_size_gb: None,
+        admin_user: "azlin".to_owned(),
+        identity: Vec::new(),
+        tags: BTreeMap::from([("azlin-pool".to_owned(), pool.to_owned())]),
+        custom_data: SecretString::from("#cloud-config"),
+    }
+}
+
+#[tokio::test]
+async fn a_vm_whose_answer_was_lost_is_there_when_it_is_asked_for_again() {
+    let (world, cloud) = cloud("[[faults]]\nwhat = 'lost_answer'\nmethod = 'PUT'\ntimes = 1\n");
+    let lost = cloud.create(&spec("ci")).await.expect_err("no answer");
+    assert_eq!(lost.trouble, Trouble::OutcomeUnknown);
+    cloud.create(&spec("ci")).await.expect("the very VM that is asked for");
+    let taken = cloud.create(&spec("other")).await.expect_err("another's name");
+    assert_eq!(taken.trouble, Trouble::NameTaken);
+    let report = world.lock().expect("nobody panicked").report();
+    assert_eq!((report.vms_created, report.overwrites), (1, 0));
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_not_found_and_not_empty() {
+    let (_world, cloud) = cloud("");
+    let nowhere: Scope = "repo:o/other".parse().expect("valid");
+    let troubles = [
+        cloud.queue(&"o/other".parse().expect("valid")).await.expect_err("no repository").trouble,
+        cloud.runners(&nowhere).await.expect_err("no repository").trouble,
+        cloud.jit_config(&nowhere, &config()).await.expect_err("no repository").call().trouble,
+        cloud.runners(&"org:nobody".parse().expect("valid")).await.expect_err("no account").trouble,
+    ];
+    assert_eq!(troubles, [Trouble::NotFound; 4]);
+    assert_eq!(cloud.deregister(&nowhere, RunnerId(1)).await, Ok(Deregistration::NotFound));
+    assert_eq!(cloud.runners(&"org:O".parse().expect("valid")).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_refusal_means_what_it_means_over_the_wire() {
+    let unclear = Trouble::OutcomeUnknown;
+    for (what, on_read, on_change) in [
+        ("{ status = 502 }", Trouble::Unavailable, unclear),
+        ("{ status = 503 }", Trouble::Unavailable, unclear),
+        ("{ status = 401 }", Trouble::NotPermitted, Trouble::NotPermitted),
+        ("{ status = 403 }", Trouble::Throttled(None), Trouble::Throttled(None)),
+        ("'reset'", Trouble::Unavailable, Trouble::Unavailable),
+        ("'truncated'", Trouble::Unavailable, unclear),
+    ] {
+        let (_world, cloud) = cloud(&format!("[[faults]]\nwhat = {what}\nside = 'github'\n"));
+        assert_eq!(cloud.runners(&scope()).await.expect_err(what).trouble, on_read, "{what}");
+        let changed = cloud.jit_config(&scope(), &config()).await.expect_err(what);
+        assert_eq!(changed.call().trouble, on_change, "{what}");
+    }
+    let (_world, cloud) = cloud("[[faults]]\nwhat = { status = 503 }\nside = 'azure'\n");
+    assert_eq!(cloud.create(&spec("ci")).await.expect_err("503").trouble, Trouble::Unavailable);
+}
+
+#[tokio::test]
+async fn faults_go_by_path_and_the_ledger_by_route() {
+    let (world, cloud) = cloud("[[faults]]\nwhat = 'reset'\npath = '/repos/o/r/actions/runners/7'\n");
+    cloud.runner(&scope(), RunnerId(7)).await.expect_err("a fault");
+    for id in 8..20 {
+        assert_eq!(cloud.runner(&scope(), RunnerId(id)).await, Ok(None));
+    }
+    let requests = world.lock().expect("nobody panicked").ledger.requests.clone();
+    let routes: Vec<_> = requests.keys().map(|(_, method, route, status)| (method, route, *status)).collect();
+    let (get, route) = ("GET".to_owned(), "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned());
+    assert_eq!(routes, [(&get, &route, 200), (&get, &route, 500)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
+    for (latency, took, created) in [
+        ("10s", 10, Ok(())),
+        ("50s", 30, Err(Trouble::OutcomeUnknown)),
+        ("5m", 30, Err(Trouble::OutcomeUnknown)),
+    ] {
+        let (world, cloud) = cloud(&format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\n"));
+        let began = tokio::time::Instant::now();
+        let result = cloud.create(&spec("ci")).await.map_err(|error| error.trouble);
+        assert_eq!((result, began.elapsed().as_secs()), (created, took), "{latency}");
+        assert_eq!(
+            world.lock().expect("nobody panicked").report().vms_created,
+            1,
+            "it was done all the same"
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! A simulated GitHub and Azure: for the demo, for tests, for benchmarks.
+//!
+//! One model ([`World`]) with two faces: over HTTP on loopback ([`Served`]), so that the real adapters
+//! run unchanged, and behind the ports in this process ([`InProcess`]), for virtual time. The world
+//! has its own chance and a clock that it is given; nothing of it knows the daemon.
+
+mod arrivals;
+mod assign;
+pub mod azure;
+mod calls;
+pub mod fault;
+pub mod github;
+mod http;
+mod in_process;
+pub mod ledger;
+mod limits;
+mod machine;
+#[cfg(feature = "openapi")]
+pub mod openapi;
+mod report;
+mod settings;
+pub mod workload;
+mod world;
+
+pub use calls::{NoRunner, Removal};
+pub use http::{Clock, Exchange, IDENTITY_HEADER, Served};
+pub use in_process::InProcess;
+pub use settings::Settings;
+pub use workload::Workload;
+pub use world::{Moment, World};

@@ -1,0 +1,169 @@
+//! What a VM does once Azure has made it: it boots, reads its custom data, becomes a runner, runs
+//! jobs, stops; and what becomes of its job when it is taken away.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::azure::{SimVm, State};
+use crate::fault::{What, draw};
+use crate::github::{Conclusion, JobState};
+use crate::world::{Event, World};
+
+impl World {
+    fn vm(&mut self, uid: u64) -> Option<&mut SimVm> {
+        let key = self.by_uid.get(&uid)?;
+        self.state.azure.vms.get_mut(key).filter(|vm| vm.uid == uid)
+    }
+
+    pub(crate) fn made(&mut self, uid: u64, is_made: bool) {
+        let boots = !self.strikes(|what| matches!(what, What::NeverBoots));
+        let Some(vm) = self.vm(uid).filter(|vm| vm.state == State::Creating) else { return };
+        if !is_made {
+            vm.state = State::Failed;
+            return;
+        }
+        vm.state = State::Succeeded;
+        vm.running = Some(true);
+        if boots {
+            let boot = draw(self.settings.boot.clone(), &mut self.chance);
+            self.after(boot, Event::Booted(uid));
+        }
+    }
+
+    /// cloud-init reads the custom data once.
+    pub(crate) fn booted(&mut self, uid: u64) {
+        let starts = !self.strikes(|what| matches!(what, What::NeverRegisters));
+        let Some(text) = self.vm(uid).filter(|vm| vm.running == Some(true)).map(|vm| custom_data(vm)) else {
+            return;
+        };
+        let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+        let words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
+        let runner = words.filter_map(|word| self.state.github.jits.get(word)).next().copied();
+        if let Some(runner) = runner.filter(|_| starts) {
+            let delay = draw(self.settings.register.clone(), &mut self.chance);
+            self.after(delay, Event::Online(uid, runner));
+        }
+    }
+
+    pub(crate) fn online(&mut self, uid: u64, runner: u64) {
+        let is_up = self.vm(uid).is_some_and(|vm| vm.running == Some(true) && vm.state == State::Succeeded);
+        let Some(entry) = self.state.github.runners.get_mut(&runner).filter(|_| is_up) else { return };
+        entry.online = true;
+        entry.offline_since = None;
+        let jit = std::mem::take(&mut entry.jit);
+        // A JIT configuration is good for one registration.
+        self.state.github.jits.remove(&jit);
+        if let Some(vm) = self.vm(uid) {
+            vm.runner = Some(runner);
+        }
+        if self.strikes(|what| matches!(what, What::Eviction)) {
+            let delay = draw(Duration::from_secs(1)..Duration::from_secs(30), &mut self.chance);
+            self.after(delay, Event::Evicted(uid));
+        }
+    }
+
+    /// A job has run to its end: its runner is ephemeral, and takes itself off.
+    pub(crate) fn done(&mut self, job: u64) {
+        let Some(runner) = self.state.github.jobs.get(&job).and_then(|job| job.runner.clone()) else {
+            return;
+        };
+        let runs = self
+            .state
+            .github
+            .runners
+            .get(&runner.0)
+            .is_some_and(|entry| entry.online && entry.job == Some(job));
+        if !runs {
+            return; // Its machine was lost meanwhile.
+        }
+        self.ledger.jobs_completed += 1;
+        self.complete(job, Conclusion::Success);
+        self.state.github.runners.remove(&runner.0);
+        self.runner_ends(runner.0);
+    }
+
+    /// The runner's program on a VM ends; its unit may power the VM off.
+    pub(crate) fn runner_ends(&mut self, runner: u64) {
+        let vm = self.state.azure.vms.values().find(|vm| vm.runner == Some(runner));
+        if let Some(uid) = vm.filter(|vm| custom_data(vm).contains("poweroff")).map(|vm| vm.uid) {
+            self.after(Duration::from_secs(2), Event::Off(uid));
+        }
+    }
+
+    pub(crate) fn off(&mut self, uid: u64) {
+        if let Some(vm) = self.vm(uid) {
+            vm.running = Some(false);
+        }
+    }
+
+    /// A fault takes a machine away.
+    pub(crate) fn dies(&mut self, uid: u64) {
+        let Some(vm) = self.vm(uid).filter(|vm| vm.state != State::Deleting) else { return };
+        vm.running = Some(false);
+        let runner = vm.runner;
+        if self.disconnect(runner) {
+            self.ledger.jobs_lost_to_weather += 1;
+        }
+    }
+
+    /// Azure takes a machine back: it is removed, or deallocated with all that is on it.
+    pub(crate) fn evicted(&mut self, uid: u64) {
+        let is_removed = self.vm(uid).is_some_and(|vm| {
+            vm.state != State::Deleting && vm.body["properties"]["evictionPolicy"] == "Delete"
+        });
+        self.dies(uid);
+        if let Some(vm) = self.vm(uid).filter(|_| is_removed) {
+            vm.state = State::Deleting;
+            let leaks = vm.leaks();
+            self.ledger.vms_leaking += u64::from(leaks);
+            let delay = draw(self.settings.delete.clone(), &mut self.chance);
+            self.after(delay, Event::Gone(uid));
+        }
+    }
+
+    pub(crate) fn gone(&mut self, uid: u64) {
+        if let Some(key) = self.by_uid.remove(&uid)
+            && self.state.azure.vms.get(&key).is_some_and(|vm| vm.uid == uid)
+        {
+            self.state.azure.vms.remove(&key);
+        }
+    }
+
+    /// A runner's connection ends with its machine; whether a job was lost with it. GitHub takes the
+    /// runner for busy until it notices.
+    pub(crate) fn disconnect(&mut self, runner: Option<u64>) -> bool {
+        let now = self.now();
+        let Some(entry) = runner.and_then(|id| self.state.github.runners.get_mut(&id)) else { return false };
+        let was_connected = std::mem::replace(&mut entry.online, false);
+        entry.lost = true;
+        entry.offline_since.get_or_insert(now);
+        let (id, job) = (entry.id, entry.job);
+        self.after(self.settings.entry_limit, Event::Forget(id));
+        let runs = job.and_then(|job| self.state.github.jobs.get(&job));
+        let loses_job = was_connected && runs.is_some_and(|job| job.state == JobState::InProgress);
+        if loses_job {
+            let delay = self.settings.lost_after;
+            self.after(delay, Event::Lost(id));
+        }
+        loses_job
+    }
+
+    pub(crate) fn lost(&mut self, runner: u64) {
+        let job = self.state.github.runners.get_mut(&runner).and_then(|entry| entry.job.take());
+        if let Some(job) = job {
+            self.complete(job, Conclusion::Failure);
+        }
+    }
+}
+
+/// What the VM's custom data says.
+fn custom_data(vm: &SimVm) -> String {
+    let encoded = vm.body["properties"]["osProfile"]["customData"].as_str().unwrap_or_default();
+    STANDARD.decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

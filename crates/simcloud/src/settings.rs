@@ -1,0 +1,58 @@
+//! How the simulated world behaves when nothing fails.
+
+use std::ops::Range;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How the simulated world behaves when nothing fails.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What chance brings.
+    pub seed: u64,
+    /// What GitHub takes as a token.
+    pub token: String,
+    /// Requests an hour that GitHub allows.
+    pub rate_limit: u32,
+    /// From the request for a VM until Azure has made it.
+    pub create: Range<Duration>,
+    /// From then until it has booted.
+    pub boot: Range<Duration>,
+    /// From then until its runner is online.
+    pub register: Range<Duration>,
+    /// From the request for a VM's removal until it is gone.
+    pub delete: Range<Duration>,
+    /// How long GitHub takes a runner that went silent in a job for busy.
+    pub lost_after: Duration,
+    /// How long GitHub keeps a job in the queue before it cancels it.
+    pub queue_limit: Duration,
+    /// How long GitHub keeps an ephemeral runner's entry that is not connected.
+    pub entry_limit: Duration,
+    /// How long Azure's tokens are good.
+    pub token_life: Duration,
+    /// VMs on one page of Azure's lists.
+    pub vm_page: usize,
+    /// vCPUs that the subscription may use, if there is a limit: four for each VM.
+    pub vcpu_quota: Option<u32>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let seconds = |from, to| Duration::from_secs(from)..Duration::from_secs(to);
+        Settings {
+            seed: 1,
+            token: "ghp_simcloudsimcloudsimcloudsimcloud0000".to_owned(),
+            rate_limit: 5_000,
+            create: seconds(10, 40),
+            boot: seconds(15, 60),
+            register: seconds(2, 10),
+            delete: seconds(5, 60),
+            lost_after: Duration::from_secs(600),
+            queue_limit: DAY,
+            entry_limit: DAY,
+            token_life: DAY,
+            vm_page: 50,
+            vcpu_quota: None,
+        }
+    }
+}

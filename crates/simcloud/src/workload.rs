@@ -1,0 +1,214 @@
+//! What happens in a simulated world, and when: jobs and faults, from a TOML file or from code.
+//!
+//! Every time counts from the start of the world. Unknown keys are errors.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::fault::Fault;
+use crate::settings::Settings;
+
+/// Jobs and faults, and how the world behaves otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workload {
+    /// Changes to [`Settings`].
+    pub settings: Overrides,
+    /// Repositories that exist without any job.
+    pub repositories: Vec<String>,
+    /// When which jobs arrive.
+    pub arrivals: Vec<Arrival>,
+    /// What fails, and when.
+    pub faults: Vec<Fault>,
+}
+
+/// A value that is drawn between two durations, or is one: `"5s"` or `["2s", "6s"]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The least.
+    pub from: Duration,
+    /// The most.
+    pub to: Duration,
+}
+
+impl Span {
+    /// Always the same.
+    pub fn exactly(duration: Duration) -> Self {
+        Span { from: duration, to: duration }
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "wanted one duration, as in \"5s\", or two, as in [\"2s\", \"6s\"]")]
+        enum Text {
+            One(String),
+            Two(String, String),
+        }
+        let parse = |text: &str| humantime::parse_duration(text).map_err(serde::de::Error::custom);
+        match Text::deserialize(deserializer)? {
+            Text::One(text) => Ok(Span::exactly(parse(&text)?)),
+            Text::Two(from, to) => Ok(Span { from: parse(&from)?, to: parse(&to)? }),
+        }
+    }
+}
+
+pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+pub(crate) fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+/// Changes to [`Settings`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Overrides {
+    /// See [`Settings::seed`].
+    pub seed: Option<u64>,
+    /// See [`Settings::token`].
+    pub token: Option<String>,
+    /// See [`Settings::rate_limit`].
+    pub rate_limit: Option<u32>,
+    /// See [`Settings::create`].
+    pub create: Option<Span>,
+    /// See [`Settings::boot`].
+    pub boot: Option<Span>,
+    /// See [`Settings::register`].
+    pub register: Option<Span>,
+    /// See [`Settings::delete`].
+    pub delete: Option<Span>,
+    /// See [`Settings::lost_after`].
+    pub lost_after: Option<Span>,
+    /// See [`Settings::queue_limit`].
+    pub queue_limit: Option<Span>,
+    /// See [`Settings::entry_limit`].
+    pub entry_limit: Option<Span>,
+    /// See [`Settings::token_life`].
+    pub token_life: Option<Span>,
+    /// See [`Settings::vm_page`].
+    pub vm_page: Option<usize>,
+    /// See [`Settings::vcpu_quota`].
+    pub vcpu_quota: Option<u32>,
+}
+
+impl Overrides {
+    /// The defaults with these changes.
+    pub fn settings(&self) -> Settings {
+        let default = Settings::default();
+        let range = |span: Option<Span>, default| span.map_or(default, |span| span.from..span.to);
+        Settings {
+            seed: self.seed.unwrap_or(default.seed),
+            token: self.token.clone().unwrap_or(default.token),
+            rate_limit: self.rate_limit.unwrap_or(default.rate_limit),
+            create: range(self.create, default.create),
+            boot: range(self.boot, default.boot),
+            register: range(self.register, default.register),
+            delete: range(self.delete, default.delete),
+            lost_after: self.lost_after.map_or(default.lost_after, |span| span.to),
+            queue_limit: self.queue_limit.map_or(default.queue_limit, |span| span.to),
+            entry_limit: self.entry_limit.map_or(default.entry_limit, |span| span.to),
+            token_life: self.token_life.map_or(default.token_life, |span| span.to),
+            vm_page: self.vm_page.unwrap_or(default.vm_page).max(1),
+            vcpu_quota: self.vcpu_quota,
+        }
+    }
+}
+
+/// Jobs that arrive in one run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrival {
+    /// When the first run arrives.
+    #[serde(default, deserialize_with = "duration")]
+    pub at: Duration,
+    /// Another run after each such time, drawn.
+    #[serde(default)]
+    pub every: Option<Span>,
+    /// No run after this.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub until: Option<Duration>,
+    /// `owner/repo`.
+    pub repo: String,
+    /// How many jobs a run has, at the least and at the most: `3` or `[1, 8]`.
+    #[serde(default = "one")]
+    pub jobs: Count,
+    /// What each job asks for.
+    pub labels: Vec<String>,
+    /// How long each job runs.
+    pub duration: Span,
+    /// How long each job is held back by an environment before it can start.
+    #[serde(default)]
+    pub held: Option<Span>,
+    /// Jobs that come into being once all of these are done, as behind `needs:`.
+    #[serde(default)]
+    pub then: usize,
+}
+
+/// A number that is drawn between two, or is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "wanted one number, as in 3, or two, as in [1, 8]")]
+pub enum Count {
+    /// Always the same.
+    Exactly(usize),
+    /// Between the two, both allowed.
+    Between(usize, usize),
+}
+
+fn one() -> Count {
+    Count::Exactly(1)
+}
+
+impl Workload {
+    /// Reads a workload file.
+    ///
+    /// # Errors
+    /// What is wrong with it, with its line.
+    pub fn parse(text: &str) -> Result<Workload, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::World;
+
+    #[test]
+    fn the_example_says_what_happens_and_has_every_setting() {
+        let text = include_str!("../examples/burst.toml");
+        let workload = Workload::parse(text).unwrap_or_else(|error| panic!("{error}"));
+        let written = format!("{:?}", workload.settings);
+        assert!(!written.contains("None"), "a setting is missing in the example: {written}");
+        let mut world = World::new(&workload, Timestamp::UNIX_EPOCH);
+        world.advance(Timestamp::UNIX_EPOCH + Duration::from_secs(7200));
+        let report = world.report();
+        assert!(report.jobs_submitted > 60, "{report:?}");
+        assert_eq!(report.jobs_unserved, report.jobs_submitted, "nobody serves them");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        for (text, says) in [
+            ("[settings]\nbot = '1s'\n", "unknown field `bot`"),
+            ("[settings]\nboot = '1 parsec'\n", "unknown time unit"),
+            ("[settings]\nboot = 5\n", "one duration, as in"),
+            ("[[arrivals]]\nlabels = []\nduration = '1s'\n", "missing field `repo`"),
+            (
+                "[[arrivals]]\nrepo = 'o/r'\nlabels = []\nduration = '1s'\njobs = 'many'\n",
+                "one number, as in",
+            ),
+        ] {
+            let error = Workload::parse(text).expect_err(text);
+            assert!(error.contains(says) && error.contains("line "), "{error}");
+        }
+    }
+}

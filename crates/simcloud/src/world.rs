@@ -1,0 +1,248 @@
+//! The simulated world: a state machine with its own chance and a clock that it is given.
+//!
+//! It does nothing by itself: [`World::advance`] runs what is due up to a moment, in order. From one
+//! seed and one sequence of calls it is always the same world.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::azure::{AzureState, VmKey};
+use crate::fault::{Call, Faults, Weather, What};
+use crate::github::{Conclusion, GitHubState, JobState};
+use crate::ledger::Ledger;
+use crate::settings::Settings;
+use crate::workload::{Arrival, Workload};
+
+/// Both sides of the world at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Moment {
+    /// GitHub's side.
+    pub github: GitHubState,
+    /// Azure's side.
+    pub azure: AzureState,
+}
+
+/// Something that happens by itself at its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A run of this arrival comes into being.
+    Arrive(usize),
+    /// A held job could start.
+    Release(u64),
+    /// A waiting job is cancelled.
+    Cancel(u64),
+    /// A job has run to its end.
+    Done(u64),
+    /// Azure has made a VM, or has failed to.
+    Made(u64, bool),
+    /// A VM has booted.
+    Booted(u64),
+    /// The runner on a VM is online.
+    Online(u64, u64),
+    /// A VM stops by itself.
+    Off(u64),
+    /// A VM dies.
+    Dies(u64),
+    /// A VM is evicted.
+    Evicted(u64),
+    /// A VM's removal is done.
+    Gone(u64),
+    /// GitHub takes a silent runner for lost.
+    Lost(u64),
+    /// A job has been in the queue for as long as GitHub keeps it there.
+    Expire(u64),
+    /// A runner's entry has been there for as long as GitHub keeps one that is not connected.
+    Forget(u64),
+}
+
+/// The simulated world.
+pub struct World {
+    /// How it behaves when nothing fails.
+    pub settings: Settings,
+    /// How it is.
+    pub state: Moment,
+    /// What happened so far.
+    pub ledger: Ledger,
+    pub(crate) chance: StdRng,
+    pub(crate) faults: Faults,
+    now: Timestamp,
+    start: Timestamp,
+    pub(crate) events: BTreeMap<(Timestamp, u64), Event>,
+    sequence: u64,
+    pub(crate) arrivals: Vec<Arrival>,
+    history: VecDeque<(Timestamp, Moment)>,
+    pub(crate) tokens: BTreeMap<String, Timestamp>,
+    pub(crate) names_used: BTreeSet<VmKey>,
+    pub(crate) by_uid: BTreeMap<u64, VmKey>,
+}
+
+impl World {
+    /// A world that begins at `start` with this workload.
+    pub fn new(workload: &Workload, start: Timestamp) -> Self {
+        let settings = workload.settings.settings();
+        let mut world = World {
+            chance: StdRng::seed_from_u64(settings.seed),
+            faults: Faults::new(workload.faults.clone()),
+            state: Moment::default(),
+            ledger: Ledger::default(),
+            now: start,
+            start,
+            events: BTreeMap::new(),
+            sequence: 0,
+            arrivals: workload.arrivals.clone(),
+            history: VecDeque::new(),
+            tokens: BTreeMap::new(),
+            names_used: BTreeSet::new(),
+            by_uid: BTreeMap::new(),
+            settings,
+        };
+        for repo in &workload.repositories {
+            world.state.github.add_repo(repo);
+        }
+        for (number, arrival) in workload.arrivals.iter().enumerate() {
+            world.state.github.add_repo(&arrival.repo);
+            world.after(arrival.at, Event::Arrive(number));
+        }
+        world
+    }
+
+    /// The world's time.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// How long the world has existed.
+    pub fn age(&self) -> Duration {
+        Duration::try_from(self.now.duration_since(self.start)).unwrap_or_default()
+    }
+
+    /// Runs what is due up to `now`. Time never goes back.
+    pub fn advance(&mut self, now: Timestamp) {
+        while let Some((&(at, sequence), &event)) = self.events.first_key_value()
+            && at <= now
+        {
+            self.events.remove(&(at, sequence));
+            self.move_to(at);
+            self.happen(event);
+        }
+        self.move_to(now);
+    }
+
+    fn move_to(&mut self, next: Timestamp) {
+        if next > self.now {
+            self.remember(next);
+            self.now = next;
+        }
+    }
+
+    /// When the next thing happens by itself.
+    pub fn next_event(&self) -> Option<Timestamp> {
+        self.events.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    pub(crate) fn after(&mut self, delay: Duration, event: Event) {
+        self.sequence += 1;
+        self.events.insert((self.now + delay, self.sequence), event);
+    }
+
+    pub(crate) fn strikes(&mut self, is_it: impl Fn(&What) -> bool) -> bool {
+        let age = self.age();
+        self.faults.strikes(is_it, age, &mut self.chance)
+    }
+
+    /// What happens to a call now.
+    pub fn weather(&mut self, call: Call<'_>) -> Weather {
+        let age = self.age();
+        self.faults.weather(call, age, &mut self.chance)
+    }
+
+    /// How the world was so long ago, as far back as faults ask for.
+    pub fn seen(&self, ago: Duration) -> &Moment {
+        if ago.is_zero() {
+            return &self.state;
+        }
+        let then = self.now - ago;
+        let past = self.history.iter().rev().find(|(at, _)| *at <= then).or(self.history.front());
+        past.map_or(&self.state, |(_, moment)| moment)
+    }
+
+    /// Keeps how things are, as time moves on: with all that was asked for until then. A quarter of
+    /// a second is fine enough.
+    fn remember(&mut self, next: Timestamp) {
+        let longest = self.faults.longest_stale();
+        if longest.is_zero() {
+            return;
+        }
+        let is_long = |from: Timestamp, to: Timestamp| to.duration_since(from).as_millis() >= 250;
+        let last = self.history.back().map(|(at, _)| *at);
+        if last.is_none_or(|last| is_long(last, self.now)) || is_long(self.now, next) {
+            self.history.push_back((self.now, self.state.clone()));
+        }
+        let too_old = next - longest - Duration::from_secs(1);
+        while self.history.len() > 1 && self.history[1].0 < too_old {
+            self.history.pop_front();
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let now = self.now;
+        match event {
+            Event::Arrive(number) => self.arrive(number),
+            Event::Release(id) => {
+                if let Some(job) = self.state.github.jobs.get_mut(&id)
+                    && job.state == JobState::Waiting
+                {
+                    job.state = JobState::Queued;
+                    job.queued_at = now;
+                    self.state.github.queued.insert(id);
+                    self.after(self.settings.queue_limit, Event::Expire(id));
+                }
+            }
+            Event::Cancel(id) => {
+                let waits = self.state.github.jobs.get(&id);
+                if waits.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Waiting)) {
+                    self.ledger.jobs_cancelled += 1;
+                    self.complete(id, Conclusion::Cancelled);
+                }
+            }
+            Event::Done(id) => self.done(id),
+            Event::Made(uid, is_made) => self.made(uid, is_made),
+            Event::Booted(uid) => self.booted(uid),
+            Event::Online(uid, runner) => self.online(uid, runner),
+            Event::Off(uid) => self.off(uid),
+            Event::Dies(uid) => self.dies(uid),
+            Event::Evicted(uid) => self.evicted(uid),
+            Event::Gone(uid) => self.gone(uid),
+            Event::Lost(runner) => self.lost(runner),
+            Event::Expire(job) => self.expired(job),
+            Event::Forget(runner) => self.forget(runner),
+        }
+        self.assign();
+    }
+
+    pub(crate) fn complete(&mut self, job: u64, conclusion: Conclusion) {
+        let next = self.state.github.complete(job, conclusion, self.now);
+        self.submitted(&next);
+    }
+
+    /// GitHub gives waiting jobs to idle runners.
+    pub(crate) fn assign(&mut self) {
+        for (job, runner) in self.state.github.assign(self.now, &mut self.chance) {
+            let Some(started) = self.state.github.jobs.get(&job) else { continue };
+            let (duration, queued_at) = (started.duration, started.queued_at);
+            let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();
+            self.ledger.waits.push(waited);
+            self.after(duration, Event::Done(job));
+            let on = self.state.azure.vms.values().find(|vm| vm.runner == Some(runner)).map(|vm| vm.uid);
+            if let Some(uid) = on
+                && self.strikes(|what| matches!(what, What::DiesInJob))
+            {
+                self.after(duration / 2, Event::Dies(uid));
+            }
+        }
+    }
+}
