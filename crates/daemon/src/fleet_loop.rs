@@ -1,0 +1,259 @@
+//! The loop of one fleet: observe, decide, act, report.
+//!
+//! Actions run beside the loop, so that a slow one delays no tick. While one is under way its
+//! runner is left alone; when it ends, what came of it is remembered before the next plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use azlin_fleet::config::Fleet;
+use azlin_fleet::memory::Memory;
+use azlin_fleet::plan::{Action, Outcome, Plan, plan};
+use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::scaling::ScalingAction;
+use azlin_fleet::snapshot::{Operation, Snapshot};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::act::{Provisioner, destroy};
+use crate::observe::Observer;
+use crate::outside::Outside;
+use crate::report::{self, Board, FleetReport};
+use crate::state::StateDir;
+
+/// What all loops share.
+pub(crate) struct Shared {
+    pub(crate) outside: Outside,
+    pub(crate) observer: Observer,
+    pub(crate) provisioner: Provisioner,
+    /// Provisioning operations at once, over all fleets.
+    pub(crate) provisioning: Arc<Semaphore>,
+    /// Those that one fleet may hold, so that its trouble leaves some to the others.
+    pub(crate) provisioning_of_one: usize,
+    pub(crate) board: Board,
+    pub(crate) state: StateDir,
+    pub(crate) poll_queue: Duration,
+    pub(crate) poll_health: Duration,
+    /// When all loops began: their timers tick together, so that they share what they fetch.
+    pub(crate) epoch: Instant,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Something under way beside the loop.
+struct InFlight {
+    operation: Operation,
+    action: Action,
+    task: tokio::task::Id,
+}
+
+/// The loop of one fleet.
+pub struct FleetLoop {
+    fleet: Arc<Fleet>,
+    shared: Arc<Shared>,
+    memory: Memory,
+    saved: Memory,
+    own_provisioning: Arc<Semaphore>,
+    in_flight: BTreeMap<RunnerName, InFlight>,
+    operations: JoinSet<(RunnerName, Outcome)>,
+    tick: u64,
+    trouble: Option<String>,
+    /// What last went wrong with a runner, so that it is told once.
+    complaints: BTreeMap<RunnerName, String>,
+    /// What failed since the last tick began, for `run --once`.
+    failed: Vec<String>,
+}
+
+impl FleetLoop {
+    pub(crate) fn new(fleet: Fleet, shared: Arc<Shared>) -> Self {
+        let memory = shared.state.load(&fleet.name);
+        FleetLoop {
+            saved: memory.clone(),
+            memory,
+            own_provisioning: Arc::new(Semaphore::new(shared.provisioning_of_one)),
+            fleet: Arc::new(fleet),
+            shared,
+            in_flight: BTreeMap::new(),
+            operations: JoinSet::new(),
+            tick: 0,
+            trouble: None,
+            complaints: BTreeMap::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// Ticks until it is told to stop, then waits for what is under way.
+    pub(crate) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let every = |period| {
+            let mut timer = interval_at(shared.epoch, period);
+            timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            timer
+        };
+        let (mut queue, mut health) = (every(shared.poll_queue), every(shared.poll_health));
+        loop {
+            let power = tokio::select! {
+                biased;
+                () = shared.stop.cancelled() => break,
+                Some(done) = self.operations.join_next() => {
+                    self.ended(done);
+                    continue;
+                }
+                // A health tick looks at the queue as well.
+                _ = health.tick() => {
+                    queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
+                    true
+                }
+                _ = queue.tick() => false,
+            };
+            tokio::select! {
+                biased;
+                () = shared.stop.cancelled() => break,
+                () = self.tick(power) => {}
+            }
+        }
+        self.settle().await;
+    }
+
+    /// One tick, and all that it began; what failed in it.
+    pub(crate) async fn run_once(mut self) -> Vec<String> {
+        self.tick(true).await;
+        self.settle().await;
+        self.failed.extend(self.trouble.take());
+        self.failed
+    }
+
+    /// Observe, decide, act, report.
+    async fn tick(&mut self, power: bool) {
+        self.failed.clear();
+        let seen = self.shared.observer.observe(&self.fleet, power).await;
+        while let Some(done) = self.operations.try_join_next() {
+            self.ended(done);
+        }
+        self.tick += 1;
+        let (plan, seen) = self.decide(seen);
+        self.report(&plan, &seen);
+        for action in plan.actions {
+            self.begin(action);
+        }
+        self.save();
+    }
+
+    fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
+        let now = self.shared.outside.now();
+        let in_flight = self
+            .in_flight
+            .iter()
+            .map(|(name, under_way)| (name.clone(), under_way.operation.clone()))
+            .collect();
+        let seen = Snapshot { in_flight, ..seen };
+        self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
+        let plan = plan(&self.fleet, &seen, &self.memory, now);
+        if plan.decision.action != ScalingAction::Maintain && !plan.actions.is_empty() {
+            self.memory.last_scaling = Some(now);
+            self.memory.scaled_under = Some(self.fleet.scaling_hash());
+        }
+        (plan, seen)
+    }
+
+    fn report(&mut self, plan: &Plan, seen: &Snapshot) {
+        let trouble = seen.trouble();
+        report::trouble(&self.fleet, self.trouble.as_deref(), trouble.as_deref(), self.tick);
+        report::decided(&self.fleet, plan, self.tick);
+        let now = self.shared.outside.now();
+        self.shared.board.post(&self.fleet.name, FleetReport::of(plan, trouble.clone(), self.tick, now));
+        self.trouble = trouble;
+    }
+
+    /// Starts an action beside the loop.
+    fn begin(&mut self, action: Action) {
+        let (shared, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.fleet));
+        let (name, operation) = match &action {
+            Action::Provision { replaces, .. } => {
+                (self.new_name(), Operation::Provision { replaces: replaces.clone() })
+            }
+            Action::Destroy(destroy) => (destroy.runner.clone(), Operation::Destroy),
+        };
+        let task = match action.clone() {
+            Action::Provision { replaces, .. } => {
+                let (own, name) = (Arc::clone(&self.own_provisioning), name.clone());
+                self.operations.spawn(async move {
+                    let allowed = tokio::select! {
+                        biased;
+                        () = shared.stop.cancelled() => None,
+                        allowed = async { Some((own.acquire().await, shared.provisioning.acquire().await)) } => allowed,
+                    };
+                    let outcome = match &allowed {
+                        Some(_) => shared.provisioner.provision(&fleet, name.clone(), replaces).await,
+                        None => Outcome::LeftAlone("the daemon is stopping".to_owned()),
+                    };
+                    drop(allowed);
+                    (name, outcome)
+                })
+            }
+            Action::Destroy(task) => {
+                let name = name.clone();
+                self.operations.spawn(async move { (name, destroy(&shared.outside, &task).await) })
+            }
+        };
+        self.in_flight.insert(name, InFlight { operation, action, task: task.id() });
+    }
+
+    fn new_name(&self) -> RunnerName {
+        loop {
+            let name =
+                RunnerName::new(&self.fleet.name, self.shared.outside.now(), (self.shared.outside.random)());
+            if !self.in_flight.contains_key(&name) && !self.memory.runners.contains_key(&name) {
+                return name;
+            }
+        }
+    }
+
+    /// Remembers and tells how an action ended.
+    fn ended(&mut self, done: Result<(RunnerName, Outcome), tokio::task::JoinError>) {
+        let (name, outcome) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                let panicked = self.in_flight.iter().find(|(_, under_way)| under_way.task == error.id());
+                let Some((name, _)) = panicked else { return };
+                (name.clone(), Outcome::Failed(format!("a bug, please report it: {error}")))
+            }
+        };
+        let Some(InFlight { action, .. }) = self.in_flight.remove(&name) else { return };
+        self.memory.record(&action, &outcome, self.shared.outside.now());
+        self.save();
+        let complaint = match &outcome {
+            Outcome::Failed(why) | Outcome::Unclear(_, why) => Some(why.clone()),
+            Outcome::Started(_) | Outcome::Removed | Outcome::LeftAlone(_) => None,
+        };
+        let is_new = complaint.is_none() || self.complaints.get(&name) != complaint.as_ref();
+        report::ended(&self.fleet.name, &name, &action, &outcome, is_new, self.tick);
+        self.complaints.retain(|runner, _| self.memory.runners.contains_key(runner));
+        if let Some(why) = complaint {
+            self.failed.push(why.clone());
+            self.complaints.insert(name, why);
+        }
+    }
+
+    /// Waits for what is under way.
+    async fn settle(&mut self) {
+        while let Some(done) = self.operations.join_next().await {
+            self.ended(done);
+        }
+    }
+
+    fn save(&mut self) {
+        if self.memory != self.saved {
+            self.shared.state.save(&self.fleet.name, &self.memory);
+            self.saved = self.memory.clone();
+        }
+    }
+}
+
+/// How long from now until the next multiple of the period since the epoch.
+fn next_on_grid(epoch: Instant, period: Duration) -> Duration {
+    let since = epoch.elapsed();
+    let periods = u32::try_from(since.as_nanos() / period.as_nanos().max(1)).unwrap_or(u32::MAX - 1);
+    (period * (periods + 1)).saturating_sub(since)
+}

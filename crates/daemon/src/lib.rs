@@ -1,0 +1,29 @@
+//! The control loop: observe, decide, act, report, once a tick.
+//!
+//! - Each fleet has a loop of its own ([`fleet_loop`]), so that one fleet's trouble never delays
+//!   another's. What several fleets look at is fetched once and shared ([`observe`]).
+//! - A tick takes no input but the state of the world: timers and signals only say "now".
+//! - There is no separate start-up or recovery: the first tick is an ordinary tick.
+//! - What is decided, `azlin_fleet` decides. Here is no policy.
+
+mod act;
+pub mod config_dir;
+mod fetched;
+mod fleet_loop;
+mod http;
+pub mod observe;
+mod outside;
+mod plan_once;
+mod report;
+mod run;
+mod signals;
+mod state;
+
+pub use fleet_loop::FleetLoop;
+pub use http::{Health, serve_health};
+pub use outside::Outside;
+pub use plan_once::{Planned, plan_once};
+pub use report::{Board, FleetReport};
+pub use run::{Daemon, Failures, run_once};
+pub use signals::stop_on_signals;
+pub use state::StateDir;

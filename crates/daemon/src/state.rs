@@ -1,0 +1,49 @@
+//! The state directory: what is convenient to remember over a restart. Deleting it harms nothing.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use azlin_fleet::memory::Memory;
+use azlin_fleet::names::PoolName;
+
+/// One small JSON file for each fleet, or nothing at all.
+#[derive(Debug, Clone, Default)]
+pub struct StateDir(Option<PathBuf>);
+
+impl StateDir {
+    /// Keeps memories in this directory; `None` keeps none.
+    pub fn new(directory: Option<PathBuf>) -> Self {
+        StateDir(directory)
+    }
+
+    /// What was remembered of a fleet. A file that cannot be read counts as none.
+    pub(crate) fn load(&self, pool: &PoolName) -> Memory {
+        let Some(path) = self.path(pool) else { return Memory::default() };
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                tracing::warn!(fleet = %pool, path = %path.display(), reason = %error, "state file ignored");
+                Memory::default()
+            }),
+            Err(_) => Memory::default(),
+        }
+    }
+
+    /// Replaces a fleet's file, all or nothing.
+    pub(crate) fn save(&self, pool: &PoolName, memory: &Memory) {
+        let (Some(directory), Some(path)) = (&self.0, self.path(pool)) else { return };
+        let write = || -> std::io::Result<()> {
+            std::fs::create_dir_all(directory)?;
+            let mut file = tempfile::NamedTempFile::new_in(directory)?;
+            file.write_all(&serde_json::to_vec(memory)?)?;
+            file.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        if let Err(error) = write() {
+            tracing::debug!(fleet = %pool, path = %path.display(), reason = %error, "state file not written");
+        }
+    }
+
+    fn path(&self, pool: &PoolName) -> Option<PathBuf> {
+        self.0.as_ref().map(|directory| directory.join(format!("{pool}.json")))
+    }
+}
