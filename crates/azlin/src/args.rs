@@ -1,0 +1,116 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use azlin_fleet::names::PoolName;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tools around development VMs and runners on Azure.
+#[derive(Debug, Parser)]
+#[command(name = "azlin", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Azlin {
+    /// What to work on.
+    #[command(subcommand)]
+    pub area: Area,
+}
+
+/// What to work on.
+#[derive(Debug, Subcommand)]
+pub enum Area {
+    /// Keep fleets of GitHub Actions self-hosted runners on Azure VMs at the right size.
+    #[command(subcommand, arg_required_else_help = true)]
+    GithubRunner(GithubRunner),
+}
+
+/// What to do about runners.
+#[derive(Debug, Subcommand)]
+pub enum GithubRunner {
+    /// Watch the queues and keep every fleet at the right size, until stopped.
+    ///
+    /// Reads azlin.toml and fleets/*.toml. SIGTERM or SIGINT ends it cleanly: what is under way
+    /// ends first, and runners are left as they are.
+    #[command(after_help = "Examples:\n  \
+        GITHUB_TOKEN=… azlin github-runner run\n  \
+        GITHUB_TOKEN=… azlin github-runner run --once --config-dir ./config\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage")]
+    Run(Run),
+    /// Show what the next tick would do, and why. Changes nothing.
+    #[command(after_help = "Examples:\n  \
+        azlin github-runner plan\n  \
+        azlin github-runner plan --pool ci-workers --output json\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
+    Plan(Plan),
+    /// Run the daemon against a simulated GitHub and Azure, in this process, at speed.
+    ///
+    /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks
+    /// HTTP; only the two clouds are simulated, on loopback.
+    #[command(after_help = "Examples:\n  \
+        azlin github-runner demo\n  \
+        azlin github-runner demo --duration 30s --seed 7 --output json\n\n\
+        Exit codes: 0 every job was served and nothing is left over, 1 otherwise, 2 usage")]
+    Demo(Demo),
+}
+
+/// Where the configuration is and what is remembered.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The directory with azlin.toml and fleets/.
+    #[arg(long, value_name = "DIR", env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
+    pub config_dir: PathBuf,
+    /// Where to remember what is convenient over a restart, such as the last scaling action.
+    /// Without it nothing is kept, and nothing is lost.
+    #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY")]
+    pub state_dir: Option<PathBuf>,
+    /// Say more: -v for debug, -vv for trace.
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Place,
+    /// One tick of every fleet, for cron and CI, then exit.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Place,
+    /// Only this pool.
+    #[arg(long)]
+    pub pool: Option<PoolName>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How long new jobs arrive; then it runs on until the fleets are empty.
+    #[arg(long, default_value = "45s", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+    /// What chance brings: the same seed brings the same jobs and faults.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How to print it: a live table on a terminal, or one JSON object at the end.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// How to print something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}

@@ -1,0 +1,89 @@
+//! `demo`: the daemon against a simulated GitHub and Azure, in this process, at speed.
+//!
+//! Only the two clouds are simulated. The configuration is read from files, the adapters speak HTTP
+//! over loopback, and the loop is the daemon's own.
+
+mod config;
+mod screen;
+mod summary;
+mod workload;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use azlin_daemon::{Board, Daemon, StateDir, config_dir, stop_on_signals};
+use azlin_simcloud::{IDENTITY_HEADER, Served, World};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapters::{Environment, connect};
+use crate::args::{Demo, Output};
+use crate::{Ended, logging};
+use screen::Screen;
+use summary::Summary;
+
+/// How long the fleets may take to be empty once no more jobs come.
+const PATIENCE: Duration = Duration::from_secs(120);
+const TOKEN: &str = "ghp_demodemodemodemodemodemodemodemo0000";
+
+pub async fn demo(args: Demo) -> Result<Ended> {
+    let live = args.output == Output::Table && std::io::stderr().is_terminal();
+    logging::start_at(if live || args.output == Output::Json { "error" } else { "info" });
+    let workload = workload::for_demo(args.seed, args.duration, TOKEN);
+    let served = Served::start(World::new(&workload, Timestamp::now()), Arc::new(Timestamp::now)).await?;
+    let directory = tempfile::tempdir().context("no temporary directory can be made")?;
+    config::write(directory.path(), served.github, served.azure)?;
+
+    let configuration = config_dir::read(directory.path())?;
+    let outside = connect(&configuration.daemon, &environment(&served))?;
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    let state = StateDir::new(Some(directory.path().join("state")));
+    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, stop.clone());
+    let board = daemon.board();
+    let running = tokio::spawn(daemon.run());
+
+    watch(&served, &board, args.duration, live, &stop).await;
+    stop.cancel();
+    running.await.context("the daemon panicked")?;
+    let summary = Summary::of(&served.world().report());
+    summary.print(args.output)?;
+    Ok(if summary.is_good() { Ended::Done } else { Ended::Failed })
+}
+
+/// What the environment would hold on a machine with a managed identity.
+fn environment(served: &Served) -> Environment {
+    Environment {
+        github_token: Some(SecretString::from(TOKEN)),
+        azure: azlin_azure::Environment {
+            identity_endpoint: Some(served.identity_endpoint()),
+            identity_header: Some(SecretString::from(IDENTITY_HEADER)),
+            ..azlin_azure::Environment::default()
+        },
+    }
+}
+
+/// Waits until no more jobs come and nothing is left, or patience or the user ends it.
+async fn watch(served: &Served, board: &Board, duration: Duration, live: bool, stop: &CancellationToken) {
+    let start = Instant::now();
+    let mut screen = live.then(Screen::new);
+    let mut frames = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = frames.tick() => {}
+        }
+        let elapsed = start.elapsed();
+        if let Some(screen) = &mut screen {
+            screen.draw(&served.world(), board, elapsed, duration);
+        }
+        let is_over = elapsed > duration && served.world().is_at_rest();
+        if is_over || elapsed > duration + PATIENCE {
+            return;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The live table of the demo: jobs and runners as they are in the simulated world, and what the
+//! daemon last decided about each fleet.
+
+use std::io::Write;
+use std::time::Duration;
+
+use azlin_daemon::Board;
+use azlin_simcloud::World;
+use azlin_simcloud::github::JobState;
+
+use super::config::MAXIMUMS;
+
+/// A table that is drawn over itself.
+pub struct Screen {
+    lines: usize,
+}
+
+impl Screen {
+    pub fn new() -> Self {
+        Screen { lines: 0 }
+    }
+
+    /// Draws the world as it is.
+    pub fn draw(&mut self, world: &World, board: &Board, elapsed: Duration, duration: Duration) {
+        // A line that wraps would spoil the count of lines.
+        let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+        let text = frame(world, board, elapsed, duration);
+        let text: String = text.lines().map(|line| cut(line, width.saturating_sub(1)) + "\n").collect();
+        let mut out = std::io::stderr().lock();
+        // Up over the last frame, and each line clears what it does not cover.
+        let up = if self.lines == 0 { String::new() } else { format!("\x1b[{}A", self.lines) };
+        let cleared = text.replace('\n', "\x1b[K\n");
+        let _ = write!(out, "{up}{cleared}\x1b[J");
+        let _ = out.flush();
+        self.lines = text.lines().count();
+    }
+}
+
+fn frame(world: &World, board: &Board, elapsed: Duration, duration: Duration) -> String {
+    let report = world.report();
+    let jobs =
+        |is: fn(JobState) -> bool| world.state.github.jobs.values().filter(|job| is(job.state)).count();
+    let phase = if elapsed < duration { "jobs arrive" } else { "no more jobs; the fleets empty" };
+    let mut text = format!("{:>5.1} s  {phase}\n\n", elapsed.as_secs_f64());
+    text += &format!(
+        "jobs     {:>4} waiting  {:>4} running  {:>4} completed  {:>4} killed\n\n",
+        jobs(|state| matches!(state, JobState::Queued | JobState::Waiting)),
+        jobs(|state| state == JobState::InProgress),
+        report.jobs_completed,
+        report.jobs_killed
+    );
+    let reports = board.read();
+    for (pool, most) in MAXIMUMS {
+        let vms = world.state.azure.vms.values().filter(|vm| vm.tag("azlin-pool") == Some(pool));
+        let (mut busy, mut idle, mut other) = (0, 0, 0);
+        for vm in vms {
+            let runner =
+                vm.runner.and_then(|id| world.state.github.runners.get(&id)).filter(|runner| runner.online);
+            match runner {
+                Some(runner) if runner.job.is_some() => busy += 1,
+                Some(_) => idle += 1,
+                None => other += 1,
+            }
+        }
+        let bar = format!("{}{}{}", "█".repeat(busy), "▒".repeat(idle), "░".repeat(other));
+        let width = most as usize;
+        let total = busy + idle + other;
+        text += &format!(
+            "{pool:<8} {bar:<width$}  {total:>2} of {most} VMs: {busy} busy, {idle} idle, {other} coming or going\n"
+        );
+        let reason =
+            reports.iter().find(|(name, _)| name.as_str() == pool).map(|(_, report)| &report.decision.reason);
+        text += &format!("         {}\n", reason.map_or("", String::as_str));
+    }
+    text + "\n"
+}
+
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        text.to_owned()
+    } else {
+        text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    }
+}

@@ -1,0 +1,30 @@
+//! Where log lines go: standard error, as people read them.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Sets up logging for the process. `AZLIN_LOG` overrides the level, as in `AZLIN_LOG=debug`.
+pub fn start(verbose: u8) {
+    start_at(match verbose {
+        0 => "info",
+        1 => "debug",
+        _ => "trace",
+    });
+}
+
+/// Sets up logging at a level, unless `AZLIN_LOG` says otherwise.
+pub fn start_at(level: &str) {
+    let level = std::env::var("AZLIN_LOG").unwrap_or_else(|_| level.to_owned());
+    // What others log is noise here, and azure_core prints headers.
+    let filter =
+        format!("{level},azure_core=info,typespec_client_core=info,reqwest=info,hyper=info,hyper_util=info");
+    let colour =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::builder().parse_lossy(filter))
+        .with_target(false)
+        .with_ansi(colour)
+        .with_writer(std::io::stderr)
+        .init();
+}

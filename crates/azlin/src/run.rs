@@ -1,0 +1,75 @@
+//! `run`: the daemon.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use azlin_daemon::config_dir::{self, Configuration};
+use azlin_daemon::{Daemon, Health, StateDir, run_once, serve_health, stop_on_signals};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use crate::adapters::{Environment, connect};
+use crate::args::{Place, Run};
+use crate::{Ended, logging, say_error};
+
+pub async fn run(args: Run) -> Result<Ended> {
+    logging::start(args.place.verbose);
+    let configuration = read(&args.place)?;
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone()).context("signals cannot be watched")?;
+    if args.once {
+        once(args.place, configuration, stop).await
+    } else {
+        watch(args.place, configuration, stop).await
+    }
+}
+
+/// The configuration. What is wrong with a fleet's file is said; that fleet is left untouched.
+pub fn read(place: &Place) -> Result<Configuration> {
+    Ok(config_dir::read(&place.config_dir)?)
+}
+
+async fn once(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
+    let outside = connect(&configuration.daemon, &Environment::of_this_process())?;
+    for problem in &configuration.problems {
+        say_error(&problem.to_string());
+    }
+    let state = StateDir::new(place.state_dir);
+    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, stop);
+    let failures = run_once(daemon).await;
+    for (pool, messages) in &failures {
+        for message in messages {
+            say_error(&format!("{pool}: {message}"));
+        }
+    }
+    let is_good = failures.is_empty() && configuration.problems.is_empty();
+    Ok(if is_good { Ended::Done } else { Ended::Failed })
+}
+
+async fn watch(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
+    let config = &configuration.daemon;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "{} cannot be listened on; is another daemon running? [http] listen in {} chooses another address",
+            config.listen,
+            place.config_dir.join("azlin.toml").display()
+        )
+    })?;
+    let outside = connect(config, &Environment::of_this_process())?;
+    for problem in &configuration.problems {
+        error!(file = %problem.path.display(), reason = %problem, "fleet left untouched: its file is bad");
+    }
+    if configuration.fleets.is_empty() {
+        warn!(directory = %place.config_dir.join("fleets").display(), "there is no fleet to watch");
+    }
+    let patience = config.poll_queue * 3 + Duration::from_secs(60);
+    let fleets = configuration.fleets.len();
+    let state = StateDir::new(place.state_dir);
+    let daemon = Daemon::new(config, configuration.fleets, outside.clone(), state, stop);
+    let health = Health { board: daemon.board(), outside, fleets, patience };
+    let server = tokio::spawn(serve_health(listener, health));
+    daemon.run().await;
+    server.abort();
+    Ok(Ended::Done)
+}
