@@ -1,0 +1,156 @@
+//! How long deciding takes, and how it grows: `cargo bench -p azlin-tests --bench decide`.
+//!
+//! A fleet has ten runners and ten jobs: joining the lists, attribution, the scaler and the planner
+//! are all in the figure. The median of several rounds is printed, never tested.
+
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use azlin_fleet::config::Fleet;
+use azlin_fleet::demand::attribute;
+use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
+use azlin_fleet::memory::Memory;
+use azlin_fleet::plan::plan;
+use azlin_fleet::runner::{RunnerId, RunnerInfo, RunnerStatus};
+use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::snapshot::{Snapshot, entries_by_prefix, entries_of, vms_by_pool, working};
+use azlin_fleet::vm::{PowerState, ProvisioningState, Vm, VmTags};
+use jiff::Timestamp;
+
+const EACH: u32 = 10;
+
+struct World {
+    fleets: Vec<Fleet>,
+    queues: Vec<Queue>,
+    entries: Vec<Vec<RunnerInfo>>,
+    vms: Vec<Vm>,
+    memories: Vec<Memory>,
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+fn world(count: u32) -> World {
+    let (mut fleets, mut queues, mut entries, mut vms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for number in 0..count {
+        let text = format!(
+            "repo = \"o/r{number}\"\nlabels = [\"docker\"]\n[vm]\n\
+             subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
+             location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/x\"\n"
+        );
+        let fleet = Fleet::parse("bench.toml", format!("fleet-{number}").parse().unwrap(), &text).unwrap();
+        let created_at = now() - Duration::from_secs(300);
+        let names =
+            (0..EACH).map(|random| RunnerName::new(&fleet.name, created_at, random)).collect::<Vec<_>>();
+        for (id, name) in (0..).zip(&names) {
+            let tags = VmTags {
+                pool: fleet.name.clone(),
+                scope: fleet.scope.clone(),
+                created_at,
+                config_hash: fleet.config_hash().to_owned(),
+                runner_id: Some(RunnerId(id)),
+                replaces: None,
+            };
+            vms.push(Vm {
+                name: name.to_string(),
+                group: fleet.vm.group.clone(),
+                size: "Standard_D4s_v5".to_owned(),
+                provisioning: ProvisioningState::Succeeded,
+                power: PowerState::Running,
+                tags,
+            });
+        }
+        let entry = |(id, name): (u64, &RunnerName)| RunnerInfo {
+            runner_id: RunnerId(id),
+            runner_name: name.to_string(),
+            status: RunnerStatus::Online,
+            busy: id < 5,
+            labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
+        };
+        entries.push((0..).zip(&names).map(entry).collect());
+        let job = |id| Job {
+            id: JobId(id),
+            repo: format!("o/r{number}").parse().unwrap(),
+            name: "build".to_owned(),
+            status: if id < 5 { JobStatus::InProgress } else { JobStatus::Queued },
+            labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
+            created_at,
+            runner_name: (id < 5).then(|| names[id as usize].to_string()),
+        };
+        queues.push(Queue { jobs: (0..u64::from(EACH)).map(job).collect(), missing: Vec::new() });
+        fleets.push(fleet);
+    }
+    let memories = fleets.iter().map(|_| Memory::default()).collect();
+    World { fleets, queues, entries, vms, memories }
+}
+
+/// Lists as they come from the adapters, shared out among the fleets.
+struct Shared {
+    entries: Vec<Vec<Arc<RunnerInfo>>>,
+    vms: Vec<Vec<Arc<Vm>>>,
+}
+
+fn share_out(world: &World, vms: Vec<Vm>, lists: Vec<Vec<RunnerInfo>>) -> Shared {
+    let mut by_pool = vms_by_pool(vms);
+    let own = |(fleet, list)| entries_of(fleet, &entries_by_prefix(list));
+    Shared {
+        entries: world.fleets.iter().zip(lists).map(own).collect(),
+        vms: world.fleets.iter().map(|fleet| by_pool.remove(&fleet.name).unwrap_or_default()).collect(),
+    }
+}
+
+/// One tick's deciding for every fleet: attribution, memory, scaling, planning.
+fn decide(world: &mut World, shared: Shared) -> usize {
+    let mut actions = 0;
+    let lists = shared.entries.into_iter().zip(shared.vms);
+    for ((number, fleet), (entries, vms)) in world.fleets.iter().enumerate().zip(lists) {
+        let mut demands = attribute([fleet], &world.queues[number], now());
+        let seen = Snapshot {
+            demand: Ok(demands.remove(&fleet.name).unwrap()),
+            entries: Ok(entries),
+            vms: Ok(vms),
+            working: working(&world.queues[number]),
+            in_flight: BTreeMap::new(),
+        };
+        let memory = std::mem::take(&mut world.memories[number]).after_seeing(fleet, &seen, now());
+        actions += plan(fleet, &seen, &memory, now()).actions.len();
+        world.memories[number] = memory;
+    }
+    actions
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64() * 1e6
+}
+
+fn main() {
+    println!("| fleets | runners | jobs | lists shared out | decided | decided, per fleet |");
+    println!("|---:|---:|---:|---:|---:|---:|");
+    for count in [10_u32, 100, 1_000, 10_000] {
+        let mut world = world(count);
+        let rounds = (20_000 / count).clamp(5, 200);
+        let (mut sharing, mut deciding) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let (vms, lists) = (world.vms.clone(), world.entries.clone());
+            let start = Instant::now();
+            let shared = share_out(&world, vms, lists);
+            let middle = Instant::now();
+            std::hint::black_box(decide(&mut world, shared));
+            sharing.push(middle - start);
+            deciding.push(middle.elapsed());
+        }
+        let (sharing, deciding) = (median(sharing), median(deciding));
+        let each = count * EACH;
+        println!(
+            "| {count} | {each} | {each} | {:.2} ms | {:.2} ms | {:.1} µs |",
+            sharing / 1e3,
+            deciding / 1e3,
+            deciding / f64::from(count)
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! Which crate may know which: the arrows of ARCHITECTURE.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// The crates of this workspace, and the libraries that must stay out, by crate.
+const ROOMS: &[(&str, &[&str], &[&str])] = &[
+    (
+        "azlin-fleet",
+        &[],
+        &[
+            "tokio",
+            "reqwest",
+            "hyper",
+            "azure_core",
+            "azure_mgmt_compute",
+            "azure_identity",
+            "russh",
+            "rand",
+            "tracing",
+        ],
+    ),
+    ("azlin-github", &["azlin-fleet"], &["azure_core", "azure_mgmt_compute", "azure_identity", "russh"]),
+    ("azlin-azure", &["azlin-fleet"], &["russh"]),
+    (
+        "azlin-daemon",
+        &["azlin-fleet"],
+        &["reqwest", "azure_core", "azure_mgmt_compute", "azure_identity", "russh"],
+    ),
+    ("azlin-simcloud", &["azlin-fleet"], &["azure_core", "azure_mgmt_compute", "azure_identity"]),
+    (
+        "azlin",
+        &["azlin-azure", "azlin-daemon", "azlin-fleet", "azlin-github", "azlin-simcloud"],
+        &["reqwest", "hyper"],
+    ),
+];
+
+/// Direct dependencies by crate, development ones left out.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["metadata", "--no-deps", "--format-version", "1", "--offline"];
+    let output = Command::new(cargo)
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    let packages = metadata["packages"].as_array().expect("a list of packages");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    packages
+        .iter()
+        .map(|package| {
+            let all = package["dependencies"].as_array().expect("a list of dependencies");
+            let normal = all.iter().filter(|dependency| dependency["kind"].is_null());
+            (text(&package["name"]), normal.map(|dependency| text(&dependency["name"])).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn arrows_between_crates_run_one_way() {
+    let dependencies = dependencies();
+    for (room, allowed, forbidden) in ROOMS {
+        let found = dependencies.get(*room).unwrap_or_else(|| panic!("{room} is a crate of the workspace"));
+        let ours: BTreeSet<&str> =
+            found.iter().map(String::as_str).filter(|name| name.starts_with("azlin")).collect();
+        for name in ours {
+            assert!(allowed.contains(&name), "{room} must not know {name}");
+        }
+        for name in *forbidden {
+            assert!(!found.contains(*name), "{room} must not know {name}");
+        }
+    }
+    let rooms: BTreeSet<&str> = ROOMS.iter().map(|(room, ..)| *room).collect();
+    let listed =
+        |name: &String| rooms.contains(name.as_str()) || ["azlin-tests", "xtask"].contains(&name.as_str());
+    assert!(dependencies.keys().all(listed), "a crate is missing from this table: {:?}", dependencies.keys());
+}

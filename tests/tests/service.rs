@@ -1,0 +1,85 @@
+//! The daemon as a process: it ends cleanly, answers for its health, and keeps secrets to itself.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use azlin_simcloud::Workload;
+use azlin_tests::binary::{Cloud, VM};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn cloud() -> Cloud {
+    let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
+    cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n[scaling]\nmin_runners = 2\n{VM}"));
+    cloud
+}
+
+fn signal(name: &str, process: u32) {
+    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_signal_ends_it_cleanly_and_leaves_runners_alone() {
+    for name in ["-TERM", "-INT"] {
+        let cloud = cloud();
+        let daemon = cloud.daemon();
+        assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));
+        signal(name, daemon.id());
+        assert_eq!(daemon.wait(), Some(0), "{name}");
+        let report = cloud.served.world().report();
+        assert_eq!((report.vms_left, report.runners_left), (2, 2), "{name}");
+        let log = std::fs::read_to_string(cloud.log()).unwrap();
+        assert!(log.contains("stopped; runners are left as they are"), "{log}");
+    }
+}
+
+#[test]
+fn no_secret_is_in_the_log_even_at_trace() {
+    let cloud = cloud();
+    let output = cloud.command(&["run", "--once", "-vv"]).output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    let world = cloud.served.world();
+    assert!(!said.contains(&world.settings.token), "the token was logged");
+    assert!(!said.contains("simcloud-arm-token"), "Azure's token was logged");
+    assert_eq!(world.state.github.jits.len(), 2, "two configurations were handed out");
+    for jit in world.state.github.jits.keys() {
+        assert!(!said.contains(&jit[..64]), "a JIT configuration was logged");
+    }
+}
+
+#[test]
+fn plan_tells_and_changes_nothing() {
+    let cloud = cloud();
+    let output = cloud.command(&["plan"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
+    assert_eq!(cloud.served.world().report().vms_created, 0);
+    let json = cloud.command(&["plan", "--output", "json", "--pool", "ci"]).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["fleets"][0]["decision"]["action"], "scale_up");
+    assert_eq!(json["fleets"][0]["actions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn healthz_answers_once_every_fleet_ticks() {
+    let cloud = cloud();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    cloud.write("azlin.toml", &cloud.daemon_toml().replace("127.0.0.1:0", &free.to_string()));
+    let daemon = cloud.daemon();
+    assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(free)?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    assert!(cloud.wait(SOON, |_| ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))));
+    assert!(ask().unwrap().ends_with("{\"fleets\":1,\"fleets_ticking\":1}\n"));
+    daemon.kill();
+}
