@@ -1,0 +1,53 @@
+//! Chores, each one a command: `cargo xtask help` lists them.
+
+mod bench;
+mod test;
+
+use std::process::{Command, ExitCode};
+
+const HELP: &str = "\
+cargo xtask <chore>
+
+  test     everything that CI runs: format, lints, tests, documentation, the demo
+  bench    measures, and prints the tables of docs/performance.md
+  help     this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["test"] => test::test(),
+        ["bench"] => bench::bench(),
+        ["help" | "--help" | "-h"] => {
+            say(HELP);
+            Ok(())
+        }
+        _ => Err(format!("there is no such chore\n\n{HELP}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            say(&format!("xtask: {why}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a chore says on the terminal what it does")]
+fn say(text: &str) {
+    eprint!("{text}");
+}
+
+/// Runs a command from the workspace's root and waits for it.
+fn run(command: &mut Command) -> Result<(), String> {
+    say(&format!("--- {command:?}\n"));
+    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
+}
+
+/// `cargo`, with these arguments.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command
+}

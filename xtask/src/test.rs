@@ -1,0 +1,38 @@
+//! Everything that CI runs, cheapest first.
+
+use crate::{cargo, run};
+
+/// Stops at the first thing that fails.
+pub fn test() -> Result<(), String> {
+    components()?;
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    run(&mut cargo(&["test", "--workspace", "--locked"]))?;
+    run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(&mut cargo(&["build", "--release", "--locked", "-p", "azlin"]))?;
+    run(&mut cargo(&[
+        "run",
+        "--release",
+        "--locked",
+        "-p",
+        "azlin",
+        "--",
+        "github-runner",
+        "demo",
+        "--duration",
+        "30s",
+        "--output",
+        "json",
+    ]))
+}
+
+/// rustfmt and clippy come with most toolchains, and rustup adds them where they are missing.
+fn components() -> Result<(), String> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        let is_there = cargo(&[subcommand, "--version"]).output().is_ok_and(|output| output.status.success());
+        if !is_there {
+            run(std::process::Command::new("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
+}
