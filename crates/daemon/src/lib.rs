@@ -1,6 +1,6 @@
 //! The control loop: observe, decide, act, report, once a tick.
 //!
-//! - Each fleet has a loop of its own ([`fleet_loop`]), so that one fleet's trouble never delays
+//! - Each fleet has a loop of its own (`fleet_loop`), so that one fleet's trouble never delays
 //!   another's. What several fleets look at is fetched once and shared ([`observe`]).
 //! - A tick takes no input but the state of the world: timers and signals only say "now".
 //! - There is no separate start-up or recovery: the first tick is an ordinary tick.

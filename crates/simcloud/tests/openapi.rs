@@ -76,7 +76,7 @@ async fn runners_of_every_scope() {
         assert_eq!((pages, names.len()), (3, 205));
     }
     assert_eq!(site.get("/orgs/o/actions/runner-groups?per_page=1").await.body["total_count"], 2);
-    assert_eq!(checked(&site).len(), 3 * 12 + 1);
+    assert_eq!(checked(&site).len(), 3 * 11 + 1, "every route of a scope with each of its statuses");
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_busy_runner_and_its_job() {
         assert_eq!(site.delete(&format!("{scope}/actions/runners/{id}")).await.status, 422);
     }
     let run = site.get("/repos/o/r/actions/runs?status=in_progress&per_page=1").await;
-    assert_eq!(run.body["total_count"], 3);
+    assert_eq!(run.body["total_count"], 2, "the first job is done");
     let id = &run.body["workflow_runs"][0]["id"];
     let jobs = site.get(&format!("/repos/o/r/actions/runs/{id}/jobs?filter=latest")).await;
     assert_eq!(jobs.body["jobs"][0]["runner_name"], "vm-2");
@@ -117,7 +117,7 @@ async fn runs_and_jobs_of_every_status_and_of_many_pages() {
     let total = async |status: &str| {
         site.get(&format!("/repos/o/r/actions/runs?status={status}")).await.body["total_count"].clone()
     };
-    assert_eq!(total("waiting").await, 0);
+    assert_eq!((total("waiting").await, total("queued").await), (1.into(), 0.into()));
     site.pass(60);
     for (status, expected) in [
         ("waiting", 1),

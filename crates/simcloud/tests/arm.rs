@@ -1,0 +1,155 @@
+//! The simulated Azure over the wire, as Azure's documentation and the real client library have it.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use azlin_simcloud::IDENTITY_HEADER;
+use common::{Site, VMS, vm_body};
+use reqwest::Method;
+use serde_json::Value;
+
+const OF_SUBSCRIPTION: &str = "/subscriptions/s/providers/Microsoft.Compute/virtualMachines";
+
+async fn put(site: &Site, name: &str) -> common::Answer {
+    let only_new = [("if-none-match", "*")];
+    site.azure(Method::PUT, &format!("{VMS}/{name}"), &only_new, Some(vm_body("#cloud-config"))).await
+}
+
+async fn look(site: &Site, target: &str) -> common::Answer {
+    site.azure(Method::GET, target, &[], None).await
+}
+
+/// The codes of a VM's instance view: `PowerState/running` and so on.
+fn codes(vm: &Value) -> Vec<&str> {
+    let statuses = vm["properties"]["instanceView"]["statuses"].as_array();
+    statuses.into_iter().flatten().filter_map(|status| status["code"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_vm_is_made_step_by_step_and_removed_step_by_step() {
+    let site = Site::start().await;
+    let made = put(&site, "vm-1").await;
+    assert_eq!((made.status, &made.body["properties"]["provisioningState"]), (201, &"Creating".into()));
+    assert!(made.header("azure-asyncoperation").is_some());
+    assert_eq!(made.body["properties"]["osProfile"].get("customData"), None, "a secret is never shown again");
+
+    let one = format!("{VMS}/VM-1?$expand=instanceView");
+    assert_eq!(codes(&look(&site, &one).await.body), ["ProvisioningState/creating"]);
+    site.pass(10);
+    let vm = look(&site, &one).await.body;
+    assert_eq!(vm["properties"]["provisioningState"], "Succeeded");
+    assert_eq!(codes(&vm), ["ProvisioningState/succeeded", "PowerState/running"]);
+    assert!(codes(&look(&site, &format!("{VMS}/vm-1")).await.body).is_empty(), "only where it is asked for");
+
+    let removed = site.azure(Method::DELETE, &format!("{VMS}/vm-1"), &[], None).await;
+    assert_eq!((removed.status, removed.header("location").is_some()), (202, true));
+    let vm = look(&site, &format!("{VMS}/vm-1")).await.body;
+    assert_eq!(vm["properties"]["provisioningState"], "Deleting");
+    site.pass(30);
+    let gone = look(&site, &format!("{VMS}/vm-1")).await;
+    assert_eq!((gone.status, &gone.body["error"]["code"]), (404, &"ResourceNotFound".into()));
+    let again = site.azure(Method::DELETE, &format!("{VMS}/vm-1"), &[], None).await;
+    assert_eq!(again.status, 204, "gone is gone");
+}
+
+#[tokio::test]
+async fn a_name_is_taken_once_unless_the_request_says_nothing_of_it() {
+    let site = Site::start().await;
+    assert_eq!(put(&site, "vm-1").await.status, 201);
+    let refused = put(&site, "VM-1").await;
+    assert_eq!((refused.status, &refused.body["error"]["code"]), (412, &"PreconditionFailed".into()));
+    assert_eq!(refused.header("x-ms-error-code"), Some("PreconditionFailed"));
+    let over = site.azure(Method::PUT, &format!("{VMS}/vm-1"), &[], Some(vm_body("x"))).await;
+    assert_eq!(over.status, 201);
+    assert_eq!(site.served.world().report().overwrites, 1, "the trap is there to be seen");
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_and_tell_power_states_to_a_subscription_alone() {
+    let site = Site::of("vm_page = 2\n", "").await;
+    for number in 0..5 {
+        assert_eq!(put(&site, &format!("vm-{number}")).await.status, 201);
+    }
+    site.pass(10);
+    for (target, tells_power) in
+        [(VMS.to_owned(), false), (format!("{OF_SUBSCRIPTION}?statusOnly=true"), true)]
+    {
+        let (mut pages, mut names, mut next) = (0, Vec::new(), Some(target));
+        while let Some(target) = next {
+            let page = look(&site, &target).await;
+            for vm in page.body["value"].as_array().unwrap() {
+                names.push(vm["name"].as_str().unwrap().to_owned());
+                assert_eq!(codes(vm).contains(&"PowerState/running"), tells_power);
+                assert_eq!(vm.get("tags").is_some(), !tells_power);
+            }
+            pages += 1;
+            next = page.body["nextLink"].as_str().map(str::to_owned);
+        }
+        assert_eq!((pages, names), (3, (0..5).map(|number| format!("vm-{number}")).collect()));
+    }
+    let elsewhere = VMS.replace("/g/", "/other/");
+    assert_eq!(look(&site, &elsewhere).await.body["value"].as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test]
+async fn what_azure_refuses_bears_a_code_and_a_message() {
+    let faults = "[[faults]]\nwhat = 'no_capacity'\nfrom = '10s'\nuntil = '20s'\n\
+        [[faults]]\nwhat = { status = [429, 17] }\nside = 'azure'\nfrom = '20s'\nuntil = '30s'\n";
+    let site = Site::of("vcpu_quota = 4\n", faults).await;
+    assert_eq!(put(&site, "vm-1").await.status, 201);
+    let told = |answer: &common::Answer| {
+        let error = &answer.body["error"];
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{answer:?}");
+        (answer.status, error["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let over_quota = put(&site, "vm-2").await;
+    assert_eq!(told(&over_quota), (409, "OperationNotAllowed".to_owned()));
+    assert!(over_quota.body["error"]["message"].as_str().unwrap().contains("quota"));
+    site.pass(10);
+    assert_eq!(told(&put(&site, "vm-2").await), (409, "AllocationFailed".to_owned()));
+    site.pass(10);
+    let throttled = put(&site, "vm-2").await;
+    assert_eq!((told(&throttled).0, throttled.header("retry-after")), (429, Some("17")));
+    site.pass(10);
+    let nonsense = site.azure(Method::GET, "/subscriptions/s/providers/Microsoft.Web/sites", &[], None).await;
+    assert_eq!(told(&nonsense), (404, "NotFound".to_owned()));
+    let method = site.azure(Method::PATCH, &format!("{VMS}/vm-1"), &[], None).await;
+    assert_eq!(told(&method), (405, "MethodNotAllowed".to_owned()));
+}
+
+#[tokio::test]
+async fn a_vm_that_cannot_be_made_stays_and_counts() {
+    let site = Site::of("vcpu_quota = 4\n", "[[faults]]\nwhat = 'create_fails'\ntimes = 1\n").await;
+    assert_eq!(put(&site, "vm-1").await.status, 201);
+    site.pass(10);
+    let vm = look(&site, &format!("{VMS}/vm-1")).await.body;
+    assert_eq!(vm["properties"]["provisioningState"], "Failed");
+    assert_eq!(put(&site, "vm-2").await.status, 409, "it uses up the quota");
+}
+
+#[tokio::test]
+async fn tokens_come_from_the_identity_endpoint_and_end() {
+    let site = Site::of("token_life = '1h'\n", "").await;
+    for header in [None, Some("wrong")] {
+        assert_eq!(site.identity(header).await.status, 403, "{header:?}");
+    }
+    let bare = site.served.identity_endpoint();
+    let headers = [("x-identity-header", IDENTITY_HEADER)];
+    assert_eq!(site.call(Method::GET, &bare, &headers, None).await.unwrap().status, 400, "for what?");
+
+    let token = site.signed_in().await.body;
+    assert_eq!(token["token_type"], "Bearer");
+    let ends: i64 = token["expires_on"].as_str().unwrap().parse().unwrap();
+    assert_eq!(ends - site.served.world().now().as_second(), 3600);
+
+    let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+    let url = format!("http://{}{VMS}", site.served.azure);
+    let with = async |authorization: &str| {
+        let answer = site.call(Method::GET, &url, &[("authorization", authorization)], None).await.unwrap();
+        (answer.status, answer.body["error"]["code"].as_str().map(str::to_owned))
+    };
+    assert_eq!(with(&bearer).await, (200, None));
+    assert_eq!(with("Bearer x").await, (401, Some("InvalidAuthenticationToken".to_owned())));
+    site.pass(3600);
+    assert_eq!(with(&bearer).await, (401, Some("ExpiredAuthenticationToken".to_owned())));
+}

@@ -1,0 +1,39 @@
+//! Documentation that leads somewhere: every link to a file of this repository leads to one.
+
+use std::path::{Path, PathBuf};
+
+fn markdown(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("a directory of the repository can be read") {
+        let path = entry.expect("its entries too").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            markdown(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The targets of `[text](target)`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
+    let (mut files, mut checked, mut broken) = (Vec::new(), 0, Vec::new());
+    markdown(root, &mut files);
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("documentation is text");
+        for link in links(&text).filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let target = file.with_file_name(link.split('#').next().unwrap_or_default());
+            checked += 1;
+            if !target.exists() {
+                broken.push(format!("{}: {link}", file.display()));
+            }
+        }
+    }
+    assert!(checked > 10, "only {checked} links were found");
+    assert!(broken.is_empty(), "{broken:#?}");
+}
