@@ -49,6 +49,7 @@ fn world(count: u32) -> World {
         for (id, name) in (0..).zip(&names) {
             let tags = VmTags {
                 pool: fleet.name.clone(),
+                runner_name: name.clone(),
                 scope: fleet.scope.clone(),
                 created_at,
                 config_hash: fleet.config_hash().to_owned(),
@@ -90,8 +91,8 @@ fn world(count: u32) -> World {
 
 /// Lists as they come from the adapters, shared out among the fleets.
 struct Shared {
-    entries: Vec<Vec<Arc<RunnerInfo>>>,
-    vms: Vec<Vec<Arc<Vm>>>,
+    entries: Vec<BTreeMap<RunnerName, Arc<RunnerInfo>>>,
+    vms: Vec<BTreeMap<RunnerName, Arc<Vm>>>,
 }
 
 fn share_out(world: &World, vms: Vec<Vm>, lists: Vec<Vec<RunnerInfo>>) -> Shared {
@@ -116,7 +117,7 @@ fn decide(world: &mut World, shared: Shared) -> usize {
             working: working(&world.queues[number]),
             in_flight: BTreeMap::new(),
         };
-        let memory = std::mem::take(&mut world.memories[number]).after_seeing(fleet, &seen, now());
+        let memory = std::mem::take(&mut world.memories[number]).after_seeing(&seen, now());
         actions += plan(fleet, &seen, &memory, now()).actions.len();
         world.memories[number] = memory;
     }

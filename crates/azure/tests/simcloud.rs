@@ -40,6 +40,7 @@ fn spec(number: u32) -> VmSpec {
     let created_at: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a time");
     let name = RunnerName::new(&pool, created_at, number);
     let tags = VmTags {
+        runner_name: name.clone(),
         pool,
         scope: "repo:o/r".parse().expect("valid"),
         created_at,
@@ -48,7 +49,7 @@ fn spec(number: u32) -> VmSpec {
         replaces: None,
     };
     VmSpec {
-        tags: tags.to_tags(&name),
+        tags: tags.to_tags(),
         name,
         group: group(),
         location: "westeurope".to_owned(),

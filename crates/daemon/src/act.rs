@@ -7,7 +7,7 @@ use azlin_fleet::config::Fleet;
 use azlin_fleet::names::{Label, Scope};
 use azlin_fleet::plan::{Deregister, Destroy, Outcome};
 use azlin_fleet::ports::{Download, Trouble};
-use azlin_fleet::runner::{Deregistration, JitRunner, RunnerConfig};
+use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerRegistration};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{VmSpec, VmTags};
 use tokio::time::Instant;
@@ -38,13 +38,17 @@ impl Provisioner {
             Ok(download) => download,
             Err(why) => return Outcome::Failed(why),
         };
-        let runner_group = fleet.runner_group.clone();
-        let config = RunnerConfig { runner_name: name.clone(), labels: labels(fleet), runner_group };
-        let runner = match self.outside.github.jit_config(&fleet.scope, &config).await {
+        let config = RunnerConfig {
+            scope: fleet.scope.clone(),
+            runner_name: name,
+            labels: labels(fleet),
+            runner_group: fleet.runner_group.clone(),
+        };
+        let runner = match self.outside.github.jit_config(&config).await {
             Ok(runner) => runner,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
-        let outcome = self.create(fleet, name, replaces, &runner, &download).await;
+        let outcome = self.create(fleet, replaces, &runner, &download).await;
         if let Outcome::Failed(_) = outcome
             && let Err(error) = self.outside.github.deregister(&fleet.scope, runner.runner_id).await
         {
@@ -57,13 +61,14 @@ impl Provisioner {
     async fn create(
         &self,
         fleet: &Fleet,
-        name: RunnerName,
         replaces: Option<RunnerName>,
-        runner: &JitRunner,
+        runner: &RunnerRegistration,
         download: &Download,
     ) -> Outcome {
+        let name = runner.runner_name.clone();
         let tags = VmTags {
             pool: fleet.name.clone(),
+            runner_name: name.clone(),
             scope: fleet.scope.clone(),
             created_at: self.outside.now(),
             config_hash: fleet.config_hash().to_owned(),
@@ -84,7 +89,7 @@ impl Provisioner {
             os_disk_size_gb: vm.os_disk_size_gb,
             admin_user: vm.admin_user.clone(),
             identity: vm.identity.clone(),
-            tags: vm.tags.clone().into_iter().chain(tags.to_tags(&name)).collect(),
+            tags: vm.tags.clone().into_iter().chain(tags.to_tags()).collect(),
             custom_data: custom_data(runner, download),
             name: name.clone(),
         };

@@ -148,7 +148,7 @@ impl FleetLoop {
             .map(|(name, under_way)| (name.clone(), under_way.operation.clone()))
             .collect();
         let seen = Snapshot { in_flight, ..seen };
-        self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
+        self.memory = std::mem::take(&mut self.memory).after_seeing(&seen, now);
         let plan = plan(&self.fleet, &seen, &self.memory, now);
         if plan.decision.action != ScalingAction::Maintain && !plan.actions.is_empty() {
             self.memory.last_scaling = Some(now);

@@ -14,6 +14,7 @@ use azlin_fleet::job::Queue;
 use azlin_fleet::names::{PoolName, Scope};
 use azlin_fleet::ports::CallError;
 use azlin_fleet::runner::RunnerInfo;
+use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool, working};
 use azlin_fleet::vm::{ResourceGroup, Vm};
 use tokio::time::Instant;
@@ -28,7 +29,7 @@ struct ScopeView {
     entries: Seen<BTreeMap<String, Vec<Arc<RunnerInfo>>>>,
 }
 
-type VmView = Seen<BTreeMap<PoolName, Vec<Arc<Vm>>>>;
+type VmView = Seen<BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>>>;
 
 /// The eyes of all fleets.
 pub struct Observer {

@@ -26,7 +26,7 @@ pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, pol
     let each = fleets.iter().map(|fleet| async {
         let seen = observer.observe(fleet, true).await;
         let now = outside.now();
-        let memory = state.load(&fleet.name).after_seeing(fleet, &seen, now);
+        let memory = state.load(&fleet.name).after_seeing(&seen, now);
         Planned { fleet: fleet.name.clone(), plan: plan(fleet, &seen, &memory, now), trouble: seen.trouble() }
     });
     futures::future::join_all(each).await

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::config::Fleet;
 use crate::ports::Download;
-use crate::runner::JitRunner;
+use crate::runner::RunnerRegistration;
 
 /// The account that jobs run as. It is not root and has no password.
 const USER: &str = "runner";
@@ -18,7 +18,7 @@ const HOME: &str = "/opt/actions-runner";
 const JIT_FILE: &str = "/var/lib/azlin-runner/jitconfig";
 
 /// The custom data for one runner, as text.
-pub fn custom_data(runner: &JitRunner, download: &Download) -> SecretString {
+pub fn custom_data(runner: &RunnerRegistration, download: &Download) -> SecretString {
     // JSON is YAML, and needs no second way of quoting.
     let config = json!({
         "users": ["default", {"name": USER, "shell": "/bin/bash", "lock_passwd": true, "system": true}],
@@ -91,10 +91,13 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::runner::RunnerId;
+    use crate::runner_name::RunnerName;
 
     fn sample() -> String {
-        let runner = JitRunner {
+        let pool = "ci".parse().expect("valid");
+        let runner = RunnerRegistration {
             runner_id: RunnerId(1),
+            runner_name: RunnerName::new(&pool, crate::testing::at(0), 1),
             encoded_jit_config: SecretString::from("SECRETBLOB".to_owned()),
         };
         let download = Download {

@@ -3,13 +3,12 @@
 //! Convenient, never needed: the truth is in Azure and GitHub. Without it a cooldown begins anew,
 //! a runner's offline time is counted from now, and a start that failed is tried without waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Fleet;
 use crate::plan::{Action, Outcome};
 use crate::runner::{DrainReason, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
@@ -92,39 +91,38 @@ impl Failures {
 impl Memory {
     /// Takes in what was seen, before a plan is made of it.
     #[must_use]
-    pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> Memory {
+    pub fn after_seeing(mut self, seen: &Snapshot, now: Timestamp) -> Memory {
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
-        let mut listed = BTreeSet::new();
-        for vm in vms {
-            if let Some(name) = RunnerName::of_vm(&fleet.name, &vm.name) {
-                self.runners.entry(name.clone()).or_default().vm_seen = true;
-                listed.insert(name);
-            }
+        for name in vms.keys() {
+            self.of(name).vm_seen = true;
         }
-        for entry in entries {
-            if let Some(name) = RunnerName::of_pool(&fleet.name, &entry.runner_name) {
-                let came_online = self.runners.entry(name.clone()).or_default().see(entry, now);
-                if came_online {
-                    self.failures = Failures::default();
-                }
-                listed.insert(name);
+        for (name, entry) in entries {
+            if self.of(name).see(entry, now) {
+                self.failures = Failures::default();
             }
         }
         self.runners.retain(|name, remembered| {
-            listed.contains(name) || seen.in_flight.contains_key(name) || remembered.is_recent(now)
+            remembered.is_recent(now)
+                || vms.contains_key(name)
+                || entries.contains_key(name)
+                || seen.in_flight.contains_key(name)
         });
         self
+    }
+
+    fn of(&mut self, name: &RunnerName) -> &mut Remembered {
+        self.runners.entry(name.clone()).or_default()
     }
 
     /// Takes in how an action went.
     pub fn record(&mut self, action: &Action, outcome: &Outcome, now: Timestamp) {
         match (action, outcome) {
             (Action::Provision { .. }, Outcome::Started(name) | Outcome::Unclear(name, _)) => {
-                self.runners.entry(name.clone()).or_default().asked_for = Some(now);
+                self.of(name).asked_for = Some(now);
             }
             (Action::Provision { .. }, Outcome::Failed(why)) => self.failures.add(why, now),
             (Action::Destroy(destroy), Outcome::Removed) => {
-                let remembered = self.runners.entry(destroy.runner.clone()).or_default();
+                let remembered = self.of(&destroy.runner);
                 remembered.removal_asked = Some(now);
                 let failed_to_start = match &destroy.why {
                     DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,

@@ -20,6 +20,8 @@ struct Scene {
     fleet: Fleet,
     seen: Snapshot,
     memory: Memory,
+    /// The VM that was added last.
+    last_vm: Option<RunnerName>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,12 +36,12 @@ impl Scene {
     fn new(scaling: &str) -> Self {
         let seen = Snapshot {
             demand: Ok(Demand::none(at(NOW))),
-            entries: Ok(Vec::new()),
-            vms: Ok(Vec::new()),
+            entries: Ok(BTreeMap::new()),
+            vms: Ok(BTreeMap::new()),
             working: BTreeSet::new(),
             in_flight: BTreeMap::new(),
         };
-        Scene { fleet: fleet("ci", scaling), seen, memory: Memory::default() }
+        Scene { fleet: fleet("ci", scaling), seen, memory: Memory::default(), last_vm: None }
     }
 
     fn name(&self, number: u32, age: i64) -> RunnerName {
@@ -67,21 +69,18 @@ impl Scene {
     fn vm(mut self, number: u32, age: i64, provisioning: ProvisioningState, power: PowerState) -> Self {
         let tags = VmTags {
             pool: self.fleet.name.clone(),
+            runner_name: self.name(number, age),
             scope: self.fleet.scope.clone(),
             created_at: at(NOW - age),
             config_hash: self.fleet.config_hash().to_owned(),
             runner_id: Some(RunnerId(u64::from(number))),
             replaces: None,
         };
-        let (name, group) = (self.name(number, age).to_string(), self.fleet.vm.group.clone());
-        self.vms().push(Arc::new(Vm {
-            name,
-            group,
-            size: "Standard_D4s_v5".to_owned(),
-            provisioning,
-            power,
-            tags,
-        }));
+        let (name, group) = (self.name(number, age), self.fleet.vm.group.clone());
+        let (size, called) = ("Standard_D4s_v5".to_owned(), name.to_string());
+        let vm = Arc::new(Vm { name: called, group, size, provisioning, power, tags });
+        self.last_vm = Some(name.clone());
+        self.vms().insert(name, vm);
         self
     }
 
@@ -96,17 +95,19 @@ impl Scene {
             labels: vec![],
         };
         if entry != Entry::Absent {
-            self.seen.entries.as_mut().expect("set above").push(Arc::new(info));
+            let name = self.name(number, age);
+            self.seen.entries.as_mut().expect("set above").insert(name, Arc::new(info));
         }
         self
     }
 
-    fn vms(&mut self) -> &mut Vec<Arc<Vm>> {
+    fn vms(&mut self) -> &mut BTreeMap<RunnerName, Arc<Vm>> {
         self.seen.vms.as_mut().expect("a scene's list is readable until it is made unreadable")
     }
 
     fn last_vm(mut self, change: impl FnOnce(&mut Vm)) -> Self {
-        change(Arc::make_mut(self.vms().last_mut().expect("a VM was added")));
+        let last = self.last_vm.clone().expect("a VM was added");
+        change(Arc::make_mut(self.vms().get_mut(&last).expect("it is there")));
         self
     }
 
@@ -344,7 +345,7 @@ fn starts_that_fail_are_tried_less_and_less_often() {
 fn a_runner_that_comes_online_ends_the_backoff() {
     let mut scene = Scene::new("").runner(1, 60, Idle);
     scene.memory.failures = crate::memory::Failures { count: 5, last: Some(at(NOW)), why: "x".to_owned() };
-    let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    let memory = scene.memory.clone().after_seeing(&scene.seen, at(NOW));
     assert_eq!(memory.failures, crate::memory::Failures::default());
 }
 
@@ -424,13 +425,13 @@ proptest! {
         for action in &plan.actions {
             let Action::Destroy(destroy) = action else { continue };
             let name = destroy.runner.as_str();
-            let is_busy = entries.iter().any(|entry| entry.runner_name == name && entry.busy);
+            let is_busy = entries.get(&destroy.runner).is_some_and(|entry| entry.busy);
             prop_assert!(!is_busy, "{name} runs a job");
             prop_assert!(scene.seen.entries.is_ok() && scene.seen.vms.is_ok());
             prop_assert!(!destroy.reason.is_empty());
             prop_assert!(removed.insert(name), "{name} twice");
             prop_assert!(!scene.seen.in_flight.contains_key(&destroy.runner));
-            let is_listed = entries.iter().any(|entry| entry.runner_name == name);
+            let is_listed = entries.contains_key(&destroy.runner);
             prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed);
         }
         prop_assert_eq!(&plan, &scene.plan(), "the same again");
@@ -438,7 +439,7 @@ proptest! {
 
     #[test]
     fn memory_lost_is_nothing_lost(scene in any_scene()) {
-        let forgetful = Scene { memory: Memory::default(), fleet: scene.fleet.clone(), seen: scene.seen.clone() };
+        let forgetful = Scene { memory: Memory::default(), fleet: scene.fleet.clone(), seen: scene.seen.clone(), last_vm: None };
         let vms = scene.seen.vms.clone().unwrap_or_default();
         let starts = forgetful.plan().actions.iter().filter(|action| matches!(action, Action::Provision { .. })).count();
         prop_assert!(starts == 0 || vms.len() + starts <= scene.fleet.scaling.max_runners as usize);
@@ -450,5 +451,5 @@ fn nothing_is_left_to_remember_of_a_runner_that_is_gone() {
     let long_ago =
         |known: &mut crate::memory::Remembered| known.asked_for = Some(at(NOW) - Duration::from_secs(900));
     let scene = Scene::new("").remember(1, 900, long_ago);
-    assert!(scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW)).runners.is_empty());
+    assert!(scene.memory.clone().after_seeing(&scene.seen, at(NOW)).runners.is_empty());
 }

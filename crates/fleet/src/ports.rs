@@ -9,7 +9,9 @@ use async_trait::async_trait;
 
 use crate::job::Queue;
 use crate::names::{RepoSlug, Scope};
-use crate::runner::{Deregistration, JitRunner, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo};
+use crate::runner::{
+    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
+};
 use crate::vm::{ResourceGroup, Vm, VmSpec};
 
 /// What a caller does differently about a failed call.
@@ -97,7 +99,7 @@ pub trait GitHub: Send + Sync {
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError>;
 
     /// Makes an ephemeral runner's entry. [`Trouble::NameTaken`] when the name is in use.
-    async fn jit_config(&self, scope: &Scope, config: &RunnerConfig) -> Result<JitRunner, RunnerError>;
+    async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError>;
 
     /// Removes a runner's entry unless it runs a job.
     async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError>;

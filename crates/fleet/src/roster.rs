@@ -24,8 +24,8 @@ const ENTRY_GRACE: Duration = Duration::from_secs(180);
 
 /// Both lists, read whole, and what is under way.
 pub(crate) struct World<'a> {
-    pub(crate) entries: &'a [Arc<RunnerInfo>],
-    pub(crate) vms: &'a [Arc<Vm>],
+    pub(crate) entries: &'a BTreeMap<RunnerName, Arc<RunnerInfo>>,
+    pub(crate) vms: &'a BTreeMap<RunnerName, Arc<Vm>>,
     pub(crate) working: &'a BTreeSet<String>,
     pub(crate) in_flight: &'a BTreeMap<RunnerName, Operation>,
 }
@@ -37,15 +37,9 @@ pub(crate) fn roster(
     memory: &Memory,
     now: Timestamp,
 ) -> Vec<EphemeralRunner> {
-    let vms: BTreeMap<RunnerName, &Arc<Vm>> =
-        world.vms.iter().filter_map(|vm| Some((RunnerName::of_vm(&fleet.name, &vm.name)?, vm))).collect();
-    let entries: BTreeMap<RunnerName, &Arc<RunnerInfo>> = world
-        .entries
-        .iter()
-        .filter_map(|entry| Some((RunnerName::of_pool(&fleet.name, &entry.runner_name)?, entry)))
-        .collect();
+    let World { vms, entries, in_flight, working } = world;
     let names: BTreeSet<&RunnerName> =
-        vms.keys().chain(entries.keys()).chain(world.in_flight.keys()).chain(memory.runners.keys()).collect();
+        vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(memory.runners.keys()).collect();
     let unknown = Remembered::default();
     names
         .into_iter()
@@ -53,10 +47,10 @@ pub(crate) fn roster(
             let sight = Sight {
                 fleet,
                 name,
-                vm: vms.get(name).copied(),
-                entry: entries.get(name).copied(),
-                working: world.working.contains(name.as_str()),
-                operation: world.in_flight.get(name),
+                vm: vms.get(name),
+                entry: entries.get(name),
+                working: working.contains(name.as_str()),
+                operation: in_flight.get(name),
                 memory: memory.runners.get(name).unwrap_or(&unknown),
                 now,
             };

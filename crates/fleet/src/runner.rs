@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::names::Label;
+use crate::names::{Label, Scope};
 use crate::runner_name::RunnerName;
 use crate::vm::Vm;
 
@@ -49,6 +49,8 @@ pub struct RunnerInfo {
 /// What a runner is registered as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerConfig {
+    /// Where: a repository, an organisation or an enterprise.
+    pub scope: Scope,
     /// The name, which its VM bears too.
     pub runner_name: RunnerName,
     /// The fleet's labels and the implicit ones.
@@ -66,11 +68,14 @@ pub struct RegistrationToken {
     pub expires_at: Timestamp,
 }
 
-/// A runner's entry made ahead of its VM, and what the VM needs to become that runner.
+/// A runner that is registered ahead of its VM, and what the VM needs to become it. A JIT
+/// configuration takes the place of a registration token, and has no end of its own.
 #[derive(Debug, Clone)]
-pub struct JitRunner {
+pub struct RunnerRegistration {
     /// GitHub's number.
     pub runner_id: RunnerId,
+    /// The name, which its VM bears too.
+    pub runner_name: RunnerName,
     /// What `run.sh --jitconfig` takes.
     pub encoded_jit_config: SecretString,
 }

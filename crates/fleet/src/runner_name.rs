@@ -33,12 +33,7 @@ impl RunnerName {
         RunnerName(format!("{}-{body}{first}{second}", prefix(pool)).into())
     }
 
-    /// Reads the name of a VM, whose case Azure does not promise to keep.
-    pub fn of_vm(pool: &PoolName, name: &str) -> Option<Self> {
-        Self::of_pool(pool, name).or_else(|| Self::of_pool(pool, &name.to_ascii_lowercase()))
-    }
-
-    /// Reads a name found at GitHub; `None` when this pool did not make it.
+    /// Reads a name found at GitHub or in a tag; `None` when this pool did not make it.
     pub fn of_pool(pool: &PoolName, name: &str) -> Option<Self> {
         let (head, suffix) = name.rsplit_once('-')?;
         if suffix.len() != SUFFIX || !suffix.is_ascii() || !head.chars().eq(prefix_letters(pool)) {

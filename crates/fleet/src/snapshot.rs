@@ -22,9 +22,9 @@ pub struct Snapshot {
     /// Its jobs.
     pub demand: Seen<Demand>,
     /// GitHub's entries of its runners.
-    pub entries: Seen<Vec<Arc<RunnerInfo>>>,
+    pub entries: Seen<BTreeMap<RunnerName, Arc<RunnerInfo>>>,
     /// Its VMs.
-    pub vms: Seen<Vec<Arc<Vm>>>,
+    pub vms: Seen<BTreeMap<RunnerName, Arc<Vm>>>,
     /// Names of runners that a running job says it runs on.
     pub working: BTreeSet<String>,
     /// What the daemon is doing with its runners this moment.
@@ -70,21 +70,26 @@ pub fn entries_by_prefix(entries: Vec<RunnerInfo>) -> BTreeMap<String, Vec<Arc<R
 }
 
 /// The entries that the fleet's own names mark as its own.
-pub fn entries_of(fleet: &Fleet, shared: &BTreeMap<String, Vec<Arc<RunnerInfo>>>) -> Vec<Arc<RunnerInfo>> {
-    let candidates = shared.get(&runner_name::prefix(&fleet.name));
-    let is_ours = |entry: &&Arc<RunnerInfo>| RunnerName::of_pool(&fleet.name, &entry.runner_name).is_some();
-    candidates.into_iter().flatten().filter(is_ours).cloned().collect()
+pub fn entries_of(
+    fleet: &Fleet,
+    shared: &BTreeMap<String, Vec<Arc<RunnerInfo>>>,
+) -> BTreeMap<RunnerName, Arc<RunnerInfo>> {
+    let candidates = shared.get(&runner_name::prefix(&fleet.name)).into_iter().flatten();
+    let named = |entry: &Arc<RunnerInfo>| {
+        Some((RunnerName::of_pool(&fleet.name, &entry.runner_name)?, Arc::clone(entry)))
+    };
+    candidates.filter_map(named).collect()
 }
 
 /// VMs by the fleet that their tags name.
-pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, Vec<Arc<Vm>>> {
-    let mut shared = BTreeMap::<PoolName, Vec<Arc<Vm>>>::new();
+pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>> {
+    let mut shared = BTreeMap::<PoolName, BTreeMap<RunnerName, Arc<Vm>>>::new();
     for vm in vms {
-        let vm = Arc::new(vm);
-        match shared.get_mut(&vm.tags.pool) {
-            Some(vms) => vms.push(vm),
-            None => drop(shared.insert(vm.tags.pool.clone(), vec![vm])),
-        }
+        let own = match shared.get_mut(&vm.tags.pool) {
+            Some(own) => own,
+            None => shared.entry(vm.tags.pool.clone()).or_default(),
+        };
+        own.insert(vm.tags.runner_name.clone(), Arc::new(vm));
     }
     shared
 }

@@ -74,6 +74,8 @@ pub struct Vm {
 pub struct VmTags {
     /// The fleet that made it.
     pub pool: PoolName,
+    /// The runner on it, which bears its name.
+    pub runner_name: RunnerName,
     /// Where its runner is registered.
     pub scope: Scope,
     /// When it was asked for.
@@ -96,13 +98,13 @@ const REPLACES: &str = "azlin-replaces";
 
 impl VmTags {
     /// The tags to create a VM with.
-    pub fn to_tags(&self, name: &RunnerName) -> BTreeMap<String, String> {
+    pub fn to_tags(&self) -> BTreeMap<String, String> {
         let mut tags = BTreeMap::from([
             (POOL.to_owned(), self.pool.to_string()),
             (SCOPE.to_owned(), self.scope.to_string()),
             (CREATED.to_owned(), self.created_at.to_string()),
             (CONFIG.to_owned(), self.config_hash.clone()),
-            (RUNNER.to_owned(), name.to_string()),
+            (RUNNER.to_owned(), self.runner_name.to_string()),
         ]);
         if let Some(id) = self.runner_id {
             tags.insert(RUNNER_ID.to_owned(), id.to_string());
@@ -121,8 +123,8 @@ impl VmTags {
         if !runner.eq_ignore_ascii_case(name) {
             return None;
         }
-        RunnerName::of_pool(&pool, runner)?;
         Some(VmTags {
+            runner_name: RunnerName::of_pool(&pool, runner)?,
             scope: tags.get(SCOPE)?.parse().ok()?,
             created_at: tags.get(CREATED)?.parse().ok()?,
             config_hash: tags.get(CONFIG).cloned().unwrap_or_default(),
@@ -197,31 +199,37 @@ pub struct Spot {
 mod tests {
     use super::*;
 
-    fn tags() -> (RunnerName, VmTags) {
+    fn tags() -> VmTags {
         let pool: PoolName = "ci".parse().expect("valid");
         let at: Timestamp = "2026-01-02T03:04:05Z".parse().expect("valid");
-        let tags = VmTags {
-            pool: pool.clone(),
+        VmTags {
+            runner_name: RunnerName::new(&pool, at, 1),
+            pool,
             scope: "repo:o/r".parse().expect("valid"),
             created_at: at,
             config_hash: "abc".to_owned(),
             runner_id: Some(RunnerId(7)),
             replaces: None,
-        };
-        (RunnerName::new(&pool, at, 1), tags)
+        }
     }
 
     #[test]
     fn tags_read_what_they_write() {
-        let (name, tags) = tags();
-        assert_eq!(VmTags::of(name.as_str(), &tags.to_tags(&name)), Some(tags));
+        let tags = tags();
+        let name = tags.runner_name.to_string();
+        assert_eq!(VmTags::of(&name, &tags.to_tags()), Some(tags.clone()));
+        assert_eq!(
+            VmTags::of(&name.to_uppercase(), &tags.to_tags()),
+            Some(tags),
+            "Azure may change its case"
+        );
     }
 
     #[test]
     fn a_vm_that_only_carries_our_pool_tag_is_not_ours() {
-        let (name, tags) = tags();
-        assert_eq!(VmTags::of("somebody-elses", &tags.to_tags(&name)), None);
+        let tags = tags();
+        assert_eq!(VmTags::of("somebody-elses", &tags.to_tags()), None);
         let pool_only = BTreeMap::from([(POOL.to_owned(), "ci".to_owned())]);
-        assert_eq!(VmTags::of(name.as_str(), &pool_only), None);
+        assert_eq!(VmTags::of(tags.runner_name.as_str(), &pool_only), None);
     }
 }

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use azlin_fleet::job::Queue;
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
-use azlin_fleet::runner::{Deregistration, JitRunner, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo};
+use azlin_fleet::runner::{
+    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
+};
 use url::Url;
 
 use crate::api_url::{ApiUrl, ApiUrlError};
@@ -99,8 +101,8 @@ impl GitHub for GitHubClient {
         runners::registration_token(&self.http, scope).await.map_err(RunnerError::RegistrationToken)
     }
 
-    async fn jit_config(&self, scope: &Scope, config: &RunnerConfig) -> Result<JitRunner, RunnerError> {
-        runners::jit_config(&self.http, &self.groups, scope, config).await.map_err(RunnerError::Registration)
+    async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError> {
+        runners::jit_config(&self.http, &self.groups, config).await.map_err(RunnerError::Registration)
     }
 
     async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError> {

@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{CallError, Download, Trouble};
-use azlin_fleet::runner::{Deregistration, JitRunner, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo};
+use azlin_fleet::runner::{
+    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
+};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -66,9 +68,9 @@ pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<Reg
 pub(crate) async fn jit_config(
     http: &Http,
     groups: &Groups,
-    scope: &Scope,
     config: &RunnerConfig,
-) -> Result<JitRunner, CallError> {
+) -> Result<RunnerRegistration, CallError> {
+    let scope = &config.scope;
     let group = groups.id(http, scope, config.runner_group.as_deref()).await?;
     let mut call = call(http, scope, Method::POST, "runners/generate-jitconfig", Effect::Makes)?;
     call.body = Some(jit_request(config, group));
@@ -78,8 +80,9 @@ pub(crate) async fn jit_config(
         groups.forget(scope);
     }
     let made: wire::JitConfig = http.read(&call, http.success(&call, &answer)?)?;
-    Ok(JitRunner {
+    Ok(RunnerRegistration {
         runner_id: RunnerId(made.runner.id),
+        runner_name: config.runner_name.clone(),
         encoded_jit_config: SecretString::from(made.encoded_jit_config),
     })
 }

@@ -41,7 +41,12 @@ fn scope() -> Scope {
 
 fn config(number: u32) -> RunnerConfig {
     let name = RunnerName::new(&"ci".parse().expect("valid"), Timestamp::UNIX_EPOCH, number);
-    RunnerConfig { runner_name: name, labels: vec!["docker".parse().expect("valid")], runner_group: None }
+    RunnerConfig {
+        scope: scope(),
+        runner_name: name,
+        labels: vec!["docker".parse().expect("valid")],
+        runner_group: None,
+    }
 }
 
 fn submit(served: &Served, runs: usize, jobs: usize) {
@@ -71,9 +76,9 @@ async fn a_queue_of_many_runs_and_pages_is_read_whole_and_cheaply() {
 #[tokio::test]
 async fn a_runner_is_prepared_listed_and_removed() {
     let (_served, github) = world("repositories = ['o/r']").await;
-    let made = github.jit_config(&scope(), &config(1)).await.expect("a configuration");
+    let made = github.jit_config(&config(1)).await.expect("a configuration");
     assert!(!made.encoded_jit_config.expose_secret().is_empty());
-    let again = github.jit_config(&scope(), &config(1)).await.expect_err("the name is taken");
+    let again = github.jit_config(&config(1)).await.expect_err("the name is taken");
     assert_eq!(again.call().trouble, Trouble::NameTaken);
 
     let list = github.runners(&scope()).await.expect("a list");
@@ -98,8 +103,9 @@ async fn more_than_two_pages_of_runners_of_an_organisation_in_a_group() {
     let (_served, github) = world("repositories = ['o/r']").await;
     let org: Scope = "org:o".parse().expect("valid");
     for number in 0..215 {
-        let config = RunnerConfig { runner_group: Some("Builders".to_owned()), ..config(number) };
-        github.jit_config(&org, &config).await.expect("a configuration");
+        let group = Some("Builders".to_owned());
+        let config = RunnerConfig { scope: org.clone(), runner_group: group, ..config(number) };
+        github.jit_config(&config).await.expect("a configuration");
     }
     assert_eq!(github.runners(&org).await.expect("a list").len(), 215);
 }
@@ -142,7 +148,7 @@ async fn faults_on_kept_connections_are_not_seen() {
 async fn a_configuration_whose_answer_is_lost_is_made_once_and_its_outcome_is_unknown() {
     let fault = "[[faults]]\nwhat = 'lost_answer'\nmethod = 'POST'\ntimes = 1\n";
     let (_served, github) = world(&format!("repositories = ['o/r']\n{fault}")).await;
-    let error = github.jit_config(&scope(), &config(1)).await.expect_err("no answer");
+    let error = github.jit_config(&config(1)).await.expect_err("no answer");
     assert_eq!(error.call().trouble, Trouble::OutcomeUnknown);
     assert_eq!(github.runners(&scope()).await.expect("a list").len(), 1);
 }

@@ -9,7 +9,7 @@ use crate::{SUBSCRIPTION, arm_requests, azure, group, name, refusal, spec, vm};
 
 fn tags(number: u32) -> Value {
     let ours = VmTags::of(name(7).as_str(), &spec().tags).expect("our tags");
-    json!(ours.to_tags(&name(number)))
+    json!(VmTags { runner_name: name(number), ..ours }.to_tags())
 }
 
 fn is_status_only(request: &Request) -> bool {

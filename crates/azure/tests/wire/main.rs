@@ -69,6 +69,7 @@ fn name(number: u32) -> RunnerName {
 
 fn spec() -> VmSpec {
     let tags = VmTags {
+        runner_name: name(7),
         pool: "ci".parse().expect("valid"),
         scope: "repo:o/r".parse().expect("valid"),
         created_at: "2026-01-02T03:04:05Z".parse().expect("a time"),
@@ -90,7 +91,7 @@ fn spec() -> VmSpec {
         os_disk_size_gb: None,
         admin_user: "azlin".to_owned(),
         identity: Vec::new(),
-        tags: tags.to_tags(&name(7)),
+        tags: tags.to_tags(),
         custom_data: SecretString::from("#cloud-config with a JIT configuration"),
     }
 }

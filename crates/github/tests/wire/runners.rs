@@ -1,6 +1,5 @@
 //! Runners: whole lists, and what each answer to a change means.
 
-use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId, RunnerStatus};
 use azlin_fleet::runner_name::RunnerName;
@@ -132,9 +131,10 @@ async fn tokens_and_downloads() {
     assert_eq!(downloads[0].sha256.as_deref(), Some("abc"));
 }
 
-fn config(group: Option<&str>) -> RunnerConfig {
+fn config(scope: &str, group: Option<&str>) -> RunnerConfig {
     let at = "2026-01-02T03:04:05Z".parse().expect("a time");
     RunnerConfig {
+        scope: scope.parse().expect("a scope"),
         runner_name: RunnerName::new(&"ci".parse().expect("valid"), at, 7),
         labels: vec!["linux".parse().expect("valid")],
         runner_group: group.map(str::to_owned),
@@ -158,9 +158,8 @@ async fn a_jit_configuration_is_asked_for_in_the_right_group() {
             _ => jit(),
         })
         .await;
-        let scope: Scope = scope.parse().expect("a scope");
         for _ in 0..2 {
-            let made = github.jit_config(&scope, &config(group)).await.expect("a configuration");
+            let made = github.jit_config(&config(scope, group)).await.expect("a configuration");
             assert_eq!(made.runner_id, RunnerId(23));
             assert_eq!(made.encoded_jit_config.expose_secret(), "abc123==");
         }
@@ -181,7 +180,7 @@ async fn a_group_that_is_not_there_is_named_with_those_that_are() {
         json(200, json!({"total_count": 1, "runner_groups": [{"id": 1, "name": "Default", "default": true}]}))
     })
     .await;
-    let error = github.jit_config(&"org:o".parse().expect("valid"), &config(Some("big"))).await;
+    let error = github.jit_config(&config("org:o", Some("big"))).await;
     let error = error.expect_err("no such group");
     assert_eq!(
         error.to_string(),
@@ -202,7 +201,7 @@ async fn making_a_runner_is_not_repeated_when_the_outcome_is_unknown() {
         let silent = matches!(reply, Reply::Silence);
         let answer = move |_: &Request, _| reply.clone();
         let (server, github) = if silent { hasty(answer).await } else { github(answer).await };
-        let error = github.jit_config(&scope(), &config(None)).await.expect_err(situation);
+        let error = github.jit_config(&config("repo:o/r", None)).await.expect_err(situation);
         assert_eq!(error.call().trouble, expected, "{situation}: {error}");
         assert_eq!(server.requests().len(), 1, "{situation}");
     }

@@ -7,7 +7,7 @@ use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{
-    Deregistration, JitRunner, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerStatus,
+    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration, RunnerStatus,
 };
 use secrecy::SecretString;
 
@@ -115,12 +115,14 @@ impl GitHub for InProcess {
         made.await.map_err(RunnerError::RegistrationToken)
     }
 
-    async fn jit_config(&self, scope: &Scope, config: &RunnerConfig) -> Result<JitRunner, RunnerError> {
+    async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError> {
+        let scope = &config.scope;
         let labels = config.labels.iter().map(ToString::to_string).collect();
         let made = self.call(on(scope, "POST", "runners/generate-jitconfig", None), |world, _| {
             known(world, scope)?;
             match world.jit_config(scope, config.runner_name.as_str(), 1, labels) {
-                Ok((runner, jit)) => Ok(JitRunner {
+                Ok((runner, jit)) => Ok(RunnerRegistration {
+                    runner_name: config.runner_name.clone(),
                     runner_id: RunnerId(runner.id),
                     encoded_jit_config: SecretString::from(jit),
                 }),

@@ -29,7 +29,12 @@ fn name() -> RunnerName {
 }
 
 fn config() -> RunnerConfig {
-    RunnerConfig { runner_name: name(), labels: vec!["docker".parse().expect("valid")], runner_group: None }
+    RunnerConfig {
+        scope: scope(),
+        runner_name: name(),
+        labels: vec!["docker".parse().expect("valid")],
+        runner_group: None,
+    }
 }
 
 fn spec(pool: &str) -> VmSpec {
@@ -71,7 +76,12 @@ async fn what_does_not_exist_is_not_found_and_not_empty() {
     let troubles = [
         cloud.queue(&"o/other".parse().expect("valid")).await.expect_err("no repository").trouble,
         cloud.runners(&nowhere).await.expect_err("no repository").trouble,
-        cloud.jit_config(&nowhere, &config()).await.expect_err("no repository").call().trouble,
+        cloud
+            .jit_config(&RunnerConfig { scope: nowhere.clone(), ..config() })
+            .await
+            .expect_err("no repository")
+            .call()
+            .trouble,
         cloud.runners(&"org:nobody".parse().expect("valid")).await.expect_err("no account").trouble,
     ];
     assert_eq!(troubles, [Trouble::NotFound; 4]);
@@ -92,7 +102,7 @@ async fn a_refusal_means_what_it_means_over_the_wire() {
     ] {
         let (_world, cloud) = cloud(&format!("[[faults]]\nwhat = {what}\nside = 'github'\n"));
         assert_eq!(cloud.runners(&scope()).await.expect_err(what).trouble, on_read, "{what}");
-        let changed = cloud.jit_config(&scope(), &config()).await.expect_err(what);
+        let changed = cloud.jit_config(&config()).await.expect_err(what);
         assert_eq!(changed.call().trouble, on_change, "{what}");
     }
     let (_world, cloud) = cloud("[[faults]]\nwhat = { status = 503 }\nside = 'azure'\n");
