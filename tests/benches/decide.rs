@@ -50,6 +50,7 @@ fn world(count: u32) -> World {
             let tags = VmTags {
                 pool: fleet.name.clone(),
                 runner_name: name.clone(),
+                github: fleet.github.clone(),
                 scope: fleet.scope.clone(),
                 created_at,
                 config_hash: fleet.config_hash().to_owned(),
@@ -82,7 +83,7 @@ fn world(count: u32) -> World {
             created_at,
             runner_name: (id < 5).then(|| names[id as usize].to_string()),
         };
-        queues.push(Queue { jobs: (0..u64::from(EACH)).map(job).collect(), missing: Vec::new() });
+        queues.push(Queue { jobs: (0..u64::from(EACH)).map(job).collect(), ..Queue::default() });
         fleets.push(fleet);
     }
     let memories = fleets.iter().map(|_| Memory::default()).collect();
@@ -117,7 +118,7 @@ fn decide(world: &mut World, shared: Shared) -> usize {
             working: working(&world.queues[number]),
             in_flight: BTreeMap::new(),
         };
-        let memory = std::mem::take(&mut world.memories[number]).after_seeing(&seen, now());
+        let memory = std::mem::take(&mut world.memories[number]).after_seeing(fleet, &seen, now());
         actions += plan(fleet, &seen, &memory, now()).actions.len();
         world.memories[number] = memory;
     }

@@ -99,7 +99,7 @@ fn in_words(action: ScalingAction) -> &'static str {
 fn as_json(planned: &[Planned]) -> Value {
     let fleets = planned.iter().map(|Planned { fleet, plan, trouble }| {
         let actions = plan.actions.iter().map(|action| match action {
-            Action::Provision { replaces, reason } => {
+            Action::Provision { replaces, reason, .. } => {
                 json!({"action": "provision", "replaces": replaces, "reason": reason})
             }
             Action::Destroy(destroy) => {

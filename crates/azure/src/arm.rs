@@ -183,9 +183,15 @@ fn subscription(url: &Url) -> String {
     url.path_segments().and_then(|mut segments| segments.nth(1)).unwrap_or_default().to_ascii_lowercase()
 }
 
+/// The longest wait that is believed: what is longer comes from something that is not Azure.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// Azure tells seconds, and at times milliseconds.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let ms = ["retry-after-ms", "x-ms-retry-after-ms"].into_iter().find_map(number);
-    ms.map(Duration::from_millis).or_else(|| number(header::RETRY_AFTER.as_str()).map(Duration::from_secs))
+    let wait = ms
+        .map(Duration::from_millis)
+        .or_else(|| number(header::RETRY_AFTER.as_str()).map(Duration::from_secs));
+    wait.map(|wait| wait.min(LONGEST_WAIT))
 }

@@ -9,7 +9,7 @@ use azure_core_1::credentials::{AccessToken, Secret, TokenCredential};
 use azure_core_1::error::ErrorKind;
 use azure_core_1::time::OffsetDateTime;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::credential::CredentialKind;
 use crate::redact;
@@ -27,7 +27,14 @@ pub(crate) struct Bearer {
     request_timeout: Duration,
     /// azure_identity keeps tokens of its own, save the Azure CLI's, which takes a second to run.
     /// Locked while a token is asked for, so that one is.
-    kept: Mutex<Option<AccessToken>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    token: Option<AccessToken>,
+    /// The last failure, and when it was known: it is the answer to all who waited for it.
+    failure: Option<(Instant, CallError)>,
 }
 
 impl fmt::Debug for Bearer {
@@ -43,23 +50,28 @@ impl Bearer {
         scope: String,
         request_timeout: Duration,
     ) -> Self {
-        Bearer { kind, credential, scope, request_timeout, kept: Mutex::new(None) }
+        Bearer { kind, credential, scope, request_timeout, kept: Mutex::default() }
     }
 
     pub(crate) async fn token(&self) -> Result<Secret, CallError> {
+        let came = Instant::now();
         let mut kept = self.kept.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| lasts(token, RENEW_BEFORE)) {
+        if let Some(token) = kept.token.as_ref().filter(|token| lasts(token, RENEW_BEFORE)) {
             return Ok(token.token.clone());
         }
-        match self.ask().await {
-            Ok(token) => Ok(kept.insert(token).token.clone()),
-            Err(error) => match kept.as_ref().filter(|token| lasts(token, USE_UNTIL)) {
-                Some(token) => {
-                    tracing::warn!(credential = %self.kind, error = %error, "Azure token not renewed, the old one is still good");
-                    Ok(token.token.clone())
+        let failure = match &kept.failure {
+            Some((known, error)) if *known >= came => error.clone(),
+            _ => match self.ask().await {
+                Ok(token) => return Ok(kept.token.insert(token).token.clone()),
+                Err(error) => {
+                    tracing::debug!(credential = %self.kind, error = %error, "no new Azure token");
+                    kept.failure.insert((Instant::now(), error)).1.clone()
                 }
-                None => Err(error),
             },
+        };
+        match kept.token.as_ref().filter(|token| lasts(token, USE_UNTIL)) {
+            Some(token) => Ok(token.token.clone()),
+            None => Err(failure),
         }
     }
 

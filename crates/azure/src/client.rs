@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use async_trait::async_trait;
 use azlin_fleet::ports::{Azure, CallError, Trouble};
-use azlin_fleet::vm::{ResourceGroup, Vm, VmSpec};
+use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 use futures::{Stream, StreamExt};
 use url::Url;
 
@@ -21,7 +21,7 @@ use crate::error::{ArmError, Effect, How, SettingsError, call_error};
 use crate::https::Https;
 use crate::model;
 use crate::url_rule;
-use crate::vms::{self, Powers};
+use crate::vms;
 
 /// A list with more pages than this leads in a circle: a subscription has at most 25,000 VMs in a
 /// region.
@@ -66,6 +66,7 @@ impl AzureClient {
         let Settings { resource_manager_url: root, environment, request_timeout, retry_pause } = settings;
         url_rule::check_resource_manager(&root).map_err(|why| {
             let mut shown = root.clone();
+            let _ = shown.set_username("");
             let _ = shown.set_password(None);
             SettingsError::ResourceManagerUrl(shown.to_string(), why)
         })?;
@@ -101,11 +102,8 @@ impl AzureClient {
         all(pages).await
     }
 
-    async fn powers(&self, subscription_id: &str) -> Result<Powers, ArmError> {
-        let pages = self.vms_api(None)?.list_all(subscription_id).status_only("true").into_stream();
-        let mut powers = Powers::default();
-        powers.extend(all(pages).await?);
-        Ok(powers)
+    async fn statuses(&self, subscription_id: &str) -> Result<Vec<VirtualMachine>, ArmError> {
+        all(self.vms_api(None)?.list_all(subscription_id).status_only("true").into_stream()).await
     }
 
     async fn put(&self, spec: &VmSpec, model: VirtualMachine, sealed: Sealed) -> Result<(), ArmError> {
@@ -141,17 +139,20 @@ impl fmt::Debug for AzureClient {
 
 #[async_trait]
 impl Azure for AzureClient {
-    async fn vms(&self, group: &ResourceGroup, power: bool) -> Result<Vec<Vm>, CallError> {
+    async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError> {
         let what = format!("list VMs of {group}");
         check_group(&what, group)?;
-        let failed = |error| call_error(&what, Effect::Reads, &error);
-        let list = self.list(group).await.map_err(failed)?;
-        let powers = if power {
-            self.powers(&group.subscription_id).await.map_err(failed)?
-        } else {
-            Powers::default()
-        };
-        Ok(list.iter().filter_map(|vm| vms::ours(vm, group, &powers)).collect())
+        let list = self.list(group).await;
+        let list = list.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))?;
+        Ok(list.iter().filter_map(|vm| vms::ours(vm, group)).collect())
+    }
+
+    async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {
+        let what = format!("list power states of {subscription_id}");
+        check_name(&what, "subscription", subscription_id)?;
+        let list = self.statuses(subscription_id).await;
+        let list = list.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))?;
+        Ok(vms::power_states(&list))
     }
 
     async fn create(&self, spec: &VmSpec) -> Result<(), CallError> {
@@ -163,7 +164,7 @@ impl Azure for AzureClient {
         let Err(error) = self.put(spec, model, sealed).await else {
             return Ok(());
         };
-        let refused = call_error(&what, Effect::Creates, &error);
+        let refused = call_error(&what, Effect::Creates, self.credential(), &error);
         if refused.trouble != Trouble::NameTaken {
             return Err(refused);
         }
@@ -196,7 +197,7 @@ impl Azure for AzureClient {
         match delete.await {
             Ok(_) => Ok(()),
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
-            Err(error) => Err(call_error(&what, Effect::Deletes, &error)),
+            Err(error) => Err(call_error(&what, Effect::Deletes, self.credential(), &error)),
         }
     }
 }

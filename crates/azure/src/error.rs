@@ -6,7 +6,7 @@ use std::time::Duration;
 use azlin_fleet::ports::{CallError, Trouble};
 use serde::Deserialize;
 
-use crate::credential::CredentialError;
+use crate::credential::{CredentialError, CredentialKind};
 use crate::redact;
 
 /// Why no client could be made.
@@ -86,6 +86,21 @@ impl fmt::Display for ArmError {
 }
 
 impl std::error::Error for ArmError {}
+
+impl ArmError {
+    /// What to do about it where its code or status says more than its kind does.
+    fn advice(&self, kind: CredentialKind) -> Option<&'static str> {
+        let How::Refused(refusal) = &self.how else { return None };
+        match (refusal.code.as_str(), refusal.status) {
+            ("RequestDisallowedByPolicy", _) => Some(
+                "a policy of the subscription forbids it: change the policy, or the fleet's [vm] section",
+            ),
+            ("ScopeLocked", _) => Some("remove the lock on the resource group, or it stays as it is"),
+            (_, 401) => Some(kind.advice()),
+            _ => None,
+        }
+    }
+}
 
 impl Refusal {
     /// Reads an error's body: `{"error": {"code", "message"}}`.
@@ -178,12 +193,12 @@ fn by_status(refusal: &Refusal, unknown: Trouble) -> Trouble {
 }
 
 /// The error that leaves this crate: what was tried, what came back, what to do.
-pub(crate) fn call_error(what: &str, effect: Effect, error: &ArmError) -> CallError {
+pub(crate) fn call_error(what: &str, effect: Effect, kind: CredentialKind, error: &ArmError) -> CallError {
     let trouble = trouble(effect, error);
-    let advice = match trouble {
+    let advice = error.advice(kind).unwrap_or(match trouble {
         Trouble::NotPermitted => {
             "give the daemon's identity the roles Virtual Machine Contributor and Network Contributor on the \
-             resource group, and join on the subnet"
+             resource group, join on the subnet, and reading virtual machines on the subscription"
         }
         Trouble::NotFound => "check subscription_id, resource_group, image and subnet_id",
         Trouble::Invalid => "Azure does not take the request as it is: check the fleet's [vm] section",
@@ -193,7 +208,7 @@ pub(crate) fn call_error(what: &str, effect: Effect, error: &ArmError) -> CallEr
         Trouble::NoQuota => "ask for a higher quota, or use sizes of another family",
         Trouble::Unavailable => "it is tried again later",
         Trouble::OutcomeUnknown => "it may have been carried out; the next tick sees",
-    };
+    });
     match &error.how {
         How::NoToken(error) => CallError::new(trouble, format!("{what}: {}", error.message)),
         How::NoAnswer { was_sent: false, .. } => CallError::new(
@@ -274,12 +289,37 @@ mod tests {
 
     #[test]
     fn a_message_says_what_was_tried_and_what_to_do() {
-        let error =
-            call_error("PUT vm", Effect::Creates, &refused(409, "SkuNotAvailable", "not in\nwesteurope"));
-        assert_eq!(
-            error.message,
-            "PUT vm: 409 SkuNotAvailable \"not in westeurope\"; add another size to sizes, or another zone"
-        );
+        for (status, code, message, expected) in [
+            (
+                409,
+                "SkuNotAvailable",
+                "not in\nwesteurope",
+                "PUT vm: 409 SkuNotAvailable \"not in westeurope\"; add another size to sizes, or another zone",
+            ),
+            (
+                401,
+                "InvalidAuthenticationTokenTenant",
+                "",
+                "PUT vm: 401 InvalidAuthenticationTokenTenant; run `az login` as the user that the daemon runs as",
+            ),
+            (
+                403,
+                "RequestDisallowedByPolicy",
+                "",
+                "PUT vm: 403 RequestDisallowedByPolicy; a policy of the subscription forbids it: change the policy, \
+                 or the fleet's [vm] section",
+            ),
+            (
+                409,
+                "ScopeLocked",
+                "",
+                "PUT vm: 409 ScopeLocked; remove the lock on the resource group, or it stays as it is",
+            ),
+        ] {
+            let refused = refused(status, code, message);
+            let error = call_error("PUT vm", Effect::Creates, CredentialKind::AzureCli, &refused);
+            assert_eq!(error.message, expected);
+        }
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub(crate) const LARGEST_BODY: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Https {
     request_timeout: Duration,
-    local: OnceLock<Result<reqwest::Client, String>>,
-    web: OnceLock<Result<reqwest::Client, String>>,
+    local: OnceLock<reqwest::Client>,
+    web: OnceLock<reqwest::Client>,
 }
 
 impl Https {
@@ -33,23 +33,33 @@ impl Https {
 
     /// The client for a URL, or why there is none.
     pub(crate) fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
-        let made =
-            |made: reqwest::Result<_>| made.map_err(|error| format!("no HTTPS client: {}", cause(error)));
         let builder = || builder(self.request_timeout);
-        let client = if url.scheme() == "https" {
-            self.web.get_or_init(|| made(builder().https_only(true).build()))
+        if url.scheme() == "https" {
+            kept(&self.web, || builder().https_only(true).build())
         } else if url_rule::is_local(url) {
-            self.local.get_or_init(|| made(builder().no_proxy().tls_certs_only([]).build()))
+            kept(&self.local, || builder().no_proxy().tls_certs_only([]).build())
         } else {
             let host = url.origin().ascii_serialization();
-            return Err(format!("{host} is to be reached by plain HTTP, which is not allowed"));
-        };
-        client.as_ref().map_err(Clone::clone)
+            Err(format!("{host} is to be reached by plain HTTP, which is not allowed"))
+        }
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {
         self.request_timeout
     }
+}
+
+/// The client that was made, or a new one: what could not be made is tried again, since the
+/// certificates that it lacked may be there the next time.
+fn kept(
+    place: &OnceLock<reqwest::Client>,
+    make: impl FnOnce() -> reqwest::Result<reqwest::Client>,
+) -> Result<&reqwest::Client, String> {
+    if let Some(client) = place.get() {
+        return Ok(client);
+    }
+    let client = make().map_err(|error| format!("no HTTPS client: {}", cause(error)))?;
+    Ok(place.get_or_init(|| client))
 }
 
 fn builder(request_timeout: Duration) -> reqwest::ClientBuilder {

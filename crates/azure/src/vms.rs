@@ -1,34 +1,33 @@
 //! VMs out of Azure's lists.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::api::compute::models::VirtualMachine;
-use azlin_fleet::vm::{PowerState, ProvisioningState, ResourceGroup, Vm, VmTags};
+use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
 
-/// Power states by the VM's id. Azure writes the ids of one VM in different cases.
-#[derive(Debug, Default)]
-pub(crate) struct Powers(HashMap<String, PowerState>);
-
-impl Powers {
-    pub(crate) fn extend(&mut self, vms: Vec<VirtualMachine>) {
-        for vm in vms {
-            let statuses = vm.properties.and_then(|properties| properties.instance_view);
-            let power =
-                statuses.iter().flat_map(|view| &view.statuses).find_map(|s| power(s.code.as_deref()?));
-            if let (Some(id), Some(power)) = (vm.resource.id, power) {
-                self.0.insert(id.to_ascii_lowercase(), power);
-            }
+/// The power states that a list of statuses tells. Ids are read, since they alone hold the group.
+pub(crate) fn power_states(list: &[VirtualMachine]) -> PowerStates {
+    let mut states = PowerStates::default();
+    for vm in list {
+        let view = vm.properties.as_ref().and_then(|properties| properties.instance_view.as_ref());
+        let power = view.into_iter().flat_map(|view| &view.statuses).find_map(|s| power(s.code.as_deref()?));
+        if let (Some((group, name)), Some(power)) = (vm.resource.id.as_deref().and_then(place), power) {
+            states.insert(group, name, power);
         }
     }
+    states
+}
 
-    fn of(&self, vm: &VirtualMachine) -> PowerState {
-        let id = vm.resource.id.as_deref().unwrap_or_default().to_ascii_lowercase();
-        self.0.get(&id).copied().unwrap_or(PowerState::Unknown)
-    }
+/// Resource group and name out of `/subscriptions/S/resourceGroups/G/providers/…/virtualMachines/N`.
+/// Azure writes the ids of one VM in different cases.
+fn place(id: &str) -> Option<(&str, &str)> {
+    let mut segments = id.trim_start_matches('/').split('/');
+    let group = segments.nth(3)?;
+    Some((group, segments.next_back()?))
 }
 
 /// A VM in the words of the trade; `None` when it does not bear our mark.
-pub(crate) fn ours(vm: &VirtualMachine, group: &ResourceGroup, powers: &Powers) -> Option<Vm> {
+pub(crate) fn ours(vm: &VirtualMachine, group: &ResourceGroup) -> Option<Vm> {
     let name = vm.resource.name.clone()?;
     let tags = VmTags::of(&name, &tags(vm))?;
     let properties = vm.properties.as_ref();
@@ -42,7 +41,7 @@ pub(crate) fn ours(vm: &VirtualMachine, group: &ResourceGroup, powers: &Powers) 
         provisioning: provisioning(
             properties.and_then(|properties| properties.provisioning_state.as_deref()),
         ),
-        power: powers.of(vm),
+        power: PowerState::Unknown,
         tags,
     })
 }
@@ -105,23 +104,29 @@ mod tests {
     }
 
     #[test]
-    fn a_power_state_is_found_by_an_id_in_any_case() {
+    fn power_states_are_read_by_group_and_name_in_any_case() {
         let vm = |id: &str, statuses: serde_json::Value| -> VirtualMachine {
             serde_json::from_value(json!({
                 "id": id, "location": "westeurope", "properties": {"instanceView": {"statuses": statuses}}
             }))
             .expect("a VM")
         };
-        let mut powers = Powers::default();
-        let statuses = json!([{"code": "ProvisioningState/succeeded"}, {"code": "PowerState/running"}]);
-        powers.extend(vec![vm("/subscriptions/S/resourceGroups/CI/vms/A", statuses)]);
-        assert_eq!(
-            powers.of(&vm("/subscriptions/s/resourceGroups/ci/vms/a", json!([]))),
-            PowerState::Running
-        );
-        assert_eq!(
-            powers.of(&vm("/subscriptions/s/resourceGroups/ci/vms/b", json!([]))),
-            PowerState::Unknown
-        );
+        let at = |group: &str, name: &str| {
+            format!(
+                "/subscriptions/S/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{name}"
+            )
+        };
+        let running = json!([{"code": "ProvisioningState/succeeded"}, {"code": "PowerState/running"}]);
+        let stopped = json!([{"code": "PowerState/stopped"}]);
+        let found = power_states(&[
+            vm(&at("CI", "A"), running),
+            vm(&at("other", "a"), stopped),
+            vm(&at("ci", "b"), json!([])),
+            vm("/subscriptions/S", json!([{"code": "PowerState/running"}])),
+        ]);
+        let mut expected = PowerStates::default();
+        expected.insert("ci", "a", PowerState::Running);
+        expected.insert("other", "a", PowerState::Stopped);
+        assert_eq!(found, expected);
     }
 }

@@ -44,6 +44,7 @@ fn spec(number: u32) -> VmSpec {
         pool,
         scope: "repo:o/r".parse().expect("valid"),
         created_at,
+        github: "api.github.com".to_owned(),
         config_hash: "abc".to_owned(),
         runner_id: None,
         replaces: None,
@@ -71,7 +72,11 @@ fn spec(number: u32) -> VmSpec {
 async fn until(azure: &AzureClient, is_right: impl Fn(&[Vm]) -> bool) -> Vec<Vm> {
     let started = Instant::now();
     loop {
-        let vms = azure.vms(&group(), true).await.expect("a list");
+        let mut vms = azure.vms(&group()).await.expect("a list");
+        let powers = azure.power_states(&group().subscription_id).await.expect("power states");
+        for vm in &mut vms {
+            vm.power = powers.of(vm);
+        }
         if is_right(&vms) {
             return vms;
         }

@@ -33,6 +33,7 @@ impl Provisioner {
         fleet: &Fleet,
         name: RunnerName,
         replaces: Option<RunnerName>,
+        attempt: u32,
     ) -> Outcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
@@ -48,7 +49,7 @@ impl Provisioner {
             Ok(runner) => runner,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
-        let outcome = self.create(fleet, replaces, &runner, &download).await;
+        let outcome = self.create(fleet, replaces, attempt, &runner, &download).await;
         if let Outcome::Failed(_) = outcome
             && let Err(error) = self.outside.github.deregister(&fleet.scope, runner.runner_id).await
         {
@@ -57,11 +58,12 @@ impl Provisioner {
         outcome
     }
 
-    /// Sizes in order, and zones within each, until one is to be had.
+    /// Each place in turn, until one is to be had.
     async fn create(
         &self,
         fleet: &Fleet,
         replaces: Option<RunnerName>,
+        attempt: u32,
         runner: &RunnerRegistration,
         download: &Download,
     ) -> Outcome {
@@ -69,6 +71,7 @@ impl Provisioner {
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
+            github: fleet.github.clone(),
             scope: fleet.scope.clone(),
             created_at: self.outside.now(),
             config_hash: fleet.config_hash().to_owned(),
@@ -91,22 +94,16 @@ impl Provisioner {
             identity: vm.identity.clone(),
             tags: vm.tags.clone().into_iter().chain(tags.to_tags()).collect(),
             custom_data: custom_data(runner, download),
-            name: name.clone(),
+            name,
         };
-        let zones: Vec<Option<&String>> =
-            if vm.zones.is_empty() { vec![None] } else { vm.zones.iter().map(Some).collect() };
-        let mut places = Vec::new();
-        for size in &vm.sizes {
-            places.extend(zones.iter().map(|zone| (size, *zone)));
-        }
         let mut refusals = Vec::new();
-        for (size, zone) in places {
-            (spec.size, spec.zone) = (size.clone(), zone.cloned());
+        for (size, zone) in vm.places(attempt) {
+            (spec.size, spec.zone) = (size.to_owned(), zone.map(str::to_owned));
             match self.outside.azure.create(&spec).await {
-                Ok(()) => return Outcome::Started(name),
+                Ok(()) => return Outcome::Started,
                 Err(error) => match error.trouble {
                     Trouble::NoCapacity | Trouble::NoQuota => refusals.push(error.message),
-                    Trouble::OutcomeUnknown => return Outcome::Unclear(name, error.message),
+                    Trouble::OutcomeUnknown => return Outcome::Unclear(error.message),
                     Trouble::NotPermitted
                     | Trouble::NotFound
                     | Trouble::Invalid
@@ -155,6 +152,17 @@ pub(crate) async fn destroy(outside: &Outside, destroy: &Destroy) -> Outcome {
             Ok(None) => Ok(None),
             Ok(Some(_)) => Ok(Some("GitHub still has its entry: the list lags")),
             Err(error) => Err(error.to_string()),
+        },
+        Deregister::Elsewhere(id) => match outside.github.deregister(&destroy.scope, id).await {
+            Ok(Deregistration::Removed) => Ok(None),
+            Ok(Deregistration::Busy) => Ok(Some("it runs a job")),
+            Err(error) => Err(error.to_string()),
+            // Gone, or not shown to us: the whole list tells the two apart.
+            Ok(Deregistration::NotFound) => match outside.github.runners(&destroy.scope).await {
+                Ok(list) if list.iter().all(|entry| entry.runner_id != id) => Ok(None),
+                Ok(_) => Ok(Some("GitHub still has its entry: the list lags")),
+                Err(error) => Err(error.to_string()),
+            },
         },
     };
     match github {

@@ -67,6 +67,7 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
         .map_err(|problems| ConfigError::Daemon(problems.to_string()))?;
     let (fleets, problems) = read_fleets(&directory.join("fleets"))
         .map_err(|error| ConfigError::Directory { path: directory.join("fleets"), error })?;
+    let fleets = fleets.into_iter().map(|fleet| fleet.at(&daemon.github_api_url)).collect();
     Ok(Configuration { daemon, fleets, problems })
 }
 

@@ -10,7 +10,6 @@ use azlin_fleet::config::Fleet;
 use azlin_fleet::memory::Memory;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::scaling::ScalingAction;
 use azlin_fleet::snapshot::{Operation, Snapshot};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -118,7 +117,12 @@ impl FleetLoop {
 
     /// One tick, and all that it began; what failed in it.
     pub(crate) async fn run_once(mut self) -> Vec<String> {
-        self.tick(true).await;
+        let stop = self.shared.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = self.tick(true) => {}
+        }
         self.settle().await;
         self.failed.extend(self.trouble.take());
         self.failed
@@ -127,7 +131,7 @@ impl FleetLoop {
     /// Observe, decide, act, report.
     async fn tick(&mut self, power: bool) {
         self.failed.clear();
-        let seen = self.shared.observer.observe(&self.fleet, power).await;
+        let seen = self.shared.observer.observe(&self.fleet, &self.memory.groups, power).await;
         while let Some(done) = self.operations.try_join_next() {
             self.ended(done);
         }
@@ -148,9 +152,9 @@ impl FleetLoop {
             .map(|(name, under_way)| (name.clone(), under_way.operation.clone()))
             .collect();
         let seen = Snapshot { in_flight, ..seen };
-        self.memory = std::mem::take(&mut self.memory).after_seeing(&seen, now);
+        self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
         let plan = plan(&self.fleet, &seen, &self.memory, now);
-        if plan.decision.action != ScalingAction::Maintain && !plan.actions.is_empty() {
+        if plan.scales {
             self.memory.last_scaling = Some(now);
             self.memory.scaled_under = Some(self.fleet.scaling_hash());
         }
@@ -158,8 +162,8 @@ impl FleetLoop {
     }
 
     fn report(&mut self, plan: &Plan, seen: &Snapshot) {
-        let trouble = seen.trouble();
-        report::trouble(&self.fleet, self.trouble.as_deref(), trouble.as_deref(), self.tick);
+        let trouble = report::trouble(plan, seen);
+        report::trouble_changed(&self.fleet, self.trouble.as_deref(), trouble.as_deref(), self.tick);
         report::decided(&self.fleet, plan, self.tick);
         let now = self.shared.outside.now();
         self.shared.board.post(&self.fleet.name, FleetReport::of(plan, trouble.clone(), self.tick, now));
@@ -175,8 +179,9 @@ impl FleetLoop {
             }
             Action::Destroy(destroy) => (destroy.runner.clone(), Operation::Destroy),
         };
+        self.memory.begin(&name, &action, shared.outside.now());
         let task = match action.clone() {
-            Action::Provision { replaces, .. } => {
+            Action::Provision { replaces, attempt, .. } => {
                 let (own, name) = (Arc::clone(&self.own_provisioning), name.clone());
                 self.operations.spawn(async move {
                     let allowed = tokio::select! {
@@ -185,7 +190,7 @@ impl FleetLoop {
                         allowed = async { Some((own.acquire().await, shared.provisioning.acquire().await)) } => allowed,
                     };
                     let outcome = match &allowed {
-                        Some(_) => shared.provisioner.provision(&fleet, name.clone(), replaces).await,
+                        Some(_) => shared.provisioner.provision(&fleet, name.clone(), replaces, attempt).await,
                         None => Outcome::LeftAlone("the daemon is stopping".to_owned()),
                     };
                     drop(allowed);
@@ -221,11 +226,11 @@ impl FleetLoop {
             }
         };
         let Some(InFlight { action, .. }) = self.in_flight.remove(&name) else { return };
-        self.memory.record(&action, &outcome, self.shared.outside.now());
+        self.memory.record(&name, &action, &outcome, self.shared.outside.now());
         self.save();
         let complaint = match &outcome {
-            Outcome::Failed(why) | Outcome::Unclear(_, why) => Some(why.clone()),
-            Outcome::Started(_) | Outcome::Removed | Outcome::LeftAlone(_) => None,
+            Outcome::Failed(why) | Outcome::Unclear(why) => Some(why.clone()),
+            Outcome::Started | Outcome::Removed | Outcome::LeftAlone(_) => None,
         };
         let is_new = complaint.is_none() || self.complaints.get(&name) != complaint.as_ref();
         report::ended(&self.fleet.name, &name, &action, &outcome, is_new, self.tick);

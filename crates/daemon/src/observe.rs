@@ -5,19 +5,20 @@
 //! asks; one that is under way is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::{Demand, attribute};
 use azlin_fleet::job::Queue;
 use azlin_fleet::names::{PoolName, Scope};
-use azlin_fleet::ports::CallError;
+use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::runner::RunnerInfo;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool, working};
-use azlin_fleet::vm::{ResourceGroup, Vm};
+use azlin_fleet::vm::{PowerState, PowerStates, ResourceGroup, Vm};
 use tokio::time::Instant;
+use tracing::warn;
 
 use crate::fetched::Fetched;
 use crate::outside::Outside;
@@ -29,7 +30,7 @@ struct ScopeView {
     entries: Seen<BTreeMap<String, Vec<Arc<RunnerInfo>>>>,
 }
 
-type VmView = Seen<BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>>>;
+type VmView = Result<BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>>, CallError>;
 
 /// The eyes of all fleets.
 pub struct Observer {
@@ -39,6 +40,9 @@ pub struct Observer {
     tolerance: Duration,
     scopes: Fetched<Scope, ScopeView>,
     groups: Fetched<(ResourceGroup, bool), VmView>,
+    powers: Fetched<String, Result<PowerStates, CallError>>,
+    /// Why power states could not be read, by subscription, so that it is told once.
+    powerless: Mutex<BTreeMap<String, String>>,
 }
 
 impl Observer {
@@ -54,17 +58,19 @@ impl Observer {
             tolerance: poll / 10,
             scopes: Fetched::default(),
             groups: Fetched::default(),
+            powers: Fetched::default(),
+            powerless: Mutex::default(),
         }
     }
 
-    /// What the fleet sees now. `power` asks for the power states of its VMs too.
-    pub async fn observe(&self, fleet: &Fleet, power: bool) -> Snapshot {
+    /// What the fleet sees now: its VMs in its own resource group, and in others that it may still
+    /// have some in. `power` asks for their power states too.
+    pub async fn observe(&self, fleet: &Fleet, others: &BTreeSet<ResourceGroup>, power: bool) -> Snapshot {
         let now = Instant::now();
         let since = now.checked_sub(self.tolerance).unwrap_or(now);
-        let (scope, group) = (fleet.scope.clone(), (fleet.vm.group.clone(), power));
         let (scope, vms) = futures::join!(
-            self.scopes.get(scope, since, self.look_at_scope(&fleet.scope)),
-            self.groups.get(group, since, self.look_at_group(&fleet.vm.group, power)),
+            self.scopes.get(fleet.scope.clone(), since, self.look_at_scope(&fleet.scope)),
+            self.vms_of(fleet, others, power, since),
         );
         let demands = scope.demands.as_ref().map_err(String::clone);
         let own = |demands: &BTreeMap<PoolName, Demand>| {
@@ -73,11 +79,7 @@ impl Observer {
         Snapshot {
             demand: demands.map(own),
             entries: scope.entries.as_ref().map(|shared| entries_of(fleet, shared)).map_err(String::clone),
-            vms: vms
-                .as_ref()
-                .as_ref()
-                .map(|pools| pools.get(&fleet.name).cloned().unwrap_or_default())
-                .map_err(String::clone),
+            vms,
             working: scope.working.clone(),
             in_flight: BTreeMap::new(),
         }
@@ -103,17 +105,73 @@ impl Observer {
                 self.outside.github.queue(repo).await.map_err(named)
             }
             Scope::Org(_) | Scope::Enterprise(_) => {
-                let missing = format!(
+                let note = format!(
                     "GitHub has no list of the queued jobs of {scope}, so this fleet keeps min_runners or \
                      manual_count; fleets of single repositories follow their queues"
                 );
-                Ok(Queue { jobs: Vec::new(), missing: vec![missing] })
+                Ok(Queue { notes: vec![note], ..Queue::default() })
             }
         }
     }
 
-    async fn look_at_group(&self, group: &ResourceGroup, power: bool) -> VmView {
-        let vms = self.outside.azure.vms(group, power).await;
-        vms.map(vms_by_pool).map_err(|error| format!("the VMs of {group}: {error}"))
+    async fn vms_of(
+        &self,
+        fleet: &Fleet,
+        others: &BTreeSet<ResourceGroup>,
+        power: bool,
+        since: Instant,
+    ) -> Seen<BTreeMap<RunnerName, Arc<Vm>>> {
+        let own = &fleet.vm.group;
+        let groups = others.iter().filter(|group| *group != own).chain([own]);
+        let views = groups.map(|group| async move {
+            let look = self.look_at_group(group, power, since);
+            (group, self.groups.get((group.clone(), power), since, look).await)
+        });
+        let mut all = BTreeMap::new();
+        for (group, view) in futures::future::join_all(views).await {
+            match view.as_ref() {
+                Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
+                // A group that was removed took its VMs with it.
+                Err(error) if error.trouble == Trouble::NotFound && group != own => {}
+                Err(error) => return Err(format!("the VMs of {group}: {error}")),
+            }
+        }
+        Ok(all)
+    }
+
+    async fn look_at_group(&self, group: &ResourceGroup, power: bool, since: Instant) -> VmView {
+        let subscription = &group.subscription_id;
+        let powers = async {
+            if power {
+                let look = self.outside.azure.power_states(subscription);
+                Some(self.powers.get(subscription.clone(), since, look).await)
+            } else {
+                None
+            }
+        };
+        let (vms, powers) = futures::join!(self.outside.azure.vms(group), powers);
+        let mut vms = vms?;
+        if let Some(powers) = powers {
+            self.tell_powerless(subscription, powers.as_ref().as_ref().err());
+            for vm in vms.iter_mut() {
+                vm.power = powers.as_ref().as_ref().map_or(PowerState::Unknown, |powers| powers.of(vm));
+            }
+        }
+        Ok(vms_by_pool(vms))
+    }
+
+    /// Without power states a stopped VM is only found by its runner, which is then offline: worth a
+    /// word, and no reason to stand still.
+    fn tell_powerless(&self, subscription: &str, error: Option<&CallError>) {
+        let mut told = self.powerless.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            None => drop(told.remove(subscription)),
+            Some(error) => {
+                let before = told.insert(subscription.to_owned(), error.message.clone());
+                if before.is_none() {
+                    warn!(subscription, reason = %error, "power states of VMs cannot be read");
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ use azlin_fleet::plan::{Plan, plan};
 
 use crate::observe::Observer;
 use crate::outside::Outside;
+use crate::report;
 use crate::state::StateDir;
 
 /// What the next tick of a fleet would do.
@@ -24,10 +25,13 @@ pub struct Planned {
 pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, poll: Duration) -> Vec<Planned> {
     let observer = Observer::new(outside.clone(), fleets, poll);
     let each = fleets.iter().map(|fleet| async {
-        let seen = observer.observe(fleet, true).await;
+        let memory = state.load(&fleet.name);
+        let seen = observer.observe(fleet, &memory.groups, true).await;
         let now = outside.now();
-        let memory = state.load(&fleet.name).after_seeing(&seen, now);
-        Planned { fleet: fleet.name.clone(), plan: plan(fleet, &seen, &memory, now), trouble: seen.trouble() }
+        let memory = memory.after_seeing(fleet, &seen, now);
+        let plan = plan(fleet, &seen, &memory, now);
+        let trouble = report::trouble(&plan, &seen);
+        Planned { fleet: fleet.name.clone(), plan, trouble }
     });
     futures::future::join_all(each).await
 }

@@ -12,6 +12,7 @@ use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::{Action, Outcome, Plan};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::scaling::{ScalingAction, ScalingDecision};
+use azlin_fleet::snapshot::Snapshot;
 use jiff::Timestamp;
 use serde::Serialize;
 use tracing::{debug, info, warn};
@@ -29,7 +30,7 @@ pub struct FleetReport {
     pub decision: ScalingDecision,
     /// Runners by phase.
     pub runners: BTreeMap<&'static str, u32>,
-    /// What could not be seen, if anything.
+    /// What could not be seen or is left alone, if anything.
     pub trouble: Option<String>,
 }
 
@@ -65,30 +66,36 @@ impl FleetReport {
     }
 }
 
-/// Says what was decided.
+/// Says what was decided. What only replaces or removes runners is told at each action's end.
 pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
     let decision = &plan.decision;
     let (fleet, reason) = (&fleet.name, &decision.reason);
     let (target, current) = (decision.target_runner_count, decision.current_runner_count);
     match decision.action {
-        ScalingAction::ScaleUp if !plan.actions.is_empty() => {
+        ScalingAction::ScaleUp if plan.scales => {
             info!(%fleet, action = "scale_up", target, current, %reason, tick, "scaling up");
         }
-        ScalingAction::ScaleDown if !plan.actions.is_empty() => {
+        ScalingAction::ScaleDown if plan.scales => {
             info!(%fleet, action = "scale_down", target, current, %reason, tick, "scaling down");
         }
         _ => debug!(%fleet, action = ?decision.action, target, current, %reason, tick, "tick"),
     }
 }
 
+/// What a person may have to look at: what could not be seen, and what is left alone.
+pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
+    let troubles: Vec<String> = seen.trouble().into_iter().chain(plan.left_alone.clone()).collect();
+    (!troubles.is_empty()).then(|| troubles.join("; "))
+}
+
 /// Says when a trouble begins, changes and ends.
-pub(crate) fn trouble(fleet: &Fleet, before: Option<&str>, now: Option<&str>, tick: u64) {
+pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&str>, tick: u64) {
     let fleet = &fleet.name;
     match (before, now) {
-        (None, Some(reason)) => warn!(%fleet, reason, tick, "the world is not fully seen"),
-        (Some(_), None) => info!(%fleet, tick, "the world is fully seen again"),
+        (None, Some(reason)) => warn!(%fleet, reason, tick, "in trouble"),
+        (Some(_), None) => info!(%fleet, tick, "out of trouble"),
         (Some(before), Some(reason)) if before != reason => {
-            debug!(%fleet, reason, tick, "the world is not fully seen")
+            debug!(%fleet, reason, tick, "in other trouble")
         }
         _ => {}
     }
@@ -108,10 +115,10 @@ pub(crate) fn ended(
         Action::Destroy(destroy) => ("destroy", &destroy.reason),
     };
     match outcome {
-        Outcome::Started(_) => {
+        Outcome::Started => {
             info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "runner's VM asked for");
         }
-        Outcome::Unclear(_, error) => {
+        Outcome::Unclear(error) => {
             warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "VM asked for, outcome unknown");
         }
         Outcome::Removed => {

@@ -41,7 +41,7 @@ impl Daemon {
             observer: Observer::new(outside.clone(), &fleets, config.poll_queue),
             provisioner: Provisioner::new(outside.clone()),
             provisioning: Arc::new(Semaphore::new(limit)),
-            provisioning_of_one: if fleets.len() > 1 { limit - limit / 4 } else { limit },
+            provisioning_of_one: if fleets.len() > 1 { most_of_one(limit) } else { limit },
             board: Board::default(),
             poll_queue: config.poll_queue,
             poll_health: config.poll_health,
@@ -71,6 +71,12 @@ impl Daemon {
         while loops.join_next().await.is_some() {}
         info!("stopped; runners are left as they are");
     }
+}
+
+/// How many provisioning operations one of several fleets may hold: a quarter, and at least one, is
+/// left to the others.
+fn most_of_one(limit: usize) -> usize {
+    (limit - (limit / 4).max(1)).max(1)
 }
 
 /// Runs a fleet's loop. A panic in it is a bug; it costs this fleet a poll, and the others nothing.

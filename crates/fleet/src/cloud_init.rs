@@ -11,7 +11,7 @@ use crate::config::Fleet;
 use crate::ports::Download;
 use crate::runner::RunnerRegistration;
 
-/// The account that jobs run as. It is not root and has no password.
+/// The account that jobs run as. It is not root, has no password, and has a home: jobs write there.
 const USER: &str = "runner";
 /// Where the runner's program lives; an image may hold it there already.
 const HOME: &str = "/opt/actions-runner";
@@ -21,7 +21,7 @@ const JIT_FILE: &str = "/var/lib/azlin-runner/jitconfig";
 pub fn custom_data(runner: &RunnerRegistration, download: &Download) -> SecretString {
     // JSON is YAML, and needs no second way of quoting.
     let config = json!({
-        "users": ["default", {"name": USER, "shell": "/bin/bash", "lock_passwd": true, "system": true}],
+        "users": ["default", {"name": USER, "shell": "/bin/bash", "lock_passwd": true}],
         "write_files": [
             {
                 "path": JIT_FILE, "owner": format!("{USER}:{USER}"), "permissions": "0400", "defer": true,

@@ -72,12 +72,19 @@ pub struct Demand {
     pub oldest_pending: Option<OldestPending>,
     /// What could not be read. Not empty: the counts are lower bounds.
     pub missing: Vec<String>,
+    /// What else a person should know of the counts.
+    pub notes: Vec<String>,
 }
 
 impl Demand {
     /// No jobs, all of them seen.
     pub fn none(now: Timestamp) -> Self {
-        Demand { metrics: QueueMetrics::none(now), oldest_pending: None, missing: Vec::new() }
+        Demand {
+            metrics: QueueMetrics::none(now),
+            oldest_pending: None,
+            missing: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     fn add(&mut self, job: &Job) {
@@ -102,7 +109,10 @@ pub fn attribute<'f>(
     let fleets: Vec<&Fleet> = fleets.into_iter().collect();
     let mut demands: BTreeMap<PoolName, Demand> = fleets
         .iter()
-        .map(|fleet| (fleet.name.clone(), Demand { missing: queue.missing.clone(), ..Demand::none(now) }))
+        .map(|fleet| {
+            let (missing, notes) = (queue.missing.clone(), queue.notes.clone());
+            (fleet.name.clone(), Demand { missing, notes, ..Demand::none(now) })
+        })
         .collect();
     for job in &queue.jobs {
         let owner = fleets
@@ -120,8 +130,8 @@ pub fn attribute<'f>(
 /// label that it asks for (GitHub docs, Using self-hosted runners in a workflow).
 pub fn serves(fleet: &Fleet, job: &Job) -> bool {
     let is_in_scope = match &fleet.scope {
-        Scope::Repo(repo) => repo.as_str().eq_ignore_ascii_case(job.repo.as_str()),
-        Scope::Org(org) => org.as_str().eq_ignore_ascii_case(job.repo.owner()),
+        Scope::Repo(repo) => *repo == job.repo,
+        Scope::Org(org) => org.as_str() == job.repo.owner(),
         Scope::Enterprise(_) => true,
     };
     is_in_scope && job.labels.iter().all(|wanted| has_label(fleet, wanted))

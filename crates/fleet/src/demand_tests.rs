@@ -16,7 +16,7 @@ fn job(id: u64, status: JobStatus, labels: &[&str]) -> Job {
 }
 
 fn queue(jobs: Vec<Job>) -> Queue {
-    Queue { jobs, missing: vec![] }
+    Queue { jobs, ..Queue::default() }
 }
 
 /// Which of the fleets one waiting job with these labels counts for.

@@ -60,4 +60,6 @@ pub struct Queue {
     /// What is missing, each in a sentence for a decision's reason. Not empty: the jobs are a
     /// lower bound.
     pub missing: Vec<String>,
+    /// What else a person should know of it.
+    pub notes: Vec<String>,
 }

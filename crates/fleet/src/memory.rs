@@ -3,20 +3,25 @@
 //! Convenient, never needed: the truth is in Azure and GitHub. Without it a cooldown begins anew,
 //! a runner's offline time is counted from now, and a start that failed is tried without waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Fleet;
 use crate::plan::{Action, Outcome};
 use crate::runner::{DrainReason, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::elapsed;
 use crate::snapshot::Snapshot;
+use crate::vm::ResourceGroup;
 
-/// How long a VM that was asked for, or removed, may be missing from a list, or still be in it.
-pub(crate) const LIST_LAG: Duration = Duration::from_secs(120);
+/// How long a VM that was asked for, or removed, may be missing from a list, or still be in it. A
+/// fleet whose VMs are up sooner is in a quicker cloud.
+pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
+    Duration::from_secs(120).min(fleet.lifecycle.boot_timeout)
+}
 
 /// What the daemon remembers of one fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +35,8 @@ pub struct Memory {
     pub runners: BTreeMap<RunnerName, Remembered>,
     /// Starts that failed in a row.
     pub failures: Failures,
+    /// Where its VMs are, so that they are still seen when the configuration names another place.
+    pub groups: BTreeSet<ResourceGroup>,
 }
 
 /// What was seen of a runner.
@@ -91,7 +98,8 @@ impl Failures {
 impl Memory {
     /// Takes in what was seen, before a plan is made of it.
     #[must_use]
-    pub fn after_seeing(mut self, seen: &Snapshot, now: Timestamp) -> Memory {
+    pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> Memory {
+        self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
         for name in vms.keys() {
             self.of(name).vm_seen = true;
@@ -101,13 +109,36 @@ impl Memory {
                 self.failures = Failures::default();
             }
         }
+        let lag = list_lag(fleet);
         self.runners.retain(|name, remembered| {
-            remembered.is_recent(now)
+            remembered.is_recent(lag, now)
                 || vms.contains_key(name)
                 || entries.contains_key(name)
                 || seen.in_flight.contains_key(name)
         });
+        let is_settled = !self.runners.values().any(|remembered| remembered.is_recent(lag, now));
+        self.groups.retain(|group| !is_settled || vms.values().any(|vm| vm.group == *group));
+        self.groups.insert(fleet.vm.group.clone());
         self
+    }
+
+    /// Takes in that an action begins.
+    pub fn begin(&mut self, name: &RunnerName, action: &Action, now: Timestamp) {
+        if let Action::Provision { .. } = action {
+            self.of(name).asked_for = Some(now);
+        }
+    }
+
+    /// A clock that was set back makes the past lie ahead. What lies ahead is taken for this moment,
+    /// or everything that waits would wait for as long as the clock was wrong.
+    fn forget_the_future(&mut self, now: Timestamp) {
+        let times = self
+            .runners
+            .values_mut()
+            .flat_map(|known| [&mut known.asked_for, &mut known.offline_since, &mut known.removal_asked]);
+        for time in times.chain([&mut self.last_scaling, &mut self.failures.last]) {
+            *time = time.map(|at| at.min(now));
+        }
     }
 
     fn of(&mut self, name: &RunnerName) -> &mut Remembered {
@@ -115,35 +146,45 @@ impl Memory {
     }
 
     /// Takes in how an action went.
-    pub fn record(&mut self, action: &Action, outcome: &Outcome, now: Timestamp) {
+    pub fn record(&mut self, name: &RunnerName, action: &Action, outcome: &Outcome, now: Timestamp) {
         match (action, outcome) {
-            (Action::Provision { .. }, Outcome::Started(name) | Outcome::Unclear(name, _)) => {
+            (Action::Provision { .. }, Outcome::Started | Outcome::Unclear(_)) => {
                 self.of(name).asked_for = Some(now);
             }
-            (Action::Provision { .. }, Outcome::Failed(why)) => self.failures.add(why, now),
+            (Action::Provision { .. }, Outcome::Failed(why)) => {
+                self.runners.remove(name);
+                self.failures.add(why, now);
+            }
+            (Action::Provision { .. }, Outcome::LeftAlone(_) | Outcome::Removed) => {
+                self.runners.remove(name);
+            }
             (Action::Destroy(destroy), Outcome::Removed) => {
-                let remembered = self.of(&destroy.runner);
+                let remembered = self.of(name);
                 remembered.removal_asked = Some(now);
                 let failed_to_start = match &destroy.why {
                     DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
                     DrainReason::Finished
                     | DrainReason::Offline(_)
                     | DrainReason::Surplus(_)
-                    | DrainReason::Rotated(_) => false,
+                    | DrainReason::Rotated(_)
+                    | DrainReason::OutOfSight(_) => false,
                 };
                 if failed_to_start {
                     self.failures.add(&destroy.why.to_string(), now);
                 }
             }
-            _ => {}
+            (
+                Action::Destroy(_),
+                Outcome::Started | Outcome::Unclear(_) | Outcome::LeftAlone(_) | Outcome::Failed(_),
+            ) => {}
         }
     }
 }
 
 impl Remembered {
     /// Whether a list that lags might not show yet what was asked for.
-    fn is_recent(&self, now: Timestamp) -> bool {
-        [self.asked_for, self.removal_asked].into_iter().flatten().any(|at| elapsed(at, now) < LIST_LAG)
+    fn is_recent(&self, lag: Duration, now: Timestamp) -> bool {
+        [self.asked_for, self.removal_asked].into_iter().flatten().any(|at| elapsed(at, now) < lag)
     }
 
     /// Whether it is online for the first time.

@@ -17,9 +17,10 @@ pub struct NameError {
     pub allowed: &'static str,
 }
 
-/// A newtype over `String` whose `FromStr` and serde both go through one check.
+/// A newtype over `String` whose `FromStr` and serde both go through one check, and are kept in one
+/// spelling.
 macro_rules! checked_name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $allowed:literal, $is_valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $allowed:literal, $keep:expr, $is_valid:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -40,7 +41,8 @@ macro_rules! checked_name {
             fn from_str(text: &str) -> Result<Self, NameError> {
                 let is_valid: fn(&str) -> bool = $is_valid;
                 if is_valid(text) {
-                    Ok(Self(text.to_owned()))
+                    let keep: fn(&str) -> String = $keep;
+                    Ok(Self(keep(text)))
                 } else {
                     Err(NameError { what: $what, found: text.to_owned(), allowed: $allowed })
                 }
@@ -85,6 +87,7 @@ checked_name!(
     PoolName,
     "pool name",
     "1 to 49 of a-z A-Z 0-9 _ -",
+    str::to_owned,
     |text| only(text, word) && text.len() <= 49
 );
 
@@ -93,6 +96,7 @@ checked_name!(
     Label,
     "label",
     "1 to 256 of a-z A-Z 0-9 . _ -",
+    str::to_owned,
     |text| only(text, word_or_dot) && text.len() <= 256
 );
 
@@ -104,10 +108,12 @@ impl Label {
 }
 
 checked_name!(
-    /// `owner/repo`.
+    /// `owner/repo`, in lower case: GitHub compares without regard to it, and two spellings must not
+    /// be two repositories.
     RepoSlug,
     "repository",
     "owner/repo: owner of a-z A-Z 0-9 _ -, repo of a-z A-Z 0-9 . _ -",
+    str::to_ascii_lowercase,
     |text| {
         text.split_once('/')
             .is_some_and(|(owner, repo)| only(owner, word) && only(repo, word_or_dot) && !matches!(repo, "." | ".."))
@@ -127,10 +133,11 @@ impl RepoSlug {
 }
 
 checked_name!(
-    /// The login of an organisation, or the slug of an enterprise.
+    /// The login of an organisation, or the slug of an enterprise; in lower case, as [`RepoSlug`].
     AccountName,
     "organisation or enterprise",
     "a-z A-Z 0-9 _ -",
+    str::to_ascii_lowercase,
     |text| only(text, word)
 );
 
@@ -201,5 +208,11 @@ mod tests {
             assert_eq!(text.parse::<Scope>().map(|s| s.to_string()), Ok(text.to_owned()));
         }
         assert!("o/r".parse::<Scope>().is_err());
+    }
+
+    #[test]
+    fn two_spellings_are_one_place() {
+        assert_eq!("repo:MyOrg/My.Repo".parse::<Scope>(), "repo:myorg/my.repo".parse());
+        assert_eq!("org:MyOrg".parse::<Scope>(), "org:myorg".parse());
     }
 }

@@ -33,6 +33,10 @@ pub struct Plan {
     pub runners: Vec<EphemeralRunner>,
     /// What to do. Each is idempotent, and none depends on another.
     pub actions: Vec<Action>,
+    /// Whether the decision itself led to some of them: a scaling action, which begins a cooldown.
+    pub scales: bool,
+    /// What nothing is done about and a person must look at, in a sentence.
+    pub left_alone: Option<String>,
 }
 
 /// One thing to do.
@@ -42,6 +46,8 @@ pub enum Action {
     Provision {
         /// The runner that it is to take the place of.
         replaces: Option<RunnerName>,
+        /// How many starts failed before it, so that it begins with another size or zone.
+        attempt: u32,
         /// Why.
         reason: String,
     },
@@ -73,6 +79,9 @@ pub enum Deregister {
     Entry(RunnerId),
     /// Its entry was not in the list: it has to be confirmed that it is gone, since a list can lag.
     ConfirmGone(RunnerId),
+    /// Its entry is in another scope, whose list was not read: it has to be removed, or that list
+    /// has to be read and not to hold it.
+    Elsewhere(RunnerId),
     /// It never had an entry.
     Nothing,
 }
@@ -81,9 +90,9 @@ pub enum Deregister {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Azure makes the VM.
-    Started(RunnerName),
+    Started,
     /// Whether Azure makes the VM is not known; the next lists tell.
-    Unclear(RunnerName, String),
+    Unclear(String),
     /// Removed at GitHub, and Azure removes the VM.
     Removed,
     /// Left alone, and why: it took a job, or it is not as the list had it.
@@ -102,29 +111,34 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
     let runners = roster(fleet, &world, memory, now);
     let rotation = Rotation::of(fleet, &runners, &seen.in_flight, now);
-    let mut draft = Draft { fleet, seen, runners: &runners, rotation: &rotation, actions: Vec::new() };
+    let attempt = memory.failures.count;
+    let mut draft =
+        Draft { fleet, seen, runners: &runners, rotation: &rotation, attempt, actions: Vec::new() };
 
     draft.remove_what_drains(memory, now);
     draft.finish_rotations();
     let mut decision = draft.decide(&demand, memory, now);
     let wait = memory.failures.wait_left(now);
+    let before = draft.actions.len();
     match decision.action {
         ScalingAction::ScaleUp if wait.is_none() => draft.add(&decision),
         ScalingAction::ScaleDown => draft.remove_surplus(&decision),
         ScalingAction::Maintain if wait.is_none() => draft.rotate(&decision),
         ScalingAction::ScaleUp | ScalingAction::Maintain => {}
     }
+    let scales = decision.action != ScalingAction::Maintain && draft.actions.len() > before;
     if let Some(left) = wait {
         let failures = &memory.failures;
         let (count, why, left) = (failures.count, &failures.why, in_words(left));
         decision.reason +=
             &format!("; starting none for another {left}, since starts failed ({count} in a row): {why}");
     }
-    for missing in &demand.missing {
-        decision.reason += &format!("; {missing}");
+    let left_alone = draft.left_alone();
+    for said in demand.missing.iter().chain(&demand.notes).chain(&left_alone) {
+        decision.reason += &format!("; {said}");
     }
     let actions = draft.actions;
-    Plan { decision, demand, actions, runners }
+    Plan { decision, demand, actions, runners, scales, left_alone }
 }
 
 /// The plan when a list could not be read: nothing, since half a view kills jobs.
@@ -136,7 +150,7 @@ fn hold(demand: Demand, why: &str) -> Plan {
         rule: Rule::PartlyKnown,
         reason: format!("nothing is changed until all can be seen again: {why}"),
     };
-    Plan { decision, demand, runners: Vec::new(), actions: Vec::new() }
+    Plan { decision, demand, runners: Vec::new(), actions: Vec::new(), scales: false, left_alone: None }
 }
 
 /// A plan in the making.
@@ -145,6 +159,7 @@ struct Draft<'a> {
     seen: &'a Snapshot,
     runners: &'a [EphemeralRunner],
     rotation: &'a Rotation<'a>,
+    attempt: u32,
     actions: Vec<Action>,
 }
 
@@ -204,7 +219,8 @@ impl<'a> Draft<'a> {
     fn add(&mut self, decision: &ScalingDecision) {
         let wanted = decision.target_runner_count.saturating_sub(decision.current_runner_count) as usize;
         for _ in 0..wanted.min(self.room()) {
-            self.actions.push(Action::Provision { replaces: None, reason: decision.reason.clone() });
+            let (attempt, reason) = (self.attempt, decision.reason.clone());
+            self.actions.push(Action::Provision { replaces: None, attempt, reason });
         }
     }
 
@@ -240,11 +256,13 @@ impl<'a> Draft<'a> {
             return;
         }
         let rotation = self.rotation;
-        match rotation.next_step(self.room() > 0) {
+        let is_calm = self.runners.iter().all(EphemeralRunner::is_online);
+        match rotation.next_step(self.room() > 0, is_calm) {
             None => {}
             Some(Step::Start { old, why }) => {
                 let reason = format!("to take the place of {}: {why}", old.runner_name);
-                self.actions.push(Action::Provision { replaces: Some(old.runner_name.clone()), reason });
+                let replaces = Some(old.runner_name.clone());
+                self.actions.push(Action::Provision { replaces, attempt: self.attempt, reason });
             }
             Some(Step::MakeRoom { old, why }) => {
                 let why = format!("{why}; max_runners leaves no room to start another first");
@@ -253,13 +271,25 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Runners that may only be looked at by a person.
+    fn left_alone(&self) -> Option<String> {
+        let mut out_of_sight = self.runners.iter().filter_map(|runner| match &runner.status {
+            Phase::Draining { why: DrainReason::OutOfSight(why) } => Some(why.as_str()),
+            _ => None,
+        });
+        let first = out_of_sight.next()?;
+        Some(match out_of_sight.count() {
+            0 => first.to_owned(),
+            more => format!("{first} ({more} more like it)"),
+        })
+    }
+
     fn destroy(&mut self, runner: &EphemeralRunner, why: DrainReason) {
         let first = match runner.runner_id {
             None => Deregister::Nothing,
             Some(id) if runner.is_listed => Deregister::Entry(id),
-            // Its entry is at another place, whose list was not read.
             Some(id) if runner.vm.as_ref().is_some_and(|vm| vm.tags.scope != self.fleet.scope) => {
-                Deregister::Entry(id)
+                Deregister::Elsewhere(id)
             }
             Some(id) => Deregister::ConfirmGone(id),
         };

@@ -57,7 +57,7 @@ impl Scene {
         };
         let oldest = OldestPending { id: JobId(1), name: "build".to_owned(), since: at(NOW - waited) };
         self.seen.demand =
-            Ok(Demand { metrics, oldest_pending: (jobs > 0).then_some(oldest), missing: vec![] });
+            Ok(Demand { metrics, oldest_pending: (jobs > 0).then_some(oldest), ..Demand::none(at(NOW)) });
         self
     }
 
@@ -70,6 +70,7 @@ impl Scene {
         let tags = VmTags {
             pool: self.fleet.name.clone(),
             runner_name: self.name(number, age),
+            github: self.fleet.github.clone(),
             scope: self.fleet.scope.clone(),
             created_at: at(NOW - age),
             config_hash: self.fleet.config_hash().to_owned(),
@@ -135,6 +136,7 @@ impl Scene {
                 let first = match destroy.first {
                     Deregister::Entry(_) => "",
                     Deregister::ConfirmGone(_) => "?",
+                    Deregister::Elsewhere(_) => "@",
                     Deregister::Nothing => "!",
                 };
                 format!("-{}{first}", self.number(&destroy.runner))
@@ -276,7 +278,55 @@ fn what_is_done_in_each_situation() {
                 .pending(1, 1)
                 .runner(1, 60, Absent)
                 .last_vm(|vm| vm.tags.scope = "repo:o/old".parse().expect("valid")),
-            "-1",
+            "-1@",
+        ),
+        (
+            "the repository in another spelling",
+            scene()
+                .pending(1, 1)
+                .runner(1, 60, Idle)
+                .last_vm(|vm| vm.tags.scope = "repo:O/R".parse().expect("valid")),
+            "",
+        ),
+        (
+            "another GitHub, which may be running a job on it",
+            Scene::new("max_runners = 1")
+                .pending(1, 90)
+                .runner(1, 900, Absent)
+                .remember(1, 900, |known| known.entry_seen = true)
+                .last_vm(|vm| vm.tags.github = "ghes.example".to_owned()),
+            "",
+        ),
+        ("online, and its VM is not where it is looked for", scene().pending(1, 90).entry(1, 900, Idle), ""),
+        (
+            "the list of VMs is older than the one before",
+            scene().pending(1, 90).entry(1, 20, Offline).remember(1, 20, |known| {
+                known.asked_for = Some(at(NOW - 20));
+                known.vm_seen = true;
+            }),
+            "",
+        ),
+        (
+            "removed, and no list may show its VM yet",
+            Scene::new("max_runners = 1").pending(1, 90).remember(1, 30, |known| {
+                known.asked_for = Some(at(NOW - 30));
+                known.removal_asked = Some(at(NOW - 10));
+                known.vm_seen = true;
+            }),
+            "",
+        ),
+        (
+            "removed long after it was asked for, and gone from the lists",
+            Scene::new("max_runners = 1").pending(1, 90).remember(1, 300, |known| {
+                known.asked_for = Some(at(NOW - 300));
+                known.removal_asked = Some(at(NOW - 10));
+            }),
+            "+",
+        ),
+        (
+            "more than the maximum",
+            Scene::new("max_runners = 1\nscale_down_threshold = 5").runner(1, 60, Idle).runner(2, 90, Idle),
+            "-2",
         ),
     ];
     for (situation, scene, expected) in table {
@@ -325,12 +375,13 @@ fn what_was_not_read_whole_removes_nothing_but_the_minimum_is_kept() {
 #[test]
 fn starts_that_fail_are_tried_less_and_less_often() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision { replaces: None, reason: String::new() };
+    let action = Action::Provision { replaces: None, attempt: 0, reason: String::new() };
+    let name = scene.name(1, 0);
     let mut waits = Vec::new();
     let mut now = NOW;
     for _ in 0..9 {
-        scene.memory.record(&action, &Outcome::Failed("no capacity".to_owned()), at(now));
-        scene.memory.record(&action, &Outcome::Failed("no capacity".to_owned()), at(now));
+        scene.memory.record(&name, &action, &Outcome::Failed("no capacity".to_owned()), at(now));
+        scene.memory.record(&name, &action, &Outcome::Failed("no capacity".to_owned()), at(now));
         let wait = scene.memory.failures.wait_left(at(now)).expect("a wait begins").as_secs();
         waits.push(wait);
         now += i64::try_from(wait).expect("short");
@@ -339,13 +390,106 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     scene.memory.failures.last = Some(at(NOW));
     assert_eq!(scene.brief(), "");
     assert!(scene.plan().decision.reason.contains("no capacity"), "{}", scene.plan().decision.reason);
+    scene.memory.failures.last = Some(at(NOW - 3600));
+    let attempts = scene.plan().actions.into_iter().map(|action| match action {
+        Action::Provision { attempt, .. } => attempt,
+        Action::Destroy(_) => 0,
+    });
+    assert_eq!(attempts.collect::<Vec<_>>(), [9; 4], "the next begins with another size or zone");
+}
+
+#[test]
+fn what_is_left_alone_is_told() {
+    let scene = Scene::new("").runner(1, 900, Absent).runner(2, 900, Absent);
+    let mut scene = scene.last_vm(|vm| vm.tags.github = "ghes.example".to_owned());
+    assert_eq!(scene.brief(), "-1?");
+    let plan = scene.plan();
+    let told = plan.left_alone.expect("something is left alone");
+    assert!(
+        told.contains("was made for the GitHub at ghes.example") && plan.decision.reason.contains(&told),
+        "{told}"
+    );
+    scene.fleet.github = "ghes.example".to_owned();
+    assert_eq!(scene.brief(), "-2?", "where it is looked at, it had its job");
+}
+
+#[test]
+fn only_what_the_decision_led_to_is_scaling() {
+    let scales = |scene: Scene| scene.plan().scales;
+    assert!(scales(Scene::new("").pending(8, 1)));
+    assert!(scales(Scene::new("").runner(1, 900, Idle)));
+    assert!(!scales(Scene::new("").runner(1, 900, Absent)), "a finished runner");
+    let mut held = Scene::new("").pending(8, 1).runner(1, 900, Absent);
+    held.memory.failures = crate::memory::Failures { count: 3, last: Some(at(NOW)), why: "x".to_owned() };
+    assert_eq!((held.brief().as_str(), held.plan().decision.action), ("-1?", ScalingAction::ScaleUp));
+    assert!(!scales(held), "starts wait, and a finished runner goes");
+}
+
+#[test]
+fn a_note_on_the_queue_holds_nothing_back() {
+    let mut scene = Scene::new("").runner(1, 900, Idle);
+    let demand = Demand { notes: vec!["there is no queue".to_owned()], ..Demand::none(at(NOW)) };
+    scene.seen.demand = Ok(demand.clone());
+    assert_eq!(scene.brief(), "-1");
+    assert!(scene.plan().decision.reason.ends_with("; there is no queue"));
+    scene.seen.demand = Ok(Demand { missing: demand.notes.clone(), ..demand });
+    assert_eq!(scene.brief(), "", "but what is missing does");
+}
+
+#[test]
+fn a_clock_that_was_set_back_holds_nothing_back() {
+    let later = Some(at(NOW + 24 * 3600));
+    let mut scene = Scene::new("").pending(8, 1).remember(1, 900, |known| known.asked_for = later);
+    scene.memory.last_scaling = later;
+    scene.memory.failures = crate::memory::Failures { count: 9, last: later, why: "x".to_owned() };
+    let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    let hour_later = at(NOW + 3600);
+    assert_eq!(memory.failures.wait_left(hour_later), None);
+    let memory = memory.after_seeing(&scene.fleet, &scene.seen, hour_later);
+    assert!(memory.runners.is_empty(), "{memory:?}");
+    let plan = plan(&scene.fleet, &scene.seen, &memory, hour_later);
+    assert_eq!(plan.actions.len(), 4, "{}", plan.decision.reason);
+}
+
+#[test]
+fn vms_are_looked_for_where_they_were_made() {
+    let old = crate::vm::ResourceGroup { subscription_id: "s".to_owned(), name: "old".to_owned() };
+    let current = Scene::new("").fleet.vm.group;
+    let see = |memory: Memory, scene: &Scene| memory.after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    let begun = see(Memory::default(), &Scene::new(""));
+    assert_eq!(begun.groups, BTreeSet::from([current.clone()]));
+    let moved = Memory { groups: BTreeSet::from([old.clone()]), ..Memory::default() };
+    let with_vm = Scene::new("").runner(1, 900, Busy).last_vm(|vm| vm.group = old.clone());
+    let both = BTreeSet::from([current.clone(), old.clone()]);
+    assert_eq!(see(moved.clone(), &with_vm).groups, both, "as long as one is there");
+    let mut asked = moved.clone();
+    asked.begin(
+        &with_vm.name(2, 0),
+        &Action::Provision { replaces: None, attempt: 0, reason: String::new() },
+        at(NOW),
+    );
+    assert_eq!(see(asked, &Scene::new("")).groups, both, "as long as one may be there");
+    assert_eq!(see(moved, &Scene::new("")).groups, BTreeSet::from([current]));
+}
+
+#[test]
+fn room_is_made_for_one_replacement_at_a_time() {
+    const DAY: i64 = 24 * 3600 + 1;
+    let three = |third: fn(Scene) -> Scene| {
+        third(Scene::new("min_runners = 3\nmax_runners = 3").runner(1, DAY, Idle).runner(2, DAY + 9, Idle))
+            .brief()
+    };
+    assert_eq!(three(|scene| scene.runner(3, 60, Idle)), "-2", "all are online");
+    assert_eq!(three(|scene| scene.runner(3, 60, Busy)), "-2");
+    assert_eq!(three(|scene| scene.vm(3, DAY, Deleting, Running)), "", "one goes already");
+    assert_eq!(three(|scene| scene.runner(3, 30, Offline)), "", "one comes");
 }
 
 #[test]
 fn a_runner_that_comes_online_ends_the_backoff() {
     let mut scene = Scene::new("").runner(1, 60, Idle);
     scene.memory.failures = crate::memory::Failures { count: 5, last: Some(at(NOW)), why: "x".to_owned() };
-    let memory = scene.memory.clone().after_seeing(&scene.seen, at(NOW));
+    let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
     assert_eq!(memory.failures, crate::memory::Failures::default());
 }
 
@@ -361,20 +505,37 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     );
     let age = prop_oneof![5_i64..1000, 80_000_i64..90_000];
     let memory = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let runner = (age, entry, vm, memory, any::<bool>());
-    let scaling = (0_u32..4, 0_u32..6, any::<bool>());
+    let other = prop_oneof![6 => Just(Other::Nothing), 1 => Just(Other::Scope), 1 => Just(Other::GitHub), 1 => Just(Other::Working), 1 => Just(Other::Replaces)];
+    let operation = prop_oneof![8 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))];
+    let runner = (age, entry, vm, memory, (other, operation));
+    let manual = prop::option::weighted(0.2, 0_u32..4);
+    let scaling = (0_u32..4, 0_u32..6, any::<bool>(), manual);
     let weather = (any::<bool>(), any::<bool>(), 0_u32..20);
     (scaling, 0_u32..20, 0_i64..120, prop::collection::vec(runner, 0..9), weather).prop_map(
-        |((min, extra, enabled), jobs, waited, runners, (bad_entries, bad_vms, odds))| {
+        |((min, extra, enabled, manual), jobs, waited, runners, (bad_entries, bad_vms, odds))| {
             let mut scene = Scene::new(&format!("min_runners = {min}\nmax_runners = {}", min + extra));
             scene.fleet.enabled = enabled;
+            scene.fleet.scaling.manual_count = manual.filter(|count| *count <= min + extra);
             scene = scene.pending(jobs, waited);
-            for (number, (age, entry, vm, (online, seen, removed, asked), in_flight)) in (1..).zip(runners) {
+            for (number, (age, entry, vm, (online, seen, removed, asked), (other, operation))) in
+                (1..).zip(runners)
+            {
                 if let Some((provisioning, power, is_current)) = vm {
                     scene = scene.vm(number, age, provisioning, power);
                     if !is_current {
                         scene = scene.last_vm(|vm| vm.tags.config_hash = "old".to_owned());
                     }
+                    let first = scene.name(1, age).to_string();
+                    scene = scene.last_vm(|vm| match other {
+                        Other::Nothing | Other::Working => {}
+                        Other::Scope => vm.tags.scope = "repo:o/old".parse().expect("valid"),
+                        Other::GitHub => vm.tags.github = "ghes.example".to_owned(),
+                        Other::Replaces => vm.tags.replaces = Some(first),
+                    });
+                }
+                if other == Other::Working {
+                    let name = scene.name(number, age).to_string();
+                    scene.seen.working.insert(name);
                 }
                 scene = scene.entry(number, age, entry).remember(number, age, |known| {
                     known.was_online = online;
@@ -382,9 +543,10 @@ fn any_scene() -> impl Strategy<Value = Scene> {
                     known.removal_asked = removed.then(|| at(NOW - 60));
                     known.asked_for = asked.then(|| at(NOW - age));
                 });
-                if in_flight && odds < 10 {
+                if let Some(is_start) = operation {
                     let name = scene.name(number, age);
-                    scene.seen.in_flight.insert(name, Operation::Destroy);
+                    let start = Operation::Provision { replaces: None };
+                    scene.seen.in_flight.insert(name, if is_start { start } else { Operation::Destroy });
                 }
             }
             if bad_entries && odds == 0 {
@@ -396,6 +558,32 @@ fn any_scene() -> impl Strategy<Value = Scene> {
             scene
         },
     )
+}
+
+/// What is peculiar about a runner of a drawn scene.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Other {
+    Nothing,
+    Scope,
+    GitHub,
+    Working,
+    Replaces,
+}
+
+/// Every runner that may have a VM: listed, being made, or asked for so lately that no list shows it.
+fn may_have_vms(scene: &Scene) -> usize {
+    let listed = scene.seen.vms.as_ref().map(|vms| vms.keys().collect::<BTreeSet<_>>()).unwrap_or_default();
+    let made =
+        scene.seen.in_flight.iter().filter(|(_, operation)| matches!(operation, Operation::Provision { .. }));
+    let recent = scene.memory.runners.iter().filter(|(_, known)| {
+        known.asked_for.is_some_and(|asked| at(NOW).duration_since(asked).as_secs() < 120)
+    });
+    listed
+        .into_iter()
+        .chain(made.map(|(name, _)| name))
+        .chain(recent.map(|(name, _)| name))
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 impl std::fmt::Debug for Scene {
@@ -415,34 +603,45 @@ proptest! {
     fn invariants(scene in any_scene()) {
         let plan = scene.plan();
         let entries = scene.seen.entries.clone().unwrap_or_default();
-        let vms = scene.seen.vms.clone().unwrap_or_default();
         let starts = plan.actions.iter().filter(|action| matches!(action, Action::Provision { .. })).count();
         if starts > 0 {
             let most = scene.fleet.scaling.max_runners as usize;
-            prop_assert!(vms.len() + starts <= most, "{} VMs and {starts} more", vms.len());
+            let there = may_have_vms(&scene);
+            prop_assert!(there + starts <= most, "{there} VMs and {starts} more");
         }
+        let is_listed = |name: &RunnerName| entries.contains_key(name);
         let mut removed = BTreeSet::new();
         for action in &plan.actions {
             let Action::Destroy(destroy) = action else { continue };
             let name = destroy.runner.as_str();
             let is_busy = entries.get(&destroy.runner).is_some_and(|entry| entry.busy);
-            prop_assert!(!is_busy, "{name} runs a job");
+            prop_assert!(!is_busy && !scene.seen.working.contains(name), "{name} runs a job");
+            let vm = scene.seen.vms.as_ref().ok().and_then(|vms| vms.get(&destroy.runner));
+            let is_in_sight = vm.is_none_or(|vm| vm.tags.github == scene.fleet.github);
+            prop_assert!(is_in_sight || is_listed(&destroy.runner), "{name} may run a job at another GitHub");
             prop_assert!(scene.seen.entries.is_ok() && scene.seen.vms.is_ok());
             prop_assert!(!destroy.reason.is_empty());
             prop_assert!(removed.insert(name), "{name} twice");
             prop_assert!(!scene.seen.in_flight.contains_key(&destroy.runner));
-            let is_listed = entries.contains_key(&destroy.runner);
-            prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed);
+            prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed(&destroy.runner));
+            let has_vm = destroy.vm.is_some();
+            prop_assert!(!has_vm || destroy.first != Deregister::Nothing || vm.is_some_and(|vm| vm.tags.runner_id.is_none()));
         }
         prop_assert_eq!(&plan, &scene.plan(), "the same again");
     }
 
     #[test]
-    fn memory_lost_is_nothing_lost(scene in any_scene()) {
-        let forgetful = Scene { memory: Memory::default(), fleet: scene.fleet.clone(), seen: scene.seen.clone(), last_vm: None };
-        let vms = scene.seen.vms.clone().unwrap_or_default();
-        let starts = forgetful.plan().actions.iter().filter(|action| matches!(action, Action::Provision { .. })).count();
-        prop_assert!(starts == 0 || vms.len() + starts <= scene.fleet.scaling.max_runners as usize);
+    fn who_has_lost_its_memory_keeps_every_promise(scene in any_scene()) {
+        let forgetful = Scene { memory: Memory::default(), ..scene };
+        let plan = forgetful.plan();
+        let starts = plan.actions.iter().filter(|action| matches!(action, Action::Provision { .. })).count();
+        let most = forgetful.fleet.scaling.max_runners as usize;
+        prop_assert!(starts == 0 || may_have_vms(&forgetful) + starts <= most);
+        let known: BTreeSet<&RunnerName> = plan.runners.iter().map(|runner| &runner.runner_name).collect();
+        if let (Ok(vms), Ok(entries)) = (&forgetful.seen.vms, &forgetful.seen.entries) {
+            let is_adopted = vms.keys().chain(entries.keys()).all(|name| known.contains(name));
+            prop_assert!(is_adopted, "each VM and entry is somebody to the plan");
+        }
     }
 }
 
@@ -451,5 +650,5 @@ fn nothing_is_left_to_remember_of_a_runner_that_is_gone() {
     let long_ago =
         |known: &mut crate::memory::Remembered| known.asked_for = Some(at(NOW) - Duration::from_secs(900));
     let scene = Scene::new("").remember(1, 900, long_ago);
-    assert!(scene.memory.clone().after_seeing(&scene.seen, at(NOW)).runners.is_empty());
+    assert!(scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW)).runners.is_empty());
 }

@@ -12,7 +12,7 @@ use crate::names::{RepoSlug, Scope};
 use crate::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
-use crate::vm::{ResourceGroup, Vm, VmSpec};
+use crate::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 
 /// What a caller does differently about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,8 @@ pub trait GitHub: Send + Sync {
     /// nothing is known.
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError>;
 
-    /// Every runner of the scope, all pages, or an error: never a part.
+    /// Every runner of the scope, all pages, or an error: never a part. Where entries come and go
+    /// while the pages are read, one that moved between two of them may be missing.
     async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError>;
 
     /// One runner; `None` when GitHub has no such entry.
@@ -126,11 +127,12 @@ pub struct Download {
 /// Azure.
 #[async_trait]
 pub trait Azure: Send + Sync {
-    /// Every VM of the group that bears our mark, all pages, or an error: never a part.
-    ///
-    /// `power` asks for the power states too, which costs one more request for each
-    /// subscription.
-    async fn vms(&self, group: &ResourceGroup, power: bool) -> Result<Vec<Vm>, CallError>;
+    /// Every VM of the group that bears our mark, all pages, or an error: never a part. Power states
+    /// are not told.
+    async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError>;
+
+    /// The power states of a subscription's VMs, all pages.
+    async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError>;
 
     /// Asks for a VM, and returns once Azure has taken the request. Safe to repeat: a VM of that
     /// name is never overwritten, and one that an earlier attempt made is a success.

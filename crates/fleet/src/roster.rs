@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::memory::{LIST_LAG, Memory, Remembered};
+use crate::memory::{Memory, Remembered, list_lag};
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
@@ -97,7 +97,13 @@ impl Sight<'_> {
         self.memory.asked_for.is_some_and(|at| elapsed(at, self.now) < lag)
     }
 
-    fn removal_within(&self, lag: Duration) -> bool {
+    /// Whether a list may be as old as the time before its VM was asked for.
+    fn may_not_show_yet(&self) -> bool {
+        self.asked_within(list_lag(self.fleet))
+    }
+
+    fn is_being_removed(&self) -> bool {
+        let lag = list_lag(self.fleet);
         self.memory.removal_asked.is_some_and(|at| elapsed(at, self.now) < lag)
     }
 
@@ -107,13 +113,14 @@ impl Sight<'_> {
         match self.operation {
             Some(Operation::Provision { .. }) => return Some(self.provisioning()),
             Some(Operation::Destroy) => return Some(Phase::Destroyed),
-            None if is_going || self.removal_within(LIST_LAG) => {
-                return (self.vm.is_some() || self.entry.is_some()).then_some(Phase::Destroyed);
+            None if is_going || self.is_being_removed() => {
+                let may_be_there = self.vm.is_some() || self.entry.is_some() || self.may_not_show_yet();
+                return may_be_there.then_some(Phase::Destroyed);
             }
             None => {}
         }
         match (self.vm, self.entry) {
-            (None, None) if self.asked_within(LIST_LAG) && !self.memory.vm_seen => Some(self.provisioning()),
+            (None, None) if self.may_not_show_yet() => Some(self.provisioning()),
             (None, None) => None,
             (None, Some(entry)) => Some(self.without_vm(entry)),
             (Some(vm), None) => Some(self.without_entry(vm)),
@@ -126,10 +133,14 @@ impl Sight<'_> {
     }
 
     fn without_vm(&self, entry: &RunnerInfo) -> Phase {
+        let id = entry.runner_id;
         if entry.busy || self.working {
             // The job may be lost with its VM, or the list may lag. GitHub finds out.
-            Phase::Active { id: entry.runner_id }
-        } else if self.asked_within(LIST_LAG) && !self.memory.vm_seen {
+            Phase::Active { id }
+        } else if entry.status == RunnerStatus::Online {
+            // It runs on a machine, whatever the list of VMs says. Where that is gone, GitHub finds out.
+            Phase::Registered { id }
+        } else if self.may_not_show_yet() {
             self.provisioning()
         } else {
             Phase::Draining { why: DrainReason::Broken("its entry at GitHub has no VM".to_owned()) }
@@ -139,7 +150,14 @@ impl Sight<'_> {
     fn without_entry(&self, vm: &Vm) -> Phase {
         let boot_timeout = self.fleet.lifecycle.boot_timeout;
         let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
-        if vm.tags.scope != self.fleet.scope {
+        if vm.tags.github != self.fleet.github {
+            let why = format!(
+                "{} was made for the GitHub at {}, and the daemon looks at {}: it is left alone; let it end there, or \
+                 delete it by hand",
+                vm.name, vm.tags.github, self.fleet.github
+            );
+            Phase::Draining { why: DrainReason::OutOfSight(why) }
+        } else if vm.tags.scope != self.fleet.scope {
             let why =
                 format!("it was made for {}, and the fleet is now on {}", vm.tags.scope, self.fleet.scope);
             Phase::Draining { why: DrainReason::Rotated(why) }
@@ -209,6 +227,9 @@ pub(crate) fn may_be_removed(
     memory: &Memory,
     now: Timestamp,
 ) -> bool {
+    if let Phase::Draining { why: DrainReason::OutOfSight(_) } = runner.status {
+        return false;
+    }
     let is_remembered = memory.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
     let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);
     runner.vm.is_some() || is_remembered || elapsed(runner.created_at, now) >= grace

@@ -72,13 +72,18 @@ impl<'a> Rotation<'a> {
         self.due.iter().any(|(runner, _)| runner.runner_name == *name)
     }
 
-    /// What to do next, unless a replacement is still under way.
-    pub(crate) fn next_step(&self, has_room: bool) -> Option<Step<'_>> {
+    /// What to do next, unless a replacement is still under way. Room is only made where all runners
+    /// are online: one that comes may be the replacement, and one that goes makes room by itself.
+    pub(crate) fn next_step(&self, has_room: bool, is_calm: bool) -> Option<Step<'_>> {
         if !self.pairs.is_empty() {
             return None;
         }
         let (old, why) = self.due.first()?;
-        Some(if has_room { Step::Start { old, why } } else { Step::MakeRoom { old, why } })
+        match (has_room, is_calm) {
+            (true, _) => Some(Step::Start { old, why }),
+            (false, true) => Some(Step::MakeRoom { old, why }),
+            (false, false) => None,
+        }
     }
 }
 

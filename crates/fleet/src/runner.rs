@@ -152,6 +152,9 @@ pub enum DrainReason {
     Surplus(String),
     /// A newer one takes its place.
     Rotated(String),
+    /// It belongs to another GitHub than the one that is looked at, so nobody can tell whether it
+    /// runs a job. It is left alone.
+    OutOfSight(String),
 }
 
 impl EphemeralRunner {
@@ -192,7 +195,8 @@ impl fmt::Display for DrainReason {
             | DrainReason::BootTimeout(why)
             | DrainReason::Offline(why)
             | DrainReason::Surplus(why)
-            | DrainReason::Rotated(why) => f.write_str(why),
+            | DrainReason::Rotated(why)
+            | DrainReason::OutOfSight(why) => f.write_str(why),
         }
     }
 }

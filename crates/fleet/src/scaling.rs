@@ -45,7 +45,7 @@ pub enum Rule {
     Threshold,
     /// Too soon after the last scaling action.
     Cooldown,
-    /// More are needed than the maximum allows.
+    /// More are needed than the maximum allows, or more are there.
     Maximum,
     /// What is needed is not fully known, so nothing is removed.
     PartlyKnown,
@@ -118,7 +118,13 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
     let (action, rule) = if target > load.available {
         up(&facts, target, least, timing)
     } else if target < load.available {
-        down(&facts, target, timing)
+        match down(&facts, target, timing) {
+            // More than the maximum are not kept, whatever holds back.
+            (ScalingAction::Maintain, _) if load.available > room => {
+                return facts.decision(ScalingAction::ScaleDown, room, Rule::Maximum);
+            }
+            decided => decided,
+        }
     } else if need > room {
         (ScalingAction::Maintain, Rule::Maximum)
     } else {
@@ -236,6 +242,9 @@ impl Facts<'_> {
                 in_words(config.cooldown),
                 in_words(cooldown_left(config, self.timing).unwrap_or_default())
             ),
+            (Rule::Maximum, ScalingAction::ScaleDown) => {
+                format!("more than max_runners ({}): scaling down to {target}", config.max_runners)
+            }
             (Rule::Maximum, _) => {
                 format!(
                     "max_runners ({}) allows no more; raise it, or wait for busy runners",

@@ -196,6 +196,19 @@ fn the_scaling_table() {
             Row { pending: 10, partly_known: true, ..row() },
             (ScaleUp, 5, Formula),
         ),
+        (
+            "more than the maximum, within the threshold, in the cooldown, on a partly known queue",
+            Row {
+                config: ScalingConfig { scale_down_threshold: 5, ..config(0, 5) },
+                pending: 10,
+                available: 8,
+                busy: 1,
+                last_scaling_ago: Some(1),
+                partly_known: true,
+                ..row()
+            },
+            (ScaleDown, 4, Maximum),
+        ),
         ("one job each", Row { config: one_each, pending: 3, ..row() }, (ScaleUp, 3, Formula)),
         (
             "busy runners are no capacity for waiting jobs",
@@ -327,6 +340,16 @@ proptest! {
         if is_by_formula && row.waited > 60 && row.available < need.min(room) {
             prop_assert_eq!(found.action, ScaleUp);
             prop_assert!(found.target_runner_count >= need.min(room));
+        }
+    }
+
+    #[test]
+    fn more_than_the_maximum_is_never_kept(row in any_row()) {
+        let found = row.decide();
+        let room = row.config.max_runners.saturating_sub(row.busy).saturating_sub(row.draining);
+        if row.available > room {
+            prop_assert_eq!(found.action, ScaleDown);
+            prop_assert!(found.target_runner_count <= room);
         }
     }
 

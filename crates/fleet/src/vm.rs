@@ -76,7 +76,9 @@ pub struct VmTags {
     pub pool: PoolName,
     /// The runner on it, which bears its name.
     pub runner_name: RunnerName,
-    /// Where its runner is registered.
+    /// The GitHub that its runner is registered at, by the host of its API.
+    pub github: String,
+    /// Where its runner is registered there.
     pub scope: Scope,
     /// When it was asked for.
     pub created_at: Timestamp,
@@ -89,6 +91,7 @@ pub struct VmTags {
 }
 
 const POOL: &str = "azlin-pool";
+const GITHUB: &str = "azlin-github";
 const SCOPE: &str = "azlin-scope";
 const CREATED: &str = "azlin-created";
 const CONFIG: &str = "azlin-config";
@@ -101,6 +104,7 @@ impl VmTags {
     pub fn to_tags(&self) -> BTreeMap<String, String> {
         let mut tags = BTreeMap::from([
             (POOL.to_owned(), self.pool.to_string()),
+            (GITHUB.to_owned(), self.github.clone()),
             (SCOPE.to_owned(), self.scope.to_string()),
             (CREATED.to_owned(), self.created_at.to_string()),
             (CONFIG.to_owned(), self.config_hash.clone()),
@@ -125,6 +129,7 @@ impl VmTags {
         }
         Some(VmTags {
             runner_name: RunnerName::of_pool(&pool, runner)?,
+            github: tags.get(GITHUB).cloned().unwrap_or_default(),
             scope: tags.get(SCOPE)?.parse().ok()?,
             created_at: tags.get(CREATED)?.parse().ok()?,
             config_hash: tags.get(CONFIG).cloned().unwrap_or_default(),
@@ -132,6 +137,23 @@ impl VmTags {
             replaces: tags.get(REPLACES).cloned(),
             pool,
         })
+    }
+}
+
+/// Power states of a subscription's VMs, by resource group and name. Azure keeps the case of neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PowerStates(BTreeMap<(String, String), PowerState>);
+
+impl PowerStates {
+    /// Notes a VM's.
+    pub fn insert(&mut self, group: &str, name: &str, state: PowerState) {
+        self.0.insert((group.to_ascii_lowercase(), name.to_ascii_lowercase()), state);
+    }
+
+    /// A VM's, as far as it was told.
+    pub fn of(&self, vm: &Vm) -> PowerState {
+        let key = (vm.group.name.to_ascii_lowercase(), vm.name.to_ascii_lowercase());
+        self.0.get(&key).copied().unwrap_or(PowerState::Unknown)
     }
 }
 
@@ -205,6 +227,7 @@ mod tests {
         VmTags {
             runner_name: RunnerName::new(&pool, at, 1),
             pool,
+            github: "api.github.com".to_owned(),
             scope: "repo:o/r".parse().expect("valid"),
             created_at: at,
             config_hash: "abc".to_owned(),

@@ -60,6 +60,7 @@ fn the_daemons_mistakes_too() {
     let cases = [
         "[poll]\nqueue = \"0s\"",
         "[github]\napi_url = \"http://api.github.com\"",
+        "[github]\napi_url = \"https://ci:hunter2@ghes.example/api/v3\"",
         "[github]\napp_id = 7",
         "[http]\nlisten = \"localhost\"",
         "[limits]\nmax_concurrent_provisioning = 0",
@@ -73,6 +74,7 @@ fn the_daemons_mistakes_too() {
                 .map_or_else(|problems| problems.to_string(), |_| "good".to_owned())
         })
         .collect();
+    assert!(!told.iter().any(|told| told.contains("hunter2")), "a password was printed: {told:#?}");
     insta::assert_snapshot!(told.join("\n\n"));
 }
 

@@ -53,9 +53,12 @@ impl Gate {
         state.until = Some(Instant::now() + wait);
     }
 
-    /// An answer came that was no refusal.
+    /// An answer came that was no refusal. While the gate is shut it is one that was on its way before.
     pub(crate) fn passed(&self) {
-        self.state().untold_in_a_row = 0;
+        let mut state = self.state();
+        if state.until.is_none_or(|until| until <= Instant::now()) {
+            state.untold_in_a_row = 0;
+        }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -76,6 +79,7 @@ mod tests {
         for expected in [1, 2, 4, 8, 15, 15] {
             gate.shut_untold();
             gate.shut_untold();
+            gate.passed();
             assert_eq!(gate.shut_for(), Some(MINUTE * expected));
             tokio::time::advance(MINUTE * expected).await;
             assert_eq!(gate.shut_for(), None);

@@ -71,7 +71,7 @@ struct Lost {
 pub(crate) struct Http {
     /// Made at its first use: reading the system's certificates takes a while (40 ms), which a start
     /// need not wait for.
-    client: OnceLock<Result<reqwest::Client, String>>,
+    client: OnceLock<reqwest::Client>,
     pub(crate) api: ApiUrl,
     token: Token,
     request_timeout: Duration,
@@ -197,7 +197,9 @@ impl Http {
         };
         match rate::asked(answer.status, &answer.headers, &message, Timestamp::now()) {
             Asked::Nothing => {
-                self.gate.passed();
+                if !answer.status.is_server_error() {
+                    self.gate.passed();
+                }
                 None
             }
             // A server in trouble asks for patience with this call, not with every other.
@@ -213,13 +215,22 @@ impl Http {
         }
     }
 
+    /// The client that was made, or a new one: what could not be made is tried again, since the
+    /// certificates that it lacked may be there the next time.
+    fn client(&self) -> Result<&reqwest::Client, Lost> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = client(&self.api, self.request_timeout).map_err(|error| Lost {
+            was_sent: false,
+            why: format!("no HTTPS client: {}", error::cause(error)),
+        })?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
     async fn try_once(&self, call: &Call, etag: Option<&str>) -> Result<Answer, Lost> {
         let _permit = self.at_once.acquire().await.ok();
-        let client = self
-            .client
-            .get_or_init(|| client(&self.api, self.request_timeout).map_err(error::cause))
-            .as_ref()
-            .map_err(|why| Lost { was_sent: false, why: format!("no HTTPS client: {why}") })?;
+        let client = self.client()?;
         let mut request =
             client.request(call.method.clone(), call.url.clone()).bearer_auth(self.token.expose());
         if let Some(etag) = etag {

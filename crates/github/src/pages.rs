@@ -1,5 +1,7 @@
 //! Lists that come in pages: the `Link` header is followed, pages are never computed.
 
+use std::collections::BTreeMap;
+
 use azlin_fleet::ports::{CallError, Trouble};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,30 +16,57 @@ const MOST_PAGES: usize = 500;
 /// One page of a list.
 pub(crate) trait Page: Serialize + DeserializeOwned + Send {
     type Item: Send;
+    /// The most items that GitHub gives of such a list, whatever its total.
+    const MOST: u64 = u64::MAX;
     /// How many the whole list has, as this page tells.
     fn total_count(&self) -> u64;
     fn items(self) -> Vec<Self::Item>;
+    /// GitHub's number of an item.
+    fn id(item: &Self::Item) -> u64;
 }
 
-/// A list, all pages.
+/// A list, all pages, each item once.
 #[derive(Debug)]
 pub(crate) struct List<T> {
-    pub(crate) items: Vec<T>,
+    pub(crate) items: BTreeMap<u64, T>,
     /// How many there are, as the last page tells.
     pub(crate) total_count: u64,
-    /// Whether every page told the same total: where not, the list moved while it was read.
+    /// Whether every page told the same total: where not, the list moved while it was read, and an
+    /// item that fell between two pages may be missing.
     pub(crate) steady: bool,
 }
 
-/// Reads a list from its first page on.
+impl<T> List<T> {
+    /// Whether it holds as many as it tells of, of which GitHub gives so many.
+    pub(crate) fn has_all(&self, most: u64) -> bool {
+        self.items.len() as u64 >= self.total_count.min(most)
+    }
+}
+
+/// Reads a list from its first page on. One that moved is read once more, and has then what either
+/// look found: an item that is gone does no harm, and one that is missing could.
 pub(crate) async fn all<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallError> {
+    let found = once::<P>(http, first.clone()).await?;
+    if found.steady && found.has_all(P::MOST) {
+        return Ok(found);
+    }
+    let again = once::<P>(http, first).await?;
+    if again.steady && again.has_all(P::MOST) {
+        return Ok(again);
+    }
+    let mut items = found.items;
+    items.extend(again.items);
+    Ok(List { items, ..again })
+}
+
+async fn once<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallError> {
     let mut call = first;
-    let mut list = List { items: Vec::new(), total_count: 0, steady: true };
+    let mut list = List { items: BTreeMap::new(), total_count: 0, steady: true };
     for page in 0..MOST_PAGES {
         let (part, next) = http.page::<P>(&call).await?;
         list.steady &= page == 0 || list.total_count == part.total_count();
         list.total_count = part.total_count();
-        list.items.extend(part.items());
+        list.items.extend(part.items().into_iter().map(|item| (P::id(&item), item)));
         match next {
             Some(link) => call.url = follow(http, &call, &link)?,
             None => return Ok(list),

@@ -12,16 +12,13 @@ use futures::stream::{self, StreamExt};
 use reqwest::Method;
 
 use crate::http::{Call, Http};
-use crate::pages::{self, List};
+use crate::pages::{self, List, Page};
 use crate::retry::Effect;
 use crate::watched::{HELD, Watched};
 use crate::wire;
 
 /// Requests for one repository's jobs under way at once.
 const AT_ONCE: usize = 8;
-
-/// How many a filtered list of runs has at most (GitHub Docs: REST, Workflow runs).
-const MOST_RUNS: u64 = 1_000;
 
 const NEEDS: &str = "Actions: read";
 
@@ -43,12 +40,11 @@ impl Queues {
             .await;
 
         let mut failed = Vec::new();
-        let mut seen = BTreeSet::new();
         for of_run in of_runs {
             match of_run {
-                // A job that moved from one page to the next while they were read is in both.
                 Ok(list) => {
-                    for job in list.items.into_iter().filter(|job| seen.insert(job.id)) {
+                    queue.missing.extend(moved(&list, "jobs of a run"));
+                    for job in list.items.into_values() {
                         match known(job, repo) {
                             Ok(Some(job)) => queue.jobs.push(job),
                             Ok(None) => {}
@@ -88,8 +84,8 @@ impl Queues {
         for (list, found) in look.iter().zip(held) {
             match found {
                 Ok(found) => {
-                    missing.extend(cut_short(&found, HELD[*list]));
-                    let ids = found.items.iter().map(|run| run.id).collect();
+                    missing.extend(not_given(&found, HELD[*list]));
+                    let ids = found.items.into_keys().collect();
                     self.of(repo, |watched| watched.saw(*list, ids));
                 }
                 Err(error) => missing.push(format!("{} runs could not be read: {error}", HELD[*list])),
@@ -98,8 +94,8 @@ impl Queues {
         let mut active: BTreeSet<u64> = self.of(repo, |watched| watched.runs().collect());
         for status in ["queued", "in_progress"] {
             let found = runs(http, repo, status).await?;
-            missing.extend(cut_short(&found, status));
-            active.extend(found.items.iter().map(|run| run.id));
+            missing.extend(not_given(&found, status));
+            active.extend(found.items.into_keys());
         }
         Ok(active)
     }
@@ -130,10 +126,18 @@ fn read(http: &Http, path: &str) -> Result<Call, CallError> {
     })
 }
 
-/// The sentence about what a filtered list cannot give.
-fn cut_short(list: &List<wire::Run>, status: &str) -> Option<String> {
+/// The sentence about what a filtered list did not give.
+fn not_given(list: &List<wire::Run>, status: &str) -> Option<String> {
     let there = list.total_count;
-    (there > MOST_RUNS).then(|| format!("GitHub lists at most 1,000 of {there} runs with status {status}"))
+    if there > wire::Runs::MOST {
+        return Some(format!("GitHub lists at most 1,000 of {there} runs with status {status}"));
+    }
+    moved(list, &format!("runs with status {status}"))
+}
+
+/// The sentence about a list that moved each time that it was read.
+fn moved<T>(list: &List<T>, what: &str) -> Option<String> {
+    (!list.steady).then(|| format!("the {what} changed while their pages were read, so some may be missing"))
 }
 
 /// The job in the words of the trade; `None` when it is completed; a sentence when it cannot be

@@ -8,6 +8,10 @@ use reqwest::header::HeaderMap;
 
 use crate::counters::Budget;
 
+/// The longest wait that is believed, in seconds: GitHub's window is an hour, and what asks for more
+/// is not GitHub.
+const LONGEST: u64 = 3_600;
+
 /// What an answer says about waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -33,7 +37,7 @@ pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now:
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
     if let Some(seconds) = number(headers, "retry-after") {
         return if throttled || status.is_server_error() {
-            Asked::Wait(Duration::from_secs(seconds.max(1)))
+            Asked::Wait(Duration::from_secs(seconds.clamp(1, LONGEST)))
         } else {
             Asked::Nothing
         };
@@ -44,7 +48,7 @@ pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now:
     if let Some(budget) = budget(headers).filter(|budget| budget.remaining == 0) {
         // A second more, for a clock that is ahead of GitHub's.
         let seconds = budget.reset.as_second() - now.as_second() + 1;
-        return Asked::Wait(Duration::from_secs(seconds.clamp(1, 3600).unsigned_abs()));
+        return Asked::Wait(Duration::from_secs(seconds.max(1).unsigned_abs().min(LONGEST)));
     }
     if status == StatusCode::TOO_MANY_REQUESTS || message.contains("rate limit") {
         return Asked::WaitUntold;
@@ -98,6 +102,7 @@ mod tests {
             ),
             ("429, with a time", 429, &[("retry-after", "7")][..], "", wait(7)),
             ("429, no time at all", 429, &[("retry-after", "0")][..], "", wait(1)),
+            ("429, a time that no one means", 429, &[("retry-after", "99999999999")][..], "", wait(3600)),
             ("429, without", 429, &[][..], "", Asked::WaitUntold),
             ("429, a time that is no number", 429, &[("retry-after", "soon")][..], "", Asked::WaitUntold),
             ("primary, used up", 403, empty, "API rate limit exceeded", wait(61)),

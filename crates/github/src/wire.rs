@@ -20,11 +20,16 @@ pub(crate) struct Run {
 
 impl Page for Runs {
     type Item = Run;
+    /// GitHub Docs: REST, Workflow runs.
+    const MOST: u64 = 1_000;
     fn total_count(&self) -> u64 {
         self.total_count
     }
     fn items(self) -> Vec<Run> {
         self.workflow_runs
+    }
+    fn id(item: &Run) -> u64 {
+        item.id
     }
 }
 
@@ -59,6 +64,9 @@ impl Page for Jobs {
     fn items(self) -> Vec<Job> {
         self.jobs
     }
+    fn id(item: &Job) -> u64 {
+        item.id
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,6 +97,9 @@ impl Page for Runners {
     }
     fn items(self) -> Vec<Runner> {
         self.runners
+    }
+    fn id(item: &Runner) -> u64 {
+        item.id
     }
 }
 
@@ -127,6 +138,9 @@ impl Page for RunnerGroups {
     }
     fn items(self) -> Vec<RunnerGroup> {
         self.runner_groups
+    }
+    fn id(item: &RunnerGroup) -> u64 {
+        item.id
     }
 }
 

@@ -7,7 +7,7 @@ use azlin_fleet::ports::{Azure, Trouble};
 use serde_json::json;
 use url::Url;
 
-use crate::server::{Server, json};
+use crate::server::{Reply, Server, json};
 use crate::{HEADER, azure, group, settings, token};
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn the_identity_endpoint_is_asked_once_for_many_calls() {
     let (server, azure) = azure(|_, _| json(200, json!({"value": []}))).await;
     assert_eq!(azure.credential(), CredentialKind::AppServiceIdentity);
     let group = group();
-    let calls = (0..10).map(|_| azure.vms(&group, false));
+    let calls = (0..10).map(|_| azure.vms(&group));
     for list in futures::future::join_all(calls).await {
         list.expect("a list");
     }
@@ -37,7 +37,7 @@ async fn a_user_assigned_identity_is_asked_for_by_its_client_id() {
     .await;
     let mut settings = settings(&server);
     settings.environment.client_id = Some("66666666-7777".to_owned());
-    AzureClient::new(settings).expect("a client").vms(&group(), false).await.expect("a list");
+    AzureClient::new(settings).expect("a client").vms(&group()).await.expect("a list");
     assert_eq!(server.requests()[0].query("client_id").as_deref(), Some("66666666-7777"));
 }
 
@@ -45,7 +45,7 @@ async fn a_user_assigned_identity_is_asked_for_by_its_client_id() {
 async fn no_token_is_told_with_its_cure() {
     let server = Server::start(|_, _| json(400, json!({"message": "no identity"}))).await;
     let azure = AzureClient::new(settings(&server)).expect("a client");
-    let error = azure.vms(&group(), false).await.expect_err("no identity");
+    let error = azure.vms(&group()).await.expect_err("no identity");
     assert_eq!(error.trouble, Trouble::NotPermitted, "{error}");
     for part in
         ["no Azure token by managed identity (IDENTITY_ENDPOINT)", "not been assigned", "AZURE_CLIENT_ID"]
@@ -59,9 +59,22 @@ async fn no_token_is_told_with_its_cure() {
 async fn an_identity_endpoint_in_trouble_is_waited_for_no_longer_than_a_request() {
     let server = Server::start(|_, _| json(500, json!({}))).await;
     let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
-    let error = AzureClient::new(hasty).expect("a client").vms(&group(), false).await.expect_err("no token");
+    let error = AzureClient::new(hasty).expect("a client").vms(&group()).await.expect_err("no token");
     assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
     assert!(error.message.contains("within 0.2 s"), "{error}");
+}
+
+#[tokio::test]
+async fn all_who_wait_for_a_token_hear_of_its_failure_together() {
+    let server = Server::start(|_, _| Reply::Silence).await;
+    let hasty = Settings { request_timeout: Duration::from_millis(500), ..settings(&server) };
+    let azure = AzureClient::new(hasty).expect("a client");
+    let group = group();
+    for failed in futures::future::join_all((0..20).map(|_| azure.vms(&group))).await {
+        assert_eq!(failed.expect_err("no token").trouble, Trouble::Unavailable);
+    }
+    let asked = server.requests().len();
+    assert!(asked < 5, "one after the other they ask twenty times: {asked}");
 }
 
 #[tokio::test]

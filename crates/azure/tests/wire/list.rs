@@ -1,7 +1,7 @@
 //! Lists of VMs: all pages, only ours, with power states where they are asked for.
 
 use azlin_fleet::ports::{Azure, Trouble};
-use azlin_fleet::vm::{PowerState, ProvisioningState, VmTags};
+use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, VmTags};
 use serde_json::{Value, json};
 
 use crate::server::{Reply, Request, Server, json};
@@ -35,7 +35,7 @@ fn pages(request: &Request) -> Reply {
 #[tokio::test]
 async fn all_pages_and_only_ours() {
     let (server, azure) = azure(|request, _| pages(request)).await;
-    let vms = azure.vms(&group(), false).await.expect("a list");
+    let vms = azure.vms(&group()).await.expect("a list");
     assert_eq!(vms.len(), 250);
     assert_eq!(vms[3].provisioning, ProvisioningState::Failed);
     assert_eq!(vms[4].provisioning, ProvisioningState::Succeeded);
@@ -51,10 +51,7 @@ async fn all_pages_and_only_ours() {
 #[tokio::test]
 async fn power_states_cost_one_list_of_the_subscription() {
     let (server, azure) = azure(|request, _| {
-        if !is_status_only(request) {
-            let vms: Vec<Value> = (0..4).map(|n| vm(name(n).as_str(), &tags(n), "Succeeded")).collect();
-            return json(200, json!({"value": vms}));
-        }
+        assert!(is_status_only(request));
         assert_eq!(
             request.path(),
             format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachines")
@@ -75,23 +72,27 @@ async fn power_states_cost_one_list_of_the_subscription() {
         json(200, json!({"value": vms}))
     })
     .await;
-    let vms = azure.vms(&group(), true).await.expect("a list");
-    let powers: Vec<PowerState> = vms.iter().map(|vm| vm.power).collect();
-    use PowerState::{Running, Stopped, Unknown};
-    assert_eq!(powers, [Running, Stopped, Running, Unknown]);
-    assert_eq!(arm_requests(&server).len(), 2);
+    let states = azure.power_states(SUBSCRIPTION).await.expect("a list");
+    let mut expected = PowerStates::default();
+    for (number, state) in (0..).zip([PowerState::Running, PowerState::Stopped, PowerState::Running]) {
+        expected.insert(&group().name, name(number).as_str(), state);
+    }
+    assert_eq!(states, expected);
+    assert_eq!(arm_requests(&server).len(), 1);
 }
 
 #[tokio::test]
 async fn a_part_of_a_list_is_an_error() {
-    let broken: [fn(&Request, usize) -> Reply; 3] = [
+    let faults: [fn(&Request, usize) -> Reply; 3] = [
         |request, before| if before == 0 { pages(request) } else { refusal(500, "InternalServerError", "") },
         |request, before| if before == 0 { pages(request) } else { Reply::Half },
-        |request, _| if is_status_only(request) { Reply::HangUp } else { json(200, json!({"value": []})) },
+        |_, _| Reply::HangUp,
     ];
-    for broken in broken {
-        let (_server, azure) = azure(broken).await;
-        let error = azure.vms(&group(), true).await.expect_err("a part");
+    for fault in faults {
+        let (_server, azure) = azure(fault).await;
+        let error = azure.vms(&group()).await.expect_err("a part");
+        assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
+        let error = azure.power_states(SUBSCRIPTION).await.expect_err("a part");
         assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
     }
 }
@@ -100,7 +101,7 @@ async fn a_part_of_a_list_is_an_error() {
 async fn a_fault_in_the_middle_of_a_list_is_not_seen() {
     let (_server, azure) =
         azure(|request, before| if before == 1 { Reply::Half } else { pages(request) }).await;
-    assert_eq!(azure.vms(&group(), false).await.expect("a list").len(), 250);
+    assert_eq!(azure.vms(&group()).await.expect("a list").len(), 250);
 }
 
 #[tokio::test]
@@ -108,7 +109,7 @@ async fn the_token_follows_no_link_to_another_host() {
     let other = Server::start(|_, _| json(200, json!({"value": []}))).await;
     let link = other.url.join("next").expect("a URL").to_string();
     let (_server, azure) = azure(move |_, _| json(200, json!({"value": [], "nextLink": link}))).await;
-    let error = azure.vms(&group(), false).await.expect_err("another host");
+    let error = azure.vms(&group()).await.expect_err("another host");
     assert!(error.message.contains("another host"), "{error}");
     assert!(other.requests().is_empty());
 }
@@ -120,7 +121,7 @@ async fn what_azure_tells_of_its_budgets_is_kept() {
         Reply::Answer(200, headers, json!({"value": []}).to_string())
     })
     .await;
-    azure.vms(&group(), false).await.expect("a list");
+    azure.vms(&group()).await.expect("a list");
     assert_eq!(azure.remaining().reads, Some(11_999));
     assert_eq!(azure.remaining().writes, None);
     assert_eq!(azure.counts().requests as usize, arm_requests(&server).len());

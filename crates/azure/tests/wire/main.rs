@@ -70,6 +70,7 @@ fn name(number: u32) -> RunnerName {
 fn spec() -> VmSpec {
     let tags = VmTags {
         runner_name: name(7),
+        github: "api.github.com".to_owned(),
         pool: "ci".parse().expect("valid"),
         scope: "repo:o/r".parse().expect("valid"),
         created_at: "2026-01-02T03:04:05Z".parse().expect("a time"),

@@ -31,7 +31,7 @@ async fn no_secret_is_in_an_error_or_a_struct() {
         })
         .await;
         let created = azure.create(&spec()).await;
-        let listed = azure.vms(&group(), true).await;
+        let listed = azure.vms(&group()).await;
         let deleted = azure.delete(&group(), name(7).as_str()).await;
         for error in [created.err(), listed.err(), deleted.err()].into_iter().flatten() {
             printed += &format!("{error} {error:?}");
@@ -87,7 +87,7 @@ async fn no_secret_is_in_the_logs_of_the_crates_below() {
     })
     .await;
     azure.create(&spec()).await.expect("a VM");
-    azure.vms(&group(), true).await.expect("a list");
+    azure.vms(&group()).await.expect("a list");
     let log = String::from_utf8(listen().0.lock().expect("not poisoned").clone()).expect("UTF-8");
     assert!(
         log.contains("set-by-the-transport"),

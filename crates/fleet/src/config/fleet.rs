@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use toml::de::DeValue;
+use url::Url;
 
 use super::problem::Problems;
 use super::reader::{File, Table, flag, list, name, number, text};
@@ -87,7 +88,9 @@ pub struct Fleet {
     pub name: PoolName,
     /// Whether it serves jobs. A fleet that is not enabled is drained.
     pub enabled: bool,
-    /// Where its runners are registered.
+    /// The GitHub that its runners are registered at, by the host of its API: the daemon's.
+    pub github: String,
+    /// Where its runners are registered there.
     pub scope: Scope,
     /// Its labels, beside the implicit ones.
     pub labels: Vec<Label>,
@@ -116,6 +119,14 @@ impl Fleet {
         let file = File::new(file, source);
         let fleet = read(pool, file.root());
         file.finish(fleet)
+    }
+
+    /// The fleet at the GitHub with this API.
+    #[must_use]
+    pub fn at(mut self, api_url: &Url) -> Fleet {
+        let port = api_url.port().map_or(String::new(), |port| format!(":{port}"));
+        self.github = format!("{}{port}", api_url.host_str().unwrap_or_default());
+        self
     }
 
     /// The labels that each of its runners has without being told: GitHub docs, Using self-hosted
@@ -163,6 +174,7 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
         config_hash: format!("{:016x}", crate::fnv1a([shape.to_string().as_bytes()])),
         name: pool,
         enabled,
+        github: "api.github.com".to_owned(),
         scope,
         labels,
         runner_group,

@@ -224,6 +224,9 @@ impl<'t> Table<'_, 't> {
 fn found(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) if secret::looks_secret(text) => "a secret (not shown)".to_owned(),
+        DeValue::String(text) if secret::has_user(text) => {
+            "an address with a user or password (not shown)".to_owned()
+        }
         DeValue::String(text) if text.chars().count() > 80 => {
             format!("{:?}…", text.chars().take(80).collect::<String>())
         }

@@ -23,6 +23,11 @@ pub(super) fn looks_secret(text: &str) -> bool {
     TOKEN_PREFIXES.iter().any(|prefix| text.contains(prefix))
 }
 
+/// Whether a text is an address with a user or password in it.
+pub(super) fn has_user(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or_default().contains('@'))
+}
+
 /// Whether a key is named after a credential.
 pub(super) fn is_secret_key(key: &str) -> bool {
     SECRET_KEYS.contains(&key)

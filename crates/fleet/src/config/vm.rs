@@ -74,6 +74,20 @@ impl VmConfig {
         self.sizes.first().map_or(Architecture::X64, |size| Architecture::of_size(size))
     }
 
+    /// Sizes in their order, and zones within each. A later attempt begins with a later one, since
+    /// Azure may tell only afterwards that it has no capacity.
+    pub fn places(&self, attempt: u32) -> Vec<(&str, Option<&str>)> {
+        let zones: Vec<Option<&str>> = match self.zones.as_slice() {
+            [] => vec![None],
+            zones => zones.iter().map(|zone| Some(zone.as_str())).collect(),
+        };
+        let mut places: Vec<_> =
+            self.sizes.iter().flat_map(|size| zones.iter().map(|zone| (size.as_str(), *zone))).collect();
+        let first = attempt as usize % places.len().max(1);
+        places.rotate_left(first);
+        places
+    }
+
     pub(super) fn read(mut table: Table<'_, '_>) -> Option<VmConfig> {
         let subscription_id = table.required("subscription_id", "\"00000000-0000-…\"", subscription);
         let resource_group = table.required("resource_group", "\"ci-runners\"", resource_group);

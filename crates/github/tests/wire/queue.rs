@@ -1,5 +1,8 @@
 //! Reading a queue: how many requests it costs, and what becomes of what cannot be read.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
 use azlin_fleet::job::JobStatus;
 use azlin_fleet::ports::{GitHub, Trouble};
 use serde_json::{Value, json};
@@ -117,6 +120,44 @@ async fn every_page_of_runs_and_jobs_is_read() {
     let queue = github.queue(&repo()).await.expect("a queue");
     assert_eq!(queue.jobs.len(), 300 * 5);
     assert_eq!(queue.missing, ["GitHub lists at most 1,000 of 1234 runs with status queued"]);
+}
+
+/// 150 queued runs whose first `gone(look)` start while their pages are read, at the look of that number.
+async fn moving(gone: fn(u64) -> u64) -> Vec<String> {
+    let looks = AtomicU64::new(0);
+    let (_server, github) = github(move |request, _| {
+        if run_of(request).is_some() {
+            return json(200, jobs(Vec::new()));
+        }
+        if request.query("status").as_deref() != Some("queued") {
+            return json(200, runs(&[]));
+        }
+        let is_second = request.query("page").as_deref() == Some("2");
+        let look = if is_second { looks.load(Relaxed) } else { looks.fetch_add(1, Relaxed) + 1 };
+        let before: u64 = (1..look).map(gone).sum();
+        let first = before + if is_second { gone(look) } else { 0 } + 1;
+        let all: Vec<u64> = (first..=150).collect();
+        let page = if is_second { &all[100..] } else { &all[..100] };
+        let host = request.header("host").expect("a host");
+        let link =
+            (!is_second).then(|| ("link", format!("<http://{host}{}&page=2>; rel=\"next\"", request.target)));
+        let mut body = runs(page);
+        body["total_count"] = json!(all.len());
+        Reply::Answer(200, link.into_iter().collect(), body.to_string())
+    })
+    .await;
+    github.queue(&repo()).await.expect("a queue").missing
+}
+
+#[tokio::test]
+async fn runs_that_move_while_they_are_read_are_read_again_and_never_lost_without_a_word() {
+    assert_eq!(moving(|_| 0).await, Vec::<String>::new());
+    assert_eq!(moving(|look| if look == 1 { 5 } else { 0 }).await, Vec::<String>::new(), "once");
+    let told = moving(|_| 5).await;
+    assert_eq!(
+        told,
+        ["the runs with status queued changed while their pages were read, so some may be missing"]
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use azlin_fleet::ports::{Azure, CallError, Trouble};
-use azlin_fleet::vm::{PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
+use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
@@ -27,7 +27,7 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
     Wire { side: Side::Azure, method, path, route: route.to_owned(), effect }
 }
 
-fn vm(vm: &SimVm, group: &ResourceGroup, power: bool) -> Option<Vm> {
+fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
     let tags = vm.body["tags"].as_object()?;
     let tags = tags
         .iter()
@@ -43,11 +43,7 @@ fn vm(vm: &SimVm, group: &ResourceGroup, power: bool) -> Option<Vm> {
             State::Failed => ProvisioningState::Failed,
             State::Deleting => ProvisioningState::Deleting,
         },
-        power: match vm.running {
-            Some(true) if power => PowerState::Running,
-            Some(false) if power => PowerState::Stopped,
-            _ => PowerState::Unknown,
-        },
+        power: PowerState::Unknown,
         tags: VmTags::of(&vm.name, &tags)?,
     })
 }
@@ -89,11 +85,32 @@ fn refused(refusal: Refusal) -> CallError {
 
 #[async_trait]
 impl Azure for InProcess {
-    async fn vms(&self, group: &ResourceGroup, power: bool) -> Result<Vec<Vm>, CallError> {
+    async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError> {
         self.call(on(group, "GET", None), |world, stale| {
             let state = &world.seen(stale).azure;
             let vms = state.of_group(&group.subscription_id, &group.name);
-            Ok(vms.into_iter().filter_map(|each| vm(each, group, power)).collect())
+            Ok(vms.into_iter().filter_map(|each| vm(each, group)).collect())
+        })
+        .await
+    }
+
+    async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {
+        let wire = Wire {
+            side: Side::Azure,
+            method: "GET",
+            path: format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines"),
+            route: "/subscriptions/{id}/virtualMachines".to_owned(),
+            effect: Effect::Reads,
+        };
+        self.call(wire, |world, stale| {
+            let mut states = PowerStates::default();
+            for vm in world.seen(stale).azure.of_subscription(subscription_id) {
+                if let Some(runs) = vm.running {
+                    let state = if runs { PowerState::Running } else { PowerState::Stopped };
+                    states.insert(&vm.group, &vm.name, state);
+                }
+            }
+            Ok(states)
         })
         .await
     }

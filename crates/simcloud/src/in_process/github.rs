@@ -86,7 +86,7 @@ impl GitHub for InProcess {
             let runs = active.into_iter().flatten().filter_map(|id| state.runs.get(id));
             let jobs =
                 runs.flat_map(|run| &run.jobs).filter_map(|id| job(repo, state.jobs.get(id)?)).collect();
-            Ok(Queue { jobs, missing: Vec::new() })
+            Ok(Queue { jobs, ..Queue::default() })
         })
         .await
     }
