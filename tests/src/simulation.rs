@@ -1,16 +1,19 @@
 //! The real loop against the simulated clouds in virtual time, all of it from one seed: jobs,
 //! faults, crashes of the daemon.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_daemon::{Daemon, Outside, StateDir};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::fault::{Fault, Side, What};
+use azlin_simcloud::github::{JobState, SimJob};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
 use azlin_simcloud::{InProcess, World};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
@@ -22,10 +25,13 @@ const WEATHER: Duration = Duration::from_secs(3 * 3600);
 /// older than its own death does not show, so it stays down for longer than that (ARCHITECTURE.md,
 /// What always holds).
 const LONGEST_LAG: Duration = Duration::from_secs(60);
+/// In calm, no job waits longer than this after all VMs of its fleet were last there: the longest
+/// backoff, and then a few rounds of boots, since one runner is started for two jobs.
+const LONGEST_WAIT: Duration = Duration::from_secs(25 * 60);
 /// The most VMs of each fleet.
 pub const MAXIMUMS: [(&str, u32); 2] = [("large", 8), ("small", 4)];
 
-const VM: &str = "[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
+const VM: &str = "[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"GROUP\"\n\
     location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\", \"Standard_D4as_v5\"]\nimage = \"a:b:c:d\"\n\
     subnet_id = \"/subscriptions/0/s\"\n";
 
@@ -40,6 +46,11 @@ pub struct Outcome {
 
 /// Two fleets on one repository; every second seed keeps one runner warm in the small one.
 pub fn fleets(seed: u64) -> Vec<Fleet> {
+    fleets_in(seed, "rg", "o/r")
+}
+
+/// The same in that resource group, and with the repository spelled so.
+fn fleets_in(seed: u64, group: &str, repo: &str) -> Vec<Fleet> {
     let min = u64::from(seed.is_multiple_of(2));
     let texts = [
         ("large", format!("repo = \"o/r\"\nlabels = [\"docker\"]\n[scaling]\nmax_runners = 8\n{VM}")),
@@ -53,7 +64,8 @@ pub fn fleets(seed: u64) -> Vec<Fleet> {
     ];
     let parse = |(name, text): &(&str, String)| {
         let pool = name.parse().unwrap_or_else(|error| panic!("{error}"));
-        Fleet::parse(name, pool, text).unwrap_or_else(|problems| panic!("{problems}"))
+        let text = text.replace("GROUP", group).replace("o/r", repo);
+        Fleet::parse(name, pool, &text).unwrap_or_else(|problems| panic!("{problems}"))
     };
     texts.iter().map(parse).collect()
 }
@@ -128,6 +140,17 @@ fn fault(chance: &mut StdRng) -> Fault {
     }
 }
 
+/// What a daemon remembers from one life to the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Disk {
+    /// Nothing.
+    Lost,
+    /// All.
+    Kept,
+    /// All, but each file may end half-way.
+    Torn,
+}
+
 /// Runs one seed from start to rest. Must be called on a paused current-thread runtime.
 pub async fn run(seed: u64) -> Outcome {
     let began = Instant::now();
@@ -136,40 +159,57 @@ pub async fn run(seed: u64) -> Outcome {
     let world = Arc::new(Mutex::new(World::new(&workload(seed), start)));
     let cloud = Arc::new(InProcess::new(Arc::clone(&world), Arc::clone(&clock)));
     let names = Arc::new(Mutex::new(StdRng::seed_from_u64(seed ^ 0xa5a5)));
-    let outside = Outside {
-        github: cloud.clone(),
-        azure: cloud,
-        clock: Arc::clone(&clock),
-        random: Arc::new(move || locked(&names).random()),
+    let outside = |skew: SignedDuration| {
+        let (clock, names) = (Arc::clone(&clock), Arc::clone(&names));
+        Outside {
+            github: cloud.clone(),
+            azure: cloud.clone(),
+            clock: Arc::new(move || clock() + skew),
+            random: Arc::new(move || locked(&names).random()),
+        }
     };
-    let fleets = fleets(seed);
-    let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let mut chance = StdRng::seed_from_u64(seed ^ 0x5a5a);
+    let config = format!("[poll]\nqueue = \"{}s\"\n", chance.random_range(10..=60));
+    let config = DaemonConfig::parse("azlin.toml", &config).unwrap_or_else(|problems| panic!("{problems}"));
     let lags = workload(seed).faults.iter().any(|fault| matches!(fault.what, What::Stale(_)));
     let least_downtime = if lags { LONGEST_LAG } else { Duration::ZERO };
-    let mut broken = Vec::new();
+    let disk = [Disk::Lost, Disk::Kept, Disk::Torn][chance.random_range(0..3)];
+    let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let state = || StateDir::new((disk != Disk::Lost).then(|| directory.path().to_owned()));
+    let is_clock_set = seed.is_multiple_of(4);
 
-    // The daemon lives for a while and is killed, until the weather is over.
+    // The daemon lives for a while and is killed, until the weather is over. In between, its disk may
+    // be torn, its clock set, its files changed.
     while began.elapsed() < WEATHER {
         let life = Duration::from_millis(chance.random_range(1_000..5_400_000));
-        let daemon = Daemon::new(
-            &config,
-            fleets.clone(),
-            outside.clone(),
-            StateDir::default(),
-            CancellationToken::new(),
-        );
+        let group = if disk == Disk::Kept && chance.random_bool(0.3) { "rg2" } else { "rg" };
+        let repo = if chance.random_bool(0.3) { "O/R" } else { "o/r" };
+        let skew = if is_clock_set { chance.random_range(-600..=600) } else { 0 };
+        let fleets = fleets_in(seed, group, repo);
+        let outside = outside(SignedDuration::from_secs(skew));
+        let daemon = Daemon::new(&config, fleets, outside, state(), CancellationToken::new());
         let _ = tokio::time::timeout(life.min(WEATHER - began.elapsed()), daemon.run()).await;
+        if disk == Disk::Torn {
+            tear(directory.path(), &mut chance);
+        }
         tokio::time::sleep(least_downtime + Duration::from_millis(chance.random_range(0..30_000))).await;
     }
     let stop = CancellationToken::new();
-    let daemon = Daemon::new(&config, fleets.clone(), outside, StateDir::default(), stop.clone());
+    let fleets = fleets(seed);
     let warm: u64 = fleets.iter().map(|fleet| u64::from(fleet.scaling.min_runners)).sum();
+    let daemon = Daemon::new(&config, fleets, outside(SignedDuration::ZERO), state(), stop.clone());
+    let calm = Instant::now();
+    let mut starved = BTreeSet::new();
+    let mut last_full = BTreeMap::new();
     let settled = async {
         loop {
             tokio::time::sleep(Duration::from_secs(30)).await;
             let mut world = locked(&world);
             world.advance(clock());
+            let starving = starving(&world, &mut last_full);
+            if calm.elapsed() > LONGEST_WAIT {
+                starved.extend(starving);
+            }
             let report = world.report();
             if report.jobs_unserved == 0 && report.vms_left == warm && report.runners_left == warm {
                 return;
@@ -183,8 +223,39 @@ pub async fn run(seed: u64) -> Outcome {
     let mut world = locked(&world);
     world.advance(clock());
     let report = world.report();
-    broken.extend(violations(&report, warm));
+    let mut broken = violations(&report, warm);
+    broken.extend(starved.iter().map(|job| format!("job {job} starved though its fleet had room")));
     Outcome { report, broken }
+}
+
+/// Jobs that have waited for too long while their fleet could have had more VMs.
+fn starving(world: &World, last_full: &mut BTreeMap<&'static str, Timestamp>) -> Vec<u64> {
+    let bound = SignedDuration::try_from(LONGEST_WAIT).unwrap_or(SignedDuration::ZERO);
+    let is_long_ago = |then: Timestamp| world.now().duration_since(then) > bound;
+    for (pool, most) in MAXIMUMS {
+        let vms = world.state.azure.vms.values().filter(|vm| vm.tag("azlin-pool") == Some(pool)).count();
+        if vms == most as usize {
+            last_full.insert(pool, world.now());
+        }
+    }
+    let starves = |job: &&SimJob| {
+        let pool = if job.labels.iter().any(|label| label == "GPU") { "small" } else { "large" };
+        let could_have_more = last_full.get(pool).is_none_or(|full| is_long_ago(*full));
+        job.state == JobState::Queued && is_long_ago(job.queued_at) && could_have_more
+    };
+    world.state.github.jobs.values().filter(starves).map(|job| job.id).collect()
+}
+
+/// Cuts files of the state directory somewhere.
+fn tear(directory: &Path, chance: &mut StdRng) {
+    for (pool, _) in MAXIMUMS {
+        let file = directory.join(format!("{pool}.json"));
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        if !bytes.is_empty() && chance.random_bool(0.5) {
+            let end = chance.random_range(0..bytes.len());
+            std::fs::write(&file, &bytes[..end]).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
 }
 
 fn violations(report: &Report, warm: u64) -> Vec<String> {
