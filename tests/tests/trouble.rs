@@ -3,48 +3,31 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azlin_daemon::{Daemon, Outside, StateDir};
-use azlin_fleet::config::DaemonConfig;
-use azlin_simcloud::{InProcess, Workload, World};
+use azlin_daemon::{Outside, StateDir};
+use azlin_simcloud::github::SimJob;
 use azlin_tests::simulation::fleets;
-use jiff::Timestamp;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use azlin_tests::stage::{Stage, fleet, live, play};
+use jiff::SignedDuration;
 
 /// Serves a burst for two fleets while the clock panics once, the `nth` time that it is asked.
 async fn serve(nth: u64) {
-    let (began, start) = (Instant::now(), Timestamp::from_second(1_800_000_000).unwrap());
-    let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || start + began.elapsed());
-    let workload = Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() };
-    let world = Arc::new(Mutex::new(World::new(&workload, start)));
+    let stage = Stage::new("repositories = ['o/r']");
     for labels in [["self-hosted", "docker"], ["self-hosted", "gpu"]] {
         let job = (labels.map(str::to_owned).to_vec(), Duration::from_secs(100));
-        world.lock().unwrap().submit("o/r", vec![job; 4], Vec::new());
+        stage.world().submit("o/r", vec![job; 4], Vec::new());
     }
-    let cloud = Arc::new(InProcess::new(Arc::clone(&world), Arc::clone(&clock)));
-    let (asked, steady) = (AtomicU64::new(0), Arc::clone(&clock));
-    let outside = Outside {
-        github: cloud.clone(),
-        azure: cloud,
-        clock: Arc::new(move || {
-            assert!(asked.fetch_add(1, Ordering::Relaxed) != nth, "a bug");
-            steady()
-        }),
-        random: {
-            let numbers = AtomicU64::new(0);
-            Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed) as u32)
-        },
-    };
-    let config = DaemonConfig::parse("azlin.toml", "").unwrap();
-    let daemon = Daemon::new(&config, fleets(1), outside, StateDir::default(), CancellationToken::new());
-    let _ = tokio::time::timeout(Duration::from_secs(7200), daemon.run()).await;
-    let mut world = world.lock().unwrap();
-    world.advance(clock());
-    let report = world.report();
+    let (asked, steady) = (AtomicU64::new(0), Arc::clone(&stage.outside.clock));
+    let clock = Arc::new(move || {
+        assert!(asked.fetch_add(1, Ordering::Relaxed) != nth, "a bug");
+        steady()
+    });
+    let outside = Outside { clock, ..stage.outside.clone() };
+    live(outside, fleets(1), StateDir::default(), 7200).await;
+    let report = stage.report();
     assert_eq!((report.jobs_killed, report.jobs_unserved), (0, 0), "panic {nth}: {report:#?}");
     assert_eq!((report.vms_left, report.runners_left), (0, 0), "panic {nth}: {report:#?}");
 }
@@ -52,8 +35,36 @@ async fn serve(nth: u64) {
 #[test]
 fn a_panic_anywhere_costs_a_moment() {
     for nth in 0..60 {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(serve(nth));
+        play(serve(nth));
     }
+}
+
+/// How long each job of `o/quick` waited, while calls about `o/slow` take so long.
+async fn waits_beside(trouble: &str) -> Vec<SignedDuration> {
+    let stage = Stage::new(&format!(
+        "repositories = ['o/quick', 'o/slow']\n[settings]\ncreate = '10s'\nboot = '20s'\nregister = '10s'\ndelete = '10s'\n{trouble}"
+    ));
+    for repo in ["o/quick", "o/slow"] {
+        stage.submit(repo, 4, 100);
+    }
+    let fleets = vec![fleet("quick", "o/quick", "rg"), fleet("slow", "o/slow", "other")];
+    stage.live(fleets, StateDir::default(), 1200).await;
+    let world = stage.world();
+    let quick = |job: &&SimJob| world.state.github.runs[&job.run].repo == "o/quick";
+    let jobs = world.state.github.jobs.values().filter(quick);
+    jobs.map(|job| job.started_at.unwrap().duration_since(job.queued_at)).collect()
+}
+
+#[test]
+fn a_repository_or_a_resource_group_that_hangs_delays_nobody_else() {
+    play(async {
+        let undisturbed = waits_beside("").await;
+        assert_eq!(undisturbed.len(), 4);
+        for path in ["/repos/o/slow", "/resourceGroups/other"] {
+            for what in ["{ latency = '29s' }", "{ latency = '10m' }", "'reset'"] {
+                let trouble = format!("[[faults]]\nwhat = {what}\npath = '{path}'\n");
+                assert_eq!(waits_beside(&trouble).await, undisturbed, "{path}: {what}");
+            }
+        }
+    });
 }

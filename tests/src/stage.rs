@@ -1,0 +1,91 @@
+//! The real loop against one simulated world in virtual time, step by step. For tests that play one
+//! situation; [`crate::simulation`] draws them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use azlin_daemon::{Board, Daemon, Outside, StateDir};
+use azlin_fleet::config::{DaemonConfig, Fleet};
+use azlin_simcloud::ledger::Report;
+use azlin_simcloud::{InProcess, Workload, World};
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A world and its clock.
+pub struct Stage {
+    world: Arc<Mutex<World>>,
+    /// Everything that the loop reaches it by.
+    pub outside: Outside,
+}
+
+impl Stage {
+    /// A world with this workload, in TOML. Must be called on a paused current-thread runtime.
+    ///
+    /// # Panics
+    /// When the workload is wrong.
+    pub fn new(workload: &str) -> Self {
+        let workload = Workload::parse(workload).unwrap_or_else(|error| panic!("{error}"));
+        let (began, start) = (Instant::now(), Timestamp::from_second(1_800_000_000));
+        let start = start.unwrap_or(Timestamp::UNIX_EPOCH);
+        let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || start + began.elapsed());
+        let world = Arc::new(Mutex::new(World::new(&workload, start)));
+        let cloud = Arc::new(InProcess::new(Arc::clone(&world), Arc::clone(&clock)));
+        let names = AtomicU32::new(0);
+        let random = Arc::new(move || names.fetch_add(1, Ordering::Relaxed));
+        Stage { world, outside: Outside { github: cloud.clone(), azure: cloud, clock, random } }
+    }
+
+    /// The world as it is now.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.advance(self.outside.now());
+        world
+    }
+
+    /// What happened so far.
+    pub fn report(&self) -> Report {
+        self.world().report()
+    }
+
+    /// So many jobs of so many seconds in one run, for runners with the label `docker`.
+    pub fn submit(&self, repo: &str, jobs: usize, seconds: u64) {
+        let labels = vec!["self-hosted".to_owned(), "docker".to_owned()];
+        self.world().submit(repo, vec![(labels, Duration::from_secs(seconds)); jobs], Vec::new());
+    }
+
+    /// A daemon for these fleets lives for so long and is killed; what it said of them last.
+    pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
+        live(self.outside.clone(), fleets, state, seconds).await
+    }
+}
+
+/// A daemon with that outside and these fleets lives for so long and is killed.
+pub async fn live(outside: Outside, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
+    let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
+    let daemon = Daemon::new(&config, fleets, outside, state, CancellationToken::new());
+    let board = daemon.board();
+    let _ = tokio::time::timeout(Duration::from_secs(seconds), daemon.run()).await;
+    board
+}
+
+/// A fleet with the label `docker`, one runner for each job, and at most two.
+pub fn fleet(name: &str, repo: &str, group: &str) -> Fleet {
+    let text = format!(
+        "repo = \"{repo}\"\nlabels = [\"docker\"]\n[scaling]\nmax_runners = 2\njobs_per_runner = 1\n[vm]\n\
+         subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"{group}\"\n\
+         location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/0/s\"\n"
+    );
+    let pool = name.parse().unwrap_or_else(|error| panic!("{error}"));
+    Fleet::parse(name, pool, &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Runs it in virtual time.
+///
+/// # Panics
+/// When there is no runtime.
+pub fn play(scene: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime can be made").block_on(scene);
+}

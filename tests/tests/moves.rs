@@ -1,0 +1,90 @@
+//! A fleet's file or the daemon's is changed while runners work: whatever moves, no job is killed, no
+//! VM is forgotten, and the maximum holds.
+
+#![allow(clippy::unwrap_used)]
+
+use azlin_daemon::{Outside, StateDir};
+use azlin_fleet::config::Fleet;
+use azlin_tests::stage::{Stage, fleet, live, play};
+
+const MINUTE: u64 = 60;
+/// Machines are up in 40 s.
+const WORLD: &str =
+    "repositories = ['o/old', 'o/new']\n[settings]\ncreate = '10s'\nboot = '20s'\nregister = '10s'\n";
+
+fn kept() -> (tempfile::TempDir, StateDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let state = StateDir::new(Some(directory.path().to_owned()));
+    (directory, state)
+}
+
+fn assert_clean(stage: &Stage, jobs: u64) {
+    let report = stage.report();
+    assert_eq!((report.jobs_completed, report.jobs_killed), (jobs, 0), "{report:#?}");
+    assert_eq!((report.vms_left, report.runners_left), (0, 0), "{report:#?}");
+    assert!(report.peak_by_pool["ci"] <= 2, "{report:#?}");
+}
+
+/// Two runners are busy under the first fleet; then the second takes its place, and has jobs too.
+async fn moved(world: &str, before: Fleet, after: Fleet, state: StateDir) {
+    let stage = Stage::new(world);
+    stage.submit("o/old", 2, 20 * MINUTE);
+    stage.live(vec![before], state.clone(), 10 * MINUTE).await;
+    assert_eq!(stage.report().vms_left, 2, "both are busy");
+    stage.submit(after_repo(&after), 3, MINUTE);
+    stage.live(vec![after], state, 90 * MINUTE).await;
+    assert_clean(&stage, 5);
+}
+
+fn after_repo(fleet: &Fleet) -> &'static str {
+    if fleet.scope.to_string() == "repo:o/new" { "o/new" } else { "o/old" }
+}
+
+#[test]
+fn to_another_repository() {
+    let refused = "[[faults]]\nwhat = { status = 500 }\nside = 'azure'\nmethod = 'DELETE'\ntimes = 2\n";
+    for world in [WORLD.to_owned(), format!("{WORLD}{refused}")] {
+        let (_directory, state) = kept();
+        let after = || fleet("ci", "o/new", "rg");
+        play(moved(&world, fleet("ci", "o/old", "rg"), after(), state));
+        play(moved(&world, fleet("ci", "o/old", "rg"), after(), StateDir::default()));
+    }
+}
+
+#[test]
+fn to_another_spelling_of_the_repository() {
+    play(moved(WORLD, fleet("ci", "o/old", "rg"), fleet("ci", "O/Old", "rg"), StateDir::default()));
+}
+
+#[test]
+fn to_another_resource_group() {
+    let (_directory, state) = kept();
+    play(moved(WORLD, fleet("ci", "o/old", "rg"), fleet("ci", "o/old", "other"), state));
+}
+
+#[test]
+fn to_another_subscription() {
+    let (_directory, state) = kept();
+    let mut after = fleet("ci", "o/old", "rg");
+    after.vm.group.subscription_id = "11111111-1111-1111-1111-111111111111".to_owned();
+    play(moved(WORLD, fleet("ci", "o/old", "rg"), after, state));
+}
+
+#[test]
+fn to_another_github_where_a_running_job_cannot_be_seen() {
+    play(async {
+        let (old, new) = (Stage::new(WORLD), Stage::new(WORLD));
+        old.submit("o/old", 1, 20 * MINUTE);
+        old.live(vec![fleet("ci", "o/old", "rg")], StateDir::default(), 5 * MINUTE).await;
+        assert_eq!(old.report().vms_left, 1);
+        let outside = Outside { github: new.outside.github.clone(), ..old.outside.clone() };
+        let moved = || fleet("ci", "o/old", "rg").at(&"https://github.example/api/v3".parse().unwrap());
+        let board = live(outside, vec![moved()], StateDir::default(), 30 * MINUTE).await;
+        let report = old.report();
+        assert_eq!((report.jobs_completed, report.jobs_killed, report.vms_left), (1, 0, 1), "{report:#?}");
+        let told = board.read().into_values().next().unwrap().trouble.unwrap();
+        assert!(told.contains("was made for the GitHub at api.github.com"), "{told}");
+        old.live(vec![fleet("ci", "o/old", "rg")], StateDir::default(), 30 * MINUTE).await;
+        assert_clean(&old, 1);
+    });
+}
