@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, VM};
+use azlin_tests::binary::{Cloud, Daemon, VM};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -50,6 +50,57 @@ fn no_secret_is_in_the_log_even_at_trace() {
     for jit in world.state.github.jits.keys() {
         assert!(!said.contains(&jit[..64]), "a JIT configuration was logged");
     }
+    for vm in world.state.azure.vms.values() {
+        let custom_data = vm.body["properties"]["osProfile"]["customData"].as_str().unwrap();
+        assert!(!said.contains(&custom_data[..64]), "custom data was logged");
+    }
+    assert!(said.contains("TRACE"), "it says a lot: {said}");
+}
+
+/// A daemon whose requests for two VMs are under way, and will be for so long.
+fn creating(latency: &str) -> (Cloud, Daemon) {
+    let slow = format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\nside = 'azure'\nmethod = 'PUT'\n");
+    let cloud = Cloud::new(&Workload::parse(&format!("repositories = ['o/r']\n{slow}")).unwrap());
+    cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n[scaling]\nmin_runners = 2\n{VM}"));
+    let daemon = cloud.daemon();
+    assert!(cloud.wait(SOON, |world| world.report().runners_left == 2));
+    (cloud, daemon)
+}
+
+#[test]
+fn what_is_under_way_ends_before_a_signal_ends_the_daemon() {
+    let (cloud, daemon) = creating("2s");
+    signal("-TERM", daemon.id());
+    assert_eq!(daemon.wait(), Some(0));
+    let report = cloud.served.world().report();
+    assert_eq!((report.vms_left, report.runners_left), (2, 2), "both were waited for");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (cloud, daemon) = creating("10m");
+    signal("-TERM", daemon.id());
+    assert!(cloud.wait(SOON, |_| {
+        std::fs::read_to_string(cloud.log()).unwrap().contains("a second signal stops at once")
+    }));
+    signal("-TERM", daemon.id());
+    assert_eq!(daemon.wait(), Some(128 + 15));
+    assert_eq!(cloud.served.world().report().vms_created, 0);
+}
+
+#[test]
+fn a_second_daemon_on_the_same_fleets_is_refused() {
+    let cloud = cloud();
+    let daemon = cloud.daemon();
+    assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));
+    let once = cloud.command(&["run", "--once"]).output().unwrap();
+    let said = String::from_utf8_lossy(&once.stderr);
+    assert!(said.contains("another azlin github-runner run is at work on"), "{said}");
+    assert_eq!(once.status.code(), Some(1));
+    let plan = cloud.command(&["plan"]).output().unwrap();
+    assert_eq!(plan.status.code(), Some(0), "who only looks is welcome");
+    daemon.kill();
+    assert_eq!(cloud.command(&["run", "--once"]).output().unwrap().status.code(), Some(0));
 }
 
 #[test]

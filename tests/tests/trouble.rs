@@ -44,10 +44,11 @@ async fn waits_beside(trouble: &str) -> Vec<SignedDuration> {
     let stage = Stage::new(&format!(
         "repositories = ['o/quick', 'o/slow']\n[settings]\ncreate = '10s'\nboot = '20s'\nregister = '10s'\ndelete = '10s'\n{trouble}"
     ));
-    for repo in ["o/quick", "o/slow"] {
-        stage.submit(repo, 4, 100);
-    }
-    let fleets = vec![fleet("quick", "o/quick", "rg"), fleet("slow", "o/slow", "other")];
+    stage.submit("o/quick", 4, 100);
+    stage.submit("o/slow", 40, 100);
+    let mut slow = fleet("slow", "o/slow", "other");
+    slow.scaling.max_runners = 40;
+    let fleets = vec![slow, fleet("quick", "o/quick", "rg")];
     stage.live(fleets, StateDir::default(), 1200).await;
     let world = stage.world();
     let quick = |job: &&SimJob| world.state.github.runs[&job.run].repo == "o/quick";
@@ -60,7 +61,9 @@ fn a_repository_or_a_resource_group_that_hangs_delays_nobody_else() {
     play(async {
         let undisturbed = waits_beside("").await;
         assert_eq!(undisturbed.len(), 4);
-        for path in ["/repos/o/slow", "/resourceGroups/other"] {
+        let of_slow =
+            ["/repos/o/slow", "/repos/o/slow/actions/runners/generate-jitconfig", "/resourceGroups/other"];
+        for path in of_slow {
             for what in ["{ latency = '29s' }", "{ latency = '10m' }", "'reset'"] {
                 let trouble = format!("[[faults]]\nwhat = {what}\npath = '{path}'\n");
                 assert_eq!(waits_beside(&trouble).await, undisturbed, "{path}: {what}");

@@ -1,13 +1,15 @@
 //! `run`: the daemon.
 
+use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use azlin_daemon::config_dir::{self, Configuration};
 use azlin_daemon::{Daemon, Health, StateDir, run_once, serve_health, stop_on_signals};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::adapters::{Environment, connect};
 use crate::args::{Place, Run};
@@ -16,6 +18,7 @@ use crate::{Ended, logging, say_error};
 pub async fn run(args: Run) -> Result<Ended> {
     logging::start(args.place.verbose);
     let configuration = read(&args.place)?;
+    let _alone = alone(&args.place.config_dir)?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).context("signals cannot be watched")?;
     if args.once {
@@ -28,6 +31,22 @@ pub async fn run(args: Run) -> Result<Ended> {
 /// The configuration. What is wrong with a fleet's file is said; that fleet is left untouched.
 pub fn read(place: &Place) -> Result<Configuration> {
     Ok(config_dir::read(&place.config_dir)?)
+}
+
+/// Keeps a second daemon, or a `run --once` beside one, off the same fleets: two that look at the same
+/// moment would each start what is missing. The lock ends with the process, however it ends.
+fn alone(directory: &Path) -> Result<File> {
+    let file = File::open(directory).with_context(|| format!("{} cannot be opened", directory.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!(
+            "another azlin github-runner run is at work on {}; stop it first, or let it do the work",
+            directory.display()
+        ),
+        // Some network file systems know no locks; the listener's port still keeps two daemons apart.
+        Err(TryLockError::Error(error)) => debug!(reason = %error, "the configuration cannot be locked"),
+    }
+    Ok(file)
 }
 
 async fn once(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {

@@ -104,7 +104,7 @@ impl World {
 
     /// A token for Azure, and when it expires.
     pub fn issue_token(&mut self) -> (String, Timestamp) {
-        let token = format!("simcloud-{:032x}", self.chance.random::<u128>());
+        let token = format!("simcloud-arm-token-{:032x}", self.chance.random::<u128>());
         let expires_at = self.now() + self.settings.token_life;
         self.tokens.insert(token.clone(), expires_at);
         (token, expires_at)
