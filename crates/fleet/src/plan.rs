@@ -312,5 +312,11 @@ fn count(number: usize) -> u32 {
 }
 
 #[cfg(test)]
+#[path = "plan_properties.rs"]
+mod properties;
+#[cfg(test)]
+#[path = "plan_scene.rs"]
+mod scene;
+#[cfg(test)]
 #[path = "plan_tests.rs"]
 mod tests;

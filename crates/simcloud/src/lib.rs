@@ -18,6 +18,8 @@ mod machine;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 mod report;
+#[cfg(feature = "scripted")]
+pub mod scripted;
 mod settings;
 pub mod workload;
 mod world;

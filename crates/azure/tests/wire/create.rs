@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use azlin_azure::{AzureClient, Settings};
 use azlin_fleet::ports::{Azure, Trouble};
+use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use serde_json::{Value, json};
 
-use crate::server::{Reply, Request, Server, json};
 use crate::{BEARER, SUBSCRIPTION, arm_requests, azure, name, refusal, settings, spec, token, vm};
 
 fn made() -> Reply {

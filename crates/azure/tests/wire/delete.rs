@@ -1,8 +1,8 @@
 //! Deleting a VM: asked for once, and gone is gone.
 
 use azlin_fleet::ports::{Azure, Trouble};
+use azlin_simcloud::scripted::Reply;
 
-use crate::server::Reply;
 use crate::{arm_requests, azure, group, name, refusal};
 
 #[tokio::test]

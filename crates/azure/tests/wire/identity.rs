@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use azlin_azure::{AzureClient, CredentialKind, Settings, SettingsError};
 use azlin_fleet::ports::{Azure, Trouble};
+use azlin_simcloud::scripted::{Reply, Server, json};
 use serde_json::json;
 use url::Url;
 
-use crate::server::{Reply, Server, json};
 use crate::{HEADER, azure, group, settings, token};
 
 #[tokio::test]

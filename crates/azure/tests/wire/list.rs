@@ -2,9 +2,9 @@
 
 use azlin_fleet::ports::{Azure, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, VmTags};
+use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use serde_json::{Value, json};
 
-use crate::server::{Reply, Request, Server, json};
 use crate::{SUBSCRIPTION, arm_requests, azure, group, name, refusal, spec, vm};
 
 fn tags(number: u32) -> Value {

@@ -5,7 +5,6 @@ mod delete;
 mod identity;
 mod list;
 mod secrets;
-mod server;
 
 use std::time::Duration;
 
@@ -13,10 +12,9 @@ use azlin_azure::{AzureClient, Environment, Settings};
 use azlin_fleet::runner::RunnerId;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{Image, ResourceGroup, VmSpec, VmTags};
+use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-
-use crate::server::{Reply, Request, Server, json};
 
 const BEARER: &str = "B3ar3r-0f-th3-d4y";
 const HEADER: &str = "1d3ntity-h34d3r";

@@ -4,11 +4,11 @@ use std::io;
 use std::sync::{Mutex, OnceLock};
 
 use azlin_fleet::ports::Azure;
+use azlin_simcloud::scripted::json;
 use secrecy::SecretString;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::server::json;
 use crate::{BEARER, HEADER, azure, group, name, settings, spec};
 
 const CUSTOM_DATA: &str = "I2Nsb3VkLWNvbmZpZyB3aXRoIGEgSklUIGNvbmZpZ3VyYXRpb24=";

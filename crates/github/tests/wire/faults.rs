@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_github::{GitHubClient, Settings};
+use azlin_simcloud::scripted::{Reply, Server, json};
 use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::server::{Reply, Server, json};
 use crate::{github, hasty, repo, scope, settings};
 
 fn no_runners() -> Reply {

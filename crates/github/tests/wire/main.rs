@@ -4,15 +4,13 @@ mod faults;
 mod queue;
 mod runners;
 mod secrets;
-mod server;
 
 use std::time::Duration;
 
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_github::{GitHubClient, Settings, Token};
+use azlin_simcloud::scripted::{Reply, Request, Server};
 use secrecy::SecretString;
-
-use crate::server::{Reply, Request, Server};
 
 const TOKEN: &str = "ghp_N0tARealT0kenButShapedLikeOne";
 

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use azlin_fleet::job::JobStatus;
 use azlin_fleet::ports::{GitHub, Trouble};
+use azlin_simcloud::scripted::{Reply, Request, json};
 use serde_json::{Value, json};
 
-use crate::server::{Reply, Request, json};
 use crate::{github, repo};
 
 fn runs(ids: &[u64]) -> Value {

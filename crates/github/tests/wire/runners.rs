@@ -3,10 +3,10 @@
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId, RunnerStatus};
 use azlin_fleet::runner_name::RunnerName;
+use azlin_simcloud::scripted::{Reply, Request, json};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::server::{Reply, Request, json};
 use crate::{github, hasty, scope};
 
 fn runner(id: u64) -> Value {

@@ -2,9 +2,9 @@
 
 use azlin_fleet::ports::GitHub;
 use azlin_fleet::runner::RunnerId;
+use azlin_simcloud::scripted::{Reply, json};
 use serde_json::json;
 
-use crate::server::{Reply, json};
 use crate::{TOKEN, github, repo, scope, settings};
 
 /// Answers with everything that must not be repeated, in every place that a message takes text from.

@@ -1,4 +1,8 @@
-//! A server on loopback that answers as a test says, byte for byte, and counts what it was asked.
+//! A server on loopback that answers as a test says, byte for byte, and counts what it was asked: for
+//! what no model of a service does, such as half an answer, and for what a client sends.
+//!
+//! # Panics
+//! All of it panics where a test would: it is the test's own fault.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,23 +13,28 @@ use url::Url;
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// `GET` and so on.
     pub method: String,
-    /// With its query.
+    /// The path with its query.
     pub target: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// As text.
     pub body: String,
 }
 
 impl Request {
+    /// A header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// The path without its query.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
+    /// A parameter of the query, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         let url = Url::parse("http://h").expect("a URL").join(&self.target).expect("a target");
         url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
@@ -45,11 +54,14 @@ pub enum Reply {
     Silence,
 }
 
+/// A whole answer in JSON.
 pub fn json(status: u16, body: serde_json::Value) -> Reply {
     Reply::Answer(status, Vec::new(), body.to_string())
 }
 
+/// A server that answers until the runtime ends.
 pub struct Server {
+    /// Where it is.
     pub url: Url,
     requests: Arc<Mutex<Vec<Request>>>,
 }
