@@ -18,9 +18,9 @@ use crate::snapshot::Snapshot;
 use crate::vm::ResourceGroup;
 
 /// How long a VM that was asked for, or removed, may be missing from a list, or still be in it. A
-/// fleet whose VMs are up sooner is in a quicker cloud.
+/// fleet whose VMs have to be up within minutes is in a quicker cloud.
 pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
-    Duration::from_secs(120).min(fleet.lifecycle.boot_timeout)
+    Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2)
 }
 
 /// What the daemon remembers of one fleet.

@@ -18,18 +18,19 @@ impl World {
         }
         let count = match arrival.jobs {
             Count::Exactly(count) => count,
-            Count::Between(least, most) => self.chance.random_range(least..=most.max(least)),
+            Count::Between(least, most) => self.chance_of_arrivals.random_range(least..=most.max(least)),
         };
         let span = arrival.duration.from..arrival.duration.to;
         let then = (0..arrival.then)
-            .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance)))
+            .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance_of_arrivals)))
             .collect();
-        let jobs: Vec<_> =
-            (0..count).map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance))).collect();
+        let jobs: Vec<_> = (0..count)
+            .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance_of_arrivals)))
+            .collect();
         let ids = self.add(&arrival.repo, jobs, then);
         if let Some(held) = arrival.held {
             for id in ids {
-                let delay = draw(held.from..held.to, &mut self.chance);
+                let delay = draw(held.from..held.to, &mut self.chance_of_arrivals);
                 if let Some(job) = self.state.github.jobs.get_mut(&id) {
                     job.state = JobState::Waiting;
                 }
@@ -38,7 +39,8 @@ impl World {
             }
         }
         if let Some(every) = arrival.every {
-            let delay = draw(every.from..every.to, &mut self.chance).max(Duration::from_millis(1));
+            let delay =
+                draw(every.from..every.to, &mut self.chance_of_arrivals).max(Duration::from_millis(1));
             self.after(delay, Event::Arrive(number));
         }
     }

@@ -239,3 +239,22 @@ fn a_token_is_good_until_it_expires() {
     assert_eq!(world.token_expires_at("another"), None);
     assert_ne!(world.issue_token().0, token);
 }
+
+#[test]
+fn a_seed_brings_the_same_jobs_whatever_is_asked_of_the_world() {
+    let arrivals = "[[arrivals]]\nrepo = 'o/r'\nlabels = ['docker']\nduration = ['1s', '1h']\njobs = [1, 9]\n\
+        every = ['10s', '5m']\nuntil = '2h'\n";
+    let jobs = |is_busy: bool| {
+        let mut world = world(arrivals);
+        for minute in 0..120 {
+            until(&mut world, minute * 60);
+            if is_busy {
+                vm(&mut world, &format!("vm-{minute}"), &[]);
+            }
+        }
+        let jobs = world.state.github.jobs.values();
+        jobs.map(|job| (job.created_at, job.duration)).collect::<Vec<_>>()
+    };
+    assert!(jobs(false).len() > 50);
+    assert_eq!(jobs(true), jobs(false));
+}

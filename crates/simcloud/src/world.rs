@@ -68,6 +68,8 @@ pub struct World {
     /// What happened so far.
     pub ledger: Ledger,
     pub(crate) chance: StdRng,
+    /// A chance of its own, so that a seed brings the same jobs whatever is asked of the world.
+    pub(crate) chance_of_arrivals: StdRng,
     pub(crate) faults: Faults,
     now: Timestamp,
     start: Timestamp,
@@ -86,6 +88,7 @@ impl World {
         let settings = workload.settings.settings();
         let mut world = World {
             chance: StdRng::seed_from_u64(settings.seed),
+            chance_of_arrivals: StdRng::seed_from_u64(!settings.seed),
             faults: Faults::new(workload.faults.clone()),
             state: Moment::default(),
             ledger: Ledger::default(),

@@ -25,7 +25,7 @@ cooldown = "3s"
 max_queue_wait = "2s"
 
 [lifecycle]
-boot_timeout = "12s"
+boot_timeout = "8s"
 offline_timeout = "5s"
 "#;
 
