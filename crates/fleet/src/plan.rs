@@ -12,13 +12,13 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::demand::Demand;
-use crate::memory::Memory;
+use crate::memory::{Memory, list_lag};
 use crate::names::Scope;
 use crate::roster::{World, may_be_removed, roster};
 use crate::rotation::{Rotation, Step};
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerId};
 use crate::runner_name::RunnerName;
-use crate::scaling::{Load, Rule, ScalingAction, ScalingDecision, Timing, in_words, scale};
+use crate::scaling::{Load, Rule, ScalingAction, ScalingDecision, Timing, elapsed, in_words, scale};
 use crate::snapshot::{Snapshot, unknown_demand};
 use crate::vm::ResourceGroup;
 
@@ -133,7 +133,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
         decision.reason +=
             &format!("; starting none for another {left}, since starts failed ({count} in a row): {why}");
     }
-    let left_alone = draft.left_alone();
+    let left_alone = draft.left_alone(now);
     for said in demand.missing.iter().chain(&demand.notes).chain(&left_alone) {
         decision.reason += &format!("; {said}");
     }
@@ -271,15 +271,23 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Runners that may only be looked at by a person.
-    fn left_alone(&self) -> Option<String> {
+    /// Runners that may only be looked at by a person: what is said of the first, and how many more.
+    fn left_alone(&self, now: Timestamp) -> Option<String> {
+        let lag = list_lag(self.fleet);
         let mut out_of_sight = self.runners.iter().filter_map(|runner| match &runner.status {
-            Phase::Draining { why: DrainReason::OutOfSight(why) } => Some(why.as_str()),
+            Phase::Draining { why: DrainReason::OutOfSight(why) } => Some(why.clone()),
+            Phase::Registered { .. } if runner.vm.is_none() && elapsed(runner.created_at, now) > lag => {
+                let (name, group) = (&runner.runner_name, &self.fleet.vm.group);
+                Some(format!(
+                    "{name} is online and its VM is not in {group}: it is left alone; if its VM is elsewhere, delete it \
+                     by hand once it runs no job"
+                ))
+            }
             _ => None,
         });
         let first = out_of_sight.next()?;
         Some(match out_of_sight.count() {
-            0 => first.to_owned(),
+            0 => first,
             more => format!("{first} ({more} more like it)"),
         })
     }

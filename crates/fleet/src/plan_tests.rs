@@ -267,6 +267,10 @@ fn what_is_left_alone_is_told() {
     );
     scene.fleet.github = "ghes.example".to_owned();
     assert_eq!(scene.brief(), "-2?", "where it is looked at, it had its job");
+
+    let elsewhere = Scene::new("").entry(1, 900, Idle).entry(2, 900, Idle).entry(3, 30, Idle);
+    let told = elsewhere.plan().left_alone.expect("a machine that is not seen");
+    assert!(told.contains("is online and its VM is not in") && told.ends_with("(1 more like it)"), "{told}");
 }
 
 #[test]
