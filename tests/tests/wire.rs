@@ -32,7 +32,8 @@ fn submit(cloud: &Cloud, runs: usize, jobs: usize, seconds: u64) {
 
 fn fleet(scaling: &str) -> String {
     format!(
-        "repo = \"o/r\"\nlabels = [\"docker\"]\n[scaling]\nmax_queue_wait = \"1s\"\ncooldown = \"1s\"\n{scaling}\n{VM}"
+        "repo = \"o/r\"\nlabels = [\"docker\"]\n[scaling]\nmax_queue_wait = \"1s\"\ncooldown = \"1s\"\n{scaling}\n\
+         [lifecycle]\nboot_timeout = \"10s\"\n{VM}"
     )
 }
 
