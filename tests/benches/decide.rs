@@ -115,6 +115,7 @@ fn decide(world: &mut World, shared: Shared) -> usize {
             demand: Ok(demands.remove(&fleet.name).unwrap()),
             entries: Ok(entries),
             vms: Ok(vms),
+            unread: BTreeMap::new(),
             working: working(&world.queues[number]),
             in_flight: BTreeMap::new(),
         };

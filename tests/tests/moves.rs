@@ -71,6 +71,30 @@ fn to_another_subscription() {
 }
 
 #[test]
+fn to_another_resource_group_while_the_old_one_cannot_be_read_any_more() {
+    let refused =
+        "[[faults]]\nwhat = { status = 403 }\nside = 'azure'\npath = '/resourceGroups/old'\nfrom = '30m'\n";
+    let (_directory, state) = kept();
+    play(async {
+        let stage = Stage::new(&format!("{WORLD}{refused}"));
+        stage.submit("o/old", 2, MINUTE);
+        stage.live(vec![fleet("ci", "o/old", "old")], state.clone(), 30 * MINUTE).await;
+        stage.submit("o/old", 2, MINUTE);
+        let board = stage.live(vec![fleet("ci", "o/old", "new")], state, 60 * MINUTE).await;
+        assert_clean(&stage, 4);
+        let told = board.read().into_values().next().unwrap().trouble.unwrap();
+        assert!(told.contains("VMs may be left in") && told.contains("/old, which cannot be read"), "{told}");
+    });
+}
+
+#[test]
+fn to_another_repository_when_the_old_one_is_deleted() {
+    let (_directory, state) = kept();
+    let gone = "[[faults]]\nwhat = { status = 404 }\nside = 'github'\npath = '/repos/o/old'\nfrom = '9m'\n";
+    play(moved(&format!("{WORLD}{gone}"), fleet("ci", "o/old", "rg"), fleet("ci", "o/new", "rg"), state));
+}
+
+#[test]
 fn to_another_github_where_a_running_job_cannot_be_seen() {
     play(async {
         let (old, new) = (Stage::new(WORLD), Stage::new(WORLD));
@@ -79,12 +103,12 @@ fn to_another_github_where_a_running_job_cannot_be_seen() {
         assert_eq!(old.report().vms_left, 1);
         let outside = Outside { github: new.outside.github.clone(), ..old.outside.clone() };
         let moved = || fleet("ci", "o/old", "rg").at(&"https://github.example/api/v3".parse().unwrap());
-        let board = live(outside, vec![moved()], StateDir::default(), 30 * MINUTE).await;
+        let board = live(outside.clone(), vec![moved()], StateDir::default(), 10 * MINUTE).await;
         let report = old.report();
-        assert_eq!((report.jobs_completed, report.jobs_killed, report.vms_left), (1, 0, 1), "{report:#?}");
+        assert_eq!((report.jobs_completed, report.jobs_killed, report.vms_left), (0, 0, 1), "{report:#?}");
         let told = board.read().into_values().next().unwrap().trouble.unwrap();
         assert!(told.contains("was made for the GitHub at api.github.com"), "{told}");
-        old.live(vec![fleet("ci", "o/old", "rg")], StateDir::default(), 30 * MINUTE).await;
+        live(outside, vec![moved()], StateDir::default(), 30 * MINUTE).await;
         assert_clean(&old, 1);
     });
 }

@@ -95,7 +95,7 @@ fn a_second_daemon_on_the_same_fleets_is_refused() {
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));
     let once = cloud.command(&["run", "--once"]).output().unwrap();
     let said = String::from_utf8_lossy(&once.stderr);
-    assert!(said.contains("another azlin github-runner run is at work on"), "{said}");
+    assert!(said.contains("is locked, most likely by another azlin github-runner run"), "{said}");
     assert_eq!(once.status.code(), Some(1));
     let plan = cloud.command(&["plan"]).output().unwrap();
     assert_eq!(plan.status.code(), Some(0), "who only looks is welcome");

@@ -58,8 +58,8 @@ pub struct Place {
     /// The directory with azlin.toml and fleets/.
     #[arg(long, value_name = "DIR", env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
     pub config_dir: PathBuf,
-    /// Where to remember what is convenient over a restart, such as the last scaling action.
-    /// Without it nothing is kept, and nothing is lost.
+    /// Where to remember what is convenient over a restart, such as the last scaling action, and in
+    /// which resource group a fleet's VMs were before its file named another one.
     #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY")]
     pub state_dir: Option<PathBuf>,
     /// Say more: -v for debug, -vv for trace.

@@ -40,7 +40,7 @@ fn alone(directory: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => bail!(
-            "another azlin github-runner run is at work on {}; stop it first, or let it do the work",
+            "{} is locked, most likely by another azlin github-runner run: stop that first, or let it do the work",
             directory.display()
         ),
         // Some network file systems know no locks; the listener's port still keeps two daemons apart.

@@ -153,6 +153,10 @@ pub(crate) async fn destroy(outside: &Outside, destroy: &Destroy) -> Outcome {
             Ok(Some(_)) => Ok(Some("GitHub still has its entry: the list lags")),
             Err(error) => Err(error.to_string()),
         },
+        Deregister::IfPossible(id) => match outside.github.deregister(&destroy.scope, id).await {
+            Ok(Deregistration::Busy) => Ok(Some("GitHub still says that it runs a job")),
+            Ok(Deregistration::Removed | Deregistration::NotFound) | Err(_) => Ok(None),
+        },
         Deregister::Elsewhere(id) => match outside.github.deregister(&destroy.scope, id).await {
             Ok(Deregistration::Removed) => Ok(None),
             Ok(Deregistration::Busy) => Ok(Some("it runs a job")),

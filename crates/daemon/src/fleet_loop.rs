@@ -138,10 +138,13 @@ impl FleetLoop {
         self.tick += 1;
         let (plan, seen) = self.decide(seen);
         self.report(&plan, &seen);
-        for action in plan.actions {
-            self.begin(action);
-        }
+        let named: Vec<(RunnerName, Action)> =
+            plan.actions.into_iter().map(|action| self.name(action)).collect();
+        // On disk before anything is sent: what is asked for is known to whoever starts after a crash.
         self.save();
+        for (name, action) in named {
+            self.begin(name, action);
+        }
     }
 
     fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
@@ -170,16 +173,23 @@ impl FleetLoop {
         self.trouble = trouble;
     }
 
-    /// Starts an action beside the loop.
-    fn begin(&mut self, action: Action) {
-        let (shared, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.fleet));
-        let (name, operation) = match &action {
-            Action::Provision { replaces, .. } => {
-                (self.new_name(), Operation::Provision { replaces: replaces.clone() })
-            }
-            Action::Destroy(destroy) => (destroy.runner.clone(), Operation::Destroy),
+    /// The runner that an action is about, which is remembered.
+    fn name(&mut self, action: Action) -> (RunnerName, Action) {
+        let name = match &action {
+            Action::Provision { .. } => self.new_name(),
+            Action::Destroy(destroy) => destroy.runner.clone(),
         };
-        self.memory.begin(&name, &action, shared.outside.now());
+        self.memory.begin(&name, &action, self.shared.outside.now());
+        (name, action)
+    }
+
+    /// Starts an action beside the loop.
+    fn begin(&mut self, name: RunnerName, action: Action) {
+        let (shared, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.fleet));
+        let operation = match &action {
+            Action::Provision { replaces, .. } => Operation::Provision { replaces: replaces.clone() },
+            Action::Destroy(_) => Operation::Destroy,
+        };
         let task = match action.clone() {
             Action::Provision { replaces, attempt, .. } => {
                 let (own, name) = (Arc::clone(&self.own_provisioning), name.clone());

@@ -72,6 +72,7 @@ impl Observer {
             self.scopes.get(fleet.scope.clone(), since, self.look_at_scope(&fleet.scope)),
             self.vms_of(fleet, others, power, since),
         );
+        let unread = vms.as_ref().map(|(_, unread)| unread.clone()).unwrap_or_default();
         let demands = scope.demands.as_ref().map_err(String::clone);
         let own = |demands: &BTreeMap<PoolName, Demand>| {
             demands.get(&fleet.name).cloned().unwrap_or_else(|| Demand::none(self.outside.now()))
@@ -79,7 +80,8 @@ impl Observer {
         Snapshot {
             demand: demands.map(own),
             entries: scope.entries.as_ref().map(|shared| entries_of(fleet, shared)).map_err(String::clone),
-            vms,
+            vms: vms.map(|(vms, _)| vms),
+            unread,
             working: scope.working.clone(),
             in_flight: BTreeMap::new(),
         }
@@ -120,23 +122,29 @@ impl Observer {
         others: &BTreeSet<ResourceGroup>,
         power: bool,
         since: Instant,
-    ) -> Seen<BTreeMap<RunnerName, Arc<Vm>>> {
+    ) -> Seen<(BTreeMap<RunnerName, Arc<Vm>>, BTreeMap<ResourceGroup, String>)> {
         let own = &fleet.vm.group;
         let groups = others.iter().filter(|group| *group != own).chain([own]);
         let views = groups.map(|group| async move {
             let look = self.look_at_group(group, power, since);
             (group, self.groups.get((group.clone(), power), since, look).await)
         });
-        let mut all = BTreeMap::new();
+        let (mut all, mut unread) = (BTreeMap::new(), BTreeMap::new());
         for (group, view) in futures::future::join_all(views).await {
             match view.as_ref() {
                 Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
                 // A group that was removed took its VMs with it.
                 Err(error) if error.trouble == Trouble::NotFound && group != own => {}
+                // To stand still would not make it readable.
+                Err(error)
+                    if matches!(error.trouble, Trouble::NotPermitted | Trouble::Invalid) && group != own =>
+                {
+                    unread.insert(group.clone(), error.message.clone());
+                }
                 Err(error) => return Err(format!("the VMs of {group}: {error}")),
             }
         }
-        Ok(all)
+        Ok((all, unread))
     }
 
     async fn look_at_group(&self, group: &ResourceGroup, power: bool, since: Instant) -> VmView {

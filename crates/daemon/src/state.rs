@@ -2,18 +2,24 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use azlin_fleet::memory::Memory;
 use azlin_fleet::names::PoolName;
 
 /// One small JSON file for each fleet, or nothing at all.
 #[derive(Debug, Clone, Default)]
-pub struct StateDir(Option<PathBuf>);
+pub struct StateDir {
+    directory: Option<PathBuf>,
+    /// That it cannot be written is told once.
+    is_told: Arc<AtomicBool>,
+}
 
 impl StateDir {
     /// Keeps memories in this directory; `None` keeps none.
     pub fn new(directory: Option<PathBuf>) -> Self {
-        StateDir(directory)
+        StateDir { directory, is_told: Arc::default() }
     }
 
     /// What was remembered of a fleet. A file that cannot be read counts as none.
@@ -30,7 +36,7 @@ impl StateDir {
 
     /// Replaces a fleet's file, all or nothing.
     pub(crate) fn save(&self, pool: &PoolName, memory: &Memory) {
-        let (Some(directory), Some(path)) = (&self.0, self.path(pool)) else { return };
+        let (Some(directory), Some(path)) = (&self.directory, self.path(pool)) else { return };
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(directory)?;
             let mut file = tempfile::NamedTempFile::new_in(directory)?;
@@ -38,12 +44,14 @@ impl StateDir {
             file.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };
-        if let Err(error) = write() {
-            tracing::debug!(fleet = %pool, path = %path.display(), reason = %error, "state file not written");
+        if let Err(error) = write()
+            && !self.is_told.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(fleet = %pool, path = %path.display(), reason = %error, "state files cannot be written");
         }
     }
 
     fn path(&self, pool: &PoolName) -> Option<PathBuf> {
-        self.0.as_ref().map(|directory| directory.join(format!("{pool}.json")))
+        self.directory.as_ref().map(|directory| directory.join(format!("{pool}.json")))
     }
 }

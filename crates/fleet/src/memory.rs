@@ -45,6 +45,8 @@ pub struct Memory {
 pub struct Remembered {
     /// When this daemon asked Azure for its VM.
     pub asked_for: Option<Timestamp>,
+    /// The runner that it is to take the place of, as long as no list shows its VM.
+    pub replaces: Option<RunnerName>,
     /// Its VM was in a list.
     pub vm_seen: bool,
     /// Its entry was in a list.
@@ -117,15 +119,19 @@ impl Memory {
                 || seen.in_flight.contains_key(name)
         });
         let is_settled = !self.runners.values().any(|remembered| remembered.is_recent(lag, now));
-        self.groups.retain(|group| !is_settled || vms.values().any(|vm| vm.group == *group));
+        self.groups.retain(|group| {
+            !is_settled || seen.unread.contains_key(group) || vms.values().any(|vm| vm.group == *group)
+        });
         self.groups.insert(fleet.vm.group.clone());
         self
     }
 
     /// Takes in that an action begins.
     pub fn begin(&mut self, name: &RunnerName, action: &Action, now: Timestamp) {
-        if let Action::Provision { .. } = action {
-            self.of(name).asked_for = Some(now);
+        if let Action::Provision { replaces, .. } = action {
+            let remembered = self.of(name);
+            remembered.asked_for = Some(now);
+            remembered.replaces.clone_from(replaces);
         }
     }
 

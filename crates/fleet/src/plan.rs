@@ -82,7 +82,9 @@ pub enum Deregister {
     /// Its entry is in another scope, whose list was not read: it has to be removed, or that list
     /// has to be read and not to hold it.
     Elsewhere(RunnerId),
-    /// It never had an entry.
+    /// Its entry is in another scope, and nothing runs on its VM: it is removed if that can be done.
+    IfPossible(RunnerId),
+    /// It has no entry that could be removed, and runs no job.
     Nothing,
 }
 
@@ -110,7 +112,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
     };
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
     let runners = roster(fleet, &world, memory, now);
-    let rotation = Rotation::of(fleet, &runners, &seen.in_flight, now);
+    let rotation = Rotation::of(fleet, &runners, &seen.in_flight, memory, now);
     let attempt = memory.failures.count;
     let mut draft =
         Draft { fleet, seen, runners: &runners, rotation: &rotation, attempt, actions: Vec::new() };
@@ -293,13 +295,15 @@ impl<'a> Draft<'a> {
     }
 
     fn destroy(&mut self, runner: &EphemeralRunner, why: DrainReason) {
-        let first = match runner.runner_id {
-            None => Deregister::Nothing,
-            Some(id) if runner.is_listed => Deregister::Entry(id),
-            Some(id) if runner.vm.as_ref().is_some_and(|vm| vm.tags.scope != self.fleet.scope) => {
-                Deregister::Elsewhere(id)
+        let first = match (runner.runner_id, &runner.vm) {
+            (None, _) => Deregister::Nothing,
+            (Some(id), _) if runner.is_listed => Deregister::Entry(id),
+            (Some(_), Some(vm)) if vm.tags.github != self.fleet.github => Deregister::Nothing,
+            (Some(id), Some(vm)) if vm.tags.scope != self.fleet.scope && vm.is_dead() => {
+                Deregister::IfPossible(id)
             }
-            Some(id) => Deregister::ConfirmGone(id),
+            (Some(id), Some(vm)) if vm.tags.scope != self.fleet.scope => Deregister::Elsewhere(id),
+            (Some(id), _) => Deregister::ConfirmGone(id),
         };
         let scope = runner.vm.as_ref().map_or(&self.fleet.scope, |vm| &vm.tags.scope).clone();
         let vm = runner.vm.as_ref().map(|vm| (vm.group.clone(), vm.name.clone()));

@@ -11,6 +11,7 @@ use crate::snapshot::Operation;
 use crate::testing::at;
 use crate::vm::PowerState::{Running, Stopped, Unknown};
 use crate::vm::ProvisioningState::{Creating, Deleting, Failed, Succeeded};
+use crate::vm::Vm;
 
 fn any_scene() -> impl Strategy<Value = Scene> {
     let entry = prop_oneof![Just(Absent), Just(Offline), Just(Idle), Just(Busy)];
@@ -126,15 +127,17 @@ proptest! {
             let is_busy = entries.get(&destroy.runner).is_some_and(|entry| entry.busy);
             prop_assert!(!is_busy && !scene.seen.working.contains(name), "{name} runs a job");
             let vm = scene.seen.vms.as_ref().ok().and_then(|vms| vms.get(&destroy.runner));
-            let is_in_sight = vm.is_none_or(|vm| vm.tags.github == scene.fleet.github);
+            let is_in_sight = vm.is_none_or(|vm| vm.tags.github == scene.fleet.github || vm.is_dead());
             prop_assert!(is_in_sight || is_listed(&destroy.runner), "{name} may run a job at another GitHub");
             prop_assert!(scene.seen.entries.is_ok() && scene.seen.vms.is_ok());
             prop_assert!(!destroy.reason.is_empty());
             prop_assert!(removed.insert(name), "{name} twice");
             prop_assert!(!scene.seen.in_flight.contains_key(&destroy.runner));
             prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed(&destroy.runner));
-            let has_vm = destroy.vm.is_some();
-            prop_assert!(!has_vm || destroy.first != Deregister::Nothing || vm.is_some_and(|vm| vm.tags.runner_id.is_none()));
+            let needs_no_word = |vm: &Vm| {
+                vm.tags.runner_id.is_none() || vm.is_dead() && vm.tags.github != scene.fleet.github
+            };
+            prop_assert!(destroy.first != Deregister::Nothing || vm.is_none_or(|vm| needs_no_word(vm)));
         }
         prop_assert_eq!(&plan, &scene.plan(), "the same again");
     }

@@ -39,6 +39,7 @@ impl Scene {
             demand: Ok(Demand::none(at(NOW))),
             entries: Ok(BTreeMap::new()),
             vms: Ok(BTreeMap::new()),
+            unread: BTreeMap::new(),
             working: BTreeSet::new(),
             in_flight: BTreeMap::new(),
         };
@@ -139,6 +140,7 @@ impl Scene {
                     Deregister::Entry(_) => "",
                     Deregister::ConfirmGone(_) => "?",
                     Deregister::Elsewhere(_) => "@",
+                    Deregister::IfPossible(_) => "~",
                     Deregister::Nothing => "!",
                 };
                 format!("-{}{first}", self.number(&destroy.runner))

@@ -180,6 +180,35 @@ fn what_is_done_in_each_situation() {
             "+",
         ),
         (
+            "the maximum was lowered: what is going already is enough",
+            Scene::new("min_runners = 1\nmax_runners = 1\ncooldown = \"0s\"")
+                .runner(1, 900, Idle)
+                .vm(2, 900, Deleting, Running)
+                .vm(3, 900, Deleting, Running),
+            "",
+        ),
+        (
+            "a replacement that no list shows yet",
+            Scene::new("min_runners = 1").runner(1, day, Idle).remember(2, 20, |known| {
+                known.asked_for = Some(at(NOW - 20));
+                known.replaces = Some(RunnerName::new(&"ci".parse().expect("valid"), at(NOW - day), 1));
+            }),
+            "",
+        ),
+        (
+            "another GitHub, and nothing runs on its VM any more",
+            scene().vm(1, 900, Succeeded, Stopped).last_vm(|vm| vm.tags.github = "ghes.example".to_owned()),
+            "-1!",
+        ),
+        (
+            "another repository, and nothing runs on its VM any more",
+            scene()
+                .vm(1, 900, Succeeded, Stopped)
+                .last_vm(|vm| vm.tags.scope = "repo:o/old".parse().expect("valid")),
+            "-1~",
+        ),
+        ("made by a clock that was hours ahead, and not online", scene().runner(1, -10_000, Offline), "-1"),
+        (
             "more than the maximum",
             Scene::new("max_runners = 1\nscale_down_threshold = 5").runner(1, 60, Idle).runner(2, 90, Idle),
             "-2",

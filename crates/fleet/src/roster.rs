@@ -89,8 +89,10 @@ impl Sight<'_> {
         self.vm.map_or_else(|| self.name.created_at(), |vm| vm.tags.created_at)
     }
 
+    /// How long ago it was made. What lies as far ahead was made by a clock that was ahead, and is no
+    /// younger for it.
     fn age(&self) -> Duration {
-        elapsed(self.created_at(), self.now)
+        elapsed(self.created_at(), self.now).max(elapsed(self.now, self.created_at()))
     }
 
     fn asked_within(&self, lag: Duration) -> bool {
@@ -150,7 +152,9 @@ impl Sight<'_> {
     fn without_entry(&self, vm: &Vm) -> Phase {
         let boot_timeout = self.fleet.lifecycle.boot_timeout;
         let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
-        if vm.tags.github != self.fleet.github {
+        if vm.tags.github != self.fleet.github && vm.is_dead() {
+            broken("it was made for another GitHub, and nothing runs on its VM any more")
+        } else if vm.tags.github != self.fleet.github {
             let why = format!(
                 "{} was made for the GitHub at {}, and the daemon looks at {}: it is left alone; let it end there, or \
                  delete it by hand",

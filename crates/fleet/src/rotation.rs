@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::config::Fleet;
+use crate::memory::Memory;
 use crate::runner::{EphemeralRunner, Phase};
 use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
@@ -34,6 +35,7 @@ impl<'a> Rotation<'a> {
         fleet: &Fleet,
         runners: &'a [EphemeralRunner],
         in_flight: &BTreeMap<RunnerName, Operation>,
+        memory: &Memory,
         now: Timestamp,
     ) -> Self {
         let idle = runners.iter().filter(|runner| matches!(runner.status, Phase::Registered { .. }));
@@ -44,7 +46,10 @@ impl<'a> Rotation<'a> {
         due.sort_by_key(|(runner, _)| runner.created_at);
         let replaced_by = |runner: &EphemeralRunner| match in_flight.get(&runner.runner_name) {
             Some(Operation::Provision { replaces: Some(old) }) => Some(old.to_string()),
-            _ => runner.vm.as_ref().and_then(|vm| vm.tags.replaces.clone()),
+            _ => match &runner.vm {
+                Some(vm) => vm.tags.replaces.clone(),
+                None => memory.runners.get(&runner.runner_name)?.replaces.as_ref().map(ToString::to_string),
+            },
         };
         let pairs = runners
             .iter()

@@ -96,7 +96,13 @@ pub struct Timing {
 
 /// Decides how many runners a fleet should have available.
 pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Timing) -> ScalingDecision {
-    let room = config.max_runners.saturating_sub(load.busy).saturating_sub(load.draining);
+    // What may be there to be kept, and to be added to: runners that are going make no other go.
+    let keep = config.max_runners.saturating_sub(load.busy);
+    let room = keep.saturating_sub(load.draining);
+    let within = |wanted: u32| match wanted > load.available {
+        true => wanted.min(room).max(load.available.min(keep)),
+        false => wanted.min(keep),
+    };
     let need = load.pending_jobs.div_ceil(config.jobs_per_runner.max(1));
     let facts = Facts { config, load, need, timing };
     let exact = |target: u32, rule| {
@@ -111,17 +117,17 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
         return exact(0, Rule::Disabled);
     }
     if let Some(count) = config.manual_count {
-        return exact(count.saturating_sub(load.busy).min(room), Rule::Manual);
+        return exact(within(count.saturating_sub(load.busy)), Rule::Manual);
     }
     let least = config.min_runners.min(room);
-    let target = need.clamp(least, room);
+    let target = within(need.max(config.min_runners));
     let (action, rule) = if target > load.available {
         up(&facts, target, least, timing)
     } else if target < load.available {
         match down(&facts, target, timing) {
             // More than the maximum are not kept, whatever holds back.
-            (ScalingAction::Maintain, _) if load.available > room => {
-                return facts.decision(ScalingAction::ScaleDown, room, Rule::Maximum);
+            (ScalingAction::Maintain, _) if load.available > keep => {
+                return facts.decision(ScalingAction::ScaleDown, keep, Rule::Maximum);
             }
             decided => decided,
         }

@@ -209,6 +209,21 @@ fn the_scaling_table() {
             },
             (ScaleDown, 4, Maximum),
         ),
+        (
+            "the maximum was lowered, and the surplus is going",
+            Row {
+                config: ScalingConfig { cooldown: Duration::ZERO, ..config(5, 5) },
+                available: 5,
+                draining: 3,
+                ..row()
+            },
+            (Maintain, 5, Enough),
+        ),
+        (
+            "a count set by hand, and the surplus is going",
+            Row { config: ScalingConfig { max_runners: 5, ..manual(5) }, available: 5, draining: 3, ..row() },
+            (Maintain, 5, Manual),
+        ),
         ("one job each", Row { config: one_each, pending: 3, ..row() }, (ScaleUp, 3, Formula)),
         (
             "busy runners are no capacity for waiting jobs",
@@ -346,10 +361,18 @@ proptest! {
     #[test]
     fn more_than_the_maximum_is_never_kept(row in any_row()) {
         let found = row.decide();
-        let room = row.config.max_runners.saturating_sub(row.busy).saturating_sub(row.draining);
-        if row.available > room {
+        let keep = row.config.max_runners.saturating_sub(row.busy);
+        if row.available > keep {
             prop_assert_eq!(found.action, ScaleDown);
-            prop_assert!(found.target_runner_count <= room);
+            prop_assert!(found.target_runner_count <= keep);
+        }
+    }
+
+    #[test]
+    fn runners_that_are_going_make_no_other_go(row in any_row()) {
+        let without = Row { draining: 0, ..row.clone() };
+        if without.decide().action != ScaleDown {
+            prop_assert!(row.decide().action != ScaleDown);
         }
     }
 
@@ -357,8 +380,8 @@ proptest! {
     fn the_minimum_is_kept(row in any_row()) {
         let found = row.decide();
         if row.enabled && row.config.manual_count.is_none() && found.action == ScaleDown {
-            let room = row.config.max_runners.saturating_sub(row.busy).saturating_sub(row.draining);
-            prop_assert!(found.target_runner_count >= row.config.min_runners.min(room));
+            let keep = row.config.max_runners.saturating_sub(row.busy);
+            prop_assert!(found.target_runner_count >= row.config.min_runners.min(keep));
         }
     }
 }

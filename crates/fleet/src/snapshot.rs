@@ -11,7 +11,7 @@ use crate::job::{JobStatus, Queue};
 use crate::names::PoolName;
 use crate::runner::RunnerInfo;
 use crate::runner_name::{self, RunnerName};
-use crate::vm::Vm;
+use crate::vm::{ResourceGroup, Vm};
 
 /// Something that was read whole, or why it was not: there is no third.
 pub type Seen<T> = Result<T, String>;
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub entries: Seen<BTreeMap<RunnerName, Arc<RunnerInfo>>>,
     /// Its VMs.
     pub vms: Seen<BTreeMap<RunnerName, Arc<Vm>>>,
+    /// Resource groups beside its own that could not be read, and why. VMs may be left there.
+    pub unread: BTreeMap<ResourceGroup, String>,
     /// Names of runners that a running job says it runs on.
     pub working: BTreeSet<String>,
     /// What the daemon is doing with its runners this moment.
@@ -35,12 +37,19 @@ impl Snapshot {
     /// What could not be read, in a sentence; the same trouble once.
     pub fn trouble(&self) -> Option<String> {
         let troubles = [self.demand.as_ref().err(), self.entries.as_ref().err(), self.vms.as_ref().err()];
+        let left = self.unread.iter().map(|(group, why)| {
+            format!(
+                "VMs may be left in {group}, which cannot be read: {why}; let the daemon read it, or delete the fleet's \
+                 file in the state directory once none is left there"
+            )
+        });
         let mut told: Vec<&str> = Vec::new();
         for trouble in troubles.into_iter().flatten() {
             if !told.contains(&trouble.as_str()) {
                 told.push(trouble);
             }
         }
+        let told: Vec<String> = told.into_iter().map(str::to_owned).chain(left).collect();
         (!told.is_empty()).then(|| told.join("; "))
     }
 }

@@ -69,6 +69,13 @@ pub struct Vm {
     pub tags: VmTags,
 }
 
+impl Vm {
+    /// Whether nothing runs on it.
+    pub fn is_dead(&self) -> bool {
+        self.power == PowerState::Stopped || self.provisioning == ProvisioningState::Failed
+    }
+}
+
 /// What the tags of a VM say of it: all that has to survive the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VmTags {

@@ -61,6 +61,8 @@ fn the_daemons_mistakes_too() {
         "[poll]\nqueue = \"0s\"",
         "[github]\napi_url = \"http://api.github.com\"",
         "[github]\napi_url = \"https://ci:hunter2@ghes.example/api/v3\"",
+        "[github]\napi_url = \"https://ci:hunter2/x@ghes.example\"",
+        "[github]\napi_url = \"ci:hunter2@ghes.example/api/v3\"",
         "[github]\napp_id = 7",
         "[http]\nlisten = \"localhost\"",
         "[limits]\nmax_concurrent_provisioning = 0",

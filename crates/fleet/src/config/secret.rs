@@ -25,7 +25,7 @@ pub(super) fn looks_secret(text: &str) -> bool {
 
 /// Whether a text is an address with a user or password in it.
 pub(super) fn has_user(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or_default().contains('@'))
+    text.rsplit_once('@').is_some_and(|(before, _)| before.contains(':'))
 }
 
 /// Whether a key is named after a credential.
