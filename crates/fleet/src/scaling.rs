@@ -99,9 +99,12 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
     // What may be there to be kept, and to be added to: runners that are going make no other go.
     let keep = config.max_runners.saturating_sub(load.busy);
     let room = keep.saturating_sub(load.draining);
-    let within = |wanted: u32| match wanted > load.available {
-        true => wanted.min(room).max(load.available.min(keep)),
-        false => wanted.min(keep),
+    let within = |wanted: u32| {
+        if wanted > load.available {
+            wanted.min(room).max(load.available.min(keep))
+        } else {
+            wanted.min(keep)
+        }
     };
     let need = load.pending_jobs.div_ceil(config.jobs_per_runner.max(1));
     let facts = Facts { config, load, need, timing };
