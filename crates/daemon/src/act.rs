@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use azlin_fleet::cloud_init::{custom_data, download_for};
+use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
 use azlin_fleet::config::Fleet;
-use azlin_fleet::names::{Label, Scope};
+use azlin_fleet::names::Scope;
 use azlin_fleet::plan::{Deregister, Destroy, Outcome};
 use azlin_fleet::ports::{Download, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerRegistration};
@@ -93,7 +93,7 @@ impl Provisioner {
             admin_user: vm.admin_user.clone(),
             identity: vm.identity.clone(),
             tags: vm.tags.clone().into_iter().chain(tags.to_tags()).collect(),
-            custom_data: custom_data(runner, download),
+            custom_data: cloud_init::self_made(runner, download, false),
             name,
         };
         let mut refusals = Vec::new();
@@ -181,12 +181,4 @@ pub(crate) async fn destroy(outside: &Outside, destroy: &Destroy) -> Outcome {
             Err(error) => Outcome::Failed(error.to_string()),
         },
     }
-}
-
-/// The fleet's labels and the implicit ones: a JIT runner has only what it is given.
-fn labels(fleet: &Fleet) -> Vec<Label> {
-    let implicit = fleet.implicit_labels().into_iter().filter_map(|label| label.parse::<Label>().ok());
-    let own =
-        fleet.labels.iter().filter(|label| !fleet.implicit_labels().iter().any(|known| label.matches(known)));
-    implicit.chain(own.cloned()).collect()
 }

@@ -1,12 +1,16 @@
-//! What the outside fills: GitHub and Azure, as the fleet needs them.
+//! What the outside fills: GitHub, Azure and machines over SSH, as the fleet needs them.
 //!
-//! Two implementations of each exist: the adapter that speaks to the real service, and the
+//! Two implementations of each exist: the adapter that speaks to the real thing, and the
 //! simulated cloud.
 
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
+use crate::bootstrap::steps::Step;
 use crate::job::Queue;
 use crate::names::{RepoSlug, Scope};
 use crate::runner::{
@@ -124,6 +128,15 @@ pub struct Download {
     pub sha256: Option<String>,
 }
 
+impl Download {
+    /// The version in the archive's name: `actions-runner-linux-x64-2.319.1.tar.gz`.
+    pub fn version(&self) -> Option<&str> {
+        let stem = self.filename.strip_suffix(".tar.gz")?;
+        let (_, version) = stem.rsplit_once('-')?;
+        version.starts_with(|c: char| c.is_ascii_digit()).then_some(version)
+    }
+}
+
 /// Azure.
 #[async_trait]
 pub trait Azure: Send + Sync {
@@ -141,4 +154,76 @@ pub trait Azure: Send + Sync {
     /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
     /// request. A VM that is not there is a success.
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
+}
+
+/// A machine to reach over SSH.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The VM's name, for messages.
+    pub vm: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The account to log in as. It may become root without a password.
+    pub user: String,
+    /// The only host key that is trusted: `ssh-ed25519 AAAA…`.
+    pub host_key: String,
+    /// The file with the private key that opens it; the daemon's own where absent.
+    pub private_key: Option<PathBuf>,
+}
+
+/// A host key for a VM that is to be made.
+#[derive(Debug, Clone)]
+pub struct HostKey {
+    /// `ssh-ed25519 AAAA…`, without a comment.
+    pub public: String,
+    /// In OpenSSH's format.
+    pub private: SecretString,
+}
+
+/// What a caller does differently about trouble with a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SshTrouble {
+    /// Nothing answers there yet: later is worth a try.
+    Unreachable,
+    /// It did not take our key. While it boots, that may be because it does not know it yet.
+    KeyRefused,
+    /// Another host key than the one that was planted: another machine is at this address.
+    WrongHostKey,
+    /// The connection ended, or a step did not end in time: it may have been done in part.
+    Lost,
+    /// A step ended with an error.
+    StepFailed,
+    /// Our own private key cannot be used: a person must act.
+    NoKey,
+}
+
+/// Trouble with a machine. The message names the VM, says what was tried and what it printed last;
+/// it holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SshError {
+    /// What to do about it.
+    pub trouble: SshTrouble,
+    /// For people.
+    pub message: String,
+}
+
+/// Machines over SSH.
+#[async_trait]
+pub trait Ssh: Send + Sync {
+    /// The public half of the key that opens a fleet's VMs, as a line of `authorized_keys`.
+    fn public_key(&self, private_key: Option<&Path>) -> Result<String, SshError>;
+
+    /// A new host key.
+    fn host_key(&self) -> HostKey;
+
+    /// One try to log in, with a bound on its time. [`crate::bootstrap::RUNNER`] is there afterwards.
+    async fn connect(&self, machine: &Machine) -> Result<Box<dyn Session>, SshError>;
+}
+
+/// A machine that was logged in to. The connection ends when this is dropped.
+#[async_trait]
+pub trait Session: Send + Sync {
+    /// Runs a step as root, for at most [`Step::limit`]; what it printed.
+    async fn run(&self, step: &Step) -> Result<String, SshError>;
 }

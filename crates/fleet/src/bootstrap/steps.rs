@@ -1,0 +1,212 @@
+//! Bootstrap by SSH, as a decision: from what is found on the machine follows the next step.
+//!
+//! Each step can be repeated, and what was done is found again by the next probe. So whoever comes
+//! after a crash begins like everybody else.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::quoted;
+use crate::ports::Download;
+use crate::runner::RunnerId;
+
+/// Where the program lies that a step calls.
+pub const RUNNER_PATH: &str = "/usr/local/lib/azlin/runner";
+
+/// One command on the machine, run as root.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// What is there.
+    Probe,
+    /// The runner's program, downloaded unless the machine has this version.
+    Fetch(Download),
+    /// What the program needs of the system.
+    Dependencies,
+    /// Registers the runner at GitHub.
+    Configure(Configure),
+    /// Starts its service.
+    Start {
+        /// Whether the machine powers off when the runner ends.
+        ephemeral: bool,
+    },
+    /// Stops its service.
+    Stop,
+}
+
+/// What `config.sh` is told.
+#[derive(Debug, Clone)]
+pub struct Configure {
+    /// The repository's, organisation's or enterprise's page.
+    pub url: String,
+    /// The runner's name.
+    pub name: String,
+    /// Every label that it gets.
+    pub labels: Vec<String>,
+    /// The runner group; the default one where absent.
+    pub group: Option<String>,
+    /// Whether it takes one job only.
+    pub ephemeral: bool,
+    /// The registration token.
+    pub token: SecretString,
+}
+
+impl Step {
+    /// Its name, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Probe => "probe",
+            Step::Fetch(_) => "fetch",
+            Step::Dependencies => "dependencies",
+            Step::Configure(_) => "configure",
+            Step::Start { .. } => "start",
+            Step::Stop => "stop",
+        }
+    }
+
+    /// The command for a POSIX shell. It holds no secret: others on the machine can see it.
+    pub fn command(&self) -> String {
+        let arguments: Vec<String> = match self {
+            Step::Probe | Step::Dependencies | Step::Stop => Vec::new(),
+            Step::Fetch(download) => {
+                let sha256 = download.sha256.clone().unwrap_or_else(|| "unknown".to_owned());
+                vec![download.url.clone(), sha256, download.version().unwrap_or_default().to_owned()]
+            }
+            Step::Configure(config) => vec![
+                config.url.clone(),
+                config.name.clone(),
+                config.labels.join(","),
+                config.group.clone().unwrap_or_default(),
+                config.ephemeral.to_string(),
+            ],
+            Step::Start { ephemeral } => vec![ephemeral.to_string()],
+        };
+        let words = [RUNNER_PATH.to_owned(), self.name().to_owned()].into_iter().chain(arguments);
+        words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What the command reads.
+    pub fn input(&self) -> Option<SecretString> {
+        match self {
+            Step::Configure(config) => {
+                Some(SecretString::from(format!("{}\n", config.token.expose_secret())))
+            }
+            Step::Probe | Step::Fetch(_) | Step::Dependencies | Step::Start { .. } | Step::Stop => None,
+        }
+    }
+
+    /// How long it may take.
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(match self {
+            Step::Probe | Step::Start { .. } => 60,
+            Step::Fetch(_) | Step::Dependencies => 600,
+            Step::Configure(_) => 120,
+            Step::Stop => 15,
+        })
+    }
+}
+
+/// Whether the runner's service is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// It is not.
+    None,
+    /// It is, and does not run.
+    Inactive,
+    /// It runs.
+    Active,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The version of the runner's program, if there is one.
+    pub version: Option<String>,
+    /// The id in `.runner`: it is configured.
+    pub runner_id: Option<RunnerId>,
+    /// The id that it was configured with before. An ephemeral runner removes `.runner` at its end.
+    pub registered: Option<RunnerId>,
+    /// Its service.
+    pub service: Service,
+    /// Whether a job runs.
+    pub runs_job: bool,
+    /// Whether `installdependencies.sh` has run.
+    pub has_dependencies: bool,
+}
+
+impl Found {
+    /// Reads what a probe printed; lines that it does not know are left out.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn parse(text: &str) -> Result<Found, String> {
+        let value = |name: &str| {
+            let line = text.lines().filter_map(|line| line.trim_end().split_once('='));
+            line.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
+        };
+        let required = |name: &str| value(name).ok_or_else(|| format!("the probe did not tell {name}"));
+        let id = |name: &str| Ok::<_, String>(required(name)?.parse().ok().map(RunnerId));
+        Ok(Found {
+            version: Some(required("version")?.to_owned()).filter(|version| !version.is_empty()),
+            runner_id: id("runner_id")?,
+            registered: id("registered")?,
+            service: match required("service")? {
+                "active" => Service::Active,
+                "inactive" => Service::Inactive,
+                _ => Service::None,
+            },
+            runs_job: required("job")? == "running",
+            has_dependencies: required("dependencies")? == "installed",
+        })
+    }
+}
+
+/// What is to be on the machine.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// The runner's program.
+    pub download: &'a Download,
+    /// Whether `installdependencies.sh` is to run.
+    pub dependencies: bool,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The program is missing, or is another version.
+    Fetch,
+    /// The system lacks what the program needs.
+    Dependencies,
+    /// It is not registered.
+    Configure,
+    /// It is registered, and does not run.
+    Start,
+    /// It runs.
+    Done(RunnerId),
+    /// It was registered, and is no more: it had its job, or was removed.
+    Ended(RunnerId),
+}
+
+/// What comes next on a machine that is as it was found.
+pub fn next(found: &Found, wanted: &Wanted<'_>) -> Next {
+    match (found.runner_id, found.registered) {
+        (Some(id), _) if found.runs_job || found.service == Service::Active => Next::Done(id),
+        (Some(_), _) => Next::Start,
+        (None, Some(id)) => Next::Ended(id),
+        (None, None) if !has_program(found, wanted.download) => Next::Fetch,
+        (None, None) if wanted.dependencies && !found.has_dependencies => Next::Dependencies,
+        (None, None) => Next::Configure,
+    }
+}
+
+/// Whether the machine has the program in the version that GitHub offers; in any, where that is not told.
+fn has_program(found: &Found, download: &Download) -> bool {
+    match (&found.version, download.version()) {
+        (Some(found), Some(offered)) => found == offered,
+        (found, _) => found.is_some(),
+    }
+}
+
+#[cfg(test)]
+#[path = "steps_tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+use super::*;
+
+fn download() -> Download {
+    Download {
+        os: "linux".to_owned(),
+        architecture: "x64".to_owned(),
+        url: "https://example.invalid/it's.tar.gz".to_owned(),
+        filename: "actions-runner-linux-x64-2.330.0.tar.gz".to_owned(),
+        sha256: Some("ab12".to_owned()),
+    }
+}
+
+fn found(text: &str) -> Found {
+    let mut lines =
+        "version=\nrunner_id=\nregistered=\nservice=none\njob=none\ndependencies=unknown\n".to_owned();
+    for pair in text.split_whitespace() {
+        let (key, _) = pair.split_once('=').expect("a pair");
+        let kept: Vec<&str> = lines.lines().filter(|line| !line.starts_with(&format!("{key}="))).collect();
+        lines = format!("{}\n{pair}\n", kept.join("\n"));
+    }
+    Found::parse(&lines).expect("whole")
+}
+
+#[test]
+fn from_what_is_found_follows_the_next_step() {
+    for (situation, text, next_step) in [
+        ("a bare image", "", Next::Fetch),
+        ("an image with an old version", "version=2.329.0", Next::Fetch),
+        ("an image that holds it", "version=2.330.0", Next::Configure),
+        ("cut off after config.sh had begun", "version=2.330.0 registered=", Next::Configure),
+        ("configured, not started", "version=2.330.0 runner_id=7", Next::Start),
+        (
+            "cut off before the marker, service installed",
+            "version=2.330.0 runner_id=7 service=inactive",
+            Next::Start,
+        ),
+        ("it runs", "version=2.330.0 runner_id=7 registered=7 service=active", Next::Done(RunnerId(7))),
+        (
+            "a job runs though its service is not active",
+            "runner_id=7 service=inactive job=running",
+            Next::Done(RunnerId(7)),
+        ),
+        ("it had its job", "version=2.330.0 registered=7 service=inactive", Next::Ended(RunnerId(7))),
+    ] {
+        let download = download();
+        let wanted = Wanted { download: &download, dependencies: false };
+        assert_eq!(next(&found(text), &wanted), next_step, "{situation}");
+    }
+}
+
+#[test]
+fn dependencies_are_installed_when_they_are_asked_for_and_once() {
+    let download = download();
+    let wanted = Wanted { download: &download, dependencies: true };
+    assert_eq!(next(&found("version=2.330.0"), &wanted), Next::Dependencies);
+    assert_eq!(next(&found("version=2.330.0 dependencies=installed"), &wanted), Next::Configure);
+}
+
+#[test]
+fn half_a_probe_is_an_error_and_no_bare_machine() {
+    assert_eq!(Found::parse("version=\nrunner_id=\n"), Err("the probe did not tell registered".to_owned()));
+}
+
+#[test]
+fn what_reaches_a_shell_is_quoted_and_no_secret_is_in_it() {
+    assert_eq!(
+        Step::Fetch(download()).command(),
+        r"'/usr/local/lib/azlin/runner' 'fetch' 'https://example.invalid/it'\''s.tar.gz' 'ab12' '2.330.0'"
+    );
+    let step = Step::Configure(Configure {
+        url: "https://github.com/o/r".to_owned(),
+        name: "a; rm -rf /".to_owned(),
+        labels: vec!["self-hosted".to_owned(), "linux".to_owned()],
+        group: None,
+        ephemeral: true,
+        token: SecretString::from("SECRET".to_owned()),
+    });
+    let words = "'configure' 'https://github.com/o/r' 'a; rm -rf /' 'self-hosted,linux' '' 'true'";
+    assert_eq!(step.command(), format!("'/usr/local/lib/azlin/runner' {words}"));
+    assert_eq!(step.input().expect("the token").expose_secret(), "SECRET\n");
+    assert!(!format!("{step:?}").contains("SECRET"), "a step that is logged shows no token");
+}
