@@ -56,6 +56,7 @@ fn world(count: u32) -> World {
                 config_hash: fleet.config_hash().to_owned(),
                 runner_id: Some(RunnerId(id)),
                 replaces: None,
+                host_key: None,
             };
             vms.push(Vm {
                 name: name.to_string(),

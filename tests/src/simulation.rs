@@ -164,6 +164,7 @@ pub async fn run(seed: u64) -> Outcome {
         Outside {
             github: cloud.clone(),
             azure: cloud.clone(),
+            ssh: cloud.clone(),
             clock: Arc::new(move || clock() + skew),
             random: Arc::new(move || locked(&names).random()),
         }

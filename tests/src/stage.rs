@@ -34,7 +34,8 @@ impl Stage {
         let cloud = Arc::new(InProcess::new(Arc::clone(&world), Arc::clone(&clock)));
         let names = AtomicU32::new(0);
         let random = Arc::new(move || names.fetch_add(1, Ordering::Relaxed));
-        Stage { world, outside: Outside { github: cloud.clone(), azure: cloud, clock, random } }
+        let ssh = cloud.clone();
+        Stage { world, outside: Outside { github: cloud.clone(), azure: cloud, ssh, clock, random } }
     }
 
     /// The world as it is now.

@@ -72,6 +72,9 @@ fn table(planned: &[Planned]) -> String {
         for action in &plan.actions {
             let (what, reason) = match action {
                 Action::Provision { reason, .. } => ("  + start a runner".to_owned(), reason),
+                Action::Install(install) => {
+                    (format!("  ~ install {} over SSH", install.runner), &install.reason)
+                }
                 Action::Destroy(destroy) => (format!("  - remove {}", destroy.runner), &destroy.reason),
             };
             // The decision's own reason stands above.
@@ -101,6 +104,9 @@ fn as_json(planned: &[Planned]) -> Value {
         let actions = plan.actions.iter().map(|action| match action {
             Action::Provision { replaces, reason, .. } => {
                 json!({"action": "provision", "replaces": replaces, "reason": reason})
+            }
+            Action::Install(install) => {
+                json!({"action": "install", "runner": install.runner, "reason": install.reason})
             }
             Action::Destroy(destroy) => {
                 json!({"action": "destroy", "runner": destroy.runner, "reason": destroy.reason})

@@ -64,6 +64,10 @@ impl Arm {
         }
     }
 
+    pub(crate) fn https(&self) -> &Https {
+        &self.https
+    }
+
     pub(crate) fn root(&self) -> &Url {
         &self.root
     }

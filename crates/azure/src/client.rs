@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use async_trait::async_trait;
-use azlin_fleet::ports::{Azure, CallError, Trouble};
+use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 use futures::{Stream, StreamExt};
 use url::Url;
@@ -20,6 +20,7 @@ use crate::environment::Environment;
 use crate::error::{ArmError, Effect, How, SettingsError, call_error};
 use crate::https::Https;
 use crate::model;
+use crate::reach;
 use crate::url_rule;
 use crate::vms;
 
@@ -179,6 +180,22 @@ impl Azure for AzureClient {
                 format!("{what}: the name is taken, and it was not to be seen by what: {error}"),
             )),
         }
+    }
+
+    async fn address(&self, group: &ResourceGroup, name: &str, public: bool) -> Result<Address, CallError> {
+        let what = format!("find the address of {name} in {group}");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let found = async { reach::address(&self.arm, &self.vms_api(None)?, group, name, public).await };
+        found.await.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))
+    }
+
+    async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError> {
+        let what = format!("read the console of {name} in {group}");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let found = async { reach::console(&self.arm, &self.vms_api(None)?, group, name).await };
+        found.await.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {

@@ -22,6 +22,7 @@ mod gates;
 mod https;
 mod identity_http;
 mod model;
+mod reach;
 mod redact;
 mod retry;
 mod url_rule;

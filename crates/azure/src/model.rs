@@ -1,15 +1,15 @@
 //! The one PUT that makes a VM with its NIC, disk and address, so that one DELETE removes them all.
 
 use crate::api::compute::models::{
-    BillingProfile, Caching, CreateOption, DeleteOption, DiffDiskOption, DiffDiskSettings, EvictionPolicy,
-    HardwareProfile, ImageReference, LinuxConfiguration, ManagedDiskParameters, NetworkProfile, OsDisk,
-    OsProfile, Priority, PublicIpAddressSku, Resource, SshConfiguration, SshPublicKey, StorageAccountType,
-    StorageProfile, SubResource, VirtualMachine, VirtualMachineIdentity,
-    VirtualMachineNetworkInterfaceConfiguration, VirtualMachineNetworkInterfaceConfigurationProperties,
-    VirtualMachineNetworkInterfaceIpConfiguration, VirtualMachineNetworkInterfaceIpConfigurationProperties,
-    VirtualMachineProperties, VirtualMachinePublicIpAddressConfiguration,
-    VirtualMachinePublicIpAddressConfigurationProperties, hardware_profile, network_profile,
-    public_ip_address_sku, virtual_machine_identity,
+    BillingProfile, BootDiagnostics, Caching, CreateOption, DeleteOption, DiagnosticsProfile, DiffDiskOption,
+    DiffDiskSettings, EvictionPolicy, HardwareProfile, ImageReference, LinuxConfiguration,
+    ManagedDiskParameters, NetworkProfile, OsDisk, OsProfile, Priority, PublicIpAddressSku, Resource,
+    SshConfiguration, SshPublicKey, StorageAccountType, StorageProfile, SubResource, VirtualMachine,
+    VirtualMachineIdentity, VirtualMachineNetworkInterfaceConfiguration,
+    VirtualMachineNetworkInterfaceConfigurationProperties, VirtualMachineNetworkInterfaceIpConfiguration,
+    VirtualMachineNetworkInterfaceIpConfigurationProperties, VirtualMachineProperties,
+    VirtualMachinePublicIpAddressConfiguration, VirtualMachinePublicIpAddressConfigurationProperties,
+    hardware_profile, network_profile, public_ip_address_sku, virtual_machine_identity,
     virtual_machine_network_interface_configuration_properties,
     virtual_machine_public_ip_address_configuration_properties as public_ip_properties,
 };
@@ -39,6 +39,10 @@ pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
         }),
         os_profile: Some(os_profile(spec)),
         network_profile: Some(network(spec)),
+        // Azure keeps what the VM prints while it boots; read when it does not become a runner.
+        diagnostics_profile: Some(DiagnosticsProfile {
+            boot_diagnostics: Some(BootDiagnostics { enabled: Some(true), storage_uri: None }),
+        }),
         priority: spec.spot.map(|_| Priority::Spot),
         eviction_policy: spec.spot.map(|_| EvictionPolicy::Delete),
         // -1 is the most that is ever asked: the on-demand price.
@@ -118,7 +122,7 @@ fn os_disk(spec: &VmSpec) -> OsDisk {
 fn os_profile(spec: &VmSpec) -> OsProfile {
     let key = SshPublicKey {
         path: Some(format!("/home/{}/.ssh/authorized_keys", spec.admin_user)),
-        key_data: Some(key_that_nobody_holds()),
+        key_data: Some(spec.admin_key.clone().unwrap_or_else(key_that_nobody_holds)),
     };
     OsProfile {
         computer_name: Some(spec.name.to_string()),
@@ -210,6 +214,7 @@ mod tests {
             ephemeral_os_disk: false,
             os_disk_size_gb: None,
             admin_user: "azlin".to_owned(),
+            admin_key: None,
             identity: Vec::new(),
             tags: [("azlin-pool".to_owned(), "ci".to_owned())].into(),
             custom_data: SecretString::from("#cloud-config"),

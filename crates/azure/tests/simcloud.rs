@@ -48,6 +48,7 @@ fn spec(number: u32) -> VmSpec {
         config_hash: "abc".to_owned(),
         runner_id: None,
         replaces: None,
+        host_key: None,
     };
     VmSpec {
         tags: tags.to_tags(),
@@ -63,6 +64,7 @@ fn spec(number: u32) -> VmSpec {
         ephemeral_os_disk: false,
         os_disk_size_gb: None,
         admin_user: "azlin".to_owned(),
+        admin_key: None,
         identity: Vec::new(),
         custom_data: SecretString::from("#cloud-config"),
     }

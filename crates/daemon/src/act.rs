@@ -3,45 +3,84 @@
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
-use azlin_fleet::config::Fleet;
+use azlin_fleet::config::{Fleet, Method};
 use azlin_fleet::names::Scope;
-use azlin_fleet::plan::{Deregister, Destroy, Outcome};
-use azlin_fleet::ports::{Download, Trouble};
-use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerRegistration};
+use azlin_fleet::plan::{Deregister, Destroy, Install, Outcome};
+use azlin_fleet::ports::{CallError, Download, RunnerError, Trouble};
+use azlin_fleet::runner::{Deregistration, DrainReason, RunnerConfig, RunnerId};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{VmSpec, VmTags};
-use tokio::time::Instant;
+use secrecy::SecretString;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
+use crate::bootstrap::{self, install, stop_service};
 use crate::fetched::Fetched;
 use crate::outside::Outside;
+
+/// How long a service is given to stop before its VM goes.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How long Azure is given to show what a VM printed.
+const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How much of it is told.
+const CONSOLE_LINES: usize = 12;
 
 /// What a provisioning operation needs beside its fleet.
 pub(crate) struct Provisioner {
     outside: Outside,
+    stop: CancellationToken,
     downloads: Fetched<Scope, Result<Vec<Download>, String>>,
 }
 
+/// A runner that is to be made.
+pub(crate) struct Wanted {
+    pub(crate) name: RunnerName,
+    /// The runner that it is to take the place of.
+    pub(crate) replaces: Option<RunnerName>,
+    /// How many starts failed before it.
+    pub(crate) attempt: u32,
+}
+
+/// What makes a VM the one runner that it is to be.
+struct Identity {
+    custom_data: SecretString,
+    runner_id: Option<RunnerId>,
+    host_key: Option<String>,
+    admin_key: Option<String>,
+}
+
 impl Provisioner {
-    pub(crate) fn new(outside: Outside) -> Self {
-        Provisioner { outside, downloads: Fetched::default() }
+    pub(crate) fn new(outside: Outside, stop: CancellationToken) -> Self {
+        Provisioner { outside, stop, downloads: Fetched::default() }
     }
 
-    /// Prepares GitHub's side, then asks for the VM. What was prepared is taken back when there is
-    /// no VM for it.
-    pub(crate) async fn provision(
-        &self,
-        fleet: &Fleet,
-        name: RunnerName,
-        replaces: Option<RunnerName>,
-        attempt: u32,
-    ) -> Outcome {
+    /// Makes a runner, as the fleet's bootstrap has it.
+    pub(crate) async fn provision(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
             Err(why) => return Outcome::Failed(why),
         };
+        match fleet.bootstrap.method {
+            Method::CloudInit => self.by_itself(fleet, wanted, &download).await,
+            Method::Ssh => self.over_ssh(fleet, wanted, &download).await,
+        }
+    }
+
+    /// Makes a VM that is there a runner.
+    pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> Outcome {
+        match self.download(fleet).await {
+            Ok(download) => install(&self.outside, &self.stop, fleet, task, &download).await,
+            Err(why) => Outcome::Failed(why),
+        }
+    }
+
+    /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
+    /// prepared is taken back when there is no VM for it.
+    async fn by_itself(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> Outcome {
         let config = RunnerConfig {
             scope: fleet.scope.clone(),
-            runner_name: name,
+            runner_name: wanted.name.clone(),
             labels: labels(fleet),
             runner_group: fleet.runner_group.clone(),
         };
@@ -49,7 +88,13 @@ impl Provisioner {
             Ok(runner) => runner,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
-        let outcome = self.create(fleet, replaces, attempt, &runner, &download).await;
+        let identity = Identity {
+            custom_data: cloud_init::self_made(&runner, download, fleet.bootstrap.install_dependencies),
+            runner_id: Some(runner.runner_id),
+            host_key: None,
+            admin_key: None,
+        };
+        let outcome = self.create(fleet, wanted, identity).await;
         if let Outcome::Failed(_) = outcome
             && let Err(error) = self.outside.github.deregister(&fleet.scope, runner.runner_id).await
         {
@@ -58,16 +103,36 @@ impl Provisioner {
         outcome
     }
 
+    /// Asks for a VM with a host key that is known, then installs the runner on it.
+    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> Outcome {
+        let admin_key = match self.outside.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
+            Ok(key) => key,
+            Err(error) => return Outcome::Failed(error.to_string()),
+        };
+        let host_key = self.outside.ssh.host_key();
+        let created_at = self.outside.now();
+        let identity = Identity {
+            custom_data: cloud_init::reachable(&host_key),
+            runner_id: None,
+            host_key: Some(host_key.public.clone()),
+            admin_key: Some(admin_key),
+        };
+        match self.create(fleet, wanted, identity).await {
+            Outcome::Started => {}
+            other => return other,
+        }
+        tracing::debug!(fleet = %fleet.name, runner = %wanted.name, "VM asked for, to be installed over SSH");
+        let task = bootstrap::just_made(fleet, wanted.name.clone(), host_key.public, created_at);
+        match install(&self.outside, &self.stop, fleet, &task, download).await {
+            // The VM is there, and whoever comes next goes on with it.
+            Outcome::LeftAlone(_) => Outcome::Started,
+            other => other,
+        }
+    }
+
     /// Each place in turn, until one is to be had.
-    async fn create(
-        &self,
-        fleet: &Fleet,
-        replaces: Option<RunnerName>,
-        attempt: u32,
-        runner: &RunnerRegistration,
-        download: &Download,
-    ) -> Outcome {
-        let name = runner.runner_name.clone();
+    async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> Outcome {
+        let name = wanted.name.clone();
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
@@ -75,8 +140,9 @@ impl Provisioner {
             scope: fleet.scope.clone(),
             created_at: self.outside.now(),
             config_hash: fleet.config_hash().to_owned(),
-            runner_id: Some(runner.runner_id),
-            replaces: replaces.map(|old| old.to_string()),
+            runner_id: identity.runner_id,
+            replaces: wanted.replaces.as_ref().map(ToString::to_string),
+            host_key: identity.host_key,
         };
         let vm = &fleet.vm;
         let mut spec = VmSpec {
@@ -91,13 +157,14 @@ impl Provisioner {
             ephemeral_os_disk: vm.ephemeral_os_disk,
             os_disk_size_gb: vm.os_disk_size_gb,
             admin_user: vm.admin_user.clone(),
+            admin_key: identity.admin_key,
             identity: vm.identity.clone(),
             tags: vm.tags.clone().into_iter().chain(tags.to_tags()).collect(),
-            custom_data: cloud_init::self_made(runner, download, false),
+            custom_data: identity.custom_data,
             name,
         };
         let mut refusals = Vec::new();
-        for (size, zone) in vm.places(attempt) {
+        for (size, zone) in vm.places(wanted.attempt) {
             (spec.size, spec.zone) = (size.to_owned(), zone.map(str::to_owned));
             match self.outside.azure.create(&spec).await {
                 Ok(()) => return Outcome::Started,
@@ -135,50 +202,101 @@ impl Provisioner {
     }
 }
 
-/// Removes a runner: GitHub's side first, which refuses while a job runs, then the VM.
-pub(crate) async fn destroy(outside: &Outside, destroy: &Destroy) -> Outcome {
-    let github = match destroy.first {
-        Deregister::Nothing => Ok(None),
-        Deregister::Entry(id) => match outside.github.deregister(&destroy.scope, id).await {
-            Ok(Deregistration::Removed) => Ok(None),
-            Ok(Deregistration::NotFound) if destroy.vm.is_none() => Ok(None),
-            Ok(Deregistration::NotFound) => {
-                Ok(Some("its entry was gone before it was removed; the next look decides"))
-            }
-            Ok(Deregistration::Busy) => Ok(Some("it has taken a job")),
-            Err(error) => Err(error.to_string()),
-        },
-        Deregister::ConfirmGone(id) => match outside.github.runner(&destroy.scope, id).await {
-            Ok(None) => Ok(None),
-            Ok(Some(_)) => Ok(Some("GitHub still has its entry: the list lags")),
-            Err(error) => Err(error.to_string()),
-        },
-        Deregister::IfPossible(id) => match outside.github.deregister(&destroy.scope, id).await {
-            Ok(Deregistration::Busy) => Ok(Some("GitHub still says that it runs a job")),
-            Ok(Deregistration::Removed | Deregistration::NotFound) | Err(_) => Ok(None),
-        },
-        Deregister::Elsewhere(id) => match outside.github.deregister(&destroy.scope, id).await {
-            Ok(Deregistration::Removed) => Ok(None),
-            Ok(Deregistration::Busy) => Ok(Some("it runs a job")),
-            Err(error) => Err(error.to_string()),
-            // Gone, or not shown to us: the whole list tells the two apart.
-            Ok(Deregistration::NotFound) => match outside.github.runners(&destroy.scope).await {
-                Ok(list) if list.iter().all(|entry| entry.runner_id != id) => Ok(None),
-                Ok(_) => Ok(Some("GitHub still has its entry: the list lags")),
-                Err(error) => Err(error.to_string()),
-            },
-        },
-    };
-    match github {
+/// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then the VM.
+pub(crate) async fn destroy(outside: &Outside, fleet: &Fleet, destroy: &Destroy) -> Outcome {
+    match released(outside, destroy).await {
         Err(why) => return Outcome::Failed(why),
         Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
         Ok(None) => {}
     }
-    match &destroy.vm {
-        None => Outcome::Removed,
-        Some((group, name)) => match outside.azure.delete(group, name).await {
-            Ok(()) => Outcome::Removed,
-            Err(error) => Outcome::Failed(error.to_string()),
+    let Some((group, name)) = &destroy.vm else { return Outcome::Removed };
+    if let Some(host_key) = &destroy.stop {
+        let task = bootstrap::just_made(fleet, destroy.runner.clone(), host_key.clone(), outside.now());
+        let task = Install { vm: (group.clone(), name.clone()), ..task };
+        let stopped = timeout(STOP_LIMIT, stop_service(outside, fleet, &task)).await;
+        let why = stopped.unwrap_or_else(|_| Err("it took too long".to_owned())).err();
+        tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "service stopped before its VM goes");
+    }
+    if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
+        tell_console(outside, fleet, destroy).await;
+    }
+    match outside.azure.delete(group, name).await {
+        Ok(()) => Outcome::Removed,
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}
+
+/// Whether the VM may be touched; why not, if it may not.
+async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'static str>, String> {
+    const LAGS: &str = "GitHub still has its entry: the list lags";
+    const BUSY: &str = "it runs a job";
+    let Destroy { scope, runner, .. } = destroy;
+    let failed = |error: RunnerError| error.to_string();
+    match destroy.first {
+        Deregister::Nothing => Ok(None),
+        Deregister::Entry(id) => match outside.github.deregister(scope, id).await.map_err(failed)? {
+            Deregistration::Removed => Ok(None),
+            Deregistration::NotFound if destroy.vm.is_none() => Ok(None),
+            Deregistration::NotFound => {
+                Ok(Some("its entry was gone before it was removed; the next look decides"))
+            }
+            Deregistration::Busy => Ok(Some("it has taken a job")),
         },
+        Deregister::ConfirmGone(id) => match entry(outside, scope, runner, id).await {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) => Ok(Some(LAGS)),
+            Err(error) => Err(error.to_string()),
+        },
+        Deregister::IfPossible(id) => match entry(outside, scope, runner, id).await {
+            Ok(Some(id)) => match outside.github.deregister(scope, id).await {
+                Ok(Deregistration::Busy) => Ok(Some(BUSY)),
+                Ok(Deregistration::Removed | Deregistration::NotFound) | Err(_) => Ok(None),
+            },
+            Ok(None) | Err(_) => Ok(None),
+        },
+        Deregister::Elsewhere(id) => {
+            let id = match id {
+                Some(id) => Some(id),
+                None => entry(outside, scope, runner, None).await.map_err(|error| error.to_string())?,
+            };
+            if let Some(id) = id {
+                match outside.github.deregister(scope, id).await.map_err(failed)? {
+                    Deregistration::Removed => return Ok(None),
+                    Deregistration::Busy => return Ok(Some(BUSY)),
+                    // Gone, or not shown to us: the whole list tells the two apart.
+                    Deregistration::NotFound => {}
+                }
+            }
+            let list = outside.github.runners(scope).await.map_err(|error| error.to_string())?;
+            let is_it = |name: &str| name.eq_ignore_ascii_case(runner.as_str());
+            let is_listed = list.iter().any(|entry| Some(entry.runner_id) == id || is_it(&entry.runner_name));
+            Ok(is_listed.then_some(LAGS))
+        }
+    }
+}
+
+/// The id of a runner's entry, if it has one; where its id is not known it is looked for by name.
+async fn entry(
+    outside: &Outside,
+    scope: &Scope,
+    runner: &RunnerName,
+    id: Option<RunnerId>,
+) -> Result<Option<RunnerId>, CallError> {
+    let found = match id {
+        Some(id) => outside.github.runner(scope, id).await?,
+        None => outside.github.runner_named(scope, runner).await?,
+    };
+    Ok(found.map(|entry| entry.runner_id))
+}
+
+/// Says what a VM that goes for its trouble printed last: it is lost with the VM.
+async fn tell_console(outside: &Outside, fleet: &Fleet, destroy: &Destroy) {
+    let Some((group, name)) = &destroy.vm else { return };
+    let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, outside.azure.console(group, name)).await else { return };
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let last = lines[lines.len().saturating_sub(CONSOLE_LINES)..].join("\n");
+    if !last.is_empty() {
+        let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.reason);
+        tracing::warn!(%fleet, %runner, vm = %name, %reason, console = %last, "last lines of a VM that is removed");
     }
 }

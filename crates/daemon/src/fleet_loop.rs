@@ -12,11 +12,11 @@ use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Operation, Snapshot};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::act::{Provisioner, destroy};
+use crate::act::{Provisioner, Wanted, destroy};
 use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::report::{self, Board, FleetReport};
@@ -177,6 +177,7 @@ impl FleetLoop {
     fn name(&mut self, action: Action) -> (RunnerName, Action) {
         let name = match &action {
             Action::Provision { .. } => self.new_name(),
+            Action::Install(install) => install.runner.clone(),
             Action::Destroy(destroy) => destroy.runner.clone(),
         };
         self.memory.begin(&name, &action, self.shared.outside.now());
@@ -188,31 +189,49 @@ impl FleetLoop {
         let (shared, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.fleet));
         let operation = match &action {
             Action::Provision { replaces, .. } => Operation::Provision { replaces: replaces.clone() },
+            Action::Install(_) => Operation::Install,
             Action::Destroy(_) => Operation::Destroy,
         };
-        let task = match action.clone() {
-            Action::Provision { replaces, attempt, .. } => {
-                let (own, name) = (Arc::clone(&self.own_provisioning), name.clone());
-                self.operations.spawn(async move {
-                    let allowed = tokio::select! {
-                        biased;
-                        () = shared.stop.cancelled() => None,
-                        allowed = async { Some((own.acquire().await, shared.provisioning.acquire().await)) } => allowed,
-                    };
-                    let outcome = match &allowed {
-                        Some(_) => shared.provisioner.provision(&fleet, name.clone(), replaces, attempt).await,
-                        None => Outcome::LeftAlone("the daemon is stopping".to_owned()),
-                    };
-                    drop(allowed);
-                    (name, outcome)
-                })
-            }
-            Action::Destroy(task) => {
-                let name = name.clone();
-                self.operations.spawn(async move { (name, destroy(&shared.outside, &task).await) })
-            }
-        };
+        let task =
+            match action.clone() {
+                Action::Provision { replaces, attempt, .. } => {
+                    let wanted = Wanted { name: name.clone(), replaces, attempt };
+                    self.spawn_permitted(name.clone(), async move {
+                        shared.provisioner.provision(&fleet, &wanted).await
+                    })
+                }
+                Action::Install(task) => self.spawn_permitted(name.clone(), async move {
+                    shared.provisioner.install(&fleet, &task).await
+                }),
+                Action::Destroy(task) => {
+                    let name = name.clone();
+                    self.operations
+                        .spawn(async move { (name, destroy(&shared.outside, &fleet, &task).await) })
+                }
+            };
         self.in_flight.insert(name, InFlight { operation, action, task: task.id() });
+    }
+
+    /// Begins a provisioning operation as soon as it may begin.
+    fn spawn_permitted(
+        &mut self,
+        name: RunnerName,
+        operation: impl Future<Output = Outcome> + Send + 'static,
+    ) -> AbortHandle {
+        let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&self.own_provisioning));
+        self.operations.spawn(async move {
+            let allowed = tokio::select! {
+                biased;
+                () = shared.stop.cancelled() => None,
+                allowed = async { Some((own.acquire().await, shared.provisioning.acquire().await)) } => allowed,
+            };
+            let outcome = match &allowed {
+                Some(_) => operation.await,
+                None => Outcome::LeftAlone("the daemon is stopping".to_owned()),
+            };
+            drop(allowed);
+            (name, outcome)
+        })
     }
 
     fn new_name(&self) -> RunnerName {
@@ -239,8 +258,12 @@ impl FleetLoop {
         self.memory.record(&name, &action, &outcome, self.shared.outside.now());
         self.save();
         let complaint = match &outcome {
-            Outcome::Failed(why) | Outcome::Unclear(why) => Some(why.clone()),
-            Outcome::Started | Outcome::Removed | Outcome::LeftAlone(_) => None,
+            Outcome::Failed(why) | Outcome::Unclear(why) | Outcome::Broken(why) => Some(why.clone()),
+            Outcome::Started
+            | Outcome::Installed { .. }
+            | Outcome::Ended(_)
+            | Outcome::Removed
+            | Outcome::LeftAlone(_) => None,
         };
         let is_new = complaint.is_none() || self.complaints.get(&name) != complaint.as_ref();
         report::ended(&self.fleet.name, &name, &action, &outcome, is_new, self.tick);

@@ -7,6 +7,7 @@
 //! - What is decided, `azlin_fleet` decides. Here is no policy.
 
 mod act;
+mod bootstrap;
 pub mod config_dir;
 mod fetched;
 mod fleet_loop;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::{Demand, attribute};
-use azlin_fleet::job::Queue;
+use azlin_fleet::job::{JobId, Queue};
 use azlin_fleet::names::{PoolName, Scope};
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::runner::RunnerInfo;
@@ -26,7 +26,7 @@ use crate::outside::Outside;
 /// What is seen of one scope at GitHub, shared out among its fleets.
 struct ScopeView {
     demands: Seen<BTreeMap<PoolName, Demand>>,
-    working: BTreeSet<String>,
+    working: BTreeMap<String, JobId>,
     entries: Seen<BTreeMap<String, Vec<Arc<RunnerInfo>>>>,
 }
 

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use azlin_fleet::ports::{Azure, GitHub};
+use azlin_fleet::ports::{Azure, GitHub, Ssh};
 use jiff::Timestamp;
 
-/// GitHub, Azure, the clock and chance. In a simulation all four are simulated.
+/// GitHub, Azure, the machines, the clock and chance. In a simulation all of them are simulated.
 #[derive(Clone)]
 pub struct Outside {
     /// GitHub.
     pub github: Arc<dyn GitHub>,
     /// Azure.
     pub azure: Arc<dyn Azure>,
+    /// Machines over SSH.
+    pub ssh: Arc<dyn Ssh>,
     /// The time of day.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Chance, for names.

@@ -112,9 +112,19 @@ pub(crate) fn ended(
 ) {
     let (word, reason) = match action {
         Action::Provision { reason, .. } => ("provision", reason),
+        Action::Install(install) => ("install", &install.reason),
         Action::Destroy(destroy) => ("destroy", &destroy.reason),
     };
     match outcome {
+        Outcome::Installed { runner_id, took } => {
+            info!(%fleet, %runner, vm = %runner, action = word, %reason, %runner_id, %took, tick, "runner installed");
+        }
+        Outcome::Ended(runner_id) => {
+            debug!(%fleet, %runner, vm = %runner, action = word, %runner_id, tick, "its VM was a runner, and is none any more");
+        }
+        Outcome::Broken(error) => {
+            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "VM does not become a runner");
+        }
         Outcome::Started => {
             info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "runner's VM asked for");
         }

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
+use crate::job::JobId;
 use crate::plan::{Action, Outcome};
-use crate::runner::{DrainReason, RunnerInfo, RunnerStatus};
+use crate::runner::{DrainReason, RunnerId, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::elapsed;
 use crate::snapshot::Snapshot;
@@ -53,12 +54,56 @@ pub struct Remembered {
     pub entry_seen: bool,
     /// It was online.
     pub was_online: bool,
-    /// It ran a job.
-    pub was_busy: bool,
+    /// Its id at GitHub, where it was registered from its VM.
+    pub runner_id: Option<RunnerId>,
+    /// When it was made a runner over SSH.
+    pub installed: Option<Timestamp>,
+    /// Why it cannot be made one.
+    pub failed: Option<String>,
+    /// Its VM says that it was a runner and is none any more.
+    pub ended: bool,
+    /// Jobs that it was seen with.
+    pub jobs: Jobs,
     /// Since when it is offline, after it was online.
     pub offline_since: Option<Timestamp>,
     /// When this daemon asked Azure to remove its VM.
     pub removal_asked: Option<Timestamp>,
+}
+
+/// Jobs that a runner was seen with. Polls see what lasts from one to the next, so it is at least so
+/// many.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Jobs {
+    /// How many.
+    pub taken: u32,
+    /// Whether it ran one when it was last seen.
+    pub is_busy: bool,
+    /// The last one, where the queue named it.
+    pub last: Option<JobId>,
+}
+
+impl Jobs {
+    /// How many it has finished.
+    pub fn finished(&self) -> u32 {
+        self.taken.saturating_sub(u32::from(self.is_busy))
+    }
+
+    fn see(&mut self, busy: bool, job: Option<JobId>) {
+        let is_new = match (job, self.last) {
+            (Some(job), Some(last)) => job != last,
+            // One that was counted when GitHub only said "busy" is named afterwards.
+            (Some(_), None) => !self.is_busy,
+            (None, _) => busy && !self.is_busy,
+        };
+        self.taken += u32::from(is_new);
+        self.is_busy = busy || job.is_some();
+        self.last = match job {
+            Some(job) => Some(job),
+            None if is_new => None,
+            None => self.last,
+        };
+    }
 }
 
 /// Starts that failed in a row. While they do, the next try waits longer each time.
@@ -107,7 +152,8 @@ impl Memory {
             self.of(name).vm_seen = true;
         }
         for (name, entry) in entries {
-            if self.of(name).see(entry, now) {
+            let job = seen.working.get(name.as_str()).copied();
+            if self.of(name).see(entry, job, now) {
                 self.failures = Failures::default();
             }
         }
@@ -138,10 +184,9 @@ impl Memory {
     /// A clock that was set back makes the past lie ahead. What lies ahead is taken for this moment,
     /// or everything that waits would wait for as long as the clock was wrong.
     fn forget_the_future(&mut self, now: Timestamp) {
-        let times = self
-            .runners
-            .values_mut()
-            .flat_map(|known| [&mut known.asked_for, &mut known.offline_since, &mut known.removal_asked]);
+        let times = self.runners.values_mut().flat_map(|known| {
+            [&mut known.asked_for, &mut known.offline_since, &mut known.removal_asked, &mut known.installed]
+        });
         for time in times.chain([&mut self.last_scaling, &mut self.failures.last]) {
             *time = time.map(|at| at.min(now));
         }
@@ -161,6 +206,19 @@ impl Memory {
                 self.runners.remove(name);
                 self.failures.add(why, now);
             }
+            (Action::Provision { .. } | Action::Install(_), Outcome::Installed { runner_id, .. }) => {
+                let remembered = self.of(name);
+                remembered.runner_id = Some(*runner_id);
+                remembered.installed = Some(now);
+            }
+            (Action::Provision { .. } | Action::Install(_), Outcome::Broken(why)) => {
+                self.of(name).failed = Some(why.clone());
+            }
+            (Action::Provision { .. } | Action::Install(_), Outcome::Ended(runner_id)) => {
+                let remembered = self.of(name);
+                remembered.runner_id = Some(*runner_id);
+                remembered.ended = true;
+            }
             (Action::Provision { .. }, Outcome::LeftAlone(_) | Outcome::Removed) => {
                 self.runners.remove(name);
             }
@@ -170,6 +228,7 @@ impl Memory {
                 let failed_to_start = match &destroy.why {
                     DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
                     DrainReason::Finished
+                    | DrainReason::Served(_)
                     | DrainReason::Offline(_)
                     | DrainReason::Surplus(_)
                     | DrainReason::Rotated(_)
@@ -179,9 +238,24 @@ impl Memory {
                     self.failures.add(&destroy.why.to_string(), now);
                 }
             }
+            // They leave nothing to remember.
             (
+                Action::Install(_),
+                Outcome::Started
+                | Outcome::Unclear(_)
+                | Outcome::LeftAlone(_)
+                | Outcome::Failed(_)
+                | Outcome::Removed,
+            )
+            | (
                 Action::Destroy(_),
-                Outcome::Started | Outcome::Unclear(_) | Outcome::LeftAlone(_) | Outcome::Failed(_),
+                Outcome::Started
+                | Outcome::Installed { .. }
+                | Outcome::Ended(_)
+                | Outcome::Broken(_)
+                | Outcome::Unclear(_)
+                | Outcome::LeftAlone(_)
+                | Outcome::Failed(_),
             ) => {}
         }
     }
@@ -194,9 +268,9 @@ impl Remembered {
     }
 
     /// Whether it is online for the first time.
-    fn see(&mut self, entry: &RunnerInfo, now: Timestamp) -> bool {
+    fn see(&mut self, entry: &RunnerInfo, job: Option<JobId>, now: Timestamp) -> bool {
         self.entry_seen = true;
-        self.was_busy |= entry.busy;
+        self.jobs.see(entry.busy, job);
         match entry.status {
             RunnerStatus::Online => {
                 self.offline_since = None;

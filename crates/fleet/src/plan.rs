@@ -20,7 +20,7 @@ use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerId};
 use crate::runner_name::RunnerName;
 use crate::scaling::{Load, Rule, ScalingAction, ScalingDecision, Timing, elapsed, in_words, scale};
 use crate::snapshot::{Snapshot, unknown_demand};
-use crate::vm::ResourceGroup;
+use crate::vm::{ResourceGroup, Vm};
 
 /// What a fleet does next, and what it looks like.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +51,25 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Make a VM that is there a runner, over SSH.
+    Install(Install),
     /// Remove a runner.
     Destroy(Destroy),
+}
+
+/// A VM that is to become a runner over SSH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Install {
+    /// Which.
+    pub runner: RunnerName,
+    /// Where it is, and Azure's spelling of its name.
+    pub vm: (ResourceGroup, String),
+    /// The host key that it is known by.
+    pub host_key: String,
+    /// When the VM was asked for.
+    pub created_at: Timestamp,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// The removal of a runner: at GitHub first, which refuses while a job runs; then its VM.
@@ -66,24 +83,27 @@ pub struct Destroy {
     pub first: Deregister,
     /// Its VM's place and Azure's spelling of its name; absent when there is none.
     pub vm: Option<(ResourceGroup, String)>,
+    /// The host key that it is known by, where its service is to be stopped before its VM goes.
+    pub stop: Option<String>,
     /// Why, as a rule.
     pub why: DrainReason,
     /// Why, for people.
     pub reason: String,
 }
 
-/// What has to be true at GitHub before a VM is touched.
+/// What has to be true at GitHub before a VM is touched. An entry whose id is not known is looked for
+/// by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregister {
     /// Its entry has to be removed, which GitHub refuses while it runs a job.
     Entry(RunnerId),
     /// Its entry was not in the list: it has to be confirmed that it is gone, since a list can lag.
-    ConfirmGone(RunnerId),
+    ConfirmGone(Option<RunnerId>),
     /// Its entry is in another scope, whose list was not read: it has to be removed, or that list
     /// has to be read and not to hold it.
-    Elsewhere(RunnerId),
+    Elsewhere(Option<RunnerId>),
     /// Its entry is in another scope, and nothing runs on its VM: it is removed if that can be done.
-    IfPossible(RunnerId),
+    IfPossible(Option<RunnerId>),
     /// It has no entry that could be removed, and runs no job.
     Nothing,
 }
@@ -93,6 +113,17 @@ pub enum Deregister {
 pub enum Outcome {
     /// Azure makes the VM.
     Started,
+    /// The VM is a runner.
+    Installed {
+        /// GitHub's number of it.
+        runner_id: RunnerId,
+        /// How long each step took, in words.
+        took: String,
+    },
+    /// The VM was a runner, and is none any more.
+    Ended(RunnerId),
+    /// The VM is there, and cannot be made a runner.
+    Broken(String),
     /// Whether Azure makes the VM is not known; the next lists tell.
     Unclear(String),
     /// Removed at GitHub, and Azure removes the VM.
@@ -129,6 +160,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
         ScalingAction::ScaleUp | ScalingAction::Maintain => {}
     }
     let scales = decision.action != ScalingAction::Maintain && draft.actions.len() > before;
+    draft.install(memory);
     if let Some(left) = wait {
         let failures = &memory.failures;
         let (count, why, left) = (failures.count, &failures.why, in_words(left));
@@ -240,8 +272,8 @@ impl<'a> Draft<'a> {
             (!is_due, !coming, age)
         });
         let is_settled = |runner: &&EphemeralRunner| {
-            runner.vm.is_some()
-                && runner.runner_id.is_some()
+            let has_identity = |vm: &Vm| runner.runner_id.is_some() || vm.tags.host_key.is_some();
+            runner.vm.as_deref().is_some_and(has_identity)
                 && !self.seen.in_flight.contains_key(&runner.runner_name)
         };
         let settled: Vec<&EphemeralRunner> =
@@ -249,6 +281,32 @@ impl<'a> Draft<'a> {
         for runner in settled {
             self.destroy(runner, DrainReason::Surplus(decision.reason.clone()));
         }
+    }
+
+    /// VMs that nobody has made a runner yet: whoever began it was stopped, or never began.
+    fn install(&mut self, memory: &Memory) {
+        for runner in self.runners {
+            let (Phase::Provisioning { .. }, Some(vm)) = (&runner.status, &runner.vm) else { continue };
+            let Some(host_key) = &vm.tags.host_key else { continue };
+            let name = &runner.runner_name;
+            let is_installed = memory.runners.get(name).is_some_and(|known| known.installed.is_some());
+            if is_installed || vm.is_dead() || self.seen.in_flight.contains_key(name) || self.is_removed(name)
+            {
+                continue;
+            }
+            self.actions.push(Action::Install(Install {
+                runner: name.clone(),
+                vm: (vm.group.clone(), vm.name.clone()),
+                host_key: host_key.clone(),
+                created_at: vm.tags.created_at,
+                reason: "its VM is there and is no runner yet".to_owned(),
+            }));
+        }
+    }
+
+    fn is_removed(&self, name: &RunnerName) -> bool {
+        let removes = |action: &Action| matches!(action, Action::Destroy(destroy) if destroy.runner == *name);
+        self.actions.iter().any(removes)
     }
 
     fn rotate(&mut self, decision: &ScalingDecision) {
@@ -295,16 +353,21 @@ impl<'a> Draft<'a> {
     }
 
     fn destroy(&mut self, runner: &EphemeralRunner, why: DrainReason) {
+        if self.seen.in_flight.contains_key(&runner.runner_name) {
+            return;
+        }
         let first = match (runner.runner_id, &runner.vm) {
-            (None, _) => Deregister::Nothing,
             (Some(id), _) if runner.is_listed => Deregister::Entry(id),
-            (Some(_), Some(vm)) if vm.tags.github != self.fleet.github => Deregister::Nothing,
-            (Some(id), Some(vm)) if vm.tags.scope != self.fleet.scope && vm.is_dead() => {
-                Deregister::IfPossible(id)
-            }
-            (Some(id), Some(vm)) if vm.tags.scope != self.fleet.scope => Deregister::Elsewhere(id),
-            (Some(id), _) => Deregister::ConfirmGone(id),
+            (_, Some(vm)) if vm.tags.github != self.fleet.github => Deregister::Nothing,
+            (id, Some(vm)) if vm.tags.scope != self.fleet.scope && vm.is_dead() => Deregister::IfPossible(id),
+            (id, Some(vm)) if vm.tags.scope != self.fleet.scope => Deregister::Elsewhere(id),
+            (None, None) => Deregister::Nothing,
+            (id, _) => Deregister::ConfirmGone(id),
         };
+        let is_idle =
+            matches!(why, DrainReason::Served(_) | DrainReason::Surplus(_) | DrainReason::Rotated(_));
+        let running = runner.vm.as_ref().filter(|vm| is_idle && runner.is_listed && !vm.is_dead());
+        let stop = running.and_then(|vm| vm.tags.host_key.clone());
         let scope = runner.vm.as_ref().map_or(&self.fleet.scope, |vm| &vm.tags.scope).clone();
         let vm = runner.vm.as_ref().map(|vm| (vm.group.clone(), vm.name.clone()));
         let reason = why.to_string();
@@ -313,6 +376,7 @@ impl<'a> Draft<'a> {
             scope,
             first,
             vm,
+            stop,
             why,
             reason,
         }));
@@ -329,6 +393,9 @@ mod properties;
 #[cfg(test)]
 #[path = "plan_scene.rs"]
 mod scene;
+#[cfg(test)]
+#[path = "plan_ssh_tests.rs"]
+mod ssh_tests;
 #[cfg(test)]
 #[path = "plan_tests.rs"]
 mod tests;

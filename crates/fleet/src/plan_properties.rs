@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::scene::Entry::{Absent, Busy, Idle, Offline};
 use super::scene::{NOW, Scene};
 use super::*;
+use crate::job::JobId;
 use crate::snapshot::Operation;
 use crate::testing::at;
 use crate::vm::PowerState::{Running, Stopped, Unknown};
@@ -25,8 +26,8 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     );
     let age = prop_oneof![5_i64..1000, 80_000_i64..90_000];
     let memory = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let other = prop_oneof![6 => Just(Other::Nothing), 1 => Just(Other::Scope), 1 => Just(Other::GitHub), 1 => Just(Other::Working), 1 => Just(Other::Replaces)];
-    let operation = prop_oneof![8 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))];
+    let other = prop_oneof![6 => Just(Other::Nothing), 1 => Just(Other::Scope), 1 => Just(Other::GitHub), 1 => Just(Other::Working), 1 => Just(Other::Replaces), 3 => Just(Other::Ssh)];
+    let operation = prop_oneof![8 => Just(None), 1 => Just(Some(Operation::Provision { replaces: None })), 1 => Just(Some(Operation::Install)), 1 => Just(Some(Operation::Destroy))];
     let runner = (age, entry, vm, memory, (other, operation));
     let manual = prop::option::weighted(0.2, 0_u32..4);
     let scaling = (0_u32..4, 0_u32..6, any::<bool>(), manual);
@@ -51,22 +52,26 @@ fn any_scene() -> impl Strategy<Value = Scene> {
                         Other::Scope => vm.tags.scope = "repo:o/old".parse().expect("valid"),
                         Other::GitHub => vm.tags.github = "ghes.example".to_owned(),
                         Other::Replaces => vm.tags.replaces = Some(first),
+                        Other::Ssh => {
+                            vm.tags.runner_id = None;
+                            vm.tags.host_key = Some("ssh-ed25519 AAAA".to_owned());
+                        }
                     });
                 }
                 if other == Other::Working {
                     let name = scene.name(number, age).to_string();
-                    scene.seen.working.insert(name);
+                    scene.seen.working.insert(name, JobId(1));
                 }
                 scene = scene.entry(number, age, entry).remember(number, age, |known| {
                     known.was_online = online;
                     known.entry_seen = seen;
+                    known.failed = (online && seen && !asked).then(|| "config.sh failed".to_owned());
                     known.removal_asked = removed.then(|| at(NOW - 60));
                     known.asked_for = asked.then(|| at(NOW - age));
                 });
-                if let Some(is_start) = operation {
+                if let Some(operation) = operation {
                     let name = scene.name(number, age);
-                    let start = Operation::Provision { replaces: None };
-                    scene.seen.in_flight.insert(name, if is_start { start } else { Operation::Destroy });
+                    scene.seen.in_flight.insert(name, operation);
                 }
             }
             if bad_entries && odds == 0 {
@@ -88,6 +93,7 @@ enum Other {
     GitHub,
     Working,
     Replaces,
+    Ssh,
 }
 
 /// Every runner that may have a VM: listed, being made, or asked for so lately that no list shows it.
@@ -120,23 +126,25 @@ proptest! {
             prop_assert!(there + starts <= most, "{there} VMs and {starts} more");
         }
         let is_listed = |name: &RunnerName| entries.contains_key(name);
-        let mut removed = BTreeSet::new();
+        let mut touched = BTreeSet::new();
         for action in &plan.actions {
+            if let Action::Install(install) = action {
+                prop_assert!(!scene.seen.in_flight.contains_key(&install.runner));
+                prop_assert!(touched.insert(&install.runner), "{} twice", install.runner);
+            }
             let Action::Destroy(destroy) = action else { continue };
+            prop_assert!(touched.insert(&destroy.runner), "{} twice", destroy.runner);
             let name = destroy.runner.as_str();
             let is_busy = entries.get(&destroy.runner).is_some_and(|entry| entry.busy);
-            prop_assert!(!is_busy && !scene.seen.working.contains(name), "{name} runs a job");
+            prop_assert!(!is_busy && !scene.seen.working.contains_key(name), "{name} runs a job");
             let vm = scene.seen.vms.as_ref().ok().and_then(|vms| vms.get(&destroy.runner));
             let is_in_sight = vm.is_none_or(|vm| vm.tags.github == scene.fleet.github || vm.is_dead());
             prop_assert!(is_in_sight || is_listed(&destroy.runner), "{name} may run a job at another GitHub");
             prop_assert!(scene.seen.entries.is_ok() && scene.seen.vms.is_ok());
             prop_assert!(!destroy.reason.is_empty());
-            prop_assert!(removed.insert(name), "{name} twice");
             prop_assert!(!scene.seen.in_flight.contains_key(&destroy.runner));
             prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed(&destroy.runner));
-            let needs_no_word = |vm: &Vm| {
-                vm.tags.runner_id.is_none() || vm.is_dead() && vm.tags.github != scene.fleet.github
-            };
+            let needs_no_word = |vm: &Vm| vm.is_dead() && vm.tags.github != scene.fleet.github;
             prop_assert!(destroy.first != Deregister::Nothing || vm.is_none_or(|vm| needs_no_word(vm)));
         }
         prop_assert_eq!(&plan, &scene.plan(), "the same again");

@@ -1,6 +1,6 @@
 //! A fleet's world in the making, for the planner's tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Fleet;
@@ -40,7 +40,7 @@ impl Scene {
             entries: Ok(BTreeMap::new()),
             vms: Ok(BTreeMap::new()),
             unread: BTreeMap::new(),
-            working: BTreeSet::new(),
+            working: BTreeMap::new(),
             in_flight: BTreeMap::new(),
         };
         Scene { fleet: fleet("ci", scaling), seen, memory: Memory::default(), last_vm: None }
@@ -84,6 +84,7 @@ impl Scene {
             config_hash: self.fleet.config_hash().to_owned(),
             runner_id: Some(RunnerId(u64::from(number))),
             replaces: None,
+            host_key: None,
         };
         let (name, group) = (self.name(number, age), self.fleet.vm.group.clone());
         let (size, called) = ("Standard_D4s_v5".to_owned(), name.to_string());
@@ -110,6 +111,15 @@ impl Scene {
         self
     }
 
+    /// A runner whose VM is there, bootstrapped over SSH.
+    pub(crate) fn ssh(self, number: u32, age: i64, entry: Entry) -> Self {
+        let scene = self.vm(number, age, ProvisioningState::Succeeded, PowerState::Running);
+        scene.entry(number, age, entry).last_vm(|vm| {
+            vm.tags.runner_id = None;
+            vm.tags.host_key = Some("ssh-ed25519 AAAA".to_owned());
+        })
+    }
+
     pub(crate) fn vms(&mut self) -> &mut BTreeMap<RunnerName, Arc<Vm>> {
         self.seen.vms.as_mut().expect("a scene's list is readable until it is made unreadable")
     }
@@ -130,11 +140,13 @@ impl Scene {
         plan(&self.fleet, &self.seen, &self.memory, at(NOW))
     }
 
-    /// The plan's actions in brief: "+" for each start, "-N" for the removal of runner N.
+    /// The plan's actions in brief: "+" for each start, "*N" for the installation and "-N" for the
+    /// removal of runner N.
     pub(crate) fn brief(&self) -> String {
         let word = |action: &Action| match action {
             Action::Provision { replaces: None, .. } => "+".to_owned(),
             Action::Provision { replaces: Some(old), .. } => format!("+for{}", self.number(old)),
+            Action::Install(install) => format!("*{}", self.number(&install.runner)),
             Action::Destroy(destroy) => {
                 let first = match destroy.first {
                     Deregister::Entry(_) => "",

@@ -61,7 +61,7 @@ fn what_is_done_in_each_situation() {
         (
             "Azure could not make it, and it has no entry",
             scene().vm(1, 60, Failed, Unknown).last_vm(|vm| vm.tags.runner_id = None),
-            "-1!",
+            "-1?",
         ),
         ("not online in time", scene().pending(1, 1).runner(1, 601, Offline), "-1"),
         ("not online, but still in time", scene().pending(1, 1).runner(1, 600, Offline), ""),
@@ -102,7 +102,7 @@ fn what_is_done_in_each_situation() {
         (
             "a VM without entry and id, old",
             scene().runner(1, 601, Absent).last_vm(|vm| vm.tags.runner_id = None),
-            "-1!",
+            "-1?",
         ),
         (
             "a VM without entry and id, young",
@@ -278,7 +278,7 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     scene.memory.failures.last = Some(at(NOW - 3600));
     let attempts = scene.plan().actions.into_iter().map(|action| match action {
         Action::Provision { attempt, .. } => attempt,
-        Action::Destroy(_) => 0,
+        Action::Install(_) | Action::Destroy(_) => 0,
     });
     assert_eq!(attempts.collect::<Vec<_>>(), [9; 4], "the next begins with another size or zone");
 }

@@ -3,7 +3,7 @@
 //! Two implementations of each exist: the adapter that speaks to the real thing, and the
 //! simulated cloud.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::names::{RepoSlug, Scope};
 use crate::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
+use crate::runner_name::RunnerName;
 use crate::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 
 /// What a caller does differently about a failed call.
@@ -100,6 +101,9 @@ pub trait GitHub: Send + Sync {
     /// One runner; `None` when GitHub has no such entry.
     async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError>;
 
+    /// The runner of that name; `None` when GitHub has no such entry.
+    async fn runner_named(&self, scope: &Scope, name: &RunnerName) -> Result<Option<RunnerInfo>, CallError>;
+
     /// A token for `config.sh`.
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError>;
 
@@ -137,6 +141,17 @@ impl Download {
     }
 }
 
+/// Where a VM is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// It has no address yet.
+    Pending,
+    /// Here.
+    At(IpAddr),
+    /// It never will be, and why: Azure could not make it, or removes it.
+    Never(String),
+}
+
 /// Azure.
 #[async_trait]
 pub trait Azure: Send + Sync {
@@ -150,6 +165,12 @@ pub trait Azure: Send + Sync {
     /// Asks for a VM, and returns once Azure has taken the request. Safe to repeat: a VM of that
     /// name is never overwritten, and one that an earlier attempt made is a success.
     async fn create(&self, spec: &VmSpec) -> Result<(), CallError>;
+
+    /// Where a VM is reached: at its public address where that is asked for, else at its private one.
+    async fn address(&self, group: &ResourceGroup, name: &str, public: bool) -> Result<Address, CallError>;
+
+    /// What a VM printed on its serial console, as far as Azure keeps it; `None` where it keeps none.
+    async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError>;
 
     /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
     /// request. A VM that is not there is a success.

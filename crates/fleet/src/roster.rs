@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
+use crate::job::JobId;
 use crate::memory::{Memory, Remembered, list_lag};
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
@@ -26,7 +27,7 @@ const ENTRY_GRACE: Duration = Duration::from_secs(180);
 pub(crate) struct World<'a> {
     pub(crate) entries: &'a BTreeMap<RunnerName, Arc<RunnerInfo>>,
     pub(crate) vms: &'a BTreeMap<RunnerName, Arc<Vm>>,
-    pub(crate) working: &'a BTreeSet<String>,
+    pub(crate) working: &'a BTreeMap<String, JobId>,
     pub(crate) in_flight: &'a BTreeMap<RunnerName, Operation>,
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn roster(
                 name,
                 vm: vms.get(name),
                 entry: entries.get(name),
-                working: working.contains(name.as_str()),
+                working: working.contains_key(name.as_str()),
                 operation: in_flight.get(name),
                 memory: memory.runners.get(name).unwrap_or(&unknown),
                 now,
@@ -77,10 +78,14 @@ impl Sight<'_> {
         Some(EphemeralRunner {
             runner_name: self.name.clone(),
             vm: self.vm.cloned(),
-            runner_id: self.entry.map(|entry| entry.runner_id).or(tagged),
+            runner_id: self.entry.map(|entry| entry.runner_id).or(tagged).or(self.memory.runner_id),
             is_listed: self.entry.is_some(),
             created_at: self.created_at(),
-            jobs_completed: u32::from(self.memory.was_busy && self.entry.is_none()),
+            jobs_completed: if self.entry.is_some() {
+                self.memory.jobs.finished()
+            } else {
+                self.memory.jobs.taken
+            },
             status: self.phase()?,
         })
     }
@@ -113,7 +118,7 @@ impl Sight<'_> {
     fn phase(&self) -> Option<Phase> {
         let is_going = self.vm.is_some_and(|vm| vm.provisioning == ProvisioningState::Deleting);
         match self.operation {
-            Some(Operation::Provision { .. }) => return Some(self.provisioning()),
+            Some(Operation::Provision { .. } | Operation::Install) => return Some(self.in_the_making()),
             Some(Operation::Destroy) => return Some(Phase::Destroyed),
             None if is_going || self.is_being_removed() => {
                 let may_be_there = self.vm.is_some() || self.entry.is_some() || self.may_not_show_yet();
@@ -132,6 +137,15 @@ impl Sight<'_> {
 
     fn provisioning(&self) -> Phase {
         Phase::Provisioning { since: self.created_at() }
+    }
+
+    /// Something is under way with it, which ends by itself.
+    fn in_the_making(&self) -> Phase {
+        match self.entry {
+            Some(entry) if entry.busy || self.working => Phase::Active { id: entry.runner_id },
+            Some(entry) if entry.status == RunnerStatus::Online => Phase::Registered { id: entry.runner_id },
+            _ => self.provisioning(),
+        }
     }
 
     fn without_vm(&self, entry: &RunnerInfo) -> Phase {
@@ -175,11 +189,23 @@ impl Sight<'_> {
             } else {
                 Phase::Draining { why: DrainReason::Finished }
             }
+        } else if self.memory.ended || self.memory.entry_seen || self.is_installed_and_gone() {
+            Phase::Draining { why: DrainReason::Finished }
+        } else if let Some(why) = &self.memory.failed {
+            broken(why)
+        } else if vm.power == PowerState::Stopped {
+            broken("its VM stopped before it was a runner")
         } else if self.age() > boot_timeout {
-            broken("its VM has no runner at GitHub")
+            let limit = in_words(boot_timeout);
+            broken(&format!("it is no runner at GitHub though it is older than boot_timeout ({limit})"))
         } else {
             self.provisioning()
         }
+    }
+
+    /// It was registered, and so long ago that every list would show it.
+    fn is_installed_and_gone(&self) -> bool {
+        self.memory.installed.is_some_and(|at| elapsed(at, self.now) >= ENTRY_LAG)
     }
 
     fn with_both(&self, vm: &Vm, entry: &RunnerInfo) -> Phase {
@@ -193,6 +219,14 @@ impl Sight<'_> {
         }
         if vm.power == PowerState::Stopped {
             return broken("its VM is stopped");
+        }
+        if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.memory.failed) {
+            return broken(why);
+        }
+        let (finished, most) = (self.memory.jobs.finished(), self.fleet.lifecycle.max_job_count);
+        if most > 1 && finished >= most {
+            let why = format!("it has had {finished} jobs, and max_job_count is {most}");
+            return Phase::Draining { why: DrainReason::Served(why) };
         }
         match (entry.status, self.memory.offline_since) {
             (RunnerStatus::Online, _) => Phase::Registered { id },

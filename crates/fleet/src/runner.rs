@@ -66,6 +66,8 @@ pub struct RegistrationToken {
     pub token: SecretString,
     /// When GitHub stops taking it.
     pub expires_at: Timestamp,
+    /// The page of the repository, organisation or enterprise, as `config.sh` wants it.
+    pub url: String,
 }
 
 /// A runner that is registered ahead of its VM, and what the VM needs to become it. A JIT
@@ -104,7 +106,7 @@ pub struct EphemeralRunner {
     pub is_listed: bool,
     /// When it was asked for.
     pub created_at: Timestamp,
-    /// Jobs that it is known to have finished.
+    /// Jobs that it is known to have finished: those that polls saw, so at least so many.
     pub jobs_completed: u32,
     /// Where it stands.
     pub status: Phase,
@@ -142,6 +144,8 @@ pub enum Phase {
 pub enum DrainReason {
     /// Its entry is gone from GitHub: it had its job.
     Finished,
+    /// It has had as many jobs as it may have, and is still registered.
+    Served(String),
     /// Its VM stopped, failed, or is gone though its entry is there.
     Broken(String),
     /// It was not online in time.
@@ -191,7 +195,8 @@ impl fmt::Display for DrainReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DrainReason::Finished => f.write_str("it had its job and GitHub has removed its entry"),
-            DrainReason::Broken(why)
+            DrainReason::Served(why)
+            | DrainReason::Broken(why)
             | DrainReason::BootTimeout(why)
             | DrainReason::Offline(why)
             | DrainReason::Surplus(why)

@@ -1,13 +1,13 @@
 //! What one fleet sees of the world in one tick.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::demand::Demand;
-use crate::job::{JobStatus, Queue};
+use crate::job::{JobId, JobStatus, Queue};
 use crate::names::PoolName;
 use crate::runner::RunnerInfo;
 use crate::runner_name::{self, RunnerName};
@@ -27,8 +27,8 @@ pub struct Snapshot {
     pub vms: Seen<BTreeMap<RunnerName, Arc<Vm>>>,
     /// Resource groups beside its own that could not be read, and why. VMs may be left there.
     pub unread: BTreeMap<ResourceGroup, String>,
-    /// Names of runners that a running job says it runs on.
-    pub working: BTreeSet<String>,
+    /// Running jobs by the name of the runner that they say they run on.
+    pub working: BTreeMap<String, JobId>,
     /// What the daemon is doing with its runners this moment.
     pub in_flight: BTreeMap<RunnerName, Operation>,
 }
@@ -62,6 +62,8 @@ pub enum Operation {
         /// The runner that it is to take the place of.
         replaces: Option<RunnerName>,
     },
+    /// Its VM is there, and is being made a runner over SSH.
+    Install,
     /// It is being removed.
     Destroy,
 }
@@ -103,10 +105,10 @@ pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, BTreeMap<RunnerName, Arc<
     shared
 }
 
-/// Names of the runners that run a job, by what the jobs say.
-pub fn working(queue: &Queue) -> BTreeSet<String> {
+/// Running jobs by the name of their runner, by what the jobs say.
+pub fn working(queue: &Queue) -> BTreeMap<String, JobId> {
     let running = queue.jobs.iter().filter(|job| job.status == JobStatus::InProgress);
-    running.filter_map(|job| job.runner_name.clone()).collect()
+    running.filter_map(|job| Some((job.runner_name.clone()?, job.id))).collect()
 }
 
 /// A fleet's demand where the queue could not be read: no jobs, known to be a lower bound.

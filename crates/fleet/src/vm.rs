@@ -95,6 +95,8 @@ pub struct VmTags {
     pub runner_id: Option<RunnerId>,
     /// The runner that this one is to take the place of.
     pub replaces: Option<String>,
+    /// The host key that it is known by, where it is bootstrapped over SSH.
+    pub host_key: Option<String>,
 }
 
 const POOL: &str = "azlin-pool";
@@ -105,6 +107,7 @@ const CONFIG: &str = "azlin-config";
 const RUNNER: &str = "azlin-runner";
 const RUNNER_ID: &str = "azlin-runner-id";
 const REPLACES: &str = "azlin-replaces";
+const HOST_KEY: &str = "azlin-host-key";
 
 impl VmTags {
     /// The tags to create a VM with.
@@ -122,6 +125,9 @@ impl VmTags {
         }
         if let Some(replaces) = &self.replaces {
             tags.insert(REPLACES.to_owned(), replaces.clone());
+        }
+        if let Some(host_key) = &self.host_key {
+            tags.insert(HOST_KEY.to_owned(), host_key.clone());
         }
         tags
     }
@@ -142,6 +148,7 @@ impl VmTags {
             config_hash: tags.get(CONFIG).cloned().unwrap_or_default(),
             runner_id: tags.get(RUNNER_ID).and_then(|id| id.parse().ok()).map(RunnerId),
             replaces: tags.get(REPLACES).cloned(),
+            host_key: tags.get(HOST_KEY).cloned(),
             pool,
         })
     }
@@ -209,6 +216,8 @@ pub struct VmSpec {
     pub os_disk_size_gb: Option<u32>,
     /// The administrator's account.
     pub admin_user: String,
+    /// The public key that opens that account; where absent, nobody holds one.
+    pub admin_key: Option<String>,
     /// Resource ids of user-assigned identities.
     pub identity: Vec<String>,
     /// Every tag that it gets, ours and the user's.
@@ -240,6 +249,7 @@ mod tests {
             config_hash: "abc".to_owned(),
             runner_id: Some(RunnerId(7)),
             replaces: None,
+            host_key: Some("ssh-ed25519 AAAA".to_owned()),
         }
     }
 

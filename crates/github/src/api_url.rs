@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{CallError, Trouble};
 use url::{Host, Url};
 
@@ -60,6 +61,24 @@ impl ApiUrl {
         })
     }
 
+    /// The page of a scope, for `config.sh`: the API is at `api.` of GitHub's own host, and below `/api/v3`
+    /// of an Enterprise Server (Docs: Getting started with the REST API).
+    pub(crate) fn page(&self, scope: &Scope) -> String {
+        let host = self.root.host_str().unwrap_or_default();
+        let host = if host == "api.github.com" || host.ends_with(".ghe.com") {
+            host.strip_prefix("api.").unwrap_or(host)
+        } else {
+            host
+        };
+        let port = self.root.port().map_or(String::new(), |port| format!(":{port}"));
+        let path = match scope {
+            Scope::Repo(repo) => repo.to_string(),
+            Scope::Org(org) => org.to_string(),
+            Scope::Enterprise(name) => format!("enterprises/{name}"),
+        };
+        format!("{}://{host}{port}/{path}", self.root.scheme())
+    }
+
     /// Whether a link that GitHub gave leads back to GitHub: the token goes nowhere else.
     pub(crate) fn has_same_origin(&self, url: &Url) -> bool {
         url.origin() == self.root.origin()
@@ -86,6 +105,22 @@ fn is_loopback(url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_of_a_scope() {
+        for (api, scope, page) in [
+            ("https://api.github.com", "repo:o/r", "https://github.com/o/r"),
+            ("https://api.github.com", "org:o", "https://github.com/o"),
+            ("https://api.github.com", "enterprise:e", "https://github.com/enterprises/e"),
+            ("https://api.octo.ghe.com", "repo:o/r", "https://octo.ghe.com/o/r"),
+            ("https://ghes.example:8443/api/v3", "repo:o/r", "https://ghes.example:8443/o/r"),
+            ("https://api.ghes.example/api/v3", "repo:o/r", "https://api.ghes.example/o/r"),
+            ("http://127.0.0.1:8080", "repo:o/r", "http://127.0.0.1:8080/o/r"),
+        ] {
+            let api = ApiUrl::new(&Url::parse(api).expect("a URL")).expect("good");
+            assert_eq!(api.page(&scope.parse().expect("valid")), page);
+        }
+    }
 
     #[test]
     fn roots_that_are_taken_and_refused() {

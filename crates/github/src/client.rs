@@ -10,6 +10,7 @@ use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
 use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
+use azlin_fleet::runner_name::RunnerName;
 use url::Url;
 
 use crate::api_url::{ApiUrl, ApiUrlError};
@@ -95,6 +96,10 @@ impl GitHub for GitHubClient {
 
     async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
         runners::get(&self.http, scope, id).await
+    }
+
+    async fn runner_named(&self, scope: &Scope, name: &RunnerName) -> Result<Option<RunnerInfo>, CallError> {
+        runners::named(&self.http, scope, name).await
     }
 
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError> {

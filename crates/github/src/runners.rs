@@ -8,6 +8,7 @@ use azlin_fleet::ports::{CallError, Download, Trouble};
 use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
+use azlin_fleet::runner_name::RunnerName;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -51,11 +52,28 @@ pub(crate) async fn get(http: &Http, scope: &Scope, id: RunnerId) -> Result<Opti
     }
 }
 
+/// The runner of that name; `None` when GitHub has no such entry.
+pub(crate) async fn named(
+    http: &Http,
+    scope: &Scope,
+    name: &RunnerName,
+) -> Result<Option<RunnerInfo>, CallError> {
+    // Servers that do not know the parameter list all.
+    let call = call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), Effect::Reads)?;
+    let list = pages::all::<wire::Runners>(http, call).await?;
+    let found = list.items.into_values().find(|runner| runner.name.eq_ignore_ascii_case(name.as_str()));
+    Ok(found.map(RunnerInfo::from))
+}
+
 pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<RegistrationToken, CallError> {
     let call = call(http, scope, Method::POST, "runners/registration-token", Effect::Reads)?;
     let answer = http.send(&call, None).await?;
     let token: wire::RegistrationToken = http.read(&call, http.success(&call, &answer)?)?;
-    Ok(RegistrationToken { token: SecretString::from(token.token), expires_at: token.expires_at })
+    Ok(RegistrationToken {
+        token: SecretString::from(token.token),
+        expires_at: token.expires_at,
+        url: http.api.page(scope),
+    })
 }
 
 /// Makes an ephemeral runner's entry. It is not repeated when its answer is lost: the entry may be

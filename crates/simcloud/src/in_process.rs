@@ -6,6 +6,7 @@
 
 mod azure;
 mod github;
+mod ssh;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -75,6 +75,7 @@ fn spec() -> VmSpec {
         config_hash: "abc".to_owned(),
         runner_id: Some(RunnerId(23)),
         replaces: None,
+        host_key: None,
     };
     VmSpec {
         name: name(7),
@@ -89,6 +90,7 @@ fn spec() -> VmSpec {
         ephemeral_os_disk: false,
         os_disk_size_gb: None,
         admin_user: "azlin".to_owned(),
+        admin_key: None,
         identity: Vec::new(),
         tags: tags.to_tags(),
         custom_data: SecretString::from("#cloud-config with a JIT configuration"),

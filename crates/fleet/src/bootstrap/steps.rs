@@ -161,6 +161,29 @@ impl Found {
     }
 }
 
+impl Found {
+    /// What a probe would find after a step, so that none is needed.
+    ///
+    /// # Errors
+    /// What the step did not tell.
+    pub fn after(mut self, step: &Step, printed: &str) -> Result<Found, String> {
+        match step {
+            Step::Probe => return Found::parse(printed),
+            Step::Fetch(download) => self.version = Some(download.version().unwrap_or("unknown").to_owned()),
+            Step::Dependencies => self.has_dependencies = true,
+            Step::Configure(_) => {
+                let id = printed.lines().rev().find_map(|line| line.trim_end().strip_prefix("runner_id="));
+                let id = id.and_then(|id| id.parse().ok()).map(RunnerId);
+                self.runner_id = Some(id.ok_or("config.sh has not told the runner's id")?);
+                self.registered = self.runner_id;
+            }
+            Step::Start { .. } => self.service = Service::Active,
+            Step::Stop => self.service = Service::Inactive,
+        }
+        Ok(self)
+    }
+}
+
 /// What is to be on the machine.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {

@@ -80,3 +80,34 @@ fn what_reaches_a_shell_is_quoted_and_no_secret_is_in_it() {
     assert_eq!(step.input().expect("the token").expose_secret(), "SECRET\n");
     assert!(!format!("{step:?}").contains("SECRET"), "a step that is logged shows no token");
 }
+
+#[test]
+fn each_step_leads_to_the_next_until_it_runs() {
+    let download = download();
+    let wanted = Wanted { download: &download, dependencies: true };
+    let token = SecretString::from("SECRET".to_owned());
+    let configure = Configure {
+        url: String::new(),
+        name: String::new(),
+        labels: Vec::new(),
+        group: None,
+        ephemeral: true,
+        token,
+    };
+    let mut now = found("");
+    let mut taken = Vec::new();
+    loop {
+        let (step, printed) = match next(&now, &wanted) {
+            Next::Fetch => (Step::Fetch(download.clone()), ""),
+            Next::Dependencies => (Step::Dependencies, ""),
+            Next::Configure => (Step::Configure(configure.clone()), "√ Runner added\nrunner_id=42\r\n"),
+            Next::Start => (Step::Start { ephemeral: true }, ""),
+            Next::Done(id) => break assert_eq!(id, RunnerId(42)),
+            Next::Ended(id) => panic!("{id}"),
+        };
+        taken.push(step.name());
+        now = now.after(&step, printed).expect("told");
+    }
+    assert_eq!(taken, ["fetch", "dependencies", "configure", "start"]);
+    assert!(found("").after(&Step::Configure(configure), "no id").is_err());
+}

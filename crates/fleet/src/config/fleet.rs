@@ -1,5 +1,6 @@
 //! One fleet: `fleets/<pool>.toml`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -75,10 +76,23 @@ impl Default for LifecycleConfig {
 /// How a VM becomes a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Bootstrap {
+pub enum Method {
     /// The VM installs itself from its custom data: nothing listens, and no registration token
     /// leaves the daemon.
     CloudInit,
+    /// The daemon installs it over SSH.
+    Ssh,
+}
+
+/// `[bootstrap]`: how a VM becomes a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootstrapConfig {
+    /// By itself, or over SSH.
+    pub method: Method,
+    /// The file with the private key that opens the VMs; the daemon's own where absent.
+    pub ssh_private_key: Option<PathBuf>,
+    /// Whether the runner's `installdependencies.sh` is run.
+    pub install_dependencies: bool,
 }
 
 /// A fleet, as its file has it.
@@ -103,7 +117,7 @@ pub struct Fleet {
     /// How long its runners live.
     pub lifecycle: LifecycleConfig,
     /// How its VMs become runners.
-    pub bootstrap: Bootstrap,
+    pub bootstrap: BootstrapConfig,
     /// Its VMs.
     pub vm: VmConfig,
     /// Made once, when the file is read: each tick compares it with every VM's.
@@ -162,14 +176,21 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     let scaling = scaling(top.table("scaling"));
     let lifecycle = top.table("lifecycle");
     let bootstrap = bootstrap(top.table("bootstrap"));
-    let lifecycle = lifecycle_of(lifecycle, bootstrap);
+    let lifecycle = lifecycle_of(lifecycle, bootstrap.method);
     let vm = VmConfig::read(top.table("vm"));
     top.finish();
     let (scope, vm, runner_group) = (scope?, vm?, group.map(|(group, _)| group));
-    let shape = serde_json::json!({
+    let mut shape = serde_json::json!({
         "scope": scope, "labels": labels, "runner_group": runner_group,
-        "max_job_count": lifecycle.max_job_count, "bootstrap": bootstrap, "vm": vm,
+        "max_job_count": lifecycle.max_job_count, "bootstrap": bootstrap.method, "vm": vm,
     });
+    // Noted only where they are used, so that a fleet without them keeps its hash.
+    if let Some(key) = &bootstrap.ssh_private_key {
+        shape["ssh_private_key"] = serde_json::json!(key);
+    }
+    if bootstrap.install_dependencies {
+        shape["install_dependencies"] = serde_json::json!(true);
+    }
     Some(Fleet {
         config_hash: format!("{:016x}", crate::fnv1a([shape.to_string().as_bytes()])),
         name: pool,
@@ -249,7 +270,7 @@ fn scaling(mut table: Table<'_, '_>) -> ScalingConfig {
     config
 }
 
-fn lifecycle_of(mut table: Table<'_, '_>, bootstrap: Bootstrap) -> LifecycleConfig {
+fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {
     let default = LifecycleConfig::default();
     let jobs = table.spanned("max_job_count", number(1..=MANY));
     let config = LifecycleConfig {
@@ -258,26 +279,35 @@ fn lifecycle_of(mut table: Table<'_, '_>, bootstrap: Bootstrap) -> LifecycleConf
         boot_timeout: table.or("boot_timeout", default.boot_timeout, duration(1)),
         offline_timeout: table.or("offline_timeout", default.offline_timeout, duration(1)),
     };
-    if let (Some((jobs, span)), Bootstrap::CloudInit) = (jobs.filter(|(jobs, _)| *jobs > 1), bootstrap) {
+    if let (Some((jobs, span)), Method::CloudInit) = (jobs.filter(|(jobs, _)| *jobs > 1), method) {
         let message = format!("found {jobs}; allowed with bootstrap.method = \"cloud-init\": 1");
-        let help = "a JIT configuration makes an ephemeral runner: one job each".to_owned();
+        let help = "a JIT configuration makes an ephemeral runner, one job each; for more set bootstrap.method = \"ssh\""
+            .to_owned();
         table.wrong(span, "max_job_count", message, Some(help));
     }
     table.finish();
     config
 }
 
-fn bootstrap(mut table: Table<'_, '_>) -> Bootstrap {
-    let method = table.or("method", Bootstrap::CloudInit, |value: &DeValue<'_>| match value.as_str() {
-        Some("cloud-init") => Ok(Bootstrap::CloudInit),
-        Some("ssh") => Err("\"cloud-init\" (this version does not bootstrap by SSH)".to_owned()),
-        _ => Err("\"cloud-init\"".to_owned()),
+fn bootstrap(mut table: Table<'_, '_>) -> BootstrapConfig {
+    let method = table.or("method", Method::CloudInit, |value: &DeValue<'_>| match value.as_str() {
+        Some("cloud-init") => Ok(Method::CloudInit),
+        Some("ssh") => Ok(Method::Ssh),
+        _ => Err("\"cloud-init\" or \"ssh\"".to_owned()),
     });
-    if let Some((_, span)) = table.spanned("ssh_private_key", text) {
-        let message =
-            "only bootstrap.method = \"ssh\" uses a key, and this version does not have it".to_owned();
-        table.wrong(span, "ssh_private_key", message, Some("remove it".to_owned()));
+    let key = table.spanned("ssh_private_key", absolute_path);
+    if let (Some((_, span)), Method::CloudInit) = (&key, method) {
+        let message = "only bootstrap.method = \"ssh\" uses a key".to_owned();
+        let help = "remove it, or set method = \"ssh\"".to_owned();
+        table.wrong(span.clone(), "ssh_private_key", message, Some(help));
     }
+    let install_dependencies = table.or("install_dependencies", false, flag);
     table.finish();
-    method
+    BootstrapConfig { method, ssh_private_key: key.map(|(path, _)| path), install_dependencies }
+}
+
+/// A daemon has no current directory that a person would think of.
+fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    let path = value.as_str().filter(|path| path.starts_with('/')).map(PathBuf::from);
+    path.ok_or_else(|| "the whole path of a file, such as \"/etc/azlin/id_ed25519\"".to_owned())
 }

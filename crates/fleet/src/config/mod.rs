@@ -12,7 +12,7 @@ mod value;
 mod vm;
 
 pub use daemon::DaemonConfig;
-pub use fleet::{Bootstrap, Fleet, LifecycleConfig, ScalingConfig};
+pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig};
 pub use problem::{Problem, Problems};
 pub use vm::{Architecture, VmConfig};
 

@@ -1,7 +1,9 @@
 //! Azure's port over the simulated world.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
-use azlin_fleet::ports::{Azure, CallError, Trouble};
+use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -54,7 +56,7 @@ fn body(spec: &VmSpec) -> Value {
         "location": spec.location, "tags": spec.tags,
         "properties": {
             "hardwareProfile": {"vmSize": spec.size},
-            "osProfile": {"customData": STANDARD.encode(spec.custom_data.expose_secret())},
+            "osProfile": {"adminUsername": spec.admin_user, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
             "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
             "networkProfile": {"networkInterfaceConfigurations": [{"properties": {"deleteOption": "Delete"}}]},
         },
@@ -126,6 +128,23 @@ impl Azure for InProcess {
             }
         })
         .await
+    }
+
+    async fn address(&self, group: &ResourceGroup, name: &str, _public: bool) -> Result<Address, CallError> {
+        self.call(on(group, "GET", Some(name)), |world, _| {
+            let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
+            let Some(vm) = vm else { return Err(CallError::new(Trouble::NotFound, "there is no such VM")) };
+            Ok(match vm.state {
+                State::Creating => Address::Pending,
+                State::Succeeded => Address::At(IpAddr::from([10, 0, 0, 4])),
+                State::Failed | State::Deleting => Address::Never("Azure could not make its VM".to_owned()),
+            })
+        })
+        .await
+    }
+
+    async fn console(&self, _group: &ResourceGroup, _name: &str) -> Result<Option<String>, CallError> {
+        Ok(None)
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {

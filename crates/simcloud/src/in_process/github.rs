@@ -9,6 +9,7 @@ use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration, RunnerStatus,
 };
+use azlin_fleet::runner_name::RunnerName;
 use secrecy::SecretString;
 
 use super::{Effect, InProcess, Wire};
@@ -106,11 +107,20 @@ impl GitHub for InProcess {
         .await
     }
 
+    async fn runner_named(&self, scope: &Scope, name: &RunnerName) -> Result<Option<RunnerInfo>, CallError> {
+        self.call(on(scope, "GET", "runners", None), |world, _| {
+            let runners = world.state.github.runners_of(scope);
+            Ok(runners.into_iter().find(|runner| runner.name == name.as_str()).map(info))
+        })
+        .await
+    }
+
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError> {
         let made = self.call(on(scope, "POST", "runners/registration-token", None), |world, _| {
             known(world, scope)?;
             let token = SecretString::from(format!("AREG{}", world.state.github.number()));
-            Ok(RegistrationToken { token, expires_at: world.now() + Duration::from_secs(3600) })
+            let expires_at = world.now() + Duration::from_secs(3600);
+            Ok(RegistrationToken { token, expires_at, url: "https://github.example/o/r".to_owned() })
         });
         made.await.map_err(RunnerError::RegistrationToken)
     }

@@ -1,0 +1,142 @@
+//! How a VM is reached, and what it printed: its address, which its NIC holds, and its serial
+//! console, which Azure keeps in a blob.
+
+use std::net::IpAddr;
+
+use azlin_fleet::ports::Address;
+use azlin_fleet::vm::ResourceGroup;
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use url::Url;
+
+use crate::api::arm_error;
+use crate::api::compute::models::VirtualMachine;
+use crate::api::compute::virtual_machines;
+use crate::arm::{Arm, Call};
+use crate::error::{ArmError, How};
+use crate::https;
+
+/// The version of the network API whose NICs are read.
+const NETWORK_API: &str = "2024-05-01";
+
+/// Where the VM is reached.
+pub(crate) async fn address(
+    arm: &Arm,
+    api: &virtual_machines::Client,
+    group: &ResourceGroup,
+    name: &str,
+    public: bool,
+) -> Result<Address, ArmError> {
+    let vm = api.get(&group.name, name, &group.subscription_id).await.map_err(arm_error)?;
+    let properties = vm.properties.as_ref();
+    match properties.and_then(|properties| properties.provisioning_state.as_deref()) {
+        Some("Failed" | "Canceled") => return Ok(Address::Never("Azure could not make its VM".to_owned())),
+        Some("Deleting") => return Ok(Address::Never("its VM is being deleted".to_owned())),
+        _ => {}
+    }
+    let Some(nic) = nic(&vm) else { return Ok(Address::Pending) };
+    let call = nic_call(arm.root(), nic)?;
+    let answer = match arm.send(&call).await {
+        Ok(answer) => answer,
+        Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => {
+            return Ok(Address::Pending);
+        }
+        Err(error) => return Err(error),
+    };
+    let nic: Value = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error.to_string()))?;
+    Ok(ip(&nic, public).map_or(Address::Pending, Address::At))
+}
+
+/// The resource id of the VM's NIC.
+fn nic(vm: &VirtualMachine) -> Option<&str> {
+    let network = vm.properties.as_ref()?.network_profile.as_ref()?;
+    network.network_interfaces.first()?.sub_resource.id.as_deref()
+}
+
+fn nic_call(root: &Url, id: &str) -> Result<Call, ArmError> {
+    let fits = |c: char| c.is_alphanumeric() || "/-_.()".contains(c);
+    if !id.to_ascii_lowercase().starts_with("/subscriptions/") || !id.chars().all(fits) || id.contains("..") {
+        return Err(unreadable(&format!("{id:?} is no id of a NIC")));
+    }
+    let mut url = root.clone();
+    url.set_path(id);
+    url.query_pairs_mut()
+        .append_pair("api-version", NETWORK_API)
+        .append_pair("$expand", "ipConfigurations/publicIPAddress");
+    Ok(Call { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new(), secrets: Vec::new() })
+}
+
+/// The first address of that kind.
+fn ip(nic: &Value, public: bool) -> Option<IpAddr> {
+    let configurations = nic["properties"]["ipConfigurations"].as_array()?;
+    let address = |configuration: &Value| {
+        let properties = &configuration["properties"];
+        let text = if public {
+            &properties["publicIPAddress"]["properties"]["ipAddress"]
+        } else {
+            &properties["privateIPAddress"]
+        };
+        text.as_str()?.parse().ok()
+    };
+    configurations.iter().find_map(address)
+}
+
+/// What the VM printed on its serial console; `None` where Azure keeps none.
+pub(crate) async fn console(
+    arm: &Arm,
+    api: &virtual_machines::Client,
+    group: &ResourceGroup,
+    name: &str,
+) -> Result<Option<String>, ArmError> {
+    let found = api.retrieve_boot_diagnostics_data(&group.name, name, &group.subscription_id).await;
+    let Some(link) = found.map_err(arm_error)?.serial_console_log_blob_uri else { return Ok(None) };
+    // The link is a key to the blob: it is in no message.
+    let url = Url::parse(&link).map_err(|_| unreadable("the link to the console's log is no URL"))?;
+    let client = arm.https().client(&url).map_err(|why| unreadable(&why))?;
+    let mut response = client.get(url).send().await.map_err(|error| unreadable(&https::cause(error)))?;
+    if !response.status().is_success() {
+        return Err(unreadable(&format!("the console's log answers {}", response.status())));
+    }
+    let body = https::body(&mut response).await.map_err(|why| unreadable(&why))?;
+    Ok(Some(String::from_utf8_lossy(&body).into_owned()))
+}
+
+fn unreadable(why: &str) -> ArmError {
+    ArmError { how: How::NoAnswer { was_sent: true, why: why.to_owned() }, may_be_done: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_address_of_a_nic() {
+        let nic = json!({"properties": {"ipConfigurations": [{"properties": {
+            "privateIPAddress": "10.0.0.4", "publicIPAddress": {"id": "/x", "properties": {"ipAddress": "203.0.113.9"}},
+        }}]}});
+        assert_eq!(ip(&nic, false), Some(IpAddr::from([10, 0, 0, 4])));
+        assert_eq!(ip(&nic, true), Some(IpAddr::from([203, 0, 113, 9])));
+        let without =
+            json!({"properties": {"ipConfigurations": [{"properties": {"privateIPAddress": "10.0.0.4"}}]}});
+        assert_eq!(ip(&without, true), None, "a private address is no public one");
+    }
+
+    #[test]
+    fn an_id_that_leads_elsewhere_is_not_followed() {
+        let root = Url::parse("https://management.azure.com").expect("a URL");
+        for id in ["https://evil.example/x", "//evil.example/x", "/subscriptions/../x", "/subscriptions/a?b"]
+        {
+            assert!(nic_call(&root, id).is_err(), "{id}");
+        }
+        let call = nic_call(
+            &root,
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n",
+        );
+        let url = call.expect("an id").url;
+        assert_eq!(url.host_str(), Some("management.azure.com"));
+        assert!(url.query().is_some_and(|query| query.contains("api-version=2024-05-01")), "{url}");
+    }
+}
