@@ -23,6 +23,11 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("azlin-github", &["azlin-fleet"], &["azure_core", "azure_mgmt_compute", "azure_identity", "russh"]),
     ("azlin-azure", &["azlin-fleet"], &["russh"]),
     (
+        "azlin-ssh",
+        &["azlin-fleet"],
+        &["reqwest", "azure_core", "azure_core_1", "azure_mgmt_compute", "azure_identity"],
+    ),
+    (
         "azlin-daemon",
         &["azlin-fleet"],
         &["reqwest", "azure_core", "azure_mgmt_compute", "azure_identity", "russh"],

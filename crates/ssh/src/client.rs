@@ -1,0 +1,79 @@
+//! The port, filled.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azlin_fleet::bootstrap::{RUNNER, steps::RUNNER_PATH};
+use azlin_fleet::ports::{HostKey, Machine, Session, Ssh, SshError};
+
+use crate::connection::Connection;
+use crate::keys::{self, Keys};
+use crate::login::login;
+use crate::upload::File;
+
+/// How long it may take to place the program that the steps call.
+const PLACING: Duration = Duration::from_secs(30);
+
+/// What an [`SshClient`] is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// systemd's credentials for this service, as `$CREDENTIALS_DIRECTORY` names them. The file
+    /// `ssh-key` in it opens the VMs of a fleet that names no key.
+    pub credentials: Option<PathBuf>,
+    /// How long connecting, shaking hands and logging in may take together.
+    pub connect_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { credentials: None, connect_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// Machines over SSH.
+///
+/// It holds no key: a fleet's is read at each use, so that a rotated one counts at once.
+#[derive(Debug, Clone)]
+pub struct SshClient {
+    keys: Keys,
+    connect_timeout: Duration,
+}
+
+impl SshClient {
+    /// A client with these settings. Nothing is read yet.
+    pub fn new(settings: Settings) -> Self {
+        SshClient {
+            keys: Keys { credentials: settings.credentials },
+            connect_timeout: settings.connect_timeout,
+        }
+    }
+
+    /// One try to log in. Nothing is placed on the machine.
+    ///
+    /// # Errors
+    /// As [`Ssh::connect`].
+    pub async fn login(&self, machine: &Machine) -> Result<Connection, SshError> {
+        let key = self.keys.read(machine.private_key.as_deref())?;
+        login(machine, key, self.connect_timeout).await
+    }
+}
+
+#[async_trait]
+impl Ssh for SshClient {
+    fn public_key(&self, private_key: Option<&Path>) -> Result<String, SshError> {
+        let key = self.keys.read(private_key)?;
+        Ok(keys::public_line(key.public_key()))
+    }
+
+    fn host_key(&self) -> HostKey {
+        keys::new_host_key()
+    }
+
+    async fn connect(&self, machine: &Machine) -> Result<Box<dyn Session>, SshError> {
+        let connection = self.login(machine).await?;
+        let program = File { path: RUNNER_PATH, mode: 0o755, size: RUNNER.len() as u64, limit: PLACING };
+        connection.upload(&program, RUNNER.as_bytes()).await?;
+        Ok(Box::new(connection))
+    }
+}

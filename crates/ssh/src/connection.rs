@@ -1,0 +1,75 @@
+//! A machine that was logged in to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use azlin_fleet::bootstrap::steps::Step;
+use azlin_fleet::ports::{Session, SshError};
+use russh::Disconnect;
+use russh::client::Handle;
+use secrecy::ExposeSecret;
+use tracing::debug;
+
+use crate::exec::{Command, Ended, Stream};
+use crate::login::{Goodbye, Guard};
+use crate::output::Output;
+
+/// How long a farewell may take.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A machine that was logged in to. The connection ends when this is dropped.
+pub struct Connection {
+    pub(crate) vm: String,
+    pub(crate) user: String,
+    pub(crate) handle: Arc<Handle<Guard>>,
+    pub(crate) goodbye: Goodbye,
+}
+
+impl Connection {
+    /// Why the connection has ended, if it has.
+    pub(crate) fn why_ended(&self) -> Option<String> {
+        self.goodbye.get().cloned()
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("vm", &self.vm).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The farewell is a courtesy to the server's log: the last handle closes the socket anyway.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let handle = Arc::clone(&self.handle);
+        runtime.spawn(async move {
+            let farewell = handle.disconnect(Disconnect::ByApplication, "", "");
+            let _ = tokio::time::timeout(FAREWELL, farewell).await;
+        });
+    }
+}
+
+#[async_trait]
+impl Session for Connection {
+    async fn run(&self, step: &Step) -> Result<String, SshError> {
+        let (line, input) = (step.command(), step.input());
+        let command = Command { name: step.name(), line: &line, limit: step.limit() };
+        let mut output = Output::new(input.as_ref());
+        let tell = |stream: Stream, line: &str| {
+            debug!(vm = %self.vm, step = step.name(), stream = stream.name(), line, "step output");
+        };
+        let reads = input.as_ref().map_or("", |input| input.expose_secret());
+        let ended = self
+            .exec(&command, reads.as_bytes(), |stream, chunk| {
+                output.push(stream, chunk, |line| tell(stream, line));
+            })
+            .await?;
+        output.finish(tell);
+        match ended {
+            Ended::Code(0) => Ok(output.printed()),
+            ended => Err(self.failed(step.name(), &ended, &output)),
+        }
+    }
+}

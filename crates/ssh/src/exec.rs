@@ -1,0 +1,202 @@
+//! One command on the machine: what it reads goes there, what it prints comes back, and how it ended.
+
+use std::time::Duration;
+
+use azlin_fleet::ports::{SshError, SshTrouble};
+use bytes::BytesMut;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::Instant;
+
+use crate::connection::{Connection, FAREWELL};
+use crate::trouble;
+
+/// How much is read at once of what a command is given; a multiple of OpenSSH's packets of 32 KiB.
+const CHUNK: usize = 256 * 1024;
+/// A program that left something behind with its output open has ended all the same. Silence of this
+/// length after its end is enough.
+const AFTER_END: Duration = Duration::from_secs(5);
+
+/// A command to run as root.
+#[derive(Debug, Clone)]
+pub struct Command<'a> {
+    /// Its name, for people.
+    pub name: &'a str,
+    /// For a POSIX shell. Others on the machine can see it.
+    pub line: &'a str,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// One of a command's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit status.
+    Code(u32),
+    /// By this signal, as `KILL`.
+    Signal(String),
+}
+
+impl Connection {
+    /// Runs a command as root. It reads `input` and then the end of file; `output` gets what it prints
+    /// in the chunks in which it comes.
+    ///
+    /// # Errors
+    /// [`SshTrouble::Lost`] when the connection ended or the limit was reached, or `input` could not be
+    /// read; [`SshTrouble::StepFailed`] when the server runs no commands. How the command itself ended
+    /// is no error here.
+    pub async fn exec(
+        &self,
+        command: &Command<'_>,
+        input: impl AsyncRead + Unpin + Send,
+        mut output: impl FnMut(Stream, &[u8]) + Send,
+    ) -> Result<Ended, SshError> {
+        let end = Instant::now() + command.limit;
+        let opening = tokio::time::timeout_at(end, self.handle.channel_open_session()).await;
+        let channel =
+            opening.map_err(|_| self.too_long(command))?.map_err(|error| self.lost(command, &error))?;
+        let (mut reader, writer) = channel.split();
+        let result = self.converse(command, end, (&mut reader, &writer), input, &mut output).await;
+        if result.is_err() {
+            // What still runs there loses its standard streams.
+            let _ = tokio::time::timeout(FAREWELL, writer.close()).await;
+        }
+        result
+    }
+
+    async fn converse(
+        &self,
+        command: &Command<'_>,
+        mut end: Instant,
+        (reader, writer): (&mut ChannelReadHalf, &ChannelWriteHalf<Msg>),
+        input: impl AsyncRead + Unpin + Send,
+        output: &mut (impl FnMut(Stream, &[u8]) + Send),
+    ) -> Result<Ended, SshError> {
+        let line = as_root(command.line);
+        writer.exec(true, line).await.map_err(|error| self.lost(command, &error))?;
+        let mut feeding = std::pin::pin!(feed(writer, input));
+        let mut fed = false;
+        let mut ended = None;
+        loop {
+            let message = tokio::select! {
+                result = &mut feeding, if !fed => {
+                    fed = true;
+                    // That the connection is gone shows on the reading side, with the reason.
+                    if let Err(Fed::Unreadable(error)) = result {
+                        return Err(self.unreadable(command, &error));
+                    }
+                    continue;
+                }
+                message = reader.wait() => message,
+                () = tokio::time::sleep_until(end) => {
+                    return ended.ok_or_else(|| self.too_long(command));
+                }
+            };
+            match message {
+                Some(ChannelMsg::Data { data }) => output(Stream::Stdout, &data),
+                Some(ChannelMsg::ExtendedData { data, .. }) => output(Stream::Stderr, &data),
+                Some(ChannelMsg::ExitStatus { exit_status }) => ended = Some(Ended::Code(exit_status)),
+                Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
+                    ended = Some(Ended::Signal(signal_named(&signal_name)));
+                }
+                Some(ChannelMsg::Failure) => return Err(self.runs_nothing(command)),
+                Some(ChannelMsg::Close) | None => {
+                    return ended.ok_or_else(|| self.lost(command, &russh::Error::Disconnect));
+                }
+                Some(_) => continue,
+            }
+            if ended.is_some() {
+                end = Instant::now() + AFTER_END;
+            }
+        }
+    }
+
+    fn too_long(&self, command: &Command<'_>) -> SshError {
+        let limit = command.limit.as_secs_f32();
+        trouble(SshTrouble::Lost, format!("{} on {} did not end within {limit} s", command.name, self.vm))
+    }
+
+    fn lost(&self, command: &Command<'_>, error: &russh::Error) -> SshError {
+        let why = self.why_ended().unwrap_or_else(|| error.to_string());
+        trouble(
+            SshTrouble::Lost,
+            format!("{} on {}: the connection ended before it did: {why}", command.name, self.vm),
+        )
+    }
+
+    fn unreadable(&self, command: &Command<'_>, error: &std::io::Error) -> SshError {
+        trouble(
+            SshTrouble::Lost,
+            format!("{} on {}: what it is to read cannot be read here: {error}", command.name, self.vm),
+        )
+    }
+
+    fn runs_nothing(&self, command: &Command<'_>) -> SshError {
+        let message = format!("{} on {}: the SSH server runs no commands", command.name, self.vm);
+        trouble(SshTrouble::StepFailed, message)
+    }
+}
+
+/// Why feeding a command has ended early.
+enum Fed {
+    Unreadable(std::io::Error),
+    ConnectionGone,
+}
+
+async fn feed(writer: &ChannelWriteHalf<Msg>, mut input: impl AsyncRead + Unpin) -> Result<(), Fed> {
+    loop {
+        let mut chunk = BytesMut::with_capacity(CHUNK);
+        while chunk.len() < CHUNK && input.read_buf(&mut chunk).await.map_err(Fed::Unreadable)? > 0 {}
+        if chunk.is_empty() {
+            break;
+        }
+        writer.data_bytes(chunk.freeze()).await.map_err(|_| Fed::ConnectionGone)?;
+    }
+    writer.eof().await.map_err(|_| Fed::ConnectionGone)
+}
+
+/// Printed where `sudo` does not make root.
+pub(crate) const NO_ROOT: &str = "azlin: not root";
+/// The exit status that goes with it.
+pub(crate) const NO_ROOT_CODE: u32 = 126;
+
+/// The line that has a login shell, whichever it is, run `line` in a POSIX shell as root.
+fn as_root(line: &str) -> String {
+    let script = format!(
+        "if [ \"$(id -u)\" = 0 ]; then exec /bin/sh -c \"$1\"; fi; \
+         sudo -n true || {{ echo \"{NO_ROOT}\" >&2; exit {NO_ROOT_CODE}; }}; \
+         exec sudo -n /bin/sh -c \"$1\""
+    );
+    format!("exec /bin/sh -c {} azlin {}", quoted(&script), quoted(line))
+}
+
+/// A word for a shell, whatever it holds.
+pub(crate) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn signal_named(signal: &russh::Sig) -> String {
+    match signal {
+        russh::Sig::Custom(name) => crate::output::quoted_from_afar(name),
+        known => format!("{known:?}"),
+    }
+}

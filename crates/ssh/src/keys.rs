@@ -1,0 +1,150 @@
+//! Keys: the private one that opens a fleet's VMs, read at each use so that a rotated one counts at
+//! once, and new host keys.
+//!
+//! Azure takes only ssh-rsa of at least 2048 bits and ssh-ed25519 as a VM's admin key. ECDSA is read
+//! for machines that were made elsewhere.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use azlin_fleet::ports::{HostKey, SshError, SshTrouble};
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey, decode_secret_key};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::trouble;
+
+/// The credential with the key of a fleet that names none.
+const CREDENTIAL: &str = "ssh-key";
+/// No private key is longer; what is, is another file.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Where private keys come from.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    /// systemd's credentials for this service.
+    pub(crate) credentials: Option<PathBuf>,
+}
+
+impl Keys {
+    /// The key in that file, or in the credential.
+    pub(crate) fn read(&self, named: Option<&Path>) -> Result<PrivateKey, SshError> {
+        let path = match (named, &self.credentials) {
+            (Some(path), _) => path.to_owned(),
+            (None, Some(folder)) => folder.join(CREDENTIAL),
+            (None, None) => {
+                return Err(no_key(format!(
+                    "no private key to log in with: name its file as ssh_private_key in the fleet's \
+                     configuration, or give the service the systemd credential {CREDENTIAL}"
+                )));
+            }
+        };
+        let text = self.text(&path)?;
+        parse(&path, &text)
+    }
+
+    fn text(&self, path: &Path) -> Result<SecretString, SshError> {
+        let unreadable = |error: std::io::Error| {
+            no_key(format!(
+                "the private key {} cannot be read: {error}; put it there, readable for the user of this \
+                 service, or give the service the systemd credential {CREDENTIAL}",
+                path.display()
+            ))
+        };
+        let file = File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(no_key(format!("the private key {} is not a file", path.display())));
+        }
+        self.refuse_readable_by_others(path, metadata.permissions().mode())?;
+        let mut text = String::new();
+        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+        let text = SecretString::from(text);
+        if text.expose_secret().len() as u64 > MAX_BYTES {
+            return Err(no_key(format!(
+                "{} is no private key: it has more than {MAX_BYTES} bytes",
+                path.display()
+            )));
+        }
+        Ok(text)
+    }
+
+    fn refuse_readable_by_others(&self, path: &Path, mode: u32) -> Result<(), SshError> {
+        // systemd gives a service's user access to its credentials through their group or an ACL,
+        // whose mask shows as the group's rights.
+        let is_credential = self.credentials.as_ref().is_some_and(|folder| path.starts_with(folder));
+        let others = if is_credential { 0o037 } else { 0o077 };
+        if mode & others == 0 {
+            return Ok(());
+        }
+        Err(no_key(format!(
+            "the private key {} may be read by others (mode {:04o}): chmod 600 {0}",
+            path.display(),
+            mode & 0o7777
+        )))
+    }
+}
+
+fn parse(path: &Path, text: &SecretString) -> Result<PrivateKey, SshError> {
+    let pem = text.expose_secret();
+    let path = path.display();
+    let passphrase = || {
+        no_key(format!(
+            "the private key {path} has a passphrase, and nobody is there to type it: give one without \
+             (ssh-keygen -p), best as the systemd credential {CREDENTIAL}, which is encrypted where it lies"
+        ))
+    };
+    let is_encrypted = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED", "Encryption: aes"];
+    if is_encrypted.iter().any(|mark| pem.contains(mark)) {
+        return Err(passphrase());
+    }
+    if PublicKey::from_openssh(pem.trim()).is_ok() {
+        return Err(no_key(format!("{path} is a public key: name the private one")));
+    }
+    let key = decode_secret_key(pem, None).map_err(|error| match error {
+        russh::keys::Error::KeyIsEncrypted => passphrase(),
+        error => no_key(format!(
+            "{path} is no private key that can be read ({error}): give one in OpenSSH's format or PEM, as \
+             ssh-keygen -t ed25519 makes it"
+        )),
+    })?;
+    if key.is_encrypted() {
+        return Err(passphrase());
+    }
+    match key.algorithm() {
+        Algorithm::Ed25519 | Algorithm::Rsa { .. } | Algorithm::Ecdsa { .. } => Ok(key),
+        other => {
+            Err(no_key(format!("the private key {path} is of the kind {other}: give an ssh-ed25519 one")))
+        }
+    }
+}
+
+/// A line of `authorized_keys`, without a comment.
+pub(crate) fn public_line(key: &PublicKey) -> String {
+    let mut key = key.clone();
+    key.set_comment("");
+    key.to_openssh().expect("a key that was read can be written").trim_end().to_owned()
+}
+
+/// `SHA256:…`, as `ssh-keygen -l` prints it.
+pub(crate) fn fingerprint(key: &PublicKey) -> String {
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// A new ed25519 key.
+pub(crate) fn new_host_key() -> HostKey {
+    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
+        .expect("an ed25519 key is any 32 bytes");
+    let pem = key.to_openssh(LineEnding::LF).expect("a new key can be written");
+    HostKey { public: public_line(key.public_key()), private: SecretString::from(pem.as_str()) }
+}
+
+fn no_key(message: String) -> SshError {
+    trouble(SshTrouble::NoKey, message)
+}
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

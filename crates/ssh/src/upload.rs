@@ -1,0 +1,77 @@
+//! Files that are put on the machine: whole, or not under their name.
+
+use std::time::Duration;
+
+use azlin_fleet::ports::{SshError, SshTrouble};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::connection::Connection;
+use crate::exec::{Command, Ended, quoted};
+use crate::output::Output;
+use crate::trouble;
+
+/// A file to be.
+#[derive(Debug, Clone)]
+pub struct File<'a> {
+    /// Its absolute path. Folders that are missing are made.
+    pub path: &'a str,
+    /// Its mode, as `0o755`. It belongs to root.
+    pub mode: u32,
+    /// How many bytes it has.
+    pub size: u64,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+impl Connection {
+    /// Puts a file on the machine, in the place of one that may be there. The bytes go to a temporary
+    /// file beside it, which is counted before it gets the name: the far side cannot tell the end of
+    /// the bytes from the end of the connection.
+    ///
+    /// # Errors
+    /// [`SshTrouble::StepFailed`] with what the machine said; otherwise as [`Connection::exec`].
+    pub async fn upload(
+        &self,
+        file: &File<'_>,
+        content: impl AsyncRead + Unpin + Send,
+    ) -> Result<(), SshError> {
+        let name = format!("upload of {}", file.path);
+        let line = script(file);
+        let command = Command { name: &name, line: &line, limit: file.limit };
+        let mut output = Output::new(None);
+        let ended = self
+            .exec(&command, content.take(file.size), |stream, chunk| output.push(stream, chunk, |_| {}))
+            .await?;
+        output.finish(|_, _| {});
+        match ended {
+            Ended::Code(0) => Ok(()),
+            ended => Err(self.failed(&name, &ended, &output)),
+        }
+    }
+
+    pub(crate) fn failed(&self, what: &str, ended: &Ended, output: &Output) -> SshError {
+        use crate::exec::{NO_ROOT, NO_ROOT_CODE};
+        let (vm, user, tail) = (&self.vm, &self.user, output.tail());
+        let message = match ended {
+            Ended::Code(NO_ROOT_CODE) if output.last_line() == NO_ROOT => {
+                let said = tail.trim_end_matches(NO_ROOT).trim_end_matches("; ");
+                format!("{what} on {vm}: user {user} may not become root without a password: {said}")
+            }
+            Ended::Code(code) => format!("{what} on {vm} ended with {code}: {tail}"),
+            Ended::Signal(signal) => format!("{what} on {vm} was ended by signal {signal}: {tail}"),
+        };
+        let message = if tail.is_empty() { format!("{message}it printed nothing") } else { message };
+        trouble(SshTrouble::StepFailed, message)
+    }
+}
+
+fn script(file: &File<'_>) -> String {
+    let (path, size, mode) = (quoted(file.path), file.size, file.mode & 0o7777);
+    format!(
+        "set -eu; umask 022; path={path}; mkdir -p \"$(dirname \"$path\")\"; \
+         part=$(mktemp \"$path.XXXXXX\"); trap 'rm -f \"$part\"' EXIT; trap 'exit 1' HUP INT TERM PIPE; \
+         cat >\"$part\"; found=$(wc -c <\"$part\"); \
+         [ \"$found\" -eq {size} ] || {{ echo \"$found bytes of {size} have come\" >&2; exit 1; }}; \
+         chown 0:0 \"$part\"; chmod {mode:04o} \"$part\"; mv -f \"$part\" \"$path\""
+    )
+}
