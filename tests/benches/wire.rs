@@ -43,6 +43,7 @@ fn outside(cloud: &Cloud) -> Outside {
     Outside {
         github: Arc::new(github),
         azure: Arc::new(azlin_azure::AzureClient::new(azure).unwrap()),
+        ssh: Arc::new(azlin_ssh::SshClient::new(azlin_ssh::Settings::default())),
         clock: Arc::new(Timestamp::now),
         random: Arc::new(rand::random::<u32>),
     }

@@ -35,7 +35,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("azlin-simcloud", &["azlin-fleet"], &["azure_core", "azure_mgmt_compute", "azure_identity"]),
     (
         "azlin",
-        &["azlin-azure", "azlin-daemon", "azlin-fleet", "azlin-github", "azlin-simcloud"],
+        &["azlin-azure", "azlin-daemon", "azlin-fleet", "azlin-github", "azlin-simcloud", "azlin-ssh"],
         &["reqwest", "hyper"],
     ),
 ];

@@ -1,5 +1,6 @@
 //! Wires the adapters to what the configuration and the environment say.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -7,6 +8,7 @@ use azlin_azure::AzureClient;
 use azlin_daemon::Outside;
 use azlin_fleet::config::DaemonConfig;
 use azlin_github::{GitHubClient, Settings, Token};
+use azlin_ssh::SshClient;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -16,6 +18,8 @@ pub struct Environment {
     pub github_token: Option<SecretString>,
     /// What azure_identity looks for.
     pub azure: azlin_azure::Environment,
+    /// `CREDENTIALS_DIRECTORY`, which systemd sets.
+    pub credentials: Option<PathBuf>,
 }
 
 impl Environment {
@@ -25,6 +29,7 @@ impl Environment {
         Environment {
             github_token: token.map(SecretString::from),
             azure: azlin_azure::Environment::from_env(),
+            credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
         }
     }
 }
@@ -52,6 +57,10 @@ pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outsi
     Ok(Outside {
         github: Arc::new(github),
         azure: Arc::new(azure),
+        ssh: Arc::new(SshClient::new(azlin_ssh::Settings {
+            credentials: environment.credentials.clone(),
+            ..azlin_ssh::Settings::default()
+        })),
         clock: Arc::new(Timestamp::now),
         random: Arc::new(rand::random::<u32>),
     })

@@ -59,6 +59,7 @@ pub async fn demo(args: Demo) -> Result<Ended> {
 fn environment(served: &Served) -> Environment {
     Environment {
         github_token: Some(SecretString::from(TOKEN)),
+        credentials: None,
         azure: azlin_azure::Environment {
             identity_endpoint: Some(served.identity_endpoint()),
             identity_header: Some(SecretString::from(IDENTITY_HEADER)),

@@ -51,6 +51,7 @@ fn spec(pool: &str) -> VmSpec {
         ephemeral_os_disk: false,
         os_disk_size_gb: None,
         admin_user: "azlin".to_owned(),
+        admin_key: None,
         identity: Vec::new(),
         tags: BTreeMap::from([("azlin-pool".to_owned(), pool.to_owned())]),
         custom_data: SecretString::from("#cloud-config"),
