@@ -259,6 +259,7 @@ mod tests {
                         "ssh": {"publicKeys": [{"path": "/home/azlin/.ssh/authorized_keys", "keyData": "KEY"}]}
                     }
                 },
+                "diagnosticsProfile": {"bootDiagnostics": {"enabled": true}},
                 "networkProfile": {
                     "networkApiVersion": "2020-11-01",
                     "networkInterfaceConfigurations": [{

@@ -63,16 +63,22 @@ impl Provisioner {
         };
         match fleet.bootstrap.method {
             Method::CloudInit => self.by_itself(fleet, wanted, &download).await,
-            Method::Ssh => self.over_ssh(fleet, wanted, &download).await,
+            Method::Ssh => self.over_ssh(fleet, wanted).await,
         }
     }
 
-    /// Makes a VM that is there a runner.
+    /// Makes a VM that is there a runner, over SSH.
     pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> Outcome {
-        match self.download(fleet).await {
-            Ok(download) => install(&self.outside, &self.stop, fleet, task, &download).await,
-            Err(why) => Outcome::Failed(why),
+        let download = match self.download(fleet).await {
+            Ok(download) => download,
+            Err(why) => return Outcome::Failed(why),
+        };
+        let outcome = install(&self.outside, &self.stop, fleet, task, &download).await;
+        if let Outcome::Broken(_) = outcome {
+            // What GitHub offers may be what is wrong.
+            self.downloads.forget(&fleet.scope);
         }
+        outcome
     }
 
     /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
@@ -104,7 +110,7 @@ impl Provisioner {
     }
 
     /// Asks for a VM with a host key that is known, then installs the runner on it.
-    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> Outcome {
+    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
         let admin_key = match self.outside.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
             Ok(key) => key,
             Err(error) => return Outcome::Failed(error.to_string()),
@@ -123,9 +129,9 @@ impl Provisioner {
         }
         tracing::debug!(fleet = %fleet.name, runner = %wanted.name, "VM asked for, to be installed over SSH");
         let task = bootstrap::just_made(fleet, wanted.name.clone(), host_key.public, created_at);
-        match install(&self.outside, &self.stop, fleet, &task, download).await {
+        match self.install(fleet, &task).await {
             // The VM is there, and whoever comes next goes on with it.
-            Outcome::LeftAlone(_) => Outcome::Started,
+            Outcome::LeftAlone(_) | Outcome::Failed(_) => Outcome::Started,
             other => other,
         }
     }

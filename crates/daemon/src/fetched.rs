@@ -17,6 +17,11 @@ impl<K, T> Default for Fetched<K, T> {
 }
 
 impl<K: Ord, T> Fetched<K, T> {
+    /// What was fetched is not to be trusted any more.
+    pub(crate) fn forget(&self, key: &K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
     /// What was fetched no earlier than `since`, or what `fetch` brings. A fetch that is under way
     /// is waited for.
     pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {
