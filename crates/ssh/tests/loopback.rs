@@ -1,10 +1,12 @@
 //! Against a scripted server in this process: what goes wrong on the way.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "loopback/server.rs"]
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::bootstrap::RUNNER;
@@ -144,6 +146,52 @@ async fn a_peer_that_falls_silent_is_noticed_within_45_seconds() {
     assert_eq!(error.trouble, SshTrouble::Lost);
     assert!(error.message.ends_with("the machine has not answered for 40 s"), "{error}");
     assert!(begun.elapsed() <= Duration::from_secs(46), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_more_is_noticed_too() {
+    let server = Server::start(Situation { placing: Answer::Freeze, ..Situation::default() }).await;
+    let connection = client().login(&server.machine()).await.unwrap();
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let file = File { path: "/srv/big", mode: 0o600, size: 1 << 30, limit: 10 * MINUTE };
+    let error = connection.upload(&file, tokio::io::repeat(1)).await.unwrap_err();
+    assert_eq!(error.trouble, SshTrouble::Lost, "{error}");
+    assert!(begun.elapsed() <= Duration::from_secs(46), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn what_a_step_prints_is_logged_line_by_line_without_the_secret() {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (_server, session) = session(Answer::prints("one\ntoken SECRETTOKEN", "two\n", 0)).await;
+    let printed = session.run(&configure("SECRETTOKEN")).await.unwrap();
+    assert_eq!(printed, "one\ntoken ***\n");
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for line in [
+        r#"step output vm=vm-1 step="configure" stream="stdout" line="one""#,
+        r#"step output vm=vm-1 step="configure" stream="stderr" line="two""#,
+        r#"step output vm=vm-1 step="configure" stream="stdout" line="token ***""#,
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(!text.contains("SECRETTOKEN"), "{text}");
 }
 
 #[tokio::test]
