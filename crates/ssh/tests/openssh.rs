@@ -1,5 +1,7 @@
 //! Against the OpenSSH of this machine, as root: what only the real server shows.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "openssh/sshd.rs"]
 mod sshd;
 

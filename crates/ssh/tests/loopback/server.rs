@@ -1,0 +1,279 @@
+//! An SSH server that does as it is told.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use azlin_fleet::ports::Machine;
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
+use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey};
+use russh::{Channel, ChannelId, Disconnect, Sig};
+use tokio::net::TcpListener;
+
+/// What the server does about a command.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Reads to the end, prints this to both outputs and ends so.
+    Prints { stdout: &'static str, stderr: &'static str, code: u32 },
+    /// Prints this to standard error, and is killed.
+    Signal(&'static str),
+    /// Ends with 9 while input is still coming.
+    EndsWithoutReading,
+    /// Nothing.
+    Silence,
+    /// Nothing, for this and whatever else comes on the connection.
+    Freeze,
+    /// Ends the channel without a status.
+    CloseWithoutStatus,
+    /// Ends the connection.
+    Drop,
+    /// Ends the connection with these words.
+    Disconnect(&'static str),
+}
+
+impl Answer {
+    pub fn prints(stdout: &'static str, stderr: &'static str, code: u32) -> Answer {
+        Answer::Prints { stdout, stderr, code }
+    }
+}
+
+/// What the server is like.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    /// Takes no key.
+    pub refuses: bool,
+    /// Drops the connection when a key is shown.
+    pub leaves_at_login: bool,
+    /// Has no ed25519 host key.
+    pub ecdsa_host_key: bool,
+    /// What it does about an upload.
+    pub placing: Answer,
+    /// What it does about other commands.
+    pub answer: Answer,
+}
+
+impl Default for Situation {
+    fn default() -> Self {
+        Situation {
+            refuses: false,
+            leaves_at_login: false,
+            ecdsa_host_key: false,
+            placing: Answer::prints("", "", 0),
+            answer: Answer::prints("", "", 0),
+        }
+    }
+}
+
+impl Situation {
+    pub fn answering(answer: Answer) -> Situation {
+        Situation { answer, ..Situation::default() }
+    }
+}
+
+/// A command as the server saw it.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pub line: String,
+    pub input: Vec<u8>,
+    /// Whether the end of the input came.
+    pub ended: bool,
+}
+
+#[derive(Default)]
+struct Notes {
+    commands: Vec<Seen>,
+    logins: usize,
+}
+
+pub struct Server {
+    address: SocketAddr,
+    host_key: PrivateKey,
+    folder: tempfile::TempDir,
+    situation: Arc<Mutex<Situation>>,
+    notes: Arc<Mutex<Notes>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Server {
+    pub async fn start(situation: Situation) -> Server {
+        let mut rng = russh::keys::key::safe_rng();
+        let algorithm = match situation.ecdsa_host_key {
+            true => Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
+            false => Algorithm::Ed25519,
+        };
+        let host_key = PrivateKey::random(&mut rng, algorithm).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let client_key = PrivateKey::random(&mut rng, Algorithm::Ed25519).unwrap();
+        client_key.write_openssh_file(folder.path().join("key"), LineEnding::LF).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let server = Server {
+            address: listener.local_addr().unwrap(),
+            host_key: host_key.clone(),
+            folder,
+            situation: Arc::new(Mutex::new(situation)),
+            notes: Arc::default(),
+            connections: Arc::default(),
+        };
+        let config = Arc::new(Config {
+            keys: vec![host_key],
+            auth_rejection_time: Duration::ZERO,
+            inactivity_timeout: None,
+            ..Config::default()
+        });
+        let (situation, notes) = (Arc::clone(&server.situation), Arc::clone(&server.notes));
+        let connections = Arc::clone(&server.connections);
+        tokio::spawn(async move {
+            loop {
+                let Ok((socket, _)) = listener.accept().await else { return };
+                let talk = Talk {
+                    situation: Arc::clone(&situation),
+                    notes: Arc::clone(&notes),
+                    open: HashMap::new(),
+                };
+                let (config, connections) = (Arc::clone(&config), Arc::clone(&connections));
+                tokio::spawn(async move {
+                    connections.fetch_add(1, Ordering::SeqCst);
+                    if let Ok(running) = russh::server::run_stream(config, socket, talk).await {
+                        let _ = running.await;
+                    }
+                    connections.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        server
+    }
+
+    pub fn machine(&self) -> Machine {
+        Machine {
+            vm: "vm-1".to_owned(),
+            address: self.address,
+            user: "azlin".to_owned(),
+            host_key: self.host_key.public_key().to_openssh().unwrap(),
+            private_key: Some(self.folder.path().join("key")),
+        }
+    }
+
+    pub fn fingerprint(&self) -> String {
+        self.host_key.fingerprint(HashAlg::Sha256).to_string()
+    }
+
+    pub fn answer_with(&self, answer: Answer) {
+        self.situation.lock().unwrap().answer = answer;
+    }
+
+    pub fn commands(&self) -> Vec<Seen> {
+        self.notes.lock().unwrap().commands.clone()
+    }
+
+    pub fn logins(&self) -> usize {
+        self.notes.lock().unwrap().logins
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// One connection.
+struct Talk {
+    situation: Arc<Mutex<Situation>>,
+    notes: Arc<Mutex<Notes>>,
+    /// Which command a channel runs, and what becomes of it.
+    open: HashMap<ChannelId, (usize, Answer)>,
+}
+
+impl Talk {
+    fn finish(&self, channel: ChannelId, answer: &Answer, session: &mut Session) -> Result<(), russh::Error> {
+        match answer {
+            Answer::Prints { stdout, stderr, code } => {
+                if !stdout.is_empty() {
+                    session.data(channel, stdout.as_bytes())?;
+                }
+                if !stderr.is_empty() {
+                    session.extended_data(channel, 1, stderr.as_bytes())?;
+                }
+                session.exit_status_request(channel, *code)?;
+            }
+            Answer::Signal(stderr) => {
+                session.extended_data(channel, 1, stderr.as_bytes())?;
+                session.exit_signal_request(channel, Sig::KILL, false, "", "")?;
+            }
+            Answer::EndsWithoutReading => session.exit_status_request(channel, 9)?,
+            Answer::Silence => return Ok(()),
+            Answer::Freeze | Answer::CloseWithoutStatus => {}
+            Answer::Drop => return Err(russh::Error::Disconnect),
+            Answer::Disconnect(words) => return session.disconnect(Disconnect::ByApplication, words, ""),
+        }
+        session.eof(channel)?;
+        session.close(channel)
+    }
+}
+
+impl Handler for Talk {
+    type Error = russh::Error;
+
+    async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        let situation = self.situation.lock().unwrap().clone();
+        self.notes.lock().unwrap().logins += 1;
+        match situation {
+            Situation { leaves_at_login: true, .. } => Err(russh::Error::Disconnect),
+            Situation { refuses: true, .. } => Ok(Auth::reject()),
+            _ => Ok(Auth::Accept),
+        }
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        channel: ChannelId,
+        line: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let line = String::from_utf8_lossy(line).into_owned();
+        let situation = self.situation.lock().unwrap().clone();
+        let answer = if line.contains("mktemp") { situation.placing } else { situation.answer };
+        let number = {
+            let mut notes = self.notes.lock().unwrap();
+            notes.commands.push(Seen { line, ..Seen::default() });
+            notes.commands.len() - 1
+        };
+        session.channel_success(channel)?;
+        match answer {
+            Answer::EndsWithoutReading | Answer::Drop | Answer::Disconnect(_) => {
+                self.finish(channel, &answer, session)?;
+            }
+            Answer::Freeze => std::future::pending::<()>().await,
+            _ => {}
+        }
+        self.open.insert(channel, (number, answer));
+        Ok(())
+    }
+
+    async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), russh::Error> {
+        if let Some((number, _)) = self.open.get(&channel) {
+            self.notes.lock().unwrap().commands[*number].input.extend_from_slice(data);
+        }
+        Ok(())
+    }
+
+    async fn channel_eof(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        let Some((number, answer)) = self.open.remove(&channel) else { return Ok(()) };
+        self.notes.lock().unwrap().commands[number].ended = true;
+        if matches!(answer, Answer::EndsWithoutReading) {
+            return Ok(());
+        }
+        self.finish(channel, &answer, session)
+    }
+}
