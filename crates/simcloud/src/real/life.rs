@@ -139,7 +139,7 @@ impl Story {
 fn boot(lair: &Lair) -> io::Result<Child> {
     let console = fs::OpenOptions::new().create(true).append(true).open(lair.console())?;
     Command::new("systemd-nspawn")
-        .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe"])
+        .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--console=read-only"])
         .arg(format!("--machine={}", lair.network.netns))
         .arg(format!("--network-namespace-path={}", lair.network.path().display()))
         .arg("--directory")

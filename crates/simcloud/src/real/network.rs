@@ -90,5 +90,6 @@ impl Drop for Network {
             let _ = run("ip", &["link", "del", &self.link]);
         }
         let _ = run("ip", &["netns", "del", &self.netns]);
+        processes::forget(&self.netns);
     }
 }

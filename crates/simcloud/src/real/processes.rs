@@ -52,6 +52,11 @@ pub(super) fn kill_all_in(netns: &str) {
     }
 }
 
+/// Removes the folder that `systemd-nspawn` leaves of a machine where `/run` is on a disk.
+pub(super) fn forget(machine: &str) {
+    let _ = fs::remove_dir(Path::new("/run/systemd/nspawn/propagate").join(machine));
+}
+
 /// Unmounts what may be busy for another moment.
 pub(super) fn unmount(path: &Path) {
     let Some(path) = path.to_str() else { return };

@@ -64,6 +64,7 @@ fn sweep_one(owner: u32, own: &Path) {
         {
             processes::kill_all_in(name);
             let _ = run("ip", &["netns", "del", name]);
+            processes::forget(name);
         }
     }
     for hypervisor in folders(own).iter().filter(|path| path.is_dir()) {
