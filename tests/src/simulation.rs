@@ -83,6 +83,7 @@ pub fn workload(seed: u64) -> Workload {
         jobs,
         labels,
         duration: span(20, 900),
+        script: None,
         held: None,
         then,
     };

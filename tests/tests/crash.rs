@@ -29,6 +29,7 @@ fn burst(seed: u64, faults: Vec<Fault>) -> Workload {
         jobs: Count::Exactly(60),
         labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
         duration: span(300, 2_500),
+        script: None,
         held: None,
         then: 0,
     };

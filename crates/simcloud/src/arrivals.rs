@@ -28,6 +28,11 @@ impl World {
             .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance_of_arrivals)))
             .collect();
         let ids = self.add(&arrival.repo, jobs, then);
+        for id in &ids {
+            if let Some(job) = self.state.github.jobs.get_mut(id) {
+                job.script = arrival.script.clone();
+            }
+        }
         if let Some(held) = arrival.held {
             for id in ids {
                 let delay = draw(held.from..held.to, &mut self.chance_of_arrivals);
@@ -53,6 +58,24 @@ impl World {
         then: Vec<(Vec<String>, Duration)>,
     ) -> Vec<u64> {
         let ids = self.add(repo, jobs, then);
+        self.assign();
+        ids
+    }
+
+    /// The same with what each job runs on a real machine, where it is told.
+    pub fn submit_scripts(
+        &mut self,
+        repo: &str,
+        jobs: Vec<(Vec<String>, Duration)>,
+        then: Vec<(Vec<String>, Duration)>,
+        scripts: Vec<Option<String>>,
+    ) -> Vec<u64> {
+        let ids = self.add(repo, jobs, then);
+        for (id, script) in ids.iter().zip(scripts) {
+            if let Some(job) = self.state.github.jobs.get_mut(id) {
+                job.script = script;
+            }
+        }
         self.assign();
         ids
     }

@@ -114,6 +114,9 @@ mod tests {
                 jit: String::new(),
                 offline_since: None,
                 lost: false,
+                ephemeral: true,
+                secret: String::new(),
+                heard_at: None,
             };
             let mut state = GitHubState::default();
             let run = state.add_run(repo, Vec::new(), now);

@@ -1,7 +1,11 @@
 //! Azure's side of the world: VMs, from the request for them to their removal.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -51,6 +55,46 @@ pub struct SimVm {
     pub created_at: Timestamp,
     /// The runner that it became.
     pub runner: Option<u64>,
+    /// How far it has come, where it is simulated.
+    pub guest: Guest,
+    /// The real machine that stands for it.
+    pub machine: Option<Machine>,
+}
+
+/// What is on a simulated VM, as steps over SSH find it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Guest {
+    /// Whether it has booted.
+    pub is_up: bool,
+    /// Whether no fault keeps the runner's program from starting, or a real machine from booting.
+    pub works: bool,
+    /// The version of the runner's program, if it is there.
+    pub program: Option<String>,
+    /// The runner's id in its configuration.
+    pub runner_id: Option<u64>,
+    /// The id that it was registered with.
+    pub registered: Option<u64>,
+    /// Whether there is a service, and whether it runs.
+    pub service: Option<bool>,
+    /// Whether it powers off when its runner ends.
+    pub powers_off: bool,
+    /// Whether what the runner needs of the system was installed.
+    pub has_dependencies: bool,
+}
+
+/// A real machine that stands for a VM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Its address, once its network stands.
+    pub address: Option<Ipv4Addr>,
+    /// Its network namespace.
+    pub netns: String,
+    /// What it writes to its console goes to this file.
+    pub console: PathBuf,
+    /// The process of `systemd-nspawn`, while it runs.
+    pub nspawn: Option<u32>,
+    /// The machine's init as its host sees it, while it runs.
+    pub leader: Option<u32>,
 }
 
 impl SimVm {
@@ -72,6 +116,47 @@ impl SimVm {
         )
     }
 
+    /// The name of its NIC.
+    pub fn nic(&self) -> String {
+        format!("{}-nic", self.name)
+    }
+
+    /// Azure's id for its NIC.
+    pub fn nic_id(&self) -> String {
+        format!("{}/{}", self.network("networkInterfaces"), self.nic())
+    }
+
+    /// Where things of the network are, in its resource group.
+    pub fn network(&self, kind: &str) -> String {
+        format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Network/{kind}",
+            self.subscription, self.group
+        )
+    }
+
+    /// Its address in its network: the real machine's, or one that is made up.
+    pub fn address(&self, is_real: bool) -> Option<Ipv4Addr> {
+        if is_real {
+            return self.machine.as_ref()?.address;
+        }
+        let [.., a, b] = (4 + self.uid % 65_000).to_be_bytes();
+        self.running.map(|_| Ipv4Addr::new(10, 0, a, b))
+    }
+
+    /// The name of the public address that was asked for, if one was.
+    pub fn public_ip(&self) -> Option<String> {
+        let nics = &self.body["properties"]["networkProfile"]["networkInterfaceConfigurations"];
+        let ip = &nics[0]["properties"]["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"];
+        ip["name"].as_str().map(str::to_owned)
+    }
+
+    /// What cloud-init reads on it.
+    pub fn custom_data(&self) -> String {
+        let encoded = self.body["properties"]["osProfile"]["customData"].as_str().unwrap_or_default();
+        let bytes = STANDARD.decode(encoded).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// What of it would stay behind when it is deleted: a NIC or a disk without `deleteOption`.
     pub fn leaks(&self) -> bool {
         let properties = &self.body["properties"];
@@ -89,6 +174,17 @@ pub type VmKey = (String, String, String);
 /// The key of a VM.
 pub fn key(subscription: &str, group: &str, name: &str) -> VmKey {
     (subscription.to_ascii_lowercase(), group.to_ascii_lowercase(), name.to_ascii_lowercase())
+}
+
+impl Machine {
+    /// How far it has come, in a word: `made`, `running` or `off`.
+    pub fn state(&self) -> &'static str {
+        match (self.address, self.leader) {
+            (None, _) => "made",
+            (Some(_), Some(_)) => "running",
+            (Some(_), None) => "off",
+        }
+    }
 }
 
 /// Azure's side of the world.

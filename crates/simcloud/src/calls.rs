@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use crate::azure::{Refusal, SimVm, State, key};
+use crate::azure::{Guest, Refusal, SimVm, State, key};
 use crate::fault::{What, draw};
 use crate::github::SimRunner;
 use crate::world::{Event, World};
@@ -54,7 +54,7 @@ impl World {
             return Err(NoRunner::NameTaken);
         }
         let id = self.state.github.number();
-        let jit = self.jit_blob(id, name);
+        let (jit, secret) = self.jit_blob(scope, id, name);
         let runner = SimRunner {
             id,
             scope: scope.clone(),
@@ -66,6 +66,9 @@ impl World {
             jit: jit.clone(),
             offline_since: Some(self.now()),
             lost: false,
+            ephemeral: true,
+            secret,
+            heard_at: None,
         };
         self.state.github.jits.insert(jit.clone(), id);
         self.state.github.runners.insert(id, runner.clone());
@@ -74,17 +77,17 @@ impl World {
     }
 
     /// The configuration as GitHub encodes it: base64 of a JSON object of base64 files.
-    fn jit_blob(&mut self, id: u64, name: &str) -> String {
+    fn jit_blob(&mut self, scope: &Scope, id: u64, name: &str) -> (String, String) {
         let mut key = [0_u8; 1200];
         self.chance.fill(&mut key);
-        let runner =
-            json!({"agentId": id, "agentName": name, "poolId": 1, "ephemeral": true, "workFolder": "_work"});
+        let secret: String = key[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let runner = self.runner_json(scope, id, name, true);
         let files = json!({
             ".runner": STANDARD.encode(runner.to_string()),
-            ".credentials": STANDARD.encode(r#"{"scheme":"OAuth"}"#),
+            ".credentials": STANDARD.encode(json!({"scheme": "OAuth", "data": {"secret": secret}}).to_string()),
             ".credentials_rsaparams": STANDARD.encode(key),
         });
-        STANDARD.encode(files.to_string())
+        (STANDARD.encode(files.to_string()), secret)
     }
 
     /// Removes a runner's entry unless it runs a job.
@@ -150,6 +153,8 @@ impl World {
             running: None,
             created_at: self.now(),
             runner: None,
+            guest: Guest::default(),
+            machine: None,
         };
         self.by_uid.insert(vm.uid, key.clone());
         self.state.azure.vms.insert(key, vm.clone());

@@ -81,6 +81,14 @@ pub enum What {
     DiesInJob,
     /// Azure evicts the VM: it is removed or deallocated, as its `evictionPolicy` says.
     Eviction,
+    /// GitHub tells a wrong checksum of the runner's program.
+    WrongChecksum,
+    /// GitHub refuses a registration with a token.
+    RegistrationRefused,
+    /// A step over SSH fails on a simulated machine. A name limits it to that step.
+    StepFails(Option<String>),
+    /// The connection is lost in a step on a simulated machine, before or after its effect.
+    ConnectionLost(Option<String>),
     /// A job is cancelled while it waits.
     Cancelled,
     /// Lists show how things were this long ago.
@@ -145,6 +153,11 @@ impl Faults {
     pub fn weather(&mut self, call: Call<'_>, since_start: Duration, chance: &mut StdRng) -> Weather {
         let mut weather = Weather::default();
         for (fault, struck) in &mut self.0 {
+            // What runners say to GitHub is struck only by faults that name it.
+            let is_of_runners = call.path.starts_with("/_runner/");
+            if is_of_runners && !fault.path.as_ref().is_some_and(|path| path.starts_with("/_runner")) {
+                continue;
+            }
             let matches = fault.side.is_none_or(|side| side == call.side)
                 && fault.method.as_ref().is_none_or(|method| method == call.method)
                 && fault.path.as_ref().is_none_or(|path| call.path.contains(path.as_str()));

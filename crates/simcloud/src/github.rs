@@ -66,6 +66,21 @@ pub struct SimJob {
     pub duration: Duration,
     /// Who ran it: number and name.
     pub runner: Option<(u64, String)>,
+    /// What it runs on a real machine.
+    pub script: Option<String>,
+    /// What became of it on a real machine.
+    pub result: Option<JobResult>,
+}
+
+/// What a runner on a real machine told of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobResult {
+    /// What it printed.
+    pub output: String,
+    /// What the machine calls itself.
+    pub hostname: String,
+    /// The VM that it was told from, as the connection shows.
+    pub machine: Option<String>,
 }
 
 /// A run of a workflow.
@@ -104,8 +119,14 @@ pub struct SimRunner {
     pub jit: String,
     /// Since when it is not connected, if it is not.
     pub offline_since: Option<Timestamp>,
-    /// Whether its machine was lost: it never gets a job again.
+    /// Whether its machine was lost: it never gets a job again, unless the machine is real and back.
     pub lost: bool,
+    /// Whether it is there for one job only.
+    pub ephemeral: bool,
+    /// What its program shows, where its machine is real.
+    pub secret: String,
+    /// When its program was last heard of, where its machine is real.
+    pub heard_at: Option<Timestamp>,
 }
 
 /// GitHub's side of the world.
@@ -229,6 +250,12 @@ impl GitHubState {
             .iter()
             .map(|(labels, duration)| self.add_job(run.id, labels.clone(), *duration, now))
             .collect();
+        let script = self.jobs.get(&id).and_then(|job| job.script.clone());
+        for id in &next {
+            if let Some(job) = self.jobs.get_mut(id) {
+                job.script = script.clone();
+            }
+        }
         if let Some(run) = self.runs.get_mut(&run.id) {
             run.then.clear();
         }
@@ -264,6 +291,8 @@ impl GitHubState {
             completed_at: None,
             duration,
             runner: None,
+            script: None,
+            result: None,
         };
         self.jobs.insert(id, job);
         self.queued.insert(id);

@@ -17,9 +17,13 @@ mod limits;
 mod machine;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+pub mod package;
+pub mod real;
+pub mod registration;
 mod report;
 #[cfg(feature = "scripted")]
 pub mod scripted;
+pub mod session;
 mod settings;
 pub mod workload;
 mod world;

@@ -3,16 +3,13 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::azure::{SimVm, State};
 use crate::fault::{What, draw};
 use crate::github::{Conclusion, JobState};
 use crate::world::{Event, World};
 
 impl World {
-    fn vm(&mut self, uid: u64) -> Option<&mut SimVm> {
+    pub(crate) fn vm(&mut self, uid: u64) -> Option<&mut SimVm> {
         let key = self.by_uid.get(&uid)?;
         self.state.azure.vms.get_mut(key).filter(|vm| vm.uid == uid)
     }
@@ -26,7 +23,8 @@ impl World {
         }
         vm.state = State::Succeeded;
         vm.running = Some(true);
-        if boots {
+        vm.guest.works = boots;
+        if boots && !self.settings.real_machines {
             let boot = draw(self.settings.boot.clone(), &mut self.chance);
             self.after(boot, Event::Booted(uid));
         }
@@ -35,9 +33,10 @@ impl World {
     /// cloud-init reads the custom data once.
     pub(crate) fn booted(&mut self, uid: u64) {
         let starts = !self.strikes(|what| matches!(what, What::NeverRegisters));
-        let Some(text) = self.vm(uid).filter(|vm| vm.running == Some(true)).map(|vm| custom_data(vm)) else {
-            return;
-        };
+        let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
+        vm.guest.is_up = true;
+        vm.guest.works = starts;
+        let text = vm.custom_data();
         let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
         let runner = words.filter_map(|word| self.state.github.jits.get(word)).next().copied();
@@ -80,14 +79,28 @@ impl World {
         }
         self.ledger.jobs_completed += 1;
         self.complete(job, Conclusion::Success);
-        self.state.github.runners.remove(&runner.0);
-        self.runner_ends(runner.0);
+        self.job_ends(runner.0);
+    }
+
+    /// An ephemeral runner takes itself off after its job; another one waits for the next.
+    pub(crate) fn job_ends(&mut self, runner: u64) {
+        let Some(entry) = self.state.github.runners.get_mut(&runner) else { return };
+        entry.job = None;
+        if entry.ephemeral {
+            self.state.github.runners.remove(&runner);
+            self.runner_ends(runner);
+        }
     }
 
     /// The runner's program on a VM ends; its unit may power the VM off.
     pub(crate) fn runner_ends(&mut self, runner: u64) {
-        let vm = self.state.azure.vms.values().find(|vm| vm.runner == Some(runner));
-        if let Some(uid) = vm.filter(|vm| custom_data(vm).contains("poweroff")).map(|vm| vm.uid) {
+        let Some(vm) = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner)) else { return };
+        // What `config.sh` wrote, the runner's program removes.
+        vm.guest.runner_id = None;
+        vm.guest.service = vm.guest.service.map(|_| false);
+        let powers_off = vm.guest.powers_off || vm.custom_data().contains("poweroff");
+        let uid = vm.uid;
+        if powers_off && !self.settings.real_machines {
             self.after(Duration::from_secs(2), Event::Off(uid));
         }
     }
@@ -124,6 +137,11 @@ impl World {
     }
 
     pub(crate) fn gone(&mut self, uid: u64) {
+        if self.vm(uid).is_some_and(|vm| vm.machine.is_some()) {
+            // Azure keeps a VM in its lists for as long as there is something of it.
+            self.after(Duration::from_millis(50), Event::Gone(uid));
+            return;
+        }
         if let Some(key) = self.by_uid.remove(&uid)
             && self.state.azure.vms.get(&key).is_some_and(|vm| vm.uid == uid)
         {
@@ -151,17 +169,14 @@ impl World {
     }
 
     pub(crate) fn lost(&mut self, runner: u64) {
+        if self.state.github.runners.get(&runner).is_some_and(|entry| entry.online) {
+            return; // It is back.
+        }
         let job = self.state.github.runners.get_mut(&runner).and_then(|entry| entry.job.take());
         if let Some(job) = job {
             self.complete(job, Conclusion::Failure);
         }
     }
-}
-
-/// What the VM's custom data says.
-fn custom_data(vm: &SimVm) -> String {
-    let encoded = vm.body["properties"]["osProfile"]["customData"].as_str().unwrap_or_default();
-    STANDARD.decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use azlin_simcloud::real::MachineSettings;
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
 use clap::Parser;
 use jiff::Timestamp;
@@ -35,6 +36,12 @@ struct Arguments {
     /// What GitHub takes as a token; stands over the workload's.
     #[arg(long)]
     token: Option<String>,
+    /// VMs are real machines of this root, each booted by systemd-nspawn: needs root's rights.
+    #[arg(long, value_name = "ROOT")]
+    machines: Option<PathBuf>,
+    /// Files that each real machine gets before it boots, as they are at that time.
+    #[arg(long, value_name = "DIR", requires = "machines")]
+    overlay: Option<PathBuf>,
     /// Where the report goes, instead of standard output.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -80,6 +87,10 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let token = world.settings.token.clone();
     let served =
         Served::on(github, azure, world, Arc::new(Timestamp::now)).map_err(|error| error.to_string())?;
+    let settings =
+        |root: &PathBuf| MachineSettings { root: root.clone(), overlay: arguments.overlay.clone() };
+    let machines = arguments.machines.as_ref().map(|root| served.with_machines(settings(root)));
+    let machines = machines.transpose().map_err(|error| format!("no machines: {error}"))?;
     let mut signals =
         signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map_err(|error| error.to_string())?;
     let mut out = std::io::stdout();
@@ -93,6 +104,8 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     told.and_then(|()| out.flush()).map_err(|error| error.to_string())?;
     let stopped = tokio::task::spawn_blocking(move || signals.forever().next());
     stopped.await.map_err(|error| error.to_string())?;
+    let gone = tokio::task::spawn_blocking(move || drop(machines));
+    gone.await.map_err(|error| error.to_string())?;
     let report = serde_json::to_string_pretty(&served.world().report()).map_err(|error| error.to_string())?;
     match &arguments.report {
         Some(path) => {

@@ -34,6 +34,14 @@ pub struct Settings {
     pub vm_page: usize,
     /// vCPUs that the subscription may use, if there is a limit: four for each VM.
     pub vcpu_quota: Option<u32>,
+    /// How long a step over SSH takes, where machines are simulated.
+    pub step: Range<Duration>,
+    /// How long a runner on a real machine may be silent before GitHub takes it for offline.
+    pub runner_silence: Duration,
+    /// Bytes that make the runner's package larger, where machines are real.
+    pub package_padding: usize,
+    /// Whether machines are real: they boot, register and run their jobs by themselves.
+    pub real_machines: bool,
 }
 
 impl Default for Settings {
@@ -53,6 +61,10 @@ impl Default for Settings {
             token_life: DAY,
             vm_page: 50,
             vcpu_quota: None,
+            step: seconds(1, 5),
+            runner_silence: Duration::from_secs(5),
+            package_padding: 0,
+            real_machines: false,
         }
     }
 }

@@ -96,6 +96,12 @@ pub struct Overrides {
     pub vm_page: Option<usize>,
     /// See [`Settings::vcpu_quota`].
     pub vcpu_quota: Option<u32>,
+    /// See [`Settings::step`].
+    pub step: Option<Span>,
+    /// See [`Settings::runner_silence`].
+    pub runner_silence: Option<Span>,
+    /// See [`Settings::package_padding`].
+    pub package_padding: Option<usize>,
 }
 
 impl Overrides {
@@ -117,6 +123,10 @@ impl Overrides {
             token_life: self.token_life.map_or(default.token_life, |span| span.to),
             vm_page: self.vm_page.unwrap_or(default.vm_page).max(1),
             vcpu_quota: self.vcpu_quota,
+            step: range(self.step, default.step),
+            runner_silence: self.runner_silence.map_or(default.runner_silence, |span| span.to),
+            package_padding: self.package_padding.unwrap_or(default.package_padding),
+            real_machines: default.real_machines,
         }
     }
 }
@@ -143,6 +153,9 @@ pub struct Arrival {
     pub labels: Vec<String>,
     /// How long each job runs.
     pub duration: Span,
+    /// What each job runs on a real machine, for bash; `sleep` for its duration where absent.
+    #[serde(default)]
+    pub script: Option<String>,
     /// How long each job is held back by an environment before it can start.
     #[serde(default)]
     pub held: Option<Span>,

@@ -14,6 +14,8 @@ use crate::azure::{AzureState, VmKey};
 use crate::fault::{Call, Faults, Weather, What};
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::ledger::Ledger;
+use crate::package::Package;
+use crate::registration::RunnerToken;
 use crate::settings::Settings;
 use crate::workload::{Arrival, Workload};
 
@@ -55,6 +57,8 @@ pub(crate) enum Event {
     Lost(u64),
     /// A job has been in the queue for as long as GitHub keeps it there.
     Expire(u64),
+    /// A runner on a real machine may have gone silent.
+    Silent(u64),
     /// A runner's entry has been there for as long as GitHub keeps one that is not connected.
     Forget(u64),
 }
@@ -78,6 +82,12 @@ pub struct World {
     pub(crate) arrivals: Vec<Arrival>,
     history: VecDeque<(Timestamp, Moment)>,
     pub(crate) tokens: BTreeMap<String, Timestamp>,
+    /// GitHub's tokens for `config.sh`.
+    pub(crate) runner_tokens: BTreeMap<String, RunnerToken>,
+    /// Where runners on real machines find GitHub: `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
+    /// The runner's program, where machines are real.
+    pub(crate) package: Option<Package>,
     pub(crate) names_used: BTreeSet<VmKey>,
     pub(crate) by_uid: BTreeMap<u64, VmKey>,
 }
@@ -99,6 +109,9 @@ impl World {
             arrivals: workload.arrivals.clone(),
             history: VecDeque::new(),
             tokens: BTreeMap::new(),
+            runner_tokens: BTreeMap::new(),
+            url: "http://127.0.0.1".to_owned(),
+            package: None,
             names_used: BTreeSet::new(),
             by_uid: BTreeMap::new(),
             settings,
@@ -222,6 +235,7 @@ impl World {
             Event::Gone(uid) => self.gone(uid),
             Event::Lost(runner) => self.lost(runner),
             Event::Expire(job) => self.expired(job),
+            Event::Silent(runner) => self.silent(runner),
             Event::Forget(runner) => self.forget(runner),
         }
         self.assign();
@@ -239,7 +253,10 @@ impl World {
             let (duration, queued_at) = (started.duration, started.queued_at);
             let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();
             self.ledger.waits.push(waited);
-            self.after(duration, Event::Done(job));
+            // A job on a real machine ends when it says so.
+            if self.state.github.runners.get(&runner).is_none_or(|entry| entry.heard_at.is_none()) {
+                self.after(duration, Event::Done(job));
+            }
             let on = self.state.azure.vms.values().find(|vm| vm.runner == Some(runner)).map(|vm| vm.uid);
             if let Some(uid) = on
                 && self.strikes(|what| matches!(what, What::DiesInJob))

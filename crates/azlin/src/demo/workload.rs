@@ -34,6 +34,7 @@ pub fn for_demo(seed: u64, duration: Duration, token: &str) -> Workload {
         jobs: Count::Between(3, 10),
         labels: labels(&["self-hosted", "linux", "docker"]),
         duration: seconds(1.0, 5.0),
+        script: None,
         held: None,
         then: 1,
     };

@@ -18,9 +18,13 @@ const ALONE: &[(&str, What)] = &[
     ("never_registers", What::NeverRegisters),
     ("dies_in_job", What::DiesInJob),
     ("eviction", What::Eviction),
+    ("wrong_checksum", What::WrongChecksum),
+    ("registration_refused", What::RegistrationRefused),
+    ("step_fails", What::StepFails(None)),
+    ("connection_lost", What::ConnectionLost(None)),
     ("cancelled", What::Cancelled),
 ];
-const WITH_MORE: &[&str] = &["latency", "status", "no_capacity", "stale"];
+const WITH_MORE: &[&str] = &["latency", "status", "no_capacity", "stale", "step_fails", "connection_lost"];
 
 /// `502`, or `[429, 3]` with `retry-after` in seconds.
 #[derive(Deserialize)]
@@ -57,6 +61,8 @@ impl<'de> Visitor<'de> for Written {
             "latency" => What::Latency(map.next_value::<Span>()?),
             "stale" => What::Stale(map.next_value::<Span>()?),
             "no_capacity" => What::NoCapacity(Some(map.next_value()?)),
+            "step_fails" => What::StepFails(Some(map.next_value()?)),
+            "connection_lost" => What::ConnectionLost(Some(map.next_value()?)),
             "status" => match map.next_value()? {
                 Status::Alone(status) => What::Status(status, None),
                 Status::RetryAfter(status, seconds) => What::Status(status, Some(seconds)),
@@ -89,6 +95,8 @@ mod tests {
             ("'reset'", What::Reset),
             ("'no_capacity'", What::NoCapacity(None)),
             ("{ no_capacity = 'Standard_D4s_v5' }", What::NoCapacity(Some("Standard_D4s_v5".to_owned()))),
+            ("{ step_fails = 'fetch' }", What::StepFails(Some("fetch".to_owned()))),
+            ("{ connection_lost = 'start' }", What::ConnectionLost(Some("start".to_owned()))),
             ("{ status = 502 }", What::Status(502, None)),
             ("{ status = [429, 3] }", What::Status(429, Some(3))),
             ("{ latency = '2s' }", What::Latency(span(2, 2))),

@@ -1,6 +1,9 @@
 //! A request and an answer, as both services handle them.
 
+use hyper::body::Bytes;
 use serde_json::Value;
+
+use crate::fault::Side;
 
 /// A request that was read whole.
 #[derive(Debug, Clone)]
@@ -14,9 +17,23 @@ pub(crate) struct Ask {
     pub(crate) if_none_match: Option<String>,
     pub(crate) identity_header: Option<String>,
     pub(crate) body: Vec<u8>,
+    /// Which bytes are wanted, as `range` says it.
+    pub(crate) range: Option<String>,
+    /// The VM that the connection comes from, where it comes from one.
+    pub(crate) machine: Option<String>,
 }
 
 impl Ask {
+    /// Whether it is a runner's program that asks.
+    pub(crate) fn is_of_runners(&self, side: Side) -> bool {
+        side == Side::Github && self.path.starts_with("/_runner/")
+    }
+
+    /// The token that it is shown with.
+    pub(crate) fn bearer(&self) -> Option<&str> {
+        self.authorization.as_deref()?.strip_prefix("Bearer ")
+    }
+
     pub(crate) fn segments(&self) -> Vec<&str> {
         self.path.trim_matches('/').split('/').collect()
     }
@@ -41,7 +58,7 @@ impl Ask {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     /// The route with its parameters' names, for counting.
     pub(crate) route: String,
 }
@@ -53,7 +70,7 @@ impl Answer {
 
     /// JSON that is printed already.
     pub(crate) fn text(status: u16, body: String) -> Self {
-        Answer { status, body: body.into_bytes(), ..Answer::default() }
+        Answer { status, body: body.into(), ..Answer::default() }
     }
 
     pub(crate) fn empty(status: u16) -> Self {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::about;
 use super::answer::{Answer, Ask};
 use crate::azure::{SimVm, State, key};
 use crate::world::World;
@@ -33,13 +34,16 @@ pub(crate) fn identity(world: &mut World, ask: &Ask) -> Answer {
     Answer { route: "/msi/token".to_owned(), ..Answer::json(200, &token) }
 }
 
-fn error(status: u16, code: &str, message: &str) -> Answer {
+pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
     let body = json!({"error": {"code": code, "message": message}});
     Answer::json(status, &body).header("x-ms-error-code", code)
 }
 
 /// Answers a request to Azure Resource Manager. Lists are as they were `stale` ago.
 pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
+    if ask.path.starts_with("/_blob/") {
+        return about::serial_log(world, ask);
+    }
     let token = ask.authorization.as_deref().and_then(|header| header.strip_prefix("Bearer "));
     match token.and_then(|token| world.token_expires_at(token)) {
         None => return error(401, "InvalidAuthenticationToken", "The access token is invalid."),
@@ -67,6 +71,30 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
         ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.compute", "virtualmachines", _] => {
             ("/virtualMachines/{name}", one(world, ask, (segments[1], segments[3], segments[7])))
         }
+        [
+            "subscriptions",
+            _,
+            "resourcegroups",
+            _,
+            "providers",
+            "microsoft.compute",
+            "virtualmachines",
+            _,
+            "retrievebootdiagnosticsdata",
+        ] => (
+            "/virtualMachines/{name}/retrieveBootDiagnosticsData",
+            about::boot_diagnostics(world, ask, (segments[1], segments[3], segments[7])),
+        ),
+        [
+            "subscriptions",
+            _,
+            "resourcegroups",
+            _,
+            "providers",
+            "microsoft.network",
+            "networkinterfaces",
+            _,
+        ] => ("/networkInterfaces/{name}", about::nic(world, ask, (segments[1], segments[3], segments[7]))),
         _ => ("", error(404, "NotFound", "No such resource type here.")),
     };
     found.route = route.to_owned();
@@ -133,6 +161,7 @@ fn vm_json(vm: &SimVm, with_view: bool) -> Value {
     shown["type"] = json!("Microsoft.Compute/virtualMachines");
     shown["properties"]["provisioningState"] = json!(vm.state.word());
     shown["properties"]["vmId"] = json!(format!("00000000-0000-0000-0000-{:012}", vm.uid));
+    shown["properties"]["networkProfile"]["networkInterfaces"] = json!([{"id": vm.nic_id()}]);
     shown["properties"]["timeCreated"] = json!(vm.created_at.to_string());
     if let Some(profile) = shown["properties"]["osProfile"].as_object_mut() {
         profile.remove("customData");

@@ -11,7 +11,9 @@ use super::github_json as shape;
 use super::rate_limit::RateLimit;
 use super::repository_json;
 use crate::calls::{NoRunner, Removal};
+use crate::fault::What;
 use crate::github::SimRun;
+use crate::registration::TokenUse;
 use crate::world::World;
 
 /// Answers a request. Lists are as they were `stale` ago.
@@ -93,12 +95,14 @@ fn runner_route(
     match (ask.method.as_str(), rest) {
         ("GET", ["runners"]) => ("/actions/runners", runners(world, ask, scope, stale)),
         ("GET", ["runners", "downloads"]) => {
-            ("/actions/runners/downloads", Answer::json(200, &shape::downloads()))
+            ("/actions/runners/downloads", Answer::json(200, &downloads(world)))
         }
         ("POST", ["runners", "registration-token"]) => {
-            ("/actions/runners/registration-token", token(world, "AREG"))
+            ("/actions/runners/registration-token", token(world, scope, TokenUse::Register))
         }
-        ("POST", ["runners", "remove-token"]) => ("/actions/runners/remove-token", token(world, "AREM")),
+        ("POST", ["runners", "remove-token"]) => {
+            ("/actions/runners/remove-token", token(world, scope, TokenUse::Remove))
+        }
         ("POST", ["runners", "generate-jitconfig"]) => {
             ("/actions/runners/generate-jitconfig", jit_config(world, ask, scope))
         }
@@ -236,9 +240,21 @@ fn deregister(world: &mut World, scope: &Scope, id: &str) -> Answer {
     }
 }
 
-fn token(world: &mut World, prefix: &str) -> Answer {
-    let token = format!("{prefix}{:026}", world.state.github.number());
-    let expires_at = world.now() + Duration::from_secs(3600);
+fn downloads(world: &mut World) -> Value {
+    let mut downloads = match &world.package {
+        Some(package) => shape::package(&world.url, package),
+        None => shape::downloads(),
+    };
+    if world.strikes(|what| matches!(what, What::WrongChecksum)) {
+        for download in downloads.as_array_mut().into_iter().flatten() {
+            download["sha256_checksum"] = json!("0".repeat(64));
+        }
+    }
+    downloads
+}
+
+fn token(world: &mut World, scope: &Scope, what_for: TokenUse) -> Answer {
+    let (token, expires_at) = world.issue_runner_token(scope, what_for);
     Answer::json(
         201,
         &json!({"token": token, "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()}),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::github::{GitHubState, JobState, SimJob, SimRun, SimRunner};
+use crate::package::Package;
 
 const SHA: &str = "ce587453ced02b1526dfb4cb910479d431683101";
 
@@ -31,7 +32,7 @@ pub(crate) fn runner(runner: &SimRunner) -> Value {
     json!({
         "id": runner.id, "runner_group_id": runner.group, "name": runner.name, "os": "linux",
         "status": if runner.online { "online" } else { "offline" },
-        "busy": runner.job.is_some(), "ephemeral": true, "labels": labels,
+        "busy": runner.job.is_some(), "ephemeral": runner.ephemeral, "labels": labels,
     })
 }
 
@@ -83,6 +84,15 @@ pub(crate) fn run(base: &str, state: &GitHubState, run: &SimRun, repository: &st
     let own = own.to_string();
     let open = own.strip_suffix('}').unwrap_or_default();
     format!("{open},\"repository\":{repository},\"head_repository\":{repository}}}")
+}
+
+/// Where the stand-in for the runner's program is.
+pub(crate) fn package(base: &str, package: &Package) -> Value {
+    let Package { filename, sha256, .. } = package;
+    json!([{
+        "os": "linux", "architecture": "x64", "download_url": format!("{base}/_runner/package/{filename}"),
+        "filename": filename, "sha256_checksum": sha256,
+    }])
 }
 
 /// Where the runner's program is.

@@ -1,12 +1,14 @@
 //! The world over HTTP on loopback: GitHub's REST API on one listener, Azure Resource Manager and
 //! the managed identity endpoint on another.
 
+mod about;
 mod answer;
 mod azure;
 mod github;
 mod github_json;
 mod rate_limit;
 mod repository_json;
+mod runner;
 mod sim;
 
 use std::convert::Infallible;
@@ -24,7 +26,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinSet};
 
 pub use answer::Exchange;
 use answer::{Answer, Ask};
@@ -45,6 +48,7 @@ pub struct Served {
     /// Where Azure is.
     pub azure: SocketAddr,
     exchanges: Arc<Mutex<Option<Vec<Exchange>>>>,
+    face: Arc<Face>,
     _tasks: JoinSet<()>,
 }
 
@@ -75,6 +79,8 @@ impl Served {
     /// When a listener has no address.
     pub fn on(github: TcpListener, azure: TcpListener, world: World, clock: Clock) -> io::Result<Served> {
         let (at_github, at_azure) = (github.local_addr()?, azure.local_addr()?);
+        let mut world = world;
+        world.url = format!("http://{at_github}");
         let world = Arc::new(Mutex::new(world));
         let exchanges = Arc::new(Mutex::new(None));
         let face = Arc::new(Face {
@@ -84,16 +90,17 @@ impl Served {
             exchanges: Arc::clone(&exchanges),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(github, Arc::clone(&face), Side::Github));
-        tasks.spawn(accept(azure, Arc::clone(&face), Side::Azure));
+        tasks.spawn(accept(github, Arc::clone(&face), Side::Github, None));
+        tasks.spawn(accept(azure, Arc::clone(&face), Side::Azure, None));
+        let ticking = Arc::clone(&face);
         tasks.spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_millis(25)).await;
-                let now = (face.clock)();
-                locked(&face.world).advance(now);
+                let now = (ticking.clock)();
+                locked(&ticking.world).advance(now);
             }
         });
-        Ok(Served { world, github: at_github, azure: at_azure, exchanges, _tasks: tasks })
+        Ok(Served { world, github: at_github, azure: at_azure, exchanges, face, _tasks: tasks })
     }
 
     /// The world, for a look or a change.
@@ -104,6 +111,11 @@ impl Served {
     /// Where tokens for Azure are to be had.
     pub fn identity_endpoint(&self) -> String {
         format!("http://{}/msi/token", self.azure)
+    }
+
+    /// A way in for machines.
+    pub(crate) fn door(&self) -> Door {
+        Door { face: Arc::clone(&self.face), port: self.github.port(), runtime: Handle::current() }
     }
 
     /// Keeps every exchange with GitHub from now on.
@@ -117,11 +129,43 @@ impl Served {
     }
 }
 
-async fn accept(listener: TcpListener, face: Arc<Face>, side: Side) {
+/// Lets a machine reach GitHub at the address that everybody else uses.
+#[derive(Clone)]
+pub(crate) struct Door {
+    face: Arc<Face>,
+    port: u16,
+    runtime: Handle,
+}
+
+impl Door {
+    /// The world.
+    pub(crate) fn world(&self) -> &Mutex<World> {
+        &self.face.world
+    }
+
+    /// GitHub's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Serves GitHub on a listener to which only this VM has access, until the answer is aborted.
+    pub(crate) fn open(&self, listener: std::net::TcpListener, vm: &str) -> io::Result<AbortHandle> {
+        let _inside = self.runtime.enter();
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let task = accept(listener, Arc::clone(&self.face), Side::Github, Some(vm.into()));
+        Ok(self.runtime.spawn(task).abort_handle())
+    }
+}
+
+/// `machine` is the VM that all connections come from, where they come from one.
+async fn accept(listener: TcpListener, face: Arc<Face>, side: Side, machine: Option<Arc<str>>) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&face), side))),
+            Ok((stream, _)) => {
+                connections.spawn(connection(stream, Arc::clone(&face), side, machine.clone()));
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
         while connections.try_join_next().is_some() {}
@@ -132,16 +176,19 @@ type Body = BoxBody<Bytes, io::Error>;
 
 /// A connection that a fault ends is reset, as a failing network does it: `lingering` is a second
 /// handle to the socket, through which it is told not to end in an orderly way.
-async fn connection(stream: TcpStream, face: Arc<Face>, side: Side) {
+async fn connection(stream: TcpStream, face: Arc<Face>, side: Side, machine: Option<Arc<str>>) {
     let Ok(lingering) = stream.as_fd().try_clone_to_owned().map(socket2::Socket::from) else { return };
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let lingering = Arc::new(lingering);
     let socket = Arc::clone(&lingering);
     let service = service_fn(move |request| {
-        let (face, socket) = (Arc::clone(&face), Arc::clone(&socket));
+        let (face, socket, machine) = (Arc::clone(&face), Arc::clone(&socket), machine.clone());
         async move {
-            let answer = respond(&face, side, local, request).await;
+            let answer = match read(request, local, machine.as_deref()).await {
+                Some(ask) => respond(&face, side, ask).await,
+                None => None,
+            };
             if answer.is_none() {
                 let _ = socket.set_linger(Some(Duration::ZERO));
             }
@@ -153,13 +200,7 @@ async fn connection(stream: TcpStream, face: Arc<Face>, side: Side) {
 }
 
 /// The answer, or `None` where the connection is to be reset.
-async fn respond(
-    face: &Face,
-    side: Side,
-    local: SocketAddr,
-    request: Request<Incoming>,
-) -> Option<Response<Body>> {
-    let ask = read(request, local).await?;
+async fn respond(face: &Face, side: Side, ask: Ask) -> Option<Response<Body>> {
     let side = if ask.path == "/msi/token" { Side::Identity } else { side };
     if side == Side::Github && ask.path.starts_with("/_sim/") {
         let mut world = locked(&face.world);
@@ -180,15 +221,18 @@ async fn respond(
         Some(Failure::Status(status, retry_after)) => refusal(side, *status, *retry_after),
         _ => act(face, side, &ask, stale),
     };
+    let is_of_runners = ask.is_of_runners(side);
     let answer = match side {
-        Side::Github => {
+        Side::Github if !is_of_runners => {
             // The world first, as everywhere.
             let world = locked(&face.world);
             locked(&face.limit).told_with(&world, answer)
         }
-        Side::Azure | Side::Identity => answer,
+        Side::Github | Side::Azure | Side::Identity => answer,
     };
-    note(face, side, &ask, &answer);
+    if !is_of_runners {
+        note(face, side, &ask, &answer);
+    }
     match failure {
         Some(Failure::LostAnswer) => None,
         Some(Failure::Truncated) => Some(truncated(answer)),
@@ -200,6 +244,7 @@ fn act(face: &Face, side: Side, ask: &Ask, stale: Duration) -> Answer {
     let mut world = locked(&face.world);
     world.advance((face.clock)());
     match side {
+        Side::Github if ask.is_of_runners(side) => runner::answer(&mut world, ask),
         Side::Github => github::answer(&mut world, &mut locked(&face.limit), ask, stale),
         Side::Azure => azure::answer(&mut world, ask, stale),
         Side::Identity => azure::identity(&mut world, ask),
@@ -239,12 +284,12 @@ fn note(face: &Face, side: Side, ask: &Ask, answer: &Answer) {
             query: ask.query.clone(),
             request: ask.body.clone(),
             status: answer.status,
-            response: answer.body.clone(),
+            response: answer.body.to_vec(),
         });
     }
 }
 
-async fn read(request: Request<Incoming>, local: SocketAddr) -> Option<Ask> {
+async fn read(request: Request<Incoming>, local: SocketAddr, machine: Option<&str>) -> Option<Ask> {
     let (head, body) = request.into_parts();
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Some(Ask {
@@ -255,26 +300,30 @@ async fn read(request: Request<Incoming>, local: SocketAddr) -> Option<Ask> {
         authorization: text("authorization"),
         if_none_match: text("if-none-match"),
         identity_header: text("x-identity-header"),
+        range: text("range"),
+        machine: machine.map(str::to_owned),
         body: Limited::new(body, 4 << 20).collect().await.ok()?.to_bytes().to_vec(),
     })
 }
 
 fn head(answer: &Answer) -> hyper::http::response::Builder {
-    let response =
-        Response::builder().status(answer.status).header("content-type", "application/json; charset=utf-8");
+    let mut response = Response::builder().status(answer.status);
+    if !answer.headers.iter().any(|(name, _)| name == "content-type") {
+        response = response.header("content-type", "application/json; charset=utf-8");
+    }
     answer.headers.iter().fold(response, |response, (name, value)| response.header(name, value))
 }
 
 fn whole(answer: Answer) -> Response<Body> {
     let response = head(&answer);
-    let body = Full::new(Bytes::from(answer.body)).map_err(|never: Infallible| match never {}).boxed();
+    let body = Full::new(answer.body).map_err(|never: Infallible| match never {}).boxed();
     response.body(body).unwrap_or_default()
 }
 
 /// Half of the answer, and then an end that is none.
 fn truncated(answer: Answer) -> Response<Body> {
     let response = head(&answer).header("content-length", answer.body.len());
-    let half = Bytes::from(answer.body[..answer.body.len() / 2].to_vec());
+    let half = answer.body.slice(..answer.body.len() / 2);
     let broken = io::Error::from(io::ErrorKind::BrokenPipe);
     let parts = futures::stream::iter([Ok(Frame::data(half)), Err(broken)]);
     response.body(BodyExt::boxed(StreamBody::new(parts))).unwrap_or_default()

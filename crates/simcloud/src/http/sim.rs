@@ -14,6 +14,8 @@ pub(crate) fn answer(world: &mut World, ask: &Ask) -> Answer {
             Answer::json(200, &serde_json::to_value(world.report()).unwrap_or_default())
         }
         ("GET", "/_sim/state") => Answer::json(200, &state(world)),
+        ("GET", "/_sim/jobs") => Answer::json(200, &jobs(world)),
+        ("GET", "/_sim/machines") => Answer::json(200, &machines(world)),
         ("POST", "/_sim/runs") => match ask.json().as_ref().and_then(|body| submit(world, body)) {
             Some(ids) => Answer::json(201, &json!({"jobs": ids})),
             None => Answer::json(
@@ -21,20 +23,62 @@ pub(crate) fn answer(world: &mut World, ask: &Ask) -> Answer {
                 &json!({"message": "wanted: {repo, jobs: [{labels, duration_s}], then: [the same, once those have succeeded]}"}),
             ),
         },
-        _ => Answer::json(404, &json!({"message": "here are /_sim/report, /_sim/state and /_sim/runs"})),
+        _ => Answer::json(
+            404,
+            &json!({"message": "here are /_sim/report, /_sim/state, /_sim/jobs, /_sim/machines and /_sim/runs"}),
+        ),
     }
 }
 
 fn submit(world: &mut World, body: &Value) -> Option<Vec<u64>> {
     let repo = body["repo"].as_str()?.to_owned();
+    let scripts: Vec<Option<String>> =
+        body["jobs"].as_array()?.iter().map(|job| job["script"].as_str().map(str::to_owned)).collect();
     let job = |job: &Value| {
         let labels = job["labels"].as_array()?.iter().map(|label| Some(label.as_str()?.to_owned()));
-        let duration = Duration::try_from_secs_f64(job["duration_s"].as_f64()?).ok()?;
+        let is_scripted = job["script"].is_string();
+        let seconds = job["duration_s"].as_f64().or(is_scripted.then_some(1.0))?;
+        let duration = Duration::try_from_secs_f64(seconds).ok()?;
         Some((labels.collect::<Option<Vec<_>>>()?, duration))
     };
     let jobs = body["jobs"].as_array()?.iter().map(job).collect::<Option<Vec<_>>>()?;
     let then = body["then"].as_array().into_iter().flatten().map(job).collect::<Option<Vec<_>>>()?;
-    Some(world.submit(&repo, jobs, then))
+    Some(world.submit_scripts(&repo, jobs, then, scripts))
+}
+
+fn jobs(world: &World) -> Value {
+    let jobs = world.state.github.jobs.values().map(|job| {
+        let (state, conclusion) = match job.state {
+            JobState::Waiting => ("waiting", None),
+            JobState::Queued => ("queued", None),
+            JobState::InProgress => ("in_progress", None),
+            JobState::Completed(conclusion) => ("completed", Some(conclusion.word())),
+        };
+        let result = job.result.as_ref();
+        json!({
+            "id": job.id, "run": job.run, "name": job.name, "labels": job.labels, "state": state,
+            "conclusion": conclusion, "script": job.script,
+            "runner_id": job.runner.as_ref().map(|(id, _)| id),
+            "runner_name": job.runner.as_ref().map(|(_, name)| name),
+            "queued_at": job.queued_at.to_string(), "started_at": job.started_at.map(|at| at.to_string()),
+            "completed_at": job.completed_at.map(|at| at.to_string()),
+            "output": result.map(|result| &result.output), "hostname": result.map(|result| &result.hostname),
+            "machine": result.and_then(|result| result.machine.as_ref()),
+        })
+    });
+    jobs.collect()
+}
+
+fn machines(world: &World) -> Value {
+    let machines = world.state.azure.vms.values().filter_map(|vm| {
+        let machine = vm.machine.as_ref()?;
+        Some(json!({
+            "vm": vm.name, "address": machine.address.map(|address| address.to_string()),
+            "netns": machine.netns, "console": machine.console.display().to_string(),
+            "nspawn": machine.nspawn, "leader": machine.leader, "state": machine.state(),
+        }))
+    });
+    machines.collect()
 }
 
 fn state(world: &World) -> Value {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
+use azlin_simcloud::{Clock, IDENTITY_HEADER, Served, Workload, World};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -52,13 +52,28 @@ impl Site {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let text = format!("repositories = ['o/r']\n[settings]\n{PACE}{settings}\n{more}");
         let workload = Workload::parse(&text).unwrap_or_else(|error| panic!("{error}"));
-        let start: Timestamp = START.parse().unwrap();
-        let world = World::new(&workload, start);
-        let token = world.settings.token.clone();
-        let clock = Arc::new(Mutex::new(start));
+        let clock = Arc::new(Mutex::new(START.parse().unwrap()));
         let face = Arc::clone(&clock);
-        let served = Served::start(world, Arc::new(move || *face.lock().unwrap())).await.unwrap();
+        Site::with(&workload, clock, Arc::new(move || *face.lock().unwrap())).await
+    }
+
+    /// A world in which time passes by itself.
+    pub async fn live(workload: &Workload) -> Site {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Site::with(workload, Arc::new(Mutex::new(Timestamp::now())), Arc::new(Timestamp::now)).await
+    }
+
+    async fn with(workload: &Workload, clock: Arc<Mutex<Timestamp>>, face: Clock) -> Site {
+        let world = World::new(workload, face());
+        let token = world.settings.token.clone();
+        let served = Served::start(world, face).await.unwrap();
         Site { served, token, clock, http: Client::builder().no_proxy().build().unwrap() }
+    }
+
+    /// A text at an address, without any header.
+    pub async fn text(&self, url: &str) -> (u16, String) {
+        let response = self.http.get(url).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
     }
 
     pub async fn start() -> Site {

@@ -1,0 +1,168 @@
+//! `/_runner/`: how the stand-in for the runner's program talks to the simulated GitHub. It is a way of
+//! its own; the real one's is nobody's business but GitHub's.
+
+use azlin_fleet::names::{AccountName, RepoSlug, Scope};
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Ask};
+use super::github_json as shape;
+use crate::github::{Conclusion, JobResult, SimJob};
+use crate::registration::{Refused, Registration};
+use crate::session::JobReport;
+use crate::world::World;
+
+pub(crate) fn answer(world: &mut World, ask: &Ask) -> Answer {
+    let segments = ask.segments();
+    let found = match (ask.method.as_str(), segments.as_slice()) {
+        ("GET" | "HEAD", ["_runner", "package", filename]) => return package(world, ask, filename),
+        ("POST", ["_runner", "register"]) => register(world, ask),
+        ("POST", ["_runner", id, what]) => match id.parse() {
+            Ok(id) => of_runner(world, ask, id, what),
+            Err(_) => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+        },
+        _ => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+    };
+    match found {
+        Ok(body) => Answer::json(200, &body),
+        Err(refused) => Answer::json(refused.status, &shape::error(refused.status, &refused.message)),
+    }
+}
+
+fn invalid() -> Refused {
+    Refused { status: 400, message: "The request is wrong.".to_owned() }
+}
+
+fn scope(path: &str) -> Option<Scope> {
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["enterprises", slug] => slug.parse::<AccountName>().ok().map(Scope::Enterprise),
+        [_, _] => path.parse::<RepoSlug>().ok().map(Scope::Repo),
+        [org] => org.parse::<AccountName>().ok().map(Scope::Org),
+        _ => None,
+    }
+}
+
+fn register(world: &mut World, ask: &Ask) -> Result<Value, Refused> {
+    let body = ask.json().ok_or_else(invalid)?;
+    let text = |key: &str| body[key].as_str().map(str::to_owned);
+    let labels = body["labels"].as_array().into_iter().flatten();
+    let asked = Registration {
+        scope: text("path").and_then(|path| scope(&path)).ok_or_else(invalid)?,
+        token: text("token").ok_or_else(invalid)?,
+        name: text("name").ok_or_else(invalid)?,
+        labels: labels.filter_map(|label| label.as_str().map(str::to_owned)).collect(),
+        group: text("group"),
+        ephemeral: body["ephemeral"] == true,
+        replace: body["replace"] == true,
+    };
+    let runner = world.register(&asked)?;
+    let json = world.runner_json(&runner.scope, runner.id, &runner.name, runner.ephemeral);
+    Ok(json!({"runner": json, "secret": runner.secret}))
+}
+
+fn of_runner(world: &mut World, ask: &Ask, id: u64, what: &str) -> Result<Value, Refused> {
+    let body = ask.json().ok_or_else(invalid)?;
+    let secret = ask.bearer().unwrap_or_default();
+    let machine = ask.machine.as_deref();
+    match what {
+        "poll" => {
+            let job = world.poll(id, secret, machine)?;
+            Ok(json!({"job": job.map(|job| job_json(world, &job))}))
+        }
+        "done" => {
+            let report = report(&body, machine).ok_or_else(invalid)?;
+            world.report_job(id, secret, report)?;
+            Ok(json!({}))
+        }
+        "bye" => world.end_session(id, secret).map(|()| json!({})),
+        "remove" => {
+            world.unregister(id, body["token"].as_str().unwrap_or_default())?;
+            Ok(json!({}))
+        }
+        _ => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+    }
+}
+
+fn job_json(world: &World, job: &SimJob) -> Value {
+    let repo = world.state.github.runs.get(&job.run).map(|run| run.repo.clone());
+    let script = job.script.clone().unwrap_or_else(|| format!("sleep {}", job.duration.as_secs_f64()));
+    json!({"id": job.id, "run": job.run, "name": job.name, "repo": repo, "labels": job.labels, "script": script})
+}
+
+fn report(body: &Value, machine: Option<&str>) -> Option<JobReport> {
+    let conclusion = match body["conclusion"].as_str()? {
+        "success" => Conclusion::Success,
+        "failure" => Conclusion::Failure,
+        "cancelled" => Conclusion::Cancelled,
+        _ => return None,
+    };
+    let result = JobResult {
+        output: body["output"].as_str()?.to_owned(),
+        hostname: body["hostname"].as_str()?.to_owned(),
+        machine: machine.map(str::to_owned),
+    };
+    Some(JobReport { job: body["job"].as_u64()?, conclusion, result })
+}
+
+/// The package, or its end from a byte on: a download that was cut off goes on.
+fn package(world: &World, ask: &Ask, filename: &str) -> Answer {
+    let Some(package) = world.package.as_ref().filter(|package| package.filename == filename) else {
+        return Answer::json(404, &shape::not_found());
+    };
+    let length = package.bytes.len();
+    let plain = |answer: Answer| {
+        answer.header("content-type", "application/octet-stream").header("accept-ranges", "bytes")
+    };
+    let Some(range) = &ask.range else {
+        return plain(Answer { status: 200, body: package.bytes.clone(), ..Answer::default() });
+    };
+    match wanted(range, length) {
+        Some((from, to)) => {
+            let body = package.bytes.slice(from..to);
+            let answer = Answer { status: 206, body, ..Answer::default() };
+            plain(answer).header("content-range", format!("bytes {from}-{}/{length}", to - 1))
+        }
+        None => plain(Answer::empty(416)).header("content-range", format!("bytes */{length}")),
+    }
+}
+
+/// From which byte and up to which, without it.
+fn wanted(range: &str, length: usize) -> Option<(usize, usize)> {
+    let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let from: usize = from.parse().ok()?;
+    let to = if to.is_empty() { length } else { to.parse::<usize>().ok()?.checked_add(1)?.min(length) };
+    (from < to).then_some((from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_read_as_curl_writes_it() {
+        for (range, expected) in [
+            ("bytes=0-", Some((0, 100))),
+            ("bytes=40-", Some((40, 100))),
+            ("bytes=40-49", Some((40, 50))),
+            ("bytes=40-400", Some((40, 100))),
+            ("bytes=100-", None),
+            ("bytes=x-", None),
+            ("lines=1-", None),
+        ] {
+            assert_eq!(wanted(range, 100), expected, "{range}");
+        }
+    }
+
+    #[test]
+    fn a_scope_is_a_pages_path() {
+        for (path, expected) in [
+            ("o/r", Some("repo:o/r")),
+            ("o", Some("org:o")),
+            ("enterprises/e", Some("enterprise:e")),
+            ("a/b/c", None),
+            ("", None),
+        ] {
+            let scope = scope(path).map(|scope| scope.to_string());
+            assert_eq!(scope.as_deref(), expected, "{path}");
+        }
+    }
+}

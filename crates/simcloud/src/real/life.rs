@@ -1,0 +1,153 @@
+//! One machine's life, on a thread of its own: it is made, boots, maybe again, powers off, and is
+//! removed with its VM.
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{fs, io};
+
+use super::lair::Lair;
+use super::{Site, locked, processes};
+use crate::azure::{Machine, SimVm};
+
+/// `systemd-nspawn` ends with it when the machine asks for a reboot.
+const REBOOT: i32 = 133;
+const GLANCE: Duration = Duration::from_millis(15);
+
+/// What a machine is told, in rising order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Order {
+    PowerOff = 1,
+    Remove = 2,
+}
+
+/// A machine that lives.
+pub(super) struct Life {
+    order: Arc<AtomicU8>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Life {
+    pub(super) fn begin(site: Arc<Site>, vm: SimVm) -> Life {
+        let order = Arc::new(AtomicU8::new(0));
+        let told = Arc::clone(&order);
+        let thread = std::thread::spawn(move || Story { site, vm, order: told }.tell());
+        Life { order, thread: Some(thread) }
+    }
+
+    /// An order is never taken back.
+    pub(super) fn order(&self, order: Order) {
+        self.order.fetch_max(order as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.order(Order::Remove);
+        if let Some(thread) = self.thread.take() {
+            // A machine that could not be removed is left to the next sweep.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Story {
+    site: Arc<Site>,
+    vm: SimVm,
+    order: Arc<AtomicU8>,
+}
+
+impl Story {
+    fn is_told(&self, order: Order) -> bool {
+        self.order.load(Ordering::Relaxed) >= order as u8
+    }
+
+    fn tell(&self) {
+        let lair = self.live();
+        if let Err(error) = &lair {
+            let _ = writeln!(io::stderr(), "azlin-simcloud: {}: {error}", self.vm.name);
+        }
+        if !self.is_told(Order::Remove) {
+            locked(self.site.door.world()).powered_off(self.vm.uid);
+        }
+        while !self.is_told(Order::Remove) {
+            std::thread::sleep(GLANCE);
+        }
+        drop(lair);
+        if let Some(vm) = locked(self.site.door.world()).vm(self.vm.uid) {
+            vm.machine = None;
+        }
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Machine)) {
+        if let Some(machine) =
+            locked(self.site.door.world()).vm(self.vm.uid).and_then(|vm| vm.machine.as_mut())
+        {
+            change(machine);
+        }
+    }
+
+    /// From its making until it is off.
+    fn live(&self) -> io::Result<Lair> {
+        let lair = Lair::make(&self.site, &self.vm)?;
+        self.note(|machine| {
+            machine.address = Some(Ipv4Addr::new(10, 113, lair.network.number, 2));
+            machine.netns.clone_from(&lair.network.netns);
+            machine.console = lair.console();
+        });
+        while !self.is_told(Order::PowerOff) {
+            let mut nspawn = boot(&lair)?;
+            self.note(|machine| machine.nspawn = Some(nspawn.id()));
+            let code = self.until_off(&lair, &mut nspawn);
+            self.note(|machine| (machine.nspawn, machine.leader) = (None, None));
+            if code? != Some(REBOOT) {
+                break;
+            }
+        }
+        Ok(lair)
+    }
+
+    fn until_off(&self, lair: &Lair, nspawn: &mut Child) -> io::Result<Option<i32>> {
+        let mut leader = None;
+        loop {
+            if let Some(status) = nspawn.try_wait()? {
+                return Ok(status.code());
+            }
+            if self.is_told(Order::PowerOff) {
+                lair.kill(nspawn)?;
+                return Ok(None);
+            }
+            if leader.is_none() {
+                leader = processes::leader(nspawn.id());
+                self.note(|machine| machine.leader = leader);
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+}
+
+fn boot(lair: &Lair) -> io::Result<Child> {
+    let console = fs::OpenOptions::new().create(true).append(true).open(lair.console())?;
+    Command::new("systemd-nspawn")
+        .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--console=read-only"])
+        .arg(format!("--machine={}", lair.network.netns))
+        .arg(format!("--network-namespace-path={}", lair.network.path().display()))
+        .arg("--directory")
+        .arg(lair.root())
+        .stdin(Stdio::null())
+        .stdout(console.try_clone()?)
+        .stderr(console)
+        // Ctrl-C at a terminal is for simcloud alone.
+        .process_group(0)
+        .spawn()
+}

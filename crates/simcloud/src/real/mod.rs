@@ -1,0 +1,178 @@
+//! Real machines behind the simulated Azure: each VM is an operating system of its own, booted by
+//! `systemd-nspawn` from one shared root with a layer of its own above it, in its own network, with
+//! OpenSSH and with cloud-init that reads the custom data of the request. For tests that need what
+//! only a real sshd and systemd show. Linux, as root.
+//!
+//! Everything that is made is under [`RUN`], or bears a name by which [`sweep`] finds it after a
+//! simcloud that was killed.
+
+mod lair;
+mod life;
+mod network;
+mod processes;
+mod seed;
+mod sweep;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::azure::{Machine, SimVm, State};
+use crate::http::{Door, Served};
+use crate::package::Package;
+use crate::world::World;
+use life::{Life, Order};
+pub use sweep::sweep;
+
+/// Where machines are: a folder for each simcloud, by its process id.
+pub const RUN: &str = "/run/azlin-machines";
+/// How often the machines are compared with the VMs.
+const BEAT: Duration = Duration::from_millis(50);
+
+/// What machines are made of.
+#[derive(Debug, Clone)]
+pub struct MachineSettings {
+    /// The root that all share. It is never written to.
+    pub root: PathBuf,
+    /// Files that each machine gets on top before its first boot, as they are at that time.
+    pub overlay: Option<PathBuf>,
+}
+
+impl MachineSettings {
+    /// Machines of this root.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        MachineSettings { root: root.into(), overlay: None }
+    }
+}
+
+/// Makes and removes machines as the world's VMs come and go, until it is dropped.
+pub struct Hypervisor {
+    stop: Arc<AtomicBool>,
+    watch: Option<JoinHandle<()>>,
+}
+
+/// What the machines of one hypervisor have in common.
+struct Site {
+    settings: MachineSettings,
+    /// In memory, and unmounted at the end.
+    folder: PathBuf,
+    door: Door,
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A number that nothing else of this process has.
+fn number() -> u32 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn locked(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Served {
+    /// From here on VMs are real machines. They last as long as what is returned.
+    ///
+    /// # Errors
+    /// When the root is none, or there is no room for machines.
+    pub fn with_machines(&self, settings: MachineSettings) -> io::Result<Hypervisor> {
+        if !settings.root.join("sbin/init").exists() {
+            let text = format!("{} is no root of an operating system", settings.root.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        let padding = self.world().settings.package_padding;
+        let package = Package::new(padding)?;
+        let site = Site { settings, folder: sweep::make_folder(number())?, door: self.door() };
+        {
+            let mut world = self.world();
+            world.package = Some(package);
+            world.settings.real_machines = true;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        let watch = std::thread::Builder::new()
+            .name("hypervisor".to_owned())
+            .spawn(move || watch(&Arc::new(site), &asked))?;
+        Ok(Hypervisor { stop, watch: Some(watch) })
+    }
+
+    /// The machines, by their VM's name.
+    pub fn machines(&self) -> BTreeMap<String, Machine> {
+        let world = self.world();
+        let machines = world.state.azure.vms.values();
+        machines.filter_map(|vm| Some((vm.name.clone(), vm.machine.clone()?))).collect()
+    }
+}
+
+impl Drop for Hypervisor {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(watch) = self.watch.take() {
+            // What it could not remove is left to the next sweep.
+            let _ = watch.join();
+        }
+    }
+}
+
+fn watch(site: &Arc<Site>, stop: &AtomicBool) {
+    let mut lives = BTreeMap::<u64, Life>::new();
+    while !stop.load(Ordering::Relaxed) {
+        let born = look(&mut locked(site.door.world()), &lives);
+        for vm in born {
+            lives.insert(vm.uid, Life::begin(Arc::clone(site), vm));
+        }
+        lives.retain(|_, life| !life.has_ended());
+        std::thread::sleep(BEAT);
+    }
+    for life in lives.values() {
+        life.order(Order::Remove);
+    }
+    drop(lives);
+    sweep::remove_folder(&site.folder);
+}
+
+/// Tells each machine what its VM is to be; which VMs have none.
+fn look(world: &mut World, lives: &BTreeMap<u64, Life>) -> Vec<SimVm> {
+    for (uid, life) in lives {
+        match world.vm(*uid) {
+            Some(vm) if vm.state == State::Deleting => life.order(Order::Remove),
+            None => life.order(Order::Remove),
+            Some(vm) if vm.running == Some(false) => life.order(Order::PowerOff),
+            Some(_) => {}
+        }
+    }
+    let wants = |vm: &&mut SimVm| {
+        let is_up = vm.state == State::Succeeded && vm.running == Some(true) && vm.guest.works;
+        is_up && vm.machine.is_none() && !lives.contains_key(&vm.uid)
+    };
+    let mut born = Vec::new();
+    for vm in world.state.azure.vms.values_mut().filter(wants) {
+        vm.machine = Some(Machine {
+            address: None,
+            netns: String::new(),
+            console: PathBuf::new(),
+            nspawn: None,
+            leader: None,
+        });
+        born.push(vm.clone());
+    }
+    born
+}
+
+/// Runs a program to its end.
+fn run(program: &str, arguments: &[&str]) -> io::Result<()> {
+    let output = std::process::Command::new(program).args(arguments).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{program} {}: {}", arguments.join(" "), said.trim())))
+}
+
+fn text(path: &Path) -> io::Result<&str> {
+    path.to_str().ok_or_else(|| io::Error::other(format!("{} is not UTF-8", path.display())))
+}

@@ -1,0 +1,181 @@
+//! Runners that register by themselves, with a token from GitHub's API and `config.sh`.
+
+use std::time::Duration;
+
+use azlin_fleet::names::Scope;
+use jiff::Timestamp;
+use rand::RngExt;
+use serde_json::{Value, json};
+
+use crate::fault::What;
+use crate::github::SimRunner;
+use crate::world::{Event, World};
+
+/// What a token for `config.sh` is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenUse {
+    /// To register runners.
+    Register,
+    /// To remove them.
+    Remove,
+}
+
+/// A token that was issued.
+#[derive(Debug, Clone)]
+pub(crate) struct RunnerToken {
+    scope: Scope,
+    what_for: TokenUse,
+    expires_at: Timestamp,
+}
+
+/// What `config.sh` asks for.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Where.
+    pub scope: Scope,
+    /// The token.
+    pub token: String,
+    /// The runner's name.
+    pub name: String,
+    /// Its labels: all of them.
+    pub labels: Vec<String>,
+    /// Its group's name; the default one where absent.
+    pub group: Option<String>,
+    /// Whether it takes one job only.
+    pub ephemeral: bool,
+    /// Whether a runner of this name is replaced.
+    pub replace: bool,
+}
+
+/// Why GitHub refuses a runner: its status and message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The HTTP status.
+    pub status: u16,
+    /// For people.
+    pub message: String,
+}
+
+impl Refused {
+    pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
+        Refused { status, message: message.into() }
+    }
+}
+
+impl World {
+    /// A token for `config.sh`, and when it expires.
+    pub fn issue_runner_token(&mut self, scope: &Scope, what_for: TokenUse) -> (String, Timestamp) {
+        let prefix = match what_for {
+            TokenUse::Register => "AREG",
+            TokenUse::Remove => "AREM",
+        };
+        let token = format!("{prefix}{:026}", self.state.github.number());
+        let expires_at = self.now() + Duration::from_secs(3600);
+        let now = self.now();
+        self.runner_tokens.retain(|_, token| token.expires_at > now);
+        self.runner_tokens.insert(token.clone(), RunnerToken { scope: scope.clone(), what_for, expires_at });
+        (token, expires_at)
+    }
+
+    fn token_is_good(&self, token: &str, scope: &Scope, what_for: TokenUse) -> bool {
+        self.runner_tokens.get(token).is_some_and(|known| {
+            known.what_for == what_for
+                && known.expires_at > self.now()
+                && known.scope.to_string().eq_ignore_ascii_case(&scope.to_string())
+        })
+    }
+
+    /// Registers a runner. One that replaces another keeps its number.
+    ///
+    /// # Errors
+    /// When the token is not good, the name is in use, or a fault strikes.
+    pub fn register(&mut self, asked: &Registration) -> Result<SimRunner, Refused> {
+        if !self.token_is_good(&asked.token, &asked.scope, TokenUse::Register) {
+            return Err(Refused::new(404, "Http response code: NotFound from the registration token check"));
+        }
+        if self.strikes(|what| matches!(what, What::RegistrationRefused)) {
+            return Err(Refused::new(
+                403,
+                "Registration was refused. Runner registration is not allowed here.",
+            ));
+        }
+        if asked.name.is_empty() || asked.name.len() > 64 {
+            return Err(Refused::new(400, "The runner name must be 1 to 64 characters."));
+        }
+        let group = match asked.group.as_deref() {
+            None | Some("") | Some("Default") => 1,
+            Some("builders") if !matches!(asked.scope, Scope::Repo(_)) => 2,
+            Some(other) => {
+                return Err(Refused::new(
+                    404,
+                    format!("Could not find any self-hosted runner group named \"{other}\"."),
+                ));
+            }
+        };
+        let there = self.state.github.runners_of(&asked.scope);
+        let same = there.into_iter().find(|runner| runner.name.eq_ignore_ascii_case(&asked.name)).cloned();
+        if let Some(same) = &same {
+            if !asked.replace {
+                let message = format!("A runner exists with the same name {}.", asked.name);
+                return Err(Refused::new(409, message));
+            }
+            if same.job.is_some() {
+                return Err(Refused::new(409, format!("The runner {} runs a job.", asked.name)));
+            }
+            self.state.github.jits.remove(&same.jit);
+        }
+        let id = same.map_or_else(|| self.state.github.number(), |same| same.id);
+        let runner = SimRunner {
+            id,
+            scope: asked.scope.clone(),
+            name: asked.name.clone(),
+            group,
+            labels: asked.labels.clone(),
+            online: false,
+            job: None,
+            jit: String::new(),
+            offline_since: Some(self.now()),
+            lost: false,
+            ephemeral: asked.ephemeral,
+            secret: format!("{:032x}", self.chance.random::<u128>()),
+            heard_at: None,
+        };
+        self.state.github.runners.insert(id, runner.clone());
+        self.after(self.settings.entry_limit, Event::Forget(id));
+        Ok(runner)
+    }
+
+    /// What stands in `.runner` on the machine.
+    pub(crate) fn runner_json(&self, scope: &Scope, id: u64, name: &str, ephemeral: bool) -> Value {
+        let path = match scope {
+            Scope::Repo(slug) => slug.to_string(),
+            Scope::Org(org) => org.to_string(),
+            Scope::Enterprise(slug) => format!("enterprises/{slug}"),
+        };
+        json!({
+            "agentId": id, "agentName": name, "poolId": 1, "poolName": "Default", "ephemeral": ephemeral,
+            "serverUrl": self.url, "gitHubUrl": format!("{}/{path}", self.url), "workFolder": "_work",
+        })
+    }
+
+    /// Removes a runner as `config.sh remove` asks for it.
+    ///
+    /// # Errors
+    /// When the token is not good, there is no such runner, or it runs a job.
+    pub fn unregister(&mut self, id: u64, token: &str) -> Result<(), Refused> {
+        let scope = self.state.github.runners.get(&id).map(|runner| runner.scope.clone());
+        let Some(scope) = scope else { return Err(Refused::new(404, "There is no such runner.")) };
+        if !self.token_is_good(token, &scope, TokenUse::Remove) {
+            return Err(Refused::new(404, "Http response code: NotFound from the removal token check"));
+        }
+        match self.deregister(&scope, id) {
+            crate::calls::Removal::Removed => Ok(()),
+            crate::calls::Removal::NotFound => Err(Refused::new(404, "There is no such runner.")),
+            crate::calls::Removal::Busy => Err(Refused::new(422, "The runner runs a job.")),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "registration_tests.rs"]
+mod tests;

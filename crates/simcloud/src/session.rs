@@ -1,0 +1,137 @@
+//! A runner on a real machine and GitHub: it asks for a job again and again, and tells what became
+//! of it. While it asks, it is online.
+
+use crate::azure::State;
+use crate::fault::{What, draw};
+use crate::github::{Conclusion, JobResult, SimJob};
+use crate::registration::Refused;
+use crate::world::{Event, World};
+
+/// What a runner tells of its job.
+#[derive(Debug, Clone)]
+pub struct JobReport {
+    /// The job.
+    pub job: u64,
+    /// How it ended.
+    pub conclusion: Conclusion,
+    /// What is kept of it.
+    pub result: JobResult,
+}
+
+impl World {
+    fn known(&self, runner: u64, secret: &str) -> Result<(), Refused> {
+        match self.state.github.runners.get(&runner) {
+            Some(entry) if !entry.secret.is_empty() && entry.secret == secret => Ok(()),
+            Some(_) => Err(Refused::new(401, "The runner's credentials are wrong.")),
+            None => Err(Refused::new(404, "The runner registration has been deleted from the server.")),
+        }
+    }
+
+    /// A runner is there: its job, if it has one. `machine` is the VM that the connection comes from.
+    ///
+    /// # Errors
+    /// When it is not registered, or its machine is on its way out.
+    pub fn poll(
+        &mut self,
+        runner: u64,
+        secret: &str,
+        machine: Option<&str>,
+    ) -> Result<Option<SimJob>, Refused> {
+        self.known(runner, secret)?;
+        let now = self.now();
+        let uid = self.stand_on(runner, machine)?;
+        let Some(entry) = self.state.github.runners.get_mut(&runner) else { return Ok(None) };
+        let is_new = entry.heard_at.replace(now).is_none();
+        let was_online = std::mem::replace(&mut entry.online, true);
+        entry.lost = false;
+        entry.offline_since = None;
+        // A JIT configuration is good for one registration.
+        let jit = std::mem::take(&mut entry.jit);
+        self.state.github.jits.remove(&jit);
+        if !was_online {
+            self.after(self.settings.runner_silence, Event::Silent(runner));
+        }
+        if let Some(uid) = uid.filter(|_| is_new)
+            && self.strikes(|what| matches!(what, What::Eviction))
+        {
+            let delay =
+                draw(std::time::Duration::from_secs(1)..std::time::Duration::from_secs(30), &mut self.chance);
+            self.after(delay, Event::Evicted(uid));
+        }
+        self.assign();
+        let job = self.state.github.runners.get(&runner).and_then(|entry| entry.job);
+        Ok(job.and_then(|job| self.state.github.jobs.get(&job)).cloned())
+    }
+
+    /// Notes on which VM a runner is.
+    fn stand_on(&mut self, runner: u64, machine: Option<&str>) -> Result<Option<u64>, Refused> {
+        let Some(name) = machine else { return Ok(None) };
+        let vm = self.state.azure.vms.values_mut().find(|vm| vm.name == name);
+        match vm {
+            Some(vm) if vm.running == Some(true) && vm.state != State::Deleting => {
+                vm.runner = Some(runner);
+                Ok(Some(vm.uid))
+            }
+            // What a machine says while it is taken away is not heard.
+            _ => Err(Refused::new(503, "The machine is on its way out.")),
+        }
+    }
+
+    /// A job on a real machine has ended.
+    ///
+    /// # Errors
+    /// When the runner is not registered, or has not this job.
+    pub fn report_job(&mut self, runner: u64, secret: &str, report: JobReport) -> Result<(), Refused> {
+        self.known(runner, secret)?;
+        self.stand_on(runner, report.result.machine.as_deref())?;
+        if self.state.github.runners.get(&runner).is_none_or(|entry| entry.job != Some(report.job)) {
+            return Err(Refused::new(409, "The runner has not this job."));
+        }
+        if let Some(job) = self.state.github.jobs.get_mut(&report.job) {
+            job.result = Some(report.result);
+        }
+        match report.conclusion {
+            Conclusion::Success | Conclusion::Failure => self.ledger.jobs_completed += 1,
+            // Somebody stopped the runner's service.
+            Conclusion::Cancelled => self.ledger.jobs_killed += 1,
+        }
+        self.complete(report.job, report.conclusion);
+        self.job_ends(runner);
+        self.assign();
+        Ok(())
+    }
+
+    /// A runner ends its session: it is offline at once.
+    ///
+    /// # Errors
+    /// When it is not registered.
+    pub fn end_session(&mut self, runner: u64, secret: &str) -> Result<(), Refused> {
+        self.known(runner, secret)?;
+        self.goes_offline(runner);
+        Ok(())
+    }
+
+    pub(crate) fn silent(&mut self, runner: u64) {
+        let (now, limit) = (self.now(), self.settings.runner_silence);
+        let Some(entry) = self.state.github.runners.get(&runner).filter(|entry| entry.online) else { return };
+        let Some(heard_at) = entry.heard_at else { return };
+        let quiet = std::time::Duration::try_from(now.duration_since(heard_at)).unwrap_or_default();
+        if quiet >= limit {
+            self.goes_offline(runner);
+        } else {
+            self.after(limit - quiet, Event::Silent(runner));
+        }
+    }
+
+    fn goes_offline(&mut self, runner: u64) {
+        if self.disconnect(Some(runner)) {
+            self.ledger.jobs_lost_to_weather += 1;
+        }
+    }
+
+    /// A real machine has powered off by itself.
+    pub(crate) fn powered_off(&mut self, uid: u64) {
+        self.dies(uid);
+        self.assign();
+    }
+}

@@ -1,0 +1,308 @@
+//! Real machines: each an operating system with sshd and cloud-init, on which the daemon's own
+//! program makes a runner. As root, with systemd-nspawn, and with a root in AZLIN_MACHINE_ROOT.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use azlin_fleet::bootstrap::RUNNER;
+use azlin_fleet::bootstrap::cloud_init::{reachable, self_made};
+use azlin_fleet::bootstrap::steps::{Configure, Found, Next, RUNNER_PATH, Step, Wanted, next};
+use azlin_fleet::ports::{Download, HostKey};
+use azlin_fleet::runner::{RunnerId, RunnerRegistration};
+use azlin_fleet::runner_name::RunnerName;
+use azlin_simcloud::Workload;
+use azlin_simcloud::real::{Hypervisor, MachineSettings};
+use common::{Site, VMS, jit};
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+const SETTINGS: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunner_silence = '2s'\n";
+
+struct Cloud {
+    site: Site,
+    hypervisor: Hypervisor,
+    keys: tempfile::TempDir,
+}
+
+impl Cloud {
+    async fn start(settings: &str, more: &str, overlay: Option<PathBuf>) -> Cloud {
+        let root = std::env::var_os("AZLIN_MACHINE_ROOT").expect("AZLIN_MACHINE_ROOT names a root");
+        let text = format!("repositories = ['o/r']\n[settings]\n{SETTINGS}{settings}\n{more}");
+        let site = Site::live(&Workload::parse(&text).unwrap()).await;
+        let settings = MachineSettings { overlay, ..MachineSettings::new(root) };
+        let hypervisor = site.served.with_machines(settings).unwrap();
+        let keys = tempfile::tempdir().unwrap();
+        for name in ["login", "host"] {
+            let arguments = ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"];
+            let made = Command::new("ssh-keygen").args(arguments).arg(keys.path().join(name)).status();
+            assert!(made.unwrap().success());
+        }
+        Cloud { site, hypervisor, keys }
+    }
+
+    fn key(&self, name: &str) -> String {
+        std::fs::read_to_string(self.keys.path().join(name)).unwrap().trim_end().to_owned() + "\n"
+    }
+
+    async fn create(&self, name: &str, custom_data: &SecretString) {
+        use base64::Engine;
+        let custom_data = base64::engine::general_purpose::STANDARD.encode(custom_data.expose_secret());
+        let public_ip = json!({"name": format!("{name}-ip")});
+        let ip = json!({"name": "ip", "properties": {"publicIPAddressConfiguration": public_ip}});
+        let body = json!({"location": "westeurope", "tags": {}, "properties": {
+            "hardwareProfile": {"vmSize": "Standard_D4s_v5"},
+            "osProfile": {
+                "computerName": name, "adminUsername": "azlin", "customData": custom_data,
+                "linuxConfiguration": {"ssh": {"publicKeys": [{"keyData": self.key("login.pub").trim()}]}},
+            },
+            "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
+            "networkProfile": {"networkInterfaceConfigurations": [
+                {"properties": {"deleteOption": "Delete", "ipConfigurations": [ip]}},
+            ]},
+            "diagnosticsProfile": {"bootDiagnostics": {"enabled": true}},
+        }});
+        let answer = self.site.azure(Method::PUT, &format!("{VMS}/{name}"), &[], Some(body)).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+
+    /// Where a VM is, once Azure tells it.
+    async fn address(&self, name: &str) -> String {
+        let vm = self.site.azure(Method::GET, &format!("{VMS}/{name}"), &[], None).await;
+        let nic = vm.body["properties"]["networkProfile"]["networkInterfaces"][0]["id"].as_str().unwrap();
+        let nic = format!("{nic}?api-version=2024-01-01&$expand=ipConfigurations/publicIPAddress");
+        for _ in 0..200 {
+            let found = self.site.azure(Method::GET, &nic, &[], None).await;
+            if found.status == 200 {
+                let ip = &found.body["properties"]["ipConfigurations"][0]["properties"];
+                assert_eq!(ip["publicIPAddress"]["properties"]["ipAddress"], ip["privateIPAddress"]);
+                return ip["privateIPAddress"].as_str().unwrap().to_owned();
+            }
+            assert_eq!(found.status, 404);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{name} has no address");
+    }
+
+    /// A command on a machine; what it printed, or what went wrong.
+    fn ssh(&self, address: &str, command: &str, input: &str) -> Result<String, String> {
+        let known = self.keys.path().join(format!("known-{address}"));
+        std::fs::write(&known, format!("{address} {}", self.key("host.pub"))).unwrap();
+        let mut ssh = Command::new("ssh");
+        for option in ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=2", "LogLevel=ERROR"] {
+            ssh.args(["-o", option]);
+        }
+        ssh.args(["-F", "none", "-i"]).arg(self.keys.path().join("login"));
+        ssh.arg("-o").arg(format!("UserKnownHostsFile={}", known.display()));
+        ssh.arg(format!("azlin@{address}")).arg(command);
+        let mut child =
+            ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It may have ended already.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        if output.status.success() {
+            Ok(text(output.stdout))
+        } else {
+            Err(format!("{}{}", text(output.stdout), text(output.stderr)))
+        }
+    }
+
+    async fn until_ssh(&self, address: &str) {
+        let start = Instant::now();
+        loop {
+            match self.ssh(address, "sudo -n true", "") {
+                Ok(_) => return,
+                Err(why) => assert!(start.elapsed() < Duration::from_secs(60), "no ssh: {why}"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn download(&self) -> Download {
+        let found = self.site.get("/repos/o/r/actions/runners/downloads").await.body[0].clone();
+        let text = |key: &str| found[key].as_str().unwrap().to_owned();
+        Download {
+            os: text("os"),
+            architecture: text("architecture"),
+            url: text("download_url"),
+            filename: text("filename"),
+            sha256: Some(text("sha256_checksum")),
+        }
+    }
+
+    /// Makes a machine a runner, step by step, as the daemon does; or the step that failed.
+    async fn bootstrap(&self, address: &str, name: &str, ephemeral: bool) -> Result<RunnerId, String> {
+        let folder = Path::new(RUNNER_PATH).parent().unwrap().display();
+        let plant =
+            format!("sudo sh -c 'mkdir -p {folder} && cat >{RUNNER_PATH} && chmod 755 {RUNNER_PATH}'");
+        self.ssh(address, &plant, RUNNER)?;
+        let download = self.download().await;
+        for _ in 0..10 {
+            let found = Found::parse(&self.step(address, &Step::Probe)?)?;
+            let step = match next(&found, &Wanted { download: &download, dependencies: true }) {
+                Next::Fetch => Step::Fetch(download.clone()),
+                Next::Dependencies => Step::Dependencies,
+                Next::Configure => {
+                    let token = self.site.post("/repos/o/r/actions/runners/registration-token", None).await;
+                    Step::Configure(Configure {
+                        url: format!("http://{}/o/r", self.site.served.github),
+                        name: name.to_owned(),
+                        labels: vec!["self-hosted".to_owned(), name.to_owned()],
+                        group: None,
+                        ephemeral,
+                        token: token.body["token"].as_str().unwrap().to_owned().into(),
+                    })
+                }
+                Next::Start => Step::Start { ephemeral },
+                Next::Done(id) => return Ok(id),
+                Next::Ended(id) => return Err(format!("{id} has ended")),
+            };
+            self.step(address, &step)?;
+        }
+        panic!("ten steps were not enough");
+    }
+
+    fn step(&self, address: &str, step: &Step) -> Result<String, String> {
+        let input = step.input().map(|input| input.expose_secret().to_owned()).unwrap_or_default();
+        self.ssh(address, &format!("sudo -n {}", step.command()), &input)
+            .map_err(|why| format!("{}: {why}", step.name()))
+    }
+
+    async fn until(&self, what: &str, is_so: impl Fn(&Cloud) -> bool) {
+        let start = Instant::now();
+        while !is_so(self) {
+            if start.elapsed() > Duration::from_secs(60) {
+                let consoles = self.site.served.machines().into_iter().map(|(name, machine)| {
+                    format!("--- {name}\n{}", std::fs::read_to_string(machine.console).unwrap_or_default())
+                });
+                panic!("not {what}\n{}", consoles.collect::<String>());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn until_online(&self, name: &str) {
+        self.until(&format!("{name} online"), |cloud| {
+            let world = cloud.site.served.world();
+            world.state.github.runners.values().any(|runner| runner.name == name && runner.online)
+        })
+        .await;
+    }
+
+    async fn until_off(&self, name: &str) {
+        self.until(&format!("{name} off"), |cloud| {
+            let world = cloud.site.served.world();
+            world.state.azure.vms.values().any(|vm| vm.name == name && vm.running == Some(false))
+        })
+        .await;
+    }
+
+    /// A job for the runner of this name; what is known of it at its end.
+    async fn job(&self, label: &str, script: &str) -> Value {
+        let run = json!({"repo": "o/r", "jobs": [{"labels": [label], "script": script}]});
+        let id = self.site.post("/_sim/runs", Some(run)).await.body["jobs"][0].clone();
+        for _ in 0..600 {
+            let jobs = self.site.get("/_sim/jobs").await.body;
+            let job = jobs.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap().clone();
+            if job["state"] == "completed" {
+                return job;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the job of {label} does not end");
+    }
+
+    async fn delete(&self, name: &str) {
+        let answer = self.site.azure(Method::DELETE, &format!("{VMS}/{name}"), &[], None).await;
+        assert_eq!(answer.status, 202);
+        self.until(&format!("{name} gone"), |cloud| {
+            cloud.site.served.world().state.azure.vms.values().all(|vm| vm.name != name)
+        })
+        .await;
+    }
+
+    /// Nothing is left of this process's machines.
+    fn end(self) {
+        drop(self.hypervisor);
+        let own = std::process::id();
+        let run = |program: &str, arguments: &[&str]| {
+            let output = Command::new(program).args(arguments).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert!(!run("ip", &["netns", "list"]).contains(&format!("azlin-{own}-")));
+        assert!(
+            !std::fs::read_to_string("/proc/mounts").unwrap().contains(&format!("/azlin-machines/{own}"))
+        );
+        assert!(!run("ps", &["-eo", "args"]).contains(&format!("--machine=azlin-{own}-")));
+        assert!(!Path::new("/run/azlin-machines").join(own.to_string()).exists());
+    }
+}
+
+/// Links that are there now.
+fn links() -> Vec<String> {
+    let names = std::fs::read_dir("/sys/class/net").unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("az")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_machines_become_runners_and_leave_nothing() {
+    let before = links();
+    let cloud = Cloud::start("package_padding = 1000000\n", "", None).await;
+    let start = Instant::now();
+
+    let host_key =
+        HostKey { public: cloud.key("host.pub").trim().to_owned(), private: cloud.key("host").into() };
+    cloud.create("by-ssh", &reachable(&host_key)).await;
+
+    let name = RunnerName::new(&"ci".parse().unwrap(), jiff::Timestamp::now(), 1);
+    let made =
+        cloud.site.post("/repos/o/r/actions/runners/generate-jitconfig", Some(jit(name.as_str()))).await;
+    let registration = RunnerRegistration {
+        runner_id: RunnerId(made.body["runner"]["id"].as_u64().unwrap()),
+        runner_name: name.clone(),
+        encoded_jit_config: made.body["encoded_jit_config"].as_str().unwrap().to_owned().into(),
+    };
+    cloud.create(name.as_str(), &self_made(&registration, &cloud.download().await, true)).await;
+
+    let address = cloud.address("by-ssh").await;
+    cloud.until_ssh(&address).await;
+    eprintln!("ssh after {:?}", start.elapsed());
+    let id = cloud.bootstrap(&address, "by-ssh", true).await.unwrap();
+    cloud.until_online("by-ssh").await;
+    eprintln!("online after {:?}", start.elapsed());
+    cloud.until_online(name.as_str()).await;
+    eprintln!("the other online after {:?}", start.elapsed());
+    let shown = cloud.site.get(&format!("/repos/o/r/actions/runners/{id}")).await.body;
+    assert_eq!((&shown["status"], &shown["ephemeral"]), (&json!("online"), &json!(true)));
+
+    let job = cloud.job("by-ssh", "hostname; id -un; pwd").await;
+    let facts = (&job["conclusion"], &job["machine"], &job["hostname"], &job["runner_name"]);
+    assert_eq!(facts, (&json!("success"), &json!("by-ssh"), &json!("by-ssh"), &json!("by-ssh")));
+    let output = job["output"].as_str().unwrap();
+    assert!(output.starts_with("by-ssh\nrunner\n/opt/actions-runner/_work/"), "{output}");
+    let job = cloud.job("docker", "echo no; false; echo never").await;
+    assert_eq!((&job["conclusion"], &job["output"]), (&json!("failure"), &json!("no\n")));
+    assert_eq!(job["machine"], name.as_str());
+    cloud.until_off("by-ssh").await;
+    cloud.until_off(name.as_str()).await;
+    assert_eq!(cloud.site.get("/repos/o/r/actions/runners").await.body["total_count"], 0);
+    eprintln!("both off after {:?}", start.elapsed());
+
+    let path = format!("{VMS}/{name}/retrieveBootDiagnosticsData");
+    let blobs = cloud.site.azure(Method::POST, &path, &[], None).await.body;
+    let (status, console) = cloud.site.text(blobs["serialConsoleLogBlobUri"].as_str().unwrap()).await;
+    assert!(status == 200 && console.contains("completed with result: Failure"), "{status} {console}");
+
+    cloud.delete("by-ssh").await;
+    cloud.delete(name.as_str()).await;
+    eprintln!("both gone after {:?}", start.elapsed());
+    assert!(links().iter().all(|link| before.contains(link)), "{:?} {before:?}", links());
+    cloud.end();
+}
