@@ -34,7 +34,7 @@ pub struct Cloud {
     pub served: Served,
     /// The configuration directory.
     pub config: TempDir,
-    runtime: tokio::runtime::Runtime,
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 impl Cloud {
@@ -126,7 +126,7 @@ impl Cloud {
 }
 
 /// A daemon that runs; it is killed when this is dropped.
-pub struct Daemon(Child);
+pub struct Daemon(pub(crate) Child);
 
 impl Daemon {
     /// Kills it as SIGKILL does, and waits for its end.

@@ -1,5 +1,6 @@
 //! What the end-to-end tests share.
 
 pub mod binary;
+pub mod machines;
 pub mod simulation;
 pub mod stage;

@@ -170,7 +170,7 @@ impl<'a> Work<'a> {
                         return Err(Halt::Machine(error));
                     }
                 }
-                self.last = error.message;
+                self.waits_for(error.message);
                 sleep(CONNECT_PAUSE).await;
             }
         }
@@ -192,11 +192,18 @@ impl<'a> Work<'a> {
                             return Err(Halt::With(Outcome::Broken(format!("its VM is gone: {error}"))));
                         }
                     }
-                    self.last = error.message;
+                    self.waits_for(error.message);
                 }
             }
             sleep(ADDRESS_PAUSE).await;
         }
+    }
+
+    fn waits_for(&mut self, why: String) {
+        if why != self.last {
+            debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "VM not reached yet");
+        }
+        self.last = why;
     }
 
     fn patience(&self) -> Duration {

@@ -1,0 +1,6 @@
+//! The daemon on real machines: OpenSSH, systemd, cloud-init, a real file system, and jobs that are
+//! real processes. `cargo xtask e2e` runs them.
+
+mod faults;
+mod jobs;
+mod survival;

@@ -1,0 +1,145 @@
+//! A running job survives whatever else happens to its fleet.
+
+use azlin_simcloud::World;
+use azlin_tests::binary::Daemon;
+use azlin_tests::machines::{RealCloud, succeeded};
+
+/// A job of fifteen seconds on the one machine of a fleet; its number.
+const SLOW: &str = "sleep 15; echo done on $(hostname)";
+const LIFECYCLE: &str = "boot_timeout = \"40s\"\n";
+
+fn scaling(min: u32, max: u32) -> String {
+    format!(
+        "[scaling]\nmin_runners = {min}\nmax_runners = {max}\njobs_per_runner = 1\ncooldown = \"0s\"\nmax_queue_wait = \"0s\"\n"
+    )
+}
+
+fn runs_job(world: &World) -> bool {
+    world.state.github.runners.values().any(|runner| runner.job.is_some())
+}
+
+fn machines(world: &World) -> usize {
+    world.state.azure.vms.len()
+}
+
+/// A cloud and a daemon with a machine at work; its job.
+fn at_work(method: &str, lifecycle: &str, min: u32) -> (RealCloud, Daemon, u64) {
+    let cloud = RealCloud::new("", "");
+    cloud.fleet(
+        "ci",
+        method,
+        "\"docker\"",
+        &format!("{}[lifecycle]\n{LIFECYCLE}{lifecycle}", scaling(min, 4)),
+    );
+    let daemon = cloud.daemon();
+    let job = cloud.submit(&[("docker", SLOW)])[0];
+    cloud.wait("the job runs", 60, runs_job);
+    (cloud, daemon, job)
+}
+
+/// Waits for the job to end, on the machine that took it, with its output.
+fn assert_survives(cloud: &RealCloud, job: u64) {
+    let (_, runner) = cloud.job(job).runner.expect("it runs");
+    cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));
+    let result = cloud.job(job).result.expect("its runner told of it");
+    assert_eq!(result.output.trim(), format!("done on {runner}"));
+    assert_eq!(cloud.cloud.served.world().report().jobs_killed, 0);
+    cloud.assert_nothing_leaked();
+}
+
+#[test]
+fn it_survives_scale_down() {
+    let (cloud, daemon, job) = at_work("ssh", "", 2);
+    cloud.wait("two more are idle", 60, |world| {
+        world.state.github.runners.values().filter(|r| r.online && r.job.is_none()).count() == 2
+    });
+    RealCloud::stop(daemon);
+    cloud.fleet("ci", "ssh", "\"docker\"", &format!("{}[lifecycle]\n{LIFECYCLE}", scaling(0, 4)));
+    let _daemon = cloud.daemon();
+    cloud.wait("the idle ones go", 30, |world| machines(world) == 1);
+    assert!(cloud.log().contains("service stopped before its VM goes"));
+    assert_survives(&cloud, job);
+    cloud.wait("nothing is left", 30, |world| machines(world) == 0);
+}
+
+#[test]
+fn it_survives_rotation() {
+    let (cloud, _daemon, job) = at_work("cloud-init", "rotation_interval = \"3s\"\n", 1);
+    let idle = |world: &World| {
+        let runners = world.state.github.runners.values();
+        runners
+            .filter(|runner| runner.online && runner.job.is_none())
+            .map(|runner| runner.name.clone())
+            .next()
+    };
+    cloud.wait("one is idle beside it", 60, |world| idle(world).is_some());
+    cloud.wait_for_line(&["runner removed", "has taken its place"], 60);
+    assert_survives(&cloud, job);
+}
+
+#[test]
+fn it_survives_a_changed_configuration() {
+    let (cloud, daemon, job) = at_work("ssh", "", 1);
+    cloud.wait("one is idle beside it", 60, |world| {
+        world.state.github.runners.values().any(|r| r.online && r.job.is_none())
+    });
+    RealCloud::stop(daemon);
+    cloud.fleet("ci", "ssh", "\"docker\", \"new\"", &format!("{}[lifecycle]\n{LIFECYCLE}", scaling(1, 4)));
+    let _daemon = cloud.daemon();
+    cloud.wait_for_line(&["runner removed", "has taken its place"], 60);
+    assert_survives(&cloud, job);
+    let has_new = |labels: &[String]| labels.iter().any(|label| label == "new");
+    cloud.wait("all have the new label", 60, |world| {
+        let mut online = world.state.github.runners.values().filter(|runner| runner.online).peekable();
+        online.peek().is_some() && online.all(|runner| has_new(&runner.labels))
+    });
+}
+
+#[test]
+fn it_survives_that_its_fleet_is_disabled_and_the_daemon_stopped() {
+    let (cloud, daemon, job) = at_work("ssh", "", 1);
+    assert_eq!(RealCloud::stop(daemon), Some(0), "SIGTERM");
+    let text = format!("{}[lifecycle]\n{LIFECYCLE}", scaling(1, 4));
+    cloud.fleet("ci", "ssh", "\"docker\"", &text);
+    let file = cloud.cloud.config.path().join("fleets/ci.toml");
+    let enabled = std::fs::read_to_string(&file).expect("it was written");
+    cloud.cloud.write("fleets/ci.toml", &format!("enabled = false\n{enabled}"));
+    let _daemon = cloud.daemon();
+    cloud.wait("only the busy one is left", 60, |world| machines(world) == 1 && runs_job(world));
+    assert_survives(&cloud, job);
+    cloud.wait("it goes after its job", 30, |world| machines(world) == 0);
+}
+
+#[test]
+fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
+    // Lists are five seconds old: what they call idle has a job by now, and is to be removed.
+    let fault = "[[faults]]\nwhat = { stale = '5s' }\nside = 'github'\nmethod = 'GET'\n";
+    let cloud = RealCloud::new("", fault);
+    let tables = |min| format!("{}[lifecycle]\n{LIFECYCLE}", scaling(min, 4));
+    cloud.fleet("ci", "ssh", "\"docker\"", &tables(1));
+    let daemon = cloud.daemon();
+    let is_idle = |world: &World| world.state.github.runners.values().any(|runner| runner.online);
+    cloud.wait("one is idle", 60, is_idle);
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    RealCloud::stop(daemon);
+    let job = cloud.submit(&[("docker", SLOW)])[0];
+    cloud.fleet("ci", "ssh", "\"docker\"", &tables(0));
+    let _daemon = cloud.daemon();
+    cloud.wait_for_line(&["runner left alone", "it has taken a job"], 20);
+    assert_survives(&cloud, job);
+    cloud.wait("nothing is left", 60, |world| machines(world) == 0);
+}
+
+#[test]
+fn a_runner_of_three_jobs_takes_three() {
+    let cloud = RealCloud::new("", "");
+    let tables = format!("{}[lifecycle]\n{LIFECYCLE}max_job_count = 3\n", scaling(0, 1));
+    cloud.fleet("ci", "ssh", "\"docker\"", &tables);
+    let _daemon = cloud.daemon();
+    let jobs = cloud.submit(&[("docker", "sleep 4"), ("docker", "sleep 4"), ("docker", "sleep 4")]);
+    cloud.wait("three jobs", 90, |world| jobs.iter().all(|id| succeeded(&world.state.github.jobs[id])));
+    let on: std::collections::BTreeSet<_> = jobs.iter().map(|id| cloud.job(*id).runner).collect();
+    assert_eq!(on.len(), 1, "{on:?}");
+    cloud.wait_for_line(&["runner removed", "it has had 3 jobs, and max_job_count is 3"], 30);
+    cloud.wait("nothing is left", 30, |world| machines(world) == 0 && world.state.github.runners.is_empty());
+}
