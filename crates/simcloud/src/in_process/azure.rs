@@ -1,5 +1,7 @@
 //! Azure's port over the simulated world.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use azlin_fleet::ports::{Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
@@ -81,6 +83,31 @@ fn refused(refusal: Refusal) -> CallError {
         _ => Trouble::Unavailable,
     };
     CallError::new(trouble, refusal.message)
+}
+
+impl InProcess {
+    /// A VM's address in its network; `None` until it has one.
+    ///
+    /// # Errors
+    /// As faults say.
+    pub async fn address_of(&self, vm: &Vm) -> Result<Option<IpAddr>, CallError> {
+        let (subscription, group) = (&vm.group.subscription_id, &vm.group.name);
+        let wire = Wire {
+            side: Side::Azure,
+            method: "GET",
+            path: format!(
+                "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/networkInterfaces/{}-nic",
+                vm.name
+            ),
+            route: "/networkInterfaces/{name}".to_owned(),
+            effect: Effect::Reads,
+        };
+        self.call(wire, |world, _| {
+            let found = world.state.azure.vms.get(&key(subscription, group, &vm.name));
+            Ok(found.and_then(|vm| vm.address(false)).map(IpAddr::from))
+        })
+        .await
+    }
 }
 
 #[async_trait]
