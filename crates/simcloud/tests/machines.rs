@@ -16,9 +16,9 @@ use azlin_fleet::bootstrap::steps::{Configure, Found, Next, RUNNER_PATH, Step, W
 use azlin_fleet::ports::{Download, HostKey};
 use azlin_fleet::runner::{RunnerId, RunnerRegistration};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_simcloud::Workload;
 use azlin_simcloud::azure::Machine;
-use azlin_simcloud::real::{Hypervisor, MachineSettings};
+use azlin_simcloud::real::{Hypervisor, MachineSettings, sweep};
+use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use common::{Site, VMS, jit};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -397,4 +397,66 @@ async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
     assert_eq!((machine.nspawn, machine.leader), (None, None));
     assert!(cloud.ssh(&address, "true", "").is_err());
     cloud.end();
+}
+
+/// An `azlin-simcloud` with one machine that runs, as `/_sim/machines` tells it.
+async fn program() -> (std::process::Child, Value) {
+    use std::io::BufRead;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let workload = folder.path().join("workload.toml");
+    std::fs::write(&workload, format!("[settings]\n{SETTINGS}")).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_azlin-simcloud"))
+        .arg("--machines")
+        .arg(std::env::var_os("AZLIN_MACHINE_ROOT").expect("a root"))
+        .arg("--workload")
+        .arg(&workload)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let told: Vec<String> =
+        lines.take(3).map(|line| line.unwrap().split_once('=').unwrap().1.to_owned()).collect();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let token = http.get(&told[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
+    let token: Value = token.send().await.unwrap().json().await.unwrap();
+    let put = http.put(format!("{}{VMS}/vm", told[1])).bearer_auth(token["access_token"].as_str().unwrap());
+    assert_eq!(put.json(&common::vm_body("")).send().await.unwrap().status(), 201);
+    for _ in 0..200 {
+        let machines = http.get(format!("{}/_sim/machines", told[0])).send().await.unwrap();
+        let machines: Value = machines.json().await.unwrap();
+        if machines[0]["state"] == "running" {
+            return (child, machines[0].clone());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no machine runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_simclouds_at_once_and_nothing_is_left_of_either() {
+    let (mut one, of_one) = program().await;
+    let (mut other, of_other) = program().await;
+    assert_ne!(of_one["address"], of_other["address"]);
+    let machine = |told: &Value| Machine {
+        address: Some(told["address"].as_str().unwrap().parse().unwrap()),
+        netns: told["netns"].as_str().unwrap().to_owned(),
+        console: told["console"].as_str().unwrap().into(),
+        nspawn: None,
+        leader: None,
+    };
+    let signal = |child: &std::process::Child, signal: &str| {
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    };
+    signal(&one, "-TERM");
+    assert!(one.wait().unwrap().success());
+    nothing_is_left_of(&machine(&of_one));
+
+    signal(&other, "-KILL");
+    other.wait().unwrap();
+    let leader = of_other["leader"].to_string();
+    assert!(Path::new("/proc").join(&leader).exists(), "a machine outlives a simcloud that is killed");
+    assert!(sweep().unwrap().contains(&other.id()));
+    nothing_is_left_of(&machine(&of_other));
+    assert!(!Path::new("/proc").join(&leader).exists());
 }
