@@ -16,6 +16,8 @@ impl World {
 
     pub(crate) fn made(&mut self, uid: u64, is_made: bool) {
         let boots = !self.strikes(|what| matches!(what, What::NeverBoots));
+        let is_mute =
+            self.settings.real_machines && self.strikes(|what| matches!(what, What::NeverRegisters));
         let Some(vm) = self.vm(uid).filter(|vm| vm.state == State::Creating) else { return };
         if !is_made {
             vm.state = State::Failed;
@@ -24,6 +26,7 @@ impl World {
         vm.state = State::Succeeded;
         vm.running = Some(true);
         vm.guest.works = boots;
+        vm.guest.is_mute = is_mute;
         if boots && !self.settings.real_machines {
             let boot = draw(self.settings.boot.clone(), &mut self.chance);
             self.after(boot, Event::Booted(uid));

@@ -278,8 +278,6 @@ fn nothing_is_left_of(machine: &Machine) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_machines_become_runners_and_leave_nothing() {
     let cloud = Cloud::start("package_padding = 1000000\n", "", None).await;
-    let start = Instant::now();
-
     let host_key =
         HostKey { public: cloud.key("host.pub").trim().to_owned(), private: cloud.key("host").into() };
     cloud.create("by-ssh", &reachable(&host_key)).await;
@@ -296,12 +294,9 @@ async fn two_machines_become_runners_and_leave_nothing() {
 
     let address = cloud.address("by-ssh").await;
     cloud.until_ssh(&address).await;
-    eprintln!("ssh after {:?}", start.elapsed());
     let id = cloud.bootstrap(&address, "by-ssh", true).await.unwrap();
     cloud.until_online("by-ssh").await;
-    eprintln!("online after {:?}", start.elapsed());
     cloud.until_online(name.as_str()).await;
-    eprintln!("the other online after {:?}", start.elapsed());
     let shown = cloud.site.get(&format!("/repos/o/r/actions/runners/{id}")).await.body;
     assert_eq!((&shown["status"], &shown["ephemeral"]), (&json!("online"), &json!(true)));
 
@@ -316,7 +311,6 @@ async fn two_machines_become_runners_and_leave_nothing() {
     cloud.until_off("by-ssh").await;
     cloud.until_off(name.as_str()).await;
     assert_eq!(cloud.site.get("/repos/o/r/actions/runners").await.body["total_count"], 0);
-    eprintln!("both off after {:?}", start.elapsed());
 
     let path = format!("{VMS}/{name}/retrieveBootDiagnosticsData");
     let blobs = cloud.site.azure(Method::POST, &path, &[], None).await.body;
@@ -325,7 +319,6 @@ async fn two_machines_become_runners_and_leave_nothing() {
 
     cloud.delete("by-ssh").await;
     cloud.delete(name.as_str()).await;
-    eprintln!("both gone after {:?}", start.elapsed());
     cloud.end();
 }
 
@@ -399,22 +392,41 @@ async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
     cloud.end();
 }
 
+/// A program that runs; it is told to end when this is dropped.
+struct Running(std::process::Child);
+
+impl Running {
+    fn signal(&self, signal: &str) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|status| status.is_none()) {
+            self.signal("-TERM");
+            let _ = self.0.wait();
+        }
+    }
+}
+
 /// An `azlin-simcloud` with one machine that runs, as `/_sim/machines` tells it.
-async fn program() -> (std::process::Child, Value) {
+async fn program() -> (Running, Value) {
     use std::io::BufRead;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let workload = folder.path().join("workload.toml");
     std::fs::write(&workload, format!("[settings]\n{SETTINGS}")).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_azlin-simcloud"))
+    let child = Command::new(env!("CARGO_BIN_EXE_azlin-simcloud"))
         .arg("--machines")
         .arg(std::env::var_os("AZLIN_MACHINE_ROOT").expect("a root"))
         .arg("--workload")
         .arg(&workload)
         .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = std::io::BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        .spawn();
+    let mut child = Running(child.unwrap());
+    let lines = std::io::BufReader::new(child.0.stdout.as_mut().unwrap()).lines();
     let told: Vec<String> =
         lines.take(3).map(|line| line.unwrap().split_once('=').unwrap().1.to_owned()).collect();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -445,18 +457,15 @@ async fn two_simclouds_at_once_and_nothing_is_left_of_either() {
         nspawn: None,
         leader: None,
     };
-    let signal = |child: &std::process::Child, signal: &str| {
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-    };
-    signal(&one, "-TERM");
-    assert!(one.wait().unwrap().success());
+    one.signal("-TERM");
+    assert!(one.0.wait().unwrap().success());
     nothing_is_left_of(&machine(&of_one));
 
-    signal(&other, "-KILL");
-    other.wait().unwrap();
+    other.signal("-KILL");
+    other.0.wait().unwrap();
     let leader = of_other["leader"].to_string();
     assert!(Path::new("/proc").join(&leader).exists(), "a machine outlives a simcloud that is killed");
-    assert!(sweep().unwrap().contains(&other.id()));
+    assert!(sweep().unwrap().contains(&other.0.id()));
     nothing_is_left_of(&machine(&of_other));
     assert!(!Path::new("/proc").join(&leader).exists());
 }
