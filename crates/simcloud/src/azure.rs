@@ -68,6 +68,8 @@ pub struct Guest {
     pub is_up: bool,
     /// Whether no fault keeps the runner's program from starting, or a real machine from booting.
     pub works: bool,
+    /// Whether a fault keeps GitHub from hearing a real machine's runner.
+    pub is_mute: bool,
     /// The version of the runner's program, if it is there.
     pub program: Option<String>,
     /// The runner's id in its configuration.

@@ -8,6 +8,7 @@ mod azure;
 mod github;
 mod ssh;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct InProcess {
     world: Arc<Mutex<World>>,
     clock: Clock,
+    host_keys: Arc<AtomicU64>,
 }
 
 /// What a call does when it is carried out, for what its loss means.
@@ -48,7 +50,7 @@ struct Wire {
 impl InProcess {
     /// The world, with the time that it is given before each call.
     pub fn new(world: Arc<Mutex<World>>, clock: Clock) -> Self {
-        InProcess { world, clock }
+        InProcess { world, clock, host_keys: Arc::default() }
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

@@ -10,6 +10,7 @@ pub mod azure;
 mod calls;
 pub mod fault;
 pub mod github;
+mod guest;
 mod http;
 mod in_process;
 pub mod ledger;

@@ -16,6 +16,8 @@ impl World {
 
     pub(crate) fn made(&mut self, uid: u64, is_made: bool) {
         let boots = !self.strikes(|what| matches!(what, What::NeverBoots));
+        let is_mute =
+            self.settings.real_machines && self.strikes(|what| matches!(what, What::NeverRegisters));
         let Some(vm) = self.vm(uid).filter(|vm| vm.state == State::Creating) else { return };
         if !is_made {
             vm.state = State::Failed;
@@ -24,6 +26,7 @@ impl World {
         vm.state = State::Succeeded;
         vm.running = Some(true);
         vm.guest.works = boots;
+        vm.guest.is_mute = is_mute;
         if boots && !self.settings.real_machines {
             let boot = draw(self.settings.boot.clone(), &mut self.chance);
             self.after(boot, Event::Booted(uid));
@@ -47,10 +50,11 @@ impl World {
     }
 
     pub(crate) fn online(&mut self, uid: u64, runner: u64) {
-        let is_up = self.vm(uid).is_some_and(|vm| vm.running == Some(true) && vm.state == State::Succeeded);
+        let is_up = self.is_running_on(uid, runner);
         let Some(entry) = self.state.github.runners.get_mut(&runner).filter(|_| is_up) else { return };
         entry.online = true;
         entry.offline_since = None;
+        entry.lost = false;
         let jit = std::mem::take(&mut entry.jit);
         // A JIT configuration is good for one registration.
         self.state.github.jits.remove(&jit);
@@ -89,14 +93,17 @@ impl World {
         if entry.ephemeral {
             self.state.github.runners.remove(&runner);
             self.runner_ends(runner);
+            // What `config.sh` wrote, the runner's program removes at its end.
+            let vm = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner));
+            if let Some(vm) = vm {
+                vm.guest.runner_id = None;
+            }
         }
     }
 
     /// The runner's program on a VM ends; its unit may power the VM off.
     pub(crate) fn runner_ends(&mut self, runner: u64) {
         let Some(vm) = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner)) else { return };
-        // What `config.sh` wrote, the runner's program removes.
-        vm.guest.runner_id = None;
         vm.guest.service = vm.guest.service.map(|_| false);
         let powers_off = vm.guest.powers_off || vm.custom_data().contains("poweroff");
         let uid = vm.uid;

@@ -87,12 +87,12 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let token = world.settings.token.clone();
     let served =
         Served::on(github, azure, world, Arc::new(Timestamp::now)).map_err(|error| error.to_string())?;
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map_err(|error| error.to_string())?;
     let settings =
         |root: &PathBuf| MachineSettings { root: root.clone(), overlay: arguments.overlay.clone() };
     let machines = arguments.machines.as_ref().map(|root| served.with_machines(settings(root)));
     let machines = machines.transpose().map_err(|error| format!("no machines: {error}"))?;
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).map_err(|error| error.to_string())?;
     let mut out = std::io::stdout();
     let told = writeln!(
         out,

@@ -4,8 +4,6 @@ use std::io::Write;
 
 use flate2::{Compression, GzBuilder};
 use hyper::body::Bytes;
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use sha2::{Digest, Sha256};
 
 /// The version that the stand-in tells.
@@ -60,9 +58,7 @@ impl Package {
             add(name, is_program, text.replace("@VERSION@", RUNNER_VERSION).as_bytes())?;
         }
         if padding > 0 {
-            let mut bytes = vec![0; padding];
-            StdRng::seed_from_u64(1).fill(&mut bytes[..]);
-            add("bin/padding", false, &bytes)?;
+            add("bin/padding", false, &noise(padding))?;
         }
         let mut gzip = archive.into_inner()?;
         gzip.flush()?;
@@ -71,6 +67,20 @@ impl Package {
         let filename = format!("actions-runner-linux-x64-{RUNNER_VERSION}.tar.gz");
         Ok(Package { filename, sha256, bytes: bytes.into() })
     }
+}
+
+/// Bytes that cannot be compressed, in no time even where nothing is optimised (Marsaglia's xorshift).
+fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length + 8);
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
 }
 
 #[cfg(test)]

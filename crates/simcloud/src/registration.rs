@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::names::Scope;
+use azlin_fleet::names::{AccountName, RepoSlug, Scope};
 use jiff::Timestamp;
 use rand::RngExt;
 use serde_json::{Value, json};
@@ -59,6 +59,16 @@ pub struct Refused {
 impl Refused {
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
         Refused { status, message: message.into() }
+    }
+}
+
+/// The scope of a page: `o/r`, `o`, `enterprises/e`.
+pub(crate) fn scope_of(path: &str) -> Option<Scope> {
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["enterprises", slug] => slug.parse::<AccountName>().ok().map(Scope::Enterprise),
+        [_, _] => path.parse::<RepoSlug>().ok().map(Scope::Repo),
+        [org] => org.parse::<AccountName>().ok().map(Scope::Org),
+        _ => None,
     }
 }
 

@@ -68,6 +68,7 @@ impl World {
         let Some(name) = machine else { return Ok(None) };
         let vm = self.state.azure.vms.values_mut().find(|vm| vm.name == name);
         match vm {
+            Some(vm) if vm.guest.is_mute => Err(Refused::new(503, "Nobody hears this machine.")),
             Some(vm) if vm.running == Some(true) && vm.state != State::Deleting => {
                 vm.runner = Some(runner);
                 Ok(Some(vm.uid))

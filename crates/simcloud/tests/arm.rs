@@ -6,7 +6,7 @@ mod common;
 use azlin_simcloud::IDENTITY_HEADER;
 use common::{Site, VMS, vm_body};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const OF_SUBSCRIPTION: &str = "/subscriptions/s/providers/Microsoft.Compute/virtualMachines";
 
@@ -115,6 +115,48 @@ async fn what_azure_refuses_bears_a_code_and_a_message() {
     assert_eq!(told(&nonsense), (404, "NotFound".to_owned()));
     let method = site.azure(Method::PATCH, &format!("{VMS}/vm-1"), &[], None).await;
     assert_eq!(told(&method), (405, "MethodNotAllowed".to_owned()));
+}
+
+#[tokio::test]
+async fn a_vms_nic_and_console_are_told_beside_it() {
+    let site = Site::start().await;
+    let mut body = vm_body("#cloud-config");
+    body["properties"]["diagnosticsProfile"]["bootDiagnostics"]["enabled"] = true.into();
+    let nics = &mut body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["properties"];
+    *nics = json!({"deleteOption": "Delete", "ipConfigurations": [
+        {"name": "ip", "properties": {"publicIPAddressConfiguration": {"name": "vm-1-ip"}}},
+    ]});
+    site.azure(Method::PUT, &format!("{VMS}/vm-1"), &[], Some(body)).await;
+    put(&site, "vm-2").await;
+    let nic = async |vm: &str, more: &str| {
+        let vm = look(&site, &format!("{VMS}/{vm}")).await.body;
+        let id =
+            vm["properties"]["networkProfile"]["networkInterfaces"][0]["id"].as_str().unwrap().to_owned();
+        look(&site, &format!("{id}?api-version=1{more}")).await
+    };
+    assert_eq!(nic("vm-1", "").await.status, 404, "it has no address yet");
+    site.pass(20);
+    let ip = |answer: &common::Answer| answer.body["properties"]["ipConfigurations"][0]["properties"].clone();
+    let expand = "&$expand=ipConfigurations/publicIPAddress";
+    let (plain, full, other) = (nic("vm-1", "").await, nic("vm-1", expand).await, nic("vm-2", expand).await);
+    assert_eq!(ip(&plain)["privateIPAddress"], "10.0.0.5");
+    assert_eq!(ip(&other)["privateIPAddress"], "10.0.0.6");
+    assert_eq!(ip(&plain)["publicIPAddress"].get("properties"), None, "only where it is asked for");
+    assert_eq!(ip(&full)["publicIPAddress"]["properties"]["ipAddress"], "10.0.0.5");
+    assert_eq!(ip(&other).get("publicIPAddress"), None);
+
+    let diagnose = async |vm: &str| {
+        let path = format!("{VMS}/{vm}/retrieveBootDiagnosticsData?api-version=1");
+        site.azure(Method::POST, &path, &[], None).await
+    };
+    let refused = diagnose("vm-2").await;
+    assert_eq!((refused.status, &refused.body["error"]["code"]), (409, &"BootDiagnosticsNotEnabled".into()));
+    let blobs = diagnose("vm-1").await;
+    let url = blobs.body["serialConsoleLogBlobUri"].as_str().unwrap();
+    let (status, text) = site.text(url).await;
+    assert_eq!((status, text.contains("vm-1 login:")), (200, true), "{text}");
+    let (unsigned, _) = url.split_once('?').unwrap();
+    assert_eq!(site.text(unsigned).await.0, 403);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod common;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use azlin_fleet::bootstrap::RUNNER;
@@ -15,8 +16,9 @@ use azlin_fleet::bootstrap::steps::{Configure, Found, Next, RUNNER_PATH, Step, W
 use azlin_fleet::ports::{Download, HostKey};
 use azlin_fleet::runner::{RunnerId, RunnerRegistration};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_simcloud::Workload;
-use azlin_simcloud::real::{Hypervisor, MachineSettings};
+use azlin_simcloud::azure::Machine;
+use azlin_simcloud::real::{Hypervisor, MachineSettings, sweep};
+use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use common::{Site, VMS, jit};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -28,6 +30,7 @@ struct Cloud {
     site: Site,
     hypervisor: Hypervisor,
     keys: tempfile::TempDir,
+    gone: Mutex<Vec<Machine>>,
 }
 
 impl Cloud {
@@ -43,11 +46,21 @@ impl Cloud {
             let made = Command::new("ssh-keygen").args(arguments).arg(keys.path().join(name)).status();
             assert!(made.unwrap().success());
         }
-        Cloud { site, hypervisor, keys }
+        Cloud { site, hypervisor, keys, gone: Mutex::default() }
     }
 
     fn key(&self, name: &str) -> String {
         std::fs::read_to_string(self.keys.path().join(name)).unwrap().trim_end().to_owned() + "\n"
+    }
+
+    /// A VM that is bootstrapped over SSH, once it is reached: its address.
+    async fn reachable(&self, name: &str) -> String {
+        let key =
+            HostKey { public: self.key("host.pub").trim().to_owned(), private: self.key("host").into() };
+        self.create(name, &reachable(&key)).await;
+        let address = self.address(name).await;
+        self.until_ssh(&address).await;
+        address
     }
 
     async fn create(&self, name: &str, custom_data: &SecretString) {
@@ -205,11 +218,19 @@ impl Cloud {
 
     /// A job for the runner of this name; what is known of it at its end.
     async fn job(&self, label: &str, script: &str) -> Value {
+        let id = self.submit(label, script).await;
+        self.ended(&id, label).await
+    }
+
+    async fn submit(&self, label: &str, script: &str) -> Value {
         let run = json!({"repo": "o/r", "jobs": [{"labels": [label], "script": script}]});
-        let id = self.site.post("/_sim/runs", Some(run)).await.body["jobs"][0].clone();
+        self.site.post("/_sim/runs", Some(run)).await.body["jobs"][0].clone()
+    }
+
+    async fn ended(&self, id: &Value, label: &str) -> Value {
         for _ in 0..600 {
             let jobs = self.site.get("/_sim/jobs").await.body;
-            let job = jobs.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap().clone();
+            let job = jobs.as_array().unwrap().iter().find(|job| job["id"] == *id).unwrap().clone();
             if job["state"] == "completed" {
                 return job;
             }
@@ -219,44 +240,44 @@ impl Cloud {
     }
 
     async fn delete(&self, name: &str) {
+        let machine = self.site.served.machines().remove(name).unwrap();
         let answer = self.site.azure(Method::DELETE, &format!("{VMS}/{name}"), &[], None).await;
         assert_eq!(answer.status, 202);
         self.until(&format!("{name} gone"), |cloud| {
             cloud.site.served.world().state.azure.vms.values().all(|vm| vm.name != name)
         })
         .await;
+        nothing_is_left_of(&machine);
+        self.gone.lock().unwrap().push(machine);
     }
 
-    /// Nothing is left of this process's machines.
+    /// Nothing is left of the machines that there were.
     fn end(self) {
+        let machines = self.site.served.machines();
         drop(self.hypervisor);
-        let own = std::process::id();
-        let run = |program: &str, arguments: &[&str]| {
-            let output = Command::new(program).args(arguments).output().unwrap();
-            String::from_utf8(output.stdout).unwrap()
-        };
-        assert!(!run("ip", &["netns", "list"]).contains(&format!("azlin-{own}-")));
-        assert!(
-            !std::fs::read_to_string("/proc/mounts").unwrap().contains(&format!("/azlin-machines/{own}"))
-        );
-        assert!(!run("ps", &["-eo", "args"]).contains(&format!("--machine=azlin-{own}-")));
-        assert!(!Path::new("/run/azlin-machines").join(own.to_string()).exists());
+        machines.values().chain(self.gone.lock().unwrap().iter()).for_each(nothing_is_left_of);
     }
 }
 
-/// Links that are there now.
-fn links() -> Vec<String> {
-    let names = std::fs::read_dir("/sys/class/net").unwrap();
-    let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with("az")).collect()
+fn printed(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn nothing_is_left_of(machine: &Machine) {
+    let [_, _, number, _] = machine.address.unwrap().octets();
+    let netns = &machine.netns;
+    assert!(!Path::new("/run/netns").join(netns).exists(), "{netns}");
+    assert!(!Path::new(&format!("/sys/class/net/az{number}")).exists(), "az{number}");
+    assert!(!printed("ps", &["-eo", "args"]).contains(&format!("--machine={netns} ")), "{netns}");
+    let folder = machine.console.parent().unwrap();
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+    assert!(!mounts.contains(&format!("{}/", folder.display())) && !folder.exists(), "{mounts}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_machines_become_runners_and_leave_nothing() {
-    let before = links();
     let cloud = Cloud::start("package_padding = 1000000\n", "", None).await;
-    let start = Instant::now();
-
     let host_key =
         HostKey { public: cloud.key("host.pub").trim().to_owned(), private: cloud.key("host").into() };
     cloud.create("by-ssh", &reachable(&host_key)).await;
@@ -273,12 +294,9 @@ async fn two_machines_become_runners_and_leave_nothing() {
 
     let address = cloud.address("by-ssh").await;
     cloud.until_ssh(&address).await;
-    eprintln!("ssh after {:?}", start.elapsed());
     let id = cloud.bootstrap(&address, "by-ssh", true).await.unwrap();
     cloud.until_online("by-ssh").await;
-    eprintln!("online after {:?}", start.elapsed());
     cloud.until_online(name.as_str()).await;
-    eprintln!("the other online after {:?}", start.elapsed());
     let shown = cloud.site.get(&format!("/repos/o/r/actions/runners/{id}")).await.body;
     assert_eq!((&shown["status"], &shown["ephemeral"]), (&json!("online"), &json!(true)));
 
@@ -293,7 +311,6 @@ async fn two_machines_become_runners_and_leave_nothing() {
     cloud.until_off("by-ssh").await;
     cloud.until_off(name.as_str()).await;
     assert_eq!(cloud.site.get("/repos/o/r/actions/runners").await.body["total_count"], 0);
-    eprintln!("both off after {:?}", start.elapsed());
 
     let path = format!("{VMS}/{name}/retrieveBootDiagnosticsData");
     let blobs = cloud.site.azure(Method::POST, &path, &[], None).await.body;
@@ -302,7 +319,157 @@ async fn two_machines_become_runners_and_leave_nothing() {
 
     cloud.delete("by-ssh").await;
     cloud.delete(name.as_str()).await;
-    eprintln!("both gone after {:?}", start.elapsed());
-    assert!(links().iter().all(|link| before.contains(link)), "{:?} {before:?}", links());
     cloud.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lasting_runner_goes_on_after_a_reboot_and_can_be_stopped_and_removed() {
+    let cloud = Cloud::start("", "", None).await;
+    let address = cloud.reachable("lasting").await;
+    // A download that was cut off between its end and the check goes on like any other.
+    let Download { url, sha256, .. } = cloud.download().await;
+    let part = format!("/var/lib/azlin-runner/runner-{}.tar.gz.part", sha256.unwrap());
+    cloud.ssh(&address, &format!("sudo curl -sS --create-dirs -o {part} {url}"), "").unwrap();
+    let id = cloud.bootstrap(&address, "lasting", false).await.unwrap();
+    for _ in 0..2 {
+        let job = cloud.job("lasting", "echo $GITHUB_REPOSITORY").await;
+        assert_eq!((&job["conclusion"], &job["output"]), (&json!("success"), &json!("o/r\n")));
+    }
+    let before = cloud.site.served.machines()["lasting"].leader.unwrap();
+    let _ = cloud.ssh(&address, "sudo systemctl reboot", "");
+    cloud
+        .until("rebooted", |cloud| {
+            cloud.site.served.machines()["lasting"].leader.is_some_and(|leader| leader != before)
+        })
+        .await;
+    assert_eq!(cloud.job("lasting", "true").await["conclusion"], "success");
+    assert_eq!(cloud.bootstrap(&address, "lasting", false).await, Ok(id), "nothing is left to do");
+
+    let running = cloud.submit("lasting", "sleep 60").await;
+    cloud
+        .until("a job on the machine", |cloud| {
+            cloud.step(&address, &Step::Probe).is_ok_and(|text| text.contains("job=running"))
+        })
+        .await;
+    let runner = format!("/repos/o/r/actions/runners/{id}");
+    assert_eq!(cloud.site.delete(&runner).await.status, 422);
+    cloud.step(&address, &Step::Stop).unwrap();
+    assert_eq!(cloud.ended(&running, "lasting").await["conclusion"], "cancelled");
+    assert_eq!(cloud.site.get(&runner).await.body["status"], "offline");
+    cloud.step(&address, &Step::Start { ephemeral: false }).unwrap();
+    cloud.until_online("lasting").await;
+
+    assert_eq!(cloud.site.delete(&runner).await.status, 204);
+    cloud
+        .until("the service's end", |cloud| {
+            cloud.step(&address, &Step::Probe).is_ok_and(|text| text.contains("service=inactive"))
+        })
+        .await;
+    cloud.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
+    let overlay = tempfile::tempdir().unwrap();
+    let drop_ins = overlay.path().join("etc/systemd/system/ssh.service.d");
+    std::fs::create_dir_all(&drop_ins).unwrap();
+    std::fs::write(drop_ins.join("late.conf"), "[Service]\nExecStartPre=/bin/sleep 3\n").unwrap();
+    let faults = "[[faults]]\nwhat = 'wrong_checksum'\ntimes = 1\n\
+        [[faults]]\nwhat = 'registration_refused'\ntimes = 1\n\
+        [[faults]]\nwhat = 'truncated'\npath = '/_runner/package'\ntimes = 1\n\
+        [[faults]]\nwhat = 'dies_in_job'\ntimes = 1\n";
+    let cloud = Cloud::start("package_padding = 4000000\n", faults, Some(overlay.path().to_path_buf())).await;
+    let start = Instant::now();
+    let address = cloud.reachable("late").await;
+    assert!(start.elapsed() > Duration::from_secs(3), "{:?}", start.elapsed());
+    for says in ["wrong checksum: ", "Registration was refused"] {
+        let error = cloud.bootstrap(&address, "late", true).await.unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+    cloud.bootstrap(&address, "late", true).await.unwrap();
+    cloud.until_online("late").await;
+    let job = cloud.job("late", "sleep 60").await;
+    assert_eq!((&job["conclusion"], &job["output"]), (&json!("failure"), &Value::Null));
+    let machine = cloud.site.served.machines().remove("late").unwrap();
+    assert_eq!((machine.nspawn, machine.leader), (None, None));
+    assert!(cloud.ssh(&address, "true", "").is_err());
+    cloud.end();
+}
+
+/// A program that runs; it is told to end when this is dropped.
+struct Running(std::process::Child);
+
+impl Running {
+    fn signal(&self, signal: &str) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|status| status.is_none()) {
+            self.signal("-TERM");
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// An `azlin-simcloud` with one machine that runs, as `/_sim/machines` tells it.
+async fn program() -> (Running, Value) {
+    use std::io::BufRead;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let workload = folder.path().join("workload.toml");
+    std::fs::write(&workload, format!("[settings]\n{SETTINGS}")).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_azlin-simcloud"))
+        .arg("--machines")
+        .arg(std::env::var_os("AZLIN_MACHINE_ROOT").expect("a root"))
+        .arg("--workload")
+        .arg(&workload)
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = Running(child.unwrap());
+    let lines = std::io::BufReader::new(child.0.stdout.as_mut().unwrap()).lines();
+    let told: Vec<String> =
+        lines.take(3).map(|line| line.unwrap().split_once('=').unwrap().1.to_owned()).collect();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let token = http.get(&told[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
+    let token: Value = token.send().await.unwrap().json().await.unwrap();
+    let put = http.put(format!("{}{VMS}/vm", told[1])).bearer_auth(token["access_token"].as_str().unwrap());
+    assert_eq!(put.json(&common::vm_body("")).send().await.unwrap().status(), 201);
+    for _ in 0..200 {
+        let machines = http.get(format!("{}/_sim/machines", told[0])).send().await.unwrap();
+        let machines: Value = machines.json().await.unwrap();
+        if machines[0]["state"] == "running" {
+            return (child, machines[0].clone());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no machine runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_simclouds_at_once_and_nothing_is_left_of_either() {
+    let (mut one, of_one) = program().await;
+    let (mut other, of_other) = program().await;
+    assert_ne!(of_one["address"], of_other["address"]);
+    let machine = |told: &Value| Machine {
+        address: Some(told["address"].as_str().unwrap().parse().unwrap()),
+        netns: told["netns"].as_str().unwrap().to_owned(),
+        console: told["console"].as_str().unwrap().into(),
+        nspawn: None,
+        leader: None,
+    };
+    one.signal("-TERM");
+    assert!(one.0.wait().unwrap().success());
+    nothing_is_left_of(&machine(&of_one));
+
+    other.signal("-KILL");
+    other.0.wait().unwrap();
+    let leader = of_other["leader"].to_string();
+    assert!(Path::new("/proc").join(&leader).exists(), "a machine outlives a simcloud that is killed");
+    assert!(sweep().unwrap().contains(&other.0.id()));
+    nothing_is_left_of(&machine(&of_other));
+    assert!(!Path::new("/proc").join(&leader).exists());
 }

@@ -1,13 +1,12 @@
 //! `/_runner/`: how the stand-in for the runner's program talks to the simulated GitHub. It is a way of
 //! its own; the real one's is nobody's business but GitHub's.
 
-use azlin_fleet::names::{AccountName, RepoSlug, Scope};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask};
 use super::github_json as shape;
 use crate::github::{Conclusion, JobResult, SimJob};
-use crate::registration::{Refused, Registration};
+use crate::registration::{Refused, Registration, scope_of};
 use crate::session::JobReport;
 use crate::world::World;
 
@@ -32,21 +31,12 @@ fn invalid() -> Refused {
     Refused { status: 400, message: "The request is wrong.".to_owned() }
 }
 
-fn scope(path: &str) -> Option<Scope> {
-    match path.split('/').collect::<Vec<_>>().as_slice() {
-        ["enterprises", slug] => slug.parse::<AccountName>().ok().map(Scope::Enterprise),
-        [_, _] => path.parse::<RepoSlug>().ok().map(Scope::Repo),
-        [org] => org.parse::<AccountName>().ok().map(Scope::Org),
-        _ => None,
-    }
-}
-
 fn register(world: &mut World, ask: &Ask) -> Result<Value, Refused> {
     let body = ask.json().ok_or_else(invalid)?;
     let text = |key: &str| body[key].as_str().map(str::to_owned);
     let labels = body["labels"].as_array().into_iter().flatten();
     let asked = Registration {
-        scope: text("path").and_then(|path| scope(&path)).ok_or_else(invalid)?,
+        scope: text("path").and_then(|path| scope_of(&path)).ok_or_else(invalid)?,
         token: text("token").ok_or_else(invalid)?,
         name: text("name").ok_or_else(invalid)?,
         labels: labels.filter_map(|label| label.as_str().map(str::to_owned)).collect(),
@@ -149,20 +139,6 @@ mod tests {
             ("lines=1-", None),
         ] {
             assert_eq!(wanted(range, 100), expected, "{range}");
-        }
-    }
-
-    #[test]
-    fn a_scope_is_a_pages_path() {
-        for (path, expected) in [
-            ("o/r", Some("repo:o/r")),
-            ("o", Some("org:o")),
-            ("enterprises/e", Some("enterprise:e")),
-            ("a/b/c", None),
-            ("", None),
-        ] {
-            let scope = scope(path).map(|scope| scope.to_string());
-            assert_eq!(scope.as_deref(), expected, "{path}");
         }
     }
 }

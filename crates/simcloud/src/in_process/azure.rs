@@ -1,7 +1,5 @@
 //! Azure's port over the simulated world.
 
-use std::net::IpAddr;
-
 use async_trait::async_trait;
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
@@ -136,7 +134,9 @@ impl Azure for InProcess {
             let Some(vm) = vm else { return Err(CallError::new(Trouble::NotFound, "there is no such VM")) };
             Ok(match vm.state {
                 State::Creating => Address::Pending,
-                State::Succeeded => Address::At(IpAddr::from([10, 0, 0, 4])),
+                State::Succeeded => {
+                    vm.address(false).map_or(Address::Pending, |address| Address::At(address.into()))
+                }
                 State::Failed | State::Deleting => Address::Never("Azure could not make its VM".to_owned()),
             })
         })

@@ -1,7 +1,5 @@
 //! GitHub's port over the simulated world.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
 use azlin_fleet::names::{RepoSlug, Scope};
@@ -14,8 +12,10 @@ use secrecy::SecretString;
 
 use super::{Effect, InProcess, Wire};
 use crate::calls::{NoRunner, Removal};
-use crate::fault::Side;
+use crate::fault::{Side, What};
 use crate::github::{JobState, SimJob, SimRunner};
+use crate::guest::true_checksum;
+use crate::registration::TokenUse;
 use crate::world::World;
 
 /// A call on a scope; `rest` follows `/actions/`, and `id` stands for `{runner_id}` in it.
@@ -118,9 +118,9 @@ impl GitHub for InProcess {
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError> {
         let made = self.call(on(scope, "POST", "runners/registration-token", None), |world, _| {
             known(world, scope)?;
-            let token = SecretString::from(format!("AREG{}", world.state.github.number()));
-            let expires_at = world.now() + Duration::from_secs(3600);
-            Ok(RegistrationToken { token, expires_at, url: "https://github.example/o/r".to_owned() })
+            let (token, expires_at) = world.issue_runner_token(scope, TokenUse::Register);
+            let (token, url) = (SecretString::from(token), format!("https://github.example/{scope}"));
+            Ok(RegistrationToken { token, expires_at, url })
         });
         made.await.map_err(RunnerError::RegistrationToken)
     }
@@ -157,12 +157,14 @@ impl GitHub for InProcess {
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
         self.call(on(scope, "GET", "runners/downloads", None), |world, _| {
             known(world, scope)?;
+            let is_wrong = world.strikes(|what| matches!(what, What::WrongChecksum));
+            let sha256 = if is_wrong { "0".repeat(64) } else { true_checksum() };
             let one = |architecture: &str| Download {
                 os: "linux".to_owned(),
                 architecture: architecture.to_owned(),
                 url: "https://downloads.example/actions-runner.tar.gz".to_owned(),
                 filename: "actions-runner.tar.gz".to_owned(),
-                sha256: Some("5d".repeat(32)),
+                sha256: Some(sha256.clone()),
             };
             Ok(vec![one("x64"), one("arm64")])
         })

@@ -1,23 +1,122 @@
-//! Placeholder until the helper's.
+//! The port for SSH over simulated machines: steps take their time, fail and are cut off as faults
+//! say, and leave on a VM what the real program would leave there.
+
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use azlin_fleet::bootstrap::steps::Step;
 use azlin_fleet::ports::{HostKey, Machine, Session, Ssh, SshError, SshTrouble};
+use rand::RngExt;
 use secrecy::SecretString;
 
 use super::InProcess;
+use crate::azure::SimVm;
+use crate::fault::{What, draw};
+use crate::world::World;
+
+fn trouble(trouble: SshTrouble, vm: &str, why: impl std::fmt::Display) -> SshError {
+    SshError { trouble, message: format!("{vm}: {why}") }
+}
+
+/// Where a connection ends within a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Before,
+    Halfway,
+    After,
+}
+
+/// A connection to a simulated VM.
+struct Connection {
+    cloud: InProcess,
+    vm: String,
+    uid: u64,
+}
 
 #[async_trait]
 impl Ssh for InProcess {
-    fn public_key(&self, _private_key: Option<&Path>) -> Result<String, SshError> {
-        Ok("ssh-ed25519 AAAA".to_owned())
+    fn public_key(&self, _: Option<&Path>) -> Result<String, SshError> {
+        Ok("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAISIMULATED azlin".to_owned())
     }
 
     fn host_key(&self) -> HostKey {
-        HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from(String::new()) }
+        let number = self.host_keys.fetch_add(1, Ordering::Relaxed);
+        HostKey {
+            public: format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{number:020}"),
+            private: SecretString::from(format!("simulated private key {number}")),
+        }
     }
 
-    async fn connect(&self, _machine: &Machine) -> Result<Box<dyn Session>, SshError> {
-        Err(SshError { trouble: SshTrouble::Unreachable, message: "no machine".to_owned() })
+    async fn connect(&self, machine: &Machine) -> Result<Box<dyn Session>, SshError> {
+        let wait = {
+            let mut world = self.world();
+            let step = world.settings.step.clone();
+            draw(step, &mut world.chance) / 4
+        };
+        tokio::time::sleep(wait).await;
+        let world = self.world();
+        let found = world.state.azure.vms.values().find(|vm| vm.name == machine.vm);
+        let Some(vm) = found.filter(|vm| is_up(vm)) else {
+            return Err(trouble(SshTrouble::Unreachable, &machine.vm, "nothing answers there"));
+        };
+        if !vm.custom_data().contains(&machine.host_key) {
+            return Err(trouble(
+                SshTrouble::WrongHostKey,
+                &machine.vm,
+                "another host key than the planted one",
+            ));
+        }
+        Ok(Box::new(Connection { cloud: self.clone(), vm: vm.name.clone(), uid: vm.uid }))
     }
 }
+
+fn is_up(vm: &SimVm) -> bool {
+    vm.guest.is_up && vm.running == Some(true)
+}
+
+#[async_trait]
+impl Session for Connection {
+    async fn run(&self, step: &Step) -> Result<String, SshError> {
+        let (wait, cut) = {
+            let mut world = self.cloud.world();
+            let span = world.settings.step.clone();
+            (draw(span, &mut world.chance), cut(&mut world, step))
+        };
+        tokio::time::sleep(wait).await;
+        let mut world = self.cloud.world();
+        let lost =
+            || trouble(SshTrouble::Lost, &self.vm, format!("the connection was lost in {}", step.name()));
+        if !world.vm(self.uid).is_some_and(|vm| is_up(vm)) || cut == Some(Cut::Before) {
+            return Err(lost());
+        }
+        let fails = |what: &What| matches!(what, What::StepFails(only) if is_it(only.as_deref(), step));
+        if world.strikes(fails) {
+            return Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: a fault", step.name())));
+        }
+        let told = world.step(self.uid, step, cut == Some(Cut::Halfway));
+        match (cut, told) {
+            (Some(_), _) => Err(lost()),
+            (None, Ok(told)) => Ok(told),
+            (None, Err(why)) => {
+                Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: {why}", step.name())))
+            }
+        }
+    }
+}
+
+fn is_it(only: Option<&str>, step: &Step) -> bool {
+    only.is_none_or(|only| only == step.name())
+}
+
+fn cut(world: &mut World, step: &Step) -> Option<Cut> {
+    let is_lost = |what: &What| matches!(what, What::ConnectionLost(only) if is_it(only.as_deref(), step));
+    if !world.strikes(is_lost) {
+        return None;
+    }
+    Some([Cut::Before, Cut::Halfway, Cut::After][world.chance.random_range(0..3)])
+}
+
+#[cfg(test)]
+#[path = "ssh_tests.rs"]
+mod tests;

@@ -1,29 +1,58 @@
 //! The folder of a simcloud's machines, and what becomes of it when simcloud is killed.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
 use super::{RUN, processes, run, text};
 
+/// One hypervisor of this process at a time makes or removes its folder.
+static FOLDERS: Mutex<()> = Mutex::new(());
+
 /// A folder in memory for a hypervisor of this process.
 pub(super) fn make_folder(number: u32) -> io::Result<PathBuf> {
-    let own = Path::new(RUN).join(std::process::id().to_string());
-    fs::create_dir_all(&own)?;
-    fs::write(own.join("owner"), processes::birth(std::process::id()).unwrap_or_default())?;
-    let folder = own.join(format!("h{number}"));
+    let _alone = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = own_folder()?.join(format!("h{number}"));
     fs::create_dir(&folder)?;
     run("mount", &["-t", "tmpfs", "-o", "mode=0755", "azlin-machines", text(&folder)?])?;
     Ok(folder)
 }
 
+/// It is there with its owner or not at all, so that no sweep takes it for a dead one's.
+fn own_folder() -> io::Result<PathBuf> {
+    let pid = std::process::id();
+    let birth = processes::birth(pid).unwrap_or_default();
+    let own = Path::new(RUN).join(pid.to_string());
+    if own.exists() {
+        if fs::read_to_string(own.join("owner")).is_ok_and(|found| found == birth) {
+            return Ok(own);
+        }
+        sweep_one(pid, &own);
+    }
+    let new = Path::new(RUN).join(format!("new-{pid}"));
+    let mut made = Ok(());
+    // Whoever is the last to leave removes the folder of all.
+    for _ in 0..10 {
+        made = fs::create_dir_all(&new)
+            .and_then(|()| fs::write(new.join("owner"), &birth))
+            .and_then(|()| fs::rename(&new, &own));
+        if made.is_ok() {
+            break;
+        }
+    }
+    made.map(|()| own)
+}
+
 pub(super) fn remove_folder(folder: &Path) {
+    let _alone = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
     processes::unmount(folder);
     let _ = fs::remove_dir(folder);
+    let is_owner = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == "owner");
     if let Some(own) = folder.parent()
-        && fs::read_dir(own)
-            .is_ok_and(|mut left| left.all(|left| left.is_ok_and(|left| left.file_name() == "owner")))
+        && fs::read_dir(own).is_ok_and(|mut left| left.all(is_owner))
     {
         let _ = fs::remove_dir_all(own);
+        // Only when nothing else is in it.
         let _ = fs::remove_dir(RUN);
     }
 }

@@ -1,0 +1,157 @@
+//! What a step of the bootstrap does on a simulated machine, as the real program would do it there.
+
+use std::time::Duration;
+
+use azlin_fleet::bootstrap::steps::{Configure, Step};
+use azlin_fleet::ports::Download;
+use secrecy::ExposeSecret;
+
+use crate::azure::{Guest, State};
+use crate::fault::draw;
+use crate::github::Conclusion;
+use crate::package::RUNNER_VERSION;
+use crate::registration::{Registration, scope_of};
+use crate::world::{Event, World};
+
+/// The checksum of the runner's program where machines are simulated.
+pub(crate) fn true_checksum() -> String {
+    "5d".repeat(32)
+}
+
+impl World {
+    /// Runs a step on a VM, or the first half of it; what it printed, or why it failed.
+    pub(crate) fn step(&mut self, uid: u64, step: &Step, is_cut: bool) -> Result<String, String> {
+        let guest = self.vm(uid).map(|vm| vm.guest.clone()).ok_or("there is no such machine")?;
+        match step {
+            Step::Probe => Ok(self.probe(&guest)),
+            Step::Fetch(download) => self.fetch(uid, download, is_cut),
+            Step::Dependencies => {
+                self.change(uid, |guest| guest.has_dependencies = !is_cut);
+                Ok(String::new())
+            }
+            Step::Configure(config) => self.configure(uid, &guest, config, is_cut),
+            Step::Start { ephemeral } => {
+                self.start(uid, &guest, *ephemeral, is_cut);
+                Ok(String::new())
+            }
+            Step::Stop => {
+                self.stop(uid, &guest);
+                Ok(String::new())
+            }
+        }
+    }
+
+    fn change(&mut self, uid: u64, change: impl FnOnce(&mut Guest)) {
+        if let Some(vm) = self.vm(uid) {
+            change(&mut vm.guest);
+        }
+    }
+
+    fn probe(&self, guest: &Guest) -> String {
+        let id = |id: Option<u64>| id.map(|id| id.to_string()).unwrap_or_default();
+        let runner = guest.runner_id.and_then(|id| self.state.github.runners.get(&id));
+        let service = match guest.service {
+            None => "none",
+            Some(true) => "active",
+            Some(false) => "inactive",
+        };
+        format!(
+            "version={}\nrunner_id={}\nregistered={}\nservice={service}\njob={}\ndependencies={}\n",
+            guest.program.clone().unwrap_or_default(),
+            id(guest.runner_id),
+            id(guest.registered),
+            if runner.is_some_and(|runner| runner.job.is_some()) { "running" } else { "none" },
+            if guest.has_dependencies { "installed" } else { "unknown" },
+        )
+    }
+
+    fn fetch(&mut self, uid: u64, download: &Download, is_cut: bool) -> Result<String, String> {
+        if download.sha256.as_ref().is_some_and(|told| *told != true_checksum()) {
+            return Err("wrong checksum".to_owned());
+        }
+        let version = download.version().unwrap_or(RUNNER_VERSION).to_owned();
+        self.change(uid, |guest| guest.program = (!is_cut).then_some(version));
+        Ok(String::new())
+    }
+
+    /// Cut off halfway, the runner is registered and the machine does not know it.
+    fn configure(
+        &mut self,
+        uid: u64,
+        guest: &Guest,
+        config: &Configure,
+        is_cut: bool,
+    ) -> Result<String, String> {
+        let id = match guest.runner_id {
+            Some(id) => id,
+            None if guest.program.is_none() => return Err("config.sh: not found".to_owned()),
+            None => {
+                let path = url::Url::parse(&config.url).map_err(|error| error.to_string())?;
+                let asked = Registration {
+                    scope: scope_of(path.path().trim_matches('/')).ok_or("the URL is no runner's page")?,
+                    token: config.token.expose_secret().to_owned(),
+                    name: config.name.clone(),
+                    labels: config.labels.clone(),
+                    group: config.group.clone(),
+                    ephemeral: config.ephemeral,
+                    replace: true,
+                };
+                self.register(&asked).map_err(|refused| refused.message)?.id
+            }
+        };
+        if !is_cut {
+            self.change(uid, |guest| (guest.runner_id, guest.registered) = (Some(id), Some(id)));
+        }
+        Ok(format!("runner_id={id}\n"))
+    }
+
+    /// Cut off halfway, the service is there and does not run.
+    fn start(&mut self, uid: u64, guest: &Guest, ephemeral: bool, is_cut: bool) {
+        let runner = guest.runner_id;
+        let is_known = runner.is_some_and(|id| self.state.github.runners.contains_key(&id));
+        let runs = is_known && guest.works && !is_cut;
+        self.change(uid, |guest| {
+            guest.powers_off = ephemeral;
+            guest.service = Some(guest.service == Some(true) || runs);
+        });
+        match runner {
+            _ if is_cut || guest.service == Some(true) => {}
+            Some(runner) if runs => {
+                let delay = draw(self.settings.register.clone(), &mut self.chance);
+                self.after(delay, Event::Online(uid, runner));
+            }
+            // A runner's program that GitHub does not know ends, and its unit with it.
+            _ if ephemeral && !is_known => self.after(Duration::from_secs(2), Event::Off(uid)),
+            _ => {}
+        }
+    }
+
+    fn stop(&mut self, uid: u64, guest: &Guest) {
+        if guest.service != Some(true) {
+            return;
+        }
+        self.change(uid, |guest| guest.service = Some(false));
+        let Some(runner) = guest.runner_id else { return };
+        let job = self.state.github.runners.get(&runner).and_then(|entry| entry.job);
+        if let Some(job) = job {
+            self.ledger.jobs_killed += 1;
+            self.complete(job, Conclusion::Cancelled);
+            self.job_ends(runner);
+        }
+        if self.disconnect(Some(runner)) {
+            self.ledger.jobs_lost_to_weather += 1;
+        }
+        if guest.powers_off {
+            self.after(Duration::from_secs(2), Event::Off(uid));
+        }
+    }
+
+    /// Whether the runner's program runs on a VM: by itself, or as a service that was started.
+    pub(crate) fn is_running_on(&mut self, uid: u64, runner: u64) -> bool {
+        self.vm(uid).is_some_and(|vm| {
+            let is_up = vm.running == Some(true) && vm.state == State::Succeeded;
+            let is_by_itself = vm.guest.service.is_none() && vm.guest.runner_id.is_none();
+            is_up && (is_by_itself || vm.guest.service == Some(true) && vm.guest.runner_id == Some(runner))
+        })
+    }
+}
