@@ -136,11 +136,15 @@ impl Connection {
     }
 
     fn lost(&self, command: &Command<'_>, error: &russh::Error) -> SshError {
-        let why = self.why_ended().unwrap_or_else(|| error.to_string());
-        trouble(
-            SshTrouble::Lost,
-            format!("{} on {}: the connection ended before it did: {why}", command.name, self.vm),
-        )
+        let (name, vm) = (command.name, &self.vm);
+        let message = match (error, self.why_ended()) {
+            (russh::Error::ChannelOpenFailure(why), None) => {
+                format!("{name} on {vm}: the SSH server opens no session on this connection: {why:?}")
+            }
+            (error, None) => format!("{name} on {vm}: the connection ended before it did: {error}"),
+            (_, Some(why)) => format!("{name} on {vm}: the connection ended before it did: {why}"),
+        };
+        trouble(SshTrouble::Lost, message)
     }
 
     fn unreadable(&self, command: &Command<'_>, error: &std::io::Error) -> SshError {
@@ -200,3 +204,8 @@ fn signal_named(signal: &russh::Sig) -> String {
         known => format!("{known:?}"),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "exec_tests.rs"]
+mod tests;

@@ -26,9 +26,10 @@ impl Sshd {
         keygen(&sshd.key(), &["-t", "ed25519"]);
         let public = std::fs::read_to_string(sshd.folder().join("client.pub")).unwrap();
         sshd.authorize(&public);
+        // Not the HOME of whoever runs this: what its shell's files do is not what is tested.
         let text = format!(
             "ListenAddress {}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n\
-             PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
+             PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nSetEnv HOME={folder}\n\
              PermitRootLogin prohibit-password\nMaxStartups 100\nLogLevel VERBOSE\n\
              Subsystem sftp internal-sftp\n",
             sshd.address,
