@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -160,17 +160,31 @@ impl RealCloud {
         self.cloud.served.world().state.github.jobs.get(&id).cloned().expect("it was submitted")
     }
 
-    /// A command inside a machine.
+    /// A command inside a machine that runs.
     ///
     /// # Panics
     /// When there is no such machine.
-    pub fn inside(&self, vm: &str, script: &str) -> std::process::Output {
+    pub fn inside(&self, vm: &str, script: &str) -> Output {
         let machines = self.cloud.served.machines();
         let leader = machines.get(vm).and_then(|machine| machine.leader).expect("the machine runs");
         let target = leader.to_string();
         let mut nsenter = Command::new("nsenter");
         nsenter.args(["--target", &target, "--all", "--", "/bin/sh", "-c", script]);
         nsenter.output().expect("nsenter is installed")
+    }
+
+    /// Waits until a command succeeds inside a machine.
+    ///
+    /// # Panics
+    /// When it does not within half a minute.
+    pub fn wait_inside(&self, vm: &str, script: &str) {
+        for _ in 0..300 {
+            if self.inside(vm, script).status.success() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{script}: not within 30 s on {vm}\n{}", self.tail());
     }
 
     fn note_custom_data(&self, vm: &SimVm) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use azlin_fleet::bootstrap::console::telling;
 use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
 use azlin_fleet::config::{Fleet, Method};
 use azlin_fleet::names::Scope;
@@ -23,11 +24,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How long Azure is given to show what a VM printed.
 const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How much of it is told.
-const CONSOLE_LINES: usize = 12;
-
-/// What a provisioning operation needs beside its fleet.
-pub(crate) struct Provisioner {
+/// Makes runners and removes them.
+pub(crate) struct Lifecycle {
     outside: Outside,
     stop: CancellationToken,
     downloads: Fetched<Scope, Result<Vec<Download>, String>>,
@@ -50,9 +48,9 @@ struct Identity {
     admin_key: Option<String>,
 }
 
-impl Provisioner {
+impl Lifecycle {
     pub(crate) fn new(outside: Outside, stop: CancellationToken) -> Self {
-        Provisioner { outside, stop, downloads: Fetched::default() }
+        Lifecycle { outside, stop, downloads: Fetched::default() }
     }
 
     /// Makes a runner, as the fleet's bootstrap has it.
@@ -73,12 +71,7 @@ impl Provisioner {
             Ok(download) => download,
             Err(why) => return Outcome::Failed(why),
         };
-        let outcome = install(&self.outside, &self.stop, fleet, task, &download).await;
-        if let Outcome::Broken(_) = outcome {
-            // What GitHub offers may be what is wrong.
-            self.downloads.forget(&fleet.scope);
-        }
-        outcome
+        install(&self.outside, &self.stop, fleet, task, &download).await
     }
 
     /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
@@ -208,27 +201,33 @@ impl Provisioner {
     }
 }
 
-/// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then the VM.
-pub(crate) async fn destroy(outside: &Outside, fleet: &Fleet, destroy: &Destroy) -> Outcome {
-    match released(outside, destroy).await {
-        Err(why) => return Outcome::Failed(why),
-        Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
-        Ok(None) => {}
-    }
-    let Some((group, name)) = &destroy.vm else { return Outcome::Removed };
-    if let Some(host_key) = &destroy.stop {
-        let task = bootstrap::just_made(fleet, destroy.runner.clone(), host_key.clone(), outside.now());
-        let task = Install { vm: (group.clone(), name.clone()), ..task };
-        let stopped = timeout(STOP_LIMIT, stop_service(outside, fleet, &task)).await;
-        let why = stopped.unwrap_or_else(|_| Err("it took too long".to_owned())).err();
-        tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "service stopped before its VM goes");
-    }
-    if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
-        tell_console(outside, fleet, destroy).await;
-    }
-    match outside.azure.delete(group, name).await {
-        Ok(()) => Outcome::Removed,
-        Err(error) => Outcome::Failed(error.to_string()),
+impl Lifecycle {
+    /// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then
+    /// its VM.
+    pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
+        let outside = &self.outside;
+        match released(outside, destroy).await {
+            Err(why) => return Outcome::Failed(why),
+            Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
+            Ok(None) => {}
+        }
+        let Some((group, name)) = &destroy.vm else { return Outcome::Removed };
+        if let Some(host_key) = &destroy.stop {
+            let task = bootstrap::just_made(fleet, destroy.runner.clone(), host_key.clone(), outside.now());
+            let task = Install { vm: (group.clone(), name.clone()), ..task };
+            let stopped = timeout(STOP_LIMIT, stop_service(outside, fleet, &task)).await;
+            let why = stopped.unwrap_or_else(|_| Err("it took too long".to_owned())).err();
+            tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "service stopped before its VM goes");
+        }
+        if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
+            tell_console(outside, fleet, destroy).await;
+            // What GitHub offers may be what is wrong.
+            self.downloads.forget(&fleet.scope);
+        }
+        match outside.azure.delete(group, name).await {
+            Ok(()) => Outcome::Removed,
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
     }
 }
 
@@ -299,9 +298,7 @@ async fn entry(
 async fn tell_console(outside: &Outside, fleet: &Fleet, destroy: &Destroy) {
     let Some((group, name)) = &destroy.vm else { return };
     let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, outside.azure.console(group, name)).await else { return };
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(CONSOLE_LINES)..].join("\n");
-    if !last.is_empty() {
+    if let Some(last) = telling(&text) {
         let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.reason);
         tracing::warn!(%fleet, %runner, vm = %name, %reason, console = %last, "last lines of a VM that is removed");
     }

@@ -16,7 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::act::{Provisioner, Wanted, destroy};
+use crate::act::{Lifecycle, Wanted};
 use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::report::{self, Board, FleetReport};
@@ -26,7 +26,7 @@ use crate::state::StateDir;
 pub(crate) struct Shared {
     pub(crate) outside: Outside,
     pub(crate) observer: Observer,
-    pub(crate) provisioner: Provisioner,
+    pub(crate) lifecycle: Lifecycle,
     /// Provisioning operations at once, over all fleets.
     pub(crate) provisioning: Arc<Semaphore>,
     /// Those that one fleet may hold, so that its trouble leaves some to the others.
@@ -192,23 +192,20 @@ impl FleetLoop {
             Action::Install(_) => Operation::Install,
             Action::Destroy(_) => Operation::Destroy,
         };
-        let task =
-            match action.clone() {
-                Action::Provision { replaces, attempt, .. } => {
-                    let wanted = Wanted { name: name.clone(), replaces, attempt };
-                    self.spawn_permitted(name.clone(), async move {
-                        shared.provisioner.provision(&fleet, &wanted).await
-                    })
-                }
-                Action::Install(task) => self.spawn_permitted(name.clone(), async move {
-                    shared.provisioner.install(&fleet, &task).await
-                }),
-                Action::Destroy(task) => {
-                    let name = name.clone();
-                    self.operations
-                        .spawn(async move { (name, destroy(&shared.outside, &fleet, &task).await) })
-                }
-            };
+        let task = match action.clone() {
+            Action::Provision { replaces, attempt, .. } => {
+                let wanted = Wanted { name: name.clone(), replaces, attempt };
+                self.spawn_permitted(name.clone(), async move {
+                    shared.lifecycle.provision(&fleet, &wanted).await
+                })
+            }
+            Action::Install(task) => self
+                .spawn_permitted(name.clone(), async move { shared.lifecycle.install(&fleet, &task).await }),
+            Action::Destroy(task) => {
+                let name = name.clone();
+                self.operations.spawn(async move { (name, shared.lifecycle.destroy(&fleet, &task).await) })
+            }
+        };
         self.in_flight.insert(name, InFlight { operation, action, task: task.id() });
     }
 

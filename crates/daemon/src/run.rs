@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::act::Provisioner;
+use crate::act::Lifecycle;
 use crate::fleet_loop::{FleetLoop, Shared};
 use crate::observe::Observer;
 use crate::outside::Outside;
@@ -39,7 +39,7 @@ impl Daemon {
         let limit = config.max_concurrent_provisioning as usize;
         let shared = Arc::new(Shared {
             observer: Observer::new(outside.clone(), &fleets, config.poll_queue),
-            provisioner: Provisioner::new(outside.clone(), stop.clone()),
+            lifecycle: Lifecycle::new(outside.clone(), stop.clone()),
             provisioning: Arc::new(Semaphore::new(limit)),
             provisioning_of_one: if fleets.len() > 1 { most_of_one(limit) } else { limit },
             board: Board::default(),

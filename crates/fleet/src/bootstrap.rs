@@ -2,6 +2,7 @@
 //! with the same program, [`RUNNER`].
 
 pub mod cloud_init;
+pub mod console;
 pub mod steps;
 
 use crate::config::Fleet;

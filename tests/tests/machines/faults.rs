@@ -1,1 +1,185 @@
-//! later
+//! What goes wrong on a real machine ends in a runner that works, a clear line in the log, and no
+//! secret in it.
+
+use azlin_simcloud::World;
+use azlin_tests::binary::Daemon;
+use azlin_tests::machines::{RealCloud, plant};
+
+const TABLES: &str = "[scaling]\nmin_runners = 1\nmax_runners = 1\n[lifecycle]\nboot_timeout = \"30s\"\n";
+/// Holds the download up, so that something can happen meanwhile.
+const SLOW_DOWNLOAD: &str = "[[faults]]\nwhat = { latency = '4s' }\npath = '/_runner/package'\ntimes = 1\n";
+
+fn fleet(settings: &str, faults: &str, method: &str) -> RealCloud {
+    let cloud = RealCloud::new(settings, faults);
+    cloud.fleet("ci", method, "\"docker\"", TABLES);
+    cloud
+}
+
+fn online(world: &World) -> Option<String> {
+    world.state.github.runners.values().find(|runner| runner.online).map(|runner| runner.name.clone())
+}
+
+/// The first machine, once it runs; later ones are made without what was planted.
+fn first_machine(cloud: &RealCloud) -> String {
+    let up = |world: &World| {
+        let mut vms = world.state.azure.vms.values();
+        vms.find(|vm| vm.machine.as_ref().is_some_and(|machine| machine.leader.is_some()))
+            .map(|vm| vm.name.clone())
+    };
+    cloud.wait("a machine runs", 30, |world| up(world).is_some());
+    for entry in std::fs::read_dir(cloud.overlay.path()).expect("the overlay is there") {
+        std::fs::remove_dir_all(entry.expect("it is listed").path()).expect("it can be emptied");
+    }
+    up(&cloud.cloud.served.world()).expect("it ran a moment ago")
+}
+
+/// The first machine does not become a runner, for a reason that the log tells; another does.
+fn assert_replaced(cloud: &RealCloud, _daemon: Daemon, words: &[&str]) {
+    let first = first_machine(cloud);
+    let line = cloud.wait_for_line(words, 60);
+    assert!(line.contains(&first), "{line}");
+    cloud.wait("it is gone and another is online", 90, |world| {
+        online(world).is_some_and(|name| name != first)
+            && world.state.azure.vms.values().all(|vm| vm.name != first)
+    });
+    cloud.assert_nothing_leaked();
+}
+
+/// The first machine becomes a runner in spite of it.
+fn assert_recovers(cloud: &RealCloud, first: &str) {
+    cloud.wait("it is online", 60, |world| online(world).as_deref() == Some(first));
+    cloud.wait_for_line(&["runner installed", first], 10);
+    cloud.assert_nothing_leaked();
+}
+
+#[test]
+fn sshd_is_up_late() {
+    let cloud = fleet("", "", "ssh");
+    plant(
+        cloud.overlay.path(),
+        "etc/systemd/system/ssh.service.d/late.conf",
+        "[Service]\nExecStartPre=/bin/sleep 6\n",
+    );
+    let _daemon = cloud.daemon();
+    let first = first_machine(&cloud);
+    cloud.wait_for_line(&["VM not reached yet", &first, "refused"], 20);
+    assert_recovers(&cloud, &first);
+}
+
+/// Something happens to the first machine in the middle of its download.
+fn in_the_download(what: &str) {
+    let cloud = fleet("", SLOW_DOWNLOAD, "ssh");
+    let _daemon = cloud.daemon();
+    let first = first_machine(&cloud);
+    cloud.wait_inside(&first, "pgrep curl");
+    cloud.inside(&first, what);
+    cloud.wait_for_line(&["bootstrap begins anew", &first], 30);
+    assert_recovers(&cloud, &first);
+}
+
+#[test]
+fn sshd_is_killed_in_the_middle() {
+    in_the_download("pkill -KILL sshd");
+}
+
+#[test]
+fn the_machine_is_rebooted_in_the_middle() {
+    in_the_download("systemctl reboot --no-block");
+}
+
+#[test]
+fn a_machine_that_is_rebooted_before_it_has_begun_begins_then() {
+    let cloud = fleet("", SLOW_DOWNLOAD, "cloud-init");
+    let _daemon = cloud.daemon();
+    let first = first_machine(&cloud);
+    cloud.wait_inside(&first, "pgrep curl");
+    cloud.inside(&first, "systemctl reboot --no-block");
+    cloud.wait("it is online", 60, |world| online(world) == Some(first.clone()));
+}
+
+#[test]
+fn the_disk_is_full() {
+    let cloud = fleet("package_padding = 2000000", "", "ssh");
+    let small = "[Service]\nExecStartPre=/bin/mkdir -p /var/lib/azlin-runner\n\
+                 ExecStartPre=/bin/mount -t tmpfs -o size=64k tmpfs /var/lib/azlin-runner\n";
+    plant(cloud.overlay.path(), "etc/systemd/system/ssh.service.d/small.conf", small);
+    let daemon = cloud.daemon();
+    assert_replaced(
+        &cloud,
+        daemon,
+        &["VM does not become a runner", "fetch on ci-", "could not be downloaded"],
+    );
+}
+
+#[test]
+fn the_checksum_is_wrong() {
+    let cloud = fleet("", "[[faults]]\nwhat = 'wrong_checksum'\ntimes = 1\n", "ssh");
+    let daemon = cloud.daemon();
+    assert_replaced(
+        &cloud,
+        daemon,
+        &["VM does not become a runner", "wrong checksum", "nothing was unpacked"],
+    );
+}
+
+#[test]
+fn another_machine_answers_at_the_address() {
+    let cloud = fleet("", "", "ssh");
+    let other = "[Service]\nExecStartPre=/bin/sh -c 'rm -f /etc/ssh/ssh_host_*; ssh-keygen -A'\n";
+    plant(cloud.overlay.path(), "etc/systemd/system/ssh.service.d/other.conf", other);
+    let daemon = cloud.daemon();
+    assert_replaced(&cloud, daemon, &["VM does not become a runner", "host key", "SHA256:"]);
+}
+
+#[test]
+fn the_key_is_refused() {
+    let cloud = fleet("", "", "ssh");
+    plant(cloud.overlay.path(), "etc/ssh/sshd_config.d/none.conf", "AuthorizedKeysFile none\n");
+    let daemon = cloud.daemon();
+    assert_replaced(&cloud, daemon, &["VM does not become a runner", "azureuser", "key"]);
+}
+
+#[test]
+fn config_sh_fails() {
+    let cloud = fleet("", "[[faults]]\nwhat = 'registration_refused'\ntimes = 3\n", "ssh");
+    let daemon = cloud.daemon();
+    assert_replaced(&cloud, daemon, &["VM does not become a runner", "configure on ci-", "ended with 1"]);
+}
+
+#[test]
+fn the_machine_never_boots() {
+    let cloud = fleet("", "[[faults]]\nwhat = 'never_boots'\ntimes = 1\n", "ssh");
+    let daemon = cloud.daemon();
+    cloud.wait_for_line(&["VM does not become a runner", "it was no runner within boot_timeout (30s)"], 60);
+    cloud.wait("another is online", 60, |world| online(world).is_some());
+    drop(daemon);
+    cloud.assert_nothing_leaked();
+}
+
+#[test]
+fn what_a_machine_printed_is_told_when_it_fails_by_itself() {
+    let cloud = fleet("", "[[faults]]\nwhat = 'wrong_checksum'\ntimes = 1\n", "cloud-init");
+    let daemon = cloud.daemon();
+    assert_replaced(&cloud, daemon, &["last lines of a VM that is removed", "wrong checksum"]);
+}
+
+#[test]
+fn the_machine_dies_in_a_job() {
+    for method in ["ssh", "cloud-init"] {
+        let cloud = fleet("", "", method);
+        let _daemon = cloud.daemon();
+        let first = first_machine(&cloud);
+        let job = cloud.submit(&[("docker", "sleep 600")])[0];
+        cloud.wait("the job runs", 60, |world| world.state.github.jobs[&job].runner.is_some());
+        cloud.wait_inside(&first, "pgrep -x sleep");
+        cloud.inside(&first, "systemctl poweroff --force --force");
+        cloud.wait("it is gone and another is online", 90, |world| {
+            online(world).is_some_and(|name| name != first)
+                && world.state.azure.vms.values().all(|vm| vm.name != first)
+        });
+        cloud.wait_for_line(&["runner removed", &first], 10);
+        let killed = cloud.cloud.served.world().report().jobs_killed;
+        assert_eq!(killed, 0, "the machine lost it, not the daemon");
+        cloud.assert_nothing_leaked();
+    }
+}

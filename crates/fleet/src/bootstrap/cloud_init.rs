@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::RUNNER;
+use super::console::IDENTIFIER;
 use super::steps::{RUNNER_PATH, Step};
 use crate::ports::{Download, HostKey};
 use crate::runner::RunnerRegistration;
@@ -68,8 +69,8 @@ fn unit() -> String {
     format!(
         "[Unit]\nDescription=GitHub Actions runner\nAfter=network-online.target\nWants=network-online.target\n\n\
          [Service]\nType=exec\nUser={USER}\nExecStartPre=+{PREPARE_PATH}\nExecStart={RUNNER_PATH} serve\n\
-         ExecStopPost=+/bin/systemctl --no-block poweroff\nTimeoutStartSec=15min\nStandardOutput=journal+console\n\
-         StandardError=journal+console\n\n[Install]\nWantedBy=multi-user.target\n"
+         ExecStopPost=+/bin/systemctl --no-block poweroff\nTimeoutStartSec=15min\nSyslogIdentifier={IDENTIFIER}\n\
+         StandardOutput=journal+console\nStandardError=journal+console\n\n[Install]\nWantedBy=multi-user.target\n"
     )
 }
 

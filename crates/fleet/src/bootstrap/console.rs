@@ -1,0 +1,76 @@
+//! What a VM printed on its serial console, as far as it tells why it did not become a runner.
+
+/// What our own unit on the VM prints is marked with.
+pub(super) const IDENTIFIER: &str = "azlin-runner";
+/// How many lines are told.
+const LINES: usize = 10;
+/// How much of a line is told.
+const LINE: usize = 300;
+
+/// The lines that tell, in one line: the last ones of our own unit, or else the last ones of all
+/// that come before the machine stops. Whoever wrote them, nothing in them can pass for another line
+/// of a log.
+pub fn telling(console: &str) -> Option<String> {
+    let lines: Vec<String> = console.lines().map(plain).filter(|line| !line.is_empty()).collect();
+    let marked = format!("{IDENTIFIER}[");
+    let ours: Vec<&String> = lines.iter().filter(|line| line.contains(&marked)).collect();
+    let told = if ours.is_empty() { lines.iter().filter(|line| !is_farewell(line)).collect() } else { ours };
+    let last: Vec<&str> = told[told.len().saturating_sub(LINES)..].iter().map(|line| line.as_str()).collect();
+    (!last.is_empty()).then(|| last.join(" | "))
+}
+
+/// What systemd says while it takes a machine down.
+fn is_farewell(line: &str) -> bool {
+    ["Stopped ", "Stopping ", "Unmounted ", "Unmounting ", "Deactivated ", "Closed ", "Removed slice "]
+        .iter()
+        .any(|word| line.contains(word))
+        || line.contains(".target")
+}
+
+/// A line without escape sequences and control characters, and not too long.
+fn plain(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        if c == '\u{1b}' {
+            // "[" and what follows up to a letter.
+            let _ = rest.by_ref().find(char::is_ascii_alphabetic);
+        } else if !c.is_control() {
+            text.push(c);
+        }
+        if text.len() >= LINE {
+            break;
+        }
+    }
+    text.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_lines_come_before_those_of_a_machine_that_stops() {
+        let console = "[    1.0] Linux version 6\n[   15.9] azlin-runner[230]: wrong checksum: it is a, not b\n\
+                       [\u{1b}[0;32m  OK  \u{1b}[0m] Stopped target \u{1b}[0;1;39mpoweroff.target\u{1b}[0m.\r\n";
+        assert_eq!(
+            telling(console).as_deref(),
+            Some("[   15.9] azlin-runner[230]: wrong checksum: it is a, not b")
+        );
+    }
+
+    #[test]
+    fn where_our_unit_never_ran_the_last_lines_are_told() {
+        let console = "Linux version 6\nKernel panic - not syncing\r\n\n[\u{1b}[0;32m  OK  \u{1b}[0m] Stopped x.service\n";
+        assert_eq!(telling(console).as_deref(), Some("Linux version 6 | Kernel panic - not syncing"));
+        assert_eq!(telling("\n\n"), None);
+    }
+
+    #[test]
+    fn nothing_in_it_passes_for_another_line() {
+        let told = telling("a\u{7}\u{1b}]0;title\u{7}b\rc\u{2028}\u{85}").expect("something");
+        assert!(!told.chars().any(char::is_control), "{told:?}");
+        let long = "x".repeat(10_000);
+        assert!(telling(&long).expect("something").len() <= LINE);
+    }
+}
