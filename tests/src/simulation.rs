@@ -44,7 +44,8 @@ pub struct Outcome {
     pub broken: Vec<String>,
 }
 
-/// Two fleets on one repository; every second seed keeps one runner warm in the small one.
+/// Two fleets on one repository; every second seed keeps one runner warm in the small one, and every
+/// third bootstraps the large one over SSH.
 pub fn fleets(seed: u64) -> Vec<Fleet> {
     fleets_in(seed, "rg", "o/r")
 }
@@ -52,8 +53,9 @@ pub fn fleets(seed: u64) -> Vec<Fleet> {
 /// The same in that resource group, and with the repository spelled so.
 fn fleets_in(seed: u64, group: &str, repo: &str) -> Vec<Fleet> {
     let min = u64::from(seed.is_multiple_of(2));
+    let ssh = if seed.is_multiple_of(3) { "[bootstrap]\nmethod = \"ssh\"\n" } else { "" };
     let texts = [
-        ("large", format!("repo = \"o/r\"\nlabels = [\"docker\"]\n[scaling]\nmax_runners = 8\n{VM}")),
+        ("large", format!("repo = \"o/r\"\nlabels = [\"docker\"]\n[scaling]\nmax_runners = 8\n{ssh}{VM}")),
         (
             "small",
             format!(
@@ -110,7 +112,7 @@ fn fault(chance: &mut StdRng) -> Fault {
     let from = seconds(0..latest * 9 / 10, chance);
     let until = (from + seconds(60..3600, chance)).min(WEATHER);
     let span = |from, to| Span { from: Duration::from_secs(from), to: Duration::from_secs(to) };
-    let (what, side, method) = match chance.random_range(0..17) {
+    let (what, side, method) = match chance.random_range(0..19) {
         0 => (What::Latency(span(1, 50)), None, None),
         1 => (What::Status(502, None), Some(Side::Github), None),
         2 => (What::Status(500, None), Some(Side::Azure), None),
@@ -127,6 +129,8 @@ fn fault(chance: &mut StdRng) -> Fault {
         13 => (What::DiesInJob, None, None),
         14 => (What::Eviction, None, None),
         15 => (What::Cancelled, None, None),
+        16 => (What::StepFails(None), None, None),
+        17 => (What::ConnectionLost(None), None, None),
         _ => (What::Stale(span(5, LONGEST_LAG.as_secs())), None, Some("GET")),
     };
     Fault {

@@ -107,7 +107,7 @@ fn the_disk_is_full() {
     assert_replaced(
         &cloud,
         daemon,
-        &["VM does not become a runner", "fetch on ci-", "could not be downloaded"],
+        &["VM does not become a runner", "fetch on ci-", "could not be written to", "KiB are free"],
     );
 }
 

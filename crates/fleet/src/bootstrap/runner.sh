@@ -97,8 +97,11 @@ fetch() {
         tries=0
         until curl --fail --silent --show-error --location --connect-timeout 20 --speed-limit 1000 --speed-time 30 \
             --continue-at - --output "$archive.part" "$url"; do
+            case $? in
             # What the server refuses may be to go on with this part: it is whole, or another file's.
-            [ $? -ne 22 ] || rm -f "$archive.part"
+            22) rm -f "$archive.part" ;;
+            23) fail "the runner could not be written to $state, where $(df -Pk "$state" | awk 'NR == 2 { print $4 }') KiB are free" ;;
+            esac
             tries=$((tries + 1))
             [ "$tries" -lt 5 ] || fail "the runner could not be downloaded from $url"
             sleep 2

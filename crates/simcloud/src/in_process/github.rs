@@ -76,6 +76,15 @@ fn info(runner: &SimRunner) -> RunnerInfo {
     }
 }
 
+/// The page of a scope, as `config.sh` is told it.
+fn page(scope: &Scope) -> String {
+    match scope {
+        Scope::Repo(repo) => format!("https://github.example/{repo}"),
+        Scope::Org(org) => format!("https://github.example/{org}"),
+        Scope::Enterprise(name) => format!("https://github.example/enterprises/{name}"),
+    }
+}
+
 #[async_trait]
 impl GitHub for InProcess {
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
@@ -119,7 +128,7 @@ impl GitHub for InProcess {
         let made = self.call(on(scope, "POST", "runners/registration-token", None), |world, _| {
             known(world, scope)?;
             let (token, expires_at) = world.issue_runner_token(scope, TokenUse::Register);
-            let (token, url) = (SecretString::from(token), format!("https://github.example/{scope}"));
+            let (token, url) = (SecretString::from(token), page(scope));
             Ok(RegistrationToken { token, expires_at, url })
         });
         made.await.map_err(RunnerError::RegistrationToken)
