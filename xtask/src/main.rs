@@ -1,6 +1,7 @@
 //! Chores, each one a command: `cargo xtask help` lists them.
 
 mod bench;
+mod e2e;
 mod test;
 
 use std::process::{Command, ExitCode};
@@ -8,8 +9,9 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask <chore>
 
-  test     everything that CI runs: format, lints, tests, documentation, the demo
-  bench    measures, and prints the tables of docs/performance.md
+  test     everything that CI runs: format, lints, tests, documentation, the demo, real machines
+  e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
+  bench    measures, and prints the tables of docs/performance.md; as root, real machines too
   help     this text
 ";
 
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test::test(),
+        ["e2e"] => e2e::e2e(),
         ["bench"] => bench::bench(),
         ["help" | "--help" | "-h"] => {
             say(HELP);

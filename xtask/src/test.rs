@@ -6,8 +6,18 @@ use crate::{cargo, run};
 pub fn test() -> Result<(), String> {
     components()?;
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    run(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
     run(&mut cargo(&["test", "--workspace", "--locked"]))?;
+    crate::e2e::e2e()?;
     run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     run(&mut cargo(&["build", "--release", "--locked", "-p", "azlin"]))?;
     run(&mut cargo(&[

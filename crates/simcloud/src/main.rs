@@ -42,6 +42,9 @@ struct Arguments {
     /// Files that each real machine gets before it boots, as they are at that time.
     #[arg(long, value_name = "DIR", requires = "machines")]
     overlay: Option<PathBuf>,
+    /// Removes what the machines of simclouds that were killed have left, and ends.
+    #[arg(long, exclusive = true)]
+    sweep: bool,
     /// Where the report goes, instead of standard output.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -62,6 +65,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), String> {
+    if arguments.sweep {
+        return azlin_simcloud::real::sweep().map(drop).map_err(|error| error.to_string());
+    }
     if !arguments.listen.ip().is_loopback() {
         return Err(format!(
             "{} is not on loopback, and a simulation belongs nowhere else",

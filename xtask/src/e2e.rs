@@ -1,0 +1,113 @@
+//! Tests with real parts: OpenSSH, systemd, cloud-init, on machines that systemd-nspawn boots from a
+//! root of Debian which is made once. As root, on a system with apt.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{cargo, run, say};
+
+/// Where roots are kept from one run to the next.
+const CACHE: &str = "/var/cache/azlin";
+/// What the machines run. Another list makes another root.
+const SUITE: &str = "bookworm";
+const IN_THE_ROOT: &str = "systemd,systemd-sysv,dbus,openssh-server,sudo,cloud-init,python3,iproute2,curl,\
+    ca-certificates,procps,netbase";
+/// Programs that are needed here, and the packages that bring them.
+const NEEDED: [(&str, &str); 8] = [
+    ("systemd-nspawn", "systemd-container"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("curl", "curl"),
+];
+
+/// Installs what is missing and runs every test with real parts.
+pub fn e2e() -> Result<(), String> {
+    let root = prepare()?;
+    // As the other tests are built, so that nothing is built twice.
+    let features = "azlin-ssh/openssh azlin-simcloud/machines azlin-tests/machines";
+    let arguments = [
+        "test",
+        "--workspace",
+        "--locked",
+        "--features",
+        features,
+        "--test",
+        "openssh",
+        "--test",
+        "machines",
+    ];
+    let done = run(with(&root, &mut cargo(&arguments)));
+    done.and(sweep())
+}
+
+/// Installs what machines need, and removes what an earlier run left; the root that they boot.
+pub fn prepare() -> Result<PathBuf, String> {
+    let id = Command::new("id").arg("-u").output().map_err(|error| format!("id: {error}"))?;
+    if id.stdout.trim_ascii() != b"0" {
+        return Err("real machines need root: run it as root, or only what needs nothing but Rust: cargo test --workspace"
+            .to_owned());
+    }
+    install()?;
+    let root = root()?;
+    sweep()?;
+    Ok(root)
+}
+
+/// A command that finds the root.
+pub fn with<'c>(root: &Path, command: &'c mut Command) -> &'c mut Command {
+    // Two at a time: a machine boots on one core.
+    command.env("AZLIN_MACHINE_ROOT", root).env("RUST_TEST_THREADS", "2")
+}
+
+/// Removes what machines left whose simulated cloud was killed.
+pub fn sweep() -> Result<(), String> {
+    run(&mut cargo(&["run", "--quiet", "--locked", "-p", "azlin-simcloud", "--", "--sweep"]))
+}
+
+fn install() -> Result<(), String> {
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let is_there = |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).exists());
+    let missing = NEEDED.iter().filter(|(program, _)| !is_there(program));
+    let mut packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    packages.dedup();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    say(&format!("installing {}\n", packages.join(" ")));
+    if packages.contains(&"openssh-server") && Path::new("/run/systemd/system").exists() {
+        // The tests start one of their own; this machine is not to listen because of them.
+        run(Command::new("systemctl").args(["mask", "ssh.service", "ssh.socket"]))?;
+    }
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
+        apt
+    };
+    run(apt().arg("update"))?;
+    run(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))
+}
+
+/// The root, made unless it is there.
+fn root() -> Result<PathBuf, String> {
+    let recipe = format!("{SUITE} {IN_THE_ROOT}");
+    let hash = recipe.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
+    let root = Path::new(CACHE).join(format!("root-{hash:08x}"));
+    if root.join("sbin/init").exists() {
+        return Ok(root);
+    }
+    let text = |error: std::io::Error| format!("{CACHE}: {error}");
+    std::fs::create_dir_all(CACHE).map_err(text)?;
+    let unfinished = Path::new(CACHE).join(format!("new-{}", std::process::id()));
+    let mut mmdebstrap = Command::new("mmdebstrap");
+    mmdebstrap.args(["--quiet", "--variant=minbase"]).arg(format!("--include={IN_THE_ROOT}"));
+    let made = run(mmdebstrap.arg(SUITE).arg(&unfinished));
+    let made = made.and_then(|()| std::fs::rename(&unfinished, &root).map_err(text));
+    if made.is_err() {
+        let _ = std::fs::remove_dir_all(&unfinished);
+    }
+    made.map(|()| root)
+}
