@@ -1,9 +1,21 @@
 //! Benchmarks: commands that print tables, never timed tests.
 
-use crate::{cargo, run};
+use crate::{cargo, e2e, run, say};
 
-/// Measures everything.
+/// Measures everything; what needs real machines only where they can be had.
 pub fn bench() -> Result<(), String> {
     run(&mut cargo(&["build", "--release", "--locked", "-p", "azlin"]))?;
-    run(&mut cargo(&["bench", "--locked", "-p", "azlin-tests"]))
+    run(&mut cargo(&["bench", "--locked", "-p", "azlin-tests"]))?;
+    match e2e::prepare() {
+        Ok(root) => {
+            run(&mut cargo(&["bench", "--locked", "-p", "azlin-ssh", "--features", "openssh"]))?;
+            let machines =
+                ["bench", "--locked", "-p", "azlin-tests", "--features", "machines", "--bench", "machines"];
+            run(e2e::with(&root, &mut cargo(&machines))).and(e2e::sweep())
+        }
+        Err(why) => {
+            say(&format!("left out: {why}\n"));
+            Ok(())
+        }
+    }
 }
