@@ -274,6 +274,8 @@ impl Remembered {
         match entry.status {
             RunnerStatus::Online => {
                 self.offline_since = None;
+                // It became one in spite of it.
+                self.failed = None;
                 !std::mem::replace(&mut self.was_online, true)
             }
             RunnerStatus::Offline => {

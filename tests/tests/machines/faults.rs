@@ -123,12 +123,40 @@ fn the_checksum_is_wrong() {
 }
 
 #[test]
-fn another_machine_answers_at_the_address() {
+fn another_machine_takes_the_address() {
     let cloud = fleet("", "", "ssh");
-    let other = "[Service]\nExecStartPre=/bin/sh -c 'rm -f /etc/ssh/ssh_host_*; ssh-keygen -A'\n";
-    plant(cloud.overlay.path(), "etc/systemd/system/ssh.service.d/other.conf", other);
+    let late = "[Service]\nExecStartPre=/bin/sleep 10\n";
+    plant(cloud.overlay.path(), "etc/systemd/system/ssh.service.d/late.conf", late);
     let daemon = cloud.daemon();
-    assert_replaced(&cloud, daemon, &["VM does not become a runner", "host key", "SHA256:"]);
+    let first = first_machine(&cloud);
+    cloud.wait_for_line(&["VM not reached yet", &first, "refused"], 20);
+    // A second one of another fleet, with an sshd of its own.
+    drop(daemon);
+    cloud.fleet("other", "ssh", "\"other\"", TABLES);
+    let daemon = cloud.daemon();
+    let other = |name: &&String| name.starts_with("other-");
+    cloud.wait_for_line(&["runner installed", "other-"], 60);
+    let machines = cloud.cloud.served.machines();
+    let second = machines.keys().find(other).expect("it was installed");
+    let address = machines[&first].address.expect("it was reached for").to_string();
+    let taker = &machines[second];
+    let ip = |arguments: &[&str]| {
+        let done = std::process::Command::new("ip").args(arguments).status();
+        assert!(done.expect("ip is installed").success(), "ip {arguments:?}");
+    };
+    ip(&["-n", &machines[&first].netns, "link", "set", "eth0", "down"]);
+    ip(&["-n", &taker.netns, "address", "add", &format!("{address}/32"), "dev", "eth0"]);
+    let via = taker.address.expect("it was reached").to_string();
+    ip(&["route", "replace", &format!("{address}/32"), "via", &via]);
+    let line = cloud.wait_for_line(&["VM does not become a runner", "is not the machine that was made"], 60);
+    assert!(line.contains(&first) && line.contains("SHA256:"), "{line}");
+    cloud.wait("it is replaced", 90, |world| {
+        let vms = || world.state.azure.vms.values().map(|vm| &vm.name);
+        vms().all(|name| *name != first)
+            && world.state.github.runners.values().filter(|runner| runner.online).count() == 2
+    });
+    drop(daemon);
+    cloud.assert_nothing_leaked();
 }
 
 #[test]
