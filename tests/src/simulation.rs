@@ -45,7 +45,7 @@ pub struct Outcome {
 }
 
 /// Two fleets on one repository; every second seed keeps one runner warm in the small one, and every
-/// third bootstraps the large one over SSH.
+/// third bootstraps the large one over SSH, every sixth for three jobs each.
 pub fn fleets(seed: u64) -> Vec<Fleet> {
     fleets_in(seed, "rg", "o/r")
 }
@@ -53,7 +53,11 @@ pub fn fleets(seed: u64) -> Vec<Fleet> {
 /// The same in that resource group, and with the repository spelled so.
 fn fleets_in(seed: u64, group: &str, repo: &str) -> Vec<Fleet> {
     let min = u64::from(seed.is_multiple_of(2));
-    let ssh = if seed.is_multiple_of(3) { "[bootstrap]\nmethod = \"ssh\"\n" } else { "" };
+    let ssh = match (seed.is_multiple_of(3), seed.is_multiple_of(6)) {
+        (_, true) => "[bootstrap]\nmethod = \"ssh\"\n[lifecycle]\nmax_job_count = 3\n",
+        (true, false) => "[bootstrap]\nmethod = \"ssh\"\n",
+        (false, false) => "",
+    };
     let texts = [
         ("large", format!("repo = \"o/r\"\nlabels = [\"docker\"]\n[scaling]\nmax_runners = 8\n{ssh}{VM}")),
         (

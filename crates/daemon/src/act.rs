@@ -8,7 +8,7 @@ use azlin_fleet::config::{Fleet, Method};
 use azlin_fleet::names::Scope;
 use azlin_fleet::plan::{Deregister, Destroy, Install, Outcome};
 use azlin_fleet::ports::{CallError, Download, RunnerError, Trouble};
-use azlin_fleet::runner::{Deregistration, DrainReason, RunnerConfig, RunnerId};
+use azlin_fleet::runner::{Deregistration, DrainReason, RunnerConfig, RunnerId, RunnerInfo};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{VmSpec, VmTags};
 use secrecy::SecretString;
@@ -260,11 +260,8 @@ async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'stati
             Ok(None) | Err(_) => Ok(None),
         },
         Deregister::Elsewhere(id) => {
-            let id = match id {
-                Some(id) => Some(id),
-                None => entry(outside, scope, runner, None).await.map_err(|error| error.to_string())?,
-            };
-            if let Some(id) = id {
+            let found = entry(outside, scope, runner, id).await.map_err(|error| error.to_string())?;
+            if let Some(id) = found {
                 match outside.github.deregister(scope, id).await.map_err(failed)? {
                     Deregistration::Removed => return Ok(None),
                     Deregistration::Busy => return Ok(Some(BUSY)),
@@ -274,7 +271,7 @@ async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'stati
             }
             let list = outside.github.runners(scope).await.map_err(|error| error.to_string())?;
             let is_it = |name: &str| name.eq_ignore_ascii_case(runner.as_str());
-            let is_listed = list.iter().any(|entry| Some(entry.runner_id) == id || is_it(&entry.runner_name));
+            let is_listed = list.iter().any(|entry| is_it(&entry.runner_name));
             Ok(is_listed.then_some(LAGS))
         }
     }
@@ -291,7 +288,12 @@ async fn entry(
         Some(id) => outside.github.runner(scope, id).await?,
         None => outside.github.runner_named(scope, runner).await?,
     };
-    Ok(found.map(|entry| entry.runner_id))
+    let is_it = |entry: &RunnerInfo| entry.runner_name.eq_ignore_ascii_case(runner.as_str());
+    match found {
+        // A number that is another runner's was told by somebody who may lie.
+        Some(other) if !is_it(&other) => Box::pin(entry(outside, scope, runner, None)).await,
+        found => Ok(found.map(|entry| entry.runner_id)),
+    }
 }
 
 /// Says what a VM that goes for its trouble printed last: it is lost with the VM.

@@ -6,10 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::labels;
-use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Step, Wanted, next};
+use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Step, Wanted, next, runner_id};
 use azlin_fleet::config::Fleet;
 use azlin_fleet::plan::{Install, Outcome};
 use azlin_fleet::ports::{Address, Download, Machine, Session, SshError, SshTrouble, Trouble};
+use azlin_fleet::runner::RunnerId;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,7 @@ pub(crate) async fn install(
     };
     ended.unwrap_or_else(|_| {
         let limit = humantime::format_duration(fleet.lifecycle.boot_timeout);
-        Outcome::Broken(format!("it was no runner within boot_timeout ({limit}): {}", work.last))
+        work.broken(format!("it was no runner within boot_timeout ({limit}): {}", work.last))
     })
 }
 
@@ -84,6 +85,8 @@ struct Work<'a> {
     /// What kept it from going on last.
     last: String,
     took: Vec<(&'static str, Duration)>,
+    /// GitHub's number of the runner, once the machine has told it.
+    runner_id: Option<RunnerId>,
 }
 
 /// Why the steps did not lead to their end.
@@ -105,12 +108,25 @@ impl From<SshError> for Halt {
 impl<'a> Work<'a> {
     fn new(outside: &'a Outside, fleet: &'a Fleet, task: &'a Install, download: &'a Download) -> Self {
         let last = "it has no address yet".to_owned();
-        Work { outside, fleet, task, download, began: Instant::now(), last, took: Vec::new() }
+        Work {
+            outside,
+            fleet,
+            task,
+            download,
+            began: Instant::now(),
+            last,
+            took: Vec::new(),
+            runner_id: None,
+        }
     }
 
     fn time_left(&self) -> Duration {
         let age = Duration::try_from(self.outside.now().duration_since(self.task.created_at));
         self.fleet.lifecycle.boot_timeout.saturating_sub(age.unwrap_or_default())
+    }
+
+    fn broken(&self, why: String) -> Outcome {
+        Outcome::Broken { why, runner_id: self.runner_id }
     }
 
     async fn run(&mut self) -> Outcome {
@@ -127,7 +143,7 @@ impl<'a> Work<'a> {
                 Halt::With(outcome) => return outcome,
                 Halt::Machine(error) => match error.trouble {
                     SshTrouble::WrongHostKey | SshTrouble::NoKey | SshTrouble::KeyRefused => {
-                        return Outcome::Broken(error.message);
+                        return self.broken(error.message);
                     }
                     SshTrouble::StepFailed => (error.message, true),
                     SshTrouble::Lost | SshTrouble::Unreachable => (error.message, false),
@@ -137,7 +153,7 @@ impl<'a> Work<'a> {
             debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "bootstrap begins anew");
             failed += u32::from(counts);
             if failed == STEP_TRIES {
-                return Outcome::Broken(why);
+                return self.broken(why);
             }
             self.last = why;
             sleep(STEP_PAUSE).await;
@@ -184,12 +200,12 @@ impl<'a> Work<'a> {
             match self.outside.azure.address(group, vm, self.fleet.vm.public_ip).await {
                 Ok(Address::At(address)) => return Ok(address),
                 Ok(Address::Pending) => {}
-                Ok(Address::Never(why)) => return Err(Halt::With(Outcome::Broken(why))),
+                Ok(Address::Never(why)) => return Err(Halt::With(self.broken(why))),
                 Err(error) => {
                     if error.trouble == Trouble::NotFound {
                         let since = missing_since.get_or_insert_with(Instant::now);
                         if since.elapsed() >= self.patience() {
-                            return Err(Halt::With(Outcome::Broken(format!("its VM is gone: {error}"))));
+                            return Err(Halt::With(self.broken(format!("its VM is gone: {error}"))));
                         }
                     }
                     self.waits_for(error.message);
@@ -213,10 +229,11 @@ impl<'a> Work<'a> {
     /// One step after the other, as far as they lead.
     async fn steps(&mut self, session: &dyn Session) -> Result<Outcome, Halt> {
         let dependencies = self.fleet.bootstrap.install_dependencies;
-        let wanted = Wanted { download: self.download, dependencies };
+        let wanted = Wanted { name: self.task.runner.as_str(), download: self.download, dependencies };
         let printed = session.run(&Step::Probe).await?;
         let mut found = Found::parse(&printed).map_err(Halt::Elsewhere)?;
         loop {
+            self.runner_id = runner_id(&found, &wanted).or(self.runner_id);
             let step = match next(&found, &wanted) {
                 Next::Done(runner_id) => {
                     return Ok(Outcome::Installed { runner_id, took: self.took_in_words() });
@@ -237,7 +254,18 @@ impl<'a> Work<'a> {
     /// With a token that is fresh, and dropped once it is used.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.outside.github.registration_token(&self.fleet.scope).await;
-        let token = token.map_err(|error| Halt::Elsewhere(error.to_string()))?;
+        let token = token.map_err(|error| match error.call().trouble {
+            // A person must act: the VM waits for it as long as it may.
+            Trouble::NotPermitted | Trouble::NotFound | Trouble::Invalid => {
+                Halt::With(Outcome::Failed(error.to_string()))
+            }
+            Trouble::NameTaken
+            | Trouble::Throttled(_)
+            | Trouble::NoCapacity
+            | Trouble::NoQuota
+            | Trouble::Unavailable
+            | Trouble::OutcomeUnknown => Halt::Elsewhere(error.to_string()),
+        })?;
         Ok(Configure {
             url: token.url,
             name: self.task.runner.to_string(),

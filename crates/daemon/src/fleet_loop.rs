@@ -255,7 +255,7 @@ impl FleetLoop {
         self.memory.record(&name, &action, &outcome, self.shared.outside.now());
         self.save();
         let complaint = match &outcome {
-            Outcome::Failed(why) | Outcome::Unclear(why) | Outcome::Broken(why) => Some(why.clone()),
+            Outcome::Failed(why) | Outcome::Unclear(why) | Outcome::Broken { why, .. } => Some(why.clone()),
             Outcome::Started
             | Outcome::Installed { .. }
             | Outcome::Ended(_)

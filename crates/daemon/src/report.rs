@@ -122,7 +122,7 @@ pub(crate) fn ended(
         Outcome::Ended(runner_id) => {
             debug!(%fleet, %runner, vm = %runner, action = word, %runner_id, tick, "its VM was a runner, and is none any more");
         }
-        Outcome::Broken(error) => {
+        Outcome::Broken { why: error, .. } => {
             warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "VM does not become a runner");
         }
         Outcome::Started => {

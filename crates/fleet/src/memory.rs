@@ -52,9 +52,11 @@ pub struct Remembered {
     pub vm_seen: bool,
     /// Its entry was in a list.
     pub entry_seen: bool,
+    /// Since when its VM is seen without an entry, and nobody has been at work on it.
+    pub unregistered_since: Option<Timestamp>,
     /// It was online.
     pub was_online: bool,
-    /// Its id at GitHub, where it was registered from its VM.
+    /// Its id at GitHub.
     pub runner_id: Option<RunnerId>,
     /// When it was made a runner over SSH.
     pub installed: Option<Timestamp>,
@@ -149,7 +151,13 @@ impl Memory {
         self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
         for name in vms.keys() {
-            self.of(name).vm_seen = true;
+            let remembered = self.of(name);
+            remembered.vm_seen = true;
+            if entries.contains_key(name) || seen.in_flight.contains_key(name) {
+                remembered.unregistered_since = None;
+            } else {
+                remembered.unregistered_since.get_or_insert(now);
+            }
         }
         for (name, entry) in entries {
             let job = seen.working.get(name.as_str()).copied();
@@ -185,7 +193,13 @@ impl Memory {
     /// or everything that waits would wait for as long as the clock was wrong.
     fn forget_the_future(&mut self, now: Timestamp) {
         let times = self.runners.values_mut().flat_map(|known| {
-            [&mut known.asked_for, &mut known.offline_since, &mut known.removal_asked, &mut known.installed]
+            [
+                &mut known.asked_for,
+                &mut known.offline_since,
+                &mut known.removal_asked,
+                &mut known.installed,
+                &mut known.unregistered_since,
+            ]
         });
         for time in times.chain([&mut self.last_scaling, &mut self.failures.last]) {
             *time = time.map(|at| at.min(now));
@@ -211,8 +225,10 @@ impl Memory {
                 remembered.runner_id = Some(*runner_id);
                 remembered.installed = Some(now);
             }
-            (Action::Provision { .. } | Action::Install(_), Outcome::Broken(why)) => {
-                self.of(name).failed = Some(why.clone());
+            (Action::Provision { .. } | Action::Install(_), Outcome::Broken { why, runner_id }) => {
+                let remembered = self.of(name);
+                remembered.failed = Some(why.clone());
+                remembered.runner_id = runner_id.or(remembered.runner_id);
             }
             (Action::Provision { .. } | Action::Install(_), Outcome::Ended(runner_id)) => {
                 let remembered = self.of(name);
@@ -223,6 +239,9 @@ impl Memory {
                 self.runners.remove(name);
             }
             (Action::Destroy(destroy), Outcome::Removed) => {
+                if destroy.why == DrainReason::Finished {
+                    self.failures = Failures::default();
+                }
                 let remembered = self.of(name);
                 remembered.removal_asked = Some(now);
                 let failed_to_start = match &destroy.why {
@@ -252,7 +271,7 @@ impl Memory {
                 Outcome::Started
                 | Outcome::Installed { .. }
                 | Outcome::Ended(_)
-                | Outcome::Broken(_)
+                | Outcome::Broken { .. }
                 | Outcome::Unclear(_)
                 | Outcome::LeftAlone(_)
                 | Outcome::Failed(_),
@@ -270,6 +289,7 @@ impl Remembered {
     /// Whether it is online for the first time.
     fn see(&mut self, entry: &RunnerInfo, job: Option<JobId>, now: Timestamp) -> bool {
         self.entry_seen = true;
+        self.runner_id = Some(entry.runner_id);
         self.jobs.see(entry.busy, job);
         match entry.status {
             RunnerStatus::Online => {

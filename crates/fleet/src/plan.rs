@@ -123,7 +123,12 @@ pub enum Outcome {
     /// The VM was a runner, and is none any more.
     Ended(RunnerId),
     /// The VM is there, and cannot be made a runner.
-    Broken(String),
+    Broken {
+        /// Why.
+        why: String,
+        /// GitHub's number of it, where it was registered all the same.
+        runner_id: Option<RunnerId>,
+    },
     /// Whether Azure makes the VM is not known; the next lists tell.
     Unclear(String),
     /// Removed at GitHub, and Azure removes the VM.
@@ -142,15 +147,16 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
         (Err(why), _) | (_, Err(why)) => return hold(demand, why),
     };
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
-    let runners = roster(fleet, &world, memory, now);
-    let rotation = Rotation::of(fleet, &runners, &seen.in_flight, memory, now);
+    let found = roster(fleet, &world, memory, now);
+    let rotation = Rotation::of(fleet, &found, &seen.in_flight, memory, now);
     let attempt = memory.failures.count;
+    let actions = Vec::new();
     let mut draft =
-        Draft { fleet, seen, runners: &runners, rotation: &rotation, attempt, actions: Vec::new() };
+        Draft { fleet, seen, memory, now, runners: &found, rotation: &rotation, attempt, actions };
 
-    draft.remove_what_drains(memory, now);
+    draft.remove_what_drains();
     draft.finish_rotations();
-    let mut decision = draft.decide(&demand, memory, now);
+    let mut decision = draft.decide(&demand);
     let wait = memory.failures.wait_left(now);
     let before = draft.actions.len();
     match decision.action {
@@ -160,19 +166,19 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
         ScalingAction::ScaleUp | ScalingAction::Maintain => {}
     }
     let scales = decision.action != ScalingAction::Maintain && draft.actions.len() > before;
-    draft.install(memory);
+    draft.install();
     if let Some(left) = wait {
         let failures = &memory.failures;
         let (count, why, left) = (failures.count, &failures.why, in_words(left));
         decision.reason +=
             &format!("; starting none for another {left}, since starts failed ({count} in a row): {why}");
     }
-    let left_alone = draft.left_alone(now);
+    let left_alone = draft.left_alone();
     for said in demand.missing.iter().chain(&demand.notes).chain(&left_alone) {
         decision.reason += &format!("; {said}");
     }
     let actions = draft.actions;
-    Plan { decision, demand, actions, runners, scales, left_alone }
+    Plan { decision, demand, actions, runners: found, scales, left_alone }
 }
 
 /// The plan when a list could not be read: nothing, since half a view kills jobs.
@@ -191,6 +197,8 @@ fn hold(demand: Demand, why: &str) -> Plan {
 struct Draft<'a> {
     fleet: &'a Fleet,
     seen: &'a Snapshot,
+    memory: &'a Memory,
+    now: Timestamp,
     runners: &'a [EphemeralRunner],
     rotation: &'a Rotation<'a>,
     attempt: u32,
@@ -199,10 +207,10 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Runners that cannot take a job any more go whatever the numbers are.
-    fn remove_what_drains(&mut self, memory: &Memory, now: Timestamp) {
+    fn remove_what_drains(&mut self) {
         for runner in self.runners {
             if let Phase::Draining { why } = &runner.status
-                && may_be_removed(self.fleet, runner, memory, now)
+                && may_be_removed(self.fleet, runner, self.memory, self.now)
             {
                 self.destroy(runner, why.clone());
             }
@@ -217,7 +225,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn decide(&self, demand: &Demand, memory: &Memory, now: Timestamp) -> ScalingDecision {
+    fn decide(&self, demand: &Demand) -> ScalingDecision {
+        let (memory, now) = (self.memory, self.now);
         let available = self.candidates().count();
         let busy = self.runners.iter().filter(|runner| runner.is_busy()).count();
         let load = Load {
@@ -274,6 +283,7 @@ impl<'a> Draft<'a> {
         let is_settled = |runner: &&EphemeralRunner| {
             let has_identity = |vm: &Vm| runner.runner_id.is_some() || vm.tags.host_key.is_some();
             runner.vm.as_deref().is_some_and(has_identity)
+                && may_be_removed(self.fleet, runner, self.memory, self.now)
                 && !self.seen.in_flight.contains_key(&runner.runner_name)
         };
         let settled: Vec<&EphemeralRunner> =
@@ -284,12 +294,12 @@ impl<'a> Draft<'a> {
     }
 
     /// VMs that nobody has made a runner yet: whoever began it was stopped, or never began.
-    fn install(&mut self, memory: &Memory) {
+    fn install(&mut self) {
         for runner in self.runners {
             let (Phase::Provisioning { .. }, Some(vm)) = (&runner.status, &runner.vm) else { continue };
             let Some(host_key) = &vm.tags.host_key else { continue };
             let name = &runner.runner_name;
-            let is_installed = memory.runners.get(name).is_some_and(|known| known.installed.is_some());
+            let is_installed = self.memory.runners.get(name).is_some_and(|known| known.installed.is_some());
             if is_installed || vm.is_dead() || self.seen.in_flight.contains_key(name) || self.is_removed(name)
             {
                 continue;
@@ -332,11 +342,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Runners that may only be looked at by a person: what is said of the first, and how many more.
-    fn left_alone(&self, now: Timestamp) -> Option<String> {
+    fn left_alone(&self) -> Option<String> {
         let lag = list_lag(self.fleet);
         let mut out_of_sight = self.runners.iter().filter_map(|runner| match &runner.status {
             Phase::Draining { why: DrainReason::OutOfSight(why) } => Some(why.clone()),
-            Phase::Registered { .. } if runner.vm.is_none() && elapsed(runner.created_at, now) > lag => {
+            Phase::Registered { .. } if runner.vm.is_none() && elapsed(runner.created_at, self.now) > lag => {
                 let (name, group) = (&runner.runner_name, &self.fleet.vm.group);
                 Some(format!(
                     "{name} is online and its VM is not in {group}: it is left alone; if its VM is elsewhere, delete it \

@@ -65,6 +65,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
                 scene = scene.entry(number, age, entry).remember(number, age, |known| {
                     known.was_online = online;
                     known.entry_seen = seen;
+                    known.unregistered_since = asked.then(|| at(NOW - age));
                     known.failed = (online && seen && !asked).then(|| "config.sh failed".to_owned());
                     known.removal_asked = removed.then(|| at(NOW - 60));
                     known.asked_for = asked.then(|| at(NOW - age));
@@ -144,6 +145,12 @@ proptest! {
             prop_assert!(!destroy.reason.is_empty());
             prop_assert!(!scene.seen.in_flight.contains_key(&destroy.runner));
             prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed(&destroy.runner));
+            let could_register = vm.is_some_and(|vm| vm.tags.host_key.is_some() && !vm.is_dead());
+            if could_register && matches!(destroy.first, Deregister::ConfirmGone(None) | Deregister::Elsewhere(None)) {
+                let known = scene.memory.runners.get(&destroy.runner).and_then(|known| known.unregistered_since);
+                let is_old = known.is_some_and(|since| at(NOW).duration_since(since).as_secs() >= 30);
+                prop_assert!(is_old, "{name} may have been registered a moment ago");
+            }
             let needs_no_word = |vm: &Vm| vm.is_dead() && vm.tags.github != scene.fleet.github;
             prop_assert!(destroy.first != Deregister::Nothing || vm.is_none_or(|vm| needs_no_word(vm)));
         }

@@ -114,6 +114,8 @@ impl Scene {
     /// A runner whose VM is there, bootstrapped over SSH.
     pub(crate) fn ssh(self, number: u32, age: i64, entry: Entry) -> Self {
         let scene = self.vm(number, age, ProvisioningState::Succeeded, PowerState::Running);
+        // Seen without an entry for as long as it has been there.
+        let scene = scene.remember(number, age, |known| known.unregistered_since = Some(at(NOW - age)));
         scene.entry(number, age, entry).last_vm(|vm| {
             vm.tags.runner_id = None;
             vm.tags.host_key = Some("ssh-ed25519 AAAA".to_owned());

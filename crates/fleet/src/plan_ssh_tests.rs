@@ -19,6 +19,7 @@ fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
             known.runner_id = Some(RunnerId(1));
         }
     };
+    let just_now = |known: &mut Remembered| known.unregistered_since = Some(at(NOW - 5));
     let failed = |known: &mut Remembered| known.failed = Some("config.sh failed".to_owned());
     let under_way = |mut scene: Scene, operation| {
         let name = scene.name(1, 60);
@@ -63,6 +64,21 @@ fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
             "",
         ),
         ("not in time", scene().ssh(1, 601, Absent), "-1?"),
+        (
+            "it cannot be made one, and may have been registered a moment ago",
+            scene().ssh(1, 60, Absent).remember(1, 60, failed).remember(1, 60, just_now),
+            "",
+        ),
+        (
+            "surplus, and the daemon has just started",
+            Scene::new("").ssh(1, 60, Absent).remember(1, 60, just_now),
+            "*1",
+        ),
+        (
+            "its job was over before a list showed it",
+            scene().ssh(1, 60, Absent).last_vm(|vm| vm.power = Stopped).remember(1, 60, installed(10)),
+            "-1?",
+        ),
         ("it stopped", scene().ssh(1, 60, Absent).last_vm(|vm| vm.power = Stopped), "-1?"),
         ("surplus before it is one", Scene::new("").ssh(1, 60, Absent), "-1?"),
         ("the rest of the minimum", two().ssh(1, 60, Absent), "+ *1"),

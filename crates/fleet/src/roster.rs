@@ -180,7 +180,8 @@ impl Sight<'_> {
                 format!("it was made for {}, and the fleet is now on {}", vm.tags.scope, self.fleet.scope);
             Phase::Draining { why: DrainReason::Rotated(why) }
         } else if self.working {
-            vm.tags.runner_id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
+            let id = vm.tags.runner_id.or(self.memory.runner_id);
+            id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
         } else if vm.provisioning == ProvisioningState::Failed {
             broken("Azure could not make its VM")
         } else if vm.tags.runner_id.is_some() {
@@ -193,6 +194,8 @@ impl Sight<'_> {
             Phase::Draining { why: DrainReason::Finished }
         } else if let Some(why) = &self.memory.failed {
             broken(why)
+        } else if vm.power == PowerState::Stopped && self.memory.installed.is_some() {
+            Phase::Draining { why: DrainReason::Finished }
         } else if vm.power == PowerState::Stopped {
             broken("its VM stopped before it was a runner")
         } else if self.age() > boot_timeout {
@@ -267,6 +270,15 @@ pub(crate) fn may_be_removed(
 ) -> bool {
     if let Phase::Draining { why: DrainReason::OutOfSight(_) } = runner.status {
         return false;
+    }
+    if let (Some(vm), None) = (&runner.vm, runner.runner_id)
+        && vm.tags.host_key.is_some()
+        && !vm.is_dead()
+    {
+        // It may have been registered a moment ago, and GitHub's list, by name too, not show it yet.
+        let known = memory.runners.get(&runner.runner_name);
+        let since = known.and_then(|known| known.unregistered_since).unwrap_or(now);
+        return elapsed(since, now) >= ENTRY_LAG;
     }
     let is_remembered = memory.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
     let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);

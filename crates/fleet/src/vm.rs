@@ -72,7 +72,8 @@ pub struct Vm {
 impl Vm {
     /// Whether nothing runs on it.
     pub fn is_dead(&self) -> bool {
-        self.power == PowerState::Stopped || self.provisioning == ProvisioningState::Failed
+        // Not one that Azure calls failed: an extension that fails on a VM that runs does that too.
+        self.power == PowerState::Stopped
     }
 }
 

@@ -61,7 +61,13 @@ pub(crate) async fn named(
     // Servers that do not know the parameter list all.
     let call = call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), Effect::Reads)?;
     let list = pages::all::<wire::Runners>(http, call).await?;
+    let is_whole = list.steady && list.has_all(u64::MAX);
     let found = list.items.into_values().find(|runner| runner.name.eq_ignore_ascii_case(name.as_str()));
+    if found.is_none() && !is_whole {
+        let message =
+            format!("GitHub has not shown all runners of {scope}; the next tick looks for {name} again");
+        return Err(CallError::new(Trouble::Unavailable, message));
+    }
     Ok(found.map(RunnerInfo::from))
 }
 

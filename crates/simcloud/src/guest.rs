@@ -21,9 +21,10 @@ pub(crate) fn true_checksum() -> String {
 impl World {
     /// Runs a step on a VM, or the first half of it; what it printed, or why it failed.
     pub(crate) fn step(&mut self, uid: u64, step: &Step, is_cut: bool) -> Result<String, String> {
-        let guest = self.vm(uid).map(|vm| vm.guest.clone()).ok_or("there is no such machine")?;
+        let vm = self.vm(uid).ok_or("there is no such machine")?;
+        let (guest, name) = (vm.guest.clone(), vm.name.clone());
         match step {
-            Step::Probe => Ok(self.probe(&guest)),
+            Step::Probe => Ok(self.probe(&guest, &name)),
             Step::Fetch(download) => self.fetch(uid, download, is_cut),
             Step::Dependencies => {
                 self.change(uid, |guest| guest.has_dependencies = !is_cut);
@@ -47,7 +48,7 @@ impl World {
         }
     }
 
-    fn probe(&self, guest: &Guest) -> String {
+    fn probe(&self, guest: &Guest, name: &str) -> String {
         let id = |id: Option<u64>| id.map(|id| id.to_string()).unwrap_or_default();
         let runner = guest.runner_id.and_then(|id| self.state.github.runners.get(&id));
         let service = match guest.service {
@@ -56,10 +57,11 @@ impl World {
             Some(false) => "inactive",
         };
         format!(
-            "version={}\nrunner_id={}\nregistered={}\nservice={service}\njob={}\ndependencies={}\n",
+            "version={}\nrunner_id={}\nrunner_name={}\nregistered={}\nservice={service}\njob={}\ndependencies={}\n",
             guest.program.clone().unwrap_or_default(),
             id(guest.runner_id),
-            id(guest.registered),
+            guest.runner_id.map(|_| name).unwrap_or_default(),
+            guest.registered.map(|id| format!("{id} {name}")).unwrap_or_default(),
             if runner.is_some_and(|runner| runner.job.is_some()) { "running" } else { "none" },
             if guest.has_dependencies { "installed" } else { "unknown" },
         )

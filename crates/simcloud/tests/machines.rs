@@ -158,7 +158,7 @@ impl Cloud {
         let download = self.download().await;
         for _ in 0..10 {
             let found = Found::parse(&self.step(address, &Step::Probe)?)?;
-            let step = match next(&found, &Wanted { download: &download, dependencies: true }) {
+            let step = match next(&found, &Wanted { name, download: &download, dependencies: true }) {
                 Next::Fetch => Step::Fetch(download.clone()),
                 Next::Dependencies => Step::Dependencies,
                 Next::Configure => {

@@ -188,7 +188,7 @@ pub(crate) const NO_ROOT_CODE: u32 = 126;
 fn as_root(line: &str) -> String {
     let script = format!(
         "if [ \"$(id -u)\" = 0 ]; then exec /bin/sh -c \"$1\"; fi; \
-         sudo -n true || {{ echo \"{NO_ROOT}\" >&2; exit {NO_ROOT_CODE}; }}; \
+         sudo -n true </dev/null || {{ echo \"{NO_ROOT}\" >&2; exit {NO_ROOT_CODE}; }}; \
          exec sudo -n /bin/sh -c \"$1\""
     );
     format!("exec /bin/sh -c {} azlin {}", quoted(&script), quoted(line))

@@ -30,7 +30,9 @@ fn ten_jobs(cloud: &RealCloud) -> Vec<u64> {
         "gpu init",
     ];
     let scripts: Vec<String> = (0..asks.len())
-        .map(|number| format!("sleep 2\necho job {number} as $(id -un) on $(hostname)\n"))
+        .map(|number| {
+            format!("sleep 2\necho job {number} as $(id -un) on $(hostname) with ${{LC_ALL-no}} locale\n")
+        })
         .collect();
     let jobs: Vec<(&str, &str)> = asks.into_iter().zip(scripts.iter().map(String::as_str)).collect();
     cloud.submit(&jobs)
@@ -47,7 +49,7 @@ fn assert_served(cloud: &RealCloud, jobs: &[u64]) {
         let job = cloud.job(*id);
         let (_, runner) = job.runner.clone().expect("a runner took it");
         let result = job.result.clone().expect("its runner told of it");
-        assert_eq!(result.output.trim(), format!("job {number} as runner on {runner}"));
+        assert_eq!(result.output.trim(), format!("job {number} as runner on {runner} with no locale"));
         assert_eq!(result.machine.as_deref(), Some(runner.as_str()), "the connection it was told through");
         let by_ssh = job.labels.iter().any(|label| label.eq_ignore_ascii_case("ssh"));
         assert_eq!(runner.starts_with("by-ssh-"), by_ssh, "{runner} {:?}", job.labels);

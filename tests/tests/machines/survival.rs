@@ -136,10 +136,21 @@ fn a_runner_of_three_jobs_takes_three() {
     let tables = format!("{}[lifecycle]\n{LIFECYCLE}max_job_count = 3\n", scaling(0, 1));
     cloud.fleet("ci", "ssh", "\"docker\"", &tables);
     let _daemon = cloud.daemon();
-    let jobs = cloud.submit(&[("docker", "sleep 4"), ("docker", "sleep 4"), ("docker", "sleep 4")]);
+    // The first one puts what root may call into the runner's own folder.
+    let tamper = "cd /opt/actions-runner; printf '#!/bin/sh\\necho TAMPERED\\n' >svc.sh; echo --version >.service; sleep 4";
+    let jobs = cloud.submit(&[("docker", tamper), ("docker", "sleep 4"), ("docker", "sleep 4")]);
+    cloud.wait("it runs", 60, runs_job);
+    let name = cloud.job(jobs[0]).runner.expect("it runs").1;
+    let spared = cloud.inside(&name, "cat /etc/needrestart/conf.d/azlin.conf");
+    assert!(
+        String::from_utf8_lossy(&spared.stdout).contains("actions"),
+        "upgrades restart no runner: {spared:?}"
+    );
     cloud.wait("three jobs", 90, |world| jobs.iter().all(|id| succeeded(&world.state.github.jobs[id])));
     let on: std::collections::BTreeSet<_> = jobs.iter().map(|id| cloud.job(*id).runner).collect();
     assert_eq!(on.len(), 1, "{on:?}");
     cloud.wait_for_line(&["runner removed", "it has had 3 jobs, and max_job_count is 3"], 30);
     cloud.wait("nothing is left", 30, |world| machines(world) == 0 && world.state.github.runners.is_empty());
+    assert!(cloud.log().contains("service stopped before its VM goes"));
+    assert!(!cloud.log().contains("TAMPERED"), "root calls nothing that a job could change");
 }

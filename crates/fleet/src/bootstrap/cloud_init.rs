@@ -2,8 +2,8 @@
 //!
 //! With a JIT configuration the VM becomes a runner by itself: nothing listens and no registration
 //! token is on it. The JIT configuration is in a file that the runner's user alone can read, and is
-//! removed before the first job starts. When the runner ends, or cannot begin, the VM powers off, so
-//! that a lost daemon costs no idle VM for long.
+//! removed before the first job starts. When the runner ends, or cannot begin, the VM powers off: its
+//! end shows, and nothing runs on it while no daemon is there to delete it.
 //!
 //! A VM that is bootstrapped over SSH only gets the host key that it is to be known by.
 

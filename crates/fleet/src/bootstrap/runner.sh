@@ -10,10 +10,11 @@
 #   runner stop
 #   runner serve                                     with a JIT configuration, in the foreground
 set -eu
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH LC_ALL=C
+# What jobs find is what the system has; only what may be missing is added.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 user=runner
 home=/opt/actions-runner
+# Root's own: what is in $home belongs to the jobs, and is never trusted once one has run.
 state=/var/lib/azlin-runner
 # In a folder of the user's own, so that it can be removed once it is used.
 jitconfig=$state/jit/config
@@ -33,7 +34,7 @@ alone() {
 # The machine's own proxy settings, one NAME=value a line.
 proxies() {
     [ -r /etc/environment ] || return 0
-    sed -n -E "s/^[[:space:]]*(export[[:space:]]+)?((https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY)=[\"']?([^\"']*)[\"']?[[:space:]]*\$/\2=\5/p" /etc/environment
+    sed -n -E -e 's/[[:space:]]+$//' -e "s/^[[:space:]]*(export[[:space:]]+)?((https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY)=[\"']?([^\"']*)[\"']?[[:space:]]*\$/\2=\5/p" /etc/environment
 }
 
 use_proxies() {
@@ -45,7 +46,7 @@ END
 }
 
 as_user() {
-    runuser -u "$user" -- "$@"
+    runuser -u "$user" -- env HOME="$(getent passwd "$user" | cut -d : -f 6)" "$@"
 }
 
 ensure_user() {
@@ -54,29 +55,47 @@ ensure_user() {
 
 # The version of the program, if there is one and it is whole.
 version() {
-    if [ -x "$home/bin/Runner.Listener" ] && [ ! -e "$state/unpacking" ] && id "$user" >/dev/null 2>&1; then
-        as_user "$home/bin/Runner.Listener" --version 2>/dev/null || :
+    if [ -e "$state/unpacking" ]; then
+        return 0
+    elif [ -s "$state/version" ]; then
+        cat "$state/version"
+    elif [ -x "$home/bin/Runner.Listener" ] && id "$user" >/dev/null 2>&1; then
+        as_user "$home/bin/Runner.Listener" --version 2>/dev/null | sed -n -E '1s/^([0-9][0-9.]*)[[:space:]]*$/\1/p' || :
     fi
 }
 
-# A number in .runner, which begins with a byte order mark.
-runner_id() {
-    [ ! -s "$home/.runner" ] || tr -d '\r\n' <"$home/.runner" | sed -n -E 's/.*"agentId"[[:space:]]*:[[:space:]]*"?([0-9]+).*/\1/p'
+# A value in .runner, which begins with a byte order mark: a number or a text.
+configured() {
+    [ ! -s "$home/.runner" ] || tr -d '\r\n' <"$home/.runner" |
+        sed -n -E "s/.*\"$1\"[[:space:]]*:[[:space:]]*\"?([A-Za-z0-9._-]+).*/\1/p"
+}
+
+# The service's unit, as it was when no job had run.
+unit() {
+    cat "$state/unit" 2>/dev/null || :
 }
 
 service() {
-    if [ ! -s "$home/.service" ]; then
+    if [ -z "$(unit)" ]; then
         echo none
-    elif systemctl --quiet is-active "$(cat "$home/.service")"; then
+    elif systemctl --quiet is-active -- "$(unit)"; then
         echo active
     else
         echo inactive
     fi
 }
 
+# Upgrades of the system are not to restart a runner: that ends its job.
+spare_from_restarts() {
+    mkdir -p /etc/needrestart/conf.d
+    printf '%s\n' '$nrconf{override_rc}{qr(^(actions\.runner\..+|azlin-runner)\.service$)} = 0;' \
+        >/etc/needrestart/conf.d/azlin.conf
+}
+
 probe() {
     echo "version=$(version)"
-    echo "runner_id=$(runner_id)"
+    echo "runner_id=$(configured agentId)"
+    echo "runner_name=$(configured agentName)"
     echo "registered=$(cat "$state/registered" 2>/dev/null || :)"
     echo "service=$(service)"
     if pgrep -f "$home/bin/Runner.Worker" >/dev/null; then echo job=running; else echo job=none; fi
@@ -86,6 +105,7 @@ probe() {
 fetch() {
     url=$1 sha256=$2 version=$3
     ensure_user
+    spare_from_restarts
     mkdir -p "$home"
     if [ -n "$version" ] && [ "$(version)" = "$version" ] || [ -z "$version" ] && [ -n "$(version)" ]; then
         chown -R "$user:$user" "$home"
@@ -95,11 +115,11 @@ fetch() {
     archive="$state/runner-$sha256.tar.gz"
     if [ ! -e "$archive" ]; then
         tries=0
-        until curl --fail --silent --show-error --location --connect-timeout 20 --speed-limit 1000 --speed-time 30 \
+        until curl --fail --silent --show-error --location --proto-redir =https --connect-timeout 20 --speed-limit 1000 --speed-time 30 \
             --continue-at - --output "$archive.part" "$url"; do
             case $? in
             # What the server refuses may be to go on with this part: it is whole, or another file's.
-            22) rm -f "$archive.part" ;;
+            22 | 33 | 36) rm -f "$archive.part" ;;
             23) fail "the runner could not be written to $state, where $(df -Pk "$state" | awk 'NR == 2 { print $4 }') KiB are free" ;;
             esac
             tries=$((tries + 1))
@@ -116,8 +136,10 @@ fetch() {
         fi
     fi
     : >"$state/unpacking"
+    rm -f "$state/version"
     tar -xzf "$archive" -C "$home"
     chown -R "$user:$user" "$home"
+    [ -z "$version" ] || echo "$version" >"$state/version"
     rm -f "$state/unpacking" "$archive"
 }
 
@@ -125,7 +147,15 @@ dependencies() {
     [ ! -e "$state/dependencies" ] || return 0
     use_proxies
     cd "$home"
-    DEBIAN_FRONTEND=noninteractive ./bin/installdependencies.sh </dev/null
+    # A machine that boots for the first time installs and updates by itself, and holds apt's locks.
+    timeout 300 cloud-init status --wait >/dev/null 2>&1 || :
+    echo 'DPkg::Lock::Timeout "60";' >"$state/apt.conf"
+    tries=0
+    until DEBIAN_FRONTEND=noninteractive APT_CONFIG="$state/apt.conf" ./bin/installdependencies.sh </dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 5 ] || fail "installdependencies.sh has failed $tries times"
+        sleep 15
+    done
     : >"$state/dependencies"
 }
 
@@ -135,46 +165,55 @@ configure() {
     ensure_user
     use_proxies
     cd "$home"
-    if [ -z "$(runner_id)" ]; then
+    if [ "$(configured agentName)" != "$name" ]; then
+        # An image may have been made of a machine that was a runner.
+        rm -f .runner .credentials .credentials_rsaparams .service
         set -- --unattended --url "$url" --name "$name" --labels "$labels" --work _work --replace \
             --disableupdate --no-default-labels
         [ -z "$group" ] || set -- "$@" --runnergroup "$group"
         [ "$ephemeral" != true ] || set -- "$@" --ephemeral
-        ACTIONS_RUNNER_INPUT_TOKEN=$token runuser -u "$user" -- ./config.sh "$@" </dev/null
+        ACTIONS_RUNNER_INPUT_TOKEN=$token as_user ./config.sh "$@" </dev/null
     fi
-    id=$(runner_id)
+    id=$(configured agentId)
     [ -n "$id" ] || fail "config.sh has left no runner id in $home/.runner"
-    echo "$id" >"$state/registered.new"
+    echo "$id $name" >"$state/registered.new"
     mv "$state/registered.new" "$state/registered"
     echo "runner_id=$id"
 }
 
 start() {
     ephemeral=$1
-    cd "$home"
-    proxies >"$state/proxies"
-    if [ -s "$state/proxies" ]; then
-        [ ! -e .env ] || grep -v -i -E '^(https?|no|all)_proxy=' .env >>"$state/proxies" || :
-        install -o "$user" -g "$user" -m 0644 "$state/proxies" .env
-    fi
-    if [ ! -s .service ]; then
+    if [ -z "$(unit)" ]; then
+        cd "$home"
+        spare_from_restarts
+        {
+            [ ! -e .env ] || as_user grep -v -i -E '^(https?|no|all)_proxy=' .env || :
+            proxies
+        } >"$state/env"
+        as_user sh -c 'cat >.env' <"$state/env"
         # What a first try left half done is in the way of svc.sh.
-        rm -f /etc/systemd/system/actions.runner.*.service
+        rm -f .service /etc/systemd/system/actions.runner.*.service
         ./svc.sh install "$user" </dev/null
-    fi
-    if [ "$ephemeral" = true ]; then
-        # A lost daemon costs no idle VM.
-        drop_in="/etc/systemd/system/$(cat .service).d"
-        mkdir -p "$drop_in"
-        printf '[Service]\nExecStopPost=+/bin/systemctl --no-block poweroff\n' >"$drop_in/azlin.conf"
+        unit=$(cat .service)
+        case $unit in
+        actions.runner.*.service) ;;
+        *) fail "svc.sh has named no service in $home/.service" ;;
+        esac
+        if [ "$ephemeral" = true ]; then
+            # It takes no other job, and its end shows.
+            mkdir -p "/etc/systemd/system/$unit.d"
+            printf '[Service]\nExecStopPost=+/bin/systemctl --no-block poweroff\n' \
+                >"/etc/systemd/system/$unit.d/azlin.conf"
+        fi
         systemctl daemon-reload
+        echo "$unit" >"$state/unit.new"
+        mv "$state/unit.new" "$state/unit"
     fi
-    ./svc.sh start </dev/null
+    systemctl start -- "$(unit)"
 }
 
 stop() {
-    cd "$home"
-    [ ! -s .service ] || ./svc.sh stop </dev/null
+    [ -z "$(unit)" ] || systemctl stop -- "$(unit)"
 }
 
 # The environment hands the configuration over: arguments are visible to every user.

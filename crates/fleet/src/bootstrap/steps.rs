@@ -122,10 +122,11 @@ pub enum Service {
 pub struct Found {
     /// The version of the runner's program, if there is one.
     pub version: Option<String>,
-    /// The id in `.runner`: it is configured.
-    pub runner_id: Option<RunnerId>,
-    /// The id that it was configured with before. An ephemeral runner removes `.runner` at its end.
-    pub registered: Option<RunnerId>,
+    /// The id and name in `.runner`: it is configured.
+    pub configured: Option<(RunnerId, String)>,
+    /// The id and name that it was configured with before. An ephemeral runner removes `.runner` at
+    /// its end.
+    pub registered: Option<(RunnerId, String)>,
     /// Its service.
     pub service: Service,
     /// Whether a job runs.
@@ -145,11 +146,11 @@ impl Found {
             line.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
         };
         let required = |name: &str| value(name).ok_or_else(|| format!("the probe did not tell {name}"));
-        let id = |name: &str| Ok::<_, String>(required(name)?.parse().ok().map(RunnerId));
+        let named = |id: &str, name: &str| Some((RunnerId(id.parse().ok()?), name.to_owned()));
         Ok(Found {
             version: Some(required("version")?.to_owned()).filter(|version| !version.is_empty()),
-            runner_id: id("runner_id")?,
-            registered: id("registered")?,
+            configured: named(required("runner_id")?, required("runner_name")?),
+            registered: required("registered")?.split_once(' ').and_then(|(id, name)| named(id, name)),
             service: match required("service")? {
                 "active" => Service::Active,
                 "inactive" => Service::Inactive,
@@ -171,11 +172,12 @@ impl Found {
             Step::Probe => return Found::parse(printed),
             Step::Fetch(download) => self.version = Some(download.version().unwrap_or("unknown").to_owned()),
             Step::Dependencies => self.has_dependencies = true,
-            Step::Configure(_) => {
+            Step::Configure(config) => {
                 let id = printed.lines().rev().find_map(|line| line.trim_end().strip_prefix("runner_id="));
                 let id = id.and_then(|id| id.parse().ok()).map(RunnerId);
-                self.runner_id = Some(id.ok_or("config.sh has not told the runner's id")?);
-                self.registered = self.runner_id;
+                let id = id.ok_or("config.sh has not told the runner's id")?;
+                self.configured = Some((id, config.name.clone()));
+                self.registered = self.configured.clone();
             }
             Step::Start { .. } => self.service = Service::Active,
             Step::Stop => self.service = Service::Inactive,
@@ -187,6 +189,8 @@ impl Found {
 /// What is to be on the machine.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {
+    /// The runner's name.
+    pub name: &'a str,
     /// The runner's program.
     pub download: &'a Download,
     /// Whether `installdependencies.sh` is to run.
@@ -210,9 +214,10 @@ pub enum Next {
     Ended(RunnerId),
 }
 
-/// What comes next on a machine that is as it was found.
+/// What comes next on a machine that is as it was found. Another runner's traces, in an image that was
+/// made of its machine, count for nothing.
 pub fn next(found: &Found, wanted: &Wanted<'_>) -> Next {
-    match (found.runner_id, found.registered) {
+    match (own(&found.configured, wanted), own(&found.registered, wanted)) {
         (Some(id), _) if found.runs_job || found.service == Service::Active => Next::Done(id),
         (Some(_), _) => Next::Start,
         (None, Some(id)) => Next::Ended(id),
@@ -220,6 +225,16 @@ pub fn next(found: &Found, wanted: &Wanted<'_>) -> Next {
         (None, None) if wanted.dependencies && !found.has_dependencies => Next::Dependencies,
         (None, None) => Next::Configure,
     }
+}
+
+/// GitHub's number of the runner, once it was registered from the machine.
+pub fn runner_id(found: &Found, wanted: &Wanted<'_>) -> Option<RunnerId> {
+    own(&found.configured, wanted).or_else(|| own(&found.registered, wanted))
+}
+
+fn own(trace: &Option<(RunnerId, String)>, wanted: &Wanted<'_>) -> Option<RunnerId> {
+    let (id, name) = trace.as_ref()?;
+    name.eq_ignore_ascii_case(wanted.name).then_some(*id)
 }
 
 /// Whether the machine has the program in the version that GitHub offers; in any, where that is not told.

@@ -10,15 +10,31 @@ fn download() -> Download {
     }
 }
 
+/// What a probe of the machine of ci-1 finds: in short, without the names.
 fn found(text: &str) -> Found {
-    let mut lines =
-        "version=\nrunner_id=\nregistered=\nservice=none\njob=none\ndependencies=unknown\n".to_owned();
-    for pair in text.split_whitespace() {
-        let (key, _) = pair.split_once('=').expect("a pair");
-        let kept: Vec<&str> = lines.lines().filter(|line| !line.starts_with(&format!("{key}="))).collect();
-        lines = format!("{}\n{pair}\n", kept.join("\n"));
-    }
-    Found::parse(&lines).expect("whole")
+    found_of("ci-1", text)
+}
+
+fn found_of(name: &str, text: &str) -> Found {
+    let value = |key: &str, absent: &str| {
+        let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
+        let value = pairs.filter(|(found, _)| *found == key).map(|(_, value)| value).next();
+        value.unwrap_or(absent).to_owned()
+    };
+    let registered = value("registered", "");
+    let lines = [
+        format!("version={}", value("version", "")),
+        format!("runner_id={}", value("runner_id", "")),
+        format!("runner_name={}", if text.contains("runner_id=") { name } else { "" }),
+        format!(
+            "registered={}",
+            if registered.is_empty() { registered } else { format!("{registered} {name}") }
+        ),
+        format!("service={}", value("service", "none")),
+        format!("job={}", value("job", "none")),
+        format!("dependencies={}", value("dependencies", "unknown")),
+    ];
+    Found::parse(&lines.join("\r\n")).expect("whole")
 }
 
 #[test]
@@ -43,22 +59,32 @@ fn from_what_is_found_follows_the_next_step() {
         ("it had its job", "version=2.330.0 registered=7 service=inactive", Next::Ended(RunnerId(7))),
     ] {
         let download = download();
-        let wanted = Wanted { download: &download, dependencies: false };
+        let wanted = Wanted { name: "ci-1", download: &download, dependencies: false };
         assert_eq!(next(&found(text), &wanted), next_step, "{situation}");
+    }
+}
+
+#[test]
+fn what_another_runner_left_in_the_image_counts_for_nothing() {
+    let download = download();
+    let wanted = Wanted { name: "ci-1", download: &download, dependencies: false };
+    for text in ["runner_id=7 registered=7 service=active", "registered=7", "runner_id=7 service=inactive"] {
+        let image = found_of("golden", &format!("version=2.330.0 {text}"));
+        assert_eq!(next(&image, &wanted), Next::Configure, "{text}");
     }
 }
 
 #[test]
 fn dependencies_are_installed_when_they_are_asked_for_and_once() {
     let download = download();
-    let wanted = Wanted { download: &download, dependencies: true };
+    let wanted = Wanted { name: "ci-1", download: &download, dependencies: true };
     assert_eq!(next(&found("version=2.330.0"), &wanted), Next::Dependencies);
     assert_eq!(next(&found("version=2.330.0 dependencies=installed"), &wanted), Next::Configure);
 }
 
 #[test]
 fn half_a_probe_is_an_error_and_no_bare_machine() {
-    assert_eq!(Found::parse("version=\nrunner_id=\n"), Err("the probe did not tell registered".to_owned()));
+    assert_eq!(Found::parse("version=\nrunner_id=\n"), Err("the probe did not tell runner_name".to_owned()));
 }
 
 #[test]
@@ -84,11 +110,11 @@ fn what_reaches_a_shell_is_quoted_and_no_secret_is_in_it() {
 #[test]
 fn each_step_leads_to_the_next_until_it_runs() {
     let download = download();
-    let wanted = Wanted { download: &download, dependencies: true };
+    let wanted = Wanted { name: "ci-1", download: &download, dependencies: true };
     let token = SecretString::from("SECRET".to_owned());
     let configure = Configure {
         url: String::new(),
-        name: String::new(),
+        name: "ci-1".to_owned(),
         labels: Vec::new(),
         group: None,
         ephemeral: true,

@@ -217,13 +217,13 @@ fn price(value: &DeValue<'_>) -> Result<f64, String> {
 fn user(value: &DeValue<'_>) -> Result<String, String> {
     spelled(
         value,
-        "1 to 32 of a-z 0-9 _ -, beginning with a letter, and neither \"root\" nor \"admin\"",
+        "1 to 32 of a-z 0-9 _ -, beginning with a letter, and none of \"root\", \"admin\" and \"runner\", which jobs run as",
         |text| {
             let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
             (1..=32).contains(&text.len())
                 && text.chars().all(valid)
                 && text.starts_with(|c: char| c.is_ascii_lowercase())
-                && !matches!(text, "root" | "admin")
+                && !matches!(text, "root" | "admin" | "runner")
         },
     )
 }

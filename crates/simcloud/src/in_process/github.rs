@@ -117,8 +117,8 @@ impl GitHub for InProcess {
     }
 
     async fn runner_named(&self, scope: &Scope, name: &RunnerName) -> Result<Option<RunnerInfo>, CallError> {
-        self.call(on(scope, "GET", "runners", None), |world, _| {
-            let runners = world.state.github.runners_of(scope);
+        self.call(on(scope, "GET", "runners", None), |world, stale| {
+            let runners = world.seen(stale).github.runners_of(scope);
             Ok(runners.into_iter().find(|runner| runner.name == name.as_str()).map(info))
         })
         .await

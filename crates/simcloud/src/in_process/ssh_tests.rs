@@ -44,17 +44,18 @@ fn machine(cloud: &InProcess, name: &str) -> Machine {
 
 async fn step_for(
     cloud: &InProcess,
+    name: &str,
     session: &dyn Session,
     ephemeral: bool,
 ) -> Result<Option<Step>, SshError> {
     let download = cloud.downloads(&scope()).await.expect("downloads").remove(0);
     let found = Found::parse(&session.run(&Step::Probe).await?).expect("whole");
-    Ok(match next(&found, &Wanted { download: &download, dependencies: true }) {
+    Ok(match next(&found, &Wanted { name, download: &download, dependencies: true }) {
         Next::Fetch => Some(Step::Fetch(download)),
         Next::Dependencies => Some(Step::Dependencies),
         Next::Configure => {
             let token = cloud.registration_token(&scope()).await.expect("a token").token;
-            let (url, name) = ("https://github.com/o/r".to_owned(), "a".to_owned());
+            let (url, name) = ("https://github.com/o/r".to_owned(), name.to_owned());
             Some(Step::Configure(Configure {
                 url,
                 name,
@@ -75,7 +76,7 @@ async fn bootstrap(cloud: &InProcess, machine: &Machine, ephemeral: bool) -> usi
     for _ in 0..100 {
         let tried = async {
             let session = cloud.connect(machine).await?;
-            while let Some(step) = step_for(cloud, session.as_ref(), ephemeral).await? {
+            while let Some(step) = step_for(cloud, &machine.vm, session.as_ref(), ephemeral).await? {
                 session.run(&step).await?;
             }
             Ok::<_, SshError>(())
@@ -107,7 +108,7 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
     assert!(cloud.runners(&scope()).await.expect("runners")[0].busy);
     let session = cloud.connect(&machine).await.expect("up");
     let found = Found::parse(&session.run(&Step::Probe).await.expect("told")).expect("whole");
-    assert!(found.runs_job && found.runner_id.is_some());
+    assert!(found.runs_job && found.configured.is_some());
     tokio::time::sleep(Duration::from_secs(58)).await;
     assert!(matches!(cloud.world().state.github.jobs[&job].state, crate::github::JobState::Completed(_)));
     assert!(cloud.runners(&scope()).await.expect("runners").is_empty());
