@@ -124,7 +124,8 @@ impl Lifecycle {
         let task = bootstrap::just_made(fleet, wanted.name.clone(), host_key.public, created_at);
         match self.install(fleet, &task).await {
             // The VM is there, and whoever comes next goes on with it.
-            Outcome::LeftAlone(_) | Outcome::Failed(_) => Outcome::Started,
+            Outcome::LeftAlone(_) => Outcome::Started,
+            Outcome::Failed(why) => Outcome::Unclear(why),
             other => other,
         }
     }
@@ -247,7 +248,12 @@ async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'stati
             }
             Deregistration::Busy => Ok(Some("it has taken a job")),
         },
-        Deregister::ConfirmGone(id) => match entry(outside, scope, runner, id).await {
+        Deregister::ConfirmGone(id) => match outside.github.runner(scope, id).await {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) => Ok(Some(LAGS)),
+            Err(error) => Err(error.to_string()),
+        },
+        Deregister::Unregistered(id) => match entry(outside, scope, runner, id).await {
             Ok(None) => Ok(None),
             Ok(Some(_)) => Ok(Some(LAGS)),
             Err(error) => Err(error.to_string()),
@@ -277,23 +283,21 @@ async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'stati
     }
 }
 
-/// The id of a runner's entry, if it has one; where its id is not known it is looked for by name.
+/// The id of a runner's entry, if it has one: by the number that it last told, which may be out of date
+/// or a lie, and by its name.
 async fn entry(
     outside: &Outside,
     scope: &Scope,
     runner: &RunnerName,
     id: Option<RunnerId>,
 ) -> Result<Option<RunnerId>, CallError> {
-    let found = match id {
-        Some(id) => outside.github.runner(scope, id).await?,
-        None => outside.github.runner_named(scope, runner).await?,
-    };
     let is_it = |entry: &RunnerInfo| entry.runner_name.eq_ignore_ascii_case(runner.as_str());
-    match found {
-        // A number that is another runner's was told by somebody who may lie.
-        Some(other) if !is_it(&other) => Box::pin(entry(outside, scope, runner, None)).await,
-        found => Ok(found.map(|entry| entry.runner_id)),
+    if let Some(id) = id
+        && outside.github.runner(scope, id).await?.is_some_and(|entry| is_it(&entry))
+    {
+        return Ok(Some(id));
     }
+    Ok(outside.github.runner_named(scope, runner).await?.map(|entry| entry.runner_id))
 }
 
 /// Says what a VM that goes for its trouble printed last: it is lost with the VM.

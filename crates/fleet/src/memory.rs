@@ -182,10 +182,14 @@ impl Memory {
 
     /// Takes in that an action begins.
     pub fn begin(&mut self, name: &RunnerName, action: &Action, now: Timestamp) {
-        if let Action::Provision { replaces, .. } = action {
-            let remembered = self.of(name);
-            remembered.asked_for = Some(now);
-            remembered.replaces.clone_from(replaces);
+        match action {
+            Action::Provision { replaces, .. } => {
+                let remembered = self.of(name);
+                remembered.asked_for = Some(now);
+                remembered.replaces.clone_from(replaces);
+            }
+            Action::Install(_) => self.of(name).unregistered_since = None,
+            Action::Destroy(_) => {}
         }
     }
 
@@ -224,11 +228,14 @@ impl Memory {
                 let remembered = self.of(name);
                 remembered.runner_id = Some(*runner_id);
                 remembered.installed = Some(now);
+                remembered.unregistered_since = None;
             }
             (Action::Provision { .. } | Action::Install(_), Outcome::Broken { why, runner_id }) => {
                 let remembered = self.of(name);
                 remembered.failed = Some(why.clone());
                 remembered.runner_id = runner_id.or(remembered.runner_id);
+                remembered.unregistered_since = None;
+                self.failures.add(why, now);
             }
             (Action::Provision { .. } | Action::Install(_), Outcome::Ended(runner_id)) => {
                 let remembered = self.of(name);
@@ -239,11 +246,11 @@ impl Memory {
                 self.runners.remove(name);
             }
             (Action::Destroy(destroy), Outcome::Removed) => {
-                if destroy.why == DrainReason::Finished {
-                    self.failures = Failures::default();
-                }
                 let remembered = self.of(name);
                 remembered.removal_asked = Some(now);
+                // It was one for so short a time that no list has shown it: starts work.
+                let has_worked = destroy.why == DrainReason::Finished && !remembered.was_online;
+                let is_counted = remembered.failed.is_some();
                 let failed_to_start = match &destroy.why {
                     DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
                     DrainReason::Finished
@@ -253,7 +260,10 @@ impl Memory {
                     | DrainReason::Rotated(_)
                     | DrainReason::OutOfSight(_) => false,
                 };
-                if failed_to_start {
+                if has_worked {
+                    self.failures = Failures::default();
+                }
+                if failed_to_start && !is_counted {
                     self.failures.add(&destroy.why.to_string(), now);
                 }
             }

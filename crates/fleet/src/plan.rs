@@ -98,7 +98,10 @@ pub enum Deregister {
     /// Its entry has to be removed, which GitHub refuses while it runs a job.
     Entry(RunnerId),
     /// Its entry was not in the list: it has to be confirmed that it is gone, since a list can lag.
-    ConfirmGone(Option<RunnerId>),
+    ConfirmGone(RunnerId),
+    /// It has no entry in the list, and was to make one itself: GitHub must know neither its name nor
+    /// the number that it last had.
+    Unregistered(Option<RunnerId>),
     /// Its entry is in another scope, whose list was not read: it has to be removed, or that list
     /// has to be read and not to hold it.
     Elsewhere(Option<RunnerId>),
@@ -284,6 +287,7 @@ impl<'a> Draft<'a> {
             let has_identity = |vm: &Vm| runner.runner_id.is_some() || vm.tags.host_key.is_some();
             runner.vm.as_deref().is_some_and(has_identity)
                 && may_be_removed(self.fleet, runner, self.memory, self.now)
+                && !self.seen.working.contains_key(runner.runner_name.as_str())
                 && !self.seen.in_flight.contains_key(&runner.runner_name)
         };
         let settled: Vec<&EphemeralRunner> =
@@ -295,6 +299,9 @@ impl<'a> Draft<'a> {
 
     /// VMs that nobody has made a runner yet: whoever began it was stopped, or never began.
     fn install(&mut self) {
+        if !self.fleet.enabled {
+            return;
+        }
         for runner in self.runners {
             let (Phase::Provisioning { .. }, Some(vm)) = (&runner.status, &runner.vm) else { continue };
             let Some(host_key) = &vm.tags.host_key else { continue };
@@ -371,8 +378,9 @@ impl<'a> Draft<'a> {
             (_, Some(vm)) if vm.tags.github != self.fleet.github => Deregister::Nothing,
             (id, Some(vm)) if vm.tags.scope != self.fleet.scope && vm.is_dead() => Deregister::IfPossible(id),
             (id, Some(vm)) if vm.tags.scope != self.fleet.scope => Deregister::Elsewhere(id),
-            (None, None) => Deregister::Nothing,
-            (id, _) => Deregister::ConfirmGone(id),
+            (id, Some(vm)) if vm.tags.runner_id.is_none() => Deregister::Unregistered(id),
+            (None, _) => Deregister::Nothing,
+            (Some(id), _) => Deregister::ConfirmGone(id),
         };
         let is_idle =
             matches!(why, DrainReason::Served(_) | DrainReason::Surplus(_) | DrainReason::Rotated(_));

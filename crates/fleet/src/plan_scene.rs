@@ -152,7 +152,7 @@ impl Scene {
             Action::Destroy(destroy) => {
                 let first = match destroy.first {
                     Deregister::Entry(_) => "",
-                    Deregister::ConfirmGone(_) => "?",
+                    Deregister::ConfirmGone(_) | Deregister::Unregistered(_) => "?",
                     Deregister::Elsewhere(_) => "@",
                     Deregister::IfPossible(_) => "~",
                     Deregister::Nothing => "!",

@@ -79,6 +79,11 @@ fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
             scene().ssh(1, 60, Absent).last_vm(|vm| vm.power = Stopped).remember(1, 60, installed(10)),
             "-1?",
         ),
+        (
+            "nobody remembers it, and it is too old to be begun with",
+            scene().ssh(1, 721, Absent).remember(1, 721, |known| *known = Remembered::default()),
+            "-1?",
+        ),
         ("it stopped", scene().ssh(1, 60, Absent).last_vm(|vm| vm.power = Stopped), "-1?"),
         ("surplus before it is one", Scene::new("").ssh(1, 60, Absent), "-1?"),
         ("the rest of the minimum", two().ssh(1, 60, Absent), "+ *1"),

@@ -278,7 +278,10 @@ pub(crate) fn may_be_removed(
         // It may have been registered a moment ago, and GitHub's list, by name too, not show it yet.
         let known = memory.runners.get(&runner.runner_name);
         let since = known.and_then(|known| known.unregistered_since).unwrap_or(now);
-        return elapsed(since, now) >= ENTRY_LAG;
+        let age = elapsed(runner.created_at, now).max(elapsed(now, runner.created_at));
+        // Nobody begins with it any more once boot_timeout is over.
+        let is_over = age >= fleet.lifecycle.boot_timeout + list_lag(fleet);
+        return is_over || elapsed(since, now) >= ENTRY_LAG;
     }
     let is_remembered = memory.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
     let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);

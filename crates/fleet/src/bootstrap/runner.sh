@@ -148,7 +148,7 @@ dependencies() {
     use_proxies
     cd "$home"
     # A machine that boots for the first time installs and updates by itself, and holds apt's locks.
-    timeout 300 cloud-init status --wait >/dev/null 2>&1 || :
+    [ -e /var/lib/cloud/instance/boot-finished ] || timeout 300 cloud-init status --wait >/dev/null 2>&1 || :
     echo 'DPkg::Lock::Timeout "60";' >"$state/apt.conf"
     tries=0
     until DEBIAN_FRONTEND=noninteractive APT_CONFIG="$state/apt.conf" ./bin/installdependencies.sh </dev/null; do
@@ -167,7 +167,9 @@ configure() {
     cd "$home"
     if [ "$(configured agentName)" != "$name" ]; then
         # An image may have been made of a machine that was a runner.
-        rm -f .runner .credentials .credentials_rsaparams .service
+        [ -z "$(unit)" ] || systemctl disable --now -- "$(unit)" || :
+        rm -f "$state/unit" /etc/systemd/system/actions.runner.*.service
+        rm -f .runner .runner_migrated .credentials .credentials_migrated .credentials_rsaparams .service
         set -- --unattended --url "$url" --name "$name" --labels "$labels" --work _work --replace \
             --disableupdate --no-default-labels
         [ -z "$group" ] || set -- "$@" --runnergroup "$group"
@@ -199,6 +201,8 @@ start() {
         actions.runner.*.service) ;;
         *) fail "svc.sh has named no service in $home/.service" ;;
         esac
+        # Not at the next boot, before its name is kept: a job could change what is then called again.
+        systemctl --quiet disable -- "$unit"
         if [ "$ephemeral" = true ]; then
             # It takes no other job, and its end shows.
             mkdir -p "/etc/systemd/system/$unit.d"
@@ -209,7 +213,7 @@ start() {
         echo "$unit" >"$state/unit.new"
         mv "$state/unit.new" "$state/unit"
     fi
-    systemctl start -- "$(unit)"
+    systemctl --quiet enable --now -- "$(unit)"
 }
 
 stop() {

@@ -178,6 +178,8 @@ impl Found {
                 let id = id.ok_or("config.sh has not told the runner's id")?;
                 self.configured = Some((id, config.name.clone()));
                 self.registered = self.configured.clone();
+                // What ran before was another runner's.
+                (self.service, self.runs_job) = (Service::None, false);
             }
             Step::Start { .. } => self.service = Service::Active,
             Step::Stop => self.service = Service::Inactive,

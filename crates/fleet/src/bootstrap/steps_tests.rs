@@ -71,6 +71,16 @@ fn what_another_runner_left_in_the_image_counts_for_nothing() {
     for text in ["runner_id=7 registered=7 service=active", "registered=7", "runner_id=7 service=inactive"] {
         let image = found_of("golden", &format!("version=2.330.0 {text}"));
         assert_eq!(next(&image, &wanted), Next::Configure, "{text}");
+        let configure = Configure {
+            url: String::new(),
+            name: "ci-1".to_owned(),
+            labels: Vec::new(),
+            group: None,
+            ephemeral: true,
+            token: SecretString::from("SECRET".to_owned()),
+        };
+        let configured = image.after(&Step::Configure(configure), "runner_id=42").expect("told");
+        assert_eq!(next(&configured, &wanted), Next::Start, "{text}");
     }
 }
 
