@@ -19,8 +19,9 @@ use tracing::debug;
 use crate::outside::Outside;
 
 const SSH_PORT: u16 = 22;
-/// Between two looks for an address.
-const ADDRESS_PAUSE: Duration = Duration::from_secs(3);
+/// The longest pause between two looks for an address. The first ones are shorter: a VM has one
+/// within seconds, unless Azure takes its time.
+const ADDRESS_PAUSE: Duration = Duration::from_secs(5);
 /// Between two tries to connect.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// Between two tries of a step that failed.
@@ -196,6 +197,7 @@ impl<'a> Work<'a> {
     async fn address(&mut self) -> Result<IpAddr, Halt> {
         let (group, vm) = &self.task.vm;
         let mut missing_since: Option<Instant> = None;
+        let mut pause = Duration::ZERO;
         loop {
             match self.outside.azure.address(group, vm, self.fleet.vm.public_ip).await {
                 Ok(Address::At(address)) => return Ok(address),
@@ -211,7 +213,8 @@ impl<'a> Work<'a> {
                     self.waits_for(error.message);
                 }
             }
-            sleep(ADDRESS_PAUSE).await;
+            pause = (pause + Duration::from_secs(1)).min(ADDRESS_PAUSE);
+            sleep(pause).await;
         }
     }
 

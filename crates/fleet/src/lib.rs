@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness, no environment. Time comes in as a value, and decisions
 //! go out as values. The outside fills [`ports`].
 
+mod action;
 pub mod bootstrap;
 pub mod config;
 pub mod demand;

@@ -5,6 +5,7 @@ use super::scene::{NOW, Scene};
 use super::*;
 use crate::job::JobId;
 use crate::memory::{Jobs, Remembered};
+use crate::runner::RunnerId;
 use crate::snapshot::Operation;
 use crate::testing::at;
 use crate::vm::PowerState::Stopped;
