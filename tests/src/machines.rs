@@ -53,16 +53,23 @@ impl RealCloud {
             cloud.served.with_machines(machines).expect("machines can be made")
         };
         let credentials = tempfile::tempdir().expect("a temporary directory can be made");
-        let key = credentials.path().join("ssh-key");
-        let made = Command::new("ssh-keygen")
-            .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
-            .arg(&key)
-            .status();
-        assert!(made.expect("ssh-keygen is installed").success());
         let cloud =
             RealCloud { cloud, overlay, credentials, secrets: Mutex::default(), _hypervisor: hypervisor };
-        cloud.keep_secret(&std::fs::read_to_string(key).expect("it was made"));
+        cloud.key("ssh-key", "ed25519");
         cloud
+    }
+
+    /// Makes a private key of this kind; its file.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn key(&self, name: &str, kind: &str) -> PathBuf {
+        let key = self.credentials.path().join(name);
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", "", "-f"]).arg(&key).status();
+        assert!(made.expect("ssh-keygen is installed").success());
+        self.keep_secret(&std::fs::read_to_string(&key).expect("it was made"));
+        key
     }
 
     /// Writes a fleet's file: its bootstrap, labels, and other tables.

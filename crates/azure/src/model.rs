@@ -122,7 +122,13 @@ fn os_disk(spec: &VmSpec) -> OsDisk {
 fn os_profile(spec: &VmSpec) -> OsProfile {
     let key = SshPublicKey {
         path: Some(format!("/home/{}/.ssh/authorized_keys", spec.admin_user)),
-        key_data: Some(spec.admin_key.clone().unwrap_or_else(key_that_nobody_holds)),
+        // Azure takes ed25519 and RSA keys; another comes through the custom data.
+        key_data: Some(
+            spec.admin_key
+                .clone()
+                .filter(|key| !key.starts_with("ecdsa-"))
+                .unwrap_or_else(key_that_nobody_holds),
+        ),
     };
     OsProfile {
         computer_name: Some(spec.name.to_string()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azlin_azure::{AzureClient, Environment, Settings};
-use azlin_fleet::ports::{Azure, Trouble};
+use azlin_fleet::ports::{Address, Azure, Trouble};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{Image, PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
@@ -105,6 +105,38 @@ async fn a_vm_comes_runs_and_goes() {
     azure.delete(&group(), &vms[0].name).await.expect("a removal");
     until(&azure, <[Vm]>::is_empty).await;
     azure.delete(&group(), &vms[0].name).await.expect("gone is gone");
+}
+
+#[tokio::test]
+async fn a_vm_is_reached_and_its_console_read() {
+    let (served, azure) = world("").await;
+    let public = VmSpec { public_ip: true, ..spec(1) };
+    azure.create(&public).await.expect("a VM");
+    let name = public.name.as_str();
+    until(&azure, |vms| vms.iter().any(is_up)).await;
+    for public in [false, true] {
+        let found = azure.address(&group(), name, public).await.expect("an answer");
+        assert!(matches!(found, Address::At(_)), "{found:?}");
+    }
+    let missing = azure.address(&group(), "nobody", false).await.expect_err("no such VM");
+    assert_eq!(missing.trouble, Trouble::NotFound);
+    let started = Instant::now();
+    while azure.console(&group(), name).await.expect("an answer").is_none_or(|text| text.is_empty()) {
+        assert!(started.elapsed() < Duration::from_secs(10), "it prints nothing");
+        tokio::task::yield_now().await;
+    }
+    azure.delete(&group(), name).await.expect("a removal");
+    let found = azure.address(&group(), name, false).await;
+    let is_over = matches!(&found, Ok(Address::Never(_)))
+        || found.as_ref().is_err_and(|e| e.trouble == Trouble::NotFound);
+    assert!(is_over, "{found:?}");
+
+    drop(served);
+    let (_served, azure) = world("[[faults]]\nwhat = 'create_fails'\n").await;
+    azure.create(&spec(2)).await.expect("taken");
+    until(&azure, |vms| vms.iter().any(|vm| vm.provisioning == ProvisioningState::Failed)).await;
+    let found = azure.address(&group(), spec(2).name.as_str(), false).await.expect("an answer");
+    assert!(matches!(found, Address::Never(_)), "{found:?}");
 }
 
 #[tokio::test]

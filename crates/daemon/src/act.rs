@@ -111,7 +111,7 @@ impl Lifecycle {
         let host_key = self.outside.ssh.host_key();
         let created_at = self.outside.now();
         let identity = Identity {
-            custom_data: cloud_init::reachable(&host_key),
+            custom_data: cloud_init::reachable(&host_key, &admin_key),
             runner_id: None,
             host_key: Some(host_key.public.clone()),
             admin_key: Some(admin_key),

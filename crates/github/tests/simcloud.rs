@@ -88,6 +88,9 @@ async fn a_runner_is_prepared_listed_and_removed() {
         (made.runner_id, RunnerStatus::Offline, false)
     );
     assert_eq!(github.runner(&scope(), made.runner_id).await.expect("an answer").as_ref(), Some(&list[0]));
+    let by_name = github.runner_named(&scope(), &config(1).runner_name).await;
+    assert_eq!(by_name.expect("an answer").as_ref(), Some(&list[0]));
+    assert_eq!(github.runner_named(&scope(), &config(2).runner_name).await, Ok(None));
 
     for expected in [Deregistration::Removed, Deregistration::NotFound] {
         assert_eq!(github.deregister(&scope(), made.runner_id).await, Ok(expected));
@@ -95,6 +98,7 @@ async fn a_runner_is_prepared_listed_and_removed() {
     assert_eq!(github.runner(&scope(), made.runner_id).await, Ok(None));
     let token = github.registration_token(&scope()).await.expect("a token");
     assert!(token.expires_at > Timestamp::now());
+    assert!(token.url.starts_with("http://127.0.0.1:") && token.url.ends_with("/o/r"), "{}", token.url);
     assert!(github.downloads(&scope()).await.expect("downloads").iter().any(|one| one.os == "linux"));
 }
 

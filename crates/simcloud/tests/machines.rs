@@ -57,7 +57,7 @@ impl Cloud {
     async fn reachable(&self, name: &str) -> String {
         let key =
             HostKey { public: self.key("host.pub").trim().to_owned(), private: self.key("host").into() };
-        self.create(name, &reachable(&key)).await;
+        self.create(name, &reachable(&key, self.key("login.pub").trim())).await;
         let address = self.address(name).await;
         self.until_ssh(&address).await;
         address
@@ -280,7 +280,7 @@ async fn two_machines_become_runners_and_leave_nothing() {
     let cloud = Cloud::start("package_padding = 1000000\n", "", None).await;
     let host_key =
         HostKey { public: cloud.key("host.pub").trim().to_owned(), private: cloud.key("host").into() };
-    cloud.create("by-ssh", &reachable(&host_key)).await;
+    cloud.create("by-ssh", &reachable(&host_key, cloud.key("login.pub").trim())).await;
 
     let name = RunnerName::new(&"ci".parse().unwrap(), jiff::Timestamp::now(), 1);
     let made =

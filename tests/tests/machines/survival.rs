@@ -133,7 +133,9 @@ fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
 #[test]
 fn a_runner_of_three_jobs_takes_three() {
     let cloud = RealCloud::new("", "");
-    let tables = format!("{}[lifecycle]\n{LIFECYCLE}max_job_count = 3\n", scaling(0, 1));
+    // Its key is one that Azure does not take: it comes through the custom data.
+    let key = format!("ssh_private_key = {:?}\n", cloud.key("of-the-fleet", "ecdsa"));
+    let tables = format!("{key}{}[lifecycle]\n{LIFECYCLE}max_job_count = 3\n", scaling(0, 1));
     cloud.fleet("ci", "ssh", "\"docker\"", &tables);
     let _daemon = cloud.daemon();
     // The first one puts what root may call into the runner's own folder.

@@ -43,9 +43,12 @@ pub fn self_made(runner: &RunnerRegistration, download: &Download, dependencies:
     }))
 }
 
-/// The custom data of a VM that is reached over SSH, with this host key and no other.
-pub fn reachable(host_key: &HostKey) -> SecretString {
+/// The custom data of a VM that is reached over SSH, with this host key and no other, by whoever has
+/// the other half of `admin_key`.
+pub fn reachable(host_key: &HostKey, admin_key: &str) -> SecretString {
     cloud_config(&json!({
+        // Azure hands it over too, but takes no ECDSA keys.
+        "ssh_authorized_keys": [admin_key],
         "ssh_deletekeys": true,
         "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": host_key.private.expose_secret(), "ed25519_public": host_key.public},
@@ -126,9 +129,13 @@ mod tests {
     #[test]
     fn a_machine_for_ssh_has_the_planted_host_key_alone() {
         let private = SecretString::from("-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned());
-        let text = reachable(&HostKey { public: "ssh-ed25519 AAAA".to_owned(), private });
+        let text = reachable(
+            &HostKey { public: "ssh-ed25519 AAAA".to_owned(), private },
+            "ecdsa-sha2-nistp256 BBBB",
+        );
         let config = config(text.expose_secret());
         assert_eq!(config["ssh_keys"]["ed25519_public"], "ssh-ed25519 AAAA");
         assert_eq!(config["ssh_genkeytypes"], json!([]));
+        assert_eq!(config["ssh_authorized_keys"], json!(["ecdsa-sha2-nistp256 BBBB"]));
     }
 }
