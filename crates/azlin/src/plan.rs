@@ -84,7 +84,9 @@ fn table(planned: &[Planned]) -> String {
     }
     let starts = count(planned, |action| matches!(action, Action::Provision { .. }));
     let removals = count(planned, |action| matches!(action, Action::Destroy(_)));
-    text + &format!("Plan: {starts} to start, {removals} to remove. Nothing was changed.\n")
+    let installs = count(planned, |action| matches!(action, Action::Install(_)));
+    let installs = if installs > 0 { format!("{installs} to install, ") } else { String::new() };
+    text + &format!("Plan: {starts} to start, {installs}{removals} to remove. Nothing was changed.\n")
 }
 
 fn count(planned: &[Planned], is_it: fn(&Action) -> bool) -> usize {

@@ -96,3 +96,25 @@ fn the_same_while_the_daemon_is_killed_twice() {
     daemon.kill();
     cloud.assert_nothing_leaked();
 }
+
+#[test]
+fn an_image_that_holds_the_program_downloads_nothing() {
+    let cloud = RealCloud::new("", "");
+    cloud.fleet("ci", "ssh", "\"docker\"", "[scaling]\nmin_runners = 1\nmax_runners = 1\n");
+    let home = cloud.overlay.path().join("opt/actions-runner");
+    std::fs::create_dir_all(&home).expect("it can be made");
+    let package = "_runner/package/actions-runner-linux-x64-2.330.0.tar.gz";
+    // As whoever makes an image does it: as root, and so root's.
+    let script = format!(
+        "curl --fail --silent http://{}/{package} | tar -xz --no-same-owner -C {}",
+        cloud.cloud.served.github,
+        home.display()
+    );
+    let unpacked = std::process::Command::new("sh").args(["-c", &script]).status();
+    assert!(unpacked.expect("a shell is there").success());
+    let _daemon = cloud.daemon();
+    let line = cloud.wait_for_line(&["runner installed"], 60);
+    assert!(line.contains("configure") && !line.contains("fetch"), "{line}");
+    let job = cloud.submit(&[("docker", "echo ok")])[0];
+    cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));
+}

@@ -59,8 +59,9 @@ version() {
         return 0
     elif [ -s "$state/version" ]; then
         cat "$state/version"
-    elif [ -x "$home/bin/Runner.Listener" ] && id "$user" >/dev/null 2>&1; then
-        as_user "$home/bin/Runner.Listener" --version 2>/dev/null | sed -n -E '1s/^([0-9][0-9.]*)[[:space:]]*$/\1/p' || :
+    elif [ -x "$home/bin/Runner.Listener" ] && [ ! -e "$state/registered" ]; then
+        # No job has run: it is still the image's, and writes its log where root alone may.
+        "$home/bin/Runner.Listener" --version 2>/dev/null </dev/null | sed -n -E '1s/^([0-9][0-9.]*)[[:space:]]*$/\1/p' || :
     fi
 }
 
@@ -170,6 +171,8 @@ configure() {
         [ -z "$(unit)" ] || systemctl disable --now -- "$(unit)" || :
         rm -f "$state/unit" /etc/systemd/system/actions.runner.*.service
         rm -f .runner .runner_migrated .credentials .credentials_migrated .credentials_rsaparams .service
+        # Where an image holds the program, it may be root's.
+        chown -R "$user:$user" "$home"
         set -- --unattended --url "$url" --name "$name" --labels "$labels" --work _work --replace \
             --disableupdate --no-default-labels
         [ -z "$group" ] || set -- "$@" --runnergroup "$group"
