@@ -3,7 +3,7 @@
 //! Two implementations of each exist: the adapter that speaks to the real thing, and the
 //! simulated cloud.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

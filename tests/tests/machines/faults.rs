@@ -60,10 +60,14 @@ fn sshd_is_up_late() {
         "etc/systemd/system/ssh.service.d/late.conf",
         "[Service]\nExecStartPre=/bin/sleep 6\n",
     );
+    // The image is behind a proxy, which its runner is told of.
+    plant(cloud.overlay.path(), "etc/environment", "https_proxy=\"http://proxy.example:3128\"  \n");
     let _daemon = cloud.daemon();
     let first = first_machine(&cloud);
     cloud.wait_for_line(&["VM not reached yet", &first, "refused"], 20);
     assert_recovers(&cloud, &first);
+    let told = cloud.inside(&first, "cat /opt/actions-runner/.env").stdout;
+    assert_eq!(String::from_utf8_lossy(&told), "https_proxy=http://proxy.example:3128\n");
 }
 
 /// Something happens to the first machine in the middle of its download.

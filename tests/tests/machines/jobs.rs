@@ -1,7 +1,5 @@
 //! Jobs are served where GitHub says, and nothing is left over.
 
-use std::time::Duration;
-
 use azlin_fleet::names::Scope;
 use azlin_simcloud::World;
 use azlin_tests::machines::{RealCloud, succeeded};
@@ -82,8 +80,10 @@ fn the_same_while_the_daemon_is_killed_twice() {
     let cloud = two_fleets();
     let mut daemon = cloud.daemon();
     let jobs = ten_jobs(&cloud);
-    cloud.wait("machines boot", 60, |world| world.state.azure.vms.values().any(|vm| vm.machine.is_some()));
-    std::thread::sleep(Duration::from_millis(1500));
+    cloud.wait("machines boot", 60, |world| {
+        let mut machines = world.state.azure.vms.values().filter_map(|vm| vm.machine.as_ref());
+        machines.any(|machine| machine.leader.is_some())
+    });
     daemon.kill();
     daemon = cloud.daemon();
     cloud.wait("a job runs", 120, |world| {

@@ -120,7 +120,10 @@ fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
     let daemon = cloud.daemon();
     let is_idle = |world: &World| world.state.github.runners.values().any(|runner| runner.online);
     cloud.wait("one is idle", 60, is_idle);
-    std::thread::sleep(std::time::Duration::from_secs(6));
+    let lag = std::time::Duration::from_secs(5);
+    cloud.wait("the lists call it idle", 30, |world| {
+        world.seen(lag).github.runners.values().any(|runner| runner.online)
+    });
     RealCloud::stop(daemon);
     let job = cloud.submit(&[("docker", SLOW)])[0];
     cloud.fleet("ci", "ssh", "\"docker\"", &tables(0));

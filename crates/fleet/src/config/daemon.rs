@@ -1,6 +1,6 @@
 //! The daemon: `azlin.toml`.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 use std::time::Duration;
 
 use toml::de::DeValue;
