@@ -30,6 +30,6 @@ pub fn labels(fleet: &Fleet) -> Vec<Label> {
 }
 
 /// A word for a POSIX shell, whatever it holds.
-pub(crate) fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

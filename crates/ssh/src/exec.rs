@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use azlin_fleet::bootstrap::quoted;
 use azlin_fleet::ports::{SshError, SshTrouble};
 use bytes::BytesMut;
 use russh::client::Msg;
@@ -192,11 +193,6 @@ fn as_root(line: &str) -> String {
          exec sudo -n /bin/sh -c \"$1\""
     );
     format!("exec /bin/sh -c {} azlin {}", quoted(&script), quoted(line))
-}
-
-/// A word for a shell, whatever it holds.
-pub(crate) fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn signal_named(signal: &russh::Sig) -> String {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use azlin_fleet::bootstrap::quoted;
 use azlin_fleet::ports::{SshError, SshTrouble};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::connection::Connection;
-use crate::exec::{Command, Ended, quoted};
+use crate::exec::{Command, Ended};
 use crate::output::Output;
 use crate::trouble;
 

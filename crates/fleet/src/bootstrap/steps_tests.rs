@@ -10,6 +10,17 @@ fn download() -> Download {
     }
 }
 
+fn configure() -> Configure {
+    Configure {
+        url: "https://github.com/o/r".to_owned(),
+        name: "ci-1".to_owned(),
+        labels: vec!["self-hosted".to_owned(), "linux".to_owned()],
+        group: None,
+        ephemeral: true,
+        token: SecretString::from("SECRET".to_owned()),
+    }
+}
+
 /// What a probe of the machine of ci-1 finds: in short, without the names.
 fn found(text: &str) -> Found {
     found_of("ci-1", text)
@@ -71,15 +82,7 @@ fn what_another_runner_left_in_the_image_counts_for_nothing() {
     for text in ["runner_id=7 registered=7 service=active", "registered=7", "runner_id=7 service=inactive"] {
         let image = found_of("golden", &format!("version=2.330.0 {text}"));
         assert_eq!(next(&image, &wanted), Next::Configure, "{text}");
-        let configure = Configure {
-            url: String::new(),
-            name: "ci-1".to_owned(),
-            labels: Vec::new(),
-            group: None,
-            ephemeral: true,
-            token: SecretString::from("SECRET".to_owned()),
-        };
-        let configured = image.after(&Step::Configure(configure), "runner_id=42").expect("told");
+        let configured = image.after(&Step::Configure(configure()), "runner_id=42").expect("told");
         assert_eq!(next(&configured, &wanted), Next::Start, "{text}");
     }
 }
@@ -103,14 +106,7 @@ fn what_reaches_a_shell_is_quoted_and_no_secret_is_in_it() {
         Step::Fetch(download()).command(),
         r"'/usr/local/lib/azlin/runner' 'fetch' 'https://example.invalid/it'\''s.tar.gz' 'ab12' '2.330.0'"
     );
-    let step = Step::Configure(Configure {
-        url: "https://github.com/o/r".to_owned(),
-        name: "a; rm -rf /".to_owned(),
-        labels: vec!["self-hosted".to_owned(), "linux".to_owned()],
-        group: None,
-        ephemeral: true,
-        token: SecretString::from("SECRET".to_owned()),
-    });
+    let step = Step::Configure(Configure { name: "a; rm -rf /".to_owned(), ..configure() });
     let words = "'configure' 'https://github.com/o/r' 'a; rm -rf /' 'self-hosted,linux' '' 'true'";
     assert_eq!(step.command(), format!("'/usr/local/lib/azlin/runner' {words}"));
     assert_eq!(step.input().expect("the token").expose_secret(), "SECRET\n");
@@ -121,22 +117,13 @@ fn what_reaches_a_shell_is_quoted_and_no_secret_is_in_it() {
 fn each_step_leads_to_the_next_until_it_runs() {
     let download = download();
     let wanted = Wanted { name: "ci-1", download: &download, dependencies: true };
-    let token = SecretString::from("SECRET".to_owned());
-    let configure = Configure {
-        url: String::new(),
-        name: "ci-1".to_owned(),
-        labels: Vec::new(),
-        group: None,
-        ephemeral: true,
-        token,
-    };
     let mut now = found("");
     let mut taken = Vec::new();
     loop {
         let (step, printed) = match next(&now, &wanted) {
             Next::Fetch => (Step::Fetch(download.clone()), ""),
             Next::Dependencies => (Step::Dependencies, ""),
-            Next::Configure => (Step::Configure(configure.clone()), "√ Runner added\nrunner_id=42\r\n"),
+            Next::Configure => (Step::Configure(configure()), "√ Runner added\nrunner_id=42\r\n"),
             Next::Start => (Step::Start { ephemeral: true }, ""),
             Next::Done(id) => break assert_eq!(id, RunnerId(42)),
             Next::Ended(id) => panic!("{id}"),
@@ -145,5 +132,5 @@ fn each_step_leads_to_the_next_until_it_runs() {
         now = now.after(&step, printed).expect("told");
     }
     assert_eq!(taken, ["fetch", "dependencies", "configure", "start"]);
-    assert!(found("").after(&Step::Configure(configure), "no id").is_err());
+    assert!(found("").after(&Step::Configure(configure()), "no id").is_err());
 }
