@@ -4,17 +4,16 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Sets up logging for the process. `AZLIN_LOG` overrides the level, as in `AZLIN_LOG=debug`.
-pub fn start(verbose: u8) {
-    start_at(match verbose {
-        0 => "info",
-        1 => "debug",
-        _ => "trace",
-    });
-}
+use crate::cli::Loudness;
 
-/// Sets up logging at a level, unless `AZLIN_LOG` says otherwise.
-pub fn start_at(level: &str) {
+/// Sets up logging for the process. `AZLIN_LOG` overrides the level, as in `AZLIN_LOG=debug`.
+pub fn start(loudness: Loudness, usual: &str) {
+    let level = match loudness {
+        Loudness { quiet: true, .. } => "error",
+        Loudness { verbose: 0, .. } => usual,
+        Loudness { verbose: 1, .. } => "debug",
+        Loudness { .. } => "trace",
+    };
     let level = std::env::var("AZLIN_LOG").unwrap_or_else(|_| level.to_owned());
     // What others log is noise here, and azure_core prints headers at debug.
     let filter = format!(

@@ -1,17 +1,17 @@
 //! The `azlin` command: arguments in, text and an exit code out. How anything is done is elsewhere.
 
 mod adapters;
-mod args;
-mod demo;
+mod cli;
+mod commands;
 mod logging;
-mod plan;
-mod run;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Area, Azlin, GithubRunner};
+use cli::{Area, Azlin, GithubRunner, Output};
+use commands::{demo, plan, run};
 
 /// How a command ended, as an exit code. 2 is clap's, for usage.
 enum Ended {
@@ -31,7 +31,8 @@ impl From<Ended> for ExitCode {
 }
 
 fn main() -> ExitCode {
-    let Area::GithubRunner(command) = Azlin::parse().area;
+    let Azlin { loudness, area: Area::GithubRunner(command) } = Azlin::parse();
+    logging::start(loudness, usual_level(&command));
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -40,8 +41,8 @@ fn main() -> ExitCode {
             runtime.block_on(async {
                 match command {
                     GithubRunner::Run(args) => run::run(args).await,
-                    GithubRunner::Plan(args) => plan::plan(args).await,
-                    GithubRunner::Demo(args) => demo::demo(args).await,
+                    GithubRunner::Plan(args) => plan::run(args).await,
+                    GithubRunner::Demo(args) => demo::run(args).await,
                 }
             })
         });
@@ -51,6 +52,17 @@ fn main() -> ExitCode {
             say_error(&format!("{error:#}"));
             Ended::Failed.into()
         }
+    }
+}
+
+/// What a command logs unless it is asked for more or less: a daemon what changed, the others what a
+/// person should know beside their output.
+fn usual_level(command: &GithubRunner) -> &'static str {
+    match command {
+        GithubRunner::Run(_) => "info",
+        GithubRunner::Demo(args) if demo::is_live(args) || args.output == Output::Json => "error",
+        GithubRunner::Demo(_) => "info",
+        GithubRunner::Plan(_) => "warn",
     }
 }
 

@@ -12,11 +12,21 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::adapters::{Environment, connect};
-use crate::args::{Place, Run};
-use crate::{Ended, logging, say_error};
+use crate::cli::Place;
+use crate::{Ended, say_error};
 
-pub async fn run(args: Run) -> Result<Ended> {
-    logging::start(args.place.verbose);
+/// What `run` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Place,
+    /// One tick of every fleet, for cron and CI, then exit.
+    #[arg(long)]
+    pub once: bool,
+}
+
+pub async fn run(args: Args) -> Result<Ended> {
     let configuration = read(&args.place)?;
     let _alone = alone(&args.place.config_dir)?;
     let stop = CancellationToken::new();

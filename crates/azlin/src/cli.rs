@@ -1,18 +1,32 @@
 //! What can be said on the command line.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use azlin_fleet::names::PoolName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{demo, plan, run};
 
 /// Tools around development VMs and runners on Azure.
 #[derive(Debug, Parser)]
 #[command(name = "azlin", version, propagate_version = true, arg_required_else_help = true)]
 pub struct Azlin {
+    /// How much to say.
+    #[command(flatten)]
+    pub loudness: Loudness,
     /// What to work on.
     #[command(subcommand)]
     pub area: Area,
+}
+
+/// How much to say on standard error.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Loudness {
+    /// Say more: -v for debug, -vv for trace.
+    #[arg(long, short, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
 }
 
 /// What to work on.
@@ -34,13 +48,13 @@ pub enum GithubRunner {
         GITHUB_TOKEN=… azlin github-runner run\n  \
         GITHUB_TOKEN=… azlin github-runner run --once --config-dir ./config\n\n\
         Exit codes: 0 done, 1 failed, 2 usage")]
-    Run(Run),
+    Run(run::Args),
     /// Show what the next tick would do, and why. Changes nothing.
     #[command(after_help = "Examples:\n  \
         azlin github-runner plan\n  \
         azlin github-runner plan --pool ci-workers --output json\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
-    Plan(Plan),
+    Plan(plan::Args),
     /// Run the daemon against a simulated GitHub and Azure, in this process, at speed.
     ///
     /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks
@@ -49,7 +63,7 @@ pub enum GithubRunner {
         azlin github-runner demo\n  \
         azlin github-runner demo --duration 30s --seed 7 --output json\n\n\
         Exit codes: 0 every job was served and nothing is left over, 1 otherwise, 2 usage")]
-    Demo(Demo),
+    Demo(demo::Args),
 }
 
 /// Where the configuration is and what is remembered.
@@ -62,48 +76,6 @@ pub struct Place {
     /// which resource group a fleet's VMs were before its file named another one.
     #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY")]
     pub state_dir: Option<PathBuf>,
-    /// Say more: -v for debug, -vv for trace.
-    #[arg(long, short, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-}
-
-/// `run`.
-#[derive(Debug, Args)]
-pub struct Run {
-    /// Where things are.
-    #[command(flatten)]
-    pub place: Place,
-    /// One tick of every fleet, for cron and CI, then exit.
-    #[arg(long)]
-    pub once: bool,
-}
-
-/// `plan`.
-#[derive(Debug, Args)]
-pub struct Plan {
-    /// Where things are.
-    #[command(flatten)]
-    pub place: Place,
-    /// Only this pool.
-    #[arg(long)]
-    pub pool: Option<PoolName>,
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
-}
-
-/// `demo`.
-#[derive(Debug, Args)]
-pub struct Demo {
-    /// How long new jobs arrive; then it runs on until the fleets are empty.
-    #[arg(long, default_value = "45s", value_parser = humantime::parse_duration)]
-    pub duration: Duration,
-    /// What chance brings: the same seed brings the same jobs and faults.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// How to print it: a live table on a terminal, or one JSON object at the end.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
 }
 
 /// How to print something.

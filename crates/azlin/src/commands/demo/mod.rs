@@ -20,9 +20,9 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::Ended;
 use crate::adapters::{Environment, connect};
-use crate::args::{Demo, Output};
-use crate::{Ended, logging};
+use crate::cli::Output;
 use screen::Screen;
 use summary::Summary;
 
@@ -30,9 +30,27 @@ use summary::Summary;
 const PATIENCE: Duration = Duration::from_secs(120);
 const TOKEN: &str = "ghp_demodemodemodemodemodemodemodemo0000";
 
-pub async fn demo(args: Demo) -> Result<Ended> {
-    let live = args.output == Output::Table && std::io::stderr().is_terminal();
-    logging::start_at(if live || args.output == Output::Json { "error" } else { "info" });
+/// What `demo` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How long new jobs arrive; then it runs on until the fleets are empty.
+    #[arg(long, default_value = "45s", value_parser = humantime::parse_duration)]
+    pub duration: Duration,
+    /// What chance brings: the same seed brings the same jobs and faults.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How to print it: a live table on a terminal, or one JSON object at the end.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// Whether the demo draws over standard error, so that nothing else may be printed there.
+pub fn is_live(args: &Args) -> bool {
+    args.output == Output::Table && std::io::stderr().is_terminal()
+}
+
+pub async fn run(args: Args) -> Result<Ended> {
+    let live = is_live(&args);
     let workload = workload::for_demo(args.seed, args.duration, TOKEN);
     let served = Served::start(World::new(&workload, Timestamp::now()), Arc::new(Timestamp::now)).await?;
     let directory = tempfile::tempdir().context("no temporary directory can be made")?;

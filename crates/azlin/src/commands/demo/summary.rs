@@ -7,7 +7,7 @@ use azlin_simcloud::ledger::Report;
 use serde::Serialize;
 
 use super::config::{MAX_VMS, MAXIMUMS};
-use crate::args::Output;
+use crate::cli::Output;
 
 /// How the demo went: the object that `--output json` prints.
 #[derive(Debug, Serialize)]

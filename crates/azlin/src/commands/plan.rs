@@ -4,16 +4,31 @@ use std::io::Write;
 
 use anyhow::Result;
 use azlin_daemon::{Planned, StateDir, plan_once};
+use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::Action;
 use azlin_fleet::scaling::ScalingAction;
 use serde_json::{Value, json};
 
 use crate::adapters::{Environment, connect};
-use crate::args::{Output, Plan};
-use crate::{Ended, logging, run, say_error};
+use crate::cli::{Output, Place};
+use crate::commands::run;
+use crate::{Ended, say_error};
 
-pub async fn plan(args: Plan) -> Result<Ended> {
-    logging::start(args.place.verbose);
+/// What `plan` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Place,
+    /// Only this pool.
+    #[arg(long)]
+    pub pool: Option<PoolName>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+pub async fn run(args: Args) -> Result<Ended> {
     let mut configuration = run::read(&args.place)?;
     if let Some(pool) = &args.pool {
         configuration

@@ -1,0 +1,5 @@
+//! One module for each command: what it takes, what it does, what it prints.
+
+pub mod demo;
+pub mod plan;
+pub mod run;
