@@ -258,6 +258,13 @@ async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'stati
             Ok(Some(_)) => Ok(Some(LAGS)),
             Err(error) => Err(error.to_string()),
         },
+        Deregister::Regardless(id) => {
+            if let Ok(Some(id)) = entry(outside, scope, runner, id).await {
+                let answer = outside.github.deregister(scope, id).await;
+                tracing::debug!(%runner, ?answer, "its VM goes whatever GitHub says");
+            }
+            Ok(None)
+        }
         Deregister::IfPossible(id) => match entry(outside, scope, runner, id).await {
             Ok(Some(id)) => match outside.github.deregister(scope, id).await {
                 Ok(Deregistration::Busy) => Ok(Some(BUSY)),

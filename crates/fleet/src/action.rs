@@ -75,6 +75,8 @@ pub enum Deregister {
     Elsewhere(Option<RunnerId>),
     /// Its entry is in another scope, and nothing runs on its VM: it is removed if that can be done.
     IfPossible(Option<RunnerId>),
+    /// Nothing has to be true: its entry is removed if GitHub does so, and its job dies with it if not.
+    Regardless(Option<RunnerId>),
     /// It has no entry that could be removed, and runs no job.
     Nothing,
 }

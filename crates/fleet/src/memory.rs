@@ -258,7 +258,8 @@ impl Memory {
                     | DrainReason::Offline(_)
                     | DrainReason::Surplus(_)
                     | DrainReason::Rotated(_)
-                    | DrainReason::OutOfSight(_) => false,
+                    | DrainReason::OutOfSight(_)
+                    | DrainReason::Killed(_) => false,
                 };
                 if has_worked {
                     self.failures = Failures::default();

@@ -1,7 +1,7 @@
 //! What a fleet does next: a pure function of (fleet, snapshot, memory, now).
 //!
 //! Invariants that it keeps, each tested as a property:
-//! - a busy runner is never acted upon;
+//! - a busy runner is never acted upon, unless its fleet's file says to end running jobs;
 //! - the fleet never has more than `max_runners` VMs, whatever is added;
 //! - what was not read whole never leads to a removal;
 //! - every action has a reason, and the plan of one snapshot is always the same.
@@ -67,6 +67,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
     }
     let scales = decision.action != ScalingAction::Maintain && draft.actions.len() > before;
     draft.install();
+    draft.kill();
     if let Some(left) = wait {
         let failures = &memory.failures;
         let (count, why, left) = (failures.count, &failures.why, in_words(left));
@@ -218,6 +219,29 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Every VM that is left goes, whatever runs on it: only where the fleet's file says so.
+    fn kill(&mut self) {
+        if self.fleet.enabled || !self.fleet.kill_running_jobs {
+            return;
+        }
+        for runner in self.runners {
+            let name = &runner.runner_name;
+            let Some(vm) = &runner.vm else { continue };
+            let is_going = matches!(runner.status, Phase::Destroyed);
+            if is_going || self.seen.in_flight.contains_key(name) || self.is_removed(name) {
+                continue;
+            }
+            let why =
+                DrainReason::Killed("kill_running_jobs is set, and the fleet is not enabled".to_owned());
+            let first = if vm.tags.github == self.fleet.github {
+                Deregister::Regardless(runner.runner_id)
+            } else {
+                Deregister::Nothing
+            };
+            self.push_destroy(runner, first, None, why);
+        }
+    }
+
     fn is_removed(&self, name: &RunnerName) -> bool {
         let removes = |action: &Action| matches!(action, Action::Destroy(destroy) if destroy.runner == *name);
         self.actions.iter().any(removes)
@@ -283,18 +307,20 @@ impl<'a> Draft<'a> {
             matches!(why, DrainReason::Served(_) | DrainReason::Surplus(_) | DrainReason::Rotated(_));
         let running = runner.vm.as_ref().filter(|vm| is_idle && runner.is_listed && !vm.is_dead());
         let stop = running.and_then(|vm| vm.tags.host_key.clone());
+        self.push_destroy(runner, first, stop, why);
+    }
+
+    fn push_destroy(
+        &mut self,
+        runner: &EphemeralRunner,
+        first: Deregister,
+        stop: Option<String>,
+        why: DrainReason,
+    ) {
         let scope = runner.vm.as_ref().map_or(&self.fleet.scope, |vm| &vm.tags.scope).clone();
         let vm = runner.vm.as_ref().map(|vm| (vm.group.clone(), vm.name.clone()));
-        let reason = why.to_string();
-        self.actions.push(Action::Destroy(Destroy {
-            runner: runner.runner_name.clone(),
-            scope,
-            first,
-            vm,
-            stop,
-            why,
-            reason,
-        }));
+        let (name, reason) = (runner.runner_name.clone(), why.to_string());
+        self.actions.push(Action::Destroy(Destroy { runner: name, scope, first, vm, stop, why, reason }));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What must hold of a plan in every situation.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -30,12 +31,13 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let operation = prop_oneof![8 => Just(None), 1 => Just(Some(Operation::Provision { replaces: None })), 1 => Just(Some(Operation::Install)), 1 => Just(Some(Operation::Destroy))];
     let runner = (age, entry, vm, memory, (other, operation));
     let manual = prop::option::weighted(0.2, 0_u32..4);
-    let scaling = (0_u32..4, 0_u32..6, any::<bool>(), manual);
+    let scaling = (0_u32..4, 0_u32..6, (any::<bool>(), any::<bool>()), manual);
     let weather = (any::<bool>(), any::<bool>(), 0_u32..20);
     (scaling, 0_u32..20, 0_i64..120, prop::collection::vec(runner, 0..9), weather).prop_map(
-        |((min, extra, enabled, manual), jobs, waited, runners, (bad_entries, bad_vms, odds))| {
+        |((min, extra, (enabled, kills), manual), jobs, waited, runners, (bad_entries, bad_vms, odds))| {
             let mut scene = Scene::new(&format!("min_runners = {min}\nmax_runners = {}", min + extra));
             scene.fleet.enabled = enabled;
+            scene.fleet.kill_running_jobs = kills && !enabled;
             scene.fleet.scaling.manual_count = manual.filter(|count| *count <= min + extra);
             scene = scene.pending(jobs, waited);
             for (number, (age, entry, vm, (online, seen, removed, asked), (other, operation))) in
@@ -136,6 +138,10 @@ proptest! {
             let Action::Destroy(destroy) = action else { continue };
             prop_assert!(touched.insert(&destroy.runner), "{} twice", destroy.runner);
             let name = destroy.runner.as_str();
+            if matches!(destroy.why, DrainReason::Killed(_)) {
+                prop_assert!(!scene.fleet.enabled && scene.fleet.kill_running_jobs && destroy.vm.is_some());
+                continue;
+            }
             let is_busy = entries.get(&destroy.runner).is_some_and(|entry| entry.busy);
             prop_assert!(!is_busy && !scene.seen.working.contains_key(name), "{name} runs a job");
             let vm = scene.seen.vms.as_ref().ok().and_then(|vms| vms.get(&destroy.runner));
@@ -155,6 +161,14 @@ proptest! {
             }
             let needs_no_word = |vm: &Vm| vm.is_dead() && vm.tags.github != scene.fleet.github;
             prop_assert!(destroy.first != Deregister::Nothing || vm.is_none_or(|vm| needs_no_word(vm)));
+        }
+        if let (true, Ok(vms)) = (scene.fleet.kill_running_jobs && scene.seen.entries.is_ok(), &scene.seen.vms) {
+            let is_left = |vm: &Arc<Vm>| vm.provisioning != Deleting && !scene.seen.in_flight.contains_key(&vm.tags.runner_name);
+            for vm in vms.values().filter(|vm| is_left(vm)) {
+                let name = &vm.tags.runner_name;
+                let was_asked = scene.memory.runners.get(name).is_some_and(|known| known.removal_asked.is_some());
+                prop_assert!(was_asked || touched.contains(name), "{name} is left");
+            }
         }
         prop_assert_eq!(&plan, &scene.plan(), "the same again");
     }

@@ -155,6 +155,7 @@ impl Scene {
                     Deregister::ConfirmGone(_) | Deregister::Unregistered(_) => "?",
                     Deregister::Elsewhere(_) => "@",
                     Deregister::IfPossible(_) => "~",
+                    Deregister::Regardless(_) => "x",
                     Deregister::Nothing => "!",
                 };
                 format!("-{}{first}", self.number(&destroy.runner))

@@ -220,6 +220,29 @@ fn what_is_done_in_each_situation() {
 }
 
 #[test]
+fn only_a_fleet_that_is_forced_ends_running_jobs() {
+    let scene = || {
+        let mut scene = Scene::new("min_runners = 2").runner(1, 900, Busy).runner(2, 900, Idle);
+        scene.fleet.enabled = false;
+        scene
+    };
+    assert_eq!(scene().brief(), "-2");
+    let forced = |mut scene: Scene| {
+        scene.fleet.kill_running_jobs = true;
+        scene
+    };
+    assert_eq!(forced(scene()).brief(), "-2 -1x");
+    assert!(forced(scene()).plan().actions.iter().all(|action| matches!(action, Action::Destroy(_))));
+    assert_eq!(forced(scene().vm(3, 900, Deleting, Running)).brief(), "-2 -1x", "what goes already is left");
+    assert_eq!(forced(scene().entry(3, 900, Busy)).brief(), "-2 -1x", "without a VM there is nothing to end");
+    let elsewhere = scene().runner(3, 900, Absent).last_vm(|vm| vm.tags.github = "ghes.example".to_owned());
+    assert_eq!(forced(elsewhere).brief(), "-2 -1x -3!");
+    let mut enabled = forced(scene());
+    enabled.fleet.enabled = true;
+    assert_eq!(enabled.brief(), "+", "one that is enabled ends none");
+}
+
+#[test]
 fn a_replacement_is_online_before_the_old_one_goes() {
     let day = 24 * 3600 + 1;
     let start = || Scene::new("min_runners = 1").runner(1, day, Idle);

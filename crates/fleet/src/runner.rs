@@ -159,6 +159,8 @@ pub enum DrainReason {
     /// It belongs to another GitHub than the one that is looked at, so nobody can tell whether it
     /// runs a job. It is left alone.
     OutOfSight(String),
+    /// The fleet's file says to end running jobs too.
+    Killed(String),
 }
 
 impl EphemeralRunner {
@@ -201,7 +203,8 @@ impl fmt::Display for DrainReason {
             | DrainReason::Offline(why)
             | DrainReason::Surplus(why)
             | DrainReason::Rotated(why)
-            | DrainReason::OutOfSight(why) => f.write_str(why),
+            | DrainReason::OutOfSight(why)
+            | DrainReason::Killed(why) => f.write_str(why),
         }
     }
 }

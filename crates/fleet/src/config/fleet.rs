@@ -102,6 +102,9 @@ pub struct Fleet {
     pub name: PoolName,
     /// Whether it serves jobs. A fleet that is not enabled is drained.
     pub enabled: bool,
+    /// Whether draining ends running jobs too; only of a fleet that is not enabled. `disable --force`
+    /// sets it.
+    pub kill_running_jobs: bool,
     /// The GitHub that its runners are registered at, by the host of its API: the daemon's.
     pub github: String,
     /// Where its runners are registered there.
@@ -165,6 +168,12 @@ impl Fleet {
 
 fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     let enabled = top.or("enabled", true, flag);
+    let kill = top.spanned("kill_running_jobs", flag);
+    if let (Some((true, span)), true) = (&kill, enabled) {
+        let help = "remove it, or set enabled = false to end the fleet and its jobs at once".to_owned();
+        let message = "only a fleet that is not enabled ends running jobs".to_owned();
+        top.wrong(span.clone(), "kill_running_jobs", message, Some(help));
+    }
     let scope = scope(&mut top);
     let labels = top.or("labels", Vec::new(), list(name::<Label>));
     let group = top.spanned("runner_group", text);
@@ -195,6 +204,7 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
         config_hash: format!("{:016x}", crate::fnv1a([shape.to_string().as_bytes()])),
         name: pool,
         enabled,
+        kill_running_jobs: kill.is_some_and(|(kill, _)| kill),
         github: "api.github.com".to_owned(),
         scope,
         labels,
