@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{Daemon, Outside, StateDir};
+use azlin_daemon::{Board, Daemon, Outside, StateDir};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::fault::{Fault, Side, What};
 use azlin_simcloud::github::{JobState, SimJob};
@@ -197,7 +197,8 @@ pub async fn run(seed: u64) -> Outcome {
         let skew = if is_clock_set { chance.random_range(-600..=600) } else { 0 };
         let fleets = fleets_in(seed, group, repo);
         let outside = outside(SignedDuration::from_secs(skew));
-        let daemon = Daemon::new(&config, fleets, outside, state(), CancellationToken::new());
+        let daemon =
+            Daemon::new(&config, fleets, outside, state(), Board::default(), CancellationToken::new());
         let _ = tokio::time::timeout(life.min(WEATHER - began.elapsed()), daemon.run()).await;
         if disk == Disk::Torn {
             tear(directory.path(), &mut chance);
@@ -207,7 +208,8 @@ pub async fn run(seed: u64) -> Outcome {
     let stop = CancellationToken::new();
     let fleets = fleets(seed);
     let warm: u64 = fleets.iter().map(|fleet| u64::from(fleet.scaling.min_runners)).sum();
-    let daemon = Daemon::new(&config, fleets, outside(SignedDuration::ZERO), state(), stop.clone());
+    let daemon =
+        Daemon::new(&config, fleets, outside(SignedDuration::ZERO), state(), Board::default(), stop.clone());
     let calm = Instant::now();
     let mut starved = BTreeSet::new();
     let mut last_full = BTreeMap::new();

@@ -65,8 +65,8 @@ impl Stage {
 /// A daemon with that outside and these fleets lives for so long and is killed.
 pub async fn live(outside: Outside, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
-    let daemon = Daemon::new(&config, fleets, outside, state, CancellationToken::new());
-    let board = daemon.board();
+    let board = Board::default();
+    let daemon = Daemon::new(&config, fleets, outside, state, board.clone(), CancellationToken::new());
     let _ = tokio::time::timeout(Duration::from_secs(seconds), daemon.run()).await;
     board
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use async_trait::async_trait;
+use azlin_fleet::budget::Remaining;
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 use futures::{Stream, StreamExt};
@@ -14,7 +15,7 @@ use url::Url;
 use crate::api::{self, Sealed, arm_error, compute};
 use crate::arm::Arm;
 use crate::bearer::Bearer;
-use crate::counters::{Counts, Remaining};
+use crate::counters::Counts;
 use crate::credential::{self, CredentialKind};
 use crate::environment::Environment;
 use crate::error::{ArmError, Effect, How, SettingsError, call_error};
@@ -87,11 +88,6 @@ impl AzureClient {
     /// What was sent and received since the client was made.
     pub fn counts(&self) -> Counts {
         self.arm.counters.counts()
-    }
-
-    /// What is left of Azure's budgets, as it told last.
-    pub fn remaining(&self) -> Remaining {
-        self.arm.counters.remaining()
     }
 
     fn vms_api(&self, sealed: Option<Sealed>) -> Result<compute::virtual_machines::Client, ArmError> {
@@ -216,6 +212,10 @@ impl Azure for AzureClient {
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
             Err(error) => Err(call_error(&what, Effect::Deletes, self.credential(), &error)),
         }
+    }
+
+    fn remaining(&self) -> Remaining {
+        self.arm.counters.remaining()
     }
 }
 

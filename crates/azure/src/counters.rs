@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use azlin_fleet::budget::Remaining;
+
 /// Sums since the client was made, of requests to the resource manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -10,17 +12,6 @@ pub struct Counts {
     pub requests: u64,
     /// Bytes of bodies, unpacked.
     pub bytes_received: u64,
-}
-
-/// What is left of Azure's budgets for the subscription, as the last answer that named it told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Remaining {
-    /// `x-ms-ratelimit-remaining-subscription-reads`.
-    pub reads: Option<u64>,
-    /// `x-ms-ratelimit-remaining-subscription-writes`.
-    pub writes: Option<u64>,
-    /// `x-ms-ratelimit-remaining-subscription-deletes`.
-    pub deletes: Option<u64>,
 }
 
 #[derive(Debug, Default)]

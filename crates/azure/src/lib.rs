@@ -29,7 +29,7 @@ mod url_rule;
 mod vms;
 
 pub use client::{AzureClient, Settings};
-pub use counters::{Counts, Remaining};
+pub use counters::Counts;
 pub use credential::{CredentialError, CredentialKind};
 pub use environment::Environment;
 pub use error::SettingsError;

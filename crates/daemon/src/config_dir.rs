@@ -13,8 +13,12 @@ use azlin_fleet::names::PoolName;
 pub struct Configuration {
     /// `azlin.toml`, or every default.
     pub daemon: DaemonConfig,
+    /// The text of `azlin.toml`.
+    pub daemon_text: String,
     /// The fleets whose files are good.
     pub fleets: Vec<Fleet>,
+    /// The texts of their files.
+    pub texts: BTreeMap<PoolName, String>,
     /// What is wrong with the others, by file. They are left untouched.
     pub problems: Vec<FileProblem>,
 }
@@ -65,13 +69,30 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
     };
     let daemon = DaemonConfig::parse(&daemon_file.display().to_string(), &source)
         .map_err(|problems| ConfigError::Daemon(problems.to_string()))?;
-    let (fleets, problems) = read_fleets(&directory.join("fleets"))
-        .map_err(|error| ConfigError::Directory { path: directory.join("fleets"), error })?;
-    let fleets = fleets.into_iter().map(|fleet| fleet.at(&daemon.github_api_url)).collect();
-    Ok(Configuration { daemon, fleets, problems })
+    read_with(directory, daemon, source)
 }
 
-fn read_fleets(directory: &Path) -> io::Result<(Vec<Fleet>, Vec<FileProblem>)> {
+/// Reads the fleets of a directory for a daemon that is configured so already, by that text.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn read_with(
+    directory: &Path,
+    daemon: DaemonConfig,
+    source: String,
+) -> Result<Configuration, ConfigError> {
+    let (read, problems) = read_fleets(&directory.join("fleets"))
+        .map_err(|error| ConfigError::Directory { path: directory.join("fleets"), error })?;
+    let mut texts = BTreeMap::new();
+    let mut fleets = Vec::new();
+    for (fleet, text) in read {
+        texts.insert(fleet.name.clone(), text);
+        fleets.push(fleet.at(&daemon.github_api_url));
+    }
+    Ok(Configuration { daemon, daemon_text: source, fleets, texts, problems })
+}
+
+fn read_fleets(directory: &Path) -> io::Result<(Vec<(Fleet, String)>, Vec<FileProblem>)> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
@@ -114,7 +135,7 @@ fn read_fleet<'p>(
     path: &Path,
     pool: &PoolName,
     pools: impl Iterator<Item = &'p PoolName>,
-) -> Result<Fleet, String> {
+) -> Result<(Fleet, String), String> {
     let shown = path.display();
     if let Some(other) = name_clash(pool, pools) {
         return Err(format!(
@@ -123,5 +144,6 @@ fn read_fleet<'p>(
         ));
     }
     let source = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-    Fleet::parse(&shown.to_string(), pool.clone(), &source).map_err(|problems| problems.to_string())
+    let fleet = Fleet::parse(&shown.to_string(), pool.clone(), &source);
+    fleet.map(|fleet| (fleet, source)).map_err(|problems| problems.to_string())
 }

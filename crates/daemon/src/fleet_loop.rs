@@ -11,26 +11,31 @@ use azlin_fleet::memory::Memory;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Operation, Snapshot};
-use tokio::sync::Semaphore;
+use azlin_fleet::status::{FleetStatus, LastingError, Tick};
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::act::{Lifecycle, Wanted};
+use crate::board::Board;
+use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
-use crate::report::{self, Board, FleetReport};
+use crate::report;
 use crate::state::StateDir;
 
 /// What all loops share.
 pub(crate) struct Shared {
     pub(crate) outside: Outside,
+    pub(crate) fleets: Fleets,
     pub(crate) observer: Observer,
     pub(crate) lifecycle: Lifecycle,
     /// Provisioning operations at once, over all fleets.
     pub(crate) provisioning: Arc<Semaphore>,
-    /// Those that one fleet may hold, so that its trouble leaves some to the others.
-    pub(crate) provisioning_of_one: usize,
+    /// How many those are.
+    pub(crate) provisioning_limit: usize,
     pub(crate) board: Board,
     pub(crate) state: StateDir,
     pub(crate) poll_queue: Duration,
@@ -50,6 +55,11 @@ struct InFlight {
 /// The loop of one fleet.
 pub struct FleetLoop {
     fleet: Arc<Fleet>,
+    /// Whether its file is there. Without one its VMs are left alone.
+    is_configured: bool,
+    /// A tick was given up, since the configuration changed under it.
+    is_behind: bool,
+    configured: watch::Receiver<Arc<FleetSet>>,
     shared: Arc<Shared>,
     memory: Memory,
     saved: Memory,
@@ -57,6 +67,7 @@ pub struct FleetLoop {
     in_flight: BTreeMap<RunnerName, InFlight>,
     operations: JoinSet<(RunnerName, Outcome)>,
     tick: u64,
+    errors: Vec<LastingError>,
     trouble: Option<String>,
     /// What last went wrong with a runner, so that it is told once.
     complaints: BTreeMap<RunnerName, String>,
@@ -65,17 +76,23 @@ pub struct FleetLoop {
 }
 
 impl FleetLoop {
-    pub(crate) fn new(fleet: Fleet, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(fleet: Arc<Fleet>, shared: Arc<Shared>) -> Self {
         let memory = shared.state.load(&fleet.name);
+        let configured = shared.fleets.subscribe();
+        let share = share(shared.provisioning_limit, configured.borrow().len());
         FleetLoop {
             saved: memory.clone(),
             memory,
-            own_provisioning: Arc::new(Semaphore::new(shared.provisioning_of_one)),
-            fleet: Arc::new(fleet),
+            own_provisioning: Arc::new(Semaphore::new(share)),
+            fleet,
+            is_configured: true,
+            is_behind: false,
+            configured,
             shared,
             in_flight: BTreeMap::new(),
             operations: JoinSet::new(),
             tick: 0,
+            errors: Vec::new(),
             trouble: None,
             complaints: BTreeMap::new(),
             failed: Vec::new(),
@@ -99,6 +116,12 @@ impl FleetLoop {
                     self.ended(done);
                     continue;
                 }
+                Ok(()) = self.configured.changed() => {
+                    if !self.reconfigure() {
+                        continue;
+                    }
+                    true
+                }
                 // A health tick looks at the queue as well.
                 _ = health.tick() => {
                     queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
@@ -106,6 +129,9 @@ impl FleetLoop {
                 }
                 _ = queue.tick() => false,
             };
+            if !self.is_configured {
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
@@ -113,6 +139,27 @@ impl FleetLoop {
             }
         }
         self.settle().await;
+    }
+
+    /// Takes in that the configuration changed; whether that calls for a tick at once.
+    fn reconfigure(&mut self) -> bool {
+        let all = Arc::clone(&self.configured.borrow_and_update());
+        let share = share(self.shared.provisioning_limit, all.len());
+        self.own_provisioning = Arc::new(Semaphore::new(share));
+        match all.get(&self.fleet.name) {
+            None => {
+                if std::mem::take(&mut self.is_configured) {
+                    report::removed(&self.fleet, &self.memory);
+                    self.shared.board.remove(&self.fleet.name);
+                }
+                false
+            }
+            Some(fleet) => {
+                let is_new = !self.is_configured || **fleet != *self.fleet;
+                (self.fleet, self.is_configured) = (Arc::clone(fleet), true);
+                std::mem::take(&mut self.is_behind) || is_new
+            }
+        }
     }
 
     /// One tick, and all that it began; what failed in it.
@@ -132,6 +179,11 @@ impl FleetLoop {
     async fn tick(&mut self, power: bool) {
         self.failed.clear();
         let seen = self.shared.observer.observe(&self.fleet, &self.memory.groups, power).await;
+        if self.configured.has_changed().unwrap_or(false) {
+            // What was seen was shared out among other fleets. The change brings the next tick.
+            self.is_behind = true;
+            return;
+        }
         while let Some(done) = self.operations.try_join_next() {
             self.ended(done);
         }
@@ -168,9 +220,17 @@ impl FleetLoop {
         let trouble = report::trouble(plan, seen);
         report::trouble_changed(&self.fleet, self.trouble.as_deref(), trouble.as_deref(), self.tick);
         report::decided(&self.fleet, plan, self.tick);
-        let now = self.shared.outside.now();
-        self.shared.board.post(&self.fleet.name, FleetReport::of(plan, trouble.clone(), self.tick, now));
+        let tick = Tick { number: self.tick, at: self.shared.outside.now(), next: Some(self.next_poll()) };
+        let status = FleetStatus::of(&self.fleet, plan, seen, &self.memory, tick, &self.errors);
+        self.errors.clone_from(&status.errors);
+        self.shared.board.post(status);
         self.trouble = trouble;
+    }
+
+    fn next_poll(&self) -> Timestamp {
+        let Shared { epoch, poll_queue, poll_health, .. } = *self.shared;
+        let wait = next_on_grid(epoch, poll_queue).min(next_on_grid(epoch, poll_health));
+        self.shared.outside.now() + wait
     }
 
     /// The runner that an action is about, which is remembered.
@@ -284,6 +344,12 @@ impl FleetLoop {
             self.saved = self.memory.clone();
         }
     }
+}
+
+/// How many provisioning operations one of so many fleets may hold: where there are several, a
+/// quarter, and at least one, is left to the others.
+fn share(limit: usize, fleets: usize) -> usize {
+    if fleets > 1 { (limit - (limit / 4).max(1)).max(1) } else { limit }
 }
 
 /// How long from now until the next multiple of the period since the epoch.

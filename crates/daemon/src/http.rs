@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::names::PoolName;
 use azlin_fleet::scaling::elapsed;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -12,8 +13,9 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
+use crate::board::Board;
+use crate::fleet_set::Fleets;
 use crate::outside::Outside;
-use crate::report::Board;
 
 /// What `/healthz` answers from.
 #[derive(Clone)]
@@ -22,8 +24,8 @@ pub struct Health {
     pub board: Board,
     /// The time of day.
     pub outside: Outside,
-    /// How many fleets should tick.
-    pub fleets: usize,
+    /// The fleets that should tick.
+    pub fleets: Fleets,
     /// How old a fleet's last tick may be.
     pub patience: Duration,
 }
@@ -31,16 +33,19 @@ pub struct Health {
 impl Health {
     fn answer(&self) -> (StatusCode, String) {
         let now = self.outside.now();
-        let board = self.board.read();
-        let fresh = board.values().filter(|report| elapsed(report.at, now) <= self.patience).count();
-        let status = if fresh == self.fleets { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let body = serde_json::json!({ "fleets": self.fleets, "fleets_ticking": fresh });
+        let (board, fleets) = (self.board.read().fleets, self.fleets.now());
+        let ticks = |name: &&PoolName| {
+            board.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
+        };
+        let (all, fresh) = (fleets.len(), fleets.names().filter(ticks).count());
+        let status = if fresh == all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let body = serde_json::json!({ "fleets": all, "fleets_ticking": fresh });
         (status, format!("{body}\n"))
     }
 }
 
 /// Answers until the task is dropped.
-pub async fn serve_health(listener: TcpListener, health: Health) {
+pub async fn serve_health(listener: Arc<TcpListener>, health: Health) {
     let health = Arc::new(health);
     loop {
         let Ok((stream, _)) = listener.accept().await else {

@@ -7,10 +7,13 @@
 //! - What is decided, `azlin_fleet` decides. Here is no policy.
 
 mod act;
+mod board;
 mod bootstrap;
 pub mod config_dir;
 mod fetched;
 mod fleet_loop;
+mod fleet_set;
+mod follow;
 mod http;
 pub mod observe;
 mod outside;
@@ -19,12 +22,16 @@ mod report;
 mod run;
 mod signals;
 mod state;
+mod wake;
 
+pub use board::{Board, Posted};
 pub use fleet_loop::FleetLoop;
+pub use fleet_set::Fleets;
+pub use follow::Followed;
 pub use http::{Health, serve_health};
 pub use outside::Outside;
 pub use plan_once::{Planned, plan_once};
-pub use report::{Board, FleetReport};
 pub use run::{Daemon, Failures, run_once};
-pub use signals::stop_on_signals;
+pub use signals::{stop_on_signals, wake_on_hangup};
 pub use state::StateDir;
+pub use wake::Wake;

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::fetched::Fetched;
+use crate::fleet_set::Fleets;
 use crate::outside::Outside;
 
 /// What is seen of one scope at GitHub, shared out among its fleets.
@@ -35,7 +36,7 @@ type VmView = Result<BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>>, CallErro
 /// The eyes of all fleets.
 pub struct Observer {
     outside: Outside,
-    fleets: BTreeMap<Scope, Vec<Fleet>>,
+    fleets: Fleets,
     /// How old a fetch may be and still serve.
     tolerance: Duration,
     scopes: Fetched<Scope, ScopeView>,
@@ -48,13 +49,14 @@ pub struct Observer {
 impl Observer {
     /// For these fleets, which look every `poll`.
     pub fn new<'f>(outside: Outside, fleets: impl IntoIterator<Item = &'f Fleet>, poll: Duration) -> Self {
-        let mut by_scope = BTreeMap::<Scope, Vec<Fleet>>::new();
-        for fleet in fleets {
-            by_scope.entry(fleet.scope.clone()).or_default().push(fleet.clone());
-        }
+        Observer::of(outside, Fleets::new(fleets.into_iter().cloned()), poll)
+    }
+
+    /// For fleets that may change.
+    pub(crate) fn of(outside: Outside, fleets: Fleets, poll: Duration) -> Self {
         Observer {
             outside,
-            fleets: by_scope,
+            fleets,
             tolerance: poll / 10,
             scopes: Fetched::default(),
             groups: Fetched::default(),
@@ -67,18 +69,18 @@ impl Observer {
     /// have some in. `power` asks for their power states too.
     pub async fn observe(&self, fleet: &Fleet, others: &BTreeSet<ResourceGroup>, power: bool) -> Snapshot {
         let now = Instant::now();
-        let since = now.checked_sub(self.tolerance).unwrap_or(now);
+        let since = now.checked_sub(self.tolerance).unwrap_or(now).max(self.fleets.now().since());
         let (scope, vms) = futures::join!(
             self.scopes.get(fleet.scope.clone(), since, self.look_at_scope(&fleet.scope)),
             self.vms_of(fleet, others, power, since),
         );
         let unread = vms.as_ref().map(|(_, unread)| unread.clone()).unwrap_or_default();
-        let demands = scope.demands.as_ref().map_err(String::clone);
         let own = |demands: &BTreeMap<PoolName, Demand>| {
-            demands.get(&fleet.name).cloned().unwrap_or_else(|| Demand::none(self.outside.now()))
+            let changed = || "the configuration changed while the queue was read".to_owned();
+            demands.get(&fleet.name).cloned().ok_or_else(changed)
         };
         Snapshot {
-            demand: demands.map(own),
+            demand: scope.demands.as_ref().map_err(String::clone).and_then(own),
             entries: scope.entries.as_ref().map(|shared| entries_of(fleet, shared)).map_err(String::clone),
             vms: vms.map(|(vms, _)| vms),
             unread,
@@ -89,11 +91,11 @@ impl Observer {
 
     async fn look_at_scope(&self, scope: &Scope) -> ScopeView {
         let (queue, entries) = futures::join!(self.queue(scope), self.outside.github.runners(scope));
-        let fleets = self.fleets.get(scope).into_iter().flatten();
+        let fleets = self.fleets.now();
         let now = self.outside.now();
         ScopeView {
             working: queue.as_ref().map(working).unwrap_or_default(),
-            demands: queue.map(|queue| attribute(fleets, &queue, now)),
+            demands: queue.map(|queue| attribute(fleets.of_scope(scope), &queue, now)),
             entries: entries
                 .map(entries_by_prefix)
                 .map_err(|error| format!("the runners of {scope}: {error}")),

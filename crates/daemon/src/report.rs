@@ -1,70 +1,16 @@
-//! Report: what the loop says in the journal, and a board with each fleet's last tick.
+//! Report: what the loop says in the journal.
 //!
 //! At info stands what changed the world: each decision that changes something, and each action's
 //! end. A trouble is told when it begins and when it ends, not every minute.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use azlin_fleet::config::Fleet;
-use azlin_fleet::demand::QueueMetrics;
+use azlin_fleet::memory::Memory;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::{Action, Outcome, Plan};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::scaling::{ScalingAction, ScalingDecision};
+use azlin_fleet::scaling::ScalingAction;
 use azlin_fleet::snapshot::Snapshot;
-use jiff::Timestamp;
-use serde::Serialize;
 use tracing::{debug, info, warn};
-
-/// A fleet's last tick.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FleetReport {
-    /// Its number, from 1.
-    pub tick: u64,
-    /// When.
-    pub at: Timestamp,
-    /// Its jobs.
-    pub metrics: QueueMetrics,
-    /// What was decided, and why.
-    pub decision: ScalingDecision,
-    /// Runners by phase.
-    pub runners: BTreeMap<&'static str, u32>,
-    /// What could not be seen or is left alone, if anything.
-    pub trouble: Option<String>,
-}
-
-/// Each fleet's last tick, for whoever wants to look.
-#[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<PoolName, FleetReport>>>);
-
-impl Board {
-    /// All of it.
-    pub fn read(&self) -> BTreeMap<PoolName, FleetReport> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn post(&self, fleet: &PoolName, report: FleetReport) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(fleet.clone(), report);
-    }
-}
-
-impl FleetReport {
-    pub(crate) fn of(plan: &Plan, trouble: Option<String>, tick: u64, at: Timestamp) -> Self {
-        let mut runners = BTreeMap::new();
-        for runner in &plan.runners {
-            *runners.entry(runner.status.word()).or_default() += 1;
-        }
-        FleetReport {
-            tick,
-            at,
-            metrics: plan.demand.metrics,
-            decision: plan.decision.clone(),
-            runners,
-            trouble,
-        }
-    }
-}
 
 /// Says what was decided. What only replaces or removes runners is told at each action's end.
 pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
@@ -99,6 +45,12 @@ pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&
         }
         _ => {}
     }
+}
+
+/// Says that a fleet's file is gone, and what that means for its VMs.
+pub(crate) fn removed(fleet: &Fleet, memory: &Memory) {
+    let (fleet, runners) = (&fleet.name, memory.runners.len());
+    warn!(%fleet, runners, "its file is gone: its VMs are left alone, and cost; put the file back and set enabled = false to drain it");
 }
 
 /// Says how an action ended. What went wrong the same way before is not said again.

@@ -1,6 +1,6 @@
 //! The daemon: one loop for each fleet, until it is told to stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::{DaemonConfig, Fleet};
@@ -9,13 +9,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::error;
 
 use crate::act::Lifecycle;
+use crate::board::Board;
 use crate::fleet_loop::{FleetLoop, Shared};
+use crate::fleet_set::Fleets;
 use crate::observe::Observer;
 use crate::outside::Outside;
-use crate::report::Board;
 use crate::state::StateDir;
 
 /// What failed in a tick, by fleet.
@@ -24,25 +25,28 @@ pub type Failures = BTreeMap<PoolName, Vec<String>>;
 /// The daemon with its configuration, ready to run.
 pub struct Daemon {
     shared: Arc<Shared>,
-    fleets: Vec<Fleet>,
 }
 
 impl Daemon {
-    /// A daemon for these fleets. It stops when `stop` is cancelled.
+    /// A daemon for these fleets, which posts what it sees on the board. It stops when `stop` is
+    /// cancelled.
     pub fn new(
         config: &DaemonConfig,
         fleets: Vec<Fleet>,
         outside: Outside,
         state: StateDir,
+        board: Board,
         stop: CancellationToken,
     ) -> Self {
         let limit = config.max_concurrent_provisioning as usize;
+        let fleets = Fleets::new(fleets);
         let shared = Arc::new(Shared {
-            observer: Observer::new(outside.clone(), &fleets, config.poll_queue),
+            observer: Observer::of(outside.clone(), fleets.clone(), config.poll_queue),
             lifecycle: Lifecycle::new(outside.clone(), stop.clone()),
             provisioning: Arc::new(Semaphore::new(limit)),
-            provisioning_of_one: if fleets.len() > 1 { most_of_one(limit) } else { limit },
-            board: Board::default(),
+            provisioning_limit: limit,
+            fleets,
+            board,
             poll_queue: config.poll_queue,
             poll_health: config.poll_health,
             epoch: Instant::now(),
@@ -50,43 +54,45 @@ impl Daemon {
             state,
             stop,
         });
-        Daemon { shared, fleets }
+        Daemon { shared }
     }
 
-    /// Each fleet's last tick.
-    pub fn board(&self) -> Board {
-        self.shared.board.clone()
+    /// Says which fleets there are, while it runs.
+    pub fn fleets(&self) -> Fleets {
+        self.shared.fleets.clone()
     }
 
     /// Runs every fleet's loop until the daemon is told to stop; then what is under way ends.
     pub async fn run(self) {
-        let count = self.fleets.len();
-        info!(fleets = count, "watching");
+        let shared = self.shared;
+        let mut configured = shared.fleets.subscribe();
+        let mut known = BTreeSet::new();
         let mut loops = JoinSet::new();
-        for fleet in self.fleets {
-            loops.spawn(watch(fleet, Arc::clone(&self.shared)));
+        loop {
+            let fleets = Arc::clone(&configured.borrow_and_update());
+            for name in fleets.names() {
+                // A loop whose fleet is taken away waits for it to come back, so there is one for each.
+                if known.insert(name.clone()) {
+                    loops.spawn(watch(name.clone(), Arc::clone(&shared)));
+                }
+            }
+            tokio::select! {
+                () = shared.stop.cancelled() => break,
+                Ok(()) = configured.changed() => {}
+            }
         }
-        // With no fleet there is nothing to do but to wait for the end.
-        self.shared.stop.cancelled().await;
         while loops.join_next().await.is_some() {}
-        info!("stopped; runners are left as they are");
     }
 }
 
-/// How many provisioning operations one of several fleets may hold: a quarter, and at least one, is
-/// left to the others.
-fn most_of_one(limit: usize) -> usize {
-    (limit - (limit / 4).max(1)).max(1)
-}
-
 /// Runs a fleet's loop. A panic in it is a bug; it costs this fleet a poll, and the others nothing.
-async fn watch(fleet: Fleet, shared: Arc<Shared>) {
-    loop {
+async fn watch(name: PoolName, shared: Arc<Shared>) {
+    while let Some(fleet) = configured(&name, &shared).await {
         // A set, and not a bare task: it ends with whoever waits for it.
         let mut one = JoinSet::new();
-        one.spawn(FleetLoop::new(fleet.clone(), Arc::clone(&shared)).run());
+        one.spawn(FleetLoop::new(fleet, Arc::clone(&shared)).run());
         let Some(Err(error)) = one.join_next().await else { return };
-        error!(fleet = %fleet.name, reason = %error, "the fleet's loop panicked and starts again; please report this");
+        error!(fleet = %name, reason = %error, "the fleet's loop panicked and starts again; please report this");
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(shared.poll_queue) => {}
@@ -94,10 +100,25 @@ async fn watch(fleet: Fleet, shared: Arc<Shared>) {
     }
 }
 
+/// The fleet, once it is configured; `None` when the daemon stops first.
+async fn configured(name: &PoolName, shared: &Shared) -> Option<Arc<Fleet>> {
+    let mut fleets = shared.fleets.subscribe();
+    loop {
+        if let Some(fleet) = fleets.borrow_and_update().get(name) {
+            return Some(Arc::clone(fleet));
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return None,
+            Ok(()) = fleets.changed() => {}
+        }
+    }
+}
+
 /// One tick of every fleet, and all that it began.
 pub async fn run_once(daemon: Daemon) -> Failures {
-    let ticks = daemon.fleets.into_iter().map(|fleet| {
-        let shared = Arc::clone(&daemon.shared);
+    let fleets = daemon.shared.fleets.now();
+    let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
+        let (fleet, shared) = (Arc::clone(fleet), Arc::clone(&daemon.shared));
         async move { (fleet.name.clone(), FleetLoop::new(fleet, shared).run_once().await) }
     });
     let failures = futures::future::join_all(ticks).await;

@@ -1,7 +1,11 @@
 //! SIGTERM and SIGINT: the first one asks the daemon to end cleanly, the second ends it at once.
+//! SIGHUP asks it to read its configuration again.
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use std::sync::Arc;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -21,5 +25,16 @@ pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
         }
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(watch)?;
+    Ok(())
+}
+
+/// Wakes who waits at each SIGHUP.
+///
+/// # Errors
+/// When the handler cannot be set up.
+pub fn wake_on_hangup(wake: Arc<Notify>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGHUP])?;
+    let watch = move || signals.forever().for_each(|_| wake.notify_one());
+    std::thread::Builder::new().name("hangup".to_owned()).spawn(watch)?;
     Ok(())
 }

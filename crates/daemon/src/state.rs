@@ -1,9 +1,11 @@
 //! The state directory: what is convenient to remember over a restart. Deleting it harms nothing.
+//! Without one it is remembered as long as the process lives.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use azlin_fleet::memory::Memory;
 use azlin_fleet::names::PoolName;
@@ -12,6 +14,8 @@ use azlin_fleet::names::PoolName;
 #[derive(Debug, Clone, Default)]
 pub struct StateDir {
     directory: Option<PathBuf>,
+    /// What this process has saved.
+    saved: Arc<Mutex<BTreeMap<PoolName, Memory>>>,
     /// That it cannot be written is told once.
     is_told: Arc<AtomicBool>,
 }
@@ -19,11 +23,14 @@ pub struct StateDir {
 impl StateDir {
     /// Keeps memories in this directory; `None` keeps none.
     pub fn new(directory: Option<PathBuf>) -> Self {
-        StateDir { directory, is_told: Arc::default() }
+        StateDir { directory, ..StateDir::default() }
     }
 
     /// What was remembered of a fleet. A file that cannot be read counts as none.
     pub(crate) fn load(&self, pool: &PoolName) -> Memory {
+        if let Some(memory) = self.saved().get(pool) {
+            return memory.clone();
+        }
         let Some(path) = self.path(pool) else { return Memory::default() };
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
@@ -36,6 +43,7 @@ impl StateDir {
 
     /// Replaces a fleet's file, all or nothing.
     pub(crate) fn save(&self, pool: &PoolName, memory: &Memory) {
+        self.saved().insert(pool.clone(), memory.clone());
         let (Some(directory), Some(path)) = (&self.directory, self.path(pool)) else { return };
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(directory)?;
@@ -49,6 +57,10 @@ impl StateDir {
         {
             tracing::warn!(fleet = %pool, path = %path.display(), reason = %error, "state files cannot be written");
         }
+    }
+
+    fn saved(&self) -> MutexGuard<'_, BTreeMap<PoolName, Memory>> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self, pool: &PoolName) -> Option<PathBuf> {

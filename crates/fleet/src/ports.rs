@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use crate::bootstrap::steps::Step;
+use crate::budget::{Budget, Remaining};
 use crate::job::Queue;
 use crate::names::{RepoSlug, Scope};
 use crate::runner::{
@@ -115,6 +116,9 @@ pub trait GitHub: Send + Sync {
 
     /// Where the runner's program is to be had, for each OS and architecture.
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError>;
+
+    /// The primary rate limit, as GitHub told it last.
+    fn budget(&self) -> Option<Budget>;
 }
 
 /// The runner's program for one OS and architecture.
@@ -175,6 +179,9 @@ pub trait Azure: Send + Sync {
     /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
     /// request. A VM that is not there is a success.
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
+
+    /// What is left of Azure's budgets, as it told last.
+    fn remaining(&self) -> Remaining;
 }
 
 /// A machine to reach over SSH.

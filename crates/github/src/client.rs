@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use azlin_fleet::budget::Budget;
 use azlin_fleet::job::Queue;
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
@@ -14,7 +15,7 @@ use azlin_fleet::runner_name::RunnerName;
 use url::Url;
 
 use crate::api_url::{ApiUrl, ApiUrlError};
-use crate::counters::{Budget, Counts};
+use crate::counters::Counts;
 use crate::http::Http;
 use crate::queue::Queues;
 use crate::runners::{self, Groups};
@@ -71,11 +72,6 @@ impl GitHubClient {
     pub fn counts(&self) -> Counts {
         self.http.counters.counts()
     }
-
-    /// The primary rate limit, as GitHub told it last.
-    pub fn budget(&self) -> Option<Budget> {
-        self.http.counters.budget()
-    }
 }
 
 impl fmt::Debug for GitHubClient {
@@ -116,5 +112,9 @@ impl GitHub for GitHubClient {
 
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
         runners::downloads(&self.http, scope).await
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        self.http.counters.budget()
     }
 }

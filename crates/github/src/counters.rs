@@ -3,18 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
-
-/// The primary rate limit, as the last answer told it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Requests in the window.
-    pub limit: u64,
-    /// What is left of them.
-    pub remaining: u64,
-    /// When the window ends.
-    pub reset: Timestamp,
-}
+use azlin_fleet::budget::Budget;
 
 /// Sums since the client was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

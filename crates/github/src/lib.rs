@@ -31,5 +31,5 @@ mod wire;
 
 pub use api_url::ApiUrlError;
 pub use client::{GitHubClient, Settings};
-pub use counters::{Budget, Counts};
+pub use counters::Counts;
 pub use token::{Token, TokenError};

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use azlin_fleet::budget::Budget;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-
-use crate::counters::Budget;
 
 /// The longest wait that is believed, in seconds: GitHub's window is an hour, and what asks for more
 /// is not GitHub.

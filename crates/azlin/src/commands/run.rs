@@ -2,14 +2,20 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use azlin_daemon::config_dir::{self, Configuration};
-use azlin_daemon::{Daemon, Health, StateDir, run_once, serve_health, stop_on_signals};
+use azlin_daemon::{
+    Board, Daemon, Followed, Health, Outside, StateDir, Wake, run_once, serve_health, stop_on_signals,
+    wake_on_hangup,
+};
+use azlin_fleet::config::DaemonConfig;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, info, warn};
 
 use crate::adapters::{Environment, connect};
 use crate::cli::Place;
@@ -65,7 +71,8 @@ async fn once(place: Place, configuration: Configuration, stop: CancellationToke
         say_error(&problem.to_string());
     }
     let state = StateDir::new(place.state_dir);
-    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, stop);
+    let board = Board::default();
+    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, board, stop);
     let failures = run_once(daemon).await;
     for (pool, messages) in &failures {
         for message in messages {
@@ -77,28 +84,85 @@ async fn once(place: Place, configuration: Configuration, stop: CancellationToke
 }
 
 async fn watch(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
-    let config = &configuration.daemon;
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!(
-            "{} cannot be listened on; is another daemon running? [http] listen in {} chooses another address",
-            config.listen,
-            place.config_dir.join("azlin.toml").display()
-        )
-    })?;
-    let outside = connect(config, &Environment::of_this_process())?;
-    for problem in &configuration.problems {
-        error!(file = %problem.path.display(), reason = %problem, "fleet left untouched: its file is bad");
+    let directory = place.config_dir.clone();
+    let mut wake = Wake::on(&directory);
+    wake_on_hangup(wake.handle()).context("signals cannot be watched")?;
+    let environment = Environment::of_this_process();
+    let mut service = Service::prepare(&configuration.daemon, &environment, None, &directory).await?;
+    let (board, state) = (Board::default(), StateDir::new(place.state_dir));
+    let now = Timestamp::now();
+    let mut followed = Followed::new(directory.clone(), configuration, board.clone(), now);
+    let fleets = followed.fleets().len();
+    info!(fleets, "watching");
+    if fleets == 0 {
+        warn!(directory = %directory.join("fleets").display(), "there is no fleet to watch");
     }
-    if configuration.fleets.is_empty() {
-        warn!(directory = %place.config_dir.join("fleets").display(), "there is no fleet to watch");
+    // Each change of azlin.toml is a new daemon in the same process: its first tick is an ordinary one.
+    loop {
+        let (config, inner) = (followed.daemon().clone(), stop.child_token());
+        let (outside, board) = (service.outside.clone(), board.clone());
+        let daemon = Daemon::new(
+            &config,
+            followed.fleets(),
+            outside.clone(),
+            state.clone(),
+            board.clone(),
+            inner.clone(),
+        );
+        let fleets = daemon.fleets();
+        let patience = config.poll_queue * 3 + Duration::from_secs(60);
+        let health = Health { board, outside: outside.clone(), fleets: fleets.clone(), patience };
+        let server = tokio::spawn(serve_health(Arc::clone(&service.listener), health));
+        let mut running = tokio::spawn(daemon.run());
+        let next = loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break None,
+                ended = &mut running => return Err(anyhow!("the daemon ended by itself: {ended:?}")),
+                read = followed.changes(&mut wake, &fleets, &outside) => {
+                    match Service::prepare(&read.daemon, &environment, Some((&config, &service)), &directory).await {
+                        Ok(service) => break Some((read, service)),
+                        Err(why) => followed.refuse(&format!("{why:#}"), outside.now()),
+                    }
+                    fleets.set(followed.fleets());
+                }
+            }
+        };
+        inner.cancel();
+        running.await.context("the daemon panicked")?;
+        server.abort();
+        let Some((read, prepared)) = next else { break };
+        service = prepared;
+        followed.accept(read, Timestamp::now());
     }
-    let patience = config.poll_queue * 3 + Duration::from_secs(60);
-    let fleets = configuration.fleets.len();
-    let state = StateDir::new(place.state_dir);
-    let daemon = Daemon::new(config, configuration.fleets, outside.clone(), state, stop);
-    let health = Health { board: daemon.board(), outside, fleets, patience };
-    let server = tokio::spawn(serve_health(listener, health));
-    daemon.run().await;
-    server.abort();
+    info!("stopped; runners are left as they are");
     Ok(Ended::Done)
+}
+
+/// What a daemon's configuration asks of the outside.
+struct Service {
+    outside: Outside,
+    listener: Arc<TcpListener>,
+}
+
+impl Service {
+    /// Connects and listens as the configuration has it. A listener at the same address is kept.
+    async fn prepare(
+        config: &DaemonConfig,
+        environment: &Environment,
+        before: Option<(&DaemonConfig, &Service)>,
+        directory: &Path,
+    ) -> Result<Service> {
+        let listener = match before {
+            Some((before, service)) if before.listen == config.listen => Arc::clone(&service.listener),
+            _ => Arc::new(TcpListener::bind(config.listen).await.with_context(|| {
+                format!(
+                    "{} cannot be listened on; is another daemon running? [http] listen in {} chooses another address",
+                    config.listen,
+                    directory.join("azlin.toml").display()
+                )
+            })?),
+        };
+        Ok(Service { outside: connect(config, environment)?, listener })
+    }
 }

@@ -3,16 +3,20 @@
 //! Everything that is wrong with a file is told at once, each problem with its line, key, what was
 //! found, what is allowed and the nearest right key. Reading the files is the caller's.
 
+mod changes;
 mod daemon;
 mod fleet;
+mod in_force;
 mod problem;
 mod reader;
 mod secret;
 mod value;
 mod vm;
 
+pub use changes::changes;
 pub use daemon::DaemonConfig;
 pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig};
+pub use in_force::{BadFile, Found, InForce, News};
 pub use problem::{Problem, Problems};
 pub use vm::{Architecture, VmConfig};
 

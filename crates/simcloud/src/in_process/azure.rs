@@ -1,6 +1,7 @@
 //! Azure's port over the simulated world.
 
 use async_trait::async_trait;
+use azlin_fleet::budget::Remaining;
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use base64::Engine;
@@ -153,5 +154,9 @@ impl Azure for InProcess {
             Ok(())
         })
         .await
+    }
+
+    fn remaining(&self) -> Remaining {
+        Remaining::default()
     }
 }

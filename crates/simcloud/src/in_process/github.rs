@@ -1,6 +1,7 @@
 //! GitHub's port over the simulated world.
 
 use async_trait::async_trait;
+use azlin_fleet::budget::Budget;
 use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
@@ -178,5 +179,9 @@ impl GitHub for InProcess {
             Ok(vec![one("x64"), one("arm64")])
         })
         .await
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        None
     }
 }

@@ -61,8 +61,8 @@ pub async fn run(args: Args) -> Result<Ended> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let state = StateDir::new(Some(directory.path().join("state")));
-    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, stop.clone());
-    let board = daemon.board();
+    let (config, board) = (&configuration.daemon, Board::default());
+    let daemon = Daemon::new(config, configuration.fleets, outside, state, board.clone(), stop.clone());
     let running = tokio::spawn(daemon.run());
 
     watch(&served, &board, args.duration, live, &stop).await;

@@ -49,7 +49,7 @@ fn frame(world: &World, board: &Board, elapsed: Duration, duration: Duration) ->
         report.jobs_completed,
         report.jobs_killed
     );
-    let reports = board.read();
+    let reports = board.read().fleets;
     for (pool, most) in MAXIMUMS {
         let vms = world.state.azure.vms.values().filter(|vm| vm.tag("azlin-pool") == Some(pool));
         let (mut busy, mut idle, mut other) = (0, 0, 0);

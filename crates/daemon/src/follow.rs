@@ -1,0 +1,181 @@
+//! Follows the configuration directory while the daemon runs.
+//!
+//! A bad file never stops it: the fleet goes on as it was, and that is told until the file is good
+//! again. What is accepted is one line that says what changed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use azlin_fleet::config::{BadFile, DaemonConfig, Fleet, Found, InForce, News, changes};
+use azlin_fleet::status::BadFileStatus;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use crate::board::Board;
+use crate::config_dir::{self, Configuration};
+use crate::fleet_set::Fleets;
+use crate::outside::Outside;
+use crate::wake::Wake;
+
+/// How often a file that stays bad is told of.
+const REMINDER: Duration = Duration::from_secs(3600);
+
+/// A configuration directory, and what of it is in force.
+pub struct Followed {
+    directory: PathBuf,
+    daemon: DaemonConfig,
+    daemon_text: String,
+    in_force: InForce,
+    /// What is wrong with `azlin.toml` or with the directory, and since when.
+    refused: Option<(String, Timestamp)>,
+    board: Board,
+    reminded: Instant,
+}
+
+impl Followed {
+    /// Begins with a directory as it was read. Files that are bad are told.
+    pub fn new(directory: PathBuf, read: Configuration, board: Board, now: Timestamp) -> Self {
+        let (daemon, daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
+        let mut in_force = InForce::default();
+        for news in in_force.take(found(read), now) {
+            if let News::Bad { .. } = news {
+                tell(&news);
+            }
+        }
+        let reminded = Instant::now();
+        let followed = Followed { directory, daemon, daemon_text, in_force, refused: None, board, reminded };
+        followed.post(now);
+        followed
+    }
+
+    /// The daemon's configuration that is in force.
+    pub fn daemon(&self) -> &DaemonConfig {
+        &self.daemon
+    }
+
+    /// The fleets that are in force.
+    pub fn fleets(&self) -> Vec<Fleet> {
+        self.in_force.fleets().map(|(fleet, _)| fleet.clone()).collect()
+    }
+
+    /// Hands each change of a fleet's file on, until `azlin.toml` changes: what it says then. It is
+    /// in force once it is [accepted](Followed::accept).
+    pub async fn changes(&mut self, wake: &mut Wake, fleets: &Fleets, outside: &Outside) -> Configuration {
+        loop {
+            wake.next(self.daemon.poll_queue).await;
+            let now = outside.now();
+            match config_dir::read(&self.directory) {
+                Ok(read) if read.daemon != self.daemon => return read,
+                Ok(read) => {
+                    if self.refused.take().is_some() {
+                        info!(file = "azlin.toml", "configuration is good again");
+                    }
+                    self.daemon_text.clone_from(&read.daemon_text);
+                    self.take(read, now);
+                }
+                Err(error) => self.refuse(&error.to_string(), now),
+            }
+            fleets.set(self.fleets());
+            self.remind();
+            self.post(now);
+        }
+    }
+
+    /// Takes in a configuration whose `azlin.toml` differs.
+    pub fn accept(&mut self, read: Configuration, now: Timestamp) {
+        let changes = changes(&self.daemon_text, &read.daemon_text).join("; ");
+        info!(file = "azlin.toml", %changes, "configuration accepted");
+        self.refused = None;
+        (self.daemon, self.daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
+        self.take(read, now);
+        self.post(now);
+    }
+
+    /// Goes on with the daemon's last good configuration, and says why. Fleets are followed all the
+    /// same.
+    pub fn refuse(&mut self, why: &str, now: Timestamp) {
+        let since = match &self.refused {
+            Some((before, since)) if before == why => *since,
+            before => {
+                error!(reason = %why, "configuration refused: the daemon goes on with the last good one");
+                before.as_ref().map_or(now, |(_, since)| *since)
+            }
+        };
+        self.refused = Some((why.to_owned(), since));
+        // Where the directory itself cannot be read, all goes on as it is.
+        if let Ok(read) =
+            config_dir::read_with(&self.directory, self.daemon.clone(), self.daemon_text.clone())
+        {
+            self.take(read, now);
+        }
+        self.post(now);
+    }
+
+    fn take(&mut self, read: Configuration, now: Timestamp) {
+        for news in self.in_force.take(found(read), now) {
+            tell(&news);
+        }
+    }
+
+    /// A file that stays bad is told of again.
+    fn remind(&mut self) {
+        if self.reminded.elapsed() < REMINDER {
+            return;
+        }
+        self.reminded = Instant::now();
+        for (file, bad, since) in self.in_force.bad() {
+            error!(%file, %since, reason = %bad.message, "configuration is still bad");
+        }
+        if let Some((why, since)) = &self.refused {
+            error!(%since, reason = %why, "configuration is still refused");
+        }
+    }
+
+    fn post(&self, now: Timestamp) {
+        let bad = self.in_force.bad().map(|(file, bad, since)| BadFileStatus {
+            file: file.to_owned(),
+            message: bad.message.clone(),
+            since,
+        });
+        let daemon = self.refused.iter().map(|(why, since)| BadFileStatus {
+            file: self.directory.join("azlin.toml").display().to_string(),
+            message: why.clone(),
+            since: *since,
+        });
+        self.board.configured(daemon.chain(bad).collect(), now);
+    }
+}
+
+fn found(read: Configuration) -> Found {
+    let Configuration { fleets, mut texts, problems, .. } = read;
+    let with_text = |fleet: Fleet| {
+        let text = texts.remove(&fleet.name).unwrap_or_default();
+        (fleet.name.clone(), (fleet, text))
+    };
+    let bad = problems.iter().map(|problem| {
+        let pool = problem.path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        (problem.path.display().to_string(), BadFile { pool, message: problem.to_string() })
+    });
+    Found { bad: bad.collect(), good: fleets.into_iter().map(with_text).collect() }
+}
+
+fn tell(news: &News) {
+    match news {
+        News::Added(fleet) => info!(%fleet, changes = "new", "configuration accepted"),
+        News::Changed(fleet, changes) if changes.is_empty() => {
+            info!(%fleet, changes = "none of its own", "configuration accepted");
+        }
+        News::Changed(fleet, changes) => {
+            info!(%fleet, changes = %changes.join("; "), "configuration accepted");
+        }
+        News::Removed(fleet) => info!(%fleet, changes = "file removed", "configuration accepted"),
+        News::Mended(file) => info!(%file, "configuration is good again"),
+        News::Bad { file, message, in_force: true } => {
+            error!(%file, reason = %message, "configuration refused: the fleet goes on with the last good one");
+        }
+        News::Bad { file, message, in_force: false } => {
+            error!(%file, reason = %message, "fleet left untouched: its file is bad");
+        }
+    }
+}
