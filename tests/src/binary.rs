@@ -80,6 +80,7 @@ impl Cloud {
         command.arg("github-runner").args(arguments).env_clear();
         command
             .env("AZLIN_CONFIG_DIR", self.config.path())
+            .env("RUNTIME_DIRECTORY", self.runtime_dir())
             .env("GITHUB_TOKEN", &self.served.world().settings.token);
         command
             .env("IDENTITY_ENDPOINT", self.served.identity_endpoint())
@@ -100,6 +101,19 @@ impl Cloud {
         let mut command = self.command(&["run"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         Daemon(child.expect("azlin starts"))
+    }
+
+    /// Where daemons leave their status.
+    pub fn runtime_dir(&self) -> PathBuf {
+        self.config.path().join("run")
+    }
+
+    /// What a daemon has logged so far.
+    ///
+    /// # Panics
+    /// When it has not been started.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.log()).expect("a daemon has logged")
     }
 
     /// Where daemons log to.

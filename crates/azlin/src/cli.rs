@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{demo, plan, run};
+use crate::commands::{demo, plan, run, status};
 
 /// Tools around development VMs and runners on Azure.
 #[derive(Debug, Parser)]
@@ -49,6 +49,15 @@ pub enum GithubRunner {
         GITHUB_TOKEN=… azlin github-runner run --once --config-dir ./config\n\n\
         Exit codes: 0 done, 1 failed, 2 usage")]
     Run(run::Args),
+    /// Show what every fleet does: jobs, runners, the last decision and why, errors that last.
+    ///
+    /// Where a daemon runs it is what the daemon knows, else GitHub and Azure are asked directly.
+    #[command(after_help = "Examples:\n  \
+        azlin github-runner status\n  \
+        azlin github-runner status --pool ci-workers --watch\n  \
+        azlin github-runner status --output json | jq '.fleets[] | {pool, jobs}'\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
+    Status(status::Args),
     /// Show what the next tick would do, and why. Changes nothing.
     #[command(after_help = "Examples:\n  \
         azlin github-runner plan\n  \
@@ -76,6 +85,10 @@ pub struct Place {
     /// which resource group a fleet's VMs were before its file named another one.
     #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY")]
     pub state_dir: Option<PathBuf>,
+    /// Where the daemon leaves its status for `status` to read; /run/azlin where that can be written
+    /// to, else azlin in the user's own runtime directory.
+    #[arg(long, value_name = "DIR", env = "RUNTIME_DIRECTORY")]
+    pub runtime_dir: Option<PathBuf>,
 }
 
 /// How to print something.

@@ -1,7 +1,7 @@
 //! Where output goes: how wide that is, and whether it takes colours.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
@@ -64,5 +64,128 @@ impl Terminal {
             Tone::Faint => Style::new().dimmed(),
         };
         format!("{style}{text}{style:#}")
+    }
+}
+
+/// Text behind a head, wrapped where the width asks for it, with what is wrapped under the text. Only
+/// spaces break; a word that is too long stands alone. Always ends a line.
+pub fn wrapped(head: &str, text: &str, terminal: Terminal) -> String {
+    let indent = visible(head);
+    let room = terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(20));
+    let (mut lines, mut line, mut used) = (String::new(), head.to_owned(), 0);
+    for word in text.split(' ') {
+        let width = visible(word);
+        if used > 0 && used + 1 + width > room {
+            lines += line.trim_end();
+            lines.push('\n');
+            (line, used) = (" ".repeat(indent), 0);
+        } else if used > 0 || (line.len() > head.len() && used == 0) {
+            line.push(' ');
+            used += 1;
+        }
+        line += word;
+        used += width;
+    }
+    lines += line.trim_end();
+    lines.push('\n');
+    lines
+}
+
+/// How many columns a text takes: escape sequences take none.
+fn visible(text: &str) -> usize {
+    let mut count = 0;
+    let mut escaped = false;
+    for char in text.chars() {
+        match char {
+            '\x1b' => escaped = true,
+            'm' if escaped => escaped = false,
+            _ if escaped => {}
+            _ => count += 1,
+        }
+    }
+    count
+}
+
+/// A text that is drawn over itself.
+#[derive(Debug, Default)]
+pub struct Redrawn {
+    lines: usize,
+}
+
+impl Redrawn {
+    /// Draws the text over the last one. What is wider or taller than the terminal is cut, since a line
+    /// that wraps would spoil the count of lines.
+    pub fn draw(&mut self, out: &mut impl Write, text: &str) -> std::io::Result<()> {
+        let size = terminal_size::terminal_size();
+        let (width, height) =
+            size.map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)));
+        let room = height.saturating_sub(2).max(1);
+        let all = text.lines().count();
+        let mut shown: Vec<String> =
+            text.lines().take(room).map(|line| cut(line, width.saturating_sub(1))).collect();
+        if all > room {
+            shown.push(format!("… {} more lines", all - room));
+        }
+        // Up over the last frame, and each line clears what it does not cover.
+        let up = if self.lines == 0 { String::new() } else { format!("\x1b[{}A", self.lines) };
+        let text: String = shown.iter().map(|line| format!("{line}\x1b[K\n")).collect();
+        self.lines = shown.len();
+        write!(out, "{up}{text}\x1b[J")?;
+        out.flush()
+    }
+}
+
+/// The text in so many columns. Escape sequences take none, and none is cut off.
+fn cut(text: &str, width: usize) -> String {
+    if visible(text) <= width {
+        return text.to_owned();
+    }
+    let (mut kept, mut count, mut escaped) = (String::new(), 0, false);
+    for char in text.chars() {
+        match char {
+            '\x1b' => escaped = true,
+            'm' if escaped => escaped = false,
+            _ if escaped => {}
+            _ => {
+                count += 1;
+                if count == width {
+                    kept.push('…');
+                }
+                if count >= width {
+                    continue;
+                }
+            }
+        }
+        kept.push(char);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NARROW: Terminal = Terminal { width: Some(30), colour: false };
+
+    #[test]
+    fn text_is_wrapped_under_its_beginning() {
+        let text = "one two three four five six seven";
+        assert_eq!(wrapped("  head  ", text, NARROW), "  head  one two three four\n        five six seven\n");
+        assert_eq!(wrapped("> ", "a  b", NARROW), "> a  b\n", "columns stay");
+        let whole = Terminal { width: None, ..NARROW };
+        assert_eq!(wrapped("  head  ", text, whole), format!("  head  {text}\n"));
+        let painted = Terminal { colour: true, ..NARROW }.paint(Tone::Bad, "one two three four five");
+        assert_eq!(visible(&painted), 23);
+        let long = "x".repeat(40);
+        assert_eq!(wrapped("> ", &format!("a {long} b"), NARROW), format!("> a\n  {long}\n  b\n"));
+    }
+
+    #[test]
+    fn what_is_cut_keeps_its_colours() {
+        let painted = Terminal { colour: true, ..NARROW }.paint(Tone::Bad, "abcdef");
+        assert_eq!(visible(&cut(&painted, 4)), 4);
+        assert!(cut(&painted, 4).ends_with("\x1b[0m"));
+        assert_eq!(cut("abcdef", 4), "abc…");
+        assert_eq!(cut("abcd", 4), "abcd");
     }
 }

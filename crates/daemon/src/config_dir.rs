@@ -92,7 +92,10 @@ pub fn read_with(
     Ok(Configuration { daemon, daemon_text: source, fleets, texts, problems })
 }
 
-fn read_fleets(directory: &Path) -> io::Result<(Vec<(Fleet, String)>, Vec<FileProblem>)> {
+/// Fleets with the texts of their files, and what is wrong with the others.
+type FleetFiles = (Vec<(Fleet, String)>, Vec<FileProblem>);
+
+fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
@@ -117,6 +120,20 @@ fn read_fleets(directory: &Path) -> io::Result<(Vec<(Fleet, String)>, Vec<FilePr
         }
     }
     Ok((fleets, problems))
+}
+
+/// The pools that have a file in a directory, good or bad.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn pools(directory: &Path) -> io::Result<Vec<PoolName>> {
+    let entries = match std::fs::read_dir(directory.join("fleets")) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    Ok(paths.iter().filter(|path| is_fleet_file(path)).filter_map(|path| pool_of(path).ok()).collect())
 }
 
 /// Editors leave hidden files and backups behind; only `*.toml` counts.

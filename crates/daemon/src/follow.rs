@@ -162,14 +162,14 @@ fn found(read: Configuration) -> Found {
 
 fn tell(news: &News) {
     match news {
-        News::Added(fleet) => info!(%fleet, changes = "new", "configuration accepted"),
+        News::Added(fleet) => info!(%fleet, changes = %"new", "configuration accepted"),
         News::Changed(fleet, changes) if changes.is_empty() => {
-            info!(%fleet, changes = "none of its own", "configuration accepted");
+            info!(%fleet, changes = %"none of its own", "configuration accepted");
         }
         News::Changed(fleet, changes) => {
             info!(%fleet, changes = %changes.join("; "), "configuration accepted");
         }
-        News::Removed(fleet) => info!(%fleet, changes = "file removed", "configuration accepted"),
+        News::Removed(fleet) => info!(%fleet, changes = %"file removed", "configuration accepted"),
         News::Mended(file) => info!(%file, "configuration is good again"),
         News::Bad { file, message, in_force: true } => {
             error!(%file, reason = %message, "configuration refused: the fleet goes on with the last good one");

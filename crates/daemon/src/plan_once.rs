@@ -5,6 +5,7 @@ use std::time::Duration;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::{Plan, plan};
+use azlin_fleet::status::{FleetStatus, Tick};
 
 use crate::observe::Observer;
 use crate::outside::Outside;
@@ -19,6 +20,8 @@ pub struct Planned {
     pub plan: Plan,
     /// What could not be seen, if anything.
     pub trouble: Option<String>,
+    /// What it looks like.
+    pub status: FleetStatus,
 }
 
 /// Looks at the world as a tick does, and plans.
@@ -31,7 +34,9 @@ pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, pol
         let memory = memory.after_seeing(fleet, &seen, now);
         let plan = plan(fleet, &seen, &memory, now);
         let trouble = report::trouble(&plan, &seen);
-        Planned { fleet: fleet.name.clone(), plan, trouble }
+        let tick = Tick { number: 1, at: now, next: None };
+        let status = FleetStatus::of(fleet, &plan, &seen, &memory, tick, &[]);
+        Planned { fleet: fleet.name.clone(), plan, trouble, status }
     });
     futures::future::join_all(each).await
 }

@@ -63,7 +63,7 @@ pub async fn run(args: Args) -> Result<Ended> {
 
 fn table(planned: &[Planned]) -> String {
     let mut text = String::new();
-    for Planned { fleet, plan, trouble } in planned {
+    for Planned { fleet, plan, trouble, .. } in planned {
         let metrics = &plan.demand.metrics;
         let decision = &plan.decision;
         text += &format!("{fleet}: {}\n", in_words(decision.action));
@@ -117,7 +117,7 @@ fn in_words(action: ScalingAction) -> &'static str {
 }
 
 fn as_json(planned: &[Planned]) -> Value {
-    let fleets = planned.iter().map(|Planned { fleet, plan, trouble }| {
+    let fleets = planned.iter().map(|Planned { fleet, plan, trouble, .. }| {
         let actions = plan.actions.iter().map(|action| match action {
             Action::Provision { replaces, reason, .. } => {
                 json!({"action": "provision", "replaces": replaces, "reason": reason})

@@ -1,21 +1,21 @@
 //! `run`: the daemon.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use azlin_daemon::config_dir::{self, Configuration};
 use azlin_daemon::{
-    Board, Daemon, Followed, Health, Outside, StateDir, Wake, run_once, serve_health, stop_on_signals,
-    wake_on_hangup,
+    Board, Daemon, Followed, Health, NotAlone, Outside, StateDir, StatusFile, Wake, run_once, runtime_dirs,
+    serve_health, stop_on_signals, this_daemon, wake_on_hangup,
 };
 use azlin_fleet::config::DaemonConfig;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::adapters::{Environment, connect};
 use crate::cli::Place;
@@ -34,7 +34,7 @@ pub struct Args {
 
 pub async fn run(args: Args) -> Result<Ended> {
     let configuration = read(&args.place)?;
-    let _alone = alone(&args.place.config_dir)?;
+    let _alone = alone(&args.place.config_dir).await?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).context("signals cannot be watched")?;
     if args.once {
@@ -50,19 +50,15 @@ pub fn read(place: &Place) -> Result<Configuration> {
 }
 
 /// Keeps a second daemon, or a `run --once` beside one, off the same fleets: two that look at the same
-/// moment would each start what is missing. The lock ends with the process, however it ends.
-fn alone(directory: &Path) -> Result<File> {
-    let file = File::open(directory).with_context(|| format!("{} cannot be opened", directory.display()))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => bail!(
-            "{} is locked, most likely by another azlin github-runner run: stop that first, or let it do the work",
-            directory.display()
+/// moment would each start what is missing.
+async fn alone(directory: &Path) -> Result<File> {
+    let shown = directory.display();
+    azlin_daemon::alone(directory).await.map_err(|error| match error {
+        NotAlone::Unreadable(error) => anyhow!("{shown} cannot be opened: {error}"),
+        NotAlone::Locked => anyhow!(
+            "{shown} is locked, most likely by another azlin github-runner run: stop that first, or let it do the work"
         ),
-        // Some network file systems know no locks; the listener's port still keeps two daemons apart.
-        Err(TryLockError::Error(error)) => debug!(reason = %error, "the configuration cannot be locked"),
-    }
-    Ok(file)
+    })
 }
 
 async fn once(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
@@ -92,6 +88,13 @@ async fn watch(place: Place, configuration: Configuration, stop: CancellationTok
     let (board, state) = (Board::default(), StateDir::new(place.state_dir));
     let now = Timestamp::now();
     let mut followed = Followed::new(directory.clone(), configuration, board.clone(), now);
+    let status_file = StatusFile::in_first_of(&runtime_dirs(place.runtime_dir.as_deref()));
+    if status_file.is_none() {
+        warn!(
+            "no runtime directory can be written to, so `status` asks GitHub and Azure itself; --runtime-dir names one"
+        );
+    }
+    let this_daemon = this_daemon(&directory, env!("CARGO_PKG_VERSION"));
     let fleets = followed.fleets().len();
     info!(fleets, "watching");
     if fleets == 0 {
@@ -111,7 +114,11 @@ async fn watch(place: Place, configuration: Configuration, stop: CancellationTok
         );
         let fleets = daemon.fleets();
         let patience = config.poll_queue * 3 + Duration::from_secs(60);
-        let health = Health { board, outside: outside.clone(), fleets: fleets.clone(), patience };
+        let health =
+            Health { board: board.clone(), outside: outside.clone(), fleets: fleets.clone(), patience };
+        let status =
+            status_file.clone().map(|file| file.keep(board.clone(), this_daemon.clone(), outside.clone()));
+        let status = status.map(tokio::spawn);
         let server = tokio::spawn(serve_health(Arc::clone(&service.listener), health));
         let mut running = tokio::spawn(daemon.run());
         let next = loop {
@@ -131,9 +138,15 @@ async fn watch(place: Place, configuration: Configuration, stop: CancellationTok
         inner.cancel();
         running.await.context("the daemon panicked")?;
         server.abort();
+        if let Some(status) = status {
+            status.abort();
+        }
         let Some((read, prepared)) = next else { break };
         service = prepared;
         followed.accept(read, Timestamp::now());
+    }
+    if let Some(file) = status_file {
+        file.remove();
     }
     info!("stopped; runners are left as they are");
     Ok(Ended::Done)

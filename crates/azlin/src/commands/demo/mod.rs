@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::Ended;
 use crate::adapters::{Environment, connect};
 use crate::cli::Output;
-use screen::Screen;
+use crate::terminal::Redrawn;
+use screen::frame;
 use summary::Summary;
 
 /// How long the fleets may take to be empty once no more jobs come.
@@ -89,7 +90,7 @@ fn environment(served: &Served) -> Environment {
 /// Waits until no more jobs come and nothing is left, or patience or the user ends it.
 async fn watch(served: &Served, board: &Board, duration: Duration, live: bool, stop: &CancellationToken) {
     let start = Instant::now();
-    let mut screen = live.then(Screen::new);
+    let mut screen = live.then(Redrawn::default);
     let mut frames = tokio::time::interval(Duration::from_millis(200));
     loop {
         tokio::select! {
@@ -98,7 +99,9 @@ async fn watch(served: &Served, board: &Board, duration: Duration, live: bool, s
         }
         let elapsed = start.elapsed();
         if let Some(screen) = &mut screen {
-            screen.draw(&served.world(), board, elapsed, duration);
+            let text = frame(&served.world(), board, elapsed, duration);
+            // Nobody looks any more, if it cannot be written.
+            let _ = screen.draw(&mut std::io::stderr().lock(), &text);
         }
         let is_over = elapsed > duration && served.world().is_at_rest();
         if is_over || elapsed > duration + PATIENCE {

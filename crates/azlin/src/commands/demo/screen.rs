@@ -1,7 +1,6 @@
 //! The live table of the demo: jobs and runners as they are in the simulated world, and what the
 //! daemon last decided about each fleet.
 
-use std::io::Write;
 use std::time::Duration;
 
 use azlin_daemon::Board;
@@ -10,33 +9,8 @@ use azlin_simcloud::github::JobState;
 
 use super::config::MAXIMUMS;
 
-/// A table that is drawn over itself.
-pub struct Screen {
-    lines: usize,
-}
-
-impl Screen {
-    pub fn new() -> Self {
-        Screen { lines: 0 }
-    }
-
-    /// Draws the world as it is.
-    pub fn draw(&mut self, world: &World, board: &Board, elapsed: Duration, duration: Duration) {
-        // A line that wraps would spoil the count of lines.
-        let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-        let text = frame(world, board, elapsed, duration);
-        let text: String = text.lines().map(|line| cut(line, width.saturating_sub(1)) + "\n").collect();
-        let mut out = std::io::stderr().lock();
-        // Up over the last frame, and each line clears what it does not cover.
-        let up = if self.lines == 0 { String::new() } else { format!("\x1b[{}A", self.lines) };
-        let cleared = text.replace('\n', "\x1b[K\n");
-        let _ = write!(out, "{up}{cleared}\x1b[J");
-        let _ = out.flush();
-        self.lines = text.lines().count();
-    }
-}
-
-fn frame(world: &World, board: &Board, elapsed: Duration, duration: Duration) -> String {
+/// The world as it is.
+pub fn frame(world: &World, board: &Board, elapsed: Duration, duration: Duration) -> String {
     let report = world.report();
     let jobs =
         |is: fn(JobState) -> bool| world.state.github.jobs.values().filter(|job| is(job.state)).count();
@@ -73,12 +47,4 @@ fn frame(world: &World, board: &Board, elapsed: Duration, duration: Duration) ->
         text += &format!("         {}\n", reason.map_or("", String::as_str));
     }
     text + "\n"
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        text.to_owned()
-    } else {
-        text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-    }
 }

@@ -1,0 +1,178 @@
+//! `status`: what every fleet does, from the daemon, or from GitHub and Azure where none runs.
+
+mod render;
+
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use azlin_daemon::{Presence, StateDir, plan_once, read_status, runtime_dirs};
+use azlin_fleet::budget::Budgets;
+use azlin_fleet::names::PoolName;
+use azlin_fleet::status::{BadFileStatus, Status, VERSION};
+use jiff::Timestamp;
+
+use crate::adapters::{Environment, connect};
+use crate::cli::{Output, Place};
+use crate::commands::run;
+use crate::terminal::{Redrawn, Terminal};
+use crate::words::nearest;
+use crate::{Ended, say_error};
+
+/// How often `--watch` looks at the daemon's file.
+const FRAME: Duration = Duration::from_secs(1);
+/// How long a daemon that has just started may take to write its first status.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What `status` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Place,
+    /// Only this pool.
+    #[arg(long)]
+    pub pool: Option<PoolName>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    /// Go on showing it, over itself on a terminal; with `--output json` one object a line.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+pub async fn run(args: Args) -> Result<Ended> {
+    let mut last = None;
+    let mut redrawn = Redrawn::default();
+    loop {
+        let status = look(&args.place, last.as_ref()).await?;
+        let known = pools(&args.place.config_dir, &status)?;
+        if let Some(pool) = args.pool.as_ref().filter(|pool| !known.contains(*pool)) {
+            say_no_such_pool(pool, &known);
+            return Ok(Ended::NothingMatched);
+        }
+        let shown = only(status.clone(), args.pool.as_ref());
+        let waiting = known.into_iter().filter(|pool| args.pool.as_ref().is_none_or(|only| only == pool));
+        let waiting = waiting.filter(|pool| !shown.fleets.iter().any(|fleet| fleet.pool == *pool)).collect();
+        let is_new = last.as_ref() != Some(&status);
+        match args.output {
+            Output::Json if is_new && args.watch => say(&format!("{}\n", serde_json::to_string(&shown)?))?,
+            Output::Json if is_new => say(&format!("{}\n", serde_json::to_string_pretty(&shown)?))?,
+            Output::Json => {}
+            Output::Table => {
+                let terminal = Terminal::stdout();
+                let text =
+                    render::status(&shown, &waiting, &args.place.config_dir, Timestamp::now(), terminal);
+                if args.watch && std::io::stdout().is_terminal() {
+                    redrawn.draw(&mut std::io::stdout().lock(), &text)?;
+                } else if is_new {
+                    say(&text)?;
+                }
+            }
+        }
+        if !args.watch {
+            return Ok(Ended::Done);
+        }
+        last = Some(status);
+        tokio::time::sleep(FRAME).await;
+    }
+}
+
+fn say(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Says that there is no such pool, and which there are.
+pub fn say_no_such_pool(pool: &PoolName, known: &BTreeSet<PoolName>) {
+    let names: Vec<&str> = known.iter().map(PoolName::as_str).collect();
+    let told = match (nearest(pool.as_str(), names.iter().copied()), names.len()) {
+        (Some(near), _) => format!("did you mean {near}?"),
+        (None, 0) => "there is none yet: `azlin github-runner enable --pool NAME …` makes one".to_owned(),
+        (None, 1..=20) => format!("there are: {}", names.join(", ")),
+        (None, many) => format!("there are {many} others"),
+    };
+    say_error(&format!("there is no pool {pool}; {told}"));
+}
+
+/// The pools that have a file, good or bad, and those that the daemon knows.
+pub fn pools(config_dir: &Path, status: &Status) -> Result<BTreeSet<PoolName>> {
+    let files = azlin_daemon::config_dir::pools(config_dir)
+        .with_context(|| format!("{} cannot be read", config_dir.display()))?;
+    Ok(files.into_iter().chain(status.fleets.iter().map(|fleet| fleet.pool.clone())).collect())
+}
+
+fn only(mut status: Status, pool: Option<&PoolName>) -> Status {
+    if let Some(pool) = pool {
+        status.fleets.retain(|fleet| fleet.pool == *pool);
+        let is_its = |file: &str| Path::new(file).file_stem().is_some_and(|stem| stem == pool.as_str());
+        status.bad_files.retain(|bad| is_its(&bad.file) || bad.file.ends_with("azlin.toml"));
+    }
+    status
+}
+
+/// The daemon's own status where one runs, else what GitHub and Azure say.
+async fn look(place: &Place, last: Option<&Status>) -> Result<Status> {
+    match Presence::of(&place.config_dir) {
+        Presence::Running => of_daemon(place).await,
+        Presence::Absent => directly(place, last).await,
+        Presence::Unknown => {
+            match read_status(&runtime_dirs(place.runtime_dir.as_deref()), &place.config_dir) {
+                Some(status) => Ok(status),
+                None => directly(place, last).await,
+            }
+        }
+    }
+}
+
+async fn of_daemon(place: &Place) -> Result<Status> {
+    let directories = runtime_dirs(place.runtime_dir.as_deref());
+    let start = std::time::Instant::now();
+    loop {
+        if let Some(status) = read_status(&directories, &place.config_dir) {
+            return Ok(status);
+        }
+        if start.elapsed() > PATIENCE {
+            let looked: Vec<String> =
+                directories.iter().map(|directory| directory.display().to_string()).collect();
+            bail!(
+                "a daemon runs for {}, and there is no status of it in {}: give --runtime-dir as it was given to the \
+                 daemon (RUNTIME_DIRECTORY); `run --once` leaves none",
+                place.config_dir.display(),
+                looked.join(" or ")
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Asks GitHub and Azure, as often as a daemon would.
+async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
+    let configuration = run::read(place)?;
+    let now = Timestamp::now();
+    let poll = configuration.daemon.poll_queue;
+    let is_fresh =
+        |last: &&Status| last.daemon.is_none() && azlin_fleet::scaling::elapsed(last.at, now) < poll;
+    if let Some(last) = last.filter(is_fresh) {
+        return Ok(last.clone());
+    }
+    let outside = connect(&configuration.daemon, &Environment::of_this_process())?;
+    let state = StateDir::new(place.state_dir.clone());
+    let planned = plan_once(&configuration.fleets, outside.clone(), &state, poll).await;
+    let bad_files = configuration.problems.iter().map(|problem| BadFileStatus {
+        file: problem.path.display().to_string(),
+        message: problem.to_string(),
+        since: now,
+    });
+    Ok(Status {
+        version: VERSION,
+        at: now,
+        daemon: None,
+        fleets: planned.into_iter().map(|planned| planned.status).collect(),
+        bad_files: bad_files.collect(),
+        budgets: Budgets { github: outside.github.budget(), azure: outside.azure.remaining() },
+    })
+}

@@ -1,0 +1,177 @@
+//! `status` as people read it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use azlin_fleet::budget::Budgets;
+use azlin_fleet::names::PoolName;
+use azlin_fleet::scaling::{ScalingAction, elapsed};
+use azlin_fleet::status::{FleetStatus, RunnerStatus, Status};
+use jiff::Timestamp;
+
+use crate::terminal::{Terminal, Tone, wrapped};
+use crate::words::{age, short};
+
+/// The phases, in the order of a runner's life.
+const PHASES: [&str; 5] = ["provisioning", "registered", "active", "draining", "destroyed"];
+
+/// Everything. `waiting` are fleets that nobody has looked at yet.
+pub fn status(
+    status: &Status,
+    waiting: &BTreeSet<PoolName>,
+    config_dir: &Path,
+    now: Timestamp,
+    terminal: Terminal,
+) -> String {
+    let mut text = source(status, config_dir, now, terminal);
+    for fleet in &status.fleets {
+        text += "\n";
+        text += &of_fleet(fleet, now, terminal);
+    }
+    let is_bad = |pool: &PoolName| {
+        let named = |file: &str| Path::new(file).file_stem().is_some_and(|stem| stem == pool.as_str());
+        status.bad_files.iter().any(|bad| named(&bad.file))
+    };
+    for pool in waiting.iter().filter(|pool| !is_bad(pool)) {
+        text += &format!("\n{}\n  waits for its first tick\n", terminal.paint(Tone::Strong, pool));
+    }
+    for bad in &status.bad_files {
+        let since =
+            if status.daemon.is_some() { format!(" since {}", age(bad.since, now)) } else { String::new() };
+        text += &format!("\n{}\n", terminal.paint(Tone::Bad, format!("{} is bad{since}", bad.file)));
+        for line in bad.message.lines() {
+            text += &wrapped("  ", line, terminal);
+        }
+    }
+    text + &budgets(&status.budgets, now, terminal)
+}
+
+fn source(status: &Status, config_dir: &Path, now: Timestamp, terminal: Terminal) -> String {
+    match &status.daemon {
+        Some(daemon) => {
+            let (pid, version) = (daemon.pid, &daemon.version);
+            let told = format!(
+                "daemon {version} runs, process {pid}, for {}; this is what it knew {} ago",
+                age(daemon.started_at, now),
+                age(status.at, now)
+            );
+            wrapped("", &told, terminal)
+        }
+        None => wrapped(
+            "",
+            &format!("no daemon runs for {}; GitHub and Azure were asked directly", config_dir.display()),
+            terminal,
+        ),
+    }
+}
+
+fn of_fleet(fleet: &FleetStatus, now: Timestamp, terminal: Terminal) -> String {
+    let state = if fleet.enabled {
+        let by_hand = fleet.manual_count.map_or(String::new(), |count| format!(", {count} by hand"));
+        format!("{} to {} runners{by_hand}", fleet.min_runners, fleet.max_runners)
+    } else {
+        terminal.paint(Tone::Warning, "not enabled")
+    };
+    let mut text = format!("{}  {}  {state}\n", terminal.paint(Tone::Strong, &fleet.pool), fleet.scope);
+    let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
+    line("jobs", &jobs(fleet, now));
+    line("runners", &phases(fleet));
+    let rows: Vec<String> = runners(&fleet.runners, now, terminal);
+    for row in rows {
+        line("", &row);
+    }
+    line("decision", &decision(fleet, now));
+    if let Some(at) = fleet.last_scaling {
+        line("scaled", &format!("{} ago", age(at, now)));
+    }
+    if let Some(next) = fleet.next_poll {
+        let told = if next >= now {
+            format!("in {}", short(elapsed(now, next)))
+        } else {
+            format!("was due {} ago", age(next, now))
+        };
+        line("next poll", &told);
+    }
+    for error in &fleet.errors {
+        let since =
+            if error.since < fleet.at { format!("for {}: ", age(error.since, now)) } else { String::new() };
+        text +=
+            &wrapped("  error     ", &terminal.paint(Tone::Bad, format!("{since}{}", error.what)), terminal);
+    }
+    text
+}
+
+fn jobs(fleet: &FleetStatus, now: Timestamp) -> String {
+    let jobs = &fleet.jobs;
+    let oldest = match &fleet.oldest_pending {
+        Some(job) => format!("; job {} ({}) has waited {}", job.id, job.name, age(job.since, now)),
+        None => String::new(),
+    };
+    format!(
+        "{} pending, {} queued, {} running{oldest}",
+        jobs.pending_jobs, jobs.queued_jobs, jobs.in_progress_jobs
+    )
+}
+
+fn phases(fleet: &FleetStatus) -> String {
+    let counts = PHASES.map(|phase| (fleet.count(phase), phase));
+    let told: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, phase)| format!("{count} {phase}"))
+        .collect();
+    if told.is_empty() { "none".to_owned() } else { told.join(", ") }
+}
+
+/// One line for each runner. The columns of names, phases and sizes are as wide as they need to be.
+fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> Vec<String> {
+    let mut runners: Vec<&RunnerStatus> = runners.iter().collect();
+    let order = |runner: &RunnerStatus| PHASES.iter().position(|phase| *phase == runner.phase);
+    runners.sort_by_key(|runner| (order(runner), runner.created_at));
+    let size = |runner: &RunnerStatus| runner.vm.as_ref().map_or("-".to_owned(), |vm| vm.size.clone());
+    let widest = |column: &dyn Fn(&RunnerStatus) -> usize| {
+        runners.iter().map(|runner| column(runner)).max().unwrap_or_default()
+    };
+    let name_width = widest(&|runner| runner.runner_name.as_str().len());
+    let phase_width = widest(&|runner| runner.phase.len());
+    let size_width = widest(&|runner| size(runner).len());
+    let row = |runner: &&RunnerStatus| {
+        let tone = match runner.phase.as_str() {
+            "active" | "registered" => Tone::Good,
+            "provisioning" => Tone::Warning,
+            _ => Tone::Faint,
+        };
+        let phase = terminal.paint(tone, format!("{:<phase_width$}", runner.phase));
+        let (name, created) = (runner.runner_name.as_str(), age(runner.created_at, now));
+        format!("{name:<name_width$}  {phase}  {created:>6}  {:<size_width$}  {}", size(runner), runner.doing)
+    };
+    runners.iter().map(row).collect()
+}
+
+fn decision(fleet: &FleetStatus, now: Timestamp) -> String {
+    let decision = &fleet.decision;
+    let (target, current) = (decision.target_runner_count, decision.current_runner_count);
+    let action = match decision.action {
+        ScalingAction::ScaleUp => format!("scale up from {current} to {target}"),
+        ScalingAction::ScaleDown => format!("scale down from {current} to {target}"),
+        ScalingAction::Maintain => "maintain".to_owned(),
+    };
+    format!("{action}, {} ago: {}", age(fleet.at, now), decision.reason)
+}
+
+fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {
+    let mut text = String::new();
+    if let Some(github) = budgets.github {
+        let (left, limit) = (github.remaining, github.limit);
+        let reset = if github.reset > now { short(elapsed(now, github.reset)) } else { "no time".to_owned() };
+        text += &format!("  github    {left} of {limit} requests left for {reset}\n");
+    }
+    let azure = &budgets.azure;
+    let kinds = [("reads", azure.reads), ("writes", azure.writes), ("deletes", azure.deletes)];
+    let told: Vec<String> =
+        kinds.iter().filter_map(|(kind, left)| left.map(|left| format!("{left} {kind}"))).collect();
+    if !told.is_empty() {
+        text += &format!("  azure     {} left\n", told.join(", "));
+    }
+    if text.is_empty() { text } else { format!("\n{}\n{text}", terminal.paint(Tone::Strong, "budgets")) }
+}

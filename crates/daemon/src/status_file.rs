@@ -1,0 +1,121 @@
+//! The status file: what the daemon knows, in its runtime directory, replaced whole after each tick.
+//! It tells no secret, and anybody may read it.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use azlin_fleet::budget::Budgets;
+use azlin_fleet::status::{DaemonStatus, Status, VERSION};
+use jiff::Timestamp;
+use tracing::{debug, warn};
+
+use crate::board::Board;
+use crate::outside::Outside;
+
+const NAME: &str = "status.json";
+/// The shortest time between two writes, however many fleets tick.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a daemon leaves its status.
+#[derive(Debug, Clone)]
+pub struct StatusFile {
+    path: PathBuf,
+}
+
+/// Directories where a status file may be, the likelier ones first: the one that is named, else those
+/// that a service, root and a user have.
+pub fn runtime_dirs(named: Option<&Path>) -> Vec<PathBuf> {
+    match named {
+        Some(named) => vec![named.to_owned()],
+        None => {
+            let user = std::env::var_os("XDG_RUNTIME_DIR").map(|base| PathBuf::from(base).join("azlin"));
+            [PathBuf::from("/run/azlin")].into_iter().chain(user).collect()
+        }
+    }
+}
+
+impl StatusFile {
+    /// In the first of these directories that can be written to, made where it is missing; `None`
+    /// where there is none.
+    pub fn in_first_of(directories: &[PathBuf]) -> Option<Self> {
+        directories.iter().find_map(|directory| {
+            let is_there = std::fs::create_dir_all(directory).is_ok();
+            let probe = is_there.then(|| tempfile::NamedTempFile::new_in(directory));
+            matches!(probe, Some(Ok(_))).then(|| StatusFile { path: directory.join(NAME) })
+        })
+    }
+
+    /// Writes the status after each change of the board, until this is dropped.
+    pub async fn keep(self, board: Board, daemon: DaemonStatus, outside: Outside) {
+        let mut is_told = false;
+        loop {
+            board.changed().await;
+            let status = status(&board, daemon.clone(), &outside);
+            match self.write(&status) {
+                Ok(()) => is_told = false,
+                Err(error) if !std::mem::replace(&mut is_told, true) => {
+                    warn!(path = %self.path.display(), reason = %error, "the status cannot be written");
+                }
+                Err(error) => debug!(reason = %error, "the status cannot be written"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Takes it away: nobody keeps it any more.
+    pub fn remove(&self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    fn write(&self, status: &Status) -> std::io::Result<()> {
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new().prefix(".status.").tempfile_in(directory)?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        file.write_all(&serde_json::to_vec(status)?)?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// The status that a daemon on this configuration directory left in one of these directories.
+pub fn read_status(directories: &[PathBuf], config_dir: &Path) -> Option<Status> {
+    let config_dir = resolved(config_dir);
+    directories.iter().find_map(|directory| {
+        let bytes = std::fs::read(directory.join(NAME)).ok()?;
+        let status: Status = serde_json::from_slice(&bytes).ok()?;
+        let is_its = status.daemon.as_ref().is_some_and(|daemon| daemon.config_dir == config_dir);
+        (is_its && status.version == VERSION).then_some(status)
+    })
+}
+
+/// A configuration directory as a status names it.
+pub fn resolved(config_dir: &Path) -> String {
+    let path = std::fs::canonicalize(config_dir).unwrap_or_else(|_| config_dir.to_owned());
+    path.display().to_string()
+}
+
+fn status(board: &Board, daemon: DaemonStatus, outside: &Outside) -> Status {
+    let posted = board.read();
+    Status {
+        version: VERSION,
+        at: outside.now(),
+        daemon: Some(DaemonStatus { read_at: posted.read_at, ..daemon }),
+        fleets: posted.fleets.into_values().collect(),
+        bad_files: posted.bad_files,
+        budgets: Budgets { github: outside.github.budget(), azure: outside.azure.remaining() },
+    }
+}
+
+/// This process as a status names it.
+pub fn this_daemon(config_dir: &Path, version: &str) -> DaemonStatus {
+    let now = Timestamp::now();
+    DaemonStatus {
+        pid: std::process::id(),
+        version: version.to_owned(),
+        started_at: now,
+        config_dir: resolved(config_dir),
+        read_at: now,
+    }
+}
