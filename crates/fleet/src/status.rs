@@ -230,8 +230,8 @@ fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, memory: 
             Some(Operation::Install) => "is being installed over SSH".to_owned(),
             Some(Operation::Provision { replaces: Some(old) }) => format!("is being made, to replace {old}"),
             Some(Operation::Provision { replaces: None }) => "is being made".to_owned(),
-            Some(Operation::Destroy) | None if runner.vm.is_none() => "its VM is awaited".to_owned(),
-            Some(Operation::Destroy) | None => "boots, and is awaited online".to_owned(),
+            Some(Operation::Destroy) | None if runner.vm.is_none() => "awaits its VM".to_owned(),
+            Some(Operation::Destroy) | None => "boots".to_owned(),
         },
         Phase::Registered { .. } => match known.and_then(|known| known.offline_since) {
             Some(since) => format!("offline since {since}"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use azlin_fleet::budget::Budgets;
 use azlin_fleet::names::PoolName;
@@ -26,7 +27,7 @@ pub fn status(
     let mut text = source(status, config_dir, now, terminal);
     for fleet in &status.fleets {
         text += "\n";
-        text += &of_fleet(fleet, now, terminal);
+        text += &of_fleet(fleet, status.daemon.is_some(), now, terminal);
     }
     let is_bad = |pool: &PoolName| {
         let named = |file: &str| Path::new(file).file_stem().is_some_and(|stem| stem == pool.as_str());
@@ -46,6 +47,15 @@ pub fn status(
     text + &budgets(&status.budgets, now, terminal)
 }
 
+const LATE: &str = "no fleet has ticked for long after it was due: the daemon hangs, or the machine slept; \
+    its journal tells";
+
+/// Whether every fleet's next look is a minute overdue.
+fn is_late(status: &Status, now: Timestamp) -> bool {
+    let latest = status.fleets.iter().filter_map(|fleet| fleet.next_poll).max();
+    latest.is_some_and(|due| elapsed(due, now) > Duration::from_secs(60))
+}
+
 fn source(status: &Status, config_dir: &Path, now: Timestamp, terminal: Terminal) -> String {
     match &status.daemon {
         Some(daemon) => {
@@ -55,7 +65,8 @@ fn source(status: &Status, config_dir: &Path, now: Timestamp, terminal: Terminal
                 age(daemon.started_at, now),
                 age(status.at, now)
             );
-            wrapped("", &told, terminal)
+            let late = wrapped("", &terminal.paint(Tone::Bad, LATE), terminal);
+            wrapped("", &told, terminal) + if is_late(status, now) { &late } else { "" }
         }
         None => wrapped(
             "",
@@ -65,7 +76,7 @@ fn source(status: &Status, config_dir: &Path, now: Timestamp, terminal: Terminal
     }
 }
 
-fn of_fleet(fleet: &FleetStatus, now: Timestamp, terminal: Terminal) -> String {
+fn of_fleet(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Terminal) -> String {
     let state = if fleet.enabled {
         let by_hand = fleet.manual_count.map_or(String::new(), |count| format!(", {count} by hand"));
         format!("{} to {} runners{by_hand}", fleet.min_runners, fleet.max_runners)
@@ -76,11 +87,16 @@ fn of_fleet(fleet: &FleetStatus, now: Timestamp, terminal: Terminal) -> String {
     let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
     line("jobs", &jobs(fleet, now));
     line("runners", &phases(fleet));
-    let rows: Vec<String> = runners(&fleet.runners, now, terminal);
-    for row in rows {
-        line("", &row);
+    text += &runners(&fleet.runners, now, terminal);
+    let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
+    if is_live {
+        line(
+            "decision",
+            &format!("{}, {} ago: {}", decision(fleet), age(fleet.at, now), fleet.decision.reason),
+        );
+    } else {
+        line("would", &format!("{}: {}", decision(fleet), fleet.decision.reason));
     }
-    line("decision", &decision(fleet, now));
     if let Some(at) = fleet.last_scaling {
         line("scaled", &format!("{} ago", age(at, now)));
     }
@@ -124,18 +140,28 @@ fn phases(fleet: &FleetStatus) -> String {
 }
 
 /// One line for each runner. The columns of names, phases and sizes are as wide as they need to be.
-fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> Vec<String> {
+fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> String {
     let mut runners: Vec<&RunnerStatus> = runners.iter().collect();
     let order = |runner: &RunnerStatus| PHASES.iter().position(|phase| *phase == runner.phase);
     runners.sort_by_key(|runner| (order(runner), runner.created_at));
     let size = |runner: &RunnerStatus| runner.vm.as_ref().map_or("-".to_owned(), |vm| vm.size.clone());
-    let widest = |column: &dyn Fn(&RunnerStatus) -> usize| {
-        runners.iter().map(|runner| column(runner)).max().unwrap_or_default()
+    let widest = |title: &str, column: &dyn Fn(&RunnerStatus) -> usize| {
+        runners.iter().map(|runner| column(runner)).max().unwrap_or_default().max(title.len())
     };
-    let name_width = widest(&|runner| runner.runner_name.as_str().len());
-    let phase_width = widest(&|runner| runner.phase.len());
-    let size_width = widest(&|runner| size(runner).len());
-    let row = |runner: &&RunnerStatus| {
+    let name_width = widest("NAME", &|runner| runner.runner_name.as_str().len());
+    let phase_width = widest("PHASE", &|runner| runner.phase.len());
+    let size_width = widest("SIZE", &|runner| size(runner).len());
+    let titles = format!(
+        "    {:<name_width$}  {:<phase_width$}  {:>6}  {:<size_width$}  DOING",
+        "NAME", "PHASE", "AGE", "SIZE"
+    );
+    // Where a column of its own would be squeezed, what a runner does goes below it.
+    let is_narrow = terminal.width.is_some_and(|width| titles.len() + 20 > width);
+    let mut text = String::new();
+    if !runners.is_empty() && !is_narrow {
+        text += &format!("{}\n", terminal.paint(Tone::Faint, titles));
+    }
+    for runner in runners {
         let tone = match runner.phase.as_str() {
             "active" | "registered" => Tone::Good,
             "provisioning" => Tone::Warning,
@@ -143,20 +169,26 @@ fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> Vec<
         };
         let phase = terminal.paint(tone, format!("{:<phase_width$}", runner.phase));
         let (name, created) = (runner.runner_name.as_str(), age(runner.created_at, now));
-        format!("{name:<name_width$}  {phase}  {created:>6}  {:<size_width$}  {}", size(runner), runner.doing)
-    };
-    runners.iter().map(row).collect()
+        if is_narrow {
+            text += &format!("    {name:<name_width$}  {phase}  {created:>6}\n");
+            text += &wrapped("      ", &format!("{}  {}", size(runner), runner.doing), terminal);
+        } else {
+            let head =
+                format!("    {name:<name_width$}  {phase}  {created:>6}  {:<size_width$}  ", size(runner));
+            text += &wrapped(&head, &runner.doing, terminal);
+        }
+    }
+    text
 }
 
-fn decision(fleet: &FleetStatus, now: Timestamp) -> String {
+fn decision(fleet: &FleetStatus) -> String {
     let decision = &fleet.decision;
     let (target, current) = (decision.target_runner_count, decision.current_runner_count);
-    let action = match decision.action {
+    match decision.action {
         ScalingAction::ScaleUp => format!("scale up from {current} to {target}"),
         ScalingAction::ScaleDown => format!("scale down from {current} to {target}"),
         ScalingAction::Maintain => "maintain".to_owned(),
-    };
-    format!("{action}, {} ago: {}", age(fleet.at, now), decision.reason)
+    }
 }
 
 fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {
@@ -175,3 +207,7 @@ fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {
     }
     if text.is_empty() { text } else { format!("\n{}\n{text}", terminal.paint(Tone::Strong, "budgets")) }
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

@@ -1,0 +1,128 @@
+//! The status of a small world, as wide and as narrow terminals show it.
+
+use serde_json::json;
+
+use super::*;
+
+const WIDE: Terminal = Terminal { width: Some(120), colour: false };
+const NARROW: Terminal = Terminal { width: Some(60), colour: false };
+
+fn time(text: &str) -> String {
+    format!("2026-11-24T{text}Z")
+}
+
+fn now() -> Timestamp {
+    time("10:00:00").parse().expect("a time")
+}
+
+fn runner(name: &str, phase: &str, created: &str, doing: &str, size: Option<&str>) -> serde_json::Value {
+    let vm = size.map(|size| json!({"name": name, "size": size, "resource_group": "ci-runners"}));
+    json!({
+        "runner_name": name, "runner_id": null, "phase": phase, "doing": doing, "job": null,
+        "created_at": time(created), "jobs_completed": 0, "vm": vm,
+    })
+}
+
+/// A daemon's status: a busy fleet, one that is drained, and a file that is bad.
+fn world() -> Status {
+    let size = Some("Standard_D4s_v5");
+    let decision = |action: &str, target: u32, current: u32, rule: &str, reason: &str| {
+        json!({
+            "action": action, "target_runner_count": target, "current_runner_count": current, "rule": rule,
+            "reason": reason,
+        })
+    };
+    let jobs = |pending: u32, running: u32| {
+        json!({
+            "pending_jobs": pending, "queued_jobs": pending + 1, "in_progress_jobs": running,
+            "total_jobs": pending + running + 1, "timestamp": time("09:59:48"),
+        })
+    };
+    let busy = json!({
+        "pool": "ci-workers", "scope": "repo:myorg/myrepo", "enabled": true, "tick": 120, "at": time("09:59:48"),
+        "next_poll": time("10:00:48"), "jobs": jobs(4, 1), "min_runners": 1, "max_runners": 10, "manual_count": null,
+        "oldest_pending": {"id": 40123, "name": "build (linux, 3.12)", "since": time("09:59:10")},
+        "decision": decision("scale_up", 4, 2, "no_job_starves",
+            "4 pending jobs need 4 runners (2 available, 1 busy, 1 draining, at most 10); job 40123 (build (linux, 3.12)) has \
+             waited 1m 2s, longer than max_queue_wait (1m): scaling up to 4 past threshold and cooldown"),
+        "last_scaling": time("09:59:48"),
+        "runners": [
+            runner("ci-workers-0000000000000d", "draining", "08:10:00", "is to be removed: it had its job and GitHub has removed its entry", size),
+            runner("ci-workers-0000000000000a", "active", "07:40:00", "runs job 40100", size),
+            runner("ci-workers-0000000000000b", "registered", "09:51:00", "idle", Some("Standard_D4as_v5")),
+            runner("ci-workers-0000000000000c", "provisioning", "09:59:49", "is being made", None),
+        ],
+        "errors": [{"about": "starting", "since": time("09:48:00"),
+            "what": "2 starts failed in a row: Azure has no Standard_D4s_v5 in westeurope; next try in 20s"}],
+    });
+    let drained = json!({
+        "pool": "old", "scope": "org:myorg", "enabled": false, "tick": 120, "at": time("09:59:48"),
+        "next_poll": time("10:00:48"), "jobs": jobs(0, 0), "min_runners": 0, "max_runners": 3, "manual_count": null,
+        "oldest_pending": null, "last_scaling": null, "runners": [], "errors": [],
+        "decision": decision("maintain", 0, 0, "disabled",
+            "0 pending jobs need 0 runners (0 available, 0 busy, 0 draining, at most 3); the fleet is not enabled: it is \
+             drained; `enabled = true` ends it"),
+    });
+    serde_json::from_value(json!({
+        "version": 1, "at": time("09:59:56"),
+        "daemon": {
+            "pid": 4242, "version": "0.1.0", "started_at": time("07:30:00"), "config_dir": "/etc/azlin",
+            "read_at": time("09:59:48"),
+        },
+        "fleets": [busy, drained],
+        "bad_files": [{
+            "file": "/etc/azlin/fleets/gpu.toml", "since": time("09:30:00"),
+            "message": "/etc/azlin/fleets/gpu.toml:4:1: scaling.max_runers: there is no such key in [scaling]\n  help: did \
+                        you mean max_runners?",
+        }],
+        "budgets": {
+            "github": {"limit": 5000, "remaining": 4711, "reset": time("10:23:00")},
+            "azure": {"reads": 11999, "writes": 1190, "deletes": null},
+        },
+    }))
+    .expect("a status")
+}
+
+fn shown(status: &Status, terminal: Terminal) -> String {
+    let waiting = ["gpu", "new"].map(|pool| pool.parse().expect("a name"));
+    super::status(status, &BTreeSet::from(waiting), Path::new("/etc/azlin"), now(), terminal)
+}
+
+#[test]
+fn a_small_world_on_a_wide_terminal() {
+    insta::assert_snapshot!(shown(&world(), WIDE));
+}
+
+#[test]
+fn a_small_world_on_a_narrow_terminal() {
+    let text = shown(&world(), NARROW);
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn without_a_daemon() {
+    let mut world = world();
+    world.daemon = None;
+    for fleet in &mut world.fleets {
+        (fleet.next_poll, fleet.at) = (None, now());
+    }
+    insta::assert_snapshot!(shown(&world, Terminal { width: None, colour: false }));
+}
+
+#[test]
+fn a_daemon_that_hangs_is_told() {
+    let mut world = world();
+    assert!(!shown(&world, WIDE).contains("hangs"));
+    for fleet in &mut world.fleets {
+        fleet.next_poll = time("09:58:30").parse().ok();
+    }
+    assert!(shown(&world, WIDE).contains("no fleet has ticked for long"));
+}
+
+#[test]
+fn colours_change_no_width() {
+    let painted = shown(&world(), Terminal { colour: true, ..WIDE });
+    assert!(painted.contains("\x1b["));
+    assert_eq!(anstream::adapter::strip_str(&painted).to_string(), shown(&world(), WIDE));
+}
