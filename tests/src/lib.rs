@@ -2,5 +2,6 @@
 
 pub mod binary;
 pub mod machines;
+pub mod schema;
 pub mod simulation;
 pub mod stage;
