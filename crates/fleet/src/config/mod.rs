@@ -4,6 +4,7 @@
 //! found, what is allowed and the nearest right key. Reading the files is the caller's.
 
 mod daemon;
+pub mod edit;
 mod fleet;
 mod problem;
 mod reader;
@@ -13,7 +14,8 @@ mod vm;
 
 pub use daemon::DaemonConfig;
 pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig};
-pub use problem::{Problem, Problems};
+pub use problem::{Faulty, Problem, ProblemKind, Problems};
+pub use secret::may_be_shown;
 pub use vm::{Architecture, VmConfig};
 
 use crate::names::PoolName;

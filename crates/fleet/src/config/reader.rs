@@ -10,7 +10,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, Problems, position};
+use super::problem::{Problem, ProblemKind, Problems, position};
 use super::secret;
 use crate::names::NameError;
 
@@ -33,9 +33,11 @@ impl<'t> File<'t> {
         self.is_toml.set(errors.is_empty());
         for error in &errors {
             let message = format!("this is not TOML: {}", error.message().replace('\n', "; "));
-            self.note(error.span().unwrap_or(0..0), "", message, None);
+            let end = self.text.len();
+            let span = error.span().unwrap_or(end..end);
+            self.note(span, ProblemKind::Syntax, "", message, None);
         }
-        secret::refuse(root.get_ref(), self);
+        secret::refuse(root.get_ref(), "", self);
         Table {
             file: self,
             path: String::new(),
@@ -45,18 +47,36 @@ impl<'t> File<'t> {
         }
     }
 
-    pub(super) fn note(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
+    pub(super) fn note(
+        &self,
+        span: Range<usize>,
+        kind: ProblemKind,
+        key: &str,
+        message: String,
+        help: Option<String>,
+    ) {
         let (line, column) = position(self.text, span.start);
-        let problem =
-            Problem { file: self.name.to_owned(), line, column, span, key: key.to_owned(), message, help };
+        let key = if secret::looks_secret(key) { "(a secret, not shown)" } else { key };
+        let (file, key) = (self.name.to_owned(), key.to_owned());
+        let problem = Problem { kind, file, line, column, span, is_quotable: true, key, message, help };
         self.problems.borrow_mut().push(problem);
     }
 
     /// What was read, unless something was wrong.
     pub(super) fn finish<T>(self, read: Option<T>) -> Result<T, Problems> {
         let mut problems = self.problems.into_inner();
+        let secrets: Vec<Range<usize>> = problems
+            .iter()
+            .filter(|problem| problem.kind == ProblemKind::Secret)
+            .map(|problem| lines_of(self.text, &problem.span))
+            .collect();
         if !self.is_toml.get() {
-            problems.retain(|problem| problem.key.is_empty());
+            problems.retain(|problem| problem.kind == ProblemKind::Syntax);
+        }
+        for problem in &mut problems {
+            let lines = lines_of(self.text, &problem.span);
+            let is_secret = secrets.iter().any(|secret| secret.start < lines.end && lines.start < secret.end);
+            problem.is_quotable = !is_secret && secret::may_be_shown(&self.text[lines]);
         }
         problems.sort_by_key(|problem| problem.span.start);
         match read {
@@ -64,6 +84,13 @@ impl<'t> File<'t> {
             _ => Err(Problems(problems)),
         }
     }
+}
+
+/// A span, widened to whole lines.
+fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[span.end..].find('\n').map_or(text.len(), |newline| span.end + newline);
+    start..end
 }
 
 /// A table, from which each key is taken once.
@@ -99,7 +126,7 @@ impl<'t> Table<'_, 't> {
             Ok(read) => Some((read, value.span())),
             Err(allowed) => {
                 let message = format!("found {}; allowed: {allowed}", found(value.get_ref()));
-                self.file.note(value.span(), &self.path_of(key), message, None);
+                self.file.note(value.span(), ProblemKind::Value, &self.path_of(key), message, None);
                 None
             }
         }
@@ -133,13 +160,7 @@ impl<'t> Table<'_, 't> {
     ) -> Option<T> {
         if !self.entries.contains_key(key) {
             self.known.push(key);
-            let message = "this key is missing, and there is no default".to_owned();
-            self.file.note(
-                self.span.clone(),
-                &self.path_of(key),
-                message,
-                Some(format!("add: {key} = {example}")),
-            );
+            self.missing(key, format!("{key} = {example}"));
             return None;
         }
         self.optional(key, read)
@@ -165,7 +186,7 @@ impl<'t> Table<'_, 't> {
                     }
                     other => {
                         let message = format!("found {}; allowed: a table, [{path}]", found(&other));
-                        self.file.note(span.clone(), &path, message, None);
+                        self.file.note(span.clone(), ProblemKind::Value, &path, message, None);
                         empty(span)
                     }
                 }
@@ -173,9 +194,22 @@ impl<'t> Table<'_, 't> {
         }
     }
 
-    /// Notes something that is wrong with a value that was read.
-    pub(super) fn wrong(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
-        self.file.note(span, &self.path_of(key), message, help);
+    /// Notes that a value that was read does not go with another one.
+    pub(super) fn conflict(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
+        self.file.note(span, ProblemKind::Conflict, &self.path_of(key), message, help);
+    }
+
+    /// Notes that a key is missing, and what can be added.
+    pub(super) fn missing(&self, key: &str, line: String) {
+        let message = "this key is missing, and there is no default".to_owned();
+        let help = if self.path.is_empty() {
+            format!("add: {line}")
+        } else {
+            format!("add in [{}]: {line}", self.path)
+        };
+        // What is missing at the top level is missing at no line of its own.
+        let span = if self.path.is_empty() { 0..0 } else { self.span() };
+        self.file.note(span, ProblemKind::Missing, &self.path_of(key), message, Some(help));
     }
 
     /// How many problems the file has so far.
@@ -210,12 +244,8 @@ impl<'t> Table<'_, 't> {
                 Some((_, known)) => format!("did you mean {known}?"),
                 None => format!("allowed {place}: {}", self.known.join(", ")),
             };
-            self.file.note(
-                key.span(),
-                &self.path_of(name),
-                format!("there is no such key {place}"),
-                Some(help),
-            );
+            let message = format!("there is no such key {place}");
+            self.file.note(key.span(), ProblemKind::UnknownKey, &self.path_of(name), message, Some(help));
         }
     }
 }

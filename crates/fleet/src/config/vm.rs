@@ -101,7 +101,7 @@ impl VmConfig {
         let max_price = table.spanned("max_price", price);
         if let (Some((_, span)), false) = (&max_price, is_spot) {
             let message = "only a spot VM has a maximum price".to_owned();
-            table.wrong(span.clone(), "max_price", message, Some("add: spot = true".to_owned()));
+            table.conflict(span.clone(), "max_price", message, Some("add: spot = true".to_owned()));
         }
         let config = VmConfig {
             group: ResourceGroup {
