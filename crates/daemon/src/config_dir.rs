@@ -1,11 +1,10 @@
 //! The configuration directory: `azlin.toml` and `fleets/*.toml`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use azlin_fleet::config::{DaemonConfig, Fleet, name_clash};
+use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, name_clash};
 use azlin_fleet::names::PoolName;
 
 /// A configuration directory that was read.
@@ -20,18 +19,24 @@ pub struct Configuration {
 }
 
 /// A file that cannot be used, and why.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{trouble}")]
 pub struct FileProblem {
     /// The file.
     pub path: PathBuf,
-    /// Everything that is wrong with it, each with its line.
-    pub message: String,
+    /// Everything that is wrong with it.
+    pub trouble: Trouble,
 }
 
-impl fmt::Display for FileProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// It is not what is in it: it cannot be read, or has a bad name.
+    #[error("{0}")]
+    File(String),
+    /// What is in it.
+    #[error("{0}")]
+    Text(#[from] Faulty),
 }
 
 /// Why a directory cannot be used at all.
@@ -47,7 +52,7 @@ pub enum ConfigError {
     },
     /// `azlin.toml` is wrong, and with it everything.
     #[error("{0}")]
-    Daemon(String),
+    Daemon(FileProblem),
 }
 
 /// Reads a directory. A fleet whose file is bad is left out, with its problems told.
@@ -58,44 +63,66 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
     let unreadable = |error| ConfigError::Directory { path: directory.to_owned(), error };
     std::fs::read_dir(directory).map_err(unreadable)?;
     let daemon_file = directory.join("azlin.toml");
-    let source = match std::fs::read_to_string(&daemon_file) {
-        Ok(source) => source,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(ConfigError::Daemon(format!("{}: {error}", daemon_file.display()))),
-    };
-    let daemon = DaemonConfig::parse(&daemon_file.display().to_string(), &source)
-        .map_err(|problems| ConfigError::Daemon(problems.to_string()))?;
+    let daemon = read_daemon(&daemon_file)
+        .map_err(|trouble| ConfigError::Daemon(FileProblem { path: daemon_file, trouble }))?;
     let (fleets, problems) = read_fleets(&directory.join("fleets"))
         .map_err(|error| ConfigError::Directory { path: directory.join("fleets"), error })?;
     let fleets = fleets.into_iter().map(|fleet| fleet.at(&daemon.github_api_url)).collect();
     Ok(Configuration { daemon, fleets, problems })
 }
 
-fn read_fleets(directory: &Path) -> io::Result<(Vec<Fleet>, Vec<FileProblem>)> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
-        Err(error) => return Err(error),
+fn read_daemon(path: &Path) -> Result<DaemonConfig, Trouble> {
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Trouble::File(format!("{shown}: {error}"))),
     };
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    paths.retain(|path| is_fleet_file(path));
-    paths.sort();
+    DaemonConfig::parse(&shown, &text).map_err(|problems| Trouble::Text(Faulty { text, problems }))
+}
+
+/// The pools that have a file, good or bad, in the order of their names.
+///
+/// # Errors
+/// What the system says when the directory is there and cannot be listed.
+pub fn pools(directory: &Path) -> io::Result<Vec<PoolName>> {
+    let mut pools: Vec<PoolName> =
+        fleet_files(&directory.join("fleets"))?.iter().filter_map(|path| pool_of(path).ok()).collect();
+    pools.sort();
+    Ok(pools)
+}
+
+fn read_fleets(directory: &Path) -> io::Result<(Vec<Fleet>, Vec<FileProblem>)> {
+    let paths = fleet_files(directory)?;
     let mut pools = BTreeMap::<PoolName, PathBuf>::new();
     let mut problems = Vec::new();
     for path in paths {
         match pool_of(&path) {
             Ok(pool) => drop(pools.insert(pool, path)),
-            Err(message) => problems.push(FileProblem { path, message }),
+            Err(message) => problems.push(FileProblem { path, trouble: Trouble::File(message) }),
         }
     }
     let mut fleets = Vec::new();
     for (pool, path) in &pools {
         match read_fleet(path, pool, pools.keys()) {
             Ok(fleet) => fleets.push(fleet),
-            Err(message) => problems.push(FileProblem { path: path.clone(), message }),
+            Err(trouble) => problems.push(FileProblem { path: path.clone(), trouble }),
         }
     }
     Ok((fleets, problems))
+}
+
+/// The files of fleets in `fleets/`, in order; none where it is absent.
+fn fleet_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| is_fleet_file(path));
+    paths.sort();
+    Ok(paths)
 }
 
 /// Editors leave hidden files and backups behind; only `*.toml` counts.
@@ -114,14 +141,19 @@ fn read_fleet<'p>(
     path: &Path,
     pool: &PoolName,
     pools: impl Iterator<Item = &'p PoolName>,
-) -> Result<Fleet, String> {
-    let shown = path.display();
+) -> Result<Fleet, Trouble> {
+    let shown = path.display().to_string();
     if let Some(other) = name_clash(pool, pools) {
-        return Err(format!(
-            "{shown}: pool {pool} and pool {other} would give their VMs the same names, since Azure knows neither case \
-             nor underscore; rename one of the files"
-        ));
+        return Err(Trouble::File(format!("{shown}: {}; rename one of the files", clash(pool, other))));
     }
-    let source = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-    Fleet::parse(&shown.to_string(), pool.clone(), &source).map_err(|problems| problems.to_string())
+    let text = std::fs::read_to_string(path).map_err(|error| Trouble::File(format!("{shown}: {error}")))?;
+    Fleet::parse(&shown, pool.clone(), &text).map_err(|problems| Trouble::Text(Faulty { text, problems }))
+}
+
+/// Why two pools cannot be side by side.
+pub(crate) fn clash(pool: &PoolName, other: &PoolName) -> String {
+    format!(
+        "pool {pool} and pool {other} would give their VMs the same names, since Azure knows neither case nor \
+         underscore"
+    )
 }
