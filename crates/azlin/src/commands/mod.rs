@@ -1,5 +1,10 @@
 //! One module for each command: what it takes, what it does, what it prints.
 
 pub mod demo;
+pub mod disable;
+pub mod enable;
+mod fleet_file;
 pub mod plan;
 pub mod run;
+pub mod scale;
+mod who_acts;

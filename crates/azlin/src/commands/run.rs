@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use azlin_daemon::config_dir::{self, Configuration};
@@ -13,7 +13,7 @@ use tracing::{debug, error, warn};
 
 use crate::adapters::{Environment, connect};
 use crate::cli::Place;
-use crate::{Ended, say_error};
+use crate::{Ended, say_error, say_problem};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub struct Args {
 
 pub async fn run(args: Args) -> Result<Ended> {
     let configuration = read(&args.place)?;
-    let _alone = alone(&args.place.config_dir)?;
+    let _alone = alone(&args.place.config_dir).await?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).context("signals cannot be watched")?;
     if args.once {
@@ -45,16 +45,27 @@ pub fn read(place: &Place) -> Result<Configuration> {
 
 /// Keeps a second daemon, or a `run --once` beside one, off the same fleets: two that look at the same
 /// moment would each start what is missing. The lock ends with the process, however it ends.
-fn alone(directory: &Path) -> Result<File> {
+///
+/// Commands that look whether a daemon is there hold it for a moment, so it is tried for a while.
+async fn alone(directory: &Path) -> Result<File> {
     let file = File::open(directory).with_context(|| format!("{} cannot be opened", directory.display()))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => bail!(
-            "{} is locked, most likely by another azlin github-runner run: stop that first, or let it do the work",
-            directory.display()
-        ),
-        // Some network file systems know no locks; the listener's port still keeps two daemons apart.
-        Err(TryLockError::Error(error)) => debug!(reason = %error, "the configuration cannot be locked"),
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if start.elapsed() < Duration::from_secs(1) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(TryLockError::WouldBlock) => bail!(
+                "{} is locked, most likely by another azlin github-runner run: stop that first, or let it do the work",
+                directory.display()
+            ),
+            // Some network file systems know no locks; the listener's port still keeps two daemons apart.
+            Err(TryLockError::Error(error)) => {
+                debug!(reason = %error, "the configuration cannot be locked");
+                break;
+            }
+        }
     }
     Ok(file)
 }
@@ -62,7 +73,7 @@ fn alone(directory: &Path) -> Result<File> {
 async fn once(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
     let outside = connect(&configuration.daemon, &Environment::of_this_process())?;
     for problem in &configuration.problems {
-        say_error(&problem.to_string());
+        say_problem(problem);
     }
     let state = StateDir::new(place.state_dir);
     let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, stop);

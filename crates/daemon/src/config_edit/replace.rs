@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// what it leads to is replaced. Call it under a lock: what an earlier call left when it was cut off is
 /// cleared away.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // A link that leads nowhere is not followed either: there is no telling what it was to be.
     let is_there = path.symlink_metadata().is_ok();
-    let path = if is_there { path.canonicalize()? } else { path.to_owned() };
+    let nowhere = |_| io::Error::other("it is a link to a file that cannot be found");
+    let path = if is_there { path.canonicalize().map_err(nowhere)? } else { path.to_owned() };
     let directory = path.parent().map(Path::to_owned).unwrap_or_default();
     for left in left_over(&path)? {
         std::fs::remove_file(left)?;

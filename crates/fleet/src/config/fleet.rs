@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::problem::Problems;
-use super::reader::{File, Table, flag, list, name, number, text};
+use super::reader::{File, Table, flag, name, number, text};
 use super::value::duration;
 use super::vm::VmConfig;
 use crate::names::{AccountName, Label, PoolName, RepoSlug, Scope};
@@ -166,7 +166,7 @@ impl Fleet {
 fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     let enabled = top.or("enabled", true, flag);
     let scope = scope(&mut top);
-    let labels = top.or("labels", Vec::new(), list(name::<Label>));
+    let labels = top.list("labels", name::<Label>).map_or_else(Vec::new, |(labels, _)| labels);
     let group = top.spanned("runner_group", text);
     if let (Some((_, span)), Some(Scope::Repo(_))) = (&group, &scope) {
         let help = "remove it: only organisations and enterprises have runner groups".to_owned();

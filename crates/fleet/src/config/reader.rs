@@ -4,6 +4,7 @@
 //! [`Table::finish`] is unknown.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -57,7 +58,8 @@ impl<'t> File<'t> {
     ) {
         let (line, column) = position(self.text, span.start);
         let key = if secret::looks_secret(key) { "(a secret, not shown)" } else { key };
-        let (file, key) = (self.name.to_owned(), key.to_owned());
+        let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        let (file, key) = (self.name.to_owned(), key.chars().map(shown).collect());
         let problem = Problem { kind, file, line, column, span, is_quotable: true, key, message, help };
         self.problems.borrow_mut().push(problem);
     }
@@ -158,12 +160,58 @@ impl<'t> Table<'_, 't> {
         example: &str,
         read: impl Fn(&DeValue<'_>) -> Result<T, String>,
     ) -> Option<T> {
-        if !self.entries.contains_key(key) {
-            self.known.push(key);
-            self.missing(key, format!("{key} = {example}"));
-            return None;
-        }
+        self.require(key, example);
         self.optional(key, read)
+    }
+
+    /// A list, each item read the same way, and where it stands.
+    pub(super) fn list<T>(&mut self, key: &'static str, read: Read<T>) -> Option<(Vec<T>, Range<usize>)> {
+        let value = self.take(key)?;
+        let span = value.span();
+        let Some(items) = value.get_ref().as_array() else {
+            let message =
+                format!("found {}; allowed: a list in brackets, such as [\"…\"]", found(value.get_ref()));
+            self.file.note(span, ProblemKind::Value, &self.path_of(key), message, None);
+            return None;
+        };
+        let mut read_items = Vec::with_capacity(items.len());
+        for item in items {
+            match read(item.get_ref()) {
+                Ok(read) => read_items.push(read),
+                Err(allowed) => {
+                    let message = format!("found {}; allowed in this list: {allowed}", found(item.get_ref()));
+                    self.file.note(item.span(), ProblemKind::Value, &self.path_of(key), message, None);
+                }
+            }
+        }
+        (read_items.len() == items.len()).then_some((read_items, span))
+    }
+
+    /// The keys that the user has chosen, each with text as its value.
+    pub(super) fn texts(
+        mut self,
+        read: impl Fn(&str, &DeValue<'_>) -> Result<String, String>,
+    ) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for (key, value) in std::mem::take(&mut self.entries) {
+            let name = key.get_ref().as_ref();
+            match read(name, value.get_ref()) {
+                Ok(text) => drop(texts.insert(name.to_owned(), text)),
+                Err(allowed) => {
+                    let message = format!("found {}; allowed: {allowed}", found(value.get_ref()));
+                    let span = key.span().start..value.span().end;
+                    self.file.note(span, ProblemKind::Value, &self.path_of(name), message, None);
+                }
+            }
+        }
+        texts
+    }
+
+    /// Notes that a key is missing, unless it is there.
+    pub(super) fn require(&self, key: &'static str, example: &str) {
+        if !self.entries.contains_key(key) {
+            self.missing(key, format!("{key} = {example}"));
+        }
     }
 
     /// A table below this one; an empty one where absent.
@@ -192,6 +240,11 @@ impl<'t> Table<'_, 't> {
                 }
             }
         }
+    }
+
+    /// Notes that a value that was read is none that is allowed.
+    pub(super) fn wrong(&self, span: Range<usize>, key: &str, message: String) {
+        self.file.note(span, ProblemKind::Value, &self.path_of(key), message, None);
     }
 
     /// Notes that a value that was read does not go with another one.
@@ -300,19 +353,5 @@ pub(super) fn name<T: FromStr<Err = NameError>>(value: &DeValue<'_>) -> Result<T
     match value.as_str() {
         Some(text) => text.parse().map_err(|error: NameError| error.allowed.to_owned()),
         None => Err("text in quotes".to_owned()),
-    }
-}
-
-/// A list, each item read the same way.
-pub(super) fn list<T>(read: Read<T>) -> impl Fn(&DeValue<'_>) -> Result<Vec<T>, String> {
-    move |value| match value.as_array() {
-        None => Err("a list in brackets, such as [\"…\"]".to_owned()),
-        Some(items) => items
-            .iter()
-            .map(|item| {
-                let item = item.get_ref();
-                read(item).map_err(|allowed| format!("each item {allowed}; {} is not", found(item)))
-            })
-            .collect(),
     }
 }
