@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use azlin_fleet::names::PoolName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{demo, plan, run, status};
+use crate::commands::{demo, disable, enable, plan, run, scale, status};
 
 /// Tools around development VMs and runners on Azure.
 #[derive(Debug, Parser)]
@@ -40,6 +41,29 @@ pub enum Area {
 /// What to do about runners.
 #[derive(Debug, Subcommand)]
 pub enum GithubRunner {
+    /// Make a fleet, or change one and let it serve jobs.
+    ///
+    /// Writes fleets/POOL.toml in the configuration directory, or changes only the keys that are given in
+    /// the one that is there: comments and order stay. Asks nothing, and shows what it changed.
+    #[command(after_help = "Examples:\n  \
+        azlin github-runner enable --pool ci --repo myorg/myrepo --labels linux,docker \\\n      \
+        --subscription-id 00000000-0000-0000-0000-000000000000 --resource-group ci-runners \\\n      \
+        --location westeurope --subnet-id /subscriptions/…/subnets/runners\n  \
+        azlin github-runner enable --pool ci --max-runners 20 --dry-run\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage")]
+    Enable(Box<enable::Args>),
+    /// Drain a fleet: idle runners go, busy ones end their job first.
+    #[command(after_help = "Examples:\n  \
+        azlin github-runner disable --pool ci\n  \
+        azlin github-runner disable --pool ci --dry-run\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
+    Disable(disable::Args),
+    /// Fix the number of a fleet's runners, whatever the queue, or let the queue decide again.
+    #[command(after_help = "Examples:\n  \
+        azlin github-runner scale --pool ci --count 5\n  \
+        azlin github-runner scale --pool ci --auto\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
+    Scale(scale::Args),
     /// Watch the queues and keep every fleet at the right size, until stopped.
     ///
     /// Reads azlin.toml and fleets/*.toml. SIGTERM or SIGINT ends it cleanly: what is under way
@@ -89,6 +113,20 @@ pub struct Place {
     /// to, else azlin in the user's own runtime directory.
     #[arg(long, value_name = "DIR", env = "RUNTIME_DIRECTORY")]
     pub runtime_dir: Option<PathBuf>,
+}
+
+/// The pool whose file is changed, and where that is.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The pool: the stem of its file in fleets/.
+    #[arg(long)]
+    pub pool: PoolName,
+    /// The directory with azlin.toml and fleets/.
+    #[arg(long, value_name = "DIR", env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
+    pub config_dir: PathBuf,
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// How to print something.

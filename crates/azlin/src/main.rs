@@ -1,6 +1,7 @@
 //! The `azlin` command: arguments in, text and an exit code out. How anything is done is elsewhere.
 
 mod adapters;
+mod caret;
 mod cli;
 mod commands;
 mod logging;
@@ -9,15 +10,19 @@ mod words;
 
 use std::process::ExitCode;
 
+use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{demo, plan, run, status};
+use commands::{demo, disable, enable, plan, run, scale, status};
+use terminal::Terminal;
 
-/// How a command ended, as an exit code. 2 is clap's, for usage.
+/// How a command ended, as an exit code.
 enum Ended {
     Done,
     Failed,
+    /// The command line is wrong, in what clap does not check.
+    Usage,
     NothingMatched,
 }
 
@@ -26,6 +31,7 @@ impl From<Ended> for ExitCode {
         ExitCode::from(match ended {
             Ended::Done => 0,
             Ended::Failed => 1,
+            Ended::Usage => 2,
             Ended::NothingMatched => 3,
         })
     }
@@ -41,6 +47,9 @@ fn main() -> ExitCode {
         .and_then(|runtime| {
             runtime.block_on(async {
                 match command {
+                    GithubRunner::Enable(args) => enable::run(*args).await,
+                    GithubRunner::Disable(args) => disable::run(args).await,
+                    GithubRunner::Scale(args) => scale::run(args).await,
                     GithubRunner::Run(args) => run::run(args).await,
                     GithubRunner::Plan(args) => plan::run(args).await,
                     GithubRunner::Status(args) => status::run(args).await,
@@ -51,7 +60,10 @@ fn main() -> ExitCode {
     match ended {
         Ok(ended) => ended.into(),
         Err(error) => {
-            say_error(&format!("{error:#}"));
+            match error.downcast_ref() {
+                Some(ConfigError::Daemon(problem)) => say_problem(problem),
+                _ => say_error(&format!("{error:#}")),
+            }
             Ended::Failed.into()
         }
     }
@@ -64,12 +76,25 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         GithubRunner::Run(_) => "info",
         GithubRunner::Demo(args) if demo::is_live(args) || args.output == Output::Json => "error",
         GithubRunner::Demo(_) => "info",
-        GithubRunner::Plan(_) | GithubRunner::Status(_) => "warn",
+        GithubRunner::Enable(_)
+        | GithubRunner::Disable(_)
+        | GithubRunner::Scale(_)
+        | GithubRunner::Plan(_)
+        | GithubRunner::Status(_) => "warn",
+    }
+}
+
+/// A file that is wrong, for whoever typed the command.
+#[expect(clippy::print_stderr, reason = "this is one of the two places where errors are printed")]
+fn say_problem(problem: &FileProblem) {
+    match &problem.trouble {
+        Trouble::File(message) => say_error(message),
+        Trouble::Text(faulty) => eprint!("{}", caret::drawn(faulty, Terminal::stderr())),
     }
 }
 
 /// An error for whoever typed the command.
-#[expect(clippy::print_stderr, reason = "this is the one place where errors are printed")]
+#[expect(clippy::print_stderr, reason = "this is one of the two places where errors are printed")]
 fn say_error(message: &str) {
     eprintln!("error: {message}");
 }

@@ -1,6 +1,11 @@
 //! One module for each command: what it takes, what it does, what it prints.
 
 pub mod demo;
+pub mod disable;
+pub mod enable;
+mod fleet_file;
 pub mod plan;
 pub mod run;
+pub mod scale;
 pub mod status;
+mod who_acts;
