@@ -124,6 +124,9 @@ pub struct Target {
     /// The directory with azlin.toml and fleets/.
     #[arg(long, value_name = "DIR", env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
     pub config_dir: PathBuf,
+    /// Where the daemon leaves its status, as it was given to the daemon.
+    #[arg(long, value_name = "DIR", env = "RUNTIME_DIRECTORY")]
+    pub runtime_dir: Option<PathBuf>,
     /// Show what would change, and change nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -9,6 +9,7 @@ mod terminal;
 mod words;
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
 use clap::Parser;
@@ -39,6 +40,7 @@ impl From<Ended> for ExitCode {
 
 fn main() -> ExitCode {
     let Azlin { loudness, area: Area::GithubRunner(command) } = Azlin::parse();
+    IS_QUIET.store(loudness.quiet, Ordering::Relaxed);
     logging::start(loudness, usual_level(&command));
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -90,6 +92,17 @@ fn say_problem(problem: &FileProblem) {
     match &problem.trouble {
         Trouble::File(message) => say_error(message),
         Trouble::Text(faulty) => eprint!("{}", caret::drawn(faulty, Terminal::stderr())),
+    }
+}
+
+/// Whether only errors are to be said.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// A remark for whoever typed the command.
+#[expect(clippy::print_stderr, reason = "this is the one place where remarks are printed")]
+fn say_note(message: &str) {
+    if !IS_QUIET.load(Ordering::Relaxed) {
+        eprintln!("{message}");
     }
 }
 

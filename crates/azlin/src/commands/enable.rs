@@ -35,7 +35,7 @@ pub async fn run(args: Args) -> Result<Ended> {
     changes.extend(options.scopes_to_leave().map(Change::remove));
     changes.extend(given);
     match fleet_file::change(&target, &changes, IfAbsent::Make) {
-        Ok(edited) => fleet_file::say(&target, &edited),
+        Ok(edited) => fleet_file::say(&target, &edited).await.map(|_| Ended::Done),
         Err(EditError::Refused { is_new: true, faulty, .. }) if is_missing_something(&faulty) => {
             say_error(&missing(&target, &faulty));
             Ok(Ended::Usage)
