@@ -49,7 +49,7 @@ pub async fn run(args: Args) -> Result<Ended> {
     let mut planned =
         plan_once(&configuration.fleets, outside, &state, configuration.daemon.poll_queue).await;
     if let Some(pool) = &args.pool {
-        planned.retain(|planned| planned.fleet == *pool);
+        planned.retain(|planned| planned.fleet.name == *pool);
     }
     let text = match args.output {
         Output::Table => table(&planned),
@@ -63,10 +63,10 @@ pub async fn run(args: Args) -> Result<Ended> {
 
 fn table(planned: &[Planned]) -> String {
     let mut text = String::new();
-    for Planned { fleet, plan, trouble } in planned {
+    for Planned { fleet, plan, trouble, .. } in planned {
         let metrics = &plan.demand.metrics;
         let decision = &plan.decision;
-        text += &format!("{fleet}: {}\n", in_words(decision.action));
+        text += &format!("{}: {}\n", fleet.name, in_words(decision.action));
         text += &format!(
             "  jobs      {} pending, {} queued, {} running\n",
             metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs
@@ -117,7 +117,7 @@ fn in_words(action: ScalingAction) -> &'static str {
 }
 
 fn as_json(planned: &[Planned]) -> Value {
-    let fleets = planned.iter().map(|Planned { fleet, plan, trouble }| {
+    let fleets = planned.iter().map(|Planned { fleet, plan, trouble, .. }| {
         let actions = plan.actions.iter().map(|action| match action {
             Action::Provision { replaces, reason, .. } => {
                 json!({"action": "provision", "replaces": replaces, "reason": reason})
@@ -136,7 +136,7 @@ fn as_json(planned: &[Planned]) -> Value {
             })
         });
         json!({
-            "pool": fleet, "metrics": plan.demand.metrics, "decision": plan.decision, "trouble": trouble,
+            "pool": fleet.name, "metrics": plan.demand.metrics, "decision": plan.decision, "trouble": trouble,
             "runners": runners.collect::<Value>(), "actions": actions.collect::<Value>(),
         })
     });
