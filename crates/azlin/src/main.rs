@@ -5,13 +5,14 @@ mod cli;
 mod commands;
 mod logging;
 mod terminal;
+mod wrap;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{demo, plan, run};
+use commands::{demo, explain, plan, run};
 
 /// How a command ended, as an exit code. 2 is clap's, for usage.
 enum Ended {
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
                 match command {
                     GithubRunner::Run(args) => run::run(args).await,
                     GithubRunner::Plan(args) => plan::run(args).await,
+                    GithubRunner::Explain(args) => explain::run(args).await,
                     GithubRunner::Demo(args) => demo::run(args).await,
                 }
             })
@@ -62,7 +64,7 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         GithubRunner::Run(_) => "info",
         GithubRunner::Demo(args) if demo::is_live(args) || args.output == Output::Json => "error",
         GithubRunner::Demo(_) => "info",
-        GithubRunner::Plan(_) => "warn",
+        GithubRunner::Plan(_) | GithubRunner::Explain(_) => "warn",
     }
 }
 

@@ -7,6 +7,7 @@ mod action;
 pub mod bootstrap;
 pub mod config;
 pub mod demand;
+pub mod explain;
 pub mod job;
 pub mod memory;
 pub mod names;
