@@ -218,7 +218,23 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             }),
             1,
             "decision waits",
-            vec!["the cooldown holds back; a runner is started in 10s"],
+            vec!["the cooldown holds back; a runner is started for it in 10s"],
+        ),
+        (
+            "cooldown, after a start that failed",
+            case("scale_up_threshold = 0").jobs(1, 30).scene(|mut scene| {
+                scene.memory.last_scaling = Some(at(NOW - 9));
+                scene.memory.failures.count = 4;
+                scene.memory.failures.last = Some(at(NOW - 9));
+                scene.memory.failures.why = "no capacity".to_owned();
+                scene
+            }),
+            1,
+            "decision broken",
+            vec![
+                "no runner could be started for it; it is tried again in 1m 11s",
+                "starts failed 4 times in a row",
+            ],
         ),
         (
             "maximum",

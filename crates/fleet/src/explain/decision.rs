@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Link, Step, View, first_few, many, when};
 use crate::plan::Action;
 use crate::runner::Phase;
+use crate::runner_name::RunnerName;
 use crate::scaling::{Rule, ScalingAction, in_words};
 
 /// Something that changes by itself.
@@ -39,7 +40,12 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
     }
     let try_again = memory.failures.wait_left(view.now).and_then(|left| after(view.now, left));
     at(try_again, "starts are tried again after those that failed".to_owned());
-    for runner in &plan.runners {
+    let is_removed = |name: &RunnerName| {
+        plan.actions
+            .iter()
+            .any(|action| matches!(action, Action::Destroy(destroy) if destroy.runner == *name))
+    };
+    for runner in plan.runners.iter().filter(|runner| !is_removed(&runner.runner_name)) {
         let name = &runner.runner_name;
         let offline = memory.runners.get(name).and_then(|known| known.offline_since);
         match (&runner.status, offline) {
@@ -127,29 +133,21 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
             (link, format!("the count is set by hand to {count}"))
         }
         Rule::Threshold if is_short => {
-            let at = starves_at(view).map_or_else(|| "at the next tick".to_owned(), |at| when(at, view.now));
-            let cure = format!(
-                "none is needed: one is started {at}; a lower scale_up_threshold ({}) or max_queue_wait ({}) starts it sooner",
+            let sooner = format!(
+                "a lower scale_up_threshold ({}) or max_queue_wait ({})",
                 scaling.scale_up_threshold,
                 in_words(scaling.max_queue_wait)
             );
-            (
-                Link::waits(Step::Decision, decision.reason.clone()).cure(cure),
-                format!("a runner is started for it {at}"),
-            )
+            held_back(view, starves_at(view), "", &sooner)
         }
         Rule::Cooldown if is_short => {
             let soonest = [cooldown_ends(view), starves_at(view)].into_iter().flatten().min();
-            let at = soonest.map_or_else(|| "at the next tick".to_owned(), |at| when(at, view.now));
-            let cure = format!(
-                "none is needed: one is started {at}; a shorter cooldown ({}) or max_queue_wait ({}) starts it sooner",
+            let sooner = format!(
+                "a shorter cooldown ({}) or max_queue_wait ({})",
                 in_words(scaling.cooldown),
                 in_words(scaling.max_queue_wait)
             );
-            (
-                Link::waits(Step::Decision, decision.reason.clone()).cure(cure),
-                format!("the cooldown holds back; a runner is started {at}"),
-            )
+            held_back(view, soonest, "the cooldown holds back; ", &sooner)
         }
         _ if need > decision.target_runner_count => maximum(view),
         _ => {
@@ -168,6 +166,27 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
             (Link::waits(Step::Decision, what).cure(cure), verdict)
         }
     }
+}
+
+/// A runner is wanted, and a rule holds it back until a moment; not before those that failed are tried again.
+fn held_back(view: &View<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
+    let (failures, reason) = (&view.memory.failures, &view.plan.decision.reason);
+    let again = failures.wait_left(view.now).and_then(|left| after(view.now, left));
+    let at = at.max(again).map_or_else(|| "at the next tick".to_owned(), |at| when(at, view.now));
+    if failures.count == 0 {
+        let cure = format!("none is needed: one is started {at}; {sooner} starts it sooner");
+        let link = Link::waits(Step::Decision, reason.clone()).cure(cure);
+        return (link, format!("{why}a runner is started for it {at}"));
+    }
+    let said = if reason.contains(&failures.why) {
+        String::new()
+    } else {
+        format!("; the last said: {}", failures.why)
+    };
+    let what = format!("starts failed {} in a row{said}; {reason}", many(failures.count, "time"));
+    let cure = format!("what the message says; it is tried again {at}, and {sooner} tries it sooner");
+    let link = Link::broken(Step::Decision, what).cure(cure);
+    (link, format!("no runner could be started for it; it is tried again {at}"))
 }
 
 /// The maximum leaves no room.

@@ -110,7 +110,7 @@ fn in_brief(explanation: &Explanation, link: Option<&Link>, terminal: Terminal) 
         About::Runner { name, .. } => name.to_string(),
         job @ About::Job { .. } => job.to_string(),
     };
-    let mut text = hanging(terminal, &format!("  {mark} "), 4, &format!("{about} {}", explanation.verdict));
+    let mut text = hanging(terminal, &format!("  {mark} "), 4, &format!("{about}: {}", explanation.verdict));
     if let Some(cure) = link.and_then(|link| link.cure.as_ref()) {
         text += &hanging(terminal, "    → ", 6, cure);
     }

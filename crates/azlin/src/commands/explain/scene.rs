@@ -108,6 +108,12 @@ impl Scene<'_> {
             self.explain(Asked::Elsewhere(id, repo), repo, &mut told);
             return Ok(told);
         }
+        if let Some(repo) = repo
+            && !self.fleets.iter().any(|fleet| is_in_scope(fleet, repo))
+        {
+            self.explain(Asked::Elsewhere(id, repo), repo, &mut told);
+            return Ok(told);
+        }
         let is_it = |job: &&Job| job.id == id && repo.is_none_or(|repo| *repo == job.repo);
         if let Some(job) = self.queued().find(is_it) {
             self.explain(Asked::Open(job), &job.repo, &mut told);

@@ -61,7 +61,7 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     if let Some(trouble) = trouble {
         line("trouble", trouble);
     }
-    text + &actions(planned, terminal)
+    text + &actions(planned, terminal) + "\n"
 }
 
 /// One line for each action; starts for the same reason are one.
