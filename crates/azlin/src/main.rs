@@ -7,6 +7,7 @@ mod commands;
 mod logging;
 mod terminal;
 mod words;
+mod wrap;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{demo, disable, enable, plan, run, scale, status};
+use commands::{demo, disable, enable, explain, plan, run, scale, status};
 use terminal::Terminal;
 
 /// How a command ended, as an exit code.
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
                     GithubRunner::Run(args) => run::run(args).await,
                     GithubRunner::Plan(args) => plan::run(args).await,
                     GithubRunner::Status(args) => status::run(args).await,
+                    GithubRunner::Explain(args) => explain::run(args).await,
                     GithubRunner::Demo(args) => demo::run(args).await,
                 }
             })
@@ -82,6 +84,7 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         | GithubRunner::Disable(_)
         | GithubRunner::Scale(_)
         | GithubRunner::Plan(_)
+        | GithubRunner::Explain(_)
         | GithubRunner::Status(_) => "warn",
     }
 }

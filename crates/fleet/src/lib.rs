@@ -8,6 +8,7 @@ pub mod bootstrap;
 pub mod budget;
 pub mod config;
 pub mod demand;
+pub mod explain;
 pub mod job;
 pub mod memory;
 pub mod names;

@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod disable;
 pub mod enable;
+pub mod explain;
 mod fleet_file;
 pub mod plan;
 pub mod run;
