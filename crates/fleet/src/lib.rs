@@ -5,6 +5,7 @@
 
 mod action;
 pub mod bootstrap;
+pub mod check;
 pub mod config;
 pub mod demand;
 pub mod job;
@@ -18,6 +19,7 @@ pub mod runner;
 pub mod runner_name;
 pub mod scaling;
 pub mod snapshot;
+pub mod survey;
 #[cfg(test)]
 mod testing;
 pub mod vm;
