@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{demo, plan, run};
+use crate::commands::{check, demo, plan, run};
 
 /// Tools around development VMs and runners on Azure.
 #[derive(Debug, Parser)]
@@ -55,6 +55,16 @@ pub enum GithubRunner {
         azlin github-runner plan --pool ci-workers --output json\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
     Plan(plan::Args),
+    /// Look for everything that would keep fleets from working, and say how to cure it.
+    ///
+    /// Looks at the configuration, the credentials and what they may do, rate limits, subscriptions,
+    /// sizes and their quotas, images, networks and SSH keys. Tries each permission without changing
+    /// anything.
+    #[command(after_help = "Examples:\n  \
+        azlin github-runner check\n  \
+        azlin github-runner check --pool ci-workers --output json\n\n\
+        Exit codes: 0 no problem was found, 1 there is one, 2 usage, 3 no such pool")]
+    Check(check::Args),
     /// Run the daemon against a simulated GitHub and Azure, in this process, at speed.
     ///
     /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{demo, plan, run};
+use commands::{check, demo, plan, run};
 
 /// How a command ended, as an exit code. 2 is clap's, for usage.
 enum Ended {
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
                 match command {
                     GithubRunner::Run(args) => run::run(args).await,
                     GithubRunner::Plan(args) => plan::run(args).await,
+                    GithubRunner::Check(args) => check::run(args).await,
                     GithubRunner::Demo(args) => demo::run(args).await,
                 }
             })
@@ -62,6 +63,8 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         GithubRunner::Run(_) => "info",
         GithubRunner::Demo(args) if demo::is_live(args) || args.output == Output::Json => "error",
         GithubRunner::Demo(_) => "info",
+        // What it finds is its output.
+        GithubRunner::Check(_) => "error",
         GithubRunner::Plan(_) => "warn",
     }
 }

@@ -65,7 +65,11 @@ impl AzureClient {
     }
 
     /// All pages of a list.
-    async fn list<T: DeserializeOwned>(&self, question: Question<'_>, first: Url) -> Result<Vec<T>, CallError> {
+    async fn list<T: DeserializeOwned>(
+        &self,
+        question: Question<'_>,
+        first: Url,
+    ) -> Result<Vec<T>, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Page<T> {

@@ -65,10 +65,19 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
     };
     let daemon = DaemonConfig::parse(&daemon_file.display().to_string(), &source)
         .map_err(|problems| ConfigError::Daemon(problems.to_string()))?;
-    let (fleets, problems) = read_fleets(&directory.join("fleets"))
-        .map_err(|error| ConfigError::Directory { path: directory.join("fleets"), error })?;
+    let (fleets, problems) = fleets_alone(directory)?;
     let fleets = fleets.into_iter().map(|fleet| fleet.at(&daemon.github_api_url)).collect();
     Ok(Configuration { daemon, fleets, problems })
+}
+
+/// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and what is wrong with
+/// the other files.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn fleets_alone(directory: &Path) -> Result<(Vec<Fleet>, Vec<FileProblem>), ConfigError> {
+    let path = directory.join("fleets");
+    read_fleets(&path).map_err(|error| ConfigError::Directory { path, error })
 }
 
 fn read_fleets(directory: &Path) -> io::Result<(Vec<Fleet>, Vec<FileProblem>)> {

@@ -4,10 +4,16 @@
 //! not be looked at, and says nothing of how it is.
 
 mod azure;
+#[cfg(test)]
+mod azure_tests;
 mod facts;
 mod fleet;
 mod github;
+#[cfg(test)]
+mod github_tests;
 pub mod permissions;
+#[cfg(test)]
+mod scene;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -24,6 +30,7 @@ pub use facts::{
 
 use crate::config::Fleet;
 use crate::names::PoolName;
+use crate::ports::CallError;
 
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +74,9 @@ pub struct Finding {
     pub cure: Option<String>,
 }
 
+/// What the adapters say of calls that a daemon repeats.
+const LATER: &str = "it is tried again later";
+
 /// Findings about one thing, as they come.
 struct Notes {
     about: About,
@@ -97,6 +107,14 @@ impl Notes {
 
     fn unknown(&mut self, what: &str, found: impl Into<String>) {
         self.note(State::Unknown, what, found, None);
+    }
+
+    /// A call that failed. Its message ends with what to do about it.
+    fn failed(&mut self, state: State, what: &str, error: &CallError) {
+        let (found, advice) = error.message.rsplit_once("; ").unwrap_or((&error.message, ""));
+        // That is what the daemon does, and this is not the daemon.
+        let advice = if advice.is_empty() || advice == LATER { "run check again" } else { advice };
+        self.note(state, what, found, Some(advice.to_owned()));
     }
 }
 

@@ -115,7 +115,8 @@ fn is_old_shape(token: &str) -> bool {
 
 fn is_placeholder(token: &str) -> bool {
     let lower = token.to_ascii_lowercase();
-    let prefix = KINDS.iter().map(|(prefix, _)| *prefix).find(|prefix| lower.starts_with(prefix)).unwrap_or_default();
+    let prefix =
+        KINDS.iter().map(|(prefix, _)| *prefix).find(|prefix| lower.starts_with(prefix)).unwrap_or_default();
     let body = &lower[prefix.len()..];
     let one_letter = body.chars().next().is_none_or(|first| body.chars().all(|c| c == first));
     let in_words = prefix.is_empty()

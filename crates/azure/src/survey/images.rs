@@ -119,8 +119,19 @@ async fn marketplace(
     };
     let subscription = format!("/subscriptions/{subscription_id}");
     let mut rest = vec![
-        "providers", "Microsoft.Compute", "locations", location, "publishers", publisher, "artifacttypes", "vmimage",
-        "offers", offer, "skus", sku, "versions",
+        "providers",
+        "Microsoft.Compute",
+        "locations",
+        location,
+        "publishers",
+        publisher,
+        "artifacttypes",
+        "vmimage",
+        "offers",
+        offer,
+        "skus",
+        sku,
+        "versions",
     ];
     let version = if version.eq_ignore_ascii_case("latest") {
         let url = azure.at(question, &subscription, &rest, COMPUTE_API)?;

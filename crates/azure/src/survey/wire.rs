@@ -237,7 +237,10 @@ mod tests {
     fn what_a_subnet_leaves() {
         for (properties, free) in [
             (json!({"addressPrefix": "10.0.0.0/24"}), Some(251)),
-            (json!({"addressPrefixes": ["10.0.0.0/29", "fd00::/64"], "ipConfigurations": [{"id": "a"}]}), Some(2)),
+            (
+                json!({"addressPrefixes": ["10.0.0.0/29", "fd00::/64"], "ipConfigurations": [{"id": "a"}]}),
+                Some(2),
+            ),
             (json!({"addressPrefix": "10.0.0.0/29", "ipConfigurations": [{}, {}, {}, {}]}), Some(0)),
             (json!({"addressPrefixes": ["fd00::/64"]}), None),
             (json!({"addressPrefixes": null, "ipConfigurations": null, "natGateway": null}), None),

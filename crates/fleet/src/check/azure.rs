@@ -4,21 +4,22 @@ use std::collections::BTreeSet;
 
 use super::facts::{AzureFacts, Facts, SubscriptionFacts};
 use super::permissions::{FOR_PUBLIC_IP, ON_GROUP, ON_SUBSCRIPTION, missing};
-use super::{About, Finding, Notes};
+use super::{About, Finding, Notes, State};
 use crate::config::Fleet;
 use crate::ports::{CallError, Trouble};
 use crate::survey::{Grant, Permit, Principal};
 use crate::vm::ResourceGroup;
 
+const A_CREDENTIAL: &str = "set what is missing, give this machine a managed identity, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and \
+     AZURE_CLIENT_SECRET";
+
 pub(super) fn check(fleets: &[Fleet], facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Azure);
     match &facts.azure {
-        Err(why) => notes.problem(
-            "credential",
-            why,
-            "give this machine a managed identity, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
-        ),
-        Ok(facts) => signed_in(&mut notes, fleets, facts),
+        None => notes
+            .unknown("credential", "not shown to anybody before azlin.toml is good: it says where Azure is"),
+        Some(Err(why)) => notes.problem("credential", why, A_CREDENTIAL),
+        Some(Ok(facts)) => signed_in(&mut notes, fleets, facts),
     }
     notes.list
 }
@@ -27,9 +28,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
     match &facts.principal {
         Ok(principal) => notes.ok("credential", format!("{}{}", facts.kind, whose(principal))),
         Err(error) => {
-            // The message ends with what is to be done for this kind of credential.
-            let (found, cure) = error.message.rsplit_once("; ").unwrap_or((&error.message, "sign in"));
-            notes.problem("credential", found, cure);
+            notes.failed(State::Problem, "credential", error);
             notes.unknown("everything else at Azure", "not looked at without a token");
             return;
         }
@@ -46,7 +45,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
                 notes.problem(&name, "it does not exist", cure);
                 continue;
             }
-            Err(error) => notes.unknown(&name, &error.message),
+            Err(error) => notes.failed(State::Unknown, &name, error),
         }
         let needed = needed_on(group, fleets);
         granted(notes, &format!("{name}: permissions"), needed, &found.grants, &group.id());
@@ -69,7 +68,9 @@ fn subscription(notes: &mut Notes, id: &str, facts: &SubscriptionFacts) {
             match found.state.as_str() {
                 "Enabled" => notes.ok(&what, said),
                 "Warned" | "PastDue" => notes.warning(&what, said, "settle what is owed for it"),
-                _ => notes.problem(&what, said, "re-enable it in the portal, or name another subscription_id"),
+                _ => {
+                    notes.problem(&what, said, "re-enable it in the portal, or name another subscription_id")
+                }
             }
         }
         Err(error) if error.trouble == Trouble::NotFound => {
@@ -77,7 +78,7 @@ fn subscription(notes: &mut Notes, id: &str, facts: &SubscriptionFacts) {
             notes.problem(&what, "it does not exist, or the identity has no role in it", cure);
             return;
         }
-        Err(error) => notes.unknown(&what, &error.message),
+        Err(error) => notes.failed(State::Unknown, &what, error),
     }
     let what = format!("{what}: power states");
     let cure = format!("grant {} on /subscriptions/{id}", ON_SUBSCRIPTION.join(", "));
@@ -86,7 +87,7 @@ fn subscription(notes: &mut Notes, id: &str, facts: &SubscriptionFacts) {
         Ok(Permit::Denied(_) | Permit::Hidden) => {
             notes.problem(&what, "not permitted: VMs that have stopped are not seen", cure);
         }
-        Err(error) => notes.unknown(&what, &error.message),
+        Err(error) => notes.failed(State::Unknown, &what, error),
     }
 }
 
@@ -112,6 +113,6 @@ pub(super) fn granted<'a>(
                 notes.problem(what, format!("not granted: {}", missing.join(", ")), cure);
             }
         },
-        Err(error) => notes.unknown(what, &error.message),
+        Err(error) => notes.failed(State::Unknown, what, error),
     }
 }

@@ -18,12 +18,13 @@ type Found<T> = Result<T, CallError>;
 pub struct Facts {
     /// Files that cannot be used, by name, and what is wrong with them.
     pub bad_files: Vec<(String, String)>,
-    /// GitHub, or why nobody can sign in there.
-    pub github: Result<GitHubFacts, String>,
-    /// Azure, or why nobody can sign in there.
-    pub azure: Result<AzureFacts, String>,
-    /// Of each fleet that is bootstrapped over SSH: the kind of its key, or why there is none.
-    pub ssh_keys: BTreeMap<PoolName, Result<String, String>>,
+    /// GitHub, or why nobody can sign in there. `None` where it is not known where GitHub is.
+    pub github: Option<Result<GitHubFacts, String>>,
+    /// Azure, or why nobody can sign in there. `None` where it is not known where Azure is.
+    pub azure: Option<Result<AzureFacts, String>>,
+    /// Of each fleet that is bootstrapped over SSH: its key in words, or why it cannot be used. `None`
+    /// where only the service has it.
+    pub ssh_keys: BTreeMap<PoolName, Result<Option<String>, String>>,
 }
 
 /// What GitHub told.
@@ -35,6 +36,13 @@ pub struct GitHubFacts {
     pub budget: Found<Option<RateBudget>>,
     /// Where runners are registered. Empty where the token is refused.
     pub scopes: BTreeMap<Scope, ScopeFacts>,
+}
+
+impl Facts {
+    /// Azure, where the sign-in succeeded.
+    pub(super) fn signed_in_azure(&self) -> Option<&AzureFacts> {
+        self.azure.as_ref()?.as_ref().ok().filter(|azure| azure.principal.is_ok())
+    }
 }
 
 /// A place where runners are registered.

@@ -3,7 +3,7 @@
 use super::azure::granted;
 use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
 use super::permissions::{ON_IDENTITY, ON_SUBNET};
-use super::{About, Finding, Notes, sizes};
+use super::{About, Finding, Notes, State, sizes};
 use crate::config::{Architecture, Fleet, Method};
 use crate::ports::{CallError, Trouble};
 use crate::survey::{ImageFacts, Subnet};
@@ -11,16 +11,22 @@ use crate::vm::Image;
 
 pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Fleet(fleet.name.clone()));
-    if let Some(azure) = facts.azure.as_ref().ok().filter(|azure| azure.principal.is_ok()) {
+    if let Some(azure) = facts.signed_in_azure() {
         at_azure(&mut notes, fleet, azure);
     }
     if fleet.bootstrap.method == Method::Ssh {
         match facts.ssh_keys.get(&fleet.name) {
-            Some(Ok(kind)) => notes.ok("SSH key", kind.clone()),
+            Some(Ok(Some(kind))) => notes.ok("SSH key", kind.clone()),
+            Some(Ok(None)) => notes.note(
+                State::Unknown,
+                "SSH key",
+                "the systemd credential ssh-key, which the service has and this shell has not",
+                Some("name the key's file as ssh_private_key to have it looked at here".to_owned()),
+            ),
             Some(Err(why)) => {
-                let cure = "ssh-keygen -t ed25519 -N '' makes one; name it as ssh_private_key, or hand it over as the \
-                            systemd credential ssh-key";
-                notes.problem("SSH key", why.clone(), cure);
+                let parts = why.rsplit_once("; ").or_else(|| why.rsplit_once(": "));
+                let (found, cure) = parts.unwrap_or((why, "make one: ssh-keygen -t ed25519 -N ''"));
+                notes.problem("SSH key", found, cure);
             }
             None => {}
         }
@@ -66,7 +72,7 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
                     let cure = format!("give the identity the role Reader on {id}");
                     notes.problem("image", "it may not be read, so no VM can be made from it", cure);
                 }
-                _ => notes.unknown("image", &error.message),
+                _ => notes.failed(State::Unknown, "image", error),
             }
             return;
         }
@@ -105,7 +111,7 @@ fn subnet(notes: &mut Notes, fleet: &Fleet, found: &SubnetFacts, facts: &AzureFa
             return;
         }
         Err(error) => {
-            notes.unknown("subnet", &error.message);
+            notes.failed(State::Unknown, "subnet", error);
             notes.unknown("outbound access", "cannot be known without reading the subnet");
         }
     }
@@ -116,17 +122,24 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
     let location = &fleet.vm.location;
     if let Some(other) = subnet.location.as_ref().filter(|other| *other != location) {
         let found = format!("its network is in {other}, and the VMs are to be in {location}");
-        return notes.problem("subnet", found, "a VM and its network are in one location: change one of them");
+        return notes.problem(
+            "subnet",
+            found,
+            "a VM and its network are in one location: change one of them",
+        );
     }
     let Some(free) = subnet.free_addresses else { return notes.ok("subnet", "is there") };
     let own = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
     let own = own.map_or(0, |vms| vms.iter().filter(|vm| vm.tags.pool == fleet.name).count() as u64);
     let most = fleet.scaling.max_runners;
-    let found = format!("{free} addresses free, {own} of them taken by this fleet besides, max_runners is {most}");
+    let found =
+        format!("{free} addresses free, {own} of them taken by this fleet besides, max_runners is {most}");
     let found = if own == 0 { format!("{free} addresses free, max_runners is {most}") } else { found };
     match free + own {
         0 => notes.problem("subnet", found, "use a larger subnet"),
-        room if room < u64::from(most) => notes.warning("subnet", found, "use a larger subnet, or lower max_runners"),
+        room if room < u64::from(most) => {
+            notes.warning("subnet", found, "use a larger subnet, or lower max_runners")
+        }
         _ => notes.ok("subnet", found),
     }
 }

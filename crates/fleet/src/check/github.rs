@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::facts::{Facts, GitHubFacts, ScopeFacts};
-use super::{About, Finding, Notes, in_words};
+use super::{About, Finding, Notes, State, in_words};
 use crate::config::Fleet;
 use crate::names::{PoolName, RepoSlug, Scope};
 use crate::ports::{CallError, Trouble};
@@ -20,8 +20,13 @@ const A_TOKEN: &str = "set GITHUB_TOKEN to a token with Actions: read and Admini
 pub(super) fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Finding> {
     let mut notes = Notes::new(About::GitHub);
     match &facts.github {
-        Err(why) => notes.problem("credential", why, A_TOKEN),
-        Ok(facts) => signed_in(&mut notes, fleets, facts, now),
+        None => notes
+            .unknown("credential", "not shown to anybody before azlin.toml is good: it says where GitHub is"),
+        Some(Err(why)) => {
+            let (found, cure) = why.split_once("; ").unwrap_or((why, A_TOKEN));
+            notes.problem("credential", found, cure);
+        }
+        Some(Ok(facts)) => signed_in(&mut notes, fleets, facts, now),
     }
     notes.list
 }
@@ -30,20 +35,19 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
     match &facts.credential {
         Ok(found) => credential(notes, found, now),
         Err(error) if error.trouble == Trouble::NotPermitted => {
-            notes.problem("credential", &error.message, A_TOKEN);
+            notes.failed(State::Problem, "credential", error);
             notes.unknown("permissions", "not tried with a token that is refused");
             return;
         }
         Err(error) => {
-            let cure = "check [github] api_url in azlin.toml, the network and the proxy";
-            notes.problem("credential", &error.message, cure);
+            notes.failed(State::Problem, "credential", error);
             notes.unknown("permissions", "not tried while GitHub does not answer");
             return;
         }
     }
     match &facts.budget {
         Ok(found) => budget(notes, found.as_ref(), now),
-        Err(error) => notes.unknown("rate limit", &error.message),
+        Err(error) => notes.failed(State::Unknown, "rate limit", error),
     }
     let kind = facts.credential.as_ref().map_or(TokenKind::Unknown, |credential| credential.kind);
     for (at, found) in &facts.scopes {
@@ -173,14 +177,15 @@ fn repository(
             return false;
         }
         Err(error) => {
-            notes.unknown(&what, &error.message);
+            notes.failed(State::Unknown, &what, error);
         }
     }
     true
 }
 
 fn permit(notes: &mut Notes, what: &str, found: &Result<Permit, CallError>, needs: &str) {
-    let cure = format!("give the token {needs}, and authorise it for single sign-on where the owner has that");
+    let cure =
+        format!("give the token {needs}, and authorise it for single sign-on where the owner has that");
     match found {
         Ok(Permit::Granted) => notes.ok(what, "permitted"),
         Ok(Permit::Denied(None)) => notes.problem(what, "not permitted", cure),
@@ -188,7 +193,7 @@ fn permit(notes: &mut Notes, what: &str, found: &Result<Permit, CallError>, need
             notes.problem(what, format!("not permitted; GitHub wants {wanted}"), cure);
         }
         Ok(Permit::Hidden) => notes.problem(what, "not there, or not shown to this token", cure),
-        Err(error) => notes.unknown(what, &error.message),
+        Err(error) => notes.failed(State::Unknown, what, error),
     }
 }
 
@@ -202,7 +207,7 @@ fn runner_group(notes: &mut Notes, scope: &Scope, group: &str, facts: &ScopeFact
             let cure = "make it in the settings of Actions, or name another as runner_group";
             notes.problem(&what, format!("there is none; there are: {}", there.join(", ")), cure);
         }
-        Some(Err(error)) => notes.unknown(&what, &error.message),
+        Some(Err(error)) => notes.failed(State::Unknown, &what, error),
         None => {}
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image:
     let Some(PlaceFacts { sizes, usages }) = facts.places.get(&place_key(&fleet.vm)) else { return };
     let sizes = match sizes {
         Ok(sizes) => sizes,
-        Err(error) => return notes.unknown("sizes", &error.message),
+        Err(error) => return notes.failed(State::Unknown, "sizes", error),
     };
     let wanted = &fleet.vm.sizes;
     let found: BTreeMap<&str, Result<&Size, String>> =
@@ -33,7 +33,7 @@ pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image:
         }
     }
     match usages {
-        Err(error) => notes.unknown("quota", &error.message),
+        Err(error) => notes.failed(State::Unknown, "quota", error),
         Ok(usages) => {
             let vms = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
             let own: Vec<&Vm> = vms.into_iter().flatten().filter(|vm| vm.tags.pool == fleet.name).collect();
@@ -99,7 +99,12 @@ fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm
         let free = (usage.limit + ours).saturating_sub(usage.used);
         let most = free / u64::from(size.vcpus.max(1));
         room.most = Some(room.most.map_or(most, |known| known.min(most)));
-        room.said.push(format!("{} of {} vCPUs used of {name}", usage.used, usage.limit));
+        let place = match name {
+            "cores" => "in the region",
+            "lowPriorityCores" => "by spot VMs in the region",
+            family => &format!("in {family}"),
+        };
+        room.said.push(format!("{} of {} used {place}", usage.used, usage.limit));
     }
     room
 }
@@ -113,21 +118,20 @@ fn quotas(notes: &mut Notes, fleet: &Fleet, rooms: &[Room]) {
     let max = u64::from(fleet.scaling.max_runners);
     let none_fits = rooms.iter().all(|room| room.most == Some(0));
     for Room { size, vcpus, most, said } in rooms {
-        let what = format!("quota for {size}");
-        let need = format!("{max} runners take {}", max * u64::from(*vcpus));
-        let said = said.join(", ");
+        let what = format!("vCPU quota for {size}");
+        let said = format!("{}; {max} runners take {}", said.join(", "), max * u64::from(*vcpus));
         let cure = format!(
             "ask for a higher quota in {} (portal: Quotas, Compute), lower max_runners, or add a size of another family",
             fleet.vm.location
         );
         match most {
             None => notes.unknown(&what, "Azure tells no quota for it"),
-            Some(most) if *most >= max => notes.ok(&what, format!("{said}; {need}")),
+            Some(most) if *most >= max => notes.ok(&what, said),
             Some(0) => {
                 let state = if none_fits { State::Problem } else { State::Warning };
-                notes.note(state, &what, format!("{said}; not one fits, and {need}"), Some(cure));
+                notes.note(state, &what, format!("{said}; there is room for none"), Some(cure));
             }
-            Some(most) => notes.warning(&what, format!("{said}; {most} fit, and {need}"), cure),
+            Some(most) => notes.warning(&what, format!("{said}; there is room for {most}"), cure),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::about;
-use super::azure_survey;
 use super::answer::{Answer, Ask};
+use super::azure_survey;
 use crate::azure::{SimVm, State, key};
 use crate::world::World;
 
@@ -143,7 +143,9 @@ fn denied(action: &str) -> Answer {
 }
 
 fn told(answer: Answer) -> Answer {
-    answer.header("x-ms-ratelimit-remaining-subscription-reads", "11999").header("x-ms-request-id", "simcloud")
+    answer
+        .header("x-ms-ratelimit-remaining-subscription-reads", "11999")
+        .header("x-ms-request-id", "simcloud")
 }
 
 fn one(world: &mut World, ask: &Ask, (subscription, group, name): (&str, &str, &str)) -> Answer {

@@ -12,7 +12,11 @@ use crate::world::World;
 
 /// The action that a request takes, and its answer; `None` where it is about something else. `words`
 /// are the segments of the path in lower case.
-pub(super) fn answer(world: &World, ask: &Ask, words: &[&str]) -> Option<(&'static str, &'static str, Answer)> {
+pub(super) fn answer(
+    world: &World,
+    ask: &Ask,
+    words: &[&str],
+) -> Option<(&'static str, &'static str, Answer)> {
     if ask.method != "GET" {
         return None;
     }
@@ -23,9 +27,11 @@ pub(super) fn answer(world: &World, ask: &Ask, words: &[&str]) -> Option<(&'stat
             let body = json!({"id": ask.path, "subscriptionId": id, "displayName": found.name, "state": found.state});
             ("/subscriptions/{id}", "Microsoft.Resources/subscriptions/read", Answer::json(200, &body))
         }
-        ["subscriptions", _, "resourcegroups", name] => {
-            ("/resourceGroups/{name}", "Microsoft.Resources/subscriptions/resourceGroups/read", group(world, name))
-        }
+        ["subscriptions", _, "resourcegroups", name] => (
+            "/resourceGroups/{name}",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            group(world, name),
+        ),
         ["subscriptions", .., "providers", "microsoft.authorization", "permissions"] => {
             ("/permissions", "Microsoft.Authorization/permissions/read", permissions(world, words))
         }
@@ -52,7 +58,8 @@ pub(super) fn answer(world: &World, ask: &Ask, words: &[&str]) -> Option<(&'stat
             ("/images/{name}", "Microsoft.Compute/images/read", by_id(world, ask))
         }
         [.., "providers", "microsoft.network", "virtualnetworks", name] => {
-            let body = json!({"id": ask.path, "name": name, "location": world.premises.location, "properties": {}});
+            let body =
+                json!({"id": ask.path, "name": name, "location": world.premises.location, "properties": {}});
             ("/virtualNetworks/{name}", "Microsoft.Network/virtualNetworks/read", Answer::json(200, &body))
         }
         [.., "providers", "microsoft.network", "virtualnetworks", _, "subnets", _] => (
@@ -89,7 +96,9 @@ fn skus(world: &World, ask: &Ask) -> Answer {
     let filter = ask.parameter("$filter").unwrap_or_default();
     let location = filter.split('\'').nth(1).unwrap_or(&world.premises.location).to_owned();
     let mut skus: Vec<Value> = world.sizes().iter().map(|size| sku(size, &location)).collect();
-    skus.push(json!({"resourceType": "disks", "name": "Premium_LRS", "locations": [location], "restrictions": []}));
+    skus.push(
+        json!({"resourceType": "disks", "name": "Premium_LRS", "locations": [location], "restrictions": []}),
+    );
     Answer::json(200, &json!({"value": skus}))
 }
 
@@ -159,7 +168,10 @@ fn marketplace(world: &World, segments: &[&str]) -> Answer {
                 if facts.plan.is_some() {
                     properties["plan"] = json!({"publisher": publisher, "product": offer, "name": sku});
                 }
-                Answer::json(200, &json!({"location": "westeurope", "name": version, "properties": properties}))
+                Answer::json(
+                    200,
+                    &json!({"location": "westeurope", "name": version, "properties": properties}),
+                )
             },
         ),
     }
@@ -175,7 +187,8 @@ fn by_id(world: &World, ask: &Ask) -> Answer {
     let Some(facts) = world.image(&Image::Id(ask.path.clone())) else { return not_there("image") };
     let mut properties = about(&facts);
     properties["osType"] = json!(facts.os);
-    properties["publishingProfile"] = json!({"targetRegions": facts.locations.iter().map(|name| json!({"name": name})).collect::<Value>()});
+    properties["publishingProfile"] =
+        json!({"targetRegions": facts.locations.iter().map(|name| json!({"name": name})).collect::<Value>()});
     Answer::json(200, &json!({"id": ask.path, "location": world.premises.location, "properties": properties}))
 }
 

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::survey::{
-    AzureSurvey, Credential, GitHubSurvey, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size,
-    Subnet, Subscription, TokenKind, Usage,
+    AzureSurvey, Credential, GitHubSurvey, Grant, ImageFacts, Permit, Principal, RateBudget, Repository,
+    Size, Subnet, Subscription, TokenKind, Usage,
 };
 use azlin_fleet::vm::{Image, ResourceGroup};
 use jiff::Timestamp;
@@ -55,7 +55,10 @@ impl InProcess {
     ) -> Result<T, CallError> {
         self.call(reads(Side::Azure, path), |world, _| {
             if !world.premises.grants(action) {
-                return Err(CallError::new(Trouble::NotPermitted, format!("{path}: {action} is not granted")));
+                return Err(CallError::new(
+                    Trouble::NotPermitted,
+                    format!("{path}: {action} is not granted"),
+                ));
             }
             found(world).ok_or_else(|| not_there(path))
         })
