@@ -25,12 +25,12 @@ fn three_fleets(cloud: &Cloud) {
 
 /// The exit code and what was printed, with what differs between two runs made the same.
 fn told(cloud: &Cloud, output: &Output) -> String {
-    let text = format!(
-        "exit {}\n{}{}",
-        output.status.code().unwrap(),
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let code = output.status.code().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    told_text(cloud, &format!("exit {code}\n{out}{err}"))
+}
+
+fn told_text(cloud: &Cloud, text: &str) -> String {
     let text = text.replace(cloud.config.path().to_str().unwrap(), "CONFIG");
     let text = text
         .replace(&cloud.served.github.to_string(), "GITHUB")
@@ -206,4 +206,45 @@ fn its_json_is_what_the_schema_describes() {
         assert!(wrong.is_empty(), "{wrong:#?}");
         assert_eq!(printed["counts"]["problem"].as_u64().unwrap() > 0, code == 1, "{printed:#}");
     }
+}
+
+/// The text between two lines of ``` in a page, after a heading.
+fn block(page: &str, heading: &str) -> String {
+    let after = page.split_once(heading).expect("the heading is in the page").1;
+    after.split("```\n").nth(1).expect("a block follows").to_owned()
+}
+
+#[test]
+fn the_page_shows_what_is_printed() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-to/check-before-you-run.md");
+    let shown = block(&std::fs::read_to_string(page).unwrap(), "## What it prints");
+    let workload = "repositories = ['myorg/shop']\n[settings]\nvcpu_quota = 24\n[premises]\ntoken_ends = '5d'\n\
+        github_refuses = ['DELETE /actions/runners']\nway_out = 'none'\n\
+        azure_denies = ['Microsoft.Network/virtualNetworks/subnets/join/action']\n";
+    let cloud = Cloud::new(&Workload::parse(workload).unwrap());
+    let vm = VM.replace("\"rg\"", "\"ci-runners\"").replace(", \"Standard_D4as_v5\"", "");
+    let vm = vm.replace("/rg/", "/network/").replace("/v/subnets/s", "/ci/subnets/runners");
+    cloud.write("fleets/ci-workers.toml", &format!("repo = \"myorg/shop\"\nlabels = [\"docker\"]\n{vm}"));
+    let output = cloud.command(&["check"]).env("COLUMNS", "100").output().unwrap();
+    assert_eq!(told_text(&cloud, &format!("exit 1\n{shown}")), told(&cloud, &output));
+}
+
+#[test]
+fn the_roles_of_the_page_hold_what_is_looked_for() {
+    use azlin_fleet::check::permissions::{
+        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_SUBNET, ON_SUBSCRIPTION,
+    };
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/permissions.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let roles = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let actions: Vec<Vec<String>> = roles
+        .map(|role| {
+            let role: Value = serde_json::from_str(role).unwrap();
+            let actions = role["Actions"].as_array().unwrap();
+            actions.iter().map(|action| action.as_str().unwrap().to_owned()).collect()
+        })
+        .collect();
+    let on_subscription = [ON_SUBSCRIPTION.as_slice(), &FOR_CHECK].concat();
+    assert_eq!(actions, [ON_GROUP.as_slice(), &FOR_PUBLIC_IP, &ON_SUBNET, &on_subscription]);
+    assert!(page.contains(ON_IDENTITY[0]));
 }
