@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use azlin_fleet::names::PoolName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{demo, disable, enable, explain, plan, run, scale, status};
+use crate::commands::{check, demo, disable, enable, explain, plan, run, scale, status};
 
 /// Tools around development VMs and runners on Azure.
 #[derive(Debug, Parser)]
@@ -98,6 +98,16 @@ pub enum GithubRunner {
         azlin github-runner explain --pool ci-workers --runner ci-workers-1njwxmr4yrdf9q --output json\n\n\
         Exit codes: 0 explained, 1 something could not be seen, 2 usage, 3 no such pool, job or runner")]
     Explain(explain::Args),
+    /// Look for everything that would keep fleets from working, and say how to cure it.
+    ///
+    /// Looks at the configuration, the credentials and what they may do, rate limits, subscriptions,
+    /// sizes and their quotas, images, networks and SSH keys. Tries each permission without changing
+    /// anything.
+    #[command(after_help = "Examples:\n  \
+        azlin github-runner check\n  \
+        azlin github-runner check --pool ci-workers --output json\n\n\
+        Exit codes: 0 no problem was found, 1 there is one, 2 usage, 3 no such pool")]
+    Check(check::Args),
     /// Run the daemon against a simulated GitHub and Azure, in this process, at speed.
     ///
     /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks

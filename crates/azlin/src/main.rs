@@ -16,7 +16,7 @@ use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{demo, disable, enable, explain, plan, run, scale, status};
+use commands::{check, demo, disable, enable, explain, plan, run, scale, status};
 use terminal::Terminal;
 
 /// How a command ended, as an exit code.
@@ -57,6 +57,7 @@ fn main() -> ExitCode {
                     GithubRunner::Plan(args) => plan::run(args).await,
                     GithubRunner::Status(args) => status::run(args).await,
                     GithubRunner::Explain(args) => explain::run(args).await,
+                    GithubRunner::Check(args) => check::run(args).await,
                     GithubRunner::Demo(args) => demo::run(args).await,
                 }
             })
@@ -80,6 +81,8 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         GithubRunner::Run(_) => "info",
         GithubRunner::Demo(args) if demo::is_live(args) || args.output == Output::Json => "error",
         GithubRunner::Demo(_) => "info",
+        // What it finds is its output.
+        GithubRunner::Check(_) => "error",
         GithubRunner::Enable(_)
         | GithubRunner::Disable(_)
         | GithubRunner::Scale(_)

@@ -54,7 +54,7 @@ impl Settings {
 /// GitHub over its REST API. One for the whole process: it holds the connections, what is remembered
 /// of each repository, and the rate limits.
 pub struct GitHubClient {
-    http: Http,
+    pub(crate) http: Http,
     queues: Queues,
     groups: Groups,
 }

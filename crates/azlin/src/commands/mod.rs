@@ -1,5 +1,6 @@
 //! One module for each command: what it takes, what it does, what it prints.
 
+pub mod check;
 pub mod demo;
 pub mod disable;
 pub mod enable;
