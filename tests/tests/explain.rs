@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use azlin_simcloud::Workload;
 use azlin_simcloud::github::{Conclusion, JobState};
-use azlin_tests::binary::{Cloud, VM};
+use azlin_tests::binary::{Cloud, VM, azlin};
 use serde_json::Value;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -22,6 +22,8 @@ struct World {
 }
 
 fn world(settings: &str, more: &str) -> World {
+    // Built before jobs begin to wait.
+    azlin();
     let text = format!("repositories = ['o/r']\n[settings]\n{settings}\n{more}");
     let cloud = Cloud::new(&Workload::parse(&text).unwrap());
     World { cloud, state: tempfile::tempdir().unwrap() }
@@ -149,7 +151,7 @@ fn a_job_that_waits_for_approval_and_one_that_is_cancelled() {
 #[test]
 fn no_capacity_anywhere() {
     let world = world(QUICK, "[[faults]]\nwhat = 'no_capacity'\n");
-    world.fleet("ci", "", "scale_up_threshold = 0");
+    world.fleet("ci", "", "scale_up_threshold = 0\nmax_queue_wait = \"10h\"");
     let job = world.submit(1, &["self-hosted"], 60)[0].to_string();
     let before = world.explain(0, &["--job", &job]);
     tells(
@@ -201,7 +203,7 @@ fn the_maximum_and_a_job_that_runs() {
 #[test]
 fn a_job_that_does_not_starve_yet() {
     let world = world(QUICK, "");
-    world.fleet("ci", "", "max_queue_wait = \"10m\"");
+    world.fleet("ci", "", "max_queue_wait = \"10h\"");
     world.fleet("first", "priority = 9\nlabels = [\"docker\"]", "");
     let job = world.submit(1, &["self-hosted"], 60)[0].to_string();
     let said = world.explain(0, &["--pool", "ci", "--job", &job]);
@@ -211,7 +213,7 @@ fn a_job_that_does_not_starve_yet() {
     tells(
         &said,
         &[
-            "a runner is started for it in 9m",
+            "a runner is started for it in 9h",
             "scale_up_threshold (2)",
             "✓ demand        one of 1 pending job",
         ],
@@ -244,7 +246,7 @@ fn idle_runners_and_what_keeps_them() {
 #[test]
 fn a_runner_that_the_cooldown_keeps() {
     let world = world(&QUICK.replace("create = '50ms'", "create = '2s'"), "");
-    world.fleet("ci", "", "scale_up_threshold = 0");
+    world.fleet("ci", "", "scale_up_threshold = 0\ncooldown = \"10h\"");
     let job = world.submit(1, &["self-hosted"], 60)[0];
     world.tick();
     {
@@ -254,7 +256,7 @@ fn a_runner_that_the_cooldown_keeps() {
     }
     world.online(1);
     let said = world.explain(0, &["--pool", "ci", "--runner", &world.runner()]);
-    tells(&said, &["is kept by the cooldown, which ends in 4m", "over the target of 0"]);
+    tells(&said, &["is kept by the cooldown, which ends in 9h", "over the target of 0"]);
 }
 
 #[test]

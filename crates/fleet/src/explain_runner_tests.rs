@@ -201,6 +201,20 @@ fn why_each_runner_lives_and_when_it_goes() {
 }
 
 #[test]
+fn a_runner_is_idle_since_it_was_first_seen_so() {
+    let idle = Scene::new("").runner(1, 600, Entry::Idle);
+    let busy = Scene::new("").runner(1, 600, Entry::Busy);
+    let since = |memory: &Memory| memory.runners.values().next().and_then(|known| known.idle_since);
+    let memory = Memory::default().after_seeing(&idle.fleet, &idle.seen, at(NOW - 100));
+    let memory = memory.after_seeing(&idle.fleet, &idle.seen, at(NOW));
+    assert_eq!(since(&memory), Some(at(NOW - 100)));
+    let memory = memory.after_seeing(&busy.fleet, &busy.seen, at(NOW + 60));
+    assert_eq!(since(&memory), None, "it runs a job");
+    let memory = memory.after_seeing(&idle.fleet, &idle.seen, at(NOW + 120));
+    assert_eq!(since(&memory), Some(at(NOW + 120)));
+}
+
+#[test]
 fn what_changes_by_itself_is_told_the_soonest_first() {
     let mut scene = Scene::new("scale_up_threshold = 0")
         .pending(1, 20)

@@ -129,7 +129,8 @@ fn in_question(args: &Args, configuration: &Configuration) -> Result<(Vec<Fleet>
     }
 }
 
-fn no_pool(pool: &PoolName, fleets: &[Fleet]) -> String {
+/// What is said of a pool that is not there.
+pub fn no_pool(pool: &PoolName, fleets: &[Fleet]) -> String {
     let names = || fleets.iter().map(|fleet| fleet.name.as_str());
     let near = nearest(pool.as_str(), names());
     if near.is_empty() {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::adapters::{Environment, connect};
 use crate::cli::{Output, Place};
+use crate::commands::explain::no_pool;
 use crate::commands::run;
 use crate::terminal::Terminal;
 use crate::{Ended, say_error, say_problem};
@@ -37,12 +38,14 @@ pub async fn run(args: Args) -> Result<Ended> {
         configuration
             .problems
             .retain(|problem| problem.path.file_stem().is_some_and(|stem| stem == pool.as_str()));
-        let is_known = configuration.fleets.iter().any(|fleet| fleet.name == *pool);
-        if !is_known && configuration.problems.is_empty() {
-            let names: Vec<&str> = configuration.fleets.iter().map(|fleet| fleet.name.as_str()).collect();
-            say_error(&format!("there is no pool {pool}; there are: {}", names.join(", ")));
+        let scope =
+            configuration.fleets.iter().find(|fleet| fleet.name == *pool).map(|fleet| fleet.scope.clone());
+        if scope.is_none() && configuration.problems.is_empty() {
+            say_error(&no_pool(pool, &configuration.fleets));
             return Ok(Ended::NothingMatched);
         }
+        // Those of one scope share its jobs out among them.
+        configuration.fleets.retain(|fleet| Some(&fleet.scope) == scope.as_ref());
     }
     for problem in &configuration.problems {
         say_problem(problem);
