@@ -9,6 +9,7 @@ mod fleet;
 mod problem;
 mod reader;
 mod secret;
+mod syntax;
 mod value;
 mod vm;
 
