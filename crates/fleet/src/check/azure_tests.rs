@@ -107,6 +107,10 @@ fn azure() {
             ],
         ),
         (
+            |f| sizes(f)[0].architecture = Some(Architecture::Arm64),
+            &["Warning size Standard_D4s_v5: its processor is ARM64, which is not that of the fleet"],
+        ),
+        (
             |f| drop(sizes(f).remove(0)),
             &["Warning size Standard_D4s_v5: there is no such size in westeurope"],
         ),

@@ -64,7 +64,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
 }
 
 fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
-    let Credential { kind, login, expires_at, .. } = found;
+    let Credential { kind, login, expires_at, scopes } = found;
     let what = match kind {
         TokenKind::Classic => "personal access token (classic)",
         TokenKind::FineGrained => "fine-grained personal access token",
@@ -74,6 +74,11 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
         TokenKind::Unknown => "token of a kind that is not known",
     };
     let whose = login.as_ref().map_or(String::new(), |login| format!(" of {login}"));
+    let scopes = scopes.as_ref().filter(|_| is_scoped(*kind)).map(|scopes| match scopes.as_slice() {
+        [] => " (no scope)".to_owned(),
+        scopes => format!(" (scopes: {})", scopes.join(", ")),
+    });
+    let whose = format!("{whose}{}", scopes.unwrap_or_default());
     let renew = "make a new token and set GITHUB_TOKEN to it before that, then restart the daemon";
     let Some(end) = expires_at else {
         // Docs: Generating a user access token; Authenticating as an installation.

@@ -40,6 +40,18 @@ fn github() {
         ),
         (|f| of_kind(f, TokenKind::Classic), IN_ORDER),
         (
+            |f| {
+                ends(f, NOW);
+                let credential = f.credential.as_mut().expect("a credential");
+                credential.kind = TokenKind::Classic;
+                credential.scopes = Some(vec!["repo".to_owned(), "admin:org".to_owned()]);
+            },
+            &[
+                "Problem credential: personal access token (classic) of mona (scopes: repo, admin:org), ended 2026-11-25 \
+               12:00 UTC",
+            ],
+        ),
+        (
             |f| of_kind(f, TokenKind::Installation),
             &[
                 "Warning credential: token of an app's installation, which ends within an hour and is not renewed",

@@ -56,6 +56,9 @@ fn usable<'s>(
     if let Some(why) = &size.restricted {
         return Err(format!("the subscription may not use it in {}: {why}", vm.location));
     }
+    if let Some(other) = size.architecture.filter(|other| *other != vm.architecture()) {
+        return Err(format!("its processor is {}, which is not that of the fleet", other.label()));
+    }
     let is_in = |zone: &&String| size.zones.contains(zone) && !size.restricted_zones.contains(zone);
     if !vm.zones.is_empty() && !vm.zones.iter().any(|zone| is_in(&zone)) {
         return Err(format!("it is not to be had in zone {}", vm.zones.join(" or ")));
