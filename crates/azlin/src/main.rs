@@ -2,23 +2,32 @@
 
 mod adapters;
 mod cli;
+#[cfg(test)]
+mod cli_reference;
+#[cfg(test)]
+mod cli_tests;
+mod cli_text;
 mod commands;
 mod logging;
 mod terminal;
 mod words;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{demo, plan, run, status};
+use commands::{completions, demo, man, plan, run, status};
 
 /// How a command ended, as an exit code. 2 is clap's, for usage.
 enum Ended {
     Done,
     Failed,
     NothingMatched,
+    /// Whoever read standard output has gone: as if by SIGPIPE, which is what shells expect.
+    NobodyReads,
 }
 
 impl From<Ended> for ExitCode {
@@ -27,34 +36,48 @@ impl From<Ended> for ExitCode {
             Ended::Done => 0,
             Ended::Failed => 1,
             Ended::NothingMatched => 3,
+            Ended::NobodyReads => 128 + 13,
         })
     }
 }
 
 fn main() -> ExitCode {
-    let Azlin { loudness, area: Area::GithubRunner(command) } = Azlin::parse();
-    logging::start(loudness, usual_level(&command));
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| {
-            runtime.block_on(async {
-                match command {
-                    GithubRunner::Run(args) => run::run(args).await,
-                    GithubRunner::Plan(args) => plan::run(args).await,
-                    GithubRunner::Status(args) => status::run(args).await,
-                    GithubRunner::Demo(args) => demo::run(args).await,
-                }
-            })
-        });
+    let Azlin { loudness, area } = Azlin::parse();
+    let ended = match area {
+        Area::GithubRunner(command) => {
+            logging::start(loudness, usual_level(&command));
+            github_runner(command)
+        }
+        Area::Completions(args) => completions::run(&args),
+        Area::Man(args) => man::run(&args),
+    };
     match ended {
         Ok(ended) => ended.into(),
+        Err(error) if is_nobody_reading(&error) => Ended::NobodyReads.into(),
         Err(error) => {
             say_error(&format!("{error:#}"));
             Ended::Failed.into()
         }
     }
+}
+
+fn github_runner(command: GithubRunner) -> Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            GithubRunner::Run(args) => run::run(args).await,
+            GithubRunner::Plan(args) => plan::run(args).await,
+            GithubRunner::Status(args) => status::run(args).await,
+            GithubRunner::Demo(args) => demo::run(args).await,
+        }
+    })
+}
+
+/// Whether an error is of writing to standard output that nobody reads any more. It comes bare; the
+/// errors of adapters say what was tried.
+fn is_nobody_reading(error: &anyhow::Error) -> bool {
+    let bare = error.chain().count() == 1;
+    bare && error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// What a command logs unless it is asked for more or less: a daemon what changed, the others what a
@@ -68,8 +91,7 @@ fn usual_level(command: &GithubRunner) -> &'static str {
     }
 }
 
-/// An error for whoever typed the command.
-#[expect(clippy::print_stderr, reason = "this is the one place where errors are printed")]
+/// An error for whoever typed the command. Where nobody reads them there is nowhere to say so.
 fn say_error(message: &str) {
-    eprintln!("error: {message}");
+    let _ = writeln!(io::stderr(), "error: {message}");
 }

@@ -67,6 +67,14 @@ impl Terminal {
     }
 }
 
+/// Prints to standard output. Where its reader has gone, as `head` does, the error is the bare
+/// [`std::io::Error`], by which `main` knows it.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
 /// Text behind a head, wrapped where the width asks for it, with what is wrapped under the text. Only
 /// spaces break; a word that is too long stands alone. Always ends a line.
 pub fn wrapped(head: &str, text: &str, terminal: Terminal) -> String {

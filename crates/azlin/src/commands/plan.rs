@@ -1,7 +1,5 @@
 //! `plan`: what the next tick would do, and why.
 
-use std::io::Write;
-
 use anyhow::Result;
 use azlin_daemon::{Planned, StateDir, plan_once};
 use azlin_fleet::names::PoolName;
@@ -12,6 +10,7 @@ use serde_json::{Value, json};
 use crate::adapters::{Environment, connect};
 use crate::cli::{Output, Place};
 use crate::commands::run;
+use crate::terminal::print;
 use crate::{Ended, say_error};
 
 /// What `plan` takes.
@@ -55,7 +54,7 @@ pub async fn run(args: Args) -> Result<Ended> {
         Output::Table => table(&planned),
         Output::Json => format!("{:#}\n", as_json(&planned)),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(&text)?;
     let is_good =
         configuration.problems.is_empty() && planned.iter().all(|planned| planned.trouble.is_none());
     Ok(if is_good { Ended::Done } else { Ended::Failed })
