@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use azlin_fleet::names::PoolName;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{completions, demo, man, plan, run, status};
+use crate::commands::{completions, demo, disable, enable, man, plan, run, scale, status};
 
 /// Options that every command has stand below its own.
 const SAID: &str = "How much is said";
@@ -50,8 +51,10 @@ pub enum Area {
     #[command(subcommand, arg_required_else_help = true)]
     #[command(after_long_help = "Examples:\n  \
         azlin github-runner demo\n  \
-        azlin github-runner plan --config-dir ./config\n  \
-        azlin github-runner run\n\n\
+        azlin github-runner enable --pool ci --repo myorg/myrepo --labels linux,docker --dry-run\n  \
+        azlin github-runner plan\n  \
+        azlin github-runner run\n  \
+        azlin github-runner status\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 nothing matched")]
     GithubRunner(GithubRunner),
     /// Print a script that lets a shell complete commands, options and values.
@@ -79,6 +82,29 @@ pub enum Area {
 /// What to do about runners.
 #[derive(Debug, Subcommand)]
 pub enum GithubRunner {
+    /// Make a fleet, or change one and let it serve jobs.
+    ///
+    /// Writes fleets/POOL.toml in the configuration directory, or changes only the keys that are given in
+    /// the one that is there: comments and order stay. Asks nothing, and shows what it changed.
+    #[command(after_long_help = "Examples:\n  \
+        azlin github-runner enable --pool ci --repo myorg/myrepo --labels linux,docker \\\n      \
+        --subscription-id 00000000-0000-0000-0000-000000000000 --resource-group ci-runners \\\n      \
+        --location westeurope --subnet-id /subscriptions/…/subnets/runners\n  \
+        azlin github-runner enable --pool ci --max-runners 20 --dry-run\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage")]
+    Enable(Box<enable::Args>),
+    /// Drain a fleet: idle runners go, busy ones end their job first.
+    #[command(after_long_help = "Examples:\n  \
+        azlin github-runner disable --pool ci\n  \
+        azlin github-runner disable --pool ci --dry-run\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
+    Disable(disable::Args),
+    /// Fix the number of a fleet's runners, whatever the queue, or let the queue decide again.
+    #[command(after_long_help = "Examples:\n  \
+        azlin github-runner scale --pool ci --count 5\n  \
+        azlin github-runner scale --pool ci --auto\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
+    Scale(scale::Args),
     /// Watch the queues and keep every fleet at the right size, until stopped.
     ///
     /// Reads azlin.toml and fleets/*.toml. SIGTERM or SIGINT ends it cleanly: what is under way
@@ -132,6 +158,20 @@ pub struct Place {
     /// (XDG_RUNTIME_DIR).
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "RUNTIME_DIRECTORY")]
     pub runtime_dir: Option<PathBuf>,
+}
+
+/// The pool whose file is changed, and where that is.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The pool: the stem of its file in fleets/.
+    #[arg(long)]
+    pub pool: PoolName,
+    /// The directory with azlin.toml and fleets/.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
+    pub config_dir: PathBuf,
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// How to print something.

@@ -89,17 +89,16 @@ fn table(arguments: &[&Arg]) -> String {
     let mut text = String::from("| option | default | environment | meaning |\n|---|---|---|---|\n");
     for argument in arguments {
         let code = |text: String| if text.is_empty() { text } else { format!("`{}`", cell(&text)) };
-        let default: Vec<_> =
-            argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-        let takes_value = argument.get_action().takes_values();
-        let default = if takes_value { code(default.join(",")) } else { String::new() };
+        let (help, told) = meaning(argument);
+        let set: Vec<_> = argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        let default = match told {
+            Some(default) => code(default),
+            None if argument.get_action().takes_values() => code(set.join(",")),
+            None => String::new(),
+        };
         let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        text += &format!(
-            "| {} | {default} | {} | {} |\n",
-            code(names(argument)),
-            code(variable),
-            cell(&meaning(argument))
-        );
+        text +=
+            &format!("| {} | {default} | {} | {} |\n", code(names(argument)), code(variable), cell(&help));
     }
     text.replace("|  |", "| |").replace("|  |", "| |")
 }
@@ -124,17 +123,25 @@ fn names(argument: &Arg) -> String {
     short.into_iter().chain(long).collect::<Vec<_>>().join(", ") + &value
 }
 
-fn meaning(argument: &Arg) -> String {
+/// What an argument is for, and the default that its help tells where the command line has none, as of
+/// keys that a file keeps.
+fn meaning(argument: &Arg) -> (String, Option<String>) {
     let help = argument.get_long_help().or_else(|| argument.get_help());
     let mut text = line(&help.map(ToString::to_string).unwrap_or_default());
+    let told = text.split_once(" [default: ").map(|(before, told)| (before.to_owned(), told.to_owned()));
+    let default = told.map(|(before, told)| {
+        text = before;
+        told.trim_end_matches(']').to_owned()
+    });
     if argument.is_required_set() {
         text += " (required)";
     }
-    let is_flag = !argument.get_action().takes_values();
-    let values: Vec<String> = argument
-        .get_possible_values()
+    let values = argument.get_possible_values();
+    let is_plain =
+        !argument.get_action().takes_values() || values.iter().any(|value| value.get_name() == "true");
+    let values: Vec<String> = values
         .iter()
-        .filter(|value| !is_flag && !value.is_hide_set())
+        .filter(|value| !is_plain && !value.is_hide_set())
         .map(|value| match value.get_help() {
             Some(help) => {
                 let help = line(&help.to_string());
@@ -143,7 +150,10 @@ fn meaning(argument: &Arg) -> String {
             None => format!("`{}`", value.get_name()),
         })
         .collect();
-    if values.is_empty() { text } else { format!("{text}; one of {}", values.join(", ")) }
+    if !values.is_empty() {
+        text += &format!("; one of {}", values.join(", "));
+    }
+    (text, default)
 }
 
 /// Text on one line.

@@ -1,6 +1,7 @@
 //! The `azlin` command: arguments in, text and an exit code out. How anything is done is elsewhere.
 
 mod adapters;
+mod caret;
 mod cli;
 #[cfg(test)]
 mod cli_reference;
@@ -16,15 +17,19 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{completions, demo, man, plan, run, status};
+use commands::{completions, demo, disable, enable, man, plan, run, scale, status};
+use terminal::Terminal;
 
-/// How a command ended, as an exit code. 2 is clap's, for usage.
+/// How a command ended, as an exit code.
 enum Ended {
     Done,
     Failed,
+    /// The command line is wrong, in what clap does not check.
+    Usage,
     NothingMatched,
     /// Whoever read standard output has gone: as if by SIGPIPE, which is what shells expect.
     NobodyReads,
@@ -35,6 +40,7 @@ impl From<Ended> for ExitCode {
         ExitCode::from(match ended {
             Ended::Done => 0,
             Ended::Failed => 1,
+            Ended::Usage => 2,
             Ended::NothingMatched => 3,
             Ended::NobodyReads => 128 + 13,
         })
@@ -55,7 +61,10 @@ fn main() -> ExitCode {
         Ok(ended) => ended.into(),
         Err(error) if is_nobody_reading(&error) => Ended::NobodyReads.into(),
         Err(error) => {
-            say_error(&format!("{error:#}"));
+            match error.downcast_ref() {
+                Some(ConfigError::Daemon(problem)) => say_problem(problem),
+                _ => say_error(&format!("{error:#}")),
+            }
             Ended::Failed.into()
         }
     }
@@ -65,6 +74,9 @@ fn github_runner(command: GithubRunner) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
+            GithubRunner::Enable(args) => enable::run(*args).await,
+            GithubRunner::Disable(args) => disable::run(args).await,
+            GithubRunner::Scale(args) => scale::run(args).await,
             GithubRunner::Run(args) => run::run(args).await,
             GithubRunner::Plan(args) => plan::run(args).await,
             GithubRunner::Status(args) => status::run(args).await,
@@ -87,7 +99,21 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         GithubRunner::Run(_) => "info",
         GithubRunner::Demo(args) if demo::is_live(args) || args.output == Output::Json => "error",
         GithubRunner::Demo(_) => "info",
-        GithubRunner::Plan(_) | GithubRunner::Status(_) => "warn",
+        GithubRunner::Enable(_)
+        | GithubRunner::Disable(_)
+        | GithubRunner::Scale(_)
+        | GithubRunner::Plan(_)
+        | GithubRunner::Status(_) => "warn",
+    }
+}
+
+/// A file that is wrong, for whoever typed the command.
+fn say_problem(problem: &FileProblem) {
+    match &problem.trouble {
+        Trouble::File(message) => say_error(message),
+        Trouble::Text(faulty) => {
+            let _ = write!(io::stderr(), "{}", caret::drawn(faulty, Terminal::stderr()));
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! The configuration directory: `azlin.toml` and `fleets/*.toml`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use azlin_fleet::config::{DaemonConfig, Fleet, name_clash};
+use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, name_clash};
 use azlin_fleet::names::PoolName;
 
 /// A configuration directory that was read.
@@ -24,18 +23,24 @@ pub struct Configuration {
 }
 
 /// A file that cannot be used, and why.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{trouble}")]
 pub struct FileProblem {
     /// The file.
     pub path: PathBuf,
-    /// Everything that is wrong with it, each with its line.
-    pub message: String,
+    /// Everything that is wrong with it.
+    pub trouble: Trouble,
 }
 
-impl fmt::Display for FileProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// It is not what is in it: it cannot be read, or has a bad name.
+    #[error("{0}")]
+    File(String),
+    /// What is in it.
+    #[error("{0}")]
+    Text(#[from] Faulty),
 }
 
 /// Why a directory cannot be used at all.
@@ -51,7 +56,7 @@ pub enum ConfigError {
     },
     /// `azlin.toml` is wrong, and with it everything.
     #[error("{0}")]
-    Daemon(String),
+    Daemon(FileProblem),
 }
 
 /// Reads a directory. A fleet whose file is bad is left out, with its problems told.
@@ -62,14 +67,9 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
     let unreadable = |error| ConfigError::Directory { path: directory.to_owned(), error };
     std::fs::read_dir(directory).map_err(unreadable)?;
     let daemon_file = directory.join("azlin.toml");
-    let source = match std::fs::read_to_string(&daemon_file) {
-        Ok(source) => source,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(ConfigError::Daemon(format!("{}: {error}", daemon_file.display()))),
-    };
-    let daemon = DaemonConfig::parse(&daemon_file.display().to_string(), &source)
-        .map_err(|problems| ConfigError::Daemon(problems.to_string()))?;
-    read_with(directory, daemon, source)
+    let (daemon, text) = read_daemon(&daemon_file)
+        .map_err(|trouble| ConfigError::Daemon(FileProblem { path: daemon_file, trouble }))?;
+    read_with(directory, daemon, text)
 }
 
 /// Reads the fleets of a directory for a daemon that is configured so already, by that text.
@@ -79,7 +79,7 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
 pub fn read_with(
     directory: &Path,
     daemon: DaemonConfig,
-    source: String,
+    daemon_text: String,
 ) -> Result<Configuration, ConfigError> {
     let (read, problems) = read_fleets(&directory.join("fleets"))
         .map_err(|error| ConfigError::Directory { path: directory.join("fleets"), error })?;
@@ -89,51 +89,67 @@ pub fn read_with(
         texts.insert(fleet.name.clone(), text);
         fleets.push(fleet.at(&daemon.github_api_url));
     }
-    Ok(Configuration { daemon, daemon_text: source, fleets, texts, problems })
+    Ok(Configuration { daemon, daemon_text, fleets, texts, problems })
+}
+
+fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), Trouble> {
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Trouble::File(format!("{shown}: {error}"))),
+    };
+    match DaemonConfig::parse(&shown, &text) {
+        Ok(daemon) => Ok((daemon, text)),
+        Err(problems) => Err(Trouble::Text(Faulty { text, problems })),
+    }
+}
+
+/// The pools that have a file, good or bad, in the order of their names.
+///
+/// # Errors
+/// What the system says when the directory is there and cannot be listed.
+pub fn pools(directory: &Path) -> io::Result<Vec<PoolName>> {
+    let mut pools: Vec<PoolName> =
+        fleet_files(&directory.join("fleets"))?.iter().filter_map(|path| pool_of(path).ok()).collect();
+    pools.sort();
+    Ok(pools)
 }
 
 /// Fleets with the texts of their files, and what is wrong with the others.
 type FleetFiles = (Vec<(Fleet, String)>, Vec<FileProblem>);
 
 fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
-        Err(error) => return Err(error),
-    };
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    paths.retain(|path| is_fleet_file(path));
-    paths.sort();
+    let paths = fleet_files(directory)?;
     let mut pools = BTreeMap::<PoolName, PathBuf>::new();
     let mut problems = Vec::new();
     for path in paths {
         match pool_of(&path) {
             Ok(pool) => drop(pools.insert(pool, path)),
-            Err(message) => problems.push(FileProblem { path, message }),
+            Err(message) => problems.push(FileProblem { path, trouble: Trouble::File(message) }),
         }
     }
     let mut fleets = Vec::new();
     for (pool, path) in &pools {
         match read_fleet(path, pool, pools.keys()) {
             Ok(fleet) => fleets.push(fleet),
-            Err(message) => problems.push(FileProblem { path: path.clone(), message }),
+            Err(trouble) => problems.push(FileProblem { path: path.clone(), trouble }),
         }
     }
     Ok((fleets, problems))
 }
 
-/// The pools that have a file in a directory, good or bad.
-///
-/// # Errors
-/// When the directory cannot be read.
-pub fn pools(directory: &Path) -> io::Result<Vec<PoolName>> {
-    let entries = match std::fs::read_dir(directory.join("fleets")) {
+/// The files of fleets in `fleets/`, in order; none where it is absent.
+fn fleet_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    Ok(paths.iter().filter(|path| is_fleet_file(path)).filter_map(|path| pool_of(path).ok()).collect())
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| is_fleet_file(path));
+    paths.sort();
+    Ok(paths)
 }
 
 /// Editors leave hidden files and backups behind; only `*.toml` counts.
@@ -152,15 +168,22 @@ fn read_fleet<'p>(
     path: &Path,
     pool: &PoolName,
     pools: impl Iterator<Item = &'p PoolName>,
-) -> Result<(Fleet, String), String> {
-    let shown = path.display();
+) -> Result<(Fleet, String), Trouble> {
+    let shown = path.display().to_string();
     if let Some(other) = name_clash(pool, pools) {
-        return Err(format!(
-            "{shown}: pool {pool} and pool {other} would give their VMs the same names, since Azure knows neither case \
-             nor underscore; rename one of the files"
-        ));
+        return Err(Trouble::File(format!("{shown}: {}; rename one of the files", clash(pool, other))));
     }
-    let source = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
-    let fleet = Fleet::parse(&shown.to_string(), pool.clone(), &source);
-    fleet.map(|fleet| (fleet, source)).map_err(|problems| problems.to_string())
+    let text = std::fs::read_to_string(path).map_err(|error| Trouble::File(format!("{shown}: {error}")))?;
+    match Fleet::parse(&shown, pool.clone(), &text) {
+        Ok(fleet) => Ok((fleet, text)),
+        Err(problems) => Err(Trouble::Text(Faulty { text, problems })),
+    }
+}
+
+/// Why two pools cannot be side by side.
+pub(crate) fn clash(pool: &PoolName, other: &PoolName) -> String {
+    format!(
+        "pool {pool} and pool {other} would give their VMs the same names, since Azure knows neither case nor \
+         underscore"
+    )
 }

@@ -10,6 +10,7 @@ mod act;
 mod board;
 mod bootstrap;
 pub mod config_dir;
+pub mod config_edit;
 mod fetched;
 mod fleet_loop;
 mod fleet_set;

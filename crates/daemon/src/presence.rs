@@ -65,3 +65,20 @@ pub async fn alone(config_dir: &Path) -> Result<File, NotAlone> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_is_there_while_it_holds_the_directory() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        assert_eq!(Presence::of(directory.path()), Presence::Absent);
+        let daemon = File::open(directory.path()).expect("it is there");
+        daemon.try_lock().expect("nobody else has it");
+        assert_eq!(Presence::of(directory.path()), Presence::Running);
+        drop(daemon);
+        assert_eq!(Presence::of(directory.path()), Presence::Absent, "a look leaves no lock behind");
+        assert_eq!(Presence::of(&directory.path().join("missing")), Presence::Unknown);
+    }
+}

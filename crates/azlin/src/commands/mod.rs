@@ -2,7 +2,12 @@
 
 pub mod completions;
 pub mod demo;
+pub mod disable;
+pub mod enable;
+mod fleet_file;
 pub mod man;
 pub mod plan;
 pub mod run;
+pub mod scale;
 pub mod status;
+mod who_acts;

@@ -11,7 +11,7 @@ use crate::adapters::{Environment, connect};
 use crate::cli::{Output, Place};
 use crate::commands::run;
 use crate::terminal::print;
-use crate::{Ended, say_error};
+use crate::{Ended, say_error, say_problem};
 
 /// What `plan` takes.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ pub async fn run(args: Args) -> Result<Ended> {
         }
     }
     for problem in &configuration.problems {
-        say_error(&problem.to_string());
+        say_problem(problem);
     }
     let outside = connect(&configuration.daemon, &Environment::of_this_process())?;
     let state = StateDir::new(args.place.state_dir);

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use crate::adapters::{Environment, connect};
 use crate::cli::Place;
-use crate::{Ended, say_error};
+use crate::{Ended, say_error, say_problem};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ async fn alone(directory: &Path) -> Result<File> {
 async fn once(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
     let outside = connect(&configuration.daemon, &Environment::of_this_process())?;
     for problem in &configuration.problems {
-        say_error(&problem.to_string());
+        say_problem(problem);
     }
     let state = StateDir::new(place.state_dir);
     let board = Board::default();

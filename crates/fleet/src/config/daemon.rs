@@ -45,7 +45,7 @@ impl DaemonConfig {
         for key in ["app_id", "installation_id"] {
             if let Some((_, span)) = github.spanned(key, number(1..=u32::MAX)) {
                 let message = "this version does not sign in as a GitHub App".to_owned();
-                github.wrong(span, key, message, Some("remove it, and set GITHUB_TOKEN".to_owned()));
+                github.conflict(span, key, message, Some("remove it, and set GITHUB_TOKEN".to_owned()));
             }
         }
         let config = DaemonConfig {

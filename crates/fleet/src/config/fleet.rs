@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::problem::Problems;
-use super::reader::{File, Table, flag, list, name, number, text};
+use super::reader::{File, Table, flag, name, number, text};
 use super::value::duration;
 use super::vm::VmConfig;
 use crate::names::{AccountName, Label, PoolName, RepoSlug, Scope};
@@ -172,14 +172,19 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     if let (Some((true, span)), true) = (&kill, enabled) {
         let help = "remove it, or set enabled = false to end the fleet and its jobs at once".to_owned();
         let message = "only a fleet that is not enabled ends running jobs".to_owned();
-        top.wrong(span.clone(), "kill_running_jobs", message, Some(help));
+        top.conflict(span.clone(), "kill_running_jobs", message, Some(help));
     }
     let scope = scope(&mut top);
-    let labels = top.or("labels", Vec::new(), list(name::<Label>));
+    let labels = top.list("labels", name::<Label>).map_or_else(Vec::new, |(labels, _)| labels);
     let group = top.spanned("runner_group", text);
     if let (Some((_, span)), Some(Scope::Repo(_))) = (&group, &scope) {
         let help = "remove it: only organisations and enterprises have runner groups".to_owned();
-        top.wrong(span.clone(), "runner_group", "a repository has no runner groups".to_owned(), Some(help));
+        top.conflict(
+            span.clone(),
+            "runner_group",
+            "a repository has no runner groups".to_owned(),
+            Some(help),
+        );
     }
     let priority = top.or("priority", 100, number(0..=u32::MAX));
     let scaling = scaling(top.table("scaling"));
@@ -220,23 +225,26 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
 /// Exactly one of `repo`, `org` and `enterprise`.
 fn scope(top: &mut Table<'_, '_>) -> Option<Scope> {
     let before = top.count();
+    let repo = top.spanned("repo", name::<RepoSlug>);
+    let org = top.spanned("org", name::<AccountName>);
+    let enterprise = top.spanned("enterprise", name::<AccountName>);
     let found = [
-        top.spanned("repo", name::<RepoSlug>).map(|(slug, span)| (Scope::Repo(slug), span)),
-        top.spanned("org", name::<AccountName>).map(|(org, span)| (Scope::Org(org), span)),
-        top.spanned("enterprise", name::<AccountName>).map(|(slug, span)| (Scope::Enterprise(slug), span)),
+        repo.map(|(slug, span)| ("repo", Scope::Repo(slug), span)),
+        org.map(|(org, span)| ("org", Scope::Org(org), span)),
+        enterprise.map(|(slug, span)| ("enterprise", Scope::Enterprise(slug), span)),
     ];
     let mut found = found.into_iter().flatten();
     let first = found.next();
-    if let Some((_, span)) = found.next() {
+    if let (Some((one, ..)), Some((other, _, span))) = (&first, found.next()) {
+        let message = format!("a fleet's runners are registered at one place, and there is {one} too");
         let help = "keep one of repo, org and enterprise".to_owned();
-        top.wrong(span, "", "a fleet's runners are registered at one place".to_owned(), Some(help));
+        top.conflict(span, other, message, Some(help));
     }
     // A key that is there with a bad value has its own problem noted.
     if first.is_none() && before == top.count() {
-        let help = "add: repo = \"owner/repo\", or org = \"name\", or enterprise = \"name\"".to_owned();
-        top.wrong(0..0, "repo", "this key is missing, and there is no default".to_owned(), Some(help));
+        top.missing("repo", "repo = \"owner/repo\", or org = \"name\", or enterprise = \"name\"".to_owned());
     }
-    first.map(|(scope, _)| scope)
+    first.map(|(_, scope, _)| scope)
 }
 
 const MANY: u32 = 10_000;
@@ -265,11 +273,11 @@ fn scaling(mut table: Table<'_, '_>) -> ScalingConfig {
         let span = min.or(max).map_or(table.span(), |(_, span)| span);
         let message = format!("min_runners is {least}, more than max_runners, which is {most}");
         let help = "lower min_runners or raise max_runners".to_owned();
-        table.wrong(span, "min_runners", message, Some(help));
+        table.conflict(span, "min_runners", message, Some(help));
     }
     if let Some((count, span)) = manual.filter(|(count, _)| *count > most) {
         let message = format!("manual_count is {count}, more than max_runners, which is {most}");
-        table.wrong(
+        table.conflict(
             span,
             "manual_count",
             message,
@@ -293,7 +301,7 @@ fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {
         let message = format!("found {jobs}; allowed with bootstrap.method = \"cloud-init\": 1");
         let help = "a JIT configuration makes an ephemeral runner, one job each; for more set bootstrap.method = \"ssh\""
             .to_owned();
-        table.wrong(span, "max_job_count", message, Some(help));
+        table.conflict(span, "max_job_count", message, Some(help));
     }
     table.finish();
     config
@@ -309,7 +317,7 @@ fn bootstrap(mut table: Table<'_, '_>) -> BootstrapConfig {
     if let (Some((_, span)), Method::CloudInit) = (&key, method) {
         let message = "only bootstrap.method = \"ssh\" uses a key".to_owned();
         let help = "remove it, or set method = \"ssh\"".to_owned();
-        table.wrong(span.clone(), "ssh_private_key", message, Some(help));
+        table.conflict(span.clone(), "ssh_private_key", message, Some(help));
     }
     let install_dependencies = table.or("install_dependencies", false, flag);
     table.finish();

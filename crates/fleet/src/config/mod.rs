@@ -5,6 +5,7 @@
 
 mod changes;
 mod daemon;
+pub mod edit;
 mod fleet;
 mod in_force;
 mod problem;
@@ -17,7 +18,8 @@ pub use changes::changes;
 pub use daemon::DaemonConfig;
 pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig};
 pub use in_force::{BadFile, Found, InForce, News};
-pub use problem::{Problem, Problems};
+pub use problem::{Faulty, Problem, ProblemKind, Problems};
+pub use secret::may_be_shown;
 pub use vm::{Architecture, VmConfig};
 
 use crate::names::PoolName;

@@ -3,9 +3,28 @@
 use std::fmt;
 use std::ops::Range;
 
+/// What sort of thing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The text is not TOML.
+    Syntax,
+    /// A key that must be there is not.
+    Missing,
+    /// Nobody knows the key.
+    UnknownKey,
+    /// The value is not what its key allows, whatever else the file has.
+    Value,
+    /// The value does not go with another one.
+    Conflict,
+    /// The value, or its key, is a credential.
+    Secret,
+}
+
 /// One thing that is wrong with one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// What sort of thing it is.
+    pub kind: ProblemKind,
     /// The file, as the caller named it.
     pub file: String,
     /// The line, from 1.
@@ -14,6 +33,8 @@ pub struct Problem {
     pub column: usize,
     /// The bytes of the text that it is about.
     pub span: Range<usize>,
+    /// Whether these lines of the text may be shown: none of them holds a secret.
+    pub is_quotable: bool,
     /// The key with its tables, `scaling.max_runners`; empty when the text is not TOML.
     pub key: String,
     /// What was found and what is allowed.
@@ -53,6 +74,16 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+/// A text that cannot be used, and everything that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problems}")]
+pub struct Faulty {
+    /// The text that the problems' spans are about.
+    pub text: String,
+    /// What is wrong with it.
+    pub problems: Problems,
+}
 
 /// The line and column, both from 1, of a byte in a text.
 pub(super) fn position(text: &str, byte: usize) -> (usize, usize) {

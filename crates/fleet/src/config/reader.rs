@@ -4,13 +4,14 @@
 //! [`Table::finish`] is unknown.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, Problems, position};
+use super::problem::{Problem, ProblemKind, Problems, position};
 use super::secret;
 use crate::names::NameError;
 
@@ -27,15 +28,18 @@ impl<'t> File<'t> {
         File { name, text, problems: RefCell::default(), is_toml: Cell::new(true) }
     }
 
-    /// The file's outermost table. Of text that is not TOML, nothing else is told.
+    /// The file's outermost table. Of text that is not TOML the first error alone is told: what follows
+    /// is mostly its echo.
     pub(super) fn root(&self) -> Table<'_, 't> {
         let (root, errors) = DeTable::parse_recoverable(self.text);
         self.is_toml.set(errors.is_empty());
-        for error in &errors {
+        if let Some(error) = errors.first() {
             let message = format!("this is not TOML: {}", error.message().replace('\n', "; "));
-            self.note(error.span().unwrap_or(0..0), "", message, None);
+            let end = self.text.len();
+            let span = error.span().unwrap_or(end..end);
+            self.note(span, ProblemKind::Syntax, "", message, None);
         }
-        secret::refuse(root.get_ref(), self);
+        secret::refuse(root.get_ref(), "", self);
         Table {
             file: self,
             path: String::new(),
@@ -45,18 +49,37 @@ impl<'t> File<'t> {
         }
     }
 
-    pub(super) fn note(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
+    pub(super) fn note(
+        &self,
+        span: Range<usize>,
+        kind: ProblemKind,
+        key: &str,
+        message: String,
+        help: Option<String>,
+    ) {
         let (line, column) = position(self.text, span.start);
-        let problem =
-            Problem { file: self.name.to_owned(), line, column, span, key: key.to_owned(), message, help };
+        let key = if secret::looks_secret(key) { "(a secret, not shown)" } else { key };
+        let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        let (file, key) = (self.name.to_owned(), key.chars().map(shown).collect());
+        let problem = Problem { kind, file, line, column, span, is_quotable: true, key, message, help };
         self.problems.borrow_mut().push(problem);
     }
 
     /// What was read, unless something was wrong.
     pub(super) fn finish<T>(self, read: Option<T>) -> Result<T, Problems> {
         let mut problems = self.problems.into_inner();
+        let secrets: Vec<Range<usize>> = problems
+            .iter()
+            .filter(|problem| problem.kind == ProblemKind::Secret)
+            .map(|problem| lines_of(self.text, &problem.span))
+            .collect();
         if !self.is_toml.get() {
-            problems.retain(|problem| problem.key.is_empty());
+            problems.retain(|problem| problem.kind == ProblemKind::Syntax);
+        }
+        for problem in &mut problems {
+            let lines = lines_of(self.text, &problem.span);
+            let is_secret = secrets.iter().any(|secret| secret.start < lines.end && lines.start < secret.end);
+            problem.is_quotable = !is_secret && secret::may_be_shown(&self.text[lines]);
         }
         problems.sort_by_key(|problem| problem.span.start);
         match read {
@@ -64,6 +87,13 @@ impl<'t> File<'t> {
             _ => Err(Problems(problems)),
         }
     }
+}
+
+/// A span, widened to whole lines.
+fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[span.end..].find('\n').map_or(text.len(), |newline| span.end + newline);
+    start..end
 }
 
 /// A table, from which each key is taken once.
@@ -99,7 +129,7 @@ impl<'t> Table<'_, 't> {
             Ok(read) => Some((read, value.span())),
             Err(allowed) => {
                 let message = format!("found {}; allowed: {allowed}", found(value.get_ref()));
-                self.file.note(value.span(), &self.path_of(key), message, None);
+                self.file.note(value.span(), ProblemKind::Value, &self.path_of(key), message, None);
                 None
             }
         }
@@ -131,18 +161,58 @@ impl<'t> Table<'_, 't> {
         example: &str,
         read: impl Fn(&DeValue<'_>) -> Result<T, String>,
     ) -> Option<T> {
-        if !self.entries.contains_key(key) {
-            self.known.push(key);
-            let message = "this key is missing, and there is no default".to_owned();
-            self.file.note(
-                self.span.clone(),
-                &self.path_of(key),
-                message,
-                Some(format!("add: {key} = {example}")),
-            );
-            return None;
-        }
+        self.require(key, example);
         self.optional(key, read)
+    }
+
+    /// A list, each item read the same way, and where it stands.
+    pub(super) fn list<T>(&mut self, key: &'static str, read: Read<T>) -> Option<(Vec<T>, Range<usize>)> {
+        let value = self.take(key)?;
+        let span = value.span();
+        let Some(items) = value.get_ref().as_array() else {
+            let message =
+                format!("found {}; allowed: a list in brackets, such as [\"…\"]", found(value.get_ref()));
+            self.file.note(span, ProblemKind::Value, &self.path_of(key), message, None);
+            return None;
+        };
+        let mut read_items = Vec::with_capacity(items.len());
+        for item in items {
+            match read(item.get_ref()) {
+                Ok(read) => read_items.push(read),
+                Err(allowed) => {
+                    let message = format!("found {}; allowed in this list: {allowed}", found(item.get_ref()));
+                    self.file.note(item.span(), ProblemKind::Value, &self.path_of(key), message, None);
+                }
+            }
+        }
+        (read_items.len() == items.len()).then_some((read_items, span))
+    }
+
+    /// The keys that the user has chosen, each with text as its value.
+    pub(super) fn texts(
+        mut self,
+        read: impl Fn(&str, &DeValue<'_>) -> Result<String, String>,
+    ) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        for (key, value) in std::mem::take(&mut self.entries) {
+            let name = key.get_ref().as_ref();
+            match read(name, value.get_ref()) {
+                Ok(text) => drop(texts.insert(name.to_owned(), text)),
+                Err(allowed) => {
+                    let message = format!("found {}; allowed: {allowed}", found(value.get_ref()));
+                    let span = key.span().start..value.span().end;
+                    self.file.note(span, ProblemKind::Value, &self.path_of(name), message, None);
+                }
+            }
+        }
+        texts
+    }
+
+    /// Notes that a key is missing, unless it is there.
+    pub(super) fn require(&self, key: &'static str, example: &str) {
+        if !self.entries.contains_key(key) {
+            self.missing(key, format!("{key} = {example}"));
+        }
     }
 
     /// A table below this one; an empty one where absent.
@@ -165,7 +235,7 @@ impl<'t> Table<'_, 't> {
                     }
                     other => {
                         let message = format!("found {}; allowed: a table, [{path}]", found(&other));
-                        self.file.note(span.clone(), &path, message, None);
+                        self.file.note(span.clone(), ProblemKind::Value, &path, message, None);
                         empty(span)
                     }
                 }
@@ -173,9 +243,27 @@ impl<'t> Table<'_, 't> {
         }
     }
 
-    /// Notes something that is wrong with a value that was read.
-    pub(super) fn wrong(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
-        self.file.note(span, &self.path_of(key), message, help);
+    /// Notes that a value that was read is none that is allowed.
+    pub(super) fn wrong(&self, span: Range<usize>, key: &str, message: String) {
+        self.file.note(span, ProblemKind::Value, &self.path_of(key), message, None);
+    }
+
+    /// Notes that a value that was read does not go with another one.
+    pub(super) fn conflict(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
+        self.file.note(span, ProblemKind::Conflict, &self.path_of(key), message, help);
+    }
+
+    /// Notes that a key is missing, and what can be added.
+    pub(super) fn missing(&self, key: &str, line: String) {
+        let message = "this key is missing, and there is no default".to_owned();
+        let help = if self.path.is_empty() {
+            format!("add: {line}")
+        } else {
+            format!("add in [{}]: {line}", self.path)
+        };
+        // What is missing at the top level is missing at no line of its own.
+        let span = if self.path.is_empty() { 0..0 } else { self.span() };
+        self.file.note(span, ProblemKind::Missing, &self.path_of(key), message, Some(help));
     }
 
     /// How many problems the file has so far.
@@ -210,12 +298,8 @@ impl<'t> Table<'_, 't> {
                 Some((_, known)) => format!("did you mean {known}?"),
                 None => format!("allowed {place}: {}", self.known.join(", ")),
             };
-            self.file.note(
-                key.span(),
-                &self.path_of(name),
-                format!("there is no such key {place}"),
-                Some(help),
-            );
+            let message = format!("there is no such key {place}");
+            self.file.note(key.span(), ProblemKind::UnknownKey, &self.path_of(name), message, Some(help));
         }
     }
 }
@@ -270,19 +354,5 @@ pub(super) fn name<T: FromStr<Err = NameError>>(value: &DeValue<'_>) -> Result<T
     match value.as_str() {
         Some(text) => text.parse().map_err(|error: NameError| error.allowed.to_owned()),
         None => Err("text in quotes".to_owned()),
-    }
-}
-
-/// A list, each item read the same way.
-pub(super) fn list<T>(read: Read<T>) -> impl Fn(&DeValue<'_>) -> Result<Vec<T>, String> {
-    move |value| match value.as_array() {
-        None => Err("a list in brackets, such as [\"…\"]".to_owned()),
-        Some(items) => items
-            .iter()
-            .map(|item| {
-                let item = item.get_ref();
-                read(item).map_err(|allowed| format!("each item {allowed}; {} is not", found(item)))
-            })
-            .collect(),
     }
 }

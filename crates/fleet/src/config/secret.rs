@@ -2,6 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
+use super::problem::ProblemKind;
 use super::reader::File;
 
 const TOKEN_PREFIXES: [&str; 8] =
@@ -33,26 +34,63 @@ pub(super) fn is_secret_key(key: &str) -> bool {
     SECRET_KEYS.contains(&key)
 }
 
+/// Whether lines of a configuration file may be shown: neither a value nor a key in them looks like
+/// that of a credential, be they TOML or not.
+pub fn may_be_shown(lines: &str) -> bool {
+    let is_harmless = |line: &str| {
+        let key = line.trim_start_matches(['#', ' ', '\t']).split('=').next().unwrap_or_default();
+        let key = key.rsplit('.').next().unwrap_or_default().trim_matches([' ', '\t', '"', '\'']);
+        let is_named = is_secret_key(key) && line.contains('=');
+        !is_named && !looks_secret(line) && !has_user(line)
+    };
+    lines.lines().all(is_harmless)
+}
+
 /// Notes every secret in a table and below it, without quoting it.
-pub(super) fn refuse(table: &DeTable<'_>, file: &File<'_>) {
+pub(super) fn refuse(table: &DeTable<'_>, path: &str, file: &File<'_>) {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
-        let is_secret = match value.get_ref() {
-            DeValue::Table(inner) => {
-                refuse(inner, file);
-                false
-            }
-            DeValue::Array(items) => {
-                items.iter().any(|item| item.get_ref().as_str().is_some_and(looks_secret))
-            }
-            DeValue::String(text) => looks_secret(text) || is_secret_key(name),
-            _ => false,
-        };
-        if is_secret {
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        if let DeValue::Table(inner) = value.get_ref() {
+            refuse(inner, &path, file);
+        } else if holds_secret(value.get_ref()) || (is_secret_key(name) && value.get_ref().is_str()) {
             let help = "remove it, and revoke it if others could read this file; give the token as GITHUB_TOKEN in \
                         the environment";
             let message = "a secret does not belong in this file".to_owned();
-            file.note(value.span(), name, message, Some(help.to_owned()));
+            file.note(value.span(), ProblemKind::Secret, &path, message, Some(help.to_owned()));
+        }
+    }
+}
+
+fn holds_secret(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::String(text) => looks_secret(text),
+        DeValue::Array(items) => items.iter().any(|item| holds_secret(item.get_ref())),
+        DeValue::Table(table) => table.iter().any(|(key, value)| {
+            holds_secret(value.get_ref()) || (is_secret_key(key.get_ref()) && value.get_ref().is_str())
+        }),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_shown_unless_it_may_hold_a_secret() {
+        for (line, may) in [
+            ("repo = \"o/r\"", true),
+            ("image = \"Canonical:ubuntu-24_04-lts:server:latest\"", true),
+            ("# the token comes from the environment", true),
+            ("max_runners = 3\npriority = 1", true),
+            ("repo = \"ghp_0123", false),
+            ("token = hunter2", false),
+            ("  #  github.\"token\" = hunter2", false),
+            ("max_runners = 3\npassword = \"x\"", false),
+            ("api_url = \"https://ci:hunter2@ghes.example\"", false),
+        ] {
+            assert_eq!(may_be_shown(line), may, "{line}");
         }
     }
 }

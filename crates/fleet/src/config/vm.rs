@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use toml::de::DeValue;
 
-use super::reader::{Table, flag, list, number, text};
+use super::reader::{Table, flag, number, text};
 use crate::vm::{Image, ResourceGroup, Spot};
 
 /// What a fleet's VMs are made of.
@@ -92,16 +92,16 @@ impl VmConfig {
         let subscription_id = table.required("subscription_id", "\"00000000-0000-…\"", subscription);
         let resource_group = table.required("resource_group", "\"ci-runners\"", resource_group);
         let location = table.required("location", "\"westeurope\"", location);
-        let sizes = table.required("sizes", "[\"Standard_D4s_v5\"]", sizes);
+        let sizes = sizes(&mut table);
         let image = table.required("image", "\"Canonical:ubuntu-24_04-lts:server:latest\"", image);
         let subnet_id = table.required("subnet_id", "\"/subscriptions/…/subnets/…\"", resource_id);
         let public_ip = table.or("public_ip", false, flag);
-        let zones = table.or("zones", Vec::new(), list(zone));
+        let zones = table.list("zones", zone).map_or_else(Vec::new, |(zones, _)| zones);
         let is_spot = table.or("spot", false, flag);
         let max_price = table.spanned("max_price", price);
         if let (Some((_, span)), false) = (&max_price, is_spot) {
             let message = "only a spot VM has a maximum price".to_owned();
-            table.wrong(span.clone(), "max_price", message, Some("add: spot = true".to_owned()));
+            table.conflict(span.clone(), "max_price", message, Some("add: spot = true".to_owned()));
         }
         let config = VmConfig {
             group: ResourceGroup {
@@ -118,8 +118,8 @@ impl VmConfig {
             ephemeral_os_disk: table.or("ephemeral_os_disk", false, flag),
             os_disk_size_gb: table.optional("os_disk_size_gb", number(1..=4095)),
             admin_user: table.or("admin_user", "azureuser".to_owned(), user),
-            identity: table.or("identity", Vec::new(), list(resource_id)),
-            tags: table.or("tags", BTreeMap::new(), tags),
+            identity: table.list("identity", resource_id).map_or_else(Vec::new, |(ids, _)| ids),
+            tags: tags(&mut table),
         };
         table.finish();
         // What is missing was noted, so the whole is thrown away at the end of the file.
@@ -152,22 +152,34 @@ fn location(value: &DeValue<'_>) -> Result<String, String> {
     })
 }
 
-fn sizes(value: &DeValue<'_>) -> Result<Vec<String>, String> {
-    let sizes = list(|size| {
-        spelled(size, "is a size's name, such as \"Standard_D4s_v5\"", |text| {
-            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-        })
-    })(value)?;
+fn size(value: &DeValue<'_>) -> Result<String, String> {
+    spelled(value, "a size's name, such as \"Standard_D4s_v5\"", |text| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    })
+}
+
+fn sizes(table: &mut Table<'_, '_>) -> Option<Vec<String>> {
+    table.require("sizes", "[\"Standard_D4s_v5\"]");
+    let (sizes, span) = table.list("sizes", size)?;
     let Some(first) = sizes.first() else {
-        return Err("at least one size, such as [\"Standard_D4s_v5\"]".to_owned());
+        let message = "found an empty list; allowed: at least one size, such as [\"Standard_D4s_v5\"]";
+        table.wrong(span, "sizes", message.to_owned());
+        return None;
     };
-    let first = Architecture::of_size(first);
-    if sizes.iter().any(|size| Architecture::of_size(size) != first) {
-        return Err(
-            "sizes of one processor: all x86 or all Arm, since one image has to boot on each".to_owned()
+    let processor = |size: &str| match Architecture::of_size(size) {
+        Architecture::X64 => "x86",
+        Architecture::Arm64 => "Arm",
+    };
+    if let Some(other) = sizes.iter().find(|size| processor(size) != processor(first)) {
+        let message = format!(
+            "found {first}, which is {}, and {other}, which is {}; allowed: sizes of one processor, since one image has to \
+             boot on each",
+            processor(first),
+            processor(other)
         );
+        table.wrong(span, "sizes", message);
     }
-    Ok(sizes)
+    Some(sizes)
 }
 
 fn image(value: &DeValue<'_>) -> Result<Image, String> {
@@ -193,16 +205,14 @@ fn image(value: &DeValue<'_>) -> Result<Image, String> {
 }
 
 fn resource_id(value: &DeValue<'_>) -> Result<String, String> {
-    spelled(value, "is a resource id, /subscriptions/…/resourceGroups/…/providers/…", |text| {
+    spelled(value, "a resource id, /subscriptions/…/resourceGroups/…/providers/…", |text| {
         let valid = |c: char| c.is_ascii_alphanumeric() || "/._-()".contains(c);
         text.to_ascii_lowercase().starts_with("/subscriptions/") && text.chars().all(valid)
     })
 }
 
 fn zone(value: &DeValue<'_>) -> Result<String, String> {
-    spelled(value, "is a zone's number in quotes: \"1\", \"2\" or \"3\"", |text| {
-        matches!(text, "1" | "2" | "3")
-    })
+    spelled(value, "a zone's number in quotes: \"1\", \"2\" or \"3\"", |text| matches!(text, "1" | "2" | "3"))
 }
 
 fn price(value: &DeValue<'_>) -> Result<f64, String> {
@@ -228,22 +238,23 @@ fn user(value: &DeValue<'_>) -> Result<String, String> {
     )
 }
 
-fn tags(value: &DeValue<'_>) -> Result<BTreeMap<String, String>, String> {
-    let allowed = "a table of at most 40 tags with text as values; no name begins with azlin-";
-    let table = value.as_table().filter(|table| table.len() <= 40).ok_or_else(|| allowed.to_owned())?;
-    table
-        .iter()
-        .map(|(key, value)| {
-            let (key, value) =
-                (key.get_ref().as_ref(), value.get_ref().as_str().ok_or_else(|| allowed.to_owned())?);
-            let valid = !key.is_empty()
-                && key.len() <= 512
-                && value.len() <= 256
-                && !key.to_ascii_lowercase().starts_with("azlin-")
-                && !key.contains(['<', '>', '%', '&', '\\', '?', '/']);
-            if valid { Ok((key.to_owned(), value.to_owned())) } else { Err(allowed.to_owned()) }
-        })
-        .collect()
+/// Azure docs, Tag your resources: limitations. Some of the fifty are ours.
+fn tags(table: &mut Table<'_, '_>) -> BTreeMap<String, String> {
+    let tags = table.table("tags");
+    let span = tags.span();
+    let tags = tags.texts(|key, value| {
+        if key.to_ascii_lowercase().starts_with("azlin-") {
+            return Err("tags whose name does not begin with azlin-, as the daemon's own do".to_owned());
+        }
+        if key.is_empty() || key.len() > 512 || key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
+            return Err("tags whose name has 1 to 512 characters and none of < > % & \\ ? /".to_owned());
+        }
+        spelled(value, "text in quotes, at most 256 characters", |text| text.chars().count() <= 256)
+    });
+    if tags.len() > 40 {
+        table.wrong(span, "tags", format!("found {} tags; allowed: at most 40", tags.len()));
+    }
+    tags
 }
 
 #[cfg(test)]

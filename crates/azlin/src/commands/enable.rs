@@ -1,0 +1,142 @@
+//! `enable`: makes a fleet's file, or changes it and lets the fleet serve jobs.
+
+mod options;
+
+use anyhow::Result;
+use azlin_daemon::config_edit::{EditError, IfAbsent};
+use azlin_fleet::config::edit::{Change, Literal, edit};
+use azlin_fleet::config::{Faulty, Problem, ProblemKind};
+
+use self::options::Options;
+use crate::cli::Target;
+use crate::commands::disable::KILL_RUNNING_JOBS;
+use crate::commands::fleet_file;
+use crate::{Ended, say_error};
+
+/// What `enable` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which fleet.
+    #[command(flatten)]
+    pub target: Target,
+    /// What its file is to have.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+pub async fn run(args: Args) -> Result<Ended> {
+    let Args { target, options } = args;
+    let given = options.given();
+    if let Some(message) = wrong(&target, &given) {
+        say_error(&message);
+        return Ok(Ended::Usage);
+    }
+    let mut changes = vec![Change::set("enabled", Literal::Flag(true)), Change::remove(KILL_RUNNING_JOBS)];
+    changes.extend(options.scopes_to_leave().map(Change::remove));
+    changes.extend(given);
+    match fleet_file::change(&target, &changes, IfAbsent::Make) {
+        Ok(edited) => fleet_file::say(&target, &edited),
+        Err(EditError::Refused { is_new: true, faulty, .. }) if is_missing_something(&faulty) => {
+            say_error(&missing(&target, &faulty));
+            Ok(Ended::Usage)
+        }
+        Err(error) => fleet_file::say_error(&error),
+    }
+}
+
+/// What is wrong with the options by themselves, by the rules of the file.
+fn wrong(target: &Target, given: &[Change]) -> Option<String> {
+    let Err(faulty) = edit("", &target.pool, "", given) else { return None };
+    let mut wrong: Vec<(String, String)> = Vec::new();
+    for problem in &faulty.problems.0 {
+        let option = option_of(&problem.key);
+        let is_own = matches!(problem.kind, ProblemKind::Value | ProblemKind::Secret);
+        if is_own && wrong.iter().all(|(other, _)| *other != option) {
+            wrong.push((option, with_help(problem)));
+        }
+    }
+    let lines: Vec<String> =
+        wrong.into_iter().map(|(option, message)| format!("{option}: {message}")).collect();
+    (!lines.is_empty()).then(|| lines.join("\nerror: "))
+}
+
+fn with_help(problem: &Problem) -> String {
+    match &problem.help {
+        Some(help) if problem.kind != ProblemKind::Secret => format!("{}; {help}", problem.message),
+        _ => problem.message.clone(),
+    }
+}
+
+/// The option that sets a key.
+fn option_of(key: &str) -> String {
+    match key {
+        "bootstrap.method" => "--bootstrap".to_owned(),
+        key if key.starts_with("vm.tags") => "--tag".to_owned(),
+        key => format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-")),
+    }
+}
+
+fn is_missing_something(faulty: &Faulty) -> bool {
+    faulty.problems.0.iter().any(|problem| problem.kind == ProblemKind::Missing)
+}
+
+/// The options that a new fleet cannot do without, and what is given with them.
+fn missing(target: &Target, faulty: &Faulty) -> String {
+    let mut text = format!("pool {} has no file yet, and to make one these are needed too:", target.pool);
+    for problem in faulty.problems.0.iter().filter(|problem| problem.kind == ProblemKind::Missing) {
+        let (value, example) = match problem.key.as_str() {
+            "repo" => ("OWNER/REPO", "or --org NAME, or --enterprise NAME"),
+            "vm.subscription_id" => ("ID", "which az account show --query id --output tsv prints"),
+            "vm.resource_group" => ("NAME", "where the VMs are made, such as ci-runners"),
+            "vm.location" => ("REGION", "such as westeurope"),
+            "vm.subnet_id" => ("ID", "such as /subscriptions/…/virtualNetworks/ci/subnets/runners"),
+            _ => ("VALUE", ""),
+        };
+        let option = format!("{} {value}", option_of(&problem.key));
+        text += format!("\n  {option:<24}{example}").trim_end();
+    }
+    text + "\n\nFor every option and an example, try 'azlin github-runner enable --help'."
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Azlin;
+
+    /// Every key of the documented example has its option, and every option its key.
+    #[test]
+    fn each_key_has_its_option() {
+        let example = include_str!("../../../../config/fleets/ci-workers.toml");
+        let mut keys: Vec<String> = Vec::new();
+        let mut table = String::new();
+        for line in example.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                table = format!("{}.", name.trim_end_matches(']'));
+            }
+            if let Some((key, _)) = line.trim_start_matches(['#', ' ']).split_once(" = ")
+                && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            {
+                keys.push(format!("{table}{key}"));
+            }
+        }
+        // These are what the commands themselves set.
+        let own = ["enabled", "scaling.manual_count", KILL_RUNNING_JOBS];
+        let mut expected: Vec<String> =
+            keys.iter().filter(|key| !own.contains(&key.as_str())).map(|key| option_of(key)).collect();
+        let others = ["--pool", "--config-dir", "--dry-run", "--verbose", "--quiet", "--help", "--version"];
+        let mut command = Azlin::command();
+        command.build();
+        let enable = command.find_subcommand("github-runner").and_then(|area| area.find_subcommand("enable"));
+        let enable = enable.expect("there is such a command");
+        let mut found: Vec<String> = enable
+            .get_arguments()
+            .filter_map(|argument| argument.get_long().map(|long| format!("--{long}")))
+            .filter(|long| !others.contains(&long.as_str()))
+            .collect();
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,203 @@
+//! Changing a fleet's file on disk: one writer at a time, and never half a file.
+//!
+//! - Writers lock `fleets/`; the file is read under that lock, so that none undoes what another did.
+//!   The daemon's lock is on the directory above: it never waits for a writer, nor a writer for it.
+//! - The new text goes to a hidden file beside the old one, which readers pass over, and takes its
+//!   place in one step once it is on the disk. A power cut leaves the old file or the new one.
+//! - Only a text that makes a good fleet is written.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use azlin_fleet::config::edit::{Change, edit, new_file};
+use azlin_fleet::config::{Faulty, Fleet, name_clash};
+use azlin_fleet::names::PoolName;
+
+use crate::config_dir;
+use replace::replace;
+
+mod replace;
+
+/// How long a writer waits for another.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What becomes of a fleet whose file is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfAbsent {
+    /// It gets one, made from the documented example.
+    Make,
+    /// It is an error.
+    Refuse,
+}
+
+/// Whether a change is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Write,
+    /// It is only worked out.
+    DryRun,
+}
+
+/// A fleet's file before and after.
+#[derive(Debug)]
+pub struct Edited {
+    /// The file.
+    pub path: PathBuf,
+    /// What was in it; `None` where it was not there.
+    pub before: Option<String>,
+    /// What is in it.
+    pub after: String,
+    /// The fleet that it makes.
+    pub fleet: Fleet,
+}
+
+/// Why a fleet's file was not changed. Then it is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// There is no such fleet.
+    #[error("there is no pool {pool}")]
+    NoSuchPool {
+        /// The one that was asked for.
+        pool: PoolName,
+        /// Those that there are.
+        pools: Vec<PoolName>,
+    },
+    /// What the file would become is wrong.
+    #[error("{faulty}")]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Whether it was there.
+        is_new: bool,
+        /// The text that it would have, and what is wrong with it.
+        faulty: Faulty,
+    },
+    /// Another pool is named too much alike.
+    #[error("{0}; choose another name")]
+    Clash(String),
+    /// Another writer does not end.
+    #[error("{} has been locked for {} s: another azlin github-runner enable, disable or scale is at work on it, or was stopped in the middle; end it, or wait, and try again", path.display(), PATIENCE.as_secs())]
+    Locked {
+        /// `fleets/`.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("{} cannot be {what}: {error}{}", path.display(), cure(error))]
+    Io {
+        /// "read", "written" and so on.
+        what: &'static str,
+        /// What it was about.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; run it as the user that owns the configuration, as with sudo",
+        io::ErrorKind::NotFound => {
+            "; give the configuration directory with --config-dir or AZLIN_CONFIG_DIR, or make it"
+        }
+        _ => "",
+    }
+}
+
+/// Changes the keys of a fleet's file in a configuration directory.
+///
+/// # Errors
+/// Why nothing was changed.
+pub fn update(
+    directory: &Path,
+    pool: &PoolName,
+    changes: &[Change],
+    if_absent: IfAbsent,
+    mode: Mode,
+) -> Result<Edited, EditError> {
+    let fleets = directory.join("fleets");
+    let failed = |what, path: &Path| {
+        let path = path.to_owned();
+        move |error| EditError::Io { what, path, error }
+    };
+    std::fs::read_dir(directory).map_err(failed("read", directory))?;
+    let pools = config_dir::pools(directory).map_err(failed("read", &fleets))?;
+    if if_absent == IfAbsent::Refuse && !pools.contains(pool) {
+        return Err(EditError::NoSuchPool { pool: pool.clone(), pools });
+    }
+    let _alone = match mode {
+        Mode::DryRun => None,
+        Mode::Write => {
+            make(&fleets).map_err(failed("made", &fleets))?;
+            Some(lock(&fleets, PATIENCE)?)
+        }
+    };
+    let edited = worked_out(&fleets, pool, changes, if_absent)?;
+    if mode == Mode::Write && edited.before.as_ref() != Some(&edited.after) {
+        replace(&edited.path, &edited.after).map_err(failed("written", &edited.path))?;
+    }
+    Ok(edited)
+}
+
+fn make(fleets: &Path) -> io::Result<()> {
+    match std::fs::create_dir(fleets) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The lock that one writer holds at a time. It ends with the process, however that ends.
+fn lock(fleets: &Path, patience: Duration) -> Result<File, EditError> {
+    let failed = |error| EditError::Io { what: "opened", path: fleets.to_owned(), error };
+    let file = File::open(fleets).map_err(failed)?;
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // Some network file systems know no locks; nobody is kept from the work there.
+            Err(TryLockError::Error(_)) => return Ok(file),
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => return Err(EditError::Locked { path: fleets.to_owned() }),
+        }
+    }
+}
+
+fn worked_out(
+    fleets: &Path,
+    pool: &PoolName,
+    changes: &[Change],
+    if_absent: IfAbsent,
+) -> Result<Edited, EditError> {
+    let path = fleets.join(format!("{pool}.toml"));
+    let read = |error| EditError::Io { what: "read", path: path.clone(), error };
+    let before = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(read(error)),
+    };
+    let file = path.display().to_string();
+    let made = match &before {
+        Some(text) => edit(&file, pool, text, changes),
+        None => {
+            let pools = config_dir::pools(fleets.parent().unwrap_or(fleets)).map_err(read)?;
+            if if_absent == IfAbsent::Refuse {
+                return Err(EditError::NoSuchPool { pool: pool.clone(), pools });
+            }
+            if let Some(other) = name_clash(pool, &pools) {
+                return Err(EditError::Clash(config_dir::clash(pool, other)));
+            }
+            new_file(&file, pool, changes)
+        }
+    };
+    match made {
+        Ok((after, fleet)) => Ok(Edited { path, before, after, fleet }),
+        Err(faulty) => Err(EditError::Refused { path, is_new: before.is_none(), faulty }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

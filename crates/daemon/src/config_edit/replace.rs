@@ -1,0 +1,55 @@
+//! A file's text, replaced in one step.
+
+use std::fs::{File, Metadata, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+/// Gives a file another text. Its mode stays, and its owner where that may be; a link stays one, and
+/// what it leads to is replaced. Call it under a lock: what an earlier call left when it was cut off is
+/// cleared away.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let is_there = path.symlink_metadata().is_ok();
+    let nowhere = |_| io::Error::other("it is a link to a file that cannot be found");
+    let path = if is_there { path.canonicalize().map_err(nowhere)? } else { path.to_owned() };
+    let directory = path.parent().map(Path::to_owned).unwrap_or_default();
+    for left in left_over(&path)? {
+        std::fs::remove_file(left)?;
+    }
+    let (prefix, suffix) = around(&path);
+    let mut temporary = tempfile::Builder::new().prefix(&prefix).suffix(suffix).tempfile_in(&directory)?;
+    temporary.write_all(text.as_bytes())?;
+    let old = if is_there { Some(path.metadata()?) } else { None };
+    take_after(temporary.as_file(), old.as_ref())?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(&path).map_err(|error| error.error)?;
+    File::open(&directory)?.sync_all()
+}
+
+/// What the name of a hidden file begins and ends with: `.ci.toml.`, `.tmp`.
+fn around(path: &Path) -> (String, &'static str) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    (format!(".{name}."), ".tmp")
+}
+
+fn left_over(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let (prefix, suffix) = around(path);
+    let is_left = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&prefix) && name.ends_with(suffix)
+    };
+    let entries = std::fs::read_dir(path.parent().unwrap_or(Path::new(".")))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    Ok(paths.into_iter().filter(is_left).collect())
+}
+
+/// The mode and owner of the file that is replaced; of a new one, what everybody may read.
+fn take_after(file: &File, old: Option<&Metadata>) -> io::Result<()> {
+    let Some(old) = old else { return file.set_permissions(Permissions::from_mode(0o644)) };
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
+        // Only root may give a file away; to others theirs is as good as the old one.
+        let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+    }
+    file.set_permissions(old.permissions())
+}

@@ -1,0 +1,162 @@
+//! Editing a fleet's file as its owner would: the keys that are named change, and every other byte
+//! stays.
+//!
+//! A key that is there gets its value replaced; one whose line is commented out becomes live where it
+//! stands; any other is added at the end of its table. A key that is taken out becomes a comment, as does
+//! a list with remarks among its items when another takes its place, so that nothing which somebody
+//! wrote is lost.
+//!
+//! The text is spliced, never printed anew from a tree: a printer that does not know a formatting
+//! changes it.
+
+mod inline;
+mod layout;
+mod literal;
+mod new_file;
+
+pub use literal::Literal;
+pub use new_file::new_file;
+
+use toml_edit::{InlineTable, Item, Key, Value};
+
+use self::layout::Layout;
+use super::{Faulty, Fleet};
+use crate::names::PoolName;
+
+/// The tables of a fleet's file, in the order in which the example has them.
+const TABLES: [&str; 4] = ["scaling", "lifecycle", "bootstrap", "vm"];
+
+/// What becomes of one key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The tables and the key: `scaling`, `max_runners`.
+    pub path: Vec<String>,
+    /// What it becomes; `None` takes it out.
+    pub to: Option<Literal>,
+}
+
+impl Change {
+    /// Gives a key a value. The key with its tables, none of which has a dot in its name:
+    /// `scaling.max_runners`.
+    pub fn set(key: &str, to: Literal) -> Change {
+        Change { path: key.split('.').map(str::to_owned).collect(), to: Some(to) }
+    }
+
+    /// Takes a key out.
+    pub fn remove(key: &str) -> Change {
+        Change { path: key.split('.').map(str::to_owned).collect(), to: None }
+    }
+}
+
+/// The text with the changes made, and the fleet that it then is. `file` is what errors call it.
+///
+/// # Errors
+/// What is wrong with the text as it would become; with the text as it is, where it is not TOML.
+pub fn edit(file: &str, pool: &PoolName, text: &str, changes: &[Change]) -> Result<(String, Fleet), Faulty> {
+    let mut text = text.to_owned();
+    for Change { path, to } in changes {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        // What is not TOML, or has something else where the key belongs, stays, and is told of below.
+        let changed = match to {
+            Some(literal) => set(&text, &path, &literal.value()),
+            None => remove(&text, &path),
+        };
+        text = changed.unwrap_or(text);
+    }
+    match Fleet::parse(file, pool.clone(), &text) {
+        Ok(fleet) => Ok((text, fleet)),
+        Err(problems) => Err(Faulty { text, problems }),
+    }
+}
+
+/// Where a key is.
+enum Place<'d> {
+    Value(&'d Value),
+    /// Not there; the innermost table above it that is there, and how many keys of the path lead to it.
+    Absent(&'d Item, usize),
+    /// Something else is in the way.
+    Blocked,
+}
+
+fn find<'d>(root: &'d Item, path: &[&str]) -> Place<'d> {
+    let mut table = root;
+    for (depth, key) in path.iter().enumerate() {
+        let Some(inside) = table.as_table_like() else { return Place::Blocked };
+        match inside.get(key) {
+            None | Some(Item::None) => return Place::Absent(table, depth),
+            Some(Item::Value(value)) if depth + 1 == path.len() => return Place::Value(value),
+            Some(item) => table = item,
+        }
+    }
+    Place::Blocked
+}
+
+fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
+    let layout = Layout::of(text)?;
+    let (key, parent) = path.split_last()?;
+    match find(layout.root(), path) {
+        Place::Blocked => None,
+        Place::Value(found) if literal::is_same(found, value) => None,
+        Place::Value(found) => {
+            let span = found.span()?;
+            let has_remarks = found.is_array() && text[span.clone()].contains('#');
+            match layout.entry(path).filter(|_| has_remarks) {
+                Some(entry) => Some(layout.supersede(entry, value)),
+                None => Some(spliced(text, span, &value.to_string())),
+            }
+        }
+        Place::Absent(Item::Value(Value::InlineTable(table)), depth) => {
+            let value = within(&path[depth + 1..], value);
+            inline::insert(text, table, path[depth], &value)
+        }
+        Place::Absent(table, depth) => {
+            let revived = layout.commented(path).find_map(|line| {
+                let text = spliced(text, line.range.clone(), &line.revived(value)?);
+                Layout::of(&text).is_some().then_some(text)
+            });
+            let is_dotted = table.as_table().is_some_and(toml_edit::Table::is_dotted);
+            revived.or_else(|| {
+                if let Some(section) = layout.section(parent) {
+                    Some(layout.insert(section, &line(&[key], value)))
+                } else if depth == parent.len() && is_dotted {
+                    let section = layout.section_of_dotted(parent)?;
+                    Some(layout.insert(section, &line(&path[section.path.len()..], value)))
+                } else if parent.len() > 1 {
+                    set(text, parent, &within(&[key], value))
+                } else {
+                    Some(layout.insert_table(parent, &line(&[key], value)))
+                }
+            })
+        }
+    }
+}
+
+/// The value inside so many inline tables.
+fn within(path: &[&str], value: &Value) -> Value {
+    path.iter()
+        .rev()
+        .fold(value.clone(), |value, key| Value::InlineTable(InlineTable::from_iter([(*key, value)])))
+}
+
+fn line(path: &[&str], value: &Value) -> String {
+    let keys: Vec<String> = path.iter().map(|key| Key::new(*key).to_string()).collect();
+    format!("{} = {value}", keys.join("."))
+}
+
+fn remove(text: &str, path: &[&str]) -> Option<String> {
+    let layout = Layout::of(text)?;
+    let Place::Value(_) = find(layout.root(), path) else { return None };
+    match layout.entry(path) {
+        Some(entry) => Some(layout.comment_out(entry)),
+        None => inline::remove(text, layout.root(), path),
+    }
+}
+
+fn spliced(text: &str, range: core::ops::Range<usize>, with: &str) -> String {
+    format!("{}{with}{}", &text[..range.start], &text[range.end..])
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! `enable`, `disable` and `scale`: what they do to a fleet's file, what they say, and that many at once
+//! lose nothing.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use azlin_fleet::config::Fleet;
+use azlin_tests::binary::azlin;
+use tempfile::TempDir;
+
+const NEW: &[&str] = &[
+    "enable",
+    "--pool=ci",
+    "--repo=o/r",
+    "--labels=linux,docker",
+    "--subscription-id=00000000-0000-0000-0000-000000000000",
+    "--resource-group=rg",
+    "--location=westeurope",
+    "--subnet-id=/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s",
+];
+
+fn command(config: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(azlin());
+    command.arg("github-runner").args(arguments).env_clear().env("AZLIN_CONFIG_DIR", config);
+    command
+}
+
+fn file(config: &Path) -> String {
+    std::fs::read_to_string(config.join("fleets/ci.toml")).unwrap()
+}
+
+fn fleet(config: &Path) -> Fleet {
+    Fleet::parse("ci.toml", "ci".parse().unwrap(), &file(config)).unwrap()
+}
+
+/// A configuration directory with the fleet ci.
+fn with_fleet() -> TempDir {
+    let config = tempfile::tempdir().unwrap();
+    assert!(command(config.path(), NEW).output().unwrap().status.success());
+    config
+}
+
+fn told(config: &Path, output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    let text = String::from_utf8(text).unwrap().replace(config.to_str().unwrap(), "CONFIG");
+    format!("exit {}\n{text}", output.status.code().unwrap())
+}
+
+#[test]
+fn each_command_tells_what_it_changed() {
+    let config = tempfile::tempdir().unwrap();
+    let config = config.path();
+    let mut tellings = Vec::new();
+    let mut tell = |arguments: &[&str], columns: Option<&str>| {
+        let mut command = command(config, arguments);
+        command.envs(columns.map(|columns| ("COLUMNS", columns)));
+        let shown =
+            if arguments == NEW { "enable (all that is needed)".to_owned() } else { arguments.join(" ") };
+        let columns = columns.map_or(String::new(), |columns| format!(" in {columns} columns"));
+        tellings.push(format!("== {shown}{columns}\n{}", told(config, &command.output().unwrap())));
+    };
+    tell(&["disable", "--pool=ci"], None);
+    tell(&["enable", "--pool=ci", "--repo=o/r"], None);
+    tell(&[NEW, &["--dry-run"]].concat(), Some("60"));
+    tell(NEW, None);
+    tell(&["enable", "--pool=ci"], None);
+    tell(&["enable", "--pool=ci", "--max-runners=20", "--org=acme", "--tag=team=ci", "--dry-run"], None);
+    tell(&["enable", "--pool=ci", "--max-runners=20", "--org=acme", "--tag=team=ci"], Some("40"));
+    tell(&["scale", "--pool=ci", "--count=5"], None);
+    tell(&["scale", "--pool=ci", "--count=5"], None);
+    tell(&["scale", "--pool=ci", "--count=21"], None);
+    tell(&["enable", "--pool=ci", "--max-runners=4"], None);
+    tell(&["scale", "--pool=ci", "--auto"], None);
+    tell(&["scale", "--pool=ci"], None);
+    tell(&["scale", "--pool=cli", "--auto"], None);
+    tell(&["disable", "--pool=ci", "--dry-run"], None);
+    tell(&["disable", "--pool=ci"], None);
+    tell(&["enable", "--pool=CI"], None);
+    tell(
+        &["enable", "--pool=ci", "--cooldown=5 parsecs", "--max-runners=two", "--labels=a b", "--zones=4"],
+        None,
+    );
+    tell(&["enable", "--pool=ci", "--image=ghp_0123456789abcdefghijABCDEFGHIJ012345"], None);
+    tell(&["enable", "--pool=ci", "--repo=o/r", "--org=o"], None);
+    tell(&["enable", "--pool=ci", "--max-job-count=3", "--min-runners=30"], Some("60"));
+    tell(&["enable", "--pool=ci", "--config-dir=CONFIG/missing"], None);
+    insta::assert_snapshot!(tellings.join("\n"));
+}
+
+#[test]
+fn a_new_file_is_the_documented_example_with_what_was_given() {
+    let config = with_fleet();
+    insta::assert_snapshot!(file(config.path()));
+}
+
+#[test]
+fn what_runs_is_said_and_a_look_keeps_no_daemon_from_starting() {
+    let config = with_fleet();
+    let output = || {
+        let output = command(config.path(), &["enable", "--pool=ci"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(output().contains("No daemon is running on"), "{}", output());
+    let daemon = std::fs::File::open(config.path()).unwrap();
+    daemon.lock().unwrap();
+    assert!(output().contains("A daemon is running on"), "{}", output());
+    daemon.unlock().unwrap();
+    // As somebody who looks does; a daemon that starts meanwhile waits for a moment, then goes on.
+    daemon.lock_shared().unwrap();
+    let started = command(config.path(), &["run", "--once"]).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while !has_open(started.id(), config.path()) {
+        assert!(start.elapsed() < Duration::from_secs(20), "it never gets to the lock");
+        std::thread::yield_now();
+    }
+    drop(daemon);
+    let said = String::from_utf8(started.wait_with_output().unwrap().stderr).unwrap();
+    assert!(said.contains("GITHUB_TOKEN is not set"), "it got past the lock: {said}");
+}
+
+/// Whether a process has a directory open, as it does once it tries to lock it.
+fn has_open(process: u32, directory: &Path) -> bool {
+    let Ok(open) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|path| path == directory))
+}
+
+/// Ten processes at once, each with a key of its own; a reader that looks all the while.
+#[test]
+fn many_writers_lose_nothing_and_no_reader_sees_half_a_file() {
+    const ROUNDS: usize = 8;
+    let config = with_fleet();
+    let config = config.path();
+    let is_over = AtomicBool::new(false);
+    let reads = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                fleet(config);
+                reads += 1;
+            }
+            reads
+        });
+        let writers: Vec<_> = (0..10)
+            .map(|writer| {
+                scope.spawn(move || {
+                    for round in 1..=ROUNDS {
+                        let arguments = match writer {
+                            0 => vec!["scale".to_owned(), format!("--count={round}")],
+                            1 => vec!["enable".to_owned(), format!("--priority={round}")],
+                            2 => vec!["enable".to_owned(), format!("--cooldown={round}s")],
+                            n => vec!["enable".to_owned(), format!("--tag=writer{n}={round}")],
+                        };
+                        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                        let output = command(config, &arguments).arg("--pool=ci").output().unwrap();
+                        assert!(output.status.success(), "{}", told(config, &output));
+                    }
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        is_over.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    assert!(reads > 0);
+    let fleet = fleet(config);
+    assert_eq!(fleet.scaling.manual_count, Some(8));
+    assert_eq!((fleet.priority, fleet.scaling.cooldown.as_secs()), (8, 8));
+    assert_eq!(fleet.vm.tags.len(), 7);
+    assert!(fleet.vm.tags.values().all(|round| round == "8"), "{:?}", fleet.vm.tags);
+    assert_eq!(std::fs::read_dir(config.join("fleets")).unwrap().count(), 1, "nothing is left beside it");
+}
+
+/// Writers that are killed at any moment: the file is always whole, and the next one goes on.
+#[test]
+fn a_writer_that_is_killed_leaves_a_whole_file_and_no_lock() {
+    let config = with_fleet();
+    let config = config.path();
+    for round in 0..40_u64 {
+        let count = format!("--count={}", round % 10);
+        let mut writer =
+            command(config, &["scale", "--pool=ci", &count]).stdout(Stdio::null()).spawn().unwrap();
+        // Not a wait for anything: the moment of the kill is what differs.
+        std::thread::sleep(Duration::from_micros(round * 100));
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        fleet(config);
+    }
+    assert!(command(config, &["scale", "--pool=ci", "--count=7"]).output().unwrap().status.success());
+    assert_eq!(fleet(config).scaling.manual_count, Some(7));
+    assert_eq!(std::fs::read_dir(config.join("fleets")).unwrap().count(), 1, "nothing is left beside it");
+}
