@@ -33,7 +33,8 @@ fn reference() -> String {
     let mut text = String::from("\n");
     for (path, command) in &commands {
         if let Some(about) = command.get_about() {
-            text += &format!("- [`{path}`](#{}): {}\n", path.replace(' ', "-"), line(&about.to_string()));
+            text +=
+                &format!("- [`{path}`](#{}): {}\n", path.replace(' ', "-"), prose(&line(&about.to_string())));
         }
     }
     text += "\n## Options of every command\n\n";
@@ -51,7 +52,7 @@ fn entry(path: &str, command: &Command) -> String {
     let about = about.map(ToString::to_string).unwrap_or_default();
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    let mut text = format!("\n## {path}\n\n{}\n\n```text\n{usage}\n```\n", about.trim());
+    let mut text = format!("\n## {path}\n\n{}\n\n```text\n{usage}\n```\n", prose(about.trim()));
     let mut headings: Vec<Option<&str>> = vec![None];
     let own: Vec<&Arg> = command.get_arguments().filter(|argument| !is_everywhere(argument)).collect();
     for heading in own.iter().map(|argument| argument.get_help_heading()) {
@@ -70,7 +71,7 @@ fn entry(path: &str, command: &Command) -> String {
     for cli_text::Section { title, text: section, is_literal } in cli_text::sections(command) {
         text += &match is_literal {
             true => format!("\n{title}:\n\n```text\n{section}\n```\n"),
-            false => format!("\n{title}: {section}.\n"),
+            false => format!("\n{title}: {}.\n", prose(&section)),
         };
     }
     text
@@ -97,8 +98,12 @@ fn table(arguments: &[&Arg]) -> String {
             None => String::new(),
         };
         let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        text +=
-            &format!("| {} | {default} | {} | {} |\n", code(names(argument)), code(variable), cell(&help));
+        text += &format!(
+            "| {} | {default} | {} | {} |\n",
+            code(names(argument)),
+            code(variable),
+            prose(&cell(&help))
+        );
     }
     text.replace("|  |", "| |").replace("|  |", "| |")
 }
@@ -163,4 +168,11 @@ fn line(text: &str) -> String {
 
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
+}
+
+/// Outside of code what looks like a tag would vanish.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let escaped = parts.map(|(n, part)| if n % 2 == 0 { part.replace('<', "&lt;") } else { part.to_owned() });
+    escaped.collect::<Vec<_>>().join("`")
 }
