@@ -169,6 +169,9 @@ pub struct Target {
     /// The directory with azlin.toml and fleets/.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
     pub config_dir: PathBuf,
+    /// Where the daemon leaves its status, as it was given to the daemon.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "RUNTIME_DIRECTORY")]
+    pub runtime_dir: Option<PathBuf>,
     /// Show what would change, and change nothing.
     #[arg(long)]
     pub dry_run: bool,

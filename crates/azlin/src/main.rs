@@ -15,6 +15,7 @@ mod words;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
@@ -49,6 +50,7 @@ impl From<Ended> for ExitCode {
 
 fn main() -> ExitCode {
     let Azlin { loudness, area } = Azlin::parse();
+    IS_QUIET.store(loudness.quiet, Ordering::Relaxed);
     let ended = match area {
         Area::GithubRunner(command) => {
             logging::start(loudness, usual_level(&command));
@@ -114,6 +116,16 @@ fn say_problem(problem: &FileProblem) {
         Trouble::Text(faulty) => {
             let _ = write!(io::stderr(), "{}", caret::drawn(faulty, Terminal::stderr()));
         }
+    }
+}
+
+/// Whether only errors are to be said.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// A remark for whoever typed the command.
+fn say_note(message: &str) {
+    if !IS_QUIET.load(Ordering::Relaxed) {
+        let _ = writeln!(io::stderr(), "{message}");
     }
 }
 

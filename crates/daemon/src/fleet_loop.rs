@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::memory::Memory;
-use azlin_fleet::plan::{Action, Outcome, Plan, plan};
+use azlin_fleet::plan::{Action, Outcome, Plan, plan, runners};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Operation, Snapshot};
-use azlin_fleet::status::{FleetStatus, LastingError, Tick};
+use azlin_fleet::status::{FleetStatus, Tick};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -67,7 +67,9 @@ pub struct FleetLoop {
     in_flight: BTreeMap<RunnerName, InFlight>,
     operations: JoinSet<(RunnerName, Outcome)>,
     tick: u64,
-    errors: Vec<LastingError>,
+    /// What was seen last, and what was said of it.
+    seen: Option<Snapshot>,
+    status: Option<FleetStatus>,
     trouble: Option<String>,
     /// What last went wrong with a runner, so that it is told once.
     complaints: BTreeMap<RunnerName, String>,
@@ -92,7 +94,8 @@ impl FleetLoop {
             in_flight: BTreeMap::new(),
             operations: JoinSet::new(),
             tick: 0,
-            errors: Vec::new(),
+            seen: None,
+            status: None,
             trouble: None,
             complaints: BTreeMap::new(),
             failed: Vec::new(),
@@ -194,19 +197,30 @@ impl FleetLoop {
             plan.actions.into_iter().map(|action| self.name(action)).collect();
         // On disk before anything is sent: what is asked for is known to whoever starts after a crash.
         self.save();
+        let begins = !named.is_empty();
         for (name, action) in named {
             self.begin(name, action);
+        }
+        self.seen = Some(seen);
+        if begins {
+            self.post_runners();
+        }
+    }
+
+    /// Who is there, now that something began or ended.
+    fn post_runners(&mut self) {
+        let (Some(seen), Some(status)) = (&mut self.seen, &mut self.status) else { return };
+        seen.in_flight = under_way(&self.in_flight);
+        let there = runners(&self.fleet, seen, &self.memory, self.shared.outside.now());
+        status.update(&there, seen, &self.memory);
+        if self.is_configured {
+            self.shared.board.post(status.clone());
         }
     }
 
     fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
         let now = self.shared.outside.now();
-        let in_flight = self
-            .in_flight
-            .iter()
-            .map(|(name, under_way)| (name.clone(), under_way.operation.clone()))
-            .collect();
-        let seen = Snapshot { in_flight, ..seen };
+        let seen = Snapshot { in_flight: under_way(&self.in_flight), ..seen };
         self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
         let plan = plan(&self.fleet, &seen, &self.memory, now);
         if plan.scales {
@@ -221,9 +235,10 @@ impl FleetLoop {
         report::trouble_changed(&self.fleet, self.trouble.as_deref(), trouble.as_deref(), self.tick);
         report::decided(&self.fleet, plan, self.tick);
         let tick = Tick { number: self.tick, at: self.shared.outside.now(), next: Some(self.next_poll()) };
-        let status = FleetStatus::of(&self.fleet, plan, seen, &self.memory, tick, &self.errors);
-        self.errors.clone_from(&status.errors);
-        self.shared.board.post(status);
+        let errors = self.status.as_ref().map_or(&[][..], |status| &status.errors);
+        let status = FleetStatus::of(&self.fleet, plan, seen, &self.memory, tick, errors);
+        self.shared.board.post(status.clone());
+        self.status = Some(status);
         self.trouble = trouble;
     }
 
@@ -329,6 +344,7 @@ impl FleetLoop {
             self.failed.push(why.clone());
             self.complaints.insert(name, why);
         }
+        self.post_runners();
     }
 
     /// Waits for what is under way.
@@ -344,6 +360,10 @@ impl FleetLoop {
             self.saved = self.memory.clone();
         }
     }
+}
+
+fn under_way(in_flight: &BTreeMap<RunnerName, InFlight>) -> BTreeMap<RunnerName, Operation> {
+    in_flight.iter().map(|(name, under_way)| (name.clone(), under_way.operation.clone())).collect()
 }
 
 /// How many provisioning operations one of so many fleets may hold: where there are several, a

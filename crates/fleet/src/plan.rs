@@ -82,6 +82,14 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
     Plan { decision, demand, actions, runners: found, scales, left_alone }
 }
 
+/// Who is there, by what was seen last and by what is under way since; nobody where it could not be
+/// read.
+pub fn runners(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> Vec<EphemeralRunner> {
+    let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return Vec::new() };
+    let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
+    roster(fleet, &world, memory, now)
+}
+
 /// The plan when a list could not be read: nothing, since half a view kills jobs.
 fn hold(demand: Demand, why: &str) -> Plan {
     let decision = ScalingDecision {

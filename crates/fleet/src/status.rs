@@ -196,6 +196,11 @@ impl FleetStatus {
         }
     }
 
+    /// The same, with who is there since something began or ended.
+    pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, memory: &Memory) {
+        self.runners = runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect();
+    }
+
     /// How many runners are in a phase.
     pub fn count(&self, phase: &str) -> usize {
         self.runners.iter().filter(|runner| runner.phase == phase).count()

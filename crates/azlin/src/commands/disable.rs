@@ -3,10 +3,12 @@
 use anyhow::Result;
 use azlin_daemon::config_edit::IfAbsent;
 use azlin_fleet::config::edit::{Change, Literal};
+use azlin_fleet::status::FleetStatus;
 
 use crate::Ended;
 use crate::cli::Target;
 use crate::commands::fleet_file;
+use crate::commands::wait::{Progress, wait};
 
 /// The key that lets a drained fleet's busy runners be removed in the middle of their jobs.
 pub const KILL_RUNNING_JOBS: &str = "kill_running_jobs";
@@ -20,6 +22,9 @@ pub struct Args {
     /// Remove busy runners too: the jobs that they run are killed.
     #[arg(long)]
     pub force: bool,
+    /// Wait until the last runner is gone.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub wait: bool,
 }
 
 pub async fn run(args: Args) -> Result<Ended> {
@@ -28,7 +33,20 @@ pub async fn run(args: Args) -> Result<Ended> {
         changes.push(Change::set(KILL_RUNNING_JOBS, Literal::Flag(true)));
     }
     match fleet_file::change(&args.target, &changes, IfAbsent::Refuse) {
-        Ok(edited) => fleet_file::say(&args.target, &edited),
+        Ok(edited) => {
+            let written = fleet_file::say(&args.target, &edited).await?;
+            if args.wait { wait(&args.target, written, drained).await } else { Ok(Ended::Done) }
+        }
         Err(error) => fleet_file::say_error(&error),
     }
+}
+
+/// How far a fleet is drained.
+fn drained(fleet: &FleetStatus) -> Progress {
+    let (busy, left) = (fleet.count("active"), fleet.runners.len());
+    let told = match left {
+        0 => "no runner is left".to_owned(),
+        left => format!("{left} runners are left, {busy} of them run a job"),
+    };
+    Progress { left, told, is_over: !fleet.enabled && left == 0 }
 }

@@ -35,7 +35,7 @@ pub async fn run(args: Args) -> Result<Ended> {
     changes.extend(options.scopes_to_leave().map(Change::remove));
     changes.extend(given);
     match fleet_file::change(&target, &changes, IfAbsent::Make) {
-        Ok(edited) => fleet_file::say(&target, &edited),
+        Ok(edited) => fleet_file::say(&target, &edited).await.map(|_| Ended::Done),
         Err(EditError::Refused { is_new: true, faulty, .. }) if is_missing_something(&faulty) => {
             say_error(&missing(&target, &faulty));
             Ok(Ended::Usage)
@@ -125,7 +125,16 @@ mod tests {
         let own = ["enabled", "scaling.manual_count", KILL_RUNNING_JOBS];
         let mut expected: Vec<String> =
             keys.iter().filter(|key| !own.contains(&key.as_str())).map(|key| option_of(key)).collect();
-        let others = ["--pool", "--config-dir", "--dry-run", "--verbose", "--quiet", "--help", "--version"];
+        let others = [
+            "--pool",
+            "--config-dir",
+            "--runtime-dir",
+            "--dry-run",
+            "--verbose",
+            "--quiet",
+            "--help",
+            "--version",
+        ];
         let mut command = Azlin::command();
         command.build();
         let enable = command.find_subcommand("github-runner").and_then(|area| area.find_subcommand("enable"));

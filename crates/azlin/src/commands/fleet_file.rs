@@ -6,6 +6,7 @@ use azlin_daemon::config_edit::{EditError, Edited, IfAbsent, Mode, update};
 use azlin_fleet::config::edit::Change;
 use azlin_fleet::config::may_be_shown;
 use azlin_fleet::names::PoolName;
+use jiff::Timestamp;
 use similar::{ChangeTag, TextDiff};
 
 use crate::cli::Target;
@@ -19,12 +20,15 @@ pub fn change(target: &Target, changes: &[Change], if_absent: IfAbsent) -> Resul
     update(&target.config_dir, &target.pool, changes, if_absent, mode)
 }
 
-/// Prints what changed, and who acts on it.
-pub fn say(target: &Target, edited: &Edited) -> Result<Ended> {
-    let mut text = told(edited, target.dry_run, Terminal::stdout());
-    text += &format!("{}\n", who_acts::told(&target.config_dir));
+/// Prints what changed, and who acts on it; when it was written.
+pub async fn say(target: &Target, edited: &Edited) -> Result<Timestamp> {
+    let written = Timestamp::now();
+    let text = told(edited, target.dry_run, Terminal::stdout());
     print(&text)?;
-    Ok(Ended::Done)
+    let is_changed = !target.dry_run && edited.before.as_ref() != Some(&edited.after);
+    let who = who_acts::told(target, is_changed.then_some(written)).await;
+    print(&format!("{who}\n"))?;
+    Ok(written)
 }
 
 /// Prints why nothing changed.

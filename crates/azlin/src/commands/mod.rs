@@ -10,4 +10,5 @@ pub mod plan;
 pub mod run;
 pub mod scale;
 pub mod status;
+mod wait;
 mod who_acts;

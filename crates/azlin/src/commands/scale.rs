@@ -4,9 +4,11 @@ use anyhow::Result;
 use azlin_daemon::config_edit::{EditError, IfAbsent};
 use azlin_fleet::config::edit::{Change, Literal};
 use azlin_fleet::config::{Faulty, ProblemKind};
+use azlin_fleet::status::FleetStatus;
 
 use crate::cli::Target;
 use crate::commands::fleet_file;
+use crate::commands::wait::{Progress, wait};
 use crate::{Ended, say_error};
 
 const MANUAL_COUNT: &str = "scaling.manual_count";
@@ -20,6 +22,9 @@ pub struct Args {
     /// How many.
     #[command(flatten)]
     pub count: Count,
+    /// Wait until that many runners are online; with --auto until the daemon has decided by the queue.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub wait: bool,
 }
 
 /// How many runners: a number, or as many as the queue needs.
@@ -40,7 +45,11 @@ pub async fn run(args: Args) -> Result<Ended> {
         None => Change::remove(MANUAL_COUNT),
     };
     let error = match fleet_file::change(&args.target, &[change], IfAbsent::Refuse) {
-        Ok(edited) => return fleet_file::say(&args.target, &edited),
+        Ok(edited) => {
+            let written = fleet_file::say(&args.target, &edited).await?;
+            let scaled = |fleet: &FleetStatus| scaled(fleet, args.count.count);
+            return if args.wait { wait(&args.target, written, scaled).await } else { Ok(Ended::Done) };
+        }
         Err(error) => error,
     };
     if let (EditError::Refused { faulty, .. }, Some(count)) = (&error, args.count.count)
@@ -53,6 +62,21 @@ pub async fn run(args: Args) -> Result<Ended> {
         return Ok(Ended::Failed);
     }
     fleet_file::say_error(&error)
+}
+
+/// How far a fleet is from having so many runners.
+fn scaled(fleet: &FleetStatus, count: Option<u32>) -> Progress {
+    let is_taken = fleet.manual_count == count;
+    let online = fleet.count("registered") + fleet.count("active");
+    let Some(count) = count.map(|count| count as usize) else {
+        let told = fleet.decision.reason.clone();
+        return Progress { left: 0, told, is_over: is_taken };
+    };
+    let coming = fleet.count("provisioning");
+    let going = fleet.runners.len() - online - coming;
+    let told = format!("{online} of {count} runners are online, {coming} are coming, {going} are going");
+    let is_over = is_taken && online == count && coming == 0 && going == 0;
+    Progress { left: online.abs_diff(count) + going, told, is_over }
 }
 
 /// What the file says of a count above its maximum, where nothing else is wrong with it.

@@ -161,7 +161,9 @@ mod tests {
     fn the_last_good_file_of_each_fleet_is_in_force() {
         let good = |most| Some(most);
         let mut in_force = InForce::default();
-        let steps: Vec<(&str, Vec<(&str, Option<&str>)>, &str, &str)> = vec![
+        /// A situation, its files, what is told, and the maximum of each fleet in force.
+        type Step<'t> = (&'t str, Vec<(&'t str, Option<&'t str>)>, &'t str, &'t str);
+        let steps: Vec<Step<'_>> = vec![
             (
                 "a cold start with a bad file",
                 vec![("a", good("max_runners = 3")), ("b", None)],

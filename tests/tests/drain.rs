@@ -1,0 +1,107 @@
+//! enable, disable and scale with a daemon that runs: it takes each change at once, and `--wait` waits
+//! until it is done.
+
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use azlin_simcloud::github::JobState;
+use azlin_simcloud::{Workload, World};
+use azlin_tests::binary::{Cloud, VM};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// VMs come and go within a second.
+const QUICK: &str = "[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '200ms'\n";
+
+/// A cloud where these faults happen, and one fleet.
+fn cloud(faults: &str) -> Cloud {
+    let cloud = Cloud::new(&Workload::parse(&format!("repositories = ['o/r']\n{QUICK}{faults}")).unwrap());
+    // Lists are believed after half of boot_timeout.
+    let scaling =
+        "[scaling]\njobs_per_runner = 1\nmax_queue_wait = \"0s\"\n[lifecycle]\nboot_timeout = \"10s\"";
+    cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\nlabels = [\"docker\"]\n{scaling}\n{VM}"));
+    cloud
+}
+
+fn run(cloud: &Cloud, arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = cloud.command(arguments).output().unwrap();
+    (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+}
+
+/// Submits a job of so many seconds, and waits until it runs.
+fn busy(cloud: &Cloud, seconds: u64) {
+    let labels = vec!["self-hosted".to_owned(), "docker".to_owned()];
+    cloud.served.world().submit("o/r", vec![(labels, Duration::from_secs(seconds))], Vec::new());
+    let runs =
+        |world: &mut World| world.state.github.jobs.values().any(|job| job.state == JobState::InProgress);
+    assert!(cloud.wait(SOON, runs), "{}", cloud.logged());
+}
+
+#[test]
+fn scale_waits_for_its_runners_and_disable_until_none_is_left() {
+    let cloud = cloud("");
+    let _daemon = cloud.daemon();
+    let (code, said) = run(&cloud, &["scale", "--pool", "ci", "--count", "2", "--wait"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("has taken it"), "{said}");
+    assert!(said.contains("2 of 2 runners are online"), "{said}");
+    assert_eq!(cloud.served.world().report().vms_left, 2);
+    let (code, said) = run(&cloud, &["disable", "--pool", "ci", "--wait"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("no runner is left"), "{said}");
+    let report = cloud.served.world().report();
+    assert_eq!((report.vms_left, report.runners_left, report.jobs_killed), (0, 0, 0));
+    let (code, said) = run(&cloud, &["disable", "--pool", "ci", "--wait", "--quiet"]);
+    assert_eq!((code, said.contains("no runner is left")), (Some(0), false), "{said}");
+}
+
+#[test]
+fn a_running_job_outlives_disable_but_not_disable_with_force() {
+    let cloud = cloud("");
+    let _daemon = cloud.daemon();
+    busy(&cloud, 600);
+    let (code, said) = run(&cloud, &["disable", "--pool", "ci"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(cloud.wait(SOON, |_| cloud.logged().contains("configuration accepted fleet=ci")));
+    let is_left = |status: &str| status.contains("not enabled") && status.contains("1 active");
+    let start = Instant::now();
+    while !is_left(&run(&cloud, &["status", "--pool", "ci"]).1) {
+        assert!(start.elapsed() < SOON, "{}", cloud.logged());
+    }
+    assert_eq!(cloud.served.world().report().jobs_killed, 0);
+    let (code, said) = run(&cloud, &["disable", "--pool", "ci", "--force"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(cloud.wait(SOON, |world| world.report().vms_left == 0), "{}", cloud.logged());
+    assert!(cloud.logged().contains("kill_running_jobs is set"), "{}", cloud.logged());
+    let (code, said) = run(&cloud, &["enable", "--pool", "ci"]);
+    assert_eq!(code, Some(0), "{said}");
+    let text = std::fs::read_to_string(cloud.config.path().join("fleets/ci.toml")).unwrap();
+    assert!(text.contains("enabled = true") && !text.contains("\nkill_running_jobs"), "{text}");
+}
+
+#[test]
+fn without_a_daemon_there_is_nothing_to_wait_for() {
+    let cloud = cloud("");
+    let (code, said) = run(&cloud, &["scale", "--pool", "ci", "--count", "2", "--wait"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("there is nothing to wait for: the file is changed"), "{said}");
+    let text = std::fs::read_to_string(cloud.config.path().join("fleets/ci.toml")).unwrap();
+    assert!(text.contains("manual_count = 2"), "{text}");
+}
+
+#[test]
+fn a_daemon_that_ends_while_it_is_waited_for_is_told() {
+    let cloud = cloud("[[faults]]\nwhat = 'never_boots'\n");
+    let daemon = cloud.daemon();
+    assert!(cloud.wait(SOON, |_| cloud.runtime_dir().join("status.json").exists()));
+    let mut waiting = cloud.command(&["scale", "--pool", "ci", "--count", "3", "--wait"]);
+    let waiting = waiting.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(cloud.wait(SOON, |world| world.report().vms_created == 3));
+    daemon.kill();
+    let ended = waiting.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("no daemon is running"), "{said}");
+}
