@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::attribute;
-use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
+use azlin_fleet::job::{Job, JobId, JobStatus, Queue, RunId};
 use azlin_fleet::memory::Memory;
 use azlin_fleet::plan::plan;
 use azlin_fleet::runner::{RunnerId, RunnerInfo, RunnerStatus};
@@ -77,6 +77,7 @@ fn world(count: u32) -> World {
         entries.push((0..).zip(&names).map(entry).collect());
         let job = |id| Job {
             id: JobId(id),
+            run_id: RunId(1),
             repo: format!("o/r{number}").parse().unwrap(),
             name: "build".to_owned(),
             status: if id < 5 { JobStatus::InProgress } else { JobStatus::Queued },

@@ -106,6 +106,7 @@ pub fn workload(seed: u64) -> Workload {
             held,
         ],
         faults: (0..chance.random_range(0..8)).map(|_| fault(&mut chance)).collect(),
+        ..Workload::default()
     }
 }
 

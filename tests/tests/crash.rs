@@ -43,7 +43,7 @@ fn burst(seed: u64, faults: Vec<Fault>) -> Workload {
         rate_limit: Some(1_000_000),
         ..Overrides::default()
     };
-    Workload { settings, repositories: Vec::new(), arrivals: vec![burst], faults }
+    Workload { settings, arrivals: vec![burst], faults, ..Workload::default() }
 }
 
 fn fleet() -> String {

@@ -36,6 +36,20 @@ impl Environment {
 
 /// The outside of the daemon: the real services, or whatever answers at the configured addresses.
 pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outside> {
+    let github = github(config, environment)?;
+    let azure = azure(config, environment)?;
+    tracing::debug!(credential = %azure.credential(), "signing in at Azure");
+    Ok(Outside {
+        github: Arc::new(github),
+        azure: Arc::new(azure),
+        ssh: Arc::new(ssh(environment)),
+        clock: Arc::new(Timestamp::now),
+        random: Arc::new(rand::random::<u32>),
+    })
+}
+
+/// GitHub, with the token of the environment.
+pub fn github(config: &DaemonConfig, environment: &Environment) -> Result<GitHubClient> {
     let token = environment.github_token.as_ref().context(
         "GITHUB_TOKEN is not set: export a token that may read the repository's actions and administer its \
          self-hosted runners (fine-grained: actions read, administration write)",
@@ -48,20 +62,21 @@ pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outsi
         request_timeout: config.request_timeout,
         ..Settings::new(config.github_api_url.clone(), token)
     };
-    let github = GitHubClient::new(settings)?;
-    let azure = AzureClient::new(azlin_azure::Settings {
+    Ok(GitHubClient::new(settings)?)
+}
+
+/// Azure, with the credential of the environment.
+pub fn azure(config: &DaemonConfig, environment: &Environment) -> Result<AzureClient> {
+    Ok(AzureClient::new(azlin_azure::Settings {
         request_timeout: config.request_timeout,
         ..azlin_azure::Settings::new(config.resource_manager_url.clone(), environment.azure.clone())
-    })?;
-    tracing::debug!(credential = %azure.credential(), "signing in at Azure");
-    Ok(Outside {
-        github: Arc::new(github),
-        azure: Arc::new(azure),
-        ssh: Arc::new(SshClient::new(azlin_ssh::Settings {
-            credentials: environment.credentials.clone(),
-            ..azlin_ssh::Settings::default()
-        })),
-        clock: Arc::new(Timestamp::now),
-        random: Arc::new(rand::random::<u32>),
+    })?)
+}
+
+/// Machines over SSH, with the keys of the environment.
+pub fn ssh(environment: &Environment) -> SshClient {
+    SshClient::new(azlin_ssh::Settings {
+        credentials: environment.credentials.clone(),
+        ..azlin_ssh::Settings::default()
     })
 }

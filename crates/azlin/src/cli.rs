@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use azlin_fleet::names::PoolName;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{completions, demo, disable, enable, man, plan, run, scale, status};
+use crate::commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status};
 
 /// Options that every command has stand below its own.
 const SAID: &str = "How much is said";
@@ -129,6 +129,26 @@ pub enum GithubRunner {
         azlin github-runner plan --pool ci-workers --output json\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
     Plan(plan::Args),
+    /// Say why a job still waits, or why a runner still lives. Changes nothing.
+    ///
+    /// Looks at GitHub and Azure as the next tick would, and follows the chain from the job's labels
+    /// to its runner: the first link that does not hold is the answer, with its cure.
+    #[command(after_long_help = "Examples:\n  \
+        azlin github-runner explain --pool ci-workers\n  \
+        azlin github-runner explain --job https://github.com/o/r/actions/runs/11/job/22\n  \
+        azlin github-runner explain --pool ci-workers --runner ci-workers-1njwxmr4yrdf9q --output json\n\n\
+        Exit codes: 0 explained, 1 something could not be seen, 2 usage, 3 no such pool, job or runner")]
+    Explain(explain::Args),
+    /// Look for everything that would keep fleets from working, and say how to cure it.
+    ///
+    /// Looks at the configuration, the credentials and what they may do, rate limits, subscriptions,
+    /// sizes and their quotas, images, networks and SSH keys. Tries each permission without changing
+    /// anything.
+    #[command(after_long_help = "Examples:\n  \
+        azlin github-runner check\n  \
+        azlin github-runner check --pool ci-workers --output json\n\n\
+        Exit codes: 0 no problem was found, 1 there is one, 2 usage, 3 no such pool")]
+    Check(check::Args),
     /// Run the daemon against a simulated GitHub and Azure, in this process, at speed.
     ///
     /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks

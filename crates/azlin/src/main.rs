@@ -12,6 +12,7 @@ mod commands;
 mod logging;
 mod terminal;
 mod words;
+mod wrap;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{completions, demo, disable, enable, man, plan, run, scale, status};
+use commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status};
 use terminal::Terminal;
 
 /// How a command ended, as an exit code.
@@ -82,6 +83,8 @@ fn github_runner(command: GithubRunner) -> Result<Ended> {
             GithubRunner::Run(args) => run::run(args).await,
             GithubRunner::Plan(args) => plan::run(args).await,
             GithubRunner::Status(args) => status::run(args).await,
+            GithubRunner::Explain(args) => explain::run(args).await,
+            GithubRunner::Check(args) => check::run(args).await,
             GithubRunner::Demo(args) => demo::run(args).await,
         }
     })
@@ -101,10 +104,13 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         GithubRunner::Run(_) => "info",
         GithubRunner::Demo(args) if demo::is_live(args) || args.output == Output::Json => "error",
         GithubRunner::Demo(_) => "info",
+        // What it finds is its output.
+        GithubRunner::Check(_) => "error",
         GithubRunner::Enable(_)
         | GithubRunner::Disable(_)
         | GithubRunner::Scale(_)
         | GithubRunner::Plan(_)
+        | GithubRunner::Explain(_)
         | GithubRunner::Status(_) => "warn",
     }
 }

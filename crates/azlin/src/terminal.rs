@@ -75,32 +75,8 @@ pub fn print(text: &str) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Text behind a head, wrapped where the width asks for it, with what is wrapped under the text. Only
-/// spaces break; a word that is too long stands alone. Always ends a line.
-pub fn wrapped(head: &str, text: &str, terminal: Terminal) -> String {
-    let indent = visible(head);
-    let room = terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(20));
-    let (mut lines, mut line, mut used) = (String::new(), head.to_owned(), 0);
-    for word in text.split(' ') {
-        let width = visible(word);
-        if used > 0 && used + 1 + width > room {
-            lines += line.trim_end();
-            lines.push('\n');
-            (line, used) = (" ".repeat(indent), 0);
-        } else if used > 0 || (line.len() > head.len() && used == 0) {
-            line.push(' ');
-            used += 1;
-        }
-        line += word;
-        used += width;
-    }
-    lines += line.trim_end();
-    lines.push('\n');
-    lines
-}
-
 /// How many columns a text takes: escape sequences take none.
-fn visible(text: &str) -> usize {
+pub fn visible(text: &str) -> usize {
     let mut count = 0;
     let mut escaped = false;
     for char in text.chars() {
@@ -174,19 +150,6 @@ mod tests {
     use super::*;
 
     const NARROW: Terminal = Terminal { width: Some(30), colour: false };
-
-    #[test]
-    fn text_is_wrapped_under_its_beginning() {
-        let text = "one two three four five six seven";
-        assert_eq!(wrapped("  head  ", text, NARROW), "  head  one two three four\n        five six seven\n");
-        assert_eq!(wrapped("> ", "a  b", NARROW), "> a  b\n", "columns stay");
-        let whole = Terminal { width: None, ..NARROW };
-        assert_eq!(wrapped("  head  ", text, whole), format!("  head  {text}\n"));
-        let painted = Terminal { colour: true, ..NARROW }.paint(Tone::Bad, "one two three four five");
-        assert_eq!(visible(&painted), 23);
-        let long = "x".repeat(40);
-        assert_eq!(wrapped("> ", &format!("a {long} b"), NARROW), format!("> a\n  {long}\n  b\n"));
-    }
 
     #[test]
     fn what_is_cut_keeps_its_colours() {

@@ -27,7 +27,7 @@ use crate::vms;
 
 /// A list with more pages than this leads in a circle: a subscription has at most 25,000 VMs in a
 /// region.
-const MOST_PAGES: usize = 2_000;
+pub(crate) const MOST_PAGES: usize = 2_000;
 
 /// How to reach Azure.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ impl Settings {
 /// and what Azure asked to wait for.
 #[derive(Clone)]
 pub struct AzureClient {
-    arm: Arc<Arm>,
+    pub(crate) arm: Arc<Arm>,
 }
 
 impl AzureClient {
@@ -94,7 +94,7 @@ impl AzureClient {
         api::client(&self.arm, sealed).map(|client| client.virtual_machines_client())
     }
 
-    async fn list(&self, group: &ResourceGroup) -> Result<Vec<VirtualMachine>, ArmError> {
+    async fn list_vms(&self, group: &ResourceGroup) -> Result<Vec<VirtualMachine>, ArmError> {
         let pages = self.vms_api(None)?.list(&group.name, &group.subscription_id).into_stream();
         all(pages).await
     }
@@ -139,7 +139,7 @@ impl Azure for AzureClient {
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError> {
         let what = format!("list VMs of {group}");
         check_group(&what, group)?;
-        let list = self.list(group).await;
+        let list = self.list_vms(group).await;
         let list = list.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))?;
         Ok(list.iter().filter_map(|vm| vms::ours(vm, group)).collect())
     }

@@ -25,6 +25,7 @@ mod model;
 mod reach;
 mod redact;
 mod retry;
+mod survey;
 mod url_rule;
 mod vms;
 

@@ -19,7 +19,7 @@ use crate::error::{ArmError, How};
 use crate::https;
 
 /// The version of the network API whose NICs are read.
-const NETWORK_API: &str = "2024-05-01";
+pub(crate) const NETWORK_API: &str = "2024-05-01";
 
 /// Where the VM is reached.
 pub(crate) async fn address(

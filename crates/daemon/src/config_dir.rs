@@ -81,8 +81,8 @@ pub fn read_with(
     daemon: DaemonConfig,
     daemon_text: String,
 ) -> Result<Configuration, ConfigError> {
-    let (read, problems) = read_fleets(&directory.join("fleets"))
-        .map_err(|error| ConfigError::Directory { path: directory.join("fleets"), error })?;
+    let path = directory.join("fleets");
+    let (read, problems) = read_fleets(&path).map_err(|error| ConfigError::Directory { path, error })?;
     let mut texts = BTreeMap::new();
     let mut fleets = Vec::new();
     for (fleet, text) in read {
@@ -90,6 +90,17 @@ pub fn read_with(
         fleets.push(fleet.at(&daemon.github_api_url));
     }
     Ok(Configuration { daemon, daemon_text, fleets, texts, problems })
+}
+
+/// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and what is wrong with
+/// the other files.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn fleets_alone(directory: &Path) -> Result<(Vec<Fleet>, Vec<FileProblem>), ConfigError> {
+    let path = directory.join("fleets");
+    let (read, problems) = read_fleets(&path).map_err(|error| ConfigError::Directory { path, error })?;
+    Ok((read.into_iter().map(|(fleet, _)| fleet).collect(), problems))
 }
 
 fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), Trouble> {

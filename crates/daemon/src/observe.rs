@@ -26,6 +26,7 @@ use crate::outside::Outside;
 
 /// What is seen of one scope at GitHub, shared out among its fleets.
 struct ScopeView {
+    queue: Seen<Arc<Queue>>,
     demands: Seen<BTreeMap<PoolName, Demand>>,
     working: BTreeMap<String, JobId>,
     entries: Seen<BTreeMap<String, Vec<Arc<RunnerInfo>>>>,
@@ -68,6 +69,16 @@ impl Observer {
     /// What the fleet sees now: its VMs in its own resource group, and in others that it may still
     /// have some in. `power` asks for their power states too.
     pub async fn observe(&self, fleet: &Fleet, others: &BTreeSet<ResourceGroup>, power: bool) -> Snapshot {
+        self.observe_with_queue(fleet, others, power).await.0
+    }
+
+    /// The same, with the queue of the fleet's scope as it was read.
+    pub(crate) async fn observe_with_queue(
+        &self,
+        fleet: &Fleet,
+        others: &BTreeSet<ResourceGroup>,
+        power: bool,
+    ) -> (Snapshot, Seen<Arc<Queue>>) {
         let now = Instant::now();
         let since = now.checked_sub(self.tolerance).unwrap_or(now).max(self.fleets.now().since());
         let (scope, vms) = futures::join!(
@@ -79,14 +90,15 @@ impl Observer {
             let changed = || "the configuration changed while the queue was read".to_owned();
             demands.get(&fleet.name).cloned().ok_or_else(changed)
         };
-        Snapshot {
+        let snapshot = Snapshot {
             demand: scope.demands.as_ref().map_err(String::clone).and_then(own),
             entries: scope.entries.as_ref().map(|shared| entries_of(fleet, shared)).map_err(String::clone),
             vms: vms.map(|(vms, _)| vms),
             unread,
             working: scope.working.clone(),
             in_flight: BTreeMap::new(),
-        }
+        };
+        (snapshot, scope.queue.clone())
     }
 
     async fn look_at_scope(&self, scope: &Scope) -> ScopeView {
@@ -95,7 +107,10 @@ impl Observer {
         let now = self.outside.now();
         ScopeView {
             working: queue.as_ref().map(working).unwrap_or_default(),
-            demands: queue.map(|queue| attribute(fleets.of_scope(scope), &queue, now)),
+            demands: (queue.as_ref())
+                .map(|queue| attribute(fleets.of_scope(scope), queue, now))
+                .map_err(String::clone),
+            queue: queue.map(Arc::new),
             entries: entries
                 .map(entries_by_prefix)
                 .map_err(|error| format!("the runners of {scope}: {error}")),

@@ -1,27 +1,45 @@
-//! What the next tick of each fleet would do. Changes nothing.
+//! What the next tick of each fleet would see and do. Changes nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::names::PoolName;
+use azlin_fleet::job::Queue;
+use azlin_fleet::memory::Memory;
 use azlin_fleet::plan::{Plan, plan};
+use azlin_fleet::snapshot::{Seen, Snapshot};
 use azlin_fleet::status::{FleetStatus, Tick};
+use jiff::Timestamp;
 
 use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::report;
 use crate::state::StateDir;
 
-/// What the next tick of a fleet would do.
+/// What the next tick of a fleet would see and do.
 pub struct Planned {
     /// The fleet.
-    pub fleet: PoolName,
-    /// Its plan.
+    pub fleet: Fleet,
+    /// What it would see.
+    pub seen: Snapshot,
+    /// The queue of its scope, with the jobs of other fleets and of nobody.
+    pub queue: Seen<Arc<Queue>>,
+    /// What it would remember.
+    pub memory: Memory,
+    /// What it would do.
     pub plan: Plan,
-    /// What could not be seen, if anything.
+    /// What could not be seen or is left alone, if anything.
     pub trouble: Option<String>,
-    /// What it looks like.
-    pub status: FleetStatus,
+    /// When it was looked.
+    pub at: Timestamp,
+}
+
+impl Planned {
+    /// What the fleet looks like.
+    pub fn status(&self) -> FleetStatus {
+        let tick = Tick { number: 1, at: self.at, next: None };
+        FleetStatus::of(&self.fleet, &self.plan, &self.seen, &self.memory, tick, &[])
+    }
 }
 
 /// Looks at the world as a tick does, and plans.
@@ -29,14 +47,12 @@ pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, pol
     let observer = Observer::new(outside.clone(), fleets, poll);
     let each = fleets.iter().map(|fleet| async {
         let memory = state.load(&fleet.name);
-        let seen = observer.observe(fleet, &memory.groups, true).await;
-        let now = outside.now();
-        let memory = memory.after_seeing(fleet, &seen, now);
-        let plan = plan(fleet, &seen, &memory, now);
+        let (seen, queue) = observer.observe_with_queue(fleet, &memory.groups, true).await;
+        let at = outside.now();
+        let memory = memory.after_seeing(fleet, &seen, at);
+        let plan = plan(fleet, &seen, &memory, at);
         let trouble = report::trouble(&plan, &seen);
-        let tick = Tick { number: 1, at: now, next: None };
-        let status = FleetStatus::of(fleet, &plan, &seen, &memory, tick, &[]);
-        Planned { fleet: fleet.name.clone(), plan, trouble, status }
+        Planned { fleet: fleet.clone(), seen, queue, memory, plan, trouble, at }
     });
     futures::future::join_all(each).await
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::job::{Job, JobId, JobStatus, Queue};
-use crate::names::{PoolName, Scope};
+use crate::names::{Label, PoolName, RepoSlug, Scope};
 
 /// The jobs of one fleet, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,35 +115,65 @@ pub fn attribute<'f>(
         })
         .collect();
     for job in &queue.jobs {
-        let owner = fleets
-            .iter()
-            .filter(|fleet| fleet.enabled && serves(fleet, job))
-            .min_by_key(|fleet| (fleet.priority, labels_not_asked_for(fleet, job), &fleet.name));
-        if let Some(demand) = owner.and_then(|fleet| demands.get_mut(&fleet.name)) {
+        let owner = owner(fleets.iter().copied(), job);
+        if let Some(demand) = owner.and_then(|claim| demands.get_mut(claim.pool)) {
             demand.add(job);
         }
     }
     demands
 }
 
+/// A fleet's claim to a job. Of several, the least has it: the lowest priority, then the fewest labels
+/// that the job does not ask for, then the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim<'f> {
+    /// The fleet's `priority`.
+    pub priority: u32,
+    /// Labels of the fleet that the job does not ask for.
+    pub labels_not_asked_for: usize,
+    /// The fleet.
+    pub pool: &'f PoolName,
+}
+
+impl<'f> Claim<'f> {
+    /// The fleet's claim; `None` when it is not enabled or its runners cannot take the job.
+    pub fn of(fleet: &'f Fleet, job: &Job) -> Option<Self> {
+        let labels_not_asked_for = || {
+            let is_asked = |label: &&Label| job.labels.iter().any(|wanted| label.matches(wanted));
+            fleet.labels.iter().filter(|label| !is_asked(label)).count()
+        };
+        (fleet.enabled && serves(fleet, job)).then(|| Claim {
+            priority: fleet.priority,
+            labels_not_asked_for: labels_not_asked_for(),
+            pool: &fleet.name,
+        })
+    }
+}
+
+/// The claim of the fleet that a job counts for.
+pub fn owner<'f>(fleets: impl IntoIterator<Item = &'f Fleet>, job: &Job) -> Option<Claim<'f>> {
+    fleets.into_iter().filter_map(|fleet| Claim::of(fleet, job)).min()
+}
+
 /// Whether the fleet's runners can take the job: they are registered where it is, and have every
 /// label that it asks for (GitHub docs, Using self-hosted runners in a workflow).
 pub fn serves(fleet: &Fleet, job: &Job) -> bool {
-    let is_in_scope = match &fleet.scope {
-        Scope::Repo(repo) => *repo == job.repo,
-        Scope::Org(org) => org.as_str() == job.repo.owner(),
-        Scope::Enterprise(_) => true,
-    };
-    is_in_scope && job.labels.iter().all(|wanted| has_label(fleet, wanted))
+    is_in_scope(fleet, &job.repo) && job.labels.iter().all(|wanted| has_label(fleet, wanted))
 }
 
-fn has_label(fleet: &Fleet, wanted: &str) -> bool {
+/// Whether the fleet's runners are registered where the repository's jobs may get them.
+pub fn is_in_scope(fleet: &Fleet, repo: &RepoSlug) -> bool {
+    match &fleet.scope {
+        Scope::Repo(own) => own == repo,
+        Scope::Org(org) => org.as_str() == repo.owner(),
+        Scope::Enterprise(_) => true,
+    }
+}
+
+/// Whether the fleet's runners have a label, their implicit ones included.
+pub fn has_label(fleet: &Fleet, wanted: &str) -> bool {
     fleet.implicit_labels().iter().any(|label| label.eq_ignore_ascii_case(wanted))
         || fleet.labels.iter().any(|label| label.matches(wanted))
-}
-
-fn labels_not_asked_for(fleet: &Fleet, job: &Job) -> usize {
-    fleet.labels.iter().filter(|label| !job.labels.iter().any(|wanted| label.matches(wanted))).count()
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Which jobs count for which fleet.
 
 use super::*;
+use crate::job::RunId;
 use crate::testing::{at, fleet_with};
 
 fn job(id: u64, status: JobStatus, labels: &[&str]) -> Job {
     Job {
         id: JobId(id),
+        run_id: RunId(1),
         repo: "o/r".parse().expect("valid"),
         name: format!("job {id}"),
         status,

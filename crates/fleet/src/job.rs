@@ -17,6 +17,16 @@ impl fmt::Display for JobId {
     }
 }
 
+/// GitHub's number of a run of a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RunId(pub u64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The status of a job that is not completed (GitHub's words).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,6 +48,8 @@ pub enum JobStatus {
 pub struct Job {
     /// GitHub's number.
     pub id: JobId,
+    /// The run that it is part of.
+    pub run_id: RunId,
     /// The repository that it belongs to.
     pub repo: RepoSlug,
     /// The name in the workflow: "build (linux, 3.12)".
@@ -49,6 +61,30 @@ pub struct Job {
     /// When GitHub made it. For a job in `Queued` that is when its waiting began.
     pub created_at: Timestamp,
     /// The runner that runs it.
+    pub runner_name: Option<String>,
+}
+
+/// A job that was asked for by its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundJob {
+    /// It is not completed.
+    Open(Job),
+    /// It is.
+    Completed(CompletedJob),
+}
+
+/// A job that waits no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompletedJob {
+    /// GitHub's number.
+    pub id: JobId,
+    /// The name in the workflow.
+    pub name: String,
+    /// How it ended, in GitHub's word: `success`, `cancelled`.
+    pub conclusion: String,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// The runner that ran it.
     pub runner_name: Option<String>,
 }
 

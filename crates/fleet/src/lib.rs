@@ -6,8 +6,10 @@
 mod action;
 pub mod bootstrap;
 pub mod budget;
+pub mod check;
 pub mod config;
 pub mod demand;
+pub mod explain;
 pub mod job;
 pub mod memory;
 pub mod names;
@@ -20,6 +22,7 @@ pub mod runner_name;
 pub mod scaling;
 pub mod snapshot;
 pub mod status;
+pub mod survey;
 #[cfg(test)]
 mod testing;
 pub mod vm;

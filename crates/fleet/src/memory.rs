@@ -66,6 +66,8 @@ pub struct Remembered {
     pub ended: bool,
     /// Jobs that it was seen with.
     pub jobs: Jobs,
+    /// Since when it is seen online and without a job.
+    pub idle_since: Option<Timestamp>,
     /// Since when it is offline, after it was online.
     pub offline_since: Option<Timestamp>,
     /// When this daemon asked Azure to remove its VM.
@@ -199,6 +201,7 @@ impl Memory {
         let times = self.runners.values_mut().flat_map(|known| {
             [
                 &mut known.asked_for,
+                &mut known.idle_since,
                 &mut known.offline_since,
                 &mut known.removal_asked,
                 &mut known.installed,
@@ -302,6 +305,8 @@ impl Remembered {
         self.entry_seen = true;
         self.runner_id = Some(entry.runner_id);
         self.jobs.see(entry.busy, job);
+        let is_idle = entry.status == RunnerStatus::Online && !self.jobs.is_busy;
+        self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
         match entry.status {
             RunnerStatus::Online => {
                 self.offline_since = None;

@@ -136,7 +136,7 @@ checked_name!(
     /// The login of an organisation, or the slug of an enterprise; in lower case, as [`RepoSlug`].
     AccountName,
     "organisation or enterprise",
-    "a-z A-Z 0-9 _ -",
+    "1 or more of a-z A-Z 0-9 _ -",
     str::to_ascii_lowercase,
     |text| only(text, word)
 );

@@ -341,7 +341,7 @@ fn count(number: usize) -> u32 {
 mod properties;
 #[cfg(test)]
 #[path = "plan_scene.rs"]
-mod scene;
+pub(crate) mod scene;
 #[cfg(test)]
 #[path = "plan_ssh_tests.rs"]
 mod ssh_tests;

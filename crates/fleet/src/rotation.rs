@@ -74,7 +74,17 @@ impl<'a> Rotation<'a> {
     }
 
     pub(crate) fn is_due(&self, name: &RunnerName) -> bool {
-        self.due.iter().any(|(runner, _)| runner.runner_name == *name)
+        self.why_due(name).is_some()
+    }
+
+    /// Why a runner is due, if it is.
+    pub(crate) fn why_due(&self, name: &RunnerName) -> Option<&str> {
+        self.due.iter().find(|(runner, _)| runner.runner_name == *name).map(|(_, why)| why.as_str())
+    }
+
+    /// The runner that is to take another's place, if one is under way.
+    pub(crate) fn replaced_by(&self, name: &RunnerName) -> Option<&'a RunnerName> {
+        self.pairs.iter().find(|(old, _)| old.runner_name == *name).map(|(_, new)| &new.runner_name)
     }
 
     /// What to do next, unless a replacement is still under way. Room is only made where all runners

@@ -190,6 +190,17 @@ pub enum Image {
     Id(String),
 }
 
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Image::Marketplace { publisher, offer, sku, version } => {
+                write!(f, "{publisher}:{offer}:{sku}:{version}")
+            }
+            Image::Id(id) => f.write_str(id),
+        }
+    }
+}
+
 /// A VM to be made, with all that one PUT needs.
 #[derive(Debug, Clone)]
 pub struct VmSpec {

@@ -1,118 +1,158 @@
-//! What people get wrong in a fleet's file, and what they are told: where, what, and what is right.
+//! What people get wrong in a file, and what they are told: where, what, and what is right.
 
-use azlin_fleet::config::{DaemonConfig, Fleet};
+use azlin_fleet::config::{DaemonConfig, Fleet, ProblemKind, Problems};
 use proptest::prelude::*;
 
-const GOOD: &str = include_str!("../../../config/fleets/ci-workers.toml");
+mod bad_files;
 
-fn errors(text: &str) -> String {
+use bad_files::{DAEMON, FLEET, GOOD, GOOD_DAEMON, SECRETS};
+
+type Parse = fn(&str) -> Result<(), Problems>;
+
+fn fleet(text: &str) -> Result<(), Problems> {
     let pool = "ci".parse().expect("a valid name");
-    Fleet::parse("ci.toml", pool, text).map_or_else(|problems| problems.to_string(), |_| "good".to_owned())
+    Fleet::parse("ci.toml", pool, text).map(drop)
 }
 
-/// The good file with one line changed.
-fn with(line: &str, instead: &str) -> String {
-    assert!(GOOD.contains(line), "{line:?} is in the example");
-    GOOD.replacen(line, instead, 1)
+fn daemon(text: &str) -> Result<(), Problems> {
+    DaemonConfig::parse("azlin.toml", text).map(drop)
+}
+
+/// Each problem is at a place in the text, has a key unless the text is not TOML, and says what is right.
+fn has_place_and_cure(text: &str, problems: &Problems) -> Result<(), String> {
+    let check = |is_good: bool, what: &str| {
+        if is_good { Ok(()) } else { Err(format!("{what} in {problems:?}, of {text:?}")) }
+    };
+    check(!problems.0.is_empty(), "no problem")?;
+    for problem in &problems.0 {
+        let lines: Vec<&str> = text.split('\n').collect();
+        let line = lines.get(problem.line - 1).copied();
+        check(
+            line.is_some_and(|line| problem.column <= line.chars().count() + 1),
+            "a place outside of the text",
+        )?;
+        check(text.get(problem.span.clone()).is_some(), "a span outside of the text")?;
+        let is_syntax = problem.kind == ProblemKind::Syntax;
+        check(problem.key.is_empty() == is_syntax, "no key")?;
+        check(!is_syntax || problem.message.starts_with("this is not TOML: "), "not said to be no TOML")?;
+        let says_what_is_right = problem.help.is_some() || problem.message.contains("allowed");
+        check(says_what_is_right, "no cure")?;
+    }
+    Ok(())
+}
+
+fn tell(rows: &[(&str, String)], parse: Parse) -> String {
+    let mut told = Vec::new();
+    for (what, text) in rows {
+        let problems = parse(text).expect_err(what);
+        has_place_and_cure(text, &problems).unwrap_or_else(|why| panic!("{what}: {why}"));
+        told.push(format!("== {what}\n{problems}"));
+    }
+    let told = told.join("\n\n");
+    for secret in SECRETS {
+        assert!(!told.contains(secret), "a secret was printed");
+    }
+    told
+}
+
+/// The good file with lines in place of others.
+fn with(good: &str, changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(good.to_owned(), |text, (line, instead)| {
+        assert!(text.contains(line), "{line:?} is in the example");
+        text.replacen(line, instead, 1)
+    })
 }
 
 #[test]
-fn each_mistake_has_its_line_and_its_cure() {
-    let repo = "repo = \"myorg/myrepo\"";
-    let labels = "labels = [\"linux\", \"docker\"]";
-    let cases = [
-        with("[scaling]", "[scaling"),
-        with("#min_runners = 0", "min_runers = 1"),
-        with("#min_runners = 0", "colour = \"blue\""),
-        with("#min_runners = 0", "min_runners = \"two\""),
-        with("#min_runners = 0", "min_runners = -1"),
-        with("#min_runners = 0", "min_runners = 11"),
-        with("#cooldown = \"5m\"", "cooldown = 300"),
-        with("#cooldown = \"5m\"", "cooldown = \"5 parsecs\""),
-        with("#enabled = true", "enabled = \"yes\""),
-        with(repo, "repo = \"not a repo\""),
-        with(repo, ""),
-        with(repo, "repo = \"o/r\"\norg = \"o\""),
-        with(labels, "labels = \"linux\""),
-        with(labels, "labels = [\"linux\", \"a b\"]"),
-        with(labels, "runner_group = \"default\""),
-        with(labels, "token = \"ghp_0123456789abcdefghijABCDEFGHIJ012345\""),
-        with(labels, "labels = [\"ghp_0123456789abcdefghijABCDEFGHIJ012345\"]"),
-        with("#max_job_count = 1", "max_job_count = 3"),
-        with("#method = \"cloud-init\"", "method = \"telnet\""),
-        with("#method = \"cloud-init\"", "ssh_private_key = \"/etc/azlin/key\""),
-        with("#method = \"cloud-init\"", "method = \"ssh\"\nssh_private_key = \"id_ed25519\""),
-        with("location = \"westeurope\"", ""),
-        with("location = \"westeurope\"", "location = \"West Europe\""),
-        with("sizes = [\"Standard_D4s_v5\", \"Standard_D4as_v5\"]", "sizes = []"),
-        with("\"Standard_D4as_v5\"", "\"Standard_D4ps_v5\""),
-        with("image = \"Canonical:ubuntu-24_04-lts:server:latest\"", "image = \"ubuntu\""),
-        with("# max_price = 0.25", "max_price = 0.25"),
-        with("# tags = { team = \"platform\" }", "tags = { azlin-pool = \"x\" }"),
-        with("[lifecycle]", "scaling = 3"),
-    ];
-    let told: Vec<String> = cases.iter().map(|text| errors(text)).collect();
-    assert!(!told.iter().any(|told| told == "good"), "{told:#?}");
-    assert!(!told.iter().any(|told| told.contains("0123456789abcdef")), "a secret was printed: {told:#?}");
-    insta::assert_snapshot!(told.join("\n\n"));
+fn each_mistake_in_a_fleets_file_has_its_line_and_its_cure() {
+    let rows: Vec<(&str, String)> =
+        FLEET.iter().map(|(what, changes)| (*what, with(GOOD, changes))).collect();
+    insta::assert_snapshot!(tell(&rows, fleet));
 }
 
 #[test]
-fn the_daemons_mistakes_too() {
-    let cases = [
-        "[poll]\nqueue = \"0s\"",
-        "[github]\napi_url = \"http://api.github.com\"",
-        "[github]\napi_url = \"https://ci:hunter2@ghes.example/api/v3\"",
-        "[github]\napi_url = \"https://ci:hunter2/x@ghes.example\"",
-        "[github]\napi_url = \"ci:hunter2@ghes.example/api/v3\"",
-        "[github]\napp_id = 7",
-        "[http]\nlisten = \"localhost\"",
-        "[limits]\nmax_concurrent_provisioning = 0",
-        "[github]\ntoken = \"github_pat_11ABCDEFG0123456789\"",
-        "pol = 1",
-    ];
-    let told: Vec<String> = cases
-        .iter()
-        .map(|text| {
-            DaemonConfig::parse("azlin.toml", text)
-                .map_or_else(|problems| problems.to_string(), |_| "good".to_owned())
-        })
-        .collect();
-    assert!(!told.iter().any(|told| told.contains("hunter2")), "a password was printed: {told:#?}");
-    insta::assert_snapshot!(told.join("\n\n"));
+fn each_mistake_in_the_daemons_file_too() {
+    let rows: Vec<(&str, String)> = DAEMON.iter().map(|(what, text)| (*what, (*text).to_owned())).collect();
+    insta::assert_snapshot!(tell(&rows, daemon));
+}
+
+#[test]
+fn there_are_a_hundred_and_more() {
+    assert!(FLEET.len() + DAEMON.len() >= 100);
 }
 
 #[test]
 fn all_problems_are_told_at_once() {
-    let text = GOOD
-        .replace("#min_runners = 0", "min_runners = \"a\"")
-        .replace("#priority = 100", "priority = \"b\"");
-    assert_eq!(errors(&text).lines().count(), 2);
+    let text =
+        with(GOOD, &[("#min_runners = 0", "min_runners = \"a\""), ("#priority = 100", "priority = \"b\"")]);
+    assert_eq!(fleet(&text).map_err(|problems| problems.0.len()), Err(2));
+}
+
+/// A good file, damaged in some places: bytes cut out, and tokens put in.
+fn damaged(good: &'static str) -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        "[\\[\\]\"'#=\\n a-z0-9é{},.\\\\]{0,8}",
+        prop::sample::select(vec![
+            "\"\"\"",
+            "'''",
+            "[[vm]]",
+            "[vm]\n",
+            "= =",
+            "\u{feff}",
+            "\r",
+            "\u{0}",
+            "repo.x = 1\n",
+            "1979-05-27",
+            "nan",
+            "-0",
+            "1e999",
+            "99999999999999999999",
+            "ghp_x",
+            "\\u{12",
+            "{ a = 1 }",
+            "\n\n[scaling]\nmin_runners = 1\n",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop::collection::vec((0..good.len(), 0_usize..40, token), 1..4).prop_map(|damages| {
+        let mut text = good.to_owned();
+        for (at, length, token) in damages {
+            let (start, end) = (floor(&text, at), floor(&text, at + length));
+            text.replace_range(start..end, &token);
+        }
+        text
+    })
+}
+
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
-        let _ = errors(&text);
-    }
-
-    #[test]
-    fn no_damage_to_a_good_file_makes_it_panic_or_lose_its_place(at in 0..GOOD.len(), length in 0_usize..40, junk in "[\\[\\]\"'#=\\n a-z0-9é{},.]{0,8}") {
-        let (at, end) = (floor(at), floor((at + length).min(GOOD.len())));
-        let text = format!("{}{junk}{}", &GOOD[..at], &GOOD[end.max(at)..]);
-        let pool = "ci".parse().expect("a valid name");
-        if let Err(problems) = Fleet::parse("ci.toml", pool, &text) {
-            prop_assert!(!problems.0.is_empty());
-            for problem in problems.0 {
-                prop_assert!(problem.line >= 1 && problem.line <= text.lines().count() + 1);
+        for parse in [fleet, daemon] {
+            if let Err(problems) = parse(&text) {
+                has_place_and_cure(&text, &problems).map_err(TestCaseError::fail)?;
             }
         }
     }
-}
 
-fn floor(mut at: usize) -> usize {
-    while !GOOD.is_char_boundary(at) {
-        at -= 1;
+    #[test]
+    fn no_damage_to_a_fleets_file_makes_it_panic_or_lose_its_place(text in damaged(GOOD)) {
+        if let Err(problems) = fleet(&text) {
+            has_place_and_cure(&text, &problems).map_err(TestCaseError::fail)?;
+        }
     }
-    at
+
+    #[test]
+    fn no_damage_to_the_daemons_file_makes_it_panic_or_lose_its_place(text in damaged(GOOD_DAEMON)) {
+        if let Err(problems) = daemon(&text) {
+            has_place_and_cure(&text, &problems).map_err(TestCaseError::fail)?;
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::budget::Budget;
-use azlin_fleet::job::Queue;
+use azlin_fleet::job::{FoundJob, JobId, Queue};
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
 use azlin_fleet::runner::{
@@ -17,7 +17,7 @@ use url::Url;
 use crate::api_url::{ApiUrl, ApiUrlError};
 use crate::counters::Counts;
 use crate::http::Http;
-use crate::queue::Queues;
+use crate::queue::{self, Queues};
 use crate::runners::{self, Groups};
 use crate::token::Token;
 
@@ -54,7 +54,7 @@ impl Settings {
 /// GitHub over its REST API. One for the whole process: it holds the connections, what is remembered
 /// of each repository, and the rate limits.
 pub struct GitHubClient {
-    http: Http,
+    pub(crate) http: Http,
     queues: Queues,
     groups: Groups,
 }
@@ -84,6 +84,10 @@ impl fmt::Debug for GitHubClient {
 impl GitHub for GitHubClient {
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
         self.queues.read(&self.http, repo).await
+    }
+
+    async fn job(&self, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError> {
+        queue::job(&self.http, repo, id).await
     }
 
     async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {

@@ -6,6 +6,7 @@ use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use azlin_fleet::ports::CallError;
+use azlin_fleet::survey::TokenKind;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
@@ -101,6 +102,10 @@ impl Http {
             gate: Gate::new(untold_wait),
             counters: Counters::default(),
         }
+    }
+
+    pub(crate) fn token_kind(&self) -> TokenKind {
+        self.token.kind()
     }
 
     /// Reads one page: what it holds, and the link to the next. `T` is read and written alike, so

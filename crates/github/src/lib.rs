@@ -25,6 +25,7 @@ mod rate;
 mod redact;
 mod retry;
 mod runners;
+mod survey;
 mod token;
 mod watched;
 mod wire;

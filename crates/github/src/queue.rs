@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
+use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
 use azlin_fleet::names::RepoSlug;
 use azlin_fleet::ports::{CallError, Trouble};
 use futures::future::join_all;
@@ -116,6 +116,34 @@ async fn jobs(http: &Http, repo: &RepoSlug, run: u64) -> Result<List<wire::Job>,
     pages::all::<wire::Jobs>(http, read(http, &path)?).await
 }
 
+/// One job, completed or not; `None` when GitHub has none of that number in the repository.
+pub(crate) async fn job(http: &Http, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError> {
+    let path = format!("repos/{repo}/actions/jobs/{id}");
+    match http.page::<wire::Job>(&read(http, &path)?).await {
+        Ok((job, _)) => found(job, repo).map(Some),
+        Err(error) if error.trouble == Trouble::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn found(job: wire::Job, repo: &RepoSlug) -> Result<FoundJob, CallError> {
+    if job.status == "completed" {
+        return Ok(FoundJob::Completed(CompletedJob {
+            id: JobId(job.id),
+            name: job.name,
+            conclusion: job.conclusion.unwrap_or_else(|| "no conclusion".to_owned()),
+            completed_at: job.completed_at,
+            runner_name: job.runner_name.filter(|name| !name.is_empty()),
+        }));
+    }
+    let unknown = |sentence| CallError::new(Trouble::Unavailable, format!("{sentence}, in {repo}"));
+    match known(job, repo) {
+        Ok(Some(job)) => Ok(FoundJob::Open(job)),
+        Ok(None) => Err(unknown("the job was completed a moment ago".to_owned())),
+        Err(sentence) => Err(unknown(sentence)),
+    }
+}
+
 fn read(http: &Http, path: &str) -> Result<Call, CallError> {
     Ok(Call {
         method: Method::GET,
@@ -157,6 +185,7 @@ fn known(job: wire::Job, repo: &RepoSlug) -> Result<Option<Job>, String> {
     };
     Ok(Some(Job {
         id: JobId(job.id),
+        run_id: RunId(job.run_id),
         repo: repo.clone(),
         name: job.name,
         status,

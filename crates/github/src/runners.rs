@@ -176,7 +176,14 @@ fn group_named(groups: &[wire::RunnerGroup], name: &str) -> Option<u64> {
     named.or_else(default).map(|group| group.id)
 }
 
-fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: Effect) -> Result<Call, CallError> {
+/// A call on `/actions/…` of a scope.
+pub(crate) fn call(
+    http: &Http,
+    scope: &Scope,
+    method: Method,
+    below: &str,
+    effect: Effect,
+) -> Result<Call, CallError> {
     let (root, needs) = match scope {
         Scope::Repo(repo) => (format!("repos/{repo}"), "Administration: read and write on the repository"),
         Scope::Org(org) => (format!("orgs/{org}"), "Self-hosted runners: read and write on the organisation"),

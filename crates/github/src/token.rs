@@ -2,10 +2,17 @@
 
 use std::fmt;
 
+use azlin_fleet::survey::TokenKind;
 use secrecy::{ExposeSecret, SecretString};
 
-/// What GitHub's tokens begin with: classic, fine-grained, OAuth, App installation, App user.
-const PREFIXES: [&str; 5] = ["ghp_", "github_pat_", "gho_", "ghs_", "ghu_"];
+/// What GitHub's tokens begin with.
+const KINDS: [(&str, TokenKind); 5] = [
+    ("ghp_", TokenKind::Classic),
+    ("github_pat_", TokenKind::FineGrained),
+    ("gho_", TokenKind::OAuth),
+    ("ghs_", TokenKind::Installation),
+    ("ghu_", TokenKind::AppUser),
+];
 
 /// A token that can be sent: no blank, no control character, no quote, not a placeholder.
 #[derive(Clone)]
@@ -24,12 +31,21 @@ impl Token {
     /// Something that a person may want to know: the token does not look like one of github.com.
     /// A GitHub Enterprise Server may have others, so it is no error.
     pub fn note(&self) -> Option<&'static str> {
-        let token = self.0.expose_secret();
-        let known = PREFIXES.iter().any(|prefix| token.starts_with(prefix)) || is_old_shape(token);
-        (!known).then_some(
+        (self.kind() == TokenKind::Unknown).then_some(
             "the token has no shape that is known of github.com (ghp_…, github_pat_…, gho_…, ghs_…, ghu_…); \
              it is used as it is",
         )
+    }
+
+    /// Its kind, by what it begins with.
+    pub(crate) fn kind(&self) -> TokenKind {
+        let token = self.0.expose_secret();
+        let known = KINDS.iter().find(|(prefix, _)| token.starts_with(prefix));
+        match known {
+            Some((_, kind)) => *kind,
+            None if is_old_shape(token) => TokenKind::Classic,
+            None => TokenKind::Unknown,
+        }
     }
 
     /// The text, for the one header that carries it.
@@ -99,7 +115,8 @@ fn is_old_shape(token: &str) -> bool {
 
 fn is_placeholder(token: &str) -> bool {
     let lower = token.to_ascii_lowercase();
-    let prefix = PREFIXES.iter().find(|prefix| lower.starts_with(*prefix)).copied().unwrap_or_default();
+    let prefix =
+        KINDS.iter().map(|(prefix, _)| *prefix).find(|prefix| lower.starts_with(prefix)).unwrap_or_default();
     let body = &lower[prefix.len()..];
     let one_letter = body.chars().next().is_none_or(|first| body.chars().all(|c| c == first));
     let in_words = prefix.is_empty()

@@ -44,6 +44,8 @@ pub(crate) struct Jobs {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) id: u64,
+    #[serde(default)]
+    pub(crate) run_id: u64,
     pub(crate) name: String,
     pub(crate) status: String,
     #[serde(default)]
@@ -52,6 +54,10 @@ pub(crate) struct Job {
     pub(crate) created_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) started_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) completed_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) conclusion: Option<String>,
     #[serde(default)]
     pub(crate) runner_name: Option<String>,
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::job::JobStatus;
+use azlin_fleet::job::{FoundJob, JobId, JobStatus};
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId, RunnerStatus};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_github::{GitHubClient, Settings, Token};
+use azlin_simcloud::github::Conclusion;
 use azlin_simcloud::{Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -71,6 +72,30 @@ async fn a_queue_of_many_runs_and_pages_is_read_whole_and_cheaply() {
     let (runs, further_pages) = (131, 1 + 2);
     assert_eq!(after.requests - before.requests, 3 + runs + further_pages);
     assert_eq!(after.not_modified - before.not_modified, after.requests - before.requests);
+}
+
+#[tokio::test]
+async fn a_job_is_found_by_its_number_completed_or_not() {
+    let (served, github) = world("repositories = ['o/r', 'o/other']").await;
+    submit(&served, 1, 2);
+    let queued = github.queue(&repo()).await.expect("a queue").jobs;
+    for job in &queued {
+        let found = github.job(&repo(), job.id).await.expect("an answer");
+        assert_eq!(found, Some(FoundJob::Open(job.clone())), "as the queue has it, with its run");
+    }
+    let id = queued[0].id;
+    let now = served.world().now();
+    served.world().state.github.complete(id.0, Conclusion::Cancelled, now);
+    match github.job(&repo(), id).await.expect("an answer") {
+        Some(FoundJob::Completed(job)) => {
+            assert_eq!((job.conclusion.as_str(), job.runner_name), ("cancelled", None));
+            assert!(job.completed_at.is_some());
+        }
+        other => panic!("completed: {other:?}"),
+    }
+    assert_eq!(github.job(&repo(), JobId(5)).await, Ok(None));
+    let other = "o/other".parse().expect("valid");
+    assert_eq!(github.job(&other, id).await, Ok(None), "it is in another repository");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::azure::{Guest, Refusal, SimVm, State, key};
 use crate::fault::{What, draw};
 use crate::github::SimRunner;
+use crate::premises::vcpus;
 use crate::world::{Event, World};
 
 /// How GitHub answers a request to remove a runner.
@@ -138,6 +139,7 @@ impl World {
             }
             self.ledger.overwrites += 1;
         }
+        self.allowed(group, &body)?;
         self.capacity(&body)?;
         if !self.names_used.insert(key.clone()) {
             self.ledger.names_reused += 1;
@@ -166,6 +168,26 @@ impl World {
         Ok(vm)
     }
 
+    /// Whether what the account is like allows a VM.
+    fn allowed(&self, group: &str, body: &Value) -> Result<(), Refusal> {
+        let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default();
+        let action = "Microsoft.Compute/virtualMachines/write";
+        let refuse = |status, code, message| Err(Refusal { status, code, message });
+        if !self.premises.grants(action) {
+            let message = format!("The client does not have authorization to perform action '{action}'.");
+            return refuse(403, "AuthorizationFailed", message);
+        }
+        if !self.premises.has(group) {
+            let message = format!("Resource group '{group}' could not be found.");
+            return refuse(404, "ResourceGroupNotFound", message);
+        }
+        if self.premises.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(size)) {
+            let message = format!("The requested size {size} is not available for this subscription.");
+            return refuse(409, "SkuNotAvailable", message);
+        }
+        Ok(())
+    }
+
     fn capacity(&mut self, body: &Value) -> Result<(), Refusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default().to_owned();
         let is_short = self.strikes(|what| match what {
@@ -176,17 +198,22 @@ impl World {
             let message = format!("Allocation failed. There is no capacity for {size} in this region.");
             return Err(Refusal { status: 409, code: "AllocationFailed", message });
         }
-        let used = self.state.azure.vms.len() as u32 * 4;
+        let (used, more) = (self.vcpus_used(), vcpus(&size));
         match self.settings.vcpu_quota {
-            Some(quota) if used + 4 > quota => {
+            Some(quota) if used + more > quota => {
                 let message = format!(
                     "Operation could not be completed as it results in exceeding approved Total Regional Cores quota. \
-                     Current Limit: {quota}, Current Usage: {used}, Additional Required: 4."
+                     Current Limit: {quota}, Current Usage: {used}, Additional Required: {more}."
                 );
                 Err(Refusal { status: 409, code: "OperationNotAllowed", message })
             }
             _ => Ok(()),
         }
+    }
+
+    /// The vCPUs of all VMs.
+    pub fn vcpus_used(&self) -> u32 {
+        self.state.azure.vms.values().map(|vm| vcpus(vm.size())).sum()
     }
 
     /// Asks for a VM's removal; whether there is one. A job that runs on it is lost.

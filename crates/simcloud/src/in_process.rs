@@ -7,6 +7,7 @@
 mod azure;
 mod github;
 mod ssh;
+mod survey;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -19,6 +19,7 @@ mod machine;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod package;
+pub mod premises;
 pub mod real;
 pub mod registration;
 mod report;
@@ -26,12 +27,14 @@ mod report;
 pub mod scripted;
 pub mod session;
 mod settings;
+mod survey;
 pub mod workload;
 mod world;
 
 pub use calls::{NoRunner, Removal};
 pub use http::{Clock, Exchange, IDENTITY_HEADER, Served};
 pub use in_process::InProcess;
+pub use premises::Premises;
 pub use settings::Settings;
 pub use workload::Workload;
 pub use world::{Moment, World};

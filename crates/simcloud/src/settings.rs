@@ -32,7 +32,7 @@ pub struct Settings {
     pub token_life: Duration,
     /// VMs on one page of Azure's lists.
     pub vm_page: usize,
-    /// vCPUs that the subscription may use, if there is a limit: four for each VM.
+    /// vCPUs that the subscription may use, if there is a limit: as many for each VM as its size's name tells.
     pub vcpu_quota: Option<u32>,
     /// How long a step over SSH takes, where machines are simulated.
     pub step: Range<Duration>,

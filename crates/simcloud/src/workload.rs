@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::fault::Fault;
+use crate::premises::Premises;
 use crate::settings::Settings;
 
 /// Jobs and faults, and how the world behaves otherwise.
@@ -15,6 +16,8 @@ use crate::settings::Settings;
 pub struct Workload {
     /// Changes to [`Settings`].
     pub settings: Overrides,
+    /// What is permitted and what is there.
+    pub premises: Premises,
     /// Repositories that exist without any job.
     pub repositories: Vec<String>,
     /// When which jobs arrive.
@@ -201,6 +204,11 @@ mod tests {
         let workload = Workload::parse(text).unwrap_or_else(|error| panic!("{error}"));
         let written = format!("{:?}", workload.settings);
         assert!(!written.contains("None"), "a setting is missing in the example: {written}");
+        let default = Premises { token_ends: workload.premises.token_ends, ..Premises::default() };
+        assert_eq!(workload.premises, default, "the example has the defaults");
+        for line in format!("{default:#?}").lines().filter_map(|line| line.trim().split_once(": ")) {
+            assert!(text.contains(&format!("\n{} = ", line.0)), "{} is missing in the example", line.0);
+        }
         let mut world = World::new(&workload, Timestamp::UNIX_EPOCH);
         world.advance(Timestamp::UNIX_EPOCH + Duration::from_secs(7200));
         let report = world.report();

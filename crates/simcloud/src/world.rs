@@ -15,6 +15,7 @@ use crate::fault::{Call, Faults, Weather, What};
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::ledger::Ledger;
 use crate::package::Package;
+use crate::premises::Premises;
 use crate::registration::RunnerToken;
 use crate::settings::Settings;
 use crate::workload::{Arrival, Workload};
@@ -67,6 +68,8 @@ pub(crate) enum Event {
 pub struct World {
     /// How it behaves when nothing fails.
     pub settings: Settings,
+    /// What is permitted in it, and what is there.
+    pub premises: Premises,
     /// How it is.
     pub state: Moment,
     /// What happened so far.
@@ -114,6 +117,7 @@ impl World {
             package: None,
             names_used: BTreeSet::new(),
             by_uid: BTreeMap::new(),
+            premises: workload.premises.clone(),
             settings,
         };
         for repo in &workload.repositories {
@@ -129,6 +133,11 @@ impl World {
     /// The world's time.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// When it began.
+    pub fn began_at(&self) -> Timestamp {
+        self.start
     }
 
     /// How long the world has existed.

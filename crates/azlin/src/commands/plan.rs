@@ -1,16 +1,19 @@
 //! `plan`: what the next tick would do, and why.
 
+mod render;
+
 use anyhow::Result;
 use azlin_daemon::{Planned, StateDir, plan_once};
+use azlin_fleet::explain::{View, next_changes};
 use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::Action;
-use azlin_fleet::scaling::ScalingAction;
 use serde_json::{Value, json};
 
 use crate::adapters::{Environment, connect};
 use crate::cli::{Output, Place};
+use crate::commands::explain::no_pool;
 use crate::commands::run;
-use crate::terminal::print;
+use crate::terminal::{Terminal, print};
 use crate::{Ended, say_error, say_problem};
 
 /// What `plan` takes.
@@ -33,12 +36,14 @@ pub async fn run(args: Args) -> Result<Ended> {
         configuration
             .problems
             .retain(|problem| problem.path.file_stem().is_some_and(|stem| stem == pool.as_str()));
-        let is_known = configuration.fleets.iter().any(|fleet| fleet.name == *pool);
-        if !is_known && configuration.problems.is_empty() {
-            let names: Vec<&str> = configuration.fleets.iter().map(|fleet| fleet.name.as_str()).collect();
-            say_error(&format!("there is no pool {pool}; there are: {}", names.join(", ")));
+        let scope =
+            configuration.fleets.iter().find(|fleet| fleet.name == *pool).map(|fleet| fleet.scope.clone());
+        if scope.is_none() && configuration.problems.is_empty() {
+            say_error(&no_pool(pool, &configuration.fleets));
             return Ok(Ended::NothingMatched);
         }
+        // Those of one scope share its jobs out among them.
+        configuration.fleets.retain(|fleet| Some(&fleet.scope) == scope.as_ref());
     }
     for problem in &configuration.problems {
         say_problem(problem);
@@ -48,10 +53,10 @@ pub async fn run(args: Args) -> Result<Ended> {
     let mut planned =
         plan_once(&configuration.fleets, outside, &state, configuration.daemon.poll_queue).await;
     if let Some(pool) = &args.pool {
-        planned.retain(|planned| planned.fleet == *pool);
+        planned.retain(|planned| planned.fleet.name == *pool);
     }
     let text = match args.output {
-        Output::Table => table(&planned),
+        Output::Table => render::table(&planned, Terminal::stdout()),
         Output::Json => format!("{:#}\n", as_json(&planned)),
     };
     print(&text)?;
@@ -60,66 +65,38 @@ pub async fn run(args: Args) -> Result<Ended> {
     Ok(if is_good { Ended::Done } else { Ended::Failed })
 }
 
-fn table(planned: &[Planned]) -> String {
-    let mut text = String::new();
-    for Planned { fleet, plan, trouble, .. } in planned {
-        let metrics = &plan.demand.metrics;
-        let decision = &plan.decision;
-        text += &format!("{fleet}: {}\n", in_words(decision.action));
-        text += &format!(
-            "  jobs      {} pending, {} queued, {} running\n",
-            metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs
-        );
-        let mut phases: Vec<String> = Vec::new();
-        for phase in ["provisioning", "registered", "active", "draining", "destroyed"] {
-            let count = plan.runners.iter().filter(|runner| runner.status.word() == phase).count();
-            if count > 0 {
-                phases.push(format!("{count} {phase}"));
-            }
-        }
-        let runners = if phases.is_empty() { "none".to_owned() } else { phases.join(", ") };
-        text += &format!("  runners   {runners}\n");
-        text += &format!("  because   {}\n", decision.reason);
-        if let Some(trouble) = trouble {
-            text += &format!("  trouble   {trouble}\n");
-        }
-        for action in &plan.actions {
-            let (what, reason) = match action {
-                Action::Provision { reason, .. } => ("  + start a runner".to_owned(), reason),
-                Action::Install(install) => {
-                    (format!("  ~ install {} over SSH", install.runner), &install.reason)
-                }
-                Action::Destroy(destroy) => (format!("  - remove {}", destroy.runner), &destroy.reason),
-            };
-            // The decision's own reason stands above.
-            let reason = if *reason == decision.reason { String::new() } else { format!(": {reason}") };
-            text += &format!("{what}{reason}\n");
-        }
-    }
-    let starts = count(planned, |action| matches!(action, Action::Provision { .. }));
-    let removals = count(planned, |action| matches!(action, Action::Destroy(_)));
-    let installs = count(planned, |action| matches!(action, Action::Install(_)));
-    let installs = if installs > 0 { format!("{installs} to install, ") } else { String::new() };
-    text + &format!("Plan: {starts} to start, {installs}{removals} to remove. Nothing was changed.\n")
-}
-
-fn count(planned: &[Planned], is_it: fn(&Action) -> bool) -> usize {
-    planned.iter().flat_map(|planned| &planned.plan.actions).filter(|action| is_it(action)).count()
-}
-
-fn in_words(action: ScalingAction) -> &'static str {
-    match action {
-        ScalingAction::ScaleUp => "scale up",
-        ScalingAction::ScaleDown => "scale down",
-        ScalingAction::Maintain => "maintain",
+/// A plan as it is looked at.
+fn view(planned: &Planned) -> View<'_> {
+    View {
+        fleet: &planned.fleet,
+        seen: &planned.seen,
+        memory: &planned.memory,
+        plan: &planned.plan,
+        queue: planned.queue.as_deref().map_err(String::as_str),
+        now: planned.at,
     }
 }
 
+/// Runners that can still take a job, that run one, and that are on their way out.
+fn counts(planned: &Planned) -> (u32, u32, u32) {
+    let of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let runners = &planned.plan.runners;
+    let available = planned.plan.decision.current_runner_count;
+    let busy = of(runners.iter().filter(|runner| runner.is_busy()).count());
+    (available, busy, of(runners.len()).saturating_sub(available + busy))
+}
+
+/// `docs/reference/schemas/plan.schema.json`.
 fn as_json(planned: &[Planned]) -> Value {
-    let fleets = planned.iter().map(|Planned { fleet, plan, trouble, .. }| {
+    let fleets = planned.iter().map(|planned| {
+        let Planned { fleet, plan, trouble, .. } = planned;
         let actions = plan.actions.iter().map(|action| match action {
-            Action::Provision { replaces, reason, .. } => {
-                json!({"action": "provision", "replaces": replaces, "reason": reason})
+            Action::Provision { replaces, attempt, reason } => {
+                let (size, zone) = fleet.vm.places(*attempt).first().copied().unwrap_or_default();
+                json!({
+                    "action": "provision", "replaces": replaces, "reason": reason,
+                    "size": size, "zone": zone, "location": fleet.vm.location,
+                })
             }
             Action::Install(install) => {
                 json!({"action": "install", "runner": install.runner, "reason": install.reason})
@@ -134,8 +111,11 @@ fn as_json(planned: &[Planned]) -> Value {
                 "status": runner.status.word(),
             })
         });
+        let (available, busy, draining) = counts(planned);
         json!({
-            "pool": fleet, "metrics": plan.demand.metrics, "decision": plan.decision, "trouble": trouble,
+            "pool": fleet.name, "metrics": plan.demand.metrics, "oldest_pending": plan.demand.oldest_pending,
+            "decision": plan.decision, "trouble": trouble, "next_changes": next_changes(&view(planned)),
+            "available": available, "busy": busy, "draining": draining,
             "runners": runners.collect::<Value>(), "actions": actions.collect::<Value>(),
         })
     });

@@ -5,6 +5,7 @@ mod delete;
 mod identity;
 mod list;
 mod secrets;
+mod survey;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ mod in_force;
 mod problem;
 mod reader;
 mod secret;
+mod syntax;
 mod value;
 mod vm;
 

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, ProblemKind, Problems, position};
-use super::secret;
+use super::{secret, syntax};
 use crate::names::NameError;
 
 /// One file being read.
@@ -20,24 +20,36 @@ pub(super) struct File<'t> {
     name: &'t str,
     text: &'t str,
     problems: RefCell<Vec<Problem>>,
+    /// Every key that was asked for, with its table.
+    known: RefCell<Vec<(String, &'static str)>>,
     is_toml: Cell<bool>,
 }
 
 impl<'t> File<'t> {
     pub(super) fn new(name: &'t str, text: &'t str) -> Self {
-        File { name, text, problems: RefCell::default(), is_toml: Cell::new(true) }
+        File { name, text, problems: RefCell::default(), known: RefCell::default(), is_toml: Cell::new(true) }
     }
 
-    /// The file's outermost table. Of text that is not TOML the first error alone is told: what follows
-    /// is mostly its echo.
+    /// The file's outermost table. Of text that is not TOML the first error alone is told.
     pub(super) fn root(&self) -> Table<'_, 't> {
         let (root, errors) = DeTable::parse_recoverable(self.text);
         self.is_toml.set(errors.is_empty());
-        if let Some(error) = errors.first() {
-            let message = format!("this is not TOML: {}", error.message().replace('\n', "; "));
+        // Behind the first mistake of this sort the rest is guesswork.
+        if let Some(error) =
+            errors.iter().min_by_key(|error| error.span().map_or(usize::MAX, |span| span.start))
+        {
             let end = self.text.len();
-            let span = error.span().unwrap_or(end..end);
-            self.note(span, ProblemKind::Syntax, "", message, None);
+            let message = error.message().replace('\n', "; ");
+            let all: Vec<&str> = errors.iter().map(|error| error.message()).collect();
+            let help = syntax::help(&message, &all);
+            let message = format!("this is not TOML: {message}");
+            self.note(
+                error.span().unwrap_or(end..end),
+                ProblemKind::Syntax,
+                "",
+                message,
+                Some(help.to_owned()),
+            );
         }
         secret::refuse(root.get_ref(), "", self);
         Table {
@@ -46,6 +58,7 @@ impl<'t> File<'t> {
             span: root.span(),
             entries: root.into_inner(),
             known: Vec::new(),
+            is_blocked: false,
         }
     }
 
@@ -76,7 +89,11 @@ impl<'t> File<'t> {
         if !self.is_toml.get() {
             problems.retain(|problem| problem.kind == ProblemKind::Syntax);
         }
+        let known = self.known.into_inner();
         for problem in &mut problems {
+            if problem.kind == ProblemKind::UnknownKey {
+                problem.help = elsewhere(&known, &problem.key).or(problem.help.take());
+            }
             let lines = lines_of(self.text, &problem.span);
             let is_secret = secrets.iter().any(|secret| secret.start < lines.end && lines.start < secret.end);
             problem.is_quotable = !is_secret && secret::may_be_shown(&self.text[lines]);
@@ -87,6 +104,18 @@ impl<'t> File<'t> {
             _ => Err(Problems(problems)),
         }
     }
+}
+
+/// Where a key belongs that stands in the wrong table.
+fn elsewhere(known: &[(String, &'static str)], path: &str) -> Option<String> {
+    let key = path.rsplit('.').next()?;
+    let (table, _) = known.iter().find(|(_, known)| *known == key)?;
+    let is_table = known.iter().any(|(table, _)| table == key);
+    Some(match table.as_str() {
+        "" if is_table => format!("it belongs at the top level: [{key}]"),
+        "" => "it belongs at the top level, above the first table".to_owned(),
+        table => format!("it belongs in [{table}]"),
+    })
 }
 
 /// A span, widened to whole lines.
@@ -103,6 +132,8 @@ pub(super) struct Table<'f, 't> {
     span: Range<usize>,
     entries: DeTable<'t>,
     known: Vec<&'static str>,
+    /// Something else stands where it belongs: that is told, and not what it lacks.
+    is_blocked: bool,
 }
 
 /// How a value is read: what it became, or what is allowed.
@@ -218,25 +249,26 @@ impl<'t> Table<'_, 't> {
     /// A table below this one; an empty one where absent.
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         let path = self.path_of(key);
-        let empty = |span| Table {
+        let empty = |span, is_blocked| Table {
             file: self.file,
             path: path.clone(),
             span,
             entries: DeTable::new(),
             known: vec![],
+            is_blocked,
         };
         match self.take(key) {
-            None => empty(self.span.end..self.span.end),
+            None => empty(self.span.end..self.span.end, false),
             Some(value) => {
                 let span = value.span();
                 match value.into_inner() {
                     DeValue::Table(entries) => {
-                        Table { file: self.file, path, span, entries, known: Vec::new() }
+                        Table { file: self.file, path, span, entries, known: Vec::new(), is_blocked: false }
                     }
                     other => {
                         let message = format!("found {}; allowed: a table, [{path}]", found(&other));
                         self.file.note(span.clone(), ProblemKind::Value, &path, message, None);
-                        empty(span)
+                        empty(span, true)
                     }
                 }
             }
@@ -255,6 +287,9 @@ impl<'t> Table<'_, 't> {
 
     /// Notes that a key is missing, and what can be added.
     pub(super) fn missing(&self, key: &str, line: String) {
+        if self.is_blocked {
+            return;
+        }
         let message = "this key is missing, and there is no default".to_owned();
         let help = if self.path.is_empty() {
             format!("add: {line}")
@@ -283,10 +318,11 @@ impl<'t> Table<'_, 't> {
             if secret::is_secret_key(name) && value.get_ref().is_str() {
                 continue; // Told as a secret already.
             }
+            let usual = name.to_ascii_lowercase().replace('-', "_");
             let nearest = self
                 .known
                 .iter()
-                .map(|known| (strsim::damerau_levenshtein(known, name), known))
+                .map(|known| (strsim::damerau_levenshtein(known, &usual), known))
                 .filter(|(distance, known)| *distance <= (known.len() / 3).max(2))
                 .min();
             let place = if self.path.is_empty() {
@@ -301,6 +337,7 @@ impl<'t> Table<'_, 't> {
             let message = format!("there is no such key {place}");
             self.file.note(key.span(), ProblemKind::UnknownKey, &self.path_of(name), message, Some(help));
         }
+        self.file.known.borrow_mut().extend(self.known.iter().map(|known| (self.path.clone(), *known)));
     }
 }
 
@@ -353,6 +390,9 @@ pub(super) fn text(value: &DeValue<'_>) -> Result<String, String> {
 pub(super) fn name<T: FromStr<Err = NameError>>(value: &DeValue<'_>) -> Result<T, String> {
     match value.as_str() {
         Some(text) => text.parse().map_err(|error: NameError| error.allowed.to_owned()),
-        None => Err("text in quotes".to_owned()),
+        None => {
+            let allowed = T::from_str("").map_or_else(|error| error.allowed, |_| "not empty");
+            Err(format!("text in quotes, {allowed}"))
+        }
     }
 }

@@ -15,9 +15,9 @@ pub(super) fn duration(least_seconds: u64) -> impl Fn(&DeValue<'_>) -> Result<Du
             .and_then(|text| humantime::parse_duration(text).ok())
             .filter(|duration| (least..=most).contains(duration))
             .ok_or_else(|| match least_seconds {
-                0 => "a duration in quotes, such as \"90s\", \"5m\" or \"24h\"".to_owned(),
+                0 => "a duration in quotes, at most 366 days, such as \"90s\", \"5m\" or \"24h\"".to_owned(),
                 _ => format!(
-                    "a duration in quotes of at least {least_seconds}s, such as \"90s\", \"5m\" or \"24h\""
+                    "a duration in quotes, at least {least_seconds}s and at most 366 days, such as \"90s\", \"5m\" or \"24h\""
                 ),
             })
     }

@@ -4,6 +4,7 @@ mod faults;
 mod queue;
 mod runners;
 mod secrets;
+mod survey;
 
 use std::time::Duration;
 

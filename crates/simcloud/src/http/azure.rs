@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::about;
 use super::answer::{Answer, Ask};
+use super::azure_survey;
 use crate::azure::{SimVm, State, key};
 use crate::world::World;
 
@@ -55,6 +56,19 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
     let segments: Vec<&str> = ask.segments();
     let lower: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let words: Vec<&str> = lower.iter().map(String::as_str).collect();
+    if let Some((route, action, found)) = azure_survey::answer(world, ask, &words) {
+        let found = if world.premises.grants(action) { found } else { denied(action) };
+        return told(Answer { route: route.to_owned(), ..found });
+    }
+    if let Some(action) = action(&ask.method, &words).filter(|action| !world.premises.grants(action)) {
+        return told(denied(&action));
+    }
+    if let ["subscriptions", _, "resourcegroups", group, ..] = words.as_slice()
+        && !world.premises.has(group)
+    {
+        let message = format!("Resource group '{group}' could not be found.");
+        return told(error(404, "ResourceGroupNotFound", &message));
+    }
     let (route, mut found) = match words.as_slice() {
         ["subscriptions", subscription, "providers", "microsoft.compute", "virtualmachines"] => {
             ("/subscriptions/{id}/virtualMachines", list(world, ask, subscription, None, stale))
@@ -98,7 +112,40 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
         _ => ("", error(404, "NotFound", "No such resource type here.")),
     };
     found.route = route.to_owned();
-    found.header("x-ms-ratelimit-remaining-subscription-reads", "11999").header("x-ms-request-id", "simcloud")
+    told(found)
+}
+
+/// The action that a request on VMs and what belongs to them takes.
+fn action(method: &str, words: &[&str]) -> Option<String> {
+    let verb = match method {
+        "PUT" => "write",
+        "DELETE" => "delete",
+        _ => "read",
+    };
+    match words {
+        [.., "microsoft.compute", "virtualmachines", _, "retrievebootdiagnosticsdata"] => {
+            Some("Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action".to_owned())
+        }
+        [.., "microsoft.compute", "virtualmachines"] | [.., "microsoft.compute", "virtualmachines", _] => {
+            Some(format!("Microsoft.Compute/virtualMachines/{verb}"))
+        }
+        [.., "microsoft.network", "networkinterfaces", _] => {
+            Some(format!("Microsoft.Network/networkInterfaces/{verb}"))
+        }
+        _ => None,
+    }
+}
+
+fn denied(action: &str) -> Answer {
+    let message =
+        format!("The client does not have authorization to perform action '{action}' over this scope.");
+    error(403, "AuthorizationFailed", &message)
+}
+
+fn told(answer: Answer) -> Answer {
+    answer
+        .header("x-ms-ratelimit-remaining-subscription-reads", "11999")
+        .header("x-ms-request-id", "simcloud")
 }
 
 fn one(world: &mut World, ask: &Ask, (subscription, group, name): (&str, &str, &str)) -> Answer {

@@ -22,15 +22,56 @@ pub(crate) fn answer(world: &mut World, limit: &mut RateLimit, ask: &Ask, stale:
     if ask.authorization.as_deref() != Some(&expected) {
         return Answer::json(401, &shape::error(401, "Bad credentials"));
     }
+    if world.github_token_ends_at().is_some_and(|end| end <= world.now()) {
+        return Answer::json(401, &shape::error(401, "Bad credentials"));
+    }
+    let found = permitted(world, limit, ask, stale);
+    about_the_token(world, found)
+}
+
+/// What GitHub says of the token with every answer.
+fn about_the_token(world: &World, answer: Answer) -> Answer {
+    let answer = match world.github_token_ends_at() {
+        Some(end) => answer.header(
+            "github-authentication-token-expiration",
+            end.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        ),
+        None => answer,
+    };
+    if world.settings.token.starts_with("ghp_") {
+        answer.header("x-oauth-scopes", "admin:org, manage_runners:enterprise, repo")
+    } else {
+        answer
+    }
+}
+
+fn permitted(world: &mut World, limit: &mut RateLimit, ask: &Ask, stale: Duration) -> Answer {
     let is_free = ask.path == "/rate_limit";
     if limit.is_used_up(world) && !is_free {
         return Answer::json(403, &shape::error(403, "API rate limit exceeded"));
+    }
+    if !world.premises.permits(&ask.method, &ask.path) {
+        limit.count(world);
+        let message = "Resource not accessible by personal access token";
+        let wants = needed(&ask.method, &ask.path);
+        return Answer::json(403, &shape::error(403, message)).header("x-accepted-github-permissions", wants);
     }
     let found = conditional(ask, route(world, ask, stale));
     if found.status != 304 && !is_free {
         limit.count(world);
     }
     if is_free { Answer::json(200, &limit.json(world)) } else { found }
+}
+
+/// The permission that a call takes, as GitHub tells it.
+fn needed(method: &str, path: &str) -> &'static str {
+    match (path.contains("/actions/runs"), path.starts_with("/repos/"), method) {
+        (true, ..) => "actions=read",
+        (_, true, "GET") => "administration=read",
+        (_, true, _) => "administration=write",
+        (_, _, "GET") => "organization_self_hosted_runners=read",
+        _ => "organization_self_hosted_runners=write",
+    }
 }
 
 /// An answer that the client has already is 304.
@@ -55,6 +96,7 @@ fn route(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
         }
         ["orgs", org, rest @ ..] => (org.parse::<AccountName>().ok().map(Scope::Org), rest),
         ["enterprises", slug, rest @ ..] => (slug.parse::<AccountName>().ok().map(Scope::Enterprise), rest),
+        ["user"] if ask.method == "GET" => return one_user(world, ask),
         ["rate_limit"] => return Answer::empty(200),
         _ => (None, &[]),
     };
@@ -153,11 +195,26 @@ fn repository(world: &World, ask: &Ask, repo: &str) -> String {
     known.map(|(name, id)| repository_json::in_short(&ask.base, name, *id)).unwrap_or_default().to_string()
 }
 
+/// The token's user; an app's installation is none.
+fn one_user(world: &World, ask: &Ask) -> Answer {
+    let answer = if world.settings.token.starts_with("ghs_") {
+        Answer::json(403, &shape::error(403, "Resource not accessible by integration"))
+    } else {
+        Answer::json(200, &repository_json::user_in_full(&ask.base, "sim-user"))
+    };
+    Answer { route: "/user".to_owned(), ..answer }
+}
+
 fn one_repository(world: &World, ask: &Ask, repo: &str) -> Answer {
     let known = world.state.github.repos.get(&repo.to_ascii_lowercase());
     known.map_or_else(
         || Answer::json(404, &shape::not_found()),
-        |(name, id)| Answer::json(200, &repository_json::in_full(&ask.base, name, *id)),
+        |(name, id)| {
+            let mut repository = repository_json::in_full(&ask.base, name, *id);
+            let archived = &world.premises.archived;
+            repository["archived"] = json!(archived.iter().any(|one| one.eq_ignore_ascii_case(name)));
+            Answer::json(200, &repository)
+        },
     )
 }
 

@@ -4,6 +4,7 @@
 mod about;
 mod answer;
 mod azure;
+mod azure_survey;
 mod github;
 mod github_json;
 mod rate_limit;

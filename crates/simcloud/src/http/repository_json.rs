@@ -95,6 +95,23 @@ pub(crate) fn in_full(base: &str, full_name: &str, id: u64) -> Value {
     repository
 }
 
+/// The user of a token, as GitHub shows him to others.
+pub(crate) fn user_in_full(base: &str, login: &str) -> Value {
+    let mut user = user(base, login);
+    for key in ["name", "company", "location", "email", "hireable", "bio", "twitter_username"] {
+        user[key] = Value::Null;
+    }
+    user["blog"] = json!("");
+    user["user_view_type"] = json!("public");
+    for key in ["public_repos", "public_gists", "followers", "following"] {
+        user[key] = json!(0);
+    }
+    for key in ["created_at", "updated_at"] {
+        user[key] = json!("2026-01-01T00:00:00Z");
+    }
+    user
+}
+
 fn user(base: &str, login: &str) -> Value {
     let mut user = json!({
         "login": login, "id": 1, "node_id": "U_1", "gravatar_id": "", "type": "User", "site_admin": false,

@@ -57,7 +57,10 @@ fn body(spec: &VmSpec) -> Value {
             "hardwareProfile": {"vmSize": spec.size},
             "osProfile": {"adminUsername": spec.admin_user, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
             "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
-            "networkProfile": {"networkInterfaceConfigurations": [{"properties": {"deleteOption": "Delete"}}]},
+            "networkProfile": {"networkInterfaceConfigurations": [{"properties": {
+                "deleteOption": "Delete",
+                "ipConfigurations": [{"properties": {"subnet": {"id": spec.subnet_id}}}],
+            }}]},
         },
     });
     if spec.spot.is_some() {
@@ -76,7 +79,9 @@ fn is_the_same(world: &World, spec: &VmSpec) -> bool {
 
 fn refused(refusal: Refusal) -> CallError {
     let trouble = match refusal.code {
-        "AllocationFailed" => Trouble::NoCapacity,
+        "AllocationFailed" | "SkuNotAvailable" => Trouble::NoCapacity,
+        "AuthorizationFailed" => Trouble::NotPermitted,
+        "ResourceGroupNotFound" => Trouble::NotFound,
         "OperationNotAllowed" => Trouble::NoQuota,
         "PreconditionFailed" => Trouble::NameTaken,
         _ => Trouble::Unavailable,

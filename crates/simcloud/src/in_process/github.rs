@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use azlin_fleet::budget::Budget;
-use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
+use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{
@@ -49,6 +49,17 @@ fn known(world: &World, scope: &Scope) -> Result<(), CallError> {
     Err(CallError::new(Trouble::NotFound, format!("{scope}: 404 Not Found")))
 }
 
+fn found(repo: &RepoSlug, sim: &SimJob) -> Option<FoundJob> {
+    let JobState::Completed(conclusion) = sim.state else { return job(repo, sim).map(FoundJob::Open) };
+    Some(FoundJob::Completed(CompletedJob {
+        id: JobId(sim.id),
+        name: sim.name.clone(),
+        conclusion: conclusion.word().to_owned(),
+        completed_at: sim.completed_at,
+        runner_name: sim.runner.as_ref().map(|(_, name)| name.clone()),
+    }))
+}
+
 fn job(repo: &RepoSlug, job: &SimJob) -> Option<Job> {
     let status = match job.state {
         JobState::Waiting => JobStatus::Waiting,
@@ -58,6 +69,7 @@ fn job(repo: &RepoSlug, job: &SimJob) -> Option<Job> {
     };
     Some(Job {
         id: JobId(job.id),
+        run_id: RunId(job.run),
         repo: repo.clone(),
         name: job.name.clone(),
         status,
@@ -98,6 +110,20 @@ impl GitHub for InProcess {
             let jobs =
                 runs.flat_map(|run| &run.jobs).filter_map(|id| job(repo, state.jobs.get(id)?)).collect();
             Ok(Queue { jobs, ..Queue::default() })
+        })
+        .await
+    }
+
+    async fn job(&self, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError> {
+        let scope = Scope::Repo(repo.clone());
+        let mut wire = on(&scope, "GET", "jobs/{job_id}", None);
+        wire.path = wire.path.replace("{job_id}", &id.to_string());
+        self.call(wire, |world, _| {
+            let github = &world.state.github;
+            let sim = github.jobs.get(&id.0).filter(|sim| {
+                github.runs.get(&sim.run).is_some_and(|run| run.repo.eq_ignore_ascii_case(repo.as_str()))
+            });
+            Ok(sim.and_then(|sim| found(repo, sim)))
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use azlin_fleet::job::{FoundJob, JobId};
 use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{Azure, GitHub, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId};
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::InProcess;
+use crate::github::Conclusion;
 use crate::{Workload, World};
 
 fn cloud(more: &str) -> (Arc<Mutex<World>>, InProcess) {
@@ -140,4 +142,18 @@ async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
             "it was done all the same"
         );
     }
+}
+
+#[tokio::test]
+async fn a_job_is_found_by_its_number_in_its_repository_alone() {
+    let (world, cloud) = cloud("");
+    let job = (vec!["docker".to_owned()], std::time::Duration::from_secs(60));
+    let id = world.lock().expect("no panic").submit("o/r", vec![job], Vec::new())[0];
+    let repo = "o/r".parse().expect("valid");
+    let found = cloud.job(&repo, JobId(id)).await.expect("an answer");
+    assert!(matches!(found, Some(FoundJob::Open(job)) if job.id == JobId(id)));
+    world.lock().expect("no panic").state.github.complete(id, Conclusion::Cancelled, Timestamp::UNIX_EPOCH);
+    let found = cloud.job(&repo, JobId(id)).await.expect("an answer");
+    assert!(matches!(found, Some(FoundJob::Completed(job)) if job.conclusion == "cancelled"));
+    assert_eq!(cloud.job(&"o/x".parse().expect("valid"), JobId(id)).await, Ok(None));
 }

@@ -65,12 +65,12 @@ pub fn for_demo(seed: u64, duration: Duration, token: &str) -> Workload {
             rate_limit: Some(1_000_000),
             ..Overrides::default()
         },
-        repositories: Vec::new(),
         arrivals: vec![burst, steady, gpu],
         faults: vec![
             Fault { times: Some(1), ..fault(What::NeverBoots, 3.0, 60.0) },
             Fault { side: Some(Side::Github), ..fault(What::Status(502, None), 8.0, 9.5) },
             fault(What::NoCapacity(Some("Standard_D4s_v5".to_owned())), 12.0, 18.0),
         ],
+        ..Workload::default()
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use azlin_daemon::{Presence, StateDir, plan_once, read_status, runtime_dirs};
+use azlin_daemon::{Planned, Presence, StateDir, plan_once, read_status, runtime_dirs};
 use azlin_fleet::budget::Budgets;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::status::{BadFileStatus, Status, VERSION};
@@ -165,7 +165,7 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
         version: VERSION,
         at: now,
         daemon: None,
-        fleets: planned.into_iter().map(|planned| planned.status).collect(),
+        fleets: planned.iter().map(Planned::status).collect(),
         bad_files: bad_files.collect(),
         budgets: Budgets { github: outside.github.budget(), azure: outside.azure.remaining() },
     })

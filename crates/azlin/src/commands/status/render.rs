@@ -10,8 +10,9 @@ use azlin_fleet::scaling::{ScalingAction, elapsed};
 use azlin_fleet::status::{FleetStatus, RunnerStatus, Status};
 use jiff::Timestamp;
 
-use crate::terminal::{Terminal, Tone, wrapped};
+use crate::terminal::{Terminal, Tone};
 use crate::words::{age, short};
+use crate::wrap::wrapped;
 
 /// The phases, in the order of a runner's life.
 const PHASES: [&str; 5] = ["provisioning", "registered", "active", "draining", "destroyed"];
@@ -171,7 +172,8 @@ fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> Stri
         let (name, created) = (runner.runner_name.as_str(), age(runner.created_at, now));
         if is_narrow {
             text += &format!("    {name:<name_width$}  {phase}  {created:>6}\n");
-            text += &wrapped("      ", &format!("{}  {}", size(runner), runner.doing), terminal);
+            let size = runner.vm.as_ref().map_or(String::new(), |vm| format!("{}, ", vm.size));
+            text += &wrapped("      ", &format!("{size}{}", runner.doing), terminal);
         } else {
             let head =
                 format!("    {name:<name_width$}  {phase}  {created:>6}  {:<size_width$}  ", size(runner));

@@ -139,7 +139,10 @@ impl<'t> Layout<'t> {
                 line_after(self.text, end, &format!("{indent}{line}"), self.newline())
             }
             None => {
-                let head = self.text[..self.above(section.end)].trim_end();
+                // Comments directly above a header are about that table.
+                let is_last = section.end == self.text.len();
+                let end = if is_last { section.end } else { self.above(section.end) };
+                let head = self.text[..end].trim_end();
                 if head.trim_start_matches('\u{feff}').is_empty() {
                     // A byte order mark stays first.
                     let at = self.text.len() - self.text.trim_start_matches('\u{feff}').len();
@@ -199,7 +202,8 @@ impl<'t> Layout<'t> {
     fn above(&self, line: usize) -> usize {
         let mut at = line;
         while at > 0 {
-            let before = line_start(self.text, at - 1);
+            let above = &self.text[..at];
+            let before = line_start(above, above.strip_suffix('\n').unwrap_or(above).len());
             if !self.text[before..at].trim_start_matches('\u{feff}').trim_start().starts_with('#') {
                 break;
             }

@@ -122,6 +122,7 @@ fn a_change_is_made_as_its_owner_would() {
             "[scaling]\nmin_runners = 1\nmax_runners = 7",
         ),
         ("at the top", "# Mine.\n\n[vm]\n", on(), "# Mine.\nenabled = true\n\n[vm]\n"),
+        ("after the only words", "# \u{71a}", on(), "# \u{71a}\nenabled = true"),
         (
             "at the top, before what belongs to a table",
             "\u{feff}# VMs\n[vm]\n",

@@ -1,0 +1,148 @@
+//! Asks GitHub and Azure, all at once, and each thing once however many fleets share it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::Path;
+
+use azlin_azure::AzureClient;
+use azlin_fleet::check::{
+    AzureFacts, Facts, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SubnetFacts, SubscriptionFacts,
+    image_key, place_key,
+};
+use azlin_fleet::config::{DaemonConfig, Fleet, Method};
+use azlin_fleet::names::{PoolName, Scope};
+use azlin_fleet::ports::{Azure, Ssh};
+use azlin_fleet::survey::{AzureSurvey, GitHubSurvey, Permit};
+use azlin_fleet::vm::ResourceGroup;
+use azlin_github::GitHubClient;
+use futures::future::{OptionFuture, join_all};
+
+use crate::adapters::{self, Environment};
+
+/// Everything that `check` judges, but for the files.
+pub async fn everything(config: &DaemonConfig, fleets: &[Fleet], environment: &Environment) -> Facts {
+    let at_github = async {
+        match adapters::github(config, environment) {
+            Ok(client) => Ok(github(&client, fleets).await),
+            Err(_) if environment.github_token.is_none() => Err("GITHUB_TOKEN is not set".to_owned()),
+            Err(error) => Err(format!("{:#}", error)),
+        }
+    };
+    let at_azure = async {
+        match adapters::azure(config, environment) {
+            Ok(client) => Ok(azure(&client, fleets).await),
+            Err(error) => Err(format!("{:#}", error)),
+        }
+    };
+    let (github, azure) = tokio::join!(at_github, at_azure);
+    let ssh_keys = ssh_keys(fleets, environment);
+    Facts { bad_files: Vec::new(), github: Some(github), azure: Some(azure), ssh_keys }
+}
+
+/// One question for each key, all under way at once.
+async fn each<K, V, F>(keys: impl IntoIterator<Item = K>, ask: impl Fn(K) -> F) -> BTreeMap<K, V>
+where
+    K: Ord + Clone,
+    F: Future<Output = V>,
+{
+    let keys: BTreeSet<K> = keys.into_iter().collect();
+    let answers = keys.into_iter().map(|key| {
+        let answer = ask(key.clone());
+        async { (key, answer.await) }
+    });
+    join_all(answers).await.into_iter().collect()
+}
+
+async fn github(github: &GitHubClient, fleets: &[Fleet]) -> GitHubFacts {
+    let (credential, budget) = tokio::join!(github.credential(), github.rate_budget());
+    let is_in = credential.is_ok();
+    let asked = fleets.iter().filter(|_| is_in);
+    let scopes = each(asked.map(|fleet| &fleet.scope), |scope| async move {
+        let names_group = fleets.iter().any(|fleet| fleet.scope == *scope && fleet.runner_group.is_some());
+        scope_facts(github, scope, names_group).await
+    });
+    let scopes = scopes.await.into_iter().map(|(scope, facts)| (scope.clone(), facts)).collect();
+    GitHubFacts { credential, budget, scopes }
+}
+
+async fn scope_facts(github: &GitHubClient, scope: &Scope, names_group: bool) -> ScopeFacts {
+    let repo = match scope {
+        Scope::Repo(repo) => Some(repo),
+        Scope::Org(_) | Scope::Enterprise(_) => None,
+    };
+    let of_runners = async {
+        let runners = github.may_read_runners(scope).await;
+        let administer = match &runners {
+            Ok(Permit::Granted) => Some(github.may_administer_runners(scope).await),
+            _ => None,
+        };
+        (runners, administer)
+    };
+    let (repository, runs, (runners, administer), groups) = tokio::join!(
+        OptionFuture::from(repo.map(|repo| github.repository(repo))),
+        OptionFuture::from(repo.map(|repo| github.may_read_runs(repo))),
+        of_runners,
+        OptionFuture::from(names_group.then(|| github.runner_groups(scope))),
+    );
+    ScopeFacts { repository, runs, runners, administer, groups }
+}
+
+async fn azure(azure: &AzureClient, fleets: &[Fleet]) -> AzureFacts {
+    let principal = azure.principal().await;
+    let is_in = principal.is_ok();
+    let vms = || fleets.iter().filter(|_| is_in).map(|fleet| &fleet.vm);
+    let subscriptions = each(vms().map(|vm| vm.group.subscription_id.clone()), |id| async move {
+        let (subscription, power_states) =
+            tokio::join!(azure.subscription(&id), azure.may_read_power_states(&id));
+        SubscriptionFacts { subscription, power_states }
+    });
+    let groups = each(vms().map(|vm| vm.group.clone()), |group| async move { of_group(azure, &group).await });
+    let subnets = each(vms().map(|vm| vm.subnet_id.clone()), |id| async move {
+        let (subnet, grants) = tokio::join!(azure.subnet(&id), azure.grants(&id));
+        SubnetFacts { subnet, grants }
+    });
+    let places = each(vms().map(place_key), |(subscription, location)| async move {
+        let (sizes, usages) =
+            tokio::join!(azure.sizes(&subscription, &location), azure.usages(&subscription, &location));
+        PlaceFacts { sizes, usages }
+    });
+    // Of two spellings of one image, either will do.
+    let named: BTreeMap<_, _> = vms().map(|vm| (image_key(vm), vm)).collect();
+    let images = each(named.keys().cloned(), |key| {
+        let vm = named[&key];
+        async move { azure.image(&vm.group.subscription_id, &vm.location, &vm.image).await }
+    });
+    let identities =
+        each(vms().flat_map(|vm| vm.identity.clone()), |id| async move { azure.grants(&id).await });
+    let (subscriptions, groups, subnets, places, images, identities) =
+        tokio::join!(subscriptions, groups, subnets, places, images, identities);
+    let kind = azure.credential().to_string();
+    AzureFacts { kind, principal, subscriptions, groups, subnets, places, images, identities }
+}
+
+async fn of_group(azure: &AzureClient, group: &ResourceGroup) -> GroupFacts {
+    let id = group.id();
+    let (location, grants, vms) =
+        tokio::join!(azure.resource_group(group), azure.grants(&id), azure.vms(group));
+    GroupFacts { location, grants, vms }
+}
+
+/// The keys of fleets that need one: what kind they are and whence they come.
+fn ssh_keys(
+    fleets: &[Fleet],
+    environment: &Environment,
+) -> BTreeMap<PoolName, Result<Option<String>, String>> {
+    let ssh = adapters::ssh(environment);
+    let over_ssh = fleets.iter().filter(|fleet| fleet.bootstrap.method == Method::Ssh);
+    let key = |fleet: &Fleet| {
+        let file = fleet.bootstrap.ssh_private_key.as_deref();
+        if file.is_none() && environment.credentials.is_none() {
+            return Ok(None);
+        }
+        let found = ssh.public_key(file).map_err(|error| error.message)?;
+        let kind = found.split(' ').next().unwrap_or_default();
+        let whence = file.map_or("the systemd credential ssh-key".into(), Path::to_string_lossy);
+        Ok(Some(format!("{kind}, from {whence}")))
+    };
+    over_ssh.map(|fleet| (fleet.name.clone(), key(fleet))).collect()
+}

@@ -1,0 +1,160 @@
+//! Findings as people read them, and as programs do.
+
+use azlin_fleet::check::{About, Finding, State};
+use serde_json::{Value, json};
+
+use crate::terminal::{Terminal, Tone};
+
+/// In the order of the closing line.
+const STATES: [State; 4] = [State::Problem, State::Warning, State::Unknown, State::Ok];
+
+/// Findings in groups, a line each, with the cure below. Fleets with the same findings share a group.
+pub fn table(findings: &[Finding], terminal: Terminal) -> String {
+    let mut groups: Vec<(Vec<&About>, Vec<&Finding>)> = Vec::new();
+    for of_one in findings.chunk_by(|a, b| a.about == b.about) {
+        let [first, ..] = of_one else { continue };
+        let is_fleet = |about: &About| matches!(about, About::Fleet(_));
+        let is_same = |(abouts, known): &(Vec<&About>, Vec<&Finding>)| {
+            let lines = |finding: &Finding| line(finding, terminal);
+            is_fleet(&first.about)
+                && abouts.iter().all(|about| is_fleet(about))
+                && known.iter().map(|finding| lines(finding)).eq(of_one.iter().map(lines))
+        };
+        match groups.iter_mut().find(|group| is_same(group)) {
+            Some((abouts, _)) => abouts.push(&first.about),
+            None => groups.push((vec![&first.about], of_one.iter().collect())),
+        }
+    }
+    let mut text = String::new();
+    for (abouts, findings) in &groups {
+        let heading = wrapped(&heading(abouts), 2, terminal);
+        text += &format!("{}\n", terminal.paint(Tone::Strong, heading));
+        text.extend(findings.iter().map(|finding| line(finding, terminal)));
+        text += "\n";
+    }
+    let shown: Vec<&Finding> = groups.into_iter().flat_map(|(_, findings)| findings).collect();
+    let counts: Vec<String> = STATES.iter().filter_map(|state| counted(&shown, *state)).collect();
+    let closing = format!("{}. Nothing was changed.", counts.join(", "));
+    text + &wrapped(&closing, 0, terminal) + "\n"
+}
+
+fn heading(abouts: &[&About]) -> String {
+    let pool = |about: &&About| match about {
+        About::Configuration => "Configuration".to_owned(),
+        About::GitHub => "GitHub".to_owned(),
+        About::Azure => "Azure".to_owned(),
+        About::Fleet(pool) => pool.to_string(),
+    };
+    let names: Vec<String> = abouts.iter().map(pool).collect();
+    match abouts {
+        [About::Fleet(_)] => format!("Fleet {}", names.join("")),
+        [About::Fleet(_), ..] => format!("Fleets {}", names.join(", ")),
+        _ => names.join(""),
+    }
+}
+
+fn line(finding: &Finding, terminal: Terminal) -> String {
+    let Finding { about, what, state, found, cure } = finding;
+    let (mark, tone) = match state {
+        State::Ok => ("✓", Tone::Good),
+        State::Warning => ("!", Tone::Warning),
+        State::Problem => ("✗", Tone::Bad),
+        State::Unknown => ("?", Tone::Faint),
+    };
+    let mark = terminal.paint(tone, mark);
+    let mut text = if *about == About::Configuration && *state != State::Ok && found.contains(['\n', ':']) {
+        // What is wrong with a file has a form of its own.
+        let lines: String = found.lines().map(|line| format!("    {line}\n")).collect();
+        format!("  {mark} {what}\n{lines}")
+    } else {
+        format!("  {mark} {}\n", wrapped(&format!("{what}: {found}"), 4, terminal))
+    };
+    if let Some(cure) = cure {
+        text += &format!("    {} {}\n", terminal.paint(Tone::Faint, "→"), wrapped(cure, 6, terminal));
+    }
+    text
+}
+
+/// The text in lines that fit, all but the first so far from the left.
+fn wrapped(text: &str, indent: usize, terminal: Terminal) -> String {
+    let Some(width) = terminal.width else { return text.to_owned() };
+    let room = width.saturating_sub(indent).max(20);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines
+            .last_mut()
+            .filter(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= room);
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => *line = format!("{line} {word}"),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+fn count<'f>(findings: impl IntoIterator<Item = &'f Finding>, state: State) -> usize {
+    findings.into_iter().filter(|finding| finding.state == state).count()
+}
+
+fn counted(findings: &[&Finding], state: State) -> Option<String> {
+    let many = count(findings.iter().copied(), state);
+    let s = if many == 1 { "" } else { "s" };
+    match state {
+        State::Ok => Some(format!("{many} in order")),
+        _ if many == 0 => None,
+        State::Problem => Some(format!("{many} problem{s}")),
+        State::Warning => Some(format!("{many} warning{s}")),
+        State::Unknown => Some(format!("{many} unknown")),
+    }
+}
+
+/// What docs/reference/schemas/check.schema.json describes.
+pub fn json(findings: &[Finding]) -> Value {
+    let listed = findings.iter().map(|finding| {
+        let (about, pool) = match &finding.about {
+            About::Configuration => ("configuration", None),
+            About::GitHub => ("github", None),
+            About::Azure => ("azure", None),
+            About::Fleet(pool) => ("fleet", Some(pool)),
+        };
+        json!({
+            "about": about, "pool": pool, "what": finding.what, "state": finding.state, "found": finding.found,
+            "cure": finding.cure,
+        })
+    });
+    json!({
+        "version": 1,
+        "findings": listed.collect::<Value>(),
+        "counts": {
+            "ok": count(findings, State::Ok), "warning": count(findings, State::Warning),
+            "problem": count(findings, State::Problem), "unknown": count(findings, State::Unknown),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_where_they_are_wanted_and_lines_that_fit() {
+        let finding = Finding {
+            about: About::GitHub,
+            what: "o/r: administer runners".to_owned(),
+            state: State::Problem,
+            found: "not permitted; GitHub wants administration=write".to_owned(),
+            cure: Some("give the token Administration: read and write".to_owned()),
+        };
+        let narrow = Terminal { width: Some(40), colour: true };
+        let text = table(&[finding], narrow);
+        assert!(text.contains("\u{1b}[31m✗\u{1b}[0m"), "{text:?}");
+        assert!(
+            text.contains(
+                "o/r: administer runners: not\n    permitted; GitHub wants\n    administration=write\n"
+            ),
+            "{text}"
+        );
+        assert!(text.contains(" give the token Administration:\n      read and write\n"), "{text}");
+    }
+}

@@ -1,0 +1,99 @@
+//! A plan as text: the numbers behind the decision, then one line for each thing that would be done.
+
+use azlin_daemon::Planned;
+use azlin_fleet::explain::{next_changes, place};
+use azlin_fleet::plan::Action;
+use azlin_fleet::scaling::{ScalingAction, elapsed, in_words};
+
+use super::{counts, view};
+use crate::terminal::{Terminal, Tone};
+use crate::wrap::hanging;
+
+/// The column where a line's text begins: after its name.
+const TEXT: usize = 12;
+
+pub(super) fn table(planned: &[Planned], terminal: Terminal) -> String {
+    let mut text: String = planned.iter().map(|planned| of_fleet(planned, terminal)).collect();
+    let count = |is_it: fn(&Action) -> bool| {
+        planned.iter().flat_map(|planned| &planned.plan.actions).filter(|action| is_it(action)).count()
+    };
+    let starts = count(|action| matches!(action, Action::Provision { .. }));
+    let removals = count(|action| matches!(action, Action::Destroy(_)));
+    let installs = count(|action| matches!(action, Action::Install(_)));
+    let installs = if installs > 0 { format!("{installs} to install, ") } else { String::new() };
+    text += &format!("Plan: {starts} to start, {installs}{removals} to remove. Nothing was changed.\n");
+    text
+}
+
+fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
+    let Planned { fleet, plan, trouble, at: now, .. } = planned;
+    let (decision, metrics) = (&plan.decision, &plan.demand.metrics);
+    let (target, current) = (decision.target_runner_count, decision.current_runner_count);
+    let action = match decision.action {
+        ScalingAction::ScaleUp => format!("scale up from {current} to {target}"),
+        ScalingAction::ScaleDown => format!("scale down from {current} to {target}"),
+        ScalingAction::Maintain if target == current => format!("maintain {current}"),
+        ScalingAction::Maintain => format!("maintain {current}, with a target of {target}"),
+    };
+    let mut text = hanging(terminal, &format!("{}: ", terminal.paint(Tone::Strong, &fleet.name)), 2, &action);
+    let mut line = |name: &str, what: &str| {
+        text += &hanging(terminal, &format!("  {name:<width$}", width = TEXT - 2), TEXT, what);
+    };
+    let oldest = plan.demand.oldest_pending.as_ref().map_or_else(String::new, |job| {
+        format!("; job {} ({}) has waited longest, {}", job.id, job.name, in_words(elapsed(job.since, *now)))
+    });
+    let (pending, queued, running) = (metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs);
+    line("jobs", &format!("{pending} pending, {queued} queued, {running} running{oldest}"));
+    let (available, busy, draining) = counts(planned);
+    let mut phases = Vec::new();
+    for phase in ["provisioning", "registered", "active", "draining", "destroyed"] {
+        let number = plan.runners.iter().filter(|runner| runner.status.word() == phase).count();
+        if number > 0 {
+            phases.push(format!("{number} {phase}"));
+        }
+    }
+    let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
+    line("runners", &format!("{available} available, {busy} busy, {draining} draining{phases}"));
+    line("because", &decision.reason);
+    if let Some(next) = next_changes(&view(planned)).first() {
+        line("next", &format!("in {}: {}", in_words(elapsed(*now, next.at)), next.what));
+    }
+    if let Some(trouble) = trouble {
+        line("trouble", trouble);
+    }
+    text + &actions(planned, terminal) + "\n"
+}
+
+/// One line for each action; starts for the same reason are one.
+fn actions(planned: &Planned, terminal: Terminal) -> String {
+    let Planned { fleet, plan, .. } = planned;
+    let mut text = String::new();
+    let mut rest = plan.actions.as_slice();
+    while let [first, ..] = rest {
+        let is_start = matches!(first, Action::Provision { replaces: None, .. });
+        let alike = rest.iter().take_while(|action| is_start && *action == first).count().max(1);
+        rest = &rest[alike..];
+        let (mark, tone, what, reason) = match first {
+            Action::Provision { attempt, reason, .. } => {
+                let what =
+                    if alike == 1 { "start a runner".to_owned() } else { format!("start {alike} runners") };
+                ("+", Tone::Good, format!("{what} ({})", place(fleet, *attempt)), reason)
+            }
+            Action::Install(install) => {
+                ("~", Tone::Warning, format!("install {} over SSH", install.runner), &install.reason)
+            }
+            Action::Destroy(destroy) => {
+                ("-", Tone::Bad, format!("remove {}", destroy.runner), &destroy.reason)
+            }
+        };
+        // The decision's own reason stands above.
+        let reason = if *reason == plan.decision.reason { String::new() } else { format!(": {reason}") };
+        text +=
+            &hanging(terminal, &format!("  {} ", terminal.paint(tone, mark)), 4, &format!("{what}{reason}"));
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

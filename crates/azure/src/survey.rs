@@ -1,0 +1,239 @@
+//! What `check` asks: who we are, what we are granted, and whether what the fleets name is there. All
+//! of it is read; nothing is changed.
+
+mod images;
+mod wire;
+
+use async_trait::async_trait;
+use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::survey::{
+    AzureSurvey, Grant, ImageFacts, Permit, Principal, Size, Subnet, Subscription, Usage,
+};
+use azlin_fleet::vm::{Image, ResourceGroup};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::arm::Call;
+use crate::client::{AzureClient, MOST_PAGES};
+use crate::error::{ArmError, Effect, How, call_error};
+use crate::reach::NETWORK_API;
+
+const AUTHORIZATION_API: &str = "2022-04-01";
+const COMPUTE_API: &str = "2024-07-01";
+const RESOURCES_API: &str = "2022-12-01";
+const SKUS_API: &str = "2021-07-01";
+
+/// A question: what it is for, in words, and the action that it takes.
+#[derive(Clone, Copy)]
+struct Question<'q> {
+    what: &'q str,
+    needs: &'static str,
+}
+
+impl AzureClient {
+    /// The URL of a resource that the configuration names by its id, or of something below it.
+    fn at(&self, question: Question<'_>, id: &str, rest: &[&str], version: &str) -> Result<Url, CallError> {
+        let fits = |c: char| c.is_alphanumeric() || "/-_.()".contains(c);
+        let is_id = id.to_ascii_lowercase().starts_with("/subscriptions/");
+        if !is_id || !id.chars().all(fits) || id.contains("..") {
+            let message = format!("{}: {id:?} is no id of a resource", question.what);
+            return Err(CallError::new(Trouble::Invalid, message));
+        }
+        let mut url = self.arm.root().clone();
+        url.set_path(id);
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.extend(rest);
+        }
+        url.query_pairs_mut().append_pair("api-version", version);
+        Ok(url)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, question: Question<'_>, url: Url) -> Result<T, CallError> {
+        let headers = HeaderMap::new();
+        let call = Call { method: Method::GET, url, headers, body: Bytes::new(), secrets: Vec::new() };
+        let answer = self.arm.send(&call).await.map_err(|error| self.failed(question, &error))?;
+        serde_json::from_slice(&answer.body).map_err(|error| {
+            let message = format!("{}: the answer is not what Azure documents: {error}", question.what);
+            CallError::new(Trouble::Unavailable, message)
+        })
+    }
+
+    /// All pages of a list.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        question: Question<'_>,
+        first: Url,
+    ) -> Result<Vec<T>, CallError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Page<T> {
+            value: Vec<T>,
+            #[serde(default)]
+            next_link: Option<String>,
+        }
+        let (mut list, mut next) = (Vec::new(), Some(first));
+        for _ in 0..MOST_PAGES {
+            let Some(url) = next else { return Ok(list) };
+            let page: Page<T> = self.read(question, url).await?;
+            list.extend(page.value);
+            let link = page.next_link.filter(|link| !link.is_empty());
+            next = link.map(|link| Url::parse(&link)).transpose().map_err(|_| {
+                let message = format!("{}: the link to the next page is no URL", question.what);
+                CallError::new(Trouble::Invalid, message)
+            })?;
+        }
+        let message = format!("{}: the list has no end after {MOST_PAGES} pages", question.what);
+        Err(CallError::new(Trouble::Invalid, message))
+    }
+
+    /// A refusal names the one action that would have sufficed.
+    fn failed(&self, question: Question<'_>, error: &ArmError) -> CallError {
+        let known = call_error(question.what, Effect::Reads, self.credential(), error);
+        match &error.how {
+            How::Refused(refusal) if refusal.status == 403 => {
+                CallError::new(known.trouble, format!("{}: {error}; grant {}", question.what, question.needs))
+            }
+            _ => known,
+        }
+    }
+}
+
+#[async_trait]
+impl AzureSurvey for AzureClient {
+    async fn principal(&self) -> Result<Principal, CallError> {
+        let token = self.arm.bearer.token().await?;
+        Ok(claims(token.secret()).unwrap_or_default())
+    }
+
+    async fn subscription(&self, subscription_id: &str) -> Result<Subscription, CallError> {
+        let what = format!("read subscription {subscription_id}");
+        let question = Question { what: &what, needs: "Microsoft.Resources/subscriptions/read" };
+        let url = self.at(question, &format!("/subscriptions/{subscription_id}"), &[], RESOURCES_API)?;
+        let found: wire::Subscription = self.read(question, url).await?;
+        Ok(Subscription { name: found.display_name, state: found.state })
+    }
+
+    async fn may_read_power_states(&self, subscription_id: &str) -> Result<Permit, CallError> {
+        let what = format!("list power states of {subscription_id}");
+        let question = Question { what: &what, needs: "Microsoft.Compute/virtualMachines/read" };
+        let rest = ["providers", "Microsoft.Compute", "virtualMachines"];
+        let mut url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, COMPUTE_API)?;
+        url.query_pairs_mut().append_pair("statusOnly", "true");
+        match self.read::<serde_json::Value>(question, url).await {
+            Ok(_) => Ok(Permit::Granted),
+            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Permit::Denied(None)),
+            Err(error) if error.trouble == Trouble::NotFound => Ok(Permit::Hidden),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError> {
+        let what = format!("read resource group {}", group.name);
+        let question =
+            Question { what: &what, needs: "Microsoft.Resources/subscriptions/resourceGroups/read" };
+        let url = self.at(question, &group.id(), &[], RESOURCES_API)?;
+        let found: wire::Located = self.read(question, url).await?;
+        Ok(wire::plain_location(&found.location))
+    }
+
+    async fn grants(&self, scope_id: &str) -> Result<Vec<Grant>, CallError> {
+        let name = scope_id.rsplit('/').next().unwrap_or_default();
+        let what = format!("read permissions on {name}");
+        let question = Question { what: &what, needs: "Microsoft.Authorization/permissions/read" };
+        let rest = ["providers", "Microsoft.Authorization", "permissions"];
+        let url = self.at(question, scope_id, &rest, AUTHORIZATION_API)?;
+        let found: Vec<wire::Permission> = self.list(question, url).await?;
+        Ok(found.into_iter().map(Grant::from).collect())
+    }
+
+    async fn sizes(&self, subscription_id: &str, location: &str) -> Result<Vec<Size>, CallError> {
+        let what = format!("list sizes in {location}");
+        let question = Question { what: &what, needs: "Microsoft.Compute/skus/read" };
+        let rest = ["providers", "Microsoft.Compute", "skus"];
+        let mut url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, SKUS_API)?;
+        url.query_pairs_mut().append_pair("$filter", &format!("location eq '{location}'"));
+        let found: Vec<wire::Sku> = self.list(question, url).await?;
+        let sizes = found.into_iter().filter(|sku| sku.resource_type == "virtualMachines");
+        Ok(sizes.map(|sku| sku.size(location)).collect())
+    }
+
+    async fn usages(&self, subscription_id: &str, location: &str) -> Result<Vec<Usage>, CallError> {
+        let what = format!("read quotas in {location}");
+        let question = Question { what: &what, needs: "Microsoft.Compute/locations/usages/read" };
+        let rest = ["providers", "Microsoft.Compute", "locations", location, "usages"];
+        let url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, COMPUTE_API)?;
+        let found: Vec<wire::Usage> = self.list(question, url).await?;
+        Ok(found.into_iter().map(Usage::from).collect())
+    }
+
+    async fn image(
+        &self,
+        subscription_id: &str,
+        location: &str,
+        image: &Image,
+    ) -> Result<ImageFacts, CallError> {
+        images::image(self, subscription_id, location, image).await
+    }
+
+    async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError> {
+        let name = subnet_id.rsplit('/').next().unwrap_or_default();
+        let what = format!("read subnet {name}");
+        let question = Question { what: &what, needs: "Microsoft.Network/virtualNetworks/subnets/read" };
+        let found: wire::Subnet =
+            self.read(question, self.at(question, subnet_id, &[], NETWORK_API)?).await?;
+        // Who may join a subnet need not be allowed to see its network.
+        let network = subnet_id.rsplit_once("/subnets/").map_or(subnet_id, |(network, _)| network);
+        let question = Question { what: &what, needs: "Microsoft.Network/virtualNetworks/read" };
+        let network = self.read(question, self.at(question, network, &[], NETWORK_API)?).await;
+        let location = network.ok().map(|found: wire::Located| wire::plain_location(&found.location));
+        Ok(found.properties.subnet(location))
+    }
+}
+
+/// Who a token says that we are. It is read for that alone, and trusted for nothing.
+fn claims(token: &str) -> Option<Principal> {
+    #[derive(Deserialize)]
+    struct Claims {
+        #[serde(alias = "unique_name")]
+        upn: Option<String>,
+        appid: Option<String>,
+        azp: Option<String>,
+        oid: Option<String>,
+    }
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    // A person signs in through an application that is not his own.
+    let client_id = if claims.upn.is_some() { None } else { claims.appid.or(claims.azp) };
+    Some(Principal { user: claims.upn, client_id, object_id: claims.oid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_a_token_says_that_we_are() {
+        let token = |payload: &str| format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(payload));
+        let told = |user: Option<&str>, client: Option<&str>, object: Option<&str>| {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            Some(Principal { user: owned(user), client_id: owned(client), object_id: owned(object) })
+        };
+        for (token, expected) in [
+            (token(r#"{"appid":"a","oid":"o","aud":["x"]}"#), told(None, Some("a"), Some("o"))),
+            (token(r#"{"azp":"a","oid":"o"}"#), told(None, Some("a"), Some("o"))),
+            (token(r#"{"upn":"u@x","appid":"cli","oid":"o"}"#), told(Some("u@x"), None, Some("o"))),
+            (token(r#"{"unique_name":"u@x"}"#), told(Some("u@x"), None, None)),
+            (token("{}"), told(None, None, None)),
+            ("opaque".to_owned(), None),
+            ("a.b.c".to_owned(), None),
+        ] {
+            assert_eq!(claims(&token), expected, "{token}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Images: of the marketplace, of a gallery, and managed ones.
+
+use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::survey::ImageFacts;
+use azlin_fleet::vm::Image;
+use serde::Deserialize;
+
+use super::{COMPUTE_API, Question, wire};
+use crate::client::AzureClient;
+
+const GALLERIES_API: &str = "2023-07-03";
+
+/// An image of any kind, as far as it says what it is.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Properties {
+    architecture: Option<String>,
+    #[serde(rename = "hyperVGeneration")]
+    hyper_v_generation: Option<String>,
+    os_type: Option<String>,
+    os_disk_image: OsDiskImage,
+    storage_profile: StorageProfile,
+    plan: Option<Plan>,
+    purchase_plan: Option<Plan>,
+    publishing_profile: PublishingProfile,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OsDiskImage {
+    operating_system: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct StorageProfile {
+    os_disk: OsDisk,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct OsDisk {
+    os_type: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Plan {
+    publisher: String,
+    product: String,
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PublishingProfile {
+    target_regions: Vec<Region>,
+}
+
+#[derive(Deserialize)]
+struct Region {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    #[serde(default)]
+    location: Option<String>,
+    #[serde(default)]
+    properties: Properties,
+}
+
+impl Properties {
+    fn facts(self, version: Option<String>) -> ImageFacts {
+        let plan = self.plan.or(self.purchase_plan);
+        let regions = self.publishing_profile.target_regions;
+        ImageFacts {
+            version,
+            architecture: self.architecture.as_deref().and_then(wire::architecture),
+            generation: self.hyper_v_generation,
+            os: self.os_type.or(self.os_disk_image.operating_system).or(self.storage_profile.os_disk.os_type),
+            plan: plan.map(|plan| format!("{} {} {}", plan.publisher, plan.product, plan.name)),
+            locations: regions.iter().map(|region| wire::plain_location(&region.name)).collect(),
+        }
+    }
+}
+
+pub(super) async fn image(
+    azure: &AzureClient,
+    subscription_id: &str,
+    location: &str,
+    image: &Image,
+) -> Result<ImageFacts, CallError> {
+    match image {
+        Image::Marketplace { publisher, offer, sku, version } => {
+            let names = [publisher.as_str(), offer, sku];
+            marketplace(azure, subscription_id, location, names, version).await
+        }
+        Image::Id(id) if id.to_ascii_lowercase().contains("/galleries/") => gallery(azure, id).await,
+        Image::Id(id) => managed(azure, id).await,
+    }
+}
+
+async fn marketplace(
+    azure: &AzureClient,
+    subscription_id: &str,
+    location: &str,
+    [publisher, offer, sku]: [&str; 3],
+    version: &str,
+) -> Result<ImageFacts, CallError> {
+    #[derive(Deserialize)]
+    struct Version {
+        name: String,
+    }
+    let what = format!("read image {publisher}:{offer}:{sku}:{version} in {location}");
+    let question = Question {
+        what: &what,
+        needs: "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
+    };
+    let subscription = format!("/subscriptions/{subscription_id}");
+    let mut rest = vec![
+        "providers",
+        "Microsoft.Compute",
+        "locations",
+        location,
+        "publishers",
+        publisher,
+        "artifacttypes",
+        "vmimage",
+        "offers",
+        offer,
+        "skus",
+        sku,
+        "versions",
+    ];
+    let version = if version.eq_ignore_ascii_case("latest") {
+        let url = azure.at(question, &subscription, &rest, COMPUTE_API)?;
+        let found: Vec<Version> = azure.read(question, url).await?;
+        let newest = found.into_iter().max_by_key(|version| numbers(&version.name));
+        newest.ok_or_else(|| CallError::new(Trouble::NotFound, format!("{what}: it has no version")))?.name
+    } else {
+        version.to_owned()
+    };
+    rest.push(&version);
+    let found: Found = azure.read(question, azure.at(question, &subscription, &rest, COMPUTE_API)?).await?;
+    Ok(found.properties.facts(Some(version.clone())))
+}
+
+/// Versions are numbers with periods, and are compared as such.
+fn numbers(version: &str) -> Vec<u64> {
+    version.split('.').map(|part| part.parse().unwrap_or_default()).collect()
+}
+
+/// An image definition, or a version of one.
+async fn gallery(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError> {
+    let what = format!("read image {}", id.rsplit('/').next().unwrap_or_default());
+    let question = Question { what: &what, needs: "Microsoft.Compute/galleries/images/read" };
+    let lower = id.to_ascii_lowercase();
+    let (definition, version) = match lower.find("/versions/") {
+        Some(at) => (&id[..at], Some(&id[at + "/versions/".len()..])),
+        None => (id, None),
+    };
+    let found: Found = azure.read(question, azure.at(question, definition, &[], GALLERIES_API)?).await?;
+    let facts = found.properties.facts(version.map(str::to_owned));
+    let Some(version) = version.filter(|version| !version.eq_ignore_ascii_case("latest")) else {
+        return Ok(facts);
+    };
+    let question = Question { needs: "Microsoft.Compute/galleries/images/versions/read", ..question };
+    let url = azure.at(question, definition, &["versions", version], GALLERIES_API)?;
+    let of_version: Found = azure.read(question, url).await?;
+    Ok(ImageFacts { locations: of_version.properties.facts(None).locations, ..facts })
+}
+
+async fn managed(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError> {
+    let what = format!("read image {}", id.rsplit('/').next().unwrap_or_default());
+    let question = Question { what: &what, needs: "Microsoft.Compute/images/read" };
+    let found: Found = azure.read(question, azure.at(question, id, &[], COMPUTE_API)?).await?;
+    let location = found.location.as_deref().map(wire::plain_location);
+    Ok(ImageFacts { locations: location.into_iter().collect(), ..found.properties.facts(None) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use azlin_fleet::config::Architecture;
+    use serde_json::json;
+
+    #[test]
+    fn images_as_azure_shows_them() {
+        let marketplace = json!({"location": "westeurope", "name": "24.04.1", "properties": {
+            "architecture": "x64", "hyperVGeneration": "V2", "osDiskImage": {"operatingSystem": "Linux"},
+            "plan": {"publisher": "p", "product": "o", "name": "s"}, "dataDiskImages": [],
+        }});
+        let definition = json!({"location": "westeurope", "properties": {
+            "architecture": "Arm64", "hyperVGeneration": "V2", "osType": "Linux", "osState": "Generalized",
+            "purchasePlan": {"publisher": "p", "product": "o", "name": "s"},
+        }});
+        let version = json!({"location": "westeurope", "properties": {
+            "publishingProfile": {"targetRegions": [{"name": "West Europe", "regionalReplicaCount": 1}]},
+            "storageProfile": {"osDiskImage": {"sizeInGB": 30}},
+        }});
+        let managed = json!({"location": "northeurope", "properties": {
+            "hyperVGeneration": "V1", "storageProfile": {"osDisk": {"osType": "Windows"}},
+        }});
+        let told = |value: serde_json::Value| {
+            serde_json::from_value::<Found>(value).expect("an image").properties.facts(None)
+        };
+        let plan = Some("p o s".to_owned());
+        let is = |architecture, generation: &str, os: &str, plan: &Option<String>| ImageFacts {
+            architecture,
+            generation: Some(generation.to_owned()),
+            os: Some(os.to_owned()),
+            plan: plan.clone(),
+            ..ImageFacts::default()
+        };
+        assert_eq!(told(marketplace), is(Some(Architecture::X64), "V2", "Linux", &plan));
+        assert_eq!(told(definition), is(Some(Architecture::Arm64), "V2", "Linux", &plan));
+        assert_eq!(told(version).locations, ["westeurope"]);
+        assert_eq!(told(managed), is(None, "V1", "Windows", &None));
+    }
+
+    #[test]
+    fn versions_are_numbers() {
+        assert!(numbers("24.04.202510010") > numbers("24.04.202509300"));
+        assert!(numbers("24.10.0") > numbers("24.9.9"));
+    }
+}

@@ -1,0 +1,258 @@
+//! Azure's answers to what `check` asks, as far as they are read.
+
+use std::net::Ipv4Addr;
+
+use azlin_fleet::config::Architecture;
+use azlin_fleet::survey;
+use serde::{Deserialize, Deserializer};
+
+/// Addresses of each range that Azure keeps for itself (Learn: Azure Virtual Network FAQ).
+const RESERVED: u64 = 5;
+
+/// `West Europe` and `westeurope` are one location.
+pub(crate) fn plain_location(location: &str) -> String {
+    location.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+pub(crate) fn architecture(text: &str) -> Option<Architecture> {
+    match text.to_ascii_lowercase().as_str() {
+        "x64" => Some(Architecture::X64),
+        "arm64" => Some(Architecture::Arm64),
+        _ => None,
+    }
+}
+
+/// What Azure leaves empty it leaves out, or writes as null.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Subscription {
+    pub(crate) display_name: String,
+    pub(crate) state: String,
+}
+
+/// Anything that is somewhere.
+#[derive(Deserialize)]
+pub(crate) struct Located {
+    pub(crate) location: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Permission {
+    #[serde(default, deserialize_with = "or_default")]
+    actions: Vec<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    not_actions: Vec<String>,
+}
+
+impl From<Permission> for survey::Grant {
+    fn from(permission: Permission) -> Self {
+        survey::Grant { actions: permission.actions, not_actions: permission.not_actions }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Usage {
+    name: UsageName,
+    current_value: i64,
+    limit: i64,
+}
+
+#[derive(Deserialize)]
+struct UsageName {
+    value: String,
+}
+
+impl From<Usage> for survey::Usage {
+    fn from(usage: Usage) -> Self {
+        let count = |number: i64| u64::try_from(number).unwrap_or_default();
+        survey::Usage {
+            name: usage.name.value,
+            used: count(usage.current_value),
+            // -1 stands for no limit.
+            limit: u64::try_from(usage.limit).unwrap_or(u64::from(u32::MAX)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Sku {
+    #[serde(default)]
+    pub(crate) resource_type: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    family: String,
+    #[serde(default, deserialize_with = "or_default")]
+    location_info: Vec<LocationInfo>,
+    #[serde(default, deserialize_with = "or_default")]
+    capabilities: Vec<Capability>,
+    #[serde(default, deserialize_with = "or_default")]
+    restrictions: Vec<Restriction>,
+}
+
+#[derive(Deserialize)]
+struct LocationInfo {
+    #[serde(default)]
+    location: String,
+    #[serde(default, deserialize_with = "or_default")]
+    zones: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Capability {
+    name: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Restriction {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default, deserialize_with = "or_default")]
+    restriction_info: RestrictionInfo,
+    #[serde(default)]
+    reason_code: String,
+}
+
+#[derive(Default, Deserialize)]
+struct RestrictionInfo {
+    #[serde(default, deserialize_with = "or_default")]
+    zones: Vec<String>,
+}
+
+impl Sku {
+    pub(crate) fn size(self, location: &str) -> survey::Size {
+        let capability =
+            |name: &str| self.capabilities.iter().find(|one| one.name == name).map(|one| one.value.as_str());
+        let flag = |name: &str| capability(name).map(|value| value.eq_ignore_ascii_case("true"));
+        let whole = self.restrictions.iter().find(|one| one.kind == "Location");
+        let here = self.location_info.iter().filter(|info| plain_location(&info.location) == location);
+        let zones = self.restrictions.iter().filter(|one| one.kind == "Zone");
+        let generations = capability("HyperVGenerations").unwrap_or_default().split(',').map(str::trim);
+        survey::Size {
+            vcpus: capability("vCPUs").and_then(|text| text.parse().ok()).unwrap_or_default(),
+            architecture: capability("CpuArchitectureType").and_then(architecture),
+            zones: here.flat_map(|info| info.zones.clone()).collect(),
+            restricted: whole.map(|one| one.reason_code.clone()),
+            restricted_zones: zones.flat_map(|one| one.restriction_info.zones.clone()).collect(),
+            ephemeral_os_disk: flag("EphemeralOSDiskSupported"),
+            spot: flag("LowPriorityCapable"),
+            generations: generations.filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+            name: self.name,
+            family: self.family,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Subnet {
+    pub(crate) properties: SubnetProperties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct SubnetProperties {
+    address_prefix: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    address_prefixes: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    ip_configurations: Vec<serde::de::IgnoredAny>,
+    nat_gateway: Option<serde::de::IgnoredAny>,
+    route_table: Option<serde::de::IgnoredAny>,
+    default_outbound_access: Option<bool>,
+}
+
+impl SubnetProperties {
+    pub(crate) fn subnet(&self, location: Option<String>) -> survey::Subnet {
+        let prefixes = self.address_prefix.iter().chain(&self.address_prefixes);
+        let counts: Vec<u64> = prefixes.filter_map(|prefix| addresses(prefix)).collect();
+        let free = counts.iter().sum::<u64>().saturating_sub(self.ip_configurations.len() as u64);
+        survey::Subnet {
+            location,
+            nat_gateway: self.nat_gateway.is_some(),
+            route_table: self.route_table.is_some(),
+            default_outbound: self.default_outbound_access,
+            free_addresses: (!counts.is_empty()).then_some(free),
+        }
+    }
+}
+
+/// What a range of IPv4 leaves for machines.
+fn addresses(prefix: &str) -> Option<u64> {
+    let (address, bits) = prefix.split_once('/')?;
+    address.parse::<Ipv4Addr>().ok()?;
+    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
+    Some((1_u64 << (32 - bits)).saturating_sub(RESERVED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_size_as_azure_lists_it() {
+        let sku = json!({
+            "resourceType": "virtualMachines", "name": "Standard_D4s_v5", "tier": "Standard", "size": "D4s_v5",
+            "family": "standardDSv5Family", "locations": ["westeurope"],
+            "locationInfo": [{"location": "westeurope", "zones": ["1", "3"], "zoneDetails": []}],
+            "capabilities": [
+                {"name": "vCPUs", "value": "4"}, {"name": "CpuArchitectureType", "value": "x64"},
+                {"name": "HyperVGenerations", "value": "V1,V2"}, {"name": "LowPriorityCapable", "value": "True"},
+                {"name": "EphemeralOSDiskSupported", "value": "False"}, {"name": "MemoryGB", "value": "16"}
+            ],
+            "restrictions": [
+                {"type": "Location", "values": ["westeurope"], "restrictionInfo": {"locations": ["westeurope"]},
+                 "reasonCode": "NotAvailableForSubscription"},
+                {"type": "Zone", "values": ["westeurope"],
+                 "restrictionInfo": {"locations": ["westeurope"], "zones": ["3"]},
+                 "reasonCode": "NotAvailableForSubscription"}
+            ]
+        });
+        let sku: Sku = serde_json::from_value(sku).expect("a SKU");
+        let expected = survey::Size {
+            name: "Standard_D4s_v5".to_owned(),
+            family: "standardDSv5Family".to_owned(),
+            vcpus: 4,
+            architecture: Some(Architecture::X64),
+            zones: vec!["1".to_owned(), "3".to_owned()],
+            restricted: Some("NotAvailableForSubscription".to_owned()),
+            restricted_zones: vec!["3".to_owned()],
+            ephemeral_os_disk: Some(false),
+            spot: Some(true),
+            generations: vec!["V1".to_owned(), "V2".to_owned()],
+        };
+        assert_eq!(sku.size("westeurope"), expected);
+    }
+
+    #[test]
+    fn what_a_subnet_leaves() {
+        for (properties, free) in [
+            (json!({"addressPrefix": "10.0.0.0/24"}), Some(251)),
+            (
+                json!({"addressPrefixes": ["10.0.0.0/29", "fd00::/64"], "ipConfigurations": [{"id": "a"}]}),
+                Some(2),
+            ),
+            (json!({"addressPrefix": "10.0.0.0/29", "ipConfigurations": [{}, {}, {}, {}]}), Some(0)),
+            (json!({"addressPrefixes": ["fd00::/64"]}), None),
+            (json!({"addressPrefixes": null, "ipConfigurations": null, "natGateway": null}), None),
+            (json!({}), None),
+        ] {
+            let read: SubnetProperties = serde_json::from_value(properties.clone()).expect("properties");
+            assert_eq!(read.subnet(None).free_addresses, free, "{properties}");
+        }
+    }
+
+    #[test]
+    fn one_location_in_two_spellings() {
+        assert_eq!(plain_location("West Europe"), plain_location("westeurope"));
+    }
+}

@@ -1,0 +1,157 @@
+//! What would keep fleets from working, judged from facts alone: all of it at once, each with its cure.
+//!
+//! A *problem* keeps something from working; a *warning* will, or keeps a part; *unknown* is what could
+//! not be looked at, and says nothing of how it is.
+
+mod azure;
+#[cfg(test)]
+mod azure_tests;
+mod facts;
+mod fleet;
+mod github;
+#[cfg(test)]
+mod github_tests;
+pub mod permissions;
+#[cfg(test)]
+mod scene;
+mod sizes;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use facts::{
+    AzureFacts, Facts, GitHubFacts, GroupFacts, ImageKey, PlaceFacts, ScopeFacts, SubnetFacts,
+    SubscriptionFacts, image_key, place_key,
+};
+
+use crate::config::Fleet;
+use crate::names::PoolName;
+use crate::ports::CallError;
+
+/// What a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// The files.
+    Configuration,
+    /// GitHub, for every fleet there.
+    GitHub,
+    /// Azure, for every fleet there.
+    Azure,
+    /// One fleet.
+    Fleet(PoolName),
+}
+
+/// How it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// It will not last, or not reach.
+    Warning,
+    /// Something does not work.
+    Problem,
+    /// It could not be looked at.
+    Unknown,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it belongs to.
+    pub about: About,
+    /// What was looked at.
+    pub what: String,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// What to do about it, where there is something to do.
+    pub cure: Option<String>,
+}
+
+/// What the adapters say of calls that a daemon repeats.
+const LATER: &str = "it is tried again later";
+
+/// Findings about one thing, as they come.
+struct Notes {
+    about: About,
+    list: Vec<Finding>,
+}
+
+impl Notes {
+    fn new(about: About) -> Self {
+        Notes { about, list: Vec::new() }
+    }
+
+    fn note(&mut self, state: State, what: &str, found: impl Into<String>, cure: Option<String>) {
+        let (about, what) = (self.about.clone(), what.to_owned());
+        self.list.push(Finding { about, what, state, found: found.into(), cure });
+    }
+
+    fn ok(&mut self, what: &str, found: impl Into<String>) {
+        self.note(State::Ok, what, found, None);
+    }
+
+    fn warning(&mut self, what: &str, found: impl Into<String>, cure: impl Into<String>) {
+        self.note(State::Warning, what, found, Some(cure.into()));
+    }
+
+    fn problem(&mut self, what: &str, found: impl Into<String>, cure: impl Into<String>) {
+        self.note(State::Problem, what, found, Some(cure.into()));
+    }
+
+    fn unknown(&mut self, what: &str, found: impl Into<String>) {
+        self.note(State::Unknown, what, found, None);
+    }
+
+    /// A call that failed. Its message ends with what to do about it.
+    fn failed(&mut self, state: State, what: &str, error: &CallError) {
+        let (found, advice) = error.message.rsplit_once("; ").unwrap_or((&error.message, ""));
+        // That is what the daemon does, and this is not the daemon.
+        let advice = if advice.is_empty() || advice == LATER { "run check again" } else { advice };
+        self.note(state, what, found, Some(advice.to_owned()));
+    }
+}
+
+/// Everything that the facts tell, in the order in which people read it.
+pub fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Finding> {
+    let mut findings = configuration(fleets, facts);
+    findings.extend(github::check(fleets, facts, now));
+    findings.extend(azure::check(fleets, facts));
+    for each in fleets {
+        findings.extend(fleet::check(each, facts));
+    }
+    findings
+}
+
+fn configuration(fleets: &[Fleet], facts: &Facts) -> Vec<Finding> {
+    let mut notes = Notes::new(About::Configuration);
+    for (file, wrong) in &facts.bad_files {
+        notes.problem(file, wrong.clone(), "mend it; until then nothing is done for what it describes");
+    }
+    let names: Vec<&str> = fleets.iter().map(|fleet| fleet.name.as_str()).collect();
+    match names.as_slice() {
+        [] if facts.bad_files.is_empty() => {
+            notes.warning("fleets", "there is none", "write fleets/<pool>.toml, one file for each fleet");
+        }
+        [] => {}
+        names => notes.ok("fleets", names.join(", ")),
+    }
+    notes.list
+}
+
+/// How long until then, in days, hours or minutes.
+fn in_words(left: Duration) -> String {
+    let minutes = left.as_secs() / 60;
+    let (count, unit) = match minutes {
+        0..120 => (minutes, "minute"),
+        120..2880 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,259 @@
+//! What is found at Azure, and of fleets there, when one thing is taken away.
+
+use super::scene::*;
+use super::*;
+use crate::config::Architecture;
+use crate::ports::Trouble;
+use crate::survey::{Grant, ImageFacts, Permit, Size, Subnet};
+
+#[test]
+fn azure() {
+    type Change = fn(&mut AzureFacts);
+    fn group(facts: &mut AzureFacts) -> &mut GroupFacts {
+        facts.groups.values_mut().next().expect("one group")
+    }
+    fn subscription(facts: &mut AzureFacts) -> &mut SubscriptionFacts {
+        facts.subscriptions.values_mut().next().expect("one")
+    }
+    fn image(facts: &mut AzureFacts) -> &mut ImageFacts {
+        facts.images.values_mut().next().expect("one").as_mut().expect("told")
+    }
+    fn subnet(facts: &mut AzureFacts) -> &mut Subnet {
+        facts.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told")
+    }
+    fn no_way_out(facts: &mut AzureFacts, default: Option<bool>) {
+        (subnet(facts).nat_gateway, subnet(facts).default_outbound) = (false, default);
+    }
+    fn sizes(facts: &mut AzureFacts) -> &mut Vec<Size> {
+        facts.places.values_mut().next().expect("one").sizes.as_mut().expect("told")
+    }
+    fn quota(facts: &mut AzureFacts, name: &str, used: u64, limit: u64) {
+        let usages = facts.places.values_mut().next().expect("one").usages.as_mut().expect("told");
+        usages.retain(|usage| usage.name != name);
+        usages.push(usage(name, used, limit));
+    }
+    let id = "00000000-0000-0000-0000-000000000000";
+    let rows: &[(Change, &[&str])] = &[
+        (
+            |f| f.principal = failed(Trouble::NotPermitted),
+            &[
+                "Problem credential: GET /x: 500 \"said\"",
+                "Unknown everything else at Azure: not looked at without a token",
+            ],
+        ),
+        (
+            |f| subscription(f).subscription.as_mut().expect("told").state = "Disabled".to_owned(),
+            &[&format!("Problem subscription {id}: Dev is Disabled")],
+        ),
+        (
+            |f| subscription(f).subscription.as_mut().expect("told").state = "PastDue".to_owned(),
+            &[&format!("Warning subscription {id}: Dev is PastDue")],
+        ),
+        (
+            |f| subscription(f).subscription = failed(Trouble::NotFound),
+            &[&format!("Problem subscription {id}: it does not exist, or the identity has no role in it")],
+        ),
+        (
+            |f| subscription(f).power_states = Ok(Permit::Denied(None)),
+            &[&format!(
+                "Problem subscription {id}: power states: not permitted: VMs that have stopped are not seen"
+            )],
+        ),
+        (
+            |f| group(f).location = failed(Trouble::NotFound),
+            &["Problem resource group rg: it does not exist"],
+        ),
+        (
+            |f| {
+                group(f).grants.as_mut().expect("told")[0].not_actions =
+                    vec!["microsoft.compute/disks/*".to_owned()]
+            },
+            &["Problem resource group rg: permissions: not granted: Microsoft.Compute/disks/delete, \
+               Microsoft.Compute/disks/write"],
+        ),
+        (
+            |f| group(f).grants = failed(Trouble::NotPermitted),
+            &["Unknown resource group rg: permissions: GET /x: 500 \"said\""],
+        ),
+        (
+            |f| {
+                drop(
+                    f.images.values_mut().map(|image| *image = failed(Trouble::NotFound)).collect::<Vec<_>>(),
+                )
+            },
+            &["Problem image: Canonical:ubuntu-24_04-lts:server:latest is not there"],
+        ),
+        (
+            |f| image(f).plan = Some("p o s".to_owned()),
+            &["Problem image: it needs the purchase plan p o s, which azlin does not buy"],
+        ),
+        (
+            |f| image(f).os = Some("Windows".to_owned()),
+            &["Problem image: it is for Windows; runners are Linux"],
+        ),
+        (
+            |f| image(f).architecture = Some(Architecture::Arm64),
+            &["Problem image: it is for ARM64, and the sizes are X64"],
+        ),
+        (
+            |f| image(f).locations = vec!["northeurope".to_owned()],
+            &["Problem image: it is in northeurope, not in westeurope"],
+        ),
+        (
+            |f| image(f).generation = Some("V3".to_owned()),
+            &[
+                "Problem size Standard_D4s_v5: images of generation V3 do not boot on it",
+                "Problem size Standard_D8s_v5: images of generation V3 do not boot on it",
+            ],
+        ),
+        (
+            |f| sizes(f)[0].architecture = Some(Architecture::Arm64),
+            &["Warning size Standard_D4s_v5: its processor is ARM64, which is not that of the fleet"],
+        ),
+        (
+            |f| drop(sizes(f).remove(0)),
+            &["Warning size Standard_D4s_v5: there is no such size in westeurope"],
+        ),
+        (
+            |f| sizes(f)[1].restricted = Some("NotAvailableForSubscription".to_owned()),
+            &[
+                "Warning size Standard_D8s_v5: the subscription may not use it in westeurope: NotAvailableForSubscription",
+            ],
+        ),
+        (|f| quota(f, "Standard DSv5 Family", 0, 100), IN_ORDER),
+        (
+            |f| quota(f, "standardDSv5Family", 80, 100),
+            &[
+                "Warning vCPU quota for Standard_D4s_v5: 80 of 100 used in standardDSv5Family, 10 of 100 used in the \
+                 region; 10 runners take 40; there is room for 5",
+                "Warning vCPU quota for Standard_D8s_v5: 80 of 100 used in standardDSv5Family, 10 of 100 used in the \
+                 region; 10 runners take 80; there is room for 2",
+            ],
+        ),
+        (
+            |f| quota(f, "cores", 96, 100),
+            &[
+                "Warning vCPU quota for Standard_D4s_v5: 0 of 100 used in standardDSv5Family, 96 of 100 used in the \
+                 region; 10 runners take 40; there is room for 1",
+                "Warning vCPU quota for Standard_D8s_v5: 0 of 100 used in standardDSv5Family, 96 of 100 used in the \
+                 region; 10 runners take 80; there is room for none",
+            ],
+        ),
+        (
+            |f| quota(f, "cores", 100, 100),
+            &[
+                "Problem vCPU quota for Standard_D4s_v5: 0 of 100 used in standardDSv5Family, 100 of 100 used in the \
+                 region; 10 runners take 40; there is room for none",
+                "Problem vCPU quota for Standard_D8s_v5: 0 of 100 used in standardDSv5Family, 100 of 100 used in the \
+                 region; 10 runners take 80; there is room for none",
+            ],
+        ),
+        (
+            |f| subnet(f).location = Some("northeurope".to_owned()),
+            &["Problem subnet: its network is in northeurope, and the VMs are to be in westeurope"],
+        ),
+        (|f| (subnet(f).location, subnet(f).free_addresses) = (None, None), IN_ORDER),
+        (|f| subnet(f).free_addresses = Some(9), &["Warning subnet: 9 addresses free, max_runners is 10"]),
+        (|f| subnet(f).free_addresses = Some(0), &["Problem subnet: 0 addresses free, max_runners is 10"]),
+        (|f| no_way_out(f, Some(true)), IN_ORDER),
+        (
+            |f| no_way_out(f, Some(false)),
+            &["Problem outbound access: none: a private subnet without NAT gateway or route table"],
+        ),
+        (
+            |f| no_way_out(f, None),
+            &[
+                "Unknown outbound access: cannot be known: no NAT gateway and no route table; networks from before 2026 \
+               may have Azure's default outbound access",
+            ],
+        ),
+        (
+            |f| f.subnets.get_mut(SUBNET).expect("one").subnet = failed(Trouble::NotPermitted),
+            &[
+                "Unknown subnet: GET /x: 500 \"said\"",
+                "Unknown outbound access: cannot be known without reading the subnet",
+            ],
+        ),
+        (
+            |f| f.subnets.get_mut(SUBNET).expect("one").grants = Ok(Vec::new()),
+            &[
+                "Problem subnet: permissions: not granted: Microsoft.Network/virtualNetworks/subnets/join/action",
+            ],
+        ),
+        (
+            |f| drop(f.identities.insert(IDENTITY.to_owned(), Ok(Vec::new()))),
+            &[
+                "Problem identity puller: not granted: Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+            ],
+        ),
+    ];
+    let fleet = fleet("repo = \"o/r\"", &format!("identity = [\"{IDENTITY}\"]"));
+    for (at, (change, expected)) in rows.iter().enumerate() {
+        let mut facts = account(&fleet);
+        change(facts.azure.as_mut().expect("known").as_mut().expect("signed in"));
+        assert_eq!(told(std::slice::from_ref(&fleet), &facts), *expected, "row {at}");
+    }
+}
+
+#[test]
+fn what_a_fleet_wishes_of_its_sizes() {
+    for (vm, expected) in [
+        ("ephemeral_os_disk = true", "it has no place for an ephemeral OS disk"),
+        ("zones = [\"3\"]", "it is not to be had in zone 3"),
+    ] {
+        let fleet = fleet("repo = \"o/r\"", vm);
+        let expected =
+            ["Standard_D4s_v5", "Standard_D8s_v5"].map(|size| format!("Problem size {size}: {expected}"));
+        assert_eq!(told(std::slice::from_ref(&fleet), &account(&fleet)), expected, "{vm}");
+    }
+    let public = fleet("repo = \"o/r\"", "public_ip = true");
+    let mut facts = account(&public);
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    let group = azure.groups.values_mut().next().expect("one group");
+    group.grants = Ok(vec![Grant {
+        actions: permissions::ON_GROUP.iter().map(|action| (*action).to_owned()).collect(),
+        not_actions: Vec::new(),
+    }]);
+    let found = told(&[public], &facts);
+    assert!(found.len() == 1 && found[0].contains("Microsoft.Network/publicIPAddresses/write"), "{found:?}");
+}
+
+#[test]
+fn the_fleets_own_vms_are_room_for_it() {
+    use crate::vm::{PowerState, ProvisioningState, Vm, VmTags};
+    let fleet = fleet("repo = \"o/r\"", "");
+    let vm = |number: u32| {
+        let name = crate::runner_name::RunnerName::new(&fleet.name, now(), number);
+        Vm {
+            name: name.to_string(),
+            group: fleet.vm.group.clone(),
+            size: "Standard_D4s_v5".to_owned(),
+            provisioning: ProvisioningState::Succeeded,
+            power: PowerState::Unknown,
+            tags: VmTags {
+                pool: fleet.name.clone(),
+                runner_name: name,
+                github: fleet.github.clone(),
+                scope: fleet.scope.clone(),
+                created_at: now(),
+                config_hash: fleet.config_hash().to_owned(),
+                runner_id: None,
+                replaces: None,
+                host_key: None,
+            },
+        }
+    };
+    let mut facts = account(&fleet);
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    azure.groups.values_mut().next().expect("one").vms = Ok((0..10).map(vm).collect());
+    azure.places.values_mut().next().expect("one").usages = Ok(vec![usage("cores", 40, 40)]);
+    azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told").free_addresses = Some(0);
+    let found = told(std::slice::from_ref(&fleet), &facts);
+    // Ten of the small size are there and fit; of the large one five would.
+    assert_eq!(
+        found,
+        [
+            "Warning vCPU quota for Standard_D8s_v5: 40 of 40 used in the region; 10 runners take 80; there is room for 5"
+        ]
+    );
+}

@@ -1,0 +1,171 @@
+//! One fleet: its image, its sizes and quotas, its network, its key.
+
+use super::azure::granted;
+use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
+use super::permissions::{ON_IDENTITY, ON_SUBNET};
+use super::{About, Finding, Notes, State, sizes};
+use crate::config::{Architecture, Fleet, Method};
+use crate::ports::{CallError, Trouble};
+use crate::survey::{ImageFacts, Subnet};
+use crate::vm::Image;
+
+pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
+    let mut notes = Notes::new(About::Fleet(fleet.name.clone()));
+    if let Some(azure) = facts.signed_in_azure() {
+        at_azure(&mut notes, fleet, azure);
+    }
+    if fleet.bootstrap.method == Method::Ssh {
+        match facts.ssh_keys.get(&fleet.name) {
+            Some(Ok(Some(kind))) => notes.ok("SSH key", kind.clone()),
+            Some(Ok(None)) => notes.note(
+                State::Unknown,
+                "SSH key",
+                "the systemd credential ssh-key, which the service has and this shell has not",
+                Some("name the key's file as ssh_private_key to have it looked at here".to_owned()),
+            ),
+            Some(Err(why)) => {
+                let parts = why.rsplit_once("; ").or_else(|| why.rsplit_once(": "));
+                let (found, cure) = parts.unwrap_or((why, "make one: ssh-keygen -t ed25519 -N ''"));
+                notes.problem("SSH key", found, cure);
+            }
+            None => {}
+        }
+    }
+    notes.list
+}
+
+fn at_azure(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
+    let found_image = facts.images.get(&image_key(&fleet.vm));
+    if let Some(found) = found_image {
+        image(notes, fleet, found);
+    }
+    sizes::check(notes, fleet, facts, found_image.and_then(|found| found.as_ref().ok()));
+    if let Some(found) = facts.subnets.get(&fleet.vm.subnet_id) {
+        subnet(notes, fleet, found, facts);
+    }
+    for id in &fleet.vm.identity {
+        if let Some(found) = facts.identities.get(id) {
+            let name = id.rsplit('/').next().unwrap_or_default();
+            granted(notes, &format!("identity {name}"), ON_IDENTITY, found, id);
+        }
+    }
+}
+
+fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>) {
+    let vm = &fleet.vm;
+    let other = "name another image";
+    let facts = match found {
+        Ok(facts) => facts,
+        Err(error) => {
+            match (&vm.image, error.trouble) {
+                (_, Trouble::NotFound) => {
+                    let cure = match &vm.image {
+                        Image::Marketplace { publisher, offer, .. } => format!(
+                            "az vm image list --all --location {} --publisher {publisher} --offer {offer}",
+                            vm.location
+                        ),
+                        Image::Id(_) => "check its id, and that it was not deleted".to_owned(),
+                    };
+                    notes.problem("image", format!("{} is not there", vm.image), cure);
+                }
+                (Image::Id(id), Trouble::NotPermitted) => {
+                    let cure = format!("give the identity the role Reader on {id}");
+                    notes.problem("image", "it may not be read, so no VM can be made from it", cure);
+                }
+                _ => notes.failed(State::Unknown, "image", error),
+            }
+            return;
+        }
+    };
+    let wanted = vm.architecture();
+    let is_here = facts.locations.is_empty() || facts.locations.contains(&vm.location);
+    if let Some(plan) = &facts.plan {
+        let found = format!("it needs the purchase plan {plan}, which azlin does not buy");
+        notes.problem("image", found, "name an image without a plan");
+    } else if facts.os.as_deref().is_some_and(|os| !os.eq_ignore_ascii_case("Linux")) {
+        let os = facts.os.as_deref().unwrap_or_default();
+        notes.problem("image", format!("it is for {os}; runners are Linux"), other);
+    } else if facts.architecture.is_some_and(|architecture| architecture != wanted) {
+        let of_image = facts.architecture.map_or("", Architecture::label);
+        let found = format!("it is for {of_image}, and the sizes are {}", wanted.label());
+        notes.problem("image", found, "name an image and sizes of one processor");
+    } else if !is_here {
+        let found = format!("it is in {}, not in {}", facts.locations.join(", "), vm.location);
+        notes.problem("image", found, format!("replicate it to {}, or {other}", vm.location));
+    } else {
+        let parts = [facts.version.as_deref(), facts.architecture.map(Architecture::label)];
+        let told: Vec<&str> = parts.into_iter().flatten().collect();
+        let told = if told.is_empty() { "is there".to_owned() } else { told.join(", ") };
+        notes.ok("image", told);
+    }
+}
+
+fn subnet(notes: &mut Notes, fleet: &Fleet, found: &SubnetFacts, facts: &AzureFacts) {
+    match &found.subnet {
+        Ok(subnet) => {
+            place(notes, fleet, subnet, facts);
+            outbound(notes, fleet, subnet);
+        }
+        Err(error) if error.trouble == Trouble::NotFound => {
+            notes.problem("subnet", format!("{} is not there", fleet.vm.subnet_id), "check subnet_id");
+            return;
+        }
+        Err(error) => {
+            notes.failed(State::Unknown, "subnet", error);
+            notes.unknown("outbound access", "cannot be known without reading the subnet");
+        }
+    }
+    granted(notes, "subnet: permissions", ON_SUBNET, &found.grants, &fleet.vm.subnet_id);
+}
+
+fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) {
+    let location = &fleet.vm.location;
+    if let Some(other) = subnet.location.as_ref().filter(|other| *other != location) {
+        let found = format!("its network is in {other}, and the VMs are to be in {location}");
+        return notes.problem(
+            "subnet",
+            found,
+            "a VM and its network are in one location: change one of them",
+        );
+    }
+    let Some(free) = subnet.free_addresses else { return notes.ok("subnet", "is there") };
+    let own = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
+    let own = own.map_or(0, |vms| vms.iter().filter(|vm| vm.tags.pool == fleet.name).count() as u64);
+    let most = fleet.scaling.max_runners;
+    let found =
+        format!("{free} addresses free, {own} of them taken by this fleet besides, max_runners is {most}");
+    let found = if own == 0 { format!("{free} addresses free, max_runners is {most}") } else { found };
+    match free + own {
+        0 => notes.problem("subnet", found, "use a larger subnet"),
+        room if room < u64::from(most) => {
+            notes.warning("subnet", found, "use a larger subnet, or lower max_runners")
+        }
+        _ => notes.ok("subnet", found),
+    }
+}
+
+/// Whether VMs reach GitHub (Learn: Default outbound access in Azure).
+fn outbound(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet) {
+    let what = "outbound access";
+    if subnet.nat_gateway {
+        notes.ok(what, "by a NAT gateway");
+    } else if fleet.vm.public_ip {
+        notes.ok(what, "by a public address for each VM");
+    } else if subnet.route_table {
+        notes.ok(what, "by a route table, if its routes lead out");
+    } else {
+        match subnet.default_outbound {
+            Some(true) => notes.ok(what, "by Azure's default outbound access"),
+            Some(false) => notes.problem(
+                what,
+                "none: a private subnet without NAT gateway or route table",
+                "give the subnet a NAT gateway, or set public_ip = true",
+            ),
+            None => notes.unknown(
+                what,
+                "cannot be known: no NAT gateway and no route table; networks from before 2026 may have Azure's \
+                 default outbound access",
+            ),
+        }
+    }
+}

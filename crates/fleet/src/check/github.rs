@@ -1,0 +1,218 @@
+//! GitHub: the token, what it may do, and the rate limit.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::facts::{Facts, GitHubFacts, ScopeFacts};
+use super::{About, Finding, Notes, State, in_words};
+use crate::config::Fleet;
+use crate::names::{PoolName, RepoSlug, Scope};
+use crate::ports::{CallError, Trouble};
+use crate::survey::{Credential, Permit, RateBudget, Repository, TokenKind};
+
+/// A credential that ends within this is warned of.
+const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+
+const A_TOKEN: &str = "set GITHUB_TOKEN to a token with Actions: read and Administration: write on the repository, or \
+                       Self-hosted runners: write on the organisation";
+
+pub(super) fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Finding> {
+    let mut notes = Notes::new(About::GitHub);
+    match &facts.github {
+        None => notes
+            .unknown("credential", "not shown to anybody before azlin.toml is good: it says where GitHub is"),
+        Some(Err(why)) => {
+            let (found, cure) = why.split_once("; ").unwrap_or((why, A_TOKEN));
+            notes.problem("credential", found, cure);
+        }
+        Some(Ok(facts)) => signed_in(&mut notes, fleets, facts, now),
+    }
+    notes.list
+}
+
+fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Timestamp) {
+    match &facts.credential {
+        Ok(found) => credential(notes, found, now),
+        Err(error) if error.trouble == Trouble::NotPermitted => {
+            notes.failed(State::Problem, "credential", error);
+            notes.unknown("permissions", "not tried with a token that is refused");
+            return;
+        }
+        Err(error) => {
+            notes.failed(State::Problem, "credential", error);
+            notes.unknown("permissions", "not tried while GitHub does not answer");
+            return;
+        }
+    }
+    match &facts.budget {
+        Ok(found) => budget(notes, found.as_ref(), now),
+        Err(error) => notes.failed(State::Unknown, "rate limit", error),
+    }
+    let kind = facts.credential.as_ref().map_or(TokenKind::Unknown, |credential| credential.kind);
+    for (at, found) in &facts.scopes {
+        let fleets = || fleets.iter().filter(|fleet| fleet.scope == *at);
+        let pools: Vec<&PoolName> = fleets().map(|fleet| &fleet.name).collect();
+        scope(notes, kind, at, found, &pools);
+        let mut groups: Vec<&str> = fleets().filter_map(|fleet| fleet.runner_group.as_deref()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        for group in groups {
+            runner_group(notes, at, group, found);
+        }
+    }
+}
+
+fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
+    let Credential { kind, login, expires_at, scopes } = found;
+    let what = match kind {
+        TokenKind::Classic => "personal access token (classic)",
+        TokenKind::FineGrained => "fine-grained personal access token",
+        TokenKind::OAuth => "OAuth token",
+        TokenKind::Installation => "token of an app's installation",
+        TokenKind::AppUser => "token of an app for a user",
+        TokenKind::Unknown => "token of a kind that is not known",
+    };
+    let whose = login.as_ref().map_or(String::new(), |login| format!(" of {login}"));
+    let scopes = scopes.as_ref().filter(|_| is_scoped(*kind)).map(|scopes| match scopes.as_slice() {
+        [] => " (no scope)".to_owned(),
+        scopes => format!(" (scopes: {})", scopes.join(", ")),
+    });
+    let whose = format!("{whose}{}", scopes.unwrap_or_default());
+    let renew = "make a new token and set GITHUB_TOKEN to it before that, then restart the daemon";
+    let Some(end) = expires_at else {
+        // Docs: Generating a user access token; Authenticating as an installation.
+        let life = match kind {
+            TokenKind::Installation => "an hour",
+            TokenKind::AppUser => "eight hours",
+            _ => return notes.ok("credential", format!("{what}{whose}; GitHub tells no end of it")),
+        };
+        let found = format!("{what}{whose}, which ends within {life} and is not renewed");
+        return notes.warning("credential", found, "use a personal access token for a daemon");
+    };
+    let day = end.strftime("%Y-%m-%d %H:%M UTC");
+    match Duration::try_from(end.duration_since(now)) {
+        Ok(left) if left >= SOON => {
+            notes.ok("credential", format!("{what}{whose}, good until {day}"));
+        }
+        Ok(left) if !left.is_zero() => {
+            notes.warning("credential", format!("{what}{whose}, ends in {}, {day}", in_words(left)), renew);
+        }
+        _ => notes.problem("credential", format!("{what}{whose}, ended {day}"), A_TOKEN),
+    }
+}
+
+fn budget(notes: &mut Notes, found: Option<&RateBudget>, now: Timestamp) {
+    let Some(RateBudget { limit, remaining, reset }) = found else {
+        return notes.ok("rate limit", "there is none");
+    };
+    let left = Duration::try_from(reset.duration_since(now)).unwrap_or_default();
+    let said = format!("{remaining} of {limit} requests left for the next {}", in_words(left));
+    if *remaining >= limit / 10 {
+        notes.ok("rate limit", said);
+    } else {
+        let cure = "poll less often ([poll] queue), or use a token that nothing else uses";
+        notes.warning("rate limit", said, cure);
+    }
+}
+
+/// A scope as people call it.
+fn named(scope: &Scope) -> String {
+    match scope {
+        Scope::Repo(repo) => repo.to_string(),
+        Scope::Org(org) => format!("organisation {org}"),
+        Scope::Enterprise(slug) => format!("enterprise {slug}"),
+    }
+}
+
+fn scope(notes: &mut Notes, kind: TokenKind, scope: &Scope, facts: &ScopeFacts, pools: &[&PoolName]) {
+    let name = named(scope);
+    if let (Scope::Repo(repo), Some(found)) = (scope, &facts.repository)
+        && !repository(notes, repo, found, pools)
+    {
+        return;
+    }
+    if let Some(found) = &facts.runs {
+        let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read" };
+        permit(notes, &format!("{name}: read runs"), found, needs);
+    }
+    let needs = match (scope, is_scoped(kind)) {
+        (Scope::Repo(_), true) => "the scope repo, of a user who administers the repository",
+        (Scope::Org(_), true) => "the scope admin:org, of an owner of the organisation",
+        (Scope::Enterprise(_), _) => "the scope manage_runners:enterprise, of an owner of the enterprise",
+        (Scope::Repo(_), false) => "Administration: read and write",
+        (Scope::Org(_), false) => "Self-hosted runners: read and write",
+    };
+    permit(notes, &format!("{name}: read runners"), &facts.runners, needs);
+    if let Some(found) = &facts.administer {
+        permit(notes, &format!("{name}: administer runners"), found, needs);
+    }
+}
+
+fn is_scoped(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::Classic | TokenKind::OAuth)
+}
+
+/// Whether it is there, so that more can be said of it.
+fn repository(
+    notes: &mut Notes,
+    repo: &RepoSlug,
+    found: &Result<Repository, CallError>,
+    pools: &[&PoolName],
+) -> bool {
+    let what = repo.to_string();
+    let files: Vec<String> = pools.iter().map(|pool| format!("fleets/{pool}.toml")).collect();
+    let files = files.join(", ");
+    match found {
+        Ok(Repository { disabled: true, .. }) => {
+            notes.problem(&what, "GitHub has disabled it", "ask GitHub's support why");
+        }
+        Ok(Repository { archived: true, .. }) => {
+            let cure = format!("unarchive it, or set enabled = false in {files}");
+            notes.problem(&what, "it is archived: no workflow runs in it", cure);
+        }
+        Ok(Repository { full_name, .. }) if !full_name.eq_ignore_ascii_case(&what) => {
+            let cure = format!("write repo = \"{full_name}\" in {files}");
+            notes.warning(&what, format!("it is called {full_name} today"), cure);
+        }
+        Ok(_) => notes.ok(&what, "is there"),
+        Err(error) if error.trouble == Trouble::NotFound => {
+            let cure = format!("check repo in {files}, and give the token access to the repository");
+            notes.problem(&what, "it does not exist, or the token may not see it", cure);
+            return false;
+        }
+        Err(error) => {
+            notes.failed(State::Unknown, &what, error);
+        }
+    }
+    true
+}
+
+fn permit(notes: &mut Notes, what: &str, found: &Result<Permit, CallError>, needs: &str) {
+    let cure =
+        format!("give the token {needs}, and authorise it for single sign-on where the owner has that");
+    match found {
+        Ok(Permit::Granted) => notes.ok(what, "permitted"),
+        Ok(Permit::Denied(None)) => notes.problem(what, "not permitted", cure),
+        Ok(Permit::Denied(Some(wanted))) => {
+            notes.problem(what, format!("not permitted; GitHub wants {wanted}"), cure);
+        }
+        Ok(Permit::Hidden) => notes.problem(what, "not there, or not shown to this token", cure),
+        Err(error) => notes.failed(State::Unknown, what, error),
+    }
+}
+
+fn runner_group(notes: &mut Notes, scope: &Scope, group: &str, facts: &ScopeFacts) {
+    let what = format!("{}: runner group {group}", named(scope));
+    match &facts.groups {
+        Some(Ok(there)) if there.iter().any(|name| name.eq_ignore_ascii_case(group)) => {
+            notes.ok(&what, "is there");
+        }
+        Some(Ok(there)) => {
+            let cure = "make it in the settings of Actions, or name another as runner_group";
+            notes.problem(&what, format!("there is none; there are: {}", there.join(", ")), cure);
+        }
+        Some(Err(error)) => notes.failed(State::Unknown, &what, error),
+        None => {}
+    }
+}

@@ -1,0 +1,133 @@
+//! What is found at GitHub when one thing is taken away.
+
+use super::scene::*;
+use super::*;
+use crate::names::Scope;
+use crate::ports::Trouble;
+use crate::survey::{Permit, TokenKind};
+
+#[test]
+fn github() {
+    type Change = fn(&mut GitHubFacts);
+    fn scope(facts: &mut GitHubFacts) -> &mut ScopeFacts {
+        facts.scopes.values_mut().next().expect("one scope")
+    }
+    fn ends(facts: &mut GitHubFacts, at: &str) {
+        let credential = facts.credential.as_mut().expect("a credential");
+        credential.expires_at = Some(at.parse().expect("a time"));
+    }
+    fn of_kind(facts: &mut GitHubFacts, kind: TokenKind) {
+        let credential = facts.credential.as_mut().expect("a credential");
+        (credential.kind, credential.expires_at, credential.login) = (kind, None, None);
+    }
+    let rows: &[(Change, &[&str])] = &[
+        (|f| ends(f, "2026-12-09T12:00:00Z"), IN_ORDER),
+        (
+            |f| ends(f, "2026-12-09T11:59:59Z"),
+            &[
+                "Warning credential: fine-grained personal access token of mona, ends in 13 days, 2026-12-09 11:59 UTC",
+            ],
+        ),
+        (
+            |f| ends(f, "2026-11-25T13:00:00Z"),
+            &[
+                "Warning credential: fine-grained personal access token of mona, ends in 60 minutes, 2026-11-25 13:00 UTC",
+            ],
+        ),
+        (
+            |f| ends(f, NOW),
+            &["Problem credential: fine-grained personal access token of mona, ended 2026-11-25 12:00 UTC"],
+        ),
+        (|f| of_kind(f, TokenKind::Classic), IN_ORDER),
+        (
+            |f| {
+                ends(f, NOW);
+                let credential = f.credential.as_mut().expect("a credential");
+                credential.kind = TokenKind::Classic;
+                credential.scopes = Some(vec!["repo".to_owned(), "admin:org".to_owned()]);
+            },
+            &[
+                "Problem credential: personal access token (classic) of mona (scopes: repo, admin:org), ended 2026-11-25 \
+               12:00 UTC",
+            ],
+        ),
+        (
+            |f| of_kind(f, TokenKind::Installation),
+            &[
+                "Warning credential: token of an app's installation, which ends within an hour and is not renewed",
+            ],
+        ),
+        (
+            |f| f.credential = failed(Trouble::NotPermitted),
+            &[
+                "Problem credential: GET /x: 500 \"said\"",
+                "Unknown permissions: not tried with a token that is refused",
+            ],
+        ),
+        (
+            |f| f.credential = failed(Trouble::Unavailable),
+            &[
+                "Problem credential: GET /x: 500 \"said\"",
+                "Unknown permissions: not tried while GitHub does not answer",
+            ],
+        ),
+        (|f| f.budget = Ok(None), IN_ORDER),
+        (
+            |f| f.budget.as_mut().expect("told").as_mut().expect("a limit").remaining = 499,
+            &["Warning rate limit: 499 of 5000 requests left for the next 30 minutes"],
+        ),
+        (|f| f.budget = failed(Trouble::Unavailable), &["Unknown rate limit: GET /x: 500 \"said\""]),
+        (
+            |f| scope(f).repository = Some(failed(Trouble::NotFound)),
+            &["Problem o/r: it does not exist, or the token may not see it"],
+        ),
+        (
+            |f| scope(f).repository.as_mut().expect("one").as_mut().expect("told").archived = true,
+            &["Problem o/r: it is archived: no workflow runs in it"],
+        ),
+        (
+            |f| scope(f).repository.as_mut().expect("one").as_mut().expect("told").disabled = true,
+            &["Problem o/r: GitHub has disabled it"],
+        ),
+        (
+            |f| {
+                scope(f).repository.as_mut().expect("one").as_mut().expect("told").full_name =
+                    "o/new".to_owned()
+            },
+            &["Warning o/r: it is called o/new today"],
+        ),
+        (
+            |f| scope(f).runs = Some(Ok(Permit::Denied(Some("actions=read".to_owned())))),
+            &["Problem o/r: read runs: not permitted; GitHub wants actions=read"],
+        ),
+        (
+            |f| (scope(f).runners, scope(f).administer) = (Ok(Permit::Hidden), None),
+            &["Problem o/r: read runners: not there, or not shown to this token"],
+        ),
+        (
+            |f| scope(f).administer = Some(Ok(Permit::Denied(None))),
+            &["Problem o/r: administer runners: not permitted"],
+        ),
+        (
+            |f| scope(f).administer = Some(failed(Trouble::Unavailable)),
+            &["Unknown o/r: administer runners: GET /x: 500 \"said\""],
+        ),
+    ];
+    let fleet = fleet("repo = \"o/r\"", "");
+    for (at, (change, expected)) in rows.iter().enumerate() {
+        let mut facts = account(&fleet);
+        change(facts.github.as_mut().expect("known").as_mut().expect("signed in"));
+        assert_eq!(told(std::slice::from_ref(&fleet), &facts), *expected, "row {at}");
+    }
+    let none = Facts { github: Some(Err("GITHUB_TOKEN is not set".to_owned())), ..account(&fleet) };
+    assert_eq!(told(&[fleet], &none), ["Problem credential: GITHUB_TOKEN is not set"]);
+}
+
+#[test]
+fn a_runner_group_that_is_not_there() {
+    let fleet = fleet("org = \"o\"\nrunner_group = \"big\"", "");
+    assert!(matches!(fleet.scope, Scope::Org(_)));
+    let found = told(std::slice::from_ref(&fleet), &account(&fleet));
+    // A repository's facts do no harm to an organisation.
+    assert_eq!(found, ["Problem organisation o: runner group big: there is none; there are: Default"]);
+}

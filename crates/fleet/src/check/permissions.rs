@@ -1,0 +1,111 @@
+//! What the daemon may have to do at Azure, and whether it is granted that.
+//!
+//! These lists are what docs/reference/permissions.md has; a test holds them together.
+
+use crate::survey::Grant;
+
+/// On the resource group of VMs.
+pub const ON_GROUP: [&str; 10] = [
+    "Microsoft.Compute/virtualMachines/read",
+    "Microsoft.Compute/virtualMachines/write",
+    "Microsoft.Compute/virtualMachines/delete",
+    "Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action",
+    "Microsoft.Compute/disks/write",
+    "Microsoft.Compute/disks/delete",
+    "Microsoft.Network/networkInterfaces/read",
+    "Microsoft.Network/networkInterfaces/write",
+    "Microsoft.Network/networkInterfaces/delete",
+    "Microsoft.Network/networkInterfaces/join/action",
+];
+
+/// On the resource group too, for fleets with `public_ip = true`.
+pub const FOR_PUBLIC_IP: [&str; 4] = [
+    "Microsoft.Network/publicIPAddresses/read",
+    "Microsoft.Network/publicIPAddresses/write",
+    "Microsoft.Network/publicIPAddresses/delete",
+    "Microsoft.Network/publicIPAddresses/join/action",
+];
+
+/// On the subnet.
+pub const ON_SUBNET: [&str; 1] = ["Microsoft.Network/virtualNetworks/subnets/join/action"];
+
+/// On each identity that VMs are given.
+pub const ON_IDENTITY: [&str; 1] = ["Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"];
+
+/// On the subscription: the power states of VMs are told for all of it at once.
+pub const ON_SUBSCRIPTION: [&str; 1] = ["Microsoft.Compute/virtualMachines/read"];
+
+/// What only `check` reads, on the subscription. Without it something is unknown, and nothing is wrong.
+pub const FOR_CHECK: [&str; 7] = [
+    "Microsoft.Authorization/permissions/read",
+    "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
+    "Microsoft.Compute/locations/usages/read",
+    "Microsoft.Compute/skus/read",
+    "Microsoft.Network/virtualNetworks/read",
+    "Microsoft.Network/virtualNetworks/subnets/read",
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
+];
+
+/// The actions that no grant holds.
+pub fn missing<'a>(needed: impl IntoIterator<Item = &'a str>, grants: &[Grant]) -> Vec<&'a str> {
+    let is_granted = |action: &&str| {
+        grants.iter().any(|grant| {
+            let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, action));
+            any(&grant.actions) && !any(&grant.not_actions)
+        })
+    };
+    needed.into_iter().filter(|action| !is_granted(action)).collect()
+}
+
+/// Azure's wildcard stands for any characters, slashes too; case does not count (Learn: Understand
+/// Azure role definitions).
+fn matches(pattern: &str, action: &str) -> bool {
+    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == action };
+    let Some(mut left) = action.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(at) = left.find(part) else { return false };
+        left = &left[at + part.len()..];
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards() {
+        for (pattern, action, expected) in [
+            ("*", "Microsoft.Compute/disks/write", true),
+            ("Microsoft.Compute/disks/write", "microsoft.compute/DISKS/write", true),
+            ("Microsoft.Compute/*", "Microsoft.Compute/disks/write", true),
+            ("Microsoft.Compute/*", "Microsoft.Network/x/read", false),
+            ("*/read", "Microsoft.Compute/disks/read", true),
+            ("*/read", "Microsoft.Compute/disks/write", false),
+            ("Microsoft.*/disks/*", "Microsoft.Compute/disks/write", true),
+            ("Microsoft.*/disks/*/x", "Microsoft.Compute/disks/x", false),
+            ("Microsoft.Compute/disks/*", "Microsoft.Compute/disks", false),
+            ("a*a", "a", false),
+            ("", "Microsoft.Compute/disks/write", false),
+        ] {
+            assert_eq!(matches(pattern, action), expected, "{pattern} {action}");
+        }
+    }
+
+    #[test]
+    fn what_one_role_leaves_out_another_may_grant() {
+        let grant = |actions: &[&str], not_actions: &[&str]| {
+            let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+            Grant { actions: owned(actions), not_actions: owned(not_actions) }
+        };
+        let contributor = grant(&["*"], &["Microsoft.Compute/disks/*"]);
+        let disks = grant(&["Microsoft.Compute/disks/write"], &[]);
+        assert_eq!(missing(ON_GROUP, &[]), ON_GROUP);
+        let without = ["Microsoft.Compute/disks/write", "Microsoft.Compute/disks/delete"];
+        assert_eq!(missing(ON_GROUP, std::slice::from_ref(&contributor)), without);
+        assert_eq!(missing(ON_GROUP, &[contributor, disks]), ["Microsoft.Compute/disks/delete"]);
+    }
+}

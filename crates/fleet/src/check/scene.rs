@@ -1,0 +1,146 @@
+//! A small account in which all is in order, for tests that take one thing away.
+
+use super::*;
+use crate::config::Architecture;
+use crate::ports::Trouble;
+use crate::survey::{
+    Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
+    TokenKind, Usage,
+};
+
+pub(super) const NOW: &str = "2026-11-25T12:00:00Z";
+pub(super) const SUBNET: &str =
+    "/subscriptions/0/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
+pub(super) const IDENTITY: &str =
+    "/subscriptions/0/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller";
+
+pub(super) fn now() -> Timestamp {
+    NOW.parse().expect("a time")
+}
+
+pub(super) fn fleet(top: &str, vm: &str) -> Fleet {
+    let source = format!(
+        "{top}\n[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
+         location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\", \"Standard_D8s_v5\"]\n\
+         image = \"Canonical:ubuntu-24_04-lts:server:latest\"\nsubnet_id = \"{SUBNET}\"\n{vm}"
+    );
+    Fleet::parse("ci.toml", "ci".parse().expect("a name"), &source).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn size(name: &str, vcpus: u32) -> Size {
+    Size {
+        name: name.to_owned(),
+        family: "standardDSv5Family".to_owned(),
+        vcpus,
+        architecture: Some(Architecture::X64),
+        zones: vec!["1".to_owned(), "2".to_owned()],
+        restricted: None,
+        restricted_zones: Vec::new(),
+        ephemeral_os_disk: Some(false),
+        spot: Some(true),
+        generations: vec!["V1".to_owned(), "V2".to_owned()],
+    }
+}
+
+pub(super) fn everything() -> Vec<Grant> {
+    vec![Grant { actions: vec!["*".to_owned()], not_actions: Vec::new() }]
+}
+
+pub(super) fn usage(name: &str, used: u64, limit: u64) -> Usage {
+    Usage { name: name.to_owned(), used, limit }
+}
+
+/// The account of that fleet, in order.
+pub(super) fn account(fleet: &Fleet) -> Facts {
+    let scope = ScopeFacts {
+        repository: Some(Ok(Repository { full_name: "o/r".to_owned(), archived: false, disabled: false })),
+        runs: Some(Ok(Permit::Granted)),
+        runners: Ok(Permit::Granted),
+        administer: Some(Ok(Permit::Granted)),
+        groups: Some(Ok(vec!["Default".to_owned()])),
+    };
+    let credential = Credential {
+        kind: TokenKind::FineGrained,
+        login: Some("mona".to_owned()),
+        expires_at: Some("2027-03-01T00:00:00Z".parse().expect("a time")),
+        scopes: None,
+    };
+    let reset = "2026-11-25T12:30:00Z".parse().expect("a time");
+    let image = ImageFacts {
+        version: Some("24.04.1".to_owned()),
+        architecture: Some(Architecture::X64),
+        generation: Some("V2".to_owned()),
+        os: Some("Linux".to_owned()),
+        ..ImageFacts::default()
+    };
+    let subnet = Subnet {
+        location: Some("westeurope".to_owned()),
+        nat_gateway: true,
+        route_table: false,
+        default_outbound: None,
+        free_addresses: Some(200),
+    };
+    let place = PlaceFacts {
+        sizes: Ok(vec![size("Standard_D4s_v5", 4), size("Standard_D8s_v5", 8)]),
+        usages: Ok(vec![
+            usage("cores", 10, 100),
+            usage("lowPriorityCores", 0, 100),
+            usage("standardDSv5Family", 0, 100),
+        ]),
+    };
+    let id = &fleet.vm.group.subscription_id;
+    Facts {
+        bad_files: Vec::new(),
+        github: Some(Ok(GitHubFacts {
+            credential: Ok(credential),
+            budget: Ok(Some(RateBudget { limit: 5000, remaining: 4000, reset })),
+            scopes: [(fleet.scope.clone(), scope)].into(),
+        })),
+        azure: Some(Ok(AzureFacts {
+            kind: "client secret".to_owned(),
+            principal: Ok(Principal { client_id: Some("app".to_owned()), ..Principal::default() }),
+            subscriptions: [(
+                id.clone(),
+                SubscriptionFacts {
+                    subscription: Ok(Subscription { name: "Dev".to_owned(), state: "Enabled".to_owned() }),
+                    power_states: Ok(Permit::Granted),
+                },
+            )]
+            .into(),
+            groups: [(
+                fleet.vm.group.clone(),
+                GroupFacts {
+                    location: Ok("westeurope".to_owned()),
+                    grants: Ok(everything()),
+                    vms: Ok(Vec::new()),
+                },
+            )]
+            .into(),
+            subnets: [(SUBNET.to_owned(), SubnetFacts { subnet: Ok(subnet), grants: Ok(everything()) })]
+                .into(),
+            places: [(place_key(&fleet.vm), place)].into(),
+            images: [(image_key(&fleet.vm), Ok(image))].into(),
+            identities: [(IDENTITY.to_owned(), Ok(everything()))].into(),
+        })),
+        ssh_keys: [(fleet.name.clone(), Ok(Some("ssh-ed25519, from /key".to_owned())))].into(),
+    }
+}
+
+pub(super) fn failed<T>(trouble: Trouble) -> Result<T, CallError> {
+    Err(CallError::new(trouble, "GET /x: 500 \"said\"; what to do"))
+}
+
+/// What is told beside what is in order: `state what: found`.
+pub(super) fn told(fleets: &[Fleet], facts: &Facts) -> Vec<String> {
+    let findings = check(fleets, facts, now());
+    let all_have_cures = findings.iter().all(|finding| match finding.state {
+        State::Problem | State::Warning => finding.cure.as_ref().is_some_and(|cure| !cure.is_empty()),
+        State::Ok => finding.cure.is_none(),
+        State::Unknown => true,
+    });
+    assert!(all_have_cures, "{findings:#?}");
+    let findings = findings.iter().filter(|finding| finding.state != State::Ok);
+    findings.map(|finding| format!("{:?} {}: {}", finding.state, finding.what, finding.found)).collect()
+}
+
+pub(super) const IN_ORDER: &[&str] = &[];

@@ -1,0 +1,140 @@
+//! A fleet's sizes: whether they are to be had, and how many the quotas leave room for.
+
+use std::collections::BTreeMap;
+
+use super::facts::{AzureFacts, PlaceFacts, place_key};
+use super::{Notes, State};
+use crate::config::Fleet;
+use crate::survey::{ImageFacts, Size, Usage};
+use crate::vm::Vm;
+
+pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image: Option<&ImageFacts>) {
+    let Some(PlaceFacts { sizes, usages }) = facts.places.get(&place_key(&fleet.vm)) else { return };
+    let sizes = match sizes {
+        Ok(sizes) => sizes,
+        Err(error) => return notes.failed(State::Unknown, "sizes", error),
+    };
+    let wanted = &fleet.vm.sizes;
+    let found: BTreeMap<&str, Result<&Size, String>> =
+        wanted.iter().map(|name| (name.as_str(), usable(fleet, name, sizes, image))).collect();
+    let none_is_usable = found.values().all(Result::is_err);
+    let usable = || wanted.iter().filter_map(|name| found[name.as_str()].as_ref().ok().copied());
+    for name in wanted {
+        let what = format!("size {name}");
+        match &found[name.as_str()] {
+            Ok(size) => notes.ok(&what, format!("{} vCPUs", size.vcpus)),
+            Err(why) => {
+                let state = if none_is_usable { State::Problem } else { State::Warning };
+                let cure = "az vm list-skus --location LOCATION --resource-type virtualMachines lists others: name one \
+                            of them in sizes";
+                let cure = cure.replace("LOCATION", &fleet.vm.location);
+                notes.note(state, &what, why.clone(), Some(cure));
+            }
+        }
+    }
+    match usages {
+        Err(error) => notes.failed(State::Unknown, "quota", error),
+        Ok(usages) => {
+            let vms = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
+            let own: Vec<&Vm> = vms.into_iter().flatten().filter(|vm| vm.tags.pool == fleet.name).collect();
+            let rooms: Vec<Room> = usable().map(|size| room(fleet, size, sizes, usages, &own)).collect();
+            quotas(notes, fleet, &rooms);
+        }
+    }
+}
+
+/// The size, or why the fleet cannot have it.
+fn usable<'s>(
+    fleet: &Fleet,
+    name: &str,
+    sizes: &'s [Size],
+    image: Option<&ImageFacts>,
+) -> Result<&'s Size, String> {
+    let vm = &fleet.vm;
+    let size = sizes.iter().find(|size| size.name.eq_ignore_ascii_case(name));
+    let size = size.ok_or_else(|| format!("there is no such size in {}", vm.location))?;
+    if let Some(why) = &size.restricted {
+        return Err(format!("the subscription may not use it in {}: {why}", vm.location));
+    }
+    if let Some(other) = size.architecture.filter(|other| *other != vm.architecture()) {
+        return Err(format!("its processor is {}, which is not that of the fleet", other.label()));
+    }
+    let is_in = |zone: &&String| size.zones.contains(zone) && !size.restricted_zones.contains(zone);
+    if !vm.zones.is_empty() && !vm.zones.iter().any(|zone| is_in(&zone)) {
+        return Err(format!("it is not to be had in zone {}", vm.zones.join(" or ")));
+    }
+    if vm.ephemeral_os_disk && size.ephemeral_os_disk == Some(false) {
+        return Err("it has no place for an ephemeral OS disk".to_owned());
+    }
+    if vm.spot.is_some() && size.spot == Some(false) {
+        return Err("there are no spot VMs of it".to_owned());
+    }
+    let generation = image.and_then(|image| image.generation.as_ref());
+    if let Some(generation) = generation.filter(|_| !size.generations.is_empty())
+        && !size.generations.contains(generation)
+    {
+        return Err(format!("images of generation {generation} do not boot on it"));
+    }
+    Ok(size)
+}
+
+/// How many of a size the quotas leave room for, with the fleet's own counted as room.
+struct Room {
+    size: String,
+    vcpus: u32,
+    /// `None` where no quota is told.
+    most: Option<u64>,
+    /// The quotas in words.
+    said: Vec<String>,
+}
+
+fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm]) -> Room {
+    let counted: Vec<&str> =
+        if fleet.vm.spot.is_some() { vec!["lowPriorityCores"] } else { vec![&size.family, "cores"] };
+    let mut room = Room { size: size.name.clone(), vcpus: size.vcpus, most: None, said: Vec::new() };
+    for name in counted {
+        let Some(usage) = usages.iter().find(|usage| plain(&usage.name) == plain(name)) else { continue };
+        let sizes_of_own =
+            own.iter().filter_map(|vm| sizes.iter().find(|size| size.name.eq_ignore_ascii_case(&vm.size)));
+        let is_whole = ["cores", "lowPriorityCores"].contains(&name);
+        let ours = sizes_of_own.filter(|of| is_whole || plain(&of.family) == plain(name));
+        let ours: u64 = ours.map(|of| u64::from(of.vcpus)).sum();
+        let free = (usage.limit + ours).saturating_sub(usage.used);
+        let most = free / u64::from(size.vcpus.max(1));
+        room.most = Some(room.most.map_or(most, |known| known.min(most)));
+        let place = match name {
+            "cores" => "in the region",
+            "lowPriorityCores" => "by spot VMs in the region",
+            family => &format!("in {family}"),
+        };
+        room.said.push(format!("{} of {} used {place}", usage.used, usage.limit));
+    }
+    room
+}
+
+/// Azure spells families in more than one way.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+fn quotas(notes: &mut Notes, fleet: &Fleet, rooms: &[Room]) {
+    let max = u64::from(fleet.scaling.max_runners);
+    let none_fits = rooms.iter().all(|room| room.most == Some(0));
+    for Room { size, vcpus, most, said } in rooms {
+        let what = format!("vCPU quota for {size}");
+        let said = format!("{}; {max} runners take {}", said.join(", "), max * u64::from(*vcpus));
+        let cure = format!(
+            "ask for a higher quota in {} (portal: Quotas, Compute), lower max_runners, or add a size of another family",
+            fleet.vm.location
+        );
+        match most {
+            None => notes.unknown(&what, "Azure tells no quota for it"),
+            Some(most) if *most >= max => notes.ok(&what, said),
+            Some(0) => {
+                let state = if none_fits { State::Problem } else { State::Warning };
+                notes.note(state, &what, format!("{said}; there is room for none"), Some(cure));
+            }
+            Some(most) => notes.warning(&what, format!("{said}; there is room for {most}"), cure),
+        }
+    }
+}

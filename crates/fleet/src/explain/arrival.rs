@@ -1,0 +1,152 @@
+//! The last links of a job's chain: the runner that is to take it, from its VM to its assignment.
+
+use std::time::Duration;
+
+use super::job::Case;
+use super::{Link, Step, ago, decision, first_few, many, when};
+use crate::config::Fleet;
+use crate::names::Scope;
+use crate::runner::{EphemeralRunner, Phase};
+use crate::runner_name::RunnerName;
+use crate::scaling::{ScalingAction, elapsed, in_words};
+
+/// GitHub assigns within seconds; past this something is in the way.
+const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
+
+impl<'a> Case<'a> {
+    fn idle(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
+        let memory = self.view.memory;
+        let is_offline =
+            |name: &RunnerName| memory.runners.get(name).is_some_and(|known| known.offline_since.is_some());
+        let is_idle = move |runner: &&EphemeralRunner| {
+            matches!(runner.status, Phase::Registered { .. }) && !is_offline(&runner.runner_name)
+        };
+        self.view.plan.runners.iter().filter(is_idle)
+    }
+
+    /// Runners that are online, without a job, and registered with every label that it asks for.
+    pub(super) fn ready(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
+        let (entries, job) = (self.view.seen.entries.as_ref().ok(), self.job);
+        self.idle().filter(move |runner| {
+            let entry = entries.and_then(|entries| entries.get(&runner.runner_name));
+            entry.is_none_or(|entry| {
+                // A list that tells no labels tells nothing against it.
+                let has =
+                    |wanted: &String| entry.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted));
+                entry.labels.is_empty() || job.labels.iter().all(has)
+            })
+        })
+    }
+
+    pub(super) fn vm(&self) -> (Link, String) {
+        let (view, before) = (self.view, self.before());
+        let ready = self.ready().count();
+        if before < ready {
+            return (Link::holds(Step::Vm, format!("{} online", are_runners(ready))), String::new());
+        }
+        let (fleet, failures) = (view.fleet, &view.memory.failures);
+        let coming: Vec<&EphemeralRunner> = view
+            .plan
+            .runners
+            .iter()
+            .filter(|runner| matches!(runner.status, Phase::Provisioning { .. }))
+            .collect();
+        if before < ready + coming.len() {
+            let limit = in_words(fleet.lifecycle.boot_timeout);
+            let told = coming.iter().map(|runner| {
+                let state =
+                    runner.vm.as_ref().map_or("asked for".to_owned(), |vm| format!("{:?}", vm.provisioning));
+                format!("{} for {} ({state})", runner.runner_name, ago(runner.created_at, view.now))
+            });
+            let what =
+                format!("starting: {}; each has boot_timeout ({limit}) to come online", first_few(told));
+            return (Link::waits(Step::Vm, what), "its runner is starting".to_owned());
+        }
+        let unlike = self.idle().count() - ready;
+        if before < ready + coming.len() + unlike {
+            let what = format!(
+                "{} idle, and registered without a label that it asks for: made from another configuration of {}",
+                are_runners(unlike),
+                fleet.name
+            );
+            let cure = "none is needed: they are replaced one after another; deleting their VMs while idle is quicker";
+            return (Link::waits(Step::Vm, what).cure(cure), "the idle runners lack its labels".to_owned());
+        }
+        if let Some(left) = failures.wait_left(view.now) {
+            let at = decision::after(view.now, left).map_or_else(String::new, |at| when(at, view.now));
+            let what = format!(
+                "starts failed {} in a row; the next is tried {at}. The last said: {}",
+                many(failures.count, "time"),
+                failures.why
+            );
+            let cure = format!(
+                "what the message says; sizes and zones of [vm] in fleets/{}.toml say where it is tried",
+                fleet.name
+            );
+            return (Link::broken(Step::Vm, what).cure(cure), "no runner could be started for it".to_owned());
+        }
+        let starts = decision::starts(view);
+        let place = place(fleet, failures.count);
+        let again = if failures.count == 0 {
+            String::new()
+        } else {
+            format!(
+                " after {}, the last of which said: {}",
+                many(failures.count, "failed start"),
+                failures.why
+            )
+        };
+        let what = match (starts, view.plan.decision.action) {
+            (0, ScalingAction::ScaleUp) => {
+                "max_runners leaves no room until runners that are on their way out are gone".to_owned()
+            }
+            (starts, _) => format!("the next tick starts {}: {place}{again}", many(starts, "runner")),
+        };
+        let cure = "none is needed while the daemon runs: see `systemctl status azlin-github-runner`";
+        (Link::waits(Step::Vm, what).cure(cure), "the next tick starts a runner for it".to_owned())
+    }
+
+    pub(super) fn registration(&self) -> (Link, String) {
+        let (view, now) = (self.view, self.view.now);
+        let names = first_few(self.ready().map(|runner| runner.runner_name.to_string()));
+        let idle_since =
+            self.ready().filter_map(|runner| view.memory.runners.get(&runner.runner_name)?.idle_since).min();
+        let idle = idle_since.map(|since| elapsed(since, now)).unwrap_or_default();
+        let cure = match &view.fleet.scope {
+            Scope::Repo(repo) => format!(
+                "look at Settings, Actions, Runners of {repo} whether they are listed as idle, and at githubstatus.com"
+            ),
+            Scope::Org(_) | Scope::Enterprise(_) => format!(
+                "let the runner group {:?} of {} be used by {} (Settings, Actions, Runner groups; public repositories are allowed apart)",
+                view.fleet.runner_group.as_deref().unwrap_or("Default"),
+                view.fleet.scope,
+                self.job.repo
+            ),
+        };
+        if idle >= ASSIGNED_WITHIN && elapsed(self.job.created_at, now) >= ASSIGNED_WITHIN {
+            let what =
+                format!("{names} could have taken it for {}, and GitHub has not given it", in_words(idle));
+            return (
+                Link::broken(Step::Registration, what).cure(cure),
+                "GitHub does not give it to runners that are idle".to_owned(),
+            );
+        }
+        let what =
+            format!("{names} idle, with all of its labels: GitHub gives it to one of them within seconds");
+        let cure = format!("none is needed; if it still waits in two minutes, {cure}");
+        (Link::waits(Step::Registration, what).cure(cure), "an idle runner is there for it".to_owned())
+    }
+}
+
+/// "1 runner is", "2 runners are".
+fn are_runners(number: usize) -> String {
+    format!("{} {}", many(number as u64, "runner"), if number == 1 { "is" } else { "are" })
+}
+
+/// Where a start is tried first.
+pub fn place(fleet: &Fleet, attempt: u32) -> String {
+    let places = fleet.vm.places(attempt);
+    let (size, zone) = places.first().copied().unwrap_or_default();
+    let zone = zone.map_or(String::new(), |zone| format!(", zone {zone}"));
+    format!("{size} in {}{zone}", fleet.vm.location)
+}

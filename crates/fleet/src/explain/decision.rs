@@ -1,0 +1,237 @@
+//! What would change a decision, and when.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Link, Step, View, first_few, many, when};
+use crate::plan::Action;
+use crate::runner::Phase;
+use crate::runner_name::RunnerName;
+use crate::scaling::{Rule, ScalingAction, in_words};
+
+/// Something that changes by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NextChange {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: String,
+}
+
+/// What changes a fleet's plan by itself, the soonest first.
+pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
+    let (fleet, plan, memory) = (view.fleet, view.plan, view.memory);
+    let mut changes = Vec::new();
+    let mut at = |at: Option<Timestamp>, what: String| {
+        if let Some(at) = at.filter(|at| *at > view.now) {
+            changes.push(NextChange { at, what });
+        }
+    };
+    let waits_for_more = plan.decision.action == ScalingAction::Maintain
+        && plan.decision.target_runner_count > plan.decision.current_runner_count;
+    if waits_for_more && let Some(job) = &plan.demand.oldest_pending {
+        let wait = in_words(fleet.scaling.max_queue_wait);
+        at(starves_at(view), format!("job {} ({}) has waited max_queue_wait ({wait})", job.id, job.name));
+    }
+    if plan.decision.rule == Rule::Cooldown {
+        at(cooldown_ends(view), format!("the cooldown of {} ends", in_words(fleet.scaling.cooldown)));
+    }
+    let try_again = memory.failures.wait_left(view.now).and_then(|left| after(view.now, left));
+    at(try_again, "starts are tried again after those that failed".to_owned());
+    let is_removed = |name: &RunnerName| {
+        plan.actions
+            .iter()
+            .any(|action| matches!(action, Action::Destroy(destroy) if destroy.runner == *name))
+    };
+    for runner in plan.runners.iter().filter(|runner| !is_removed(&runner.runner_name)) {
+        let name = &runner.runner_name;
+        let offline = memory.runners.get(name).and_then(|known| known.offline_since);
+        match (&runner.status, offline) {
+            (Phase::Provisioning { since }, _) => {
+                at(after(*since, fleet.lifecycle.boot_timeout), format!("boot_timeout of {name} ends"));
+            }
+            (Phase::Registered { .. }, Some(since)) => {
+                at(after(since, fleet.lifecycle.offline_timeout), format!("offline_timeout of {name} ends"));
+            }
+            (Phase::Registered { .. }, None) => {
+                at(
+                    after(runner.created_at, fleet.lifecycle.rotation_interval),
+                    format!("{name} is due for rotation"),
+                );
+            }
+            (Phase::Active { .. } | Phase::Draining { .. } | Phase::Destroyed, _) => {}
+        }
+    }
+    changes.sort_by(|one, other| (one.at, &one.what).cmp(&(other.at, &other.what)));
+    changes
+}
+
+/// When the oldest pending job will have waited for too long.
+pub(super) fn starves_at(view: &View<'_>) -> Option<Timestamp> {
+    after(view.plan.demand.oldest_pending.as_ref()?.since, view.fleet.scaling.max_queue_wait)
+}
+
+/// When the cooldown ends.
+pub(super) fn cooldown_ends(view: &View<'_>) -> Option<Timestamp> {
+    after(view.memory.last_scaling?, view.fleet.scaling.cooldown)
+}
+
+pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {
+    at.checked_add(duration).ok()
+}
+
+/// Runners that the plan starts beside replacements.
+pub(super) fn starts(view: &View<'_>) -> usize {
+    let is_new = |action: &&Action| matches!(action, Action::Provision { replaces: None, .. });
+    view.plan.actions.iter().filter(is_new).count()
+}
+
+/// How many jobs the runners will do for that are there, come, or are about to be asked for.
+fn covered(view: &View<'_>) -> usize {
+    let decision = &view.plan.decision;
+    let intended = match decision.action {
+        ScalingAction::ScaleUp => decision.target_runner_count,
+        ScalingAction::ScaleDown | ScalingAction::Maintain => 0,
+    };
+    decision.current_runner_count.max(intended) as usize
+}
+
+/// Judges whether a runner is to be there for the job that has so many others before it.
+pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
+    let (fleet, decision) = (view.fleet, &view.plan.decision);
+    if view.seen.entries.is_err() || view.seen.vms.is_err() {
+        let link = Link::broken(Step::Decision, decision.reason.clone())
+            .cure("mend what cannot be read; `azlin github-runner plan` tells once it is seen again");
+        return (link, "nothing is started while the fleet cannot be seen whole".to_owned());
+    }
+    if before < decision.current_runner_count as usize {
+        let available = many(decision.current_runner_count, "runner");
+        let what = format!("{available} can still take a job, and {} before it", are(before));
+        return (Link::holds(Step::Decision, what), String::new());
+    }
+    if before < covered(view) {
+        let rule = word(decision.rule);
+        return (
+            Link::holds(Step::Decision, format!("scale up, by the rule {rule}: {}", decision.reason)),
+            String::new(),
+        );
+    }
+    let scaling = &fleet.scaling;
+    let is_short = decision.target_runner_count > decision.current_runner_count;
+    let need = view.plan.demand.metrics.pending_jobs.div_ceil(scaling.jobs_per_runner.max(1));
+    match decision.rule {
+        Rule::Manual => {
+            let count = scaling.manual_count.unwrap_or_default();
+            let pool = &fleet.name;
+            let cure = format!(
+                "`azlin github-runner scale --pool {pool} --auto` follows the queue again, `--count {}` sets more",
+                count + 1
+            );
+            let link = Link::broken(Step::Decision, decision.reason.clone()).cure(cure);
+            (link, format!("the count is set by hand to {count}"))
+        }
+        Rule::Threshold if is_short => {
+            let sooner = format!(
+                "a lower scale_up_threshold ({}) or max_queue_wait ({})",
+                scaling.scale_up_threshold,
+                in_words(scaling.max_queue_wait)
+            );
+            held_back(view, starves_at(view), "", &sooner)
+        }
+        Rule::Cooldown if is_short => {
+            let soonest = [cooldown_ends(view), starves_at(view)].into_iter().flatten().min();
+            let sooner = format!(
+                "a shorter cooldown ({}) or max_queue_wait ({})",
+                in_words(scaling.cooldown),
+                in_words(scaling.max_queue_wait)
+            );
+            held_back(view, soonest, "the cooldown holds back; ", &sooner)
+        }
+        _ if need > decision.target_runner_count => maximum(view),
+        _ => {
+            let each = scaling.jobs_per_runner;
+            let what = format!(
+                "{}; {} before it, and a runner is counted for {each} jobs",
+                decision.reason,
+                are(before)
+            );
+            let cure = format!(
+                "none is needed: the next runner is started once those that come are busy; jobs_per_runner = 1 in \
+                 fleets/{}.toml starts one for each job",
+                fleet.name
+            );
+            let verdict = format!("it shares a runner with others, since jobs_per_runner is {each}");
+            (Link::waits(Step::Decision, what).cure(cure), verdict)
+        }
+    }
+}
+
+/// A runner is wanted, and a rule holds it back until a moment; not before those that failed are tried again.
+fn held_back(view: &View<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
+    let (failures, reason) = (&view.memory.failures, &view.plan.decision.reason);
+    let again = failures.wait_left(view.now).and_then(|left| after(view.now, left));
+    let at = at.max(again).map_or_else(|| "at the next tick".to_owned(), |at| when(at, view.now));
+    if failures.count == 0 {
+        let cure = format!("none is needed: one is started {at}; {sooner} starts it sooner");
+        let link = Link::waits(Step::Decision, reason.clone()).cure(cure);
+        return (link, format!("{why}a runner is started for it {at}"));
+    }
+    let said = if reason.contains(&failures.why) {
+        String::new()
+    } else {
+        format!("; the last said: {}", failures.why)
+    };
+    let what = format!("starts failed {} in a row{said}; {reason}", many(failures.count, "time"));
+    let cure = format!("what the message says; it is tried again {at}, and {sooner} tries it sooner");
+    let link = Link::broken(Step::Decision, what).cure(cure);
+    (link, format!("no runner could be started for it; it is tried again {at}"))
+}
+
+/// The maximum leaves no room.
+fn maximum(view: &View<'_>) -> (Link, String) {
+    let most = view.fleet.scaling.max_runners;
+    let file = format!("fleets/{}.toml", view.fleet.name);
+    let verdict = format!("max_runners is {most}, and allows no more runners");
+    if most == 0 {
+        let cure = format!("raise max_runners in {file}");
+        return (Link::broken(Step::Decision, view.plan.decision.reason.clone()).cure(cure), verdict);
+    }
+    let busy = view.plan.runners.iter().filter(|runner| runner.is_busy()).map(|runner| {
+        match view.seen.working.get(runner.runner_name.as_str()) {
+            Some(job) => format!("{} (job {job})", runner.runner_name),
+            None => runner.runner_name.to_string(),
+        }
+    });
+    let busy = first_few(busy);
+    let busy = if busy.is_empty() { String::new() } else { format!("; busy: {busy}") };
+    let what = format!("{}{busy}", view.plan.decision.reason);
+    let cure = format!("raise max_runners in {file}, or wait until a runner has done its job");
+    (Link::waits(Step::Decision, what).cure(cure), verdict)
+}
+
+/// "1 job is", "2 jobs are".
+fn are(jobs: usize) -> String {
+    match jobs {
+        0 => "no job is".to_owned(),
+        1 => "1 job is".to_owned(),
+        more => format!("{more} jobs are"),
+    }
+}
+
+/// The rule's name as JSON has it.
+pub(super) fn word(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Formula => "formula",
+        Rule::NoJobStarves => "no_job_starves",
+        Rule::Minimum => "minimum",
+        Rule::Manual => "manual",
+        Rule::Disabled => "disabled",
+        Rule::Enough => "enough",
+        Rule::Threshold => "threshold",
+        Rule::Cooldown => "cooldown",
+        Rule::Maximum => "maximum",
+        Rule::PartlyKnown => "partly_known",
+    }
+}

@@ -1,0 +1,235 @@
+//! Why a job waits: from its place in the queue to the runner that takes it.
+
+use super::{About, Asked, Explanation, Link, LinkState, Step, View};
+use super::{decision, first_few, labels, many, queue};
+use crate::config::Fleet;
+use crate::demand::{Claim, is_in_scope, owner};
+use crate::job::{Job, JobId, JobStatus};
+use crate::names::{PoolName, RepoSlug, Scope};
+
+/// The links of a job's chain, in their order.
+const CHAIN: [Step; 8] = [
+    Step::Queue,
+    Step::Labels,
+    Step::Enabled,
+    Step::Attribution,
+    Step::Demand,
+    Step::Decision,
+    Step::Vm,
+    Step::Registration,
+];
+
+/// Why a job waits that is looked at for one fleet. `fleets` are all of the configuration.
+pub fn job(asked: Asked<'_>, view: &View<'_>, fleets: &[&Fleet]) -> Explanation {
+    let (link, mut verdict) = queue::judge(asked, view);
+    let mut links = vec![link];
+    if let Asked::Open(job) = asked
+        && job.status == JobStatus::InProgress
+    {
+        return Explanation { about: about(asked, Some(&view.fleet.name)), verdict, links };
+    }
+    if let Asked::Open(job) = asked
+        && links.iter().all(|link| link.state == LinkState::Holds)
+    {
+        let case = Case { view, fleets, job };
+        for step in &CHAIN[1..] {
+            let (link, said) = case.judge(*step);
+            let is_end = link.state != LinkState::Holds;
+            links.push(link);
+            if is_end {
+                verdict = said;
+                break;
+            }
+        }
+    }
+    links.extend(CHAIN[links.len()..].iter().map(|step| Link::not_reached(*step)));
+    Explanation { about: about(asked, Some(&view.fleet.name)), verdict, links }
+}
+
+/// Why a job waits that no fleet could serve: none has its runners where the job is.
+pub fn unserved(asked: Asked<'_>, repo: &RepoSlug, fleets: &[&Fleet]) -> Explanation {
+    let there = first_few(fleets.iter().map(|fleet| format!("{} at {}", fleet.name, fleet.scope)));
+    let there = if there.is_empty() { "there is no fleet".to_owned() } else { format!("there are {there}") };
+    let mut links = vec![
+        Link::broken(
+            Step::Queue,
+            format!("no fleet has its runners registered where {repo} may use them: {there}"),
+        )
+        .cure(format!("make a fleet: fleets/POOL.toml with repo = \"{repo}\"")),
+    ];
+    links.extend(CHAIN[1..].iter().map(|step| Link::not_reached(*step)));
+    Explanation { about: about(asked, None), verdict: format!("no fleet is on {repo}"), links }
+}
+
+fn about(asked: Asked<'_>, pool: Option<&PoolName>) -> About {
+    let (id, name, repo): (JobId, Option<&str>, Option<&RepoSlug>) = match asked {
+        Asked::Open(job) => (job.id, Some(&job.name), Some(&job.repo)),
+        Asked::Completed(job, repo) => (job.id, Some(&job.name), Some(repo)),
+        Asked::Unknown(id, repo) | Asked::Elsewhere(id, repo) => (id, None, Some(repo)),
+        Asked::Unseen(id, _) => (id, None, None),
+    };
+    About::Job { pool: pool.cloned(), id, name: name.map(str::to_owned), repo: repo.cloned() }
+}
+
+/// A job that could start, looked at for one fleet.
+pub(super) struct Case<'a> {
+    pub(super) view: &'a View<'a>,
+    fleets: &'a [&'a Fleet],
+    pub(super) job: &'a Job,
+}
+
+impl<'a> Case<'a> {
+    /// The link, and the verdict where it does not hold.
+    fn judge(&self, step: Step) -> (Link, String) {
+        let said = |link: Link, verdict: String| (link, verdict);
+        match step {
+            Step::Labels => {
+                let lacking = labels::lacking(self.view.fleet, self.job);
+                let lacking = lacking.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+                let verdict = format!("asks for {lacking}, which no runner of {} has", self.view.fleet.name);
+                said(labels::judge(self.view.fleet, self.fleets, self.job), verdict)
+            }
+            Step::Enabled => said(self.enabled(), format!("{} is not enabled", self.view.fleet.name)),
+            Step::Attribution => self.attribution(),
+            Step::Demand => self.demand(),
+            Step::Decision => decision::judge(self.view, self.before()),
+            Step::Vm => self.vm(),
+            Step::Registration => self.registration(),
+            Step::Queue | Step::Work | Step::Need | Step::End => said(Link::not_reached(step), String::new()),
+        }
+    }
+
+    /// Fleets that share the jobs of one queue out among them.
+    fn peers(&self) -> impl Iterator<Item = &'a Fleet> {
+        let scope = &self.view.fleet.scope;
+        self.fleets.iter().copied().filter(move |fleet| fleet.scope == *scope)
+    }
+
+    fn enabled(&self) -> Link {
+        let pool = &self.view.fleet.name;
+        if self.view.fleet.enabled {
+            return Link::holds(Step::Enabled, format!("{pool} serves jobs"));
+        }
+        let other = owner(self.peers(), self.job).map(|claim| format!("; the job counts for {}", claim.pool));
+        Link::broken(
+            Step::Enabled,
+            format!("{pool} is not enabled: it counts no job{}", other.unwrap_or_default()),
+        )
+        .cure(format!("set `enabled = true` in fleets/{pool}.toml"))
+    }
+
+    fn attribution(&self) -> (Link, String) {
+        let pool = &self.view.fleet.name;
+        let (Some(own), Some(owner)) = (Claim::of(self.view.fleet, self.job), owner(self.peers(), self.job))
+        else {
+            return (Link::broken(Step::Attribution, format!("{pool} has no claim to it")), String::new());
+        };
+        if own == owner {
+            let others =
+                self.peers().filter_map(|fleet| Claim::of(fleet, self.job)).filter(|claim| *claim != own);
+            let told = match others.min() {
+                None => "no other fleet could serve it".to_owned(),
+                Some(next) => format!("before {}: {}", next.pool, why_first(&own, &next)),
+            };
+            return (Link::holds(Step::Attribution, format!("counts for {pool}; {told}")), String::new());
+        }
+        let what = format!("counts for {}, not for {pool}: {}", owner.pool, why_first(&owner, &own));
+        let cure = format!(
+            "`azlin github-runner explain --pool {} --job {}` goes on from there; a lower `priority` gives it to {pool}",
+            owner.pool, self.job.id
+        );
+        (Link::broken(Step::Attribution, what).cure(cure), format!("counts for {}", owner.pool))
+    }
+
+    fn demand(&self) -> (Link, String) {
+        let view = self.view;
+        let metrics = &view.plan.demand.metrics;
+        let is_listed = view.queue.is_ok_and(|queue| queue.jobs.iter().any(|job| job.id == self.job.id));
+        if is_listed {
+            let (before, all) = (self.before(), metrics.pending_jobs);
+            let waits = many(all, "pending job");
+            let what = format!(
+                "one of {waits}, {before} of them older; {} ready for it",
+                many(self.ready().count(), "idle runner")
+            );
+            return (Link::holds(Step::Demand, what), String::new());
+        }
+        if !matches!(view.fleet.scope, Scope::Repo(_)) {
+            if self.ready().count() > 0 {
+                let what = format!(
+                    "GitHub has no list of the queued jobs of {}, but an idle runner is there",
+                    view.fleet.scope
+                );
+                return (Link::holds(Step::Demand, what), String::new());
+            }
+            let what = format!(
+                "GitHub has no list of the queued jobs of {}: no job is counted, and {} keeps min_runners or manual_count",
+                view.fleet.scope, view.fleet.name
+            );
+            let cure = format!(
+                "raise min_runners in fleets/{}.toml, or make a fleet on {}",
+                view.fleet.name, self.job.repo
+            );
+            return (Link::broken(Step::Demand, what).cure(cure), "is not counted".to_owned());
+        }
+        match view.queue {
+            Err(why) => (
+                Link::broken(Step::Demand, format!("the queue cannot be read: {why}")),
+                "is not counted, since the queue cannot be read".to_owned(),
+            ),
+            Ok(queue) if !queue.missing.is_empty() => (
+                Link::broken(
+                    Step::Demand,
+                    format!("it is not in what could be read of the queue: {}", queue.missing.join("; ")),
+                ),
+                "is not counted: the queue is only partly known".to_owned(),
+            ),
+            Ok(_) => (
+                Link::waits(
+                    Step::Demand,
+                    "GitHub's lists of runs do not show it yet; the next tick reads them again",
+                ),
+                "is too new to be counted".to_owned(),
+            ),
+        }
+    }
+
+    /// Pending jobs of the fleet that are older.
+    pub(super) fn before(&self) -> usize {
+        let Ok(queue) = self.view.queue else { return 0 };
+        let own = (self.job.created_at, self.job.id);
+        let is_before = |job: &&Job| job.status == JobStatus::Queued && (job.created_at, job.id) < own;
+        let is_ours =
+            |job: &&Job| owner(self.peers(), job).is_some_and(|claim| *claim.pool == self.view.fleet.name);
+        queue.jobs.iter().filter(is_before).filter(is_ours).count()
+    }
+}
+
+/// Which rule puts one claim before another.
+fn why_first(first: &Claim<'_>, second: &Claim<'_>) -> String {
+    if first.priority != second.priority {
+        return format!(
+            "its priority is {}, and that of {} is {}",
+            first.priority, second.pool, second.priority
+        );
+    }
+    let (few, more) = (first.labels_not_asked_for, second.labels_not_asked_for);
+    if few != more {
+        return format!(
+            "it has {} that the job does not ask for, and {} has {more}",
+            many(few as u64, "label"),
+            second.pool
+        );
+    }
+    format!("both fit alike, and its name comes before {}", second.pool)
+}
+
+/// The fleet that a job is best looked at for, where nobody named one: the one that it counts for, else
+/// the one in reach that lacks the fewest of its labels.
+pub fn best<'f>(fleets: &[&'f Fleet], job: &Job) -> Option<&'f Fleet> {
+    if let Some(claim) = owner(fleets.iter().copied(), job) {
+        return fleets.iter().copied().find(|fleet| fleet.name == *claim.pool);
+    }
+    let in_reach = fleets.iter().copied().filter(|fleet| is_in_scope(fleet, &job.repo));
+    in_reach.min_by_key(|fleet| (labels::lacking(fleet, job).len(), !fleet.enabled, &fleet.name))
+}

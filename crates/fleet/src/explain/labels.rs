@@ -1,0 +1,137 @@
+//! Labels: what a job asks for that runners lack, who has it, and what is spelled nearly like it.
+
+use super::{Link, Step};
+use crate::config::Fleet;
+use crate::demand::{has_label, is_in_scope, serves};
+use crate::job::Job;
+
+/// How many names are offered in place of one that is not there.
+const OFFERED: usize = 3;
+
+/// What the job asks for that the fleet's runners lack.
+pub(super) fn lacking<'j>(fleet: &Fleet, job: &'j Job) -> Vec<&'j str> {
+    job.labels.iter().map(String::as_str).filter(|wanted| !has_label(fleet, wanted)).collect()
+}
+
+/// Whether the job asks for an image that GitHub hosts, and for nothing else.
+pub(super) fn is_for_hosted(job: &Job) -> bool {
+    let is_image = |label: &String| {
+        let label = label.to_ascii_lowercase();
+        ["ubuntu-", "windows-", "macos-"].iter().any(|image| label.starts_with(image))
+    };
+    let is_own = |label: &String| label.eq_ignore_ascii_case("self-hosted");
+    job.labels.iter().any(is_image) && !job.labels.iter().any(is_own)
+}
+
+/// The names that are spelled most like one that is not there, the nearest first.
+pub fn nearest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
+    let wanted = wanted.to_ascii_lowercase();
+    let rank = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        let edits = strsim::damerau_levenshtein(&wanted, &name);
+        let is_part = name.contains(&wanted) || (name.len() > 2 && wanted.contains(&name));
+        let is_near = edits <= (wanted.len().max(name.len()) / 3).max(1);
+        (is_part || is_near).then_some((!is_near, edits))
+    };
+    let mut near: Vec<_> = names.into_iter().filter_map(|name| rank(name).map(|rank| (rank, name))).collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(OFFERED).map(|(_, name)| name).collect()
+}
+
+/// Judges whether the fleet's runners have what the job asks for.
+pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
+    let lacking = lacking(fleet, job);
+    let pool = &fleet.name;
+    if lacking.is_empty() {
+        let asked = job.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let asked = if asked.is_empty() { "no label".to_owned() } else { asked };
+        return Link::holds(Step::Labels, format!("asks for {asked}; the runners of {pool} will do"));
+    }
+    let quoted = lacking.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+    if is_for_hosted(job) {
+        let what = format!("asks for {quoted}, which is for runners that GitHub hosts: no fleet counts it");
+        return Link::broken(Step::Labels, what).cure(
+            "GitHub runs it by itself; `runs-on: self-hosted` and labels of a fleet would bring it here",
+        );
+    }
+    let serving = fleets.iter().filter(|other| serves(other, job)).map(|other| other.name.to_string());
+    let serving = super::first_few(serving);
+    if !serving.is_empty() {
+        let what =
+            format!("asks for {quoted}, which the runners of {pool} lack; those of {serving} have it all");
+        return Link::broken(Step::Labels, what).cure(format!(
+            "see what {serving} makes of it with `--pool`, or add {quoted} to `labels` of {pool}"
+        ));
+    }
+    let told: Vec<String> = lacking.iter().map(|label| who_has(label, fleets, job)).collect();
+    let what = format!("asks for {quoted}: {}", told.join("; "));
+    Link::broken(Step::Labels, what)
+        .cure(format!("correct `runs-on` in the workflow, or add {quoted} to `labels` of {pool}"))
+}
+
+/// Which fleets have a label, or what they have that is spelled like it.
+fn who_has(wanted: &str, fleets: &[&Fleet], job: &Job) -> String {
+    let having: Vec<&&Fleet> = fleets.iter().filter(|fleet| has_label(fleet, wanted)).collect();
+    if !having.is_empty() {
+        let told = having.iter().map(|fleet| {
+            let lacks = lacking(fleet, job);
+            if is_in_scope(fleet, &job.repo) {
+                let lacks = lacks.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+                format!("{}, which lacks {lacks}", fleet.name)
+            } else {
+                format!("{}, which is on {}", fleet.name, fleet.scope)
+            }
+        });
+        return format!("`{wanted}` is only on {}", super::first_few(told));
+    }
+    let own = fleets.iter().flat_map(|fleet| fleet.labels.iter().map(|label| label.as_str()));
+    let implicit = fleets.iter().flat_map(|fleet| fleet.implicit_labels());
+    let near = nearest(wanted, own.chain(implicit));
+    let near = near.into_iter().map(|name| {
+        let of = fleets.iter().filter(|fleet| has_label(fleet, name)).map(|fleet| fleet.name.to_string());
+        format!("`{name}` of {}", super::first_few(of))
+    });
+    let near: Vec<String> = near.collect();
+    if near.is_empty() {
+        let has: Vec<String> = fleets
+            .iter()
+            .filter(|fleet| is_in_scope(fleet, &job.repo))
+            .map(|fleet| {
+                let labels = fleet.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>();
+                let labels = if labels.is_empty() {
+                    "none but the implicit ones".to_owned()
+                } else {
+                    labels.join(", ")
+                };
+                format!("{} has {labels}", fleet.name)
+            })
+            .collect();
+        return format!("no fleet has `{wanted}` ({})", super::first_few(has));
+    }
+    format!(
+        "no fleet has `{wanted}`, nearest {} {}",
+        if near.len() == 1 { "is" } else { "are" },
+        near.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spelled_alike_is_offered_and_nothing_else() {
+        let names = ["docker", "gpu-a100", "linux", "X64", "arm64"];
+        let table: &[(&str, &[&str])] = &[
+            ("dokcer", &["docker"]),
+            ("DOCKER-2", &["docker"]),
+            ("gpu", &["gpu-a100"]),
+            ("x46", &["X64"]),
+            ("windows", &[]),
+        ];
+        for (wanted, offered) in table {
+            assert_eq!(nearest(wanted, names), *offered, "{wanted}");
+        }
+    }
+}

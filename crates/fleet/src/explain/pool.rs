@@ -1,0 +1,50 @@
+//! A fleet at a glance: its waiting jobs, its runners, and what is decided.
+
+use serde::Serialize;
+
+use super::{Asked, Explanation, NextChange, View, job, labels, next_changes, runner};
+use crate::config::Fleet;
+use crate::demand::{is_in_scope, owner};
+use crate::job::{Job, JobStatus};
+use crate::scaling::ScalingDecision;
+
+/// Jobs that are explained one by one; the oldest are.
+const SHOWN: usize = 10;
+
+/// A fleet at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PoolExplanation {
+    /// Its oldest waiting jobs, and those that nobody serves.
+    pub jobs: Vec<Explanation>,
+    /// How many more there are.
+    pub more_jobs: usize,
+    /// Its runners.
+    pub runners: Vec<Explanation>,
+    /// What is decided, and why.
+    pub decision: ScalingDecision,
+    /// What changes that by itself, the soonest first.
+    pub next_changes: Vec<NextChange>,
+}
+
+/// A fleet at a glance. `fleets` are all of the configuration.
+pub fn pool(view: &View<'_>, fleets: &[&Fleet]) -> PoolExplanation {
+    let peers = || fleets.iter().copied().filter(|fleet| fleet.scope == view.fleet.scope);
+    let concerns = |job: &&Job| {
+        is_in_scope(view.fleet, &job.repo)
+            && match owner(peers(), job) {
+                Some(claim) => *claim.pool == view.fleet.name,
+                None => !labels::is_for_hosted(job),
+            }
+    };
+    let jobs = view.queue.map(|queue| queue.jobs.as_slice()).unwrap_or_default();
+    let mut waiting: Vec<&Job> =
+        jobs.iter().filter(|job| job.status != JobStatus::InProgress).filter(concerns).collect();
+    waiting.sort_by_key(|job| (job.created_at, job.id));
+    PoolExplanation {
+        more_jobs: waiting.len().saturating_sub(SHOWN),
+        jobs: waiting.into_iter().take(SHOWN).map(|open| job(Asked::Open(open), view, fleets)).collect(),
+        runners: view.plan.runners.iter().map(|each| runner(each, view)).collect(),
+        decision: view.plan.decision.clone(),
+        next_changes: next_changes(view),
+    }
+}

@@ -1,0 +1,268 @@
+//! Why a runner still lives: its VM, its registration, its work, what it is kept for, and its end.
+
+use super::{About, Explanation, Link, Step, View, ago, decision, many, when};
+use crate::plan::Action;
+use crate::rotation::Rotation;
+use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerStatus};
+use crate::scaling::{Rule, in_words};
+use crate::vm::{PowerState, ProvisioningState};
+
+/// Why a runner of the fleet still lives.
+pub fn runner(runner: &EphemeralRunner, view: &View<'_>) -> Explanation {
+    let case = Case { runner, view };
+    let (need, end, verdict) = case.kept();
+    let about = About::Runner { pool: view.fleet.name.clone(), name: runner.runner_name.clone() };
+    Explanation { about, verdict, links: vec![case.vm(), case.registration(), case.work(), need, end] }
+}
+
+struct Case<'a> {
+    runner: &'a EphemeralRunner,
+    view: &'a View<'a>,
+}
+
+impl Case<'_> {
+    fn vm(&self) -> Link {
+        let age = ago(self.runner.created_at, self.view.now);
+        let Some(vm) = &self.runner.vm else {
+            let what = format!("none is in {}; it was asked for {age} ago", self.view.fleet.vm.group);
+            return Link::broken(Step::Vm, what);
+        };
+        let power = match vm.power {
+            PowerState::Running => ", running",
+            PowerState::Stopped => ", stopped",
+            PowerState::Unknown => "",
+        };
+        let what = format!("{} in {}, {:?}{power}, {age} old", vm.size, vm.group, vm.provisioning);
+        let is_well = match vm.provisioning {
+            ProvisioningState::Succeeded => vm.power != PowerState::Stopped,
+            ProvisioningState::Creating | ProvisioningState::Other => return Link::waits(Step::Vm, what),
+            ProvisioningState::Failed | ProvisioningState::Deleting => false,
+        };
+        if is_well { Link::holds(Step::Vm, what) } else { Link::broken(Step::Vm, what) }
+    }
+
+    fn registration(&self) -> Link {
+        let (view, name) = (self.view, &self.runner.runner_name);
+        let entry = view.seen.entries.as_ref().ok().and_then(|entries| entries.get(name));
+        let known = view.memory.runners.get(name);
+        let scope = &view.fleet.scope;
+        match entry {
+            Some(entry) if entry.status == RunnerStatus::Online => {
+                let labels: Vec<String> = entry.labels.iter().map(|label| format!("`{label}`")).collect();
+                let labels =
+                    if labels.is_empty() { String::new() } else { format!(", labels {}", labels.join(", ")) };
+                Link::holds(
+                    Step::Registration,
+                    format!("runner {} at {scope}, online{labels}", entry.runner_id),
+                )
+            }
+            Some(entry) => match known.and_then(|known| known.offline_since) {
+                Some(since) => {
+                    let what = format!(
+                        "runner {} at {scope}, offline for {}",
+                        entry.runner_id,
+                        ago(since, view.now)
+                    );
+                    Link::broken(Step::Registration, what)
+                        .cure("its VM's network and the service of the runner on it")
+                }
+                None => Link::waits(
+                    Step::Registration,
+                    format!("runner {} at {scope}, which has not been online yet", entry.runner_id),
+                ),
+            },
+            None if known.is_some_and(|known| known.entry_seen || known.ended) => {
+                Link::broken(Step::Registration, format!("its entry is gone from {scope}"))
+            }
+            None => Link::waits(Step::Registration, format!("it has no entry at {scope}")),
+        }
+    }
+
+    fn work(&self) -> Link {
+        let (view, runner) = (self.view, self.runner);
+        let done = match (runner.jobs_completed, view.fleet.lifecycle.max_job_count) {
+            (_, 1) => "it is for one job".to_owned(),
+            (done, most) => format!("it has done {done} of at most {most} jobs"),
+        };
+        match (view.seen.working.get(runner.runner_name.as_str()), runner.is_busy()) {
+            (Some(job), _) => Link::holds(Step::Work, format!("runs job {job}; {done}")),
+            (None, true) => Link::holds(Step::Work, format!("GitHub says that it is busy; {done}")),
+            (None, false) => {
+                match view.memory.runners.get(&runner.runner_name).and_then(|known| known.idle_since) {
+                    Some(since) => Link::waits(
+                        Step::Work,
+                        format!("idle, for at least {}; {done}", ago(since, view.now)),
+                    ),
+                    None => Link::waits(Step::Work, format!("none; {done}")),
+                }
+            }
+        }
+    }
+
+    /// What it is kept for, when it goes, and both in a sentence.
+    fn kept(&self) -> (Link, Link, String) {
+        let (view, runner) = (self.view, self.runner);
+        let name = &runner.runner_name;
+        let removal = view.plan.actions.iter().find_map(|action| match action {
+            Action::Destroy(destroy) if destroy.runner == *name => Some(&destroy.reason),
+            Action::Destroy(_) | Action::Provision { .. } | Action::Install(_) => None,
+        });
+        if let Some(reason) = removal {
+            let need = Link::broken(Step::Need, "nothing");
+            let end = Link::waits(Step::End, format!("the next tick removes it: {reason}"))
+                .cure("none is needed while the daemon runs: see `systemctl status azlin-github-runner`");
+            return (need, end, format!("is removed by the next tick: {reason}"));
+        }
+        match &runner.status {
+            Phase::Active { .. } => {
+                let most = view.fleet.lifecycle.max_job_count;
+                let after = if most == 1 {
+                    "once its job is done".to_owned()
+                } else {
+                    format!("once it has had {most} jobs, or is idle and not needed")
+                };
+                let need = Link::holds(Step::Need, "its job: a running job is never ended");
+                (need, Link::waits(Step::End, after.clone()), format!("runs a job, and goes {after}"))
+            }
+            Phase::Provisioning { since } => {
+                let limit = view.fleet.lifecycle.boot_timeout;
+                let at = decision::after(*since, limit).map_or_else(String::new, |at| when(at, view.now));
+                let need = Link::holds(Step::Need, format!("jobs to come: {}", view.plan.decision.reason));
+                let end = Link::waits(
+                    Step::End,
+                    format!("replaced {at} unless it is online by then: boot_timeout is {}", in_words(limit)),
+                );
+                (need, end, format!("has been starting for {}", ago(*since, view.now)))
+            }
+            Phase::Draining { why: DrainReason::OutOfSight(why) } => {
+                let end = Link::broken(Step::End, "never by itself".to_owned()).cure(
+                    "let its job end, then delete the VM by hand, or point the daemon at that GitHub again",
+                );
+                (
+                    Link::broken(Step::Need, why.clone()),
+                    end,
+                    "is left alone: it belongs to another GitHub".to_owned(),
+                )
+            }
+            Phase::Draining { why } => {
+                let need = Link::broken(Step::Need, format!("nothing: {why}"));
+                let end = Link::waits(
+                    Step::End,
+                    "once the lists have shown for long enough that GitHub does not know it".to_owned(),
+                );
+                (need, end, format!("is on its way out: {why}"))
+            }
+            Phase::Destroyed => {
+                let need = Link::broken(Step::Need, "nothing");
+                let end = Link::waits(Step::End, "Azure is removing it, or has and its list lags".to_owned());
+                (need, end, "is being removed".to_owned())
+            }
+            Phase::Registered { .. } => self.idle(),
+        }
+    }
+
+    fn idle(&self) -> (Link, Link, String) {
+        let (view, runner) = (self.view, self.runner);
+        let (fleet, name) = (view.fleet, &runner.runner_name);
+        let known = view.memory.runners.get(name);
+        if runner.vm.is_none() {
+            let end = Link::broken(Step::End, "not while it is online without a VM that is seen".to_owned())
+                .cure("if its VM is elsewhere, delete it by hand once it runs no job");
+            let need =
+                Link::broken(Step::Need, format!("it is online, and its VM is not in {}", fleet.vm.group));
+            return (need, end, "is left alone: it is online and its VM is not to be seen".to_owned());
+        }
+        if let Some(since) = known.and_then(|known| known.offline_since) {
+            let limit = fleet.lifecycle.offline_timeout;
+            let at = decision::after(since, limit).map_or_else(String::new, |at| when(at, view.now));
+            let need =
+                Link::waits(Step::Need, format!("it may come back: offline_timeout is {}", in_words(limit)));
+            let end = Link::waits(Step::End, format!("replaced {at} unless it is online again by then"));
+            return (
+                need,
+                end,
+                format!("is offline for {}, and replaced {at} unless it comes back", ago(since, view.now)),
+            );
+        }
+        let rotation = Rotation::of(fleet, &view.plan.runners, &view.seen.in_flight, view.memory, view.now);
+        if let Some(new) = rotation.replaced_by(name) {
+            let need = Link::holds(Step::Need, format!("until {new}, which takes its place, is online"));
+            return (
+                need,
+                Link::waits(Step::End, format!("once {new} is online")),
+                format!("is kept until {new} takes its place"),
+            );
+        }
+        let (kept, verdict, changes) = self.reason_to_keep();
+        let end = match rotation.why_due(name) {
+            Some(why) => {
+                Link::waits(Step::End, format!("it is due to be replaced, one after another, since {why}"))
+            }
+            None => {
+                let at = decision::after(runner.created_at, fleet.lifecycle.rotation_interval);
+                let at = at.map_or_else(String::new, |at| when(at, view.now));
+                let changes = changes.map_or_else(String::new, |changes| format!("{changes}; "));
+                Link::waits(Step::End, format!("{changes}after its job, or replaced by rotation {at}"))
+            }
+        };
+        (Link::holds(Step::Need, kept), end, verdict)
+    }
+
+    /// Why an idle runner is not surplus, in full and in short; and what would make it surplus.
+    fn reason_to_keep(&self) -> (String, String, Option<String>) {
+        let view = self.view;
+        let (decision, scaling) = (&view.plan.decision, &view.fleet.scaling);
+        let (target, current) = (decision.target_runner_count, decision.current_runner_count);
+        let reason = decision.reason.clone();
+        if target < current {
+            let over = format!("one of {} over the target of {target}", many(current - target, "runner"));
+            return match decision.rule {
+                Rule::Cooldown => {
+                    let at = decision::cooldown_ends(view).map_or_else(String::new, |at| when(at, view.now));
+                    (
+                        format!("{over}: {reason}"),
+                        format!("is kept by the cooldown, which ends {at}"),
+                        Some(format!("as surplus {at}")),
+                    )
+                }
+                Rule::Threshold => {
+                    let least = scaling.scale_down_threshold;
+                    (
+                        format!("{over}: {reason}"),
+                        format!("is kept by scale_down_threshold ({least})"),
+                        Some("as surplus once more than that are over the target".to_owned()),
+                    )
+                }
+                Rule::PartlyKnown => (
+                    format!("{over}: {reason}"),
+                    "is kept, since the queue is only partly known".to_owned(),
+                    Some("as surplus once the queue is read whole".to_owned()),
+                ),
+                _ => (
+                    format!("{over}, but not the first to go: {reason}"),
+                    "is over the target, and others go first".to_owned(),
+                    None,
+                ),
+            };
+        }
+        let metrics = &view.plan.demand.metrics;
+        let need = metrics.pending_jobs.div_ceil(scaling.jobs_per_runner.max(1));
+        if let Some(count) = scaling.manual_count {
+            return (
+                format!("manual_count is {count}: {reason}"),
+                format!("is kept by manual_count ({count})"),
+                Some("as surplus when that is lowered".to_owned()),
+            );
+        }
+        if need >= target && need > 0 {
+            let jobs = many(metrics.pending_jobs, "pending job");
+            return (format!("{jobs}: {reason}"), format!("is kept for {jobs}"), None);
+        }
+        let least = scaling.min_runners;
+        (
+            format!("min_runners is {least}: {reason}"),
+            format!("is kept by min_runners ({least})"),
+            Some("as surplus when that is lowered".to_owned()),
+        )
+    }
+}

@@ -1,0 +1,186 @@
+//! What `check` asks: whose the token is, what it may do, and what is left of the rate limit. Nothing
+//! here changes anything: the one removal that is sent names a runner that cannot exist.
+
+use async_trait::async_trait;
+use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::survey::{Credential, GitHubSurvey, Permit, RateBudget, Repository};
+use jiff::Timestamp;
+use jiff::fmt::strtime::BrokenDownTime;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+
+use crate::client::GitHubClient;
+use crate::http::{Answer, Call};
+use crate::redact;
+use crate::retry::Effect;
+use crate::{pages, runners, wire};
+
+/// GitHub gives no runner this id: ids begin at 1.
+const NO_RUNNER: &str = "runners/0";
+
+impl GitHubClient {
+    fn reads(&self, path: &str, needs: &'static str) -> Result<Call, CallError> {
+        let url = self.http.api.join(path)?;
+        Ok(Call { method: Method::GET, url, body: None, effect: Effect::Reads, needs })
+    }
+
+    /// What an answer says of our permission. A removal that finds nothing was permitted.
+    async fn tried(&self, call: &Call) -> Result<Permit, CallError> {
+        let answer = self.http.send(call, None).await?;
+        match answer.status {
+            status if status.is_success() => Ok(Permit::Granted),
+            StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY if call.method == Method::DELETE => {
+                Ok(Permit::Granted)
+            }
+            StatusCode::FORBIDDEN => Ok(Permit::Denied(accepted(&answer.headers))),
+            StatusCode::NOT_FOUND => Ok(Permit::Hidden),
+            _ => Err(self.http.refused(call, &answer)),
+        }
+    }
+
+    fn found<T: serde::de::DeserializeOwned>(&self, call: &Call, answer: &Answer) -> Result<T, CallError> {
+        self.http.read(call, self.http.success(call, answer)?)
+    }
+}
+
+#[async_trait]
+impl GitHubSurvey for GitHubClient {
+    async fn credential(&self) -> Result<Credential, CallError> {
+        #[derive(Deserialize)]
+        struct User {
+            login: String,
+        }
+        let call = self.reads("user", "a token that is valid")?;
+        let answer = self.http.send(&call, None).await?;
+        let login = match answer.status {
+            // An installation is no user.
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => None,
+            _ => Some(self.found::<User>(&call, &answer)?.login),
+        };
+        Ok(Credential {
+            kind: self.http.token_kind(),
+            login,
+            expires_at: text(&answer.headers, "github-authentication-token-expiration").and_then(expiry),
+            scopes: text(&answer.headers, "x-oauth-scopes").map(scopes),
+        })
+    }
+
+    async fn rate_budget(&self) -> Result<Option<RateBudget>, CallError> {
+        #[derive(Deserialize)]
+        struct Overview {
+            resources: Resources,
+        }
+        #[derive(Deserialize)]
+        struct Resources {
+            core: Core,
+        }
+        #[derive(Deserialize)]
+        struct Core {
+            limit: u64,
+            remaining: u64,
+            reset: i64,
+        }
+        let call = self.reads("rate_limit", "a token that is valid")?;
+        let answer = self.http.send(&call, None).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let Core { limit, remaining, reset } = self.found::<Overview>(&call, &answer)?.resources.core;
+        let reset = Timestamp::from_second(reset).unwrap_or(Timestamp::MAX);
+        Ok(Some(RateBudget { limit, remaining, reset }))
+    }
+
+    async fn repository(&self, repo: &RepoSlug) -> Result<Repository, CallError> {
+        #[derive(Deserialize)]
+        struct Found {
+            full_name: String,
+            #[serde(default)]
+            archived: bool,
+            #[serde(default)]
+            disabled: bool,
+        }
+        let call = self.reads(&format!("repos/{repo}"), "Metadata: read on the repository")?;
+        let answer = self.http.send(&call, None).await?;
+        let Found { full_name, archived, disabled } = self.found(&call, &answer)?;
+        Ok(Repository { full_name, archived, disabled })
+    }
+
+    async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Permit, CallError> {
+        let path = format!("repos/{repo}/actions/runs?per_page=1");
+        self.tried(&self.reads(&path, "Actions: read on the repository")?).await
+    }
+
+    async fn may_read_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
+        let path = "runners?per_page=1";
+        self.tried(&runners::call(&self.http, scope, Method::GET, path, Effect::Reads)?).await
+    }
+
+    async fn may_administer_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
+        self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, Effect::Removes)?).await
+    }
+
+    async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {
+        if let Scope::Repo(_) = scope {
+            return Err(CallError::new(Trouble::Invalid, format!("{scope} has no runner groups")));
+        }
+        let path = "runner-groups?per_page=100";
+        let call = runners::call(&self.http, scope, Method::GET, path, Effect::Reads)?;
+        let list = pages::all::<wire::RunnerGroups>(&self.http, call).await?;
+        // "default" stands for the default group, whatever that is called.
+        let is_named_so = list.items.values().any(|group| group.name.eq_ignore_ascii_case("default"));
+        let has_default = !is_named_so && list.items.values().any(|group| group.default);
+        let names = list.items.into_values().map(|group| group.name);
+        Ok(names.chain(has_default.then(|| "default".to_owned())).collect())
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// What GitHub says that the call takes (Docs: Troubleshooting the REST API, insufficient permissions).
+fn accepted(headers: &HeaderMap) -> Option<String> {
+    ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
+        .into_iter()
+        .filter_map(|name| text(headers, name))
+        .find(|text| !text.is_empty())
+        .map(|text| redact::fit(text, ""))
+}
+
+fn scopes(header: &str) -> Vec<String> {
+    header.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+}
+
+/// `2026-06-01 00:00:00 UTC`, or with the user's offset, `… +0900`.
+fn expiry(header: &str) -> Option<Timestamp> {
+    let text = header.trim().replace(" UTC", " +0000");
+    let time = BrokenDownTime::parse("%Y-%m-%d %H:%M:%S %z", &text).ok()?;
+    time.to_timestamp().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_a_token_ends() {
+        for (text, expected) in [
+            ("2026-06-01 12:30:00 UTC", Some("2026-06-01T12:30:00Z")),
+            ("2026-06-01 12:30:00 +0900", Some("2026-06-01T03:30:00Z")),
+            ("2026-06-01 12:30:00 -0700", Some("2026-06-01T19:30:00Z")),
+            ("soon", None),
+            ("", None),
+        ] {
+            let expected = expected.map(|text| text.parse::<Timestamp>().expect("a time"));
+            assert_eq!(expiry(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn scopes_of_a_classic_token() {
+        assert_eq!(scopes("repo, admin:org"), ["repo", "admin:org"]);
+        assert_eq!(scopes(""), Vec::<String>::new(), "a token without any");
+    }
+}

@@ -1,0 +1,216 @@
+//! What Azure Resource Manager tells somebody who only looks: subscriptions, permissions, sizes,
+//! quotas, images, networks.
+
+use azlin_fleet::config::Architecture;
+use azlin_fleet::survey::{ImageFacts, Size};
+use azlin_fleet::vm::Image;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Ask};
+use super::azure::error;
+use crate::world::World;
+
+/// The action that a request takes, and its answer; `None` where it is about something else. `words`
+/// are the segments of the path in lower case.
+pub(super) fn answer(
+    world: &World,
+    ask: &Ask,
+    words: &[&str],
+) -> Option<(&'static str, &'static str, Answer)> {
+    if ask.method != "GET" {
+        return None;
+    }
+    let segments = ask.segments();
+    Some(match words {
+        ["subscriptions", id] => {
+            let found = world.subscription();
+            let body = json!({"id": ask.path, "subscriptionId": id, "displayName": found.name, "state": found.state});
+            ("/subscriptions/{id}", "Microsoft.Resources/subscriptions/read", Answer::json(200, &body))
+        }
+        ["subscriptions", _, "resourcegroups", name] => (
+            "/resourceGroups/{name}",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            group(world, name),
+        ),
+        ["subscriptions", .., "providers", "microsoft.authorization", "permissions"] => {
+            ("/permissions", "Microsoft.Authorization/permissions/read", permissions(world, words))
+        }
+        ["subscriptions", _, "providers", "microsoft.compute", "skus"] => {
+            ("/skus", "Microsoft.Compute/skus/read", skus(world, ask))
+        }
+        ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "usages"] => {
+            ("/locations/{name}/usages", "Microsoft.Compute/locations/usages/read", usages(world))
+        }
+        ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "publishers", ..] => (
+            "/publishers/{name}/artifacttypes/vmimage/offers/{name}/skus/{name}/versions",
+            "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
+            marketplace(world, &segments),
+        ),
+        [.., "providers", "microsoft.compute", "galleries", _, "images", _] => {
+            ("/galleries/{name}/images/{name}", "Microsoft.Compute/galleries/images/read", by_id(world, ask))
+        }
+        [.., "providers", "microsoft.compute", "galleries", _, "images", _, "versions", _] => (
+            "/galleries/{name}/images/{name}/versions/{name}",
+            "Microsoft.Compute/galleries/images/versions/read",
+            by_id(world, ask),
+        ),
+        [.., "providers", "microsoft.compute", "images", _] => {
+            ("/images/{name}", "Microsoft.Compute/images/read", by_id(world, ask))
+        }
+        [.., "providers", "microsoft.network", "virtualnetworks", name] => {
+            let body =
+                json!({"id": ask.path, "name": name, "location": world.premises.location, "properties": {}});
+            ("/virtualNetworks/{name}", "Microsoft.Network/virtualNetworks/read", Answer::json(200, &body))
+        }
+        [.., "providers", "microsoft.network", "virtualnetworks", _, "subnets", _] => (
+            "/virtualNetworks/{name}/subnets/{name}",
+            "Microsoft.Network/virtualNetworks/subnets/read",
+            subnet(world, ask),
+        ),
+        _ => return None,
+    })
+}
+
+fn group(world: &World, name: &str) -> Answer {
+    if !world.premises.has(name) {
+        return error(404, "ResourceGroupNotFound", &format!("Resource group '{name}' could not be found."));
+    }
+    let properties = json!({"provisioningState": "Succeeded"});
+    Answer::json(200, &json!({"name": name, "location": world.premises.location, "properties": properties}))
+}
+
+fn permissions(world: &World, words: &[&str]) -> Answer {
+    if let ["subscriptions", _, "resourcegroups", name, ..] = words
+        && !world.premises.has(name)
+    {
+        return group(world, name);
+    }
+    let roles = world.premises.roles().into_iter().map(|role| {
+        json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": [], "notDataActions": []})
+    });
+    Answer::json(200, &json!({"value": roles.collect::<Value>()}))
+}
+
+fn skus(world: &World, ask: &Ask) -> Answer {
+    // As Azure filters: by one location.
+    let filter = ask.parameter("$filter").unwrap_or_default();
+    let location = filter.split('\'').nth(1).unwrap_or(&world.premises.location).to_owned();
+    let mut skus: Vec<Value> = world.sizes().iter().map(|size| sku(size, &location)).collect();
+    skus.push(
+        json!({"resourceType": "disks", "name": "Premium_LRS", "locations": [location], "restrictions": []}),
+    );
+    Answer::json(200, &json!({"value": skus}))
+}
+
+fn sku(size: &Size, location: &str) -> Value {
+    let flag = |value: Option<bool>| if value == Some(true) { "True" } else { "False" };
+    let architecture = match size.architecture {
+        Some(Architecture::Arm64) => "Arm64",
+        Some(Architecture::X64) | None => "x64",
+    };
+    let restrictions = size.restricted.iter().map(|reason| {
+        json!({
+            "type": "Location", "values": [location], "restrictionInfo": {"locations": [location]},
+            "reasonCode": reason,
+        })
+    });
+    json!({
+        "resourceType": "virtualMachines", "name": size.name, "family": size.family, "locations": [location],
+        "locationInfo": [{"location": location, "zones": size.zones, "zoneDetails": []}],
+        "capabilities": [
+            {"name": "vCPUs", "value": size.vcpus.to_string()},
+            {"name": "CpuArchitectureType", "value": architecture},
+            {"name": "HyperVGenerations", "value": size.generations.join(",")},
+            {"name": "EphemeralOSDiskSupported", "value": flag(size.ephemeral_os_disk)},
+            {"name": "LowPriorityCapable", "value": flag(size.spot)},
+        ],
+        "restrictions": restrictions.collect::<Value>(),
+    })
+}
+
+fn usages(world: &World) -> Answer {
+    let usages = world.usages().into_iter().map(|usage| {
+        json!({
+            "unit": "Count", "currentValue": usage.used, "limit": usage.limit,
+            "name": {"value": usage.name, "localizedValue": usage.name},
+        })
+    });
+    Answer::json(200, &json!({"value": usages.collect::<Value>()}))
+}
+
+/// `…/publishers/P/artifacttypes/vmimage/offers/O/skus/S/versions`, with a version or without.
+fn marketplace(world: &World, segments: &[&str]) -> Answer {
+    let [.., _, publisher, _, _, _, offer, _, sku, _] = &segments[..segments.len().min(15)] else {
+        return not_there("image");
+    };
+    let image = |version: &str| Image::Marketplace {
+        publisher: (*publisher).to_owned(),
+        offer: (*offer).to_owned(),
+        sku: (*sku).to_owned(),
+        version: version.to_owned(),
+    };
+    match segments.get(15) {
+        None => match world.image(&image("latest")) {
+            None => not_there("image"),
+            Some(latest) => Answer::json(
+                200,
+                &json!([
+                    {"location": "westeurope", "name": "24.04.202501010"},
+                    {"location": "westeurope", "name": latest.version},
+                ]),
+            ),
+        },
+        Some(version) => world.image(&image(version)).map_or_else(
+            || not_there("image"),
+            |facts| {
+                let mut properties = about(&facts);
+                properties["osDiskImage"] = json!({"operatingSystem": facts.os});
+                if facts.plan.is_some() {
+                    properties["plan"] = json!({"publisher": publisher, "product": offer, "name": sku});
+                }
+                Answer::json(
+                    200,
+                    &json!({"location": "westeurope", "name": version, "properties": properties}),
+                )
+            },
+        ),
+    }
+}
+
+fn about(facts: &ImageFacts) -> Value {
+    let architecture = if facts.architecture == Some(Architecture::Arm64) { "Arm64" } else { "x64" };
+    json!({"architecture": architecture, "hyperVGeneration": facts.generation})
+}
+
+/// A managed image, a gallery's image, or a version of one.
+fn by_id(world: &World, ask: &Ask) -> Answer {
+    let Some(facts) = world.image(&Image::Id(ask.path.clone())) else { return not_there("image") };
+    let mut properties = about(&facts);
+    properties["osType"] = json!(facts.os);
+    properties["publishingProfile"] =
+        json!({"targetRegions": facts.locations.iter().map(|name| json!({"name": name})).collect::<Value>()});
+    Answer::json(200, &json!({"id": ask.path, "location": world.premises.location, "properties": properties}))
+}
+
+fn subnet(world: &World, ask: &Ask) -> Answer {
+    let Some(found) = world.subnet(&ask.path) else { return not_there("subnet") };
+    let ips = (0..world.in_subnet(&ask.path)).map(|n| json!({"id": format!("{}/ip/{n}", ask.path)}));
+    let mut properties = json!({
+        "addressPrefix": world.premises.subnet_prefix, "ipConfigurations": ips.collect::<Value>(),
+        "provisioningState": "Succeeded",
+    });
+    if found.nat_gateway {
+        properties["natGateway"] = json!({"id": format!("{}/nat", ask.path)});
+    }
+    if found.route_table {
+        properties["routeTable"] = json!({"id": format!("{}/routes", ask.path)});
+    }
+    if let Some(outbound) = found.default_outbound {
+        properties["defaultOutboundAccess"] = json!(outbound);
+    }
+    Answer::json(200, &json!({"id": ask.path, "properties": properties}))
+}
+
+fn not_there(what: &str) -> Answer {
+    error(404, "NotFound", &format!("The {what} was not found."))
+}

@@ -1,0 +1,190 @@
+//! What `check` asks, over the simulated world.
+
+use async_trait::async_trait;
+use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::survey::{
+    AzureSurvey, Credential, GitHubSurvey, Grant, ImageFacts, Permit, Principal, RateBudget, Repository,
+    Size, Subnet, Subscription, TokenKind, Usage,
+};
+use azlin_fleet::vm::{Image, ResourceGroup};
+use jiff::Timestamp;
+
+use super::{Effect, InProcess, Wire};
+use crate::fault::Side;
+use crate::world::World;
+
+fn reads(side: Side, path: &str) -> Wire {
+    Wire { side, method: "GET", path: path.to_owned(), route: path.to_owned(), effect: Effect::Reads }
+}
+
+fn not_there(what: &str) -> CallError {
+    CallError::new(Trouble::NotFound, format!("{what}: 404 Not Found"))
+}
+
+fn path(scope: &Scope, rest: &str) -> String {
+    match scope {
+        Scope::Repo(repo) => format!("/repos/{repo}{rest}"),
+        Scope::Org(org) => format!("/orgs/{org}{rest}"),
+        Scope::Enterprise(slug) => format!("/enterprises/{slug}{rest}"),
+    }
+}
+
+impl InProcess {
+    async fn tried(&self, scope: &Scope, method: &'static str, rest: &str) -> Result<Permit, CallError> {
+        let path = path(scope, rest);
+        let wire = Wire { method, ..reads(Side::Github, &path) };
+        self.call(wire, |world, _| {
+            Ok(if !world.premises.permits(method, &path) {
+                Permit::Denied(None)
+            } else if !world.state.github.knows(scope) {
+                Permit::Hidden
+            } else {
+                Permit::Granted
+            })
+        })
+        .await
+    }
+
+    /// A look at Azure that takes an action.
+    async fn look<T>(
+        &self,
+        path: &str,
+        action: &str,
+        found: impl FnOnce(&World) -> Option<T>,
+    ) -> Result<T, CallError> {
+        self.call(reads(Side::Azure, path), |world, _| {
+            if !world.premises.grants(action) {
+                return Err(CallError::new(
+                    Trouble::NotPermitted,
+                    format!("{path}: {action} is not granted"),
+                ));
+            }
+            found(world).ok_or_else(|| not_there(path))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl GitHubSurvey for InProcess {
+    async fn credential(&self) -> Result<Credential, CallError> {
+        self.call(reads(Side::Github, "/user"), |world, _| {
+            let expires_at = world.github_token_ends_at();
+            if expires_at.is_some_and(|end| end <= world.now()) {
+                return Err(CallError::new(Trouble::NotPermitted, "GET /user: 401 Bad credentials"));
+            }
+            let scopes = ["admin:org", "manage_runners:enterprise", "repo"];
+            Ok(Credential {
+                kind: TokenKind::Classic,
+                login: Some("sim-user".to_owned()),
+                expires_at,
+                scopes: Some(scopes.map(str::to_owned).to_vec()),
+            })
+        })
+        .await
+    }
+
+    async fn rate_budget(&self) -> Result<Option<RateBudget>, CallError> {
+        // Calls in process are not counted.
+        self.call(reads(Side::Github, "/rate_limit"), |world, _| {
+            let limit = u64::from(world.settings.rate_limit);
+            let hour = world.now().as_second() / 3600 + 1;
+            let reset = Timestamp::from_second(hour * 3600).unwrap_or(Timestamp::MAX);
+            Ok(Some(RateBudget { limit, remaining: limit, reset }))
+        })
+        .await
+    }
+
+    async fn repository(&self, repo: &RepoSlug) -> Result<Repository, CallError> {
+        let path = format!("/repos/{repo}");
+        self.call(reads(Side::Github, &path), |world, _| {
+            let known = world.state.github.repos.get(&repo.as_str().to_ascii_lowercase());
+            let (full_name, _) = known.ok_or_else(|| not_there(&path))?;
+            let archived = world.premises.archived.iter().any(|one| one.eq_ignore_ascii_case(full_name));
+            Ok(Repository { full_name: full_name.clone(), archived, disabled: false })
+        })
+        .await
+    }
+
+    async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Permit, CallError> {
+        self.tried(&Scope::Repo(repo.clone()), "GET", "/actions/runs").await
+    }
+
+    async fn may_read_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
+        self.tried(scope, "GET", "/actions/runners").await
+    }
+
+    async fn may_administer_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
+        self.tried(scope, "DELETE", "/actions/runners/0").await
+    }
+
+    async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {
+        self.call(reads(Side::Github, &path(scope, "/actions/runner-groups")), |_, _| {
+            Ok(vec!["Default".to_owned(), "builders".to_owned()])
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl AzureSurvey for InProcess {
+    async fn principal(&self) -> Result<Principal, CallError> {
+        Ok(Principal::default())
+    }
+
+    async fn subscription(&self, subscription_id: &str) -> Result<Subscription, CallError> {
+        let path = format!("/subscriptions/{subscription_id}");
+        self.look(&path, "Microsoft.Resources/subscriptions/read", |world| Some(world.subscription())).await
+    }
+
+    async fn may_read_power_states(&self, subscription_id: &str) -> Result<Permit, CallError> {
+        let path = format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines");
+        match self.look(&path, "Microsoft.Compute/virtualMachines/read", |_| Some(())).await {
+            Ok(()) => Ok(Permit::Granted),
+            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Permit::Denied(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError> {
+        self.look(&group.id(), "Microsoft.Resources/subscriptions/resourceGroups/read", |world| {
+            world.premises.has(&group.name).then(|| world.premises.location.clone())
+        })
+        .await
+    }
+
+    async fn grants(&self, scope_id: &str) -> Result<Vec<Grant>, CallError> {
+        let group = scope_id.split('/').nth(4).unwrap_or_default();
+        self.look(scope_id, "Microsoft.Authorization/permissions/read", |world| {
+            world.premises.has(group).then(|| world.premises.roles())
+        })
+        .await
+    }
+
+    async fn sizes(&self, _: &str, location: &str) -> Result<Vec<Size>, CallError> {
+        self.look(location, "Microsoft.Compute/skus/read", |world| Some(world.sizes())).await
+    }
+
+    async fn usages(&self, _: &str, location: &str) -> Result<Vec<Usage>, CallError> {
+        self.look(location, "Microsoft.Compute/locations/usages/read", |world| Some(world.usages())).await
+    }
+
+    async fn image(&self, _: &str, _: &str, image: &Image) -> Result<ImageFacts, CallError> {
+        let action = match image {
+            Image::Marketplace { .. } => {
+                "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read"
+            }
+            Image::Id(id) if id.to_ascii_lowercase().contains("/galleries/") => {
+                "Microsoft.Compute/galleries/images/read"
+            }
+            Image::Id(_) => "Microsoft.Compute/images/read",
+        };
+        self.look(&image.to_string(), action, |world| world.image(image)).await
+    }
+
+    async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError> {
+        let action = "Microsoft.Network/virtualNetworks/subnets/read";
+        self.look(subnet_id, action, |world| world.subnet(subnet_id)).await
+    }
+}

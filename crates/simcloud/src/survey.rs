@@ -1,0 +1,129 @@
+//! What the world is like to somebody who only looks: both faces tell it from here.
+
+use azlin_fleet::config::Architecture;
+use azlin_fleet::survey::{ImageFacts, Size, Subnet, Subscription, Usage};
+use azlin_fleet::vm::Image;
+
+use crate::azure::SimVm;
+use crate::premises::{OFFERS, Offer, WayOut, vcpus};
+use crate::world::World;
+
+/// The quota where the workload sets none.
+const LARGE: u32 = 1_000;
+
+/// Addresses of a range that Azure keeps.
+const RESERVED: u64 = 5;
+
+/// The version that "latest" is.
+const LATEST: &str = "24.04.202601010";
+
+impl World {
+    /// A subscription: any is there.
+    pub fn subscription(&self) -> Subscription {
+        Subscription { name: "Simulated".to_owned(), state: self.premises.subscription_state.clone() }
+    }
+
+    /// The sizes.
+    pub fn sizes(&self) -> Vec<Size> {
+        OFFERS.iter().filter(|offer| self.premises.has(offer.name)).map(|offer| self.size(offer)).collect()
+    }
+
+    fn size(&self, offer: &Offer) -> Size {
+        let is_restricted =
+            self.premises.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(offer.name));
+        Size {
+            name: offer.name.to_owned(),
+            family: offer.family.to_owned(),
+            vcpus: vcpus(offer.name),
+            architecture: Some(match offer.architecture {
+                "Arm64" => Architecture::Arm64,
+                _ => Architecture::X64,
+            }),
+            zones: ["1", "2", "3"].map(str::to_owned).to_vec(),
+            restricted: is_restricted.then(|| "NotAvailableForSubscription".to_owned()),
+            restricted_zones: Vec::new(),
+            ephemeral_os_disk: Some(offer.ephemeral_os_disk),
+            spot: Some(true),
+            generations: vec!["V1".to_owned(), "V2".to_owned()],
+        }
+    }
+
+    /// The quotas: one number for all of them.
+    pub fn usages(&self) -> Vec<Usage> {
+        let limit = u64::from(self.settings.vcpu_quota.unwrap_or(LARGE));
+        let used = |counts: &dyn Fn(&SimVm) -> bool| {
+            let vms = self.state.azure.vms.values().filter(|vm| counts(vm));
+            vms.map(|vm| u64::from(vcpus(vm.size()))).sum()
+        };
+        let usage = |name: &str, used: u64| Usage { name: name.to_owned(), used, limit };
+        let is_spot = |vm: &SimVm| vm.body["properties"]["priority"] == "Spot";
+        let mut usages = vec![usage("cores", used(&|_| true)), usage("lowPriorityCores", used(&is_spot))];
+        let mut families: Vec<&str> = OFFERS.iter().map(|offer| offer.family).collect();
+        families.dedup();
+        for family in families {
+            let is_of = |vm: &SimVm| {
+                OFFERS
+                    .iter()
+                    .any(|offer| offer.family == family && offer.name.eq_ignore_ascii_case(vm.size()))
+            };
+            usages.push(usage(family, used(&is_of)));
+        }
+        usages
+    }
+
+    /// An image; `None` where it is not there.
+    pub fn image(&self, image: &Image) -> Option<ImageFacts> {
+        let name = image.to_string();
+        if !self.premises.has(&name) {
+            return None;
+        }
+        let is_arm = name.to_ascii_lowercase().contains("arm64");
+        let (version, plan, locations) = match image {
+            Image::Marketplace { publisher, offer, sku, version } => {
+                let version = if version == "latest" { LATEST } else { version };
+                (Some(version.to_owned()), Some(format!("{publisher} {offer} {sku}")), Vec::new())
+            }
+            Image::Id(_) => (None, None, vec![self.premises.location.clone()]),
+        };
+        Some(ImageFacts {
+            version,
+            architecture: Some(if is_arm { Architecture::Arm64 } else { Architecture::X64 }),
+            generation: Some("V2".to_owned()),
+            os: Some("Linux".to_owned()),
+            plan: plan.filter(|_| self.premises.image_plan),
+            locations,
+        })
+    }
+
+    /// VMs in a subnet.
+    pub fn in_subnet(&self, id: &str) -> u64 {
+        let subnet = "/properties/networkProfile/networkInterfaceConfigurations/0/properties/ipConfigurations/0\
+                      /properties/subnet/id";
+        let is_in = |vm: &&SimVm| {
+            let of = vm.body.pointer(subnet).and_then(|id| id.as_str());
+            of.is_some_and(|of| of.eq_ignore_ascii_case(id))
+        };
+        self.state.azure.vms.values().filter(is_in).count() as u64
+    }
+
+    /// A subnet; `None` where it is not there.
+    pub fn subnet(&self, id: &str) -> Option<Subnet> {
+        let premises = &self.premises;
+        if !premises.has(id) {
+            return None;
+        }
+        let bits = premises.subnet_prefix.rsplit('/').next().and_then(|bits| bits.parse::<u32>().ok());
+        let size = bits.filter(|bits| *bits <= 32).map(|bits| 1_u64 << (32 - bits));
+        Some(Subnet {
+            location: Some(premises.location.clone()),
+            nat_gateway: premises.way_out == WayOut::NatGateway,
+            route_table: premises.way_out == WayOut::RouteTable,
+            default_outbound: match premises.way_out {
+                WayOut::Default => Some(true),
+                WayOut::None => Some(false),
+                WayOut::NatGateway | WayOut::RouteTable | WayOut::Untold => None,
+            },
+            free_addresses: size.map(|size| size.saturating_sub(RESERVED + self.in_subnet(id))),
+        })
+    }
+}

@@ -1,0 +1,39 @@
+//! An edit of any text that is TOML leaves TOML; made twice, it is made once.
+
+#![no_main]
+
+use azlin_fleet::config::edit::{Change, Literal, edit};
+use azlin_fleet::config::{Faulty, ProblemKind};
+use libfuzzer_sys::fuzz_target;
+
+/// The text as it would be, and whether it is TOML.
+fn edited(text: &str, change: &Change) -> (String, bool) {
+    let pool = "ci".parse().expect("a valid name");
+    match edit("ci.toml", &pool, text, std::slice::from_ref(change)) {
+        Ok((text, _)) => (text, true),
+        Err(Faulty { text, problems }) => {
+            let is_toml = problems.0.iter().all(|problem| problem.kind != ProblemKind::Syntax);
+            (text, is_toml)
+        }
+    }
+}
+
+fuzz_target!(|text: &str| {
+    let (_, is_toml) = edited(text, &Change::remove("no.such.key"));
+    if !is_toml {
+        return;
+    }
+    let tag = Change::set("vm.tags.team", Literal::Text("a".to_owned()));
+    for change in [
+        Change::set("enabled", Literal::Flag(true)),
+        Change::set("scaling.max_runners", Literal::Number(7)),
+        Change::set("labels", Literal::List(vec!["a".to_owned()])),
+        Change::remove("scaling.manual_count"),
+        Change::remove("repo"),
+        tag,
+    ] {
+        let (once, is_toml) = edited(text, &change);
+        assert!(is_toml, "{change:?} made {once:?}");
+        assert_eq!(edited(&once, &change).0, once, "{change:?}");
+    }
+});

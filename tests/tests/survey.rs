@@ -1,0 +1,229 @@
+//! What `check` is told over the wire is what the simulated world says behind its ports: the adapters
+//! read nothing into it, and lose nothing of it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azlin_azure::{AzureClient, Environment};
+use azlin_fleet::names::Scope;
+use azlin_fleet::ports::{Azure, CallError, GitHub, Trouble};
+use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::survey::{AzureSurvey, GitHubSurvey, Permit};
+use azlin_fleet::vm::{Image, ResourceGroup, VmSpec};
+use azlin_github::{GitHubClient, Token};
+use azlin_simcloud::{IDENTITY_HEADER, InProcess, Served, Workload, World};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
+const SUBNET: &str =
+    "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
+const GALLERY: &str =
+    "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0";
+const MANAGED: &str = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/images/arm64";
+
+/// One world with both of its faces. Time stands still in it, so that both tell of the same moment.
+struct Faces {
+    inside: InProcess,
+    github: GitHubClient,
+    azure: AzureClient,
+    _served: Served,
+}
+
+async fn faces(workload: &str) -> Faces {
+    let workload = Workload::parse(&format!("repositories = ['o/R']\n{workload}")).unwrap();
+    let start: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+    let world = World::new(&workload, start);
+    let token = SecretString::from(world.settings.token.as_str());
+    let served = Served::start(world, Arc::new(move || start)).await.unwrap();
+    let inside = InProcess::new(Arc::clone(&served.world), Arc::new(move || start));
+    let url = format!("http://{}", served.github).parse().unwrap();
+    let settings = azlin_github::Settings {
+        retry_pause: Duration::from_millis(1),
+        ..azlin_github::Settings::new(url, Token::new(&token).unwrap())
+    };
+    let environment = Environment {
+        identity_endpoint: Some(served.identity_endpoint()),
+        identity_header: Some(SecretString::from(IDENTITY_HEADER)),
+        ..Environment::default()
+    };
+    let url = format!("http://{}", served.azure).parse().unwrap();
+    let azure = AzureClient::new(azlin_azure::Settings {
+        retry_pause: Duration::from_millis(1),
+        ..azlin_azure::Settings::new(url, environment)
+    });
+    Faces { inside, github: GitHubClient::new(settings).unwrap(), azure: azure.unwrap(), _served: served }
+}
+
+/// What a call came to; of an error, what a caller does differently about it.
+fn came_to<T>(result: Result<T, CallError>) -> Result<T, Trouble> {
+    result.map_err(|error| error.trouble)
+}
+
+async fn github_tells(github: &impl GitHubSurvey) -> String {
+    let mut told = Vec::new();
+    told.push(format!("{:?}", came_to(github.credential().await)));
+    told.push(format!(
+        "{:?}",
+        came_to(github.rate_budget().await).map(|budget| budget.map(|b| (b.limit, b.reset)))
+    ));
+    for repo in ["o/r", "o/none"] {
+        let repo = repo.parse().unwrap();
+        told.push(format!("{:?}", came_to(github.repository(&repo).await)));
+        told.push(format!("runs {:?}", came_to(github.may_read_runs(&repo).await).map(without_wish)));
+    }
+    for scope in ["repo:o/r", "repo:o/none", "org:o", "org:none", "enterprise:e"] {
+        let scope: Scope = scope.parse().unwrap();
+        let read = came_to(github.may_read_runners(&scope).await).map(without_wish);
+        told.push(format!("{scope} {read:?}"));
+        // Without that the other tells nothing.
+        if read == Ok(Permit::Granted) {
+            told.push(format!(
+                "{:?}",
+                came_to(github.may_administer_runners(&scope).await).map(without_wish)
+            ));
+        }
+    }
+    told.push(format!("{:?}", came_to(github.runner_groups(&"org:o".parse().unwrap()).await)));
+    told.join("\n")
+}
+
+/// Only the wire says what GitHub would want.
+fn without_wish(permit: Permit) -> Permit {
+    match permit {
+        Permit::Denied(_) => Permit::Denied(None),
+        other => other,
+    }
+}
+
+async fn azure_tells(azure: &impl AzureSurvey) -> String {
+    let mut told = Vec::new();
+    told.push(format!("{:?}", came_to(azure.principal().await)));
+    told.push(format!("{:?}", came_to(azure.subscription(SUBSCRIPTION).await)));
+    told.push(format!("{:?}", came_to(azure.may_read_power_states(SUBSCRIPTION).await)));
+    for name in ["rg", "gone"] {
+        let group = ResourceGroup { subscription_id: SUBSCRIPTION.to_owned(), name: name.to_owned() };
+        told.push(format!("{name} {:?}", came_to(azure.resource_group(&group).await)));
+        told.push(format!("{:?}", came_to(azure.grants(&group.id()).await)));
+    }
+    told.push(format!("{:?}", came_to(azure.grants(SUBNET).await)));
+    told.push(format!("{:?}", came_to(azure.sizes(SUBSCRIPTION, "westeurope").await)));
+    told.push(format!("{:?}", came_to(azure.usages(SUBSCRIPTION, "westeurope").await)));
+    for image in [marketplace("latest"), marketplace("24.04.1"), Image::Id(MANAGED.to_owned())] {
+        told.push(format!("{image} {:?}", came_to(azure.image(SUBSCRIPTION, "westeurope", &image).await)));
+    }
+    told.push(format!("{:?}", came_to(azure.subnet(SUBNET).await)));
+    told.join("\n")
+}
+
+fn marketplace(version: &str) -> Image {
+    Image::Marketplace {
+        publisher: "Canonical".to_owned(),
+        offer: "ubuntu-24_04-lts".to_owned(),
+        sku: "server".to_owned(),
+        version: version.to_owned(),
+    }
+}
+
+fn spec(subnet_id: &str, size: &str, number: u32) -> VmSpec {
+    VmSpec {
+        name: RunnerName::new(&"ci".parse().unwrap(), Timestamp::UNIX_EPOCH, number),
+        group: ResourceGroup { subscription_id: SUBSCRIPTION.to_owned(), name: "rg".to_owned() },
+        location: "westeurope".to_owned(),
+        size: size.to_owned(),
+        image: marketplace("latest"),
+        subnet_id: subnet_id.to_owned(),
+        public_ip: false,
+        zone: None,
+        spot: Some(azlin_fleet::vm::Spot { max_price: None }),
+        ephemeral_os_disk: false,
+        os_disk_size_gb: None,
+        admin_user: "azlin".to_owned(),
+        admin_key: None,
+        identity: Vec::new(),
+        tags: std::collections::BTreeMap::new(),
+        custom_data: SecretString::from("#cloud-config"),
+    }
+}
+
+#[tokio::test]
+async fn both_faces_tell_the_same_of_every_account() {
+    let mut nothing_missing = None;
+    for workload in [
+        "",
+        "token_ends = '3d'\narchived = ['o/r']\nway_out = 'none'\nsubscription_state = 'Disabled'",
+        "github_refuses = ['GET /actions/runs', 'DELETE /repos/o/r/actions/runners']\nway_out = 'route_table'",
+        "github_refuses = ['GET /actions/runners']\nway_out = 'untold'\nlocation = 'northeurope'",
+        "azure_denies = ['Microsoft.Compute/virtualMachines/*', '*/usages/read']\nway_out = 'default'",
+        "azure_denies = ['Microsoft.Compute/*', 'Microsoft.Network/*']\nsubnet_prefix = '10.1.0.0/29'",
+        "absent = ['gone', 'Standard_D4s_v5', 'Canonical:ubuntu-24_04-lts:server:24.04.1']\nimage_plan = true",
+        "restricted_sizes = ['Standard_D4s_v5']\nazure_denies = ['Microsoft.Authorization/*', '*/subscriptions/*']",
+    ] {
+        let faces = faces(&format!("[settings]\nvcpu_quota = 40\n[premises]\n{workload}\n")).await;
+        for (number, size) in [(1, "Standard_D4as_v5"), (2, "Standard_D2s_v5")] {
+            // Some accounts let nobody make a VM.
+            drop(faces.inside.create(&spec(SUBNET, size, number)).await);
+        }
+        let github = github_tells(&faces.github).await;
+        let azure = azure_tells(&faces.azure).await;
+        assert_eq!(github, github_tells(&faces.inside).await, "{workload}");
+        assert_eq!(azure, azure_tells(&faces.inside).await, "{workload}");
+        let told = (github, azure);
+        let full = nothing_missing.get_or_insert_with(|| told.clone());
+        assert!(workload.is_empty() || told != *full, "{workload} takes nothing away");
+    }
+}
+
+#[tokio::test]
+async fn an_image_of_a_gallery_is_read_by_its_definition_and_its_version() {
+    let image = Image::Id(GALLERY.to_owned());
+    let there = faces("").await;
+    let found = there.azure.image(SUBSCRIPTION, "westeurope", &image).await.unwrap();
+    assert_eq!((found.version.as_deref(), found.generation.as_deref()), (Some("1.0.0"), Some("V2")));
+    assert_eq!((found.locations.as_slice(), found.plan), (["westeurope".to_owned()].as_slice(), None));
+    let gone = faces(&format!("[premises]\nabsent = ['{GALLERY}']\n")).await;
+    let error = gone.azure.image(SUBSCRIPTION, "westeurope", &image).await.unwrap_err();
+    assert_eq!(error.trouble, Trouble::NotFound, "{error}");
+    let odd = Image::Id("/subscriptions/0/../../evil".to_owned());
+    let error = there.azure.image(SUBSCRIPTION, "westeurope", &odd).await.unwrap_err();
+    assert_eq!(error.trouble, Trouble::Invalid, "{error}");
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_and_one_of_an_installation() {
+    let ended = faces("[premises]\ntoken_ends = '0s'\n").await;
+    assert_eq!(came_to(ended.github.credential().await), Err(Trouble::NotPermitted));
+    assert_eq!(came_to(ended.inside.credential().await), Err(Trouble::NotPermitted));
+    let installation = faces("[settings]\ntoken = 'ghs_0123456789abcdef'\n").await;
+    let found = installation.github.credential().await.unwrap();
+    assert_eq!((found.login, found.scopes), (None, None), "an installation is no user");
+    assert!(installation.github.runners(&"repo:o/r".parse().unwrap()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_refusal_names_what_would_do() {
+    let faces = faces(
+        "[premises]\ngithub_refuses = ['DELETE /actions/runners']\nazure_denies = ['Microsoft.Compute/skus/read']\n",
+    );
+    let faces = faces.await;
+    let permit = faces.github.may_administer_runners(&"repo:o/r".parse().unwrap()).await;
+    assert_eq!(permit, Ok(Permit::Denied(Some("administration=write".to_owned()))));
+    let error = faces.azure.sizes(SUBSCRIPTION, "westeurope").await.unwrap_err();
+    assert!(error.message.ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_account_lacks_keeps_a_vm_from_being_made() {
+    for (premises, expected) in [
+        ("azure_denies = ['Microsoft.Compute/virtualMachines/write']", Trouble::NotPermitted),
+        ("absent = ['rg']", Trouble::NotFound),
+        ("restricted_sizes = ['Standard_D4s_v5']", Trouble::NoCapacity),
+    ] {
+        let faces = faces(&format!("[premises]\n{premises}\n")).await;
+        let spec = spec(SUBNET, "Standard_D4s_v5", 1);
+        assert_eq!(came_to(faces.azure.create(&spec).await), Err(expected), "{premises}");
+        assert_eq!(came_to(faces.inside.create(&spec).await), Err(expected), "{premises}");
+    }
+}
