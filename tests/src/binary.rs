@@ -143,6 +143,11 @@ impl Cloud {
 pub struct Daemon(pub(crate) Child);
 
 impl Daemon {
+    /// One that a test has started by itself.
+    pub fn of(child: Child) -> Self {
+        Daemon(child)
+    }
+
     /// Kills it as SIGKILL does, and waits for its end.
     pub fn kill(mut self) {
         self.end();

@@ -37,3 +37,17 @@ fn every_link_to_a_file_leads_to_one() {
     assert!(checked > 10, "only {checked} links were found");
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+/// The chapters of the book are the pages, each once. `cargo xtask book` makes it.
+#[test]
+fn the_book_has_every_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
+    let (docs, mut pages) = (root.join("docs"), Vec::new());
+    markdown(&docs, &mut pages);
+    let summary = std::fs::read_to_string(docs.join("SUMMARY.md")).expect("documentation is text");
+    let mut chapters: Vec<PathBuf> = links(&summary).map(|link| docs.join(link)).collect();
+    pages.retain(|page| !page.ends_with("SUMMARY.md"));
+    pages.sort();
+    chapters.sort();
+    assert_eq!(chapters, pages, "what is in docs/SUMMARY.md, and what is in docs/");
+}

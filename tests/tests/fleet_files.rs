@@ -92,13 +92,6 @@ fn each_command_tells_what_it_changed() {
 }
 
 #[test]
-fn the_help_of_enable_has_every_option() {
-    let config = tempfile::tempdir().unwrap();
-    let output = command(config.path(), &["enable", "-h"]).env("COLUMNS", "100").output().unwrap();
-    insta::assert_snapshot!(told(config.path(), &output));
-}
-
-#[test]
 fn a_new_file_is_the_documented_example_with_what_was_given() {
     let config = with_fleet();
     insta::assert_snapshot!(file(config.path()));

@@ -1,9 +1,11 @@
 //! Chores, each one a command: `cargo xtask help` lists them.
 
 mod bench;
+mod book;
 mod e2e;
 mod test;
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const HELP: &str = "\
@@ -12,6 +14,7 @@ cargo xtask <chore>
   test     everything that CI runs: format, lints, tests, documentation, the demo, real machines
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
   bench    measures, and prints the tables of docs/performance.md; as root, real machines too
+  book     makes the documentation a book in target/book; builds mdbook if it is missing
   help     this text
 ";
 
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         ["e2e"] => e2e::e2e(),
         ["bench"] => bench::bench(),
+        ["book"] => book::book(),
         ["help" | "--help" | "-h"] => {
             say(HELP);
             Ok(())
@@ -48,9 +52,15 @@ fn run(command: &mut Command) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
 }
 
+/// The repository's root.
+fn root() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    root.expect("xtask is a directory of the repository").to_owned()
+}
+
 /// `cargo`, with these arguments.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.args(arguments).current_dir(root());
     command
 }

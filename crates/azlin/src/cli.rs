@@ -3,13 +3,21 @@
 use std::path::PathBuf;
 
 use azlin_fleet::names::PoolName;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{demo, disable, enable, explain, run, scale, status};
+use crate::commands::{completions, demo, disable, enable, explain, man, run, scale, status};
+
+/// Options that every command has stand below its own.
+const SAID: &str = "How much is said";
+const WHERE: &str = "Where things are";
 
 /// Tools around development VMs and runners on Azure.
 #[derive(Debug, Parser)]
 #[command(name = "azlin", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_long_help = "Examples:\n  \
+    azlin github-runner demo\n  \
+    azlin github-runner --help\n\n\
+    Exit codes: 0 done, 1 failed, 2 usage, 3 nothing matched")]
 pub struct Azlin {
     /// How much to say.
     #[command(flatten)]
@@ -22,11 +30,13 @@ pub struct Azlin {
 /// How much to say on standard error.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Loudness {
-    /// Say more: -v for debug, -vv for trace.
-    #[arg(long, short, action = clap::ArgAction::Count, global = true)]
+    /// Say more on standard error: -v for debug, also why nothing changed; -vv for trace.
+    ///
+    /// AZLIN_LOG, as in AZLIN_LOG=debug, stands over it.
+    #[arg(long, short, action = clap::ArgAction::Count, global = true, help_heading = SAID)]
     pub verbose: u8,
-    /// Say only what went wrong.
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    /// Say only what went wrong: no warnings, and no log of what changed.
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = SAID)]
     pub quiet: bool,
 }
 
@@ -34,8 +44,39 @@ pub struct Loudness {
 #[derive(Debug, Subcommand)]
 pub enum Area {
     /// Keep fleets of GitHub Actions self-hosted runners on Azure VMs at the right size.
+    ///
+    /// `run` is the daemon. It reads azlin.toml and one file for each fleet, fleets/<pool>.toml, from the
+    /// configuration directory. All that it knows it reads from GitHub and Azure: every other command
+    /// works whether or not it runs.
     #[command(subcommand, arg_required_else_help = true)]
+    #[command(after_long_help = "Examples:\n  \
+        azlin github-runner demo\n  \
+        azlin github-runner enable --pool ci --repo myorg/myrepo --labels linux,docker --dry-run\n  \
+        azlin github-runner plan\n  \
+        azlin github-runner run\n  \
+        azlin github-runner status\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 nothing matched")]
     GithubRunner(GithubRunner),
+    /// Print a script that lets a shell complete commands, options and values.
+    #[command(after_long_help = "Examples:\n  \
+        azlin completions bash > ~/.local/share/bash-completion/completions/azlin\n  \
+        azlin completions zsh > ~/.zfunc/_azlin\n  \
+        azlin completions fish > ~/.config/fish/completions/azlin.fish\n\n\
+        Where the file goes:\n  \
+        bash        /usr/share/bash-completion/completions/azlin, for every user; needs bash-completion\n  \
+        zsh         _azlin in a directory of $fpath: fpath+=(~/.zfunc) before compinit in ~/.zshrc\n  \
+        fish        /usr/share/fish/vendor_completions.d/azlin.fish, for every user\n  \
+        elvish      eval it in ~/.config/elvish/rc.elv\n  \
+        powershell  append it to the file that $PROFILE names\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage")]
+    Completions(completions::Args),
+    /// Print the manual page of azlin, or write those of every command.
+    #[command(after_long_help = "Examples:\n  \
+        azlin man | man -l -\n  \
+        azlin man --dir ~/.local/share/man/man1\n  \
+        azlin man --dir /usr/local/share/man/man1\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage")]
+    Man(man::Args),
 }
 
 /// What to do about runners.
@@ -45,7 +86,7 @@ pub enum GithubRunner {
     ///
     /// Writes fleets/POOL.toml in the configuration directory, or changes only the keys that are given in
     /// the one that is there: comments and order stay. Asks nothing, and shows what it changed.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         azlin github-runner enable --pool ci --repo myorg/myrepo --labels linux,docker \\\n      \
         --subscription-id 00000000-0000-0000-0000-000000000000 --resource-group ci-runners \\\n      \
         --location westeurope --subnet-id /subscriptions/…/subnets/runners\n  \
@@ -53,13 +94,13 @@ pub enum GithubRunner {
         Exit codes: 0 done, 1 failed, 2 usage")]
     Enable(Box<enable::Args>),
     /// Drain a fleet: idle runners go, busy ones end their job first.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         azlin github-runner disable --pool ci\n  \
         azlin github-runner disable --pool ci --dry-run\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
     Disable(disable::Args),
     /// Fix the number of a fleet's runners, whatever the queue, or let the queue decide again.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         azlin github-runner scale --pool ci --count 5\n  \
         azlin github-runner scale --pool ci --auto\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
@@ -68,7 +109,7 @@ pub enum GithubRunner {
     ///
     /// Reads azlin.toml and fleets/*.toml. SIGTERM or SIGINT ends it cleanly: what is under way
     /// ends first, and runners are left as they are.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         GITHUB_TOKEN=… azlin github-runner run\n  \
         GITHUB_TOKEN=… azlin github-runner run --once --config-dir ./config\n\n\
         Exit codes: 0 done, 1 failed, 2 usage")]
@@ -76,14 +117,14 @@ pub enum GithubRunner {
     /// Show what every fleet does: jobs, runners, the last decision and why, errors that last.
     ///
     /// Where a daemon runs it is what the daemon knows, else GitHub and Azure are asked directly.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         azlin github-runner status\n  \
         azlin github-runner status --pool ci-workers --watch\n  \
         azlin github-runner status --output json | jq '.fleets[] | {pool, jobs}'\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
     Status(status::Args),
     /// Show what the next tick would do, and why. Changes nothing.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         azlin github-runner plan\n  \
         azlin github-runner plan --pool ci-workers --output json\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
@@ -92,7 +133,7 @@ pub enum GithubRunner {
     ///
     /// Looks at GitHub and Azure as the next tick would, and follows the chain from the job's labels
     /// to its runner: the first link that does not hold is the answer, with its cure.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         azlin github-runner explain --pool ci-workers\n  \
         azlin github-runner explain --job https://github.com/o/r/actions/runs/11/job/22\n  \
         azlin github-runner explain --pool ci-workers --runner ci-workers-1njwxmr4yrdf9q --output json\n\n\
@@ -103,7 +144,7 @@ pub enum GithubRunner {
     /// Looks at the configuration, the credentials and what they may do, rate limits, subscriptions,
     /// sizes and their quotas, images, networks and SSH keys. Tries each permission without changing
     /// anything.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         azlin github-runner check\n  \
         azlin github-runner check --pool ci-workers --output json\n\n\
         Exit codes: 0 no problem was found, 1 there is one, 2 usage, 3 no such pool")]
@@ -112,7 +153,7 @@ pub enum GithubRunner {
     ///
     /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks
     /// HTTP; only the two clouds are simulated, on loopback.
-    #[command(after_help = "Examples:\n  \
+    #[command(after_long_help = "Examples:\n  \
         azlin github-runner demo\n  \
         azlin github-runner demo --duration 30s --seed 7 --output json\n\n\
         Exit codes: 0 every job was served and nothing is left over, 1 otherwise, 2 usage")]
@@ -123,15 +164,19 @@ pub enum GithubRunner {
 #[derive(Debug, Args)]
 pub struct Place {
     /// The directory with azlin.toml and fleets/.
-    #[arg(long, value_name = "DIR", env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
     pub config_dir: PathBuf,
-    /// Where to remember what is convenient over a restart, such as the last scaling action, and in
-    /// which resource group a fleet's VMs were before its file named another one.
-    #[arg(long, value_name = "DIR", env = "STATE_DIRECTORY")]
+    /// Where to remember what is convenient over a restart.
+    ///
+    /// Such as the last scaling action, and in which resource group a fleet's VMs were before its file
+    /// named another one. Without it a restart forgets both.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "STATE_DIRECTORY")]
     pub state_dir: Option<PathBuf>,
-    /// Where the daemon leaves its status for `status` to read; /run/azlin where that can be written
-    /// to, else azlin in the user's own runtime directory.
-    #[arg(long, value_name = "DIR", env = "RUNTIME_DIRECTORY")]
+    /// Where the daemon leaves its status for `status` to read.
+    ///
+    /// Without it /run/azlin where that can be written to, else azlin in the user's own runtime directory
+    /// (XDG_RUNTIME_DIR).
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "RUNTIME_DIRECTORY")]
     pub runtime_dir: Option<PathBuf>,
 }
 
@@ -156,10 +201,10 @@ pub struct Target {
     #[arg(long)]
     pub pool: PoolName,
     /// The directory with azlin.toml and fleets/.
-    #[arg(long, value_name = "DIR", env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
     pub config_dir: PathBuf,
     /// Where the daemon leaves its status, as it was given to the daemon.
-    #[arg(long, value_name = "DIR", env = "RUNTIME_DIRECTORY")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "RUNTIME_DIRECTORY")]
     pub runtime_dir: Option<PathBuf>,
     /// Show what would change, and change nothing.
     #[arg(long)]

@@ -25,6 +25,8 @@ pub fn start(loudness: Loudness, usual: &str) {
         .with_env_filter(EnvFilter::builder().parse_lossy(filter))
         .with_target(false)
         .with_ansi(colour)
+        // A daemon whose log nobody reads any more goes on; to say so there would panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
 }

@@ -3,20 +3,27 @@
 mod adapters;
 mod caret;
 mod cli;
+#[cfg(test)]
+mod cli_reference;
+#[cfg(test)]
+mod cli_tests;
+mod cli_text;
 mod commands;
 mod logging;
 mod terminal;
 mod words;
 mod wrap;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Result;
 use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{check, demo, disable, enable, explain, plan, run, scale, status};
+use commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status};
 use terminal::Terminal;
 
 /// How a command ended, as an exit code.
@@ -26,6 +33,8 @@ enum Ended {
     /// The command line is wrong, in what clap does not check.
     Usage,
     NothingMatched,
+    /// Whoever read standard output has gone: as if by SIGPIPE, which is what shells expect.
+    NobodyReads,
 }
 
 impl From<Ended> for ExitCode {
@@ -35,35 +44,25 @@ impl From<Ended> for ExitCode {
             Ended::Failed => 1,
             Ended::Usage => 2,
             Ended::NothingMatched => 3,
+            Ended::NobodyReads => 128 + 13,
         })
     }
 }
 
 fn main() -> ExitCode {
-    let Azlin { loudness, area: Area::GithubRunner(command) } = Azlin::parse();
+    let Azlin { loudness, area } = Azlin::parse();
     IS_QUIET.store(loudness.quiet, Ordering::Relaxed);
-    logging::start(loudness, usual_level(&command));
-    let ended = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| {
-            runtime.block_on(async {
-                match command {
-                    GithubRunner::Enable(args) => enable::run(*args).await,
-                    GithubRunner::Disable(args) => disable::run(args).await,
-                    GithubRunner::Scale(args) => scale::run(args).await,
-                    GithubRunner::Run(args) => run::run(args).await,
-                    GithubRunner::Plan(args) => plan::run(args).await,
-                    GithubRunner::Status(args) => status::run(args).await,
-                    GithubRunner::Explain(args) => explain::run(args).await,
-                    GithubRunner::Check(args) => check::run(args).await,
-                    GithubRunner::Demo(args) => demo::run(args).await,
-                }
-            })
-        });
+    let ended = match area {
+        Area::GithubRunner(command) => {
+            logging::start(loudness, usual_level(&command));
+            github_runner(command)
+        }
+        Area::Completions(args) => completions::run(&args),
+        Area::Man(args) => man::run(&args),
+    };
     match ended {
         Ok(ended) => ended.into(),
+        Err(error) if is_nobody_reading(&error) => Ended::NobodyReads.into(),
         Err(error) => {
             match error.downcast_ref() {
                 Some(ConfigError::Daemon(problem)) => say_problem(problem),
@@ -72,6 +71,30 @@ fn main() -> ExitCode {
             Ended::Failed.into()
         }
     }
+}
+
+fn github_runner(command: GithubRunner) -> Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            GithubRunner::Enable(args) => enable::run(*args).await,
+            GithubRunner::Disable(args) => disable::run(args).await,
+            GithubRunner::Scale(args) => scale::run(args).await,
+            GithubRunner::Run(args) => run::run(args).await,
+            GithubRunner::Plan(args) => plan::run(args).await,
+            GithubRunner::Status(args) => status::run(args).await,
+            GithubRunner::Explain(args) => explain::run(args).await,
+            GithubRunner::Check(args) => check::run(args).await,
+            GithubRunner::Demo(args) => demo::run(args).await,
+        }
+    })
+}
+
+/// Whether an error is of writing to standard output that nobody reads any more. It comes bare; the
+/// errors of adapters say what was tried.
+fn is_nobody_reading(error: &anyhow::Error) -> bool {
+    let bare = error.chain().count() == 1;
+    bare && error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// What a command logs unless it is asked for more or less: a daemon what changed, the others what a
@@ -93,11 +116,12 @@ fn usual_level(command: &GithubRunner) -> &'static str {
 }
 
 /// A file that is wrong, for whoever typed the command.
-#[expect(clippy::print_stderr, reason = "this is one of the two places where errors are printed")]
 fn say_problem(problem: &FileProblem) {
     match &problem.trouble {
         Trouble::File(message) => say_error(message),
-        Trouble::Text(faulty) => eprint!("{}", caret::drawn(faulty, Terminal::stderr())),
+        Trouble::Text(faulty) => {
+            let _ = write!(io::stderr(), "{}", caret::drawn(faulty, Terminal::stderr()));
+        }
     }
 }
 
@@ -105,15 +129,13 @@ fn say_problem(problem: &FileProblem) {
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
 /// A remark for whoever typed the command.
-#[expect(clippy::print_stderr, reason = "this is the one place where remarks are printed")]
 fn say_note(message: &str) {
     if !IS_QUIET.load(Ordering::Relaxed) {
-        eprintln!("{message}");
+        let _ = writeln!(io::stderr(), "{message}");
     }
 }
 
-/// An error for whoever typed the command.
-#[expect(clippy::print_stderr, reason = "this is one of the two places where errors are printed")]
+/// An error for whoever typed the command. Where nobody reads them there is nowhere to say so.
 fn say_error(message: &str) {
-    eprintln!("error: {message}");
+    let _ = writeln!(io::stderr(), "error: {message}");
 }

@@ -1,12 +1,13 @@
 //! The commented examples in `config/` are true: every key exists, every default is the default,
 //! and no key is missing from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use azlin_fleet::config::{DaemonConfig, Fleet, Problems};
 
 const FLEET: &str = include_str!("../../../config/fleets/ci-workers.toml");
 const DAEMON: &str = include_str!("../../../config/azlin.toml");
+const PAGE: &str = include_str!("../../../docs/reference/configuration.md");
 
 fn fleet(text: &str) -> Result<Fleet, Problems> {
     Fleet::parse("ci-workers.toml", "ci-workers".parse().expect("a valid name"), text)
@@ -37,6 +38,52 @@ fn documented(text: &str) -> BTreeSet<String> {
         }
     }
     keys
+}
+
+/// Each key whose line begins with "#" and no space, with its value: the default.
+fn defaults(text: &str) -> BTreeMap<String, String> {
+    let mut table = String::new();
+    let mut defaults = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            table = format!("{}.", name.trim_end_matches(']'));
+        }
+        let line = line.strip_prefix('#').filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+        if let Some((key, value)) = line.and_then(|line| line.split_once(" = ")) {
+            defaults.insert(format!("{table}{key}"), value.to_owned());
+        }
+    }
+    defaults
+}
+
+/// The keys of a table of the page, with what it tells as their defaults.
+fn told(heading: &str) -> BTreeMap<String, String> {
+    let (_, section) = PAGE.split_once(&format!("\n## {heading}\n")).expect("the page has this heading");
+    let (section, _) = section.split_once("\n## ").unwrap_or((section, ""));
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[3].to_owned())
+    };
+    rows.map(row).collect()
+}
+
+/// Holds a table of the page against an example: the same keys, and as default what the example has.
+/// Where there is none, the page may say in words what then holds.
+fn assert_told(heading: &str, example: &str) {
+    let (told, defaults) = (told(heading), defaults(example));
+    let keys = |keys: &BTreeMap<String, String>| keys.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(keys(&told), documented(example), "{heading}");
+    for (key, default) in &told {
+        let code = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+        assert_eq!(code, defaults.get(key).map(String::as_str), "{heading}: {key}");
+    }
+}
+
+#[test]
+fn the_page_has_every_key_with_its_default() {
+    assert_told("`fleets/<pool>.toml`", FLEET);
+    assert_told("`azlin.toml`", DAEMON);
 }
 
 /// Every key that the reader knows: it lists them where an unknown one resembles none.

@@ -3,19 +3,17 @@
 mod ask;
 mod render;
 
-use std::collections::BTreeMap;
-use std::io::Write;
-
 use anyhow::Result;
 use azlin_daemon::config_dir::{self, ConfigError, FileProblem};
 use azlin_fleet::check::{Facts, State, check};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::names::PoolName;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 use crate::adapters::Environment;
 use crate::cli::{Look, Output, Place};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, print};
 use crate::words::no_such_pool;
 use crate::{Ended, say_error};
 
@@ -40,7 +38,7 @@ pub async fn run(args: Look) -> Result<Ended> {
         Output::Table => render::table(&findings, Terminal::stdout()),
         Output::Json => format!("{:#}\n", render::json(&findings)),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(&text)?;
     let is_good = findings.iter().all(|finding| finding.state != State::Problem);
     Ok(if is_good { Ended::Done } else { Ended::Failed })
 }

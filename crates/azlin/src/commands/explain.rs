@@ -4,8 +4,6 @@ mod job_ref;
 mod render;
 mod scene;
 
-use std::io::Write;
-
 use anyhow::Result;
 use azlin_daemon::config_dir::Configuration;
 use azlin_daemon::{StateDir, plan_once};
@@ -19,7 +17,7 @@ use serde_json::json;
 use crate::adapters::{Environment, connect};
 use crate::cli::{Output, Place};
 use crate::commands::run;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, print};
 use crate::words::no_such_pool;
 use crate::{Ended, say_error, say_problem};
 use job_ref::JobRef;
@@ -100,7 +98,7 @@ pub async fn run(args: Args) -> Result<Ended> {
         Output::Table => render::table(&told, is_remembered, Terminal::stdout()),
         Output::Json => format!("{:#}\n", as_json(&told)),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(&text)?;
     Ok(if is_seen { Ended::Done } else { Ended::Failed })
 }
 

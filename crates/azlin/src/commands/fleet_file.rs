@@ -1,7 +1,5 @@
 //! Changing a fleet's file, and telling what changed: what `enable`, `disable` and `scale` share.
 
-use std::io::Write;
-
 use anyhow::Result;
 use azlin_daemon::config_dir::{FileProblem, Trouble};
 use azlin_daemon::config_edit::{EditError, Edited, IfAbsent, Mode, update};
@@ -13,7 +11,7 @@ use similar::{ChangeTag, TextDiff};
 
 use crate::cli::Target;
 use crate::commands::who_acts;
-use crate::terminal::{Terminal, Tone};
+use crate::terminal::{Terminal, Tone, print};
 use crate::words::no_such_pool;
 use crate::{Ended, say_problem};
 
@@ -27,10 +25,10 @@ pub fn change(target: &Target, changes: &[Change], if_absent: IfAbsent) -> Resul
 pub async fn say(target: &Target, edited: &Edited) -> Result<Timestamp> {
     let written = Timestamp::now();
     let text = told(edited, target.dry_run, Terminal::stdout());
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(&text)?;
     let is_changed = !target.dry_run && edited.before.as_ref() != Some(&edited.after);
     let who = who_acts::told(target, is_changed.then_some(written)).await;
-    std::io::stdout().write_all(format!("{who}\n").as_bytes())?;
+    print(&format!("{who}\n"))?;
     Ok(written)
 }
 

@@ -1,11 +1,13 @@
 //! One module for each command: what it takes, what it does, what it prints.
 
 pub mod check;
+pub mod completions;
 pub mod demo;
 pub mod disable;
 pub mod enable;
 pub mod explain;
 mod fleet_file;
+pub mod man;
 pub mod plan;
 pub mod run;
 pub mod scale;

@@ -2,8 +2,6 @@
 
 mod render;
 
-use std::io::Write;
-
 use anyhow::Result;
 use azlin_daemon::{Planned, StateDir, plan_once};
 use azlin_fleet::explain::{View, next_changes};
@@ -13,7 +11,7 @@ use serde_json::{Value, json};
 use crate::adapters::{Environment, connect};
 use crate::cli::{Look, Output};
 use crate::commands::run;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, print};
 use crate::words::no_such_pool;
 use crate::{Ended, say_error, say_problem};
 
@@ -47,7 +45,7 @@ pub async fn run(args: Look) -> Result<Ended> {
         Output::Table => render::table(&planned, Terminal::stdout()),
         Output::Json => format!("{:#}\n", as_json(&planned)),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    print(&text)?;
     let is_good =
         configuration.problems.is_empty() && planned.iter().all(|planned| planned.trouble.is_none());
     Ok(if is_good { Ended::Done } else { Ended::Failed })

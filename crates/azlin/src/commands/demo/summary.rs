@@ -1,13 +1,12 @@
 //! How the demo went.
 
-use std::io::Write;
-
 use anyhow::Result;
 use azlin_simcloud::ledger::Report;
 use serde::Serialize;
 
 use super::config::{MAX_VMS, MAXIMUMS};
 use crate::cli::Output;
+use crate::terminal::print;
 
 /// How the demo went: the object that `--output json` prints.
 #[derive(Debug, Serialize)]
@@ -57,7 +56,7 @@ impl Summary {
             Output::Json => serde_json::to_string(self)? + "\n",
             Output::Table => self.table(),
         };
-        Ok(std::io::stdout().write_all(text.as_bytes())?)
+        Ok(print(&text)?)
     }
 
     fn table(&self) -> String {

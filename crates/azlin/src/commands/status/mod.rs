@@ -3,7 +3,7 @@
 mod render;
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::adapters::{Environment, connect};
 use crate::cli::{Look, Output, Place};
 use crate::commands::run;
-use crate::terminal::{Redrawn, Terminal};
+use crate::terminal::{Redrawn, Terminal, print};
 use crate::words::no_such_pool;
 use crate::{Ended, say_error};
 
@@ -53,8 +53,8 @@ pub async fn run(args: Args) -> Result<Ended> {
         let waiting = waiting.filter(|pool| !shown.fleets.iter().any(|fleet| fleet.pool == *pool)).collect();
         let is_new = last.as_ref() != Some(&status);
         match output {
-            Output::Json if is_new && args.watch => say(&format!("{}\n", serde_json::to_string(&shown)?))?,
-            Output::Json if is_new => say(&format!("{}\n", serde_json::to_string_pretty(&shown)?))?,
+            Output::Json if is_new && args.watch => print(&format!("{}\n", serde_json::to_string(&shown)?))?,
+            Output::Json if is_new => print(&format!("{}\n", serde_json::to_string_pretty(&shown)?))?,
             Output::Json => {}
             Output::Table => {
                 let terminal = Terminal::stdout();
@@ -62,7 +62,7 @@ pub async fn run(args: Args) -> Result<Ended> {
                 if args.watch && std::io::stdout().is_terminal() {
                     redrawn.draw(&mut std::io::stdout().lock(), &text)?;
                 } else if is_new {
-                    say(&text)?;
+                    print(&text)?;
                 }
             }
         }
@@ -72,12 +72,6 @@ pub async fn run(args: Args) -> Result<Ended> {
         last = Some(status);
         tokio::time::sleep(FRAME).await;
     }
-}
-
-fn say(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 /// The pools that have a file, good or bad, and those that the daemon knows.

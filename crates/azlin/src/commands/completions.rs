@@ -1,0 +1,81 @@
+//! `completions`: what a shell needs to complete the command line.
+
+use anyhow::Result;
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::Ended;
+use crate::cli::Azlin;
+use crate::terminal::print;
+
+/// What `completions` takes.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The shell.
+    pub shell: Shell,
+}
+
+pub fn run(args: &Args) -> Result<Ended> {
+    print(&script(args.shell))?;
+    Ok(Ended::Done)
+}
+
+fn script(shell: Shell) -> String {
+    // The generator panics where it cannot write; to memory it always can.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Azlin::command(), "azlin", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use clap::ValueEnum;
+
+    use super::*;
+    use crate::cli_tests::every_command;
+
+    #[test]
+    fn every_command_and_option_is_completed_in_every_shell() {
+        for shell in Shell::value_variants() {
+            let script = script(*shell);
+            for (path, command) in every_command() {
+                assert!(script.contains(command.get_name()), "{shell}: {path}");
+                for option in command.get_arguments().filter_map(|argument| argument.get_long()) {
+                    assert!(script.contains(option), "{shell}: {path} --{option}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shells_that_are_there_take_their_script() {
+        for shell in ["bash", "zsh", "fish"] {
+            let child = Command::new(shell).arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+            // Not every machine has every shell.
+            let Ok(mut child) = child else { continue };
+            let script = script(shell.parse().expect("a shell"));
+            let mut input = child.stdin.take().expect("it is a pipe");
+            input.write_all(script.as_bytes()).expect("a shell reads its script");
+            drop(input);
+            let output = child.wait_with_output().expect("it ends");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.is_empty(), "{shell}: {said}");
+        }
+    }
+
+    #[test]
+    fn directories_are_completed_as_such() {
+        for (path, command) in every_command() {
+            for argument in command.get_arguments() {
+                let names = argument.get_value_names().unwrap_or_default();
+                if names.iter().any(|name| name == "DIR") {
+                    let hint = argument.get_value_hint();
+                    assert_eq!(hint, clap::ValueHint::DirPath, "{path}: {}", argument.get_id());
+                }
+            }
+        }
+    }
+}
