@@ -16,7 +16,7 @@ use azlin_fleet::config::{Faulty, Fleet, name_clash};
 use azlin_fleet::names::PoolName;
 
 use crate::config_dir;
-use replace::replace;
+use replace::{clear, replace};
 
 mod replace;
 
@@ -135,8 +135,11 @@ pub fn update(
         }
     };
     let edited = worked_out(&fleets, pool, changes, if_absent)?;
-    if mode == Mode::Write && edited.before.as_ref() != Some(&edited.after) {
-        replace(&edited.path, &edited.after).map_err(failed("written", &edited.path))?;
+    if mode == Mode::Write {
+        clear(&edited.path).map_err(failed("written", &edited.path))?;
+        if edited.before.as_ref() != Some(&edited.after) {
+            replace(&edited.path, &edited.after).map_err(failed("written", &edited.path))?;
+        }
     }
     Ok(edited)
 }

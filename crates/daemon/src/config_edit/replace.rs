@@ -6,16 +6,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Gives a file another text. Its mode stays, and its owner where that may be; a link stays one, and
-/// what it leads to is replaced. Call it under a lock: what an earlier call left when it was cut off is
-/// cleared away.
+/// what it leads to is replaced. Call it under a lock.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let is_there = path.symlink_metadata().is_ok();
-    let nowhere = |_| io::Error::other("it is a link to a file that cannot be found");
-    let path = if is_there { path.canonicalize().map_err(nowhere)? } else { path.to_owned() };
+    let path = behind_links(path)?;
     let directory = path.parent().map(Path::to_owned).unwrap_or_default();
-    for left in left_over(&path)? {
-        std::fs::remove_file(left)?;
-    }
     let (prefix, suffix) = around(&path);
     let mut temporary = tempfile::Builder::new().prefix(&prefix).suffix(suffix).tempfile_in(&directory)?;
     temporary.write_all(text.as_bytes())?;
@@ -24,6 +19,17 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     temporary.as_file().sync_all()?;
     temporary.persist(&path).map_err(|error| error.error)?;
     File::open(&directory)?.sync_all()
+}
+
+/// Clears away what earlier calls for a file left when they were cut off. Call it under a lock.
+pub(super) fn clear(path: &Path) -> io::Result<()> {
+    left_over(&behind_links(path)?)?.into_iter().try_for_each(std::fs::remove_file)
+}
+
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let nowhere = |_| io::Error::other("it is a link to a file that cannot be found");
+    let is_there = path.symlink_metadata().is_ok();
+    if is_there { path.canonicalize().map_err(nowhere) } else { Ok(path.to_owned()) }
 }
 
 /// What the name of a hidden file begins and ends with: `.ci.toml.`, `.tmp`.

@@ -59,6 +59,9 @@ fn what_a_cut_left_is_passed_over_and_cleared_away() {
     assert_eq!((read.fleets.len(), read.problems.len()), (1, 0));
     write(&directory, &max(7)).expect("it is good");
     assert_eq!(names(&directory), ["ci.toml"]);
+    std::fs::write(directory.path().join("fleets/.ci.toml.Zz90yx.tmp"), "").expect("it can be written");
+    write(&directory, &max(7)).expect("it changes nothing");
+    assert_eq!(names(&directory), ["ci.toml"], "cleared away all the same");
 }
 
 #[test]
