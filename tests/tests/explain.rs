@@ -264,7 +264,7 @@ fn what_is_not_there_is_told_with_what_is_nearest() {
     let world = world(QUICK, "");
     world.fleet("ci-workers", "", "");
     let job = world.submit(1, &["ubuntu-latest"], 60)[0].to_string();
-    tells(&world.explain(3, &["--pool", "ci-worker"]), &["no pool ci-worker; the nearest: ci-workers"]);
+    tells(&world.explain(3, &["--pool", "ci-worker"]), &["no pool ci-worker; did you mean ci-workers?"]);
     tells(
         &world.explain(3, &["--pool", "ci-workers", "--runner", "x"]),
         &["has no runner x: it is gone, or never was"],

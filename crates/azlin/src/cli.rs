@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use azlin_fleet::names::PoolName;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status};
+use crate::commands::{completions, demo, disable, enable, explain, man, run, scale, status};
 
 /// Options that every command has stand below its own.
 const SAID: &str = "How much is said";
@@ -128,7 +128,7 @@ pub enum GithubRunner {
         azlin github-runner plan\n  \
         azlin github-runner plan --pool ci-workers --output json\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 no such pool")]
-    Plan(plan::Args),
+    Plan(Look),
     /// Say why a job still waits, or why a runner still lives. Changes nothing.
     ///
     /// Looks at GitHub and Azure as the next tick would, and follows the chain from the job's labels
@@ -148,7 +148,7 @@ pub enum GithubRunner {
         azlin github-runner check\n  \
         azlin github-runner check --pool ci-workers --output json\n\n\
         Exit codes: 0 no problem was found, 1 there is one, 2 usage, 3 no such pool")]
-    Check(check::Args),
+    Check(Look),
     /// Run the daemon against a simulated GitHub and Azure, in this process, at speed.
     ///
     /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks
@@ -178,6 +178,20 @@ pub struct Place {
     /// (XDG_RUNTIME_DIR).
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "RUNTIME_DIRECTORY")]
     pub runtime_dir: Option<PathBuf>,
+}
+
+/// What to look at, and how to print it.
+#[derive(Debug, Args)]
+pub struct Look {
+    /// Where things are.
+    #[command(flatten)]
+    pub place: Place,
+    /// Only this pool.
+    #[arg(long)]
+    pub pool: Option<PoolName>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
 }
 
 /// The pool whose file is changed, and where that is.

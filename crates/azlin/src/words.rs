@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use azlin_fleet::explain::nearest;
+use azlin_fleet::names::PoolName;
 use azlin_fleet::scaling::elapsed;
 use jiff::Timestamp;
 
@@ -26,10 +28,17 @@ pub fn short(duration: Duration) -> String {
     }
 }
 
-/// The nearest of these names to one that is not among them, if any is near.
-pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = |name: &&str| strsim::damerau_levenshtein(name, wanted) <= (wanted.len() / 3).max(2);
-    names.into_iter().filter(near).min_by_key(|name| strsim::damerau_levenshtein(name, wanted))
+/// That there is no such pool, and which of those that there are may be meant.
+pub fn no_such_pool<'n>(pool: &PoolName, names: impl IntoIterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let near = nearest(pool.as_str(), names.iter().copied());
+    let told = match (near.as_slice(), names.len()) {
+        ([], 0) => "there is none yet: azlin github-runner enable makes one".to_owned(),
+        ([], 1..=20) => format!("there are: {}", names.join(", ")),
+        ([], many) => format!("there are {many} others: azlin github-runner status shows them"),
+        (near, _) => format!("did you mean {}?", near.join(", or ")),
+    };
+    format!("there is no pool {pool}; {told}")
 }
 
 #[cfg(test)]
@@ -56,10 +65,15 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_has_a_nearest_name() {
-        let names = ["ci-workers", "gpu", "release"];
-        assert_eq!(nearest("ci-worker", names), Some("ci-workers"));
-        assert_eq!(nearest("gpus", names), Some("gpu"));
-        assert_eq!(nearest("something-else", names), None);
+    fn which_pool_may_be_meant() {
+        let names = ["builds", "ci-workers", "ci-gpu"];
+        for (asked, names, expected) in [
+            ("CI-worker", &names[..], "did you mean ci-workers?"),
+            ("zzz", &names, "there are: builds, ci-workers, ci-gpu"),
+            ("zzz", &[], "there is none yet: azlin github-runner enable makes one"),
+        ] {
+            let told = no_such_pool(&asked.parse().expect("a name"), names.iter().copied());
+            assert_eq!(told, format!("there is no pool {asked}; {expected}"));
+        }
     }
 }

@@ -12,30 +12,17 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 use crate::adapters::Environment;
-use crate::cli::{Output, Place};
+use crate::cli::{Look, Output, Place};
 use crate::terminal::{Terminal, print};
+use crate::words::no_such_pool;
 use crate::{Ended, say_error};
 
-/// What `check` takes.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Where things are.
-    #[command(flatten)]
-    pub place: Place,
-    /// Only this pool, and what it needs.
-    #[arg(long)]
-    pub pool: Option<PoolName>,
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
-}
-
-pub async fn run(args: Args) -> Result<Ended> {
+pub async fn run(args: Look) -> Result<Ended> {
     let mut files = read(&args.place);
     if let Some(pool) = &args.pool {
         let is_known = files.knows(pool);
         if !is_known {
-            say_error(&format!("there is no pool {pool}; there are: {}", files.pools().join(", ")));
+            say_error(&no_such_pool(pool, files.pools()));
             return Ok(Ended::NothingMatched);
         }
         files.keep(pool);

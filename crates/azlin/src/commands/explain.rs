@@ -9,7 +9,7 @@ use azlin_daemon::config_dir::Configuration;
 use azlin_daemon::{StateDir, plan_once};
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::is_in_scope;
-use azlin_fleet::explain::{Explanation, PoolExplanation, nearest};
+use azlin_fleet::explain::{Explanation, PoolExplanation};
 use azlin_fleet::names::PoolName;
 use azlin_fleet::runner_name::RunnerName;
 use serde_json::json;
@@ -18,7 +18,8 @@ use crate::adapters::{Environment, connect};
 use crate::cli::{Output, Place};
 use crate::commands::run;
 use crate::terminal::{Terminal, print};
-use crate::{Ended, say_error};
+use crate::words::no_such_pool;
+use crate::{Ended, say_error, say_problem};
 use job_ref::JobRef;
 use scene::Scene;
 
@@ -62,7 +63,7 @@ pub async fn run(args: Args) -> Result<Ended> {
             .retain(|problem| problem.path.file_stem().is_some_and(|stem| stem == pool.as_str()));
     }
     for problem in &configuration.problems {
-        say_error(&problem.to_string());
+        say_problem(problem);
     }
     let mut is_seen = configuration.problems.is_empty();
     let (looked_at, pool) = match in_question(&args, &configuration) {
@@ -113,7 +114,7 @@ fn in_question(args: &Args, configuration: &Configuration) -> Result<(Vec<Fleet>
     match (&named, &args.job, &args.runner) {
         (Some(pool), ..) => {
             let Some(own) = fleets.iter().find(|fleet| fleet.name == *pool) else {
-                return Err(no_pool(pool, fleets));
+                return Err(no_such_pool(pool, fleets.iter().map(|fleet| fleet.name.as_str())));
             };
             Ok((of(&|fleet| fleet.scope == own.scope), named))
         }
@@ -124,17 +125,6 @@ fn in_question(args: &Args, configuration: &Configuration) -> Result<(Vec<Fleet>
             Ok((of(&|fleet| is_in_scope(fleet, repo)), None))
         }
         (None, _, None) => Ok((fleets.clone(), None)),
-    }
-}
-
-/// What is said of a pool that is not there.
-pub fn no_pool(pool: &PoolName, fleets: &[Fleet]) -> String {
-    let names = || fleets.iter().map(|fleet| fleet.name.as_str());
-    let near = nearest(pool.as_str(), names());
-    if near.is_empty() {
-        format!("there is no pool {pool}; there are: {}", names().collect::<Vec<_>>().join(", "))
-    } else {
-        format!("there is no pool {pool}; the nearest: {}", near.join(", "))
     }
 }
 

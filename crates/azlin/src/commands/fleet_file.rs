@@ -12,6 +12,7 @@ use similar::{ChangeTag, TextDiff};
 use crate::cli::Target;
 use crate::commands::who_acts;
 use crate::terminal::{Terminal, Tone, print};
+use crate::words::no_such_pool;
 use crate::{Ended, say_problem};
 
 /// Changes the file, or works out what would change.
@@ -35,7 +36,7 @@ pub async fn say(target: &Target, edited: &Edited) -> Result<Timestamp> {
 pub fn say_error(error: &EditError) -> Result<Ended> {
     match error {
         EditError::NoSuchPool { pool, pools } => {
-            crate::say_error(&no_such_pool(pool, pools));
+            crate::say_error(&no_such_pool(pool, pools.iter().map(PoolName::as_str)));
             return Ok(Ended::NothingMatched);
         }
         EditError::Refused { path, faulty, .. } => {
@@ -47,22 +48,6 @@ pub fn say_error(error: &EditError) -> Result<Ended> {
         }
     }
     Ok(Ended::Failed)
-}
-
-/// That there is no such pool, which there are, and which of them may be meant.
-fn no_such_pool(pool: &PoolName, pools: &[PoolName]) -> String {
-    let distance = |other: &PoolName| {
-        strsim::damerau_levenshtein(&pool.as_str().to_lowercase(), &other.as_str().to_lowercase())
-    };
-    let names: Vec<&str> = pools.iter().map(PoolName::as_str).collect();
-    let nearest = pools.iter().min_by_key(|other| distance(other));
-    let nearest = nearest.filter(|other| distance(other) <= (other.as_str().len() / 3).max(2));
-    let there = match (names.as_slice(), nearest) {
-        ([], _) => "there is none yet: azlin github-runner enable makes one".to_owned(),
-        (names, Some(nearest)) => format!("did you mean {nearest}? there are: {}", names.join(", ")),
-        (names, None) => format!("there are: {}", names.join(", ")),
-    };
-    format!("there is no pool {pool}; {there}")
 }
 
 fn told(edited: &Edited, is_dry: bool, terminal: Terminal) -> String {
@@ -138,22 +123,5 @@ mod tests {
         insta::assert_snapshot!("wide", shown(None, false));
         insta::assert_snapshot!("narrow", shown(Some(30), false));
         insta::assert_snapshot!("colour", shown(None, true).replace('\u{1b}', "^"));
-    }
-
-    #[test]
-    fn who_is_meant_is_guessed() {
-        let pools: Vec<PoolName> =
-            ["builds", "ci-workers"].map(|name| name.parse().expect("a valid name")).into();
-        for (asked, expected) in [
-            (
-                "CI-worker",
-                "there is no pool CI-worker; did you mean ci-workers? there are: builds, ci-workers",
-            ),
-            ("gpu", "there is no pool gpu; there are: builds, ci-workers"),
-        ] {
-            assert_eq!(no_such_pool(&asked.parse().expect("a valid name"), &pools), expected);
-        }
-        let none = no_such_pool(&pools[0], &[]);
-        assert_eq!(none, "there is no pool builds; there is none yet: azlin github-runner enable makes one");
     }
 }

@@ -5,32 +5,17 @@ mod render;
 use anyhow::Result;
 use azlin_daemon::{Planned, StateDir, plan_once};
 use azlin_fleet::explain::{View, next_changes};
-use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::Action;
 use serde_json::{Value, json};
 
 use crate::adapters::{Environment, connect};
-use crate::cli::{Output, Place};
-use crate::commands::explain::no_pool;
+use crate::cli::{Look, Output};
 use crate::commands::run;
 use crate::terminal::{Terminal, print};
+use crate::words::no_such_pool;
 use crate::{Ended, say_error, say_problem};
 
-/// What `plan` takes.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Where things are.
-    #[command(flatten)]
-    pub place: Place,
-    /// Only this pool.
-    #[arg(long)]
-    pub pool: Option<PoolName>,
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
-}
-
-pub async fn run(args: Args) -> Result<Ended> {
+pub async fn run(args: Look) -> Result<Ended> {
     let mut configuration = run::read(&args.place)?;
     if let Some(pool) = &args.pool {
         configuration
@@ -39,7 +24,8 @@ pub async fn run(args: Args) -> Result<Ended> {
         let scope =
             configuration.fleets.iter().find(|fleet| fleet.name == *pool).map(|fleet| fleet.scope.clone());
         if scope.is_none() && configuration.problems.is_empty() {
-            say_error(&no_pool(pool, &configuration.fleets));
+            let names = configuration.fleets.iter().map(|fleet| fleet.name.as_str());
+            say_error(&no_such_pool(pool, names));
             return Ok(Ended::NothingMatched);
         }
         // Those of one scope share its jobs out among them.

@@ -4,6 +4,7 @@ use azlin_fleet::check::{About, Finding, State};
 use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, Tone};
+use crate::wrap::{hanging, wrapped};
 
 /// In the order of the closing line.
 const STATES: [State; 4] = [State::Problem, State::Warning, State::Unknown, State::Ok];
@@ -27,15 +28,15 @@ pub fn table(findings: &[Finding], terminal: Terminal) -> String {
     }
     let mut text = String::new();
     for (abouts, findings) in &groups {
-        let heading = wrapped(&heading(abouts), 2, terminal);
-        text += &format!("{}\n", terminal.paint(Tone::Strong, heading));
+        let heading = hanging(terminal, "", 2, &heading(abouts));
+        text += &format!("{}\n", terminal.paint(Tone::Strong, heading.trim_end()));
         text.extend(findings.iter().map(|finding| line(finding, terminal)));
         text += "\n";
     }
     let shown: Vec<&Finding> = groups.into_iter().flat_map(|(_, findings)| findings).collect();
     let counts: Vec<String> = STATES.iter().filter_map(|state| counted(&shown, *state)).collect();
     let closing = format!("{}. Nothing was changed.", counts.join(", "));
-    text + &wrapped(&closing, 0, terminal) + "\n"
+    text + &wrapped("", &closing, terminal)
 }
 
 fn heading(abouts: &[&About]) -> String {
@@ -67,30 +68,12 @@ fn line(finding: &Finding, terminal: Terminal) -> String {
         let lines: String = found.lines().map(|line| format!("    {line}\n")).collect();
         format!("  {mark} {what}\n{lines}")
     } else {
-        format!("  {mark} {}\n", wrapped(&format!("{what}: {found}"), 4, terminal))
+        wrapped(&format!("  {mark} "), &format!("{what}: {found}"), terminal)
     };
     if let Some(cure) = cure {
-        text += &format!("    {} {}\n", terminal.paint(Tone::Faint, "→"), wrapped(cure, 6, terminal));
+        text += &wrapped(&format!("    {} ", terminal.paint(Tone::Faint, "→")), cure, terminal);
     }
     text
-}
-
-/// The text in lines that fit, all but the first so far from the left.
-fn wrapped(text: &str, indent: usize, terminal: Terminal) -> String {
-    let Some(width) = terminal.width else { return text.to_owned() };
-    let room = width.saturating_sub(indent).max(20);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines
-            .last_mut()
-            .filter(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= room);
-        match line {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => *line = format!("{line} {word}"),
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
 fn count<'f>(findings: impl IntoIterator<Item = &'f Finding>, state: State) -> usize {

@@ -15,10 +15,10 @@ use azlin_fleet::status::{BadFileStatus, Status, VERSION};
 use jiff::Timestamp;
 
 use crate::adapters::{Environment, connect};
-use crate::cli::{Output, Place};
+use crate::cli::{Look, Output, Place};
 use crate::commands::run;
 use crate::terminal::{Redrawn, Terminal, print};
-use crate::words::nearest;
+use crate::words::no_such_pool;
 use crate::{Ended, say_error};
 
 /// How often `--watch` looks at the daemon's file.
@@ -29,42 +29,36 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What `status` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where things are.
+    /// What to look at.
     #[command(flatten)]
-    pub place: Place,
-    /// Only this pool.
-    #[arg(long)]
-    pub pool: Option<PoolName>,
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
+    pub look: Look,
     /// Go on showing it, over itself on a terminal; with `--output json` one object a line.
     #[arg(long)]
     pub watch: bool,
 }
 
 pub async fn run(args: Args) -> Result<Ended> {
+    let Look { place, pool, output } = args.look;
     let mut last = None;
     let mut redrawn = Redrawn::default();
     loop {
-        let status = look(&args.place, last.as_ref()).await?;
-        let known = pools(&args.place.config_dir, &status)?;
-        if let Some(pool) = args.pool.as_ref().filter(|pool| !known.contains(*pool)) {
-            say_no_such_pool(pool, &known);
+        let status = look(&place, last.as_ref()).await?;
+        let known = pools(&place.config_dir, &status)?;
+        if let Some(pool) = pool.as_ref().filter(|pool| !known.contains(*pool)) {
+            say_error(&no_such_pool(pool, known.iter().map(PoolName::as_str)));
             return Ok(Ended::NothingMatched);
         }
-        let shown = only(status.clone(), args.pool.as_ref());
-        let waiting = known.into_iter().filter(|pool| args.pool.as_ref().is_none_or(|only| only == pool));
+        let shown = only(status.clone(), pool.as_ref());
+        let waiting = known.into_iter().filter(|known| pool.as_ref().is_none_or(|only| only == known));
         let waiting = waiting.filter(|pool| !shown.fleets.iter().any(|fleet| fleet.pool == *pool)).collect();
         let is_new = last.as_ref() != Some(&status);
-        match args.output {
+        match output {
             Output::Json if is_new && args.watch => print(&format!("{}\n", serde_json::to_string(&shown)?))?,
             Output::Json if is_new => print(&format!("{}\n", serde_json::to_string_pretty(&shown)?))?,
             Output::Json => {}
             Output::Table => {
                 let terminal = Terminal::stdout();
-                let text =
-                    render::status(&shown, &waiting, &args.place.config_dir, Timestamp::now(), terminal);
+                let text = render::status(&shown, &waiting, &place.config_dir, Timestamp::now(), terminal);
                 if args.watch && std::io::stdout().is_terminal() {
                     redrawn.draw(&mut std::io::stdout().lock(), &text)?;
                 } else if is_new {
@@ -78,18 +72,6 @@ pub async fn run(args: Args) -> Result<Ended> {
         last = Some(status);
         tokio::time::sleep(FRAME).await;
     }
-}
-
-/// Says that there is no such pool, and which there are.
-pub fn say_no_such_pool(pool: &PoolName, known: &BTreeSet<PoolName>) {
-    let names: Vec<&str> = known.iter().map(PoolName::as_str).collect();
-    let told = match (nearest(pool.as_str(), names.iter().copied()), names.len()) {
-        (Some(near), _) => format!("did you mean {near}?"),
-        (None, 0) => "there is none yet: `azlin github-runner enable --pool NAME …` makes one".to_owned(),
-        (None, 1..=20) => format!("there are: {}", names.join(", ")),
-        (None, many) => format!("there are {many} others"),
-    };
-    say_error(&format!("there is no pool {pool}; {told}"));
 }
 
 /// The pools that have a file, good or bad, and those that the daemon knows.
