@@ -42,6 +42,8 @@ fn a_reader_that_goes_ends_a_command_quietly() {
         vec!["github-runner", "status"],
         vec!["github-runner", "status", "--output", "json"],
         vec!["github-runner", "status", "--watch"],
+        vec!["github-runner", "explain", "--pool", "ci"],
+        vec!["github-runner", "check"],
         vec!["completions", "bash"],
         vec!["man"],
     ] {

@@ -45,7 +45,7 @@ pub struct Loudness {
 pub enum Area {
     /// Keep fleets of GitHub Actions self-hosted runners on Azure VMs at the right size.
     ///
-    /// `run` is the daemon. It reads azlin.toml and one file for each fleet, fleets/<pool>.toml, from the
+    /// `run` is the daemon. It reads azlin.toml and one file for each fleet, fleets/POOL.toml, from the
     /// configuration directory. All that it knows it reads from GitHub and Azure: every other command
     /// works whether or not it runs.
     #[command(subcommand, arg_required_else_help = true)]

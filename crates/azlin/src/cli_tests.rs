@@ -115,8 +115,8 @@ fn check(place: &str, text: &str) -> usize {
     for line in text.replace("\\\n", " ").lines() {
         let line = line.trim_start_matches("$ ").trim_start_matches("sudo ");
         let (line, _) = line.split_once(" | ").unwrap_or((line, ""));
-        let (line, _) = line.split_once(" > ").unwrap_or((line, ""));
-        let (line, _) = line.split_once("  #").unwrap_or((line, ""));
+        let end = [" > ", " 2> ", "  #"].iter().filter_map(|mark| line.find(mark)).min();
+        let line = &line[..end.unwrap_or(line.len())];
         let words: Vec<&str> =
             line.split_whitespace().skip_while(|word| word.contains('=') && !word.starts_with('-')).collect();
         // A usage is a pattern, and help is printed by way of an error.
