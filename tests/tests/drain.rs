@@ -46,7 +46,7 @@ fn scale_waits_for_its_runners_and_disable_until_none_is_left() {
     let (code, said) = run(&cloud, &["scale", "--pool", "ci", "--count", "2", "--wait"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("has taken it"), "{said}");
-    assert!(said.contains("2 of 2 runners are online"), "{said}");
+    assert!(said.contains("2 of 2 online"), "{said}");
     assert_eq!(cloud.served.world().report().vms_left, 2);
     let (code, said) = run(&cloud, &["disable", "--pool", "ci", "--wait"]);
     assert_eq!(code, Some(0), "{said}");

@@ -208,6 +208,11 @@ impl FleetStatus {
 }
 
 impl RunnerStatus {
+    /// Whether Azure shows its VM no more. It still counts for a while, since a list can lag.
+    pub fn is_gone(&self) -> bool {
+        self.phase == "destroyed" && self.vm.is_none()
+    }
+
     fn of(runner: &EphemeralRunner, seen: &Snapshot, memory: &Memory) -> Self {
         let name = &runner.runner_name;
         let job = seen.working.get(name.as_str()).copied();

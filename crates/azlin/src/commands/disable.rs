@@ -43,10 +43,11 @@ pub async fn run(args: Args) -> Result<Ended> {
 
 /// How far a fleet is drained.
 fn drained(fleet: &FleetStatus) -> Progress {
-    let (busy, left) = (fleet.count("active"), fleet.runners.len());
+    let (busy, left) =
+        (fleet.count("active"), fleet.runners.iter().filter(|runner| !runner.is_gone()).count());
     let told = match left {
         0 => "no runner is left".to_owned(),
-        left => format!("{left} runners are left, {busy} of them run a job"),
+        left => format!("{left} still there, {busy} of them busy"),
     };
     Progress { left, told, is_over: !fleet.enabled && left == 0 }
 }

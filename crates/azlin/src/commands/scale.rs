@@ -73,8 +73,9 @@ fn scaled(fleet: &FleetStatus, count: Option<u32>) -> Progress {
         return Progress { left: 0, told, is_over: is_taken };
     };
     let coming = fleet.count("provisioning");
-    let going = fleet.runners.len() - online - coming;
-    let told = format!("{online} of {count} runners are online, {coming} are coming, {going} are going");
+    let there = fleet.runners.iter().filter(|runner| !runner.is_gone()).count();
+    let going = there.saturating_sub(online + coming);
+    let told = format!("{online} of {count} online, {coming} coming, {going} going");
     let is_over = is_taken && online == count && coming == 0 && going == 0;
     Progress { left: online.abs_diff(count) + going, told, is_over }
 }
