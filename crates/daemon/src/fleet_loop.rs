@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::memory::Memory;
-use azlin_fleet::plan::{Action, Outcome, Plan, plan, runners};
+use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Operation, Snapshot};
-use azlin_fleet::status::{FleetStatus, Tick};
-use jiff::Timestamp;
+use azlin_fleet::status::FleetStatus;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
@@ -25,6 +24,9 @@ use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::report;
 use crate::state::StateDir;
+use told::next_on_grid;
+
+mod told;
 
 /// What all loops share.
 pub(crate) struct Shared {
@@ -63,7 +65,9 @@ pub struct FleetLoop {
     shared: Arc<Shared>,
     memory: Memory,
     saved: Memory,
+    /// Provisioning operations of this fleet at once, and how many those are.
     own_provisioning: Arc<Semaphore>,
+    share: usize,
     in_flight: BTreeMap<RunnerName, InFlight>,
     operations: JoinSet<(RunnerName, Outcome)>,
     tick: u64,
@@ -86,6 +90,7 @@ impl FleetLoop {
             saved: memory.clone(),
             memory,
             own_provisioning: Arc::new(Semaphore::new(share)),
+            share,
             fleet,
             is_configured: true,
             is_behind: false,
@@ -147,8 +152,10 @@ impl FleetLoop {
     /// Takes in that the configuration changed; whether that calls for a tick at once.
     fn reconfigure(&mut self) -> bool {
         let all = Arc::clone(&self.configured.borrow_and_update());
-        let share = share(self.shared.provisioning_limit, all.len());
-        self.own_provisioning = Arc::new(Semaphore::new(share));
+        let before = std::mem::replace(&mut self.share, share(self.shared.provisioning_limit, all.len()));
+        if before != self.share {
+            self.own_provisioning = Arc::new(Semaphore::new(self.share));
+        }
         match all.get(&self.fleet.name) {
             None => {
                 if std::mem::take(&mut self.is_configured) {
@@ -207,17 +214,6 @@ impl FleetLoop {
         }
     }
 
-    /// Who is there, now that something began or ended.
-    fn post_runners(&mut self) {
-        let (Some(seen), Some(status)) = (&mut self.seen, &mut self.status) else { return };
-        seen.in_flight = under_way(&self.in_flight);
-        let there = runners(&self.fleet, seen, &self.memory, self.shared.outside.now());
-        status.update(&there, seen, &self.memory);
-        if self.is_configured {
-            self.shared.board.post(status.clone());
-        }
-    }
-
     fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
         let now = self.shared.outside.now();
         let seen = Snapshot { in_flight: under_way(&self.in_flight), ..seen };
@@ -228,24 +224,6 @@ impl FleetLoop {
             self.memory.scaled_under = Some(self.fleet.scaling_hash());
         }
         (plan, seen)
-    }
-
-    fn report(&mut self, plan: &Plan, seen: &Snapshot) {
-        let trouble = report::trouble(plan, seen);
-        report::trouble_changed(&self.fleet, self.trouble.as_deref(), trouble.as_deref(), self.tick);
-        report::decided(&self.fleet, plan, self.tick);
-        let tick = Tick { number: self.tick, at: self.shared.outside.now(), next: Some(self.next_poll()) };
-        let errors = self.status.as_ref().map_or(&[][..], |status| &status.errors);
-        let status = FleetStatus::of(&self.fleet, plan, seen, &self.memory, tick, errors);
-        self.shared.board.post(status.clone());
-        self.status = Some(status);
-        self.trouble = trouble;
-    }
-
-    fn next_poll(&self) -> Timestamp {
-        let Shared { epoch, poll_queue, poll_health, .. } = *self.shared;
-        let wait = next_on_grid(epoch, poll_queue).min(next_on_grid(epoch, poll_health));
-        self.shared.outside.now() + wait
     }
 
     /// The runner that an action is about, which is remembered.
@@ -370,11 +348,4 @@ fn under_way(in_flight: &BTreeMap<RunnerName, InFlight>) -> BTreeMap<RunnerName,
 /// quarter, and at least one, is left to the others.
 fn share(limit: usize, fleets: usize) -> usize {
     if fleets > 1 { (limit - (limit / 4).max(1)).max(1) } else { limit }
-}
-
-/// How long from now until the next multiple of the period since the epoch.
-fn next_on_grid(epoch: Instant, period: Duration) -> Duration {
-    let since = epoch.elapsed();
-    let periods = u32::try_from(since.as_nanos() / period.as_nanos().max(1)).unwrap_or(u32::MAX - 1);
-    (period * (periods + 1)).saturating_sub(since)
 }
