@@ -1,10 +1,10 @@
 //! Editing a fleet's file as its owner would: the keys that are named change, and every other byte
 //! stays.
 //!
-//! A key that is there gets its value replaced; one whose line is commented out becomes live where it
-//! stands; any other is added at the end of its table. A key that is taken out becomes a comment, as does
-//! a list with remarks among its items when another takes its place, so that nothing which somebody
-//! wrote is lost.
+//! A key that is there gets its value replaced; a default, `#key = …`, becomes live where it stands, and
+//! below `# key = …` the key is added; any other is added at the end of its table. A key that is taken
+//! out becomes a comment, as does a list with remarks among its items when another takes its place, so
+//! that nothing which somebody wrote is lost.
 //!
 //! The text is spliced, never printed anew from a tree: a printer that does not know a formatting
 //! changes it.
@@ -25,6 +25,9 @@ use crate::names::PoolName;
 
 /// The tables of a fleet's file, in the order in which the example has them.
 const TABLES: [&str; 4] = ["scaling", "lifecycle", "bootstrap", "vm"];
+
+/// Keys that commands set and take out again: of those no comment piles up.
+const COMMANDS_OWN: [&str; 2] = ["scaling.manual_count", "kill_running_jobs"];
 
 /// What becomes of one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,11 +110,12 @@ fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
         }
         Place::Absent(Item::Value(Value::InlineTable(table)), depth) => {
             let value = within(&path[depth + 1..], value);
-            inline::insert(text, table, path[depth], &value)
+            let (table, from) = braces(layout.root(), table, &path[..depth]);
+            inline::insert(text, table, &path[from..=depth], &value)
         }
         Place::Absent(table, depth) => {
             let revived = layout.commented(path).find_map(|line| {
-                let text = spliced(text, line.range.clone(), &line.revived(value)?);
+                let text = layout.revived(&line, value)?;
                 Layout::of(&text).is_some().then_some(text)
             });
             let is_dotted = table.as_table().is_some_and(toml_edit::Table::is_dotted);
@@ -131,6 +135,19 @@ fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
     }
 }
 
+/// The table in braces that an inline table stands in, itself unless it is one of dotted keys; and how
+/// many keys of the path to it lead there.
+fn braces<'d>(root: &'d Item, table: &'d InlineTable, path: &[&str]) -> (&'d InlineTable, usize) {
+    let mut found = (table, path.len());
+    while found.0.is_dotted() && found.1 > 0 {
+        let above = found.1 - 1;
+        let item = path[..above].iter().try_fold(root, |item, key| item.as_table_like()?.get(key));
+        let Some(outer) = item.and_then(Item::as_inline_table) else { break };
+        found = (outer, above);
+    }
+    found
+}
+
 /// The value inside so many inline tables.
 fn within(path: &[&str], value: &Value) -> Value {
     path.iter()
@@ -147,7 +164,10 @@ fn remove(text: &str, path: &[&str]) -> Option<String> {
     let layout = Layout::of(text)?;
     let Place::Value(_) = find(layout.root(), path) else { return None };
     match layout.entry(path) {
-        Some(entry) => Some(layout.comment_out(entry)),
+        Some(entry) => {
+            let revoked = layout.revoked(entry).filter(|_| COMMANDS_OWN.contains(&path.join(".").as_str()));
+            Some(revoked.unwrap_or_else(|| layout.comment_out(entry)))
+        }
         None => inline::remove(text, layout.root(), path),
     }
 }

@@ -7,17 +7,9 @@ use super::reader::File;
 
 const TOKEN_PREFIXES: [&str; 8] =
     ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "eyJ", "-----BEGIN"];
-const SECRET_KEYS: [&str; 9] = [
-    "token",
-    "github_token",
-    "password",
-    "secret",
-    "client_secret",
-    "private_key",
-    "pat",
-    "webhook_secret",
-    "access_token",
-];
+/// What the names of credentials end with.
+const SECRET_ENDS: [&str; 9] =
+    ["token", "secret", "password", "passwd", "passphrase", "private_key", "api_key", "access_key", "_pat"];
 
 /// Whether a text looks like a credential.
 pub(super) fn looks_secret(text: &str) -> bool {
@@ -31,19 +23,29 @@ pub(super) fn has_user(text: &str) -> bool {
 
 /// Whether a key is named after a credential.
 pub(super) fn is_secret_key(key: &str) -> bool {
-    SECRET_KEYS.contains(&key)
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    // A path, and no key.
+    key != "ssh_private_key" && (key == "pat" || SECRET_ENDS.iter().any(|end| key.ends_with(end)))
 }
 
 /// Whether lines of a configuration file may be shown: neither a value nor a key in them looks like
 /// that of a credential, be they TOML or not.
 pub fn may_be_shown(lines: &str) -> bool {
     let is_harmless = |line: &str| {
-        let key = line.trim_start_matches(['#', ' ', '\t']).split('=').next().unwrap_or_default();
-        let key = key.rsplit('.').next().unwrap_or_default().trim_matches([' ', '\t', '"', '\'']);
-        let is_named = is_secret_key(key) && line.contains('=');
-        !is_named && !looks_secret(line) && !has_user(line)
+        let is_named = line.split('=').rev().skip(1).any(|before| {
+            let word = before.trim_end().rsplit([' ', '\t', '.', '#', ',', '{', ':']).next();
+            is_secret_key(word.unwrap_or_default().trim_matches(['"', '\'']))
+        });
+        !is_named && !looks_secret(line) && !has_user(line) && !holds_hash(line)
     };
     lines.lines().all(is_harmless)
+}
+
+/// Whether a line holds forty hexadecimal digits in a row and no more: GitHub's tokens of old. So does
+/// a commit's hash, which is why it is not refused.
+fn holds_hash(line: &str) -> bool {
+    let words = line.split(|c: char| !c.is_ascii_alphanumeric());
+    words.into_iter().any(|word| word.len() == 40 && word.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 /// Notes every secret in a table and below it, without quoting it.
@@ -89,6 +91,15 @@ mod tests {
             ("  #  github.\"token\" = hunter2", false),
             ("max_runners = 3\npassword = \"x\"", false),
             ("api_url = \"https://ci:hunter2@ghes.example\"", false),
+            ("ssh_private_key = \"/etc/azlin/key\"", true),
+            ("subscription_id = \"00000000-0000-0000-0000-000000000000\"", true),
+            ("# tokens are counted = 3", true),
+            ("GITHUB_TOKEN = \"hunter2\"", false),
+            ("client-secret = \"hunter2\"", false),
+            ("# old: token = \"hunter2\"", false),
+            ("tags = { team = \"a\", Token = \"hunter2\" }", false),
+            ("vm.tags.\"api_key\" = \"hunter2\"", false),
+            ("labels = [\"0123456789abcdef0123456789ABCDEF01234567\"]", false),
         ] {
             assert_eq!(may_be_shown(line), may, "{line}");
         }

@@ -5,8 +5,9 @@ use toml_edit::{InlineTable, Item, Key, Value};
 use super::spliced;
 
 /// The text with a key more in an inline table.
-pub(super) fn insert(text: &str, table: &InlineTable, key: &str, value: &Value) -> Option<String> {
-    let added = format!("{} = {value}", Key::new(key));
+pub(super) fn insert(text: &str, table: &InlineTable, path: &[&str], value: &Value) -> Option<String> {
+    let keys: Vec<String> = path.iter().map(|key| Key::new(*key).to_string()).collect();
+    let added = format!("{} = {value}", keys.join("."));
     if let Some(end) = ends(table).max() {
         return Some(spliced(text, end..end, &format!(", {added}")));
     }

@@ -33,27 +33,15 @@ pub(super) struct Entry {
     value: Range<usize>,
 }
 
-/// A line that would be a key with a value but for its `#`.
+/// A line that would be a key with a value but for its `#`: a default, `#key = …`, which stands there to
+/// be made live, or somebody's words, `# key = …`. What is further in, as in prose, is neither.
 pub(super) struct Commented<'t> {
     /// Without its line break.
-    pub(super) range: Range<usize>,
+    range: Range<usize>,
     indent: &'t str,
     rest: &'t str,
+    is_default: bool,
     path: Vec<String>,
-}
-
-impl Commented<'_> {
-    /// The line as it is when it is live, with another value.
-    pub(super) fn revived(&self, value: &Value) -> Option<String> {
-        let layout = Layout::of(self.rest)?;
-        let found = layout.value_at(&layout.entries.first()?.path)?;
-        let rest = if literal::is_same(found, value) {
-            self.rest.to_owned()
-        } else {
-            spliced(self.rest, found.span()?, &value.to_string())
-        };
-        Some(format!("{}{rest}", self.indent))
-    }
 }
 
 impl<'t> Layout<'t> {
@@ -124,6 +112,42 @@ impl<'t> Layout<'t> {
             start = next;
         }
         lines
+    }
+
+    /// The text with a commented line as a default.
+    pub(super) fn as_default(&self, line: &Commented<'_>) -> String {
+        spliced(self.text, line.range.clone(), &format!("{}#{}", line.indent, line.rest))
+    }
+
+    /// The text with the key of a commented line live and with this value: in place of a default, below
+    /// somebody's words.
+    pub(super) fn revived(&self, line: &Commented<'_>, value: &Value) -> Option<String> {
+        let layout = Layout::of(line.rest)?;
+        let found = layout.value_at(&layout.entries.first()?.path)?;
+        let span = found.span()?;
+        if !line.is_default {
+            let live = format!("{}{}{value}", line.indent, &line.rest[..span.start]);
+            return Some(line_after(self.text, line.range.start, &live, self.newline()));
+        }
+        let rest = if literal::is_same(found, value) {
+            line.rest.to_owned()
+        } else {
+            spliced(line.rest, span, &value.to_string())
+        };
+        Some(spliced(self.text, line.range.clone(), &format!("{}{rest}", line.indent)))
+    }
+
+    /// The text without a key whose line stands directly below the same key in a comment: as it was
+    /// before it became live.
+    pub(super) fn revoked(&self, entry: &Entry) -> Option<String> {
+        let start = line_start(self.text, entry.key);
+        let end =
+            self.text[entry.value.end..].find('\n').map_or(self.text.len(), |at| entry.value.end + at + 1);
+        let is_alone = self.text[entry.value.end..end].trim().is_empty();
+        let path: Vec<&str> = entry.path.iter().map(String::as_str).collect();
+        let is_above = |line: Commented<'_>| line_after_ends(self.text, line.range.end) == start;
+        let is_revived = is_alone && self.commented(&path).any(is_above);
+        is_revived.then(|| spliced(self.text, start..end, ""))
     }
 
     /// The text with a line more at the end of a section.
@@ -257,6 +281,11 @@ fn line_after(text: &str, byte: usize, line: &str, newline: &str) -> String {
     }
 }
 
+/// Where the line after the one of this byte begins.
+fn line_after_ends(text: &str, byte: usize) -> usize {
+    text[byte..].find('\n').map_or(text.len(), |end| byte + end + 1)
+}
+
 fn line_start(text: &str, byte: usize) -> usize {
     text[..byte].rfind('\n').map_or(0, |newline| newline + 1)
 }
@@ -270,13 +299,18 @@ fn indent_of(text: &str, start: usize) -> &str {
 fn commented(text: &str, range: Range<usize>) -> Option<Commented<'_>> {
     let line = text[range.clone()].trim_end_matches(['\r', '\n']);
     let indent = indent_of(line, 0);
-    let rest = line[indent.len()..].strip_prefix('#')?.trim_start_matches([' ', '\t']);
+    let behind = line[indent.len()..].strip_prefix('#')?;
+    let rest = behind.strip_prefix(' ').unwrap_or(behind);
+    if rest.starts_with([' ', '\t', '#']) {
+        return None;
+    }
     let layout = Layout::of(rest)?;
     match layout.entries.as_slice() {
         [entry] if layout.sections.len() == 1 => Some(Commented {
             range: range.start..range.start + line.len(),
             indent,
             rest,
+            is_default: behind.len() == rest.len(),
             path: entry.path.clone(),
         }),
         _ => None,

@@ -1,5 +1,6 @@
 //! A fleet's file from nothing: the example of the documentation, with what was given.
 
+use super::layout::Layout;
 use super::{Change, edit};
 use crate::config::{Faulty, Fleet};
 use crate::names::PoolName;
@@ -22,5 +23,17 @@ pub fn new_file(file: &str, pool: &PoolName, changes: &[Change]) -> Result<(Stri
         let path: Vec<&str> = key.split('.').collect();
         text = super::remove(&text, &path).expect("the example has each of these keys, and is TOML");
     }
+    for change in changes.iter().filter(|change| change.to.is_some()) {
+        text = offered(text, &change.path);
+    }
     edit(file, pool, &text, changes)
+}
+
+/// The text with the example of a key, or of the table that it is in, as a default: in a file that is
+/// nobody's yet it has nothing to say beside the value that was given.
+fn offered(text: String, path: &[String]) -> String {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let layout = Layout::of(&text).expect("the example is TOML");
+    let found = (1..=path.len()).rev().find_map(|depth| layout.commented(&path[..depth]).next());
+    found.map_or_else(|| text.clone(), |line| layout.as_default(&line))
 }

@@ -40,10 +40,34 @@ fn a_change_is_made_as_its_owner_would() {
             "[scaling]\nmax_runners = 7 # a\nmin_runners = 1\n",
         ),
         (
-            "an example becomes live",
-            "[scaling]\n  # max_runners = 10\n",
+            "below an example, which stays with its remark",
+            "[scaling]\n  # max_runners = 10 # in May\n",
             max(),
-            "[scaling]\n  max_runners = 7\n",
+            "[scaling]\n  # max_runners = 10 # in May\n  max_runners = 7\n",
+        ),
+        (
+            "what is further in is prose",
+            "[scaling]\nmin_runners = 1\n# We tried:\n#   max_runners = 50\n# and it cost 3000 EUR.\n",
+            max(),
+            "[scaling]\nmin_runners = 1\nmax_runners = 7\n# We tried:\n#   max_runners = 50\n# and it cost 3000 EUR.\n",
+        ),
+        (
+            "a count that was set below its example leaves it as it was",
+            "[scaling]\n# manual_count = 5\nmanual_count = 3\n\n",
+            none(),
+            "[scaling]\n# manual_count = 5\n\n",
+        ),
+        (
+            "but not with a remark",
+            "[scaling]\n# manual_count = 5\nmanual_count = 3 # INC-17\n",
+            none(),
+            "[scaling]\n# manual_count = 5\n# manual_count = 3 # INC-17\n",
+        ),
+        (
+            "dotted keys in braces stay dotted",
+            "vm = { tags.owner = \"x\", spot = true }\n",
+            tag(),
+            "vm = { tags.owner = \"x\", spot = true, tags.team = \"a b\" }\n",
         ),
         (
             "prose is not an example",
@@ -166,7 +190,7 @@ fn a_change_is_made_as_its_owner_would() {
             "tags, the first",
             "[vm]\n# tags = { team = \"platform\" }\n",
             tag(),
-            "[vm]\ntags = { team = \"a b\" }\n",
+            "[vm]\n# tags = { team = \"platform\" }\ntags = { team = \"a b\" }\n",
         ),
         (
             "tags, one more",
