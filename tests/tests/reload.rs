@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use azlin_simcloud::Workload;
+use azlin_simcloud::{Workload, World};
 use azlin_tests::binary::{Cloud, Daemon, VM};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -15,12 +15,12 @@ const SOON: Duration = Duration::from_secs(20);
 /// A cloud whose daemon polls so seldom that only a change can wake it.
 fn cloud() -> Cloud {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
-    cloud.write("azlin.toml", &slow(&cloud));
+    cloud.write("azlin.toml", &slow_polls(&cloud));
     cloud.write("fleets/ci.toml", &fleet(0));
     cloud
 }
 
-fn slow(cloud: &Cloud) -> String {
+fn slow_polls(cloud: &Cloud) -> String {
     cloud.daemon_toml().replace("\"1s\"", "\"1h\"").replace("\"2s\"", "\"1h\"")
 }
 
@@ -144,7 +144,7 @@ fn the_daemons_own_file_is_followed_too() {
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 1), "fleets are followed all the same");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    cloud.write("azlin.toml", &slow(&cloud).replace("127.0.0.1:0", &address));
+    cloud.write("azlin.toml", &slow_polls(&cloud).replace("127.0.0.1:0", &address));
     assert!(says(&cloud, &format!("{address} cannot be listened on")));
     cloud.write("azlin.toml", &cloud.daemon_toml());
     assert!(
@@ -184,4 +184,141 @@ fn the_status_goes_with_the_daemon() {
     assert!(term.success());
     assert_eq!(daemon.wait(), Some(0));
     assert!(status(&cloud).is_none());
+}
+
+/// A fleet whose jobs are served by runners with the label docker, at once.
+fn busy_fleet(more: &str) -> String {
+    let scaling = "[scaling]\njobs_per_runner = 1\nmax_queue_wait = \"0s\"";
+    format!("repo = \"o/r\"\nlabels = [\"docker\"]\n{scaling}\n{more}\n{VM}")
+}
+
+/// Submits a job of ten minutes, and waits until it runs.
+fn busy(cloud: &Cloud) {
+    let labels = vec!["self-hosted".to_owned(), "docker".to_owned()];
+    cloud.served.world().submit("o/r", vec![(labels, Duration::from_secs(600))], Vec::new());
+    let runs = |world: &mut World| {
+        world.state.github.jobs.values().any(|job| job.state == azlin_simcloud::github::JobState::InProgress)
+    };
+    assert!(cloud.wait(SOON, runs), "{}", cloud.logged());
+}
+
+const QUICK: &str =
+    "repositories = ['o/r']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\n";
+
+/// A fleet that goes on with its last good file belongs to the GitHub that the daemon looks at now.
+#[test]
+fn another_github_beside_a_bad_file_kills_no_job() {
+    let cloud = Cloud::new(&Workload::parse(QUICK).unwrap());
+    cloud.write("fleets/ci.toml", &busy_fleet(""));
+    let _daemon = cloud.daemon();
+    busy(&cloud);
+    let other = Cloud::new(&Workload::parse(QUICK).unwrap());
+    cloud.write("fleets/ci.toml", "repo = 1");
+    assert!(says(&cloud, "configuration refused: the fleet goes on"));
+    let (here, there) = (cloud.served.github.to_string(), other.served.github.to_string());
+    cloud.write("azlin.toml", &cloud.daemon_toml().replace(&here, &there));
+    assert!(says(&cloud, "configuration accepted file=\"azlin.toml\""));
+    let before = status(&cloud).unwrap()["at"].clone();
+    let ticks = |least: u64| {
+        let status = status(&cloud).unwrap();
+        status["at"] != before
+            && status["fleets"][0]["tick"]
+                .as_u64()
+                .is_some_and(|tick| (3..100).contains(&tick) && tick >= least)
+    };
+    assert!(cloud.wait(SOON, |_| ticks(3)), "{}", cloud.logged());
+    let report = cloud.served.world().report();
+    assert_eq!((report.jobs_killed, report.vms_left), (0, 1), "{}", cloud.logged());
+}
+
+/// What waits for its turn to be started is not started for a fleet that is disabled meanwhile.
+#[test]
+fn starts_that_wait_end_with_what_they_were_for() {
+    let slow =
+        "repositories = ['o/r']\n[[faults]]\nwhat = { latency = '1s' }\nside = 'azure'\nmethod = 'PUT'\n";
+    let cloud = Cloud::new(&Workload::parse(slow).unwrap());
+    cloud.write("azlin.toml", &format!("{}[limits]\nmax_concurrent_provisioning = 1\n", cloud.daemon_toml()));
+    cloud.write("fleets/ci.toml", &fleet(10));
+    let _daemon = cloud.daemon();
+    assert!(cloud.wait(SOON, |world| world.report().vms_created >= 1), "{}", cloud.logged());
+    cloud.write("fleets/ci.toml", &format!("enabled = false\n{}", fleet(10)));
+    assert!(says(&cloud, "configuration accepted fleet=ci"));
+    assert!(cloud.wait(SOON, |world| world.report().vms_left == 0), "{}", cloud.logged());
+    assert!(vms(&cloud) <= 4, "{} VMs were made", vms(&cloud));
+}
+
+/// Whoever writes one fleet's file again and again holds up no other fleet, nor its own.
+#[test]
+fn changes_without_end_hold_up_nobody() {
+    let slow = "repositories = ['o/r', 'o/far']\n[[faults]]\nwhat = { latency = '400ms' }\nside = 'github'\n";
+    let cloud = Cloud::new(&Workload::parse(slow).unwrap());
+    cloud.write("fleets/ci.toml", &fleet(0));
+    cloud.write("fleets/far.toml", &fleet(0).replace("o/r", "o/far"));
+    let _daemon = daemon(&cloud);
+    let ticks = |pool: &str| {
+        let status = status(&cloud).unwrap();
+        let fleets = status["fleets"].as_array().unwrap().clone();
+        fleets.iter().find(|fleet| fleet["pool"] == pool).map_or(0, |fleet| fleet["tick"].as_u64().unwrap())
+    };
+    assert!(cloud.wait(SOON, |_| ticks("ci") > 0 && ticks("far") > 0));
+    let before = (ticks("ci"), ticks("far"));
+    let mut round = 0;
+    let start = std::time::Instant::now();
+    while ticks("ci") < before.0 + 3 || ticks("far") < before.1 + 3 {
+        round += 1;
+        cloud.write(
+            "fleets/ci.toml",
+            &fleet(0).replace("[scaling]", &format!("[scaling]\nmax_runners = {}", round % 50 + 1)),
+        );
+        assert!(start.elapsed() < SOON, "ci {} far {}: {}", ticks("ci"), ticks("far"), cloud.logged());
+        std::thread::yield_now();
+    }
+    assert!(round > 3);
+}
+
+#[test]
+fn a_fleet_that_goes_with_a_change_of_the_daemons_file_is_gone() {
+    let cloud = cloud();
+    cloud.write("fleets/other.toml", &fleet(0));
+    let _daemon = daemon(&cloud);
+    let pools = || {
+        let status = status(&cloud).unwrap();
+        status["fleets"].as_array().unwrap().iter().map(|fleet| fleet["pool"].to_string()).collect::<Vec<_>>()
+    };
+    assert!(cloud.wait(SOON, |_| pools().len() == 2));
+    fs::remove_file(cloud.config.path().join("fleets/ci.toml")).unwrap();
+    cloud.write("azlin.toml", &cloud.daemon_toml());
+    assert!(cloud.wait(SOON, |_| pools() == ["\"other\""]), "{:?}: {}", pools(), cloud.logged());
+    assert!(says(&cloud, "its file is gone: its VMs are left alone"));
+}
+
+#[test]
+fn a_daemons_file_that_is_gone_or_empty_is_no_change() {
+    let cloud = cloud();
+    let _daemon = daemon(&cloud);
+    let path = cloud.config.path().join("azlin.toml");
+    fs::remove_file(&path).unwrap();
+    assert!(says(&cloud, "azlin.toml is gone or empty"));
+    cloud.write("fleets/ci.toml", &fleet(1));
+    assert!(
+        cloud.wait(SOON, |world| world.report().vms_created == 1),
+        "it goes on as it was: {}",
+        cloud.logged()
+    );
+    cloud.write("azlin.toml", &slow_polls(&cloud));
+    assert!(says(&cloud, "configuration is good again"));
+}
+
+#[test]
+fn a_file_that_the_daemon_refuses_is_not_called_taken() {
+    let cloud = cloud();
+    let _daemon = daemon(&cloud);
+    // Another pool that Azure cannot tell from this one: neither is good any more.
+    cloud.write("fleets/CI.toml", &fleet(0));
+    assert!(says(&cloud, "would give their VMs the same names"));
+    let output = cloud.command(&["scale", "--pool", "ci", "--count", "1", "--wait"]).output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("refuses the file") && !said.contains("has taken it"), "{said}");
 }

@@ -45,9 +45,10 @@ impl Board {
         self.0.changed.notify_one();
     }
 
-    pub(crate) fn remove(&self, fleet: &PoolName) {
-        self.posted().fleets.remove(fleet);
+    pub(crate) fn remove(&self, fleet: &PoolName) -> Option<FleetStatus> {
+        let removed = self.posted().fleets.remove(fleet);
         self.0.changed.notify_one();
+        removed
     }
 
     pub(crate) fn configured(&self, bad_files: Vec<BadFileStatus>, read_at: Timestamp) {

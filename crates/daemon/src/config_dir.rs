@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, name_clash};
+use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, name_clashes};
 use azlin_fleet::names::PoolName;
+use jiff::Timestamp;
 
 /// A configuration directory that was read.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Configuration {
     pub texts: BTreeMap<PoolName, String>,
     /// What is wrong with the others, by file. They are left untouched.
     pub problems: Vec<FileProblem>,
+    /// When it was begun to read: what was written before is in it.
+    pub read_at: Timestamp,
 }
 
 /// A file that cannot be used, and why.
@@ -81,6 +84,7 @@ pub fn read_with(
     daemon: DaemonConfig,
     daemon_text: String,
 ) -> Result<Configuration, ConfigError> {
+    let read_at = Timestamp::now();
     let path = directory.join("fleets");
     let (read, problems) = read_fleets(&path).map_err(|error| ConfigError::Directory { path, error })?;
     let mut texts = BTreeMap::new();
@@ -89,7 +93,7 @@ pub fn read_with(
         texts.insert(fleet.name.clone(), text);
         fleets.push(fleet.at(&daemon.github_api_url));
     }
-    Ok(Configuration { daemon, daemon_text, fleets, texts, problems })
+    Ok(Configuration { daemon, daemon_text, fleets, texts, problems, read_at })
 }
 
 /// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and what is wrong with
@@ -141,8 +145,9 @@ fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
         }
     }
     let mut fleets = Vec::new();
+    let clashes = name_clashes(pools.keys());
     for (pool, path) in &pools {
-        match read_fleet(path, pool, pools.keys()) {
+        match read_fleet(path, pool, clashes.get(pool).copied()) {
             Ok(fleet) => fleets.push(fleet),
             Err(trouble) => problems.push(FileProblem { path: path.clone(), trouble }),
         }
@@ -175,13 +180,9 @@ fn pool_of(path: &Path) -> Result<PoolName, String> {
     stem.parse().map_err(|error| format!("{shown}: {error}; rename the file: the pool is named by its stem"))
 }
 
-fn read_fleet<'p>(
-    path: &Path,
-    pool: &PoolName,
-    pools: impl Iterator<Item = &'p PoolName>,
-) -> Result<(Fleet, String), Trouble> {
+fn read_fleet(path: &Path, pool: &PoolName, other: Option<&PoolName>) -> Result<(Fleet, String), Trouble> {
     let shown = path.display().to_string();
-    if let Some(other) = name_clash(pool, pools) {
+    if let Some(other) = other {
         return Err(Trouble::File(format!("{shown}: {}; rename one of the files", clash(pool, other))));
     }
     let text = std::fs::read_to_string(path).map_err(|error| Trouble::File(format!("{shown}: {error}")))?;

@@ -28,6 +28,9 @@ use told::next_on_grid;
 
 mod told;
 
+/// How many ticks in a row are given up at the most: whoever writes without end holds up nobody.
+const MOST_GIVEN_UP: u32 = 3;
+
 /// What all loops share.
 pub(crate) struct Shared {
     pub(crate) outside: Outside,
@@ -61,6 +64,8 @@ pub struct FleetLoop {
     is_configured: bool,
     /// A tick was given up, since the configuration changed under it.
     is_behind: bool,
+    /// How many in a row.
+    given_up: u32,
     configured: watch::Receiver<Arc<FleetSet>>,
     shared: Arc<Shared>,
     memory: Memory,
@@ -82,9 +87,13 @@ pub struct FleetLoop {
 }
 
 impl FleetLoop {
-    pub(crate) fn new(fleet: Arc<Fleet>, shared: Arc<Shared>) -> Self {
+    /// The loop of a fleet as it was read from this channel.
+    pub(crate) fn new(
+        fleet: Arc<Fleet>,
+        configured: watch::Receiver<Arc<FleetSet>>,
+        shared: Arc<Shared>,
+    ) -> Self {
         let memory = shared.state.load(&fleet.name);
-        let configured = shared.fleets.subscribe();
         let share = share(shared.provisioning_limit, configured.borrow().len());
         FleetLoop {
             saved: memory.clone(),
@@ -94,6 +103,7 @@ impl FleetLoop {
             fleet,
             is_configured: true,
             is_behind: false,
+            given_up: 0,
             configured,
             shared,
             in_flight: BTreeMap::new(),
@@ -120,6 +130,7 @@ impl FleetLoop {
             let power = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
+                () = std::future::ready(()), if std::mem::take(&mut self.is_behind) => true,
                 Some(done) = self.operations.join_next() => {
                     self.ended(done);
                     continue;
@@ -159,7 +170,6 @@ impl FleetLoop {
         match all.get(&self.fleet.name) {
             None => {
                 if std::mem::take(&mut self.is_configured) {
-                    report::removed(&self.fleet, &self.memory);
                     self.shared.board.remove(&self.fleet.name);
                 }
                 false
@@ -167,7 +177,7 @@ impl FleetLoop {
             Some(fleet) => {
                 let is_new = !self.is_configured || **fleet != *self.fleet;
                 (self.fleet, self.is_configured) = (Arc::clone(fleet), true);
-                std::mem::take(&mut self.is_behind) || is_new
+                is_new
             }
         }
     }
@@ -188,12 +198,25 @@ impl FleetLoop {
     /// Observe, decide, act, report.
     async fn tick(&mut self, power: bool) {
         self.failed.clear();
-        let seen = self.shared.observer.observe(&self.fleet, &self.memory.groups, power).await;
+        let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
+        let seen = self.shared.observer.observe(&fleet, &self.memory.groups, power).await;
         if self.configured.has_changed().unwrap_or(false) {
-            // What was seen was shared out among other fleets. The change brings the next tick.
-            self.is_behind = true;
-            return;
+            self.reconfigure();
+            if !self.is_configured {
+                return;
+            }
+            let shared_since = self.shared.fleets.now().since(&self.fleet.scope);
+            let is_elsewhere = (&fleet.scope, &fleet.vm.group) != (&self.fleet.scope, &self.fleet.vm.group);
+            // What was seen was shared out among other fleets, or is not where the fleet is now.
+            if is_elsewhere
+                || (shared_since.is_some_and(|since| since > began) && self.given_up < MOST_GIVEN_UP)
+            {
+                self.given_up += 1;
+                self.is_behind = true;
+                return;
+            }
         }
+        self.given_up = 0;
         while let Some(done) = self.operations.try_join_next() {
             self.ended(done);
         }
@@ -269,15 +292,17 @@ impl FleetLoop {
         operation: impl Future<Output = Outcome> + Send + 'static,
     ) -> AbortHandle {
         let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&self.own_provisioning));
+        let fleet = Arc::clone(&self.fleet);
         self.operations.spawn(async move {
             let allowed = tokio::select! {
                 biased;
-                () = shared.stop.cancelled() => None,
-                allowed = async { Some((own.acquire().await, shared.provisioning.acquire().await)) } => allowed,
+                () = shared.stop.cancelled() => Err("the daemon is stopping"),
+                () = shared.fleets.differs(&fleet) => Err("the configuration changed while it waited"),
+                allowed = async { (own.acquire().await, shared.provisioning.acquire().await) } => Ok(allowed),
             };
             let outcome = match &allowed {
-                Some(_) => operation.await,
-                None => Outcome::LeftAlone("the daemon is stopping".to_owned()),
+                Ok(_) => operation.await,
+                Err(why) => Outcome::LeftAlone((*why).to_owned()),
             };
             drop(allowed);
             (name, outcome)

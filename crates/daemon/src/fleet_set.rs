@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
+use azlin_fleet::demand::claims_alike;
 use azlin_fleet::names::{PoolName, Scope};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,7 +13,14 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct FleetSet {
     by_name: BTreeMap<PoolName, Arc<Fleet>>,
-    by_scope: BTreeMap<Scope, Vec<Arc<Fleet>>>,
+    by_scope: BTreeMap<Scope, Shared>,
+}
+
+/// The fleets of one scope.
+#[derive(Debug)]
+struct Shared {
+    fleets: Vec<Arc<Fleet>>,
+    /// Since when its jobs are shared out so.
     since: Instant,
 }
 
@@ -21,7 +29,7 @@ pub(crate) struct FleetSet {
 pub struct Fleets(Arc<watch::Sender<Arc<FleetSet>>>);
 
 impl FleetSet {
-    fn new(fleets: impl IntoIterator<Item = Fleet>) -> Arc<Self> {
+    fn new(fleets: impl IntoIterator<Item = Fleet>, before: Option<&FleetSet>) -> Arc<Self> {
         let fleets = fleets.into_iter().map(Arc::new);
         let by_name: BTreeMap<PoolName, Arc<Fleet>> =
             fleets.map(|fleet| (fleet.name.clone(), fleet)).collect();
@@ -29,7 +37,18 @@ impl FleetSet {
         for fleet in by_name.values() {
             by_scope.entry(fleet.scope.clone()).or_default().push(Arc::clone(fleet));
         }
-        Arc::new(FleetSet { by_name, by_scope, since: Instant::now() })
+        let now = Instant::now();
+        let since = |scope: &Scope, fleets: &[Arc<Fleet>]| {
+            let shared = before?.by_scope.get(scope)?;
+            let pairs = shared.fleets.iter().zip(fleets);
+            let mut alike = pairs.map(|(old, new)| old.name == new.name && claims_alike(old, new));
+            (shared.fleets.len() == fleets.len() && alike.all(|alike| alike)).then_some(shared.since)
+        };
+        let shared = |(scope, fleets): (Scope, Vec<Arc<Fleet>>)| {
+            let since = since(&scope, &fleets).unwrap_or(now);
+            (scope, Shared { fleets, since })
+        };
+        Arc::new(FleetSet { by_scope: by_scope.into_iter().map(shared).collect(), by_name })
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &PoolName> {
@@ -41,34 +60,42 @@ impl FleetSet {
     }
 
     pub(crate) fn of_scope(&self, scope: &Scope) -> impl Iterator<Item = &Fleet> {
-        self.by_scope.get(scope).into_iter().flatten().map(Arc::as_ref)
+        self.by_scope.get(scope).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    /// Since when it is so: what was fetched before was shared out among other fleets.
-    pub(crate) fn since(&self) -> Instant {
-        self.since
+    /// Since when the jobs of a scope are shared out as they are: what was fetched before was shared
+    /// out among other fleets.
+    pub(crate) fn since(&self, scope: &Scope) -> Option<Instant> {
+        self.by_scope.get(scope).map(|shared| shared.since)
     }
 }
 
 impl Fleets {
     pub(crate) fn new(fleets: impl IntoIterator<Item = Fleet>) -> Self {
-        Fleets(Arc::new(watch::Sender::new(FleetSet::new(fleets))))
+        Fleets(Arc::new(watch::Sender::new(FleetSet::new(fleets, None))))
     }
 
     /// From now on there are these. Nobody is woken when they are the same.
     pub fn set(&self, fleets: impl IntoIterator<Item = Fleet>) {
-        let next = FleetSet::new(fleets);
         self.0.send_if_modified(|now| {
+            let next = FleetSet::new(fleets, Some(now));
             let differs = now.by_name != next.by_name;
             if differs {
                 *now = next;
             }
             differs
         });
+    }
+
+    /// Waits until a fleet is not configured so any more.
+    pub(crate) async fn differs(&self, fleet: &Fleet) {
+        let mut all = self.0.subscribe();
+        // The sender is here, so the channel stays open.
+        let _ = all.wait_for(|all| all.get(&fleet.name).is_none_or(|now| **now != *fleet)).await;
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<FleetSet>> {

@@ -10,7 +10,7 @@ use azlin_fleet::config::{BadFile, DaemonConfig, Fleet, Found, InForce, News, ch
 use azlin_fleet::status::BadFileStatus;
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::board::Board;
 use crate::config_dir::{self, Configuration};
@@ -35,7 +35,8 @@ pub struct Followed {
 
 impl Followed {
     /// Begins with a directory as it was read. Files that are bad are told.
-    pub fn new(directory: PathBuf, read: Configuration, board: Board, now: Timestamp) -> Self {
+    pub fn new(directory: PathBuf, read: Configuration, board: Board) -> Self {
+        let now = read.read_at;
         let (daemon, daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
         let mut in_force = InForce::default();
         for news in in_force.take(found(read), now) {
@@ -56,7 +57,9 @@ impl Followed {
 
     /// The fleets that are in force.
     pub fn fleets(&self) -> Vec<Fleet> {
-        self.in_force.fleets().map(|(fleet, _)| fleet.clone()).collect()
+        let api_url = &self.daemon.github_api_url;
+        // One that goes on with its last good file is at the daemon's GitHub all the same.
+        self.in_force.fleets().map(|(fleet, _)| fleet.clone().at(api_url)).collect()
     }
 
     /// Hands each change of a fleet's file on, until `azlin.toml` changes: what it says then. It is
@@ -64,21 +67,26 @@ impl Followed {
     pub async fn changes(&mut self, wake: &mut Wake, fleets: &Fleets, outside: &Outside) -> Configuration {
         loop {
             wake.next(self.daemon.poll_queue).await;
+            self.remind();
             let now = outside.now();
             match config_dir::read(&self.directory) {
+                // Nobody means every default by taking the file away, or by a write that was cut off.
+                Ok(read) if is_empty(&read.daemon_text) && !is_empty(&self.daemon_text) => {
+                    self.refuse("azlin.toml is gone or empty; a comment in it stands for every default", now);
+                }
                 Ok(read) if read.daemon != self.daemon => return read,
                 Ok(read) => {
                     if self.refused.take().is_some() {
                         info!(file = "azlin.toml", "configuration is good again");
                     }
                     self.daemon_text.clone_from(&read.daemon_text);
+                    let read_at = read.read_at;
                     self.take(read, now);
+                    self.post(read_at);
                 }
                 Err(error) => self.refuse(&error.to_string(), now),
             }
             fleets.set(self.fleets());
-            self.remind();
-            self.post(now);
         }
     }
 
@@ -88,8 +96,9 @@ impl Followed {
         info!(file = "azlin.toml", %changes, "configuration accepted");
         self.refused = None;
         (self.daemon, self.daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
+        let read_at = read.read_at;
         self.take(read, now);
-        self.post(now);
+        self.post(read_at);
     }
 
     /// Goes on with the daemon's last good configuration, and says why. Fleets are followed all the
@@ -104,17 +113,22 @@ impl Followed {
         };
         self.refused = Some((why.to_owned(), since));
         // Where the directory itself cannot be read, all goes on as it is.
-        if let Ok(read) =
-            config_dir::read_with(&self.directory, self.daemon.clone(), self.daemon_text.clone())
-        {
+        let read = config_dir::read_with(&self.directory, self.daemon.clone(), self.daemon_text.clone());
+        let read_at = read.as_ref().map_or(self.board.read().read_at, |read| read.read_at);
+        if let Ok(read) = read {
             self.take(read, now);
         }
-        self.post(now);
+        self.post(read_at);
     }
 
     fn take(&mut self, read: Configuration, now: Timestamp) {
         for news in self.in_force.take(found(read), now) {
             tell(&news);
+            if let News::Removed(fleet) = &news {
+                let known = self.board.remove(fleet);
+                let runners = known.map_or(0, |status| status.runners.len());
+                warn!(%fleet, runners, "its file is gone: its VMs are left alone, and cost; put the file back and set enabled = false to drain it");
+            }
         }
     }
 
@@ -132,7 +146,7 @@ impl Followed {
         }
     }
 
-    fn post(&self, now: Timestamp) {
+    fn post(&self, read_at: Timestamp) {
         let bad = self.in_force.bad().map(|(file, bad, since)| BadFileStatus {
             file: file.to_owned(),
             message: bad.message.clone(),
@@ -143,8 +157,12 @@ impl Followed {
             message: why.clone(),
             since: *since,
         });
-        self.board.configured(daemon.chain(bad).collect(), now);
+        self.board.configured(daemon.chain(bad).collect(), read_at);
     }
+}
+
+fn is_empty(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 fn found(read: Configuration) -> Found {

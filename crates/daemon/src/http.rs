@@ -61,6 +61,8 @@ pub async fn serve_health(listener: Arc<TcpListener>, health: Health) {
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
+                // Whoever asks again is to hear of the fleets that there are then.
+                .keep_alive(false)
                 .header_read_timeout(Duration::from_secs(10))
                 .serve_connection(TokioIo::new(stream), service);
             // A client that goes away is no concern of ours.

@@ -38,5 +38,5 @@ pub use presence::{NotAlone, Presence, alone};
 pub use run::{Daemon, Failures, run_once};
 pub use signals::{stop_on_signals, wake_on_hangup};
 pub use state::StateDir;
-pub use status_file::{StatusFile, read_status, resolved, runtime_dirs, this_daemon};
+pub use status_file::{StatusFile, other_version, read_status, resolved, runtime_dirs, this_daemon};
 pub use wake::Wake;

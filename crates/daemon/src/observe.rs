@@ -80,9 +80,10 @@ impl Observer {
         power: bool,
     ) -> (Snapshot, Seen<Arc<Queue>>) {
         let now = Instant::now();
-        let since = now.checked_sub(self.tolerance).unwrap_or(now).max(self.fleets.now().since());
+        let since = now.checked_sub(self.tolerance).unwrap_or(now);
+        let shared_since = self.fleets.now().since(&fleet.scope).map_or(since, |shared| since.max(shared));
         let (scope, vms) = futures::join!(
-            self.scopes.get(fleet.scope.clone(), since, self.look_at_scope(&fleet.scope)),
+            self.scopes.get(fleet.scope.clone(), shared_since, self.look_at_scope(&fleet.scope)),
             self.vms_of(fleet, others, power, since),
         );
         let unread = vms.as_ref().map(|(_, unread)| unread.clone()).unwrap_or_default();

@@ -4,7 +4,6 @@
 //! end. A trouble is told when it begins and when it ends, not every minute.
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::memory::Memory;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::{Action, Outcome, Plan};
 use azlin_fleet::runner_name::RunnerName;
@@ -45,12 +44,6 @@ pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&
         }
         _ => {}
     }
-}
-
-/// Says that a fleet's file is gone, and what that means for its VMs.
-pub(crate) fn removed(fleet: &Fleet, memory: &Memory) {
-    let (fleet, runners) = (&fleet.name, memory.runners.len());
-    warn!(%fleet, runners, "its file is gone: its VMs are left alone, and cost; put the file back and set enabled = false to drain it");
 }
 
 /// Says how an action ended. What went wrong the same way before is not said again.

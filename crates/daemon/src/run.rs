@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::names::PoolName;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use tracing::error;
 use crate::act::Lifecycle;
 use crate::board::Board;
 use crate::fleet_loop::{FleetLoop, Shared};
-use crate::fleet_set::Fleets;
+use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::state::StateDir;
@@ -87,10 +87,10 @@ impl Daemon {
 
 /// Runs a fleet's loop. A panic in it is a bug; it costs this fleet a poll, and the others nothing.
 async fn watch(name: PoolName, shared: Arc<Shared>) {
-    while let Some(fleet) = configured(&name, &shared).await {
+    while let Some((fleet, fleets)) = configured(&name, &shared).await {
         // A set, and not a bare task: it ends with whoever waits for it.
         let mut one = JoinSet::new();
-        one.spawn(FleetLoop::new(fleet, Arc::clone(&shared)).run());
+        one.spawn(FleetLoop::new(fleet, fleets, Arc::clone(&shared)).run());
         let Some(Err(error)) = one.join_next().await else { return };
         error!(fleet = %name, reason = %error, "the fleet's loop panicked and starts again; please report this");
         tokio::select! {
@@ -100,12 +100,17 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
     }
 }
 
-/// The fleet, once it is configured; `None` when the daemon stops first.
-async fn configured(name: &PoolName, shared: &Shared) -> Option<Arc<Fleet>> {
+/// The fleet, once it is configured, and the channel that it was read from; `None` when the daemon stops
+/// first.
+async fn configured(
+    name: &PoolName,
+    shared: &Shared,
+) -> Option<(Arc<Fleet>, watch::Receiver<Arc<FleetSet>>)> {
     let mut fleets = shared.fleets.subscribe();
     loop {
-        if let Some(fleet) = fleets.borrow_and_update().get(name) {
-            return Some(Arc::clone(fleet));
+        let fleet = fleets.borrow_and_update().get(name).cloned();
+        if let Some(fleet) = fleet {
+            return Some((fleet, fleets));
         }
         tokio::select! {
             () = shared.stop.cancelled() => return None,
@@ -119,7 +124,8 @@ pub async fn run_once(daemon: Daemon) -> Failures {
     let fleets = daemon.shared.fleets.now();
     let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
         let (fleet, shared) = (Arc::clone(fleet), Arc::clone(&daemon.shared));
-        async move { (fleet.name.clone(), FleetLoop::new(fleet, shared).run_once().await) }
+        let configured = shared.fleets.subscribe();
+        async move { (fleet.name.clone(), FleetLoop::new(fleet, configured, shared).run_once().await) }
     });
     let failures = futures::future::join_all(ticks).await;
     failures.into_iter().filter(|(_, failed)| !failed.is_empty()).collect()

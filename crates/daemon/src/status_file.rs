@@ -90,6 +90,17 @@ pub fn read_status(directories: &[PathBuf], config_dir: &Path) -> Option<Status>
     })
 }
 
+/// The version of a daemon whose status cannot be read, since it is of another version than this.
+pub fn other_version(directories: &[PathBuf]) -> Option<String> {
+    directories.iter().find_map(|directory| {
+        let bytes = std::fs::read(directory.join(NAME)).ok()?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        let is_read = serde_json::from_value::<Status>(value.clone()).is_ok_and(|s| s.version == VERSION);
+        let version = value["daemon"]["version"].as_str()?.to_owned();
+        (!is_read).then_some(version)
+    })
+}
+
 /// A configuration directory as a status names it.
 pub fn resolved(config_dir: &Path) -> String {
     let path = std::fs::canonicalize(config_dir).unwrap_or_else(|_| config_dir.to_owned());

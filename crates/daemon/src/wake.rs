@@ -1,13 +1,14 @@
 //! When to look at the configuration again: after SIGHUP, when a file changes, and each so often all
 //! the same, since not every file system tells. What has changed is not taken from the event.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 /// How long nothing more may happen before it is looked at: editors write in several steps.
@@ -20,12 +21,14 @@ pub struct Wake {
     directory: PathBuf,
     changed: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
+    /// Which directory of fleets is watched.
+    fleets: Option<(u64, u64)>,
 }
 
 impl Wake {
-    /// Watches a directory. Where the system does not let it, that is told.
-    pub fn on(directory: &Path) -> Self {
-        let changed = Arc::new(Notify::new());
+    /// Watches a directory, and wakes through what else is to wake too. Where the system does not let it,
+    /// that is told.
+    pub fn on(directory: &Path, changed: Arc<Notify>) -> Self {
         let wake = Arc::clone(&changed);
         let on_event = move |event: notify::Result<notify::Event>| {
             // After an error events may be lost.
@@ -40,32 +43,30 @@ impl Wake {
         if let Err(error) = &watcher {
             warn!(directory = %directory.display(), reason = %error, "files are not watched: changes are seen at each poll, or after SIGHUP");
         }
-        Wake { directory: directory.to_owned(), changed, watcher: watcher.ok() }
-    }
-
-    /// What wakes it as a changed file does.
-    pub fn handle(&self) -> Arc<Notify> {
-        Arc::clone(&self.changed)
+        let watcher = watcher.ok();
+        let mut wake = Wake { directory: directory.to_owned(), changed, watcher, fleets: None };
+        wake.watch_fleets();
+        wake
     }
 
     /// Waits for a change and for quiet after it, or until it is time to look all the same.
     pub async fn next(&mut self, every: Duration) {
+        if timeout(every, self.changed.notified()).await.is_ok() {
+            let start = Instant::now();
+            while start.elapsed() < LONGEST && timeout(QUIET, self.changed.notified()).await.is_ok() {}
+        }
+        // Before the files are read: what happens while they are wakes again.
         self.watch_fleets();
-        if timeout(every, self.changed.notified()).await.is_err() {
-            return;
-        }
-        let start = Instant::now();
-        while start.elapsed() < LONGEST {
-            tokio::select! {
-                () = sleep(QUIET) => return,
-                () = self.changed.notified() => {}
-            }
-        }
     }
 
     /// The directory with the fleets may have come, or be another one.
     fn watch_fleets(&mut self) {
         let fleets = self.directory.join("fleets");
+        let which = std::fs::metadata(&fleets).map(|found| (found.dev(), found.ino())).ok();
+        if which == self.fleets {
+            return;
+        }
+        self.fleets = which;
         if let Some(watcher) = &mut self.watcher {
             let _ = watcher.unwatch(&fleets);
             let _ = watcher.watch(&fleets, RecursiveMode::NonRecursive);

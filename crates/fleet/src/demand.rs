@@ -155,6 +155,14 @@ pub fn owner<'f>(fleets: impl IntoIterator<Item = &'f Fleet>, job: &Job) -> Opti
     fleets.into_iter().filter_map(|fleet| Claim::of(fleet, job)).min()
 }
 
+/// Whether two states of a fleet have the same claim on every job.
+pub fn claims_alike(before: &Fleet, after: &Fleet) -> bool {
+    let claim = |fleet: &Fleet| {
+        (fleet.scope.clone(), fleet.enabled, fleet.priority, fleet.labels.clone(), fleet.implicit_labels())
+    };
+    claim(before) == claim(after)
+}
+
 /// Whether the fleet's runners can take the job: they are registered where it is, and have every
 /// label that it asks for (GitHub docs, Using self-hosted runners in a workflow).
 pub fn serves(fleet: &Fleet, job: &Job) -> bool {

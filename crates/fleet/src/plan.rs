@@ -236,9 +236,12 @@ impl<'a> Draft<'a> {
             let name = &runner.runner_name;
             let Some(vm) = &runner.vm else { continue };
             let is_going = matches!(runner.status, Phase::Destroyed);
-            if is_going || self.seen.in_flight.contains_key(name) || self.is_removed(name) {
+            if is_going || self.seen.in_flight.contains_key(name) {
                 continue;
             }
+            // A gentler removal may wait for an answer of GitHub that never comes.
+            self.actions
+                .retain(|action| !matches!(action, Action::Destroy(destroy) if destroy.runner == *name));
             let why =
                 DrainReason::Killed("kill_running_jobs is set, and the fleet is not enabled".to_owned());
             let first = if vm.tags.github == self.fleet.github {

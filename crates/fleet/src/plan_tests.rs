@@ -231,12 +231,19 @@ fn only_a_fleet_that_is_forced_ends_running_jobs() {
         scene.fleet.kill_running_jobs = true;
         scene
     };
-    assert_eq!(forced(scene()).brief(), "-2 -1x");
+    assert_eq!(forced(scene()).brief(), "-1x -2x");
     assert!(forced(scene()).plan().actions.iter().all(|action| matches!(action, Action::Destroy(_))));
-    assert_eq!(forced(scene().vm(3, 900, Deleting, Running)).brief(), "-2 -1x", "what goes already is left");
-    assert_eq!(forced(scene().entry(3, 900, Busy)).brief(), "-2 -1x", "without a VM there is nothing to end");
+    assert_eq!(forced(scene().vm(3, 900, Deleting, Running)).brief(), "-1x -2x", "what goes already is left");
+    assert_eq!(
+        forced(scene().entry(3, 900, Busy)).brief(),
+        "-1x -2x",
+        "without a VM there is nothing to end"
+    );
     let elsewhere = scene().runner(3, 900, Absent).last_vm(|vm| vm.tags.github = "ghes.example".to_owned());
-    assert_eq!(forced(elsewhere).brief(), "-2 -1x -3!");
+    assert_eq!(forced(elsewhere).brief(), "-1x -2x -3!");
+    let lost =
+        scene().runner(3, 900, Absent).last_vm(|vm| vm.tags.scope = "repo:o/old".parse().expect("valid"));
+    assert_eq!(forced(lost).brief(), "-1x -2x -3x", "whatever that scope's GitHub says");
     let mut enabled = forced(scene());
     enabled.fleet.enabled = true;
     assert_eq!(enabled.brief(), "+", "one that is enabled ends none");

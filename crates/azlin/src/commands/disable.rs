@@ -8,7 +8,7 @@ use azlin_fleet::status::FleetStatus;
 use crate::Ended;
 use crate::cli::Target;
 use crate::commands::fleet_file;
-use crate::commands::wait::{Progress, wait};
+use crate::commands::wait::{Progress, State, wait};
 
 /// The key that lets a drained fleet's busy runners be removed in the middle of their jobs.
 pub const KILL_RUNNING_JOBS: &str = "kill_running_jobs";
@@ -49,5 +49,6 @@ fn drained(fleet: &FleetStatus) -> Progress {
         0 => "no runner is left".to_owned(),
         left => format!("{left} still there, {busy} of them busy"),
     };
-    Progress { left, told, is_over: !fleet.enabled && left == 0 }
+    let state = if !fleet.enabled && left == 0 { State::Over } else { State::Waits };
+    Progress { left, told, state }
 }

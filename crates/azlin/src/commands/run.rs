@@ -14,6 +14,7 @@ use azlin_daemon::{
 use azlin_fleet::config::DaemonConfig;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -33,15 +34,24 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Result<Ended> {
+    let hangup = Arc::new(Notify::new());
+    if !args.once {
+        wake_on_hangup(Arc::clone(&hangup)).context("signals cannot be watched")?;
+    }
+    let directory = &args.place.config_dir;
+    // One that cannot be opened cannot be read, which says more.
+    let alone = alone(directory).await.or_else(|error| read(&args.place).and(Err(error)))?;
+    // Watched before it is read, so that no change falls between.
+    let wake = (!args.once).then(|| Wake::on(directory, hangup));
     let configuration = read(&args.place)?;
-    let _alone = alone(&args.place.config_dir).await?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).context("signals cannot be watched")?;
-    if args.once {
-        once(args.place, configuration, stop).await
-    } else {
-        watch(args.place, configuration, stop).await
-    }
+    let ended = match wake {
+        None => once(args.place, configuration, stop).await,
+        Some(wake) => watch(args.place, configuration, wake, stop).await,
+    };
+    drop(alone);
+    ended
 }
 
 /// The configuration. What is wrong with a fleet's file is said; that fleet is left untouched.
@@ -79,15 +89,17 @@ async fn once(place: Place, configuration: Configuration, stop: CancellationToke
     Ok(if is_good { Ended::Done } else { Ended::Failed })
 }
 
-async fn watch(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
+async fn watch(
+    place: Place,
+    configuration: Configuration,
+    mut wake: Wake,
+    stop: CancellationToken,
+) -> Result<Ended> {
     let directory = place.config_dir.clone();
-    let mut wake = Wake::on(&directory);
-    wake_on_hangup(wake.handle()).context("signals cannot be watched")?;
     let environment = Environment::of_this_process();
     let mut service = Service::prepare(&configuration.daemon, &environment, None, &directory).await?;
     let (board, state) = (Board::default(), StateDir::new(place.state_dir));
-    let now = Timestamp::now();
-    let mut followed = Followed::new(directory.clone(), configuration, board.clone(), now);
+    let mut followed = Followed::new(directory.clone(), configuration, board.clone());
     let status_file = StatusFile::in_first_of(&runtime_dirs(place.runtime_dir.as_deref()));
     if status_file.is_none() {
         warn!(
@@ -135,11 +147,16 @@ async fn watch(place: Place, configuration: Configuration, stop: CancellationTok
                 }
             }
         };
+        if next.is_some() {
+            info!(file = "azlin.toml", "configuration changed: what is under way ends first");
+        }
         inner.cancel();
         running.await.context("the daemon panicked")?;
         server.abort();
         if let Some(status) = status {
+            // A write that is under way would outlive it.
             status.abort();
+            let _ = status.await;
         }
         let Some((read, prepared)) = next else { break };
         service = prepared;

@@ -8,7 +8,7 @@ use azlin_fleet::status::FleetStatus;
 
 use crate::cli::Target;
 use crate::commands::fleet_file;
-use crate::commands::wait::{Progress, wait};
+use crate::commands::wait::{Progress, State, wait};
 use crate::{Ended, say_error};
 
 const MANUAL_COUNT: &str = "scaling.manual_count";
@@ -70,14 +70,24 @@ fn scaled(fleet: &FleetStatus, count: Option<u32>) -> Progress {
     let online = fleet.count("registered") + fleet.count("active");
     let Some(count) = count.map(|count| count as usize) else {
         let told = fleet.decision.reason.clone();
-        return Progress { left: 0, told, is_over: is_taken };
+        let state = if is_taken { State::Over } else { State::Waits };
+        return Progress { left: 0, told, state };
     };
     let coming = fleet.count("provisioning");
     let there = fleet.runners.iter().filter(|runner| !runner.is_gone()).count();
     let going = there.saturating_sub(online + coming);
     let told = format!("{online} of {count} online, {coming} coming, {going} going");
-    let is_over = is_taken && online == count && coming == 0 && going == 0;
-    Progress { left: online.abs_diff(count) + going, told, is_over }
+    let state = if !fleet.enabled {
+        let pool = &fleet.pool;
+        State::Never(format!(
+            "{pool} is not enabled, so it has no runners: azlin github-runner enable --pool {pool}"
+        ))
+    } else if is_taken && online == count && coming == 0 && going == 0 {
+        State::Over
+    } else {
+        State::Waits
+    };
+    Progress { left: online.abs_diff(count) + going, told, state }
 }
 
 /// What the file says of a count above its maximum, where nothing else is wrong with it.

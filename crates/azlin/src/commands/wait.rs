@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use azlin_daemon::Presence;
-use azlin_fleet::status::FleetStatus;
+use azlin_fleet::scaling::elapsed;
+use azlin_fleet::status::{FleetStatus, Status};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
@@ -14,6 +15,8 @@ use crate::cli::Target;
 use crate::commands::who_acts;
 use crate::{Ended, say_error, say_note};
 
+/// How long a daemon may take to say anything.
+const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How far a fleet is.
@@ -23,8 +26,19 @@ pub struct Progress {
     pub left: usize,
     /// In words: what is done, and what is waited for.
     pub told: String,
-    /// Whether there is nothing more to wait for.
-    pub is_over: bool,
+    /// Whether there is anything more to wait for.
+    pub state: State,
+}
+
+/// Whether there is anything to wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It is under way.
+    Waits,
+    /// It is done.
+    Over,
+    /// It never will be, and why.
+    Never(String),
 }
 
 /// Waits until the fleet is as the file that was written at that time says, and shows how far it is.
@@ -34,30 +48,57 @@ pub async fn wait(
     progress: impl Fn(&FleetStatus) -> Progress,
 ) -> Result<Ended> {
     let shown = Shown::new();
-    loop {
-        if Presence::of(&target.config_dir) == Presence::Absent {
-            shown.end();
-            say_error(&format!(
-                "no daemon is running on {}, so there is nothing to wait for: the file is changed, and `azlin github-runner \
-                 run` acts on it",
-                target.config_dir.display()
-            ));
-            return Ok(Ended::Failed);
+    let ended = loop {
+        if let Some(why) = in_vain(target, written) {
+            break Err(why);
         }
         let status = who_acts::status(target);
-        let read = status.as_ref().and_then(|status| status.daemon.as_ref()).map(|daemon| daemon.read_at);
-        let fleets = status.iter().flat_map(|status| &status.fleets);
-        let fleet = fleets.filter(|fleet| fleet.pool == target.pool).find(|fleet| fleet.at >= written);
-        if let (Some(fleet), true) = (fleet, read.is_some_and(|read| read >= written)) {
+        let has_read =
+            |status: &&Status| status.daemon.as_ref().is_some_and(|daemon| daemon.read_at >= written);
+        let fleets = status.iter().filter(has_read).flat_map(|status| &status.fleets);
+        if let Some(fleet) =
+            fleets.filter(|fleet| fleet.pool == target.pool).find(|fleet| fleet.at >= written)
+        {
             let progress = progress(fleet);
             let error = fleet.errors.first().map_or(String::new(), |error| format!("; {}", error.what));
             shown.say(&progress, &error);
-            if progress.is_over {
-                shown.end();
-                return Ok(Ended::Done);
+            match progress.state {
+                State::Waits => {}
+                State::Over => break Ok(Ended::Done),
+                State::Never(why) => break Err(why),
             }
         }
         tokio::time::sleep(LOOK).await;
+    };
+    shown.end();
+    ended.or_else(|why| {
+        say_error(&why);
+        Ok(Ended::Failed)
+    })
+}
+
+/// Why there is nothing to wait for, if so.
+fn in_vain(target: &Target, written: Timestamp) -> Option<String> {
+    let (shown, pool) = (target.config_dir.display(), &target.pool);
+    if Presence::of(&target.config_dir) == Presence::Absent {
+        return Some(format!(
+            "no daemon is running on {shown}, so there is nothing to wait for: the file is changed, and `azlin github-runner \
+             run` acts on it"
+        ));
+    }
+    if !target.config_dir.join("fleets").join(format!("{pool}.toml")).exists() {
+        return Some(format!("the file of {pool} is gone, so its daemon leaves its VMs alone"));
+    }
+    match who_acts::status(target) {
+        None if elapsed(written, Timestamp::now()) > PATIENCE => Some(format!(
+            "what the daemon on {shown} does cannot be seen here: give --runtime-dir as it was given to the daemon"
+        )),
+        Some(status) => {
+            let refusal = who_acts::refusal(target, &status)?;
+            let has_read = status.daemon.is_some_and(|daemon| daemon.read_at >= written);
+            has_read.then(|| format!("the daemon refuses the file: {refusal}"))
+        }
+        None => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who acts on a change of a fleet's file: whether a daemon is there to do it, and has taken it.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use azlin_daemon::{Presence, read_status, runtime_dirs};
@@ -19,7 +20,10 @@ pub async fn told(target: &Target, written: Option<Timestamp>) -> String {
     match (Presence::of(&target.config_dir), written) {
         (Presence::Running, None) => format!("A daemon is running on {shown}."),
         (Presence::Running, Some(written)) => match taken(target, written).await {
-            Some(pid) => format!("The daemon on {shown} (process {pid}) has taken it."),
+            Some((_, Some(why))) => {
+                format!("The daemon on {shown} refuses the file, and the fleet goes on as it was: {why}")
+            }
+            Some((pid, None)) => format!("The daemon on {shown} (process {pid}) has taken it."),
             None => format!(
                 "A daemon is running on {shown}; whether it has taken the change cannot be seen here: its journal tells."
             ),
@@ -36,13 +40,24 @@ pub fn status(target: &Target) -> Option<Status> {
     read_status(&runtime_dirs(target.runtime_dir.as_deref()), &target.config_dir)
 }
 
-/// The process that has read what was written, once it has.
-async fn taken(target: &Target, written: Timestamp) -> Option<u32> {
+/// What a daemon that has read what was written finds wrong with the pool's file.
+pub fn refusal(target: &Target, status: &Status) -> Option<String> {
+    let is_its = |file: &str| {
+        let path = Path::new(file);
+        path.file_stem().is_some_and(|stem| stem == target.pool.as_str())
+    };
+    let bad = status.bad_files.iter().find(|bad| is_its(&bad.file))?;
+    Some(bad.message.clone())
+}
+
+/// The process that has read what was written, once it has, and why it refuses it if it does.
+async fn taken(target: &Target, written: Timestamp) -> Option<(u32, Option<String>)> {
     let start = Instant::now();
     loop {
-        let daemon = status(target).and_then(|status| status.daemon);
-        if let Some(daemon) = daemon.filter(|daemon| daemon.read_at >= written) {
-            return Some(daemon.pid);
+        if let Some(status) = status(target)
+            && let Some(daemon) = status.daemon.as_ref().filter(|daemon| daemon.read_at >= written)
+        {
+            return Some((daemon.pid, refusal(target, &status)));
         }
         if start.elapsed() > PATIENCE {
             return None;

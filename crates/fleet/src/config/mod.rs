@@ -23,6 +23,8 @@ pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;
 pub use vm::{Architecture, VmConfig};
 
+use std::collections::BTreeMap;
+
 use crate::names::PoolName;
 use crate::runner_name;
 
@@ -36,4 +38,16 @@ pub fn name_clash<'a>(
 ) -> Option<&'a PoolName> {
     let prefix = runner_name::prefix(pool);
     others.into_iter().find(|other| *other != pool && runner_name::prefix(other) == prefix)
+}
+
+/// Of many pools, each that clashes with another one, and which.
+pub fn name_clashes<'a>(
+    pools: impl IntoIterator<Item = &'a PoolName>,
+) -> BTreeMap<&'a PoolName, &'a PoolName> {
+    let mut by_prefix = BTreeMap::<String, Vec<&PoolName>>::new();
+    for pool in pools {
+        by_prefix.entry(runner_name::prefix(pool)).or_default().push(pool);
+    }
+    let alike = by_prefix.into_values().filter(|alike| alike.len() > 1);
+    alike.flat_map(|alike| (0..alike.len()).map(move |n| (alike[n], alike[usize::from(n == 0)]))).collect()
 }

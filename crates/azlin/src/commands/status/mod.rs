@@ -7,8 +7,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use azlin_daemon::{Planned, Presence, StateDir, plan_once, read_status, runtime_dirs};
+use anyhow::{Result, bail};
+use azlin_daemon::{Planned, Presence, StateDir, other_version, plan_once, read_status, runtime_dirs};
 use azlin_fleet::budget::Budgets;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::status::{BadFileStatus, Status, VERSION};
@@ -76,8 +76,12 @@ pub async fn run(args: Args) -> Result<Ended> {
 
 /// The pools that have a file, good or bad, and those that the daemon knows.
 pub fn pools(config_dir: &Path, status: &Status) -> Result<BTreeSet<PoolName>> {
-    let files = azlin_daemon::config_dir::pools(config_dir)
-        .with_context(|| format!("{} cannot be read", config_dir.display()))?;
+    let files = match azlin_daemon::config_dir::pools(config_dir) {
+        Ok(files) => files,
+        // What the daemon tells can be shown to whoever may not look into the directory.
+        Err(_) if status.daemon.is_some() => Vec::new(),
+        Err(error) => bail!("{} cannot be read: {error}", config_dir.display()),
+    };
     Ok(files.into_iter().chain(status.fleets.iter().map(|fleet| fleet.pool.clone())).collect())
 }
 
@@ -110,6 +114,12 @@ async fn of_daemon(place: &Place) -> Result<Status> {
     loop {
         if let Some(status) = read_status(&directories, &place.config_dir) {
             return Ok(status);
+        }
+        if let Some(version) = other_version(&directories) {
+            bail!(
+                "the daemon is version {version} and this is {}: restart the daemon, or look with its own version",
+                env!("CARGO_PKG_VERSION")
+            );
         }
         if start.elapsed() > PATIENCE {
             let looked: Vec<String> =
