@@ -321,3 +321,32 @@ fn a_file_that_the_daemon_refuses_is_not_called_taken() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("refuses the file") && !said.contains("has taken it"), "{said}");
 }
+
+/// A link to the configuration that is flipped, as git-sync does: one daemon goes on with the new one.
+#[test]
+fn a_directory_that_takes_the_place_of_another_is_followed() {
+    let cloud = cloud();
+    let home = tempfile::tempdir().unwrap();
+    let (link, next) = (home.path().join("config"), home.path().join("next"));
+    std::os::unix::fs::symlink(cloud.config.path(), &link).unwrap();
+    let log = fs::File::create(cloud.log()).unwrap();
+    let mut command = cloud.command(&["run"]);
+    let child = command.env("AZLIN_CONFIG_DIR", &link).stderr(log).spawn().unwrap();
+    let daemon = Daemon::of(child);
+    assert!(cloud.wait(SOON, |_| {
+        status(&cloud).is_some_and(|status| !status["fleets"].as_array().unwrap().is_empty())
+    }));
+    fs::create_dir_all(next.join("fleets")).unwrap();
+    fs::write(next.join("azlin.toml"), slow_polls(&cloud)).unwrap();
+    fs::write(next.join("fleets/ci.toml"), fleet(1)).unwrap();
+    std::os::unix::fs::symlink(&next, home.path().join("flip")).unwrap();
+    fs::rename(home.path().join("flip"), &link).unwrap();
+    let hangup = Command::new("kill").args(["-HUP", &daemon.id().to_string()]).status().unwrap();
+    assert!(hangup.success());
+    assert!(cloud.wait(SOON, |world| world.report().vms_created == 1), "{}", cloud.logged());
+    let look = |more: &[&str]| cloud.command(more).env("AZLIN_CONFIG_DIR", &link).output().unwrap();
+    assert!(!look(&["run", "--once"]).status.success(), "the new directory is held");
+    assert!(String::from_utf8_lossy(&look(&["status"]).stdout).starts_with("daemon "));
+    fs::write(next.join("fleets/ci.toml"), fleet(2)).unwrap();
+    assert!(cloud.wait(SOON, |world| world.report().vms_created == 2), "it is watched: {}", cloud.logged());
+}

@@ -3,6 +3,7 @@
 //! A bad file never stops it: the fleet goes on as it was, and that is told until the file is good
 //! again. What is accepted is one line that says what changed.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::board::Board;
 use crate::config_dir::{self, Configuration};
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
+use crate::presence::{NotAlone, hold, is_held};
 use crate::wake::Wake;
 
 /// How often a file that stays bad is told of.
@@ -24,6 +26,8 @@ const REMINDER: Duration = Duration::from_secs(3600);
 /// A configuration directory, and what of it is in force.
 pub struct Followed {
     directory: PathBuf,
+    /// What makes this the one daemon of the directory.
+    held: File,
     daemon: DaemonConfig,
     daemon_text: String,
     in_force: InForce,
@@ -35,7 +39,7 @@ pub struct Followed {
 
 impl Followed {
     /// Begins with a directory as it was read. Files that are bad are told.
-    pub fn new(directory: PathBuf, read: Configuration, board: Board) -> Self {
+    pub fn new(directory: PathBuf, held: File, read: Configuration, board: Board) -> Self {
         let now = read.read_at;
         let (daemon, daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
         let mut in_force = InForce::default();
@@ -45,7 +49,8 @@ impl Followed {
             }
         }
         let reminded = Instant::now();
-        let followed = Followed { directory, daemon, daemon_text, in_force, refused: None, board, reminded };
+        let followed =
+            Followed { directory, held, daemon, daemon_text, in_force, refused: None, board, reminded };
         followed.post(now);
         followed
     }
@@ -69,6 +74,13 @@ impl Followed {
             wake.next(self.daemon.poll_queue).await;
             self.remind();
             let now = outside.now();
+            if let Err(error) = self.hold_what_is_there(wake) {
+                self.refuse(
+                    &format!("another directory has taken the place of the configuration: {error}"),
+                    now,
+                );
+                continue;
+            }
             match config_dir::read(&self.directory) {
                 // Nobody means every default by taking the file away, or by a write that was cut off.
                 Ok(read) if is_empty(&read.daemon_text) && !is_empty(&self.daemon_text) => {
@@ -88,6 +100,15 @@ impl Followed {
             }
             fleets.set(self.fleets());
         }
+    }
+
+    /// A directory can be put in the place of the one that is followed, as by a link that is flipped.
+    fn hold_what_is_there(&mut self, wake: &mut Wake) -> Result<(), NotAlone> {
+        if !is_held(&self.directory, &self.held) {
+            self.held = hold(&self.directory)?;
+            wake.watch_again();
+        }
+        Ok(())
     }
 
     /// Takes in a configuration whose `azlin.toml` differs.
@@ -113,9 +134,11 @@ impl Followed {
         };
         self.refused = Some((why.to_owned(), since));
         // Where the directory itself cannot be read, all goes on as it is.
-        let read = config_dir::read_with(&self.directory, self.daemon.clone(), self.daemon_text.clone());
+        let read = is_held(&self.directory, &self.held)
+            .then(|| config_dir::read_with(&self.directory, self.daemon.clone(), self.daemon_text.clone()))
+            .and_then(Result::ok);
         let read_at = read.as_ref().map_or(self.board.read().read_at, |read| read.read_at);
-        if let Ok(read) = read {
+        if let Some(read) = read {
             self.take(read, now);
         }
         self.post(read_at);

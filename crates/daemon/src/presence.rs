@@ -1,8 +1,9 @@
 //! One daemon for each configuration directory, and whether there is one: by a lock on the directory,
 //! which ends with the process, however it ends.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,6 +42,23 @@ pub enum NotAlone {
     /// Another process has it.
     #[error("it is locked by another process")]
     Locked,
+}
+
+/// Whether the directory at this path is the one that is held; another one may have taken its place.
+pub(crate) fn is_held(config_dir: &Path, held: &File) -> bool {
+    let which = |found: io::Result<Metadata>| found.map(|found| (found.dev(), found.ino())).ok();
+    let there = which(std::fs::metadata(config_dir));
+    // One that is gone for a moment is no other one.
+    there.is_none() || there == which(held.metadata())
+}
+
+/// Becomes the one daemon of a directory that took the place of another one.
+pub(crate) fn hold(config_dir: &Path) -> Result<File, NotAlone> {
+    let directory = File::open(config_dir).map_err(NotAlone::Unreadable)?;
+    match directory.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(NotAlone::Locked),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(directory),
+    }
 }
 
 /// Becomes the one daemon of a configuration directory, as long as what is returned lives.

@@ -101,9 +101,9 @@ pub fn other_version(directories: &[PathBuf]) -> Option<String> {
     })
 }
 
-/// A configuration directory as a status names it.
+/// A configuration directory as a status names it: links stay, since one may be flipped.
 pub fn resolved(config_dir: &Path) -> String {
-    let path = std::fs::canonicalize(config_dir).unwrap_or_else(|_| config_dir.to_owned());
+    let path = std::path::absolute(config_dir).unwrap_or_else(|_| config_dir.to_owned());
     path.display().to_string()
 }
 

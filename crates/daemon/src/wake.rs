@@ -59,6 +59,16 @@ impl Wake {
         self.watch_fleets();
     }
 
+    /// Another directory has taken the place of the one that was watched.
+    pub(crate) fn watch_again(&mut self) {
+        self.fleets = None;
+        if let Some(watcher) = &mut self.watcher {
+            let _ = watcher.unwatch(&self.directory);
+            let _ = watcher.watch(&self.directory, RecursiveMode::NonRecursive);
+        }
+        self.watch_fleets();
+    }
+
     /// The directory with the fleets may have come, or be another one.
     fn watch_fleets(&mut self) {
         let fleets = self.directory.join("fleets");

@@ -49,7 +49,7 @@ pub struct DaemonStatus {
     pub version: String,
     /// Since when it runs.
     pub started_at: Timestamp,
-    /// Its configuration directory, with links resolved.
+    /// Its configuration directory, as a whole path.
     pub config_dir: String,
     /// When it last read that directory: what was written before is in force, unless it is bad.
     pub read_at: Timestamp,

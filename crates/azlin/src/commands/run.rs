@@ -48,7 +48,7 @@ pub async fn run(args: Args) -> Result<Ended> {
     stop_on_signals(stop.clone()).context("signals cannot be watched")?;
     let ended = match wake {
         None => once(args.place, configuration, stop).await,
-        Some(wake) => watch(args.place, configuration, wake, stop).await,
+        Some(wake) => return watch(args.place, alone, configuration, wake, stop).await,
     };
     drop(alone);
     ended
@@ -91,6 +91,7 @@ async fn once(place: Place, configuration: Configuration, stop: CancellationToke
 
 async fn watch(
     place: Place,
+    alone: File,
     configuration: Configuration,
     mut wake: Wake,
     stop: CancellationToken,
@@ -99,7 +100,7 @@ async fn watch(
     let environment = Environment::of_this_process();
     let mut service = Service::prepare(&configuration.daemon, &environment, None, &directory).await?;
     let (board, state) = (Board::default(), StateDir::new(place.state_dir));
-    let mut followed = Followed::new(directory.clone(), configuration, board.clone());
+    let mut followed = Followed::new(directory.clone(), alone, configuration, board.clone());
     let status_file = StatusFile::in_first_of(&runtime_dirs(place.runtime_dir.as_deref()));
     if status_file.is_none() {
         warn!(
