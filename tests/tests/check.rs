@@ -20,7 +20,10 @@ fn cloud(workload: &str) -> Cloud {
 fn three_fleets(cloud: &Cloud) {
     cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n{VM}"));
     cloud.write("fleets/gpu.toml", &format!("repo = \"o/r\"\nlabels = [\"gpu\"]\n{VM}spot = true\n"));
-    cloud.write("fleets/org.toml", &format!("org = \"o\"\nrunner_group = \"builders\"\n{VM}"));
+    cloud.write(
+        "fleets/org.toml",
+        &format!("org = \"o\"\nrunner_group = \"builders\"\n[scaling]\nmin_runners = 1\n{VM}"),
+    );
 }
 
 /// The exit code and what was printed, with what differs between two runs made the same.
@@ -232,7 +235,7 @@ fn the_page_shows_what_is_printed() {
 #[test]
 fn the_roles_of_the_page_hold_what_is_looked_for() {
     use azlin_fleet::check::permissions::{
-        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_SUBNET, ON_SUBSCRIPTION,
+        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_SUBNET, ON_SUBSCRIPTION, USEFUL_ON_GROUP,
     };
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/permissions.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -245,6 +248,7 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
         })
         .collect();
     let on_subscription = [ON_SUBSCRIPTION.as_slice(), &FOR_CHECK].concat();
-    assert_eq!(actions, [ON_GROUP.as_slice(), &FOR_PUBLIC_IP, &ON_SUBNET, &on_subscription]);
+    let on_group = [ON_GROUP.as_slice(), &USEFUL_ON_GROUP].concat();
+    assert_eq!(actions, [on_group.as_slice(), &FOR_PUBLIC_IP, &ON_SUBNET, &on_subscription]);
     assert!(page.contains(ON_IDENTITY[0]));
 }

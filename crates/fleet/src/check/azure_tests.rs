@@ -4,7 +4,7 @@ use super::scene::*;
 use super::*;
 use crate::config::Architecture;
 use crate::ports::Trouble;
-use crate::survey::{Grant, ImageFacts, Permit, Size, Subnet};
+use crate::survey::{Grant, ImageFacts, Permit, Size, Subnet, Usage};
 
 #[test]
 fn azure() {
@@ -27,8 +27,11 @@ fn azure() {
     fn sizes(facts: &mut AzureFacts) -> &mut Vec<Size> {
         facts.places.values_mut().next().expect("one").sizes.as_mut().expect("told")
     }
+    fn usages(facts: &mut AzureFacts) -> &mut Vec<Usage> {
+        facts.places.values_mut().next().expect("one").usages.as_mut().expect("told")
+    }
     fn quota(facts: &mut AzureFacts, name: &str, used: u64, limit: u64) {
-        let usages = facts.places.values_mut().next().expect("one").usages.as_mut().expect("told");
+        let usages = usages(facts);
         usages.retain(|usage| usage.name != name);
         usages.push(usage(name, used, limit));
     }
@@ -70,6 +73,15 @@ fn azure() {
             },
             &["Problem resource group rg: permissions: not granted: Microsoft.Compute/disks/delete, \
                Microsoft.Compute/disks/write"],
+        ),
+        (
+            |f| {
+                group(f).grants.as_mut().expect("told")[0].not_actions =
+                    vec![permissions::USEFUL_ON_GROUP[0].to_owned()]
+            },
+            &["Warning resource group rg: boot logs: not granted: \
+               Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action; what VMs print while they boot \
+               cannot be read"],
         ),
         (
             |f| group(f).grants = failed(Trouble::NotPermitted),
@@ -120,7 +132,18 @@ fn azure() {
                 "Warning size Standard_D8s_v5: the subscription may not use it in westeurope: NotAvailableForSubscription",
             ],
         ),
-        (|f| quota(f, "Standard DSv5 Family", 0, 100), IN_ORDER),
+        (
+            |f| {
+                usages(f).retain(|usage| usage.name != "standardDSv5Family");
+                quota(f, "Standard DSv5 Family", 100, 100);
+            },
+            &[
+                "Problem vCPU quota for Standard_D4s_v5: 100 of 100 used in standardDSv5Family, 10 of 100 used in the \
+                 region; 10 runners take 40; there is room for none",
+                "Problem vCPU quota for Standard_D8s_v5: 100 of 100 used in standardDSv5Family, 10 of 100 used in the \
+                 region; 10 runners take 80; there is room for none",
+            ],
+        ),
         (
             |f| quota(f, "standardDSv5Family", 80, 100),
             &[
@@ -211,7 +234,11 @@ fn what_a_fleet_wishes_of_its_sizes() {
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
     let group = azure.groups.values_mut().next().expect("one group");
     group.grants = Ok(vec![Grant {
-        actions: permissions::ON_GROUP.iter().map(|action| (*action).to_owned()).collect(),
+        actions: permissions::ON_GROUP
+            .iter()
+            .chain(&permissions::USEFUL_ON_GROUP)
+            .map(|action| (*action).to_owned())
+            .collect(),
         not_actions: Vec::new(),
     }]);
     let found = told(&[public], &facts);

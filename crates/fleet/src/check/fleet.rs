@@ -5,12 +5,18 @@ use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
 use super::permissions::{ON_IDENTITY, ON_SUBNET};
 use super::{About, Finding, Notes, State, sizes};
 use crate::config::{Architecture, Fleet, Method};
+use crate::names::Scope;
 use crate::ports::{CallError, Trouble};
 use crate::survey::{ImageFacts, Subnet};
 use crate::vm::Image;
 
 pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Fleet(fleet.name.clone()));
+    if !fleet.enabled {
+        notes.ok("enabled", "not enabled: only what draining needs is looked at");
+        return notes.list;
+    }
+    runners(&mut notes, fleet);
     if let Some(azure) = facts.signed_in_azure() {
         at_azure(&mut notes, fleet, azure);
     }
@@ -32,6 +38,23 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
         }
     }
     notes.list
+}
+
+/// GitHub has a list of queued jobs for each repository, and for nothing larger.
+fn runners(notes: &mut Notes, fleet: &Fleet) {
+    let scaling = &fleet.scaling;
+    let follows = matches!(fleet.scope, Scope::Repo(_));
+    if !follows && scaling.manual_count.is_none() && scaling.min_runners == 0 {
+        let found = format!(
+            "there will never be one: GitHub has no list of the queued jobs of {}, and min_runners is 0",
+            fleet.scope
+        );
+        let name = &fleet.name;
+        let cure = format!(
+            "set min_runners in fleets/{name}.toml, or `scale --pool {name} --count N`, or make fleets with repo ="
+        );
+        notes.problem("runners", found, cure);
+    }
 }
 
 fn at_azure(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {

@@ -5,11 +5,10 @@
 use crate::survey::Grant;
 
 /// On the resource group of VMs.
-pub const ON_GROUP: [&str; 10] = [
+pub const ON_GROUP: [&str; 9] = [
     "Microsoft.Compute/virtualMachines/read",
     "Microsoft.Compute/virtualMachines/write",
     "Microsoft.Compute/virtualMachines/delete",
-    "Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action",
     "Microsoft.Compute/disks/write",
     "Microsoft.Compute/disks/delete",
     "Microsoft.Network/networkInterfaces/read",
@@ -17,6 +16,10 @@ pub const ON_GROUP: [&str; 10] = [
     "Microsoft.Network/networkInterfaces/delete",
     "Microsoft.Network/networkInterfaces/join/action",
 ];
+
+/// On the resource group too: without it VMs are made all the same, and tell less.
+pub const USEFUL_ON_GROUP: [&str; 1] =
+    ["Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action"];
 
 /// On the resource group too, for fleets with `public_ip = true`.
 pub const FOR_PUBLIC_IP: [&str; 4] = [
@@ -45,6 +48,11 @@ pub const FOR_CHECK: [&str; 7] = [
     "Microsoft.Network/virtualNetworks/subnets/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
 ];
+
+/// Whether a fleet that makes no more VMs needs it: it sees and deletes those that are there.
+pub(super) fn is_for_draining(action: &str) -> bool {
+    action.ends_with("/read") || action.ends_with("/delete")
+}
 
 /// The actions that no grant holds.
 pub fn missing<'a>(needed: impl IntoIterator<Item = &'a str>, grants: &[Grant]) -> Vec<&'a str> {
