@@ -235,7 +235,8 @@ fn the_page_shows_what_is_printed() {
 #[test]
 fn the_roles_of_the_page_hold_what_is_looked_for() {
     use azlin_fleet::check::permissions::{
-        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_SUBNET, ON_SUBSCRIPTION, USEFUL_ON_GROUP,
+        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_IMAGE, ON_SUBNET, ON_SUBSCRIPTION,
+        USEFUL_ON_GROUP,
     };
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/permissions.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -250,5 +251,25 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
     let on_subscription = [ON_SUBSCRIPTION.as_slice(), &FOR_CHECK].concat();
     let on_group = [ON_GROUP.as_slice(), &USEFUL_ON_GROUP].concat();
     assert_eq!(actions, [on_group.as_slice(), &FOR_PUBLIC_IP, &ON_SUBNET, &on_subscription]);
-    assert!(page.contains(ON_IDENTITY[0]));
+    let elsewhere = [ON_IDENTITY.as_slice(), &ON_IMAGE].concat();
+    assert!(elsewhere.iter().all(|action| page.contains(&format!("`{action}`"))));
+
+    // With that and nothing else granted, there is nothing that check misses.
+    let granted: Vec<&str> = actions.iter().flatten().map(String::as_str).chain(elsewhere).collect();
+    let cloud = cloud(&format!("[premises]\nazure_grants = {granted:?}\n"));
+    let of_compute = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute";
+    let more = "public_ip = true\nidentity = [\"/subscriptions/0/resourceGroups/rg/providers/\
+        Microsoft.ManagedIdentity/userAssignedIdentities/puller\"]\n";
+    for (name, image) in [
+        ("market", "Canonical:ubuntu-24_04-lts:server:latest".to_owned()),
+        ("managed", format!("{of_compute}/images/ours")),
+        ("gallery", format!("{of_compute}/galleries/g/images/i/versions/1.0.0")),
+    ] {
+        let vm = VM.replace("Canonical:ubuntu-24_04-lts:server:latest", &image);
+        cloud.write(&format!("fleets/{name}.toml"), &format!("repo = \"o/r\"\n{vm}{more}"));
+    }
+    let output = check(&cloud, &["--output", "json"]);
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let counts = ["problem", "unknown"].map(|state| printed["counts"][state].as_u64().unwrap());
+    assert_eq!(counts, [0, 0], "{printed:#}");
 }

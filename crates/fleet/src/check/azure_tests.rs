@@ -181,7 +181,10 @@ fn azure() {
         (|f| no_way_out(f, Some(true)), IN_ORDER),
         (
             |f| no_way_out(f, Some(false)),
-            &["Problem outbound access: none: a private subnet without NAT gateway or route table"],
+            &[
+                "Warning outbound access: no way out that can be seen here: no NAT gateway, no route table, no default \
+               outbound access",
+            ],
         ),
         (
             |f| no_way_out(f, None),
@@ -283,4 +286,22 @@ fn the_fleets_own_vms_are_room_for_it() {
             "Warning vCPU quota for Standard_D8s_v5: 40 of 40 used in the region; 10 runners take 80; there is room for 5"
         ]
     );
+}
+
+#[test]
+fn a_private_subnet_is_judged_by_where_github_is() {
+    for (api, expected) in [
+        ("api.github.com", "Warning outbound access: no way out"),
+        ("api.octo.ghe.com", "Warning outbound access: no way out"),
+        ("github.corp.example", "Unknown outbound access: a private subnet: whether"),
+    ] {
+        let mut fleet = fleet("repo = \"o/r\"", "");
+        fleet.github = api.to_owned();
+        let mut facts = account(&fleet);
+        let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+        let subnet = azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told");
+        (subnet.nat_gateway, subnet.default_outbound) = (false, Some(false));
+        let found = told(&[fleet], &facts);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{api}: {found:?}");
+    }
 }

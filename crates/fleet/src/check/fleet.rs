@@ -167,6 +167,11 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
     }
 }
 
+/// Whether that API is GitHub's own, on the internet.
+fn is_public(api: &str) -> bool {
+    api == "api.github.com" || api.ends_with(".ghe.com")
+}
+
 /// Whether VMs reach GitHub (Learn: Default outbound access in Azure).
 fn outbound(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet) {
     let what = "outbound access";
@@ -175,14 +180,19 @@ fn outbound(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet) {
     } else if fleet.vm.public_ip {
         notes.ok(what, "by a public address for each VM");
     } else if subnet.route_table {
-        notes.ok(what, "by a route table, if its routes lead out");
+        notes.ok(what, "by a route table, whose routes are not looked at");
     } else {
         match subnet.default_outbound {
             Some(true) => notes.ok(what, "by Azure's default outbound access"),
-            Some(false) => notes.problem(
+            // Routes may be learnt from a gateway, and a GitHub of one's own may be near.
+            Some(false) if is_public(&fleet.github) => notes.warning(
                 what,
-                "none: a private subnet without NAT gateway or route table",
-                "give the subnet a NAT gateway, or set public_ip = true",
+                "no way out that can be seen here: no NAT gateway, no route table, no default outbound access",
+                "give the subnet a NAT gateway, or set public_ip = true, unless a gateway has routes for it",
+            ),
+            Some(false) => notes.unknown(
+                what,
+                "a private subnet: whether a GitHub of your own can be reached from it is not to be seen here",
             ),
             None => notes.unknown(
                 what,

@@ -39,6 +39,9 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
             notes.unknown("permissions", "not tried with a token that is refused");
             return;
         }
+        Err(CallError { trouble: Trouble::Throttled(wait), .. }) => {
+            return used_up(notes, facts.budget.as_ref().ok(), *wait, now);
+        }
         Err(error) => {
             notes.failed(State::Problem, "credential", error);
             notes.unknown("permissions", "not tried while GitHub does not answer");
@@ -63,6 +66,18 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
             runner_group(notes, at, group, found);
         }
     }
+}
+
+/// The token may be as good as any: GitHub does not say before it is asked again.
+fn used_up(notes: &mut Notes, budget: Option<&Option<RateBudget>>, wait: Option<Duration>, now: Timestamp) {
+    let spent = budget.and_then(Option::as_ref).filter(|budget| budget.remaining == 0);
+    let until = spent.map(|budget| budget.reset).or_else(|| now.checked_add(wait?).ok());
+    let until = until.map_or(String::new(), |until| until.strftime(", until %H:%M UTC").to_string());
+    let found = format!("used up{until}; the rest is not tried until then");
+    let cure = "run check again then; poll less often ([poll] queue), or use a token that nothing else uses";
+    notes.warning("rate limit", found, cure);
+    notes.unknown("credential", "not tried while the rate limit is used up");
+    notes.unknown("permissions", "not tried while the rate limit is used up");
 }
 
 fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {

@@ -71,6 +71,28 @@ fn github() {
                 "Unknown permissions: not tried while GitHub does not answer",
             ],
         ),
+        (
+            |f| {
+                f.credential = failed(Trouble::Throttled(None));
+                f.budget.as_mut().expect("told").as_mut().expect("a limit").remaining = 0;
+            },
+            &[
+                "Warning rate limit: used up, until 12:30 UTC; the rest is not tried until then",
+                "Unknown credential: not tried while the rate limit is used up",
+                "Unknown permissions: not tried while the rate limit is used up",
+            ],
+        ),
+        (
+            |f| {
+                f.credential = failed(Trouble::Throttled(Some(Duration::from_secs(60))));
+                f.budget = failed(Trouble::Throttled(None));
+            },
+            &[
+                "Warning rate limit: used up, until 12:01 UTC; the rest is not tried until then",
+                "Unknown credential: not tried while the rate limit is used up",
+                "Unknown permissions: not tried while the rate limit is used up",
+            ],
+        ),
         (|f| f.budget = Ok(None), IN_ORDER),
         (
             |f| f.budget.as_mut().expect("told").as_mut().expect("a limit").remaining = 499,

@@ -35,17 +35,25 @@ pub const ON_SUBNET: [&str; 1] = ["Microsoft.Network/virtualNetworks/subnets/joi
 /// On each identity that VMs are given.
 pub const ON_IDENTITY: [&str; 1] = ["Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"];
 
+/// On each image that is named by its id, or the gallery that it is in.
+pub const ON_IMAGE: [&str; 3] = [
+    "Microsoft.Compute/images/read",
+    "Microsoft.Compute/galleries/images/read",
+    "Microsoft.Compute/galleries/images/versions/read",
+];
+
 /// On the subscription: the power states of VMs are told for all of it at once.
 pub const ON_SUBSCRIPTION: [&str; 1] = ["Microsoft.Compute/virtualMachines/read"];
 
 /// What only `check` reads, on the subscription. Without it something is unknown, and nothing is wrong.
-pub const FOR_CHECK: [&str; 7] = [
+pub const FOR_CHECK: [&str; 8] = [
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
     "Microsoft.Compute/locations/usages/read",
     "Microsoft.Compute/skus/read",
     "Microsoft.Network/virtualNetworks/read",
     "Microsoft.Network/virtualNetworks/subnets/read",
+    "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
 ];
 

@@ -97,3 +97,27 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
         ]
     );
 }
+
+#[test]
+fn advice_is_for_who_reads_it_now() {
+    use crate::ports::Trouble;
+    let register = "az provider register --namespace Microsoft.Compute";
+    for (advice, state, cure) in [
+        ("; it is tried again later", State::Unknown, "run check again"),
+        (
+            "; GitHub has trouble: it is tried again later",
+            State::Unknown,
+            "GitHub has trouble: run check again",
+        ),
+        ("; mend it", State::Unknown, "mend it"),
+        ("", State::Unknown, "run check again"),
+        (&format!("; {register}"), State::Problem, register),
+    ] {
+        let mut notes = Notes::new(About::Azure);
+        let error = CallError::new(Trouble::Invalid, format!("GET /x: no{advice}"));
+        notes.failed(State::Unknown, "it", &error);
+        let [finding] = notes.list.as_slice() else { panic!("one finding") };
+        assert_eq!((finding.state, finding.cure.as_deref()), (state, Some(cure)), "{advice}");
+        assert_eq!(finding.found, "GET /x: no");
+    }
+}
