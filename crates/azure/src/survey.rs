@@ -159,7 +159,8 @@ impl AzureSurvey for AzureClient {
         let mut url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, SKUS_API)?;
         url.query_pairs_mut().append_pair("$filter", &format!("location eq '{location}'"));
         let found: Vec<wire::Sku> = self.list(question, url).await?;
-        let sizes = found.into_iter().filter(|sku| sku.resource_type == "virtualMachines");
+        let sizes =
+            found.into_iter().filter(|sku| sku.resource_type == "virtualMachines" && sku.is_in(location));
         Ok(sizes.map(|sku| sku.size(location)).collect())
     }
 

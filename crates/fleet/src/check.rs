@@ -14,6 +14,7 @@ mod github_tests;
 pub mod permissions;
 #[cfg(test)]
 mod scene;
+mod shared;
 mod sizes;
 #[cfg(test)]
 mod tests;

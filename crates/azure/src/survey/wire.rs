@@ -129,6 +129,11 @@ struct RestrictionInfo {
 }
 
 impl Sku {
+    /// Whether it is of that location, should the filter not have been applied.
+    pub(crate) fn is_in(&self, location: &str) -> bool {
+        self.location_info.iter().any(|info| plain_location(&info.location) == location)
+    }
+
     pub(crate) fn size(self, location: &str) -> survey::Size {
         let capability =
             |name: &str| self.capabilities.iter().find(|one| one.name == name).map(|one| one.value.as_str());
@@ -218,6 +223,7 @@ mod tests {
             ]
         });
         let sku: Sku = serde_json::from_value(sku).expect("a SKU");
+        assert!(sku.is_in("westeurope") && !sku.is_in("northeurope"));
         let expected = survey::Size {
             name: "Standard_D4s_v5".to_owned(),
             family: "standardDSv5Family".to_owned(),

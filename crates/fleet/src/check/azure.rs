@@ -6,7 +6,7 @@ use super::facts::{AzureFacts, Facts, SubscriptionFacts};
 use super::permissions::{
     FOR_PUBLIC_IP, ON_GROUP, ON_SUBSCRIPTION, USEFUL_ON_GROUP, is_for_draining, missing,
 };
-use super::{About, Finding, Notes, State};
+use super::{About, Finding, Notes, State, shared};
 use crate::config::Fleet;
 use crate::ports::{CallError, Trouble};
 use crate::survey::{Grant, Permit, Principal};
@@ -61,6 +61,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
             notes.warning(&format!("{name}: boot logs"), found, cure);
         }
     }
+    shared::check(notes, fleets, facts);
 }
 
 fn whose(principal: &Principal) -> String {

@@ -305,3 +305,48 @@ fn a_private_subnet_is_judged_by_where_github_is() {
         assert!(found.len() == 1 && found[0].starts_with(expected), "{api}: {found:?}");
     }
 }
+
+#[test]
+fn fleets_share_quotas_and_addresses() {
+    let first = fleet("repo = \"o/r\"", "");
+    let mut second = first.clone();
+    second.name = "two".parse().expect("a name");
+    let sized = |limit: u64, free: u64| {
+        let mut facts = account(&first);
+        let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+        azure.places.values_mut().next().expect("one").usages =
+            Ok(vec![usage("cores", 10, 1000), usage("standardDSv5Family", 0, limit)]);
+        azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told").free_addresses =
+            Some(free);
+        facts
+    };
+    assert_eq!(told(&[first.clone(), second.clone()], &sized(80, 20)), IN_ORDER);
+    // The smaller size is tried first: ten runners of four vCPUs for each fleet.
+    let mut alone = second.clone();
+    alone.enabled = false;
+    let large_too = sized(80, 19);
+    assert_eq!(told(&[first.clone(), alone], &large_too), IN_ORDER);
+    assert_eq!(
+        told(&[first.clone(), second.clone()], &large_too),
+        [
+            "Warning shared subnet s: 19 addresses free, 0 taken by these fleets; ci, two take 20 together at their \
+             max_runners"
+        ]
+    );
+    let found = told(&[first.clone(), second], &sized(79, 20));
+    assert_eq!(
+        found[0],
+        "Warning shared quota standardDSv5Family in westeurope: 0 of 79 vCPUs used; ci, two take 80 together at \
+         their max_runners"
+    );
+}
+
+#[test]
+fn a_location_that_azure_does_not_have() {
+    let fleet = fleet("repo = \"o/r\"", "");
+    let mut facts = account(&fleet);
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    azure.places.values_mut().next().expect("one").sizes = Ok(Vec::new());
+    let found = told(&[fleet], &facts);
+    assert_eq!(found, ["Problem location: Azure has no sizes there: is there a location westeurope?"]);
+}

@@ -80,7 +80,7 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
     let last = findings.last().expect("some");
     assert_eq!(last.found, "not enabled: only what draining needs is looked at");
     fleet.enabled = true;
-    assert_eq!(told(std::slice::from_ref(&fleet), &facts).len(), 8, "{:#?}", told(&[fleet], &facts));
+    assert_eq!(told(std::slice::from_ref(&fleet), &facts).len(), 7, "{:#?}", told(&[fleet], &facts));
 
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
     azure.groups.values_mut().next().expect("one").grants = Ok(Vec::new());
