@@ -175,6 +175,21 @@ fn azure() {
             |f| subnet(f).location = Some("northeurope".to_owned()),
             &["Problem subnet: its network is in northeurope, and the VMs are to be in westeurope"],
         ),
+        (
+            |f| subnet(f).delegated_to = Some("Microsoft.Web/serverFarms".to_owned()),
+            &["Problem subnet: it is delegated to Microsoft.Web/serverFarms: no VM can be in it"],
+        ),
+        (
+            |f| image(f).is_specialized = true,
+            &[
+                "Problem image: it is specialized: it has the users and the name of one machine, and takes no others",
+            ],
+        ),
+        (|f| image(f).security = Some("TrustedLaunchSupported".to_owned()), IN_ORDER),
+        (
+            |f| image(f).security = Some("ConfidentialVM".to_owned()),
+            &["Problem image: it is for confidential VMs alone, which azlin does not make"],
+        ),
         (|f| (subnet(f).location, subnet(f).free_addresses) = (None, None), IN_ORDER),
         (|f| subnet(f).free_addresses = Some(9), &["Warning subnet: 9 addresses free, max_runners is 10"]),
         (|f| subnet(f).free_addresses = Some(0), &["Problem subnet: 0 addresses free, max_runners is 10"]),

@@ -105,6 +105,12 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
     if let Some(plan) = &facts.plan {
         let found = format!("it needs the purchase plan {plan}, which azlin does not buy");
         notes.problem("image", found, "name an image without a plan");
+    } else if facts.is_specialized {
+        let found = "it is specialized: it has the users and the name of one machine, and takes no others";
+        notes.problem("image", found, "make a generalized image, or name one");
+    } else if facts.security.as_deref() == Some("ConfidentialVM") {
+        let found = "it is for confidential VMs alone, which azlin does not make";
+        notes.problem("image", found, other);
     } else if facts.os.as_deref().is_some_and(|os| !os.eq_ignore_ascii_case("Linux")) {
         let os = facts.os.as_deref().unwrap_or_default();
         notes.problem("image", format!("it is for {os}; runners are Linux"), other);
@@ -150,6 +156,10 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
             found,
             "a VM and its network are in one location: change one of them",
         );
+    }
+    if let Some(service) = &subnet.delegated_to {
+        let found = format!("it is delegated to {service}: no VM can be in it");
+        return notes.problem("subnet", found, "name a subnet without delegations");
     }
     let Some(free) = subnet.free_addresses else { return notes.ok("subnet", "is there") };
     let own = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
