@@ -20,7 +20,10 @@ fn cloud(workload: &str) -> Cloud {
 fn three_fleets(cloud: &Cloud) {
     cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n{VM}"));
     cloud.write("fleets/gpu.toml", &format!("repo = \"o/r\"\nlabels = [\"gpu\"]\n{VM}spot = true\n"));
-    cloud.write("fleets/org.toml", &format!("org = \"o\"\nrunner_group = \"builders\"\n{VM}"));
+    cloud.write(
+        "fleets/org.toml",
+        &format!("org = \"o\"\nrunner_group = \"builders\"\n[scaling]\nmin_runners = 1\n{VM}"),
+    );
 }
 
 /// The exit code and what was printed, with what differs between two runs made the same.
@@ -232,7 +235,8 @@ fn the_page_shows_what_is_printed() {
 #[test]
 fn the_roles_of_the_page_hold_what_is_looked_for() {
     use azlin_fleet::check::permissions::{
-        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_SUBNET, ON_SUBSCRIPTION,
+        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_IMAGE, ON_SUBNET, ON_SUBSCRIPTION,
+        USEFUL_ON_GROUP,
     };
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/permissions.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -245,6 +249,27 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
         })
         .collect();
     let on_subscription = [ON_SUBSCRIPTION.as_slice(), &FOR_CHECK].concat();
-    assert_eq!(actions, [ON_GROUP.as_slice(), &FOR_PUBLIC_IP, &ON_SUBNET, &on_subscription]);
-    assert!(page.contains(ON_IDENTITY[0]));
+    let on_group = [ON_GROUP.as_slice(), &USEFUL_ON_GROUP].concat();
+    assert_eq!(actions, [on_group.as_slice(), &FOR_PUBLIC_IP, &ON_SUBNET, &on_subscription]);
+    let elsewhere = [ON_IDENTITY.as_slice(), &ON_IMAGE].concat();
+    assert!(elsewhere.iter().all(|action| page.contains(&format!("`{action}`"))));
+
+    // With that and nothing else granted, there is nothing that check misses.
+    let granted: Vec<&str> = actions.iter().flatten().map(String::as_str).chain(elsewhere).collect();
+    let cloud = cloud(&format!("[premises]\nazure_grants = {granted:?}\n"));
+    let of_compute = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute";
+    let more = "public_ip = true\nidentity = [\"/subscriptions/0/resourceGroups/rg/providers/\
+        Microsoft.ManagedIdentity/userAssignedIdentities/puller\"]\n";
+    for (name, image) in [
+        ("market", "Canonical:ubuntu-24_04-lts:server:latest".to_owned()),
+        ("managed", format!("{of_compute}/images/ours")),
+        ("gallery", format!("{of_compute}/galleries/g/images/i/versions/1.0.0")),
+    ] {
+        let vm = VM.replace("Canonical:ubuntu-24_04-lts:server:latest", &image);
+        cloud.write(&format!("fleets/{name}.toml"), &format!("repo = \"o/r\"\n{vm}{more}"));
+    }
+    let output = check(&cloud, &["--output", "json"]);
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let counts = ["problem", "unknown"].map(|state| printed["counts"][state].as_u64().unwrap());
+    assert_eq!(counts, [0, 0], "{printed:#}");
 }

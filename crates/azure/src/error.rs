@@ -1,5 +1,6 @@
 //! What Azure's refusals mean to a fleet, and what a person reads of them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -89,16 +90,25 @@ impl std::error::Error for ArmError {}
 
 impl ArmError {
     /// What to do about it where its code or status says more than its kind does.
-    fn advice(&self, kind: CredentialKind) -> Option<&'static str> {
+    fn advice(&self, kind: CredentialKind) -> Option<Cow<'static, str>> {
         let How::Refused(refusal) = &self.how else { return None };
-        match (refusal.code.as_str(), refusal.status) {
+        let advice = match (refusal.code.as_str(), refusal.status) {
+            ("MissingSubscriptionRegistration", _) => {
+                // "The subscription is not registered to use namespace 'Microsoft.Compute'."
+                let quoted = refusal.message.split('\'').nth(1).unwrap_or_default();
+                let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
+                let namespace = Some(quoted).filter(|text| text.starts_with("Microsoft.") && is_name(text));
+                let namespace = namespace.unwrap_or("NAMESPACE");
+                return Some(format!("az provider register --namespace {namespace}").into());
+            }
             ("RequestDisallowedByPolicy", _) => Some(
                 "a policy of the subscription forbids it: change the policy, or the fleet's [vm] section",
             ),
             ("ScopeLocked", _) => Some("remove the lock on the resource group, or it stays as it is"),
             (_, 401) => Some(kind.advice()),
             _ => None,
-        }
+        };
+        advice.map(Cow::Borrowed)
     }
 }
 
@@ -173,6 +183,8 @@ fn by_code(refusal: &Refusal) -> Option<Trouble> {
         "AuthorizationFailed" | "LinkedAuthorizationFailed" | "ExpiredAuthenticationToken" => {
             Trouble::NotPermitted
         }
+        // Nobody registers it but a person.
+        "MissingSubscriptionRegistration" => Trouble::Invalid,
         "AnotherOperationInProgress" | "RetryableError" | "Conflict" if !refusal.is_name_taken() => {
             Trouble::Unavailable
         }
@@ -195,7 +207,7 @@ fn by_status(refusal: &Refusal, unknown: Trouble) -> Trouble {
 /// The error that leaves this crate: what was tried, what came back, what to do.
 pub(crate) fn call_error(what: &str, effect: Effect, kind: CredentialKind, error: &ArmError) -> CallError {
     let trouble = trouble(effect, error);
-    let advice = error.advice(kind).unwrap_or(match trouble {
+    let advice = error.advice(kind).unwrap_or(Cow::Borrowed(match trouble {
         Trouble::NotPermitted => {
             "give the daemon's identity the roles Virtual Machine Contributor and Network Contributor on the \
              resource group, join on the subnet, and reading virtual machines on the subscription"
@@ -208,7 +220,7 @@ pub(crate) fn call_error(what: &str, effect: Effect, kind: CredentialKind, error
         Trouble::NoQuota => "ask for a higher quota, or use sizes of another family",
         Trouble::Unavailable => "it is tried again later",
         Trouble::OutcomeUnknown => "it may have been carried out; the next tick sees",
-    });
+    }));
     match &error.how {
         How::NoToken(error) => CallError::new(trouble, format!("{what}: {}", error.message)),
         How::NoAnswer { was_sent: false, .. } => CallError::new(
@@ -232,10 +244,27 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_that_is_not_registered() {
+        for (said, namespace) in [
+            (
+                "The subscription is not registered to use namespace 'Microsoft.Compute'. See x",
+                "Microsoft.Compute",
+            ),
+            ("in 'a; rm' words", "NAMESPACE"),
+        ] {
+            let error = refused(409, "MissingSubscriptionRegistration", said);
+            let told = call_error("list sizes", Effect::Reads, CredentialKind::AzureCli, &error);
+            let cure = format!("; az provider register --namespace {namespace}");
+            assert!(told.message.ends_with(&cure), "{}", told.message);
+        }
+    }
+
+    #[test]
     fn what_refusals_mean() {
         use Effect::{Creates, Deletes, Reads};
         let throttled = Trouble::Throttled(Some(Duration::from_secs(17)));
         for (status, code, message, effect, expected) in [
+            (409, "MissingSubscriptionRegistration", "", Reads, Trouble::Invalid),
             (409, "AllocationFailed", "", Creates, Trouble::NoCapacity),
             (409, "ZonalAllocationFailed", "", Creates, Trouble::NoCapacity),
             (400, "OverconstrainedAllocationRequest", "", Creates, Trouble::NoCapacity),

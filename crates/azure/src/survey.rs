@@ -159,7 +159,8 @@ impl AzureSurvey for AzureClient {
         let mut url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, SKUS_API)?;
         url.query_pairs_mut().append_pair("$filter", &format!("location eq '{location}'"));
         let found: Vec<wire::Sku> = self.list(question, url).await?;
-        let sizes = found.into_iter().filter(|sku| sku.resource_type == "virtualMachines");
+        let sizes =
+            found.into_iter().filter(|sku| sku.resource_type == "virtualMachines" && sku.is_in(location));
         Ok(sizes.map(|sku| sku.size(location)).collect())
     }
 
@@ -200,8 +201,8 @@ impl AzureSurvey for AzureClient {
 fn claims(token: &str) -> Option<Principal> {
     #[derive(Deserialize)]
     struct Claims {
-        #[serde(alias = "unique_name")]
         upn: Option<String>,
+        unique_name: Option<String>,
         appid: Option<String>,
         azp: Option<String>,
         oid: Option<String>,
@@ -209,8 +210,9 @@ fn claims(token: &str) -> Option<Principal> {
     let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Claims = serde_json::from_slice(&payload).ok()?;
     // A person signs in through an application that is not his own.
-    let client_id = if claims.upn.is_some() { None } else { claims.appid.or(claims.azp) };
-    Some(Principal { user: claims.upn, client_id, object_id: claims.oid })
+    let user = claims.upn.or(claims.unique_name);
+    let client_id = if user.is_some() { None } else { claims.appid.or(claims.azp) };
+    Some(Principal { user, client_id, object_id: claims.oid })
 }
 
 #[cfg(test)]
@@ -229,6 +231,7 @@ mod tests {
             (token(r#"{"azp":"a","oid":"o"}"#), told(None, Some("a"), Some("o"))),
             (token(r#"{"upn":"u@x","appid":"cli","oid":"o"}"#), told(Some("u@x"), None, Some("o"))),
             (token(r#"{"unique_name":"u@x"}"#), told(Some("u@x"), None, None)),
+            (token(r#"{"upn":"u@x","unique_name":"n@x","oid":"o"}"#), told(Some("u@x"), None, Some("o"))),
             (token("{}"), told(None, None, None)),
             ("opaque".to_owned(), None),
             ("a.b.c".to_owned(), None),

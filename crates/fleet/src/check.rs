@@ -14,6 +14,7 @@ mod github_tests;
 pub mod permissions;
 #[cfg(test)]
 mod scene;
+mod shared;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,9 @@ pub struct Finding {
 /// What the adapters say of calls that a daemon repeats.
 const LATER: &str = "it is tried again later";
 
+/// What the adapters advise where a subscription has not registered a service of Azure.
+const REGISTER: &str = "az provider register";
+
 /// Findings about one thing, as they come.
 struct Notes {
     about: About,
@@ -113,8 +117,15 @@ impl Notes {
     fn failed(&mut self, state: State, what: &str, error: &CallError) {
         let (found, advice) = error.message.rsplit_once("; ").unwrap_or((&error.message, ""));
         // That is what the daemon does, and this is not the daemon.
-        let advice = if advice.is_empty() || advice == LATER { "run check again" } else { advice };
-        self.note(state, what, found, Some(advice.to_owned()));
+        let now = advice.strip_suffix(LATER).unwrap_or(advice).trim_end_matches([':', ' ']);
+        let cure = match (now, now == advice) {
+            ("", _) => "run check again".to_owned(),
+            (now, true) => now.to_owned(),
+            (now, false) => format!("{now}: run check again"),
+        };
+        // What keeps this call from its answer keeps VMs from being made.
+        let state = if cure.starts_with(REGISTER) { State::Problem } else { state };
+        self.note(state, what, found, Some(cure));
     }
 }
 

@@ -177,6 +177,10 @@ pub struct ImageFacts {
     pub os: Option<String>,
     /// The purchase plan that each of its VMs needs: publisher, product and name.
     pub plan: Option<String>,
+    /// Whether it is of one machine, with its users and its name, and takes none for new VMs.
+    pub is_specialized: bool,
+    /// The security type that its VMs must or may have, where it is told: `ConfidentialVM`.
+    pub security: Option<String>,
     /// Where it can be used, each as `westeurope`; empty where that is not told or is everywhere.
     pub locations: Vec<String>,
 }
@@ -190,6 +194,8 @@ pub struct Subnet {
     pub nat_gateway: bool,
     /// Whether a route table is there.
     pub route_table: bool,
+    /// The service that the subnet is given away to, if it is.
+    pub delegated_to: Option<String>,
     /// Azure's default outbound access, where it is told.
     pub default_outbound: Option<bool>,
     /// Addresses that could still be given, where it is told.

@@ -41,7 +41,9 @@ pub struct Premises {
     pub absent: Vec<String>,
     /// The state of every subscription.
     pub subscription_state: String,
-    /// Actions that Azure does not grant, with its wildcards: `Microsoft.Network/*`.
+    /// Actions that Azure grants, with its wildcards; all of them as it comes.
+    pub azure_grants: Vec<String>,
+    /// Actions that Azure does not grant all the same, with its wildcards: `Microsoft.Network/*`.
     pub azure_denies: Vec<String>,
     /// Where resource groups and networks are.
     pub location: String,
@@ -63,6 +65,7 @@ impl Default for Premises {
             archived: Vec::new(),
             absent: Vec::new(),
             subscription_state: "Enabled".to_owned(),
+            azure_grants: vec!["*".to_owned()],
             azure_denies: Vec::new(),
             location: "westeurope".to_owned(),
             way_out: WayOut::NatGateway,
@@ -96,7 +99,7 @@ impl Premises {
     /// The one role that everybody has.
     pub fn roles(&self) -> Vec<azlin_fleet::survey::Grant> {
         vec![azlin_fleet::survey::Grant {
-            actions: vec!["*".to_owned()],
+            actions: self.azure_grants.clone(),
             not_actions: self.azure_denies.clone(),
         }]
     }

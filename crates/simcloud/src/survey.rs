@@ -92,6 +92,7 @@ impl World {
             os: Some("Linux".to_owned()),
             plan: plan.filter(|_| self.premises.image_plan),
             locations,
+            ..ImageFacts::default()
         })
     }
 
@@ -116,6 +117,7 @@ impl World {
         let size = bits.filter(|bits| *bits <= 32).map(|bits| 1_u64 << (32 - bits));
         Some(Subnet {
             location: Some(premises.location.clone()),
+            delegated_to: None,
             nat_gateway: premises.way_out == WayOut::NatGateway,
             route_table: premises.way_out == WayOut::RouteTable,
             default_outbound: match premises.way_out {

@@ -18,6 +18,8 @@ struct Properties {
     #[serde(rename = "hyperVGeneration")]
     hyper_v_generation: Option<String>,
     os_type: Option<String>,
+    os_state: Option<String>,
+    features: Option<Vec<Feature>>,
     os_disk_image: OsDiskImage,
     storage_profile: StorageProfile,
     plan: Option<Plan>,
@@ -58,6 +60,12 @@ struct PublishingProfile {
 }
 
 #[derive(Deserialize)]
+struct Feature {
+    name: String,
+    value: String,
+}
+
+#[derive(Deserialize)]
 struct Region {
     name: String,
 }
@@ -74,7 +82,11 @@ impl Properties {
     fn facts(self, version: Option<String>) -> ImageFacts {
         let plan = self.plan.or(self.purchase_plan);
         let regions = self.publishing_profile.target_regions;
+        let features = self.features.unwrap_or_default();
+        let security = features.into_iter().find(|feature| feature.name == "SecurityType");
         ImageFacts {
+            is_specialized: self.os_state.is_some_and(|state| state.eq_ignore_ascii_case("Specialized")),
+            security: security.map(|feature| feature.value),
             version,
             architecture: self.architecture.as_deref().and_then(wire::architecture),
             generation: self.hyper_v_generation,
@@ -195,6 +207,9 @@ mod tests {
             "architecture": "Arm64", "hyperVGeneration": "V2", "osType": "Linux", "osState": "Generalized",
             "purchasePlan": {"publisher": "p", "product": "o", "name": "s"},
         }});
+        let own = json!({"properties": {
+            "osState": "Specialized", "features": [{"name": "SecurityType", "value": "ConfidentialVM"}],
+        }});
         let version = json!({"location": "westeurope", "properties": {
             "publishingProfile": {"targetRegions": [{"name": "West Europe", "regionalReplicaCount": 1}]},
             "storageProfile": {"osDiskImage": {"sizeInGB": 30}},
@@ -215,6 +230,8 @@ mod tests {
         };
         assert_eq!(told(marketplace), is(Some(Architecture::X64), "V2", "Linux", &plan));
         assert_eq!(told(definition), is(Some(Architecture::Arm64), "V2", "Linux", &plan));
+        let own = told(own);
+        assert_eq!((own.is_specialized, own.security.as_deref()), (true, Some("ConfidentialVM")));
         assert_eq!(told(version).locations, ["westeurope"]);
         assert_eq!(told(managed), is(None, "V1", "Windows", &None));
     }

@@ -129,6 +129,11 @@ struct RestrictionInfo {
 }
 
 impl Sku {
+    /// Whether it is of that location, should the filter not have been applied.
+    pub(crate) fn is_in(&self, location: &str) -> bool {
+        self.location_info.iter().any(|info| plain_location(&info.location) == location)
+    }
+
     pub(crate) fn size(self, location: &str) -> survey::Size {
         let capability =
             |name: &str| self.capabilities.iter().find(|one| one.name == name).map(|one| one.value.as_str());
@@ -158,6 +163,18 @@ pub(crate) struct Subnet {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
+struct Delegation {
+    properties: Delegated,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Delegated {
+    service_name: String,
+}
+
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SubnetProperties {
     address_prefix: Option<String>,
@@ -168,6 +185,8 @@ pub(crate) struct SubnetProperties {
     nat_gateway: Option<serde::de::IgnoredAny>,
     route_table: Option<serde::de::IgnoredAny>,
     default_outbound_access: Option<bool>,
+    #[serde(deserialize_with = "or_default")]
+    delegations: Vec<Delegation>,
 }
 
 impl SubnetProperties {
@@ -177,6 +196,7 @@ impl SubnetProperties {
         let free = counts.iter().sum::<u64>().saturating_sub(self.ip_configurations.len() as u64);
         survey::Subnet {
             location,
+            delegated_to: self.delegations.first().map(|one| one.properties.service_name.clone()),
             nat_gateway: self.nat_gateway.is_some(),
             route_table: self.route_table.is_some(),
             default_outbound: self.default_outbound_access,
@@ -218,6 +238,7 @@ mod tests {
             ]
         });
         let sku: Sku = serde_json::from_value(sku).expect("a SKU");
+        assert!(sku.is_in("westeurope") && !sku.is_in("northeurope"));
         let expected = survey::Size {
             name: "Standard_D4s_v5".to_owned(),
             family: "standardDSv5Family".to_owned(),
@@ -249,6 +270,13 @@ mod tests {
             let read: SubnetProperties = serde_json::from_value(properties.clone()).expect("properties");
             assert_eq!(read.subnet(None).free_addresses, free, "{properties}");
         }
+    }
+
+    #[test]
+    fn a_subnet_that_is_given_away() {
+        let read = json!({"delegations": [{"name": "d", "properties": {"serviceName": "Microsoft.Web/serverFarms"}}]});
+        let read: SubnetProperties = serde_json::from_value(read).expect("properties");
+        assert_eq!(read.subnet(None).delegated_to.as_deref(), Some("Microsoft.Web/serverFarms"));
     }
 
     #[test]

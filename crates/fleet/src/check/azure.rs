@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::facts::{AzureFacts, Facts, SubscriptionFacts};
-use super::permissions::{FOR_PUBLIC_IP, ON_GROUP, ON_SUBSCRIPTION, missing};
-use super::{About, Finding, Notes, State};
+use super::permissions::{
+    FOR_PUBLIC_IP, ON_GROUP, ON_SUBSCRIPTION, USEFUL_ON_GROUP, is_for_draining, missing,
+};
+use super::{About, Finding, Notes, State, shared};
 use crate::config::Fleet;
 use crate::ports::{CallError, Trouble};
 use crate::survey::{Grant, Permit, Principal};
@@ -49,7 +51,17 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
         }
         let needed = needed_on(group, fleets);
         granted(notes, &format!("{name}: permissions"), needed, &found.grants, &group.id());
+        let is_enabled = |fleet: &Fleet| fleet.vm.group == *group && fleet.enabled;
+        if let Ok(grants) = &found.grants
+            && fleets.iter().any(is_enabled)
+            && let [useful, ..] = missing(USEFUL_ON_GROUP, grants).as_slice()
+        {
+            let cure = format!("grant that by a role on {} (docs/reference/permissions.md)", group.id());
+            let found = format!("not granted: {useful}; what VMs print while they boot cannot be read");
+            notes.warning(&format!("{name}: boot logs"), found, cure);
+        }
     }
+    shared::check(notes, fleets, facts);
 }
 
 fn whose(principal: &Principal) -> String {
@@ -92,9 +104,14 @@ fn subscription(notes: &mut Notes, id: &str, facts: &SubscriptionFacts) {
 }
 
 fn needed_on(group: &ResourceGroup, fleets: &[Fleet]) -> BTreeSet<&'static str> {
-    let public = fleets.iter().any(|fleet| fleet.vm.group == *group && fleet.vm.public_ip);
-    let more = if public { FOR_PUBLIC_IP.as_slice() } else { &[] };
-    ON_GROUP.iter().chain(more).copied().collect()
+    let here = fleets.iter().filter(|fleet| fleet.vm.group == *group);
+    let needed_by = |fleet: &Fleet| {
+        let more = if fleet.vm.public_ip { FOR_PUBLIC_IP.as_slice() } else { &[] };
+        let enabled = fleet.enabled;
+        let all = ON_GROUP.iter().chain(more).copied();
+        all.filter(move |action| enabled || is_for_draining(action))
+    };
+    here.flat_map(needed_by).collect()
 }
 
 /// Whether all of that is granted there.

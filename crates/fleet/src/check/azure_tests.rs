@@ -4,7 +4,7 @@ use super::scene::*;
 use super::*;
 use crate::config::Architecture;
 use crate::ports::Trouble;
-use crate::survey::{Grant, ImageFacts, Permit, Size, Subnet};
+use crate::survey::{Grant, ImageFacts, Permit, Size, Subnet, Usage};
 
 #[test]
 fn azure() {
@@ -27,8 +27,11 @@ fn azure() {
     fn sizes(facts: &mut AzureFacts) -> &mut Vec<Size> {
         facts.places.values_mut().next().expect("one").sizes.as_mut().expect("told")
     }
+    fn usages(facts: &mut AzureFacts) -> &mut Vec<Usage> {
+        facts.places.values_mut().next().expect("one").usages.as_mut().expect("told")
+    }
     fn quota(facts: &mut AzureFacts, name: &str, used: u64, limit: u64) {
-        let usages = facts.places.values_mut().next().expect("one").usages.as_mut().expect("told");
+        let usages = usages(facts);
         usages.retain(|usage| usage.name != name);
         usages.push(usage(name, used, limit));
     }
@@ -70,6 +73,15 @@ fn azure() {
             },
             &["Problem resource group rg: permissions: not granted: Microsoft.Compute/disks/delete, \
                Microsoft.Compute/disks/write"],
+        ),
+        (
+            |f| {
+                group(f).grants.as_mut().expect("told")[0].not_actions =
+                    vec![permissions::USEFUL_ON_GROUP[0].to_owned()]
+            },
+            &["Warning resource group rg: boot logs: not granted: \
+               Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action; what VMs print while they boot \
+               cannot be read"],
         ),
         (
             |f| group(f).grants = failed(Trouble::NotPermitted),
@@ -120,7 +132,18 @@ fn azure() {
                 "Warning size Standard_D8s_v5: the subscription may not use it in westeurope: NotAvailableForSubscription",
             ],
         ),
-        (|f| quota(f, "Standard DSv5 Family", 0, 100), IN_ORDER),
+        (
+            |f| {
+                usages(f).retain(|usage| usage.name != "standardDSv5Family");
+                quota(f, "Standard DSv5 Family", 100, 100);
+            },
+            &[
+                "Problem vCPU quota for Standard_D4s_v5: 100 of 100 used in standardDSv5Family, 10 of 100 used in the \
+                 region; 10 runners take 40; there is room for none",
+                "Problem vCPU quota for Standard_D8s_v5: 100 of 100 used in standardDSv5Family, 10 of 100 used in the \
+                 region; 10 runners take 80; there is room for none",
+            ],
+        ),
         (
             |f| quota(f, "standardDSv5Family", 80, 100),
             &[
@@ -152,13 +175,31 @@ fn azure() {
             |f| subnet(f).location = Some("northeurope".to_owned()),
             &["Problem subnet: its network is in northeurope, and the VMs are to be in westeurope"],
         ),
+        (
+            |f| subnet(f).delegated_to = Some("Microsoft.Web/serverFarms".to_owned()),
+            &["Problem subnet: it is delegated to Microsoft.Web/serverFarms: no VM can be in it"],
+        ),
+        (
+            |f| image(f).is_specialized = true,
+            &[
+                "Problem image: it is specialized: it has the users and the name of one machine, and takes no others",
+            ],
+        ),
+        (|f| image(f).security = Some("TrustedLaunchSupported".to_owned()), IN_ORDER),
+        (
+            |f| image(f).security = Some("ConfidentialVM".to_owned()),
+            &["Problem image: it is for confidential VMs alone, which azlin does not make"],
+        ),
         (|f| (subnet(f).location, subnet(f).free_addresses) = (None, None), IN_ORDER),
         (|f| subnet(f).free_addresses = Some(9), &["Warning subnet: 9 addresses free, max_runners is 10"]),
         (|f| subnet(f).free_addresses = Some(0), &["Problem subnet: 0 addresses free, max_runners is 10"]),
         (|f| no_way_out(f, Some(true)), IN_ORDER),
         (
             |f| no_way_out(f, Some(false)),
-            &["Problem outbound access: none: a private subnet without NAT gateway or route table"],
+            &[
+                "Warning outbound access: no way out that can be seen here: no NAT gateway, no route table, no default \
+               outbound access",
+            ],
         ),
         (
             |f| no_way_out(f, None),
@@ -211,7 +252,11 @@ fn what_a_fleet_wishes_of_its_sizes() {
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
     let group = azure.groups.values_mut().next().expect("one group");
     group.grants = Ok(vec![Grant {
-        actions: permissions::ON_GROUP.iter().map(|action| (*action).to_owned()).collect(),
+        actions: permissions::ON_GROUP
+            .iter()
+            .chain(&permissions::USEFUL_ON_GROUP)
+            .map(|action| (*action).to_owned())
+            .collect(),
         not_actions: Vec::new(),
     }]);
     let found = told(&[public], &facts);
@@ -256,4 +301,67 @@ fn the_fleets_own_vms_are_room_for_it() {
             "Warning vCPU quota for Standard_D8s_v5: 40 of 40 used in the region; 10 runners take 80; there is room for 5"
         ]
     );
+}
+
+#[test]
+fn a_private_subnet_is_judged_by_where_github_is() {
+    for (api, expected) in [
+        ("api.github.com", "Warning outbound access: no way out"),
+        ("api.octo.ghe.com", "Warning outbound access: no way out"),
+        ("github.corp.example", "Unknown outbound access: a private subnet: whether"),
+    ] {
+        let mut fleet = fleet("repo = \"o/r\"", "");
+        fleet.github = api.to_owned();
+        let mut facts = account(&fleet);
+        let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+        let subnet = azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told");
+        (subnet.nat_gateway, subnet.default_outbound) = (false, Some(false));
+        let found = told(&[fleet], &facts);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{api}: {found:?}");
+    }
+}
+
+#[test]
+fn fleets_share_quotas_and_addresses() {
+    let first = fleet("repo = \"o/r\"", "");
+    let mut second = first.clone();
+    second.name = "two".parse().expect("a name");
+    let sized = |limit: u64, free: u64| {
+        let mut facts = account(&first);
+        let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+        azure.places.values_mut().next().expect("one").usages =
+            Ok(vec![usage("cores", 10, 1000), usage("standardDSv5Family", 0, limit)]);
+        azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told").free_addresses =
+            Some(free);
+        facts
+    };
+    assert_eq!(told(&[first.clone(), second.clone()], &sized(80, 20)), IN_ORDER);
+    // The smaller size is tried first: ten runners of four vCPUs for each fleet.
+    let mut alone = second.clone();
+    alone.enabled = false;
+    let large_too = sized(80, 19);
+    assert_eq!(told(&[first.clone(), alone], &large_too), IN_ORDER);
+    assert_eq!(
+        told(&[first.clone(), second.clone()], &large_too),
+        [
+            "Warning shared subnet s: 19 addresses free, 0 taken by these fleets; ci, two take 20 together at their \
+             max_runners"
+        ]
+    );
+    let found = told(&[first.clone(), second], &sized(79, 20));
+    assert_eq!(
+        found[0],
+        "Warning shared quota standardDSv5Family in westeurope: 0 of 79 vCPUs used; ci, two take 80 together at \
+         their max_runners"
+    );
+}
+
+#[test]
+fn a_location_that_azure_does_not_have() {
+    let fleet = fleet("repo = \"o/r\"", "");
+    let mut facts = account(&fleet);
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    azure.places.values_mut().next().expect("one").sizes = Ok(Vec::new());
+    let found = told(&[fleet], &facts);
+    assert_eq!(found, ["Problem location: Azure has no sizes there: is there a location westeurope?"]);
 }

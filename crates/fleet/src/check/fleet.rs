@@ -5,12 +5,18 @@ use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
 use super::permissions::{ON_IDENTITY, ON_SUBNET};
 use super::{About, Finding, Notes, State, sizes};
 use crate::config::{Architecture, Fleet, Method};
+use crate::names::Scope;
 use crate::ports::{CallError, Trouble};
 use crate::survey::{ImageFacts, Subnet};
 use crate::vm::Image;
 
 pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Fleet(fleet.name.clone()));
+    if !fleet.enabled {
+        notes.ok("enabled", "not enabled: only what draining needs is looked at");
+        return notes.list;
+    }
+    runners(&mut notes, fleet);
     if let Some(azure) = facts.signed_in_azure() {
         at_azure(&mut notes, fleet, azure);
     }
@@ -32,6 +38,23 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
         }
     }
     notes.list
+}
+
+/// GitHub has a list of queued jobs for each repository, and for nothing larger.
+fn runners(notes: &mut Notes, fleet: &Fleet) {
+    let scaling = &fleet.scaling;
+    let follows = matches!(fleet.scope, Scope::Repo(_));
+    if !follows && scaling.manual_count.is_none() && scaling.min_runners == 0 {
+        let found = format!(
+            "there will never be one: GitHub has no list of the queued jobs of {}, and min_runners is 0",
+            fleet.scope
+        );
+        let name = &fleet.name;
+        let cure = format!(
+            "set min_runners in fleets/{name}.toml, or `scale --pool {name} --count N`, or make fleets with repo ="
+        );
+        notes.problem("runners", found, cure);
+    }
 }
 
 fn at_azure(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
@@ -82,6 +105,12 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
     if let Some(plan) = &facts.plan {
         let found = format!("it needs the purchase plan {plan}, which azlin does not buy");
         notes.problem("image", found, "name an image without a plan");
+    } else if facts.is_specialized {
+        let found = "it is specialized: it has the users and the name of one machine, and takes no others";
+        notes.problem("image", found, "make a generalized image, or name one");
+    } else if facts.security.as_deref() == Some("ConfidentialVM") {
+        let found = "it is for confidential VMs alone, which azlin does not make";
+        notes.problem("image", found, other);
     } else if facts.os.as_deref().is_some_and(|os| !os.eq_ignore_ascii_case("Linux")) {
         let os = facts.os.as_deref().unwrap_or_default();
         notes.problem("image", format!("it is for {os}; runners are Linux"), other);
@@ -128,6 +157,10 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
             "a VM and its network are in one location: change one of them",
         );
     }
+    if let Some(service) = &subnet.delegated_to {
+        let found = format!("it is delegated to {service}: no VM can be in it");
+        return notes.problem("subnet", found, "name a subnet without delegations");
+    }
     let Some(free) = subnet.free_addresses else { return notes.ok("subnet", "is there") };
     let own = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
     let own = own.map_or(0, |vms| vms.iter().filter(|vm| vm.tags.pool == fleet.name).count() as u64);
@@ -144,6 +177,11 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
     }
 }
 
+/// Whether that API is GitHub's own, on the internet.
+fn is_public(api: &str) -> bool {
+    api == "api.github.com" || api.ends_with(".ghe.com")
+}
+
 /// Whether VMs reach GitHub (Learn: Default outbound access in Azure).
 fn outbound(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet) {
     let what = "outbound access";
@@ -152,14 +190,19 @@ fn outbound(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet) {
     } else if fleet.vm.public_ip {
         notes.ok(what, "by a public address for each VM");
     } else if subnet.route_table {
-        notes.ok(what, "by a route table, if its routes lead out");
+        notes.ok(what, "by a route table, whose routes are not looked at");
     } else {
         match subnet.default_outbound {
             Some(true) => notes.ok(what, "by Azure's default outbound access"),
-            Some(false) => notes.problem(
+            // Routes may be learnt from a gateway, and a GitHub of one's own may be near.
+            Some(false) if is_public(&fleet.github) => notes.warning(
                 what,
-                "none: a private subnet without NAT gateway or route table",
-                "give the subnet a NAT gateway, or set public_ip = true",
+                "no way out that can be seen here: no NAT gateway, no route table, no default outbound access",
+                "give the subnet a NAT gateway, or set public_ip = true, unless a gateway has routes for it",
+            ),
+            Some(false) => notes.unknown(
+                what,
+                "a private subnet: whether a GitHub of your own can be reached from it is not to be seen here",
             ),
             None => notes.unknown(
                 what,

@@ -39,6 +39,9 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
             notes.unknown("permissions", "not tried with a token that is refused");
             return;
         }
+        Err(CallError { trouble: Trouble::Throttled(wait), .. }) => {
+            return used_up(notes, facts.budget.as_ref().ok(), *wait, now);
+        }
         Err(error) => {
             notes.failed(State::Problem, "credential", error);
             notes.unknown("permissions", "not tried while GitHub does not answer");
@@ -53,14 +56,28 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
     for (at, found) in &facts.scopes {
         let fleets = || fleets.iter().filter(|fleet| fleet.scope == *at);
         let pools: Vec<&PoolName> = fleets().map(|fleet| &fleet.name).collect();
-        scope(notes, kind, at, found, &pools);
-        let mut groups: Vec<&str> = fleets().filter_map(|fleet| fleet.runner_group.as_deref()).collect();
+        let is_enabled = fleets().any(|fleet| fleet.enabled);
+        scope(notes, kind, at, found, &pools, is_enabled);
+        let enabled = || fleets().filter(|fleet| fleet.enabled);
+        let mut groups: Vec<&str> = enabled().filter_map(|fleet| fleet.runner_group.as_deref()).collect();
         groups.sort_unstable();
         groups.dedup();
         for group in groups {
             runner_group(notes, at, group, found);
         }
     }
+}
+
+/// The token may be as good as any: GitHub does not say before it is asked again.
+fn used_up(notes: &mut Notes, budget: Option<&Option<RateBudget>>, wait: Option<Duration>, now: Timestamp) {
+    let spent = budget.and_then(Option::as_ref).filter(|budget| budget.remaining == 0);
+    let until = spent.map(|budget| budget.reset).or_else(|| now.checked_add(wait?).ok());
+    let until = until.map_or(String::new(), |until| until.strftime(", until %H:%M UTC").to_string());
+    let found = format!("used up{until}; the rest is not tried until then");
+    let cure = "run check again then; poll less often ([poll] queue), or use a token that nothing else uses";
+    notes.warning("rate limit", found, cure);
+    notes.unknown("credential", "not tried while the rate limit is used up");
+    notes.unknown("permissions", "not tried while the rate limit is used up");
 }
 
 fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
@@ -125,21 +142,31 @@ fn named(scope: &Scope) -> String {
     }
 }
 
-fn scope(notes: &mut Notes, kind: TokenKind, scope: &Scope, facts: &ScopeFacts, pools: &[&PoolName]) {
+fn scope(
+    notes: &mut Notes,
+    kind: TokenKind,
+    scope: &Scope,
+    facts: &ScopeFacts,
+    pools: &[&PoolName],
+    is_enabled: bool,
+) {
     let name = named(scope);
     if let (Scope::Repo(repo), Some(found)) = (scope, &facts.repository)
-        && !repository(notes, repo, found, pools)
+        && !repository(notes, repo, found, pools, is_enabled)
     {
         return;
     }
-    if let Some(found) = &facts.runs {
+    if let Some(found) = facts.runs.as_ref().filter(|_| is_enabled) {
         let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read" };
         permit(notes, &format!("{name}: read runs"), found, needs);
     }
     let needs = match (scope, is_scoped(kind)) {
         (Scope::Repo(_), true) => "the scope repo, of a user who administers the repository",
         (Scope::Org(_), true) => "the scope admin:org, of an owner of the organisation",
-        (Scope::Enterprise(_), _) => "the scope manage_runners:enterprise, of an owner of the enterprise",
+        (Scope::Enterprise(_), false) => {
+            "a classic token with manage_runners:enterprise: no other kind administers an enterprise's runners"
+        }
+        (Scope::Enterprise(_), true) => "the scope manage_runners:enterprise, of an owner of the enterprise",
         (Scope::Repo(_), false) => "Administration: read and write",
         (Scope::Org(_), false) => "Self-hosted runners: read and write",
     };
@@ -159,6 +186,7 @@ fn repository(
     repo: &RepoSlug,
     found: &Result<Repository, CallError>,
     pools: &[&PoolName],
+    is_enabled: bool,
 ) -> bool {
     let what = repo.to_string();
     let files: Vec<String> = pools.iter().map(|pool| format!("fleets/{pool}.toml")).collect();
@@ -166,6 +194,9 @@ fn repository(
     match found {
         Ok(Repository { disabled: true, .. }) => {
             notes.problem(&what, "GitHub has disabled it", "ask GitHub's support why");
+        }
+        Ok(Repository { archived: true, .. }) if !is_enabled => {
+            notes.ok(&what, "is there, archived");
         }
         Ok(Repository { archived: true, .. }) => {
             let cure = format!("unarchive it, or set enabled = false in {files}");
@@ -188,9 +219,16 @@ fn repository(
     true
 }
 
+/// What to do about a token that may not do something.
+fn cure_of(needs: &str) -> String {
+    if needs.starts_with("a classic token") {
+        return format!("use {needs}");
+    }
+    format!("give the token {needs}, and authorise it for single sign-on where the owner has that")
+}
+
 fn permit(notes: &mut Notes, what: &str, found: &Result<Permit, CallError>, needs: &str) {
-    let cure =
-        format!("give the token {needs}, and authorise it for single sign-on where the owner has that");
+    let cure = cure_of(needs);
     match found {
         Ok(Permit::Granted) => notes.ok(what, "permitted"),
         Ok(Permit::Denied(None)) => notes.problem(what, "not permitted", cure),

@@ -71,6 +71,28 @@ fn github() {
                 "Unknown permissions: not tried while GitHub does not answer",
             ],
         ),
+        (
+            |f| {
+                f.credential = failed(Trouble::Throttled(None));
+                f.budget.as_mut().expect("told").as_mut().expect("a limit").remaining = 0;
+            },
+            &[
+                "Warning rate limit: used up, until 12:30 UTC; the rest is not tried until then",
+                "Unknown credential: not tried while the rate limit is used up",
+                "Unknown permissions: not tried while the rate limit is used up",
+            ],
+        ),
+        (
+            |f| {
+                f.credential = failed(Trouble::Throttled(Some(Duration::from_secs(60))));
+                f.budget = failed(Trouble::Throttled(None));
+            },
+            &[
+                "Warning rate limit: used up, until 12:01 UTC; the rest is not tried until then",
+                "Unknown credential: not tried while the rate limit is used up",
+                "Unknown permissions: not tried while the rate limit is used up",
+            ],
+        ),
         (|f| f.budget = Ok(None), IN_ORDER),
         (
             |f| f.budget.as_mut().expect("told").as_mut().expect("a limit").remaining = 499,
@@ -125,9 +147,21 @@ fn github() {
 
 #[test]
 fn a_runner_group_that_is_not_there() {
-    let fleet = fleet("org = \"o\"\nrunner_group = \"big\"", "");
+    let fleet = fleet("org = \"o\"\nrunner_group = \"big\"\n[scaling]\nmin_runners = 1", "");
     assert!(matches!(fleet.scope, Scope::Org(_)));
     let found = told(std::slice::from_ref(&fleet), &account(&fleet));
     // A repository's facts do no harm to an organisation.
     assert_eq!(found, ["Problem organisation o: runner group big: there is none; there are: Default"]);
+}
+
+#[test]
+fn an_enterprise_wants_a_classic_token() {
+    let fleet = fleet("enterprise = \"e\"\n[scaling]\nmin_runners = 1", "");
+    let mut facts = account(&fleet);
+    let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
+    github.scopes.values_mut().next().expect("one").runners = Ok(Permit::Hidden);
+    let findings = check(&[fleet], &facts, now());
+    let cure = findings.iter().find(|finding| finding.state == State::Problem).and_then(|f| f.cure.as_ref());
+    let cure = cure.expect("a problem with its cure");
+    assert!(cure.starts_with("use a classic token with manage_runners:enterprise"), "{cure}");
 }

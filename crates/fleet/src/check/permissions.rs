@@ -5,11 +5,10 @@
 use crate::survey::Grant;
 
 /// On the resource group of VMs.
-pub const ON_GROUP: [&str; 10] = [
+pub const ON_GROUP: [&str; 9] = [
     "Microsoft.Compute/virtualMachines/read",
     "Microsoft.Compute/virtualMachines/write",
     "Microsoft.Compute/virtualMachines/delete",
-    "Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action",
     "Microsoft.Compute/disks/write",
     "Microsoft.Compute/disks/delete",
     "Microsoft.Network/networkInterfaces/read",
@@ -17,6 +16,10 @@ pub const ON_GROUP: [&str; 10] = [
     "Microsoft.Network/networkInterfaces/delete",
     "Microsoft.Network/networkInterfaces/join/action",
 ];
+
+/// On the resource group too: without it VMs are made all the same, and tell less.
+pub const USEFUL_ON_GROUP: [&str; 1] =
+    ["Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action"];
 
 /// On the resource group too, for fleets with `public_ip = true`.
 pub const FOR_PUBLIC_IP: [&str; 4] = [
@@ -32,19 +35,32 @@ pub const ON_SUBNET: [&str; 1] = ["Microsoft.Network/virtualNetworks/subnets/joi
 /// On each identity that VMs are given.
 pub const ON_IDENTITY: [&str; 1] = ["Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"];
 
+/// On each image that is named by its id, or the gallery that it is in.
+pub const ON_IMAGE: [&str; 3] = [
+    "Microsoft.Compute/images/read",
+    "Microsoft.Compute/galleries/images/read",
+    "Microsoft.Compute/galleries/images/versions/read",
+];
+
 /// On the subscription: the power states of VMs are told for all of it at once.
 pub const ON_SUBSCRIPTION: [&str; 1] = ["Microsoft.Compute/virtualMachines/read"];
 
 /// What only `check` reads, on the subscription. Without it something is unknown, and nothing is wrong.
-pub const FOR_CHECK: [&str; 7] = [
+pub const FOR_CHECK: [&str; 8] = [
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
     "Microsoft.Compute/locations/usages/read",
     "Microsoft.Compute/skus/read",
     "Microsoft.Network/virtualNetworks/read",
     "Microsoft.Network/virtualNetworks/subnets/read",
+    "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
 ];
+
+/// Whether a fleet that makes no more VMs needs it: it sees and deletes those that are there.
+pub(super) fn is_for_draining(action: &str) -> bool {
+    action.ends_with("/read") || action.ends_with("/delete")
+}
 
 /// The actions that no grant holds.
 pub fn missing<'a>(needed: impl IntoIterator<Item = &'a str>, grants: &[Grant]) -> Vec<&'a str> {

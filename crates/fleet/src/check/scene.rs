@@ -75,6 +75,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
     };
     let subnet = Subnet {
         location: Some("westeurope".to_owned()),
+        delegated_to: None,
         nat_gateway: true,
         route_table: false,
         default_outbound: None,

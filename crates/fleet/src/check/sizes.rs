@@ -11,6 +11,10 @@ use crate::vm::Vm;
 pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image: Option<&ImageFacts>) {
     let Some(PlaceFacts { sizes, usages }) = facts.places.get(&place_key(&fleet.vm)) else { return };
     let sizes = match sizes {
+        Ok(sizes) if sizes.is_empty() => {
+            let found = format!("Azure has no sizes there: is there a location {}?", fleet.vm.location);
+            return notes.problem("location", found, "az account list-locations --query [].name lists them");
+        }
         Ok(sizes) => sizes,
         Err(error) => return notes.failed(State::Unknown, "sizes", error),
     };
@@ -113,7 +117,7 @@ fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm
 }
 
 /// Azure spells families in more than one way.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
 }
 

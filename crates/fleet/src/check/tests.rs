@@ -8,7 +8,11 @@ fn what_is_in_order_is_told_as_such() {
     for (top, vm) in [
         ("repo = \"o/r\"", ""),
         ("repo = \"o/r\"", "public_ip = true\nzones = [\"1\", \"3\"]\nspot = true"),
-        ("org = \"o\"\nrunner_group = \"default\"\n[bootstrap]\nmethod = \"ssh\"", ""),
+        (
+            "org = \"o\"\nrunner_group = \"default\"\n[bootstrap]\nmethod = \"ssh\"\n[scaling]\nmin_runners = 1",
+            "",
+        ),
+        ("enterprise = \"e\"\n[scaling]\nmanual_count = 0", ""),
     ] {
         let fleet = fleet(top, vm);
         let facts = account(&fleet);
@@ -39,4 +43,81 @@ fn a_bad_file_is_told_as_it_is() {
     let bad =
         Facts { bad_files: vec![("bad.toml".to_owned(), "bad.toml:1:1: no".to_owned())], ..account(&fleet) };
     assert_eq!(told(&[fleet], &bad), ["Problem bad.toml: bad.toml:1:1: no"]);
+}
+
+#[test]
+fn a_fleet_that_never_has_a_runner() {
+    for (top, scope) in [("org = \"o\"", "org:o"), ("enterprise = \"e\"", "enterprise:e")] {
+        let fleet = fleet(top, "");
+        let found = told(std::slice::from_ref(&fleet), &account(&fleet));
+        let expected = format!(
+            "Problem runners: there will never be one: GitHub has no list of the queued jobs of {scope}, and min_runners is 0"
+        );
+        assert_eq!(found, [expected], "{top}");
+    }
+}
+
+#[test]
+fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
+    use crate::ports::Trouble;
+    use crate::survey::Permit;
+    let mut fleet = fleet("repo = \"o/r\"\nenabled = false", "public_ip = true");
+    let mut facts = account(&fleet);
+    let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
+    let scope = github.scopes.values_mut().next().expect("one");
+    scope.repository.as_mut().expect("one").as_mut().expect("told").archived = true;
+    scope.runs = Some(Ok(Permit::Denied(None)));
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    let place = azure.places.values_mut().next().expect("one");
+    (place.sizes, place.usages) = (Ok(Vec::new()), Ok(Vec::new()));
+    azure.images.values_mut().for_each(|image| *image = failed(Trouble::NotFound));
+    azure.subnets.values_mut().for_each(|subnet| subnet.subnet = failed(Trouble::NotFound));
+    let group = azure.groups.values_mut().next().expect("one");
+    let not_actions = ["*/write", "*/action"].map(str::to_owned).to_vec();
+    group.grants.as_mut().expect("told")[0].not_actions = not_actions;
+    assert_eq!(told(std::slice::from_ref(&fleet), &facts), IN_ORDER);
+    let findings = check(std::slice::from_ref(&fleet), &facts, now());
+    let last = findings.last().expect("some");
+    assert_eq!(last.found, "not enabled: only what draining needs is looked at");
+    fleet.enabled = true;
+    assert_eq!(told(std::slice::from_ref(&fleet), &facts).len(), 7, "{:#?}", told(&[fleet], &facts));
+
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    azure.groups.values_mut().next().expect("one").grants = Ok(Vec::new());
+    let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
+    github.scopes.values_mut().next().expect("one").administer = Some(Ok(Permit::Denied(None)));
+    let fleet = super::scene::fleet("repo = \"o/r\"\nenabled = false", "");
+    assert_eq!(
+        told(&[fleet], &facts),
+        [
+            "Problem o/r: administer runners: not permitted",
+            "Problem resource group rg: permissions: not granted: Microsoft.Compute/disks/delete, \
+             Microsoft.Compute/virtualMachines/delete, Microsoft.Compute/virtualMachines/read, \
+             Microsoft.Network/networkInterfaces/delete, Microsoft.Network/networkInterfaces/read",
+        ]
+    );
+}
+
+#[test]
+fn advice_is_for_who_reads_it_now() {
+    use crate::ports::Trouble;
+    let register = "az provider register --namespace Microsoft.Compute";
+    for (advice, state, cure) in [
+        ("; it is tried again later", State::Unknown, "run check again"),
+        (
+            "; GitHub has trouble: it is tried again later",
+            State::Unknown,
+            "GitHub has trouble: run check again",
+        ),
+        ("; mend it", State::Unknown, "mend it"),
+        ("", State::Unknown, "run check again"),
+        (&format!("; {register}"), State::Problem, register),
+    ] {
+        let mut notes = Notes::new(About::Azure);
+        let error = CallError::new(Trouble::Invalid, format!("GET /x: no{advice}"));
+        notes.failed(State::Unknown, "it", &error);
+        let [finding] = notes.list.as_slice() else { panic!("one finding") };
+        assert_eq!((finding.state, finding.cure.as_deref()), (state, Some(cure)), "{advice}");
+        assert_eq!(finding.found, "GET /x: no");
+    }
 }
