@@ -325,6 +325,47 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             vec!["its runner is starting", "for 1m (Creating)", "boot_timeout (10m)"],
         ),
         (
+            "its replacement boots beside an idle runner",
+            case("jobs_per_runner = 1\nscale_up_threshold = 0").jobs(2, 90).scene(|scene| {
+                let old = scene.name(4, 90_000).to_string();
+                scene
+                    .runner(4, 90_000, Entry::Idle)
+                    .vm(5, 60, ProvisioningState::Creating, PowerState::Unknown)
+                    .last_vm(|vm| vm.tags.replaces = Some(old))
+            }),
+            2,
+            "VM waits",
+            vec!["the next tick starts 1 runner"],
+        ),
+        (
+            "the only runner is offline",
+            case(ephemeral).jobs(1, 90).scene(|scene| offline(scene, 4)),
+            1,
+            "VM waits",
+            vec![
+                "the runner that could take it is offline",
+                "1 runner is offline since",
+                "counted as available until offline_timeout (5m) ends in 4m, at",
+                "network of its VM",
+            ],
+        ),
+        (
+            "one of two runners is offline",
+            case(ephemeral).jobs(2, 90).scene(|scene| offline(scene, 4).runner(5, 600, Entry::Idle)),
+            2,
+            "VM waits",
+            vec!["1 runner is offline since", "service of the runner"],
+        ),
+        (
+            "those that go leave no room yet",
+            case("max_runners = 1\njobs_per_runner = 1")
+                .jobs(1, 90)
+                .scene(|scene| scene.vm(4, 700, ProvisioningState::Deleting, PowerState::Unknown)),
+            1,
+            "decision waits",
+            vec!["max_runners is 1"],
+        ),
+        (
             "an idle runner of another configuration",
             case(ephemeral)
                 .job(waiting(1, 90, &["self-hosted", "docker"]))
@@ -388,6 +429,15 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         assert_eq!(explanation.links.len(), 8, "{situation}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A runner that went offline a minute ago.
+fn offline(scene: Scene, number: u32) -> Scene {
+    scene.runner(number, 600, Entry::Offline).remember(number, 600, |known| {
+        known.was_online = true;
+        known.entry_seen = true;
+        known.offline_since = Some(at(NOW - 60));
+    })
 }
 
 fn labelled(mut scene: Scene, number: u32, age: i64, labels: &[&str]) -> Scene {
