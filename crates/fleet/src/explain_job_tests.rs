@@ -516,6 +516,19 @@ fn a_job_is_looked_at_for_the_fleet_that_it_counts_for_or_that_is_nearest() {
         let found = best(&fleets, &waiting(1, 9, labels)).map(|fleet| fleet.name.as_str());
         assert_eq!(found, Some(*pool), "{labels:?}");
     }
+    // A fleet of the organisation fits better, and counts no job.
+    let fleets = [
+        fleet_with("big", "org = \"o\"", ""),
+        fleet_with("ci", "priority = 200\nlabels = [\"docker\"]", ""),
+        fleet_with("off", "enabled = false\nlabels = [\"arm\"]", ""),
+        fleet_with("wide", "org = \"o\"\nlabels = [\"arm\", \"gpu\"]", ""),
+    ];
+    let fleets: Vec<&Fleet> = fleets.iter().collect();
+    let table: &[(&[&str], &str)] = &[(&[], "ci"), (&["docker"], "ci"), (&["arm"], "wide"), (&["tpu"], "ci")];
+    for (labels, pool) in table {
+        let found = best(&fleets, &waiting(1, 9, labels)).map(|fleet| fleet.name.as_str());
+        assert_eq!(found, Some(*pool), "{labels:?}");
+    }
     let far = Job { repo: "x/y".parse().expect("valid"), ..waiting(1, 9, &[]) };
     assert!(best(&fleets, &far).is_none());
 }
