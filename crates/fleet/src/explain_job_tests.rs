@@ -208,7 +208,24 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             case("").jobs(1, 30),
             1,
             "decision waits",
-            vec!["a runner is started for it in 30s, at ", "scale_up_threshold (2)"],
+            vec!["a runner is started for it in 30s, at the first tick after ", "scale_up_threshold (2)"],
+        ),
+        (
+            "threshold, and the runner is for another",
+            case("scale_up_threshold = 1").jobs(2, 30),
+            2,
+            "decision waits",
+            vec!["it shares a runner with others", "1 job is before it, and a runner is counted for 2 jobs"],
+        ),
+        (
+            "cooldown, and the runners are for others",
+            case("scale_up_threshold = 0").jobs(4, 30).scene(|mut scene| {
+                scene.memory.last_scaling = Some(at(NOW - 290));
+                scene
+            }),
+            4,
+            "decision waits",
+            vec!["it shares a runner with others", "3 jobs are before it"],
         ),
         (
             "cooldown",
@@ -261,7 +278,21 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             case("manual_count = 0").jobs(1, 90),
             1,
             "decision broken",
-            vec!["set by hand to 0", "scale --pool ci --auto", "--count 1"],
+            vec![
+                "set by hand to 0",
+                "scale --pool ci --auto` follows the queue again; `--count 1` sets more",
+            ],
+        ),
+        (
+            "set by hand to the maximum",
+            case("manual_count = 1\nmax_runners = 1").jobs(1, 90).scene(|s| s.runner(3, 600, Entry::Busy)),
+            1,
+            "decision broken",
+            vec![
+                "scale --pool ci --auto",
+                "more than max_runners (1) need",
+                "enable --pool ci --max-runners 2`",
+            ],
         ),
         (
             "two jobs for a runner",
@@ -395,7 +426,22 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             }),
             1,
             "registration broken",
-            vec!["GitHub does not give it", "could have taken it for 5m"],
+            vec![
+                "GitHub has not given it",
+                "could have taken it for up to 5m",
+                "approved or released a moment ago",
+            ],
+        ),
+        (
+            "an idle runner, for longer than the job is old",
+            case(ephemeral).jobs(1, 130).scene(|scene| {
+                scene
+                    .runner(4, 20_000, Entry::Idle)
+                    .remember(4, 20_000, |known| known.idle_since = Some(at(NOW - 10_800)))
+            }),
+            1,
+            "registration broken",
+            vec!["could have taken it for up to 2m 10s"],
         ),
         (
             "an organisation",
@@ -495,6 +541,14 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     }
     let nobody = unserved(Asked::Unknown(JobId(1), &repo), &repo, &[]);
     assert_eq!(nobody.verdict, "no fleet is on o/r");
+}
+
+#[test]
+fn a_job_without_labels_may_ask_for_a_group() {
+    let explanation = case("").job(waiting(1, 90, &[])).explain(1);
+    let labels = &explanation.links[1];
+    assert_eq!(labels.state, LinkState::Holds);
+    assert!(labels.what.contains("unless `runs-on` names a runner group"), "{}", labels.what);
 }
 
 #[test]

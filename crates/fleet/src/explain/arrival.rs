@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::job::Case;
-use super::{Link, Step, ago, decision, first_few, many, when};
+use super::{Link, Step, ago, decision, first_few, first_tick_after, many, when};
 use crate::config::Fleet;
 use crate::names::Scope;
 use crate::rotation::Rotation;
@@ -89,7 +89,8 @@ impl<'a> Case<'a> {
             return self.offline(&offline);
         }
         if let Some(left) = failures.wait_left(view.now) {
-            let at = decision::after(view.now, left).map_or_else(String::new, |at| when(at, view.now));
+            let at =
+                decision::after(view.now, left).map_or_else(String::new, |at| first_tick_after(at, view.now));
             let what = format!(
                 "starts failed {} in a row; the next is tried {at}. The last said: {}",
                 many(failures.count, "time"),
@@ -149,6 +150,8 @@ impl<'a> Case<'a> {
         let idle_since =
             self.ready().filter_map(|runner| view.memory.runners.get(&runner.runner_name)?.idle_since).min();
         let idle = idle_since.map(|since| elapsed(since, now)).unwrap_or_default();
+        // Since when the job is queued is not told: one that was approved just now is as old as before.
+        let at_most = idle.min(elapsed(self.job.created_at, now));
         let cure = match &view.fleet.scope {
             Scope::Repo(repo) => format!(
                 "look at Settings, Actions, Runners of {repo} whether they are listed as idle, and at githubstatus.com"
@@ -160,12 +163,15 @@ impl<'a> Case<'a> {
                 self.job.repo
             ),
         };
-        if idle >= ASSIGNED_WITHIN && elapsed(self.job.created_at, now) >= ASSIGNED_WITHIN {
-            let what =
-                format!("{names} could have taken it for {}, and GitHub has not given it", in_words(idle));
+        if at_most >= ASSIGNED_WITHIN {
+            let what = format!(
+                "{names} could have taken it for up to {}, and GitHub has not given it",
+                in_words(at_most)
+            );
+            let cure = format!("if it was approved or released a moment ago, wait two minutes; else {cure}");
             return (
                 Link::broken(Step::Registration, what).cure(cure),
-                "GitHub does not give it to runners that are idle".to_owned(),
+                "GitHub has not given it to runners that are idle".to_owned(),
             );
         }
         let what =
