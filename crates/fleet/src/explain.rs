@@ -13,6 +13,7 @@ mod queue;
 mod runner;
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -221,13 +222,25 @@ fn ago(since: Timestamp, now: Timestamp) -> String {
 
 /// When something will be: "in 35s, at 12:00:05 UTC"; with its day where that is not near.
 fn when(at: Timestamp, now: Timestamp) -> String {
-    let left = elapsed(now, at);
-    if left.is_zero() {
-        return "at once".to_owned();
+    match elapsed(now, at) {
+        Duration::ZERO => "at once".to_owned(),
+        left => format!("in {}, at {}", in_words(left), clock(at, left)),
     }
+}
+
+/// When the daemon will act on something: it looks at the queue once in poll.queue, so not at that very
+/// moment.
+fn first_tick_after(at: Timestamp, now: Timestamp) -> String {
+    match elapsed(now, at) {
+        Duration::ZERO => "at the next tick".to_owned(),
+        left => format!("in {}, at the first tick after {}", in_words(left), clock(at, left)),
+    }
+}
+
+/// A moment that is so far ahead.
+fn clock(at: Timestamp, left: Duration) -> impl fmt::Display {
     let is_near = left.as_secs() < 12 * 3600;
-    let time = at.strftime(if is_near { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M UTC" });
-    format!("in {}, at {time}", in_words(left))
+    at.strftime(if is_near { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M UTC" })
 }
 
 /// The first few of several, and how many more there are.

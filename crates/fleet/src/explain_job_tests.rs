@@ -208,7 +208,24 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             case("").jobs(1, 30),
             1,
             "decision waits",
-            vec!["a runner is started for it in 30s, at ", "scale_up_threshold (2)"],
+            vec!["a runner is started for it in 30s, at the first tick after ", "scale_up_threshold (2)"],
+        ),
+        (
+            "threshold, and the runner is for another",
+            case("scale_up_threshold = 1").jobs(2, 30),
+            2,
+            "decision waits",
+            vec!["it shares a runner with others", "1 job is before it, and a runner is counted for 2 jobs"],
+        ),
+        (
+            "cooldown, and the runners are for others",
+            case("scale_up_threshold = 0").jobs(4, 30).scene(|mut scene| {
+                scene.memory.last_scaling = Some(at(NOW - 290));
+                scene
+            }),
+            4,
+            "decision waits",
+            vec!["it shares a runner with others", "3 jobs are before it"],
         ),
         (
             "cooldown",
@@ -261,7 +278,21 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             case("manual_count = 0").jobs(1, 90),
             1,
             "decision broken",
-            vec!["set by hand to 0", "scale --pool ci --auto", "--count 1"],
+            vec![
+                "set by hand to 0",
+                "scale --pool ci --auto` follows the queue again; `--count 1` sets more",
+            ],
+        ),
+        (
+            "set by hand to the maximum",
+            case("manual_count = 1\nmax_runners = 1").jobs(1, 90).scene(|s| s.runner(3, 600, Entry::Busy)),
+            1,
+            "decision broken",
+            vec![
+                "scale --pool ci --auto",
+                "more than max_runners (1) need",
+                "enable --pool ci --max-runners 2`",
+            ],
         ),
         (
             "two jobs for a runner",
@@ -325,6 +356,47 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             vec!["its runner is starting", "for 1m (Creating)", "boot_timeout (10m)"],
         ),
         (
+            "its replacement boots beside an idle runner",
+            case("jobs_per_runner = 1\nscale_up_threshold = 0").jobs(2, 90).scene(|scene| {
+                let old = scene.name(4, 90_000).to_string();
+                scene
+                    .runner(4, 90_000, Entry::Idle)
+                    .vm(5, 60, ProvisioningState::Creating, PowerState::Unknown)
+                    .last_vm(|vm| vm.tags.replaces = Some(old))
+            }),
+            2,
+            "VM waits",
+            vec!["the next tick starts 1 runner"],
+        ),
+        (
+            "the only runner is offline",
+            case(ephemeral).jobs(1, 90).scene(|scene| offline(scene, 4)),
+            1,
+            "VM waits",
+            vec![
+                "the runner that could take it is offline",
+                "1 runner is offline since",
+                "counted as available until offline_timeout (5m) ends in 4m, at",
+                "network of its VM",
+            ],
+        ),
+        (
+            "one of two runners is offline",
+            case(ephemeral).jobs(2, 90).scene(|scene| offline(scene, 4).runner(5, 600, Entry::Idle)),
+            2,
+            "VM waits",
+            vec!["1 runner is offline since", "service of the runner"],
+        ),
+        (
+            "those that go leave no room yet",
+            case("max_runners = 1\njobs_per_runner = 1")
+                .jobs(1, 90)
+                .scene(|scene| scene.vm(4, 700, ProvisioningState::Deleting, PowerState::Unknown)),
+            1,
+            "decision waits",
+            vec!["max_runners is 1"],
+        ),
+        (
             "an idle runner of another configuration",
             case(ephemeral)
                 .job(waiting(1, 90, &["self-hosted", "docker"]))
@@ -354,7 +426,22 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             }),
             1,
             "registration broken",
-            vec!["GitHub does not give it", "could have taken it for 5m"],
+            vec![
+                "GitHub has not given it",
+                "could have taken it for up to 5m",
+                "approved or released a moment ago",
+            ],
+        ),
+        (
+            "an idle runner, for longer than the job is old",
+            case(ephemeral).jobs(1, 130).scene(|scene| {
+                scene
+                    .runner(4, 20_000, Entry::Idle)
+                    .remember(4, 20_000, |known| known.idle_since = Some(at(NOW - 10_800)))
+            }),
+            1,
+            "registration broken",
+            vec!["could have taken it for up to 2m 10s"],
         ),
         (
             "an organisation",
@@ -388,6 +475,15 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         assert_eq!(explanation.links.len(), 8, "{situation}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A runner that went offline a minute ago.
+fn offline(scene: Scene, number: u32) -> Scene {
+    scene.runner(number, 600, Entry::Offline).remember(number, 600, |known| {
+        known.was_online = true;
+        known.entry_seen = true;
+        known.offline_since = Some(at(NOW - 60));
+    })
 }
 
 fn labelled(mut scene: Scene, number: u32, age: i64, labels: &[&str]) -> Scene {
@@ -448,6 +544,14 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
 }
 
 #[test]
+fn a_job_without_labels_may_ask_for_a_group() {
+    let explanation = case("").job(waiting(1, 90, &[])).explain(1);
+    let labels = &explanation.links[1];
+    assert_eq!(labels.state, LinkState::Holds);
+    assert!(labels.what.contains("unless `runs-on` names a runner group"), "{}", labels.what);
+}
+
+#[test]
 fn a_queue_that_was_not_read_is_told() {
     let mut case = case("");
     case.queue.missing.push("GitHub lists at most 1,000 runs".to_owned());
@@ -462,6 +566,19 @@ fn a_job_is_looked_at_for_the_fleet_that_it_counts_for_or_that_is_nearest() {
     let fleets: Vec<&Fleet> = fleets.iter().collect();
     let table: &[(&[&str], &str)] =
         &[(&["docker"], "a"), (&["gpu"], "b"), (&["docker", "gpu", "big"], "b"), (&["big"], "a")];
+    for (labels, pool) in table {
+        let found = best(&fleets, &waiting(1, 9, labels)).map(|fleet| fleet.name.as_str());
+        assert_eq!(found, Some(*pool), "{labels:?}");
+    }
+    // A fleet of the organisation fits better, and counts no job.
+    let fleets = [
+        fleet_with("big", "org = \"o\"", ""),
+        fleet_with("ci", "priority = 200\nlabels = [\"docker\"]", ""),
+        fleet_with("off", "enabled = false\nlabels = [\"arm\"]", ""),
+        fleet_with("wide", "org = \"o\"\nlabels = [\"arm\", \"gpu\"]", ""),
+    ];
+    let fleets: Vec<&Fleet> = fleets.iter().collect();
+    let table: &[(&[&str], &str)] = &[(&[], "ci"), (&["docker"], "ci"), (&["arm"], "wide"), (&["tpu"], "ci")];
     for (labels, pool) in table {
         let found = best(&fleets, &waiting(1, 9, labels)).map(|fleet| fleet.name.as_str());
         assert_eq!(found, Some(*pool), "{labels:?}");

@@ -146,10 +146,7 @@ impl<'a> Draft<'a> {
             draining: count(self.runners.len() - available - busy),
             partly_known: !demand.missing.is_empty(),
         };
-        let config_changed =
-            memory.scaled_under.as_ref().is_some_and(|hash| *hash != self.fleet.scaling_hash());
-        let timing = Timing { last_scaling: memory.last_scaling, config_changed, now };
-        scale(&self.fleet.scaling, self.fleet.enabled, &load, timing)
+        scale(&self.fleet.scaling, self.fleet.enabled, &load, timing(self.fleet, memory, now))
     }
 
     /// Runners that the scaler counts as available, and may remove. One that is on its way to take
@@ -333,6 +330,12 @@ impl<'a> Draft<'a> {
         let (name, reason) = (runner.runner_name.clone(), why.to_string());
         self.actions.push(Action::Destroy(Destroy { runner: name, scope, first, vm, stop, why, reason }));
     }
+}
+
+/// When the fleet may scale, by what it remembers.
+pub(crate) fn timing(fleet: &Fleet, memory: &Memory, now: Timestamp) -> Timing {
+    let config_changed = memory.scaled_under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
+    Timing { last_scaling: memory.last_scaling, config_changed, now }
 }
 
 fn count(number: usize) -> u32 {

@@ -106,7 +106,7 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
             wanted.min(keep)
         }
     };
-    let need = load.pending_jobs.div_ceil(config.jobs_per_runner.max(1));
+    let need = runners_for(config, load.pending_jobs);
     let facts = Facts { config, load, need, timing };
     let exact = |target: u32, rule| {
         let action = match target.cmp(&load.available) {
@@ -144,8 +144,8 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
 
 fn up(facts: &Facts<'_>, target: u32, least: u32, timing: Timing) -> (ScalingAction, Rule) {
     let (config, load) = (facts.config, facts.load);
-    let starves = facts.oldest_wait().is_some_and(|wait| wait > config.max_queue_wait);
-    if starves && load.available < facts.need {
+    let starves_at = load.oldest_pending.and_then(|oldest| starves_at(config, oldest));
+    if starves_at.is_some_and(|at| timing.now > at) && load.available < facts.need {
         (ScalingAction::ScaleUp, Rule::NoJobStarves)
     } else if load.available < least {
         (ScalingAction::ScaleUp, Rule::Minimum)
@@ -169,6 +169,21 @@ fn down(facts: &Facts<'_>, target: u32, timing: Timing) -> (ScalingAction, Rule)
     } else {
         (ScalingAction::ScaleDown, Rule::Formula)
     }
+}
+
+/// The runners that so many jobs need.
+pub fn runners_for(config: &ScalingConfig, jobs: u32) -> u32 {
+    jobs.div_ceil(config.jobs_per_runner.max(1))
+}
+
+/// The moment past which a job has waited for too long.
+pub fn starves_at(config: &ScalingConfig, oldest: &OldestPending) -> Option<Timestamp> {
+    oldest.since.checked_add(config.max_queue_wait).ok()
+}
+
+/// When the cooldown ends, if it runs.
+pub fn cooldown_ends(config: &ScalingConfig, timing: Timing) -> Option<Timestamp> {
+    timing.now.checked_add(cooldown_left(config, timing)?).ok()
 }
 
 /// What is left of the cooldown, if it runs.

@@ -2,26 +2,42 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::job::Case;
-use super::{Link, Step, ago, decision, first_few, many, when};
+use super::{Link, Step, ago, decision, first_few, first_tick_after, many, when};
 use crate::config::Fleet;
 use crate::names::Scope;
+use crate::rotation::Rotation;
 use crate::runner::{EphemeralRunner, Phase};
-use crate::runner_name::RunnerName;
 use crate::scaling::{ScalingAction, elapsed, in_words};
 
 /// GitHub assigns within seconds; past this something is in the way.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
 
 impl<'a> Case<'a> {
+    fn offline_since(&self, runner: &EphemeralRunner) -> Option<Timestamp> {
+        self.view.memory.runners.get(&runner.runner_name)?.offline_since
+    }
+
+    fn registered(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
+        self.view.plan.runners.iter().filter(|runner| matches!(runner.status, Phase::Registered { .. }))
+    }
+
     fn idle(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
-        let memory = self.view.memory;
-        let is_offline =
-            |name: &RunnerName| memory.runners.get(name).is_some_and(|known| known.offline_since.is_some());
-        let is_idle = move |runner: &&EphemeralRunner| {
-            matches!(runner.status, Phase::Registered { .. }) && !is_offline(&runner.runner_name)
+        self.registered().filter(|runner| self.offline_since(runner).is_none())
+    }
+
+    /// Runners on their way. One that comes to take another's place adds none.
+    fn coming(&self) -> Vec<&'a EphemeralRunner> {
+        let view = self.view;
+        let rotation =
+            Rotation::of(view.fleet, &view.plan.runners, &view.seen.in_flight, view.memory, view.now);
+        let replacing = rotation.coming();
+        let comes = |runner: &&EphemeralRunner| {
+            matches!(runner.status, Phase::Provisioning { .. }) && !replacing.contains(&runner.runner_name)
         };
-        self.view.plan.runners.iter().filter(is_idle)
+        view.plan.runners.iter().filter(comes).collect()
     }
 
     /// Runners that are online, without a job, and registered with every label that it asks for.
@@ -45,12 +61,7 @@ impl<'a> Case<'a> {
             return (Link::holds(Step::Vm, format!("{} online", are_runners(ready))), String::new());
         }
         let (fleet, failures) = (view.fleet, &view.memory.failures);
-        let coming: Vec<&EphemeralRunner> = view
-            .plan
-            .runners
-            .iter()
-            .filter(|runner| matches!(runner.status, Phase::Provisioning { .. }))
-            .collect();
+        let coming = self.coming();
         if before < ready + coming.len() {
             let limit = in_words(fleet.lifecycle.boot_timeout);
             let told = coming.iter().map(|runner| {
@@ -72,8 +83,14 @@ impl<'a> Case<'a> {
             let cure = "none is needed: they are replaced one after another; deleting their VMs while idle is quicker";
             return (Link::waits(Step::Vm, what).cure(cure), "the idle runners lack its labels".to_owned());
         }
+        let offline: Vec<Timestamp> =
+            self.registered().filter_map(|runner| self.offline_since(runner)).collect();
+        if before < ready + coming.len() + unlike + offline.len() {
+            return self.offline(&offline);
+        }
         if let Some(left) = failures.wait_left(view.now) {
-            let at = decision::after(view.now, left).map_or_else(String::new, |at| when(at, view.now));
+            let at =
+                decision::after(view.now, left).map_or_else(String::new, |at| first_tick_after(at, view.now));
             let what = format!(
                 "starts failed {} in a row; the next is tried {at}. The last said: {}",
                 many(failures.count, "time"),
@@ -96,14 +113,35 @@ impl<'a> Case<'a> {
                 failures.why
             )
         };
-        let what = match (starts, view.plan.decision.action) {
-            (0, ScalingAction::ScaleUp) => {
-                "max_runners leaves no room until runners that are on their way out are gone".to_owned()
-            }
-            (starts, _) => format!("the next tick starts {}: {place}{again}", many(starts, "runner")),
-        };
+        if starts == 0 {
+            let what = match view.plan.decision.action {
+                ScalingAction::ScaleUp => {
+                    "max_runners leaves no room until runners that are on their way out are gone".to_owned()
+                }
+                ScalingAction::Maintain | ScalingAction::ScaleDown => {
+                    format!("the next tick starts none: {}", view.plan.decision.reason)
+                }
+            };
+            return (Link::waits(Step::Vm, what), "the next tick starts no runner for it".to_owned());
+        }
+        let what = format!("the next tick starts {}: {place}{again}", many(starts, "runner"));
         let cure = "none is needed while the daemon runs: see `systemctl status azlin-github-runner`";
         (Link::waits(Step::Vm, what).cure(cure), "the next tick starts a runner for it".to_owned())
+    }
+
+    /// Runners that went offline count as available until their time is up, so none is started for them.
+    fn offline(&self, since: &[Timestamp]) -> (Link, String) {
+        let (now, limit) = (self.view.now, self.view.fleet.lifecycle.offline_timeout);
+        let first = since.iter().min().copied().unwrap_or(now);
+        let time = first.strftime("%H:%M:%S UTC");
+        let ends = decision::after(first, limit).map_or_else(String::new, |at| when(at, now));
+        let what = format!(
+            "{} offline since {time}, counted as available until offline_timeout ({}) ends {ends}",
+            are_runners(since.len()),
+            in_words(limit)
+        );
+        let cure = "look at the network of its VM, and at the service of the runner on it; it is replaced when its time is up";
+        (Link::waits(Step::Vm, what).cure(cure), "the runner that could take it is offline".to_owned())
     }
 
     pub(super) fn registration(&self) -> (Link, String) {
@@ -112,6 +150,8 @@ impl<'a> Case<'a> {
         let idle_since =
             self.ready().filter_map(|runner| view.memory.runners.get(&runner.runner_name)?.idle_since).min();
         let idle = idle_since.map(|since| elapsed(since, now)).unwrap_or_default();
+        // Since when the job is queued is not told: one that was approved just now is as old as before.
+        let at_most = idle.min(elapsed(self.job.created_at, now));
         let cure = match &view.fleet.scope {
             Scope::Repo(repo) => format!(
                 "look at Settings, Actions, Runners of {repo} whether they are listed as idle, and at githubstatus.com"
@@ -123,12 +163,15 @@ impl<'a> Case<'a> {
                 self.job.repo
             ),
         };
-        if idle >= ASSIGNED_WITHIN && elapsed(self.job.created_at, now) >= ASSIGNED_WITHIN {
-            let what =
-                format!("{names} could have taken it for {}, and GitHub has not given it", in_words(idle));
+        if at_most >= ASSIGNED_WITHIN {
+            let what = format!(
+                "{names} could have taken it for up to {}, and GitHub has not given it",
+                in_words(at_most)
+            );
+            let cure = format!("if it was approved or released a moment ago, wait two minutes; else {cure}");
             return (
                 Link::broken(Step::Registration, what).cure(cure),
-                "GitHub does not give it to runners that are idle".to_owned(),
+                "GitHub has not given it to runners that are idle".to_owned(),
             );
         }
         let what =

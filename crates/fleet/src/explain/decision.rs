@@ -5,11 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Link, Step, View, first_few, many, when};
-use crate::plan::Action;
+use super::{Link, Step, View, first_few, first_tick_after, many};
+use crate::plan::{Action, timing};
 use crate::runner::Phase;
 use crate::runner_name::RunnerName;
-use crate::scaling::{Rule, ScalingAction, in_words};
+use crate::scaling::{self, Rule, ScalingAction, in_words, runners_for};
 
 /// Something that changes by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,12 +70,12 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
 
 /// When the oldest pending job will have waited for too long.
 pub(super) fn starves_at(view: &View<'_>) -> Option<Timestamp> {
-    after(view.plan.demand.oldest_pending.as_ref()?.since, view.fleet.scaling.max_queue_wait)
+    scaling::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending.as_ref()?)
 }
 
-/// When the cooldown ends.
+/// When the cooldown ends, if it runs.
 pub(super) fn cooldown_ends(view: &View<'_>) -> Option<Timestamp> {
-    after(view.memory.last_scaling?, view.fleet.scaling.cooldown)
+    scaling::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.memory, view.now))
 }
 
 pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {
@@ -119,20 +119,30 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
         );
     }
     let scaling = &fleet.scaling;
-    let is_short = decision.target_runner_count > decision.current_runner_count;
-    let need = view.plan.demand.metrics.pending_jobs.div_ceil(scaling.jobs_per_runner.max(1));
+    // Those that are older get the runners that come first.
+    let is_next = decision.target_runner_count > decision.current_runner_count
+        && before < decision.target_runner_count as usize;
+    let need = runners_for(scaling, view.plan.demand.metrics.pending_jobs);
     match decision.rule {
         Rule::Manual => {
             let count = scaling.manual_count.unwrap_or_default();
             let pool = &fleet.name;
+            let (most, more) = (scaling.max_runners, count.saturating_add(1));
+            let sets_more = if count < most {
+                format!("`--count {more}` sets more")
+            } else {
+                format!(
+                    "more than max_runners ({most}) need `azlin github-runner enable --pool {pool} --max-runners {more}` \
+                     first"
+                )
+            };
             let cure = format!(
-                "`azlin github-runner scale --pool {pool} --auto` follows the queue again, `--count {}` sets more",
-                count + 1
+                "`azlin github-runner scale --pool {pool} --auto` follows the queue again; {sets_more}"
             );
             let link = Link::broken(Step::Decision, decision.reason.clone()).cure(cure);
             (link, format!("the count is set by hand to {count}"))
         }
-        Rule::Threshold if is_short => {
+        Rule::Threshold if is_next => {
             let sooner = format!(
                 "a lower scale_up_threshold ({}) or max_queue_wait ({})",
                 scaling.scale_up_threshold,
@@ -140,7 +150,7 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
             );
             held_back(view, starves_at(view), "", &sooner)
         }
-        Rule::Cooldown if is_short => {
+        Rule::Cooldown if is_next => {
             let soonest = [cooldown_ends(view), starves_at(view)].into_iter().flatten().min();
             let sooner = format!(
                 "a shorter cooldown ({}) or max_queue_wait ({})",
@@ -172,7 +182,7 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
 fn held_back(view: &View<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
     let (failures, reason) = (&view.memory.failures, &view.plan.decision.reason);
     let again = failures.wait_left(view.now).and_then(|left| after(view.now, left));
-    let at = at.max(again).map_or_else(|| "at the next tick".to_owned(), |at| when(at, view.now));
+    let at = at.max(again).map_or_else(|| "at the next tick".to_owned(), |at| first_tick_after(at, view.now));
     if failures.count == 0 {
         let cure = format!("none is needed: one is started {at}; {sooner} starts it sooner");
         let link = Link::waits(Step::Decision, reason.clone()).cure(cure);

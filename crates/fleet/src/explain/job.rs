@@ -225,11 +225,17 @@ fn why_first(first: &Claim<'_>, second: &Claim<'_>) -> String {
 }
 
 /// The fleet that a job is best looked at for, where nobody named one: the one that it counts for, else
-/// the one in reach that lacks the fewest of its labels.
+/// one that serves it and counts no job, else the one in reach that lacks the fewest of its labels.
 pub fn best<'f>(fleets: &[&'f Fleet], job: &Job) -> Option<&'f Fleet> {
-    if let Some(claim) = owner(fleets.iter().copied(), job) {
-        return fleets.iter().copied().find(|fleet| fleet.name == *claim.pool);
+    // GitHub lists the queues of repositories only, and each scope shares its own jobs out.
+    let counts = |fleet: &Fleet| matches!(fleet.scope, Scope::Repo(_));
+    for is_counting in [true, false] {
+        let these = fleets.iter().copied().filter(|fleet| counts(fleet) == is_counting);
+        if let Some(claim) = owner(these, job) {
+            return fleets.iter().copied().find(|fleet| fleet.name == *claim.pool);
+        }
     }
     let in_reach = fleets.iter().copied().filter(|fleet| is_in_scope(fleet, &job.repo));
-    in_reach.min_by_key(|fleet| (labels::lacking(fleet, job).len(), !fleet.enabled, &fleet.name))
+    in_reach
+        .min_by_key(|fleet| (labels::lacking(fleet, job).len(), !fleet.enabled, !counts(fleet), &fleet.name))
 }

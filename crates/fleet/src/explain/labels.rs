@@ -45,7 +45,13 @@ pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
     let pool = &fleet.name;
     if lacking.is_empty() {
         let asked = job.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-        let asked = if asked.is_empty() { "no label".to_owned() } else { asked };
+        if asked.is_empty() {
+            let what = format!(
+                "asks for no label: the runners of {pool} will do, unless `runs-on` names a runner group, which cannot \
+                 be seen here"
+            );
+            return Link::holds(Step::Labels, what);
+        }
         return Link::holds(Step::Labels, format!("asks for {asked}; the runners of {pool} will do"));
     }
     let quoted = lacking.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");

@@ -4,7 +4,7 @@ use super::{About, Explanation, Link, Step, View, ago, decision, many, when};
 use crate::plan::Action;
 use crate::rotation::Rotation;
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerStatus};
-use crate::scaling::{Rule, in_words};
+use crate::scaling::{Rule, in_words, runners_for};
 use crate::vm::{PowerState, ProvisioningState};
 
 /// Why a runner of the fleet still lives.
@@ -246,7 +246,7 @@ impl Case<'_> {
             };
         }
         let metrics = &view.plan.demand.metrics;
-        let need = metrics.pending_jobs.div_ceil(scaling.jobs_per_runner.max(1));
+        let need = runners_for(scaling, metrics.pending_jobs);
         if let Some(count) = scaling.manual_count {
             return (
                 format!("manual_count is {count}: {reason}"),
