@@ -129,9 +129,10 @@ struct RestrictionInfo {
 }
 
 impl Sku {
-    /// Whether it is of that location, should the filter not have been applied.
+    /// Whether it is of that location, or tells none: the filter may not have been applied.
     pub(crate) fn is_in(&self, location: &str) -> bool {
-        self.location_info.iter().any(|info| plain_location(&info.location) == location)
+        let here = |info: &LocationInfo| plain_location(&info.location) == location;
+        self.location_info.is_empty() || self.location_info.iter().any(here)
     }
 
     pub(crate) fn size(self, location: &str) -> survey::Size {

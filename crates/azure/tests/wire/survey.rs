@@ -43,6 +43,8 @@ async fn sizes_are_asked_for_one_location_and_read_with_what_is_left_out() {
                 {"resourceType": "disks", "name": "Premium_LRS", "capabilities": null, "locationInfo": null},
                 {"resourceType": "virtualMachines", "name": "Standard_D4s_v5", "family": "standardDSv5Family",
                  "capabilities": [{"name": "vCPUs", "value": "4"}], "restrictions": null},
+                {"resourceType": "virtualMachines", "name": "Standard_D8s_v5", "family": "standardDSv5Family",
+                 "locationInfo": [{"location": "northeurope"}]},
             ]}),
         )
     })
