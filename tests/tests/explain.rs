@@ -239,7 +239,7 @@ fn idle_runners_and_what_keeps_them() {
     };
     offline(false);
     world.tick();
-    let said = world.explain(0, &["--runner", &world.runner()]);
+    let said = world.explain(0, &["--runner", &world.runner().to_ascii_uppercase()]);
     tells(&said, &["is offline for", "✗ registration", "offline_timeout is 5m"]);
 }
 
@@ -320,4 +320,16 @@ fn plan_is_as_its_schema_says_and_tells_many_starts_once() {
     let json = valid("plan", &world.azlin(&["plan", "--output", "json"]));
     assert_eq!(json["fleets"][0]["actions"][0]["action"], "destroy");
     assert_eq!(json["fleets"][0]["actions"][0]["runner"], world.runner());
+}
+
+#[test]
+fn what_could_not_be_seen_is_not_called_gone() {
+    let world = world(QUICK, "");
+    world.fleet("ci", "", "");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let cloud = &world.cloud;
+    cloud.write("azlin.toml", &cloud.daemon_toml().replace(&cloud.served.github.to_string(), &closed));
+    let said = world.explain(1, &["--pool", "ci", "--runner", "ci-x"]);
+    tells(&said, &["whether ci has a runner ci-x cannot be told"]);
+    assert!(!said.contains("never was"), "{said}");
 }

@@ -106,9 +106,9 @@ pub async fn run(args: Args) -> Result<Ended> {
 fn in_question(args: &Args, configuration: &Configuration) -> Result<(Vec<Fleet>, Option<PoolName>), String> {
     let fleets = &configuration.fleets;
     let of = |is: &dyn Fn(&Fleet) -> bool| fleets.iter().filter(|fleet| is(fleet)).cloned().collect();
+    let runner = args.runner.as_deref().unwrap_or_default().to_ascii_lowercase();
     let named = args.pool.clone().or_else(|| {
-        let is_of =
-            |fleet: &&Fleet| RunnerName::of_pool(&fleet.name, args.runner.as_deref().unwrap_or("")).is_some();
+        let is_of = |fleet: &&Fleet| RunnerName::of_pool(&fleet.name, &runner).is_some();
         fleets.iter().find(is_of).map(|fleet| fleet.name.clone())
     });
     match (&named, &args.job, &args.runner) {

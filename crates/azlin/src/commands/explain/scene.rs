@@ -56,14 +56,17 @@ impl Scene<'_> {
         let Some(runner) =
             runners.iter().find(|runner| runner.runner_name.as_str().eq_ignore_ascii_case(name))
         else {
-            let trouble = troubles.first().map_or(String::new(), |why| format!("; {why}"));
+            if look.seen.entries.is_err() || look.seen.vms.is_err() {
+                let why = troubles.join("; ");
+                return Err(format!("whether {pool} has a runner {name} cannot be told: {why}"));
+            }
             let near = nearest(name, runners.iter().map(|runner| runner.runner_name.as_str())).join(", ");
             let near = if near.is_empty() {
                 format!("it has {}", runners.len())
             } else {
                 format!("the nearest: {near}")
             };
-            return Err(format!("{pool} has no runner {name}: it is gone, or never was; {near}{trouble}"));
+            return Err(format!("{pool} has no runner {name}: it is gone, or never was; {near}"));
         };
         Ok(Told {
             explanations: vec![explain::runner(runner, &self.view(look))],
