@@ -11,6 +11,7 @@ use crate::terminal::print;
 /// How the demo went: the object that `--output json` prints.
 #[derive(Debug, Serialize)]
 pub struct Summary {
+    version: u32,
     jobs_submitted: u64,
     jobs_completed: u64,
     jobs_killed: u64,
@@ -31,6 +32,7 @@ impl Summary {
     pub fn of(report: &Report) -> Self {
         let peak = |pool: &str| report.peak_by_pool.get(pool).copied().unwrap_or_default();
         Summary {
+            version: 1,
             jobs_submitted: report.jobs_submitted,
             jobs_completed: report.jobs_completed,
             jobs_killed: report.jobs_killed,
@@ -83,5 +85,27 @@ impl Summary {
             self.wait_p50_s,
             self.wait_p95_s,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use azlin_simcloud::{Workload, World};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn the_object_is_of_its_documented_form() {
+        let schema = include_str!("../../../../../docs/reference/schemas/demo.schema.json");
+        let schema = serde_json::from_str(schema).expect("a schema is JSON");
+        let report = World::new(&Workload::default(), Timestamp::UNIX_EPOCH).report();
+        let found = serde_json::to_value(Summary::of(&report)).expect("it is plain values");
+        let faults: Vec<String> = jsonschema::validator_for(&schema)
+            .expect("a schema is one")
+            .iter_errors(&found)
+            .map(|fault| fault.to_string())
+            .collect();
+        assert!(faults.is_empty(), "{faults:?}");
     }
 }
