@@ -273,3 +273,18 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
     let counts = ["problem", "unknown"].map(|state| printed["counts"][state].as_u64().unwrap());
     assert_eq!(counts, [0, 0], "{printed:#}");
 }
+
+#[test]
+fn an_azure_that_does_not_answer_is_one_problem() {
+    let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
+    cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n{VM}"));
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    cloud.write("azlin.toml", &cloud.daemon_toml().replace(&cloud.served.azure.to_string(), &closed));
+    let output = cloud.command(&["check"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("✗ Azure Resource Manager") && said.contains("not looked at while it does not answer"),
+        "{said}"
+    );
+}

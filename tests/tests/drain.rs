@@ -105,3 +105,31 @@ fn a_daemon_that_ends_while_it_is_waited_for_is_told() {
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("no daemon is running"), "{said}");
 }
+
+/// A GitHub that shows nothing is no end of a drain.
+#[test]
+fn what_cannot_be_seen_is_waited_for() {
+    let cloud = cloud("");
+    let _daemon = cloud.daemon();
+    let (code, said) = run(&cloud, &["scale", "--pool", "ci", "--count", "1", "--wait"]);
+    assert_eq!(code, Some(0), "{said}");
+    let fleet = || {
+        let text = std::fs::read(cloud.runtime_dir().join("status.json")).unwrap_or_default();
+        let status: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        status["fleets"][0].clone()
+    };
+    let token = cloud.served.world().settings.token.clone();
+    cloud.served.world().settings.token = token.replace('0', "1");
+    assert!(cloud.wait(SOON, |_| fleet()["runners_known"] == false), "{}", cloud.logged());
+    assert!(run(&cloud, &["status"]).1.contains("runners   not known"));
+    let mut waiting = cloud.command(&["disable", "--pool", "ci", "--wait"]);
+    let mut waiting = waiting.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let tick = fleet()["tick"].as_u64().unwrap();
+    assert!(cloud.wait(SOON, |_| fleet()["enabled"] == false && fleet()["tick"].as_u64() > Some(tick + 2)));
+    assert!(waiting.try_wait().unwrap().is_none(), "it still waits");
+    cloud.served.world().settings.token = token;
+    let ended = waiting.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!((ended.status.code(), cloud.served.world().report().vms_left), (Some(0), 0), "{said}");
+    assert!(said.contains("not known") && said.contains("no runner is left"), "{said}");
+}

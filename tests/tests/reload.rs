@@ -350,3 +350,22 @@ fn a_directory_that_takes_the_place_of_another_is_followed() {
     fs::write(next.join("fleets/ci.toml"), fleet(2)).unwrap();
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 2), "it is watched: {}", cloud.logged());
 }
+
+#[test]
+fn a_directory_that_is_gone_changes_nothing() {
+    let cloud = cloud();
+    let home = tempfile::tempdir().unwrap();
+    let link = home.path().join("config");
+    std::os::unix::fs::symlink(cloud.config.path(), &link).unwrap();
+    let log = fs::File::create(cloud.log()).unwrap();
+    let mut command = cloud.command(&["run"]);
+    let daemon = Daemon::of(command.env("AZLIN_CONFIG_DIR", &link).stderr(log).spawn().unwrap());
+    let fleets = || status(&cloud).map_or(0, |status| status["fleets"].as_array().unwrap().len());
+    assert!(cloud.wait(SOON, |_| fleets() == 1));
+    fs::rename(&link, home.path().join("away")).unwrap();
+    let hangup = Command::new("kill").args(["-HUP", &daemon.id().to_string()]).status().unwrap();
+    assert!(hangup.success());
+    assert!(says(&cloud, "configuration refused: the daemon goes on with the last good one"));
+    assert!(cloud.wait(SOON, |_| !status(&cloud).unwrap()["bad_files"].as_array().unwrap().is_empty()));
+    assert_eq!((fleets(), times(&cloud, "file removed")), (1, 0), "{}", cloud.logged());
+}

@@ -17,7 +17,7 @@ pub fn start(loudness: Loudness, usual: &str) {
     let level = std::env::var("AZLIN_LOG").unwrap_or_else(|_| level.to_owned());
     // What others log is noise here, and azure_core prints headers at debug.
     let filter = format!(
-        "{level},azure_core=info,azure_identity=warn,typespec_client_core=info,reqwest=info,hyper=info,hyper_util=info"
+        "{level},azure_core=error,azure_identity=error,typespec_client_core=error,reqwest=error,hyper=error,hyper_util=error"
     );
     let colour =
         std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

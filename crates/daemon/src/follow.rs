@@ -134,7 +134,8 @@ impl Followed {
         };
         self.refused = Some((why.to_owned(), since));
         // Where the directory itself cannot be read, all goes on as it is.
-        let read = is_held(&self.directory, &self.held)
+        let is_there = std::fs::read_dir(&self.directory).is_ok() && is_held(&self.directory, &self.held);
+        let read = is_there
             .then(|| config_dir::read_with(&self.directory, self.daemon.clone(), self.daemon_text.clone()))
             .and_then(Result::ok);
         let read_at = read.as_ref().map_or(self.board.read().read_at, |read| read.read_at);

@@ -81,6 +81,10 @@ pub struct FleetStatus {
     pub at: Timestamp,
     /// When the next one is due, where there is to be one.
     pub next_poll: Option<Timestamp>,
+    /// Whether its jobs could be seen, all of them. Else they are at least so many.
+    pub jobs_known: bool,
+    /// Whether its runners and VMs could be seen. Else none is told.
+    pub runners_known: bool,
     /// Its jobs.
     pub jobs: QueueMetrics,
     /// The pending job that has waited longest.
@@ -184,6 +188,8 @@ impl FleetStatus {
             tick: tick.number,
             at: tick.at,
             next_poll: tick.next,
+            jobs_known: plan.demand.missing.is_empty(),
+            runners_known: seen.entries.is_ok() && seen.vms.is_ok(),
             jobs: plan.demand.metrics,
             oldest_pending: plan.demand.oldest_pending.clone(),
             min_runners: fleet.scaling.min_runners,

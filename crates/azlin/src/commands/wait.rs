@@ -59,7 +59,11 @@ pub async fn wait(
         if let Some(fleet) =
             fleets.filter(|fleet| fleet.pool == target.pool).find(|fleet| fleet.at >= written)
         {
-            let progress = progress(fleet);
+            let mut progress = progress(fleet);
+            if !fleet.jobs_known || !fleet.runners_known {
+                progress.state = State::Waits;
+                progress.told = "not known".to_owned();
+            }
             let error = fleet.errors.first().map_or(String::new(), |error| format!("; {}", error.what));
             shown.say(&progress, &error);
             match progress.state {

@@ -35,6 +35,16 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
             return;
         }
     }
+    let is_silent = |error: &CallError| error.trouble == Trouble::Unavailable;
+    let answers =
+        facts.subscriptions.values().any(|found| !found.subscription.as_ref().is_err_and(is_silent));
+    if let (false, Some(Err(error))) =
+        (answers, facts.subscriptions.values().next().map(|found| &found.subscription))
+    {
+        notes.failed(State::Problem, "Azure Resource Manager", error);
+        notes.unknown("everything else at Azure", "not looked at while it does not answer");
+        return;
+    }
     for (id, found) in &facts.subscriptions {
         subscription(notes, id, found);
     }

@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use azlin_daemon::{Planned, Presence, StateDir, other_version, plan_once, read_status, runtime_dirs};
 use azlin_fleet::budget::Budgets;
 use azlin_fleet::names::PoolName;
-use azlin_fleet::status::{BadFileStatus, Status, VERSION};
+use azlin_fleet::status::{BadFileStatus, FleetStatus, Status, VERSION};
 use jiff::Timestamp;
 
 use crate::adapters::{Environment, connect};
@@ -67,7 +67,10 @@ pub async fn run(args: Args) -> Result<Ended> {
             }
         }
         if !args.watch {
-            return Ok(Ended::Done);
+            // A daemon that sees nothing is told of; who looks by itself and sees nothing has failed.
+            let is_seen = |fleet: &FleetStatus| fleet.jobs_known && fleet.runners_known;
+            let could_tell = status.daemon.is_some() || shown.fleets.iter().all(is_seen);
+            return Ok(if could_tell { Ended::Done } else { Ended::Failed });
         }
         last = Some(status);
         tokio::time::sleep(FRAME).await;

@@ -87,7 +87,7 @@ fn of_fleet(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termin
     let mut text = format!("{}  {}  {state}\n", terminal.paint(Tone::Strong, &fleet.pool), fleet.scope);
     let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
     line("jobs", &jobs(fleet, now));
-    line("runners", &phases(fleet));
+    line("runners", &if fleet.runners_known { phases(fleet) } else { "not known".to_owned() });
     text += &runners(&fleet.runners, now, terminal);
     let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
     if is_live {
@@ -124,8 +124,12 @@ fn jobs(fleet: &FleetStatus, now: Timestamp) -> String {
         Some(job) => format!("; job {} ({}) has waited {}", job.id, job.name, age(job.since, now)),
         None => String::new(),
     };
+    if !fleet.jobs_known && jobs.total_jobs == 0 {
+        return "not known".to_owned();
+    }
+    let least = if fleet.jobs_known { "" } else { "at least " };
     format!(
-        "{} pending, {} queued, {} running{oldest}",
+        "{least}{} pending, {} queued, {} running{oldest}",
         jobs.pending_jobs, jobs.queued_jobs, jobs.in_progress_jobs
     )
 }

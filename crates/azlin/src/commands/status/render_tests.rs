@@ -40,7 +40,7 @@ fn world() -> Status {
     };
     let busy = json!({
         "pool": "ci-workers", "scope": "repo:myorg/myrepo", "enabled": true, "tick": 120, "at": time("09:59:48"),
-        "next_poll": time("10:00:48"), "jobs": jobs(4, 1), "min_runners": 1, "max_runners": 10, "manual_count": null,
+        "next_poll": time("10:00:48"), "jobs_known": true, "runners_known": true, "jobs": jobs(4, 1), "min_runners": 1, "max_runners": 10, "manual_count": null,
         "oldest_pending": {"id": 40123, "name": "build (linux, 3.12)", "since": time("09:59:10")},
         "decision": decision("scale_up", 4, 2, "no_job_starves",
             "4 pending jobs need 4 runners (2 available, 1 busy, 1 draining, at most 10); job 40123 (build (linux, 3.12)) has \
@@ -57,7 +57,7 @@ fn world() -> Status {
     });
     let drained = json!({
         "pool": "old", "scope": "org:myorg", "enabled": false, "tick": 120, "at": time("09:59:48"),
-        "next_poll": time("10:00:48"), "jobs": jobs(0, 0), "min_runners": 0, "max_runners": 3, "manual_count": null,
+        "next_poll": time("10:00:48"), "jobs_known": true, "runners_known": true, "jobs": jobs(0, 0), "min_runners": 0, "max_runners": 3, "manual_count": null,
         "oldest_pending": null, "last_scaling": null, "runners": [], "errors": [],
         "decision": decision("maintain", 0, 0, "disabled",
             "0 pending jobs need 0 runners (0 available, 0 busy, 0 draining, at most 3); the fleet is not enabled: it is \
@@ -118,6 +118,18 @@ fn a_daemon_that_hangs_is_told() {
         fleet.next_poll = time("09:58:30").parse().ok();
     }
     assert!(shown(&world, WIDE).contains("no fleet has ticked for long"));
+}
+
+#[test]
+fn what_could_not_be_seen_is_not_called_none() {
+    let mut world = world();
+    for fleet in &mut world.fleets {
+        (fleet.jobs_known, fleet.runners_known) = (false, false);
+        fleet.runners.clear();
+        fleet.jobs.total_jobs = 0;
+    }
+    let text = shown(&world, WIDE);
+    assert_eq!(text.matches("jobs      not known\n  runners   not known\n").count(), 2, "{text}");
 }
 
 #[test]
