@@ -79,6 +79,7 @@ impl Followed {
                     &format!("another directory has taken the place of the configuration: {error}"),
                     now,
                 );
+                wake.is_taken_in();
                 continue;
             }
             match config_dir::read(&self.directory) {
@@ -99,6 +100,7 @@ impl Followed {
                 Err(error) => self.refuse(&error.to_string(), now),
             }
             fleets.set(self.fleets());
+            wake.is_taken_in();
         }
     }
 

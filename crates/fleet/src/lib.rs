@@ -10,6 +10,7 @@ pub mod check;
 pub mod config;
 pub mod demand;
 pub mod explain;
+pub mod headline;
 pub mod job;
 pub mod memory;
 pub mod names;
