@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -131,17 +134,19 @@ fn a_daemon_without_fleets_is_ready() {
 #[test]
 fn a_loop_that_hangs_starves_the_watchdog() {
     let (cloud, manager) = (cloud(""), Manager::new());
-    let (mut log, mut full) = std::io::pipe().unwrap();
-    // Of the 64 KiB that a pipe takes, a few are left.
-    full.write_all(&[b'\n'; 60_000]).unwrap();
-    let daemon = manager.start(&cloud, &["run", "-vv"], full.into());
-    let quiet = Duration::from_secs(4);
-    while manager.next_within(quiet).is_some() {}
+    let (mut log, end) = std::io::pipe().unwrap();
+    let mut filler = OpenOptions::new()
+        .write(true)
+        .custom_flags(0o4000) // O_NONBLOCK, for this end alone.
+        .open(format!("/proc/self/fd/{}", end.as_raw_fd()))
+        .unwrap();
+    let daemon = manager.start(&cloud, &["run", "-v"], end.into());
+    while manager.next_within(SOON).expect("the watchdog is fed") != ["WATCHDOG=1"] {}
+    while filler.write(b"\n").is_ok() {}
+    drop(filler);
+    while manager.next_within(Duration::from_secs(3)).is_some() {}
 
-    let reader = std::thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while log.read(&mut buffer).unwrap() > 0 {}
-    });
+    let reader = std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()).unwrap());
     while manager.next_within(SOON).expect("it goes on, and the watchdog is fed") != ["WATCHDOG=1"] {}
     drop(daemon);
     reader.join().unwrap();
