@@ -63,7 +63,8 @@ fn credential(folder: &Path, name: &str) -> Result<Option<SecretString>> {
 pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outside> {
     let github = github(config, environment)?;
     let azure = azure(config, environment)?;
-    tracing::debug!(credential = %azure.credential(), "signing in at Azure");
+    let credential = azure.credential();
+    tracing::debug!(%credential, "signs in at Azure by {credential}");
     Ok(Outside {
         github: Arc::new(github),
         azure: Arc::new(azure),
@@ -82,7 +83,7 @@ pub fn github(config: &DaemonConfig, environment: &Environment) -> Result<GitHub
     )?;
     let token = Token::new(token).context("the token for GitHub cannot be used")?;
     if let Some(note) = token.note() {
-        tracing::warn!(reason = %note, "the token for GitHub looks unusual");
+        tracing::warn!(reason = %note, "the token for GitHub looks unusual: {note}");
     }
     let settings = Settings {
         request_timeout: config.request_timeout,

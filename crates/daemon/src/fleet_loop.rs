@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::memory::Memory;
+use azlin_fleet::milestone::milestones;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Operation, Snapshot};
@@ -251,7 +252,9 @@ impl FleetLoop {
     fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
         let now = self.shared.outside.now();
         let seen = Snapshot { in_flight: under_way(&self.in_flight), ..seen };
+        let before = self.memory.clone();
         self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
+        report::happened(&self.fleet.name, &milestones(&before, &self.memory, now), self.tick);
         let plan = plan(&self.fleet, &seen, &self.memory, now);
         if plan.scales {
             self.memory.last_scaling = Some(now);

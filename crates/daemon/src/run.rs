@@ -99,7 +99,7 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
         let mut one = JoinSet::new();
         one.spawn(FleetLoop::new(fleet, fleets, Arc::clone(&shared)).run());
         let Some(Err(error)) = one.join_next().await else { return };
-        error!(fleet = %name, reason = %error, "the fleet's loop panicked and starts again; please report this");
+        error!(fleet = %name, reason = %error, "{name}: the fleet's loop panicked and starts again; please report this: {error}");
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(shared.poll_queue) => {}

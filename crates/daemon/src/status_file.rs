@@ -55,9 +55,10 @@ impl StatusFile {
             match self.write(&status) {
                 Ok(()) => is_told = false,
                 Err(error) if !std::mem::replace(&mut is_told, true) => {
-                    warn!(path = %self.path.display(), reason = %error, "the status cannot be written");
+                    let path = self.path.display();
+                    warn!(%path, reason = %error, "the status cannot be written to {path}: {error}");
                 }
-                Err(error) => debug!(reason = %error, "the status cannot be written"),
+                Err(error) => debug!(reason = %error, "the status still cannot be written: {error}"),
             }
             tokio::time::sleep(PAUSE).await;
         }

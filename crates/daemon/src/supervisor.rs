@@ -104,7 +104,7 @@ impl Supervisor {
 
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        debug!(reason = %error, "the service manager cannot be told");
+        debug!(reason = %error, "the service manager cannot be told: {error}");
     }
 }
 

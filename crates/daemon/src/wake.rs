@@ -44,7 +44,8 @@ impl Wake {
             Ok(watcher)
         });
         if let Err(error) = &watcher {
-            warn!(directory = %directory.display(), reason = %error, "files are not watched: changes are seen at each poll, or after SIGHUP");
+            let directory = directory.display();
+            warn!(%directory, reason = %error, "files in {directory} are not watched, so changes are seen at each poll, or after SIGHUP: {error}");
         }
         let watcher = watcher.ok();
         let mut wake = Wake { directory: directory.to_owned(), changed, watcher, fleets: None, supervisor };

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod headline;
 pub mod job;
 pub mod memory;
+pub mod milestone;
 pub mod names;
 pub mod plan;
 pub mod ports;

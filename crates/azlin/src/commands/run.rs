@@ -114,9 +114,11 @@ async fn watch(
     }
     let this_daemon = this_daemon(&directory, env!("CARGO_PKG_VERSION"));
     let fleets = followed.fleets().len();
-    info!(fleets, "watching");
+    info!(fleets, "watching {fleets} {}", if fleets == 1 { "fleet" } else { "fleets" });
     if fleets == 0 {
-        warn!(directory = %directory.join("fleets").display(), "there is no fleet to watch");
+        let directory = directory.join("fleets");
+        let directory = directory.display();
+        warn!(%directory, "there is no fleet to watch: no file in {directory}");
     }
     // Each change of azlin.toml is a new daemon in the same process: its first tick is an ordinary one.
     loop {
@@ -156,7 +158,7 @@ async fn watch(
             }
         };
         if next.is_some() {
-            info!(file = "azlin.toml", "configuration changed: what is under way ends first");
+            info!(file = "azlin.toml", "azlin.toml changed: what is under way ends first");
         }
         inner.cancel();
         let too_long = async {
