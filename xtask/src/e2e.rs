@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{cargo, run, say};
+use crate::{cargo, dist, run, say};
 
 /// Where roots are kept from one run to the next.
 const CACHE: &str = "/var/cache/azlin";
@@ -27,6 +27,7 @@ const NEEDED: [(&str, &str); 8] = [
 /// Installs what is missing and runs every test with real parts.
 pub fn e2e() -> Result<(), String> {
     let root = prepare()?;
+    let package = dist::deb()?;
     // As the other tests are built, so that nothing is built twice.
     let features = "azlin-ssh/openssh azlin-simcloud/machines azlin-tests/machines";
     let arguments = [
@@ -40,7 +41,7 @@ pub fn e2e() -> Result<(), String> {
         "--test",
         "machines",
     ];
-    let done = run(with(&root, &mut cargo(&arguments)));
+    let done = run(with(&root, &mut cargo(&arguments)).env("AZLIN_DEB", package));
     done.and(sweep())
 }
 
