@@ -1,0 +1,2 @@
+//! The unit.
+mod life;
