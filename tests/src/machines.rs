@@ -136,7 +136,7 @@ impl RealCloud {
     fn tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> =
-            log.lines().filter(|line| !line.contains("TRACE") && !line.contains("DEBUG tick ")).collect();
+            log.lines().filter(|line| !line.contains("TRACE") && !line.contains(": tick ")).collect();
         lines[lines.len().saturating_sub(100)..].join("\n")
     }
 

@@ -108,5 +108,5 @@ fn a_bad_file_leaves_the_other_fleets_running() {
     assert!(cloud.wait(std::time::Duration::from_secs(20), |world| world.report().vms_created == 1));
     daemon.kill();
     let log = std::fs::read_to_string(cloud.log()).unwrap();
-    assert!(log.contains("fleet left untouched"), "{log}");
+    assert!(log.contains("its fleet is left untouched"), "{log}");
 }

@@ -64,7 +64,7 @@ fn a_running_job_outlives_disable_but_not_disable_with_force() {
     busy(&cloud, 600);
     let (code, said) = run(&cloud, &["disable", "--pool", "ci"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(cloud.wait(SOON, |_| cloud.logged().contains("configuration accepted fleet=ci")));
+    assert!(cloud.wait(SOON, |_| cloud.logged().contains("ci: change accepted")));
     let is_left = |status: &str| status.contains("not enabled") && status.contains("1 active");
     let start = Instant::now();
     while !is_left(&run(&cloud, &["status", "--pool", "ci"]).1) {

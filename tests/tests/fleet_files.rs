@@ -119,7 +119,7 @@ fn what_runs_is_said_and_a_look_keeps_no_daemon_from_starting() {
     }
     drop(daemon);
     let said = String::from_utf8(started.wait_with_output().unwrap().stderr).unwrap();
-    assert!(said.contains("GITHUB_TOKEN is not set"), "it got past the lock: {said}");
+    assert!(said.contains("there is no token for GitHub"), "it got past the lock: {said}");
 }
 
 /// Whether a process has a directory open, as it does once it tries to lock it.

@@ -82,7 +82,7 @@ fn what_cannot_be_told_says_what_to_do() {
     let cloud = cloud();
     let no_token = cloud.command(&["status"]).env_remove("GITHUB_TOKEN").output().unwrap();
     assert_eq!(no_token.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&no_token.stderr).contains("GITHUB_TOKEN is not set"));
+    assert!(String::from_utf8_lossy(&no_token.stderr).contains("there is no token for GitHub"));
     let _daemon = cloud.daemon();
     assert!(cloud.wait(SOON, |_| cloud.runtime_dir().join("status.json").exists()));
     let elsewhere = tempfile::tempdir().unwrap();

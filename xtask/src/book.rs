@@ -6,7 +6,8 @@
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use crate::{cargo, root, run, say};
+use crate::tools::{is_there, tool};
+use crate::{root, run, say, told};
 
 /// Where the repository is read on the web.
 const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
@@ -32,21 +33,10 @@ pub fn book() -> Result<(), String> {
     }
 }
 
-/// The program: the one that is there, or one in target/tools that is built at the first time.
+/// The program: the one that is there, or one in target/tools.
 fn mdbook() -> Result<PathBuf, String> {
-    let is_there = |program: &Path| Command::new(program).arg("--version").output().is_ok();
     let usual = PathBuf::from("mdbook");
-    if is_there(&usual) {
-        return Ok(usual);
-    }
-    let tools = root().join("target/tools");
-    let own = tools.join("bin").join(if cfg!(windows) { "mdbook.exe" } else { "mdbook" });
-    if !is_there(&own) {
-        say("there is no mdbook: it is built, which takes some minutes\n");
-        let install = ["install", "mdbook", "--locked", "--no-default-features", "--version", MDBOOK];
-        run(cargo(&install).arg("--root").arg(&tools))?;
-    }
-    Ok(own)
+    if is_there(&usual) { Ok(usual) } else { tool("mdbook", MDBOOK, &["--no-default-features"]) }
 }
 
 /// Copies a directory of pages; `place` is where it is in the repository.
@@ -131,11 +121,6 @@ fn html(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn told(path: &Path) -> impl FnOnce(std::io::Error) -> String {
-    let shown = path.display().to_string();
-    move |error| format!("{shown}: {error}")
 }
 
 #[cfg(test)]

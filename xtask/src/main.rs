@@ -2,8 +2,10 @@
 
 mod bench;
 mod book;
+mod dist;
 mod e2e;
 mod test;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,6 +16,8 @@ cargo xtask <chore>
   test     everything that CI runs: format, lints, tests, documentation, the demo, real machines
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
   bench    measures, and prints the tables of docs/performance.md; as root, real machines too
+  dist     makes the Debian package, the tarball, the SBOM and their checksums in target/dist; builds
+           cargo-deb and cargo-cyclonedx if they are missing
   book     makes the documentation a book in target/book; builds mdbook if it is missing
   help     this text
 ";
@@ -24,6 +28,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         ["e2e"] => e2e::e2e(),
         ["bench"] => bench::bench(),
+        ["dist"] => dist::dist(),
         ["book"] => book::book(),
         ["help" | "--help" | "-h"] => {
             say(HELP);
@@ -50,6 +55,12 @@ fn run(command: &mut Command) -> Result<(), String> {
     say(&format!("--- {command:?}\n"));
     let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
+}
+
+/// An error of a file, in words.
+fn told(path: &Path) -> impl FnOnce(std::io::Error) -> String {
+    let shown = path.display().to_string();
+    move |error| format!("{shown}: {error}")
 }
 
 /// The repository's root.

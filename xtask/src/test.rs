@@ -1,6 +1,8 @@
 //! Everything that CI runs, cheapest first.
 
-use crate::{cargo, run};
+use std::process::Command;
+
+use crate::{cargo, dist, run};
 
 /// Stops at the first thing that fails.
 pub fn test() -> Result<(), String> {
@@ -19,21 +21,8 @@ pub fn test() -> Result<(), String> {
     run(&mut cargo(&["test", "--workspace", "--locked"]))?;
     crate::e2e::e2e()?;
     run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
-    run(&mut cargo(&["build", "--release", "--locked", "-p", "azlin"]))?;
-    run(&mut cargo(&[
-        "run",
-        "--release",
-        "--locked",
-        "-p",
-        "azlin",
-        "--",
-        "github-runner",
-        "demo",
-        "--duration",
-        "30s",
-        "--output",
-        "json",
-    ]))
+    let mut demo = Command::new(dist::program()?);
+    run(demo.args(["github-runner", "demo", "--duration", "30s", "--output", "json"]))
 }
 
 /// rustfmt and clippy come with most toolchains, and rustup adds them where they are missing.

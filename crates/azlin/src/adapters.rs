@@ -1,6 +1,6 @@
 //! Wires the adapters to what the configuration and the environment say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -10,11 +10,16 @@ use azlin_fleet::config::DaemonConfig;
 use azlin_github::{GitHubClient, Settings, Token};
 use azlin_ssh::SshClient;
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+
+/// The credential with the token for GitHub; it goes before `GITHUB_TOKEN`.
+const GITHUB_TOKEN: &str = "github-token";
+/// The credential with the secret of an application at Entra ID; it goes before `AZURE_CLIENT_SECRET`.
+const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
 
 /// What the environment holds of credentials.
 pub struct Environment {
-    /// `GITHUB_TOKEN`.
+    /// The token for GitHub.
     pub github_token: Option<SecretString>,
     /// What azure_identity looks for.
     pub azure: azlin_azure::Environment,
@@ -23,22 +28,43 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of this very process.
-    pub fn of_this_process() -> Self {
-        let token = std::env::var("GITHUB_TOKEN").ok();
-        Environment {
-            github_token: token.map(SecretString::from),
-            azure: azlin_azure::Environment::from_env(),
-            credentials: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-        }
+    /// The environment of this very process, with the credentials that systemd gave it.
+    pub fn of_this_process() -> Result<Self> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let credential = |name| credentials.as_deref().map_or(Ok(None), |folder| credential(folder, name));
+        let token = std::env::var("GITHUB_TOKEN").ok().map(SecretString::from);
+        let azure = azlin_azure::Environment::from_env();
+        Ok(Environment {
+            github_token: credential(GITHUB_TOKEN)?.or(token),
+            azure: azlin_azure::Environment {
+                client_secret: credential(AZURE_CLIENT_SECRET)?.or(azure.client_secret),
+                ..azure
+            },
+            credentials,
+        })
     }
+}
+
+/// A credential of systemd's, without the line end that editors leave. One that is empty is none: so the
+/// unit can name those that need not be there.
+fn credential(folder: &Path, name: &str) -> Result<Option<SecretString>> {
+    let path = folder.join(name);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        read => SecretString::from(
+            read.with_context(|| format!("the credential {} cannot be read", path.display()))?,
+        ),
+    };
+    let text = text.expose_secret().trim();
+    Ok((!text.is_empty()).then(|| SecretString::from(text.to_owned())))
 }
 
 /// The outside of the daemon: the real services, or whatever answers at the configured addresses.
 pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outside> {
     let github = github(config, environment)?;
     let azure = azure(config, environment)?;
-    tracing::debug!(credential = %azure.credential(), "signing in at Azure");
+    let credential = azure.credential();
+    tracing::debug!(%credential, "signs in at Azure by {credential}");
     Ok(Outside {
         github: Arc::new(github),
         azure: Arc::new(azure),
@@ -51,12 +77,13 @@ pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outsi
 /// GitHub, with the token of the environment.
 pub fn github(config: &DaemonConfig, environment: &Environment) -> Result<GitHubClient> {
     let token = environment.github_token.as_ref().context(
-        "GITHUB_TOKEN is not set: export a token that may read the repository's actions and administer its \
-         self-hosted runners (fine-grained: actions read, administration write)",
+        "there is no token for GitHub: set GITHUB_TOKEN, or give the service the systemd credential github-token, with a \
+         token that may read the repository's actions and administer its self-hosted runners (fine-grained: actions \
+         read, administration write)",
     )?;
-    let token = Token::new(token).context("GITHUB_TOKEN cannot be used")?;
+    let token = Token::new(token).context("the token for GitHub cannot be used")?;
     if let Some(note) = token.note() {
-        tracing::warn!(reason = %note, "GITHUB_TOKEN looks unusual");
+        tracing::warn!(reason = %note, "the token for GitHub looks unusual: {note}");
     }
     let settings = Settings {
         request_timeout: config.request_timeout,

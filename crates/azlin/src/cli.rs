@@ -38,6 +38,31 @@ pub struct Loudness {
     /// Say only what went wrong: no warnings, and no log of what changed.
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = SAID)]
     pub quiet: bool,
+    /// How the log is written.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "auto",
+        env = "AZLIN_LOG_FORMAT",
+        hide_env_values = true,
+        help_heading = SAID
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// The journal where standard error leads there, as under systemd; text elsewhere.
+    Auto,
+    /// To the journal, with its fields.
+    Journal,
+    /// Lines for people, on standard error.
+    Text,
+    /// One JSON object in a line, on standard error.
+    Json,
 }
 
 /// What to work on.

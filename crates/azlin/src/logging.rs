@@ -1,13 +1,25 @@
-//! Where log lines go: standard error, as people read them.
+//! Where log lines go: to the journal with their fields, to a terminal as people read them, or as JSON.
+//!
+//! Each message says all by itself, so a terminal shows it alone.
 
-use std::io::IsTerminal;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
+use anyhow::{Context, Result};
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Registry};
 
-use crate::cli::Loudness;
+use crate::cli::{LogFormat, Loudness};
+
+/// Where they go, once that is known.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// Sets up logging for the process. `AZLIN_LOG` overrides the level, as in `AZLIN_LOG=debug`.
-pub fn start(loudness: Loudness, usual: &str) {
+pub fn start(loudness: Loudness, usual: &str) -> Result<()> {
     let level = match loudness {
         Loudness { quiet: true, .. } => "error",
         Loudness { verbose: 0, .. } => usual,
@@ -19,14 +31,63 @@ pub fn start(loudness: Loudness, usual: &str) {
     let filter = format!(
         "{level},azure_core=error,azure_identity=error,typespec_client_core=error,reqwest=error,hyper=error,hyper_util=error"
     );
-    let colour =
-        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::builder().parse_lossy(filter))
-        .with_target(false)
-        .with_ansi(colour)
-        // A daemon whose log nobody reads any more goes on; to say so there would panic.
-        .log_internal_errors(false)
-        .with_writer(std::io::stderr)
-        .init();
+    let subscriber = Registry::default().with(EnvFilter::builder().parse_lossy(filter));
+    // A daemon whose log nobody reads any more goes on; to say so there would panic.
+    let lines = || tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
+    let format = match loudness.log_format {
+        LogFormat::Auto if is_journal() && journal().is_ok() => LogFormat::Journal,
+        LogFormat::Auto => LogFormat::Text,
+        asked => asked,
+    };
+    match format {
+        LogFormat::Journal => subscriber.with(journal()?).init(),
+        LogFormat::Json => subscriber.with(lines().json().flatten_event(true).with_target(false)).init(),
+        LogFormat::Text | LogFormat::Auto => {
+            let colour = io::stderr().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            let message = debug_fn(|writer, field, value| match field.name() {
+                "message" => write!(writer, "{value:?}"),
+                _ => Ok(()),
+            });
+            subscriber.with(lines().with_ansi(colour).with_target(false).fmt_fields(message)).init();
+        }
+    }
+    let _ = FORMAT.set(format);
+    Ok(())
+}
+
+/// Whether somebody reads standard error as it is. Where not, errors are logged.
+pub fn is_for_people() -> bool {
+    FORMAT.get().is_none_or(|format| *format == LogFormat::Text)
+}
+
+/// From here on a panic is logged, too.
+pub fn log_panics() {
+    if is_for_people() {
+        return;
+    }
+    std::panic::set_hook(Box::new(|panic| tracing::error!("a bug, please report it: {panic}")));
+}
+
+fn journal() -> Result<tracing_journald::Layer> {
+    let layer = tracing_journald::layer()
+        .context("the journal cannot be written to; --log-format text writes to standard error")?;
+    let priorities = PriorityMappings {
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+        ..PriorityMappings::new()
+    };
+    Ok(layer
+        .with_field_prefix(None)
+        .with_syslog_identifier("azlin".to_owned())
+        .with_priority_mappings(priorities))
+}
+
+/// Whether standard error leads to the journal, as systemd tells: by device and inode.
+fn is_journal() -> bool {
+    let told = std::env::var("JOURNAL_STREAM").ok();
+    let stderr = fs::metadata("/proc/self/fd/2").ok();
+    let pair = stderr.map(|found| format!("{}:{}", found.dev(), found.ino()));
+    told.is_some() && told == pair
 }

@@ -53,10 +53,12 @@ fn main() -> ExitCode {
     let Azlin { loudness, area } = Azlin::parse();
     IS_QUIET.store(loudness.quiet, Ordering::Relaxed);
     let ended = match area {
-        Area::GithubRunner(command) => {
-            logging::start(loudness, usual_level(&command));
+        Area::GithubRunner(command) => logging::start(loudness, usual_level(&command)).and_then(|()| {
+            if matches!(command, GithubRunner::Run(_)) {
+                logging::log_panics();
+            }
             github_runner(command)
-        }
+        }),
         Area::Completions(args) => completions::run(&args),
         Area::Man(args) => man::run(&args),
     };
@@ -118,6 +120,7 @@ fn usual_level(command: &GithubRunner) -> &'static str {
 /// A file that is wrong, for whoever typed the command.
 fn say_problem(problem: &FileProblem) {
     match &problem.trouble {
+        _ if !logging::is_for_people() => say_error(&problem.to_string()),
         Trouble::File(message) => say_error(message),
         Trouble::Text(faulty) => {
             let _ = write!(io::stderr(), "{}", caret::drawn(faulty, Terminal::stderr()));
@@ -137,5 +140,8 @@ fn say_note(message: &str) {
 
 /// An error for whoever typed the command. Where nobody reads them there is nowhere to say so.
 fn say_error(message: &str) {
+    if !logging::is_for_people() {
+        return tracing::error!("{message}");
+    }
     let _ = writeln!(io::stderr(), "error: {message}");
 }

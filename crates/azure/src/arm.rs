@@ -123,7 +123,7 @@ impl Arm {
             may_be_done |= leaves_doubt(effect(&call.method), failure);
             tracing::debug!(
                 method = %call.method, path = call.url.path(), error = %error,
-                pause_ms = pause.as_millis() as u64, "Azure call tried again"
+                pause_ms = pause.as_millis() as u64, "Azure call {} {} tried again: {error}", call.method, call.url.path()
             );
             sleep(pause).await;
         }

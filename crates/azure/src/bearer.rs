@@ -64,7 +64,7 @@ impl Bearer {
             _ => match self.ask().await {
                 Ok(token) => return Ok(kept.token.insert(token).token.clone()),
                 Err(error) => {
-                    tracing::debug!(credential = %self.kind, error = %error, "no new Azure token");
+                    tracing::debug!(credential = %self.kind, error = %error, "no new Azure token by {}: {error}", self.kind);
                     kept.failure.insert((Instant::now(), error)).1.clone()
                 }
             },

@@ -97,7 +97,7 @@ impl Lifecycle {
         if let Outcome::Failed(_) = outcome
             && let Err(error) = self.outside.github.deregister(&fleet.scope, runner.runner_id).await
         {
-            tracing::debug!(fleet = %fleet.name, reason = %error, "entry left for a later tick to remove");
+            tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
         }
         outcome
     }
@@ -120,7 +120,7 @@ impl Lifecycle {
             Outcome::Started => {}
             other => return other,
         }
-        tracing::debug!(fleet = %fleet.name, runner = %wanted.name, "VM asked for, to be installed over SSH");
+        tracing::debug!(fleet = %fleet.name, runner = %wanted.name, "{}: {} is asked for, to be installed over SSH", fleet.name, wanted.name);
         let task = bootstrap::just_made(fleet, wanted.name.clone(), host_key.public, created_at);
         match self.install(fleet, &task).await {
             // The VM is there, and whoever comes next goes on with it.
@@ -218,7 +218,7 @@ impl Lifecycle {
             let task = Install { vm: (group.clone(), name.clone()), ..task };
             let stopped = timeout(STOP_LIMIT, stop_service(outside, fleet, &task)).await;
             let why = stopped.unwrap_or_else(|_| Err("it took too long".to_owned())).err();
-            tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "service stopped before its VM goes");
+            tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "{}: {}: its service was asked to stop before its VM goes: {}", fleet.name, destroy.runner, why.as_deref().unwrap_or("done"));
         }
         if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
             tell_console(outside, fleet, destroy).await;
@@ -261,7 +261,7 @@ async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'stati
         Deregister::Regardless(id) => {
             if let Ok(Some(id)) = entry(outside, scope, runner, id).await {
                 let answer = outside.github.deregister(scope, id).await;
-                tracing::debug!(%runner, ?answer, "its VM goes whatever GitHub says");
+                tracing::debug!(%runner, ?answer, "{runner}: its VM goes whatever GitHub says: {answer:?}");
             }
             Ok(None)
         }
@@ -313,6 +313,6 @@ async fn tell_console(outside: &Outside, fleet: &Fleet, destroy: &Destroy) {
     let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, outside.azure.console(group, name)).await else { return };
     if let Some(last) = telling(&text) {
         let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.reason);
-        tracing::warn!(%fleet, %runner, vm = %name, %reason, console = %last, "last lines of a VM that is removed");
+        tracing::warn!(%fleet, %runner, vm = %name, %reason, console = %last, "{fleet}: {runner} is to be removed ({reason}); what it printed last: {last}");
     }
 }

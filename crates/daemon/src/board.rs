@@ -1,22 +1,16 @@
 //! The board: each fleet's last tick, for whoever wants to look. It outlives a change of `azlin.toml`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use azlin_fleet::names::PoolName;
 use azlin_fleet::status::{BadFileStatus, FleetStatus};
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 /// Each fleet's last tick, and the state of the configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    posted: Mutex<Posted>,
-    changed: Notify,
-}
+pub struct Board(Arc<watch::Sender<Posted>>);
 
 /// What is on the board.
 #[derive(Debug, Clone, Default)]
@@ -29,36 +23,43 @@ pub struct Posted {
     pub read_at: Timestamp,
 }
 
+/// Looks at the board again and again.
+pub(crate) struct Reader(watch::Receiver<Posted>);
+
 impl Board {
     /// All of it.
     pub fn read(&self) -> Posted {
-        self.posted().clone()
+        self.0.borrow().clone()
     }
 
-    /// Waits until something is posted; what was posted before anybody waited counts too.
-    pub async fn changed(&self) {
-        self.0.changed.notified().await;
+    pub(crate) fn reader(&self) -> Reader {
+        let mut reader = self.0.subscribe();
+        reader.mark_changed();
+        Reader(reader)
     }
 
     pub(crate) fn post(&self, status: FleetStatus) {
-        self.posted().fleets.insert(status.pool.clone(), status);
-        self.0.changed.notify_one();
+        self.0.send_modify(|posted| drop(posted.fleets.insert(status.pool.clone(), status)));
     }
 
     pub(crate) fn remove(&self, fleet: &PoolName) -> Option<FleetStatus> {
-        let removed = self.posted().fleets.remove(fleet);
-        self.0.changed.notify_one();
+        let mut removed = None;
+        self.0.send_modify(|posted| removed = posted.fleets.remove(fleet));
         removed
     }
 
     pub(crate) fn configured(&self, bad_files: Vec<BadFileStatus>, read_at: Timestamp) {
-        let mut posted = self.posted();
-        (posted.bad_files, posted.read_at) = (bad_files, read_at);
-        drop(posted);
-        self.0.changed.notify_one();
+        self.0.send_modify(|posted| (posted.bad_files, posted.read_at) = (bad_files, read_at));
     }
+}
 
-    fn posted(&self) -> MutexGuard<'_, Posted> {
-        self.0.posted.lock().unwrap_or_else(PoisonError::into_inner)
+impl Reader {
+    /// What is on the board now, and at once the first time; then each time that something was posted.
+    pub(crate) async fn next(&mut self) -> Posted {
+        if self.0.changed().await.is_err() {
+            // Nobody has the board any more, so nothing will be posted.
+            std::future::pending::<()>().await;
+        }
+        self.0.borrow_and_update().clone()
     }
 }

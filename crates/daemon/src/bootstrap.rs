@@ -151,7 +151,7 @@ impl<'a> Work<'a> {
                 },
                 Halt::Elsewhere(why) => (why, false),
             };
-            debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "bootstrap begins anew");
+            debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "{}: {}: bootstrap begins anew: {why}", self.fleet.name, self.task.runner);
             failed += u32::from(counts);
             if failed == STEP_TRIES {
                 return self.broken(why);
@@ -220,7 +220,7 @@ impl<'a> Work<'a> {
 
     fn waits_for(&mut self, why: String) {
         if why != self.last {
-            debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "VM not reached yet");
+            debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "{}: {} is not reached yet: {why}", self.fleet.name, self.task.runner);
         }
         self.last = why;
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::memory::Memory;
+use azlin_fleet::milestone::milestones;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Operation, Snapshot};
@@ -22,12 +23,15 @@ use crate::board::Board;
 use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
+use crate::pulse::Pulse;
 use crate::report;
 use crate::state::StateDir;
 use told::next_on_grid;
 
 mod told;
 
+/// A tick that lasts longer hangs: each request has a limit of its own, far below.
+const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
 /// How many ticks in a row are given up at the most: whoever writes without end holds up nobody.
 const MOST_GIVEN_UP: u32 = 3;
 
@@ -47,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) poll_health: Duration,
     /// When all loops began: their timers tick together, so that they share what they fetch.
     pub(crate) epoch: Instant,
+    pub(crate) pulse: Pulse,
     pub(crate) stop: CancellationToken,
 }
 
@@ -120,6 +125,7 @@ impl FleetLoop {
     /// Ticks until it is told to stop, then waits for what is under way.
     pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
+        let mut heart = shared.pulse.heart(&self.fleet.name);
         let every = |period| {
             let mut timer = interval_at(shared.epoch, period);
             timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -141,6 +147,7 @@ impl FleetLoop {
                     }
                     true
                 }
+                () = heart.beat() => continue,
                 // A health tick looks at the queue as well.
                 _ = health.tick() => {
                     queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
@@ -155,9 +162,14 @@ impl FleetLoop {
                 biased;
                 () = shared.stop.cancelled() => break,
                 () = self.tick(power) => {}
+                () = heart.beat_for(LONGEST_TICK) => {}
             }
         }
-        self.settle().await;
+        tokio::select! {
+            () = self.settle() => {}
+            // Each operation has limits of its own.
+            () = heart.beat_for(Duration::MAX) => {}
+        }
     }
 
     /// Takes in that the configuration changed; whether that calls for a tick at once.
@@ -240,7 +252,9 @@ impl FleetLoop {
     fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
         let now = self.shared.outside.now();
         let seen = Snapshot { in_flight: under_way(&self.in_flight), ..seen };
+        let before = self.memory.clone();
         self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
+        report::happened(&self.fleet.name, &milestones(&before, &self.memory, now), self.tick);
         let plan = plan(&self.fleet, &seen, &self.memory, now);
         if plan.scales {
             self.memory.last_scaling = Some(now);

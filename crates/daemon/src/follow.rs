@@ -79,6 +79,7 @@ impl Followed {
                     &format!("another directory has taken the place of the configuration: {error}"),
                     now,
                 );
+                wake.is_taken_in();
                 continue;
             }
             match config_dir::read(&self.directory) {
@@ -89,7 +90,7 @@ impl Followed {
                 Ok(read) if read.daemon != self.daemon => return read,
                 Ok(read) => {
                     if self.refused.take().is_some() {
-                        info!(file = "azlin.toml", "configuration is good again");
+                        info!(file = "azlin.toml", "azlin.toml is good again");
                     }
                     self.daemon_text.clone_from(&read.daemon_text);
                     let read_at = read.read_at;
@@ -99,6 +100,7 @@ impl Followed {
                 Err(error) => self.refuse(&error.to_string(), now),
             }
             fleets.set(self.fleets());
+            wake.is_taken_in();
         }
     }
 
@@ -114,7 +116,7 @@ impl Followed {
     /// Takes in a configuration whose `azlin.toml` differs.
     pub fn accept(&mut self, read: Configuration, now: Timestamp) {
         let changes = changes(&self.daemon_text, &read.daemon_text).join("; ");
-        info!(file = "azlin.toml", %changes, "configuration accepted");
+        info!(file = "azlin.toml", %changes, "azlin.toml accepted: {changes}");
         self.refused = None;
         (self.daemon, self.daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
         let read_at = read.read_at;
@@ -128,7 +130,7 @@ impl Followed {
         let since = match &self.refused {
             Some((before, since)) if before == why => *since,
             before => {
-                error!(reason = %why, "configuration refused: the daemon goes on with the last good one");
+                error!(file = "azlin.toml", reason = %why, "azlin.toml refused, the last good one stays in force: {why}");
                 before.as_ref().map_or(now, |(_, since)| *since)
             }
         };
@@ -151,7 +153,7 @@ impl Followed {
             if let News::Removed(fleet) = &news {
                 let known = self.board.remove(fleet);
                 let runners = known.map_or(0, |status| status.runners.len());
-                warn!(%fleet, runners, "its file is gone: its VMs are left alone, and cost; put the file back and set enabled = false to drain it");
+                warn!(%fleet, runners, "{fleet}: its file is gone: its VMs are left alone, {runners} of them, and cost; put the file back and set enabled = false to drain it");
             }
         }
     }
@@ -163,10 +165,11 @@ impl Followed {
         }
         self.reminded = Instant::now();
         for (file, bad, since) in self.in_force.bad() {
-            error!(%file, %since, reason = %bad.message, "configuration is still bad");
+            let reason = &bad.message;
+            error!(%file, %since, %reason, "still bad since {since}: {reason}");
         }
         if let Some((why, since)) = &self.refused {
-            error!(%since, reason = %why, "configuration is still refused");
+            error!(file = "azlin.toml", %since, reason = %why, "azlin.toml is still refused, since {since}: {why}");
         }
     }
 
@@ -204,20 +207,23 @@ fn found(read: Configuration) -> Found {
 
 fn tell(news: &News) {
     match news {
-        News::Added(fleet) => info!(%fleet, changes = %"new", "configuration accepted"),
+        News::Added(fleet) => info!(%fleet, changes = "new", "{fleet}: new fleet accepted"),
         News::Changed(fleet, changes) if changes.is_empty() => {
-            info!(%fleet, changes = %"none of its own", "configuration accepted");
+            info!(%fleet, changes = "none of its own", "{fleet}: file accepted, with no change of its own");
         }
         News::Changed(fleet, changes) => {
-            info!(%fleet, changes = %changes.join("; "), "configuration accepted");
+            let changes = changes.join("; ");
+            info!(%fleet, %changes, "{fleet}: change accepted: {changes}");
         }
-        News::Removed(fleet) => info!(%fleet, changes = %"file removed", "configuration accepted"),
-        News::Mended(file) => info!(%file, "configuration is good again"),
+        News::Removed(fleet) => {
+            info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted")
+        }
+        News::Mended(file) => info!(%file, "{file} is good again"),
         News::Bad { file, message, in_force: true } => {
-            error!(%file, reason = %message, "configuration refused: the fleet goes on with the last good one");
+            error!(%file, reason = %message, "file refused, the last good one stays in force: {message}");
         }
         News::Bad { file, message, in_force: false } => {
-            error!(%file, reason = %message, "fleet left untouched: its file is bad");
+            error!(%file, reason = %message, "file refused, its fleet is left untouched: {message}");
         }
     }
 }

@@ -195,7 +195,7 @@ impl Observer {
             Some(error) => {
                 let before = told.insert(subscription.to_owned(), error.message.clone());
                 if before.is_none() {
-                    warn!(subscription, reason = %error, "power states of VMs cannot be read");
+                    warn!(subscription, reason = %error, "power states of VMs of subscription {subscription} cannot be read: {error}");
                 }
             }
         }

@@ -77,7 +77,7 @@ pub async fn alone(config_dir: &Path) -> Result<File, NotAlone> {
             Err(TryLockError::WouldBlock) => return Err(NotAlone::Locked),
             Err(TryLockError::Error(error)) => {
                 // Some network file systems know no locks; the listener's port still keeps two apart.
-                tracing::debug!(reason = %error, "the configuration cannot be locked");
+                tracing::debug!(reason = %error, "the configuration cannot be locked: {error}");
                 return Ok(directory);
             }
         }

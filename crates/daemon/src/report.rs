@@ -1,9 +1,11 @@
 //! Report: what the loop says in the journal.
 //!
-//! At info stands what changed the world: each decision that changes something, and each action's
-//! end. A trouble is told when it begins and when it ends, not every minute.
+//! At info stands what changed the world: each decision that changes something, each action's end, and
+//! what a runner does by itself. A trouble is told when it begins and when it ends, not every minute.
+//! Each message says all by itself; the fields are there to be searched for.
 
 use azlin_fleet::config::Fleet;
+use azlin_fleet::milestone::Milestone;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::{Action, Outcome, Plan};
 use azlin_fleet::runner_name::RunnerName;
@@ -15,15 +17,36 @@ use tracing::{debug, info, warn};
 pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
     let decision = &plan.decision;
     let (fleet, reason) = (&fleet.name, &decision.reason);
-    let (target, current) = (decision.target_runner_count, decision.current_runner_count);
+    let (to, from) = (decision.target_runner_count, decision.current_runner_count);
     match decision.action {
         ScalingAction::ScaleUp if plan.scales => {
-            info!(%fleet, action = "scale_up", target, current, %reason, tick, "scaling up");
+            info!(%fleet, action = "scale_up", to, from, %reason, tick, "{fleet}: scale up from {from} to {to}: {reason}");
         }
         ScalingAction::ScaleDown if plan.scales => {
-            info!(%fleet, action = "scale_down", target, current, %reason, tick, "scaling down");
+            info!(%fleet, action = "scale_down", to, from, %reason, tick, "{fleet}: scale down from {from} to {to}: {reason}");
         }
-        _ => debug!(%fleet, action = ?decision.action, target, current, %reason, tick, "tick"),
+        _ => {
+            debug!(%fleet, action = "none", to, from, %reason, tick, "{fleet}: tick {tick}: {reason}")
+        }
+    }
+}
+
+/// Says what was seen to have happened.
+pub(crate) fn happened(fleet: &PoolName, milestones: &[(RunnerName, Milestone)], tick: u64) {
+    for (runner, milestone) in milestones {
+        let (action, job) = (milestone.word(), milestone.job().map(|job| job.0));
+        match milestone {
+            Milestone::Online(took) => {
+                let took_s = took.as_secs();
+                info!(%fleet, %runner, vm = %runner, action, took_s, tick, "{fleet}: {runner} {milestone}");
+            }
+            Milestone::TookJob(_) | Milestone::EndedJob(_) => {
+                info!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {milestone}");
+            }
+            Milestone::Vanished(_) => {
+                warn!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {milestone}");
+            }
+        }
     }
 }
 
@@ -37,10 +60,10 @@ pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
 pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&str>, tick: u64) {
     let fleet = &fleet.name;
     match (before, now) {
-        (None, Some(reason)) => warn!(%fleet, reason, tick, "in trouble"),
-        (Some(_), None) => info!(%fleet, tick, "out of trouble"),
+        (None, Some(reason)) => warn!(%fleet, reason, tick, "{fleet}: in trouble: {reason}"),
+        (Some(_), None) => info!(%fleet, tick, "{fleet}: out of trouble"),
         (Some(before), Some(reason)) if before != reason => {
-            debug!(%fleet, reason, tick, "in other trouble")
+            debug!(%fleet, reason, tick, "{fleet}: in other trouble: {reason}")
         }
         _ => {}
     }
@@ -62,31 +85,31 @@ pub(crate) fn ended(
     };
     match outcome {
         Outcome::Installed { runner_id, took } => {
-            info!(%fleet, %runner, vm = %runner, action = word, %reason, %runner_id, %took, tick, "runner installed");
+            info!(%fleet, %runner, vm = %runner, action = word, %reason, %runner_id, %took, tick, "{fleet}: {runner} is installed ({took}): {reason}");
         }
         Outcome::Ended(runner_id) => {
-            debug!(%fleet, %runner, vm = %runner, action = word, %runner_id, tick, "its VM was a runner, and is none any more");
+            debug!(%fleet, %runner, vm = %runner, action = word, %runner_id, tick, "{fleet}: {runner} was a runner, and is none any more");
         }
         Outcome::Broken { why: error, .. } => {
-            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "VM does not become a runner");
+            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner} does not become a runner: {error}");
         }
         Outcome::Started => {
-            info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "runner's VM asked for");
+            info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "{fleet}: {runner} is asked for: {reason}");
         }
         Outcome::Unclear(error) => {
-            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "VM asked for, outcome unknown");
+            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner} is asked for, and whether Azure makes it is not known: {error}");
         }
         Outcome::Removed => {
-            info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "runner removed")
+            info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "{fleet}: {runner} is removed: {reason}")
         }
         Outcome::LeftAlone(why) => {
-            debug!(%fleet, %runner, action = word, reason = %why, tick, "runner left alone")
+            debug!(%fleet, %runner, vm = %runner, action = word, reason = %why, tick, "{fleet}: {runner} is left alone: {why}")
         }
         Outcome::Failed(error) if !is_new => {
-            debug!(%fleet, %runner, action = word, %reason, %error, tick, "action failed again")
+            debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed again: {error}")
         }
         Outcome::Failed(error) => {
-            warn!(%fleet, %runner, action = word, %reason, %error, tick, "action failed")
+            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed: {error}")
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
+use crate::pulse::Pulse;
 use crate::state::StateDir;
 
 /// What failed in a tick, by fleet.
@@ -50,6 +51,7 @@ impl Daemon {
             poll_queue: config.poll_queue,
             poll_health: config.poll_health,
             epoch: Instant::now(),
+            pulse: Pulse::default(),
             outside,
             state,
             stop,
@@ -60,6 +62,11 @@ impl Daemon {
     /// Says which fleets there are, while it runs.
     pub fn fleets(&self) -> Fleets {
         self.shared.fleets.clone()
+    }
+
+    /// Says whether its loops live.
+    pub fn pulse(&self) -> Pulse {
+        self.shared.pulse.clone()
     }
 
     /// Runs every fleet's loop until the daemon is told to stop; then what is under way ends.
@@ -92,7 +99,7 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
         let mut one = JoinSet::new();
         one.spawn(FleetLoop::new(fleet, fleets, Arc::clone(&shared)).run());
         let Some(Err(error)) = one.join_next().await else { return };
-        error!(fleet = %name, reason = %error, "the fleet's loop panicked and starts again; please report this");
+        error!(fleet = %name, reason = %error, "{name}: the fleet's loop panicked and starts again; please report this: {error}");
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(shared.poll_queue) => {}

@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::supervisor::Supervisor;
+
 /// Cancels the token on the first SIGTERM or SIGINT; exits with 128 + signal on the second.
 ///
 /// # Errors
@@ -28,13 +30,18 @@ pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Wakes who waits at each SIGHUP.
+/// At each SIGHUP the service manager is told, and who waits is woken.
 ///
 /// # Errors
 /// When the handler cannot be set up.
-pub fn wake_on_hangup(wake: Arc<Notify>) -> std::io::Result<()> {
+pub fn wake_on_hangup(wake: Arc<Notify>, supervisor: Supervisor) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGHUP])?;
-    let watch = move || signals.forever().for_each(|_| wake.notify_one());
+    let watch = move || {
+        for _ in signals.forever() {
+            supervisor.reloading();
+            wake.notify_one();
+        }
+    };
     std::thread::Builder::new().name("hangup".to_owned()).spawn(watch)?;
     Ok(())
 }

@@ -34,7 +34,8 @@ impl StateDir {
         let Some(path) = self.path(pool) else { return Memory::default() };
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                tracing::warn!(fleet = %pool, path = %path.display(), reason = %error, "state file ignored");
+                let path = path.display();
+                tracing::warn!(fleet = %pool, %path, reason = %error, "{pool}: state file {path} ignored: {error}");
                 Memory::default()
             }),
             Err(_) => Memory::default(),
@@ -55,7 +56,8 @@ impl StateDir {
         if let Err(error) = write()
             && !self.is_told.swap(true, Ordering::Relaxed)
         {
-            tracing::warn!(fleet = %pool, path = %path.display(), reason = %error, "state files cannot be written");
+            let path = path.display();
+            tracing::warn!(fleet = %pool, %path, reason = %error, "state files cannot be written, as {path}: {error}");
         }
     }
 

@@ -11,7 +11,7 @@ use azlin_fleet::status::{DaemonStatus, Status, VERSION};
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
-use crate::board::Board;
+use crate::board::{Board, Posted};
 use crate::outside::Outside;
 
 const NAME: &str = "status.json";
@@ -49,16 +49,16 @@ impl StatusFile {
 
     /// Writes the status after each change of the board, until this is dropped.
     pub async fn keep(self, board: Board, daemon: DaemonStatus, outside: Outside) {
-        let mut is_told = false;
+        let (mut reader, mut is_told) = (board.reader(), false);
         loop {
-            board.changed().await;
-            let status = status(&board, daemon.clone(), &outside);
+            let status = status(reader.next().await, daemon.clone(), &outside);
             match self.write(&status) {
                 Ok(()) => is_told = false,
                 Err(error) if !std::mem::replace(&mut is_told, true) => {
-                    warn!(path = %self.path.display(), reason = %error, "the status cannot be written");
+                    let path = self.path.display();
+                    warn!(%path, reason = %error, "the status cannot be written to {path}: {error}");
                 }
-                Err(error) => debug!(reason = %error, "the status cannot be written"),
+                Err(error) => debug!(reason = %error, "the status still cannot be written: {error}"),
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -107,8 +107,7 @@ pub fn resolved(config_dir: &Path) -> String {
     path.display().to_string()
 }
 
-fn status(board: &Board, daemon: DaemonStatus, outside: &Outside) -> Status {
-    let posted = board.read();
+fn status(posted: Posted, daemon: DaemonStatus, outside: &Outside) -> Status {
     Status {
         version: VERSION,
         at: outside.now(),

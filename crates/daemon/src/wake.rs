@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
+use crate::supervisor::Supervisor;
+
 /// How long nothing more may happen before it is looked at: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(150);
 /// The longest that is waited for quiet.
@@ -23,12 +25,13 @@ pub struct Wake {
     watcher: Option<RecommendedWatcher>,
     /// Which directory of fleets is watched.
     fleets: Option<(u64, u64)>,
+    supervisor: Supervisor,
 }
 
 impl Wake {
     /// Watches a directory, and wakes through what else is to wake too. Where the system does not let it,
     /// that is told.
-    pub fn on(directory: &Path, changed: Arc<Notify>) -> Self {
+    pub fn on(directory: &Path, changed: Arc<Notify>, supervisor: Supervisor) -> Self {
         let wake = Arc::clone(&changed);
         let on_event = move |event: notify::Result<notify::Event>| {
             // After an error events may be lost.
@@ -41,10 +44,11 @@ impl Wake {
             Ok(watcher)
         });
         if let Err(error) = &watcher {
-            warn!(directory = %directory.display(), reason = %error, "files are not watched: changes are seen at each poll, or after SIGHUP");
+            let directory = directory.display();
+            warn!(%directory, reason = %error, "files in {directory} are not watched, so changes are seen at each poll, or after SIGHUP: {error}");
         }
         let watcher = watcher.ok();
-        let mut wake = Wake { directory: directory.to_owned(), changed, watcher, fleets: None };
+        let mut wake = Wake { directory: directory.to_owned(), changed, watcher, fleets: None, supervisor };
         wake.watch_fleets();
         wake
     }
@@ -57,6 +61,11 @@ impl Wake {
         }
         // Before the files are read: what happens while they are wakes again.
         self.watch_fleets();
+    }
+
+    /// What was there is taken in, or is refused.
+    pub fn is_taken_in(&self) {
+        self.supervisor.reloaded();
     }
 
     /// Another directory has taken the place of the one that was watched.

@@ -185,7 +185,7 @@ impl Http {
                 return Err(give_up(error, may_be_done));
             };
             may_be_done |= call.effect != Effect::Reads && failure != Failure::NotSent;
-            tracing::debug!(call = %call, error = %error, pause_ms = pause.as_millis() as u64, "GitHub call tried again");
+            tracing::debug!(call = %call, error = %error, pause_ms = pause.as_millis() as u64, "GitHub call {call} tried again: {error}");
             sleep(pause).await;
         }
     }

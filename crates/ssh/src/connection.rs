@@ -58,7 +58,8 @@ impl Session for Connection {
         let command = Command { name: step.name(), line: &line, limit: step.limit() };
         let mut output = Output::new(input.as_ref());
         let tell = |stream: Stream, line: &str| {
-            debug!(vm = %self.vm, step = step.name(), stream = stream.name(), line, "step output");
+            let (step, stream) = (step.name(), stream.name());
+            debug!(vm = %self.vm, step, stream, line, "{}: {step}: {line}", self.vm);
         };
         let reads = input.as_ref().map_or("", |input| input.expose_secret());
         let ended = self

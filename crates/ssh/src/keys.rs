@@ -31,17 +31,19 @@ pub(crate) struct Keys {
 impl Keys {
     /// The key in that file, or in the credential.
     pub(crate) fn read(&self, named: Option<&Path>) -> Result<PrivateKey, SshError> {
-        let path = match (named, &self.credentials) {
-            (Some(path), _) => path.to_owned(),
-            (None, Some(folder)) => folder.join(CREDENTIAL),
-            (None, None) => {
-                return Err(no_key(format!(
-                    "no private key to log in with: name its file as ssh_private_key in the fleet's \
-                     configuration, or give the service the systemd credential {CREDENTIAL}"
-                )));
-            }
+        let none = || {
+            no_key(format!(
+                "no private key to log in with: name its file as ssh_private_key in the fleet's \
+                 configuration, or give the service the systemd credential {CREDENTIAL}"
+            ))
         };
+        let credential = || Some(self.credentials.as_ref()?.join(CREDENTIAL));
+        let path = named.map(Path::to_owned).or_else(credential).ok_or_else(none)?;
         let text = self.text(&path)?;
+        // The unit gives an empty credential where there is none.
+        if named.is_none() && text.expose_secret().trim().is_empty() {
+            return Err(none());
+        }
         parse(&path, &text)
     }
 

@@ -185,9 +185,9 @@ async fn what_a_step_prints_is_logged_line_by_line_without_the_secret() {
     assert_eq!(printed, "one\ntoken ***\n");
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for line in [
-        r#"step output vm=vm-1 step="configure" stream="stdout" line="one""#,
-        r#"step output vm=vm-1 step="configure" stream="stderr" line="two""#,
-        r#"step output vm=vm-1 step="configure" stream="stdout" line="token ***""#,
+        r#"vm-1: configure: one vm=vm-1 step="configure" stream="stdout" line="one""#,
+        r#"vm-1: configure: two vm=vm-1 step="configure" stream="stderr" line="two""#,
+        r#"vm-1: configure: token *** vm=vm-1 step="configure" stream="stdout" line="token ***""#,
     ] {
         assert!(text.contains(line), "{text}");
     }

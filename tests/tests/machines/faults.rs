@@ -48,7 +48,7 @@ fn assert_replaced(cloud: &RealCloud, _daemon: Daemon, words: &[&str]) {
 /// The first machine becomes a runner in spite of it.
 fn assert_recovers(cloud: &RealCloud, first: &str) {
     cloud.wait("it is online", 60, |world| online(world).as_deref() == Some(first));
-    cloud.wait_for_line(&["runner installed", first], 10);
+    cloud.wait_for_line(&["is installed (", first], 10);
     cloud.assert_nothing_leaked();
 }
 
@@ -111,7 +111,7 @@ fn the_disk_is_full() {
     assert_replaced(
         &cloud,
         daemon,
-        &["VM does not become a runner", "fetch on ci-", "could not be written to", "KiB are free"],
+        &["does not become a runner", "fetch on ci-", "could not be written to", "KiB are free"],
     );
 }
 
@@ -119,11 +119,7 @@ fn the_disk_is_full() {
 fn the_checksum_is_wrong() {
     let cloud = fleet("", "[[faults]]\nwhat = 'wrong_checksum'\ntimes = 1\n", "ssh");
     let daemon = cloud.daemon();
-    assert_replaced(
-        &cloud,
-        daemon,
-        &["VM does not become a runner", "wrong checksum", "nothing was unpacked"],
-    );
+    assert_replaced(&cloud, daemon, &["does not become a runner", "wrong checksum", "nothing was unpacked"]);
 }
 
 #[test]
@@ -139,7 +135,7 @@ fn another_machine_takes_the_address() {
     cloud.fleet("other", "ssh", "\"other\"", TABLES);
     let daemon = cloud.daemon();
     let other = |name: &&String| name.starts_with("other-");
-    cloud.wait_for_line(&["runner installed", "other-"], 60);
+    cloud.wait_for_line(&["is installed (", "other-"], 60);
     let machines = cloud.cloud.served.machines();
     let second = machines.keys().find(other).expect("it was installed");
     let address = machines[&first].address.expect("it was reached for").to_string();
@@ -152,7 +148,7 @@ fn another_machine_takes_the_address() {
     ip(&["-n", &taker.netns, "address", "add", &format!("{address}/32"), "dev", "eth0"]);
     let via = taker.address.expect("it was reached").to_string();
     ip(&["route", "replace", &format!("{address}/32"), "via", &via]);
-    let line = cloud.wait_for_line(&["VM does not become a runner", "is not the machine that was made"], 60);
+    let line = cloud.wait_for_line(&["does not become a runner", "is not the machine that was made"], 60);
     assert!(line.contains(&first) && line.contains("SHA256:"), "{line}");
     cloud.wait("it is replaced", 90, |world| {
         let vms = || world.state.azure.vms.values().map(|vm| &vm.name);
@@ -168,21 +164,21 @@ fn the_key_is_refused() {
     let cloud = fleet("", "", "ssh");
     plant(cloud.overlay.path(), "etc/ssh/sshd_config.d/none.conf", "AuthorizedKeysFile none\n");
     let daemon = cloud.daemon();
-    assert_replaced(&cloud, daemon, &["VM does not become a runner", "azureuser", "key"]);
+    assert_replaced(&cloud, daemon, &["does not become a runner", "azureuser", "key"]);
 }
 
 #[test]
 fn config_sh_fails() {
     let cloud = fleet("", "[[faults]]\nwhat = 'registration_refused'\ntimes = 3\n", "ssh");
     let daemon = cloud.daemon();
-    assert_replaced(&cloud, daemon, &["VM does not become a runner", "configure on ci-", "ended with 1"]);
+    assert_replaced(&cloud, daemon, &["does not become a runner", "configure on ci-", "ended with 1"]);
 }
 
 #[test]
 fn the_machine_never_boots() {
     let cloud = fleet("", "[[faults]]\nwhat = 'never_boots'\ntimes = 1\n", "ssh");
     let daemon = cloud.daemon();
-    cloud.wait_for_line(&["VM does not become a runner", "it was no runner within boot_timeout (30s)"], 60);
+    cloud.wait_for_line(&["does not become a runner", "it was no runner within boot_timeout (30s)"], 60);
     cloud.wait("another is online", 60, |world| online(world).is_some());
     drop(daemon);
     cloud.assert_nothing_leaked();
@@ -192,7 +188,7 @@ fn the_machine_never_boots() {
 fn what_a_machine_printed_is_told_when_it_fails_by_itself() {
     let cloud = fleet("", "[[faults]]\nwhat = 'wrong_checksum'\ntimes = 1\n", "cloud-init");
     let daemon = cloud.daemon();
-    assert_replaced(&cloud, daemon, &["last lines of a VM that is removed", "wrong checksum"]);
+    assert_replaced(&cloud, daemon, &["what it printed last", "wrong checksum"]);
 }
 
 #[test]
@@ -209,7 +205,7 @@ fn the_machine_dies_in_a_job() {
             online(world).is_some_and(|name| name != first)
                 && world.state.azure.vms.values().all(|vm| vm.name != first)
         });
-        cloud.wait_for_line(&["runner removed", &first], 10);
+        cloud.wait_for_line(&["is removed: ", &first], 10);
         let killed = cloud.cloud.served.world().report().jobs_killed;
         assert_eq!(killed, 0, "the machine lost it, not the daemon");
         cloud.assert_nothing_leaked();

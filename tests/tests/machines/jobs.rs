@@ -113,7 +113,7 @@ fn an_image_that_holds_the_program_downloads_nothing() {
     let unpacked = std::process::Command::new("sh").args(["-c", &script]).status();
     assert!(unpacked.expect("a shell is there").success());
     let _daemon = cloud.daemon();
-    let line = cloud.wait_for_line(&["runner installed"], 60);
+    let line = cloud.wait_for_line(&["is installed ("], 60);
     assert!(line.contains("configure") && !line.contains("fetch"), "{line}");
     let job = cloud.submit(&[("docker", "echo ok")])[0];
     cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));

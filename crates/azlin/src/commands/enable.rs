@@ -132,6 +132,7 @@ mod tests {
             "--dry-run",
             "--verbose",
             "--quiet",
+            "--log-format",
             "--help",
             "--version",
         ];

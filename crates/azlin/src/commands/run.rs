@@ -8,19 +8,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use azlin_daemon::config_dir::{self, Configuration};
 use azlin_daemon::{
-    Board, Daemon, Followed, Health, NotAlone, Outside, StateDir, StatusFile, Wake, run_once, runtime_dirs,
-    serve_health, stop_on_signals, this_daemon, wake_on_hangup,
+    Board, Daemon, Followed, Health, NotAlone, Outside, StateDir, StatusFile, Supervisor, Wake, run_once,
+    runtime_dirs, serve_health, stop_on_signals, this_daemon, wake_on_hangup,
 };
 use azlin_fleet::config::DaemonConfig;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::adapters::{Environment, connect};
 use crate::cli::Place;
 use crate::{Ended, say_error, say_problem};
+
+/// How long what is under way has to end, below the unit's `TimeoutStopSec=`.
+const STOP_LIMIT: Duration = Duration::from_secs(100);
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
@@ -34,21 +38,21 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Result<Ended> {
-    let hangup = Arc::new(Notify::new());
+    let (hangup, supervisor) = (Arc::new(Notify::new()), Supervisor::default());
     if !args.once {
-        wake_on_hangup(Arc::clone(&hangup)).context("signals cannot be watched")?;
+        wake_on_hangup(Arc::clone(&hangup), supervisor.clone()).context("signals cannot be watched")?;
     }
     let directory = &args.place.config_dir;
     // One that cannot be opened cannot be read, which says more.
     let alone = alone(directory).await.or_else(|error| read(&args.place).and(Err(error)))?;
     // Watched before it is read, so that no change falls between.
-    let wake = (!args.once).then(|| Wake::on(directory, hangup));
+    let wake = (!args.once).then(|| Wake::on(directory, hangup, supervisor.clone()));
     let configuration = read(&args.place)?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).context("signals cannot be watched")?;
     let ended = match wake {
         None => once(args.place, configuration, stop).await,
-        Some(wake) => return watch(args.place, alone, configuration, wake, stop).await,
+        Some(wake) => return watch(args.place, alone, configuration, wake, supervisor, stop).await,
     };
     drop(alone);
     ended
@@ -72,7 +76,7 @@ async fn alone(directory: &Path) -> Result<File> {
 }
 
 async fn once(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
-    let outside = connect(&configuration.daemon, &Environment::of_this_process())?;
+    let outside = connect(&configuration.daemon, &Environment::of_this_process()?)?;
     for problem in &configuration.problems {
         say_problem(problem);
     }
@@ -94,10 +98,11 @@ async fn watch(
     alone: File,
     configuration: Configuration,
     mut wake: Wake,
+    supervisor: Supervisor,
     stop: CancellationToken,
 ) -> Result<Ended> {
     let directory = place.config_dir.clone();
-    let environment = Environment::of_this_process();
+    let environment = Environment::of_this_process()?;
     let mut service = Service::prepare(&configuration.daemon, &environment, None, &directory).await?;
     let (board, state) = (Board::default(), StateDir::new(place.state_dir));
     let mut followed = Followed::new(directory.clone(), alone, configuration, board.clone());
@@ -109,9 +114,11 @@ async fn watch(
     }
     let this_daemon = this_daemon(&directory, env!("CARGO_PKG_VERSION"));
     let fleets = followed.fleets().len();
-    info!(fleets, "watching");
+    info!(fleets, "watching {fleets} {}", if fleets == 1 { "fleet" } else { "fleets" });
     if fleets == 0 {
-        warn!(directory = %directory.join("fleets").display(), "there is no fleet to watch");
+        let directory = directory.join("fleets");
+        let directory = directory.display();
+        warn!(%directory, "there is no fleet to watch: no file in {directory}");
     }
     // Each change of azlin.toml is a new daemon in the same process: its first tick is an ordinary one.
     loop {
@@ -132,6 +139,7 @@ async fn watch(
         let status =
             status_file.clone().map(|file| file.keep(board.clone(), this_daemon.clone(), outside.clone()));
         let status = status.map(tokio::spawn);
+        let informed = tokio::spawn(supervisor.clone().keep(board.clone(), fleets.clone(), daemon.pulse()));
         let server = tokio::spawn(serve_health(Arc::clone(&service.listener), health));
         let mut running = tokio::spawn(daemon.run());
         let next = loop {
@@ -144,15 +152,25 @@ async fn watch(
                         Ok(service) => break Some((read, service)),
                         Err(why) => followed.refuse(&format!("{why:#}"), outside.now()),
                     }
+                    wake.is_taken_in();
                     fleets.set(followed.fleets());
                 }
             }
         };
         if next.is_some() {
-            info!(file = "azlin.toml", "configuration changed: what is under way ends first");
+            info!(file = "azlin.toml", "azlin.toml changed: what is under way ends first");
         }
         inner.cancel();
-        running.await.context("the daemon panicked")?;
+        let too_long = async {
+            stop.cancelled().await;
+            supervisor.stopping(STOP_LIMIT);
+            sleep(STOP_LIMIT).await;
+        };
+        tokio::select! {
+            ended = &mut running => ended.context("the daemon panicked")?,
+            () = too_long => warn!("what is under way does not end and is cut off; the next start takes it up"),
+        }
+        informed.abort();
         server.abort();
         if let Some(status) = status {
             // A write that is under way would outlive it.
@@ -162,6 +180,7 @@ async fn watch(
         let Some((read, prepared)) = next else { break };
         service = prepared;
         followed.accept(read, Timestamp::now());
+        wake.is_taken_in();
     }
     if let Some(file) = status_file {
         file.remove();

@@ -24,7 +24,9 @@ pub async fn everything(config: &DaemonConfig, fleets: &[Fleet], environment: &E
     let at_github = async {
         match adapters::github(config, environment) {
             Ok(client) => Ok(github(&client, fleets).await),
-            Err(_) if environment.github_token.is_none() => Err("GITHUB_TOKEN is not set".to_owned()),
+            Err(_) if environment.github_token.is_none() => {
+                Err("there is no token: set GITHUB_TOKEN, or the systemd credential github-token".to_owned())
+            }
             Err(error) => Err(format!("{:#}", error)),
         }
     };

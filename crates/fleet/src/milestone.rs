@@ -1,0 +1,144 @@
+//! What happens to a runner without our doing: it comes online, takes jobs, is gone. Told once, by what was
+//! remembered before a look and after it.
+
+use core::fmt;
+use core::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::job::JobId;
+use crate::memory::{Memory, Remembered};
+use crate::runner_name::RunnerName;
+use crate::scaling::{elapsed, in_words};
+
+/// What was seen to have happened since the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Milestone {
+    /// It is online for the first time, so long after its VM was asked for.
+    Online(Duration),
+    /// It has a job, of this number where the queue names it.
+    TookJob(Option<JobId>),
+    /// It has ended a job and is still there.
+    EndedJob(Option<JobId>),
+    /// Its VM is not there any more, and this daemon did not remove it; the job that it ran.
+    Vanished(Option<JobId>),
+}
+
+impl Milestone {
+    /// The word for it, as actions have one.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Milestone::Online(_) => "online",
+            Milestone::TookJob(_) => "job_started",
+            Milestone::EndedJob(_) => "job_ended",
+            Milestone::Vanished(_) => "vanished",
+        }
+    }
+
+    /// The job that it is about.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Milestone::Online(_) => None,
+            Milestone::TookJob(job) | Milestone::EndedJob(job) | Milestone::Vanished(job) => *job,
+        }
+    }
+}
+
+impl fmt::Display for Milestone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let job = |job: &Option<JobId>| job.map_or("a job".to_owned(), |job| format!("job {job}"));
+        match self {
+            Milestone::Online(took) => write!(f, "is online, {} after it was asked for", in_words(*took)),
+            Milestone::TookJob(it) => write!(f, "takes {}", job(it)),
+            Milestone::EndedJob(it) => write!(f, "has ended {}", job(it)),
+            Milestone::Vanished(None) => f.write_str("is gone: something else removed its VM"),
+            Milestone::Vanished(it) => write!(f, "is gone with {}: something else removed its VM", job(it)),
+        }
+    }
+}
+
+/// What happened between two states of what is remembered. What was not known before is no news: after a
+/// loss of memory nothing is told a second time.
+pub fn milestones(before: &Memory, after: &Memory, now: Timestamp) -> Vec<(RunnerName, Milestone)> {
+    let mut found = Vec::new();
+    for (name, was) in &before.runners {
+        match after.runners.get(name) {
+            Some(is) => found.extend(of_one(was, is, now).map(|milestone| (name.clone(), milestone))),
+            None if was.vm_seen && was.removal_asked.is_none() => {
+                let job = was.jobs.last.filter(|_| was.jobs.is_busy);
+                found.push((name.clone(), Milestone::Vanished(job)));
+            }
+            None => {}
+        }
+    }
+    found
+}
+
+fn of_one(was: &Remembered, is: &Remembered, now: Timestamp) -> impl Iterator<Item = Milestone> {
+    let asked_for = is.asked_for.filter(|_| is.was_online && !was.was_online);
+    let has_taken = is.jobs.taken > was.jobs.taken;
+    let has_ended = was.jobs.is_busy && (has_taken || !is.jobs.is_busy);
+    [
+        asked_for.map(|at| Milestone::Online(elapsed(at, now))),
+        has_ended.then_some(Milestone::EndedJob(was.jobs.last)),
+        has_taken.then_some(Milestone::TookJob(is.jobs.last)),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Jobs;
+    use crate::testing::at;
+
+    fn remembered(was_online: bool, taken: u32, is_busy: bool, last: Option<u64>) -> Remembered {
+        let jobs = Jobs { taken, is_busy, last: last.map(JobId) };
+        Remembered { asked_for: Some(at(0)), vm_seen: true, was_online, jobs, ..Remembered::default() }
+    }
+
+    fn between(before: Option<Remembered>, after: Option<Remembered>) -> Vec<String> {
+        let pool = "ci".parse().expect("a good name");
+        let name = RunnerName::new(&pool, at(0), 1);
+        let memory = |one: Option<Remembered>| Memory {
+            runners: one.into_iter().map(|one| (name.clone(), one)).collect(),
+            ..Memory::default()
+        };
+        let found = milestones(&memory(before), &memory(after), at(100));
+        found.into_iter().map(|(_, milestone)| format!("{}: {milestone}", milestone.word())).collect()
+    }
+
+    #[test]
+    fn each_is_told_once() {
+        let boots = remembered(false, 0, false, None);
+        let idle = remembered(true, 0, false, None);
+        let busy = remembered(true, 1, true, Some(7));
+        let online = "online: is online, 1m 40s after it was asked for";
+        let removed = Remembered { removal_asked: Some(at(90)), ..busy.clone() };
+        let never_seen = Remembered { vm_seen: false, ..boots.clone() };
+        for (before, after, expected) in [
+            (Some(&boots), Some(&boots), &[][..]),
+            (Some(&boots), Some(&idle), &[online]),
+            (Some(&boots), Some(&busy), &[online, "job_started: takes job 7"]),
+            (Some(&idle), Some(&busy), &["job_started: takes job 7"]),
+            (Some(&idle), Some(&remembered(true, 1, true, None)), &["job_started: takes a job"]),
+            (Some(&remembered(true, 1, true, None)), Some(&busy), &[]),
+            (Some(&busy), Some(&busy), &[]),
+            (Some(&busy), Some(&remembered(true, 1, false, Some(7))), &["job_ended: has ended job 7"]),
+            (
+                Some(&busy),
+                Some(&remembered(true, 2, true, Some(8))),
+                &["job_ended: has ended job 7", "job_started: takes job 8"],
+            ),
+            (Some(&busy), None, &["vanished: is gone with job 7: something else removed its VM"]),
+            (Some(&idle), None, &["vanished: is gone: something else removed its VM"]),
+            (Some(&removed), None, &[]),
+            (Some(&never_seen), None, &[]),
+            // A daemon that lost its memory.
+            (None, Some(&busy), &[]),
+        ] {
+            assert_eq!(between(before.cloned(), after.cloned()), expected, "{before:?} {after:?}");
+        }
+    }
+}

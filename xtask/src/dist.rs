@@ -1,0 +1,154 @@
+//! What is handed out: a Debian package and a tarball with the program and what belongs to it, a list of
+//! what the program is made of, and checksums. The same sources and toolchain make the same bytes, in
+//! whatever directory and at whatever time.
+
+mod archive;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::tools::tool;
+use crate::{cargo, root, run, say, told};
+
+/// The program's version, which is that of the whole workspace.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The folder with all of it.
+fn folder() -> PathBuf {
+    root().join("target/dist")
+}
+
+/// Makes everything anew.
+pub fn dist() -> Result<(), String> {
+    let folder = folder();
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).map_err(told(&folder))?;
+    }
+    let deb = deb()?;
+    let sbom = sbom()?;
+    let tarball = archive::tarball(&stage(), &folder, &format!("azlin-{VERSION}-{}", platform()), epoch()?)?;
+    let sums = archive::checksums(&folder, &[deb, sbom, tarball])?;
+    say(&std::fs::read_to_string(&sums).map_err(told(&sums))?);
+    say(&format!("in {}\n", folder.display()));
+    Ok(())
+}
+
+/// The Debian package.
+pub fn deb() -> Result<PathBuf, String> {
+    let program = program()?;
+    prepare(&program)?;
+    let package = folder().join(format!("azlin_{VERSION}_{}.deb", debian_architecture()));
+    let mut make = Command::new(tool("cargo-deb", "3.8.0", &["--no-default-features"])?);
+    make.args([
+        "--package",
+        "azlin",
+        "--no-build",
+        "--no-strip",
+        "--quiet",
+        "--deb-revision",
+        "",
+        "--output",
+    ]);
+    run(reproducible(make.arg(&package).current_dir(root()))?)?;
+    Ok(package)
+}
+
+/// The program as it is handed out: no path of this machine is in it.
+pub fn program() -> Result<PathBuf, String> {
+    run(reproducible(&mut cargo(&["build", "--release", "--locked", "--package", "azlin"]))?)?;
+    Ok(root().join("target/release/azlin"))
+}
+
+/// Where everything that goes along with the program is put together.
+fn stage() -> PathBuf {
+    folder().join("stage")
+}
+
+/// Lays out what goes into the tarball; the Debian package takes manual pages and completions from it.
+fn prepare(program: &Path) -> Result<(), String> {
+    let stage = stage();
+    if stage.exists() {
+        std::fs::remove_dir_all(&stage).map_err(told(&stage))?;
+    }
+    let completions = stage.join("completions");
+    std::fs::create_dir_all(&completions).map_err(told(&completions))?;
+    run(Command::new(program).args(["man", "--dir"]).arg(stage.join("man")))?;
+    for (shell, file) in [("bash", "azlin.bash"), ("zsh", "_azlin"), ("fish", "azlin.fish")] {
+        let script = Command::new(program).args(["completions", shell]).output().map_err(told(program))?;
+        let file = completions.join(file);
+        std::fs::write(&file, script.stdout).map_err(told(&file))?;
+    }
+    archive::copy(program, &stage.join("bin/azlin"))?;
+    let files =
+        ["LICENSE", "README.md", "CHANGELOG.md", "config/azlin.toml", "config/fleets/ci-workers.toml"];
+    let units = ["systemd/azlin-github-runner.service", "systemd/override.conf.example"];
+    for file in files.iter().chain(&units) {
+        archive::copy(&root().join(file), &stage.join(file))?;
+    }
+    archive::copy(&root().join("docs/how-to/install.md"), &stage.join("INSTALL.md"))
+}
+
+/// What the program is made of, as CycloneDX has it: the crates that are linked into it on this platform.
+fn sbom() -> Result<PathBuf, String> {
+    let mut describe = Command::new(tool("cargo-cyclonedx", "0.5.9", &[])?);
+    describe
+        .args(["cyclonedx", "--manifest-path", "crates/azlin/Cargo.toml", "--describe", "binaries"])
+        .args(["--format", "json", "--spec-version", "1.5", "--no-build-deps", "--quiet"])
+        .args(["--target", platform(), "--override-filename", "azlin-sbom"]);
+    run(reproducible(describe.current_dir(root()))?)?;
+    // It writes one beside each package of the workspace that it passes.
+    let mut made = None;
+    for package in ["crates/azlin", "crates/simcloud", "xtask"] {
+        let file = root().join(package).join("azlin-sbom.json");
+        let text = std::fs::read_to_string(&file).map_err(told(&file))?;
+        std::fs::remove_file(&file).map_err(told(&file))?;
+        made = made.or(Some(text));
+    }
+    let file = folder().join(format!("azlin-{VERSION}-{}.cdx.json", platform()));
+    let text = made.unwrap_or_default().replace(&format!("file://{}", root().display()), "file://");
+    std::fs::write(&file, text).map_err(told(&file))?;
+    archive::copy(&file, &stage().join("sbom.cdx.json"))?;
+    Ok(file)
+}
+
+/// A command whose result depends neither on the time nor on where the sources are.
+fn reproducible(command: &mut Command) -> Result<&mut Command, String> {
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = || std::env::home_dir().map(|home| home.join(".cargo"));
+    let mut flags = OsString::from("--remap-path-prefix=");
+    flags.push(root());
+    flags.push("=azlin");
+    if let Some(cargo_home) = cargo_home.or_else(home) {
+        flags.push("\u{1f}--remap-path-prefix=");
+        flags.push(cargo_home);
+        flags.push("=cargo");
+    }
+    Ok(command.env("CARGO_ENCODED_RUSTFLAGS", flags).env("SOURCE_DATE_EPOCH", epoch()?.to_string()))
+}
+
+/// The time of the last commit, which all files bear.
+fn epoch() -> Result<u64, String> {
+    if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
+        return given.parse().map_err(|_| format!("SOURCE_DATE_EPOCH is no number: {given:?}"));
+    }
+    let git = Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(root()).output();
+    let told = git.map_err(|error| format!("git: {error}"))?;
+    let time = String::from_utf8_lossy(&told.stdout).trim().parse();
+    time.map_err(|_| "git does not tell the time of the last commit: set SOURCE_DATE_EPOCH".to_owned())
+}
+
+/// The platform in Rust's words.
+fn platform() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "aarch64-unknown-linux-gnu",
+        _ => "x86_64-unknown-linux-gnu",
+    }
+}
+
+fn debian_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    }
+}
