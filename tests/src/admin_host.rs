@@ -63,7 +63,10 @@ impl AdminHost {
         let machine = Host::boot(&settings, "admin").expect("a machine boots");
         let web = cloud.runtime.block_on(Web::open(&cloud.served, machine.gateway()));
         let host = AdminHost { machine, web, cloud };
-        host.wait_until("the machine has booted", "systemctl is-system-running --wait | grep -qE 'running|degraded'");
+        host.wait_until(
+            "the machine has booted",
+            "systemctl is-system-running --wait | grep -qE 'running|degraded'",
+        );
         host.append("/etc/hosts", &host.web.hosts());
         host.write("/usr/local/share/ca-certificates/test.crt", &host.web.certificate);
         host.run("update-ca-certificates");
@@ -82,7 +85,24 @@ impl AdminHost {
         self.write("/etc/azlin/azlin.toml", &self.daemon_toml());
         self.write("/etc/azlin/environment", &self.environment());
         self.write("/etc/azlin/credentials/github-token", &format!("{}\n", self.token()));
-        self.fleet("ci", "max_runners = 4\n");
+        self.run("chmod 600 /etc/azlin/environment /etc/azlin/credentials/*");
+        self.fleet("ci", "max_runners = 20\n");
+    }
+
+    /// A service that runs on a machine where everything is in place. `drop_in` changes its `[Service]`.
+    pub fn serving(settings: &str, workload: &str, drop_in: &str) -> Self {
+        let host = AdminHost::boot(settings, workload);
+        host.install();
+        host.configure();
+        host.drop_in(drop_in);
+        host.run(&format!("systemctl start {UNIT}"));
+        host
+    }
+
+    /// Changes the unit's `[Service]` in place of what changed it before.
+    pub fn drop_in(&self, service: &str) {
+        self.write(&format!("/etc/systemd/system/{UNIT}.d/test.conf"), &format!("[Service]\n{service}\n"));
+        self.run("systemctl daemon-reload");
     }
 
     /// What the daemon is told of the cloud.
@@ -122,7 +142,10 @@ impl AdminHost {
 
     /// Where a file of the machine is on this host.
     pub fn path(&self, path: &str) -> PathBuf {
-        Path::new("/proc").join(self.machine.leader().to_string()).join("root").join(path.trim_start_matches('/'))
+        Path::new("/proc")
+            .join(self.machine.leader().to_string())
+            .join("root")
+            .join(path.trim_start_matches('/'))
     }
 
     /// Writes a file of the machine.
@@ -224,11 +247,28 @@ impl AdminHost {
         lines.lines().map(|line| serde_json::from_str(line).expect("journalctl prints JSON")).collect()
     }
 
+    /// What the unit's own process said since the machine booted, as people read it.
+    pub fn said(&self) -> Vec<String> {
+        let entries = self.journal(&format!("_SYSTEMD_UNIT={UNIT}"));
+        entries.iter().filter_map(|entry| entry["MESSAGE"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Waits until the unit's process has said something with all of these words, or systemd of it.
+    pub fn wait_for_line(&self, words: &[&str]) {
+        let mut script = format!("journalctl --no-pager --output=cat _SYSTEMD_UNIT={UNIT} + UNIT={UNIT}");
+        for word in words {
+            let _ = write!(script, " | grep --fixed-strings -- '{word}'");
+        }
+        self.wait_until(&format!("a line with {words:?}"), &format!("{script} >/dev/null"));
+    }
+
     /// The end of what the unit said, and how it is.
     fn tail(&self) -> String {
         let mut text = String::new();
         for script in [
-            format!("journalctl --no-pager --lines=60 --output=short-precise _SYSTEMD_UNIT={UNIT} + UNIT={UNIT}"),
+            format!(
+                "journalctl --no-pager --lines=60 --output=short-precise _SYSTEMD_UNIT={UNIT} + UNIT={UNIT}"
+            ),
             format!("systemctl status --no-pager --lines=0 {UNIT}"),
         ] {
             let output = self.output(&script).stdout;
@@ -244,5 +284,4 @@ fn environment(name: &str) -> PathBuf {
 }
 
 /// Settings of a quick cloud.
-const QUICK: &str =
-    "create = '100ms'\nboot = '200ms'\nregister = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrate_limit = 1000000\n";
+const QUICK: &str = "create = '100ms'\nboot = '200ms'\nregister = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrate_limit = 1000000\n";

@@ -31,8 +31,7 @@ impl Host {
     pub fn boot(settings: &MachineSettings, hostname: &str) -> io::Result<Host> {
         settings.check()?;
         let folder = sweep::make_folder(number())?;
-        let mut host =
-            Host { folder, lair: None, nspawn: None, leader: 0, link: String::new(), number: 0 };
+        let mut host = Host { folder, lair: None, nspawn: None, leader: 0, link: String::new(), number: 0 };
         let lair = Lair::make(settings, &host.folder, |root| seed::plant_host(root, hostname))?;
         (host.link, host.number) = (lair.network.link.clone(), lair.network.number);
         let nspawn = lair.boot();
