@@ -2,3 +2,6 @@
 //! and what happens to a service in its life. `cargo xtask e2e` runs them.
 
 mod day;
+mod hold;
+mod crash;
+mod trouble;
