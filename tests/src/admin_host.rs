@@ -3,6 +3,7 @@
 //! root, systemd-nspawn, the root of an operating system in `AZLIN_MACHINE_ROOT`, and the package in
 //! `AZLIN_DEB`: `cargo xtask e2e` brings them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -260,6 +261,24 @@ impl AdminHost {
             let _ = write!(script, " | grep --fixed-strings -- '{word}'");
         }
         self.wait_until(&format!("a line with {words:?}"), &format!("{script} >/dev/null"));
+    }
+
+    /// What GitHub and Azure have handed out that is secret.
+    pub fn handed_out(&self) -> BTreeSet<String> {
+        let mut secrets = BTreeSet::new();
+        for exchange in self.cloud.served.recorded() {
+            let body: Value = serde_json::from_slice(&exchange.response).unwrap_or_default();
+            secrets.extend(
+                ["token", "encoded_jit_config"]
+                    .iter()
+                    .filter_map(|key| body[key].as_str().map(str::to_owned)),
+            );
+        }
+        for vm in self.cloud.served.world().state.azure.vms.values() {
+            let custom_data = vm.body["properties"]["osProfile"]["customData"].as_str();
+            secrets.extend(custom_data.map(|text| text[..text.len().min(64)].to_owned()));
+        }
+        secrets
     }
 
     /// The end of what the unit said, and how it is.

@@ -15,7 +15,10 @@ fn assert_clean(host: &AdminHost, jobs: u64) {
     host.wait("nothing is left", |world| world.is_at_rest());
     let report = host.cloud.served.world().report();
     assert_eq!((report.vms_created, report.jobs_completed), (jobs, jobs), "{report:#?}");
-    assert_eq!((report.jobs_killed, report.overwrites, report.names_reused, report.vms_leaking), (0, 0, 0, 0));
+    assert_eq!(
+        (report.jobs_killed, report.overwrites, report.names_reused, report.vms_leaking),
+        (0, 0, 0, 0)
+    );
 }
 
 #[test]
@@ -43,14 +46,20 @@ fn it_comes_back_when_it_is_killed_in_the_middle_of_a_start_or_hangs() {
     assert_ne!(host.property("MainPID"), process);
     assert_eq!(host.property("NRestarts"), "2");
     assert_clean(&host, 3);
-    assert_eq!(host.run("coredumpctl list 2>/dev/null; find / -xdev -name 'core*' -size +1M"), "", "no core, which would hold credentials");
+    assert_eq!(
+        host.run("coredumpctl list 2>/dev/null; find / -xdev -name 'core*' -size +1M"),
+        "",
+        "no core, which would hold credentials"
+    );
 }
 
 #[test]
 fn a_second_sigterm_stops_it_at_once() {
     let host = AdminHost::serving("", &slow_creation("10m", ""), "");
     host.submit(1, 1);
-    host.wait("one is asked for", |world| world.ledger.requests_to(Side::Azure) > 0 && world.state.github.runners.len() == 1);
+    host.wait("one is asked for", |world| {
+        world.ledger.requests_to(Side::Azure) > 0 && world.state.github.runners.len() == 1
+    });
     host.run(&format!("systemctl stop --no-block {UNIT}"));
     host.wait_for_line(&["a second signal stops at once"]);
     let status = host.property("StatusText");

@@ -9,7 +9,10 @@ fn it_starts_while_github_refuses_or_is_away_and_says_why() {
     host.install();
     host.configure();
     // A network that is gone is noticed sooner.
-    host.write("/etc/azlin/azlin.toml", &format!("{}[limits]\nrequest_timeout = \"2s\"\n", host.daemon_toml()));
+    host.write(
+        "/etc/azlin/azlin.toml",
+        &format!("{}[limits]\nrequest_timeout = \"2s\"\n", host.daemon_toml()),
+    );
 
     let token = host.token();
     "ghp_anotheranotheranotheranotheranoth1".clone_into(&mut host.cloud.served.world().settings.token);
@@ -37,7 +40,10 @@ fn it_starts_while_github_refuses_or_is_away_and_says_why() {
     let jobs = host.submit(1, 1);
     host.wait_for_jobs(&jobs);
     assert_eq!(host.property("NRestarts"), "0");
-    host.wait_until("it says that all is well", &format!("systemctl status {UNIT} | grep -E 'Status: .*pending jobs?\"'"));
+    host.wait_until(
+        "it says that all is well",
+        &format!("systemctl status {UNIT} | grep -E 'Status: .*pending jobs?\"'"),
+    );
 }
 
 #[test]
