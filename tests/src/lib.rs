@@ -1,7 +1,9 @@
 //! What the end-to-end tests share.
 
+pub mod admin_host;
 pub mod binary;
 pub mod machines;
 pub mod schema;
 pub mod simulation;
 pub mod stage;
+pub mod web;

@@ -11,7 +11,7 @@ const CACHE: &str = "/var/cache/azlin";
 /// What the machines run. Another list makes another root.
 const SUITE: &str = "bookworm";
 const IN_THE_ROOT: &str = "systemd,systemd-sysv,dbus,openssh-server,sudo,cloud-init,python3,iproute2,curl,\
-    ca-certificates,procps,netbase";
+    ca-certificates,procps,netbase,faketime";
 /// Programs that are needed here, and the packages that bring them.
 const NEEDED: [(&str, &str); 8] = [
     ("systemd-nspawn", "systemd-container"),

@@ -32,7 +32,7 @@ pub mod workload;
 mod world;
 
 pub use calls::{NoRunner, Removal};
-pub use http::{Clock, Exchange, IDENTITY_HEADER, Served};
+pub use http::{Clock, Door, Exchange, IDENTITY_HEADER, Served};
 pub use in_process::InProcess;
 pub use premises::Premises;
 pub use settings::Settings;

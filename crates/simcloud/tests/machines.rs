@@ -270,6 +270,8 @@ fn nothing_is_left_of(machine: &Machine) {
     assert!(!Path::new("/run/netns").join(netns).exists(), "{netns}");
     assert!(!Path::new(&format!("/sys/class/net/az{number}")).exists(), "az{number}");
     assert!(!printed("ps", &["-eo", "args"]).contains(&format!("--machine={netns} ")), "{netns}");
+    let groups = printed("find", &["/sys/fs/cgroup", "-maxdepth", "6", "-name", netns]);
+    assert!(groups.is_empty(), "{groups}");
     let folder = machine.console.parent().unwrap();
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
     assert!(!mounts.contains(&format!("{}/", folder.display())) && !folder.exists(), "{mounts}");

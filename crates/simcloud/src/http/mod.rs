@@ -26,6 +26,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
@@ -114,8 +115,8 @@ impl Served {
         format!("http://{}/msi/token", self.azure)
     }
 
-    /// A way in for machines.
-    pub(crate) fn door(&self) -> Door {
+    /// A way in for machines. Must be called on a runtime of tokio.
+    pub fn door(&self) -> Door {
         Door { face: Arc::clone(&self.face), port: self.github.port(), runtime: Handle::current() }
     }
 
@@ -130,9 +131,9 @@ impl Served {
     }
 }
 
-/// Lets a machine reach GitHub at the address that everybody else uses.
+/// Lets machines in that have a network of their own.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub struct Door {
     face: Arc<Face>,
     port: u16,
     runtime: Handle,
@@ -147,6 +148,15 @@ impl Door {
     /// GitHub's port.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Answers on one connection that somebody else has accepted, as over TLS, until it ends. `base` is
+    /// where the client found this side: `https://github.test:8443`.
+    pub async fn serve<S>(&self, stream: S, side: Side, base: &str)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        talk(stream, Arc::clone(&self.face), side, Caller { base: base.into(), machine: None }, || ()).await;
     }
 
     /// Serves GitHub on a listener to which only this VM has access, until the answer is aborted.
@@ -175,6 +185,13 @@ async fn accept(listener: TcpListener, face: Arc<Face>, side: Side, machine: Opt
 
 type Body = BoxBody<Bytes, io::Error>;
 
+/// Who asks, and where it found what it asks.
+#[derive(Clone)]
+struct Caller {
+    base: Arc<str>,
+    machine: Option<Arc<str>>,
+}
+
 /// A connection that a fault ends is reset, as a failing network does it: `lingering` is a second
 /// handle to the socket, through which it is told not to end in an orderly way.
 async fn connection(stream: TcpStream, face: Arc<Face>, side: Side, machine: Option<Arc<str>>) {
@@ -183,21 +200,34 @@ async fn connection(stream: TcpStream, face: Arc<Face>, side: Side, machine: Opt
     let Ok(local) = stream.local_addr() else { return };
     let lingering = Arc::new(lingering);
     let socket = Arc::clone(&lingering);
+    let caller = Caller { base: format!("http://{local}").into(), machine };
+    let reset = move || {
+        let _ = socket.set_linger(Some(Duration::ZERO));
+    };
+    talk(stream, face, side, caller, reset).await;
+    drop(lingering);
+}
+
+async fn talk<S, R>(stream: S, face: Arc<Face>, side: Side, caller: Caller, reset: R)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    R: Fn() + Send + Sync + 'static,
+{
+    let reset = Arc::new(reset);
     let service = service_fn(move |request| {
-        let (face, socket, machine) = (Arc::clone(&face), Arc::clone(&socket), machine.clone());
+        let (face, caller, reset) = (Arc::clone(&face), caller.clone(), Arc::clone(&reset));
         async move {
-            let answer = match read(request, local, machine.as_deref()).await {
+            let answer = match read(request, &caller).await {
                 Some(ask) => respond(&face, side, ask).await,
                 None => None,
             };
             if answer.is_none() {
-                let _ = socket.set_linger(Some(Duration::ZERO));
+                reset();
             }
             answer.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
         }
     });
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-    drop(lingering);
 }
 
 /// The answer, or `None` where the connection is to be reset.
@@ -290,19 +320,19 @@ fn note(face: &Face, side: Side, ask: &Ask, answer: &Answer) {
     }
 }
 
-async fn read(request: Request<Incoming>, local: SocketAddr, machine: Option<&str>) -> Option<Ask> {
+async fn read(request: Request<Incoming>, caller: &Caller) -> Option<Ask> {
     let (head, body) = request.into_parts();
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Some(Ask {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
-        base: format!("http://{local}"),
+        base: caller.base.to_string(),
         authorization: text("authorization"),
         if_none_match: text("if-none-match"),
         identity_header: text("x-identity-header"),
         range: text("range"),
-        machine: machine.map(str::to_owned),
+        machine: caller.machine.as_deref().map(str::to_owned),
         body: Limited::new(body, 4 << 20).collect().await.ok()?.to_bytes().to_vec(),
     })
 }

@@ -1,50 +1,90 @@
-//! What a machine needs before it boots, and all of it taken away again: its root, its network, and
-//! its way to GitHub.
+//! What a machine needs before it boots, and all of it taken away again: its root, its network, its
+//! control groups, and its way to GitHub.
 
-use std::path::PathBuf;
-use std::process::Child;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use tokio::task::AbortHandle;
 
+use super::control_groups::ControlGroups;
 use super::network::Network;
-use super::{Site, number, processes, run, seed, text};
-use crate::azure::SimVm;
+use super::{MachineSettings, number, processes, run, text};
+use crate::http::Door;
+
+/// Moves itself into groups and becomes what comes after them.
+const IN_GROUPS: &str =
+    r#"while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit; shift; done; shift; exec "$@""#;
 
 /// A machine's root, network and listener. Dropping it removes them, and whatever still runs in it.
 pub(super) struct Lair {
     folder: PathBuf,
     pub(super) network: Network,
+    /// They go when nothing is in them.
+    control_groups: Option<ControlGroups>,
     is_mounted: bool,
     door: Option<AbortHandle>,
 }
 
 impl Lair {
-    pub(super) fn make(site: &Site, vm: &SimVm) -> io::Result<Lair> {
+    /// In a folder that a sweep knows. `plant` writes what the machine finds in its root.
+    pub(super) fn make(
+        settings: &MachineSettings,
+        folder: &Path,
+        plant: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<Lair> {
         let number = number();
-        let folder = site.folder.join(number.to_string());
+        let folder = folder.join(number.to_string());
         fs::create_dir(&folder)?;
         let network = Network::make(number, &folder)?;
-        let mut lair = Lair { folder, network, is_mounted: false, door: None };
+        let mut lair = Lair { folder, network, control_groups: None, is_mounted: false, door: None };
+        lair.control_groups = Some(ControlGroups::make(&lair.network.netns, &lair.folder)?);
         for name in ["root", "upper", "work"] {
             fs::create_dir(lair.folder.join(name))?;
         }
         let layers = format!(
             "lowerdir={},upperdir={},workdir={}",
-            text(&site.settings.root)?,
+            text(&settings.root)?,
             text(&lair.folder.join("upper"))?,
             text(&lair.folder.join("work"))?
         );
         run("mount", &["-t", "overlay", "overlay", "-o", &layers, text(&lair.root())?])?;
         lair.is_mounted = true;
-        seed::plant(&lair.root(), vm)?;
-        if let Some(overlay) = &site.settings.overlay {
+        plant(&lair.root())?;
+        if let Some(overlay) = &settings.overlay {
             run("cp", &["-a", &format!("{}/.", text(overlay)?), text(&lair.root())?])?;
         }
-        let listener = lair.network.listen(site.door.port())?;
-        lair.door = Some(site.door.open(listener, &vm.name)?);
         Ok(lair)
+    }
+
+    /// GitHub answers on the machine's own loopback, and knows what comes from there for this VM's.
+    pub(super) fn open(&mut self, door: &Door, vm: &str) -> io::Result<()> {
+        let listener = self.network.listen(door.port())?;
+        self.door = Some(door.open(listener, vm)?);
+        Ok(())
+    }
+
+    /// Starts its init.
+    pub(super) fn boot(&self) -> io::Result<Child> {
+        let console = fs::OpenOptions::new().create(true).append(true).open(self.console())?;
+        let groups = self.control_groups.iter().flat_map(|groups| &groups.paths);
+        Command::new("sh")
+            .args(["-c", IN_GROUPS, "sh"])
+            .args(groups)
+            .args(["--", "systemd-nspawn"])
+            .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--console=read-only"])
+            .arg(format!("--machine={}", self.network.netns))
+            .arg(format!("--network-namespace-path={}", self.network.path().display()))
+            .arg("--directory")
+            .arg(self.root())
+            .stdin(Stdio::null())
+            .stdout(console.try_clone()?)
+            .stderr(console)
+            // Ctrl-C at a terminal is for simcloud alone.
+            .process_group(0)
+            .spawn()
     }
 
     pub(super) fn root(&self) -> PathBuf {
@@ -80,6 +120,7 @@ impl Drop for Lair {
             door.abort();
         }
         self.network.kill_all();
+        drop(self.control_groups.take());
         if self.is_mounted {
             processes::unmount(&self.root());
         }

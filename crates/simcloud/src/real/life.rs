@@ -1,18 +1,17 @@
 //! One machine's life, on a thread of its own: it is made, boots, maybe again, powers off, and is
 //! removed with its VM.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use std::{fs, io};
 
 use super::lair::Lair;
-use super::{Site, locked, processes};
+use super::{Site, locked, processes, seed};
 use crate::azure::{Machine, SimVm};
 
 /// `systemd-nspawn` ends with it when the machine asks for a reboot.
@@ -99,14 +98,16 @@ impl Story {
 
     /// From its making until it is off.
     fn live(&self) -> io::Result<Lair> {
-        let lair = Lair::make(&self.site, &self.vm)?;
+        let plant = |root: &Path| seed::plant(root, &self.vm);
+        let mut lair = Lair::make(&self.site.settings, &self.site.folder, plant)?;
+        lair.open(&self.site.door, &self.vm.name)?;
         self.note(|machine| {
             machine.address = Some(Ipv4Addr::new(10, 113, lair.network.number, 2));
             machine.netns.clone_from(&lair.network.netns);
             machine.console = lair.console();
         });
         while !self.is_told(Order::PowerOff) {
-            let mut nspawn = boot(&lair)?;
+            let mut nspawn = lair.boot()?;
             self.note(|machine| machine.nspawn = Some(nspawn.id()));
             let code = self.until_off(&lair, &mut nspawn);
             self.note(|machine| (machine.nspawn, machine.leader) = (None, None));
@@ -134,20 +135,4 @@ impl Story {
             std::thread::sleep(GLANCE);
         }
     }
-}
-
-fn boot(lair: &Lair) -> io::Result<Child> {
-    let console = fs::OpenOptions::new().create(true).append(true).open(lair.console())?;
-    Command::new("systemd-nspawn")
-        .args(["--quiet", "--boot", "--register=no", "--keep-unit", "--console=read-only"])
-        .arg(format!("--machine={}", lair.network.netns))
-        .arg(format!("--network-namespace-path={}", lair.network.path().display()))
-        .arg("--directory")
-        .arg(lair.root())
-        .stdin(Stdio::null())
-        .stdout(console.try_clone()?)
-        .stderr(console)
-        // Ctrl-C at a terminal is for simcloud alone.
-        .process_group(0)
-        .spawn()
 }

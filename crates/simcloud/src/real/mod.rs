@@ -6,6 +6,8 @@
 //! Everything that is made is under [`RUN`], or bears a name by which [`sweep`] finds it after a
 //! simcloud that was killed.
 
+mod control_groups;
+mod host;
 mod lair;
 mod life;
 mod network;
@@ -25,6 +27,7 @@ use crate::azure::{Machine, SimVm, State};
 use crate::http::{Door, Served};
 use crate::package::Package;
 use crate::world::World;
+pub use host::Host;
 use life::{Life, Order};
 pub use sweep::sweep;
 
@@ -46,6 +49,14 @@ impl MachineSettings {
     /// Machines of this root.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         MachineSettings { root: root.into(), overlay: None }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.root.join("sbin/init").exists() {
+            return Ok(());
+        }
+        let text = format!("{} is no root of an operating system", self.root.display());
+        Err(io::Error::new(io::ErrorKind::NotFound, text))
     }
 }
 
@@ -80,10 +91,7 @@ impl Served {
     /// # Errors
     /// When the root is none, or there is no room for machines.
     pub fn with_machines(&self, settings: MachineSettings) -> io::Result<Hypervisor> {
-        if !settings.root.join("sbin/init").exists() {
-            let text = format!("{} is no root of an operating system", settings.root.display());
-            return Err(io::Error::new(io::ErrorKind::NotFound, text));
-        }
+        settings.check()?;
         let padding = self.world().settings.package_padding;
         let package = Package::new(padding)?;
         let site = Site { settings, folder: sweep::make_folder(number())?, door: self.door() };

@@ -13,7 +13,7 @@ use super::{processes, run};
 pub(super) struct Network {
     pub(super) number: u8,
     pub(super) netns: String,
-    link: String,
+    pub(super) link: String,
 }
 
 impl Network {

@@ -1,5 +1,5 @@
 //! What a machine finds when it boots for the first time: its name, the request's keys and custom
-//! data for cloud-init, and nothing of another machine's identity.
+//! data for cloud-init where it is a VM, and nothing of another machine's identity.
 
 use std::path::Path;
 use std::{fs, io};
@@ -12,21 +12,33 @@ use crate::azure::SimVm;
 pub(super) fn plant(root: &Path, vm: &SimVm) -> io::Result<()> {
     let profile = &vm.body["properties"]["osProfile"];
     let hostname = profile["computerName"].as_str().unwrap_or(&vm.name);
-    let write = |path: &str, text: &str| {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().unwrap_or(root))?;
-        fs::write(path, text)
-    };
-    write("etc/hostname", &format!("{hostname}\n"))?;
-    write("etc/hosts", &format!("127.0.0.1 localhost\n127.0.1.1 {hostname}\n::1 localhost\n"))?;
-    write("etc/machine-id", "")?;
+    identity(root, hostname)?;
+    let write = |path: &str, text: &str| write(root, path, text);
     write("etc/cloud/cloud.cfg.d/99-azlin.cfg", &cloud_cfg(profile).to_string())?;
     let seed = "var/lib/cloud/seed/nocloud";
     write(&format!("{seed}/meta-data"), &meta_data(vm, hostname, profile).to_string())?;
     let custom_data = vm.custom_data();
     let user_data = if custom_data.is_empty() { "#cloud-config\n{}\n" } else { &custom_data };
-    write(&format!("{seed}/user-data"), user_data)?;
+    write(&format!("{seed}/user-data"), user_data)
+}
+
+/// Makes the root that of a machine which is no VM: nothing waits for cloud-init.
+pub(super) fn plant_host(root: &Path, hostname: &str) -> io::Result<()> {
+    identity(root, hostname)?;
+    write(root, "etc/cloud/cloud-init.disabled", "")
+}
+
+fn identity(root: &Path, hostname: &str) -> io::Result<()> {
+    write(root, "etc/hostname", &format!("{hostname}\n"))?;
+    write(root, "etc/hosts", &format!("127.0.0.1 localhost\n127.0.1.1 {hostname}\n::1 localhost\n"))?;
+    write(root, "etc/machine-id", "")?;
     forget_host_keys(root)
+}
+
+fn write(root: &Path, path: &str, text: &str) -> io::Result<()> {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap_or(root))?;
+    fs::write(path, text)
 }
 
 /// JSON is YAML.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
 
-use super::{RUN, processes, run, text};
+use super::{RUN, control_groups, processes, run, text};
 
 /// One hypervisor of this process at a time makes or removes its folder.
 static FOLDERS: Mutex<()> = Mutex::new(());
@@ -102,6 +102,7 @@ fn sweep_one(owner: u32, own: &Path) {
             if let Ok(link) = fs::read_to_string(machine.join("link")) {
                 let _ = run("ip", &["link", "del", &link]);
             }
+            control_groups::sweep(&machine);
             if machine.join("root").exists() {
                 processes::unmount(&machine.join("root"));
             }

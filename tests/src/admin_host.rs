@@ -1,0 +1,306 @@
+//! An administrator's computer: a machine with systemd and journald that has nothing of azlin yet but
+//! the package's file, and a simulated GitHub and Azure that it reaches over its network alone. Needs
+//! root, systemd-nspawn, the root of an operating system in `AZLIN_MACHINE_ROOT`, and the package in
+//! `AZLIN_DEB`: `cargo xtask e2e` brings them.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use azlin_simcloud::real::{Host, MachineSettings};
+use azlin_simcloud::{IDENTITY_HEADER, Workload, World};
+use serde_json::Value;
+
+use crate::binary::{Cloud, VM};
+use crate::machines::plant;
+use crate::web::Web;
+
+/// The unit.
+pub const UNIT: &str = "azlin-github-runner.service";
+/// Where the package's file is on the machine.
+pub const PACKAGE: &str = "/root/azlin.deb";
+/// Services that would only cost time.
+const MASKED: [&str; 6] = [
+    "ssh.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+];
+/// How long a command may take that is waited for.
+const SOON: Duration = Duration::from_secs(30);
+
+/// An administrator's computer.
+pub struct AdminHost {
+    /// It goes before what it speaks to.
+    machine: Host,
+    web: Web,
+    /// The cloud.
+    pub cloud: Cloud,
+}
+
+impl AdminHost {
+    /// A machine that has booted, and a quick cloud with these settings and this workload.
+    ///
+    /// # Panics
+    /// When there can be no machine.
+    pub fn boot(settings: &str, workload: &str) -> Self {
+        let text = format!("repositories = ['o/r']\n[settings]\n{QUICK}{settings}\n{workload}");
+        let cloud = Cloud::new(&Workload::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")));
+        cloud.served.record();
+        let overlay = tempfile::tempdir().expect("a temporary directory can be made");
+        let masks = overlay.path().join("etc/systemd/system");
+        std::fs::create_dir_all(&masks).expect("it can be written to");
+        for unit in MASKED {
+            symlink("/dev/null", masks.join(unit)).expect("it can be written to");
+        }
+        let root = environment("AZLIN_MACHINE_ROOT");
+        let settings =
+            MachineSettings { overlay: Some(overlay.path().to_owned()), ..MachineSettings::new(root) };
+        let machine = Host::boot(&settings, "admin").expect("a machine boots");
+        let web = cloud.runtime.block_on(Web::open(&cloud.served, machine.gateway()));
+        let host = AdminHost { machine, web, cloud };
+        host.wait_until(
+            "the machine has booted",
+            "systemctl is-system-running --wait | grep -qE 'running|degraded'",
+        );
+        host.append("/etc/hosts", &host.web.hosts());
+        host.write("/usr/local/share/ca-certificates/test.crt", &host.web.certificate);
+        host.run("update-ca-certificates");
+        std::fs::copy(environment("AZLIN_DEB"), host.path(PACKAGE)).expect("the package can be copied");
+        host
+    }
+
+    /// Installs the package.
+    pub fn install(&self) {
+        self.run(&format!("dpkg --install {PACKAGE}"));
+    }
+
+    /// Puts everything in place: the daemon's configuration, its credentials, and one fleet that
+    /// serves `docker`.
+    pub fn configure(&self) {
+        self.write("/etc/azlin/azlin.toml", &self.daemon_toml());
+        self.write("/etc/azlin/environment", &self.environment());
+        self.write("/etc/azlin/credentials/github-token", &format!("{}\n", self.token()));
+        self.run("chmod 600 /etc/azlin/environment /etc/azlin/credentials/*");
+        self.fleet("ci", "max_runners = 20\n");
+    }
+
+    /// A service that runs on a machine where everything is in place. `drop_in` changes its `[Service]`.
+    pub fn serving(settings: &str, workload: &str, drop_in: &str) -> Self {
+        let host = AdminHost::boot(settings, workload);
+        host.install();
+        host.configure();
+        host.drop_in(drop_in);
+        host.run(&format!("systemctl start {UNIT}"));
+        host
+    }
+
+    /// Changes the unit's `[Service]` in place of what changed it before.
+    pub fn drop_in(&self, service: &str) {
+        self.write(&format!("/etc/systemd/system/{UNIT}.d/test.conf"), &format!("[Service]\n{service}\n"));
+        self.run("systemctl daemon-reload");
+    }
+
+    /// What the daemon is told of the cloud.
+    pub fn daemon_toml(&self) -> String {
+        format!(
+            "[poll]\nqueue = \"1s\"\nhealth = \"2s\"\n[github]\napi_url = \"{}\"\n[azure]\nresource_manager_url = \"{}\"\n",
+            self.web.github(),
+            self.web.azure()
+        )
+    }
+
+    /// How the daemon signs in at Azure.
+    pub fn environment(&self) -> String {
+        format!("IDENTITY_ENDPOINT={}/msi/token\nIDENTITY_HEADER={IDENTITY_HEADER}\n", self.web.azure())
+    }
+
+    /// What GitHub takes as a token.
+    pub fn token(&self) -> String {
+        self.cloud.served.world().settings.token.clone()
+    }
+
+    /// Writes a fleet's file, which serves `docker`.
+    pub fn fleet(&self, pool: &str, scaling: &str) {
+        let text = format!(
+            "repo = \"o/r\"\nlabels = [\"docker\"]\n[scaling]\njobs_per_runner = 1\ncooldown = \"0s\"\nmax_queue_wait = \"0s\"\n\
+             {scaling}\n{VM}"
+        );
+        self.write(&format!("/etc/azlin/fleets/{pool}.toml"), &text);
+    }
+
+    /// So many jobs for `docker`, each of so many seconds; their numbers.
+    pub fn submit(&self, jobs: usize, seconds: u64) -> Vec<u64> {
+        let labels = vec!["self-hosted".to_owned(), "docker".to_owned()];
+        let jobs = vec![(labels, Duration::from_secs(seconds)); jobs];
+        self.cloud.served.world().submit("o/r", jobs, Vec::new())
+    }
+
+    /// Where a file of the machine is on this host.
+    pub fn path(&self, path: &str) -> PathBuf {
+        Path::new("/proc")
+            .join(self.machine.leader().to_string())
+            .join("root")
+            .join(path.trim_start_matches('/'))
+    }
+
+    /// Writes a file of the machine.
+    ///
+    /// # Panics
+    /// When it cannot.
+    #[track_caller]
+    pub fn write(&self, path: &str, text: &str) {
+        plant(&self.path("/"), path.trim_start_matches('/'), text);
+    }
+
+    fn append(&self, path: &str, text: &str) {
+        let before = std::fs::read_to_string(self.path(path)).expect("it is there");
+        self.write(path, &(before + text));
+    }
+
+    /// Takes the machine's cable out, or puts it back.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn plug(&self, is_in: bool) {
+        self.machine.set_link(is_in).expect("the link is there");
+    }
+
+    /// A command of the administrator's.
+    pub fn output(&self, script: &str) -> Output {
+        let mut nsenter = Command::new("nsenter");
+        let target = self.machine.leader().to_string();
+        nsenter.args(["--target", &target, "--all", "--", "/bin/sh", "-c", script]).env_clear();
+        nsenter.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        nsenter.env("HOME", "/root").env("LC_ALL", "C.UTF-8").env("DEBIAN_FRONTEND", "noninteractive");
+        nsenter.output().expect("nsenter is installed")
+    }
+
+    /// A command that succeeds; what it printed.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn run(&self, script: &str) -> String {
+        let output = self.output(script);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "{script}: {}\n{}{}\n{}",
+            output.status,
+            text(&output.stdout),
+            text(&output.stderr),
+            self.tail()
+        );
+        text(&output.stdout).trim_end().to_owned()
+    }
+
+    /// Waits until a command succeeds.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, script: &str) {
+        let start = Instant::now();
+        while !self.output(script).status.success() {
+            assert!(start.elapsed() < SOON, "{what}: not within {SOON:?}: {script}\n{}", self.tail());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until the world is so.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    #[track_caller]
+    pub fn wait(&self, what: &str, condition: impl Fn(&mut World) -> bool) {
+        let holds = self.cloud.wait(SOON, condition);
+        let report = self.cloud.served.world().report();
+        assert!(holds, "{what}: not within {SOON:?}\n{report:#?}\n{}", self.tail());
+    }
+
+    /// Waits until these jobs have ended well.
+    #[track_caller]
+    pub fn wait_for_jobs(&self, jobs: &[u64]) {
+        self.wait("the jobs are done", |world| {
+            jobs.iter().all(|id| crate::machines::succeeded(&world.state.github.jobs[id]))
+        });
+    }
+
+    /// A property of the unit's.
+    #[track_caller]
+    pub fn property(&self, name: &str) -> String {
+        self.run(&format!("systemctl show --property={name} --value {UNIT}"))
+    }
+
+    /// The journal's entries that `journalctl` finds with these arguments.
+    ///
+    /// # Panics
+    /// When the journal cannot be read.
+    #[track_caller]
+    pub fn journal(&self, arguments: &str) -> Vec<Value> {
+        let lines = self.run(&format!("journalctl --no-pager --output=json --all {arguments}"));
+        lines.lines().map(|line| serde_json::from_str(line).expect("journalctl prints JSON")).collect()
+    }
+
+    /// What the unit's own process said since the machine booted, as people read it.
+    pub fn said(&self) -> Vec<String> {
+        let entries = self.journal(&format!("_SYSTEMD_UNIT={UNIT}"));
+        entries.iter().filter_map(|entry| entry["MESSAGE"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Waits until the unit's process has said something with all of these words, or systemd of it.
+    pub fn wait_for_line(&self, words: &[&str]) {
+        let mut script = format!("journalctl --no-pager --output=cat _SYSTEMD_UNIT={UNIT} + UNIT={UNIT}");
+        for word in words {
+            let _ = write!(script, " | grep --fixed-strings -- '{word}'");
+        }
+        self.wait_until(&format!("a line with {words:?}"), &format!("{script} >/dev/null"));
+    }
+
+    /// What GitHub and Azure have handed out that is secret.
+    pub fn handed_out(&self) -> BTreeSet<String> {
+        let mut secrets = BTreeSet::new();
+        for exchange in self.cloud.served.recorded() {
+            let body: Value = serde_json::from_slice(&exchange.response).unwrap_or_default();
+            secrets.extend(
+                ["token", "encoded_jit_config"]
+                    .iter()
+                    .filter_map(|key| body[key].as_str().map(str::to_owned)),
+            );
+        }
+        for vm in self.cloud.served.world().state.azure.vms.values() {
+            let custom_data = vm.body["properties"]["osProfile"]["customData"].as_str();
+            secrets.extend(custom_data.map(|text| text[..text.len().min(64)].to_owned()));
+        }
+        secrets
+    }
+
+    /// The end of what the unit said, and how it is.
+    fn tail(&self) -> String {
+        let mut text = String::new();
+        for script in [
+            format!(
+                "journalctl --no-pager --lines=60 --output=short-precise _SYSTEMD_UNIT={UNIT} + UNIT={UNIT}"
+            ),
+            format!("systemctl status --no-pager --lines=0 {UNIT}"),
+        ] {
+            let output = self.output(&script).stdout;
+            let _ = writeln!(text, "--- {script}\n{}", String::from_utf8_lossy(&output));
+        }
+        text
+    }
+}
+
+fn environment(name: &str) -> PathBuf {
+    let value = std::env::var_os(name);
+    value.unwrap_or_else(|| panic!("{name} is not set; cargo xtask e2e sets it")).into()
+}
+
+/// Settings of a quick cloud.
+const QUICK: &str = "create = '100ms'\nboot = '200ms'\nregister = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrate_limit = 1000000\n";

@@ -1,0 +1,96 @@
+//! What the journal holds, and that it answers what the documentation says that it answers.
+
+use std::path::Path;
+
+use azlin_tests::admin_host::{AdminHost, UNIT};
+use serde_json::Value;
+
+#[test]
+fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
+    // Azure refuses a removal, once.
+    let refused = "[[faults]]\nwhat = { status = 403 }\nside = 'azure'\nmethod = 'DELETE'\ntimes = 1\n";
+    let host = AdminHost::serving("", refused, "");
+    let job = host.submit(1, 1)[0];
+    host.wait_for_jobs(&[job]);
+    host.wait("it is gone", |world| world.report().vms_left == 0);
+    host.wait_for_line(&["is removed"]);
+    let runner = host.cloud.served.world().state.github.jobs[&job].runner.clone().unwrap().1;
+
+    let life = host.journal(&format!("RUNNER={runner}"));
+    let told: Vec<[&str; 2]> =
+        life.iter().map(|entry| [text(entry, "ACTION"), text(entry, "PRIORITY")]).collect();
+    assert_eq!(
+        told,
+        [["provision", "6"], ["online", "6"], ["job_started", "6"], ["destroy", "4"], ["destroy", "6"]],
+        "{life:#?}"
+    );
+    for entry in &life {
+        for (field, value) in
+            [("FLEET", "ci"), ("VM", &runner), ("SYSLOG_IDENTIFIER", "azlin"), ("_SYSTEMD_UNIT", UNIT)]
+        {
+            assert_eq!(text(entry, field), value, "{field} in {entry:#}");
+        }
+        let tick: u64 = text(entry, "TICK").parse().unwrap();
+        assert!(tick > 0);
+        let has_reason = matches!(text(entry, "ACTION"), "provision" | "destroy");
+        assert_eq!(entry["REASON"].is_string(), has_reason, "{entry:#}");
+        if has_reason {
+            assert!(
+                text(entry, "MESSAGE").contains(text(entry, "REASON")) || entry["ERROR"].is_string(),
+                "{entry:#}"
+            );
+        }
+    }
+    let ticks: Vec<u64> = life.iter().map(|entry| text(entry, "TICK").parse().unwrap()).collect();
+    assert!(ticks.is_sorted() && ticks[0] < ticks[1], "{ticks:?}");
+    assert_eq!(text(&life[2], "JOB"), job.to_string());
+    assert!(text(&life[3], "ERROR").contains("403"), "{:#}", life[3]);
+    let fleet = host.journal("FLEET=ci");
+    assert!(fleet.len() > life.len() && fleet.iter().any(|entry| text(entry, "ACTION") == "scale_up"));
+
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-to/read-the-journal.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let questions = questions(&page);
+    assert_eq!(questions.len(), 5, "{questions:?}");
+    for (question, line) in questions {
+        let line = name(&line, &runner);
+        let answer = host.run(&format!("{line} --no-pager"));
+        let wanted = match question.as_str() {
+            "What did it do to my fleet today?" => "ci: scale up from 0 to 1",
+            "Why?" => "it had its job and GitHub has removed its entry",
+            "What failed?" => "403",
+            "How long did starts take?" => "",
+            "What did this runner go through?" => "takes job",
+            other => panic!("the page asks {other}, and this test does not"),
+        };
+        assert!(!answer.is_empty() && answer.contains(wanted), "{question} {line}\n{answer}");
+        if question == "How long did starts take?" {
+            answer.lines().for_each(|seconds| assert!(seconds.parse::<u64>().is_ok(), "{answer}"));
+        }
+    }
+}
+
+fn text<'e>(entry: &'e Value, field: &str) -> &'e str {
+    entry[field].as_str().unwrap_or_default()
+}
+
+/// The headings that are questions, and the first command below each.
+fn questions(page: &str) -> Vec<(String, String)> {
+    page.split("\n## ")
+        .skip(1)
+        .filter_map(|section| {
+            let (heading, rest) = section.split_once('\n')?;
+            let command = rest.split("```journalctl\n").nth(1)?.lines().next()?;
+            Some((heading.to_owned(), command.to_owned()))
+        })
+        .collect()
+}
+
+/// The page's runner is not this one.
+fn name(line: &str, runner: &str) -> String {
+    let word = |word: &str| match word.strip_prefix("RUNNER=") {
+        Some(_) => format!("RUNNER={runner}"),
+        None => word.to_owned(),
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,68 @@
+//! A start in bad times: what is away or refused does not keep the service from running, and what
+//! keeps it from running is told.
+
+use azlin_tests::admin_host::{AdminHost, UNIT};
+
+#[test]
+fn it_starts_while_github_refuses_or_is_away_and_says_why() {
+    let host = AdminHost::boot("", "");
+    host.install();
+    host.configure();
+    // A network that is gone is noticed sooner.
+    host.write(
+        "/etc/azlin/azlin.toml",
+        &format!("{}[limits]\nrequest_timeout = \"2s\"\n", host.daemon_toml()),
+    );
+
+    let token = host.token();
+    "ghp_anotheranotheranotheranotheranoth1".clone_into(&mut host.cloud.served.world().settings.token);
+    host.run(&format!("systemctl start {UNIT}"));
+    assert_eq!(host.property("ActiveState"), "active");
+    let status = host.property("StatusText");
+    assert!(status.starts_with("1 fleet, 0 runners") && status.contains("; ci: "), "{status}");
+    assert!(status.contains("401"), "{status}");
+    let told = host.journal(&format!("_SYSTEMD_UNIT={UNIT} FLEET=ci PRIORITY=4"));
+    let message = told[0]["MESSAGE"].as_str().unwrap();
+    assert!(message.starts_with("ci: in trouble: ") && message.contains("401"), "{message}");
+
+    host.cloud.served.world().settings.token = token;
+    host.wait_for_line(&["ci: out of trouble"]);
+    let jobs = host.submit(1, 1);
+    host.wait_for_jobs(&jobs);
+    assert_eq!(host.property("NRestarts"), "0");
+
+    host.plug(false);
+    host.run(&format!("systemctl restart {UNIT}"));
+    assert_eq!(host.property("ActiveState"), "active");
+    let status = host.property("StatusText");
+    assert!(status.starts_with("1 fleet, 0 runners") && status.contains("; ci: "), "{status}");
+    host.plug(true);
+    let jobs = host.submit(1, 1);
+    host.wait_for_jobs(&jobs);
+    assert_eq!(host.property("NRestarts"), "0");
+    host.wait_until(
+        "it says that all is well",
+        &format!("systemctl status {UNIT} | grep -E 'Status: .*pending jobs?\"'"),
+    );
+}
+
+#[test]
+fn a_bad_configuration_is_told_and_given_up_on_until_it_is_mended() {
+    let host = AdminHost::boot("", "");
+    host.install();
+    host.configure();
+    host.write("/etc/azlin/azlin.toml", &host.daemon_toml().replace("queue", "queu"));
+    // So that it gives up in seconds.
+    host.drop_in("RestartSec=10ms");
+    assert!(!host.output(&format!("systemctl start {UNIT}")).status.success());
+    host.wait_until("systemd gives up", &format!("systemctl is-failed {UNIT}"));
+    assert_eq!(host.property("NRestarts"), "30");
+    let told = host.journal(&format!("_SYSTEMD_UNIT={UNIT} PRIORITY=3"));
+    let message = told[0]["MESSAGE"].as_str().unwrap();
+    assert!(message.contains("azlin.toml:2") && message.contains("queue"), "{message}");
+
+    host.write("/etc/azlin/azlin.toml", &host.daemon_toml());
+    host.run(&format!("systemctl start {UNIT}"));
+    let jobs = host.submit(1, 1);
+    host.wait_for_jobs(&jobs);
+}
