@@ -1,7 +1,7 @@
 //! How much is logged in a day, in virtual time: nothing where nothing happens, and little where nothing
 //! works.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
