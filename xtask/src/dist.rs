@@ -95,12 +95,12 @@ fn sbom() -> Result<PathBuf, String> {
     describe
         .args(["cyclonedx", "--manifest-path", "crates/azlin/Cargo.toml", "--describe", "binaries"])
         .args(["--format", "json", "--spec-version", "1.5", "--no-build-deps", "--quiet"])
-        .args(["--target", platform(), "--override-filename", "azlin-sbom"]);
+        .args(["--target", platform()]);
     run(reproducible(describe.current_dir(root()))?)?;
-    // It writes one beside each package of the workspace that it passes.
+    // It writes one beside each program of the workspace.
     let mut made = None;
-    for package in ["crates/azlin", "crates/simcloud", "xtask"] {
-        let file = root().join(package).join("azlin-sbom.json");
+    for file in ["crates/azlin/azlin", "crates/simcloud/azlin-simcloud", "xtask/xtask"] {
+        let file = root().join(format!("{file}_bin.cdx.json"));
         let text = std::fs::read_to_string(&file).map_err(told(&file))?;
         std::fs::remove_file(&file).map_err(told(&file))?;
         made = made.or(Some(text));

@@ -23,14 +23,17 @@ pub struct Environment {
     pub github_token: Option<SecretString>,
     /// What azure_identity looks for.
     pub azure: azlin_azure::Environment,
-    /// `CREDENTIALS_DIRECTORY`, which systemd sets.
+    /// Where the credentials are.
     pub credentials: Option<PathBuf>,
 }
 
 impl Environment {
-    /// The environment of this very process, with the credentials that systemd gave it.
-    pub fn of_this_process() -> Result<Self> {
-        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    /// The environment of this very process, with the credentials that systemd gave it. An administrator
+    /// who types a command has those that the service is given, from where systemd takes them.
+    pub fn of_this_process(config_dir: &Path) -> Result<Self> {
+        let given = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let source = Some(config_dir.join("credentials")).filter(|folder| folder.read_dir().is_ok());
+        let credentials = given.or(source);
         let credential = |name| credentials.as_deref().map_or(Ok(None), |folder| credential(folder, name));
         let token = std::env::var("GITHUB_TOKEN").ok().map(SecretString::from);
         let azure = azlin_azure::Environment::from_env();
@@ -106,4 +109,37 @@ pub fn ssh(environment: &Environment) -> SshClient {
         credentials: environment.credentials.clone(),
         ..azlin_ssh::Settings::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_may_be_missing_or_empty_and_ends_without_a_line_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let read = |text: Option<&str>| {
+            let path = folder.path().join("it");
+            match text {
+                Some(text) => std::fs::write(&path, text).expect("written"),
+                None => drop(std::fs::remove_file(&path)),
+            }
+            let found = credential(folder.path(), "it").expect("read");
+            found.map(|secret| secret.expose_secret().to_owned())
+        };
+        for (text, expected) in [
+            (None, None),
+            (Some(""), None),
+            (Some("\n"), None),
+            (Some("ghp_x\n"), Some("ghp_x")),
+            (Some("ghp_x"), Some("ghp_x")),
+            (Some(" ghp_x \r\n"), Some("ghp_x")),
+        ] {
+            assert_eq!(read(text).as_deref(), expected, "{text:?}");
+        }
+        std::fs::remove_file(folder.path().join("it")).expect("it was there");
+        std::fs::create_dir(folder.path().join("it")).expect("made");
+        let error = credential(folder.path(), "it").expect_err("it is no file").to_string();
+        assert!(error.contains("/it cannot be read"), "{error}");
+    }
 }

@@ -56,12 +56,14 @@ fn a_bad_configuration_is_told_and_given_up_on_until_it_is_mended() {
     host.drop_in("RestartSec=10ms");
     assert!(!host.output(&format!("systemctl start {UNIT}")).status.success());
     host.wait_until("systemd gives up", &format!("systemctl is-failed {UNIT}"));
-    assert_eq!(host.property("NRestarts"), "30");
+    assert_eq!(host.property("NRestarts"), "25");
     let told = host.journal(&format!("_SYSTEMD_UNIT={UNIT} PRIORITY=3"));
     let message = told[0]["MESSAGE"].as_str().unwrap();
     assert!(message.contains("azlin.toml:2") && message.contains("queue"), "{message}");
 
     host.write("/etc/azlin/azlin.toml", &host.daemon_toml());
+    // In the first minute after it gave up; here it gave up far sooner.
+    host.run(&format!("systemctl reset-failed {UNIT}"));
     host.run(&format!("systemctl start {UNIT}"));
     let jobs = host.submit(1, 1);
     host.wait_for_jobs(&jobs);

@@ -27,7 +27,7 @@ pub async fn run(args: Look) -> Result<Ended> {
         }
         files.keep(pool);
     }
-    let environment = Environment::of_this_process()?;
+    let environment = Environment::of_this_process(&args.place.config_dir)?;
     let mut facts = match &files.daemon {
         Some(config) => ask::everything(config, &files.fleets, &environment).await,
         None => Facts { bad_files: Vec::new(), github: None, azure: None, ssh_keys: BTreeMap::new() },

@@ -75,7 +75,7 @@ pub async fn run(args: Args) -> Result<Ended> {
             return Ok(Ended::NothingMatched);
         }
     };
-    let outside = connect(&configuration.daemon, &Environment::of_this_process()?)?;
+    let outside = connect(&configuration.daemon, &Environment::of_this_process(&args.place.config_dir)?)?;
     let state = StateDir::new(args.place.state_dir.clone());
     let looks = plan_once(&looked_at, outside.clone(), &state, configuration.daemon.poll_queue).await;
     let scene =

@@ -34,7 +34,7 @@ pub async fn run(args: Look) -> Result<Ended> {
     for problem in &configuration.problems {
         say_problem(problem);
     }
-    let outside = connect(&configuration.daemon, &Environment::of_this_process()?)?;
+    let outside = connect(&configuration.daemon, &Environment::of_this_process(&args.place.config_dir)?)?;
     let state = StateDir::new(args.place.state_dir);
     let mut planned =
         plan_once(&configuration.fleets, outside, &state, configuration.daemon.poll_queue).await;

@@ -76,7 +76,8 @@ async fn alone(directory: &Path) -> Result<File> {
 }
 
 async fn once(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
-    let outside = connect(&configuration.daemon, &Environment::of_this_process()?)?;
+    let environment = Environment::of_this_process(&place.config_dir)?;
+    let outside = connect(&configuration.daemon, &environment)?;
     for problem in &configuration.problems {
         say_problem(problem);
     }
@@ -102,7 +103,7 @@ async fn watch(
     stop: CancellationToken,
 ) -> Result<Ended> {
     let directory = place.config_dir.clone();
-    let environment = Environment::of_this_process()?;
+    let environment = Environment::of_this_process(&directory)?;
     let mut service = Service::prepare(&configuration.daemon, &environment, None, &directory).await?;
     let (board, state) = (Board::default(), StateDir::new(place.state_dir));
     let mut followed = Followed::new(directory.clone(), alone, configuration, board.clone());

@@ -148,7 +148,7 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
     if let Some(last) = last.filter(is_fresh) {
         return Ok(last.clone());
     }
-    let outside = connect(&configuration.daemon, &Environment::of_this_process()?)?;
+    let outside = connect(&configuration.daemon, &Environment::of_this_process(&place.config_dir)?)?;
     let state = StateDir::new(place.state_dir.clone());
     let planned = plan_once(&configuration.fleets, outside.clone(), &state, poll).await;
     let bad_files = configuration.problems.iter().map(|problem| BadFileStatus {
