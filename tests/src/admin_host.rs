@@ -31,7 +31,7 @@ const MASKED: [&str; 6] = [
     "e2scrub_all.timer",
     "fstrim.timer",
 ];
-/// How long a command may take that is waited for.
+/// How long it waits, unless a test says otherwise.
 const SOON: Duration = Duration::from_secs(30);
 
 /// An administrator's computer.
@@ -39,6 +39,8 @@ pub struct AdminHost {
     /// It goes before what it speaks to.
     machine: Host,
     web: Web,
+    /// How long it waits for what is to come true.
+    pub patience: Duration,
     /// The cloud.
     pub cloud: Cloud,
 }
@@ -63,7 +65,7 @@ impl AdminHost {
             MachineSettings { overlay: Some(overlay.path().to_owned()), ..MachineSettings::new(root) };
         let machine = Host::boot(&settings, "admin").expect("a machine boots");
         let web = cloud.runtime.block_on(Web::open(&cloud.served, machine.gateway()));
-        let host = AdminHost { machine, web, cloud };
+        let host = AdminHost { machine, web, patience: SOON, cloud };
         host.wait_until(
             "the machine has booted",
             "systemctl is-system-running --wait | grep -qE 'running|degraded'",
@@ -206,9 +208,9 @@ impl AdminHost {
     /// When it does not in time.
     #[track_caller]
     pub fn wait_until(&self, what: &str, script: &str) {
-        let start = Instant::now();
+        let (start, patience) = (Instant::now(), self.patience);
         while !self.output(script).status.success() {
-            assert!(start.elapsed() < SOON, "{what}: not within {SOON:?}: {script}\n{}", self.tail());
+            assert!(start.elapsed() < patience, "{what}: not within {patience:?}: {script}\n{}", self.tail());
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -219,9 +221,9 @@ impl AdminHost {
     /// When it is not in time.
     #[track_caller]
     pub fn wait(&self, what: &str, condition: impl Fn(&mut World) -> bool) {
-        let holds = self.cloud.wait(SOON, condition);
+        let (patience, holds) = (self.patience, self.cloud.wait(self.patience, condition));
         let report = self.cloud.served.world().report();
-        assert!(holds, "{what}: not within {SOON:?}\n{report:#?}\n{}", self.tail());
+        assert!(holds, "{what}: not within {patience:?}\n{report:#?}\n{}", self.tail());
     }
 
     /// Waits until these jobs have ended well.

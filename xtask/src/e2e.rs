@@ -2,7 +2,7 @@
 //! root of Debian which is made once. As root, on a system with apt.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::{cargo, dist, run, say};
 
@@ -24,25 +24,40 @@ const NEEDED: [(&str, &str); 8] = [
     ("curl", "curl"),
 ];
 
+/// The longest test, which mostly waits.
+const OUTAGE: &str = "network::it_bears_a_network_that_is_gone_for_five_minutes";
+
 /// Installs what is missing and runs every test with real parts.
 pub fn e2e() -> Result<(), String> {
     let root = prepare()?;
-    let package = dist::deb()?;
-    // As the other tests are built, so that nothing is built twice.
-    let features = "azlin-ssh/openssh azlin-simcloud/machines azlin-tests/machines";
-    let arguments = [
-        "test",
-        "--workspace",
-        "--locked",
-        "--features",
-        features,
-        "--test",
-        "openssh",
-        "--test",
-        "machines",
-    ];
-    let done = run(with(&root, &mut cargo(&arguments)).env("AZLIN_DEB", package));
-    done.and(sweep())
+    let deb = dist::deb()?;
+    everything(&root, &deb).and(sweep())
+}
+
+fn everything(root: &Path, deb: &Path) -> Result<(), String> {
+    let tests = |targets: &[&str], rest: &[&str]| {
+        // As the other tests are built, so that nothing is built twice.
+        let features = "azlin-ssh/openssh azlin-simcloud/machines azlin-tests/machines";
+        let mut cargo = cargo(&["test", "--workspace", "--locked", "--features", features]);
+        cargo.args(targets.iter().flat_map(|target| ["--test", target])).args(rest).env("AZLIN_DEB", deb);
+        with(root, &mut cargo);
+        cargo
+    };
+    run(&mut tests(&["openssh", "machines", "systemd"], &["--no-run"]))?;
+    say("--- the outage of five minutes goes on beside all that follows\n");
+    let outage =
+        tests(&["systemd"], &["--", "--exact", OUTAGE]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let outage = outage.map_err(|error| format!("cargo: {error}"))?;
+    let others = run(&mut tests(&["openssh", "machines"], &[]))
+        .and_then(|()| run(&mut tests(&["systemd"], &["--", "--skip", OUTAGE])));
+    let outage = outage.wait_with_output().map_err(|error| format!("cargo: {error}"))?;
+    say(&String::from_utf8_lossy(&outage.stdout));
+    let borne = if outage.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{OUTAGE}: {}\n{}", outage.status, String::from_utf8_lossy(&outage.stderr)))
+    };
+    others.and(borne)
 }
 
 /// Installs what machines need, and removes what an earlier run left; the root that they boot.

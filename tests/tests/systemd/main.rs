@@ -1,9 +1,12 @@
 //! The package, the unit and the journal on a machine with a real systemd: what an administrator does,
 //! and what happens to a service in its life. `cargo xtask e2e` runs them.
 
+mod clock;
 mod crash;
 mod day;
+mod disk;
 mod journal;
+mod network;
 mod package;
 mod security;
 mod trouble;

@@ -1,0 +1,61 @@
+//! A network that is gone for five minutes, and comes back.
+
+use std::time::Duration;
+
+use azlin_tests::admin_host::{AdminHost, UNIT};
+
+const OUTAGE: Duration = Duration::from_secs(300);
+
+/// How often it said of the fleet what begins so.
+fn count(host: &AdminHost, start: &str) -> usize {
+    host.said().iter().filter(|line| line.starts_with(start)).count()
+}
+
+#[test]
+fn it_bears_a_network_that_is_gone_for_five_minutes() {
+    let mut host = AdminHost::serving("", "", "");
+    host.fleet("ci", "min_runners = 1\nmax_runners = 20\n");
+    // One ends while nobody can see it, one when all is well again.
+    let running = [host.submit(1, 60), host.submit(1, OUTAGE.as_secs() + 30)].concat();
+    host.wait("two are busy and one is idle", |world| {
+        let mut runners = world.state.github.runners.values();
+        let busy = runners.clone().filter(|runner| runner.job.is_some()).count();
+        busy == 2 && runners.any(|runner| runner.online && runner.job.is_none())
+    });
+    let process = host.property("MainPID");
+    let before = host.cloud.served.world().report();
+
+    host.plug(false);
+    let waiting = host.submit(3, 1);
+    let is_harmed = host.cloud.wait(OUTAGE, |world| {
+        let report = world.report();
+        report.jobs_killed > 0 || report.vms_created > before.vms_created
+    });
+    let report = host.cloud.served.world().report();
+    assert!(!is_harmed, "{report:#?}");
+    assert_eq!(report.vms_left, before.vms_left, "none is lost");
+
+    assert_eq!(count(&host, "ci: in trouble: "), 1, "told once: {:#?}", host.said());
+    let status = host.property("StatusText");
+    assert!(status.contains("; ci: "), "{status}");
+
+    host.plug(true);
+    // A request that is under way may take its time to be lost.
+    host.patience = Duration::from_secs(90);
+    host.wait_for_line(&["ci: out of trouble"]);
+    host.wait_for_jobs(&waiting);
+    host.wait_for_jobs(&running);
+    host.wait("one is kept warm", |world| world.report().vms_left == 1);
+    let report = host.cloud.served.world().report();
+    // Each job had a VM of its own, and one waits for the next.
+    assert_eq!((report.vms_created, report.jobs_completed, report.jobs_killed), (6, 5, 0), "{report:#?}");
+    assert_eq!((report.overwrites, report.vms_leaking, report.runners_left), (0, 0, 1), "{report:#?}");
+    assert_eq!((host.property("MainPID"), host.property("NRestarts").as_str()), (process, "0"));
+    assert_eq!(
+        (count(&host, "ci: in trouble: "), count(&host, "ci: out of trouble")),
+        (1, 1),
+        "as is its end"
+    );
+    let told = host.journal(&format!("_SYSTEMD_UNIT={UNIT} PRIORITY=4"));
+    assert_eq!(told.len(), 1, "nothing else: {told:#?}");
+}
