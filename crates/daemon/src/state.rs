@@ -53,11 +53,15 @@ impl StateDir {
             file.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };
-        if let Err(error) = write()
-            && !self.is_told.swap(true, Ordering::Relaxed)
-        {
-            let path = path.display();
-            tracing::warn!(fleet = %pool, %path, reason = %error, "state files cannot be written, as {path}: {error}");
+        let path = path.display();
+        match write() {
+            Err(error) if !self.is_told.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(fleet = %pool, %path, reason = %error, "state files cannot be written, as {path}: {error}");
+            }
+            Ok(()) if self.is_told.swap(false, Ordering::Relaxed) => {
+                tracing::info!(fleet = %pool, %path, "state files can be written again, as {path}");
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 

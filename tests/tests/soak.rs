@@ -1,0 +1,96 @@
+//! Seven days of work in virtual time: what the daemon holds in memory after them is what it held after
+//! the first hour. Alone in its process, since it counts every byte of it.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::alloc::System;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use azlin_daemon::{Board, Daemon, Outside, StateDir};
+use azlin_fleet::config::DaemonConfig;
+use azlin_simcloud::ledger::Report;
+use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
+use azlin_simcloud::{InProcess, World};
+use azlin_tests::simulation::fleets;
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+#[global_allocator]
+static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Jobs in the first forty minutes of each hour, so that each ends at rest; some 70 of them.
+fn workload() -> Workload {
+    let span = |from, to| Span { from: Duration::from_secs(from), to: Duration::from_secs(to) };
+    let burst = |number: u64| Arrival {
+        at: Duration::from_secs(5 + 120 * number),
+        every: Some(span(3600, 3600)),
+        until: None,
+        repo: "o/r".to_owned(),
+        jobs: Count::Between(1, 6),
+        labels: ["self-hosted", "docker"].map(str::to_owned).to_vec(),
+        duration: span(20, 600),
+        script: None,
+        held: None,
+        then: 0,
+    };
+    Workload {
+        settings: Overrides { seed: Some(7), ..Overrides::default() },
+        repositories: vec!["o/r".to_owned()],
+        arrivals: (0..20).map(burst).collect(),
+        ..Workload::default()
+    }
+}
+
+/// The bytes that are allocated now.
+fn live() -> i64 {
+    let stats = COUNTED.stats();
+    i64::try_from(stats.bytes_allocated).unwrap() - i64::try_from(stats.bytes_deallocated).unwrap()
+}
+
+/// What the daemon holds after so many hours: as many bytes as are there less when it is gone.
+async fn bytes_after(hours: u32) -> (i64, Report) {
+    let began = Instant::now();
+    let start = Timestamp::from_second(1_800_000_000).unwrap();
+    let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || start + began.elapsed());
+    let world = Arc::new(Mutex::new(World::new(&workload(), start)));
+    let cloud = Arc::new(InProcess::new(Arc::clone(&world), Arc::clone(&clock)));
+    let names = Mutex::new(StdRng::seed_from_u64(7));
+    let outside = Outside {
+        github: cloud.clone(),
+        azure: cloud.clone(),
+        ssh: cloud.clone(),
+        clock,
+        random: Arc::new(move || names.lock().unwrap().random()),
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let config = DaemonConfig::parse("azlin.toml", "").unwrap();
+    let (board, state) = (Board::default(), StateDir::new(Some(directory.path().to_owned())));
+    let daemon = Daemon::new(&config, fleets(2), outside, state, board.clone(), CancellationToken::new());
+    let running = tokio::spawn(daemon.run());
+    sleep(HOUR * hours - Duration::from_secs(30)).await;
+
+    let with = live();
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    drop(board);
+    let bytes = with - live();
+    let report = world.lock().unwrap().report();
+    (bytes, report)
+}
+
+#[tokio::test(start_paused = true)]
+async fn seven_days_of_work_leave_nothing_behind_in_memory() {
+    let (first, _) = bytes_after(1).await;
+    let (last, report) = bytes_after(7 * 24).await;
+    println!("{first} bytes after an hour, {last} after seven days and {} jobs", report.jobs_completed);
+    assert!(report.jobs_completed > 10_000, "{report:?}");
+    assert!(first > 10_000, "it holds something: {first}");
+    assert!(last * 100 <= first * 105, "{first} bytes after an hour, {last} after seven days");
+}
