@@ -143,6 +143,15 @@ impl AdminHost {
         self.cloud.served.world().submit("o/r", jobs, Vec::new())
     }
 
+    /// The runner that took a job.
+    ///
+    /// # Panics
+    /// When none did.
+    pub fn runner_of(&self, job: u64) -> String {
+        let world = self.cloud.served.world();
+        world.state.github.jobs[&job].runner.clone().expect("a runner took it").1
+    }
+
     /// Where a file of the machine is on this host.
     pub fn path(&self, path: &str) -> PathBuf {
         Path::new("/proc")
@@ -296,6 +305,18 @@ impl AdminHost {
             let _ = writeln!(text, "--- {script}\n{}", String::from_utf8_lossy(&output));
         }
         text
+    }
+}
+
+impl Drop for AdminHost {
+    /// Keeps the journal where `AZLIN_KEEP_LOGS` names a directory.
+    fn drop(&mut self) {
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("test").replace("::", "-");
+        if let Some(directory) = std::env::var_os("AZLIN_KEEP_LOGS") {
+            let journal = self.output("journalctl --no-pager --output=short-precise").stdout;
+            let _ = std::fs::write(PathBuf::from(directory).join(format!("systemd-{test}.log")), journal);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ use azlin_fleet::ports::{Download, HostKey};
 use azlin_fleet::runner::{RunnerId, RunnerRegistration};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_simcloud::azure::Machine;
-use azlin_simcloud::real::{Hypervisor, MachineSettings, sweep};
+use azlin_simcloud::real::{Host, Hypervisor, MachineSettings, sweep};
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use common::{Site, VMS, jit};
 use reqwest::Method;
@@ -419,7 +419,6 @@ impl Drop for Running {
 
 /// An `azlin-simcloud` with one machine that runs, as `/_sim/machines` tells it.
 async fn program() -> (Running, Value) {
-    use std::io::BufRead;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let workload = folder.path().join("workload.toml");
@@ -474,4 +473,73 @@ async fn two_simclouds_at_once_and_nothing_is_left_of_either() {
     assert!(sweep().unwrap().contains(&other.0.id()));
     nothing_is_left_of(&machine(&of_other));
     assert!(!Path::new("/proc").join(&leader).exists());
+}
+
+fn host() -> Host {
+    let root = std::env::var_os("AZLIN_MACHINE_ROOT").expect("AZLIN_MACHINE_ROOT names a root");
+    Host::boot(&MachineSettings::new(root), "computer").unwrap()
+}
+
+fn told_of(host: &Host) -> Machine {
+    let [a, b, number, _] = host.gateway().octets();
+    let processes = printed("ps", &["-eo", "args"]);
+    let netns = |line: &str| line.split("--machine=").nth(1)?.split(' ').next().map(str::to_owned);
+    let folder = host.console().parent().unwrap().display().to_string();
+    let netns = processes.lines().filter(|line| line.contains(&folder)).find_map(netns).unwrap();
+    Machine {
+        address: Some([a, b, number, 2].into()),
+        netns,
+        console: host.console(),
+        nspawn: None,
+        leader: Some(host.leader()),
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_host_that_is_dropped_or_whose_owner_is_killed() {
+    let host = host();
+    let machine = told_of(&host);
+    drop(host);
+    nothing_is_left_of(&machine);
+    assert!(!Path::new("/proc").join(machine.leader.unwrap().to_string()).exists());
+
+    let this = std::env::current_exe().unwrap();
+    let owner = Command::new(this)
+        .args(["--ignored", "--exact", "a_host_until_its_owner_is_killed", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut owner = Running(owner.unwrap());
+    let lines = std::io::BufReader::new(owner.0.stdout.take().unwrap()).lines();
+    let told = lines
+        .map(Result::unwrap)
+        .find_map(|line| line.split_once("a host: ").map(|(_, rest)| rest.to_owned()))
+        .unwrap();
+    let told: Vec<&str> = told.split(' ').collect();
+    let machine = Machine {
+        address: Some(told[0].parse().unwrap()),
+        netns: told[1].to_owned(),
+        console: told[2].into(),
+        nspawn: None,
+        leader: Some(told[3].parse().unwrap()),
+    };
+    owner.signal("-KILL");
+    owner.0.wait().unwrap();
+    assert!(Path::new("/proc").join(told[3]).exists(), "a machine outlives its owner");
+    assert!(sweep().unwrap().contains(&owner.0.id()));
+    nothing_is_left_of(&machine);
+    assert!(!Path::new("/proc").join(told[3]).exists());
+}
+
+/// No test of its own: the one above runs it in another process.
+#[test]
+#[ignore = "it lasts until it is killed"]
+fn a_host_until_its_owner_is_killed() {
+    let host = host();
+    let machine = told_of(&host);
+    let address = machine.address.unwrap();
+    let (netns, console, leader) = (&machine.netns, machine.console.display(), host.leader());
+    writeln!(std::io::stdout(), "a host: {address} {netns} {console} {leader}").unwrap();
+    loop {
+        std::thread::park();
+    }
 }

@@ -27,6 +27,15 @@ fn it_is_installed_started_reloaded_and_stopped() {
     host.run("GITHUB_TOKEN=ghp_none azlin github-runner status");
 
     host.configure();
+    host.run("rm /etc/azlin/fleets/ci.toml");
+    // Whatever the administrator's umask is, the service reads it.
+    host.run(
+        "umask 077; azlin github-runner enable --config-dir /etc/azlin --pool ci --repo o/r --labels docker \
+         --max-runners 20 --jobs-per-runner 1 --cooldown 0s --max-queue-wait 0s --resource-group rg \
+         --subscription-id 00000000-0000-0000-0000-000000000000 --location westeurope --sizes Standard_D4s_v5 \
+         --image Canonical:ubuntu-24_04-lts:server:latest \
+         --subnet-id /subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s",
+    );
     let start = Instant::now();
     host.run(&format!("systemctl start {UNIT}"));
     assert!(start.elapsed() >= Duration::from_secs(2), "it is ready when it has looked, not before");
@@ -34,12 +43,16 @@ fn it_is_installed_started_reloaded_and_stopped() {
     assert!(host.cloud.served.world().ledger.requests_to(Side::Azure) > 0, "at Azure, too");
     assert_eq!(host.property("StatusText"), "1 fleet, 0 runners, 0 pending jobs");
 
+    // An administrator's commands have what the service has.
+    let said = host.run("set -a; . /etc/azlin/environment; azlin github-runner check");
+    assert!(said.ends_with("Nothing was changed."), "{said}");
+
     let jobs = host.submit(3, 1);
     host.wait_for_jobs(&jobs);
     host.wait("they have gone", |world| world.report().vms_left == 0);
     assert_eq!(host.cloud.served.world().report().vms_created, 3);
 
-    host.fleet("ci", "min_runners = 1\nmax_runners = 20\n");
+    host.run("sed -i 's/^#min_runners = 0/min_runners = 1/' /etc/azlin/fleets/ci.toml");
     host.run(&format!("systemctl reload {UNIT}"));
     host.wait_for_line(&["ci: change accepted: scaling.min_runners set to 1"]);
     host.wait_for_line(&["the configuration was read again, as SIGHUP asked"]);

@@ -46,7 +46,7 @@ fn it_outlives_the_journal() {
     host.run("systemctl restart systemd-journald");
     let jobs = host.submit(1, 1);
     host.wait_for_jobs(&jobs);
-    let runner = host.cloud.served.world().state.github.jobs[&jobs[0]].runner.clone().unwrap().1;
+    let runner = host.runner_of(jobs[0]);
     host.wait_for_line(&[&runner, "is removed"]);
 
     // Its disk is full: nothing can be written down, and all goes on.
@@ -58,7 +58,7 @@ fn it_outlives_the_journal() {
     host.run("umount /var/log/journal && systemctl restart systemd-journald");
     let jobs = host.submit(1, 1);
     host.wait_for_jobs(&jobs);
-    let runner = host.cloud.served.world().state.github.jobs[&jobs[0]].runner.clone().unwrap().1;
+    let runner = host.runner_of(jobs[0]);
     host.wait_for_line(&[&runner, "takes job"]);
     assert_eq!((host.property("MainPID"), host.property("NRestarts").as_str()), (process, "0"));
 }

@@ -14,7 +14,7 @@ fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
     host.wait_for_jobs(&[job]);
     host.wait("it is gone", |world| world.report().vms_left == 0);
     host.wait_for_line(&["is removed"]);
-    let runner = host.cloud.served.world().state.github.jobs[&job].runner.clone().unwrap().1;
+    let runner = host.runner_of(job);
 
     let life = host.journal(&format!("RUNNER={runner}"));
     let told: Vec<[&str; 2]> =

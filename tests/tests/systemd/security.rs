@@ -116,6 +116,24 @@ fn writes_nothing_but_its_own(host: &AdminHost) {
     let others: Vec<&str> =
         found.lines().filter(|path| !is_own(path) && !FOR_EVERYBODY.contains(path)).collect();
     assert!(others.is_empty(), "its user may write to {others:?}");
+    // In its view not even root can write elsewhere.
+    let process = host.property("MainPID");
+    for path in [
+        "/",
+        "/usr/bin",
+        "/etc",
+        "/etc/azlin",
+        "/etc/azlin/fleets",
+        "/run",
+        "/var/lib",
+        "/tmp",
+        "/var/tmp",
+        "/dev/shm",
+    ] {
+        let output = host.output(&format!("nsenter --target {process} --mount touch {path}/x"));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("Read-only file system"), "{path}: {said}");
+    }
     // It sees no process but its own.
     let processes = as_the_service(host, "ls /proc | grep -cE ^[0-9]");
     assert!(processes.parse::<u32>().unwrap() <= 5, "{processes} processes are in sight");
