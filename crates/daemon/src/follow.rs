@@ -4,7 +4,7 @@
 //! again. What is accepted is one line that says what changed.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use azlin_fleet::config::{BadFile, DaemonConfig, Fleet, Found, InForce, News, changes};
@@ -152,8 +152,13 @@ impl Followed {
             tell(&news);
             if let News::Removed(fleet) = &news {
                 let known = self.board.remove(fleet);
-                let runners = known.map_or(0, |status| status.runners.len());
-                warn!(%fleet, runners, "{fleet}: its file is gone: its VMs are left alone, {runners} of them, and cost; put the file back and set enabled = false to drain it");
+                // It may have gone from the board by itself.
+                let runners = known.map(|status| status.runners.len());
+                if runners == Some(0) {
+                    continue;
+                }
+                let how_many = runners.map(|runners| format!(", {runners} of them")).unwrap_or_default();
+                warn!(%fleet, runners, "{fleet}: its file is gone: its VMs are left alone{how_many}, and cost; put the file back and set enabled = false to drain it");
             }
         }
     }
@@ -166,7 +171,8 @@ impl Followed {
         self.reminded = Instant::now();
         for (file, bad, since) in self.in_force.bad() {
             let reason = &bad.message;
-            error!(%file, %since, %reason, "still bad since {since}: {reason}");
+            let fleet = fleet_of(file);
+            error!(fleet, %file, %since, %reason, "{fleet}: file still bad, since {since}: {reason}");
         }
         if let Some((why, since)) = &self.refused {
             error!(file = "azlin.toml", %since, reason = %why, "azlin.toml is still refused, since {since}: {why}");
@@ -205,6 +211,11 @@ fn found(read: Configuration) -> Found {
     Found { bad: bad.collect(), good: fleets.into_iter().map(with_text).collect() }
 }
 
+/// The fleet whose file it would be.
+fn fleet_of(file: &str) -> &str {
+    Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or(file)
+}
+
 fn tell(news: &News) {
     match news {
         News::Added(fleet) => info!(%fleet, changes = "new", "{fleet}: new fleet accepted"),
@@ -218,12 +229,12 @@ fn tell(news: &News) {
         News::Removed(fleet) => {
             info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted")
         }
-        News::Mended(file) => info!(%file, "{file} is good again"),
-        News::Bad { file, message, in_force: true } => {
-            error!(%file, reason = %message, "file refused, the last good one stays in force: {message}");
-        }
-        News::Bad { file, message, in_force: false } => {
-            error!(%file, reason = %message, "file refused, its fleet is left untouched: {message}");
+        News::Mended(file) => info!(fleet = fleet_of(file), %file, "{file} is good again"),
+        News::Bad { file, message, in_force } => {
+            let fleet = fleet_of(file);
+            let what =
+                if *in_force { "the last good one stays in force" } else { "its fleet is left untouched" };
+            error!(fleet, %file, reason = %message, "{fleet}: file refused, {what}: {message}");
         }
     }
 }
