@@ -40,7 +40,7 @@ fn main() {
         cloud.write(
             &format!("fleets/{pool}.toml"),
             &format!(
-                "repo = \"o/r\"\nlabels = [{labels}]\n[scaling]\njobs_per_runner = 1\ncooldown = \"0s\"\n{VM}"
+                "repo = \"o/r\"\nlabels = [{labels}]\n[scaling]\njobs_per_runner = 1\ncooldown = \"0s\"\nscale_up_threshold = 0\nmax_runners = 40\n[lifecycle]\nboot_timeout = \"10s\"\n{VM}"
             ),
         );
     }
