@@ -17,6 +17,7 @@ mod wrap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
 
 fn github_runner(command: GithubRunner) -> Result<Ended> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match command {
             GithubRunner::Enable(args) => enable::run(*args).await,
             GithubRunner::Disable(args) => disable::run(args).await,
@@ -89,7 +90,10 @@ fn github_runner(command: GithubRunner) -> Result<Ended> {
             GithubRunner::Check(args) => check::run(args).await,
             GithubRunner::Demo(args) => demo::run(args).await,
         }
-    })
+    });
+    // A look for a name that nobody answers keeps nobody.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }
 
 /// Whether an error is of writing to standard output that nobody reads any more. It comes bare; the

@@ -254,7 +254,7 @@ impl FleetLoop {
         let seen = Snapshot { in_flight: under_way(&self.in_flight), ..seen };
         let before = self.memory.clone();
         self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
-        report::happened(&self.fleet.name, &milestones(&before, &self.memory, now), self.tick);
+        report::happened(&self.fleet.name, &milestones(&before, &self.memory, &seen.unread, now), self.tick);
         let plan = plan(&self.fleet, &seen, &self.memory, now);
         if plan.scales {
             self.memory.last_scaling = Some(now);

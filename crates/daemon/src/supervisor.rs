@@ -2,18 +2,23 @@
 //! lives, what it does, when it reads its configuration again, and that it stops. Where nobody listens,
 //! nothing is told.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::headline::headline;
+use azlin_fleet::names::PoolName;
 use sd_notify::NotifyState;
 use tokio::time::sleep;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::board::Board;
 use crate::fleet_set::Fleets;
 use crate::pulse::Pulse;
+
+/// How long the first look at all fleets may take, below the unit's `TimeoutStartSec=`.
+const START_LIMIT: Duration = Duration::from_secs(4 * 60);
 
 /// The service manager, and what it has been told.
 #[derive(Debug, Clone, Default)]
@@ -34,17 +39,32 @@ impl Supervisor {
         futures::join!(self.tell(&board, &fleets), self.feed(&pulse));
     }
 
-    /// It is ready once each fleet has been looked at, or that has failed with a reason.
+    /// It is ready once each fleet has been looked at, or that has failed with a reason. One that takes too
+    /// long keeps the others from nothing.
     async fn tell(&self, board: &Board, fleets: &Fleets) {
         let mut reader = board.reader();
+        let mut patience = pin!(sleep(START_LIMIT));
+        let mut is_late = false;
         loop {
-            let posted = reader.next().await;
+            let posted = tokio::select! {
+                posted = reader.next() => posted,
+                () = &mut patience, if !is_late => {
+                    is_late = true;
+                    board.read()
+                }
+            };
             if self.is(&self.0.stopping) {
                 continue;
             }
             let line = headline(posted.fleets.values(), &posted.bad_files);
-            if fleets.now().names().all(|name| posted.fleets.contains_key(name)) {
+            let names = fleets.now();
+            let missing: Vec<&PoolName> =
+                names.names().filter(|name| !posted.fleets.contains_key(*name)).collect();
+            if missing.is_empty() || is_late {
                 if !self.0.ready.swap(true, Ordering::SeqCst) {
+                    for fleet in missing {
+                        warn!(%fleet, "{fleet}: its first look takes longer than {START_LIMIT:?}");
+                    }
                     info!("ready: {line}");
                     notify(&[NotifyState::Ready]);
                 }
@@ -111,4 +131,34 @@ fn notify(states: &[NotifyState<'_>]) {
 /// A line end would begin another message.
 fn one_line(text: &str) -> String {
     text.split(char::is_control).filter(|part| !part.trim().is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use azlin_fleet::config::Fleet;
+
+    use super::*;
+
+    const FLEET: &str = "repo = \"o/r\"\n[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\n\
+        resource_group = \"rg\"\nlocation = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\n\
+        subnet_id = \"/subscriptions/0/s\"\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fleet_that_is_never_seen_holds_the_start_up_for_minutes_alone() {
+        let fleet = Fleet::parse("ci.toml", "ci".parse().expect("a good name"), FLEET).expect("a good file");
+        let supervisor = Supervisor::default();
+        let is_ready = || supervisor.is(&supervisor.0.ready);
+        let keep = supervisor.clone().keep(Board::default(), Fleets::new([fleet]), Pulse::default());
+        let kept = tokio::spawn(keep);
+        sleep(START_LIMIT - Duration::from_secs(1)).await;
+        assert!(!is_ready());
+        sleep(Duration::from_secs(2)).await;
+        assert!(is_ready());
+        kept.abort();
+    }
+
+    #[test]
+    fn a_status_is_one_line() {
+        assert_eq!(one_line("a\nREADY=1\r\n\tb"), "a READY=1 b");
+    }
 }

@@ -3,6 +3,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -10,6 +11,7 @@ use crate::job::JobId;
 use crate::memory::{Memory, Remembered};
 use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
+use crate::vm::ResourceGroup;
 
 /// What was seen to have happened since the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +59,20 @@ impl fmt::Display for Milestone {
     }
 }
 
-/// What happened between two states of what is remembered. What was not known before is no news: after a
-/// loss of memory nothing is told a second time.
-pub fn milestones(before: &Memory, after: &Memory, now: Timestamp) -> Vec<(RunnerName, Milestone)> {
+/// What happened between two states of what is remembered, before a look and after it. What was not known
+/// before is no news: after a loss of memory nothing is told a second time. A VM may be in a group that is
+/// `unread`.
+pub fn milestones(
+    before: &Memory,
+    after: &Memory,
+    unread: &BTreeMap<ResourceGroup, String>,
+    now: Timestamp,
+) -> Vec<(RunnerName, Milestone)> {
     let mut found = Vec::new();
     for (name, was) in &before.runners {
         match after.runners.get(name) {
             Some(is) => found.extend(of_one(was, is, now).map(|milestone| (name.clone(), milestone))),
-            None if was.vm_seen && was.removal_asked.is_none() => {
+            None if was.vm_seen && was.removal_asked.is_none() && unread.is_empty() => {
                 let job = was.jobs.last.filter(|_| was.jobs.is_busy);
                 found.push((name.clone(), Milestone::Vanished(job)));
             }
@@ -98,14 +106,19 @@ mod tests {
         Remembered { asked_for: Some(at(0)), vm_seen: true, was_online, jobs, ..Remembered::default() }
     }
 
-    fn between(before: Option<Remembered>, after: Option<Remembered>) -> Vec<String> {
+    fn group(name: &&str) -> ResourceGroup {
+        ResourceGroup { subscription_id: "s".to_owned(), name: (*name).to_owned() }
+    }
+
+    fn between(before: Option<Remembered>, after: Option<Remembered>, unread: &[&str]) -> Vec<String> {
         let pool = "ci".parse().expect("a good name");
         let name = RunnerName::new(&pool, at(0), 1);
         let memory = |one: Option<Remembered>| Memory {
             runners: one.into_iter().map(|one| (name.clone(), one)).collect(),
             ..Memory::default()
         };
-        let found = milestones(&memory(before), &memory(after), at(100));
+        let unread = unread.iter().map(|name| (group(name), "refused".to_owned())).collect();
+        let found = milestones(&memory(before), &memory(after), &unread, at(100));
         found.into_iter().map(|(_, milestone)| format!("{}: {milestone}", milestone.word())).collect()
     }
 
@@ -138,7 +151,8 @@ mod tests {
             // A daemon that lost its memory.
             (None, Some(&busy), &[]),
         ] {
-            assert_eq!(between(before.cloned(), after.cloned()), expected, "{before:?} {after:?}");
+            assert_eq!(between(before.cloned(), after.cloned(), &[]), expected, "{before:?} {after:?}");
         }
+        assert!(between(Some(busy), None, &["old"]).is_empty(), "it may be there");
     }
 }
