@@ -36,6 +36,11 @@ pub fn dist() -> Result<(), String> {
 
 /// The Debian package.
 pub fn deb() -> Result<PathBuf, String> {
+    let changelog = root().join("packaging/debian/changelog");
+    let text = std::fs::read_to_string(&changelog).map_err(told(&changelog))?;
+    if !text.starts_with(&format!("azlin ({VERSION})")) {
+        return Err(format!("{} has no entry for {VERSION}", changelog.display()));
+    }
     let program = program()?;
     prepare(&program)?;
     let package = folder().join(format!("azlin_{VERSION}_{}.deb", debian_architecture()));
