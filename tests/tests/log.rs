@@ -38,12 +38,13 @@ fn a_jobs_life_is_told_in_sentences_and_fields() {
     let daemon = start(&cloud, &[]);
     assert!(cloud.wait(SOON, |_| cloud.logged().contains("ready: ")));
     let labels = ["self-hosted", "docker"].map(str::to_owned).to_vec();
-    let submit = || {
-        let jobs = vec![(labels.clone(), Duration::from_secs(3))];
+    let submit = |seconds| {
+        let jobs = vec![(labels.clone(), Duration::from_secs(seconds))];
         cloud.served.world().submit("o/r", jobs, Vec::new())[0]
     };
     let rest = |jobs| cloud.wait(SOON, |world| world.report().jobs_completed == jobs && world.is_at_rest());
-    let job = submit();
+    // Long enough for a poll that is late.
+    let job = submit(8);
     assert!(rest(1), "{:#?}\n{}", cloud.served.world().report(), cloud.logged());
     assert!(cloud.wait(SOON, |_| cloud.logged().contains("is removed: ")));
 
@@ -71,7 +72,7 @@ fn a_jobs_life_is_told_in_sentences_and_fields() {
 
     let before = descriptors(&daemon);
     for jobs in 2..=4 {
-        submit();
+        submit(1);
         assert!(rest(jobs), "{}", cloud.logged());
     }
     assert!(cloud.wait(SOON, |_| descriptors(&daemon) <= before), "{before}, now {}", descriptors(&daemon));
