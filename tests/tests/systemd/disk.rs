@@ -56,7 +56,8 @@ fn it_outlives_the_journal() {
     host.wait_for_jobs(&jobs);
     host.wait("nothing is left", |world| world.is_at_rest());
     host.run("umount /var/log/journal && systemctl restart systemd-journald");
-    let jobs = host.submit(1, 1);
+    // Long enough for a poll that is late.
+    let jobs = host.submit(1, 5);
     host.wait_for_jobs(&jobs);
     let runner = host.runner_of(jobs[0]);
     host.wait_for_line(&[&runner, "takes job"]);

@@ -10,7 +10,8 @@ fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
     // Azure refuses a removal, once.
     let refused = "[[faults]]\nwhat = { status = 403 }\nside = 'azure'\nmethod = 'DELETE'\ntimes = 1\n";
     let host = AdminHost::serving("", refused, "");
-    let job = host.submit(1, 1)[0];
+    // Long enough for a poll that is late.
+    let job = host.submit(1, 5)[0];
     host.wait_for_jobs(&[job]);
     host.wait("it is gone", |world| world.report().vms_left == 0);
     host.wait_for_line(&["is removed"]);
