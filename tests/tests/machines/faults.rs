@@ -64,7 +64,7 @@ fn sshd_is_up_late() {
     plant(cloud.overlay.path(), "etc/environment", "https_proxy=\"http://proxy.example:3128\"  \n");
     let _daemon = cloud.daemon();
     let first = first_machine(&cloud);
-    cloud.wait_for_line(&["VM not reached yet", &first, "refused"], 20);
+    cloud.wait_for_line(&["is not reached yet", &first, "refused"], 20);
     assert_recovers(&cloud, &first);
     let told = cloud.inside(&first, "cat /opt/actions-runner/.env").stdout;
     assert_eq!(String::from_utf8_lossy(&told), "https_proxy=http://proxy.example:3128\n");
@@ -129,7 +129,7 @@ fn another_machine_takes_the_address() {
     plant(cloud.overlay.path(), "etc/systemd/system/ssh.service.d/late.conf", late);
     let daemon = cloud.daemon();
     let first = first_machine(&cloud);
-    cloud.wait_for_line(&["VM not reached yet", &first, "refused"], 20);
+    cloud.wait_for_line(&["is not reached yet", &first, "refused"], 20);
     // A second one of another fleet, with an sshd of its own.
     drop(daemon);
     cloud.fleet("other", "ssh", "\"other\"", TABLES);
