@@ -111,7 +111,9 @@ impl Supervisor {
 
     /// It stops, and has this long for it.
     pub fn stopping(&self, limit: Duration) {
-        self.0.stopping.store(true, Ordering::SeqCst);
+        if self.0.stopping.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let limit = humantime::format_duration(limit);
         let text = format!("stopping: what is under way ends first, within {limit}");
         notify(&[NotifyState::Stopping, NotifyState::Status(&text)]);

@@ -162,6 +162,10 @@ async fn watch(
             info!(file = "azlin.toml", "azlin.toml changed: what is under way ends first");
         }
         inner.cancel();
+        // Before the end is waited for: it may have come by then.
+        if next.is_none() {
+            supervisor.stopping(STOP_LIMIT);
+        }
         let too_long = async {
             stop.cancelled().await;
             supervisor.stopping(STOP_LIMIT);
