@@ -152,3 +152,17 @@ fn a_loop_that_hangs_starves_the_watchdog() {
     drop(daemon);
     reader.join().unwrap();
 }
+
+/// Also where nothing is under way, and it ends at once.
+#[test]
+fn a_stop_is_told_each_time() {
+    let (cloud, manager) = (cloud(""), Manager::new());
+    std::fs::remove_file(cloud.config.path().join("fleets/ci.toml")).unwrap();
+    for _ in 0..20 {
+        let daemon = manager.start(&cloud, &["run"], Stdio::null());
+        manager.until_status("no fleet");
+        signal(&daemon, "TERM");
+        assert_eq!(daemon.wait(), Some(0));
+        assert_eq!(manager.next()[0], "STOPPING=1");
+    }
+}
