@@ -128,7 +128,7 @@ fn fault(chance: &mut StdRng) -> Fault {
         7 => (What::LostAnswer, Some(Side::Github), Some("POST")),
         8 => (What::LostAnswer, None, Some("DELETE")),
         9 => (What::NoCapacity(None), None, None),
-        10 => (What::CreateFails, None, None),
+        10 => (What::CreateFails(None), None, None),
         11 => (What::NeverBoots, None, None),
         12 => (What::NeverRegisters, None, None),
         13 => (What::DiesInJob, None, None),

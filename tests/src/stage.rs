@@ -60,6 +60,21 @@ impl Stage {
     pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
         live(self.outside.clone(), fleets, state, seconds).await
     }
+
+    /// A daemon for these fleets lives until the world is so, and is killed; how many seconds that took, or
+    /// `None` when it is not so after an hour.
+    pub async fn live_until(&self, fleets: Vec<Fleet>, is_so: impl Fn(&Report) -> bool) -> Option<u64> {
+        let began = Instant::now();
+        let watched = async {
+            while !is_so(&self.report()) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            () = watched => Some(began.elapsed().as_secs()),
+            _ = self.live(fleets, StateDir::default(), 3600) => None,
+        }
+    }
 }
 
 /// A daemon with that outside and these fleets lives for so long and is killed.

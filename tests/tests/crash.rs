@@ -114,5 +114,5 @@ fn killed_ten_times_in_a_burst_with_answers_lost_and_boots_that_fail() {
 #[test]
 fn killed_ten_times_in_a_burst_with_errors_of_github_and_creations_that_fail() {
     let errors = Fault { side: Some(Side::Github), ..fault(What::Status(502, None), 0.2) };
-    crash(3, vec![errors, fault(What::CreateFails, 0.2)]);
+    crash(3, vec![errors, fault(What::CreateFails(None), 0.2)]);
 }

@@ -164,7 +164,12 @@ fn no_capacity_anywhere() {
     world.tick();
     tells(
         &world.explain(0, &["--job", &job]),
-        &["no runner could be started for it; it is tried again in", "AllocationFailed", "add another size"],
+        &[
+            "Azure has no room for its runner",
+            "AllocationFailed",
+            "it is asked again",
+            "add sizes of other families",
+        ],
     );
 }
 

@@ -186,6 +186,20 @@ impl Azure for AzureClient {
         found.await.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))
     }
 
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
+        let what = format!("ask why {name} in {group} was not made");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let found = async {
+            let vm = self.vms_api(None)?.get(&group.name, name, &group.subscription_id);
+            vm.expand("instanceView").await.map_err(arm_error)
+        };
+        match found.await {
+            Ok(vm) => Ok(vms::failure(&vm)),
+            Err(error) => Err(call_error(&what, Effect::Reads, self.credential(), &error)),
+        }
+    }
+
     async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError> {
         let what = format!("read the console of {name} in {group}");
         check_group(&what, group)?;

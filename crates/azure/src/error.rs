@@ -171,6 +171,15 @@ pub(crate) fn trouble(effect: Effect, error: &ArmError) -> Trouble {
     }
 }
 
+/// What the result of an operation says that failed after Azure had taken it.
+pub(crate) fn told(code: &str, message: &str) -> CallError {
+    let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
+    let refusal = Refusal::new(200, body.as_bytes(), None, &[]);
+    let trouble = by_code(&refusal).unwrap_or(Trouble::Unavailable);
+    let said = if refusal.message.is_empty() { String::new() } else { format!(" \"{}\"", refusal.message) };
+    CallError::new(trouble, format!("{}{said}", refusal.code))
+}
+
 fn by_code(refusal: &Refusal) -> Option<Trouble> {
     Some(match refusal.code.as_str() {
         "AllocationFailed"

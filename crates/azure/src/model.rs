@@ -4,12 +4,12 @@ use crate::api::compute::models::{
     BillingProfile, BootDiagnostics, Caching, CreateOption, DeleteOption, DiagnosticsProfile, DiffDiskOption,
     DiffDiskSettings, EvictionPolicy, HardwareProfile, ImageReference, LinuxConfiguration,
     ManagedDiskParameters, NetworkProfile, OsDisk, OsProfile, Priority, PublicIpAddressSku, Resource,
-    SshConfiguration, SshPublicKey, StorageAccountType, StorageProfile, SubResource, VirtualMachine,
-    VirtualMachineIdentity, VirtualMachineNetworkInterfaceConfiguration,
+    SecurityProfile, SshConfiguration, SshPublicKey, StorageAccountType, StorageProfile, SubResource,
+    UefiSettings, VirtualMachine, VirtualMachineIdentity, VirtualMachineNetworkInterfaceConfiguration,
     VirtualMachineNetworkInterfaceConfigurationProperties, VirtualMachineNetworkInterfaceIpConfiguration,
     VirtualMachineNetworkInterfaceIpConfigurationProperties, VirtualMachineProperties,
     VirtualMachinePublicIpAddressConfiguration, VirtualMachinePublicIpAddressConfigurationProperties,
-    hardware_profile, network_profile, public_ip_address_sku, virtual_machine_identity,
+    hardware_profile, network_profile, public_ip_address_sku, security_profile, virtual_machine_identity,
     virtual_machine_network_interface_configuration_properties,
     virtual_machine_public_ip_address_configuration_properties as public_ip_properties,
 };
@@ -43,6 +43,7 @@ pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
         diagnostics_profile: Some(DiagnosticsProfile {
             boot_diagnostics: Some(BootDiagnostics { enabled: Some(true), storage_uri: None }),
         }),
+        security_profile: spec.trusted_launch.then(trusted_launch),
         priority: spec.spot.map(|_| Priority::Spot),
         eviction_policy: spec.spot.map(|_| EvictionPolicy::Delete),
         // -1 is the most that is ever asked: the on-demand price.
@@ -179,6 +180,8 @@ fn network(spec: &VmSpec) -> NetworkProfile {
             delete_option: Some(
                 virtual_machine_network_interface_configuration_properties::DeleteOption::Delete,
             ),
+            enable_accelerated_networking: spec.accelerated_networking.then_some(true),
+            network_security_group: spec.nsg_id.as_deref().map(reference),
             ..VirtualMachineNetworkInterfaceConfigurationProperties::new(vec![ip])
         }),
     };
@@ -186,6 +189,14 @@ fn network(spec: &VmSpec) -> NetworkProfile {
         network_api_version: Some(network_profile::NetworkApiVersion::N2020_11_01),
         network_interface_configurations: vec![nic],
         ..NetworkProfile::default()
+    }
+}
+
+fn trusted_launch() -> SecurityProfile {
+    SecurityProfile {
+        security_type: Some(security_profile::SecurityType::TrustedLaunch),
+        uefi_settings: Some(UefiSettings { secure_boot_enabled: Some(true), v_tpm_enabled: Some(true) }),
+        ..SecurityProfile::default()
     }
 }
 
@@ -214,11 +225,14 @@ mod tests {
                 version: "latest".to_owned(),
             },
             subnet_id: "/subnet".to_owned(),
+            nsg_id: None,
+            accelerated_networking: false,
             public_ip: false,
             zone: None,
             spot: None,
             ephemeral_os_disk: false,
             os_disk_size_gb: None,
+            trusted_launch: false,
             admin_user: "azlin".to_owned(),
             admin_key: None,
             identity: Vec::new(),
@@ -292,6 +306,9 @@ mod tests {
             spot: Some(Spot { max_price: Some(0.5) }),
             ephemeral_os_disk: true,
             os_disk_size_gb: Some(64),
+            nsg_id: Some("/subscriptions/s/nsg".to_owned()),
+            accelerated_networking: true,
+            trusted_launch: true,
             identity: vec!["/identities/a".to_owned()],
             ..spec()
         };

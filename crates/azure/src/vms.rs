@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::compute::models::VirtualMachine;
+use crate::api::compute::models::{Priority, VirtualMachine};
+use azlin_fleet::ports::CallError;
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
+
+use crate::error;
 
 /// The power states that a list of statuses tells. Ids are read, since they alone hold the group.
 pub(crate) fn power_states(list: &[VirtualMachine]) -> PowerStates {
@@ -38,6 +41,10 @@ pub(crate) fn ours(vm: &VirtualMachine, group: &ResourceGroup) -> Option<Vm> {
         name,
         group: group.clone(),
         size: size.unwrap_or_default(),
+        location: vm.resource.location.to_ascii_lowercase().replace(' ', ""),
+        zone: vm.zones.first().cloned(),
+        spot: properties.is_some_and(|properties| properties.priority == Some(Priority::Spot)),
+        failure: None,
         provisioning: provisioning(
             properties.and_then(|properties| properties.provisioning_state.as_deref()),
         ),
@@ -53,6 +60,15 @@ pub(crate) fn tags(vm: &VirtualMachine) -> BTreeMap<String, String> {
         .flatten()
         .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect()
+}
+
+/// Why Azure failed to make a VM, as its instance view tells: `ProvisioningState/failed/AllocationFailed`.
+pub(crate) fn failure(vm: &VirtualMachine) -> Option<CallError> {
+    let view = vm.properties.as_ref()?.instance_view.as_ref()?;
+    view.statuses.iter().find_map(|status| {
+        let code = status.code.as_deref()?.strip_prefix("ProvisioningState/failed/")?;
+        Some(error::told(code, status.message.as_deref().unwrap_or_default()))
+    })
 }
 
 fn provisioning(state: Option<&str>) -> ProvisioningState {
@@ -76,6 +92,7 @@ fn power(code: &str) -> Option<PowerState> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use azlin_fleet::ports::Trouble;
     use serde_json::json;
 
     #[test]
@@ -100,6 +117,28 @@ mod tests {
             ("ProvisioningState/succeeded", None),
         ] {
             assert_eq!(power(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn why_a_vm_could_not_be_made() {
+        let vm = |statuses: serde_json::Value| -> VirtualMachine {
+            serde_json::from_value(
+                json!({"location": "x", "properties": {"instanceView": {"statuses": statuses}}}),
+            )
+            .expect("a VM")
+        };
+        let failed = json!([
+            {"code": "PowerState/stopped"},
+            {"code": "ProvisioningState/failed/AllocationFailed", "message": "Allocation failed.\nTry again."},
+        ]);
+        let failure = failure(&vm(failed)).expect("it is told");
+        assert_eq!(failure.trouble, Trouble::NoCapacity);
+        assert_eq!(failure.message, "AllocationFailed \"Allocation failed. Try again.\"");
+        for other in
+            [json!([]), json!([{"code": "ProvisioningState/failed"}, {"code": "ProvisioningState/creating"}])]
+        {
+            assert_eq!(super::failure(&vm(other)), None);
         }
     }
 

@@ -1,11 +1,13 @@
 //! Act: carries out one action. Each step is idempotent, and nothing is decided here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::console::telling;
 use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
 use azlin_fleet::config::{Fleet, Method};
 use azlin_fleet::names::Scope;
+use azlin_fleet::place::Place;
 use azlin_fleet::plan::{Deregister, Destroy, Install, Outcome};
 use azlin_fleet::ports::{CallError, Download, RunnerError, Trouble};
 use azlin_fleet::runner::{Deregistration, DrainReason, RunnerConfig, RunnerId, RunnerInfo};
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, install, stop_service};
 use crate::fetched::Fetched;
 use crate::outside::Outside;
+use crate::places::Book;
 
 /// How long a service is given to stop before its VM goes.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -29,6 +32,7 @@ pub(crate) struct Lifecycle {
     outside: Outside,
     stop: CancellationToken,
     downloads: Fetched<Scope, Result<Vec<Download>, String>>,
+    places: Arc<Book>,
 }
 
 /// A runner that is to be made.
@@ -36,8 +40,8 @@ pub(crate) struct Wanted {
     pub(crate) name: RunnerName,
     /// The runner that it is to take the place of.
     pub(crate) replaces: Option<RunnerName>,
-    /// How many starts failed before it.
-    pub(crate) attempt: u32,
+    /// Where it is asked for, in this order.
+    pub(crate) places: Vec<Place>,
 }
 
 /// What makes a VM the one runner that it is to be.
@@ -49,8 +53,8 @@ struct Identity {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(outside: Outside, stop: CancellationToken) -> Self {
-        Lifecycle { outside, stop, downloads: Fetched::default() }
+    pub(crate) fn new(outside: Outside, places: Arc<Book>, stop: CancellationToken) -> Self {
+        Lifecycle { outside, stop, downloads: Fetched::default(), places }
     }
 
     /// Makes a runner, as the fleet's bootstrap has it.
@@ -94,7 +98,7 @@ impl Lifecycle {
             admin_key: None,
         };
         let outcome = self.create(fleet, wanted, identity).await;
-        if let Outcome::Failed(_) = outcome
+        if let Outcome::Failed(_) | Outcome::NoRoom(_) = outcome
             && let Err(error) = self.outside.github.deregister(&fleet.scope, runner.runner_id).await
         {
             tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
@@ -147,15 +151,18 @@ impl Lifecycle {
         let vm = &fleet.vm;
         let mut spec = VmSpec {
             group: vm.group.clone(),
-            location: vm.location.clone(),
+            location: String::new(),
             size: String::new(),
             image: vm.image.clone(),
-            subnet_id: vm.subnet_id.clone(),
+            subnet_id: String::new(),
+            nsg_id: None,
+            accelerated_networking: vm.accelerated_networking,
             public_ip: vm.public_ip,
             zone: None,
-            spot: vm.spot,
+            spot: None,
             ephemeral_os_disk: vm.ephemeral_os_disk,
             os_disk_size_gb: vm.os_disk_size_gb,
+            trusted_launch: vm.trusted_launch,
             admin_user: vm.admin_user.clone(),
             admin_key: identity.admin_key,
             identity: vm.identity.clone(),
@@ -163,24 +170,37 @@ impl Lifecycle {
             custom_data: identity.custom_data,
             name,
         };
-        let mut refusals = Vec::new();
-        for (size, zone) in vm.places(wanted.attempt) {
-            (spec.size, spec.zone) = (size.to_owned(), zone.map(str::to_owned));
-            match self.outside.azure.create(&spec).await {
+        let subscription = &vm.group.subscription_id;
+        let mut refusals: Vec<String> = Vec::new();
+        for place in &wanted.places {
+            let turn = match self.places.turn(subscription, place, || self.outside.now()).await {
+                Ok(turn) => turn,
+                Err(why) => {
+                    refusals.push(why);
+                    continue;
+                }
+            };
+            let region = vm.region(&place.location);
+            (spec.location, spec.subnet_id, spec.nsg_id) = (region.location, region.subnet_id, region.nsg_id);
+            (spec.size, spec.zone) = (place.size.clone(), place.zone.clone());
+            spec.spot = vm.spot.filter(|_| place.spot);
+            let answer = self.outside.azure.create(&spec).await;
+            let no_room =
+                self.places.answered(subscription, place, answer.as_ref().copied(), self.outside.now());
+            drop(turn);
+            match answer {
                 Ok(()) => return Outcome::Started,
-                Err(error) => match error.trouble {
-                    Trouble::NoCapacity | Trouble::NoQuota => refusals.push(error.message),
-                    Trouble::OutcomeUnknown => return Outcome::Unclear(error.message),
-                    Trouble::NotPermitted
-                    | Trouble::NotFound
-                    | Trouble::Invalid
-                    | Trouble::NameTaken
-                    | Trouble::Throttled(_)
-                    | Trouble::Unavailable => return Outcome::Failed(error.message),
-                },
+                Err(error) if no_room => refusals.push(error.message),
+                Err(error) => {
+                    return match error.trouble {
+                        Trouble::OutcomeUnknown => Outcome::Unclear(error.message),
+                        _ => Outcome::Failed(error.message),
+                    };
+                }
             }
         }
-        Outcome::Failed(refusals.join("; "))
+        refusals.dedup();
+        Outcome::NoRoom(refusals.join("; "))
     }
 
     /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.
@@ -226,7 +246,10 @@ impl Lifecycle {
             self.downloads.forget(&fleet.scope);
         }
         match outside.azure.delete(group, name).await {
-            Ok(()) => Outcome::Removed,
+            Ok(()) => {
+                self.places.freed(&group.subscription_id, outside.now());
+                Outcome::Removed
+            }
             Err(error) => Outcome::Failed(error.to_string()),
         }
     }

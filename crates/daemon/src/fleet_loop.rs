@@ -23,6 +23,7 @@ use crate::board::Board;
 use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
+use crate::places::Book;
 use crate::pulse::Pulse;
 use crate::report;
 use crate::state::StateDir;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) fleets: Fleets,
     pub(crate) observer: Observer,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) places: Arc<Book>,
     /// Provisioning operations at once, over all fleets.
     pub(crate) provisioning: Arc<Semaphore>,
     /// How many those are.
@@ -99,6 +101,8 @@ impl FleetLoop {
         shared: Arc<Shared>,
     ) -> Self {
         let memory = shared.state.load(&fleet.name);
+        let subscription = &fleet.vm.group.subscription_id;
+        shared.places.recall(subscription, memory.places.clone(), shared.outside.now());
         let share = share(shared.provisioning_limit, configured.borrow().len());
         FleetLoop {
             saved: memory.clone(),
@@ -252,6 +256,7 @@ impl FleetLoop {
     fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
         let now = self.shared.outside.now();
         let seen = Snapshot { in_flight: under_way(&self.in_flight), ..seen };
+        self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         let before = self.memory.clone();
         self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
         report::happened(&self.fleet.name, &milestones(&before, &self.memory, &seen.unread, now), self.tick);
@@ -283,8 +288,8 @@ impl FleetLoop {
             Action::Destroy(_) => Operation::Destroy,
         };
         let task = match action.clone() {
-            Action::Provision { replaces, attempt, .. } => {
-                let wanted = Wanted { name: name.clone(), replaces, attempt };
+            Action::Provision { replaces, places, .. } => {
+                let wanted = Wanted { name: name.clone(), replaces, places };
                 self.spawn_permitted(name.clone(), async move {
                     shared.lifecycle.provision(&fleet, &wanted).await
                 })
@@ -345,9 +350,13 @@ impl FleetLoop {
         };
         let Some(InFlight { action, .. }) = self.in_flight.remove(&name) else { return };
         self.memory.record(&name, &action, &outcome, self.shared.outside.now());
+        self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         self.save();
         let complaint = match &outcome {
-            Outcome::Failed(why) | Outcome::Unclear(why) | Outcome::Broken { why, .. } => Some(why.clone()),
+            Outcome::Failed(why)
+            | Outcome::NoRoom(why)
+            | Outcome::Unclear(why)
+            | Outcome::Broken { why, .. } => Some(why.clone()),
             Outcome::Started
             | Outcome::Installed { .. }
             | Outcome::Ended(_)

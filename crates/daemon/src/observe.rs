@@ -16,13 +16,14 @@ use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::runner::RunnerInfo;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool, working};
-use azlin_fleet::vm::{PowerState, PowerStates, ResourceGroup, Vm};
+use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm};
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::fetched::Fetched;
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
+use crate::places::Book;
 
 /// What is seen of one scope at GitHub, shared out among its fleets.
 struct ScopeView {
@@ -38,6 +39,7 @@ type VmView = Result<BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>>, CallErro
 pub struct Observer {
     outside: Outside,
     fleets: Fleets,
+    places: Arc<Book>,
     /// How old a fetch may be and still serve.
     tolerance: Duration,
     scopes: Fetched<Scope, ScopeView>,
@@ -45,24 +47,28 @@ pub struct Observer {
     powers: Fetched<String, Result<PowerStates, CallError>>,
     /// Why power states could not be read, by subscription, so that it is told once.
     powerless: Mutex<BTreeMap<String, String>>,
+    /// Why Azure could not make a VM, which it tells of one VM at a time.
+    failures: Mutex<BTreeMap<(ResourceGroup, String), Option<CallError>>>,
 }
 
 impl Observer {
     /// For these fleets, which look every `poll`.
     pub fn new<'f>(outside: Outside, fleets: impl IntoIterator<Item = &'f Fleet>, poll: Duration) -> Self {
-        Observer::of(outside, Fleets::new(fleets.into_iter().cloned()), poll)
+        Observer::of(outside, Fleets::new(fleets.into_iter().cloned()), Arc::default(), poll)
     }
 
     /// For fleets that may change.
-    pub(crate) fn of(outside: Outside, fleets: Fleets, poll: Duration) -> Self {
+    pub(crate) fn of(outside: Outside, fleets: Fleets, places: Arc<Book>, poll: Duration) -> Self {
         Observer {
             outside,
             fleets,
+            places,
             tolerance: poll / 10,
             scopes: Fetched::default(),
             groups: Fetched::default(),
             powers: Fetched::default(),
             powerless: Mutex::default(),
+            failures: Mutex::default(),
         }
     }
 
@@ -177,6 +183,8 @@ impl Observer {
         };
         let (vms, powers) = futures::join!(self.outside.azure.vms(group), powers);
         let mut vms = vms?;
+        self.learn_failures(group, &mut vms).await;
+        self.places.saw(subscription, &vms, self.outside.now());
         if let Some(powers) = powers {
             self.tell_powerless(subscription, powers.as_ref().as_ref().err());
             for vm in vms.iter_mut() {
@@ -184,6 +192,28 @@ impl Observer {
             }
         }
         Ok(vms_by_pool(vms))
+    }
+
+    /// Asks why VMs could not be made, once for each. One that is not told yet is asked for at the next look.
+    async fn learn_failures(&self, group: &ResourceGroup, vms: &mut [Vm]) {
+        let failed = |vm: &&mut Vm| vm.provisioning == ProvisioningState::Failed;
+        let known = || self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        known().retain(|(of, name), _| of != group || vms.iter().any(|vm| vm.name == *name));
+        let asked = vms.iter_mut().filter(failed).map(|vm| async {
+            let key = (group.clone(), vm.name.clone());
+            let before = known().get(&key).cloned();
+            vm.failure = match before {
+                Some(failure) => failure,
+                None => match self.outside.azure.failure(group, &vm.name).await {
+                    Ok(failure) => {
+                        known().insert(key, failure.clone());
+                        failure
+                    }
+                    Err(_) => None,
+                },
+            };
+        });
+        futures::future::join_all(asked).await;
     }
 
     /// Without power states a stopped VM is only found by its runner, which is then offline: worth a

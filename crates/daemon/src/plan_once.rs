@@ -49,7 +49,8 @@ pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, pol
         let memory = state.load(&fleet.name);
         let (seen, queue) = observer.observe_with_queue(fleet, &memory.groups, true).await;
         let at = outside.now();
-        let memory = memory.after_seeing(fleet, &seen, at);
+        let mut memory = memory.after_seeing(fleet, &seen, at);
+        memory.places.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);
         let plan = plan(fleet, &seen, &memory, at);
         let trouble = report::trouble(&plan, &seen);
         Planned { fleet: fleet.clone(), seen, queue, memory, plan, trouble, at }

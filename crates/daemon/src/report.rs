@@ -43,7 +43,7 @@ pub(crate) fn happened(fleet: &PoolName, milestones: &[(RunnerName, Milestone)],
             Milestone::TookJob(_) | Milestone::EndedJob(_) => {
                 info!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {milestone}");
             }
-            Milestone::Vanished(_) => {
+            Milestone::Vanished(_) | Milestone::Evicted(_) => {
                 warn!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {milestone}");
             }
         }
@@ -52,7 +52,12 @@ pub(crate) fn happened(fleet: &PoolName, milestones: &[(RunnerName, Milestone)],
 
 /// What a person may have to look at: what could not be seen, and what is left alone.
 pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
-    let troubles: Vec<String> = seen.trouble().into_iter().chain(plan.left_alone.clone()).collect();
+    let troubles: Vec<String> = seen
+        .trouble()
+        .into_iter()
+        .chain(plan.left_alone.clone())
+        .chain(plan.no_room.iter().map(|none| none.why.clone()))
+        .collect();
     (!troubles.is_empty()).then(|| troubles.join("; "))
 }
 
@@ -104,6 +109,10 @@ pub(crate) fn ended(
         }
         Outcome::LeftAlone(why) => {
             debug!(%fleet, %runner, vm = %runner, action = word, reason = %why, tick, "{fleet}: {runner} is left alone: {why}")
+        }
+        // That there is room nowhere is told as the fleet's trouble, once.
+        Outcome::NoRoom(error) => {
+            debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}")
         }
         Outcome::Failed(error) if !is_new => {
             debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed again: {error}")

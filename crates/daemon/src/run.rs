@@ -17,6 +17,7 @@ use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
+use crate::places::Book;
 use crate::pulse::Pulse;
 use crate::state::StateDir;
 
@@ -41,9 +42,11 @@ impl Daemon {
     ) -> Self {
         let limit = config.max_concurrent_provisioning as usize;
         let fleets = Fleets::new(fleets);
+        let places = Arc::new(Book::default());
         let shared = Arc::new(Shared {
-            observer: Observer::of(outside.clone(), fleets.clone(), config.poll_queue),
-            lifecycle: Lifecycle::new(outside.clone(), stop.clone()),
+            observer: Observer::of(outside.clone(), fleets.clone(), Arc::clone(&places), config.poll_queue),
+            lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&places), stop.clone()),
+            places,
             provisioning: Arc::new(Semaphore::new(limit)),
             provisioning_limit: limit,
             fleets,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::names::Scope;
+use crate::place::Place;
 use crate::runner::{DrainReason, RunnerId};
 use crate::runner_name::RunnerName;
 use crate::vm::ResourceGroup;
@@ -14,8 +15,8 @@ pub enum Action {
     Provision {
         /// The runner that it is to take the place of.
         replaces: Option<RunnerName>,
-        /// How many starts failed before it, so that it begins with another size or zone.
-        attempt: u32,
+        /// Where its VM is asked for, in this order, until Azure has room.
+        places: Vec<Place>,
         /// Why.
         reason: String,
     },
@@ -108,6 +109,8 @@ pub enum Outcome {
     Removed,
     /// Left alone, and why: it took a job, or it is not as the list had it.
     LeftAlone(String),
+    /// Not done, since Azure has no room for it anywhere, and what it said.
+    NoRoom(String),
     /// Not done.
     Failed(String),
 }

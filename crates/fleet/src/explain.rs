@@ -27,7 +27,6 @@ use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
 use crate::snapshot::Snapshot;
 
-pub use arrival::place;
 pub use decision::{NextChange, next_changes};
 pub use job::{best, job, unserved};
 pub use labels::nearest;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::job::JobId;
+use crate::place::Places;
 use crate::plan::{Action, Outcome};
 use crate::runner::{DrainReason, RunnerId, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
@@ -36,6 +37,8 @@ pub struct Memory {
     pub runners: BTreeMap<RunnerName, Remembered>,
     /// Starts that failed in a row.
     pub failures: Failures,
+    /// Where its subscription has lately had no room: what the daemon knows of it when a plan is made.
+    pub places: Places,
     /// Where its VMs are, so that they are still seen when the configuration names another place.
     pub groups: BTreeSet<ResourceGroup>,
 }
@@ -50,6 +53,10 @@ pub struct Remembered {
     pub replaces: Option<RunnerName>,
     /// Its VM was in a list.
     pub vm_seen: bool,
+    /// How many lists in a row did not show it any more, though nobody here asked for its removal.
+    pub vm_missed: u32,
+    /// It is one that Azure may evict.
+    pub is_spot: bool,
     /// Its entry was in a list.
     pub entry_seen: bool,
     /// Since when its VM is seen without an entry, and nobody has been at work on it.
@@ -152,9 +159,11 @@ impl Memory {
     pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> Memory {
         self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
-        for name in vms.keys() {
+        for (name, vm) in vms {
             let remembered = self.of(name);
             remembered.vm_seen = true;
+            remembered.vm_missed = 0;
+            remembered.is_spot = vm.spot;
             if entries.contains_key(name) || seen.in_flight.contains_key(name) {
                 remembered.unregistered_since = None;
             } else {
@@ -166,6 +175,11 @@ impl Memory {
             if self.of(name).see(entry, job, now) {
                 self.failures = Failures::default();
             }
+        }
+        for (name, remembered) in &mut self.runners {
+            let is_missed =
+                remembered.vm_seen && remembered.removal_asked.is_none() && !vms.contains_key(name);
+            remembered.vm_missed += u32::from(is_missed);
         }
         let lag = list_lag(fleet);
         self.runners.retain(|name, remembered| {
@@ -213,6 +227,14 @@ impl Memory {
         }
     }
 
+    /// A scaling action of which a start came to nothing begins no cooldown: what holds the next one back is
+    /// what kept this one from it.
+    fn came_to_nothing(&mut self, outcome: &Outcome) {
+        if matches!(outcome, Outcome::NoRoom(_) | Outcome::Failed(_)) {
+            self.last_scaling = None;
+        }
+    }
+
     fn of(&mut self, name: &RunnerName) -> &mut Remembered {
         self.runners.entry(name.clone()).or_default()
     }
@@ -225,6 +247,7 @@ impl Memory {
             }
             (Action::Provision { .. }, Outcome::Failed(why)) => {
                 self.runners.remove(name);
+                self.came_to_nothing(outcome);
                 self.failures.add(why, now);
             }
             (Action::Provision { .. } | Action::Install(_), Outcome::Installed { runner_id, .. }) => {
@@ -245,8 +268,9 @@ impl Memory {
                 remembered.runner_id = Some(*runner_id);
                 remembered.ended = true;
             }
-            (Action::Provision { .. }, Outcome::LeftAlone(_) | Outcome::Removed) => {
+            (Action::Provision { .. }, Outcome::LeftAlone(_) | Outcome::Removed | Outcome::NoRoom(_)) => {
                 self.runners.remove(name);
+                self.came_to_nothing(outcome);
             }
             (Action::Destroy(destroy), Outcome::Removed) => {
                 let remembered = self.of(name);
@@ -256,7 +280,9 @@ impl Memory {
                 let is_counted = remembered.failed.is_some();
                 let failed_to_start = match &destroy.why {
                     DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
-                    DrainReason::Finished
+                    // It is remembered by place.
+                    DrainReason::NoRoom(_)
+                    | DrainReason::Finished
                     | DrainReason::Served(_)
                     | DrainReason::Offline(_)
                     | DrainReason::Surplus(_)
@@ -277,6 +303,7 @@ impl Memory {
                 Outcome::Started
                 | Outcome::Unclear(_)
                 | Outcome::LeftAlone(_)
+                | Outcome::NoRoom(_)
                 | Outcome::Failed(_)
                 | Outcome::Removed,
             )
@@ -288,6 +315,7 @@ impl Memory {
                 | Outcome::Broken { .. }
                 | Outcome::Unclear(_)
                 | Outcome::LeftAlone(_)
+                | Outcome::NoRoom(_)
                 | Outcome::Failed(_),
             ) => {}
         }

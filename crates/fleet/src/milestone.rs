@@ -13,6 +13,9 @@ use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
 use crate::vm::ResourceGroup;
 
+/// As many lists in a row have to lack a VM whose runner has an entry.
+const MISSED: u32 = 2;
+
 /// What was seen to have happened since the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Milestone {
@@ -24,6 +27,8 @@ pub enum Milestone {
     EndedJob(Option<JobId>),
     /// Its VM is not there any more, and this daemon did not remove it; the job that it ran.
     Vanished(Option<JobId>),
+    /// The same of a spot VM: Azure has evicted it, most likely.
+    Evicted(Option<JobId>),
 }
 
 impl Milestone {
@@ -34,6 +39,7 @@ impl Milestone {
             Milestone::TookJob(_) => "job_started",
             Milestone::EndedJob(_) => "job_ended",
             Milestone::Vanished(_) => "vanished",
+            Milestone::Evicted(_) => "evicted",
         }
     }
 
@@ -41,7 +47,10 @@ impl Milestone {
     pub fn job(&self) -> Option<JobId> {
         match self {
             Milestone::Online(_) => None,
-            Milestone::TookJob(job) | Milestone::EndedJob(job) | Milestone::Vanished(job) => *job,
+            Milestone::TookJob(job)
+            | Milestone::EndedJob(job)
+            | Milestone::Vanished(job)
+            | Milestone::Evicted(job) => *job,
         }
     }
 }
@@ -55,6 +64,14 @@ impl fmt::Display for Milestone {
             Milestone::EndedJob(it) => write!(f, "has ended {}", job(it)),
             Milestone::Vanished(None) => f.write_str("is gone: something else removed its VM"),
             Milestone::Vanished(it) => write!(f, "is gone with {}: something else removed its VM", job(it)),
+            Milestone::Evicted(None) => f.write_str("is gone: Azure has evicted its spot VM"),
+            Milestone::Evicted(it) => {
+                let job = job(it);
+                write!(
+                    f,
+                    "is gone with {job}: Azure has evicted its spot VM; GitHub fails {job} soon: run it again"
+                )
+            }
         }
     }
 }
@@ -71,15 +88,28 @@ pub fn milestones(
     let mut found = Vec::new();
     for (name, was) in &before.runners {
         match after.runners.get(name) {
-            Some(is) => found.extend(of_one(was, is, now).map(|milestone| (name.clone(), milestone))),
+            Some(is) => {
+                found.extend(of_one(was, is, now).map(|milestone| (name.clone(), milestone)));
+                // Its entry stays for a while. One list may be older than another, two are not.
+                if was.vm_missed < MISSED && is.vm_missed >= MISSED && unread.is_empty() {
+                    found.push((name.clone(), gone(was)));
+                }
+            }
             None if was.vm_seen && was.removal_asked.is_none() && unread.is_empty() => {
-                let job = was.jobs.last.filter(|_| was.jobs.is_busy);
-                found.push((name.clone(), Milestone::Vanished(job)));
+                if was.vm_missed < MISSED {
+                    found.push((name.clone(), gone(was)));
+                }
             }
             None => {}
         }
     }
     found
+}
+
+/// Something took its VM, with the job that it ran.
+fn gone(was: &Remembered) -> Milestone {
+    let job = was.jobs.last.filter(|_| was.jobs.is_busy);
+    if was.is_spot { Milestone::Evicted(job) } else { Milestone::Vanished(job) }
 }
 
 fn of_one(was: &Remembered, is: &Remembered, now: Timestamp) -> impl Iterator<Item = Milestone> {
@@ -130,6 +160,9 @@ mod tests {
         let online = "online: is online, 1m 40s after it was asked for";
         let removed = Remembered { removal_asked: Some(at(90)), ..busy.clone() };
         let never_seen = Remembered { vm_seen: false, ..boots.clone() };
+        let missed = |vm_missed| Remembered { vm_missed, ..busy.clone() };
+        let spot = Remembered { is_spot: true, ..busy.clone() };
+        let evicted = "evicted: is gone with job 7: Azure has evicted its spot VM; GitHub fails job 7 soon: run it again";
         for (before, after, expected) in [
             (Some(&boots), Some(&boots), &[][..]),
             (Some(&boots), Some(&idle), &[online]),
@@ -145,6 +178,14 @@ mod tests {
                 &["job_ended: has ended job 7", "job_started: takes job 8"],
             ),
             (Some(&busy), None, &["vanished: is gone with job 7: something else removed its VM"]),
+            (
+                Some(&missed(1)),
+                Some(&missed(2)),
+                &["vanished: is gone with job 7: something else removed its VM"],
+            ),
+            (Some(&missed(2)), Some(&missed(3)), &[]),
+            (Some(&missed(3)), None, &[]),
+            (Some(&spot), None, &[evicted]),
             (Some(&idle), None, &["vanished: is gone: something else removed its VM"]),
             (Some(&removed), None, &[]),
             (Some(&never_seen), None, &[]),

@@ -14,6 +14,7 @@ pub use crate::action::{Action, Deregister, Destroy, Install, Outcome};
 use crate::config::Fleet;
 use crate::demand::Demand;
 use crate::memory::{Memory, list_lag};
+use crate::room::{NoRoom, Room};
 use crate::roster::{World, may_be_removed, roster};
 use crate::rotation::{Rotation, Step};
 use crate::runner::{DrainReason, EphemeralRunner, Phase};
@@ -37,6 +38,8 @@ pub struct Plan {
     pub scales: bool,
     /// What nothing is done about and a person must look at, in a sentence.
     pub left_alone: Option<String>,
+    /// Whether Azure has no room for another VM of the fleet anywhere.
+    pub no_room: Option<NoRoom>,
 }
 
 /// Plans a fleet's next step.
@@ -49,20 +52,21 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
     let found = roster(fleet, &world, memory, now);
     let rotation = Rotation::of(fleet, &found, &seen.in_flight, memory, now);
-    let attempt = memory.failures.count;
+    let room = Room::of(fleet, &memory.places, memory.failures.count, now);
     let actions = Vec::new();
     let mut draft =
-        Draft { fleet, seen, memory, now, runners: &found, rotation: &rotation, attempt, actions };
+        Draft { fleet, seen, memory, now, runners: &found, rotation: &rotation, room: &room, actions };
 
     draft.remove_what_drains();
     draft.finish_rotations();
     let mut decision = draft.decide(&demand);
     let wait = memory.failures.wait_left(now);
+    let may_start = wait.is_none() && room.is_somewhere();
     let before = draft.actions.len();
     match decision.action {
-        ScalingAction::ScaleUp if wait.is_none() => draft.add(&decision),
+        ScalingAction::ScaleUp if may_start => draft.add(&decision),
         ScalingAction::ScaleDown => draft.remove_surplus(&decision),
-        ScalingAction::Maintain if wait.is_none() => draft.rotate(&decision),
+        ScalingAction::Maintain if may_start => draft.rotate(&decision),
         ScalingAction::ScaleUp | ScalingAction::Maintain => {}
     }
     let scales = decision.action != ScalingAction::Maintain && draft.actions.len() > before;
@@ -74,12 +78,16 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
         decision.reason +=
             &format!("; starting none for another {left}, since starts failed ({count} in a row): {why}");
     }
+    let no_room = room.none();
+    if let (ScalingAction::ScaleUp, Some(none)) = (decision.action, &no_room) {
+        decision.reason += &format!("; {}; next try in {}", none.why, in_words(elapsed(now, none.until)));
+    }
     let left_alone = draft.left_alone();
     for said in demand.missing.iter().chain(&demand.notes).chain(&left_alone) {
         decision.reason += &format!("; {said}");
     }
     let actions = draft.actions;
-    Plan { decision, demand, actions, runners: found, scales, left_alone }
+    Plan { decision, demand, actions, runners: found, scales, left_alone, no_room }
 }
 
 /// Who is there, by what was seen last and by what is under way since; nobody where it could not be
@@ -99,7 +107,15 @@ fn hold(demand: Demand, why: &str) -> Plan {
         rule: Rule::PartlyKnown,
         reason: format!("nothing is changed until all can be seen again: {why}"),
     };
-    Plan { decision, demand, runners: Vec::new(), actions: Vec::new(), scales: false, left_alone: None }
+    Plan {
+        decision,
+        demand,
+        runners: Vec::new(),
+        actions: Vec::new(),
+        scales: false,
+        left_alone: None,
+        no_room: None,
+    }
 }
 
 /// A plan in the making.
@@ -110,7 +126,7 @@ struct Draft<'a> {
     now: Timestamp,
     runners: &'a [EphemeralRunner],
     rotation: &'a Rotation<'a>,
-    attempt: u32,
+    room: &'a Room,
     actions: Vec<Action>,
 }
 
@@ -161,16 +177,26 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn room(&self) -> usize {
+    /// How many VMs more there may be.
+    fn headroom(&self) -> usize {
         (self.fleet.scaling.max_runners as usize).saturating_sub(self.runners.len())
     }
 
     fn add(&mut self, decision: &ScalingDecision) {
         let wanted = decision.target_runner_count.saturating_sub(decision.current_runner_count) as usize;
-        for _ in 0..wanted.min(self.room()) {
-            let (attempt, reason) = (self.attempt, decision.reason.clone());
-            self.actions.push(Action::Provision { replaces: None, attempt, reason });
+        for _ in 0..wanted.min(self.headroom()) {
+            self.provision(None, decision.reason.clone());
         }
+    }
+
+    fn provision(&mut self, replaces: Option<RunnerName>, reason: String) {
+        let vms = self.seen.vms.as_ref().into_iter().flatten().map(|(_, vm)| vm.spot);
+        let planned = self.actions.iter().filter_map(|action| match action {
+            Action::Provision { places, .. } => Some(places.first()?.spot),
+            Action::Install(_) | Action::Destroy(_) => None,
+        });
+        let places = self.room.places(self.fleet, vms.chain(planned));
+        self.actions.push(Action::Provision { replaces, places, reason });
     }
 
     /// Those due for rotation go first, then those not online yet, the youngest first; then the
@@ -263,12 +289,11 @@ impl<'a> Draft<'a> {
         }
         let rotation = self.rotation;
         let is_calm = self.runners.iter().all(EphemeralRunner::is_online);
-        match rotation.next_step(self.room() > 0, is_calm) {
+        match rotation.next_step(self.headroom() > 0, is_calm) {
             None => {}
             Some(Step::Start { old, why }) => {
                 let reason = format!("to take the place of {}: {why}", old.runner_name);
-                let replaces = Some(old.runner_name.clone());
-                self.actions.push(Action::Provision { replaces, attempt: self.attempt, reason });
+                self.provision(Some(old.runner_name.clone()), reason);
             }
             Some(Step::MakeRoom { old, why }) => {
                 let why = format!("{why}; max_runners leaves no room to start another first");

@@ -88,7 +88,20 @@ impl Scene {
         };
         let (name, group) = (self.name(number, age), self.fleet.vm.group.clone());
         let (size, called) = ("Standard_D4s_v5".to_owned(), name.to_string());
-        let vm = Arc::new(Vm { name: called, group, size, provisioning, power, tags });
+        let location = self.fleet.vm.location.clone();
+        let (zone, spot, failure) = (None, false, None);
+        let vm = Arc::new(Vm {
+            name: called,
+            group,
+            size,
+            location,
+            zone,
+            spot,
+            provisioning,
+            failure,
+            power,
+            tags,
+        });
         self.last_vm = Some(name.clone());
         self.vms().insert(name, vm);
         self

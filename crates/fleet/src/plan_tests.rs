@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::scene::Entry::{Absent, Busy, Idle, Offline};
 use super::scene::{NOW, Scene};
 use super::*;
+use crate::ports::{CallError, Trouble};
 use crate::snapshot::Operation;
 use crate::testing::at;
 use crate::vm::PowerState::{Running, Stopped, Unknown};
@@ -290,7 +291,7 @@ fn what_was_not_read_whole_removes_nothing_but_the_minimum_is_kept() {
 #[test]
 fn starts_that_fail_are_tried_less_and_less_often() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision { replaces: None, attempt: 0, reason: String::new() };
+    let action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
     let name = scene.name(1, 0);
     let mut waits = Vec::new();
     let mut now = NOW;
@@ -306,11 +307,46 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     assert_eq!(scene.brief(), "");
     assert!(scene.plan().decision.reason.contains("no capacity"), "{}", scene.plan().decision.reason);
     scene.memory.failures.last = Some(at(NOW - 3600));
-    let attempts = scene.plan().actions.into_iter().map(|action| match action {
-        Action::Provision { attempt, .. } => attempt,
-        Action::Install(_) | Action::Destroy(_) => 0,
-    });
-    assert_eq!(attempts.collect::<Vec<_>>(), [9; 4], "the next begins with another size or zone");
+    scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
+    assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4], "the next begins with another size or zone");
+}
+
+fn first_sizes(scene: &Scene) -> Vec<String> {
+    let size = |action: Action| match action {
+        Action::Provision { places, .. } => places.first().map(|place| place.size.clone()),
+        Action::Install(_) | Action::Destroy(_) => None,
+    };
+    scene.plan().actions.into_iter().filter_map(size).collect()
+}
+
+#[test]
+fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_asked_for() {
+    let mut scene = Scene::new("").pending(8, 1);
+    scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
+    let places = scene.fleet.vm.places(true);
+    let refused = CallError::new(Trouble::NoCapacity, "AllocationFailed");
+    assert!(scene.memory.places.refused(&places[0], &refused, at(NOW - 1)));
+    assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4]);
+    assert_eq!(scene.plan().no_room, None);
+    assert!(scene.memory.places.refused(&places[1], &refused, at(NOW)));
+    let plan = scene.plan();
+    assert_eq!(scene.brief(), "");
+    assert!(!plan.scales, "it begins no cooldown");
+    assert!(plan.decision.reason.contains("AllocationFailed; next try in 29s"), "{}", plan.decision.reason);
+    assert!(plan.no_room.is_some());
+}
+
+#[test]
+fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
+    for (trouble, counts) in [(Trouble::NoCapacity, 0), (Trouble::NoQuota, 0), (Trouble::Unavailable, 1)] {
+        let scene = Scene::new("").vm(1, 60, Failed, Unknown);
+        let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
+        let [action] = scene.plan().actions.try_into().expect("it is removed");
+        let Action::Destroy(destroy) = &action else { panic!("{action:?}") };
+        assert_eq!(destroy.reason, "Azure could not make its VM: AllocationFailed");
+        scene.memory.record(&destroy.runner, &action, &Outcome::Removed, at(NOW));
+        assert_eq!(scene.memory.failures.count, counts, "{trouble:?}");
+    }
 }
 
 #[test]
@@ -384,7 +420,7 @@ fn vms_are_looked_for_where_they_were_made() {
     let mut asked = moved.clone();
     asked.begin(
         &with_vm.name(2, 0),
-        &Action::Provision { replaces: None, attempt: 0, reason: String::new() },
+        &Action::Provision { replaces: None, places: vec![], reason: String::new() },
         at(NOW),
     );
     assert_eq!(see(asked, &Scene::new("")).groups, both, "as long as one may be there");

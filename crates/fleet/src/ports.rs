@@ -176,6 +176,9 @@ pub trait Azure: Send + Sync {
     /// Where a VM is reached: at its public address where that is asked for, else at its private one.
     async fn address(&self, group: &ResourceGroup, name: &str, public: bool) -> Result<Address, CallError>;
 
+    /// Why Azure could not make a VM; `None` where it does not tell.
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError>;
+
     /// What a VM printed on its serial console, as far as Azure keeps it; `None` where it keeps none.
     async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError>;
 

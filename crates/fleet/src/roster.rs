@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::config::Fleet;
 use crate::job::JobId;
 use crate::memory::{Memory, Remembered, list_lag};
+use crate::ports::Trouble;
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
@@ -183,7 +184,7 @@ impl Sight<'_> {
             let id = vm.tags.runner_id.or(self.memory.runner_id);
             id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
         } else if vm.provisioning == ProvisioningState::Failed {
-            broken("Azure could not make its VM")
+            Phase::Draining { why: not_made(vm) }
         } else if vm.tags.runner_id.is_some() {
             if self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.memory.entry_seen {
                 self.provisioning()
@@ -218,7 +219,7 @@ impl Sight<'_> {
         }
         let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
         if vm.provisioning == ProvisioningState::Failed {
-            return broken("Azure could not make its VM");
+            return Phase::Draining { why: not_made(vm) };
         }
         if vm.power == PowerState::Stopped {
             return broken("its VM is stopped");
@@ -258,6 +259,16 @@ impl Sight<'_> {
                 Phase::Draining { why: DrainReason::BootTimeout(why) }
             }
         }
+    }
+}
+
+/// Why a VM goes that Azure could not make.
+fn not_made(vm: &Vm) -> DrainReason {
+    let said = vm.failure.as_ref().map_or(String::new(), |failure| format!(": {failure}"));
+    let why = format!("Azure could not make its VM{said}");
+    match vm.failure.as_ref().map(|failure| failure.trouble) {
+        Some(Trouble::NoCapacity | Trouble::NoQuota) => DrainReason::NoRoom(why),
+        _ => DrainReason::Broken(why),
     }
 }
 

@@ -148,6 +148,8 @@ pub enum DrainReason {
     Served(String),
     /// Its VM stopped, failed, or is gone though its entry is there.
     Broken(String),
+    /// Azure had no room for its VM, and told so after it had taken the request.
+    NoRoom(String),
     /// It was not online in time.
     BootTimeout(String),
     /// It has been offline for too long.
@@ -199,6 +201,7 @@ impl fmt::Display for DrainReason {
             DrainReason::Finished => f.write_str("it had its job and GitHub has removed its entry"),
             DrainReason::Served(why)
             | DrainReason::Broken(why)
+            | DrainReason::NoRoom(why)
             | DrainReason::BootTimeout(why)
             | DrainReason::Offline(why)
             | DrainReason::Surplus(why)

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{PoolName, Scope};
+use crate::ports::CallError;
 use crate::runner::RunnerId;
 use crate::runner_name::RunnerName;
 
@@ -61,8 +62,16 @@ pub struct Vm {
     pub group: ResourceGroup,
     /// The size: `Standard_D4s_v5`.
     pub size: String,
+    /// The region.
+    pub location: String,
+    /// The availability zone.
+    pub zone: Option<String>,
+    /// Whether Azure may evict it.
+    pub spot: bool,
     /// Where Azure stands with it.
     pub provisioning: ProvisioningState,
+    /// Why Azure could not make it, where that is known.
+    pub failure: Option<CallError>,
     /// Whether it runs.
     pub power: PowerState,
     /// What our tags say.
@@ -216,6 +225,10 @@ pub struct VmSpec {
     pub image: Image,
     /// The resource id of the subnet of its NIC.
     pub subnet_id: String,
+    /// The resource id of the network security group of its NIC; the subnet's alone where absent.
+    pub nsg_id: Option<String>,
+    /// Whether its NIC goes past the host's switch. Not every size can.
+    pub accelerated_networking: bool,
     /// Whether it gets a public address.
     pub public_ip: bool,
     /// The availability zone.
@@ -226,6 +239,8 @@ pub struct VmSpec {
     pub ephemeral_os_disk: bool,
     /// The size of its disk; the image's where absent.
     pub os_disk_size_gb: Option<u32>,
+    /// Whether it boots with secure boot and a virtual TPM.
+    pub trusted_launch: bool,
     /// The administrator's account.
     pub admin_user: String,
     /// The public key that opens that account; where absent, nobody holds one.

@@ -27,7 +27,7 @@ fn documented(text: &str) -> BTreeSet<String> {
     let mut table = String::new();
     let mut keys = BTreeSet::new();
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[') {
+        if let Some(name) = line.trim_start_matches("# [").strip_prefix('[') {
             table = format!("{}.", name.trim_end_matches(']'));
         }
         let line = line.trim_start_matches('#').trim_start();
@@ -86,6 +86,9 @@ fn the_page_has_every_key_with_its_default() {
     assert_told("`azlin.toml`", DAEMON);
 }
 
+/// The table of which there may be several.
+const LIST: &str = "vm.elsewhere";
+
 /// Every key that the reader knows: it lists them where an unknown one resembles none.
 fn known(tables: &[&str], problems: impl Fn(&str) -> Problems) -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
@@ -93,7 +96,8 @@ fn known(tables: &[&str], problems: impl Fn(&str) -> Problems) -> BTreeSet<Strin
         let text = if table.is_empty() {
             "qqqqqqqqqqqqqqqqqqqqqqqq = 1".to_owned()
         } else {
-            format!("[{table}]\nqqqqqqqqqqqqqqqqqqqqqqqq = 1")
+            let header = if *table == LIST { format!("[[{table}]]") } else { format!("[{table}]") };
+            format!("{header}\nqqqqqqqqqqqqqqqqqqqqqqqq = 1")
         };
         let problems = problems(&text);
         let help = problems
@@ -118,7 +122,7 @@ fn the_fleet_example_shows_every_key_and_its_default() {
     let as_it_is = fleet(FLEET).unwrap_or_else(|problems| panic!("{problems}"));
     let spelled_out = fleet(&with_defaults(FLEET)).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(as_it_is, spelled_out);
-    let tables = ["", "scaling", "lifecycle", "bootstrap", "vm"];
+    let tables = ["", "scaling", "lifecycle", "bootstrap", "vm", LIST];
     let known = without_tables(known(&tables, |text| fleet(text).expect_err("an unknown key")), &tables);
     assert_eq!(documented(FLEET), known);
 }

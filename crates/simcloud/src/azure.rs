@@ -49,6 +49,8 @@ pub struct SimVm {
     pub body: Value,
     /// Where Azure stands with it.
     pub state: State,
+    /// The code of what Azure cannot make it for, which it tells once it has failed.
+    pub failure: Option<String>,
     /// Whether it runs; `None` before it is made.
     pub running: Option<bool>,
     /// When it was asked for.
@@ -108,6 +110,21 @@ impl SimVm {
     /// The size that it was asked with.
     pub fn size(&self) -> &str {
         self.body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default()
+    }
+
+    /// Its availability zone.
+    pub fn zone(&self) -> Option<&str> {
+        self.body["zones"][0].as_str()
+    }
+
+    /// Its region.
+    pub fn location(&self) -> &str {
+        self.body["location"].as_str().unwrap_or_default()
+    }
+
+    /// Whether Azure may evict it.
+    pub fn is_spot(&self) -> bool {
+        self.body["properties"]["priority"] == "Spot"
     }
 
     /// Azure's id for it.

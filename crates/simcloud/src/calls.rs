@@ -144,6 +144,24 @@ impl World {
         if !self.names_used.insert(key.clone()) {
             self.ledger.names_reused += 1;
         }
+        let mut code = None;
+        let is_failed = self.strikes(|what| match what {
+            What::CreateFails(None) => {
+                code = None;
+                true
+            }
+            What::CreateFails(Some(words)) => {
+                let (first, rest) = words.split_once(' ').unwrap_or((words, ""));
+                let strikes = is_asked(rest, &body);
+                if strikes {
+                    code = Some(first.to_owned());
+                }
+                strikes
+            }
+            _ => false,
+        });
+        let failure: Option<String> =
+            is_failed.then(|| code.unwrap_or_else(|| "InternalExecutionError".to_owned()));
         self.state.azure.last_uid += 1;
         let vm = SimVm {
             uid: self.state.azure.last_uid,
@@ -152,6 +170,7 @@ impl World {
             name: name.to_owned(),
             body,
             state: State::Creating,
+            failure,
             running: None,
             created_at: self.now(),
             runner: None,
@@ -162,9 +181,8 @@ impl World {
         self.state.azure.vms.insert(key, vm.clone());
         self.ledger.vms_created += 1;
         self.count_vms();
-        let is_made = !self.strikes(|what| matches!(what, What::CreateFails));
         let delay = draw(self.settings.create.clone(), &mut self.chance);
-        self.after(delay, Event::Made(vm.uid, is_made));
+        self.after(delay, Event::Made(vm.uid));
         Ok(vm)
     }
 
@@ -191,7 +209,7 @@ impl World {
     fn capacity(&mut self, body: &Value) -> Result<(), Refusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default().to_owned();
         let is_short = self.strikes(|what| match what {
-            What::NoCapacity(only) => only.as_ref().is_none_or(|only| *only == size),
+            What::NoCapacity(only) => only.as_ref().is_none_or(|words| is_asked(words, body)),
             _ => false,
         });
         if is_short {
@@ -232,4 +250,15 @@ impl World {
         self.after(delay, Event::Gone(uid));
         true
     }
+}
+
+/// Whether a VM is asked for as these words limit a fault: each is its size, its zone, its region, or "spot".
+fn is_asked(words: &str, body: &Value) -> bool {
+    let is = |value: &Value, word: &str| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word));
+    words.split_whitespace().all(|word| {
+        is(&body["properties"]["hardwareProfile"]["vmSize"], word)
+            || is(&body["zones"][0], word)
+            || is(&body["location"], word)
+            || is(&body["properties"]["priority"], word)
+    })
 }

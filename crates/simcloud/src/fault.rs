@@ -69,10 +69,10 @@ pub enum What {
     Truncated,
     /// The connection is reset after the call has had its effect.
     LostAnswer,
-    /// Azure has no machine of this size, and says so at once. A name limits it to that size.
+    /// Azure has no machine, and says so at once. Words limit it to a size, a zone, a region, to "spot".
     NoCapacity(Option<String>),
-    /// Azure takes the request, and fails to make the VM.
-    CreateFails,
+    /// Azure takes the request, and fails to make the VM. A word tells the code, further ones limit it.
+    CreateFails(Option<String>),
     /// The VM does not boot.
     NeverBoots,
     /// The runner's program does not start.
@@ -191,7 +191,7 @@ impl Faults {
     /// Whether a fault of this kind strikes now.
     pub fn strikes(
         &mut self,
-        is_it: impl Fn(&What) -> bool,
+        mut is_it: impl FnMut(&What) -> bool,
         since_start: Duration,
         chance: &mut StdRng,
     ) -> bool {

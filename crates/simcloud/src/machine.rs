@@ -14,12 +14,12 @@ impl World {
         self.state.azure.vms.get_mut(key).filter(|vm| vm.uid == uid)
     }
 
-    pub(crate) fn made(&mut self, uid: u64, is_made: bool) {
+    pub(crate) fn made(&mut self, uid: u64) {
         let boots = !self.strikes(|what| matches!(what, What::NeverBoots));
         let is_mute =
             self.settings.real_machines && self.strikes(|what| matches!(what, What::NeverRegisters));
         let Some(vm) = self.vm(uid).filter(|vm| vm.state == State::Creating) else { return };
-        if !is_made {
+        if vm.failure.is_some() {
             vm.state = State::Failed;
             return;
         }

@@ -41,7 +41,7 @@ pub(crate) enum Event {
     /// A job has run to its end.
     Done(u64),
     /// Azure has made a VM, or has failed to.
-    Made(u64, bool),
+    Made(u64),
     /// A VM has booted.
     Booted(u64),
     /// The runner on a VM is online.
@@ -174,7 +174,7 @@ impl World {
         self.events.insert((self.now + delay, self.sequence), event);
     }
 
-    pub(crate) fn strikes(&mut self, is_it: impl Fn(&What) -> bool) -> bool {
+    pub(crate) fn strikes(&mut self, is_it: impl FnMut(&What) -> bool) -> bool {
         let age = self.age();
         self.faults.strikes(is_it, age, &mut self.chance)
     }
@@ -235,7 +235,7 @@ impl World {
                 }
             }
             Event::Done(id) => self.done(id),
-            Event::Made(uid, is_made) => self.made(uid, is_made),
+            Event::Made(uid) => self.made(uid),
             Event::Booted(uid) => self.booted(uid),
             Event::Online(uid, runner) => self.online(uid, runner),
             Event::Off(uid) => self.off(uid),

@@ -77,11 +77,12 @@ fn as_json(planned: &[Planned]) -> Value {
     let fleets = planned.iter().map(|planned| {
         let Planned { fleet, plan, trouble, .. } = planned;
         let actions = plan.actions.iter().map(|action| match action {
-            Action::Provision { replaces, attempt, reason } => {
-                let (size, zone) = fleet.vm.places(*attempt).first().copied().unwrap_or_default();
+            Action::Provision { replaces, places, reason } => {
+                let place = places.first();
                 json!({
                     "action": "provision", "replaces": replaces, "reason": reason,
-                    "size": size, "zone": zone, "location": fleet.vm.location,
+                    "size": place.map(|place| &place.size), "zone": place.map(|place| &place.zone),
+                    "location": place.map(|place| &place.location), "spot": place.map(|place| place.spot),
                 })
             }
             Action::Install(install) => {

@@ -273,6 +273,10 @@ fn the_fleets_own_vms_are_room_for_it() {
             name: name.to_string(),
             group: fleet.vm.group.clone(),
             size: "Standard_D4s_v5".to_owned(),
+            location: "westeurope".to_owned(),
+            zone: None,
+            spot: false,
+            failure: None,
             provisioning: ProvisioningState::Succeeded,
             power: PowerState::Unknown,
             tags: VmTags {

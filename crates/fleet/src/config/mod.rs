@@ -11,6 +11,7 @@ mod in_force;
 mod problem;
 mod reader;
 mod secret;
+mod spot;
 mod syntax;
 mod value;
 mod vm;
@@ -21,7 +22,7 @@ pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig};
 pub use in_force::{BadFile, Found, InForce, News};
 pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;
-pub use vm::{Architecture, VmConfig};
+pub use vm::{Architecture, Elsewhere, VmConfig};
 
 use std::collections::BTreeMap;
 

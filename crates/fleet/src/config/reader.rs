@@ -275,6 +275,39 @@ impl<'t> Table<'_, 't> {
         }
     }
 
+    /// The tables of a list, `[[key]]`; none where absent.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
+        let path = self.path_of(key);
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let wrong = |span, value: &DeValue<'_>| {
+            let message = format!("found {}; allowed: tables, each below [[{path}]]", found(value));
+            self.file.note(span, ProblemKind::Value, &path, message, None);
+        };
+        let (span, value) = (value.span(), value.into_inner());
+        let DeValue::Array(items) = value else {
+            wrong(span, &value);
+            return Vec::new();
+        };
+        let table = |item: Spanned<DeValue<'t>>| {
+            let span = item.span();
+            match item.into_inner() {
+                DeValue::Table(entries) => Some(Table {
+                    file: self.file,
+                    path: path.clone(),
+                    span,
+                    entries,
+                    known: Vec::new(),
+                    is_blocked: false,
+                }),
+                other => {
+                    wrong(span, &other);
+                    None
+                }
+            }
+        };
+        items.into_iter().filter_map(table).collect()
+    }
+
     /// Notes that a value that was read is none that is allowed.
     pub(super) fn wrong(&self, span: Range<usize>, key: &str, message: String) {
         self.file.note(span, ProblemKind::Value, &self.path_of(key), message, None);

@@ -6,6 +6,8 @@ use serde::Serialize;
 use toml::de::DeValue;
 
 use super::reader::{Table, flag, number, text};
+use super::spot;
+use crate::place::Place;
 use crate::vm::{Image, ResourceGroup, Spot};
 
 /// What a fleet's VMs are made of.
@@ -25,8 +27,26 @@ pub struct VmConfig {
     pub public_ip: bool,
     /// Availability zones, tried in order on capacity errors.
     pub zones: Vec<String>,
+    /// Other regions, with what differs there, tried in order once no size is to be had in the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Elsewhere>,
     /// Whether Azure may evict them.
     pub spot: Option<Spot>,
+    /// Of a hundred VMs, so many are spot VMs where they may be.
+    #[serde(skip)]
+    pub spot_share: u32,
+    /// Whether a regular VM is started where no spot VM is to be had.
+    #[serde(skip)]
+    pub regular_fallback: bool,
+    /// The network security group of their NICs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nsg_id: Option<String>,
+    /// Whether their NICs go past the host's switch.
+    #[serde(skip_serializing_if = "is_off")]
+    pub accelerated_networking: bool,
+    /// Whether they boot with secure boot and a virtual TPM.
+    #[serde(skip_serializing_if = "is_off")]
+    pub trusted_launch: bool,
     /// Whether their disks live on the host.
     pub ephemeral_os_disk: bool,
     /// The size of their disks; the image's where absent.
@@ -37,6 +57,24 @@ pub struct VmConfig {
     pub identity: Vec<String>,
     /// The user's own tags.
     pub tags: BTreeMap<String, String>,
+}
+
+/// Another region that VMs may be made in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    /// The region.
+    pub location: String,
+    /// The subnet of NICs there.
+    pub subnet_id: String,
+    /// The availability zones there.
+    pub zones: Vec<String>,
+    /// The network security group of NICs there.
+    pub nsg_id: Option<String>,
+}
+
+// What was not there before is in no hash as long as it is not used: VMs are not rolled for it.
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 /// The processor of a VM.
@@ -74,18 +112,52 @@ impl VmConfig {
         self.sizes.first().map_or(Architecture::X64, |size| Architecture::of_size(size))
     }
 
-    /// Sizes in their order, and zones within each. A later attempt begins with a later one, since
-    /// Azure may tell only afterwards that it has no capacity.
-    pub fn places(&self, attempt: u32) -> Vec<(&str, Option<&str>)> {
-        let zones: Vec<Option<&str>> = match self.zones.as_slice() {
-            [] => vec![None],
-            zones => zones.iter().map(|zone| Some(zone.as_str())).collect(),
+    /// Everywhere that a VM can be made, in the order in which it is tried: regions, sizes within each, and
+    /// zones within each of those. Where spot VMs may be used, all of one price come before all of the
+    /// other.
+    pub fn places(&self, spot_first: bool) -> Vec<Place> {
+        let prices: &[bool] = match (self.spot, spot_first) {
+            (None, _) => &[false],
+            (Some(_), true) if self.regular_fallback => &[true, false],
+            (Some(_), true) => &[true],
+            (Some(_), false) => &[false, true],
         };
-        let mut places: Vec<_> =
-            self.sizes.iter().flat_map(|size| zones.iter().map(|zone| (size.as_str(), *zone))).collect();
-        let first = attempt as usize % places.len().max(1);
-        places.rotate_left(first);
+        let regions = self.regions();
+        let mut places = Vec::new();
+        for spot in prices {
+            for region in &regions {
+                for size in &self.sizes {
+                    let place = |zone: Option<&String>| Place {
+                        location: region.location.clone(),
+                        size: size.clone(),
+                        zone: zone.cloned(),
+                        spot: *spot,
+                    };
+                    if region.zones.is_empty() {
+                        places.push(place(None));
+                    }
+                    places.extend(region.zones.iter().map(|zone| place(Some(zone))));
+                }
+            }
+        }
         places
+    }
+
+    /// The region that a VM is to be made in, with what it takes there.
+    pub fn region(&self, location: &str) -> Elsewhere {
+        let mut regions = self.regions();
+        let index = regions.iter().position(|region| region.location == location).unwrap_or_default();
+        regions.swap_remove(index)
+    }
+
+    fn regions(&self) -> Vec<Elsewhere> {
+        let first = Elsewhere {
+            location: self.location.clone(),
+            subnet_id: self.subnet_id.clone(),
+            zones: self.zones.clone(),
+            nsg_id: self.nsg_id.clone(),
+        };
+        std::iter::once(first).chain(self.elsewhere.iter().cloned()).collect()
     }
 
     pub(super) fn read(mut table: Table<'_, '_>) -> Option<VmConfig> {
@@ -97,12 +169,8 @@ impl VmConfig {
         let subnet_id = table.required("subnet_id", "\"/subscriptions/…/subnets/…\"", resource_id);
         let public_ip = table.or("public_ip", false, flag);
         let zones = table.list("zones", zone).map_or_else(Vec::new, |(zones, _)| zones);
-        let is_spot = table.or("spot", false, flag);
-        let max_price = table.spanned("max_price", price);
-        if let (Some((_, span)), false) = (&max_price, is_spot) {
-            let message = "only a spot VM has a maximum price".to_owned();
-            table.conflict(span.clone(), "max_price", message, Some("add: spot = true".to_owned()));
-        }
+        let elsewhere = elsewhere(&mut table, location.as_deref());
+        let spot = spot::read(&mut table);
         let config = VmConfig {
             group: ResourceGroup {
                 subscription_id: subscription_id.unwrap_or_default(),
@@ -114,7 +182,13 @@ impl VmConfig {
             subnet_id: subnet_id.unwrap_or_default(),
             public_ip,
             zones,
-            spot: is_spot.then(|| Spot { max_price: max_price.map(|(price, _)| price) }),
+            elsewhere,
+            spot: spot.spot,
+            spot_share: spot.share,
+            regular_fallback: spot.regular_fallback,
+            nsg_id: table.optional("nsg_id", resource_id),
+            accelerated_networking: table.or("accelerated_networking", false, flag),
+            trusted_launch: table.or("trusted_launch", false, flag),
             ephemeral_os_disk: table.or("ephemeral_os_disk", false, flag),
             os_disk_size_gb: table.optional("os_disk_size_gb", number(1..=4095)),
             admin_user: table.or("admin_user", "azureuser".to_owned(), user),
@@ -150,6 +224,30 @@ fn location(value: &DeValue<'_>) -> Result<String, String> {
     spelled(value, "a region's name, such as \"westeurope\"", |text| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
     })
+}
+
+/// `[[vm.elsewhere]]`: each in a region of its own.
+fn elsewhere(table: &mut Table<'_, '_>, first: Option<&str>) -> Vec<Elsewhere> {
+    let mut regions: Vec<Elsewhere> = Vec::new();
+    for mut table in table.tables("elsewhere") {
+        let region = table.required("location", "\"northeurope\"", location);
+        let subnet_id = table.required("subnet_id", "\"/subscriptions/…/subnets/…\"", resource_id);
+        let zones = table.list("zones", zone).map_or_else(Vec::new, |(zones, _)| zones);
+        let nsg_id = table.optional("nsg_id", resource_id);
+        let (Some(location), Some(subnet_id)) = (region, subnet_id) else {
+            table.finish();
+            continue;
+        };
+        let is_known = regions.iter().any(|known| known.location == location);
+        if is_known || first == Some(location.as_str()) {
+            let message = format!("{location} is there already");
+            let help = Some("name each region once".to_owned());
+            table.conflict(table.span(), "location", message, help);
+        }
+        table.finish();
+        regions.push(Elsewhere { location, subnet_id, zones, nsg_id });
+    }
+    regions
 }
 
 fn size(value: &DeValue<'_>) -> Result<String, String> {
@@ -215,15 +313,6 @@ fn zone(value: &DeValue<'_>) -> Result<String, String> {
     spelled(value, "a zone's number in quotes: \"1\", \"2\" or \"3\"", |text| matches!(text, "1" | "2" | "3"))
 }
 
-fn price(value: &DeValue<'_>) -> Result<f64, String> {
-    let float = value.as_float().and_then(|number| number.as_str().parse::<f64>().ok());
-    let whole = value.as_integer().and_then(|number| number.as_str().parse::<f64>().ok());
-    float
-        .or(whole)
-        .filter(|price| price.is_finite() && *price > 0.0)
-        .ok_or_else(|| "US dollars an hour, more than 0, such as 0.25".to_owned())
-}
-
 fn user(value: &DeValue<'_>) -> Result<String, String> {
     spelled(
         value,
@@ -260,6 +349,38 @@ fn tags(table: &mut Table<'_, '_>) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_tried_by_price_then_region_then_size_then_zone() {
+        let list = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>();
+        let elsewhere = Elsewhere {
+            location: "northeurope".to_owned(),
+            subnet_id: "there".to_owned(),
+            zones: vec![],
+            nsg_id: None,
+        };
+        let of = |spot: bool, regular_fallback| VmConfig {
+            sizes: list(&["A", "B"]),
+            zones: list(&["1", "2"]),
+            elsewhere: vec![elsewhere.clone()],
+            spot: spot.then_some(Spot { max_price: None }),
+            regular_fallback,
+            ..crate::testing::fleet("ci", "").vm
+        };
+        let brief = |vm: &VmConfig, spot_first| {
+            let word = |place: Place| {
+                let zone = place.zone.map_or("-".to_owned(), |zone| zone);
+                format!("{}{}{zone}{}", &place.location[..1], place.size, if place.spot { "s" } else { "" })
+            };
+            vm.places(spot_first).into_iter().map(word).collect::<Vec<_>>().join(" ")
+        };
+        let (regular, spot) = ("wA1 wA2 wB1 wB2 nA- nB-", "wA1s wA2s wB1s wB2s nA-s nB-s");
+        assert_eq!(brief(&of(false, false), true), regular);
+        assert_eq!(brief(&of(true, false), true), spot);
+        assert_eq!(brief(&of(true, true), true), format!("{spot} {regular}"));
+        assert_eq!(brief(&of(true, false), false), format!("{regular} {spot}"));
+        assert_eq!(of(false, false).region("northeurope").subnet_id, "there");
+    }
 
     #[test]
     fn the_name_of_a_size_tells_the_processor() {

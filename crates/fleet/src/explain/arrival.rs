@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::job::Case;
 use super::{Link, Step, ago, decision, first_few, first_tick_after, many, when};
-use crate::config::Fleet;
+use crate::action::Action;
 use crate::names::Scope;
+use crate::room::NoRoom;
 use crate::rotation::Rotation;
 use crate::runner::{EphemeralRunner, Phase};
 use crate::scaling::{ScalingAction, elapsed, in_words};
@@ -103,7 +104,16 @@ impl<'a> Case<'a> {
             return (Link::broken(Step::Vm, what).cure(cure), "no runner could be started for it".to_owned());
         }
         let starts = decision::starts(view);
-        let place = place(fleet, failures.count);
+        if let Some(NoRoom { why, until }) = &view.plan.no_room {
+            let cure = format!(
+                "add sizes of other families, zones, or another region ([[vm.elsewhere]]) to fleets/{}.toml, or ask for a \
+                 higher quota (portal: Quotas, Compute)",
+                fleet.name
+            );
+            let what = format!("{why}; it is asked again {}", first_tick_after(*until, view.now));
+            let link = Link::broken(Step::Vm, what).cure(cure);
+            return (link, "Azure has no room for its runner".to_owned());
+        }
         let again = if failures.count == 0 {
             String::new()
         } else {
@@ -124,7 +134,12 @@ impl<'a> Case<'a> {
             };
             return (Link::waits(Step::Vm, what), "the next tick starts no runner for it".to_owned());
         }
-        let what = format!("the next tick starts {}: {place}{again}", many(starts, "runner"));
+        let place = view.plan.actions.iter().find_map(|action| match action {
+            Action::Provision { places, .. } => places.first(),
+            Action::Install(_) | Action::Destroy(_) => None,
+        });
+        let place = place.map_or(String::new(), |place| format!(": {place}"));
+        let what = format!("the next tick starts {}{place}{again}", many(starts, "runner"));
         let cure = "none is needed while the daemon runs: see `systemctl status azlin-github-runner`";
         (Link::waits(Step::Vm, what).cure(cure), "the next tick starts a runner for it".to_owned())
     }
@@ -184,12 +199,4 @@ impl<'a> Case<'a> {
 /// "1 runner is", "2 runners are".
 fn are_runners(number: usize) -> String {
     format!("{} {}", many(number as u64, "runner"), if number == 1 { "is" } else { "are" })
-}
-
-/// Where a start is tried first.
-pub fn place(fleet: &Fleet, attempt: u32) -> String {
-    let places = fleet.vm.places(attempt);
-    let (size, zone) = places.first().copied().unwrap_or_default();
-    let zone = zone.map_or(String::new(), |zone| format!(", zone {zone}"));
-    format!("{size} in {}{zone}", fleet.vm.location)
 }

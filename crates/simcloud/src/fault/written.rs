@@ -13,7 +13,7 @@ const ALONE: &[(&str, What)] = &[
     ("truncated", What::Truncated),
     ("lost_answer", What::LostAnswer),
     ("no_capacity", What::NoCapacity(None)),
-    ("create_fails", What::CreateFails),
+    ("create_fails", What::CreateFails(None)),
     ("never_boots", What::NeverBoots),
     ("never_registers", What::NeverRegisters),
     ("dies_in_job", What::DiesInJob),
@@ -24,7 +24,8 @@ const ALONE: &[(&str, What)] = &[
     ("connection_lost", What::ConnectionLost(None)),
     ("cancelled", What::Cancelled),
 ];
-const WITH_MORE: &[&str] = &["latency", "status", "no_capacity", "stale", "step_fails", "connection_lost"];
+const WITH_MORE: &[&str] =
+    &["latency", "status", "no_capacity", "create_fails", "stale", "step_fails", "connection_lost"];
 
 /// `502`, or `[429, 3]` with `retry-after` in seconds.
 #[derive(Deserialize)]
@@ -61,6 +62,7 @@ impl<'de> Visitor<'de> for Written {
             "latency" => What::Latency(map.next_value::<Span>()?),
             "stale" => What::Stale(map.next_value::<Span>()?),
             "no_capacity" => What::NoCapacity(Some(map.next_value()?)),
+            "create_fails" => What::CreateFails(Some(map.next_value()?)),
             "step_fails" => What::StepFails(Some(map.next_value()?)),
             "connection_lost" => What::ConnectionLost(Some(map.next_value()?)),
             "status" => match map.next_value()? {
@@ -95,6 +97,10 @@ mod tests {
             ("'reset'", What::Reset),
             ("'no_capacity'", What::NoCapacity(None)),
             ("{ no_capacity = 'Standard_D4s_v5' }", What::NoCapacity(Some("Standard_D4s_v5".to_owned()))),
+            (
+                "{ create_fails = 'AllocationFailed spot' }",
+                What::CreateFails(Some("AllocationFailed spot".to_owned())),
+            ),
             ("{ step_fails = 'fetch' }", What::StepFails(Some("fetch".to_owned()))),
             ("{ connection_lost = 'start' }", What::ConnectionLost(Some("start".to_owned()))),
             ("{ status = 502 }", What::Status(502, None)),

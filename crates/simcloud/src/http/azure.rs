@@ -228,6 +228,16 @@ fn status_json(vm: &SimVm) -> Value {
     })
 }
 
+/// What Azure says when an operation has failed so.
+pub(crate) fn told_of(code: &str, size: &str) -> String {
+    match code {
+        "QuotaExceeded" | "OperationNotAllowed" => {
+            format!("The operation for {size} results in exceeding approved Total Regional Cores quota.")
+        }
+        _ => format!("The operation for {size} failed. Try later, or another size or zone."),
+    }
+}
+
 fn view(vm: &SimVm) -> Value {
     let mut statuses = vec![match vm.state {
         State::Creating => {
@@ -237,7 +247,11 @@ fn view(vm: &SimVm) -> Value {
             json!({"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"})
         }
         State::Failed => {
-            json!({"code": "ProvisioningState/failed/AllocationFailed", "level": "Error", "displayStatus": "Provisioning failed"})
+            let code = vm.failure.as_deref().unwrap_or("InternalExecutionError");
+            json!({
+                "code": format!("ProvisioningState/failed/{code}"), "level": "Error",
+                "displayStatus": "Provisioning failed", "message": told_of(code, vm.size()),
+            })
         }
         State::Deleting => {
             json!({"code": "ProvisioningState/deleting", "level": "Info", "displayStatus": "Deleting"})

@@ -34,6 +34,7 @@ use tokio::task::{AbortHandle, JoinSet};
 pub use answer::Exchange;
 use answer::{Answer, Ask};
 pub use azure::IDENTITY_HEADER;
+pub(crate) use azure::told_of;
 
 use crate::fault::{Call, Failure, Side, Weather};
 use crate::world::World;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Effect, InProcess, Wire};
 use crate::azure::{Refusal, SimVm, State, key};
 use crate::fault::Side;
+use crate::http::told_of;
 use crate::world::World;
 
 /// A call on a group's VMs, or on one of them.
@@ -38,6 +39,10 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
         name: vm.name.clone(),
         group: group.clone(),
         size: vm.size().to_owned(),
+        location: vm.location().to_owned(),
+        zone: vm.zone().map(str::to_owned),
+        spot: vm.is_spot(),
+        failure: None,
         provisioning: match vm.state {
             State::Creating => ProvisioningState::Creating,
             State::Succeeded => ProvisioningState::Succeeded,
@@ -63,6 +68,9 @@ fn body(spec: &VmSpec) -> Value {
             }}]},
         },
     });
+    if let Some(zone) = &spec.zone {
+        body["zones"] = json!([zone]);
+    }
     if spec.spot.is_some() {
         body["properties"]["priority"] = json!("Spot");
         body["properties"]["evictionPolicy"] = json!("Delete");
@@ -77,16 +85,20 @@ fn is_the_same(world: &World, spec: &VmSpec) -> bool {
     there.is_some_and(|vm| spec.tags.iter().all(|(tag, value)| vm.tag(tag) == Some(value)))
 }
 
-fn refused(refusal: Refusal) -> CallError {
-    let trouble = match refusal.code {
-        "AllocationFailed" | "SkuNotAvailable" => Trouble::NoCapacity,
+/// What a code means, as the adapter would say.
+fn trouble(code: &str) -> Trouble {
+    match code {
+        "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => Trouble::NoCapacity,
         "AuthorizationFailed" => Trouble::NotPermitted,
         "ResourceGroupNotFound" => Trouble::NotFound,
-        "OperationNotAllowed" => Trouble::NoQuota,
+        "OperationNotAllowed" | "QuotaExceeded" => Trouble::NoQuota,
         "PreconditionFailed" => Trouble::NameTaken,
         _ => Trouble::Unavailable,
-    };
-    CallError::new(trouble, refusal.message)
+    }
+}
+
+fn refused(refusal: Refusal) -> CallError {
+    CallError::new(trouble(refusal.code), refusal.message)
 }
 
 #[async_trait]
@@ -145,6 +157,17 @@ impl Azure for InProcess {
                 }
                 State::Failed | State::Deleting => Address::Never("Azure could not make its VM".to_owned()),
             })
+        })
+        .await
+    }
+
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
+        self.call(on(group, "GET", Some(name)), |world, _| {
+            let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
+            Ok(vm.filter(|vm| vm.state == State::Failed).and_then(|vm| {
+                let code = vm.failure.as_deref()?;
+                Some(CallError::new(trouble(code), format!("{code} \"{}\"", told_of(code, vm.size()))))
+            }))
         })
         .await
     }

@@ -94,6 +94,7 @@ mod tests {
                 "linuxConfiguration": {"ssh": {"publicKeys": [{"keyData": "ssh-ed25519 AAAA"}]}},
             }}}),
             state: State::Succeeded,
+            failure: None,
             running: Some(true),
             created_at: Timestamp::UNIX_EPOCH,
             runner: None,

@@ -1,7 +1,7 @@
 //! A plan as text: the numbers behind the decision, then one line for each thing that would be done.
 
 use azlin_daemon::Planned;
-use azlin_fleet::explain::{next_changes, place};
+use azlin_fleet::explain::next_changes;
 use azlin_fleet::plan::Action;
 use azlin_fleet::scaling::{ScalingAction, elapsed, in_words};
 
@@ -66,7 +66,7 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
 
 /// One line for each action; starts for the same reason are one.
 fn actions(planned: &Planned, terminal: Terminal) -> String {
-    let Planned { fleet, plan, .. } = planned;
+    let plan = &planned.plan;
     let mut text = String::new();
     let mut rest = plan.actions.as_slice();
     while let [first, ..] = rest {
@@ -74,10 +74,11 @@ fn actions(planned: &Planned, terminal: Terminal) -> String {
         let alike = rest.iter().take_while(|action| is_start && *action == first).count().max(1);
         rest = &rest[alike..];
         let (mark, tone, what, reason) = match first {
-            Action::Provision { attempt, reason, .. } => {
+            Action::Provision { places, reason, .. } => {
                 let what =
                     if alike == 1 { "start a runner".to_owned() } else { format!("start {alike} runners") };
-                ("+", Tone::Good, format!("{what} ({})", place(fleet, *attempt)), reason)
+                let place = places.first().map_or(String::new(), |place| format!(" ({place})"));
+                ("+", Tone::Good, format!("{what}{place}"), reason)
             }
             Action::Install(install) => {
                 ("~", Tone::Warning, format!("install {} over SSH", install.runner), &install.reason)

@@ -1,0 +1,117 @@
+//! Where Azure has no room: the next size, zone, region or price, and patience where there is none.
+
+use azlin_daemon::StateDir;
+use azlin_fleet::config::Fleet;
+use azlin_fleet::vm::Spot;
+use azlin_tests::stage::{Stage, fleet, play};
+
+const SIZES: [&str; 3] = ["Standard_D4s_v5", "Standard_D4as_v5", "Standard_E4s_v5"];
+const WORLD: &str = "repositories = ['o/r']\n";
+
+fn of_three_sizes() -> Fleet {
+    let mut fleet = fleet("ci", "o/r", "rg");
+    fleet.vm.sizes = SIZES.map(str::to_owned).to_vec();
+    fleet
+}
+
+fn faults(whats: &[String]) -> String {
+    whats.iter().map(|what| format!("[[faults]]\nwhat = {what}\n")).collect()
+}
+
+/// In how many seconds a job of ten is served, and how many VMs were asked for.
+async fn serves_one(fleet: Fleet, faults: &str) -> (Option<u64>, u64) {
+    let stage = Stage::new(&format!("{WORLD}{faults}"));
+    stage.submit("o/r", 1, 10);
+    let took = stage.live_until(vec![fleet], |report| report.jobs_completed == 1).await;
+    (took, stage.report().vms_created)
+}
+
+#[test]
+fn the_third_size_serves_within_one_tick_more_whether_azure_refuses_at_once_or_later() {
+    play(async {
+        let usual = serves_one(of_three_sizes(), "").await.0.expect("it is served");
+        let at_once = SIZES[..2].iter().map(|size| format!("{{ no_capacity = '{size}' }}"));
+        let (took, created) = serves_one(of_three_sizes(), &faults(&at_once.collect::<Vec<_>>())).await;
+        assert_eq!((took, created), (Some(usual), 1));
+        // Later: each of the two tells only once Azure has tried for a while, and a tick has seen it.
+        for code in ["AllocationFailed", "ZonalAllocationFailed", "SkuNotAvailable"] {
+            let later = SIZES[..2].iter().map(|size| format!("{{ create_fails = '{code} {size}' }}"));
+            let (took, created) = serves_one(of_three_sizes(), &faults(&later.collect::<Vec<_>>())).await;
+            let took = took.expect("it is served");
+            assert!(took <= usual + 3 * 60 && created == 3, "{code}: {took} s, {created} VMs, usual {usual} s");
+        }
+    });
+}
+
+#[test]
+fn where_there_is_no_room_each_size_is_asked_for_once_in_each_step_of_patience() {
+    play(async {
+        let stage = Stage::new(&format!("{WORLD}[[faults]]\nwhat = 'no_capacity'\n"));
+        let mut fleet = of_three_sizes();
+        fleet.scaling.max_runners = 10;
+        // Ten at once: one asks for each size, and the others hear of it.
+        stage.submit("o/r", 10, 10);
+        let state = StateDir::default();
+        stage.live(vec![fleet.clone()], state.clone(), 25).await;
+        let puts = |stage: &Stage| -> u64 {
+            let world = stage.world();
+            let of = world.ledger.requests.iter().filter(|((_, method, ..), _)| method == "PUT");
+            of.map(|(_, (count, _))| count).sum()
+        };
+        assert_eq!(puts(&stage), 3);
+        // A daemon that starts anew remembers.
+        let board = stage.live(vec![fleet.clone()], state.clone(), 4).await;
+        assert_eq!(puts(&stage), 3);
+        let posted = board.read().fleets.remove(&fleet.name);
+        let said = posted.map(|status| status.decision.reason).unwrap_or_default();
+        assert!(said.contains("Azure has no room for another VM") && said.contains("next try in"), "{said}");
+        // An hour: after 30 s, 1, 2, 4, 8, 16 and 30 minutes, so at most seven times more.
+        stage.live(vec![fleet], state, 3600).await;
+        let hour = puts(&stage);
+        assert!((3 * 6..=3 * 9).contains(&hour), "{hour} requests in an hour");
+    });
+}
+
+#[test]
+fn spot_falls_back_to_regular_and_regions_to_the_next() {
+    play(async {
+        let mut fleet = of_three_sizes();
+        fleet.vm.spot = Some(Spot { max_price: None });
+        let no_spot = faults(&["{ no_capacity = 'spot' }".to_owned()]);
+        assert_eq!(serves_one(fleet.clone(), &no_spot).await, (None, 0), "spot alone waits");
+        fleet.vm.regular_fallback = true;
+        assert_eq!(serves_one(fleet, &no_spot).await.1, 1);
+
+        let mut fleet = of_three_sizes();
+        fleet.vm.elsewhere = vec![azlin_fleet::config::Elsewhere {
+            location: "northeurope".to_owned(),
+            subnet_id: "/subscriptions/0/north".to_owned(),
+            zones: vec!["1".to_owned(), "2".to_owned()],
+            nsg_id: None,
+        }];
+        let stage = Stage::new(&format!(
+            "{WORLD}{}",
+            faults(&["{ no_capacity = 'westeurope' }".to_owned(), "{ no_capacity = 'northeurope 1' }".to_owned()])
+        ));
+        stage.submit("o/r", 1, 600);
+        stage.live(vec![fleet], StateDir::default(), 240).await;
+        let world = stage.world();
+        let vm = world.state.azure.vms.values().next().expect("there is one");
+        assert_eq!((vm.location(), vm.zone()), ("northeurope", Some("2")));
+        assert!(vm.body.to_string().contains("/subscriptions/0/north"), "in the subnet there");
+    });
+}
+
+#[test]
+fn a_job_that_was_evicted_is_told_of_and_its_runner_replaced() {
+    play(async {
+        let stage = Stage::new(&format!("{WORLD}[[faults]]\nwhat = 'eviction'\ntimes = 1\n"));
+        let mut fleet = fleet("ci", "o/r", "rg");
+        fleet.vm.spot = Some(Spot { max_price: None });
+        fleet.scaling.min_runners = 1;
+        stage.submit("o/r", 1, 600);
+        stage.live(vec![fleet], StateDir::default(), 1800).await;
+        let report = stage.report();
+        assert_eq!((report.jobs_lost_to_weather, report.vms_left), (1, 1), "{report:?}");
+    });
+}
