@@ -38,7 +38,10 @@ fn the_third_size_serves_within_one_tick_more_whether_azure_refuses_at_once_or_l
             let later = SIZES[..2].iter().map(|size| format!("{{ create_fails = '{code} {size}' }}"));
             let (took, created) = serves_one(of_three_sizes(), &faults(&later.collect::<Vec<_>>())).await;
             let took = took.expect("it is served");
-            assert!(took <= usual + 3 * 60 && created == 3, "{code}: {took} s, {created} VMs, usual {usual} s");
+            assert!(
+                took <= usual + 3 * 60 && created == 3,
+                "{code}: {took} s, {created} VMs, usual {usual} s"
+            );
         }
     });
 }
@@ -91,7 +94,10 @@ fn spot_falls_back_to_regular_and_regions_to_the_next() {
         }];
         let stage = Stage::new(&format!(
             "{WORLD}{}",
-            faults(&["{ no_capacity = 'westeurope' }".to_owned(), "{ no_capacity = 'northeurope 1' }".to_owned()])
+            faults(&[
+                "{ no_capacity = 'westeurope' }".to_owned(),
+                "{ no_capacity = 'northeurope 1' }".to_owned()
+            ])
         ));
         stage.submit("o/r", 1, 600);
         stage.live(vec![fleet], StateDir::default(), 240).await;

@@ -14,7 +14,7 @@ use url::Url;
 use crate::bearer::Bearer;
 use crate::counters::Counters;
 use crate::error::{ArmError, Effect, How, Refusal};
-use crate::gates::Gates;
+use crate::gates::{Counted, Extent, Gates};
 use crate::https::{self, Https};
 use crate::retry::{self, Failure, PATIENCE, Spent};
 
@@ -80,11 +80,11 @@ impl Arm {
                 "the link to the next page leads to another host, where the token is not sent".to_owned();
             return Err(ArmError { how: How::NoAnswer { was_sent: false, why }, may_be_done });
         }
-        let budget = (subscription(&call.url), method(&call.method));
+        let counted = Counted::of(&call.method, &call.url);
         let started = Instant::now();
         let mut tries = 0;
         loop {
-            while let Some(wait) = self.gates.shut_for(&budget) {
+            while let Some(wait) = self.gates.shut_for(&counted) {
                 if wait > PATIENCE {
                     return Err(ArmError { how: How::HeldBack(wait), may_be_done });
                 }
@@ -97,8 +97,9 @@ impl Arm {
             };
             let failure = match &how {
                 How::Refused(refusal) => {
-                    if let (429, Some(wait)) = (refusal.status, refusal.retry_after) {
-                        self.gates.shut(&budget, wait);
+                    if refusal.status == 429 {
+                        let wait = refusal.retry_after.unwrap_or(UNTOLD_WAIT);
+                        self.gates.shut(&counted, refusal.extent, wait);
                     }
                     if refusal.is_about_capacity() {
                         return Err(ArmError { how, may_be_done });
@@ -120,7 +121,7 @@ impl Arm {
             let Some(pause) = retry::pause(failure, spent) else {
                 return Err(error);
             };
-            may_be_done |= leaves_doubt(effect(&call.method), failure);
+            may_be_done |= leaves_doubt(counted.effect(), failure);
             tracing::debug!(
                 method = %call.method, path = call.url.path(), error = %error,
                 pause_ms = pause.as_millis() as u64, "Azure call {} {} tried again: {error}", call.method, call.url.path()
@@ -151,16 +152,8 @@ impl Arm {
         }
         let mut secrets: Vec<&str> = call.secrets.iter().map(String::as_str).collect();
         secrets.push(token.secret());
-        Err(How::Refused(Refusal::new(status.as_u16(), &body, retry_after(&headers), &secrets)))
-    }
-}
-
-/// What a method does to a VM.
-pub(crate) fn effect(method: &Method) -> Effect {
-    match *method {
-        Method::GET => Effect::Reads,
-        Method::DELETE => Effect::Deletes,
-        _ => Effect::Creates,
+        let refusal = Refusal::new(status.as_u16(), &body, retry_after(&headers), &secrets);
+        Err(How::Refused(Refusal { extent: extent(&headers), ..refusal }))
     }
 }
 
@@ -174,17 +167,21 @@ fn leaves_doubt(effect: Effect, failure: Failure) -> bool {
         }
 }
 
-fn method(method: &Method) -> &'static str {
-    match effect(method) {
-        Effect::Reads => "reads",
-        Effect::Creates => "writes",
-        Effect::Deletes => "deletes",
-    }
-}
+/// How long is waited where Azure refuses for too many requests and tells no time.
+const UNTOLD_WAIT: Duration = Duration::from_secs(15);
 
-/// The subscription in `/subscriptions/<id>/…`.
-fn subscription(url: &Url) -> String {
-    url.path_segments().and_then(|mut segments| segments.nth(1)).unwrap_or_default().to_ascii_lowercase()
+/// What a refusal is about: a resource provider names its own budgets, the resource manager does not.
+fn extent(headers: &HeaderMap) -> Extent {
+    let is_used_up = |kind: &str| {
+        let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");
+        headers.get(name).is_some_and(|left| left.as_bytes() == b"0")
+    };
+    let is_of_provider = headers.contains_key("x-ms-ratelimit-remaining-resource");
+    if is_of_provider && !["reads", "writes", "deletes"].into_iter().any(is_used_up) {
+        Extent::Operation
+    } else {
+        Extent::Subscription
+    }
 }
 
 /// The longest wait that is believed: what is longer comes from something that is not Azure.

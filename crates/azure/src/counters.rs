@@ -14,6 +14,9 @@ pub struct Counts {
     pub bytes_received: u64,
 }
 
+/// Azure names about a dozen.
+const MOST_OPERATIONS: usize = 64;
+
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     requests: AtomicU64,
@@ -39,6 +42,16 @@ impl Counters {
         remaining.reads = number("reads").or(remaining.reads);
         remaining.writes = number("writes").or(remaining.writes);
         remaining.deletes = number("deletes").or(remaining.deletes);
+        // "Microsoft.Compute/GetVM3Min;238,Microsoft.Compute/GetVM30Min;1190"
+        let of_operations = headers.get_all("x-ms-ratelimit-remaining-resource").into_iter();
+        let texts = of_operations.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
+        for (name, left) in texts.filter_map(|one| one.trim().split_once(';')) {
+            if let Ok(left) = left.parse()
+                && (remaining.operations.len() < MOST_OPERATIONS || remaining.operations.contains_key(name))
+            {
+                remaining.operations.insert(name.to_owned(), left);
+            }
+        }
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -49,6 +62,6 @@ impl Counters {
     }
 
     pub(crate) fn remaining(&self) -> Remaining {
-        *self.remaining.lock().unwrap_or_else(PoisonError::into_inner)
+        self.remaining.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -8,6 +8,7 @@ use azlin_fleet::ports::{CallError, Trouble};
 use serde::Deserialize;
 
 use crate::credential::{CredentialError, CredentialKind};
+use crate::gates::Extent;
 use crate::redact;
 
 /// Why no client could be made.
@@ -33,7 +34,7 @@ impl fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 /// What a request does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Effect {
     Reads,
     Creates,
@@ -67,6 +68,8 @@ pub(crate) struct Refusal {
     pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) retry_after: Option<Duration>,
+    /// What it holds back where it is for too many requests.
+    pub(crate) extent: Extent,
 }
 
 impl fmt::Display for ArmError {
@@ -135,6 +138,7 @@ impl Refusal {
             code: redact::fit(&code, secrets),
             message: redact::fit(&message, secrets),
             retry_after,
+            extent: Extent::Subscription,
         }
     }
 

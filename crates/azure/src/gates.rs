@@ -1,55 +1,140 @@
-//! Holds requests back while Azure asks for it. Its budgets are counted for each subscription, and
-//! apart for reading, writing and deleting (Learn: Understand how Azure Resource Manager throttles
-//! requests): deleting goes on while creating has to wait.
+//! Holds requests back while Azure asks for it (Learn: Understand how Azure Resource Manager throttles
+//! requests; Troubleshoot throttling errors in Azure Compute).
+//!
+//! The resource manager counts for each subscription, apart for reading, writing and deleting. Resource
+//! providers count each operation on top of that. A refusal holds back what is counted with it and nothing
+//! else: deleting VMs goes on while creating them has to wait.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use reqwest::Method;
 use tokio::time::Instant;
+use url::Url;
 
-/// A budget: the subscription, and the method.
-pub(crate) type Budget = (String, &'static str);
+use crate::error::Effect;
+
+/// What a request is counted as.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Counted {
+    subscription: String,
+    effect: Effect,
+    /// The kind of resource, and whether one or all of them: `virtualmachines/*`.
+    operation: String,
+}
+
+impl Counted {
+    /// By the method and `/subscriptions/<id>/…/providers/<namespace>/<kind>/<name>`.
+    pub(crate) fn of(method: &Method, url: &Url) -> Self {
+        let effect = match *method {
+            Method::GET => Effect::Reads,
+            Method::DELETE => Effect::Deletes,
+            _ => Effect::Creates,
+        };
+        let segments: Vec<String> =
+            url.path_segments().into_iter().flatten().map(str::to_ascii_lowercase).collect();
+        let subscription = segments.get(1).cloned().unwrap_or_default();
+        let resource =
+            segments.iter().rposition(|segment| segment == "providers").map(|at| &segments[at + 1..]);
+        let operation = match resource {
+            Some([_, kind, _, rest @ ..]) => format!("{kind}/*/{}", rest.join("/")),
+            Some([_, kind]) => kind.clone(),
+            _ => String::new(),
+        };
+        Counted { subscription, effect, operation }
+    }
+
+    pub(crate) fn effect(&self) -> Effect {
+        self.effect
+    }
+}
+
+/// What a refusal holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything that the subscription reads, or writes, or deletes.
+    Subscription,
+    /// This operation alone.
+    Operation,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
-    until: Mutex<HashMap<Budget, Instant>>,
+    until: Mutex<HashMap<Counted, Instant>>,
 }
 
 impl Gates {
-    /// How long requests of this budget are still held back.
-    pub(crate) fn shut_for(&self, budget: &Budget) -> Option<Duration> {
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = until.get(budget)?.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            until.remove(budget);
-            return None;
-        }
-        Some(left)
+    /// How long such requests are still held back.
+    pub(crate) fn shut_for(&self, counted: &Counted) -> Option<Duration> {
+        let now = Instant::now();
+        let mut until = self.until();
+        until.retain(|_, until| *until > now);
+        let both = [until.get(counted), until.get(&whole(counted))];
+        both.into_iter().flatten().max().map(|until| *until - now)
     }
 
     /// Holds them back for so long.
-    pub(crate) fn shut(&self, budget: &Budget, wait: Duration) {
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn shut(&self, counted: &Counted, extent: Extent, wait: Duration) {
+        let key = match extent {
+            Extent::Subscription => whole(counted),
+            Extent::Operation => counted.clone(),
+        };
         let end = Instant::now() + wait;
-        let kept = until.entry(budget.clone()).or_insert(end);
+        let mut until = self.until();
+        let kept = until.entry(key).or_insert(end);
         *kept = end.max(*kept);
     }
+
+    fn until(&self) -> MutexGuard<'_, HashMap<Counted, Instant>> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn whole(counted: &Counted) -> Counted {
+    Counted { operation: String::new(), ..counted.clone() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn counted(method: Method, path: &str) -> Counted {
+        let url = format!("https://management.azure.com/subscriptions/S/{path}?api-version=1");
+        Counted::of(&method, &Url::parse(&url).expect("valid"))
+    }
+
+    const VMS: &str = "resourceGroups/g/providers/Microsoft.Compute/virtualMachines";
+
+    #[test]
+    fn what_requests_are_counted_as() {
+        for (path, operation) in [
+            (VMS.to_owned(), "virtualmachines"),
+            (format!("{VMS}/a"), "virtualmachines/*/"),
+            (format!("{VMS}/a/retrieveBootDiagnosticsData"), "virtualmachines/*/retrievebootdiagnosticsdata"),
+            ("providers/Microsoft.Compute/virtualMachines".to_owned(), "virtualmachines"),
+            ("resourceGroups/g".to_owned(), ""),
+        ] {
+            let found = counted(Method::GET, &path);
+            assert_eq!((found.subscription.as_str(), found.operation.as_str()), ("s", operation), "{path}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn each_budget_has_its_own() {
+    async fn a_refusal_holds_back_what_is_counted_with_it() {
+        let one = |method| counted(method, &format!("{VMS}/a"));
+        let (put, delete, get) = (one(Method::PUT), one(Method::DELETE), one(Method::GET));
+        let list = counted(Method::GET, VMS);
         let gates = Gates::default();
-        let (writes, deletes) = (("s".to_owned(), "PUT"), ("s".to_owned(), "DELETE"));
-        gates.shut(&writes, Duration::from_secs(17));
-        gates.shut(&writes, Duration::from_secs(3));
-        assert_eq!(gates.shut_for(&writes), Some(Duration::from_secs(17)));
-        assert_eq!(gates.shut_for(&deletes), None);
+        gates.shut(&put, Extent::Operation, Duration::from_secs(17));
+        gates.shut(&put, Extent::Operation, Duration::from_secs(3));
+        assert_eq!(gates.shut_for(&put), Some(Duration::from_secs(17)));
+        assert_eq!(gates.shut_for(&counted(Method::PUT, &format!("{VMS}/b"))), Some(Duration::from_secs(17)));
+        assert_eq!((gates.shut_for(&delete), gates.shut_for(&get)), (None, None));
+        gates.shut(&get, Extent::Subscription, Duration::from_secs(5));
+        assert_eq!(gates.shut_for(&list), Some(Duration::from_secs(5)), "everything that reads");
+        assert_eq!(gates.shut_for(&delete), None);
         tokio::time::advance(Duration::from_secs(17)).await;
-        assert_eq!(gates.shut_for(&writes), None);
+        assert_eq!((gates.shut_for(&put), gates.shut_for(&list)), (None, None));
     }
 }

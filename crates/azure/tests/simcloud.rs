@@ -186,3 +186,20 @@ async fn no_capacity_no_quota_and_a_vm_that_fails() {
     azure.delete(&group(), &vms[0].name).await.expect("a removal");
     until(&azure, <[Vm]>::is_empty).await;
 }
+
+#[tokio::test]
+async fn why_a_vm_could_not_be_made_is_told_once_azure_has_tried() {
+    for (what, trouble) in [
+        ("{ create_fails = 'AllocationFailed Standard_D4s_v5' }", Some(Trouble::NoCapacity)),
+        ("{ create_fails = 'QuotaExceeded' }", Some(Trouble::NoQuota)),
+        ("'create_fails'", Some(Trouble::Unavailable)),
+        ("{ create_fails = 'AllocationFailed Standard_E4s_v5' }", None),
+    ] {
+        let (_served, azure) = world(&format!("[[faults]]\nwhat = {what}\n")).await;
+        azure.create(&spec(1)).await.expect("taken");
+        let done = |vm: &Vm| vm.provisioning != ProvisioningState::Creating;
+        until(&azure, |vms| vms.iter().any(done)).await;
+        let failure = azure.failure(&group(), spec(1).name.as_str()).await.expect("an answer");
+        assert_eq!(failure.as_ref().map(|failure| failure.trouble), trouble, "{what}: {failure:?}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Rate limits of GitHub and Azure, as their last answers told them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +17,7 @@ pub struct Budget {
 }
 
 /// What is left of Azure's budgets for the subscription. Each is absent until an answer names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Remaining {
     /// `x-ms-ratelimit-remaining-subscription-reads`.
     pub reads: Option<u64>,
@@ -23,10 +25,13 @@ pub struct Remaining {
     pub writes: Option<u64>,
     /// `x-ms-ratelimit-remaining-subscription-deletes`.
     pub deletes: Option<u64>,
+    /// `x-ms-ratelimit-remaining-resource`: those of single operations, such as `Microsoft.Compute/GetVM3Min`.
+    #[serde(default)]
+    pub operations: BTreeMap<String, u64>,
 }
 
 /// Both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Budgets {
     /// GitHub's, once an answer told it.
     pub github: Option<Budget>,

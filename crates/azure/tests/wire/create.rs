@@ -124,6 +124,33 @@ async fn throttling_is_obeyed_for_creating_and_leaves_deleting_alone() {
 }
 
 #[tokio::test]
+async fn a_provider_that_throttles_one_operation_holds_back_that_one_alone() {
+    for (of_provider, requests) in [(true, 2), (false, 1)] {
+        let (server, azure) = azure(move |request, _| {
+            let is_one = request.path().ends_with(name(7).as_str());
+            let mut headers = vec![("retry-after", "17".to_owned())];
+            if of_provider {
+                headers
+                    .push(("x-ms-ratelimit-remaining-resource", "Microsoft.Compute/GetVM3Min;0".to_owned()));
+            }
+            if is_one { Reply::Answer(429, headers, String::new()) } else { json(200, json!({"value": []})) }
+        })
+        .await;
+        let (group, name) = (spec().group, name(7));
+        let refused = azure.failure(&group, name.as_str()).await.expect_err("throttled");
+        assert!(matches!(refused.trouble, Trouble::Throttled(_)), "{refused}");
+        assert_eq!(
+            azure.vms(&group).await.is_ok(),
+            of_provider,
+            "a subscription's budget is for all that reads"
+        );
+        assert_eq!(arm_requests(&server).len(), requests);
+        let left = azure.remaining().operations.get("Microsoft.Compute/GetVM3Min").copied();
+        assert_eq!(left, of_provider.then_some(0));
+    }
+}
+
+#[tokio::test]
 async fn no_answer_leaves_the_outcome_unknown() {
     let server = Server::start(|request: &Request, _| match request.path() {
         "/msi/token" => token(),
