@@ -32,7 +32,7 @@ fn whole(mut command: Command) -> Duration {
 /// A cloud with so many fleets on one repository.
 fn cloud(fleets: usize) -> Cloud {
     let mut workload = Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() };
-    workload.settings.rate_limit = Some(100_000_000);
+    workload.settings.rate_limit = Some(0);
     let cloud = Cloud::new(&workload);
     for number in 0..fleets {
         cloud.write(&format!("fleets/f{number}.toml"), &format!("repo = \"o/r\"\n{VM}"));

@@ -14,7 +14,7 @@ use azlin_tests::binary::{Cloud, VM};
 fn workload() -> Workload {
     let mut text =
         "repositories = ['o/r']\n[settings]\ncreate = '1s'\nboot = '2s'\nregister = '500ms'\ndelete = '1s'\n\
-         rate_limit = 100000000\n[[arrivals]]\nat = '1s'\nevery = ['3s', '9s']\nrepo = 'o/r'\njobs = [1, 6]\n\
+         rate_limit = 0\n[[arrivals]]\nat = '1s'\nevery = ['3s', '9s']\nrepo = 'o/r'\njobs = [1, 6]\n\
          labels = ['self-hosted', 'docker']\nduration = ['2s', '10s']\n"
             .to_owned();
     let weather =

@@ -19,7 +19,7 @@ use secrecy::SecretString;
 fn cloud(fleets: usize, top: &str) -> Cloud {
     let repositories = (0..fleets).map(|number| format!("o/r{number}")).collect();
     let mut workload = Workload { repositories, ..Workload::default() };
-    workload.settings.rate_limit = Some(100_000_000);
+    workload.settings.rate_limit = Some(0);
     let cloud = Cloud::new(&workload);
     for number in 0..fleets {
         cloud.write(&format!("fleets/f{number}.toml"), &format!("repo = \"o/r{number}\"\n{top}\n{VM}"));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::memory::Memory;
 use azlin_fleet::milestone::milestones;
+use azlin_fleet::pace::Slowed;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Operation, Snapshot};
@@ -23,6 +24,7 @@ use crate::board::Board;
 use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
+use crate::pace::Pace;
 use crate::places::Book;
 use crate::pulse::Pulse;
 use crate::report;
@@ -43,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) observer: Observer,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) places: Arc<Book>,
+    pub(crate) pace: Pace,
     /// Provisioning operations at once, over all fleets.
     pub(crate) provisioning: Arc<Semaphore>,
     /// How many those are.
@@ -83,6 +86,9 @@ pub struct FleetLoop {
     in_flight: BTreeMap<RunnerName, InFlight>,
     operations: JoinSet<(RunnerName, Outcome)>,
     tick: u64,
+    /// When the last look began, and whether the next one is put off.
+    looked_at: Option<Instant>,
+    slowed: Option<Slowed>,
     /// What was seen last, and what was said of it.
     seen: Option<Snapshot>,
     status: Option<FleetStatus>,
@@ -118,6 +124,8 @@ impl FleetLoop {
             in_flight: BTreeMap::new(),
             operations: JoinSet::new(),
             tick: 0,
+            looked_at: None,
+            slowed: None,
             seen: None,
             status: None,
             trouble: None,
@@ -137,10 +145,10 @@ impl FleetLoop {
         };
         let (mut queue, mut health) = (every(shared.poll_queue), every(shared.poll_health));
         loop {
-            let power = tokio::select! {
+            let (power, is_timer) = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
-                () = std::future::ready(()), if std::mem::take(&mut self.is_behind) => true,
+                () = std::future::ready(()), if std::mem::take(&mut self.is_behind) => (true, false),
                 Some(done) = self.operations.join_next() => {
                     self.ended(done);
                     continue;
@@ -149,17 +157,17 @@ impl FleetLoop {
                     if !self.reconfigure() {
                         continue;
                     }
-                    true
+                    (true, false)
                 }
                 () = heart.beat() => continue,
                 // A health tick looks at the queue as well.
                 _ = health.tick() => {
                     queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
-                    true
+                    (true, true)
                 }
-                _ = queue.tick() => false,
+                _ = queue.tick() => (false, true),
             };
-            if !self.is_configured {
+            if !self.is_configured || is_timer && self.is_early() {
                 continue;
             }
             tokio::select! {
@@ -174,6 +182,14 @@ impl FleetLoop {
             // Each operation has limits of its own.
             () = heart.beat_for(Duration::MAX) => {}
         }
+    }
+
+    /// Whether it is too early for another look, since GitHub's budget is short.
+    fn is_early(&mut self) -> bool {
+        self.slowed = self.shared.pace.slowed(&self.shared.outside, self.shared.poll_queue);
+        let since = self.looked_at.map(|at| at.elapsed());
+        let Some((slowed, since)) = self.slowed.as_ref().zip(since) else { return false };
+        since + self.shared.poll_queue / 2 < slowed.every
     }
 
     /// Takes in that the configuration changed; whether that calls for a tick at once.
@@ -215,6 +231,7 @@ impl FleetLoop {
     async fn tick(&mut self, power: bool) {
         self.failed.clear();
         let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
+        self.looked_at = Some(began);
         let seen = self.shared.observer.observe(&fleet, &self.memory.groups, power).await;
         if self.configured.has_changed().unwrap_or(false) {
             self.reconfigure();
@@ -255,7 +272,7 @@ impl FleetLoop {
 
     fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
         let now = self.shared.outside.now();
-        let seen = Snapshot { in_flight: under_way(&self.in_flight), ..seen };
+        let seen = Snapshot { in_flight: under_way(&self.in_flight), slowed: self.slowed.clone(), ..seen };
         self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         let before = self.memory.clone();
         self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);

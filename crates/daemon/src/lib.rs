@@ -18,6 +18,7 @@ mod follow;
 mod http;
 pub mod observe;
 mod outside;
+mod pace;
 mod places;
 mod plan_once;
 mod presence;

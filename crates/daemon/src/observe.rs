@@ -103,6 +103,7 @@ impl Observer {
             vms: vms.map(|(vms, _)| vms),
             unread,
             working: scope.working.clone(),
+            slowed: None,
             in_flight: BTreeMap::new(),
         };
         (snapshot, scope.queue.clone())

@@ -17,6 +17,7 @@ use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
+use crate::pace::Pace;
 use crate::places::Book;
 use crate::pulse::Pulse;
 use crate::state::StateDir;
@@ -47,6 +48,7 @@ impl Daemon {
             observer: Observer::of(outside.clone(), fleets.clone(), Arc::clone(&places), config.poll_queue),
             lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&places), stop.clone()),
             places,
+            pace: Pace::default(),
             provisioning: Arc::new(Semaphore::new(limit)),
             provisioning_limit: limit,
             fleets,

@@ -15,6 +15,7 @@ pub mod job;
 pub mod memory;
 pub mod milestone;
 pub mod names;
+pub mod pace;
 pub mod place;
 pub mod plan;
 pub mod ports;

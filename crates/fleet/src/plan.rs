@@ -82,6 +82,9 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
     if let (ScalingAction::ScaleUp, Some(none)) = (decision.action, &no_room) {
         decision.reason += &format!("; {}; next try in {}", none.why, in_words(elapsed(now, none.until)));
     }
+    if let Some(slowed) = &seen.slowed {
+        decision.reason += &format!("; {slowed}");
+    }
     let left_alone = draft.left_alone();
     for said in demand.missing.iter().chain(&demand.notes).chain(&left_alone) {
         decision.reason += &format!("; {said}");

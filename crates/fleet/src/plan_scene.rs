@@ -41,6 +41,7 @@ impl Scene {
             vms: Ok(BTreeMap::new()),
             unread: BTreeMap::new(),
             working: BTreeMap::new(),
+            slowed: None,
             in_flight: BTreeMap::new(),
         };
         Scene { fleet: fleet("ci", scaling), seen, memory: Memory::default(), last_vm: None }

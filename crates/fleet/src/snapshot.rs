@@ -9,6 +9,7 @@ use crate::config::Fleet;
 use crate::demand::Demand;
 use crate::job::{JobId, JobStatus, Queue};
 use crate::names::PoolName;
+use crate::pace::Slowed;
 use crate::runner::RunnerInfo;
 use crate::runner_name::{self, RunnerName};
 use crate::vm::{ResourceGroup, Vm};
@@ -29,6 +30,8 @@ pub struct Snapshot {
     pub unread: BTreeMap<ResourceGroup, String>,
     /// Running jobs by the name of the runner that they say they run on.
     pub working: BTreeMap<String, JobId>,
+    /// Whether looks are rarer than they should be.
+    pub slowed: Option<Slowed>,
     /// What the daemon is doing with its runners this moment.
     pub in_flight: BTreeMap<RunnerName, Operation>,
 }

@@ -119,6 +119,6 @@ impl GitHub for GitHubClient {
     }
 
     fn budget(&self) -> Option<Budget> {
-        self.http.counters.budget()
+        self.http.gate.budget()
     }
 }

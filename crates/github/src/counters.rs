@@ -1,9 +1,6 @@
-//! What was sent and received, and what GitHub's budget was at last.
+//! What was sent and received.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-
-use azlin_fleet::budget::Budget;
 
 /// Sums since the client was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +18,6 @@ pub(crate) struct Counters {
     requests: AtomicU64,
     not_modified: AtomicU64,
     bytes_received: AtomicU64,
-    budget: Mutex<Option<Budget>>,
 }
 
 impl Counters {
@@ -37,19 +33,11 @@ impl Counters {
         self.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn saw(&self, budget: Budget) {
-        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
-    }
-
     pub(crate) fn counts(&self) -> Counts {
         Counts {
             requests: self.requests.load(Ordering::Relaxed),
             not_modified: self.not_modified.load(Ordering::Relaxed),
             bytes_received: self.bytes_received.load(Ordering::Relaxed),
         }
-    }
-
-    pub(crate) fn budget(&self) -> Option<Budget> {
-        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

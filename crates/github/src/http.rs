@@ -21,7 +21,7 @@ use crate::api_url::ApiUrl;
 use crate::counters::Counters;
 use crate::error;
 use crate::etags::{Etags, Kept};
-use crate::gate::Gate;
+use crate::gate::{Gate, Weight};
 use crate::link;
 use crate::rate::{self, Asked};
 use crate::retry::{self, Effect, Failure, PATIENCE, Spent};
@@ -42,6 +42,20 @@ pub(crate) struct Call {
     pub(crate) effect: Effect,
     /// The permission that it takes, in GitHub's words.
     pub(crate) needs: &'static str,
+}
+
+impl Call {
+    /// What it is to GitHub's limits.
+    fn weight(&self) -> Weight {
+        let has = |name: &str| self.url.query_pairs().any(|(key, _)| key == name);
+        let reads = self.method == Method::GET;
+        Weight {
+            // Lists are read again and again. One that is asked for a name is part of a removal.
+            is_look: reads && has("per_page") && !has("name"),
+            points: if reads { 1.0 } else { 5.0 },
+            makes_content: !reads && self.method != Method::DELETE,
+        }
+    }
 }
 
 impl fmt::Display for Call {
@@ -79,7 +93,7 @@ pub(crate) struct Http {
     pause: Duration,
     at_once: Semaphore,
     etags: Etags,
-    gate: Gate,
+    pub(crate) gate: Gate,
     pub(crate) counters: Counters,
 }
 
@@ -149,15 +163,17 @@ impl Http {
         let mut may_be_done = false;
         let give_up = |error, may_be_done| if may_be_done { error::after_a_lost_try(error) } else { error };
         loop {
-            while let Some(wait) = self.gate.shut_for() {
-                if wait > PATIENCE {
-                    return Err(give_up(error::throttled(call, wait), may_be_done));
-                }
-                sleep(wait).await;
-            }
+            let ticket = match self.gate.pass(call.weight(), PATIENCE).await {
+                Ok(ticket) => ticket,
+                Err(wait) => return Err(give_up(error::throttled(call, wait), may_be_done)),
+            };
             tries += 1;
-            let (failure, error) = match self.try_once(call, etag).await {
-                Ok(answer) => match self.asked_to_wait(&answer) {
+            let answer = self.try_once(call, etag).await;
+            let asked = answer.as_ref().ok().and_then(|answer| self.asked_to_wait(answer));
+            // What the answer tells of the limits is taken in before others pass.
+            drop(ticket);
+            let (failure, error) = match answer {
+                Ok(answer) => match asked {
                     Some(wait) if !answer.status.is_server_error() => {
                         if tries < retry::TRIES {
                             continue;
@@ -192,15 +208,14 @@ impl Http {
 
     /// Takes note of what an answer says of limits, and shuts the gate where it is refused for one.
     fn asked_to_wait(&self, answer: &Answer) -> Option<Duration> {
-        if let Some(budget) = rate::budget(&answer.headers) {
-            self.counters.saw(budget);
-        }
+        let now = rate::date(&answer.headers).unwrap_or_else(Timestamp::now);
+        self.gate.told(rate::budget(&answer.headers).map(|budget| (budget, rate::left(&budget, now))));
         let message = if answer.status == StatusCode::FORBIDDEN {
             error::github_message(&answer.body).to_ascii_lowercase()
         } else {
             String::new()
         };
-        match rate::asked(answer.status, &answer.headers, &message, Timestamp::now()) {
+        match rate::asked(answer.status, &answer.headers, &message, now) {
             Asked::Nothing => {
                 if !answer.status.is_server_error() {
                     self.gate.passed();
@@ -213,10 +228,7 @@ impl Http {
                 self.gate.shut(wait);
                 Some(wait)
             }
-            Asked::WaitUntold => {
-                self.gate.shut_untold();
-                self.gate.shut_for()
-            }
+            Asked::WaitUntold => Some(self.gate.shut_untold()),
         }
     }
 

@@ -12,6 +12,7 @@
 //! - After GitHub asked us to wait, nothing is sent until the time has come.
 
 mod api_url;
+mod bucket;
 mod client;
 mod counters;
 mod error;

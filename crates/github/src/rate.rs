@@ -31,6 +31,19 @@ pub(crate) fn budget(headers: &HeaderMap) -> Option<Budget> {
     })
 }
 
+/// GitHub's own clock, by the answer's `date`: ours may be ahead or behind.
+pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(reqwest::header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp())
+}
+
+/// How long a budget's window lasts from now on.
+pub(crate) fn left(budget: &Budget, now: Timestamp) -> Duration {
+    // A second more, since both are told in whole seconds.
+    let seconds = budget.reset.as_second() - now.as_second() + 1;
+    Duration::from_secs(seconds.max(1).unsigned_abs().min(LONGEST))
+}
+
 /// Whether an answer is that of a rate limit, and for how long GitHub asks to wait.
 pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> Asked {
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
@@ -45,9 +58,7 @@ pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now:
         return Asked::Nothing;
     }
     if let Some(budget) = budget(headers).filter(|budget| budget.remaining == 0) {
-        // A second more, for a clock that is ahead of GitHub's.
-        let seconds = budget.reset.as_second() - now.as_second() + 1;
-        return Asked::Wait(Duration::from_secs(seconds.max(1).unsigned_abs().min(LONGEST)));
+        return Asked::Wait(left(&budget, now));
     }
     if status == StatusCode::TOO_MANY_REQUESTS || message.contains("rate limit") {
         return Asked::WaitUntold;
@@ -73,6 +84,13 @@ mod tests {
                 )
             })
             .collect()
+    }
+
+    #[test]
+    fn github_tells_what_time_it_is_there() {
+        let at = date(&headers(&[("date", "Wed, 25 Nov 2026 13:11:36 GMT")])).expect("a date");
+        assert_eq!(at.to_string(), "2026-11-25T13:11:36Z");
+        assert_eq!(date(&headers(&[("date", "today")])), None);
     }
 
     #[test]

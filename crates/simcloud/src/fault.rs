@@ -89,6 +89,8 @@ pub enum What {
     StepFails(Option<String>),
     /// The connection is lost in a step on a simulated machine, before or after its effect.
     ConnectionLost(Option<String>),
+    /// The rest of GitHub's rate limit is used by somebody else.
+    BudgetGone,
     /// A job is cancelled while it waits.
     Cancelled,
     /// Lists show how things were this long ago.

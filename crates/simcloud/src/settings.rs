@@ -12,8 +12,10 @@ pub struct Settings {
     pub seed: u64,
     /// What GitHub takes as a token.
     pub token: String,
-    /// Requests an hour that GitHub allows.
+    /// Requests in a window that GitHub allows; 0 is no limit.
     pub rate_limit: u32,
+    /// How long a window is.
+    pub rate_window: Duration,
     /// From the request for a VM until Azure has made it.
     pub create: Range<Duration>,
     /// From then until it has booted.
@@ -51,6 +53,7 @@ impl Default for Settings {
             seed: 1,
             token: "ghp_simcloudsimcloudsimcloudsimcloud0000".to_owned(),
             rate_limit: 5_000,
+            rate_window: Duration::from_secs(3600),
             create: seconds(10, 40),
             boot: seconds(15, 60),
             register: seconds(2, 10),

@@ -79,6 +79,8 @@ pub struct Overrides {
     pub token: Option<String>,
     /// See [`Settings::rate_limit`].
     pub rate_limit: Option<u32>,
+    /// See [`Settings::rate_window`].
+    pub rate_window: Option<Span>,
     /// See [`Settings::create`].
     pub create: Option<Span>,
     /// See [`Settings::boot`].
@@ -116,6 +118,7 @@ impl Overrides {
             seed: self.seed.unwrap_or(default.seed),
             token: self.token.clone().unwrap_or(default.token),
             rate_limit: self.rate_limit.unwrap_or(default.rate_limit),
+            rate_window: self.rate_window.map_or(default.rate_window, |span| span.to),
             create: range(self.create, default.create),
             boot: range(self.boot, default.boot),
             register: range(self.register, default.register),

@@ -26,6 +26,7 @@ impl FleetLoop {
     fn next_poll(&self) -> Timestamp {
         let Shared { epoch, poll_queue, poll_health, .. } = *self.shared;
         let wait = next_on_grid(epoch, poll_queue).min(next_on_grid(epoch, poll_health));
+        let wait = self.slowed.as_ref().map_or(wait, |slowed| wait.max(slowed.every));
         self.shared.outside.now() + wait
     }
 

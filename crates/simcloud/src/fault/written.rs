@@ -22,6 +22,7 @@ const ALONE: &[(&str, What)] = &[
     ("registration_refused", What::RegistrationRefused),
     ("step_fails", What::StepFails(None)),
     ("connection_lost", What::ConnectionLost(None)),
+    ("budget_gone", What::BudgetGone),
     ("cancelled", What::Cancelled),
 ];
 const WITH_MORE: &[&str] =

@@ -60,6 +60,7 @@ fn permitted(world: &mut World, limit: &mut RateLimit, ask: &Ask, stale: Duratio
     if found.status != 304 && !is_free {
         limit.count(world);
     }
+    limit.others_use_it(world);
     if is_free { Answer::json(200, &limit.json(world)) } else { found }
 }
 

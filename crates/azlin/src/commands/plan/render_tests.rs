@@ -75,6 +75,7 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
         vms: Ok(vms),
         unread: BTreeMap::new(),
         working: BTreeMap::new(),
+        slowed: None,
         in_flight: BTreeMap::new(),
     };
     let memory = Memory::default().after_seeing(&fleet, &seen, at(0));

@@ -1,0 +1,33 @@
+//! A token bucket: so much at once, and so much a second after that.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    most: f64,
+    per_second: f64,
+    level: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    /// Full, with what it holds and what it gains in a second.
+    pub(crate) fn new((most, per_second): (f64, f64)) -> Self {
+        Bucket { most, per_second, level: most, at: Instant::now() }
+    }
+
+    /// How long until so much can be taken with so much left over.
+    pub(crate) fn wait(&mut self, amount: f64, left_over: f64, now: Instant) -> Duration {
+        let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
+        (self.level, self.at) = ((self.level + gained).min(self.most), now);
+        let lacks = if amount == 0.0 { 0.0 } else { amount + left_over - self.level };
+        // A little more, so that rounding does not make it look once more in vain.
+        if lacks > 0.0 { Duration::from_secs_f64(lacks / self.per_second + 0.001) } else { Duration::ZERO }
+    }
+
+    pub(crate) fn take(&mut self, amount: f64) {
+        self.level -= amount;
+    }
+}

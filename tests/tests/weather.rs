@@ -1,0 +1,48 @@
+//! Bad weather at GitHub, with the real daemon over loopback HTTP.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use azlin_simcloud::fault::Side;
+use azlin_simcloud::{Workload, World};
+use azlin_tests::binary::{Cloud, VM};
+
+const QUICK: &str = "create = '500ms'\nboot = '500ms'\nregister = '200ms'\ndelete = '500ms'\n";
+
+fn refused(world: &World) -> u64 {
+    let of_github = world.ledger.requests.iter().filter(|((side, ..), _)| *side == Side::Github);
+    of_github.filter(|((.., status), _)| matches!(status, 403 | 429)).map(|(_, (count, _))| count).sum()
+}
+
+#[test]
+fn with_nothing_left_of_the_budget_nothing_is_sent_that_would_be_refused_and_all_is_served_after() {
+    // Half an hour of a window of an hour, here 12 of 24 seconds: all of it is used after five.
+    let workload = format!(
+        "repositories = ['o/r']\n[settings]\nrate_window = '24s'\n{QUICK}\
+         [[arrivals]]\nat = '1s'\nevery = ['2s', '4s']\nuntil = '30s'\nrepo = 'o/r'\nlabels = ['self-hosted']\n\
+         duration = ['2s', '9s']\n\
+         [[faults]]\nwhat = 'budget_gone'\nfrom = '5s'\ntimes = 1\n"
+    );
+    let cloud = Cloud::new(&Workload::parse(&workload).unwrap());
+    cloud.write(
+        "fleets/ci.toml",
+        &format!(
+            "repo = \"o/r\"\n[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\ncooldown = \"0s\"\n{VM}"
+        ),
+    );
+    let daemon = cloud.daemon();
+    let arrived = |world: &mut World| world.report().jobs_submitted >= 8;
+    assert!(cloud.wait(Duration::from_secs(60), arrived), "jobs arrive");
+    let is_served = |world: &mut World| {
+        let report = world.report();
+        report.jobs_submitted >= 8 && report.jobs_unserved == 0 && report.vms_left == 0
+    };
+    assert!(cloud.wait(Duration::from_secs(120), is_served), "{:?}", cloud.served.world().report());
+    let world = cloud.served.world();
+    assert_eq!((refused(&world), world.report().jobs_killed), (0, 0), "{:?}", world.ledger.requests);
+    drop(world);
+    drop(daemon);
+    let log = std::fs::read_to_string(cloud.log()).unwrap();
+    assert!(log.contains("in trouble") && log.contains("out of trouble"), "{log}");
+}
