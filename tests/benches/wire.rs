@@ -41,7 +41,7 @@ fn outside(cloud: &Cloud) -> Outside {
     };
     let azure = azlin_azure::Settings::new(url(cloud.served.azure), environment);
     Outside {
-        github: Arc::new(github),
+        github: Arc::new(github).into(),
         azure: Arc::new(azlin_azure::AzureClient::new(azure).unwrap()),
         ssh: Arc::new(azlin_ssh::SshClient::new(azlin_ssh::Settings::default())),
         clock: Arc::new(Timestamp::now),

@@ -172,7 +172,7 @@ pub async fn run(seed: u64) -> Outcome {
     let outside = |skew: SignedDuration| {
         let (clock, names) = (Arc::clone(&clock), Arc::clone(&names));
         Outside {
-            github: cloud.clone(),
+            github: cloud.clone().into(),
             azure: cloud.clone(),
             ssh: cloud.clone(),
             clock: Arc::new(move || clock() + skew),

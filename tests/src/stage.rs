@@ -35,7 +35,7 @@ impl Stage {
         let names = AtomicU32::new(0);
         let random = Arc::new(move || names.fetch_add(1, Ordering::Relaxed));
         let ssh = cloud.clone();
-        Stage { world, outside: Outside { github: cloud.clone(), azure: cloud, ssh, clock, random } }
+        Stage { world, outside: Outside { github: cloud.clone().into(), azure: cloud, ssh, clock, random } }
     }
 
     /// The world as it is now.

@@ -63,7 +63,7 @@ async fn bytes_after(hours: u32) -> (i64, Report) {
     let cloud = Arc::new(InProcess::new(Arc::clone(&world), Arc::clone(&clock)));
     let names = Mutex::new(StdRng::seed_from_u64(7));
     let outside = Outside {
-        github: cloud.clone(),
+        github: cloud.clone().into(),
         azure: cloud.clone(),
         ssh: cloud.clone(),
         clock,

@@ -57,7 +57,8 @@ fn a_day(events: &str) -> Vec<String> {
         let cloud = Arc::new(InProcess::new(world, Arc::clone(&clock)));
         let names = Mutex::new(StdRng::seed_from_u64(7));
         let random = Arc::new(move || names.lock().unwrap().random());
-        let outside = Outside { github: cloud.clone(), azure: cloud.clone(), ssh: cloud, clock, random };
+        let outside =
+            Outside { github: cloud.clone().into(), azure: cloud.clone(), ssh: cloud, clock, random };
         let config = DaemonConfig::parse("azlin.toml", "").unwrap();
         let stop = CancellationToken::new();
         let daemon = Daemon::new(&config, fleets(1), outside, StateDir::default(), Board::default(), stop);

@@ -5,22 +5,24 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use azlin_azure::AzureClient;
-use azlin_daemon::Outside;
+use azlin_daemon::{GitHubs, Outside};
 use azlin_fleet::config::DaemonConfig;
-use azlin_github::{GitHubClient, Settings, Token};
+use azlin_fleet::names::CredentialName;
+use azlin_fleet::ports::GitHub;
+use azlin_github::{Credential, GitHubClient, Settings};
 use azlin_ssh::SshClient;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The credential with the token for GitHub; it goes before `GITHUB_TOKEN`.
-const GITHUB_TOKEN: &str = "github-token";
+mod sign_in;
+
 /// The credential with the secret of an application at Entra ID; it goes before `AZURE_CLIENT_SECRET`.
 const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
 
 /// What the environment holds of credentials.
 pub struct Environment {
-    /// The token for GitHub.
-    pub github_token: Option<SecretString>,
+    /// A variable that may hold a secret.
+    pub variable: fn(&str) -> Option<SecretString>,
     /// What azure_identity looks for.
     pub azure: azlin_azure::Environment,
     /// Where the credentials are.
@@ -34,11 +36,10 @@ impl Environment {
         let given = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         let source = Some(config_dir.join("credentials")).filter(|folder| folder.read_dir().is_ok());
         let credentials = given.or(source);
-        let credential = |name| credentials.as_deref().map_or(Ok(None), |folder| credential(folder, name));
-        let token = std::env::var("GITHUB_TOKEN").ok().map(SecretString::from);
+        let credential = |name| credential(credentials.as_deref(), name);
         let azure = azlin_azure::Environment::from_env();
         Ok(Environment {
-            github_token: credential(GITHUB_TOKEN)?.or(token),
+            variable: |name| std::env::var(name).ok().map(SecretString::from),
             azure: azlin_azure::Environment {
                 client_secret: credential(AZURE_CLIENT_SECRET)?.or(azure.client_secret),
                 ..azure
@@ -50,8 +51,8 @@ impl Environment {
 
 /// A credential of systemd's, without the line end that editors leave. One that is empty is none: so the
 /// unit can name those that need not be there.
-fn credential(folder: &Path, name: &str) -> Result<Option<SecretString>> {
-    let path = folder.join(name);
+fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>> {
+    let Some(path) = folder.map(|folder| folder.join(name)) else { return Ok(None) };
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         read => SecretString::from(
@@ -64,12 +65,12 @@ fn credential(folder: &Path, name: &str) -> Result<Option<SecretString>> {
 
 /// The outside of the daemon: the real services, or whatever answers at the configured addresses.
 pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outside> {
-    let github = github(config, environment)?;
+    let github = githubs(config, environment)?;
     let azure = azure(config, environment)?;
     let credential = azure.credential();
     tracing::debug!(%credential, "signs in at Azure by {credential}");
     Ok(Outside {
-        github: Arc::new(github),
+        github,
         azure: Arc::new(azure),
         ssh: Arc::new(ssh(environment)),
         clock: Arc::new(Timestamp::now),
@@ -77,20 +78,30 @@ pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outsi
     })
 }
 
-/// GitHub, with the token of the environment.
-pub fn github(config: &DaemonConfig, environment: &Environment) -> Result<GitHubClient> {
-    let token = environment.github_token.as_ref().context(
-        "there is no token for GitHub: set GITHUB_TOKEN, or give the service the systemd credential github-token, with a \
-         token that may read the repository's actions and administer its self-hosted runners (fine-grained: actions \
-         read, administration write)",
-    )?;
-    let token = Token::new(token).context("the token for GitHub cannot be used")?;
-    if let Some(note) = token.note() {
-        tracing::warn!(reason = %note, "the token for GitHub looks unusual: {note}");
-    }
+/// GitHub, as each credential sees it.
+fn githubs(config: &DaemonConfig, environment: &Environment) -> Result<GitHubs> {
+    let github = |name| -> Result<Arc<dyn GitHub>> { Ok(Arc::new(github(config, name, environment)?)) };
+    let named = config.credentials.keys().map(|name| {
+        let found = github(Some(name)).with_context(|| format!("[github.credentials.{name}]"))?;
+        Ok((name.clone(), found))
+    });
+    Ok(GitHubs::new(github(None)?, named.collect::<Result<_>>()?))
+}
+
+/// GitHub, as one credential sees it: the daemon's first, or one that has a name.
+pub fn github(
+    config: &DaemonConfig,
+    name: Option<&CredentialName>,
+    environment: &Environment,
+) -> Result<GitHubClient> {
+    let found = config.github_of(name).context("azlin.toml has no such credential")?;
+    let credential = match &found.app {
+        Some(app) => Credential::App(sign_in::app(app, name, environment)?),
+        None => Credential::Token(sign_in::token(name, environment)?),
+    };
     let settings = Settings {
         request_timeout: config.request_timeout,
-        ..Settings::new(config.github_api_url.clone(), token)
+        ..Settings::new(found.api_url.clone(), credential)
     };
     Ok(GitHubClient::new(settings)?)
 }
@@ -124,7 +135,7 @@ mod tests {
                 Some(text) => std::fs::write(&path, text).expect("written"),
                 None => drop(std::fs::remove_file(&path)),
             }
-            let found = credential(folder.path(), "it").expect("read");
+            let found = credential(Some(folder.path()), "it").expect("read");
             found.map(|secret| secret.expose_secret().to_owned())
         };
         for (text, expected) in [
@@ -139,7 +150,7 @@ mod tests {
         }
         std::fs::remove_file(folder.path().join("it")).expect("it was there");
         std::fs::create_dir(folder.path().join("it")).expect("made");
-        let error = credential(folder.path(), "it").expect_err("it is no file").to_string();
+        let error = credential(Some(folder.path()), "it").expect_err("it is no file").to_string();
         assert!(error.contains("/it cannot be read"), "{error}");
     }
 }

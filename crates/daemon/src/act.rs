@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use azlin_fleet::bootstrap::console::telling;
 use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
-use azlin_fleet::config::{Fleet, Method};
+use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::names::Scope;
 use azlin_fleet::place::Place;
 use azlin_fleet::plan::{Deregister, Destroy, Install, Outcome};
-use azlin_fleet::ports::{CallError, Download, RunnerError, Trouble};
+use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{Deregistration, DrainReason, RunnerConfig, RunnerId, RunnerInfo};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{VmSpec, VmTags};
@@ -31,7 +31,7 @@ const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Lifecycle {
     outside: Outside,
     stop: CancellationToken,
-    downloads: Fetched<Scope, Result<Vec<Download>, String>>,
+    downloads: Fetched<Site, Result<Vec<Download>, String>>,
     places: Arc<Book>,
 }
 
@@ -87,7 +87,7 @@ impl Lifecycle {
             labels: labels(fleet),
             runner_group: fleet.runner_group.clone(),
         };
-        let runner = match self.outside.github.jit_config(&config).await {
+        let runner = match self.outside.github(fleet).jit_config(&config).await {
             Ok(runner) => runner,
             Err(error) => return Outcome::Failed(error.to_string()),
         };
@@ -99,7 +99,7 @@ impl Lifecycle {
         };
         let outcome = self.create(fleet, wanted, identity).await;
         if let Outcome::Failed(_) | Outcome::NoRoom(_) = outcome
-            && let Err(error) = self.outside.github.deregister(&fleet.scope, runner.runner_id).await
+            && let Err(error) = self.outside.github(fleet).deregister(&fleet.scope, runner.runner_id).await
         {
             tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
         }
@@ -206,13 +206,13 @@ impl Lifecycle {
     /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.
     async fn download(&self, fleet: &Fleet) -> Result<Download, String> {
         let ask = async || {
-            let downloads = self.outside.github.downloads(&fleet.scope).await;
+            let downloads = self.outside.github(fleet).downloads(&fleet.scope).await;
             downloads.map_err(|error| error.to_string())
         };
         let ago = |age| Instant::now().checked_sub(Duration::from_secs(age)).unwrap_or_else(Instant::now);
-        let mut downloads = self.downloads.get(fleet.scope.clone(), ago(3600), ask()).await;
+        let mut downloads = self.downloads.get(fleet.site(), ago(3600), ask()).await;
         if downloads.is_err() {
-            downloads = self.downloads.get(fleet.scope.clone(), ago(10), ask()).await;
+            downloads = self.downloads.get(fleet.site(), ago(10), ask()).await;
         }
         let architecture = fleet.vm.architecture().label();
         let offered = downloads.as_ref().as_ref().map_err(String::clone)?;
@@ -227,7 +227,7 @@ impl Lifecycle {
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
         let outside = &self.outside;
-        match released(outside, destroy).await {
+        match released(outside.github(fleet), destroy).await {
             Err(why) => return Outcome::Failed(why),
             Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
             Ok(None) => {}
@@ -243,7 +243,7 @@ impl Lifecycle {
         if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
             tell_console(outside, fleet, destroy).await;
             // What GitHub offers may be what is wrong.
-            self.downloads.forget(&fleet.scope);
+            self.downloads.forget(&fleet.site());
         }
         match outside.azure.delete(group, name).await {
             Ok(()) => {
@@ -256,14 +256,14 @@ impl Lifecycle {
 }
 
 /// Whether the VM may be touched; why not, if it may not.
-async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'static str>, String> {
+async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {
     const LAGS: &str = "GitHub still has its entry: the list lags";
     const BUSY: &str = "it runs a job";
     let Destroy { scope, runner, .. } = destroy;
     let failed = |error: RunnerError| error.to_string();
     match destroy.first {
         Deregister::Nothing => Ok(None),
-        Deregister::Entry(id) => match outside.github.deregister(scope, id).await.map_err(failed)? {
+        Deregister::Entry(id) => match github.deregister(scope, id).await.map_err(failed)? {
             Deregistration::Removed => Ok(None),
             Deregistration::NotFound if destroy.vm.is_none() => Ok(None),
             Deregistration::NotFound => {
@@ -271,41 +271,41 @@ async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'stati
             }
             Deregistration::Busy => Ok(Some("it has taken a job")),
         },
-        Deregister::ConfirmGone(id) => match outside.github.runner(scope, id).await {
+        Deregister::ConfirmGone(id) => match github.runner(scope, id).await {
             Ok(None) => Ok(None),
             Ok(Some(_)) => Ok(Some(LAGS)),
             Err(error) => Err(error.to_string()),
         },
-        Deregister::Unregistered(id) => match entry(outside, scope, runner, id).await {
+        Deregister::Unregistered(id) => match entry(github, scope, runner, id).await {
             Ok(None) => Ok(None),
             Ok(Some(_)) => Ok(Some(LAGS)),
             Err(error) => Err(error.to_string()),
         },
         Deregister::Regardless(id) => {
-            if let Ok(Some(id)) = entry(outside, scope, runner, id).await {
-                let answer = outside.github.deregister(scope, id).await;
+            if let Ok(Some(id)) = entry(github, scope, runner, id).await {
+                let answer = github.deregister(scope, id).await;
                 tracing::debug!(%runner, ?answer, "{runner}: its VM goes whatever GitHub says: {answer:?}");
             }
             Ok(None)
         }
-        Deregister::IfPossible(id) => match entry(outside, scope, runner, id).await {
-            Ok(Some(id)) => match outside.github.deregister(scope, id).await {
+        Deregister::IfPossible(id) => match entry(github, scope, runner, id).await {
+            Ok(Some(id)) => match github.deregister(scope, id).await {
                 Ok(Deregistration::Busy) => Ok(Some(BUSY)),
                 Ok(Deregistration::Removed | Deregistration::NotFound) | Err(_) => Ok(None),
             },
             Ok(None) | Err(_) => Ok(None),
         },
         Deregister::Elsewhere(id) => {
-            let found = entry(outside, scope, runner, id).await.map_err(|error| error.to_string())?;
+            let found = entry(github, scope, runner, id).await.map_err(|error| error.to_string())?;
             if let Some(id) = found {
-                match outside.github.deregister(scope, id).await.map_err(failed)? {
+                match github.deregister(scope, id).await.map_err(failed)? {
                     Deregistration::Removed => return Ok(None),
                     Deregistration::Busy => return Ok(Some(BUSY)),
                     // Gone, or not shown to us: the whole list tells the two apart.
                     Deregistration::NotFound => {}
                 }
             }
-            let list = outside.github.runners(scope).await.map_err(|error| error.to_string())?;
+            let list = github.runners(scope).await.map_err(|error| error.to_string())?;
             let is_it = |name: &str| name.eq_ignore_ascii_case(runner.as_str());
             let is_listed = list.iter().any(|entry| is_it(&entry.runner_name));
             Ok(is_listed.then_some(LAGS))
@@ -316,18 +316,18 @@ async fn released(outside: &Outside, destroy: &Destroy) -> Result<Option<&'stati
 /// The id of a runner's entry, if it has one: by the number that it last told, which may be out of date
 /// or a lie, and by its name.
 async fn entry(
-    outside: &Outside,
+    github: &dyn GitHub,
     scope: &Scope,
     runner: &RunnerName,
     id: Option<RunnerId>,
 ) -> Result<Option<RunnerId>, CallError> {
     let is_it = |entry: &RunnerInfo| entry.runner_name.eq_ignore_ascii_case(runner.as_str());
     if let Some(id) = id
-        && outside.github.runner(scope, id).await?.is_some_and(|entry| is_it(&entry))
+        && github.runner(scope, id).await?.is_some_and(|entry| is_it(&entry))
     {
         return Ok(Some(id));
     }
-    Ok(outside.github.runner_named(scope, runner).await?.map(|entry| entry.runner_id))
+    Ok(github.runner_named(scope, runner).await?.map(|entry| entry.runner_id))
 }
 
 /// Says what a VM that goes for its trouble printed last: it is lost with the VM.

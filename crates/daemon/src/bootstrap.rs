@@ -256,7 +256,7 @@ impl<'a> Work<'a> {
 
     /// With a token that is fresh, and dropped once it is used.
     async fn configuration(&self) -> Result<Configure, Halt> {
-        let token = self.outside.github.registration_token(&self.fleet.scope).await;
+        let token = self.outside.github(self.fleet).registration_token(&self.fleet.scope).await;
         let token = token.map_err(|error| match error.call().trouble {
             // A person must act: the VM waits for it as long as it may.
             Trouble::NotPermitted | Trouble::NotFound | Trouble::Invalid => {

@@ -86,14 +86,46 @@ pub fn read_with(
 ) -> Result<Configuration, ConfigError> {
     let read_at = Timestamp::now();
     let path = directory.join("fleets");
-    let (read, problems) = read_fleets(&path).map_err(|error| ConfigError::Directory { path, error })?;
+    let (read, mut problems) = read_fleets(&path).map_err(|error| ConfigError::Directory { path, error })?;
     let mut texts = BTreeMap::new();
     let mut fleets = Vec::new();
     for (fleet, text) in read {
-        texts.insert(fleet.name.clone(), text);
-        fleets.push(fleet.at(&daemon.github_api_url));
+        let name = fleet.name.clone();
+        match signed_in(fleet, &daemon, &fleets) {
+            Ok(fleet) => {
+                texts.insert(name, text);
+                fleets.push(fleet);
+            }
+            Err(why) => {
+                let path = directory.join("fleets").join(format!("{name}.toml"));
+                let trouble = Trouble::File(format!("{}: {why}", path.display()));
+                problems.push(FileProblem { path, trouble });
+            }
+        }
     }
     Ok(Configuration { daemon, daemon_text, fleets, texts, problems, read_at })
+}
+
+/// The fleet at the GitHub of its credential; why it cannot be there beside others.
+pub(crate) fn signed_in(fleet: Fleet, daemon: &DaemonConfig, others: &[Fleet]) -> Result<Fleet, String> {
+    let Some(github) = daemon.github_of(fleet.credential.as_ref()) else {
+        let name = fleet.credential.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(format!(
+            "credential: {name:?} is in no [github.credentials.{name}] of azlin.toml; add that table there, or remove the line"
+        ));
+    };
+    let fleet = fleet.at(&github.api_url);
+    let is_rival = |other: &&Fleet| {
+        (&other.github, &other.scope) == (&fleet.github, &fleet.scope) && other.credential != fleet.credential
+    };
+    match others.iter().find(is_rival) {
+        None => Ok(fleet),
+        Some(other) => Err(format!(
+            "credential: {} is served by {} with another credential; fleets of one place share one, so that each job \
+             counts for one of them",
+            fleet.scope, other.name
+        )),
+    }
 }
 
 /// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and what is wrong with

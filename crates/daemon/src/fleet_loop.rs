@@ -186,7 +186,7 @@ impl FleetLoop {
 
     /// Whether it is too early for another look, since GitHub's budget is short.
     fn is_early(&mut self) -> bool {
-        self.slowed = self.shared.pace.slowed(&self.shared.outside, self.shared.poll_queue);
+        self.slowed = self.shared.pace.slowed(&self.shared.outside, &self.fleet, self.shared.poll_queue);
         let since = self.looked_at.map(|at| at.elapsed());
         let Some((slowed, since)) = self.slowed.as_ref().zip(since) else { return false };
         since + self.shared.poll_queue / 2 < slowed.every
@@ -238,8 +238,8 @@ impl FleetLoop {
             if !self.is_configured {
                 return;
             }
-            let shared_since = self.shared.fleets.now().since(&self.fleet.scope);
-            let is_elsewhere = (&fleet.scope, &fleet.vm.group) != (&self.fleet.scope, &self.fleet.vm.group);
+            let shared_since = self.shared.fleets.now().since(&self.fleet.credential);
+            let is_elsewhere = (fleet.site(), &fleet.vm.group) != (self.fleet.site(), &self.fleet.vm.group);
             // What was seen was shared out among other fleets, or is not where the fleet is now.
             if is_elsewhere
                 || (shared_since.is_some_and(|since| since > began) && self.given_up < MOST_GIVEN_UP)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::claims_alike;
-use azlin_fleet::names::{PoolName, Scope};
+use azlin_fleet::names::{CredentialName, PoolName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -13,10 +13,10 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct FleetSet {
     by_name: BTreeMap<PoolName, Arc<Fleet>>,
-    by_scope: BTreeMap<Scope, Shared>,
+    by_credential: BTreeMap<Option<CredentialName>, Shared>,
 }
 
-/// The fleets of one scope.
+/// The fleets of one credential, which share the jobs out that it sees.
 #[derive(Debug)]
 struct Shared {
     fleets: Vec<Arc<Fleet>>,
@@ -33,22 +33,22 @@ impl FleetSet {
         let fleets = fleets.into_iter().map(Arc::new);
         let by_name: BTreeMap<PoolName, Arc<Fleet>> =
             fleets.map(|fleet| (fleet.name.clone(), fleet)).collect();
-        let mut by_scope = BTreeMap::<Scope, Vec<Arc<Fleet>>>::new();
+        let mut by_credential = BTreeMap::<Option<CredentialName>, Vec<Arc<Fleet>>>::new();
         for fleet in by_name.values() {
-            by_scope.entry(fleet.scope.clone()).or_default().push(Arc::clone(fleet));
+            by_credential.entry(fleet.credential.clone()).or_default().push(Arc::clone(fleet));
         }
         let now = Instant::now();
-        let since = |scope: &Scope, fleets: &[Arc<Fleet>]| {
-            let shared = before?.by_scope.get(scope)?;
+        let since = |credential: &Option<CredentialName>, fleets: &[Arc<Fleet>]| {
+            let shared = before?.by_credential.get(credential)?;
             let pairs = shared.fleets.iter().zip(fleets);
             let mut alike = pairs.map(|(old, new)| old.name == new.name && claims_alike(old, new));
             (shared.fleets.len() == fleets.len() && alike.all(|alike| alike)).then_some(shared.since)
         };
-        let shared = |(scope, fleets): (Scope, Vec<Arc<Fleet>>)| {
-            let since = since(&scope, &fleets).unwrap_or(now);
-            (scope, Shared { fleets, since })
+        let shared = |(credential, fleets): (Option<CredentialName>, Vec<Arc<Fleet>>)| {
+            let since = since(&credential, &fleets).unwrap_or(now);
+            (credential, Shared { fleets, since })
         };
-        Arc::new(FleetSet { by_scope: by_scope.into_iter().map(shared).collect(), by_name })
+        Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &PoolName> {
@@ -59,18 +59,19 @@ impl FleetSet {
         self.by_name.get(name)
     }
 
-    pub(crate) fn of_scope(&self, scope: &Scope) -> impl Iterator<Item = &Fleet> {
-        self.by_scope.get(scope).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
+    /// The fleets that share out the jobs which a credential sees.
+    pub(crate) fn of_credential(&self, credential: &Option<CredentialName>) -> impl Iterator<Item = &Fleet> {
+        self.by_credential.get(credential).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    /// Since when the jobs of a scope are shared out as they are: what was fetched before was shared
-    /// out among other fleets.
-    pub(crate) fn since(&self, scope: &Scope) -> Option<Instant> {
-        self.by_scope.get(scope).map(|shared| shared.since)
+    /// Since when the jobs that a credential sees are shared out as they are: what was fetched before was
+    /// shared out among other fleets.
+    pub(crate) fn since(&self, credential: &Option<CredentialName>) -> Option<Instant> {
+        self.by_credential.get(credential).map(|shared| shared.since)
     }
 }
 

@@ -62,9 +62,13 @@ impl Followed {
 
     /// The fleets that are in force.
     pub fn fleets(&self) -> Vec<Fleet> {
-        let api_url = &self.daemon.github_api_url;
-        // One that goes on with its last good file is at the daemon's GitHub all the same.
-        self.in_force.fleets().map(|(fleet, _)| fleet.clone().at(api_url)).collect()
+        // One that goes on with its last good file is where its credential signs in now. Where none does any
+        // more, it is told as a bad file, and is left alone.
+        let mut fleets = Vec::new();
+        for (fleet, _) in self.in_force.fleets() {
+            fleets.extend(config_dir::signed_in(fleet.clone(), &self.daemon, &fleets));
+        }
+        fleets
     }
 
     /// Hands each change of a fleet's file on, until `azlin.toml` changes: what it says then. It is

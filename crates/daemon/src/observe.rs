@@ -1,21 +1,19 @@
 //! Observe: gathers facts and interprets nothing.
 //!
-//! What several fleets look at is fetched once: fleets of one scope share its queue and its
-//! runners, fleets of one resource group its VMs. A fetch that began a moment ago serves whoever
+//! What several fleets look at is fetched once: fleets that serve one repository share its queue, fleets of
+//! one scope its runners, fleets of one resource group its VMs. A fetch that began a moment ago serves whoever
 //! asks; one that is under way is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use azlin_fleet::config::Fleet;
-use azlin_fleet::demand::{Demand, attribute};
-use azlin_fleet::job::{JobId, Queue};
-use azlin_fleet::names::{PoolName, Scope};
+use azlin_fleet::config::{Fleet, Site};
+use azlin_fleet::names::PoolName;
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::runner::RunnerInfo;
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::snapshot::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool, working};
+use azlin_fleet::snapshot::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm};
 use tokio::time::Instant;
 use tracing::warn;
@@ -24,14 +22,10 @@ use crate::fetched::Fetched;
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
 use crate::places::Book;
+use crate::queues::{OwnQueue, Queues};
 
-/// What is seen of one scope at GitHub, shared out among its fleets.
-struct ScopeView {
-    queue: Seen<Arc<Queue>>,
-    demands: Seen<BTreeMap<PoolName, Demand>>,
-    working: BTreeMap<String, JobId>,
-    entries: Seen<BTreeMap<String, Vec<Arc<RunnerInfo>>>>,
-}
+/// GitHub's entries, by the fleet that they bear in their names.
+type Entries = BTreeMap<String, Vec<Arc<RunnerInfo>>>;
 
 type VmView = Result<BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>>, CallError>;
 
@@ -42,7 +36,8 @@ pub struct Observer {
     places: Arc<Book>,
     /// How old a fetch may be and still serve.
     tolerance: Duration,
-    scopes: Fetched<Scope, ScopeView>,
+    queues: Queues,
+    entries: Fetched<Site, Seen<Entries>>,
     groups: Fetched<(ResourceGroup, bool), VmView>,
     powers: Fetched<String, Result<PowerStates, CallError>>,
     /// Why power states could not be read, by subscription, so that it is told once.
@@ -64,7 +59,8 @@ impl Observer {
             fleets,
             places,
             tolerance: poll / 10,
-            scopes: Fetched::default(),
+            queues: Queues::default(),
+            entries: Fetched::default(),
             groups: Fetched::default(),
             powers: Fetched::default(),
             powerless: Mutex::default(),
@@ -78,67 +74,39 @@ impl Observer {
         self.observe_with_queue(fleet, others, power).await.0
     }
 
-    /// The same, with the queue of the fleet's scope as it was read.
+    /// The same, with the queue of the fleet's repositories as it was read.
     pub(crate) async fn observe_with_queue(
         &self,
         fleet: &Fleet,
         others: &BTreeSet<ResourceGroup>,
         power: bool,
-    ) -> (Snapshot, Seen<Arc<Queue>>) {
+    ) -> (Snapshot, OwnQueue) {
         let now = Instant::now();
         let since = now.checked_sub(self.tolerance).unwrap_or(now);
-        let shared_since = self.fleets.now().since(&fleet.scope).map_or(since, |shared| since.max(shared));
-        let (scope, vms) = futures::join!(
-            self.scopes.get(fleet.scope.clone(), shared_since, self.look_at_scope(&fleet.scope)),
+        let fleets = self.fleets.now();
+        let shared_since = fleets.since(&fleet.credential).map_or(since, |shared| since.max(shared));
+        let (queue, entries, vms) = futures::join!(
+            self.queues.of(fleet, &self.fleets, &self.outside, shared_since),
+            self.entries.get(fleet.site(), since, self.look_at_runners(fleet)),
             self.vms_of(fleet, others, power, since),
         );
         let unread = vms.as_ref().map(|(_, unread)| unread.clone()).unwrap_or_default();
-        let own = |demands: &BTreeMap<PoolName, Demand>| {
-            let changed = || "the configuration changed while the queue was read".to_owned();
-            demands.get(&fleet.name).cloned().ok_or_else(changed)
-        };
         let snapshot = Snapshot {
-            demand: scope.demands.as_ref().map_err(String::clone).and_then(own),
-            entries: scope.entries.as_ref().map(|shared| entries_of(fleet, shared)).map_err(String::clone),
+            demand: queue.demand(fleet, self.outside.now()),
+            entries: (*entries).as_ref().map(|shared| entries_of(fleet, shared)).map_err(String::clone),
             vms: vms.map(|(vms, _)| vms),
             unread,
-            working: scope.working.clone(),
+            working: queue.working(),
             slowed: None,
             in_flight: BTreeMap::new(),
         };
-        (snapshot, scope.queue.clone())
+        (snapshot, queue)
     }
 
-    async fn look_at_scope(&self, scope: &Scope) -> ScopeView {
-        let (queue, entries) = futures::join!(self.queue(scope), self.outside.github.runners(scope));
-        let fleets = self.fleets.now();
-        let now = self.outside.now();
-        ScopeView {
-            working: queue.as_ref().map(working).unwrap_or_default(),
-            demands: (queue.as_ref())
-                .map(|queue| attribute(fleets.of_scope(scope), queue, now))
-                .map_err(String::clone),
-            queue: queue.map(Arc::new),
-            entries: entries
-                .map(entries_by_prefix)
-                .map_err(|error| format!("the runners of {scope}: {error}")),
-        }
-    }
-
-    async fn queue(&self, scope: &Scope) -> Seen<Queue> {
-        match scope {
-            Scope::Repo(repo) => {
-                let named = |error: CallError| format!("the queue of {scope}: {error}");
-                self.outside.github.queue(repo).await.map_err(named)
-            }
-            Scope::Org(_) | Scope::Enterprise(_) => {
-                let note = format!(
-                    "GitHub has no list of the queued jobs of {scope}, so this fleet keeps min_runners or \
-                     manual_count; fleets of single repositories follow their queues"
-                );
-                Ok(Queue { notes: vec![note], ..Queue::default() })
-            }
-        }
+    async fn look_at_runners(&self, fleet: &Fleet) -> Seen<Entries> {
+        let scope = &fleet.scope;
+        let entries = self.outside.github(fleet).runners(scope).await;
+        entries.map(entries_by_prefix).map_err(|error| format!("the runners of {scope}: {error}"))
     }
 
     async fn vms_of(

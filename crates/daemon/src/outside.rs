@@ -1,15 +1,19 @@
 //! Everything that the loop reaches the outside by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use azlin_fleet::budget::Budgets;
+use azlin_fleet::config::Fleet;
+use azlin_fleet::names::CredentialName;
 use azlin_fleet::ports::{Azure, GitHub, Ssh};
 use jiff::Timestamp;
 
 /// GitHub, Azure, the machines, the clock and chance. In a simulation all of them are simulated.
 #[derive(Clone)]
 pub struct Outside {
-    /// GitHub.
-    pub github: Arc<dyn GitHub>,
+    /// GitHub, as each credential sees it.
+    pub github: GitHubs,
     /// Azure.
     pub azure: Arc<dyn Azure>,
     /// Machines over SSH.
@@ -24,5 +28,48 @@ impl Outside {
     /// The time of day.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// What is left of the rate limits.
+    pub fn budgets(&self) -> Budgets {
+        let GitHubs { first, named } = &self.github;
+        let named = named.iter().filter_map(|(name, github)| Some((name.to_string(), github.budget()?)));
+        Budgets { github: first.budget(), credentials: named.collect(), azure: self.azure.remaining() }
+    }
+
+    /// GitHub, as the fleet's credential sees it.
+    pub fn github(&self, fleet: &Fleet) -> &dyn GitHub {
+        self.github.of(fleet.credential.as_ref())
+    }
+}
+
+/// GitHub, as each credential sees it. Limits and trouble of one are none of another's.
+#[derive(Clone)]
+pub struct GitHubs {
+    first: Arc<dyn GitHub>,
+    named: BTreeMap<CredentialName, Arc<dyn GitHub>>,
+}
+
+impl GitHubs {
+    /// By the credential that fleets use which name none, and by name.
+    pub fn new(first: Arc<dyn GitHub>, named: BTreeMap<CredentialName, Arc<dyn GitHub>>) -> Self {
+        GitHubs { first, named }
+    }
+
+    /// As this credential sees it.
+    ///
+    /// # Panics
+    /// When there is none of that name: a fleet's file that names one is not taken.
+    pub fn of(&self, credential: Option<&CredentialName>) -> &dyn GitHub {
+        let named = |name| {
+            self.named.get(name).expect("a fleet's credential is in azlin.toml, or its file is refused")
+        };
+        credential.map_or(&self.first, named).as_ref()
+    }
+}
+
+impl<G: GitHub + 'static> From<Arc<G>> for GitHubs {
+    fn from(github: Arc<G>) -> Self {
+        GitHubs::new(github, BTreeMap::new())
     }
 }

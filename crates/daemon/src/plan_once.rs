@@ -53,7 +53,7 @@ pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, pol
         memory.places.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);
         let plan = plan(fleet, &seen, &memory, at);
         let trouble = report::trouble(&plan, &seen);
-        Planned { fleet: fleet.clone(), seen, queue, memory, plan, trouble, at }
+        Planned { fleet: fleet.clone(), seen, queue: queue.whole(), memory, plan, trouble, at }
     });
     futures::future::join_all(each).await
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use azlin_fleet::budget::Budgets;
 use azlin_fleet::status::{DaemonStatus, Status, VERSION};
 use jiff::Timestamp;
 use tracing::{debug, warn};
@@ -114,7 +113,7 @@ fn status(posted: Posted, daemon: DaemonStatus, outside: &Outside) -> Status {
         daemon: Some(DaemonStatus { read_at: posted.read_at, ..daemon }),
         fleets: posted.fleets.into_values().collect(),
         bad_files: posted.bad_files,
-        budgets: Budgets { github: outside.github.budget(), azure: outside.azure.remaining() },
+        budgets: outside.budgets(),
     }
 }
 

@@ -33,8 +33,11 @@ pub struct Remaining {
 /// Both.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Budgets {
-    /// GitHub's, once an answer told it.
+    /// GitHub's, once an answer told it: that of the first credential.
     pub github: Option<Budget>,
+    /// That of each further credential, by its name.
+    #[serde(default)]
+    pub credentials: BTreeMap<String, Budget>,
     /// Azure's.
     pub azure: Remaining,
 }

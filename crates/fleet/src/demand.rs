@@ -87,6 +87,24 @@ impl Demand {
         }
     }
 
+    /// What is asked for in several repositories.
+    pub fn of_all<'d>(demands: impl IntoIterator<Item = &'d Demand>, now: Timestamp) -> Self {
+        let mut sum = Demand::none(now);
+        for demand in demands {
+            let (all, of) = (&mut sum.metrics, &demand.metrics);
+            all.pending_jobs += of.pending_jobs;
+            all.in_progress_jobs += of.in_progress_jobs;
+            all.queued_jobs += of.queued_jobs;
+            all.total_jobs += of.total_jobs;
+            let age = |oldest: &OldestPending| (oldest.since, oldest.id);
+            let oldest = [sum.oldest_pending.take(), demand.oldest_pending.clone()];
+            sum.oldest_pending = oldest.into_iter().flatten().min_by_key(age);
+            sum.missing.extend(demand.missing.iter().cloned());
+            sum.notes.extend(demand.notes.iter().cloned());
+        }
+        sum
+    }
+
     fn add(&mut self, job: &Job) {
         self.metrics.count(job.status);
         let is_older = self
@@ -158,7 +176,8 @@ pub fn owner<'f>(fleets: impl IntoIterator<Item = &'f Fleet>, job: &Job) -> Opti
 /// Whether two states of a fleet have the same claim on every job.
 pub fn claims_alike(before: &Fleet, after: &Fleet) -> bool {
     let claim = |fleet: &Fleet| {
-        (fleet.scope.clone(), fleet.enabled, fleet.priority, fleet.labels.clone(), fleet.implicit_labels())
+        let Fleet { scope, enabled, priority, labels, repositories, credential, .. } = fleet.clone();
+        (scope, enabled, priority, labels, repositories, credential, fleet.implicit_labels())
     };
     claim(before) == claim(after)
 }
@@ -173,9 +192,14 @@ pub fn serves(fleet: &Fleet, job: &Job) -> bool {
 pub fn is_in_scope(fleet: &Fleet, repo: &RepoSlug) -> bool {
     match &fleet.scope {
         Scope::Repo(own) => own == repo,
-        Scope::Org(org) => org.as_str() == repo.owner(),
-        Scope::Enterprise(_) => true,
+        Scope::Org(org) => org.as_str() == repo.owner() && is_chosen(fleet, repo),
+        Scope::Enterprise(_) => is_chosen(fleet, repo),
     }
+}
+
+/// Whether a repository is one of those that the fleet's file names, where it names any.
+fn is_chosen(fleet: &Fleet, repo: &RepoSlug) -> bool {
+    fleet.repositories.is_empty() || fleet.repositories.iter().any(|pattern| pattern.matches(repo))
 }
 
 /// Whether the fleet's runners have a label, their implicit ones included.

@@ -95,10 +95,12 @@ pub fn milestones(
                     found.push((name.clone(), gone(was)));
                 }
             }
-            None if was.vm_seen && was.removal_asked.is_none() && unread.is_empty() => {
-                if was.vm_missed < MISSED {
-                    found.push((name.clone(), gone(was)));
-                }
+            None if was.vm_seen
+                && was.removal_asked.is_none()
+                && was.vm_missed < MISSED
+                && unread.is_empty() =>
+            {
+                found.push((name.clone(), gone(was)));
             }
             None => {}
         }

@@ -83,6 +83,65 @@ fn word_or_dot(c: char) -> bool {
 }
 
 checked_name!(
+    /// Repositories by their names: `owner/name`, where `*` in the name stands for any characters.
+    RepoPattern,
+    "repository",
+    "owner/name, where * in the name stands for any characters",
+    str::to_ascii_lowercase,
+    |text| {
+        text.split_once('/').is_some_and(|(owner, name)| {
+            owner.parse::<AccountName>().is_ok() && only(name, |c| word_or_dot(c) || c == '*')
+        })
+    }
+);
+
+impl RepoPattern {
+    /// The account that the repositories belong to.
+    pub fn owner(&self) -> AccountName {
+        let owner = self.as_str().split('/').next().unwrap_or_default();
+        owner.parse().expect("it was checked when this was parsed")
+    }
+
+    /// The one repository that it names, where it has no `*`.
+    pub fn one(&self) -> Option<RepoSlug> {
+        self.as_str().parse().ok()
+    }
+
+    /// Whether it stands for a repository.
+    pub fn matches(&self, repo: &RepoSlug) -> bool {
+        let repo = repo.as_str().to_ascii_lowercase();
+        let mut parts = self.as_str().split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = repo.strip_prefix(first) else { return false };
+        let mut parts = parts.peekable();
+        if parts.peek().is_none() {
+            return rest.is_empty();
+        }
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            let Some(at) = rest.find(part) else { return false };
+            rest = &rest[at + part.len()..];
+        }
+        true
+    }
+}
+
+checked_name!(
+    /// The name of a credential for GitHub, beside the one that has none.
+    CredentialName,
+    "credential",
+    "1 to 39 of a-z 0-9 -, beginning with a letter",
+    str::to_owned,
+    |text| {
+        text.len() <= 39
+            && only(text, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+    }
+);
+
+checked_name!(
     /// The name of a fleet: the stem of its file.
     PoolName,
     "pool name",

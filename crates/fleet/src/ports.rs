@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use crate::bootstrap::steps::Step;
 use crate::budget::{Budget, Remaining};
 use crate::job::{FoundJob, JobId, Queue};
-use crate::names::{RepoSlug, Scope};
+use crate::names::{AccountName, RepoSlug, Scope};
 use crate::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
@@ -94,6 +94,9 @@ pub trait GitHub: Send + Sync {
     /// A part that could not be read is named in [`Queue::missing`]; the call fails only when
     /// nothing is known.
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError>;
+
+    /// The repositories of an account that jobs can run in, all pages.
+    async fn repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError>;
 
     /// One job of the repository, completed or not; `None` when GitHub has none of that number there.
     async fn job(&self, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError>;

@@ -22,6 +22,8 @@ pub enum TokenKind {
     OAuth,
     /// A GitHub App's installation's.
     Installation,
+    /// A GitHub App, whose installation's token is renewed before it ends.
+    App,
     /// A GitHub App's, for a user.
     AppUser,
     /// Of no shape that is known.

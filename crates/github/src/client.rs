@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azlin_fleet::budget::Budget;
 use azlin_fleet::job::{FoundJob, JobId, Queue};
-use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::names::{AccountName, RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
 use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
@@ -19,7 +19,7 @@ use crate::counters::Counts;
 use crate::http::Http;
 use crate::queue::{self, Queues};
 use crate::runners::{self, Groups};
-use crate::token::Token;
+use crate::sign_in::{Credential, SignIn};
 
 /// How to reach GitHub.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct Settings {
     /// `https://api.<name>.ghe.com`. Plain HTTP to a loopback address alone.
     pub api_url: Url,
     /// What every request is authorised with.
-    pub token: Token,
+    pub credential: Credential,
     /// The time limit of one try of a request.
     pub request_timeout: Duration,
     /// The first pause before a request is tried again; it doubles, with jitter.
@@ -40,10 +40,10 @@ pub struct Settings {
 
 impl Settings {
     /// The settings of SPEC §9: 30 s for a request.
-    pub fn new(api_url: Url, token: Token) -> Self {
+    pub fn new(api_url: Url, credential: impl Into<Credential>) -> Self {
         Settings {
             api_url,
-            token,
+            credential: credential.into(),
             request_timeout: Duration::from_secs(30),
             retry_pause: Duration::from_millis(250),
             untold_wait: Duration::from_secs(60),
@@ -62,9 +62,9 @@ pub struct GitHubClient {
 impl GitHubClient {
     /// Makes a client; nothing is sent yet.
     pub fn new(settings: Settings) -> Result<Self, ApiUrlError> {
-        let Settings { api_url, token, request_timeout, retry_pause, untold_wait } = settings;
+        let Settings { api_url, credential, request_timeout, retry_pause, untold_wait } = settings;
         let api = ApiUrl::new(&api_url)?;
-        let http = Http::new(api, token, request_timeout, retry_pause, untold_wait);
+        let http = Http::new(api, SignIn::new(credential), request_timeout, retry_pause, untold_wait);
         Ok(GitHubClient { http, queues: Queues::default(), groups: Groups::default() })
     }
 
@@ -84,6 +84,10 @@ impl fmt::Debug for GitHubClient {
 impl GitHub for GitHubClient {
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
         self.queues.read(&self.http, repo).await
+    }
+
+    async fn repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
+        queue::repositories(&self.http, owner).await
     }
 
     async fn job(&self, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError> {

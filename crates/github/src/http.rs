@@ -2,14 +2,14 @@
 //! for it.
 
 use std::fmt;
-use std::sync::{Once, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use azlin_fleet::ports::CallError;
-use azlin_fleet::survey::TokenKind;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,7 +25,7 @@ use crate::gate::{Gate, Weight};
 use crate::link;
 use crate::rate::{self, Asked};
 use crate::retry::{self, Effect, Failure, PATIENCE, Spent};
-use crate::token::Token;
+use crate::sign_in::SignIn;
 
 /// Requests under way at once, over all repositories. GitHub allows 100 for each token.
 const AT_ONCE: usize = 64;
@@ -69,6 +69,23 @@ impl fmt::Display for Call {
     }
 }
 
+/// Who a request is from.
+pub(crate) enum As {
+    /// Whoever all others are from.
+    Us(Arc<SecretString>),
+    /// The app itself, with a word that it signed.
+    App(SecretString),
+}
+
+impl As {
+    fn secret(&self) -> &SecretString {
+        match self {
+            As::Us(token) => token,
+            As::App(jwt) => jwt,
+        }
+    }
+}
+
 /// An answer that is neither lost nor throttled nor GitHub's trouble.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -88,7 +105,7 @@ pub(crate) struct Http {
     /// need not wait for.
     client: OnceLock<reqwest::Client>,
     pub(crate) api: ApiUrl,
-    token: Token,
+    pub(crate) sign_in: SignIn,
     request_timeout: Duration,
     pause: Duration,
     at_once: Semaphore,
@@ -100,7 +117,7 @@ pub(crate) struct Http {
 impl Http {
     pub(crate) fn new(
         api: ApiUrl,
-        token: Token,
+        sign_in: SignIn,
         request_timeout: Duration,
         pause: Duration,
         untold_wait: Duration,
@@ -108,7 +125,7 @@ impl Http {
         Http {
             client: OnceLock::new(),
             api,
-            token,
+            sign_in,
             request_timeout,
             pause,
             at_once: Semaphore::new(AT_ONCE),
@@ -116,10 +133,6 @@ impl Http {
             gate: Gate::new(untold_wait),
             counters: Counters::default(),
         }
-    }
-
-    pub(crate) fn token_kind(&self) -> TokenKind {
-        self.token.kind()
     }
 
     /// Reads one page: what it holds, and the link to the next. `T` is read and written alike, so
@@ -149,15 +162,33 @@ impl Http {
     }
 
     pub(crate) fn refused(&self, call: &Call, answer: &Answer) -> CallError {
-        error::refused(call, answer, self.token.expose())
+        error::refused(call, answer, self.sign_in.secret().expose_secret())
     }
 
     pub(crate) fn read<T: DeserializeOwned>(&self, call: &Call, body: &[u8]) -> Result<T, CallError> {
-        serde_json::from_slice(body).map_err(|error| error::unreadable(call, &error, self.token.expose()))
+        serde_json::from_slice(body)
+            .map_err(|error| error::unreadable(call, &error, self.sign_in.secret().expose_secret()))
     }
 
     /// Sends a request until it has an answer that another try would not change.
     pub(crate) async fn send(&self, call: &Call, etag: Option<&str>) -> Result<Answer, CallError> {
+        let token = self.sign_in.token(self).await?;
+        let answer = self.send_as(call, etag, As::Us(Arc::clone(&token))).await?;
+        // A request that is refused so has done nothing.
+        if answer.status == StatusCode::UNAUTHORIZED && self.sign_in.refused(&token) {
+            let token = self.sign_in.token(self).await?;
+            return self.send_as(call, etag, As::Us(token)).await;
+        }
+        Ok(answer)
+    }
+
+    /// The same, as somebody in particular.
+    pub(crate) async fn send_as(
+        &self,
+        call: &Call,
+        etag: Option<&str>,
+        who: As,
+    ) -> Result<Answer, CallError> {
         let started = Instant::now();
         let mut tries = 0;
         let mut may_be_done = false;
@@ -168,8 +199,8 @@ impl Http {
                 Err(wait) => return Err(give_up(error::throttled(call, wait), may_be_done)),
             };
             tries += 1;
-            let answer = self.try_once(call, etag).await;
-            let asked = answer.as_ref().ok().and_then(|answer| self.asked_to_wait(answer));
+            let answer = self.try_once(call, etag, &who).await;
+            let asked = answer.as_ref().ok().and_then(|answer| self.asked_to_wait(answer, &who));
             // What the answer tells of the limits is taken in before others pass.
             drop(ticket);
             let (failure, error) = match answer {
@@ -187,7 +218,7 @@ impl Http {
                 },
                 Err(Lost { was_sent, why }) => (
                     if was_sent { Failure::Lost } else { Failure::NotSent },
-                    error::unanswered(call, &why, was_sent, self.token.expose()),
+                    error::unanswered(call, &why, was_sent, who.secret().expose_secret()),
                 ),
             };
             let spent = Spent {
@@ -207,9 +238,12 @@ impl Http {
     }
 
     /// Takes note of what an answer says of limits, and shuts the gate where it is refused for one.
-    fn asked_to_wait(&self, answer: &Answer) -> Option<Duration> {
+    fn asked_to_wait(&self, answer: &Answer, who: &As) -> Option<Duration> {
         let now = rate::date(&answer.headers).unwrap_or_else(Timestamp::now);
-        self.gate.told(rate::budget(&answer.headers).map(|budget| (budget, rate::left(&budget, now))));
+        // An app has another budget than its installation.
+        if let As::Us(_) = who {
+            self.gate.told(rate::budget(&answer.headers).map(|budget| (budget, rate::left(&budget, now))));
+        }
         let message = if answer.status == StatusCode::FORBIDDEN {
             error::github_message(&answer.body).to_ascii_lowercase()
         } else {
@@ -245,11 +279,11 @@ impl Http {
         Ok(self.client.get_or_init(|| client))
     }
 
-    async fn try_once(&self, call: &Call, etag: Option<&str>) -> Result<Answer, Lost> {
+    async fn try_once(&self, call: &Call, etag: Option<&str>, who: &As) -> Result<Answer, Lost> {
         let _permit = self.at_once.acquire().await.ok();
         let client = self.client()?;
         let mut request =
-            client.request(call.method.clone(), call.url.clone()).bearer_auth(self.token.expose());
+            client.request(call.method.clone(), call.url.clone()).bearer_auth(who.secret().expose_secret());
         if let Some(etag) = etag {
             request = request.header(header::IF_NONE_MATCH, etag);
         }

@@ -2,8 +2,8 @@
 //! HTTPS.
 //!
 //! What holds here:
-//! - The token is checked once, in [`Token`], and never leaves for another host, into a log or into
-//!   an error.
+//! - The token is checked once, in [`Token`], or renewed before it ends, and never leaves for another
+//!   host, into a log or into an error.
 //! - A list is whole or an error; only [`Queue`](azlin_fleet::job::Queue) may come in part, and says
 //!   so.
 //! - What GitHub may have done without our hearing of it is
@@ -12,6 +12,7 @@
 //! - After GitHub asked us to wait, nothing is sent until the time has come.
 
 mod api_url;
+mod app;
 mod bucket;
 mod client;
 mod counters;
@@ -26,12 +27,15 @@ mod rate;
 mod redact;
 mod retry;
 mod runners;
+mod sign_in;
 mod survey;
 mod token;
 mod watched;
 mod wire;
 
 pub use api_url::ApiUrlError;
+pub use app::{App, AppKeyError};
 pub use client::{GitHubClient, Settings};
 pub use counters::Counts;
+pub use sign_in::Credential;
 pub use token::{Token, TokenError};

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
-use azlin_fleet::names::RepoSlug;
+use azlin_fleet::names::{AccountName, RepoSlug};
 use azlin_fleet::ports::{CallError, Trouble};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -104,6 +104,14 @@ impl Queues {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         with(watched.entry(repo.clone()).or_default())
     }
+}
+
+/// The repositories of an organisation that have runs: neither archived nor disabled.
+pub(crate) async fn repositories(http: &Http, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
+    let path = format!("orgs/{owner}/repos?per_page=100&type=all");
+    let list = pages::all::<wire::Repositories>(http, read(http, &path)?).await?;
+    let live = list.items.into_values().filter(|repo| !repo.archived && !repo.disabled);
+    Ok(live.filter_map(|repo| repo.full_name.parse().ok()).collect())
 }
 
 async fn runs(http: &Http, repo: &RepoSlug, status: &str) -> Result<List<wire::Run>, CallError> {

@@ -4,17 +4,19 @@
 use async_trait::async_trait;
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::survey::{Credential, GitHubSurvey, Permit, RateBudget, Repository};
+use azlin_fleet::survey::{Credential, GitHubSurvey, Permit, RateBudget, Repository, TokenKind};
 use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
+use crate::app::App;
 use crate::client::GitHubClient;
-use crate::http::{Answer, Call};
+use crate::http::{Answer, As, Call};
 use crate::redact;
 use crate::retry::Effect;
+use crate::sign_in::not_signed_in;
 use crate::{pages, runners, wire};
 
 /// GitHub gives no runner this id: ids begin at 1.
@@ -40,6 +42,23 @@ impl GitHubClient {
         }
     }
 
+    /// Which app it is. Its installation's token is asked for first, which tells more when it fails.
+    async fn as_app(&self, app: &App) -> Result<Credential, CallError> {
+        #[derive(Deserialize)]
+        struct Found {
+            slug: String,
+        }
+        self.http.sign_in.token(&self.http).await?;
+        let call = self.reads("app", "a GitHub App")?;
+        let here = Timestamp::now();
+        let answer = self.http.send_as(&call, None, As::App(app.jwt(here))).await?;
+        if answer.status != StatusCode::OK {
+            return Err(not_signed_in(&call, &answer, here));
+        }
+        let Found { slug } = self.found(&call, &answer)?;
+        Ok(Credential { kind: TokenKind::App, login: Some(slug), expires_at: None, scopes: None })
+    }
+
     fn found<T: serde::de::DeserializeOwned>(&self, call: &Call, answer: &Answer) -> Result<T, CallError> {
         self.http.read(call, self.http.success(call, answer)?)
     }
@@ -52,6 +71,9 @@ impl GitHubSurvey for GitHubClient {
         struct User {
             login: String,
         }
+        if let Some(app) = self.http.sign_in.app() {
+            return self.as_app(app).await;
+        }
         let call = self.reads("user", "a token that is valid")?;
         let answer = self.http.send(&call, None).await?;
         let login = match answer.status {
@@ -60,7 +82,7 @@ impl GitHubSurvey for GitHubClient {
             _ => Some(self.found::<User>(&call, &answer)?.login),
         };
         Ok(Credential {
-            kind: self.http.token_kind(),
+            kind: self.http.sign_in.kind(),
             login,
             expires_at: text(&answer.headers, "github-authentication-token-expiration").and_then(expiry),
             scopes: text(&answer.headers, "x-oauth-scopes").map(scopes),

@@ -1,6 +1,7 @@
 //! The token, checked before it is used, in a type that does not print.
 
 use std::fmt;
+use std::sync::Arc;
 
 use azlin_fleet::survey::TokenKind;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +17,7 @@ const KINDS: [(&str, TokenKind); 5] = [
 
 /// A token that can be sent: no blank, no control character, no quote, not a placeholder.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct Token(Arc<SecretString>);
 
 impl Token {
     /// Checks a token as it came from the environment or a file: blanks around it are dropped.
@@ -25,7 +26,7 @@ impl Token {
     pub fn new(text: &SecretString) -> Result<Self, TokenError> {
         let token = text.expose_secret().trim();
         check(token)?;
-        Ok(Token(SecretString::from(token)))
+        Ok(Token(Arc::new(SecretString::from(token))))
     }
 
     /// Something that a person may want to know: the token does not look like one of github.com.
@@ -48,9 +49,8 @@ impl Token {
         }
     }
 
-    /// The text, for the one header that carries it.
-    pub(crate) fn expose(&self) -> &str {
-        self.0.expose_secret()
+    pub(crate) fn secret(&self) -> Arc<SecretString> {
+        Arc::clone(&self.0)
     }
 }
 

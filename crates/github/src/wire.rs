@@ -191,3 +191,33 @@ impl From<RunnerApplication> for Download {
         }
     }
 }
+/// Repositories of an organisation. The list has no total.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Repositories(Vec<Repository>);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Repository {
+    pub(crate) id: u64,
+    pub(crate) full_name: String,
+    #[serde(default)]
+    pub(crate) archived: bool,
+    #[serde(default)]
+    pub(crate) disabled: bool,
+}
+
+impl Page for Repositories {
+    type Item = Repository;
+
+    fn total_count(&self) -> u64 {
+        0
+    }
+
+    fn items(self) -> Vec<Repository> {
+        self.0
+    }
+
+    fn id(item: &Repository) -> u64 {
+        item.id
+    }
+}

@@ -8,9 +8,9 @@ use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId, RunnerStatus};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_github::{GitHubClient, Settings, Token};
+use azlin_github::{App, GitHubClient, Settings, Token};
 use azlin_simcloud::github::Conclusion;
-use azlin_simcloud::{Served, Workload, World};
+use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -180,4 +180,30 @@ async fn a_configuration_whose_answer_is_lost_is_made_once_and_its_outcome_is_un
     let error = github.jit_config(&config(1)).await.expect_err("no answer");
     assert_eq!(error.call().trouble, Trouble::OutcomeUnknown);
     assert_eq!(github.runners(&scope()).await.expect("a list").len(), 1);
+}
+
+#[tokio::test]
+async fn an_app_outlives_its_tokens() {
+    let workload = "repositories = ['o/r', 'o/r2']\n[settings]\napp_token_life = '1s'\n";
+    let (served, _) = world(workload).await;
+    let of = |id: &str, installation_id| {
+        let url = format!("http://{}", served.github).parse().expect("a URL");
+        let app = App::new(id, installation_id, &SecretString::from(APP_PRIVATE_KEY)).expect("a key");
+        let settings = Settings { retry_pause: Duration::from_millis(1), ..Settings::new(url, app) };
+        GitHubClient::new(settings).expect("a client")
+    };
+    let github = of(APP_ID, INSTALLATION_ID);
+    let began = std::time::Instant::now();
+    while began.elapsed() < Duration::from_millis(2500) {
+        github.runners(&scope()).await.expect("it is signed in");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let repos = github.repositories(&"o".parse().expect("valid")).await.expect("a list");
+    assert_eq!(repos, ["o/r".parse().expect("valid"), "o/r2".parse().expect("valid")]);
+    let credential = azlin_fleet::survey::GitHubSurvey::credential(&github).await.expect("it is told");
+    assert_eq!(credential.login.as_deref(), Some("azlin-runners"));
+    for (id, installation_id, cure) in [("4712", INSTALLATION_ID, "app_id"), (APP_ID, 7, "installation_id")] {
+        let error = of(id, installation_id).runners(&scope()).await.expect_err(cure);
+        assert!(error.trouble == Trouble::NotPermitted && error.message.contains(cure), "{error}");
+    }
 }

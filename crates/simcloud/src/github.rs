@@ -162,6 +162,13 @@ impl GitHubState {
         self.repos.entry(repo.to_ascii_lowercase()).or_insert_with(|| (repo.to_owned(), number));
     }
 
+    /// The repositories of an account, with their numbers.
+    pub fn repos_of(&self, owner: &str) -> Vec<(String, u64)> {
+        let is_of =
+            |name: &str| name.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(owner));
+        self.repos.values().filter(|(name, _)| is_of(name)).cloned().collect()
+    }
+
     /// Whether GitHub shows a scope: an account exists by its repositories.
     pub fn knows(&self, scope: &Scope) -> bool {
         match scope {

@@ -32,7 +32,7 @@ pub mod workload;
 mod world;
 
 pub use calls::{NoRunner, Removal};
-pub use http::{Clock, Door, Exchange, IDENTITY_HEADER, Served};
+pub use http::{APP_ID, APP_PRIVATE_KEY, Clock, Door, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Served};
 pub use in_process::InProcess;
 pub use premises::Premises;
 pub use settings::Settings;

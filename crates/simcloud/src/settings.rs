@@ -30,6 +30,8 @@ pub struct Settings {
     pub queue_limit: Duration,
     /// How long GitHub keeps an ephemeral runner's entry that is not connected.
     pub entry_limit: Duration,
+    /// How long the tokens of an app's installation are good.
+    pub app_token_life: Duration,
     /// How long Azure's tokens are good.
     pub token_life: Duration,
     /// VMs on one page of Azure's lists.
@@ -61,6 +63,7 @@ impl Default for Settings {
             lost_after: Duration::from_secs(600),
             queue_limit: DAY,
             entry_limit: DAY,
+            app_token_life: Duration::from_secs(3600),
             token_life: DAY,
             vm_page: 50,
             vcpu_quota: None,

@@ -95,6 +95,8 @@ pub struct Overrides {
     pub queue_limit: Option<Span>,
     /// See [`Settings::entry_limit`].
     pub entry_limit: Option<Span>,
+    /// See [`Settings::app_token_life`].
+    pub app_token_life: Option<Span>,
     /// See [`Settings::token_life`].
     pub token_life: Option<Span>,
     /// See [`Settings::vm_page`].
@@ -126,6 +128,7 @@ impl Overrides {
             lost_after: self.lost_after.map_or(default.lost_after, |span| span.to),
             queue_limit: self.queue_limit.map_or(default.queue_limit, |span| span.to),
             entry_limit: self.entry_limit.map_or(default.entry_limit, |span| span.to),
+            app_token_life: self.app_token_life.map_or(default.app_token_life, |span| span.to),
             token_life: self.token_life.map_or(default.token_life, |span| span.to),
             vm_page: self.vm_page.unwrap_or(default.vm_page).max(1),
             vcpu_quota: self.vcpu_quota,

@@ -85,6 +85,8 @@ pub struct World {
     pub(crate) arrivals: Vec<Arrival>,
     history: VecDeque<(Timestamp, Moment)>,
     pub(crate) tokens: BTreeMap<String, Timestamp>,
+    /// GitHub's tokens for installations of the app, and when they end.
+    pub(crate) installation_tokens: BTreeMap<String, Timestamp>,
     /// GitHub's tokens for `config.sh`.
     pub(crate) runner_tokens: BTreeMap<String, RunnerToken>,
     /// Where runners on real machines find GitHub: `http://127.0.0.1:PORT`.
@@ -112,6 +114,7 @@ impl World {
             arrivals: workload.arrivals.clone(),
             history: VecDeque::new(),
             tokens: BTreeMap::new(),
+            installation_tokens: BTreeMap::new(),
             runner_tokens: BTreeMap::new(),
             url: "http://127.0.0.1".to_owned(),
             package: None,

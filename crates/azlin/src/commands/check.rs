@@ -30,7 +30,13 @@ pub async fn run(args: Look) -> Result<Ended> {
     let environment = Environment::of_this_process(&args.place.config_dir)?;
     let mut facts = match &files.daemon {
         Some(config) => ask::everything(config, &files.fleets, &environment).await,
-        None => Facts { bad_files: Vec::new(), github: None, azure: None, ssh_keys: BTreeMap::new() },
+        None => Facts {
+            bad_files: Vec::new(),
+            github: None,
+            credentials: BTreeMap::new(),
+            azure: None,
+            ssh_keys: BTreeMap::new(),
+        },
     };
     facts.bad_files = files.bad;
     let findings = check(&files.fleets, &facts, Timestamp::now());

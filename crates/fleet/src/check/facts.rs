@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::VmConfig;
-use crate::names::{PoolName, Scope};
+use crate::names::{CredentialName, PoolName, Scope};
 use crate::ports::CallError;
 use crate::survey::{
     Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
@@ -20,6 +20,8 @@ pub struct Facts {
     pub bad_files: Vec<(String, String)>,
     /// GitHub, or why nobody can sign in there. `None` where it is not known where GitHub is.
     pub github: Option<Result<GitHubFacts, String>>,
+    /// The same for each further credential.
+    pub credentials: BTreeMap<CredentialName, Result<GitHubFacts, String>>,
     /// Azure, or why nobody can sign in there. `None` where it is not known where Azure is.
     pub azure: Option<Result<AzureFacts, String>>,
     /// Of each fleet that is bootstrapped over SSH: its key in words, or why it cannot be used. `None`

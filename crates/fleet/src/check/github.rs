@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::facts::{Facts, GitHubFacts, ScopeFacts};
 use super::{About, Finding, Notes, State, in_words};
 use crate::config::Fleet;
-use crate::names::{PoolName, RepoSlug, Scope};
+use crate::names::{CredentialName, PoolName, RepoSlug, Scope};
 use crate::ports::{CallError, Trouble};
 use crate::survey::{Credential, Permit, RateBudget, Repository, TokenKind};
 
@@ -22,13 +22,33 @@ pub(super) fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Find
     match &facts.github {
         None => notes
             .unknown("credential", "not shown to anybody before azlin.toml is good: it says where GitHub is"),
-        Some(Err(why)) => {
-            let (found, cure) = why.split_once("; ").unwrap_or((why, A_TOKEN));
-            notes.problem("credential", found, cure);
-        }
-        Some(Ok(facts)) => signed_in(&mut notes, fleets, facts, now),
+        // One that no fleet uses need not be there, where others are.
+        Some(Err(_)) if !facts.credentials.is_empty() && of(fleets, None).is_empty() => {}
+        Some(found) => one(&mut notes, &of(fleets, None), found, now),
+    }
+    for (name, found) in &facts.credentials {
+        let mut own = Notes::new(About::GitHub);
+        one(&mut own, &of(fleets, Some(name)), found, now);
+        let named = |finding: Finding| Finding { what: format!("{name}: {}", finding.what), ..finding };
+        notes.list.extend(own.list.into_iter().map(named));
     }
     notes.list
+}
+
+/// The fleets that a credential signs in for.
+fn of(fleets: &[Fleet], credential: Option<&CredentialName>) -> Vec<Fleet> {
+    fleets.iter().filter(|fleet| fleet.credential.as_ref() == credential).cloned().collect()
+}
+
+fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, String>, now: Timestamp) {
+    match found {
+        Err(why) => {
+            let (found, cure) =
+                why.split_once("; ").or_else(|| why.split_once(": ")).unwrap_or((why, A_TOKEN));
+            notes.problem("credential", found, cure);
+        }
+        Ok(facts) => signed_in(notes, fleets, facts, now),
+    }
 }
 
 fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Timestamp) {
@@ -87,6 +107,7 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
         TokenKind::FineGrained => "fine-grained personal access token",
         TokenKind::OAuth => "OAuth token",
         TokenKind::Installation => "token of an app's installation",
+        TokenKind::App => "GitHub App",
         TokenKind::AppUser => "token of an app for a user",
         TokenKind::Unknown => "token of a kind that is not known",
     };
@@ -100,12 +121,17 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
     let Some(end) = expires_at else {
         // Docs: Generating a user access token; Authenticating as an installation.
         let life = match kind {
+            TokenKind::App => {
+                return notes
+                    .ok("credential", format!("{what}{}, whose token is renewed each hour", name(login)));
+            }
             TokenKind::Installation => "an hour",
             TokenKind::AppUser => "eight hours",
             _ => return notes.ok("credential", format!("{what}{whose}; GitHub tells no end of it")),
         };
         let found = format!("{what}{whose}, which ends within {life} and is not renewed");
-        return notes.warning("credential", found, "use a personal access token for a daemon");
+        let cure = "sign in as the app itself (azlin.toml: [github] app_id), or use a personal access token";
+        return notes.warning("credential", found, cure);
     };
     let day = end.strftime("%Y-%m-%d %H:%M UTC");
     match Duration::try_from(end.duration_since(now)) {
@@ -117,6 +143,11 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
         }
         _ => notes.problem("credential", format!("{what}{whose}, ended {day}"), A_TOKEN),
     }
+}
+
+/// An app's name.
+fn name(login: &Option<String>) -> String {
+    login.as_ref().map_or(String::new(), |slug| format!(" {slug}"))
 }
 
 fn budget(notes: &mut Notes, found: Option<&RateBudget>, now: Timestamp) {

@@ -92,6 +92,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
     let id = &fleet.vm.group.subscription_id;
     Facts {
         bad_files: Vec::new(),
+        credentials: Default::default(),
         github: Some(Ok(GitHubFacts {
             credential: Ok(credential),
             budget: Ok(Some(RateBudget { limit: 5000, remaining: 4000, reset })),

@@ -1,14 +1,17 @@
 //! The daemon: `azlin.toml`.
 
 use core::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use toml::de::DeValue;
 use url::Url;
 
+use super::github::GitHubConfig;
 use super::problem::Problems;
 use super::reader::{File, number};
 use super::value::{base_url, duration};
+use crate::names::CredentialName;
 
 /// The daemon's configuration. Every key has a default, so the file may be absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +24,10 @@ pub struct DaemonConfig {
     pub max_concurrent_provisioning: u32,
     /// The longest that one request may take.
     pub request_timeout: Duration,
-    /// GitHub's REST API.
-    pub github_api_url: Url,
+    /// GitHub, and who signs in there for fleets that name nobody.
+    pub github: GitHubConfig,
+    /// Who signs in for fleets that name somebody.
+    pub credentials: BTreeMap<CredentialName, GitHubConfig>,
     /// Azure Resource Manager.
     pub resource_manager_url: Url,
     /// Where the daemon answers `/healthz`.
@@ -30,6 +35,11 @@ pub struct DaemonConfig {
 }
 
 impl DaemonConfig {
+    /// Who signs in at GitHub for fleets that name this credential; `None` where nobody does.
+    pub fn github_of(&self, credential: Option<&CredentialName>) -> Option<&GitHubConfig> {
+        credential.map_or(Some(&self.github), |name| self.credentials.get(name))
+    }
+
     /// Reads `azlin.toml`; an empty text gives every default. `file` is what errors call it.
     ///
     /// # Errors
@@ -39,29 +49,22 @@ impl DaemonConfig {
         let mut top = file.root();
         let mut poll = top.table("poll");
         let mut limits = top.table("limits");
-        let mut github = top.table("github");
+        let (github, credentials) = GitHubConfig::read(top.table("github"));
         let mut azure = top.table("azure");
         let mut http = top.table("http");
-        for key in ["app_id", "installation_id"] {
-            if let Some((_, span)) = github.spanned(key, number(1..=u32::MAX)) {
-                let message = "this version does not sign in as a GitHub App".to_owned();
-                github.conflict(span, key, message, Some("remove it, and set GITHUB_TOKEN".to_owned()));
-            }
-        }
         let config = DaemonConfig {
             poll_queue: poll.or("queue", Duration::from_secs(60), duration(1)),
             poll_health: poll.or("health", Duration::from_secs(120), duration(1)),
             max_concurrent_provisioning: limits.or("max_concurrent_provisioning", 10, number(1..=1000)),
             request_timeout: limits.or("request_timeout", Duration::from_secs(30), duration(1)),
-            github_api_url: github
-                .optional("api_url", base_url)
-                .unwrap_or_else(|| known("https://api.github.com")),
+            github,
+            credentials,
             resource_manager_url: azure
                 .optional("resource_manager_url", base_url)
                 .unwrap_or_else(|| known("https://management.azure.com")),
             listen: http.or("listen", SocketAddr::from(([127, 0, 0, 1], 9469)), address),
         };
-        for table in [poll, limits, github, azure, http, top] {
+        for table in [poll, limits, azure, http, top] {
             table.finish();
         }
         file.finish(Some(config))

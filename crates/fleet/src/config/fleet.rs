@@ -11,7 +11,7 @@ use super::problem::Problems;
 use super::reader::{File, Table, flag, name, number, text};
 use super::value::duration;
 use super::vm::VmConfig;
-use crate::names::{AccountName, Label, PoolName, RepoSlug, Scope};
+use crate::names::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope};
 
 /// How far a fleet is scaled. Defaults: SPEC, Scaling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,15 @@ pub struct BootstrapConfig {
     pub install_dependencies: bool,
 }
 
+/// Where runners are registered, as one credential sees it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site {
+    /// The credential; the daemon's first where absent.
+    pub credential: Option<CredentialName>,
+    /// The scope.
+    pub scope: Scope,
+}
+
 /// A fleet, as its file has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fleet {
@@ -107,8 +116,13 @@ pub struct Fleet {
     pub kill_running_jobs: bool,
     /// The GitHub that its runners are registered at, by the host of its API: the daemon's.
     pub github: String,
+    /// The credential that signs in there for it, where it is not the daemon's first.
+    pub credential: Option<CredentialName>,
     /// Where its runners are registered there.
     pub scope: Scope,
+    /// The repositories of an organisation or enterprise whose jobs it serves; where there are none, its queue
+    /// is not known.
+    pub repositories: Vec<RepoPattern>,
     /// Its labels, beside the implicit ones.
     pub labels: Vec<Label>,
     /// The runner group of an organisation or enterprise.
@@ -146,6 +160,11 @@ impl Fleet {
         self
     }
 
+    /// Where its runners are registered, as its credential sees it.
+    pub fn site(&self) -> Site {
+        Site { credential: self.credential.clone(), scope: self.scope.clone() }
+    }
+
     /// The labels that each of its runners has without being told: GitHub docs, Using self-hosted
     /// runners in a workflow.
     pub fn implicit_labels(&self) -> [&'static str; 3] {
@@ -174,7 +193,9 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
         let message = "only a fleet that is not enabled ends running jobs".to_owned();
         top.conflict(span.clone(), "kill_running_jobs", message, Some(help));
     }
+    let credential = top.optional("credential", name::<CredentialName>);
     let scope = scope(&mut top);
+    let repositories = repositories(&mut top, scope.as_ref());
     let labels = top.list("labels", name::<Label>).map_or_else(Vec::new, |(labels, _)| labels);
     let group = top.spanned("runner_group", text);
     if let (Some((_, span)), Some(Scope::Repo(_))) = (&group, &scope) {
@@ -211,7 +232,9 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
         enabled,
         kill_running_jobs: kill.is_some_and(|(kill, _)| kill),
         github: "api.github.com".to_owned(),
+        credential,
         scope,
+        repositories,
         labels,
         runner_group,
         priority,
@@ -245,6 +268,33 @@ fn scope(top: &mut Table<'_, '_>) -> Option<Scope> {
         top.missing("repo", "repo = \"owner/repo\", or org = \"name\", or enterprise = \"name\"".to_owned());
     }
     first.map(|(_, scope, _)| scope)
+}
+
+/// What an organisation's or enterprise's fleet serves. The organisation's name may be left out.
+fn repositories(top: &mut Table<'_, '_>, scope: Option<&Scope>) -> Vec<RepoPattern> {
+    let Some((texts, span)) = top.list("repositories", text) else { return Vec::new() };
+    let wrong = |message: String| top.wrong(span.clone(), "repositories", message);
+    let mut patterns = Vec::new();
+    for text in texts {
+        let whole = match scope {
+            Some(Scope::Repo(_)) => {
+                let help = "remove it, or give org instead of repo".to_owned();
+                let message = "the fleet serves the one repository that it names".to_owned();
+                top.conflict(span, "repositories", message, Some(help));
+                return Vec::new();
+            }
+            Some(Scope::Org(org)) if !text.contains('/') => format!("{org}/{text}"),
+            _ => text.clone(),
+        };
+        match (whole.parse::<RepoPattern>(), scope) {
+            (Err(error), _) => wrong(format!("found {text:?}; allowed in this list: {}", error.allowed)),
+            (Ok(pattern), Some(Scope::Org(org))) if pattern.owner() != *org => {
+                wrong(format!("found {text:?}, which is not of {org}; allowed: repositories of {org}"));
+            }
+            (Ok(pattern), _) => patterns.push(pattern),
+        }
+    }
+    patterns
 }
 
 const MANY: u32 = 10_000;
@@ -325,7 +375,7 @@ fn bootstrap(mut table: Table<'_, '_>) -> BootstrapConfig {
 }
 
 /// A daemon has no current directory that a person would think of.
-fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, String> {
+pub(super) fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, String> {
     let path = value.as_str().filter(|path| path.starts_with('/')).map(PathBuf::from);
     path.ok_or_else(|| "the whole path of a file, such as \"/etc/azlin/id_ed25519\"".to_owned())
 }

@@ -7,6 +7,7 @@ mod changes;
 mod daemon;
 pub mod edit;
 mod fleet;
+mod github;
 mod in_force;
 mod problem;
 mod reader;
@@ -18,7 +19,8 @@ mod vm;
 
 pub use changes::changes;
 pub use daemon::DaemonConfig;
-pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig};
+pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig, Site};
+pub use github::{AppConfig, GitHubConfig};
 pub use in_force::{BadFile, Found, InForce, News};
 pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;

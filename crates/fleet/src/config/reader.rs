@@ -275,6 +275,37 @@ impl<'t> Table<'_, 't> {
         }
     }
 
+    /// The tables below a table, each by a name that the user has chosen.
+    pub(super) fn named_tables<N>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&DeValue<'_>) -> Result<N, String>,
+    ) -> Vec<(N, Self)> {
+        let mut outer = self.table(key);
+        let mut named = Vec::new();
+        for (key, value) in std::mem::take(&mut outer.entries) {
+            let text = key.get_ref().as_ref().to_owned();
+            let path = format!("{}.{text}", outer.path);
+            let span = value.span();
+            match (read(&DeValue::String(text.into())), value.into_inner()) {
+                (Ok(name), DeValue::Table(entries)) => {
+                    let table =
+                        Table { file: self.file, path, span, entries, known: Vec::new(), is_blocked: false };
+                    named.push((name, table));
+                }
+                (Err(allowed), _) => {
+                    let message = format!("found a name that is none; allowed: {allowed}");
+                    self.file.note(key.span(), ProblemKind::Value, &path, message, None);
+                }
+                (Ok(_), other) => {
+                    let message = format!("found {}; allowed: a table, [{path}]", found(&other));
+                    self.file.note(span, ProblemKind::Value, &path, message, None);
+                }
+            }
+        }
+        named
+    }
+
     /// The tables of a list, `[[key]]`; none where absent.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         let path = self.path_of(key);

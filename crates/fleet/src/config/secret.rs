@@ -25,7 +25,8 @@ pub(super) fn has_user(text: &str) -> bool {
 pub(super) fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     // A path, and no key.
-    key != "ssh_private_key" && (key == "pat" || SECRET_ENDS.iter().any(|end| key.ends_with(end)))
+    !matches!(key.as_str(), "ssh_private_key" | "app_private_key")
+        && (key == "pat" || SECRET_ENDS.iter().any(|end| key.ends_with(end)))
 }
 
 /// Whether lines of a configuration file may be shown: neither a value nor a key in them looks like

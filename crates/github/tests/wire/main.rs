@@ -1,5 +1,6 @@
 //! What only the wire shows: the client against a server that answers as each test says.
 
+mod app;
 mod faults;
 mod queue;
 mod runners;

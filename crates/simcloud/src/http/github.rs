@@ -4,9 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use azlin_fleet::names::{AccountName, RepoSlug, Scope};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask};
+use super::github_app;
 use super::github_json as shape;
 use super::rate_limit::RateLimit;
 use super::repository_json;
@@ -18,15 +20,21 @@ use crate::world::World;
 
 /// Answers a request. Lists are as they were `stale` ago.
 pub(crate) fn answer(world: &mut World, limit: &mut RateLimit, ask: &Ask, stale: Duration) -> Answer {
-    let expected = format!("Bearer {}", world.settings.token);
-    if ask.authorization.as_deref() != Some(&expected) {
+    if let Some(found) = github_app::answer(world, ask) {
+        return found;
+    }
+    let token = ask.bearer().unwrap_or_default();
+    let ends = match world.installation_tokens.get(token) {
+        Some(end) => Some(*end),
+        None if token == world.settings.token => world.github_token_ends_at(),
+        None => Some(Timestamp::UNIX_EPOCH),
+    };
+    if ends.is_some_and(|end| end <= world.now()) {
         return Answer::json(401, &shape::error(401, "Bad credentials"));
     }
-    if world.github_token_ends_at().is_some_and(|end| end <= world.now()) {
-        return Answer::json(401, &shape::error(401, "Bad credentials"));
-    }
+    let is_given = token == world.settings.token;
     let found = permitted(world, limit, ask, stale);
-    about_the_token(world, found)
+    if is_given { about_the_token(world, found) } else { found }
 }
 
 /// What GitHub says of the token with every answer.
@@ -121,11 +129,22 @@ fn route(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
         ("GET", ["actions", "jobs", id], Some(repo)) => {
             ("/actions/jobs/{job_id}", one_job(world, ask, &repo, id))
         }
+        ("GET", ["repos"], None) if matches!(scope, Scope::Org(_)) => {
+            ("/repos", repositories(world, ask, &scope))
+        }
         (_, ["actions", rest @ ..], _) => runner_route(world, ask, &scope, rest, stale),
         _ => ("", Answer::json(404, &shape::not_found())),
     };
     answer.route = format!("{prefix}{route}");
     answer
+}
+
+fn repositories(world: &World, ask: &Ask, scope: &Scope) -> Answer {
+    let Scope::Org(org) = scope else { return Answer::json(404, &shape::not_found()) };
+    let repos = world.state.github.repos_of(org.as_str());
+    let (items, link) = page(ask, repos, 30);
+    let items = items.into_iter().map(|(name, id)| repository_json::in_short(&ask.base, &name, id));
+    linked(Answer::json(200, &items.collect()), link)
 }
 
 fn runner_route(

@@ -6,6 +6,7 @@ mod answer;
 mod azure;
 mod azure_survey;
 mod github;
+mod github_app;
 mod github_json;
 mod rate_limit;
 mod repository_json;
@@ -35,6 +36,7 @@ pub use answer::Exchange;
 use answer::{Answer, Ask};
 pub use azure::IDENTITY_HEADER;
 pub(crate) use azure::told_of;
+pub use github_app::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID};
 
 use crate::fault::{Call, Failure, Side, Weather};
 use crate::world::World;

@@ -112,7 +112,7 @@ pub(crate) fn user_in_full(base: &str, login: &str) -> Value {
     user
 }
 
-fn user(base: &str, login: &str) -> Value {
+pub(super) fn user(base: &str, login: &str) -> Value {
     let mut user = json!({
         "login": login, "id": 1, "node_id": "U_1", "gravatar_id": "", "type": "User", "site_admin": false,
         "avatar_url": format!("https://avatars.example/{login}"), "html_url": format!("https://github.com/{login}"),

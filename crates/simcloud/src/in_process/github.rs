@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use azlin_fleet::budget::Budget;
 use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
-use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::names::{AccountName, RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration, RunnerStatus,
@@ -110,6 +110,22 @@ impl GitHub for InProcess {
             let jobs =
                 runs.flat_map(|run| &run.jobs).filter_map(|id| job(repo, state.jobs.get(id)?)).collect();
             Ok(Queue { jobs, ..Queue::default() })
+        })
+        .await
+    }
+
+    async fn repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
+        let wire = Wire {
+            side: Side::Github,
+            method: "GET",
+            path: format!("/orgs/{owner}/repos"),
+            route: "/orgs/{org}/repos".to_owned(),
+            effect: Effect::Reads,
+        };
+        self.call(wire, |world, _| {
+            known(world, &Scope::Org(owner.clone()))?;
+            let repos = world.state.github.repos_of(owner.as_str());
+            Ok(repos.into_iter().filter_map(|(name, _)| name.parse().ok()).collect())
         })
         .await
     }

@@ -10,7 +10,7 @@ use azlin_fleet::check::{
     image_key, place_key,
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method};
-use azlin_fleet::names::{PoolName, Scope};
+use azlin_fleet::names::{CredentialName, PoolName, Scope};
 use azlin_fleet::ports::{Azure, Ssh};
 use azlin_fleet::survey::{AzureSurvey, GitHubSurvey, Permit};
 use azlin_fleet::vm::ResourceGroup;
@@ -22,13 +22,10 @@ use crate::adapters::{self, Environment};
 /// Everything that `check` judges, but for the files.
 pub async fn everything(config: &DaemonConfig, fleets: &[Fleet], environment: &Environment) -> Facts {
     let at_github = async {
-        match adapters::github(config, environment) {
-            Ok(client) => Ok(github(&client, fleets).await),
-            Err(_) if environment.github_token.is_none() => {
-                Err("there is no token: set GITHUB_TOKEN, or the systemd credential github-token".to_owned())
-            }
-            Err(error) => Err(format!("{:#}", error)),
-        }
+        let named =
+            each(config.credentials.keys(), |name| signed_in(config, Some(name), fleets, environment));
+        let (first, named) = tokio::join!(signed_in(config, None, fleets, environment), named);
+        (first, named.into_iter().map(|(name, found)| (name.clone(), found)).collect())
     };
     let at_azure = async {
         match adapters::azure(config, environment) {
@@ -36,9 +33,23 @@ pub async fn everything(config: &DaemonConfig, fleets: &[Fleet], environment: &E
             Err(error) => Err(format!("{:#}", error)),
         }
     };
-    let (github, azure) = tokio::join!(at_github, at_azure);
+    let ((github, credentials), azure) = tokio::join!(at_github, at_azure);
     let ssh_keys = ssh_keys(fleets, environment);
-    Facts { bad_files: Vec::new(), github: Some(github), azure: Some(azure), ssh_keys }
+    Facts { bad_files: Vec::new(), github: Some(github), credentials, azure: Some(azure), ssh_keys }
+}
+
+/// What a credential shows of GitHub, or why nobody can sign in with it.
+async fn signed_in(
+    config: &DaemonConfig,
+    name: Option<&CredentialName>,
+    fleets: &[Fleet],
+    environment: &Environment,
+) -> Result<GitHubFacts, String> {
+    let own = fleets.iter().filter(|fleet| fleet.credential.as_ref() == name);
+    match adapters::github(config, name, environment) {
+        Ok(client) => Ok(github(&client, &own.cloned().collect::<Vec<_>>()).await),
+        Err(error) => Err(format!("{error:#}")),
+    }
 }
 
 /// One question for each key, all under way at once.

@@ -77,7 +77,7 @@ pub async fn run(args: Args) -> Result<Ended> {
 /// What the environment would hold on a machine with a managed identity.
 fn environment(served: &Served) -> Environment {
     Environment {
-        github_token: Some(SecretString::from(TOKEN)),
+        variable: |name| (name == "GITHUB_TOKEN").then(|| SecretString::from(TOKEN)),
         credentials: None,
         azure: azlin_azure::Environment {
             identity_endpoint: Some(served.identity_endpoint()),

@@ -29,6 +29,12 @@ struct Jobs {
     /// Register the runners at an enterprise.
     #[arg(long, value_name = "NAME", group = "scope")]
     enterprise: Option<String>,
+    /// Repositories of an organisation or enterprise whose queues are followed; * stands for any characters.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    repositories: Option<Vec<String>>,
+    /// The credential of azlin.toml that signs in at GitHub for it; the first one where absent.
+    #[arg(long, value_name = "NAME")]
+    credential: Option<String>,
     /// What the runners offer beside self-hosted, Linux and X64 or ARM64.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     labels: Option<Vec<String>>,
@@ -130,6 +136,21 @@ struct Vm {
     /// The most to pay for one that may be evicted, in US dollars an hour.
     #[arg(long, value_name = "PRICE")]
     max_price: Option<String>,
+    /// Of a hundred VMs, so many are spot VMs, the others regular.
+    #[arg(long, value_name = "PERCENT")]
+    spot_share: Option<String>,
+    /// Start a regular VM where no spot VM is to be had [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    regular_fallback: Option<bool>,
+    /// The network security group of their network interfaces.
+    #[arg(long, value_name = "ID")]
+    nsg_id: Option<String>,
+    /// Let network interfaces go past the host's switch [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    accelerated_networking: Option<bool>,
+    /// Secure boot and a virtual TPM [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    trusted_launch: Option<bool>,
     /// Keep their disks on the host [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     ephemeral_os_disk: Option<bool>,
@@ -161,6 +182,8 @@ impl Options {
             text("repo", &jobs.repo),
             text("org", &jobs.org),
             text("enterprise", &jobs.enterprise),
+            list("repositories", &jobs.repositories),
+            text("credential", &jobs.credential),
             list("labels", &jobs.labels),
             text("runner_group", &jobs.runner_group),
             number("priority", &jobs.priority),
@@ -188,6 +211,11 @@ impl Options {
             list("vm.zones", &vm.zones),
             flag("vm.spot", vm.spot),
             number("vm.max_price", &vm.max_price),
+            number("vm.spot_share", &vm.spot_share),
+            flag("vm.regular_fallback", vm.regular_fallback),
+            text("vm.nsg_id", &vm.nsg_id),
+            flag("vm.accelerated_networking", vm.accelerated_networking),
+            flag("vm.trusted_launch", vm.trusted_launch),
             flag("vm.ephemeral_os_disk", vm.ephemeral_os_disk),
             number("vm.os_disk_size_gb", &vm.os_disk_size_gb),
             text("vm.admin_user", &vm.admin_user),

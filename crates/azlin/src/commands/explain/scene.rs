@@ -136,7 +136,9 @@ impl Scene<'_> {
         }
         let mut failed = None;
         for repo in &repos {
-            match self.outside.github.job(repo, id).await {
+            let asker = self.fleets.iter().find(|fleet| is_in_scope(fleet, repo));
+            let credential = asker.and_then(|fleet| fleet.credential.as_ref());
+            match self.outside.github.of(credential).job(repo, id).await {
                 Ok(Some(FoundJob::Open(job))) => {
                     self.explain(Asked::Open(&job), repo, &mut told);
                     return Ok(told);

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use azlin_daemon::{Planned, Presence, StateDir, other_version, plan_once, read_status, runtime_dirs};
-use azlin_fleet::budget::Budgets;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::status::{BadFileStatus, FleetStatus, Status, VERSION};
 use jiff::Timestamp;
@@ -162,6 +161,6 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
         daemon: None,
         fleets: planned.iter().map(Planned::status).collect(),
         bad_files: bad_files.collect(),
-        budgets: Budgets { github: outside.github.budget(), azure: outside.azure.remaining() },
+        budgets: outside.budgets(),
     })
 }

@@ -199,10 +199,11 @@ fn decision(fleet: &FleetStatus) -> String {
 
 fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {
     let mut text = String::new();
-    if let Some(github) = budgets.github {
+    let named = budgets.credentials.iter().map(|(name, budget)| (format!(" ({name})"), *budget));
+    for (name, github) in budgets.github.map(|budget| (String::new(), budget)).into_iter().chain(named) {
         let (left, limit) = (github.remaining, github.limit);
         let reset = if github.reset > now { short(elapsed(now, github.reset)) } else { "no time".to_owned() };
-        text += &format!("  github    {left} of {limit} requests left for {reset}\n");
+        text += &format!("  github    {left} of {limit} requests left for {reset}{name}\n");
     }
     let azure = &budgets.azure;
     let kinds = [("reads", azure.reads), ("writes", azure.writes), ("deletes", azure.deletes)];

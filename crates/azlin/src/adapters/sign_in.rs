@@ -1,0 +1,142 @@
+//! Where what signs in at GitHub comes from: a credential of systemd's goes before a variable or a file.
+//! That of a name has the name in its own: `github-token-NAME`, `GITHUB_TOKEN_NAME`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use azlin_fleet::config::AppConfig;
+use azlin_fleet::names::CredentialName;
+use azlin_github::{App, Token};
+use secrecy::SecretString;
+
+use super::{Environment, credential};
+
+/// The longest file that may be a key.
+const MOST_BYTES: u64 = 64 * 1024;
+
+/// The token of a credential.
+pub(super) fn token(name: Option<&CredentialName>, environment: &Environment) -> Result<Token> {
+    let (file, variable) = (named("github-token", name), variable("GITHUB_TOKEN", name));
+    let given = credential(environment.credentials.as_deref(), &file)?;
+    let token = given.or_else(|| (environment.variable)(&variable)).with_context(|| {
+        format!(
+            "there is no token for GitHub: set {variable}, or give the service the systemd credential {file}, with a \
+             token that may read the repository's actions and administer its self-hosted runners (fine-grained: actions \
+             read, administration write)"
+        )
+    })?;
+    let token = Token::new(&token).context("the token for GitHub cannot be used")?;
+    if let Some(note) = token.note() {
+        tracing::warn!(reason = %note, "the token for GitHub looks unusual: {note}");
+    }
+    Ok(token)
+}
+
+/// The app of a credential, with its private key.
+pub(super) fn app(app: &AppConfig, name: Option<&CredentialName>, environment: &Environment) -> Result<App> {
+    let file = named("github-app-key", name);
+    let key = match (credential(environment.credentials.as_deref(), &file)?, &app.private_key) {
+        (Some(key), _) => key,
+        (None, Some(path)) => key_file(path)?,
+        (None, None) => bail!(
+            "there is no private key for the GitHub App {}: give the service the systemd credential {file}, or name the \
+             file with app_private_key in azlin.toml",
+            app.id
+        ),
+    };
+    if (environment.variable)(&variable("GITHUB_TOKEN", name)).is_some() {
+        let variable = variable("GITHUB_TOKEN", name);
+        tracing::debug!("signs in as the GitHub App {}; {variable} is not used", app.id);
+    }
+    Ok(App::new(&app.id, app.installation_id, &key)?)
+}
+
+/// A private key out of a file that nobody else can read.
+fn key_file(path: &Path) -> Result<SecretString> {
+    let shown = path.display();
+    let metadata = std::fs::metadata(path)
+        .with_context(|| format!("the GitHub App's private key {shown} cannot be read (app_private_key)"))?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        bail!(
+            "the GitHub App's private key {shown} may be read by others (mode {mode:04o}): chmod 600 {shown}"
+        );
+    }
+    if metadata.len() > MOST_BYTES {
+        bail!("{shown} is no private key: it has more than {MOST_BYTES} bytes");
+    }
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the GitHub App's private key {shown} cannot be read (app_private_key)"))?;
+    Ok(SecretString::from(text))
+}
+
+fn named(what: &str, name: Option<&CredentialName>) -> String {
+    name.map_or(what.to_owned(), |name| format!("{what}-{name}"))
+}
+
+fn variable(what: &str, name: Option<&CredentialName>) -> String {
+    let of =
+        |name: &CredentialName| format!("{what}_{}", name.as_str().to_ascii_uppercase().replace('-', "_"));
+    name.map_or(what.to_owned(), of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};
+    use secrecy::ExposeSecret;
+
+    fn environment(folder: &Path) -> Environment {
+        Environment {
+            variable: |name| Some(SecretString::from(format!("ghp_{name}"))),
+            azure: azlin_azure::Environment::default(),
+            credentials: Some(folder.to_owned()),
+        }
+    }
+
+    fn config(private_key: Option<&Path>) -> AppConfig {
+        AppConfig {
+            id: APP_ID.to_owned(),
+            installation_id: 815,
+            private_key: private_key.map(Path::to_owned),
+        }
+    }
+
+    #[test]
+    fn each_credential_has_its_own_token_and_key() {
+        let name: CredentialName = "my-partner".parse().expect("valid");
+        assert_eq!(variable("GITHUB_TOKEN", Some(&name)), "GITHUB_TOKEN_MY_PARTNER");
+        assert_eq!(named("github-app-key", Some(&name)), "github-app-key-my-partner");
+        let folder = tempfile::tempdir().expect("a folder");
+        let environment = environment(folder.path());
+        // Without a credential the variable serves.
+        token(Some(&name), &environment).expect("it is there");
+        std::fs::write(folder.path().join("github-token-my-partner"), "<no token>").expect("written");
+        token(Some(&name), &environment).expect_err("the credential goes before the variable");
+        token(None, &environment).expect("that of another is untouched");
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_and_the_credential_goes_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (environment, path) = (environment(folder.path()), folder.path().join("app.pem"));
+        let said = |key: Option<&Path>| {
+            app(&config(key), None, &environment).map(drop).map_err(|error| format!("{error:#}"))
+        };
+        assert!(said(None).expect_err("there is none").contains("app_private_key in azlin.toml"));
+        assert!(said(Some(&path)).expect_err("there is no file").contains("cannot be read"));
+        std::fs::write(&path, APP_PRIVATE_KEY).expect("written");
+        let mode =
+            |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+        mode(0o644);
+        assert!(said(Some(&path)).expect_err("others can").contains("chmod 600"));
+        mode(0o600);
+        assert_eq!(said(Some(&path)), Ok(()));
+        std::fs::write(folder.path().join("github-app-key"), "no key").expect("written");
+        assert!(said(Some(&path)).expect_err("it goes first").contains("not in PEM"));
+        assert!(
+            !APP_PRIVATE_KEY.is_empty() && key_file(&path).expect("read").expose_secret() == APP_PRIVATE_KEY
+        );
+    }
+}

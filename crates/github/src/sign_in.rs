@@ -1,0 +1,237 @@
+//! How requests are authorised: with a token that was given, or with one that an app's installation gets
+//! anew before the last one ends.
+//!
+//! One renewal is under way at a time. Until it has ended, and after one that failed, the old token serves
+//! for as long as it is good.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::survey::TokenKind;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::http::{Answer, As, Call, Http};
+use crate::retry::Effect;
+use crate::token::Token;
+use crate::{rate, redact};
+
+/// So long before its end a token is renewed.
+const AHEAD: Duration = Duration::from_secs(5 * 60);
+/// A renewal that failed is not tried again for so long.
+const PAUSE: Duration = Duration::from_secs(10);
+/// A clock that is off by more is worth a word.
+const OFF: i64 = 30;
+
+/// What requests are authorised with.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A token that was given.
+    Token(Token),
+    /// What an app's installation gets.
+    App(App),
+}
+
+impl From<Token> for Credential {
+    fn from(token: Token) -> Self {
+        Credential::Token(token)
+    }
+}
+
+impl From<App> for Credential {
+    fn from(app: App) -> Self {
+        Credential::App(app)
+    }
+}
+
+/// A token of an installation.
+struct Issued {
+    token: Arc<SecretString>,
+    ends: Instant,
+}
+
+/// The credential in use.
+pub(crate) struct SignIn {
+    credential: Credential,
+    issued: Mutex<Option<Issued>>,
+    /// When a renewal failed last, and how.
+    failed: Mutex<Option<(Instant, CallError)>>,
+    renewing: tokio::sync::Mutex<()>,
+}
+
+impl SignIn {
+    pub(crate) fn new(credential: Credential) -> Self {
+        SignIn {
+            credential,
+            issued: Mutex::default(),
+            failed: Mutex::default(),
+            renewing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> TokenKind {
+        match &self.credential {
+            Credential::Token(token) => token.kind(),
+            Credential::App(_) => TokenKind::App,
+        }
+    }
+
+    pub(crate) fn app(&self) -> Option<&App> {
+        match &self.credential {
+            Credential::App(app) => Some(app),
+            Credential::Token(_) => None,
+        }
+    }
+
+    /// What must not be shown, as far as its look does not tell.
+    pub(crate) fn secret(&self) -> Arc<SecretString> {
+        match &self.credential {
+            Credential::Token(token) => token.secret(),
+            Credential::App(_) => {
+                self.issued().as_ref().map(|issued| Arc::clone(&issued.token)).unwrap_or_default()
+            }
+        }
+    }
+
+    /// A token that is good.
+    pub(crate) async fn token(&self, http: &Http) -> Result<Arc<SecretString>, CallError> {
+        let Credential::App(app) = &self.credential else { return Ok(self.secret()) };
+        let good = match self.good_for(Duration::ZERO) {
+            Some((token, left)) if left > AHEAD => return Ok(token),
+            good => good.map(|(token, _)| token),
+        };
+        let turn = match (&good, self.renewing.try_lock()) {
+            (_, Ok(turn)) => turn,
+            (Some(token), Err(_)) => return Ok(Arc::clone(token)),
+            (None, Err(_)) => self.renewing.lock().await,
+        };
+        // Somebody else may have renewed it while this one waited.
+        if let Some((token, _)) = self.good_for(AHEAD) {
+            return Ok(token);
+        }
+        let renewed = match self.failed_lately() {
+            Some(error) => Err(error),
+            None => renew(http, app).await,
+        };
+        drop(turn);
+        match (renewed, good) {
+            (Ok(issued), _) => {
+                let token = Arc::clone(&issued.token);
+                *self.issued() = Some(issued);
+                *self.failed() = None;
+                Ok(token)
+            }
+            (Err(error), Some(token)) => {
+                tracing::debug!(reason = %error, "the app's token is not renewed yet: {error}");
+                self.note_failure(error);
+                Ok(token)
+            }
+            (Err(error), None) => {
+                self.note_failure(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// GitHub does not take a token any more. Whether another one may be had.
+    pub(crate) fn refused(&self, token: &Arc<SecretString>) -> bool {
+        if self.app().is_none() {
+            return false;
+        }
+        let mut issued = self.issued();
+        if issued.as_ref().is_some_and(|issued| Arc::ptr_eq(&issued.token, token)) {
+            *issued = None;
+        }
+        true
+    }
+
+    fn good_for(&self, least: Duration) -> Option<(Arc<SecretString>, Duration)> {
+        let issued = self.issued();
+        let issued = issued.as_ref()?;
+        let left = issued.ends.saturating_duration_since(Instant::now());
+        (left > least).then(|| (Arc::clone(&issued.token), left))
+    }
+
+    fn failed_lately(&self) -> Option<CallError> {
+        self.failed().as_ref().filter(|(at, _)| at.elapsed() < PAUSE).map(|(_, error)| error.clone())
+    }
+
+    fn note_failure(&self, error: CallError) {
+        let mut failed = self.failed();
+        if failed.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE) {
+            *failed = Some((Instant::now(), error));
+        }
+    }
+
+    fn issued(&self) -> MutexGuard<'_, Option<Issued>> {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<(Instant, CallError)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks for a token of the installation.
+async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
+    #[derive(Deserialize)]
+    struct Made {
+        token: String,
+        expires_at: Timestamp,
+    }
+    let call = Call {
+        method: Method::POST,
+        url: http.api.join(&format!("app/installations/{}/access_tokens", app.installation_id))?,
+        body: None,
+        // One token too many harms nobody.
+        effect: Effect::Reads,
+        needs: "a GitHub App that is installed",
+    };
+    let here = Timestamp::now();
+    let answer = Box::pin(http.send_as(&call, None, As::App(app.jwt(here)))).await?;
+    if answer.status != StatusCode::CREATED {
+        return Err(not_signed_in(&call, &answer, here));
+    }
+    let Made { token, expires_at } = http.read(&call, &answer.body)?;
+    let there = rate::date(&answer.headers).unwrap_or(here);
+    let left = Duration::try_from(expires_at.duration_since(there)).unwrap_or_default();
+    tracing::debug!(%expires_at, "the app's installation has a new token, good until {expires_at}");
+    Ok(Issued { token: Arc::new(SecretString::from(token)), ends: Instant::now() + left })
+}
+
+/// Why an app gets no token, and what to do about it.
+pub(crate) fn not_signed_in(call: &Call, answer: &Answer, here: Timestamp) -> CallError {
+    let off = rate::date(&answer.headers).map(|there| here.duration_since(there));
+    let off = off.filter(|off: &SignedDuration| off.as_secs().abs() > OFF);
+    let advice = match (answer.status, off) {
+        (StatusCode::UNAUTHORIZED, Some(off)) => format!(
+            "the clock here is {} s {} GitHub's: set it (timedatectl set-ntp true)",
+            off.as_secs().abs(),
+            if off.is_negative() { "behind" } else { "ahead of" }
+        ),
+        (StatusCode::UNAUTHORIZED, None) => {
+            "check that app_id is the app's, and that the private key is one of its own".to_owned()
+        }
+        (StatusCode::NOT_FOUND, _) => {
+            "check installation_id: it is the number at the end of the installation's address (Settings, Applications, \
+             Configure), and has to be one of this app's"
+                .to_owned()
+        }
+        (StatusCode::FORBIDDEN, _) => {
+            "let the owner unsuspend the installation (Settings, Applications, Configure)".to_owned()
+        }
+        _ => "it is tried again later".to_owned(),
+    };
+    let trouble = match answer.status {
+        StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Trouble::NotPermitted,
+        _ => Trouble::Unavailable,
+    };
+    let said = redact::fit(&crate::error::github_message(&answer.body), "");
+    let status = answer.status;
+    CallError::new(trouble, format!("sign in as a GitHub App: {call}: {status} \"{said}\"; {advice}"))
+}
