@@ -2,6 +2,8 @@
 //!
 //! Each message says all by itself, so a terminal shows it alone.
 
+mod redacting;
+
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +16,7 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::cli::{LogFormat, Loudness};
+use redacting::Redacting;
 
 /// Where they go, once that is known.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
@@ -40,8 +43,10 @@ pub fn start(loudness: Loudness, usual: &str) -> Result<()> {
         asked => asked,
     };
     match format {
-        LogFormat::Journal => subscriber.with(journal()?).init(),
-        LogFormat::Json => subscriber.with(lines().json().flatten_event(true).with_target(false)).init(),
+        LogFormat::Journal => subscriber.with(Redacting(journal()?)).init(),
+        LogFormat::Json => {
+            subscriber.with(Redacting(lines().json().flatten_event(true).with_target(false))).init()
+        }
         LogFormat::Text | LogFormat::Auto => {
             let colour = io::stderr().is_terminal()
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -49,7 +54,9 @@ pub fn start(loudness: Loudness, usual: &str) -> Result<()> {
                 "message" => write!(writer, "{value:?}"),
                 _ => Ok(()),
             });
-            subscriber.with(lines().with_ansi(colour).with_target(false).fmt_fields(message)).init();
+            subscriber
+                .with(Redacting(lines().with_ansi(colour).with_target(false).fmt_fields(message)))
+                .init();
         }
     }
     let _ = FORMAT.set(format);

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::credential::CredentialKind;
-use crate::redact;
+use azlin_fleet::redact;
 
 /// How long before its end a token is renewed, which is also azure_identity's rule.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
@@ -98,7 +98,7 @@ impl Bearer {
         // The rest is a link to a page about every credential there is.
         let text = text.split("To troubleshoot, visit").next().unwrap_or_default();
         let message =
-            format!("no Azure token by {}: {}; {}", self.kind, redact::fit(text, &[]), self.kind.advice());
+            format!("no Azure token by {}: {}; {}", self.kind, redact::line(text, &[]), self.kind.advice());
         CallError::new(trouble, message)
     }
 }

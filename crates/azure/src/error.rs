@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::credential::{CredentialError, CredentialKind};
 use crate::gates::Extent;
-use crate::redact;
+use azlin_fleet::redact;
 
 /// Why no client could be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +135,8 @@ impl Refusal {
         };
         Refusal {
             status,
-            code: redact::fit(&code, secrets),
-            message: redact::fit(&message, secrets),
+            code: redact::line(&code, secrets),
+            message: redact::line(&message, secrets),
             retry_after,
             extent: Extent::Subscription,
         }
@@ -198,6 +198,8 @@ fn by_code(refusal: &Refusal) -> Option<Trouble> {
         }
         // Nobody registers it but a person.
         "MissingSubscriptionRegistration" => Trouble::Invalid,
+        // VMs that go make room in it.
+        "SubnetIsFull" => Trouble::Unavailable,
         "AnotherOperationInProgress" | "RetryableError" | "Conflict" if !refusal.is_name_taken() => {
             Trouble::Unavailable
         }
@@ -213,8 +215,28 @@ fn by_status(refusal: &Refusal, unknown: Trouble) -> Trouble {
         _ if refusal.is_name_taken() => Trouble::NameTaken,
         409 | 503 => Trouble::Unavailable,
         500.. => unknown,
-        _ => Trouble::Invalid,
+        _ if is_our_mistake(&refusal.code) => Trouble::Invalid,
+        _ => Trouble::Unknown,
     }
+}
+
+/// Codes of a request that stays wrong when it is repeated (Docs: Common Azure deployment errors).
+fn is_our_mistake(code: &str) -> bool {
+    code.starts_with("Invalid")
+        || code.starts_with("LinkedInvalid")
+        || matches!(
+            code,
+            "BadRequest"
+                | "ImageNotFound"
+                | "GalleryImageNotFound"
+                | "PlatformImageNotFound"
+                | "PropertyChangeNotAllowed"
+                | "LocationNotAvailableForResourceType"
+                | "NoRegisteredProviderFound"
+                | "VMMarketplaceInvalidInput"
+                | "ResourcePurchaseValidationFailed"
+                | "OSProvisioningClientError"
+        )
 }
 
 /// The error that leaves this crate: what was tried, what came back, what to do.
@@ -233,6 +255,7 @@ pub(crate) fn call_error(what: &str, effect: Effect, kind: CredentialKind, error
         Trouble::NoQuota => "ask for a higher quota, or use sizes of another family",
         Trouble::Unavailable => "it is tried again later",
         Trouble::OutcomeUnknown => "it may have been carried out; the next tick sees",
+        Trouble::Unknown => "azlin does not know this refusal: please report it; it is tried again later",
     }));
     match &error.how {
         How::NoToken(error) => CallError::new(trouble, format!("{what}: {}", error.message)),
@@ -301,6 +324,9 @@ mod tests {
             (403, "AuthorizationFailed", "", Creates, Trouble::NotPermitted),
             (404, "ResourceGroupNotFound", "", Reads, Trouble::NotFound),
             (400, "InvalidParameter", "", Creates, Trouble::Invalid),
+            (400, "SubnetIsFull", "", Creates, Trouble::Unavailable),
+            (400, "NeverHeardOf", "", Creates, Trouble::Unknown),
+            (418, "", "", Deletes, Trouble::Unknown),
             (429, "TooManyRequests", "", Reads, throttled),
             (503, "ServerBusy", "", Creates, Trouble::Unavailable),
             (500, "InternalServerError", "", Creates, Trouble::OutcomeUnknown),

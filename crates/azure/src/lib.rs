@@ -23,7 +23,6 @@ mod https;
 mod identity_http;
 mod model;
 mod reach;
-mod redact;
 mod retry;
 mod survey;
 mod url_rule;

@@ -10,6 +10,7 @@ use azlin_fleet::names::Scope;
 use azlin_fleet::place::Place;
 use azlin_fleet::plan::{Deregister, Destroy, Install, Outcome};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
+use azlin_fleet::remedy::Failure;
 use azlin_fleet::runner::{Deregistration, DrainReason, RunnerConfig, RunnerId, RunnerInfo};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{VmSpec, VmTags};
@@ -61,7 +62,7 @@ impl Lifecycle {
     pub(crate) async fn provision(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
-            Err(why) => return Outcome::Failed(why),
+            Err(why) => return Outcome::Failed(Failure::later(why)),
         };
         match fleet.bootstrap.method {
             Method::CloudInit => self.by_itself(fleet, wanted, &download).await,
@@ -73,7 +74,7 @@ impl Lifecycle {
     pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> Outcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
-            Err(why) => return Outcome::Failed(why),
+            Err(why) => return Outcome::Failed(Failure::later(why)),
         };
         install(&self.outside, &self.stop, fleet, task, &download).await
     }
@@ -89,7 +90,7 @@ impl Lifecycle {
         };
         let runner = match self.outside.github(fleet).jit_config(&config).await {
             Ok(runner) => runner,
-            Err(error) => return Outcome::Failed(error.to_string()),
+            Err(error) => return Outcome::Failed(error.into()),
         };
         let identity = Identity {
             custom_data: cloud_init::self_made(&runner, download, fleet.bootstrap.install_dependencies),
@@ -110,7 +111,7 @@ impl Lifecycle {
     async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
         let admin_key = match self.outside.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
             Ok(key) => key,
-            Err(error) => return Outcome::Failed(error.to_string()),
+            Err(error) => return Outcome::Failed(error.into()),
         };
         let host_key = self.outside.ssh.host_key();
         let created_at = self.outside.now();
@@ -129,7 +130,7 @@ impl Lifecycle {
         match self.install(fleet, &task).await {
             // The VM is there, and whoever comes next goes on with it.
             Outcome::LeftAlone(_) => Outcome::Started,
-            Outcome::Failed(why) => Outcome::Unclear(why),
+            Outcome::Failed(failure) => Outcome::Unclear(failure.why),
             other => other,
         }
     }
@@ -194,7 +195,7 @@ impl Lifecycle {
                 Err(error) => {
                     return match error.trouble {
                         Trouble::OutcomeUnknown => Outcome::Unclear(error.message),
-                        _ => Outcome::Failed(error.message),
+                        _ => Outcome::Failed(error.into()),
                     };
                 }
             }
@@ -228,7 +229,7 @@ impl Lifecycle {
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
         let outside = &self.outside;
         match released(outside.github(fleet), destroy).await {
-            Err(why) => return Outcome::Failed(why),
+            Err(why) => return Outcome::Failed(Failure::later(why)),
             Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
             Ok(None) => {}
         }
@@ -250,7 +251,7 @@ impl Lifecycle {
                 self.places.freed(&group.subscription_id, outside.now());
                 Outcome::Removed
             }
-            Err(error) => Outcome::Failed(error.to_string()),
+            Err(error) => Outcome::Failed(error.into()),
         }
     }
 }

@@ -10,6 +10,7 @@ use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Step, Wanted, next, 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::plan::{Install, Outcome};
 use azlin_fleet::ports::{Address, Download, Machine, Session, SshError, SshTrouble, Trouble};
+use azlin_fleet::remedy::Remedy;
 use azlin_fleet::runner::RunnerId;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -142,13 +143,10 @@ impl<'a> Work<'a> {
             };
             let (why, counts) = match halt {
                 Halt::With(outcome) => return outcome,
-                Halt::Machine(error) => match error.trouble {
-                    SshTrouble::WrongHostKey | SshTrouble::NoKey | SshTrouble::KeyRefused => {
-                        return self.broken(error.message);
-                    }
-                    SshTrouble::StepFailed => (error.message, true),
-                    SshTrouble::Lost | SshTrouble::Unreachable => (error.message, false),
-                },
+                Halt::Machine(error) if error.trouble.remedy() != Remedy::Again => {
+                    return self.broken(error.message);
+                }
+                Halt::Machine(error) => (error.message, error.trouble == SshTrouble::StepFailed),
                 Halt::Elsewhere(why) => (why, false),
             };
             debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "{}: {}: bootstrap begins anew: {why}", self.fleet.name, self.task.runner);
@@ -257,17 +255,12 @@ impl<'a> Work<'a> {
     /// With a token that is fresh, and dropped once it is used.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.outside.github(self.fleet).registration_token(&self.fleet.scope).await;
-        let token = token.map_err(|error| match error.call().trouble {
+        let token = token.map_err(|error| match error.call().trouble.remedy() {
             // A person must act: the VM waits for it as long as it may.
-            Trouble::NotPermitted | Trouble::NotFound | Trouble::Invalid => {
-                Halt::With(Outcome::Failed(error.to_string()))
+            Remedy::Stop => Halt::With(Outcome::Failed(error.into())),
+            Remedy::Again | Remedy::Later | Remedy::AnotherWay | Remedy::GiveUp => {
+                Halt::Elsewhere(error.to_string())
             }
-            Trouble::NameTaken
-            | Trouble::Throttled(_)
-            | Trouble::NoCapacity
-            | Trouble::NoQuota
-            | Trouble::Unavailable
-            | Trouble::OutcomeUnknown => Halt::Elsewhere(error.to_string()),
         })?;
         Ok(Configure {
             url: token.url,

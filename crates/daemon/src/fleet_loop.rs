@@ -11,6 +11,7 @@ use azlin_fleet::memory::Memory;
 use azlin_fleet::milestone::milestones;
 use azlin_fleet::pace::Slowed;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
+use azlin_fleet::remedy::Failure;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Operation, Snapshot};
 use azlin_fleet::status::FleetStatus;
@@ -362,7 +363,7 @@ impl FleetLoop {
             Err(error) => {
                 let panicked = self.in_flight.iter().find(|(_, under_way)| under_way.task == error.id());
                 let Some((name, _)) = panicked else { return };
-                (name.clone(), Outcome::Failed(format!("a bug, please report it: {error}")))
+                (name.clone(), Outcome::Failed(Failure::later(format!("a bug, please report it: {error}"))))
             }
         };
         let Some(InFlight { action, .. }) = self.in_flight.remove(&name) else { return };
@@ -370,7 +371,7 @@ impl FleetLoop {
         self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         self.save();
         let complaint = match &outcome {
-            Outcome::Failed(why)
+            Outcome::Failed(Failure { why, .. })
             | Outcome::NoRoom(why)
             | Outcome::Unclear(why)
             | Outcome::Broken { why, .. } => Some(why.clone()),

@@ -8,10 +8,11 @@ use azlin_fleet::config::Fleet;
 use azlin_fleet::milestone::Milestone;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::{Action, Outcome, Plan};
+use azlin_fleet::remedy::Failure;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::scaling::ScalingAction;
 use azlin_fleet::snapshot::Snapshot;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// Says what was decided. What only replaces or removes runners is told at each action's end.
 pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
@@ -114,10 +115,19 @@ pub(crate) fn ended(
         Outcome::NoRoom(error) => {
             debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}")
         }
-        Outcome::Failed(error) if !is_new => {
+        Outcome::Failed(Failure { why: error, .. }) if !is_new => {
             debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed again: {error}")
         }
-        Outcome::Failed(error) => {
+        Outcome::Failed(failure) if failure.is_loud() => {
+            let error = &failure.why;
+            let then = if failure.is_unknown {
+                "this is new to azlin, and tried again later"
+            } else {
+                "somebody must act"
+            };
+            error!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed, {then}: {error}")
+        }
+        Outcome::Failed(Failure { why: error, .. }) => {
             warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed: {error}")
         }
     }

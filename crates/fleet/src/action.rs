@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::names::Scope;
 use crate::place::Place;
+use crate::remedy::Failure;
 use crate::runner::{DrainReason, RunnerId};
 use crate::runner_name::RunnerName;
 use crate::vm::ResourceGroup;
@@ -112,5 +113,5 @@ pub enum Outcome {
     /// Not done, since Azure has no room for it anywhere, and what it said.
     NoRoom(String),
     /// Not done.
-    Failed(String),
+    Failed(Failure),
 }

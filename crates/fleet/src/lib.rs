@@ -19,6 +19,8 @@ pub mod pace;
 pub mod place;
 pub mod plan;
 pub mod ports;
+pub mod redact;
+pub mod remedy;
 pub mod room;
 mod roster;
 mod rotation;

@@ -13,6 +13,7 @@ use crate::config::Fleet;
 use crate::job::JobId;
 use crate::place::Places;
 use crate::plan::{Action, Outcome};
+use crate::remedy::Remedy;
 use crate::runner::{DrainReason, RunnerId, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::elapsed;
@@ -126,14 +127,22 @@ pub struct Failures {
     pub last: Option<Timestamp>,
     /// What it said.
     pub why: String,
+    /// What is done about it.
+    pub remedy: Remedy,
 }
 
 impl Failures {
     const FIRST_WAIT: Duration = Duration::from_secs(10);
     const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
+    /// Where only a person can help, one try shows whether somebody has.
+    const BETWEEN_PROBES: Duration = Duration::from_secs(2 * 60);
+
     /// How long the next try waits from the last failure on.
     fn wait(&self) -> Duration {
+        if self.is_stopped() {
+            return Self::BETWEEN_PROBES;
+        }
         let doublings = self.count.saturating_sub(1).min(10);
         (Self::FIRST_WAIT * 2_u32.pow(doublings)).min(Self::LONGEST_WAIT)
     }
@@ -144,12 +153,18 @@ impl Failures {
         self.wait().checked_sub(since).filter(|left| !left.is_zero())
     }
 
-    fn add(&mut self, why: &str, now: Timestamp) {
+    /// Whether only a person can help.
+    pub fn is_stopped(&self) -> bool {
+        self.count > 0 && self.remedy == Remedy::Stop
+    }
+
+    fn add(&mut self, why: &str, remedy: Remedy, now: Timestamp) {
         if self.wait_left(now).is_none() {
             self.count += 1;
             self.last = Some(now);
         }
         self.why = why.to_owned();
+        self.remedy = remedy;
     }
 }
 
@@ -245,10 +260,10 @@ impl Memory {
             (Action::Provision { .. }, Outcome::Started | Outcome::Unclear(_)) => {
                 self.of(name).asked_for = Some(now);
             }
-            (Action::Provision { .. }, Outcome::Failed(why)) => {
+            (Action::Provision { .. }, Outcome::Failed(failure)) => {
                 self.runners.remove(name);
                 self.came_to_nothing(outcome);
-                self.failures.add(why, now);
+                self.failures.add(&failure.why, failure.remedy, now);
             }
             (Action::Provision { .. } | Action::Install(_), Outcome::Installed { runner_id, .. }) => {
                 let remembered = self.of(name);
@@ -261,7 +276,7 @@ impl Memory {
                 remembered.failed = Some(why.clone());
                 remembered.runner_id = runner_id.or(remembered.runner_id);
                 remembered.unregistered_since = None;
-                self.failures.add(why, now);
+                self.failures.add(why, Remedy::GiveUp, now);
             }
             (Action::Provision { .. } | Action::Install(_), Outcome::Ended(runner_id)) => {
                 let remembered = self.of(name);
@@ -294,7 +309,7 @@ impl Memory {
                     self.failures = Failures::default();
                 }
                 if failed_to_start && !is_counted {
-                    self.failures.add(&destroy.why.to_string(), now);
+                    self.failures.add(&destroy.why.to_string(), Remedy::GiveUp, now);
                 }
             }
             // They leave nothing to remember.

@@ -75,8 +75,10 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
     if let Some(left) = wait {
         let failures = &memory.failures;
         let (count, why, left) = (failures.count, &failures.why, in_words(left));
-        decision.reason +=
-            &format!("; starting none for another {left}, since starts failed ({count} in a row): {why}");
+        let stopped = if failures.is_stopped() { "; stopped until somebody acts" } else { "" };
+        decision.reason += &format!(
+            "{stopped}; starting none for another {left}, since starts failed ({count} in a row): {why}"
+        );
     }
     let no_room = room.none();
     if let (ScalingAction::ScaleUp, Some(none)) = (decision.action, &no_room) {
@@ -187,7 +189,9 @@ impl<'a> Draft<'a> {
 
     fn add(&mut self, decision: &ScalingDecision) {
         let wanted = decision.target_runner_count.saturating_sub(decision.current_runner_count) as usize;
-        for _ in 0..wanted.min(self.headroom()) {
+        // Where only a person can help, one try shows whether somebody has.
+        let tries = if self.memory.failures.is_stopped() { 1 } else { wanted };
+        for _ in 0..wanted.min(tries).min(self.headroom()) {
             self.provision(None, decision.reason.clone());
         }
     }

@@ -7,6 +7,7 @@ use super::scene::Entry::{Absent, Busy, Idle, Offline};
 use super::scene::{NOW, Scene};
 use super::*;
 use crate::ports::{CallError, Trouble};
+use crate::remedy::{Failure, Remedy};
 use crate::snapshot::Operation;
 use crate::testing::at;
 use crate::vm::PowerState::{Running, Stopped, Unknown};
@@ -296,8 +297,8 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     let mut waits = Vec::new();
     let mut now = NOW;
     for _ in 0..9 {
-        scene.memory.record(&name, &action, &Outcome::Failed("no capacity".to_owned()), at(now));
-        scene.memory.record(&name, &action, &Outcome::Failed("no capacity".to_owned()), at(now));
+        scene.memory.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
+        scene.memory.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
         let wait = scene.memory.failures.wait_left(at(now)).expect("a wait begins").as_secs();
         waits.push(wait);
         now += i64::try_from(wait).expect("short");
@@ -309,6 +310,28 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     scene.memory.failures.last = Some(at(NOW - 3600));
     scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
     assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4], "the next begins with another size or zone");
+}
+
+#[test]
+fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes() {
+    let mut scene = Scene::new("").pending(8, 1);
+    let action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
+    let refused = Failure::from(CallError::new(Trouble::Invalid, "400 InvalidParameter"));
+    assert_eq!(refused.remedy, Remedy::Stop);
+    for failure in [Failure::later("503"), Failure::later("503"), refused.clone(), refused] {
+        let now = scene.memory.failures.wait_left(at(NOW)).map_or(NOW, |left| NOW + left.as_secs() as i64);
+        scene.memory.failures.last = scene.memory.failures.last.map(|_| at(0));
+        scene.memory.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(now));
+    }
+    scene.memory.failures.last = Some(at(NOW));
+    assert_eq!(scene.memory.failures.wait_left(at(NOW)), Some(Duration::from_secs(120)));
+    let reason = scene.plan().decision.reason;
+    assert!(
+        reason.contains("stopped until somebody acts") && reason.contains("InvalidParameter"),
+        "{reason}"
+    );
+    scene.memory.failures.last = Some(at(NOW - 120));
+    assert_eq!(scene.brief(), "+", "one try of the four that are wanted");
 }
 
 fn first_sizes(scene: &Scene) -> Vec<String> {
@@ -375,7 +398,8 @@ fn only_what_the_decision_led_to_is_scaling() {
     assert!(scales(Scene::new("").runner(1, 900, Idle)));
     assert!(!scales(Scene::new("").runner(1, 900, Absent)), "a finished runner");
     let mut held = Scene::new("").pending(8, 1).runner(1, 900, Absent);
-    held.memory.failures = crate::memory::Failures { count: 3, last: Some(at(NOW)), why: "x".to_owned() };
+    held.memory.failures =
+        crate::memory::Failures { count: 3, last: Some(at(NOW)), why: "x".to_owned(), ..Default::default() };
     assert_eq!((held.brief().as_str(), held.plan().decision.action), ("-1?", ScalingAction::ScaleUp));
     assert!(!scales(held), "starts wait, and a finished runner goes");
 }
@@ -396,7 +420,8 @@ fn a_clock_that_was_set_back_holds_nothing_back() {
     let later = Some(at(NOW + 24 * 3600));
     let mut scene = Scene::new("").pending(8, 1).remember(1, 900, |known| known.asked_for = later);
     scene.memory.last_scaling = later;
-    scene.memory.failures = crate::memory::Failures { count: 9, last: later, why: "x".to_owned() };
+    scene.memory.failures =
+        crate::memory::Failures { count: 9, last: later, why: "x".to_owned(), ..Default::default() };
     let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
     let hour_later = at(NOW + 3600);
     assert_eq!(memory.failures.wait_left(hour_later), None);
@@ -443,7 +468,8 @@ fn room_is_made_for_one_replacement_at_a_time() {
 #[test]
 fn a_runner_that_comes_online_ends_the_backoff() {
     let mut scene = Scene::new("").runner(1, 60, Idle);
-    scene.memory.failures = crate::memory::Failures { count: 5, last: Some(at(NOW)), why: "x".to_owned() };
+    scene.memory.failures =
+        crate::memory::Failures { count: 5, last: Some(at(NOW)), why: "x".to_owned(), ..Default::default() };
     let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
     assert_eq!(memory.failures, crate::memory::Failures::default());
 }

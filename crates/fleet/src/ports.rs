@@ -14,6 +14,7 @@ use crate::bootstrap::steps::Step;
 use crate::budget::{Budget, Remaining};
 use crate::job::{FoundJob, JobId, Queue};
 use crate::names::{AccountName, RepoSlug, Scope};
+use crate::redact;
 use crate::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
@@ -41,6 +42,8 @@ pub enum Trouble {
     Unavailable,
     /// It is not known whether it was done: the answer was lost.
     OutcomeUnknown,
+    /// It was refused, and nobody here has met that refusal before.
+    Unknown,
 }
 
 /// A call that failed. The message says what was tried, on what, what came back and what to do
@@ -57,7 +60,7 @@ pub struct CallError {
 impl CallError {
     /// An error of that kind.
     pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
-        CallError { trouble, message: message.into() }
+        CallError { trouble, message: redact::secrets(&message.into()).into_owned() }
     }
 }
 
@@ -243,6 +246,13 @@ pub struct SshError {
     pub trouble: SshTrouble,
     /// For people.
     pub message: String,
+}
+
+impl SshError {
+    /// An error of that kind.
+    pub fn new(trouble: SshTrouble, message: impl Into<String>) -> Self {
+        SshError { trouble, message: redact::secrets(&message.into()).into_owned() }
+    }
 }
 
 /// Machines over SSH.

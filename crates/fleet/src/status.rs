@@ -265,7 +265,8 @@ fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(About, String)>
     let starting = (failures.count > 0).then(|| {
         let again = failures.wait_left(plan.demand.metrics.timestamp);
         let next = again.map_or(String::new(), |left| format!("; next try in {}", in_words(left)));
-        format!("{} starts failed in a row: {}{next}", failures.count, failures.why)
+        let stopped = if failures.is_stopped() { "stopped until somebody acts: " } else { "" };
+        format!("{stopped}{} starts failed in a row: {}{next}", failures.count, failures.why)
     });
     let told = [
         (About::Seeing, seen.trouble()),

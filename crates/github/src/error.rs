@@ -7,8 +7,8 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use crate::http::{Answer, Call};
-use crate::redact;
 use crate::retry::Effect;
+use azlin_fleet::redact;
 
 /// GitHub's own words in an error's body.
 pub(crate) fn github_message(body: &[u8]) -> String {
@@ -55,16 +55,22 @@ pub(crate) fn refused(call: &Call, answer: &Answer, token: &str) -> CallError {
             not_known(call.effect, Trouble::Unavailable),
             "GitHub has trouble (https://www.githubstatus.com): it is tried again later".to_owned(),
         ),
-        _ => (Trouble::Invalid, "GitHub does not take the request as it is".to_owned()),
+        StatusCode::BAD_REQUEST | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY => {
+            (Trouble::Invalid, "GitHub does not take the request as it is".to_owned())
+        }
+        _ => (
+            Trouble::Unknown,
+            "azlin does not know this refusal: please report it; it is tried again later".to_owned(),
+        ),
     };
-    let said = redact::fit(&github_message(&answer.body), token);
+    let said = redact::line(&github_message(&answer.body), &[token]);
     let said = if said.is_empty() { String::new() } else { format!(" \"{said}\"") };
     CallError::new(trouble, format!("{call}: {status}{said}; {advice}"))
 }
 
 /// The error for a call without an answer.
 pub(crate) fn unanswered(call: &Call, why: &str, was_sent: bool, token: &str) -> CallError {
-    let why = redact::fit(why, token);
+    let why = redact::line(why, &[token]);
     if was_sent {
         let trouble = not_known(call.effect, Trouble::Unavailable);
         CallError::new(trouble, format!("{call}: no whole answer came: {why}; it is tried again later"))
@@ -89,7 +95,7 @@ pub(crate) fn throttled(call: &Call, wait: Duration) -> CallError {
 
 /// The error for an answer that cannot be read.
 pub(crate) fn unreadable(call: &Call, error: &serde_json::Error, token: &str) -> CallError {
-    let why = redact::fit(&error.to_string(), token);
+    let why = redact::line(&error.to_string(), &[token]);
     CallError::new(
         not_known(call.effect, Trouble::Unavailable),
         format!(

@@ -24,7 +24,6 @@ mod link;
 mod pages;
 mod queue;
 mod rate;
-mod redact;
 mod retry;
 mod runners;
 mod sign_in;

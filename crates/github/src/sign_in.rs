@@ -17,9 +17,10 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::http::{Answer, As, Call, Http};
+use crate::rate;
 use crate::retry::Effect;
 use crate::token::Token;
-use crate::{rate, redact};
+use azlin_fleet::redact;
 
 /// So long before its end a token is renewed.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
@@ -231,7 +232,7 @@ pub(crate) fn not_signed_in(call: &Call, answer: &Answer, here: Timestamp) -> Ca
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Trouble::NotPermitted,
         _ => Trouble::Unavailable,
     };
-    let said = redact::fit(&crate::error::github_message(&answer.body), "");
+    let said = redact::line(&crate::error::github_message(&answer.body), &[]);
     let status = answer.status;
     CallError::new(trouble, format!("sign in as a GitHub App: {call}: {status} \"{said}\"; {advice}"))
 }

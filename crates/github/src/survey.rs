@@ -14,10 +14,10 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::client::GitHubClient;
 use crate::http::{Answer, As, Call};
-use crate::redact;
 use crate::retry::Effect;
 use crate::sign_in::not_signed_in;
 use crate::{pages, runners, wire};
+use azlin_fleet::redact;
 
 /// GitHub gives no runner this id: ids begin at 1.
 const NO_RUNNER: &str = "runners/0";
@@ -168,7 +168,7 @@ fn accepted(headers: &HeaderMap) -> Option<String> {
         .into_iter()
         .filter_map(|name| text(headers, name))
         .find(|text| !text.is_empty())
-        .map(|text| redact::fit(text, ""))
+        .map(|text| redact::line(text, &[]))
 }
 
 fn scopes(header: &str) -> Vec<String> {

@@ -23,5 +23,5 @@ pub use upload::File;
 use azlin_fleet::ports::{SshError, SshTrouble};
 
 fn trouble(trouble: SshTrouble, message: String) -> SshError {
-    SshError { trouble, message }
+    SshError::new(trouble, message)
 }

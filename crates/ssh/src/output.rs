@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use azlin_fleet::redact;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::exec::Stream;
@@ -139,7 +140,7 @@ impl Secrets {
                 line = line.replace(secret.expose_secret(), "***");
             }
         }
-        line
+        redact::secrets(&line).into_owned()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::fault::{What, draw};
 use crate::world::World;
 
 fn trouble(trouble: SshTrouble, vm: &str, why: impl std::fmt::Display) -> SshError {
-    SshError { trouble, message: format!("{vm}: {why}") }
+    SshError::new(trouble, format!("{vm}: {why}"))
 }
 
 /// Where a connection ends within a step.

@@ -1,0 +1,135 @@
+//! The last look at a log line before it is written, wherever it goes: what looks like a secret is taken out.
+//!
+//! Errors are clean where they are made; this is for what nobody thought of, and for what libraries log.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+
+use azlin_fleet::redact;
+use tracing::field::{DisplayValue, Field, Value, Visit, display};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// More fields than this no event can have.
+const MOST_FIELDS: usize = 32;
+
+/// A layer that sees no secrets.
+pub(super) struct Redacting<L>(pub(super) L);
+
+/// What an event says in text, and whether a secret was in it.
+#[derive(Default)]
+struct Texts {
+    clean: Vec<(Field, String)>,
+    found_any: bool,
+}
+
+impl Texts {
+    fn take(&mut self, field: &Field, text: &str) {
+        let clean = redact::secrets(text);
+        self.found_any |= matches!(clean, Cow::Owned(ref clean) if clean != text);
+        self.clean.push((field.clone(), clean.into_owned()));
+    }
+}
+
+impl Visit for Texts {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.take(field, &format!("{value:?}"));
+    }
+}
+
+impl<S: Subscriber, L: Layer<S>> Layer<S> for Redacting<L> {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut texts = Texts::default();
+        event.record(&mut texts);
+        if !texts.found_any {
+            return self.0.on_event(event, context);
+        }
+        let metadata = event.metadata();
+        let values: Vec<(&Field, DisplayValue<&String>)> =
+            texts.clean.iter().map(|(field, text)| (field, display(text))).collect();
+        let Some((first, _)) = values.first() else { return };
+        // The rest is filled with nothing, since the number is part of the type.
+        let pairs: [(&Field, Option<&dyn Value>); MOST_FIELDS] =
+            std::array::from_fn(|at| match values.get(at) {
+                Some((field, text)) => (*field, Some(text as &dyn Value)),
+                None => (*first, None),
+            });
+        let pairs = metadata.fields().value_set(&pairs);
+        let clean = match event.parent() {
+            Some(parent) => Event::new_child_of(parent.clone(), metadata, &pairs),
+            None => Event::new(metadata, &pairs),
+        };
+        self.0.on_event(&clean, context);
+    }
+
+    fn on_layer(&mut self, subscriber: &mut S) {
+        self.0.on_layer(subscriber);
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        self.0.on_new_span(attributes, id, context);
+    }
+
+    fn on_record(&self, span: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        self.0.on_record(span, values, context);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use tracing_subscriber::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(log: impl FnOnce()) -> String {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines =
+            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(Redacting(lines));
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        String::from_utf8(bytes).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn a_secret_is_in_no_field_of_a_line_and_the_rest_is() {
+        let token = format!("ghs_{}", "a1B2".repeat(9));
+        let line =
+            logged(|| tracing::warn!(fleet = "ci", reason = %token, tick = 7, "ci: refused {token} at 7"));
+        let line: serde_json::Value = serde_json::from_str(&line).expect("one line");
+        assert_eq!(line["message"], "ci: refused [redacted] at 7");
+        assert_eq!(line["reason"], "[redacted]");
+        assert_eq!((&line["fleet"], &line["level"]), (&"ci".into(), &"WARN".into()));
+        assert_eq!(line["tick"], "7", "a number becomes text, where the line had to be written anew");
+    }
+
+    #[test]
+    fn a_clean_line_goes_through_as_it_is() {
+        let line = logged(|| tracing::info!(fleet = "ci", tick = 7, "ci: 2 runners"));
+        let line: serde_json::Value = serde_json::from_str(&line).expect("one line");
+        assert_eq!((&line["message"], &line["tick"]), (&"ci: 2 runners".into(), &7.into()));
+    }
+}
