@@ -117,7 +117,7 @@ fn fault(chance: &mut StdRng) -> Fault {
     let from = seconds(0..latest * 9 / 10, chance);
     let until = (from + seconds(60..3600, chance)).min(WEATHER);
     let span = |from, to| Span { from: Duration::from_secs(from), to: Duration::from_secs(to) };
-    let (what, side, method) = match chance.random_range(0..19) {
+    let (what, side, method) = match chance.random_range(0..20) {
         0 => (What::Latency(span(1, 50)), None, None),
         1 => (What::Status(502, None), Some(Side::Github), None),
         2 => (What::Status(500, None), Some(Side::Azure), None),
@@ -136,6 +136,7 @@ fn fault(chance: &mut StdRng) -> Fault {
         15 => (What::Cancelled, None, None),
         16 => (What::StepFails(None), None, None),
         17 => (What::ConnectionLost(None), None, None),
+        18 => (What::LeavesBehind, None, None),
         _ => (What::Stale(span(5, LONGEST_LAG.as_secs())), None, Some("GET")),
     };
     Fault {
@@ -224,7 +225,9 @@ pub async fn run(seed: u64) -> Outcome {
                 starved.extend(starving);
             }
             let report = world.report();
-            if report.jobs_unserved == 0 && report.vms_left == warm && report.runners_left == warm {
+            let is_swept = world.state.azure.left.is_empty();
+            if report.jobs_unserved == 0 && report.vms_left == warm && report.runners_left == warm && is_swept
+            {
                 return;
             }
         }
@@ -237,6 +240,10 @@ pub async fn run(seed: u64) -> Outcome {
     world.advance(clock());
     let report = world.report();
     let mut broken = violations(&report, warm);
+    let left: Vec<&str> = world.state.azure.left.keys().map(String::as_str).collect();
+    if !left.is_empty() {
+        broken.push(format!("left behind: {}", left.join(", ")));
+    }
     broken.extend(starved.iter().map(|job| format!("job {job} starved though its fleet had room")));
     Outcome { report, broken }
 }

@@ -17,6 +17,10 @@ use reqwest::header::HeaderMap;
 use crate::arm::{Arm, Call};
 use crate::error::{ArmError, How};
 
+/// The version that a sealed body is written for: the first in which a NIC and an address that are made with a
+/// VM take tags.
+const SEALED_API: &str = "2025-04-01";
+
 /// What the generated client must not see of a request's body: see [`crate`].
 pub(crate) struct Sealed {
     /// The whole body, which takes the place of the generated client's.
@@ -108,10 +112,15 @@ impl Transport {
             (None, Body::Bytes(bytes)) => (bytes.clone(), Vec::new()),
             (None, Body::SeekableStream(_)) => return Err(unfit(&"a stream is not sent")),
         };
+        let mut url = request.url().clone();
+        if self.sealed.is_some() {
+            let kept = request.url().query_pairs().filter(|(name, _)| name != "api-version");
+            url.query_pairs_mut().clear().extend_pairs(kept).append_pair("api-version", SEALED_API);
+        }
         Ok(Call {
             method: Method::from_bytes(request.method().as_ref().as_bytes())
                 .map_err(|error| unfit(&error))?,
-            url: request.url().clone(),
+            url,
             headers,
             body,
             secrets,

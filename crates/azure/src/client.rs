@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use async_trait::async_trait;
 use azlin_fleet::budget::Remaining;
+use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 use futures::{Stream, StreamExt};
@@ -20,6 +21,7 @@ use crate::credential::{self, CredentialKind};
 use crate::environment::Environment;
 use crate::error::{ArmError, Effect, How, SettingsError, call_error};
 use crate::https::Https;
+use crate::leftovers;
 use crate::model;
 use crate::reach;
 use crate::url_rule;
@@ -223,6 +225,24 @@ impl Azure for AzureClient {
         };
         match delete.await {
             Ok(_) => Ok(()),
+            Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
+            Err(error) => Err(call_error(&what, Effect::Deletes, self.credential(), &error)),
+        }
+    }
+
+    async fn leftovers(&self, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, CallError> {
+        let what = format!("look for a {kind} that no VM holds in {group}");
+        check_group(&what, group)?;
+        let list = leftovers::list(&self.arm, group, kind).await;
+        list.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))
+    }
+
+    async fn discard(&self, leftover: &Leftover) -> Result<(), CallError> {
+        let Leftover { kind, name, group, .. } = leftover;
+        let what = format!("delete {kind} {name} in {group}");
+        check_group(&what, group)?;
+        match leftovers::delete(&self.arm, leftover).await {
+            Ok(()) => Ok(()),
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
             Err(error) => Err(call_error(&what, Effect::Deletes, self.credential(), &error)),
         }

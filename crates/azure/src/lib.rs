@@ -21,6 +21,7 @@ mod error;
 mod gates;
 mod https;
 mod identity_http;
+mod leftovers;
 mod model;
 mod reach;
 mod retry;

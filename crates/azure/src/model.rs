@@ -81,6 +81,13 @@ pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, St
         // The model writes a null for what only Azure sets.
         properties.retain(|_, value| !value.is_null());
     }
+    // The generated model is older than these. The disk takes the VM's tags by itself.
+    let nic = &mut body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0];
+    nic["tags"] = json!(spec.tags);
+    let ip = "/properties/ipConfigurations/0/properties/publicIPAddressConfiguration";
+    if let Some(ip) = nic.pointer_mut(ip) {
+        ip["tags"] = json!(spec.tags);
+    }
     body["properties"]["osProfile"]["customData"] = Value::String(custom_data.clone());
     if !spec.identity.is_empty() {
         let identities: Map<_, _> = spec.identity.iter().map(|id| (id.clone(), json!({}))).collect();
@@ -283,7 +290,7 @@ mod tests {
                 "networkProfile": {
                     "networkApiVersion": "2020-11-01",
                     "networkInterfaceConfigurations": [{
-                        "name": "NAME-nic",
+                        "name": "NAME-nic", "tags": {"azlin-pool": "ci"},
                         "properties": {
                             "primary": true, "deleteOption": "Delete",
                             "ipConfigurations": [
@@ -331,7 +338,7 @@ mod tests {
                 "/properties/networkProfile/networkInterfaceConfigurations/0/properties/ipConfigurations/0\
                  /properties/publicIPAddressConfiguration",
                 json!({
-                    "name": "NAME-ip", "sku": {"name": "Standard"},
+                    "name": "NAME-ip", "sku": {"name": "Standard"}, "tags": {"azlin-pool": "ci"},
                     "properties": {"deleteOption": "Delete", "publicIPAllocationMethod": "Static"}
                 }),
             ),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azlin_azure::{AzureClient, Environment, Settings};
+use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, Trouble};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{Image, PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
@@ -71,6 +72,38 @@ fn spec(number: u32) -> VmSpec {
         identity: Vec::new(),
         custom_data: SecretString::from("#cloud-config"),
     }
+}
+
+async fn leftovers(azure: &AzureClient) -> Vec<Leftover> {
+    let mut found = Vec::new();
+    for kind in Kind::ALL {
+        found.extend(azure.leftovers(&group(), kind).await.expect("a list"));
+    }
+    found
+}
+
+#[tokio::test]
+async fn parts_that_no_vm_holds_are_listed_by_our_mark_and_removed() {
+    let (served, azure) = world("[[faults]]\nwhat = 'leaves_behind'\ntimes = 1\n").await;
+    for number in 0..2 {
+        azure.create(&VmSpec { public_ip: true, ..spec(number) }).await.expect("it is taken");
+    }
+    assert_eq!(leftovers(&azure).await, [], "each is held by its VM");
+    azure.delete(&group(), spec(0).name.as_str()).await.expect("it is taken");
+    until(&azure, |vms| vms.len() == 1).await;
+    let found = leftovers(&azure).await;
+    let kinds: Vec<Kind> = found.iter().map(|leftover| leftover.kind).collect();
+    assert_eq!(kinds, Kind::ALL);
+    assert!(found.iter().all(|leftover| leftover.tags.runner_name == spec(0).name), "{found:?}");
+    for leftover in &found {
+        azure.discard(leftover).await.expect("it is taken");
+        azure.discard(leftover).await.expect("it is gone");
+    }
+    assert_eq!(leftovers(&azure).await, []);
+    let held = Leftover { name: format!("{}-nic", spec(1).name), ..found[0].clone() };
+    let error = azure.discard(&held).await.expect_err("a VM holds it");
+    assert!(error.message.contains("NicInUse"), "{error}");
+    assert_eq!(served.world().state.azure.vms.len(), 1);
 }
 
 /// Lists until the list is as it should be.

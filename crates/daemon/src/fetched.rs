@@ -22,6 +22,14 @@ impl<K: Ord, T> Fetched<K, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
+    /// Everything that was ever asked for.
+    pub(crate) fn keys(&self) -> Vec<K>
+    where
+        K: Clone,
+    {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// What was fetched no earlier than `since`, or what `fetch` brings. A fetch that is under way
     /// is waited for.
     pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {

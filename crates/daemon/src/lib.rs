@@ -30,6 +30,7 @@ mod signals;
 mod state;
 mod status_file;
 mod supervisor;
+mod sweep;
 mod wake;
 
 pub use board::{Board, Posted};

@@ -103,6 +103,11 @@ impl Observer {
         (snapshot, queue)
     }
 
+    /// The resource groups that were looked at, those that fleets have left among them.
+    pub(crate) fn known_groups(&self) -> BTreeSet<ResourceGroup> {
+        self.groups.keys().into_iter().map(|(group, _)| group).collect()
+    }
+
     async fn look_at_runners(&self, fleet: &Fleet) -> Seen<Entries> {
         let scope = &fleet.scope;
         let entries = self.outside.github(fleet).runners(scope).await;

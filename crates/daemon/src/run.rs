@@ -21,6 +21,7 @@ use crate::pace::Pace;
 use crate::places::Book;
 use crate::pulse::Pulse;
 use crate::state::StateDir;
+use crate::sweep::sweep;
 
 /// What failed in a tick, by fleet.
 pub type Failures = BTreeMap<PoolName, Vec<String>>;
@@ -80,6 +81,9 @@ impl Daemon {
         let mut configured = shared.fleets.subscribe();
         let mut known = BTreeSet::new();
         let mut loops = JoinSet::new();
+        // It ends with this function: what it asks Azure for may be cut short at any moment.
+        let mut sweeper = JoinSet::new();
+        sweeper.spawn(sweep(Arc::clone(&shared)));
         loop {
             let fleets = Arc::clone(&configured.borrow_and_update());
             for name in fleets.names() {
@@ -93,6 +97,7 @@ impl Daemon {
                 Ok(()) = configured.changed() => {}
             }
         }
+        sweeper.shutdown().await;
         while loops.join_next().await.is_some() {}
     }
 }

@@ -12,6 +12,7 @@ pub mod demand;
 pub mod explain;
 pub mod headline;
 pub mod job;
+pub mod leftover;
 pub mod memory;
 pub mod milestone;
 pub mod names;

@@ -26,6 +26,10 @@ pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
     Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2)
 }
 
+/// How long a group is looked after once the last VM of a fleet that has moved is gone from it: what VMs left
+/// behind there is found by then.
+const LOOKED_AFTER: Duration = Duration::from_secs(3600);
+
 /// What the daemon remembers of one fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -42,6 +46,8 @@ pub struct Memory {
     pub places: Places,
     /// Where its VMs are, so that they are still seen when the configuration names another place.
     pub groups: BTreeSet<ResourceGroup>,
+    /// Since when none of its VMs is anywhere but where the configuration says.
+    pub moved_since: Option<Timestamp>,
 }
 
 /// What was seen of a runner.
@@ -204,10 +210,17 @@ impl Memory {
                 || seen.in_flight.contains_key(name)
         });
         let is_settled = !self.runners.values().any(|remembered| remembered.is_recent(lag, now));
-        self.groups.retain(|group| {
+        let current = &fleet.vm.group;
+        let is_used = |group: &ResourceGroup| {
             !is_settled || seen.unread.contains_key(group) || vms.values().any(|vm| vm.group == *group)
-        });
-        self.groups.insert(fleet.vm.group.clone());
+        };
+        let has_moved = !self.groups.contains(current);
+        if has_moved || self.groups.iter().any(|group| group != current && is_used(group)) {
+            self.moved_since = None;
+        } else if elapsed(*self.moved_since.get_or_insert(now), now) >= LOOKED_AFTER {
+            self.groups.clear();
+        }
+        self.groups.insert(current.clone());
         self
     }
 
@@ -237,7 +250,7 @@ impl Memory {
                 &mut known.unregistered_since,
             ]
         });
-        for time in times.chain([&mut self.last_scaling, &mut self.failures.last]) {
+        for time in times.chain([&mut self.last_scaling, &mut self.failures.last, &mut self.moved_since]) {
             *time = time.map(|at| at.min(now));
         }
     }

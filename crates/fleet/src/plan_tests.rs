@@ -449,7 +449,13 @@ fn vms_are_looked_for_where_they_were_made() {
         at(NOW),
     );
     assert_eq!(see(asked, &Scene::new("")).groups, both, "as long as one may be there");
-    assert_eq!(see(moved, &Scene::new("")).groups, BTreeSet::from([current]));
+    let empty = Scene::new("");
+    let mut later = see(see(moved, &empty), &empty);
+    assert_eq!(later.groups, both, "what its VMs left behind there is looked for");
+    later = later.after_seeing(&empty.fleet, &empty.seen, at(NOW + 3599));
+    assert_eq!(later.groups, both);
+    later = later.after_seeing(&empty.fleet, &empty.seen, at(NOW + 3600));
+    assert_eq!(later.groups, BTreeSet::from([current]));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use crate::bootstrap::steps::Step;
 use crate::budget::{Budget, Remaining};
 use crate::job::{FoundJob, JobId, Queue};
+use crate::leftover::{Kind, Leftover};
 use crate::names::{AccountName, RepoSlug, Scope};
 use crate::redact;
 use crate::runner::{
@@ -191,6 +192,14 @@ pub trait Azure: Send + Sync {
     /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
     /// request. A VM that is not there is a success.
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
+
+    /// The parts of VMs of one kind in the group that no VM holds and that bear our mark, all pages, or an
+    /// error.
+    async fn leftovers(&self, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, CallError>;
+
+    /// Asks for a leftover's removal, which Azure refuses while something holds it. One that is not there is a
+    /// success.
+    async fn discard(&self, leftover: &Leftover) -> Result<(), CallError>;
 
     /// What is left of Azure's budgets, as it told last.
     fn remaining(&self) -> Remaining;

@@ -142,6 +142,11 @@ impl VmTags {
         tags
     }
 
+    /// Reads the tags of something that was made with a VM.
+    pub fn of_part(tags: &BTreeMap<String, String>) -> Option<Self> {
+        VmTags::of(tags.get(RUNNER)?, tags)
+    }
+
     /// Reads the tags of the VM `name`; `None` when they are not ours: what the daemon did not
     /// create it never touches.
     pub fn of(name: &str, tags: &BTreeMap<String, String>) -> Option<Self> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use azlin_fleet::leftover::Kind;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -169,6 +170,34 @@ impl SimVm {
         ip["name"].as_str().map(str::to_owned)
     }
 
+    /// Its NIC, its public address if it has one, and its disk, if that is a managed one.
+    pub fn parts(&self) -> Vec<Part> {
+        let properties = &self.body["properties"];
+        let nic = &properties["networkProfile"]["networkInterfaceConfigurations"][0];
+        let ip = &nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"];
+        let part = |kind, id, tags: &Value| Part {
+            kind,
+            id,
+            location: self.body["location"].clone(),
+            tags: tags.clone(),
+            vm: Some(self.id()),
+        };
+        let mut parts = vec![part(Kind::NetworkInterface, self.nic_id(), &nic["tags"])];
+        if let Some(name) = self.public_ip() {
+            let id = format!("{}/{name}", self.network("publicIPAddresses"));
+            parts.push(part(Kind::PublicIp, id, &ip["tags"]));
+        }
+        if properties["storageProfile"]["osDisk"]["diffDiskSettings"].is_null() {
+            let id = format!(
+                "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/disks/{}_OsDisk_1_{:x}",
+                self.subscription, self.group, self.name, self.uid
+            );
+            // Azure gives a disk that it makes with a VM the VM's tags.
+            parts.push(part(Kind::Disk, id, &self.body["tags"]));
+        }
+        parts
+    }
+
     /// What cloud-init reads on it.
     pub fn custom_data(&self) -> String {
         let encoded = self.body["properties"]["osProfile"]["customData"].as_str().unwrap_or_default();
@@ -184,6 +213,28 @@ impl SimVm {
             .as_array()
             .is_none_or(|nics| nics.iter().any(|nic| nic["properties"]["deleteOption"] != "Delete"));
         keeps_nic || properties["storageProfile"]["osDisk"]["deleteOption"] != "Delete"
+    }
+}
+
+/// A VM's NIC, public address or disk.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// What it is.
+    pub kind: Kind,
+    /// Azure's id for it.
+    pub id: String,
+    /// Its region.
+    pub location: Value,
+    /// Its tags.
+    pub tags: Value,
+    /// The VM that holds it.
+    pub vm: Option<String>,
+}
+
+impl Part {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or_default()
     }
 }
 
@@ -211,6 +262,8 @@ impl Machine {
 pub struct AzureState {
     /// VMs.
     pub vms: BTreeMap<VmKey, SimVm>,
+    /// What VMs left behind, by its id in lower case.
+    pub left: BTreeMap<String, Part>,
     /// The last number given.
     pub last_uid: u64,
 }
@@ -220,6 +273,14 @@ impl AzureState {
     pub fn of_group(&self, subscription: &str, group: &str) -> Vec<&SimVm> {
         let (subscription, group, _) = key(subscription, group, "");
         self.vms.iter().filter(|((s, g, _), _)| *s == subscription && *g == group).map(|(_, vm)| vm).collect()
+    }
+
+    /// The parts of one kind in a resource group: those that VMs hold, and those that none does.
+    pub fn parts(&self, subscription: &str, group: &str, kind: Kind) -> Vec<Part> {
+        let held = self.of_group(subscription, group).into_iter().flat_map(SimVm::parts);
+        let here = format!("/subscriptions/{subscription}/resourcegroups/{group}/").to_ascii_lowercase();
+        let left = self.left.iter().filter(|(id, _)| id.starts_with(&here)).map(|(_, part)| part.clone());
+        held.chain(left).filter(|part| part.kind == kind).collect()
     }
 
     /// The VMs of a subscription.

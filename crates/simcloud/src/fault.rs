@@ -91,6 +91,8 @@ pub enum What {
     ConnectionLost(Option<String>),
     /// The rest of GitHub's rate limit is used by somebody else.
     BudgetGone,
+    /// Azure removes a VM, and forgets its NIC, its address and its disk.
+    LeavesBehind,
     /// A job is cancelled while it waits.
     Cancelled,
     /// Lists show how things were this long ago.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::azure::{SimVm, State};
+use crate::azure::{Part, SimVm, State};
 use crate::fault::{What, draw};
 use crate::github::{Conclusion, JobState};
 use crate::world::{Event, World};
@@ -151,8 +151,11 @@ impl World {
         }
         if let Some(key) = self.by_uid.remove(&uid)
             && self.state.azure.vms.get(&key).is_some_and(|vm| vm.uid == uid)
+            && let Some(vm) = self.state.azure.vms.remove(&key)
+            && (vm.leaks() || self.strikes(|what| matches!(what, What::LeavesBehind)))
         {
-            self.state.azure.vms.remove(&key);
+            let left = vm.parts().into_iter().map(|part| Part { vm: None, ..part });
+            self.state.azure.left.extend(left.map(|part| (part.id.to_ascii_lowercase(), part)));
         }
     }
 

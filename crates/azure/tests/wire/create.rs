@@ -30,7 +30,7 @@ async fn one_put_makes_a_vm_and_nobody_waits_for_it() {
         name(7)
     );
     assert_eq!(put.path(), path);
-    assert_eq!(put.query("api-version").as_deref(), Some("2024-07-01"));
+    assert_eq!(put.query("api-version").as_deref(), Some("2025-04-01"));
     assert_eq!(put.header("if-none-match"), Some("*"));
     assert_eq!(put.header("authorization"), Some(format!("Bearer {BEARER}").as_str()));
     let body: Value = serde_json::from_str(&put.body).expect("JSON");

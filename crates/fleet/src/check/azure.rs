@@ -64,11 +64,17 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
         let is_enabled = |fleet: &Fleet| fleet.vm.group == *group && fleet.enabled;
         if let Ok(grants) = &found.grants
             && fleets.iter().any(is_enabled)
-            && let [useful, ..] = missing(USEFUL_ON_GROUP, grants).as_slice()
         {
-            let cure = format!("grant that by a role on {} (docs/reference/permissions.md)", group.id());
-            let found = format!("not granted: {useful}; what VMs print while they boot cannot be read");
-            notes.warning(&format!("{name}: boot logs"), found, cure);
+            for useful in missing(USEFUL_ON_GROUP, grants) {
+                let (what, lost) = match useful == USEFUL_ON_GROUP[0] {
+                    true => ("boot logs", "what VMs print while they boot cannot be read"),
+                    false => {
+                        ("forgotten disks", "a disk that Azure forgets when it removes a VM is not found")
+                    }
+                };
+                let cure = format!("grant that by a role on {} (docs/reference/permissions.md)", group.id());
+                notes.warning(&format!("{name}: {what}"), format!("not granted: {useful}; {lost}"), cure);
+            }
         }
     }
     shared::check(notes, fleets, facts);

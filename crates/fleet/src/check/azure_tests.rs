@@ -71,8 +71,12 @@ fn azure() {
                 group(f).grants.as_mut().expect("told")[0].not_actions =
                     vec!["microsoft.compute/disks/*".to_owned()]
             },
-            &["Problem resource group rg: permissions: not granted: Microsoft.Compute/disks/delete, \
-               Microsoft.Compute/disks/write"],
+            &[
+                "Problem resource group rg: permissions: not granted: Microsoft.Compute/disks/delete, \
+               Microsoft.Compute/disks/write",
+                "Warning resource group rg: forgotten disks: not granted: Microsoft.Compute/disks/read; a disk that \
+               Azure forgets when it removes a VM is not found",
+            ],
         ),
         (
             |f| {

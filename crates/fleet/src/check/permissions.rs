@@ -17,9 +17,9 @@ pub const ON_GROUP: [&str; 9] = [
     "Microsoft.Network/networkInterfaces/join/action",
 ];
 
-/// On the resource group too: without it VMs are made all the same, and tell less.
-pub const USEFUL_ON_GROUP: [&str; 1] =
-    ["Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action"];
+/// On the resource group too: without them VMs are made all the same, and something is missing.
+pub const USEFUL_ON_GROUP: [&str; 2] =
+    ["Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action", "Microsoft.Compute/disks/read"];
 
 /// On the resource group too, for fleets with `public_ip = true`.
 pub const FOR_PUBLIC_IP: [&str; 4] = [

@@ -23,6 +23,7 @@ const ALONE: &[(&str, What)] = &[
     ("step_fails", What::StepFails(None)),
     ("connection_lost", What::ConnectionLost(None)),
     ("budget_gone", What::BudgetGone),
+    ("leaves_behind", What::LeavesBehind),
     ("cancelled", What::Cancelled),
 ];
 const WITH_MORE: &[&str] =

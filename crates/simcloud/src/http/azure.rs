@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::about;
 use super::answer::{Answer, Ask};
 use super::azure_survey;
+use super::parts;
 use crate::azure::{SimVm, State, key};
 use crate::world::World;
 
@@ -99,6 +100,11 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
             "/virtualMachines/{name}/retrieveBootDiagnosticsData",
             about::boot_diagnostics(world, ask, (segments[1], segments[3], segments[7])),
         ),
+        ["subscriptions", _, "resourcegroups", _, "providers", _, resource, ..]
+            if parts::kind(resource).is_some() && (words.len() == 7 || ask.method == "DELETE") =>
+        {
+            parts::answer(world, ask, &words)
+        }
         [
             "subscriptions",
             _,
@@ -129,8 +135,8 @@ fn action(method: &str, words: &[&str]) -> Option<String> {
         [.., "microsoft.compute", "virtualmachines"] | [.., "microsoft.compute", "virtualmachines", _] => {
             Some(format!("Microsoft.Compute/virtualMachines/{verb}"))
         }
-        [.., "microsoft.network", "networkinterfaces", _] => {
-            Some(format!("Microsoft.Network/networkInterfaces/{verb}"))
+        [_, _, _, _, _, _, resource] | [_, _, _, _, _, _, resource, _] => {
+            parts::kind(resource).map(|(_, resource)| format!("{resource}/{verb}"))
         }
         _ => None,
     }

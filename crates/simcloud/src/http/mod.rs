@@ -8,6 +8,7 @@ mod azure_survey;
 mod github;
 mod github_app;
 mod github_json;
+mod parts;
 mod rate_limit;
 mod repository_json;
 mod runner;

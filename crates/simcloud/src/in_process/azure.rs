@@ -1,7 +1,10 @@
 //! Azure's port over the simulated world.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use azlin_fleet::budget::Remaining;
+use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use base64::Engine;
@@ -10,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{Effect, InProcess, Wire};
-use crate::azure::{Refusal, SimVm, State, key};
+use crate::azure::{Part, Refusal, SimVm, State, key};
 use crate::fault::Side;
 use crate::http::told_of;
 use crate::world::World;
@@ -29,12 +32,34 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
     Wire { side: Side::Azure, method, path, route: route.to_owned(), effect }
 }
 
+/// A call on a group's parts of VMs of one kind, or on one of them.
+fn on_parts(group: &ResourceGroup, kind: Kind, method: &'static str, name: Option<&str>) -> Wire {
+    let kind = match kind {
+        Kind::NetworkInterface => "Microsoft.Network/networkInterfaces",
+        Kind::PublicIp => "Microsoft.Network/publicIPAddresses",
+        Kind::Disk => "Microsoft.Compute/disks",
+    };
+    let all =
+        format!("/subscriptions/{}/resourceGroups/{}/providers/{kind}", group.subscription_id, group.name);
+    let (path, route) = match name {
+        Some(name) => (format!("{all}/{name}"), format!("{kind}/{{name}}")),
+        None => (all, kind.to_owned()),
+    };
+    let effect = if method == "GET" { Effect::Reads } else { Effect::Changes };
+    Wire { side: Side::Azure, method, path, route, effect }
+}
+
+fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
+    let text = |(key, value): (&String, &Value)| (key.clone(), value.as_str().unwrap_or_default().to_owned());
+    Some(tags.as_object()?.iter().map(text).collect())
+}
+
+fn leftover(part: &Part, group: &ResourceGroup) -> Option<Leftover> {
+    Leftover::of(group, part.kind, part.name(), &tags(&part.tags)?)
+}
+
 fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
-    let tags = vm.body["tags"].as_object()?;
-    let tags = tags
-        .iter()
-        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
-        .collect();
+    let tags = tags(&vm.body["tags"])?;
     Some(Vm {
         name: vm.name.clone(),
         group: group.clone(),
@@ -62,7 +87,7 @@ fn body(spec: &VmSpec) -> Value {
             "hardwareProfile": {"vmSize": spec.size},
             "osProfile": {"adminUsername": spec.admin_user, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
             "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
-            "networkProfile": {"networkInterfaceConfigurations": [{"properties": {
+            "networkProfile": {"networkInterfaceConfigurations": [{"tags": spec.tags, "properties": {
                 "deleteOption": "Delete",
                 "ipConfigurations": [{"properties": {"subnet": {"id": spec.subnet_id}}}],
             }}]},
@@ -179,6 +204,25 @@ impl Azure for InProcess {
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
         self.call(on(group, "DELETE", Some(name)), |world, _| {
             world.delete_vm(&group.subscription_id, &group.name, name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn leftovers(&self, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, CallError> {
+        self.call(on_parts(group, kind, "GET", None), |world, stale| {
+            let state = &world.seen(stale).azure;
+            let parts = state.parts(&group.subscription_id, &group.name, kind).into_iter();
+            Ok(parts.filter(|part| part.vm.is_none()).filter_map(|part| leftover(&part, group)).collect())
+        })
+        .await
+    }
+
+    async fn discard(&self, leftover: &Leftover) -> Result<(), CallError> {
+        let wire = on_parts(&leftover.group, leftover.kind, "DELETE", Some(&leftover.name));
+        let id = wire.path.to_ascii_lowercase();
+        self.call(wire, |world, _| {
+            world.state.azure.left.remove(&id);
             Ok(())
         })
         .await

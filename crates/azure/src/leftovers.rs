@@ -1,0 +1,146 @@
+//! Parts of VMs that no VM holds. The generated client knows VMs alone, so they are read as JSON.
+
+use std::collections::BTreeMap;
+
+use azlin_fleet::leftover::{Kind, Leftover};
+use azlin_fleet::vm::ResourceGroup;
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use crate::arm::{Arm, Call};
+use crate::client::MOST_PAGES;
+use crate::error::{ArmError, How};
+use crate::reach::NETWORK_API;
+
+/// The version of the disk API.
+const DISK_API: &str = "2024-03-02";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    value: Vec<Part>,
+    #[serde(default)]
+    next_link: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Part {
+    name: String,
+    #[serde(default)]
+    tags: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    managed_by: Option<String>,
+    #[serde(default)]
+    properties: Value,
+}
+
+/// The parts of one kind that nothing holds and that bear our mark.
+pub(crate) async fn list(arm: &Arm, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, ArmError> {
+    let mut next = url(arm.root(), group, kind, None);
+    let mut found = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let answer = arm.send(&call(Method::GET, next)).await?;
+        let page: Page = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+        let free = page.value.into_iter().filter(|part| is_free(kind, part));
+        found.extend(free.filter_map(|part| Leftover::of(group, kind, &part.name, &part.tags?)));
+        match page.next_link.filter(|link| !link.is_empty()) {
+            None => return Ok(found),
+            Some(link) => next = link.parse().map_err(|error: url::ParseError| unreadable(&error))?,
+        }
+    }
+    Err(unreadable(&format!("the list has no end after {MOST_PAGES} pages")))
+}
+
+/// Asks for its removal.
+pub(crate) async fn delete(arm: &Arm, leftover: &Leftover) -> Result<(), ArmError> {
+    let url = url(arm.root(), &leftover.group, leftover.kind, Some(&leftover.name));
+    arm.send(&call(Method::DELETE, url)).await.map(drop)
+}
+
+/// Whether nothing holds it, in all the ways in which something may.
+fn is_free(kind: Kind, part: &Part) -> bool {
+    let is_held_by = |what: &str| !part.properties[what].is_null();
+    match kind {
+        Kind::NetworkInterface => {
+            !["virtualMachine", "privateEndpoint", "privateLinkService"].into_iter().any(is_held_by)
+        }
+        Kind::PublicIp => !["ipConfiguration", "natGateway"].into_iter().any(is_held_by),
+        Kind::Disk => part.managed_by.is_none() && part.properties["diskState"] == "Unattached",
+    }
+}
+
+fn url(root: &Url, group: &ResourceGroup, kind: Kind, name: Option<&str>) -> Url {
+    let (provider, resource, version) = match kind {
+        Kind::NetworkInterface => ("Microsoft.Network", "networkInterfaces", NETWORK_API),
+        Kind::PublicIp => ("Microsoft.Network", "publicIPAddresses", NETWORK_API),
+        Kind::Disk => ("Microsoft.Compute", "disks", DISK_API),
+    };
+    let ResourceGroup { subscription_id, name: group } = group;
+    let mut url = root.clone();
+    let path = ["subscriptions", subscription_id, "resourceGroups", group, "providers", provider, resource];
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.clear().extend(path).extend(name);
+    }
+    url.query_pairs_mut().append_pair("api-version", version);
+    url
+}
+
+fn call(method: Method, url: Url) -> Call {
+    Call { method, url, headers: HeaderMap::new(), body: Bytes::new(), secrets: Vec::new() }
+}
+
+fn unreadable(why: &dyn std::fmt::Display) -> ArmError {
+    let why = format!("the answer is not what Azure documents: {why}");
+    ArmError { how: How::NoAnswer { was_sent: true, why }, may_be_done: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_free() {
+        for (kind, text, expected) in [
+            (Kind::NetworkInterface, r#"{"name": "n", "properties": {}}"#, true),
+            (
+                Kind::NetworkInterface,
+                r#"{"name": "n", "properties": {"virtualMachine": {"id": "/x"}}}"#,
+                false,
+            ),
+            (
+                Kind::NetworkInterface,
+                r#"{"name": "n", "properties": {"privateEndpoint": {"id": "/x"}}}"#,
+                false,
+            ),
+            (Kind::PublicIp, r#"{"name": "n", "properties": {"ipAddress": "192.0.2.1"}}"#, true),
+            (Kind::PublicIp, r#"{"name": "n", "properties": {"ipConfiguration": {"id": "/x"}}}"#, false),
+            (Kind::Disk, r#"{"name": "n", "properties": {"diskState": "Unattached"}}"#, true),
+            (
+                Kind::Disk,
+                r#"{"name": "n", "managedBy": "/x", "properties": {"diskState": "Attached"}}"#,
+                false,
+            ),
+            (Kind::Disk, r#"{"name": "n", "properties": {"diskState": "ReadyToUpload"}}"#, false),
+        ] {
+            let part: Part = serde_json::from_str(text).expect("a part");
+            assert_eq!(is_free(kind, &part), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        let group = ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() };
+        let root = Url::parse("https://management.azure.com").expect("valid");
+        let url = url(&root, &group, Kind::Disk, Some("a/../b c"));
+        assert_eq!(
+            url.as_str(),
+            "https://management.azure.com/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/\
+             a%2F..%2Fb%20c?api-version=2024-03-02"
+        );
+    }
+}
