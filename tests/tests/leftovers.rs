@@ -49,6 +49,42 @@ fn what_is_left_behind_goes_after_a_while_and_what_is_not_ours_stays() {
 }
 
 #[test]
+fn whatever_fails_while_it_is_looked_for_or_removed_the_next_sweeps_find_it() {
+    let whats = [
+        "{ status = 403 }",
+        "{ status = 404 }",
+        "{ status = 409 }",
+        "{ status = 418 }",
+        "{ status = 429 }",
+        "{ status = 503 }",
+        "'reset'",
+        "'truncated'",
+        "'lost_answer'",
+        "{ latency = '50s' }",
+    ];
+    for (method, path) in [
+        ("GET", "/networkInterfaces"),
+        ("GET", "/disks"),
+        ("DELETE", "/networkInterfaces/"),
+        ("DELETE", "/disks/"),
+    ] {
+        for what in whats {
+            play(async {
+                let fault = format!(
+                    "[[faults]]\nwhat = {what}\nmethod = '{method}'\npath = '{path}'\nuntil = '17m'\n"
+                );
+                let stage = Stage::new(&format!("{WORLD}{fault}"));
+                stage.submit("o/r", 2, 60);
+                stage.live(vec![fleet("ci", "o/r", "rg")], StateDir::default(), 48 * 60).await;
+                let struck = stage.world().faults.struck();
+                assert!(struck > 2, "{method} {path} {what}: it never struck");
+                assert_eq!(left(&stage), [""; 0], "{method} {path} {what}");
+            });
+        }
+    }
+}
+
+#[test]
 fn in_a_group_that_the_fleet_has_left_too() {
     play(async {
         let stage = Stage::new(WORLD);
@@ -60,5 +96,24 @@ fn in_a_group_that_the_fleet_has_left_too() {
         stage.live(vec![fleet("ci", "o/r", "rg2")], state(), 3600).await;
         assert_eq!((left(&stage), stage.report().jobs_completed), (Vec::new(), 1));
         tokio::time::sleep(Duration::from_secs(1)).await;
+    });
+}
+
+#[test]
+fn without_a_daemon_a_warm_runner_powers_off_and_one_that_found_a_job_does_not() {
+    play(async {
+        let stage = Stage::new("repositories = ['o/r']\n");
+        let mut ci = fleet("ci", "o/r", "rg");
+        ci.scaling.min_runners = 2;
+        stage.live(vec![ci], StateDir::default(), 600).await;
+        let hours = |count: u64| tokio::time::sleep(Duration::from_secs(count * 3600));
+        let running = || stage.world().state.azure.vms.values().filter(|vm| vm.running == Some(true)).count();
+        hours(29).await;
+        stage.submit("o/r", 1, 40 * 3600);
+        assert_eq!(running(), 2, "the switch is at 30 hours");
+        hours(3).await;
+        assert_eq!(running(), 1, "one has a job");
+        hours(100).await;
+        assert_eq!((running(), stage.report().jobs_completed), (0, 1));
     });
 }

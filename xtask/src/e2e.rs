@@ -75,8 +75,8 @@ pub fn prepare() -> Result<PathBuf, String> {
 
 /// A command that finds the root.
 pub fn with<'c>(root: &Path, command: &'c mut Command) -> &'c mut Command {
-    // Two at a time: a machine boots on one core.
-    command.env("AZLIN_MACHINE_ROOT", root).env("RUST_TEST_THREADS", "2")
+    // Three at a time: they mostly wait for their machines.
+    command.env("AZLIN_MACHINE_ROOT", root).env("RUST_TEST_THREADS", "3")
 }
 
 /// Removes what machines left whose simulated cloud was killed.

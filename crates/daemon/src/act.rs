@@ -93,7 +93,12 @@ impl Lifecycle {
             Err(error) => return Outcome::Failed(error.into()),
         };
         let identity = Identity {
-            custom_data: cloud_init::self_made(&runner, download, fleet.bootstrap.install_dependencies),
+            custom_data: cloud_init::self_made(
+                &runner,
+                download,
+                fleet.bootstrap.install_dependencies,
+                fleet.lifecycle.dead_mans_switch,
+            ),
             runner_id: Some(runner.runner_id),
             host_key: None,
             admin_key: None,
@@ -116,7 +121,7 @@ impl Lifecycle {
         let host_key = self.outside.ssh.host_key();
         let created_at = self.outside.now();
         let identity = Identity {
-            custom_data: cloud_init::reachable(&host_key, &admin_key),
+            custom_data: cloud_init::reachable(&host_key, &admin_key, fleet.lifecycle.dead_mans_switch),
             runner_id: None,
             host_key: Some(host_key.public.clone()),
             admin_key: Some(admin_key),

@@ -18,7 +18,7 @@ use crate::vm::{ProvisioningState, Vm};
 /// How long a place is left alone when it was refused for the first time.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 /// The same where Azure took the request and told minutes later: to ask again costs a VM that is half made.
-const FIRST_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(5 * 60);
+const FIRST_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(2 * 60);
 /// The longest that it is left alone.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
 /// A quota is free again when VMs go, ours or another's.
@@ -394,10 +394,10 @@ mod tests {
         let mut places = Places::default();
         places.saw([&failed], at(now));
         places.saw([&failed], at(now + 400));
-        assert_eq!(waits(&places, &size, now), Some(300), "seen twice, counted once");
+        assert_eq!(waits(&places, &size, now), Some(120), "seen twice, counted once");
         assert_eq!(waits(&places, &size, now + 400), None);
         places.saw([&vm(ProvisioningState::Succeeded, None, 60)], at(now + 1));
-        assert_eq!(waits(&places, &size, now + 1), Some(299), "one that was made before says nothing");
+        assert_eq!(waits(&places, &size, now + 1), Some(119), "one that was made before says nothing");
         places.saw([&vm(ProvisioningState::Succeeded, None, -2)], at(now + 5));
         assert_eq!(waits(&places, &size, now + 5), None);
         places.saw([&vm(ProvisioningState::Failed, None, 60)], at(now + 6));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use azlin_fleet::leftover::Kind;
 use base64::Engine;
@@ -58,6 +59,8 @@ pub struct SimVm {
     pub created_at: Timestamp,
     /// The runner that it became.
     pub runner: Option<u64>,
+    /// When it booted or ended a job last, where it is simulated.
+    pub idle_since: Option<Timestamp>,
     /// How far it has come, where it is simulated.
     pub guest: Guest,
     /// The real machine that stands for it.
@@ -203,6 +206,14 @@ impl SimVm {
         let encoded = self.body["properties"]["osProfile"]["customData"].as_str().unwrap_or_default();
         let bytes = STANDARD.decode(encoded).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// After how long without a job it powers off.
+    pub fn dead_mans_switch(&self) -> Option<Duration> {
+        let text = self.custom_data();
+        let (_, after) = text.split_once("/runner watch ")?;
+        let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse().ok().map(Duration::from_secs)
     }
 
     /// What of it would stay behind when it is deleted: a NIC or a disk without `deleteOption`.

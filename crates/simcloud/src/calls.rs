@@ -174,6 +174,7 @@ impl World {
             running: None,
             created_at: self.now(),
             runner: None,
+            idle_since: None,
             guest: Guest::default(),
             machine: None,
         };

@@ -144,6 +144,11 @@ impl Faults {
         Faults(faults.into_iter().map(|fault| (fault, 0)).collect())
     }
 
+    /// How often they have struck, all together.
+    pub fn struck(&self) -> u32 {
+        self.0.iter().map(|(_, struck)| struck).sum()
+    }
+
     /// The longest that a list can lag, ever.
     pub fn longest_stale(&self) -> Duration {
         let spans = self.0.iter().filter_map(|(fault, _)| match fault.what {

@@ -115,7 +115,8 @@ impl Wire {
             (404, _) => Trouble::NotFound,
             (409, Side::Azure) | (503, Side::Azure) => Trouble::Unavailable,
             (500.., _) => self.lost(),
-            _ => Trouble::Invalid,
+            (400 | 410 | 422, _) => Trouble::Invalid,
+            _ => Trouble::Unknown,
         };
         self.failed(trouble, &status.to_string())
     }

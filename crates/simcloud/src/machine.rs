@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use azlin_fleet::scaling::elapsed;
+
 use crate::azure::{Part, SimVm, State};
 use crate::fault::{What, draw};
 use crate::github::{Conclusion, JobState};
@@ -40,6 +42,9 @@ impl World {
         vm.guest.is_up = true;
         vm.guest.works = starts;
         let text = vm.custom_data();
+        if let Some(limit) = vm.dead_mans_switch() {
+            self.after(limit, Event::Watch(uid));
+        }
         let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
         let runner = words.filter_map(|word| self.state.github.jits.get(word)).next().copied();
@@ -90,6 +95,11 @@ impl World {
     pub(crate) fn job_ends(&mut self, runner: u64) {
         let Some(entry) = self.state.github.runners.get_mut(&runner) else { return };
         entry.job = None;
+        let now = self.now();
+        if let Some(vm) = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner)) {
+            vm.idle_since = Some(now);
+        }
+        let Some(entry) = self.state.github.runners.get_mut(&runner) else { return };
         if entry.ephemeral {
             self.state.github.runners.remove(&runner);
             self.runner_ends(runner);
@@ -110,6 +120,22 @@ impl World {
         if powers_off && !self.settings.real_machines {
             self.after(Duration::from_secs(2), Event::Off(uid));
         }
+    }
+
+    /// Powers off when it has had no job for as long as its custom data says; else looks again.
+    pub(crate) fn watch(&mut self, uid: u64) {
+        let now = self.now();
+        let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
+        let (limit, runner, idle_since) =
+            (vm.dead_mans_switch().unwrap_or_default(), vm.runner, vm.idle_since);
+        let entry = runner.and_then(|runner| self.state.github.runners.get(&runner));
+        let is_busy = entry.is_some_and(|entry| entry.online && entry.job.is_some());
+        let idle = idle_since.map_or(limit, |since| elapsed(since, now));
+        if is_busy || idle < limit {
+            self.after(if is_busy { limit } else { limit - idle }, Event::Watch(uid));
+            return;
+        }
+        self.dies(uid);
     }
 
     pub(crate) fn off(&mut self, uid: u64) {

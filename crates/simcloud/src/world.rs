@@ -48,6 +48,8 @@ pub(crate) enum Event {
     Online(u64, u64),
     /// A VM stops by itself.
     Off(u64),
+    /// A VM looks whether it has had a job lately.
+    Watch(u64),
     /// A VM dies.
     Dies(u64),
     /// A VM is evicted.
@@ -77,7 +79,8 @@ pub struct World {
     pub(crate) chance: StdRng,
     /// A chance of its own, so that a seed brings the same jobs whatever is asked of the world.
     pub(crate) chance_of_arrivals: StdRng,
-    pub(crate) faults: Faults,
+    /// What goes wrong.
+    pub faults: Faults,
     now: Timestamp,
     start: Timestamp,
     pub(crate) events: BTreeMap<(Timestamp, u64), Event>,
@@ -242,6 +245,7 @@ impl World {
             Event::Booted(uid) => self.booted(uid),
             Event::Online(uid, runner) => self.online(uid, runner),
             Event::Off(uid) => self.off(uid),
+            Event::Watch(uid) => self.watch(uid),
             Event::Dies(uid) => self.dies(uid),
             Event::Evicted(uid) => self.evicted(uid),
             Event::Gone(uid) => self.gone(uid),

@@ -24,6 +24,9 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+/// Longer than any test.
+const SWITCH: Duration = Duration::from_secs(86_400);
+
 const SETTINGS: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunner_silence = '2s'\n";
 
 struct Cloud {
@@ -57,7 +60,7 @@ impl Cloud {
     async fn reachable(&self, name: &str) -> String {
         let key =
             HostKey { public: self.key("host.pub").trim().to_owned(), private: self.key("host").into() };
-        self.create(name, &reachable(&key, self.key("login.pub").trim())).await;
+        self.create(name, &reachable(&key, self.key("login.pub").trim(), SWITCH)).await;
         let address = self.address(name).await;
         self.until_ssh(&address).await;
         address
@@ -282,7 +285,7 @@ async fn two_machines_become_runners_and_leave_nothing() {
     let cloud = Cloud::start("package_padding = 1000000\n", "", None).await;
     let host_key =
         HostKey { public: cloud.key("host.pub").trim().to_owned(), private: cloud.key("host").into() };
-    cloud.create("by-ssh", &reachable(&host_key, cloud.key("login.pub").trim())).await;
+    cloud.create("by-ssh", &reachable(&host_key, cloud.key("login.pub").trim(), SWITCH)).await;
 
     let name = RunnerName::new(&"ci".parse().unwrap(), jiff::Timestamp::now(), 1);
     let made =
@@ -292,7 +295,7 @@ async fn two_machines_become_runners_and_leave_nothing() {
         runner_name: name.clone(),
         encoded_jit_config: made.body["encoded_jit_config"].as_str().unwrap().to_owned().into(),
     };
-    cloud.create(name.as_str(), &self_made(&registration, &cloud.download().await, true)).await;
+    cloud.create(name.as_str(), &self_made(&registration, &cloud.download().await, true, SWITCH)).await;
 
     let address = cloud.address("by-ssh").await;
     cloud.until_ssh(&address).await;

@@ -159,3 +159,32 @@ fn a_runner_of_three_jobs_takes_three() {
     assert!(cloud.log().contains("was asked to stop before its VM goes"));
     assert!(!cloud.log().contains("TAMPERED"), "root calls nothing that a job could change");
 }
+
+/// What the machine with this prefix is like.
+fn state(world: &World, pool: &str) -> Option<&'static str> {
+    let vm = world.state.azure.vms.values().find(|vm| vm.name.starts_with(pool))?;
+    Some(vm.machine.as_ref()?.state())
+}
+
+#[test]
+fn without_a_daemon_an_idle_machine_powers_off_and_one_at_work_only_after_its_job() {
+    let cloud = RealCloud::new("", "");
+    let lifecycle =
+        "[lifecycle]\nrotation_interval = \"15s\"\nboot_timeout = \"25s\"\ndead_mans_switch = \"40s\"\n";
+    let tables = format!("{}{lifecycle}", scaling(1, 1));
+    cloud.fleet("idle", "cloud-init", "\"nobody\"", &tables);
+    cloud.fleet("busy", "ssh", "\"docker\"", &format!("{tables}max_job_count = 9\n"));
+    let daemon = cloud.daemon();
+    let job = cloud.submit(&[("docker", "sleep 50; echo done on $(hostname)")])[0];
+    cloud.wait("one is idle and one at work", 60, |world| {
+        let mut runners = world.state.github.runners.values();
+        runs_job(world) && runners.any(|runner| runner.online && runner.name.starts_with("idle"))
+    });
+    assert_eq!(RealCloud::stop(daemon), Some(0));
+    cloud.wait("the idle one powers off", 80, |world| state(world, "idle") == Some("off"));
+    assert!(runs_job(&cloud.cloud.served.world()), "the other is at work");
+    assert_eq!(state(&cloud.cloud.served.world(), "busy"), Some("running"));
+    assert_survives(&cloud, job);
+    assert_eq!(state(&cloud.cloud.served.world(), "busy"), Some("running"), "it has just had a job");
+    cloud.wait("it powers off too", 120, |world| state(world, "busy") == Some("off"));
+}

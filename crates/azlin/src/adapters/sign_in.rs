@@ -21,9 +21,9 @@ pub(super) fn token(name: Option<&CredentialName>, environment: &Environment) ->
     let given = credential(environment.credentials.as_deref(), &file)?;
     let token = given.or_else(|| (environment.variable)(&variable)).with_context(|| {
         format!(
-            "there is no token for GitHub: set {variable}, or give the service the systemd credential {file}: a token \
-             with Actions: read and Administration: write on the repository, or Self-hosted runners: write on the \
-             organisation; or name a GitHub App in azlin.toml ([github] app_id)"
+            "there is no token for GitHub: set {variable}, give the service the systemd credential {file}, or name a \
+             GitHub App in azlin.toml ([github] app_id); a token needs Actions: read and Administration: write on the \
+             repository, or Self-hosted runners: write on the organisation"
         )
     })?;
     let token = Token::new(&token).context("the token for GitHub cannot be used")?;

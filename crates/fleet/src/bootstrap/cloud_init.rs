@@ -7,6 +7,8 @@
 //!
 //! A VM that is bootstrapped over SSH only gets the host key that it is to be known by.
 
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -20,9 +22,17 @@ use crate::runner::RunnerRegistration;
 const USER: &str = "runner";
 const JIT_DIR: &str = "/var/lib/azlin-runner/jit";
 const PREPARE_PATH: &str = "/usr/local/lib/azlin/prepare";
+/// The units of the dead man's switch.
+const SWITCH: &str = "azlin-dead-mans-switch";
 
-/// The custom data of a VM that becomes this runner by itself.
-pub fn self_made(runner: &RunnerRegistration, download: &Download, dependencies: bool) -> SecretString {
+/// The custom data of a VM that becomes this runner by itself, and powers off when it has had no job for
+/// `switch`.
+pub fn self_made(
+    runner: &RunnerRegistration,
+    download: &Download,
+    dependencies: bool,
+    switch: Duration,
+) -> SecretString {
     let owner = format!("{USER}:{USER}");
     cloud_config(&json!({
         "users": ["default", {"name": USER, "shell": "/bin/bash", "lock_passwd": true}],
@@ -34,19 +44,30 @@ pub fn self_made(runner: &RunnerRegistration, download: &Download, dependencies:
             {"path": RUNNER_PATH, "permissions": "0755", "content": RUNNER},
             {"path": PREPARE_PATH, "permissions": "0755", "content": prepare(download, dependencies)},
             {"path": "/etc/systemd/system/azlin-runner.service", "content": unit()},
+            {"path": format!("/etc/systemd/system/{SWITCH}.service"), "content": switch_service(switch)},
+            {"path": format!("/etc/systemd/system/{SWITCH}.timer"), "content": switch_timer(switch)},
         ],
         "runcmd": [
             ["chown", owner, JIT_DIR],
             ["systemctl", "daemon-reload"],
-            ["systemctl", "enable", "--now", "--no-block", "azlin-runner.service"],
+            ["systemctl", "enable", "--now", "--no-block", format!("{SWITCH}.timer"), "azlin-runner.service"],
         ],
     }))
 }
 
 /// The custom data of a VM that is reached over SSH, with this host key and no other, by whoever has
-/// the other half of `admin_key`.
-pub fn reachable(host_key: &HostKey, admin_key: &str) -> SecretString {
+/// the other half of `admin_key`. It powers off when it has had no job for `switch`.
+pub fn reachable(host_key: &HostKey, admin_key: &str, switch: Duration) -> SecretString {
     cloud_config(&json!({
+        "write_files": [
+            {"path": RUNNER_PATH, "permissions": "0755", "content": RUNNER},
+            {"path": format!("/etc/systemd/system/{SWITCH}.service"), "content": switch_service(switch)},
+            {"path": format!("/etc/systemd/system/{SWITCH}.timer"), "content": switch_timer(switch)},
+        ],
+        "runcmd": [
+            ["systemctl", "daemon-reload"],
+            ["systemctl", "enable", "--now", "--no-block", format!("{SWITCH}.timer")],
+        ],
         // Azure hands it over too, but takes no ECDSA keys.
         "ssh_authorized_keys": [admin_key],
         "ssh_deletekeys": true,
@@ -77,11 +98,43 @@ fn unit() -> String {
     )
 }
 
+fn switch_service(switch: Duration) -> String {
+    format!(
+        "[Unit]\nDescription=Power off when nobody needs this machine\n\n[Service]\nType=oneshot\n\
+         ExecStart={RUNNER_PATH} watch {}\nSyslogIdentifier={IDENTIFIER}\nStandardOutput=journal+console\n",
+        switch.as_secs()
+    )
+}
+
+/// Ten looks until then, and one each five minutes at least.
+fn switch_timer(switch: Duration) -> String {
+    let every = (switch.as_secs() / 10).clamp(1, 300);
+    format!(
+        "[Unit]\nDescription=Power off when nobody needs this machine\n\n[Timer]\nOnBootSec={every}\n\
+         OnUnitInactiveSec={every}\nAccuracySec=1\n\n[Install]\nWantedBy=timers.target\n"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::runner::RunnerId;
     use crate::runner_name::RunnerName;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn both_kinds_of_machine_power_off_when_nobody_needs_them() {
+        let key =
+            HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("k".to_owned()) };
+        for text in [sample(), reachable(&key, "ssh-ed25519 BBBB", DAY).expose_secret().to_owned()] {
+            assert!(
+                text.contains("runner watch 86400\\n") && text.contains("OnUnitInactiveSec=300"),
+                "{text}"
+            );
+            assert!(text.contains("azlin-dead-mans-switch.timer"));
+        }
+    }
 
     fn sample() -> String {
         let pool = "ci".parse().expect("valid");
@@ -97,7 +150,7 @@ mod tests {
             filename: "it's.tar.gz".to_owned(),
             sha256: Some("ab12".to_owned()),
         };
-        self_made(&runner, &download, true).expose_secret().to_owned()
+        self_made(&runner, &download, true, DAY).expose_secret().to_owned()
     }
 
     fn config(text: &str) -> Value {
@@ -132,6 +185,7 @@ mod tests {
         let text = reachable(
             &HostKey { public: "ssh-ed25519 AAAA".to_owned(), private },
             "ecdsa-sha2-nistp256 BBBB",
+            DAY,
         );
         let config = config(text.expose_secret());
         assert_eq!(config["ssh_keys"]["ed25519_public"], "ssh-ed25519 AAAA");

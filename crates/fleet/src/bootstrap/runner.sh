@@ -9,6 +9,7 @@
 #   runner start EPHEMERAL                           its service; an ephemeral one powers off at its end
 #   runner stop
 #   runner serve                                     with a JIT configuration, in the foreground
+#   runner watch SECONDS                             powers off when no job has run for so long
 set -eu
 # What jobs find is what the system has; only what may be missing is added.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -234,15 +235,27 @@ serve() {
     exec ./run.sh
 }
 
+# The dead man's switch: a daemon that lives would have replaced this machine long before. By the time since
+# it booted, which no clock that is set changes, and by what jobs have written last.
+watch() {
+    limit=$1
+    up=$(cut -d . -f 1 /proc/uptime)
+    [ "$up" -ge "$limit" ] || return 0
+    ! pgrep -f "$home/bin/Runner.Worker" >/dev/null || return 0
+    [ -z "$(find "$home/_diag" -name 'Worker_*.log' -mmin "-$((limit / 60))" 2>/dev/null)" ] || return 0
+    echo "no job for $limit seconds, and no daemon has replaced this machine: it powers off"
+    systemctl --no-block poweroff
+}
+
 case ${1-} in
-probe | serve)
-    "$1"
+probe | serve | watch)
+    "$@"
     ;;
 fetch | dependencies | configure | start | stop)
     alone
     "$@"
     ;;
 *)
-    fail "usage: runner probe | fetch | dependencies | configure | start | stop | serve"
+    fail "usage: runner probe | fetch | dependencies | configure | start | stop | serve | watch"
     ;;
 esac

@@ -60,7 +60,13 @@ pub struct LifecycleConfig {
     pub boot_timeout: Duration,
     /// How long a runner without a job may be offline before it is replaced.
     pub offline_timeout: Duration,
+    /// After so long without a job a VM powers off by itself: a daemon that lives would have replaced it.
+    pub dead_mans_switch: Duration,
 }
+
+/// How much later than a living daemon would replace an idle runner its VM powers off, where no time is given:
+/// Azure may have no machine to replace it with for a while.
+const LIVING: Duration = Duration::from_secs(6 * 3600);
 
 impl Default for LifecycleConfig {
     fn default() -> Self {
@@ -69,6 +75,7 @@ impl Default for LifecycleConfig {
             rotation_interval: Duration::from_secs(24 * 3600),
             boot_timeout: Duration::from_secs(600),
             offline_timeout: Duration::from_secs(300),
+            dead_mans_switch: Duration::from_secs(24 * 3600) + LIVING,
         }
     }
 }
@@ -341,12 +348,24 @@ fn scaling(mut table: Table<'_, '_>) -> ScalingConfig {
 fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {
     let default = LifecycleConfig::default();
     let jobs = table.spanned("max_job_count", number(1..=MANY));
+    let rotation_interval = table.or("rotation_interval", default.rotation_interval, duration(1));
+    let switch = table.spanned("dead_mans_switch", duration(1));
     let config = LifecycleConfig {
         max_job_count: jobs.as_ref().map_or(default.max_job_count, |(jobs, _)| *jobs),
-        rotation_interval: table.or("rotation_interval", default.rotation_interval, duration(1)),
+        rotation_interval,
         boot_timeout: table.or("boot_timeout", default.boot_timeout, duration(1)),
         offline_timeout: table.or("offline_timeout", default.offline_timeout, duration(1)),
+        dead_mans_switch: switch.as_ref().map_or(rotation_interval + LIVING, |(switch, _)| *switch),
     };
+    let least = config.rotation_interval + config.boot_timeout;
+    if let Some((switch, span)) = switch.filter(|(switch, _)| *switch < least) {
+        let [switch, least] = [switch, least].map(|time| humantime::format_duration(time).to_string());
+        let message =
+            format!("found {switch}; allowed: at least {least}, rotation_interval and boot_timeout");
+        let help =
+            "raise it, or lower rotation_interval: a VM is not to power off while a daemon lives".to_owned();
+        table.conflict(span, "dead_mans_switch", message, Some(help));
+    }
     if let (Some((jobs, span)), Method::CloudInit) = (jobs.filter(|(jobs, _)| *jobs > 1), method) {
         let message = format!("found {jobs}; allowed with bootstrap.method = \"cloud-init\": 1");
         let help = "a JIT configuration makes an ephemeral runner, one job each; for more set bootstrap.method = \"ssh\""

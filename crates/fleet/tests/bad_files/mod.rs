@@ -110,6 +110,7 @@ pub const FLEET: &[(&str, &[(&str, &str)])] = &[
     // Lifecycle and bootstrap.
     ("no jobs at all", &[("#max_job_count = 1", "max_job_count = 0")]),
     ("many jobs without SSH", &[("#max_job_count = 1", "max_job_count = 3")]),
+    ("a switch before rotation", &[("#dead_mans_switch = \"30h\"", "dead_mans_switch = \"24h\"")]),
     ("no time to rotate", &[("#rotation_interval = \"24h\"", "rotation_interval = \"0s\"")]),
     ("no time to boot", &[("#boot_timeout = \"10m\"", "boot_timeout = \"\"")]),
     ("a date for a duration", &[("#offline_timeout = \"5m\"", "offline_timeout = 2026-01-01")]),

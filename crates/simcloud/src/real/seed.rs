@@ -98,6 +98,7 @@ mod tests {
             running: Some(true),
             created_at: Timestamp::UNIX_EPOCH,
             runner: None,
+            idle_since: None,
             guest: Guest::default(),
             machine: None,
         };

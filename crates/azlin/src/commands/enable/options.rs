@@ -87,6 +87,9 @@ struct Lifecycle {
     /// How long a runner without a job may be offline before it is replaced [default: 5m].
     #[arg(long, value_name = "DURATION")]
     offline_timeout: Option<String>,
+    /// After so long without a job a VM powers off by itself [default: rotation interval and 6h].
+    #[arg(long, value_name = "DURATION")]
+    dead_mans_switch: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -198,6 +201,7 @@ impl Options {
             text("lifecycle.rotation_interval", &lifecycle.rotation_interval),
             text("lifecycle.boot_timeout", &lifecycle.boot_timeout),
             text("lifecycle.offline_timeout", &lifecycle.offline_timeout),
+            text("lifecycle.dead_mans_switch", &lifecycle.dead_mans_switch),
             text("bootstrap.method", &bootstrap.bootstrap),
             text("bootstrap.ssh_private_key", &bootstrap.ssh_private_key),
             flag("bootstrap.install_dependencies", bootstrap.install_dependencies),

@@ -1,0 +1,214 @@
+//! Each way in which a call can fail, at each kind of call: after it ends, the world is right within three ticks.
+//!
+//! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test matrix -- --nocapture`
+//! plays one cell.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use azlin_daemon::StateDir;
+use azlin_fleet::config::{Fleet, Method};
+use azlin_simcloud::github::JobState;
+use azlin_simcloud::ledger::Report;
+use azlin_tests::stage::{Stage, fleet, live, play};
+
+/// Kinds of calls: service, method, and what is in their paths.
+const CALLS: [(&str, &str, &str); 16] = [
+    ("github", "GET", "/actions/runs"),
+    ("github", "GET", "/actions/runners"),
+    ("github", "GET", "/actions/runners/"),
+    ("github", "GET", "/actions/runners/downloads"),
+    ("github", "POST", "/generate-jitconfig"),
+    ("github", "POST", "/registration-token"),
+    ("github", "DELETE", "/actions/runners/"),
+    ("github", "GET", ""),
+    ("github", "POST", ""),
+    ("azure", "GET", "/virtualMachines"),
+    ("azure", "GET", "/virtualMachines/"),
+    ("azure", "PUT", "/virtualMachines/"),
+    ("azure", "DELETE", "/virtualMachines/"),
+    ("azure", "GET", ""),
+    ("azure", "DELETE", ""),
+    ("azure", "GET", "/providers/Microsoft.Compute/virtualMachines"),
+];
+/// What happens to them.
+const FAULTS: [&str; 18] = [
+    "{ status = 404 }",
+    "{ status = 400 }",
+    "{ status = 401 }",
+    "{ status = 403 }",
+    "{ status = [403, 40] }",
+    "{ status = 408 }",
+    "{ status = 409 }",
+    "{ status = 418 }",
+    "{ status = 422 }",
+    "{ status = 429 }",
+    "{ status = [429, 40] }",
+    "{ status = 500 }",
+    "{ status = 502 }",
+    "{ status = 503 }",
+    "'reset'",
+    "'truncated'",
+    "'lost_answer'",
+    "{ latency = '50s' }",
+];
+/// What happens to VMs, whatever the calls.
+const MACHINES: [&str; 12] = [
+    "'no_capacity'",
+    "'create_fails'",
+    "{ create_fails = 'AllocationFailed' }",
+    "{ create_fails = 'QuotaExceeded' }",
+    "'never_boots'",
+    "'never_registers'",
+    "'dies_in_job'",
+    "'eviction'",
+    "'leaves_behind'",
+    "'step_fails'",
+    "'connection_lost'",
+    "{ stale = '60s' }",
+];
+const FROM: u64 = 120;
+const UNTIL: u64 = 240;
+const TICK: u64 = 60;
+/// From the tick that asks for a VM until its runner has a job, or from one that removes it until it is gone.
+const MACHINE: u64 = 30;
+
+fn fleets() -> Vec<Fleet> {
+    let mut fleets = ["by-init", "by-ssh", "idle"].map(|name| fleet(name, "o/r", "rg"));
+    fleets[1].bootstrap.method = Method::Ssh;
+    for (fleet, label) in fleets.iter_mut().zip(["init", "ssh", "nobody"]) {
+        fleet.labels = vec![label.parse().expect("valid")];
+        fleet.scaling.scale_up_threshold = 0;
+        fleet.scaling.cooldown = Duration::ZERO;
+        fleet.scaling.max_runners = 3;
+        fleet.lifecycle.boot_timeout = Duration::from_secs(60);
+        fleet.lifecycle.offline_timeout = Duration::from_secs(60);
+    }
+    // An idle one, which is replaced while things fail.
+    fleets[2].scaling.min_runners = 1;
+    fleets[2].lifecycle.rotation_interval = Duration::from_secs(FROM - 10);
+    fleets.to_vec()
+}
+
+/// Jobs before and while things fail: long ones, which must not be killed, and short ones.
+fn jobs(stage: &Stage, count: usize, seconds: u64) {
+    for label in ["init", "ssh"] {
+        let labels = vec!["self-hosted".to_owned(), label.to_owned()];
+        stage.world().submit("o/r", vec![(labels, Duration::from_secs(seconds)); count], Vec::new());
+    }
+}
+
+fn waiting(stage: &Stage) -> usize {
+    let world = stage.world();
+    world.state.github.jobs.values().filter(|job| job.state == JobState::Queued).count()
+}
+
+/// The idle runner is there, and nothing else.
+fn is_at_rest(report: &Report) -> bool {
+    report.jobs_unserved == 0 && report.vms_left == 1 && report.runners_left == 1
+}
+
+/// What must never be, whatever fails.
+fn broken(report: &Report) -> Option<String> {
+    let peaks = report.peak_by_pool.values().all(|peak| *peak <= 3);
+    let is_well = report.jobs_killed == 0 && report.overwrites == 0 && report.names_reused == 0 && peaks;
+    (!is_well).then(|| format!("{report:?}"))
+}
+
+/// How long it took until all was right, in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Took {
+    /// From the end of the fault until no job waited.
+    serving: u64,
+    /// From then, or from the end of the last job, until nothing was left over.
+    clearing: u64,
+    /// How often the fault struck.
+    struck: u32,
+}
+
+/// Plays one cell; or what is wrong.
+async fn play_cell(fault: &str) -> Result<Took, String> {
+    let settings = "repositories = ['o/r']\n[settings]\ncreate = '5s'\nboot = '5s'\nregister = '2s'\n\
+                    delete = '5s'\nstep = '1s'\nlost_after = '60s'\n";
+    let stage = Stage::new(&format!("{settings}[[faults]]\nfrom = '{FROM}s'\nuntil = '{UNTIL}s'\n{fault}\n"));
+    let mut took = Took::default();
+    let script = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        jobs(&stage, 1, UNTIL);
+        tokio::time::sleep(Duration::from_secs(FROM + 5)).await;
+        jobs(&stage, 2, 20);
+        tokio::time::sleep(Duration::from_secs(UNTIL - FROM - 10)).await;
+        while waiting(&stage) > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            took.serving += 1;
+        }
+        while !is_at_rest(&stage.report()) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            took.clearing = if stage.report().jobs_unserved == 0 { took.clearing + 1 } else { 0 };
+        }
+    };
+    // Killed once while it fails, since a daemon that starts asks for more.
+    let disk = tempfile::tempdir().expect("a directory");
+    let state = || StateDir::new(Some(disk.path().to_owned()));
+    let daemons = async {
+        live(stage.outside.clone(), fleets(), state(), FROM + 2).await;
+        live(stage.outside.clone(), fleets(), state(), 7200).await;
+    };
+    tokio::select! {
+        () = script => {}
+        () = daemons => {}
+    }
+    took.struck = stage.world().faults.struck();
+    let report = stage.report();
+    match broken(&report) {
+        Some(broken) => Err(broken),
+        None if !is_at_rest(&report) => Err(format!("not right after two hours: {report:?}")),
+        None => Ok(took),
+    }
+}
+
+fn cells() -> Vec<(String, String)> {
+    let mut cells = Vec::new();
+    for (side, method, path) in CALLS {
+        for what in FAULTS {
+            let name = format!("{method} {side} {path} | {what}");
+            cells.push((
+                name,
+                format!("what = {what}\nside = '{side}'\nmethod = '{method}'\npath = '{path}'"),
+            ));
+        }
+    }
+    cells.extend(MACHINES.map(|what| (format!("machines | {what}"), format!("what = {what}"))));
+    cells
+}
+
+#[test]
+fn after_each_fault_at_each_call_the_world_is_right_within_three_ticks() {
+    let wanted = std::env::var("AZLIN_CELL").ok();
+    let cells = cells().into_iter().filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| name == wanted));
+    let (mut played, mut struck, mut slowest, mut wrong) = (0, 0, Took::default(), String::new());
+    let most = 3 * TICK + MACHINE;
+    for (name, fault) in cells {
+        let mut result = Ok(Took::default());
+        play(async { result = play_cell(&fault).await });
+        played += 1;
+        match result {
+            Ok(took) if took.serving <= most && took.clearing <= most => {
+                slowest.serving = slowest.serving.max(took.serving);
+                slowest.clearing = slowest.clearing.max(took.clearing);
+                struck += u32::from(took.struck > 0);
+                if took.struck == 0 {
+                    writeln!(wrong, "{name}: it never struck").expect("a string");
+                }
+            }
+            Ok(took) => writeln!(wrong, "{name}: {took:?}").expect("a string"),
+            Err(why) => writeln!(wrong, "{name}: {why}").expect("a string"),
+        }
+        if wanted.is_some() {
+            println!("{name}: {wrong:?}, {slowest:?}");
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {played} cells:\n{wrong}", wrong.lines().count());
+    assert!(struck >= 150 || wanted.is_some(), "{struck} of {played} cells");
+    println!("{played} cells; served within {} s, cleared within {} s", slowest.serving, slowest.clearing);
+}
