@@ -77,7 +77,7 @@ fn whatever_fails_while_it_is_looked_for_or_removed_the_next_sweeps_find_it() {
                 stage.submit("o/r", 2, 60);
                 stage.live(vec![fleet("ci", "o/r", "rg")], StateDir::default(), 48 * 60).await;
                 let struck = stage.world().faults.struck();
-                assert!(struck > 2, "{method} {path} {what}: it never struck");
+                assert!(struck > 0, "{method} {path} {what}: it never struck");
                 assert_eq!(left(&stage), [""; 0], "{method} {path} {what}");
             });
         }

@@ -3,6 +3,8 @@
 //! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test matrix -- --nocapture`
 //! plays one cell.
 
+#![allow(clippy::print_stdout)]
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
