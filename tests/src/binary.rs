@@ -1,5 +1,6 @@
 //! The `azlin` executable, and a simulated cloud for it to work on.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
 use jiff::Timestamp;
 use tempfile::TempDir;
+
+use crate::web::Web;
 
 /// The executable, built once for all tests of this process, in the profile of the test itself.
 ///
@@ -70,6 +73,11 @@ impl Cloud {
              resource_manager_url = \"http://{}\"\n[http]\nlisten = \"127.0.0.1:0\"\n",
             self.served.github, self.served.azure
         )
+    }
+
+    /// This cloud over HTTPS, by name.
+    pub fn web(&self) -> Web {
+        self.runtime.block_on(Web::open(&self.served, Ipv4Addr::LOCALHOST))
     }
 
     /// Writes a file of the configuration.

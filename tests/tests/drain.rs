@@ -43,6 +43,7 @@ fn busy(cloud: &Cloud, seconds: u64) {
 fn scale_waits_for_its_runners_and_disable_until_none_is_left() {
     let cloud = cloud("");
     let _daemon = cloud.daemon();
+    assert!(cloud.wait(SOON, |_| cloud.runtime_dir().join("status.json").exists()));
     let (code, said) = run(&cloud, &["scale", "--pool", "ci", "--count", "2", "--wait"]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("has taken it"), "{said}");
@@ -111,6 +112,7 @@ fn a_daemon_that_ends_while_it_is_waited_for_is_told() {
 fn what_cannot_be_seen_is_waited_for() {
     let cloud = cloud("");
     let _daemon = cloud.daemon();
+    assert!(cloud.wait(SOON, |_| cloud.runtime_dir().join("status.json").exists()));
     let (code, said) = run(&cloud, &["scale", "--pool", "ci", "--count", "1", "--wait"]);
     assert_eq!(code, Some(0), "{said}");
     let fleet = || {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use azlin_azure::AzureClient;
 use azlin_daemon::{GitHubs, Outside};
 use azlin_fleet::config::DaemonConfig;
@@ -101,6 +101,7 @@ pub fn github(
     };
     let settings = Settings {
         request_timeout: config.request_timeout,
+        certificates: certificates(config)?,
         ..Settings::new(found.api_url.clone(), credential)
     };
     Ok(GitHubClient::new(settings)?)
@@ -110,8 +111,23 @@ pub fn github(
 pub fn azure(config: &DaemonConfig, environment: &Environment) -> Result<AzureClient> {
     Ok(AzureClient::new(azlin_azure::Settings {
         request_timeout: config.request_timeout,
+        certificates: certificates(config)?,
         ..azlin_azure::Settings::new(config.resource_manager_url.clone(), environment.azure.clone())
     })?)
+}
+
+/// What TLS trusts beside the system's certificates.
+fn certificates(config: &DaemonConfig) -> Result<Option<String>> {
+    let Some(path) = &config.ca_file else { return Ok(None) };
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the certificates {shown} cannot be read ([tls] ca_file in azlin.toml)"))?;
+    if !text.contains("-----BEGIN CERTIFICATE-----") {
+        bail!(
+            "{shown} holds no certificate as PEM, -----BEGIN CERTIFICATE----- ([tls] ca_file in azlin.toml)"
+        );
+    }
+    Ok(Some(text))
 }
 
 /// Machines over SSH, with the keys of the environment.

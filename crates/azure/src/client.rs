@@ -43,6 +43,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The first pause before a request is tried again; it doubles, with jitter.
     pub retry_pause: Duration,
+    /// Certificates that are trusted beside the system's, as PEM.
+    pub certificates: Option<String>,
 }
 
 impl Settings {
@@ -53,6 +55,7 @@ impl Settings {
             environment,
             request_timeout: Duration::from_secs(30),
             retry_pause: Duration::from_millis(250),
+            certificates: None,
         }
     }
 }
@@ -67,14 +70,15 @@ pub struct AzureClient {
 impl AzureClient {
     /// Makes a client; nothing is sent yet.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        let Settings { resource_manager_url: root, environment, request_timeout, retry_pause } = settings;
+        let Settings { resource_manager_url: root, environment, request_timeout, retry_pause, certificates } =
+            settings;
         url_rule::check_resource_manager(&root).map_err(|why| {
             let mut shown = root.clone();
             let _ = shown.set_username("");
             let _ = shown.set_password(None);
             SettingsError::ResourceManagerUrl(shown.to_string(), why)
         })?;
-        let https = Arc::new(Https::new(request_timeout));
+        let https = Arc::new(Https::new(request_timeout, certificates));
         let kind = credential::choose(&environment).map_err(SettingsError::Credential)?;
         let credential =
             credential::make(kind, &environment, &root, &https).map_err(SettingsError::Credential)?;

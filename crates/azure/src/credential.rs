@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn half_a_credential_names_what_is_missing() {
         let root = Url::parse("https://management.azure.com").expect("a URL");
-        let https = Arc::new(Https::new(Duration::from_secs(1)));
+        let https = Arc::new(Https::new(Duration::from_secs(1), None));
         for (set, missing) in [
             (&["client", "secret"][..], "AZURE_TENANT_ID"),
             (&["tenant", "secret"], "AZURE_CLIENT_ID"),

@@ -3,7 +3,7 @@
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
-use reqwest::redirect;
+use reqwest::{Certificate, redirect};
 use url::Url;
 
 use crate::url_rule;
@@ -19,29 +19,38 @@ pub(crate) const LARGEST_BODY: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Https {
     request_timeout: Duration,
+    /// What is trusted beside the system's certificates.
+    certificates: Option<String>,
     local: OnceLock<reqwest::Client>,
     web: OnceLock<reqwest::Client>,
 }
 
 impl Https {
-    pub(crate) fn new(request_timeout: Duration) -> Self {
+    pub(crate) fn new(request_timeout: Duration, certificates: Option<String>) -> Self {
         static RING: Once = Once::new();
         // An error says that the process has a provider already, which will do as well.
         RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        Https { request_timeout, local: OnceLock::new(), web: OnceLock::new() }
+        Https { request_timeout, certificates, local: OnceLock::new(), web: OnceLock::new() }
     }
 
     /// The client for a URL, or why there is none.
     pub(crate) fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
         let builder = || builder(self.request_timeout);
         if url.scheme() == "https" {
-            kept(&self.web, || builder().https_only(true).build())
+            kept(&self.web, || self.trusting(builder().https_only(true))?.build())
         } else if url_rule::is_local(url) {
             kept(&self.local, || builder().no_proxy().tls_certs_only([]).build())
         } else {
             let host = url.origin().ascii_serialization();
             Err(format!("{host} is to be reached by plain HTTP, which is not allowed"))
         }
+    }
+
+    fn trusting(&self, builder: reqwest::ClientBuilder) -> reqwest::Result<reqwest::ClientBuilder> {
+        Ok(match &self.certificates {
+            Some(more) => builder.tls_certs_merge(Certificate::from_pem_bundle(more.as_bytes())?),
+            None => builder,
+        })
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {

@@ -36,6 +36,8 @@ pub struct Settings {
     /// How long nothing is sent where GitHub refuses for a rate limit and tells no time; it doubles.
     /// GitHub asks for a minute at least.
     pub untold_wait: Duration,
+    /// Certificates that are trusted beside the system's, as PEM.
+    pub certificates: Option<String>,
 }
 
 impl Settings {
@@ -47,6 +49,7 @@ impl Settings {
             request_timeout: Duration::from_secs(30),
             retry_pause: Duration::from_millis(250),
             untold_wait: Duration::from_secs(60),
+            certificates: None,
         }
     }
 }
@@ -62,9 +65,12 @@ pub struct GitHubClient {
 impl GitHubClient {
     /// Makes a client; nothing is sent yet.
     pub fn new(settings: Settings) -> Result<Self, ApiUrlError> {
-        let Settings { api_url, credential, request_timeout, retry_pause, untold_wait } = settings;
+        let Settings { api_url, credential, request_timeout, retry_pause, untold_wait, certificates } =
+            settings;
         let api = ApiUrl::new(&api_url)?;
-        let http = Http::new(api, SignIn::new(credential), request_timeout, retry_pause, untold_wait);
+        let certificates = certificates.map(String::into_bytes);
+        let sign_in = SignIn::new(credential);
+        let http = Http::new(api, sign_in, request_timeout, retry_pause, untold_wait, certificates);
         Ok(GitHubClient { http, queues: Queues::default(), groups: Groups::default() })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use azlin_fleet::ports::CallError;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{Certificate, Method, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -106,6 +106,8 @@ pub(crate) struct Http {
     client: OnceLock<reqwest::Client>,
     pub(crate) api: ApiUrl,
     pub(crate) sign_in: SignIn,
+    /// What is trusted beside the system's certificates.
+    certificates: Option<Vec<u8>>,
     request_timeout: Duration,
     pause: Duration,
     at_once: Semaphore,
@@ -121,11 +123,13 @@ impl Http {
         request_timeout: Duration,
         pause: Duration,
         untold_wait: Duration,
+        certificates: Option<Vec<u8>>,
     ) -> Self {
         Http {
             client: OnceLock::new(),
             api,
             sign_in,
+            certificates,
             request_timeout,
             pause,
             at_once: Semaphore::new(AT_ONCE),
@@ -272,7 +276,8 @@ impl Http {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = client(&self.api, self.request_timeout).map_err(|error| Lost {
+        let made = client(&self.api, self.request_timeout, self.certificates.as_deref());
+        let client = made.map_err(|error| Lost {
             was_sent: false,
             why: format!("no HTTPS client: {}", error::cause(error)),
         })?;
@@ -315,7 +320,11 @@ impl Http {
     }
 }
 
-fn client(api: &ApiUrl, request_timeout: Duration) -> reqwest::Result<reqwest::Client> {
+fn client(
+    api: &ApiUrl,
+    request_timeout: Duration,
+    certificates: Option<&[u8]>,
+) -> reqwest::Result<reqwest::Client> {
     static RING: Once = Once::new();
     // An error says that the process has a provider already, which will do as well.
     RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -334,7 +343,13 @@ fn client(api: &ApiUrl, request_timeout: Duration) -> reqwest::Result<reqwest::C
         // to read and which a small container lacks.
         builder.no_proxy().tls_certs_only([]).build()
     } else {
-        builder.https_only(true).build()
+        let more = certificates.map(Certificate::from_pem_bundle).transpose()?;
+        let builder = builder.https_only(true);
+        // Only where there are some: without any, to merge them is an error on some systems.
+        match more {
+            Some(more) => builder.tls_certs_merge(more).build(),
+            None => builder.build(),
+        }
     }
 }
 

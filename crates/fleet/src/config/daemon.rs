@@ -2,11 +2,13 @@
 
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeValue;
 use url::Url;
 
+use super::fleet::absolute_path;
 use super::github::GitHubConfig;
 use super::problem::Problems;
 use super::reader::{File, number};
@@ -30,6 +32,8 @@ pub struct DaemonConfig {
     pub credentials: BTreeMap<CredentialName, GitHubConfig>,
     /// Azure Resource Manager.
     pub resource_manager_url: Url,
+    /// The file with further certificates that TLS trusts beside the system's.
+    pub ca_file: Option<PathBuf>,
     /// Where the daemon answers `/healthz`.
     pub listen: SocketAddr,
 }
@@ -51,6 +55,7 @@ impl DaemonConfig {
         let mut limits = top.table("limits");
         let (github, credentials) = GitHubConfig::read(top.table("github"));
         let mut azure = top.table("azure");
+        let mut tls = top.table("tls");
         let mut http = top.table("http");
         let config = DaemonConfig {
             poll_queue: poll.or("queue", Duration::from_secs(60), duration(1)),
@@ -62,9 +67,10 @@ impl DaemonConfig {
             resource_manager_url: azure
                 .optional("resource_manager_url", base_url)
                 .unwrap_or_else(|| known("https://management.azure.com")),
+            ca_file: tls.optional("ca_file", absolute_path),
             listen: http.or("listen", SocketAddr::from(([127, 0, 0, 1], 9469)), address),
         };
-        for table in [poll, limits, azure, http, top] {
+        for table in [poll, limits, azure, tls, http, top] {
             table.finish();
         }
         file.finish(Some(config))
