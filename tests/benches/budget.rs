@@ -81,6 +81,19 @@ fn main() {
         );
         (before, waits) = (now, world.ledger.waits.len());
     }
+    println!("\n| counted | method | route | status |\n|---:|---|---|---:|");
+    let world = cloud.served.world();
+    let mut routes: Vec<_> = world
+        .ledger
+        .requests
+        .iter()
+        .filter(|((side, .., status), _)| *side == Side::Github && *status != 304)
+        .collect();
+    routes.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    for ((_, method, route, status), (count, _)) in routes {
+        println!("| {count} | {method} | {route} | {status} |");
+    }
+    drop(world);
     let log = std::fs::read_to_string(cloud.log()).unwrap();
     for line in log.lines().filter(|line| line.contains("polling ")) {
         println!("{line}");

@@ -124,6 +124,7 @@ fn decide(world: &mut World, shared: Shared) -> usize {
             unread: BTreeMap::new(),
             working: working(&world.queues[number]),
             slowed: None,
+            expiring: None,
             in_flight: BTreeMap::new(),
         };
         let memory = std::mem::take(&mut world.memories[number]).after_seeing(fleet, &seen, now());

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Workload, World};
 use azlin_tests::binary::{Cloud, Daemon, VM};
@@ -154,4 +154,32 @@ fn as_an_app_whose_tokens_end_while_it_runs() {
     assert!(cloud.wait(SOON, |world| world.report().jobs_completed >= 2), "{}", cloud.logged());
     let log = cloud.logged();
     assert!(!log.contains("in trouble") && !log.contains("ghs_"), "{log}");
+}
+
+#[test]
+fn a_token_that_ends_is_told_once_ahead_and_shown() {
+    let workload = format!("repositories = ['o/r']\n[settings]\n{QUICK}[premises]\ntoken_ends = '119h'\n");
+    let cloud = Cloud::new(&Workload::parse(&workload).unwrap());
+    cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n{VM}"));
+    cloud.write("fleets/more.toml", &format!("repo = \"o/r\"\n{VM}"));
+    let _daemon = cloud.daemon();
+    let status = || {
+        let output = cloud.command(&["status", "--output", "json"]).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap_or_default()
+    };
+    let is_told = || {
+        let shown = status();
+        let errors = shown["fleets"][1]["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().any(|error| {
+            error["about"] == "credential" && error["what"].as_str().unwrap().contains("ends in 4 days")
+        })
+    };
+    let began = Instant::now();
+    while !is_told() {
+        assert!(began.elapsed() < SOON, "{}", status());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    azlin_tests::schema::assert_documented("status", &status());
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(cloud.logged().matches("ends in 4 days").count(), 1, "{}", cloud.logged());
 }

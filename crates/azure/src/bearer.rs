@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::redact;
 use azure_core_1::credentials::{AccessToken, Secret, TokenCredential};
 use azure_core_1::error::ErrorKind;
 use azure_core_1::time::OffsetDateTime;
@@ -12,7 +13,6 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::credential::CredentialKind;
-use azlin_fleet::redact;
 
 /// How long before its end a token is renewed, which is also azure_identity's rule.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);

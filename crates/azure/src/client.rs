@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use async_trait::async_trait;
 use azlin_fleet::budget::Remaining;
 use azlin_fleet::leftover::{Kind, Leftover};
@@ -13,6 +12,7 @@ use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 use futures::{Stream, StreamExt};
 use url::Url;
 
+use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use crate::api::{self, Sealed, arm_error, compute};
 use crate::arm::Arm;
 use crate::bearer::Bearer;

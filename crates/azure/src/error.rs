@@ -5,11 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::redact;
 use serde::Deserialize;
 
 use crate::credential::{CredentialError, CredentialKind};
 use crate::gates::Extent;
-use azlin_fleet::redact;
 
 /// Why no client could be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

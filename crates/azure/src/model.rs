@@ -1,5 +1,12 @@
 //! The one PUT that makes a VM with its NIC, disk and address, so that one DELETE removes them all.
 
+use azlin_fleet::vm::{Image, VmSpec};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use crate::api::Sealed;
 use crate::api::compute::models::{
     BillingProfile, BootDiagnostics, Caching, CreateOption, DeleteOption, DiagnosticsProfile, DiffDiskOption,
     DiffDiskSettings, EvictionPolicy, HardwareProfile, ImageReference, LinuxConfiguration,
@@ -13,13 +20,6 @@ use crate::api::compute::models::{
     virtual_machine_network_interface_configuration_properties,
     virtual_machine_public_ip_address_configuration_properties as public_ip_properties,
 };
-use azlin_fleet::vm::{Image, VmSpec};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use secrecy::ExposeSecret;
-use serde_json::{Map, Value, json};
-
-use crate::api::Sealed;
 
 /// The most that custom data may have in base64 (Learn: Custom data on Azure VMs).
 const MOST_CUSTOM_DATA: usize = 64 * 1024;

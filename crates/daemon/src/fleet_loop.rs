@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::{Lifecycle, Wanted};
 use crate::board::Board;
+use crate::expiry::Expiry;
 use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
 use crate::outside::Outside;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) places: Arc<Book>,
     pub(crate) pace: Pace,
+    pub(crate) expiry: Expiry,
     /// Provisioning operations at once, over all fleets.
     pub(crate) provisioning: Arc<Semaphore>,
     /// How many those are.
@@ -273,7 +275,12 @@ impl FleetLoop {
 
     fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
         let now = self.shared.outside.now();
-        let seen = Snapshot { in_flight: under_way(&self.in_flight), slowed: self.slowed.clone(), ..seen };
+        let seen = Snapshot {
+            in_flight: under_way(&self.in_flight),
+            slowed: self.slowed.clone(),
+            expiring: self.shared.expiry.of(&self.shared.outside, &self.fleet),
+            ..seen
+        };
         self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         let before = self.memory.clone();
         self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);

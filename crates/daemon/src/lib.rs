@@ -11,6 +11,7 @@ mod board;
 mod bootstrap;
 pub mod config_dir;
 pub mod config_edit;
+mod expiry;
 mod fetched;
 mod fleet_loop;
 mod fleet_set;

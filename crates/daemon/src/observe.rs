@@ -98,6 +98,7 @@ impl Observer {
             unread,
             working: queue.working(),
             slowed: None,
+            expiring: None,
             in_flight: BTreeMap::new(),
         };
         (snapshot, queue)

@@ -13,6 +13,7 @@ use tracing::error;
 
 use crate::act::Lifecycle;
 use crate::board::Board;
+use crate::expiry::Expiry;
 use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{FleetSet, Fleets};
 use crate::observe::Observer;
@@ -50,6 +51,7 @@ impl Daemon {
             lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&places), stop.clone()),
             places,
             pace: Pace::default(),
+            expiry: Expiry::default(),
             provisioning: Arc::new(Semaphore::new(limit)),
             provisioning_limit: limit,
             fleets,

@@ -9,6 +9,7 @@ pub mod budget;
 pub mod check;
 pub mod config;
 pub mod demand;
+pub mod expiry;
 pub mod explain;
 pub mod headline;
 pub mod job;

@@ -42,6 +42,7 @@ impl Scene {
             unread: BTreeMap::new(),
             working: BTreeMap::new(),
             slowed: None,
+            expiring: None,
             in_flight: BTreeMap::new(),
         };
         Scene { fleet: fleet("ci", scaling), seen, memory: Memory::default(), last_vm: None }

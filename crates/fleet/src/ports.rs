@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::bootstrap::steps::Step;
@@ -129,6 +130,9 @@ pub trait GitHub: Send + Sync {
 
     /// The primary rate limit, as GitHub told it last.
     fn budget(&self) -> Option<Budget>;
+
+    /// When the token ends that signs in, as GitHub told last; `None` where it does not end, or is renewed.
+    fn token_ends(&self) -> Option<Timestamp>;
 }
 
 /// The runner's program for one OS and architecture.

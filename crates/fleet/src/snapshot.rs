@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub working: BTreeMap<String, JobId>,
     /// Whether looks are rarer than they should be.
     pub slowed: Option<Slowed>,
+    /// What is to be said of a token that ends.
+    pub expiring: Option<String>,
     /// What the daemon is doing with its runners this moment.
     pub in_flight: BTreeMap<RunnerName, Operation>,
 }
@@ -46,8 +48,9 @@ impl Snapshot {
                  file in the state directory once none is left there"
             )
         });
+        let missing = self.demand.iter().flat_map(|demand| &demand.missing);
         let mut told: Vec<&str> = Vec::new();
-        for trouble in troubles.into_iter().flatten() {
+        for trouble in troubles.into_iter().flatten().chain(missing) {
             if !told.contains(&trouble.as_str()) {
                 told.push(trouble);
             }

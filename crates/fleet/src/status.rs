@@ -147,6 +147,8 @@ pub enum About {
     LeftAlone,
     /// Runners that cannot be started.
     Starting,
+    /// A credential that ends.
+    Credential,
 }
 
 /// An error that lasts.
@@ -272,6 +274,7 @@ fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(About, String)>
         (About::Seeing, seen.trouble()),
         (About::LeftAlone, plan.left_alone.clone()),
         (About::Starting, starting),
+        (About::Credential, seen.expiring.clone()),
     ];
     told.into_iter().filter_map(|(about, what)| Some((about, what?))).collect()
 }

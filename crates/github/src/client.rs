@@ -1,6 +1,7 @@
 //! The client: made from settings, used through the port.
 
 use std::fmt;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
 use azlin_fleet::runner_name::RunnerName;
+use jiff::Timestamp;
 use url::Url;
 
 use crate::api_url::{ApiUrl, ApiUrlError};
@@ -126,6 +128,15 @@ impl GitHub for GitHubClient {
 
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
         runners::downloads(&self.http, scope).await
+    }
+
+    fn token_ends(&self) -> Option<Timestamp> {
+        // The tokens of an app are renewed.
+        self.http
+            .sign_in
+            .app()
+            .is_none()
+            .then(|| *self.http.token_ends.lock().unwrap_or_else(PoisonError::into_inner))?
     }
 
     fn budget(&self) -> Option<Budget> {

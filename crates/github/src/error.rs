@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::redact;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
 use crate::http::{Answer, Call};
 use crate::retry::Effect;
-use azlin_fleet::redact;
 
 /// GitHub's own words in an error's body.
 pub(crate) fn github_message(body: &[u8]) -> String {

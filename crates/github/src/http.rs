@@ -2,7 +2,7 @@
 //! for it.
 
 use std::fmt;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::ports::CallError;
@@ -106,6 +106,8 @@ pub(crate) struct Http {
     client: OnceLock<reqwest::Client>,
     pub(crate) api: ApiUrl,
     pub(crate) sign_in: SignIn,
+    /// When the token ends, as GitHub told last.
+    pub(crate) token_ends: Mutex<Option<Timestamp>>,
     /// What is trusted beside the system's certificates.
     certificates: Option<Vec<u8>>,
     request_timeout: Duration,
@@ -129,6 +131,7 @@ impl Http {
             client: OnceLock::new(),
             api,
             sign_in,
+            token_ends: Mutex::default(),
             certificates,
             request_timeout,
             pause,
@@ -246,6 +249,9 @@ impl Http {
         let now = rate::date(&answer.headers).unwrap_or_else(Timestamp::now);
         // An app has another budget than its installation.
         if let As::Us(_) = who {
+            if let Some(ends) = rate::token_ends(&answer.headers) {
+                *self.token_ends.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends);
+            }
             self.gate.told(rate::budget(&answer.headers).map(|budget| (budget, rate::left(&budget, now))));
         }
         let message = if answer.status == StatusCode::FORBIDDEN {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use azlin_fleet::budget::Budget;
 use jiff::Timestamp;
+use jiff::fmt::strtime::BrokenDownTime;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
@@ -70,9 +71,35 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
+/// When the token ends that a request was signed with.
+pub(crate) fn token_ends(headers: &HeaderMap) -> Option<Timestamp> {
+    expiry(headers.get("github-authentication-token-expiration")?.to_str().ok()?)
+}
+
+/// `2026-06-01 00:00:00 UTC`, or with the user's offset, `… +0900`.
+fn expiry(header: &str) -> Option<Timestamp> {
+    let text = header.trim().replace(" UTC", " +0000");
+    let time = BrokenDownTime::parse("%Y-%m-%d %H:%M:%S %z", &text).ok()?;
+    time.to_timestamp().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn when_a_token_ends() {
+        for (text, expected) in [
+            ("2026-06-01 12:30:00 UTC", Some("2026-06-01T12:30:00Z")),
+            ("2026-06-01 12:30:00 +0900", Some("2026-06-01T03:30:00Z")),
+            ("2026-06-01 12:30:00 -0700", Some("2026-06-01T19:30:00Z")),
+            ("soon", None),
+            ("", None),
+        ] {
+            let expected = expected.map(|text| text.parse::<Timestamp>().expect("a time"));
+            assert_eq!(expiry(text), expected, "{text:?}");
+        }
+    }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::redact;
 use azlin_fleet::survey::TokenKind;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
@@ -20,7 +21,6 @@ use crate::http::{Answer, As, Call, Http};
 use crate::rate;
 use crate::retry::Effect;
 use crate::token::Token;
-use azlin_fleet::redact;
 
 /// So long before its end a token is renewed.
 const AHEAD: Duration = Duration::from_secs(5 * 60);

@@ -4,9 +4,9 @@
 use async_trait::async_trait;
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::redact;
 use azlin_fleet::survey::{Credential, GitHubSurvey, Permit, RateBudget, Repository, TokenKind};
 use jiff::Timestamp;
-use jiff::fmt::strtime::BrokenDownTime;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -14,10 +14,10 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::client::GitHubClient;
 use crate::http::{Answer, As, Call};
+use crate::rate;
 use crate::retry::Effect;
 use crate::sign_in::not_signed_in;
 use crate::{pages, runners, wire};
-use azlin_fleet::redact;
 
 /// GitHub gives no runner this id: ids begin at 1.
 const NO_RUNNER: &str = "runners/0";
@@ -84,7 +84,7 @@ impl GitHubSurvey for GitHubClient {
         Ok(Credential {
             kind: self.http.sign_in.kind(),
             login,
-            expires_at: text(&answer.headers, "github-authentication-token-expiration").and_then(expiry),
+            expires_at: rate::token_ends(&answer.headers),
             scopes: text(&answer.headers, "x-oauth-scopes").map(scopes),
         })
     }
@@ -175,30 +175,9 @@ fn scopes(header: &str) -> Vec<String> {
     header.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
 }
 
-/// `2026-06-01 00:00:00 UTC`, or with the user's offset, `… +0900`.
-fn expiry(header: &str) -> Option<Timestamp> {
-    let text = header.trim().replace(" UTC", " +0000");
-    let time = BrokenDownTime::parse("%Y-%m-%d %H:%M:%S %z", &text).ok()?;
-    time.to_timestamp().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn when_a_token_ends() {
-        for (text, expected) in [
-            ("2026-06-01 12:30:00 UTC", Some("2026-06-01T12:30:00Z")),
-            ("2026-06-01 12:30:00 +0900", Some("2026-06-01T03:30:00Z")),
-            ("2026-06-01 12:30:00 -0700", Some("2026-06-01T19:30:00Z")),
-            ("soon", None),
-            ("", None),
-        ] {
-            let expected = expected.map(|text| text.parse::<Timestamp>().expect("a time"));
-            assert_eq!(expiry(text), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn scopes_of_a_classic_token() {

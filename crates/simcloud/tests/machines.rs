@@ -19,10 +19,11 @@ use azlin_fleet::runner_name::RunnerName;
 use azlin_simcloud::azure::Machine;
 use azlin_simcloud::real::{Host, Hypervisor, MachineSettings, sweep};
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
-use common::{Site, VMS, jit};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+
+use common::{Site, VMS, jit};
 
 /// Longer than any test.
 const SWITCH: Duration = Duration::from_secs(86_400);

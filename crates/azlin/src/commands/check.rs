@@ -3,13 +3,14 @@
 mod ask;
 mod render;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use azlin_daemon::config_dir::{self, ConfigError, FileProblem};
 use azlin_fleet::check::{Facts, State, check};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::names::PoolName;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
 
 use crate::adapters::Environment;
 use crate::cli::{Look, Output, Place};

@@ -9,6 +9,7 @@ use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration, RunnerStatus,
 };
 use azlin_fleet::runner_name::RunnerName;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{Effect, InProcess, Wire};
@@ -221,6 +222,10 @@ impl GitHub for InProcess {
             Ok(vec![one("x64"), one("arm64")])
         })
         .await
+    }
+
+    fn token_ends(&self) -> Option<Timestamp> {
+        self.world().github_token_ends_at()
     }
 
     fn budget(&self) -> Option<Budget> {

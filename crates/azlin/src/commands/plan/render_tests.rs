@@ -76,6 +76,7 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
         unread: BTreeMap::new(),
         working: BTreeMap::new(),
         slowed: None,
+        expiring: None,
         in_flight: BTreeMap::new(),
     };
     let memory = Memory::default().after_seeing(&fleet, &seen, at(0));

@@ -1,0 +1,34 @@
+//! Tokens that end: told once for each credential, as often as what there is to tell changes.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use azlin_fleet::config::Fleet;
+use azlin_fleet::expiry::warning;
+use azlin_fleet::names::CredentialName;
+use tracing::warn;
+
+use crate::outside::Outside;
+
+/// What was told last of each credential.
+#[derive(Default)]
+pub(crate) struct Expiry(Mutex<BTreeMap<Option<CredentialName>, String>>);
+
+impl Expiry {
+    /// What is to be said of the token that the fleet is served with.
+    pub(crate) fn of(&self, outside: &Outside, fleet: &Fleet) -> Option<String> {
+        let ends = outside.github(fleet).token_ends()?;
+        let name = fleet.credential.as_ref().map(CredentialName::as_str);
+        let told = warning(ends, name, outside.now());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &told {
+            None => drop(all.remove(&fleet.credential)),
+            Some(reason) if all.get(&fleet.credential) != Some(reason) => {
+                warn!(%reason, "{reason}");
+                all.insert(fleet.credential.clone(), reason.clone());
+            }
+            Some(_) => {}
+        }
+        told
+    }
+}

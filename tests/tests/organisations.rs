@@ -1,0 +1,88 @@
+//! Fleets of an organisation follow the repositories that they name, and share what they read.
+
+use azlin_daemon::StateDir;
+use azlin_fleet::config::Fleet;
+use azlin_simcloud::fault::Side;
+use azlin_tests::stage::{Stage, play};
+
+const WORLD: &str = "repositories = ['o/app', 'o/service-a', 'o/service-b', 'o/other']\n";
+
+fn fleet(name: &str, repositories: &str, label: &str) -> Fleet {
+    let text = format!(
+        "org = \"o\"\nrepositories = [{repositories}]\nlabels = [\"{label}\"]\n[scaling]\nmax_runners = 4\n\
+         jobs_per_runner = 1\nscale_up_threshold = 0\ncooldown = \"0s\"\n[vm]\n\
+         subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
+         location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/0/s\"\n"
+    );
+    Fleet::parse(name, name.parse().expect("valid"), &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn submit(stage: &Stage, repo: &str, label: &str) {
+    let labels = vec!["self-hosted".to_owned(), label.to_owned()];
+    stage.world().submit(repo, vec![(labels, std::time::Duration::from_secs(20))], Vec::new());
+}
+
+fn queues_read(stage: &Stage) -> u64 {
+    let world = stage.world();
+    let of = world
+        .ledger
+        .requests
+        .iter()
+        .filter(|((side, _, route, _), _)| *side == Side::Github && route.contains("/actions/runs"));
+    of.map(|(_, (count, _))| count).sum()
+}
+
+#[test]
+fn two_fleets_serve_what_they_name_and_each_queue_is_read_once() {
+    play(async {
+        let stage = Stage::new(WORLD);
+        let fleets =
+            vec![fleet("ci", "\"app\", \"service-*\"", "docker"), fleet("gpu", "\"o/service-*\"", "gpu")];
+        for (repo, label) in
+            [("o/app", "docker"), ("o/service-b", "docker"), ("o/service-a", "gpu"), ("o/app", "gpu")]
+        {
+            submit(&stage, repo, label);
+        }
+        submit(&stage, "o/other", "docker");
+        let board = stage.live(fleets, StateDir::default(), 30).await;
+        assert_eq!(queues_read(&stage), 3, "one look, three repositories, two fleets");
+        let status = board.read().fleets;
+        let pending = |name: &str| {
+            let status = status.iter().find(|(pool, _)| pool.as_str() == name);
+            status.map(|(_, status)| status.jobs.pending_jobs)
+        };
+        assert_eq!((pending("ci"), pending("gpu")), (Some(2), Some(1)));
+        assert_eq!(stage.report().vms_created, 3);
+    });
+}
+
+#[test]
+fn jobs_are_served_and_runners_of_the_organisation_are_gone_afterwards() {
+    play(async {
+        let stage = Stage::new(WORLD);
+        let ci = fleet("ci", "\"*\"", "docker");
+        for repo in ["o/app", "o/service-a", "o/service-b", "o/other"] {
+            submit(&stage, repo, "docker");
+        }
+        stage.live(vec![ci], StateDir::default(), 900).await;
+        let report = stage.report();
+        assert_eq!((report.jobs_completed, report.vms_left, report.runners_left), (4, 0, 0), "{report:?}");
+    });
+}
+
+#[test]
+fn a_repository_that_cannot_be_read_is_told_and_holds_up_no_other() {
+    play(async {
+        let fault = "[[faults]]\nwhat = { status = 502 }\nside = 'github'\npath = '/repos/o/app/'\n";
+        let stage = Stage::new(&format!("{WORLD}{fault}"));
+        let ci = fleet("ci", "\"app\", \"service-*\"", "docker");
+        submit(&stage, "o/app", "docker");
+        submit(&stage, "o/service-a", "docker");
+        let board = stage.live(vec![ci], StateDir::default(), 600).await;
+        let status = board.read().fleets.into_values().next().expect("one");
+        let errors: Vec<&str> = status.errors.iter().map(|error| error.what.as_str()).collect();
+        assert!(errors.iter().any(|what| what.contains("o/app") && what.contains("502")), "{errors:?}");
+        // GitHub hands the job that nobody sees to a runner of the organisation, and another is started.
+        assert_eq!(stage.report().jobs_completed, 2);
+    });
+}
