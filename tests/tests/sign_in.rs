@@ -181,5 +181,5 @@ fn a_token_that_ends_is_told_once_ahead_and_shown() {
     }
     azlin_tests::schema::assert_documented("status", &status());
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(cloud.logged().matches("ends in 4 days").count(), 1, "{}", cloud.logged());
+    assert_eq!(cloud.logged().matches("WARN the token").count(), 1, "{}", cloud.logged());
 }
