@@ -109,7 +109,8 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
     while let Some((fleet, fleets)) = configured(&name, &shared).await {
         // A set, and not a bare task: it ends with whoever waits for it.
         let mut one = JoinSet::new();
-        one.spawn(FleetLoop::new(fleet, fleets, Arc::clone(&shared)).run());
+        let own = Arc::clone(&shared);
+        one.spawn(async move { FleetLoop::new(fleet, fleets, own).run().await });
         let Some(Err(error)) = one.join_next().await else { return };
         error!(fleet = %name, reason = %error, "{name}: the fleet's loop panicked and starts again; please report this: {error}");
         tokio::select! {
