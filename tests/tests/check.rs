@@ -76,6 +76,18 @@ fn all_is_in_order() {
 }
 
 #[test]
+fn the_repositories_of_an_organisation_and_a_further_region_are_looked_at() {
+    let cloud = cloud("[premises]\ngithub_refuses = ['/repos/o/r/actions/runs']\n");
+    let elsewhere = "[[vm.elsewhere]]\nlocation = \"northeurope\"\nsubnet_id = \"/subscriptions/0/resourceGroups/rg\
+                     /providers/Microsoft.Network/virtualNetworks/v/subnets/north\"\n";
+    cloud.write(
+        "fleets/org.toml",
+        &format!("org = \"o\"\nrepositories = [\"r\", \"oth*\", \"none*\"]\n{VM}{elsewhere}"),
+    );
+    insta::assert_snapshot!(told(&cloud, &check(&cloud, &[])));
+}
+
+#[test]
 fn one_pool_alone_and_one_that_is_not_there() {
     let cloud = cloud("");
     three_fleets(&cloud);

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use facts::{
-    AzureFacts, Facts, GitHubFacts, GroupFacts, ImageKey, PlaceFacts, ScopeFacts, SubnetFacts,
+    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, ImageKey, PlaceFacts, ScopeFacts, SubnetFacts,
     SubscriptionFacts, image_key, place_key,
 };
 

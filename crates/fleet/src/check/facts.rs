@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::VmConfig;
-use crate::names::{CredentialName, PoolName, Scope};
+use crate::names::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
 use crate::ports::CallError;
 use crate::survey::{
     Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
@@ -38,6 +38,17 @@ pub struct GitHubFacts {
     pub budget: Found<Option<RateBudget>>,
     /// Where runners are registered. Empty where the token is refused.
     pub scopes: BTreeMap<Scope, ScopeFacts>,
+    /// The repositories whose queues fleets of organisations and enterprises follow.
+    pub followed: BTreeMap<RepoPattern, Followed>,
+}
+
+/// Repositories that a fleet's file names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Followed {
+    /// Those that there are, by what the file has.
+    pub found: Found<Vec<RepoSlug>>,
+    /// Whether the runs of the first may be read.
+    pub runs: Option<Found<Permit>>,
 }
 
 impl Facts {

@@ -43,7 +43,7 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
 /// GitHub has a list of queued jobs for each repository, and for nothing larger.
 fn runners(notes: &mut Notes, fleet: &Fleet) {
     let scaling = &fleet.scaling;
-    let follows = matches!(fleet.scope, Scope::Repo(_));
+    let follows = matches!(fleet.scope, Scope::Repo(_)) || !fleet.repositories.is_empty();
     if !follows && scaling.manual_count.is_none() && scaling.min_runners == 0 {
         let found = format!(
             "there will never be one: GitHub has no list of the queued jobs of {}, and min_runners is 0",
@@ -51,7 +51,8 @@ fn runners(notes: &mut Notes, fleet: &Fleet) {
         );
         let name = &fleet.name;
         let cure = format!(
-            "set min_runners in fleets/{name}.toml, or `scale --pool {name} --count N`, or make fleets with repo ="
+            "name its repositories in fleets/{name}.toml, as in repositories = [\"*\"], or set min_runners there, or \
+             `scale --pool {name} --count N`"
         );
         notes.problem("runners", found, cure);
     }
@@ -65,6 +66,23 @@ fn at_azure(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
     sizes::check(notes, fleet, facts, found_image.and_then(|found| found.as_ref().ok()));
     if let Some(found) = facts.subnets.get(&fleet.vm.subnet_id) {
         subnet(notes, fleet, found, facts);
+    }
+    for vm in fleet.vm.in_each_region().into_iter().skip(1) {
+        // As a fleet that is there alone: its sizes, its image and its subnet.
+        let mut there = fleet.clone();
+        there.vm = vm;
+        let mut own = Notes::new(About::Fleet(fleet.name.clone()));
+        let found_image = facts.images.get(&image_key(&there.vm));
+        if let Some(found) = found_image {
+            image(&mut own, &there, found);
+        }
+        sizes::check(&mut own, &there, facts, found_image.and_then(|found| found.as_ref().ok()));
+        if let Some(found) = facts.subnets.get(&there.vm.subnet_id) {
+            subnet(&mut own, &there, found, facts);
+        }
+        let location = &there.vm.location;
+        let told = |finding: Finding| Finding { what: format!("{location}: {}", finding.what), ..finding };
+        notes.list.extend(own.list.into_iter().map(told));
     }
     for id in &fleet.vm.identity {
         if let Some(found) = facts.identities.get(id) {

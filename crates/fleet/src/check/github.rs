@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::facts::{Facts, GitHubFacts, ScopeFacts};
+use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts};
 use super::{About, Finding, Notes, State, in_words};
 use crate::config::Fleet;
-use crate::names::{CredentialName, PoolName, RepoSlug, Scope};
+use crate::names::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
 use crate::ports::{CallError, Trouble};
 use crate::survey::{Credential, Permit, RateBudget, Repository, TokenKind};
 
@@ -85,6 +85,32 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
         for group in groups {
             runner_group(notes, at, group, found);
         }
+    }
+    for (pattern, found) in &facts.followed {
+        if fleets.iter().any(|fleet| fleet.enabled && fleet.repositories.contains(pattern)) {
+            followed(notes, kind, pattern, found);
+        }
+    }
+}
+
+/// Repositories whose queues are followed, for fleets of organisations and enterprises.
+fn followed(notes: &mut Notes, kind: TokenKind, pattern: &RepoPattern, facts: &Followed) {
+    let what = pattern.to_string();
+    match &facts.found {
+        Ok(found) if found.is_empty() => {
+            let cure = "check repositories in the fleet's file, and give the token access to them";
+            return notes.warning(&what, "there is no such repository, or the token may not see it", cure);
+        }
+        Ok(found) if pattern.one().is_none() => match found.len() {
+            1 => notes.ok(&what, "1 repository"),
+            count => notes.ok(&what, format!("{count} repositories")),
+        },
+        Ok(_) => {}
+        Err(error) => return notes.failed(State::Problem, &what, error),
+    }
+    if let Some(found) = &facts.runs {
+        let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read, on the repositories" };
+        permit(notes, &format!("{what}: read runs"), found, needs);
     }
 }
 

@@ -97,6 +97,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
             credential: Ok(credential),
             budget: Ok(Some(RateBudget { limit: 5000, remaining: 4000, reset })),
             scopes: [(fleet.scope.clone(), scope)].into(),
+            followed: Default::default(),
         })),
         azure: Some(Ok(AzureFacts {
             kind: "client secret".to_owned(),

@@ -58,6 +58,51 @@ fn a_fleet_that_never_has_a_runner() {
 }
 
 #[test]
+fn the_repositories_that_an_organisations_fleet_follows() {
+    use crate::ports::Trouble;
+    use crate::survey::Permit;
+    let fleet = fleet("org = \"o\"\nrepositories = [\"app\", \"service-*\"]", "");
+    let with = |pattern: &str, found: Followed| {
+        let mut facts = account(&fleet);
+        let github = facts.github.as_mut().expect("told").as_mut().expect("signed in");
+        github.followed = [(pattern.parse().expect("valid"), found)].into();
+        told(std::slice::from_ref(&fleet), &facts)
+    };
+    let repo = || vec!["o/app".parse().expect("valid")];
+    let good = Followed { found: Ok(repo()), runs: Some(Ok(Permit::Granted)) };
+    assert_eq!(with("o/app", good.clone()), IN_ORDER);
+    assert_eq!(with("o/service-*", good), IN_ORDER);
+    let none = Followed { found: Ok(Vec::new()), runs: None };
+    let says = ["Warning o/service-*: there is no such repository, or the token may not see it"];
+    assert_eq!(with("o/service-*", none), says);
+    let hidden = Followed { found: Ok(repo()), runs: Some(Ok(Permit::Hidden)) };
+    assert!(with("o/app", hidden)[0].starts_with("Problem o/app: read runs: "));
+    let silent = Followed { found: failed(Trouble::Unavailable), runs: None };
+    assert_eq!(with("o/service-*", silent), ["Problem o/service-*: GET /x: 500 \"said\""]);
+}
+
+#[test]
+fn a_further_region_is_looked_at_as_the_first() {
+    let elsewhere = format!("[[vm.elsewhere]]\nlocation = \"northeurope\"\nsubnet_id = \"{SUBNET}north\"\n");
+    let fleet = fleet("repo = \"o/r\"", &elsewhere);
+    let mut facts = account(&fleet);
+    let azure = facts.azure.as_mut().expect("told").as_mut().expect("signed in");
+    let there = fleet.vm.in_each_region().remove(1);
+    let subnet = azure.subnets[SUBNET].clone();
+    azure.subnets.insert(format!("{SUBNET}north"), subnet);
+    let place = PlaceFacts { sizes: Ok(Vec::new()), usages: Ok(Vec::new()) };
+    azure.places.insert(place_key(&there), place);
+    let found = told(std::slice::from_ref(&fleet), &facts);
+    assert_eq!(
+        found,
+        [
+            "Problem northeurope: location: Azure has no sizes there: is there a location northeurope?",
+            "Problem northeurope: subnet: its network is in westeurope, and the VMs are to be in northeurope",
+        ]
+    );
+}
+
+#[test]
 fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
     use crate::ports::Trouble;
     use crate::survey::Permit;

@@ -150,6 +150,15 @@ impl VmConfig {
         regions.swap_remove(index)
     }
 
+    /// The same in each of its regions, the first one first.
+    pub fn in_each_region(&self) -> Vec<VmConfig> {
+        let there = |region: Elsewhere| {
+            let Elsewhere { location, subnet_id, zones, nsg_id } = region;
+            VmConfig { location, subnet_id, zones, nsg_id, elsewhere: Vec::new(), ..self.clone() }
+        };
+        self.regions().into_iter().map(there).collect()
+    }
+
     fn regions(&self) -> Vec<Elsewhere> {
         let first = Elsewhere {
             location: self.location.clone(),

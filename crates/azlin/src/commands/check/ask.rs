@@ -6,12 +6,12 @@ use std::path::Path;
 
 use azlin_azure::AzureClient;
 use azlin_fleet::check::{
-    AzureFacts, Facts, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SubnetFacts, SubscriptionFacts,
-    image_key, place_key,
+    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SubnetFacts,
+    SubscriptionFacts, image_key, place_key,
 };
-use azlin_fleet::config::{DaemonConfig, Fleet, Method};
-use azlin_fleet::names::{CredentialName, PoolName, Scope};
-use azlin_fleet::ports::{Azure, Ssh};
+use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
+use azlin_fleet::names::{CredentialName, PoolName, RepoPattern, Scope};
+use azlin_fleet::ports::{Azure, GitHub, Ssh};
 use azlin_fleet::survey::{AzureSurvey, GitHubSurvey, Permit};
 use azlin_fleet::vm::ResourceGroup;
 use azlin_github::GitHubClient;
@@ -74,8 +74,25 @@ async fn github(github: &GitHubClient, fleets: &[Fleet]) -> GitHubFacts {
         let names_group = fleets.iter().any(|fleet| fleet.scope == *scope && fleet.runner_group.is_some());
         scope_facts(github, scope, names_group).await
     });
-    let scopes = scopes.await.into_iter().map(|(scope, facts)| (scope.clone(), facts)).collect();
-    GitHubFacts { credential, budget, scopes }
+    let patterns = fleets.iter().filter(|_| is_in).flat_map(|fleet| fleet.repositories.iter().cloned());
+    let followed = each(patterns, |pattern| async move { follow(github, &pattern).await });
+    let (scopes, followed) = tokio::join!(scopes, followed);
+    let scopes = scopes.into_iter().map(|(scope, facts)| (scope.clone(), facts)).collect();
+    GitHubFacts { credential, budget, scopes, followed }
+}
+
+/// The repositories that a fleet's file names, and whether the first may be read.
+async fn follow(github: &GitHubClient, pattern: &RepoPattern) -> Followed {
+    let found = match pattern.one() {
+        Some(repo) => Ok(vec![repo]),
+        None => github.repositories(&pattern.owner()).await,
+    };
+    let found = found.map(|all| all.into_iter().filter(|repo| pattern.matches(repo)).collect::<Vec<_>>());
+    let runs = match found.as_ref().ok().and_then(|found| found.first()) {
+        Some(repo) => Some(github.may_read_runs(repo).await),
+        None => None,
+    };
+    Followed { found, runs }
 }
 
 async fn scope_facts(github: &GitHubClient, scope: &Scope, names_group: bool) -> ScopeFacts {
@@ -103,7 +120,9 @@ async fn scope_facts(github: &GitHubClient, scope: &Scope, names_group: bool) ->
 async fn azure(azure: &AzureClient, fleets: &[Fleet]) -> AzureFacts {
     let principal = azure.principal().await;
     let is_in = principal.is_ok();
-    let vms = || fleets.iter().filter(|_| is_in).map(|fleet| &fleet.vm);
+    let in_regions: Vec<VmConfig> =
+        fleets.iter().filter(|_| is_in).flat_map(|fleet| fleet.vm.in_each_region()).collect();
+    let vms = || in_regions.iter();
     let subscriptions = each(vms().map(|vm| vm.group.subscription_id.clone()), |id| async move {
         let (subscription, power_states) =
             tokio::join!(azure.subscription(&id), azure.may_read_power_states(&id));

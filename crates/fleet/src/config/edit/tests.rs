@@ -211,6 +211,18 @@ fn a_change_is_made_as_its_owner_would() {
             tag(),
             "vm = { spot = true, tags = { team = \"a b\" } }\n",
         ),
+        (
+            "before a list of tables",
+            "[vm]\nsubnet_id = \"/s\"\n\n# North.\n[[vm.elsewhere]]\nlocation = \"northeurope\"\nsubnet_id = \"/n\"\n",
+            tag(),
+            "[vm]\nsubnet_id = \"/s\"\ntags = { team = \"a b\" }\n\n# North.\n[[vm.elsewhere]]\nlocation = \"northeurope\"\nsubnet_id = \"/n\"\n",
+        ),
+        (
+            "beside a list of tables",
+            "[[vm.elsewhere]]\nlocation = \"northeurope\"\n",
+            max(),
+            "[scaling]\nmax_runners = 7\n\n[[vm.elsewhere]]\nlocation = \"northeurope\"\n",
+        ),
         ("tags and nothing", "", tag(), "[vm]\ntags = { team = \"a b\" }\n"),
         ("what is not TOML stays", "[scaling\n", max(), "[scaling\n"),
         ("a value in the way stays", "scaling = 3\n", max(), "scaling = 3\n"),
