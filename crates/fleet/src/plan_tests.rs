@@ -318,18 +318,17 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
     let action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
     let refused = Failure::from(CallError::new(Trouble::Invalid, "400 InvalidParameter"));
     assert_eq!(refused.remedy, Remedy::Stop);
-    for failure in [Failure::later("503"), Failure::later("503"), refused.clone(), refused] {
-        let now = scene.memory.failures.wait_left(at(NOW)).map_or(NOW, |left| NOW + left.as_secs() as i64);
-        scene.memory.failures.last = scene.memory.failures.last.map(|_| at(0));
-        scene.memory.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(now));
+    // However often it is refused, and whatever came before.
+    for (failure, age) in [(Failure::later("503"), 900), (refused.clone(), 600), (refused, 119)] {
+        scene.memory.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(NOW - age));
     }
-    scene.memory.failures.last = Some(at(NOW));
-    assert_eq!(scene.memory.failures.wait_left(at(NOW)), Some(Duration::from_secs(120)));
+    assert_eq!(scene.memory.failures.wait_left(at(NOW)), Some(Duration::from_secs(1)));
     let reason = scene.plan().decision.reason;
     assert!(
         reason.contains("stopped until somebody acts") && reason.contains("InvalidParameter"),
         "{reason}"
     );
+    assert_eq!(scene.brief(), "");
     scene.memory.failures.last = Some(at(NOW - 120));
     assert_eq!(scene.brief(), "+", "one try of the four that are wanted");
 }
