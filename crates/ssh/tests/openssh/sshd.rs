@@ -2,10 +2,11 @@
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::ports::Machine;
@@ -20,8 +21,7 @@ impl Sshd {
     /// Everything but the process. The client's key is authorized.
     pub fn prepare() -> Sshd {
         let folder = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let sshd = Sshd { address: free.local_addr().unwrap(), folder, child: None };
+        let sshd = Sshd { address: free_address(), folder, child: None };
         keygen(&sshd.folder().join("host"), &["-t", "ed25519"]);
         keygen(&sshd.key(), &["-t", "ed25519"]);
         let public = std::fs::read_to_string(sshd.folder().join("client.pub")).unwrap();
@@ -43,11 +43,18 @@ impl Sshd {
         let mut sshd = Sshd::prepare();
         sshd.run();
         let begun = Instant::now();
-        while TcpStream::connect(sshd.address).is_err() {
+        while !sshd.greets() {
             assert!(begun.elapsed() < Duration::from_secs(20), "sshd does not start: {}", sshd.log());
             std::thread::sleep(Duration::from_millis(10));
         }
         sshd
+    }
+
+    /// Whether what is there is an SSH server.
+    fn greets(&self) -> bool {
+        let mut greeting = [0; 4];
+        let read = TcpStream::connect(self.address).and_then(|mut stream| stream.read_exact(&mut greeting));
+        read.is_ok() && &greeting == b"SSH-"
     }
 
     pub fn run(&mut self) {
@@ -111,6 +118,20 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         self.kill_all();
+    }
+}
+
+/// Nobody listens there, and nobody gets the port by chance: it is below those that the kernel gives to whoever
+/// asks for any. One of those may be taken before the server starts, by a client that connects to it even: it
+/// then connects to itself.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let offset = (std::process::id() * 50 % 12_000) as u16 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 20_000 + offset % 12_000));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
     }
 }
 
