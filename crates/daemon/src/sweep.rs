@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::leftover::{Kind, Leftover, Sweep};
+use azlin_fleet::ports::CallError;
+use azlin_fleet::remedy::Failure;
 use azlin_fleet::vm::ResourceGroup;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, info, warn};
@@ -52,14 +54,14 @@ impl Broom {
             }
             match azure.leftovers(group, kind).await {
                 Ok(parts) => found.extend(parts),
-                Err(error) => failed = Some(error.message),
+                Err(error) => failed = Some(error),
             }
         }
         // VMs are listed after their parts, so that none is missing whose part is there.
         let vms = if found.is_empty() { Ok(Vec::new()) } else { azure.vms(group).await };
         let vms = match vms {
             Ok(vms) => vms,
-            Err(error) => return self.trouble(group, error.message),
+            Err(error) => return self.trouble(group, &error),
         };
         let fleets = fleets.iter().map(Arc::as_ref);
         for (leftover, fleet) in self.sweep.due(group, &found, &vms, fleets, self.outside.now()) {
@@ -69,19 +71,20 @@ impl Broom {
                 Ok(()) => {
                     info!(%fleet, %vm, action = "discard", reason = "no VM holds it", "{fleet}: the {kind} {name} is removed: {vm} left it behind");
                 }
-                Err(error) => failed = Some(error.message),
+                Err(error) => failed = Some(error),
             }
         }
         match failed {
-            Some(why) => self.trouble(group, why),
+            Some(error) => self.trouble(group, &error),
             None => drop(self.troubles.remove(group)),
         }
     }
 
-    fn trouble(&mut self, group: &ResourceGroup, why: String) {
-        let why = format!("what VMs may have left behind cannot be removed: {why}");
-        if self.troubles.get(group) == Some(&why) {
-            debug!(reason = %why, "still: {why}");
+    /// Tells once what only a person can mend. What passes by itself, the fleets tell of.
+    fn trouble(&mut self, group: &ResourceGroup, error: &CallError) {
+        let why = format!("what VMs may have left behind cannot be removed: {error}");
+        if !Failure::from(error.clone()).is_loud() || self.troubles.get(group) == Some(&why) {
+            debug!(reason = %why, "{why}");
         } else {
             warn!(reason = %why, "{why}");
             self.troubles.insert(group.clone(), why);

@@ -22,7 +22,7 @@ fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
         life.iter().map(|entry| [text(entry, "ACTION"), text(entry, "PRIORITY")]).collect();
     assert_eq!(
         told,
-        [["provision", "6"], ["online", "6"], ["job_started", "6"], ["destroy", "4"], ["destroy", "6"]],
+        [["provision", "6"], ["online", "6"], ["job_started", "6"], ["destroy", "3"], ["destroy", "6"]],
         "{life:#?}"
     );
     for entry in &life {
