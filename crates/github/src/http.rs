@@ -349,13 +349,12 @@ fn client(
         // to read and which a small container lacks.
         builder.no_proxy().tls_certs_only([]).build()
     } else {
-        let more = certificates.map(Certificate::from_pem_bundle).transpose()?;
         let builder = builder.https_only(true);
-        // Only where there are some: without any, to merge them is an error on some systems.
-        match more {
-            Some(more) => builder.tls_certs_merge(more).build(),
-            None => builder.build(),
-        }
+        let builder = match certificates {
+            Some(more) => builder.tls_certs_merge(Certificate::from_pem_bundle(more)?),
+            None => builder,
+        };
+        builder.build()
     }
 }
 
