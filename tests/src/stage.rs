@@ -97,6 +97,36 @@ pub fn fleet(name: &str, repo: &str, group: &str) -> Fleet {
     Fleet::parse(name, pool, &text).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+const VM: &str = "[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
+    location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\", \"Standard_D4as_v5\"]\nimage = \"a:b:c:d\"\n\
+    subnet_id = \"/subscriptions/0/s\"\n";
+
+/// Two fleets on one repository; every second seed keeps one runner warm in the small one, and every
+/// third bootstraps the large one over SSH, every sixth for three jobs each.
+pub fn fleets(seed: u64) -> Vec<Fleet> {
+    let min = u64::from(seed.is_multiple_of(2));
+    let ssh = match (seed.is_multiple_of(3), seed.is_multiple_of(6)) {
+        (_, true) => "[bootstrap]\nmethod = \"ssh\"\n[lifecycle]\nmax_job_count = 3\n",
+        (true, false) => "[bootstrap]\nmethod = \"ssh\"\n",
+        (false, false) => "",
+    };
+    let texts = [
+        ("large", format!("repo = \"o/r\"\nlabels = [\"docker\"]\n[scaling]\nmax_runners = 8\n{ssh}{VM}")),
+        (
+            "small",
+            format!(
+                "repo = \"o/r\"\nlabels = [\"docker\", \"gpu\"]\n[scaling]\nmin_runners = {min}\nmax_runners = 4\n\
+                 jobs_per_runner = 1\n[lifecycle]\nrotation_interval = \"70m\"\n{VM}"
+            ),
+        ),
+    ];
+    let parse = |(name, text): &(&str, String)| {
+        let pool = name.parse().unwrap_or_else(|error| panic!("{error}"));
+        Fleet::parse(name, pool, text).unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    texts.iter().map(parse).collect()
+}
+
 /// Runs it in virtual time.
 ///
 /// # Panics

@@ -12,7 +12,7 @@ use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
 use azlin_simcloud::{InProcess, World};
-use azlin_tests::simulation::fleets;
+use azlin_tests::stage::fleets;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

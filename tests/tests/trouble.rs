@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use azlin_daemon::{Outside, StateDir};
 use azlin_simcloud::github::SimJob;
-use azlin_tests::simulation::fleets;
+use azlin_tests::stage::fleets;
 use azlin_tests::stage::{Stage, fleet, live, play};
 use jiff::SignedDuration;
 

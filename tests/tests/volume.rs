@@ -10,7 +10,7 @@ use std::time::Duration;
 use azlin_daemon::{Board, Daemon, Outside, StateDir};
 use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::{InProcess, Workload, World};
-use azlin_tests::simulation::fleets;
+use azlin_tests::stage::fleets;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

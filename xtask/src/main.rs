@@ -14,6 +14,7 @@ const HELP: &str = "\
 cargo xtask <chore>
 
   test     everything that CI runs: format, lints, tests, documentation, the demo, real machines
+  simulate seeds of simulated days, with every promise looked after: --help tells more
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
   bench    measures, and prints the tables of docs/performance.md; as root, real machines too
   dist     makes the Debian package, the tarball, the SBOM and their checksums in target/dist; builds
@@ -27,6 +28,10 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test::test(),
         ["e2e"] => e2e::e2e(),
+        ["simulate", options @ ..] => {
+            let simulate = ["run", "--quiet", "--locked", "-p", "azlin-tests", "--bin", "simulate", "--"];
+            run(cargo(&simulate).args(options))
+        }
         ["bench"] => bench::bench(),
         ["dist"] => dist::dist(),
         ["book"] => book::book(),

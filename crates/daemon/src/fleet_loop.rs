@@ -181,6 +181,7 @@ impl FleetLoop {
             }
         }
         tokio::select! {
+            biased;
             () = self.settle() => {}
             // Each operation has limits of its own.
             () = heart.beat_for(Duration::MAX) => {}

@@ -95,6 +95,7 @@ impl Daemon {
                 }
             }
             tokio::select! {
+                biased;
                 () = shared.stop.cancelled() => break,
                 Ok(()) = configured.changed() => {}
             }
@@ -114,6 +115,7 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
         let Some(Err(error)) = one.join_next().await else { return };
         error!(fleet = %name, reason = %error, "{name}: the fleet's loop panicked and starts again; please report this: {error}");
         tokio::select! {
+            biased;
             () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(shared.poll_queue) => {}
         }
@@ -133,6 +135,7 @@ async fn configured(
             return Some((fleet, fleets));
         }
         tokio::select! {
+            biased;
             () = shared.stop.cancelled() => return None,
             Ok(()) = fleets.changed() => {}
         }

@@ -97,6 +97,10 @@ pub enum What {
     Cancelled,
     /// Lists show how things were this long ago.
     Stale(Span),
+    /// Lists show some things as they are, and others as they were this long ago.
+    Patchy(Span),
+    /// The call has its effect twice, as when somebody on the way sends it again.
+    Twice,
 }
 
 /// A call as faults see it.
@@ -110,6 +114,15 @@ pub struct Call<'a> {
     pub path: &'a str,
 }
 
+/// How lists lag behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// How old they are.
+    pub ago: Duration,
+    /// Whether some of what they show is as it is now.
+    pub is_patchy: bool,
+}
+
 /// What happens to a call.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weather {
@@ -117,8 +130,10 @@ pub struct Weather {
     pub latency: Duration,
     /// How it fails, if it does.
     pub failure: Option<Failure>,
-    /// Lists show how things were this long ago.
-    pub stale: Duration,
+    /// How lists lag behind.
+    pub stale: Lag,
+    /// Whether the call has its effect twice.
+    pub is_twice: bool,
 }
 
 /// How a call fails.
@@ -136,23 +151,35 @@ pub enum Failure {
 
 /// All faults of a world, with how often each has struck.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<(Fault, u32)>);
+pub struct Faults {
+    all: Vec<(Fault, u32)>,
+    /// Whether lists ever lag.
+    lag: bool,
+}
 
 impl Faults {
     /// These faults.
     pub fn new(faults: Vec<Fault>) -> Self {
-        Faults(faults.into_iter().map(|fault| (fault, 0)).collect())
+        let lag = faults.iter().any(|fault| matches!(fault.what, What::Stale(_) | What::Patchy(_)));
+        Faults { all: faults.into_iter().map(|fault| (fault, 0)).collect(), lag }
     }
 
     /// How often they have struck, all together.
     pub fn struck(&self) -> u32 {
-        self.0.iter().map(|(_, struck)| struck).sum()
+        self.all.iter().map(|(_, struck)| struck).sum()
     }
 
-    /// The longest that a list can lag, ever.
-    pub fn longest_stale(&self) -> Duration {
-        let spans = self.0.iter().filter_map(|(fault, _)| match fault.what {
-            What::Stale(span) => Some(span.to),
+    /// The longest that a list can lag for which something is remembered at this time.
+    pub(crate) fn longest_stale(&self, since_start: Duration) -> Duration {
+        if !self.lag {
+            return Duration::ZERO;
+        }
+        let spans = self.all.iter().filter_map(|(fault, _)| match fault.what {
+            What::Stale(span) | What::Patchy(span) => {
+                let is_over = fault.until.is_some_and(|until| until < since_start);
+                let is_near = fault.from <= since_start + span.to + Duration::from_secs(60);
+                (is_near && !is_over).then_some(span.to)
+            }
             _ => None,
         });
         spans.max().unwrap_or_default()
@@ -161,7 +188,7 @@ impl Faults {
     /// What happens to a call now.
     pub fn weather(&mut self, call: Call<'_>, since_start: Duration, chance: &mut StdRng) -> Weather {
         let mut weather = Weather::default();
-        for (fault, struck) in &mut self.0 {
+        for (fault, struck) in &mut self.all {
             // What runners say to GitHub is struck only by faults that name it.
             let is_of_runners = call.path.starts_with("/_runner/");
             if is_of_runners && !fault.path.as_ref().is_some_and(|path| path.starts_with("/_runner")) {
@@ -178,13 +205,21 @@ impl Faults {
                     | What::Truncated
                     | What::LostAnswer
                     | What::Stale(_)
+                    | What::Patchy(_)
+                    | What::Twice
             );
             if !matches || !is_of_calls || !strikes(fault, struck, since_start, chance) {
                 continue;
             }
             match &fault.what {
                 What::Latency(span) => weather.latency += draw(span.from..span.to, chance),
-                What::Stale(span) => weather.stale = draw(span.from..span.to, chance),
+                What::Stale(span) => {
+                    weather.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: false }
+                }
+                What::Patchy(span) => {
+                    weather.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: true }
+                }
+                What::Twice => weather.is_twice = true,
                 What::Status(status, retry_after) => {
                     weather.failure = Some(Failure::Status(*status, *retry_after))
                 }
@@ -204,7 +239,7 @@ impl Faults {
         since_start: Duration,
         chance: &mut StdRng,
     ) -> bool {
-        self.0
+        self.all
             .iter_mut()
             .any(|(fault, struck)| is_it(&fault.what) && strikes(fault, struck, since_start, chance))
     }

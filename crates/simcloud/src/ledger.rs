@@ -38,6 +38,12 @@ pub struct Ledger {
     pub peak_creating: u32,
     /// How long each job waited from when it could start until it started.
     pub waits: Vec<Duration>,
+    /// Requests to GitHub beyond its rate limit, which were refused.
+    pub requests_beyond_limit: u64,
+    /// Requests to GitHub that were not sent, since there was nothing left of its rate limit.
+    pub requests_held_back: u64,
+    /// Requests that make a VM or a runner, under way at the same time, at the most.
+    pub peak_open_starts: u32,
     /// Requests by service, method, route and status; their count and the bytes of the answers.
     pub requests: BTreeMap<(Side, String, String, u16), (u64, u64)>,
 }

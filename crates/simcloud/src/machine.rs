@@ -123,7 +123,7 @@ impl World {
     }
 
     /// Powers off when it has had no job for as long as its custom data says; else looks again.
-    pub(crate) fn watch(&mut self, uid: u64) {
+    pub(crate) fn has_had_no_job(&mut self, uid: u64) {
         let now = self.now();
         let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
         let (limit, runner, idle_since) =

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::azure::key;
+use crate::fault::Lag;
 use crate::github::{Conclusion, JobState, SimRunner};
 use crate::{Removal, Workload, World};
 
@@ -222,7 +223,9 @@ fn a_stale_list_is_how_things_were() {
     let mut world = world("[[faults]]\nwhat = { stale = '60s' }\n");
     until(&mut world, 100);
     let (runner, _) = world.jit_config(&scope(), "a", 1, vec!["x".to_owned()]).expect("a runner");
-    let listed = |world: &World, ago| world.seen(seconds(ago)).github.runner(&scope(), runner.id).is_some();
+    let listed = |world: &World, ago| {
+        world.seen(Lag { ago: seconds(ago), is_patchy: false }).github.runner(&scope(), runner.id).is_some()
+    };
     until(&mut world, 130);
     assert_eq!((listed(&world, 0), listed(&world, 60)), (true, false));
     until(&mut world, 170);

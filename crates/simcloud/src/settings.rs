@@ -16,6 +16,8 @@ pub struct Settings {
     pub rate_limit: u32,
     /// How long a window is.
     pub rate_window: Duration,
+    /// How long a call takes to be answered, there and back.
+    pub answer: Range<Duration>,
     /// From the request for a VM until Azure has made it.
     pub create: Range<Duration>,
     /// From then until it has booted.
@@ -56,6 +58,7 @@ impl Default for Settings {
             token: "ghp_simcloudsimcloudsimcloudsimcloud0000".to_owned(),
             rate_limit: 5_000,
             rate_window: Duration::from_secs(3600),
+            answer: seconds(0, 0),
             create: seconds(10, 40),
             boot: seconds(15, 60),
             register: seconds(2, 10),

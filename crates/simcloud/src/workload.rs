@@ -81,6 +81,8 @@ pub struct Overrides {
     pub rate_limit: Option<u32>,
     /// See [`Settings::rate_window`].
     pub rate_window: Option<Span>,
+    /// See [`Settings::answer`].
+    pub answer: Option<Span>,
     /// See [`Settings::create`].
     pub create: Option<Span>,
     /// See [`Settings::boot`].
@@ -121,6 +123,7 @@ impl Overrides {
             token: self.token.clone().unwrap_or(default.token),
             rate_limit: self.rate_limit.unwrap_or(default.rate_limit),
             rate_window: self.rate_window.map_or(default.rate_window, |span| span.to),
+            answer: range(self.answer, default.answer),
             create: range(self.create, default.create),
             boot: range(self.boot, default.boot),
             register: range(self.register, default.register),

@@ -7,15 +7,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use crate::azure::{AzureState, VmKey};
-use crate::fault::{Call, Faults, Weather, What};
+use crate::fault::{Call, Faults, Lag, Side, Weather, What, draw};
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::ledger::Ledger;
 use crate::package::Package;
 use crate::premises::Premises;
+use crate::rate_limit::RateLimit;
 use crate::registration::RunnerToken;
 use crate::settings::Settings;
 use crate::workload::{Arrival, Workload};
@@ -29,9 +30,84 @@ pub struct Moment {
     pub azure: AzureState,
 }
 
+/// Somebody who is told of everything that happens, as it happens.
+pub trait Watch: Send {
+    /// Something has happened; this is what the world is like now.
+    fn happened(&mut self, world: &World, what: &Happening<'_>);
+}
+
+impl Moment {
+    /// Each VM, runner and run as it is in one of the two.
+    fn mixed_with(mut self, other: &Moment, chance: &mut StdRng) -> Moment {
+        swap_some(&mut self.azure.vms, &other.azure.vms, chance);
+        swap_some(&mut self.github.runners, &other.github.runners, chance);
+        for (repo, active) in &other.github.active {
+            let mine = self.github.active.entry(repo.clone()).or_default();
+            let all: BTreeSet<u64> = mine.union(active).copied().collect();
+            for run in all {
+                if !chance.random_bool(0.5) {
+                    continue;
+                }
+                if active.contains(&run) {
+                    mine.insert(run)
+                } else {
+                    mine.remove(&run)
+                };
+                let Some(theirs) = other.github.runs.get(&run) else { continue };
+                let jobs = theirs.jobs.iter().filter_map(|id| other.github.jobs.get_key_value(id));
+                self.github.jobs.extend(jobs.map(|(id, job)| (*id, job.clone())));
+                self.github.runs.insert(run, theirs.clone());
+            }
+        }
+        self
+    }
+}
+
+/// Replaces about half of the entries by what the other one has.
+fn swap_some<K: Ord + Clone, V: Clone>(
+    mine: &mut BTreeMap<K, V>,
+    other: &BTreeMap<K, V>,
+    chance: &mut StdRng,
+) {
+    let keys: BTreeSet<K> = mine.keys().chain(other.keys()).cloned().collect();
+    for key in keys {
+        if chance.random_bool(0.5) {
+            match other.get(&key) {
+                Some(value) => drop(mine.insert(key, value.clone())),
+                None => drop(mine.remove(&key)),
+            }
+        }
+    }
+}
+
+/// Something that has happened.
+#[derive(Debug, Clone, Copy)]
+pub enum Happening<'a> {
+    /// It happened by itself.
+    Event(Event),
+    /// A call has had its effect, or was refused.
+    Call {
+        /// The service.
+        side: Side,
+        /// `GET` and so on.
+        method: &'a str,
+        /// The path without query.
+        path: &'a str,
+        /// Why it was refused, if it was.
+        refused: Option<&'a str>,
+    },
+    /// A step over SSH has had its effect, or a part of it.
+    Step {
+        /// The VM.
+        vm: &'a str,
+        /// The step.
+        step: &'a str,
+    },
+}
+
 /// Something that happens by itself at its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     /// A run of this arrival comes into being.
     Arrive(usize),
     /// A held job could start.
@@ -87,6 +163,14 @@ pub struct World {
     sequence: u64,
     pub(crate) arrivals: Vec<Arrival>,
     history: VecDeque<(Timestamp, Moment)>,
+    /// What the last patchy list shows.
+    patchwork: Option<Box<Moment>>,
+    watch: Option<Box<dyn Watch>>,
+    pub(crate) limit: RateLimit,
+    /// Requests to GitHub that are under way, where they are made in process.
+    pub(crate) open_requests: u32,
+    /// Requests that make a VM or a runner, the same.
+    pub(crate) open_starts: u32,
     pub(crate) tokens: BTreeMap<String, Timestamp>,
     /// GitHub's tokens for installations of the app, and when they end.
     pub(crate) installation_tokens: BTreeMap<String, Timestamp>,
@@ -116,6 +200,11 @@ impl World {
             sequence: 0,
             arrivals: workload.arrivals.clone(),
             history: VecDeque::new(),
+            patchwork: None,
+            watch: None,
+            limit: RateLimit::default(),
+            open_requests: 0,
+            open_starts: 0,
             tokens: BTreeMap::new(),
             installation_tokens: BTreeMap::new(),
             runner_tokens: BTreeMap::new(),
@@ -134,6 +223,18 @@ impl World {
             world.after(arrival.at, Event::Arrive(number));
         }
         world
+    }
+
+    /// From now on somebody is told of everything that happens.
+    pub fn watch(&mut self, watch: Box<dyn Watch>) {
+        self.watch = Some(watch);
+    }
+
+    pub(crate) fn tell(&mut self, what: &Happening<'_>) {
+        if let Some(mut watch) = self.watch.take() {
+            watch.happened(self, what);
+            self.watch = Some(watch);
+        }
     }
 
     /// The world's time.
@@ -188,11 +289,26 @@ impl World {
     /// What happens to a call now.
     pub fn weather(&mut self, call: Call<'_>) -> Weather {
         let age = self.age();
-        self.faults.weather(call, age, &mut self.chance)
+        let mut weather = self.faults.weather(call, age, &mut self.chance);
+        if !self.settings.answer.is_empty() {
+            weather.latency += draw(self.settings.answer.clone(), &mut self.chance);
+        }
+        if weather.stale.is_patchy {
+            let past = self.past(weather.stale.ago).clone();
+            self.patchwork = Some(Box::new(past.mixed_with(&self.state, &mut self.chance)));
+        }
+        weather
     }
 
-    /// How the world was so long ago, as far back as faults ask for.
-    pub fn seen(&self, ago: Duration) -> &Moment {
+    /// What lists show that lag so, as far back as faults ask for.
+    pub fn seen(&self, lag: Lag) -> &Moment {
+        match &self.patchwork {
+            Some(patchwork) if lag.is_patchy => patchwork,
+            _ => self.past(lag.ago),
+        }
+    }
+
+    fn past(&self, ago: Duration) -> &Moment {
         if ago.is_zero() {
             return &self.state;
         }
@@ -204,8 +320,9 @@ impl World {
     /// Keeps how things are, as time moves on: with all that was asked for until then. A quarter of
     /// a second is fine enough.
     fn remember(&mut self, next: Timestamp) {
-        let longest = self.faults.longest_stale();
+        let longest = self.faults.longest_stale(self.age());
         if longest.is_zero() {
+            self.history.clear();
             return;
         }
         let is_long = |from: Timestamp, to: Timestamp| to.duration_since(from).as_millis() >= 250;
@@ -245,7 +362,7 @@ impl World {
             Event::Booted(uid) => self.booted(uid),
             Event::Online(uid, runner) => self.online(uid, runner),
             Event::Off(uid) => self.off(uid),
-            Event::Watch(uid) => self.watch(uid),
+            Event::Watch(uid) => self.has_had_no_job(uid),
             Event::Dies(uid) => self.dies(uid),
             Event::Evicted(uid) => self.evicted(uid),
             Event::Gone(uid) => self.gone(uid),
@@ -255,6 +372,7 @@ impl World {
             Event::Forget(runner) => self.forget(runner),
         }
         self.assign();
+        self.tell(&Happening::Event(event));
     }
 
     pub(crate) fn complete(&mut self, job: u64, conclusion: Conclusion) {

@@ -25,9 +25,10 @@ const ALONE: &[(&str, What)] = &[
     ("budget_gone", What::BudgetGone),
     ("leaves_behind", What::LeavesBehind),
     ("cancelled", What::Cancelled),
+    ("twice", What::Twice),
 ];
 const WITH_MORE: &[&str] =
-    &["latency", "status", "no_capacity", "create_fails", "stale", "step_fails", "connection_lost"];
+    &["latency", "status", "no_capacity", "create_fails", "stale", "patchy", "step_fails", "connection_lost"];
 
 /// `502`, or `[429, 3]` with `retry-after` in seconds.
 #[derive(Deserialize)]
@@ -63,6 +64,7 @@ impl<'de> Visitor<'de> for Written {
         let what = match word.as_str() {
             "latency" => What::Latency(map.next_value::<Span>()?),
             "stale" => What::Stale(map.next_value::<Span>()?),
+            "patchy" => What::Patchy(map.next_value::<Span>()?),
             "no_capacity" => What::NoCapacity(Some(map.next_value()?)),
             "create_fails" => What::CreateFails(Some(map.next_value()?)),
             "step_fails" => What::StepFails(Some(map.next_value()?)),
@@ -109,6 +111,7 @@ mod tests {
             ("{ status = [429, 3] }", What::Status(429, Some(3))),
             ("{ latency = '2s' }", What::Latency(span(2, 2))),
             ("{ stale = ['1s', '1m'] }", What::Stale(span(1, 60))),
+            ("{ patchy = '1m' }", What::Patchy(span(60, 60))),
         ] {
             assert_eq!(read(text), Ok(expected), "{text}");
         }

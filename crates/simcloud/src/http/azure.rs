@@ -1,7 +1,5 @@
 //! Azure Resource Manager and the managed identity endpoint over the simulated world.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::about;
@@ -9,6 +7,7 @@ use super::answer::{Answer, Ask};
 use super::azure_survey;
 use super::parts;
 use crate::azure::{SimVm, State, key};
+use crate::fault::Lag;
 use crate::world::World;
 
 /// What the identity endpoint wants to be shown.
@@ -42,7 +41,7 @@ pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
 }
 
 /// Answers a request to Azure Resource Manager. Lists are as they were `stale` ago.
-pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
+pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
     if ask.path.starts_with("/_blob/") {
         return about::serial_log(world, ask);
     }
@@ -187,7 +186,7 @@ fn one(world: &mut World, ask: &Ask, (subscription, group, name): (&str, &str, &
     }
 }
 
-fn list(world: &World, ask: &Ask, subscription: &str, group: Option<&str>, stale: Duration) -> Answer {
+fn list(world: &World, ask: &Ask, subscription: &str, group: Option<&str>, stale: Lag) -> Answer {
     let state = &world.seen(stale).azure;
     let vms: Vec<&SimVm> = match group {
         Some(group) => state.of_group(subscription, group),

@@ -1,8 +1,8 @@
 //! GitHub's REST API over the simulated world.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
 
+use azlin_fleet::budget::Budget;
 use azlin_fleet::names::{AccountName, RepoSlug, Scope};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,16 +10,15 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Ask};
 use super::github_app;
 use super::github_json as shape;
-use super::rate_limit::RateLimit;
 use super::repository_json;
 use crate::calls::{NoRunner, Removal};
-use crate::fault::What;
+use crate::fault::{Lag, What};
 use crate::github::SimRun;
 use crate::registration::TokenUse;
 use crate::world::World;
 
 /// Answers a request. Lists are as they were `stale` ago.
-pub(crate) fn answer(world: &mut World, limit: &mut RateLimit, ask: &Ask, stale: Duration) -> Answer {
+pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
     if let Some(found) = github_app::answer(world, ask) {
         return found;
     }
@@ -33,7 +32,7 @@ pub(crate) fn answer(world: &mut World, limit: &mut RateLimit, ask: &Ask, stale:
         return Answer::json(401, &shape::error(401, "Bad credentials"));
     }
     let is_given = token == world.settings.token;
-    let found = permitted(world, limit, ask, stale);
+    let found = permitted(world, ask, stale);
     if is_given { about_the_token(world, found) } else { found }
 }
 
@@ -53,23 +52,42 @@ fn about_the_token(world: &World, answer: Answer) -> Answer {
     }
 }
 
-fn permitted(world: &mut World, limit: &mut RateLimit, ask: &Ask, stale: Duration) -> Answer {
+fn permitted(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
     let is_free = ask.path == "/rate_limit";
-    if limit.is_used_up(world) && !is_free {
+    if !is_free && world.is_beyond_limit() {
         return Answer::json(403, &shape::error(403, "API rate limit exceeded"));
     }
     if !world.premises.permits(&ask.method, &ask.path) {
-        limit.count(world);
+        world.count_requests(1);
         let message = "Resource not accessible by personal access token";
         let wants = needed(&ask.method, &ask.path);
         return Answer::json(403, &shape::error(403, message)).header("x-accepted-github-permissions", wants);
     }
     let found = conditional(ask, route(world, ask, stale));
     if found.status != 304 && !is_free {
-        limit.count(world);
+        world.count_requests(1);
     }
-    limit.others_use_it(world);
-    if is_free { Answer::json(200, &limit.json(world)) } else { found }
+    world.others_use_the_limit();
+    if is_free { Answer::json(200, &limits(world)) } else { found }
+}
+
+/// What `/rate_limit` answers; without a limit it is one of 0.
+fn limits(world: &World) -> Value {
+    let none = Budget { limit: 0, remaining: 0, reset: world.now() };
+    let Budget { limit, remaining, reset } = world.budget().unwrap_or(none);
+    let rate = json!({"limit": limit, "used": limit - remaining, "remaining": remaining, "reset": reset.as_second()});
+    json!({"resources": {"core": rate, "search": rate}, "rate": rate})
+}
+
+/// The answer with the headers of the rate limit, which every answer bears; none where there is no limit.
+pub(crate) fn with_limit(world: &World, answer: Answer) -> Answer {
+    let Some(Budget { limit, remaining, reset }) = world.budget() else { return answer };
+    answer
+        .header("x-ratelimit-limit", limit.to_string())
+        .header("x-ratelimit-remaining", remaining.to_string())
+        .header("x-ratelimit-used", (limit - remaining).to_string())
+        .header("x-ratelimit-reset", reset.as_second().to_string())
+        .header("x-ratelimit-resource", "core")
 }
 
 /// The permission that a call takes, as GitHub tells it.
@@ -97,7 +115,7 @@ fn conditional(ask: &Ask, answer: Answer) -> Answer {
     answer.header("etag", etag)
 }
 
-fn route(world: &mut World, ask: &Ask, stale: Duration) -> Answer {
+fn route(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
     let segments = ask.segments();
     let (scope, rest): (Option<Scope>, &[&str]) = match segments.as_slice() {
         ["repos", owner, repo, rest @ ..] => {
@@ -152,7 +170,7 @@ fn runner_route(
     ask: &Ask,
     scope: &Scope,
     rest: &[&str],
-    stale: Duration,
+    stale: Lag,
 ) -> (&'static str, Answer) {
     match (ask.method.as_str(), rest) {
         ("GET", ["runners"]) => ("/actions/runners", runners(world, ask, scope, stale)),
@@ -239,7 +257,7 @@ fn one_repository(world: &World, ask: &Ask, repo: &str) -> Answer {
 }
 
 /// A filtered list gives 1,000 results at the most, and yet tells how many there are.
-fn runs(world: &World, ask: &Ask, repo: &str, stale: Duration) -> Answer {
+fn runs(world: &World, ask: &Ask, repo: &str, stale: Lag) -> Answer {
     let state = &world.seen(stale).github;
     let status = ask.parameter("status");
     let mut runs: Vec<&SimRun> = state.runs_with(repo, status.as_deref());
@@ -254,20 +272,20 @@ fn runs(world: &World, ask: &Ask, repo: &str, stale: Duration) -> Answer {
     linked(Answer::text(200, body), link)
 }
 
-fn find_run<'w>(world: &'w World, repo: &str, id: &str, stale: Duration) -> Option<&'w SimRun> {
+fn find_run<'w>(world: &'w World, repo: &str, id: &str, stale: Lag) -> Option<&'w SimRun> {
     let run = world.seen(stale).github.runs.get(&id.parse().ok()?)?;
     run.repo.eq_ignore_ascii_case(repo).then_some(run)
 }
 
 fn one_run(world: &World, ask: &Ask, repo: &str, id: &str) -> Answer {
-    let Some(run) = find_run(world, repo, id, Duration::ZERO) else {
+    let Some(run) = find_run(world, repo, id, Lag::default()) else {
         return Answer::json(404, &shape::not_found());
     };
     let repository = repository(world, ask, repo);
     Answer::text(200, shape::run(&ask.base, &world.state.github, run, &repository))
 }
 
-fn jobs(world: &World, ask: &Ask, repo: &str, id: &str, stale: Duration) -> Answer {
+fn jobs(world: &World, ask: &Ask, repo: &str, id: &str, stale: Lag) -> Answer {
     let Some(run) = find_run(world, repo, id, stale) else { return Answer::json(404, &shape::not_found()) };
     let jobs: Vec<_> = run.jobs.iter().filter_map(|id| world.seen(stale).github.jobs.get(id)).collect();
     let total = jobs.len();
@@ -287,7 +305,7 @@ fn one_job(world: &World, ask: &Ask, repo: &str, id: &str) -> Answer {
     }
 }
 
-fn runners(world: &World, ask: &Ask, scope: &Scope, stale: Duration) -> Answer {
+fn runners(world: &World, ask: &Ask, scope: &Scope, stale: Lag) -> Answer {
     let mut runners = world.seen(stale).github.runners_of(scope);
     if let Some(name) = ask.parameter("name") {
         runners.retain(|runner| runner.name == name);

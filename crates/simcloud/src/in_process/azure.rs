@@ -29,7 +29,7 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
         None => (vms, "/resourceGroups/{name}/virtualMachines"),
     };
     let effect = if method == "GET" { Effect::Reads } else { Effect::Changes };
-    Wire { side: Side::Azure, method, path, route: route.to_owned(), effect }
+    Wire { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1 }
 }
 
 /// A call on a group's parts of VMs of one kind, or on one of them.
@@ -46,7 +46,7 @@ fn on_parts(group: &ResourceGroup, kind: Kind, method: &'static str, name: Optio
         None => (all, kind.to_owned()),
     };
     let effect = if method == "GET" { Effect::Reads } else { Effect::Changes };
-    Wire { side: Side::Azure, method, path, route, effect }
+    Wire { side: Side::Azure, method, path, route, effect, requests: 1 }
 }
 
 fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
@@ -104,10 +104,9 @@ fn body(spec: &VmSpec) -> Value {
 }
 
 /// Whether the VM that bears the name is the one that is asked for.
-fn is_the_same(world: &World, spec: &VmSpec) -> bool {
-    let key = key(&spec.group.subscription_id, &spec.group.name, spec.name.as_str());
-    let there = world.state.azure.vms.get(&key);
-    there.is_some_and(|vm| spec.tags.iter().all(|(tag, value)| vm.tag(tag) == Some(value)))
+fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -> bool {
+    let there = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
+    there.is_some_and(|vm| vm.body["tags"] == body["tags"])
 }
 
 /// What a code means, as the adapter would say.
@@ -144,6 +143,7 @@ impl Azure for InProcess {
             path: format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines"),
             route: "/subscriptions/{id}/virtualMachines".to_owned(),
             effect: Effect::Reads,
+            requests: 1,
         };
         self.call(wire, |world, stale| {
             let mut states = PowerStates::default();
@@ -159,12 +159,15 @@ impl Azure for InProcess {
     }
 
     async fn create(&self, spec: &VmSpec) -> Result<(), CallError> {
-        let body = body(spec);
-        self.call(on(&spec.group, "PUT", Some(spec.name.as_str())), |world, _| {
-            let (group, name) = (&spec.group, spec.name.as_str());
-            match world.put_vm(&group.subscription_id, &group.name, name, body, true) {
+        let (group, name, body) = (spec.group.clone(), spec.name.to_string(), body(spec));
+        self.change(on(&group.clone(), "PUT", Some(&name.clone())), move |world| {
+            match world.put_vm(&group.subscription_id, &group.name, &name, body.clone(), true) {
                 Ok(_) => Ok(()),
-                Err(refusal) if refusal.code == "PreconditionFailed" && is_the_same(world, spec) => Ok(()),
+                Err(refusal)
+                    if refusal.code == "PreconditionFailed" && is_the_same(world, &group, &name, &body) =>
+                {
+                    Ok(())
+                }
                 Err(refusal) => Err(refused(refusal)),
             }
         })
@@ -202,8 +205,9 @@ impl Azure for InProcess {
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
-        self.call(on(group, "DELETE", Some(name)), |world, _| {
-            world.delete_vm(&group.subscription_id, &group.name, name);
+        let (of, vm) = (group.clone(), name.to_owned());
+        self.change(on(group, "DELETE", Some(name)), move |world| {
+            world.delete_vm(&of.subscription_id, &of.name, &vm);
             Ok(())
         })
         .await
@@ -221,7 +225,7 @@ impl Azure for InProcess {
     async fn discard(&self, leftover: &Leftover) -> Result<(), CallError> {
         let wire = on_parts(&leftover.group, leftover.kind, "DELETE", Some(&leftover.name));
         let id = wire.path.to_ascii_lowercase();
-        self.call(wire, |world, _| {
+        self.change(wire, move |world| {
             world.state.azure.left.remove(&id);
             Ok(())
         })

@@ -39,6 +39,7 @@ fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> 
         path: format!("{path}/actions/{filled}"),
         route: format!("{route}/actions/{rest}"),
         effect,
+        requests: 1,
     }
 }
 
@@ -103,7 +104,9 @@ fn page(scope: &Scope) -> String {
 impl GitHub for InProcess {
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
         let scope = Scope::Repo(repo.clone());
-        self.call(on(&scope, "GET", "runs", None), |world, stale| {
+        let mut wire = on(&scope, "GET", "runs", None);
+        wire.requests = self.world().requests_for_queue(repo.as_str());
+        self.call(wire, |world, stale| {
             known(world, &scope)?;
             let state = &world.seen(stale).github;
             let active = state.active.get(&repo.as_str().to_ascii_lowercase());
@@ -122,6 +125,7 @@ impl GitHub for InProcess {
             path: format!("/orgs/{owner}/repos"),
             route: "/orgs/{org}/repos".to_owned(),
             effect: Effect::Reads,
+            requests: 1,
         };
         self.call(wire, |world, _| {
             known(world, &Scope::Org(owner.clone()))?;
@@ -179,13 +183,14 @@ impl GitHub for InProcess {
     }
 
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError> {
-        let scope = &config.scope;
-        let labels = config.labels.iter().map(ToString::to_string).collect();
-        let made = self.call(on(scope, "POST", "runners/generate-jitconfig", None), |world, _| {
-            known(world, scope)?;
-            match world.jit_config(scope, config.runner_name.as_str(), 1, labels) {
+        let (scope, name) = (config.scope.clone(), config.runner_name.clone());
+        let labels: Vec<String> = config.labels.iter().map(ToString::to_string).collect();
+        let wire = on(&scope, "POST", "runners/generate-jitconfig", None);
+        let made = self.change(wire, move |world| {
+            known(world, &scope)?;
+            match world.jit_config(&scope, name.as_str(), 1, labels.clone()) {
                 Ok((runner, jit)) => Ok(RunnerRegistration {
-                    runner_name: config.runner_name.clone(),
+                    runner_name: name.clone(),
                     runner_id: RunnerId(runner.id),
                     encoded_jit_config: SecretString::from(jit),
                 }),
@@ -197,8 +202,9 @@ impl GitHub for InProcess {
     }
 
     async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError> {
-        let gone = self.call(on(scope, "DELETE", "runners/{runner_id}", Some(id)), |world, _| {
-            Ok(match world.deregister(scope, id.0) {
+        let of = scope.clone();
+        let gone = self.change(on(scope, "DELETE", "runners/{runner_id}", Some(id)), move |world| {
+            Ok(match world.deregister(&of, id.0) {
                 Removal::Removed => Deregistration::Removed,
                 Removal::NotFound => Deregistration::NotFound,
                 Removal::Busy => Deregistration::Busy,
@@ -229,6 +235,6 @@ impl GitHub for InProcess {
     }
 
     fn budget(&self) -> Option<Budget> {
-        None
+        self.world().budget()
     }
 }

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use super::InProcess;
 use crate::azure::SimVm;
 use crate::fault::{What, draw};
-use crate::world::World;
+use crate::world::{Happening, World};
 
 fn trouble(trouble: SshTrouble, vm: &str, why: impl std::fmt::Display) -> SshError {
     SshError::new(trouble, format!("{vm}: {why}"))
@@ -78,6 +78,7 @@ fn is_up(vm: &SimVm) -> bool {
 #[async_trait]
 impl Session for Connection {
     async fn run(&self, step: &Step) -> Result<String, SshError> {
+        self.cloud.fuse.point().await;
         let (wait, cut) = {
             let mut world = self.cloud.world();
             let span = world.settings.step.clone();
@@ -95,6 +96,8 @@ impl Session for Connection {
             return Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: a fault", step.name())));
         }
         let told = world.step(self.uid, step, cut == Some(Cut::Halfway));
+        world.tell(&Happening::Step { vm: &self.vm, step: step.name() });
+        self.cloud.fuse.burn();
         match (cut, told) {
             (Some(_), _) => Err(lost()),
             (None, Ok(told)) => Ok(told),

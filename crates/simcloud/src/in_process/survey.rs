@@ -1,6 +1,7 @@
 //! What `check` asks, over the simulated world.
 
 use async_trait::async_trait;
+use azlin_fleet::budget::Budget;
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::survey::{
@@ -8,14 +9,20 @@ use azlin_fleet::survey::{
     Size, Subnet, Subscription, TokenKind, Usage,
 };
 use azlin_fleet::vm::{Image, ResourceGroup};
-use jiff::Timestamp;
 
 use super::{Effect, InProcess, Wire};
 use crate::fault::Side;
 use crate::world::World;
 
 fn reads(side: Side, path: &str) -> Wire {
-    Wire { side, method: "GET", path: path.to_owned(), route: path.to_owned(), effect: Effect::Reads }
+    Wire {
+        side,
+        method: "GET",
+        path: path.to_owned(),
+        route: path.to_owned(),
+        effect: Effect::Reads,
+        requests: 0,
+    }
 }
 
 fn not_there(what: &str) -> CallError {
@@ -86,12 +93,14 @@ impl GitHubSurvey for InProcess {
     }
 
     async fn rate_budget(&self) -> Result<Option<RateBudget>, CallError> {
-        // Calls in process are not counted.
         self.call(reads(Side::Github, "/rate_limit"), |world, _| {
-            let limit = u64::from(world.settings.rate_limit);
-            let hour = world.now().as_second() / 3600 + 1;
-            let reset = Timestamp::from_second(hour * 3600).unwrap_or(Timestamp::MAX);
-            Ok(Some(RateBudget { limit, remaining: limit, reset }))
+            let none = || RateBudget { limit: 0, remaining: 0, reset: world.now() };
+            let told = |budget: Budget| RateBudget {
+                limit: budget.limit,
+                remaining: budget.remaining,
+                reset: budget.reset,
+            };
+            Ok(Some(world.budget().map_or_else(none, told)))
         })
         .await
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use azlin_fleet::job::{FoundJob, JobId};
 use azlin_fleet::names::Scope;
-use azlin_fleet::ports::{Azure, GitHub, Trouble};
+use azlin_fleet::ports::{Azure, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{Image, ResourceGroup, VmSpec};
@@ -139,12 +139,56 @@ async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
         let began = tokio::time::Instant::now();
         let result = cloud.create(&spec("ci")).await.map_err(|error| error.trouble);
         assert_eq!((result, began.elapsed().as_secs()), (created, took), "{latency}");
-        assert_eq!(
-            world.lock().expect("nobody panicked").report().vms_created,
-            1,
-            "it was done all the same"
-        );
+        tokio::time::sleep(std::time::Duration::from_secs(300)).await;
+        let made = world.lock().expect("nobody panicked").report().vms_created;
+        assert_eq!(made, 1, "it was done all the same, sooner or later");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_twice_makes_one_vm_and_no_second_entry() {
+    let (world, cloud) = cloud("[[faults]]\nwhat = 'twice'\n");
+    assert_eq!(cloud.create(&spec("ci")).await, Ok(()), "the second finds the very VM");
+    let entry = cloud.jit_config(&config()).await;
+    let refused =
+        matches!(&entry, Err(RunnerError::Registration(error)) if error.trouble == Trouble::NameTaken);
+    assert!(refused, "{entry:?}");
+    let report = world.lock().expect("nobody panicked").report();
+    assert_eq!((report.vms_created, report.overwrites, report.runners_left), (1, 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_dies_sends_nothing_more_and_what_it_sent_has_its_effect() {
+    for (points, created) in [(0, 0), (1, 1), (2, 1), (3, 2)] {
+        let (world, cloud) = cloud("");
+        let calls = async {
+            for number in 1..=3 {
+                let name = RunnerName::new(&"ci".parse().expect("valid"), Timestamp::UNIX_EPOCH, number);
+                let _ = cloud.create(&VmSpec { name, ..spec("ci") }).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = cloud.caller_dies_after(points) => {}
+            () = calls => panic!("it lives"),
+        }
+        let made = world.lock().expect("nobody panicked").report().vms_created;
+        assert_eq!(made, created, "{points} points");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_beyond_the_limit_is_not_sent_and_looks_leave_the_last_of_it() {
+    let (world, cloud) = cloud("settings = { rate_limit = 100 }\n");
+    let mut looks = 0;
+    while cloud.runners(&scope()).await.is_ok() {
+        looks += 1;
+    }
+    assert_eq!(looks, 98, "two are kept");
+    assert_eq!(cloud.deregister(&scope(), RunnerId(1)).await.ok(), Some(Deregistration::NotFound));
+    let world = world.lock().expect("nobody panicked");
+    assert_eq!(world.budget().map(|budget| budget.remaining), Some(1));
+    assert_eq!((world.ledger.requests_beyond_limit, world.ledger.requests_held_back), (0, 1));
 }
 
 #[tokio::test]

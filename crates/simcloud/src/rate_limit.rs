@@ -1,0 +1,72 @@
+//! GitHub's primary rate limit: so many requests in each window.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use azlin_fleet::budget::Budget;
+use jiff::Timestamp;
+
+use crate::fault::What;
+use crate::world::World;
+
+/// The lists of runs that a queue is read from: queued, in progress, waiting.
+const LISTS_OF_RUNS: u32 = 3;
+
+/// Requests in the present window.
+#[derive(Debug, Default)]
+pub(crate) struct RateLimit {
+    window: i64,
+    used: u32,
+}
+
+impl World {
+    /// How GitHub's primary rate limit stands; none where there is no limit.
+    pub fn budget(&self) -> Option<Budget> {
+        let limit = self.settings.rate_limit;
+        let reset = (self.window() + 1) * seconds(self.settings.rate_window);
+        (limit > 0).then(|| Budget {
+            limit: u64::from(limit),
+            remaining: u64::from(limit - self.used()),
+            reset: Timestamp::from_second(reset).unwrap_or(Timestamp::MAX),
+        })
+    }
+
+    /// Counts a request against the limit; whether it is beyond it, and so refused.
+    pub(crate) fn is_beyond_limit(&mut self) -> bool {
+        let is_beyond = self.budget().is_some_and(|budget| budget.remaining == 0);
+        self.ledger.requests_beyond_limit += u64::from(is_beyond);
+        is_beyond
+    }
+
+    pub(crate) fn count_requests(&mut self, more: u32) {
+        let used = self.used().saturating_add(more).min(self.settings.rate_limit);
+        self.limit = RateLimit { window: self.window(), used };
+    }
+
+    /// Others may use the same token, and have used the rest.
+    pub(crate) fn others_use_the_limit(&mut self) {
+        if self.strikes(|what| matches!(what, What::BudgetGone)) {
+            self.count_requests(self.settings.rate_limit);
+        }
+    }
+
+    /// How many requests it takes to read a repository's queue: its lists of runs, and the jobs of each run.
+    pub(crate) fn requests_for_queue(&self, repo: &str) -> u32 {
+        let runs = self.state.github.active.get(&repo.to_ascii_lowercase()).map_or(0, BTreeSet::len);
+        LISTS_OF_RUNS + u32::try_from(runs).unwrap_or(u32::MAX - LISTS_OF_RUNS)
+    }
+
+    fn used(&self) -> u32 {
+        let used = if self.limit.window == self.window() { self.limit.used } else { 0 };
+        // The setting may have been lowered meanwhile.
+        used.min(self.settings.rate_limit)
+    }
+
+    fn window(&self) -> i64 {
+        self.now().as_second() / seconds(self.settings.rate_window)
+    }
+}
+
+fn seconds(window: Duration) -> i64 {
+    i64::try_from(window.as_secs()).unwrap_or(i64::MAX).max(1)
+}

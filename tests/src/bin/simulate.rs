@@ -1,0 +1,158 @@
+//! `cargo xtask simulate`: years of weather in minutes.
+
+#![allow(clippy::print_stdout, reason = "it is there to print")]
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use azlin_tests::simulation::{Breach, Pick, Scenario, Trace, play, scenario, shrink};
+use clap::Parser;
+
+/// Lives fleets of runners through simulated jobs, faults, changed files and deaths of the daemon, and looks
+/// after every promise of docs/reliability.md after everything that happens.
+///
+/// All of it comes from a seed. A seed in which a promise is broken is printed with the command that plays
+/// it again.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask simulate", bin_name = "cargo xtask simulate")]
+struct Arguments {
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    from: u64,
+    /// How long each lives
+    #[arg(long, value_name = "DAYS", default_value_t = 1.0, value_parser = days)]
+    days: f64,
+    /// Of each seed that fails, look for the smallest part that still does, and print its trace
+    #[arg(long)]
+    minimise: bool,
+    /// Play these parts of a seed only, as --minimise names them
+    #[arg(long, value_name = "PARTS")]
+    only: Option<Pick>,
+    /// Print each seed's trace as it happens, with the daemon's whole journal
+    #[arg(long)]
+    journal: bool,
+    /// How many seeds to play at once
+    #[arg(long, value_name = "N", default_value_t = threads())]
+    threads: u64,
+}
+
+fn threads() -> u64 {
+    std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64)
+}
+
+fn days(text: &str) -> Result<f64, String> {
+    let days: f64 = text.parse().map_err(|_| "wanted a number of days, as in 7 or 0.5".to_owned())?;
+    if (0.05..=366.0).contains(&days) { Ok(days) } else { Err("wanted 0.05 to 366 days".to_owned()) }
+}
+
+/// What all seeds came to.
+#[derive(Debug, Default)]
+struct Sum {
+    played: u64,
+    simulated: Duration,
+    cost: Duration,
+    calls: u64,
+    jobs: u64,
+    failed: Vec<u64>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (next, sum) = (AtomicU64::new(arguments.from), Mutex::new(Sum::default()));
+    let began = Instant::now();
+    let threads = if arguments.journal { 1 } else { arguments.threads.max(1) };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= arguments.from.saturating_add(arguments.seeds) {
+                        break;
+                    }
+                    one(&arguments, seed, &sum, began);
+                }
+            });
+        }
+    });
+    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (took, days) = (began.elapsed(), sum.simulated.as_secs_f64() / 86_400.0);
+    let speed = sum.simulated.as_secs_f64() / sum.cost.as_secs_f64().max(0.001);
+    println!(
+        "{} seeds, {days:.0} days, {} jobs, {} calls in {:.1} s on {threads} threads: each {speed:.0} times as fast as life",
+        sum.played,
+        sum.jobs,
+        sum.calls,
+        took.as_secs_f64(),
+    );
+    if sum.failed.is_empty() {
+        println!("every promise was kept");
+        return ExitCode::SUCCESS;
+    }
+    println!("{} failed: {:?}", sum.failed.len(), sum.failed);
+    ExitCode::FAILURE
+}
+
+fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
+    let drawn = scenario(seed, arguments.days);
+    let drawn = arguments.only.as_ref().map_or(drawn.clone(), |only| only.of(&drawn));
+    let start = Instant::now();
+    let outcome = if arguments.journal {
+        introduce(&drawn);
+        play(&drawn, &Trace::read_by(|line| println!("{line}")), Some(tracing::Level::DEBUG))
+    } else {
+        play(&drawn, &Trace::default(), None)
+    };
+    let cost = start.elapsed();
+    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+    sum.played += 1;
+    sum.simulated += outcome.length;
+    sum.cost += cost;
+    sum.calls += outcome.calls;
+    sum.jobs += outcome.report.jobs_submitted;
+    if sum.played.is_multiple_of(1000) {
+        println!("{} seeds after {:.0} s", sum.played, began.elapsed().as_secs_f64());
+    }
+    if let Some(breach) = outcome.breach {
+        sum.failed.push(seed);
+        tell(arguments, &drawn, &breach);
+    }
+}
+
+/// What there is to know of a seed that failed.
+fn tell(arguments: &Arguments, drawn: &Scenario, breach: &Breach) {
+    let Scenario { seed, .. } = drawn;
+    println!("seed {seed}: {breach}");
+    let mut only = arguments.only.clone();
+    if arguments.minimise {
+        let pick = shrink(drawn, breach.promise);
+        println!("of its {} parts, {} are enough:", drawn.parts.len(), pick.of(drawn).parts.len());
+        introduce(&pick.of(drawn));
+        // What is only looked at is left out here.
+        let trace = Trace::read_by(|line| {
+            if !line.contains(" call GET ") {
+                println!("{line}");
+            }
+        });
+        play(&pick.of(drawn), &trace, Some(tracing::Level::INFO));
+        only = Some(pick);
+    }
+    let only = only.map(|only| format!(" --only {only}")).unwrap_or_default();
+    println!("again: cargo xtask simulate --from {seed} --seeds 1 --days {}{only} --journal", arguments.days);
+}
+
+/// What is going to happen.
+fn introduce(scenario: &Scenario) {
+    let Scenario { poll, provisioning, rate_limit, .. } = scenario;
+    println!("poll {poll:?}, {provisioning} provisioning operations, {rate_limit} requests an hour");
+    for fleet in &scenario.fleets {
+        println!("{fleet:?}");
+    }
+    for (number, part) in &scenario.parts {
+        println!("part {number}: {part}");
+    }
+}

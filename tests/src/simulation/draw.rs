@@ -1,0 +1,259 @@
+//! Scenarios, drawn from seeds.
+
+use std::time::Duration;
+
+use azlin_simcloud::fault::{Fault, Side, What};
+use azlin_simcloud::workload::{Arrival, Count, Span};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::scenario::{Change, Clock, Death, Disk, Edit, FleetPlan, LONGEST_LAG, OWNER, Part, Scenario};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+/// Jobs arrive by day, so that there is rest by night.
+const WORKDAY: u64 = 17 * HOUR;
+
+/// What a seed has in store.
+struct Fate {
+    chance: StdRng,
+    length: u64,
+    parts: Vec<Part>,
+}
+
+/// The scenario of a seed, over so many days.
+pub fn scenario(seed: u64, days: f64) -> Scenario {
+    let length = (days * DAY as f64) as u64;
+    let mut fate = Fate { chance: StdRng::seed_from_u64(seed), length, parts: Vec::new() };
+    let fleets = fate.fleets();
+    let poll = Duration::from_secs(*fate.one_of(&[60, 60, 60, 60, 60, 60, 90, 30, 20]));
+    let provisioning = *fate.one_of(&[10, 10, 10, 3, 1]);
+    let rate_limit = *fate.one_of(&[5000, 5000, 5000, 1500]);
+    let answer = if fate.chance.random_bool(0.8) { fate.span(0, 1) } else { Span::exactly(Duration::ZERO) };
+    fate.jobs(&fleets);
+    fate.weather();
+    fate.edits(&fleets);
+    fate.clocks();
+    fate.deaths();
+    let parts = fate.parts.into_iter().enumerate().collect();
+    let length = Duration::from_secs(length);
+    Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }
+}
+
+impl Fate {
+    fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.chance.random_range(0..all.len())]
+    }
+
+    fn span(&self, from: u64, to: u64) -> Span {
+        Span { from: Duration::from_secs(from), to: Duration::from_secs(to) }
+    }
+
+    /// Some time, and not at the very end.
+    fn moment(&mut self) -> Duration {
+        let last = (self.length * 1000).saturating_sub(20 * MINUTE * 1000).max(1);
+        Duration::from_millis(self.chance.random_range(0..last))
+    }
+
+    /// How many of something that is this frequent on a day at the most: often none at all.
+    fn some(&mut self, most_a_day: u64) -> u64 {
+        let days = self.length.div_ceil(DAY);
+        let most = *self.one_of(&[0, most_a_day / 4, most_a_day / 2, most_a_day]);
+        if most == 0 { 0 } else { self.chance.random_range(0..=most * days) }
+    }
+
+    fn fleets(&mut self) -> Vec<FleetPlan> {
+        let count = self.chance.random_range(1..=3_usize);
+        let is_shared = self.chance.random_bool(0.7);
+        let kinds = [("large", vec!["docker"]), ("small", vec!["docker", "gpu"]), ("any", vec![])];
+        let plan = |(number, (name, labels)): (usize, (&'static str, Vec<&'static str>))| {
+            let max = self.chance.random_range(1..=8);
+            let has_minimum = self.chance.random_bool(0.4);
+            let by_ssh = self.chance.random_bool(0.3);
+            FleetPlan {
+                name,
+                repo: if is_shared || number == 0 { "r" } else { "s" },
+                is_of_account: self.chance.random_bool(0.1),
+                labels,
+                enabled: true,
+                min: if has_minimum { self.chance.random_range(1..=max.min(2)) } else { 0 },
+                max,
+                manual: None,
+                jobs_per_runner: *self.one_of(&[1, 1, 2, 2, 4]),
+                rotation_min: *self.one_of(&[24 * 60, 24 * 60, 6 * 60, 70]),
+                ssh: by_ssh.then(|| *self.one_of(&[1, 1, 3])),
+                spot: self.chance.random_bool(0.2),
+                tag: 0,
+                group: 0,
+                shouts: false,
+                is_present: true,
+            }
+        };
+        kinds.into_iter().take(count).enumerate().map(plan).collect()
+    }
+
+    fn jobs(&mut self, fleets: &[FleetPlan]) {
+        let days = self.length.div_ceil(DAY);
+        let runs = self.chance.random_range(4..=40 * days.max(1)) * fleets.len() as u64;
+        for _ in 0..runs {
+            let fleet = self.one_of(fleets).clone();
+            let day = self.chance.random_range(0..days) * DAY;
+            let at = (day + self.chance.random_range(0..WORKDAY)) % self.length.max(1);
+            let mut labels = vec!["self-hosted".to_owned()];
+            if self.chance.random_bool(0.2) {
+                labels.push("Linux".to_owned());
+            }
+            labels.extend(fleet.labels.iter().map(|label| (*label).to_owned()));
+            if self.chance.random_bool(0.2) {
+                labels.iter_mut().for_each(|label| *label = label.to_uppercase());
+            }
+            let duration = match self.chance.random_range(0..20) {
+                0 => self.span(HOUR, 5 * HOUR),
+                1..4 => self.span(15 * MINUTE, HOUR),
+                4 => self.span(1, 10),
+                _ => self.span(20, 12 * MINUTE),
+            };
+            let (mut jobs, mut then, mut held) = (Count::Between(1, 3), 0, None);
+            match self.chance.random_range(0..20) {
+                0..3 if duration.to < Duration::from_secs(HOUR) => jobs = Count::Between(4, 20),
+                3..5 => then = self.chance.random_range(1..=3),
+                5 => held = Some(self.span(MINUTE, 40 * MINUTE)),
+                // Nobody serves these.
+                6 => labels.push("fpga".to_owned()),
+                7 => labels = vec!["ubuntu-latest".to_owned()],
+                _ => {}
+            }
+            self.parts.push(Part::Jobs(Arrival {
+                at: Duration::from_secs(at),
+                every: None,
+                until: None,
+                repo: format!("{OWNER}/{}", fleet.repo),
+                jobs,
+                labels,
+                duration,
+                script: None,
+                held,
+                then,
+            }));
+        }
+    }
+
+    /// Faults come in fronts of one to three.
+    fn weather(&mut self) {
+        for _ in 0..self.some(8) {
+            let from = self.moment();
+            let until = from + Duration::from_secs(self.chance.random_range(20..HOUR));
+            for _ in 0..self.chance.random_range(1..=3) {
+                let fault = self.fault(from, until.min(Duration::from_secs(self.length)));
+                self.parts.push(Part::Fault(fault));
+            }
+        }
+    }
+
+    fn fault(&mut self, from: Duration, until: Duration) -> Fault {
+        let (azure, github) = (Some(Side::Azure), Some(Side::Github));
+        let lag = self.span(5, LONGEST_LAG.as_secs());
+        let (what, side, method) = match self.chance.random_range(0..25) {
+            0 => (What::Latency(self.span(1, 50)), None, None),
+            1 => (What::Latency(self.span(20, 2 * LONGEST_LAG.as_secs() - 10)), azure, None),
+            2 => (What::Status(502, None), github, None),
+            3 => (What::Status(500, None), azure, None),
+            4 => (What::Status(403, Some(120)), github, None),
+            5 => (What::Status(429, None), azure, None),
+            6 => (What::Reset, None, None),
+            7 => (What::Truncated, None, None),
+            8 => (What::LostAnswer, azure, Some("PUT")),
+            9 => (What::LostAnswer, github, Some("POST")),
+            10 => (What::LostAnswer, None, Some("DELETE")),
+            11 => (What::Twice, None, None),
+            12 => (What::NoCapacity(None), None, None),
+            13 => (What::CreateFails(None), None, None),
+            14 => (What::NeverBoots, None, None),
+            15 => (What::NeverRegisters, None, None),
+            16 => (What::DiesInJob, None, None),
+            17 => (What::Eviction, None, None),
+            18 => (What::Cancelled, None, None),
+            19 => (What::StepFails(None), None, None),
+            20 => (What::ConnectionLost(None), None, None),
+            21 => (What::LeavesBehind, None, None),
+            22 => (What::BudgetGone, None, None),
+            23 => (What::Patchy(lag), None, Some("GET")),
+            _ => (What::Stale(lag), None, Some("GET")),
+        };
+        let probability = match what {
+            What::BudgetGone => 0.01,
+            _ if self.chance.random_bool(0.3) => 1.0,
+            _ => self.chance.random_range(0.05..0.6),
+        };
+        let method = method.map(str::to_owned);
+        Fault { what, side, method, path: None, from, until: Some(until), probability, times: None }
+    }
+
+    fn edits(&mut self, fleets: &[FleetPlan]) {
+        for _ in 0..self.some(8) {
+            let number = self.chance.random_range(0..fleets.len());
+            let fleet = &fleets[number];
+            let at = self.moment();
+            let max = self.chance.random_range(1..=8_u32);
+            // What is done is mostly undone some time later.
+            let (change, back) = match self.chance.random_range(0..12) {
+                0 | 1 => (Change::Enabled(false), Some(Change::Enabled(true))),
+                2..4 => (
+                    Change::Manual(Some(self.chance.random_range(0..=fleet.max))),
+                    Some(Change::Manual(None)),
+                ),
+                4..7 => (Change::Scale(self.chance.random_range(0..=max.min(2)), max), None),
+                7..9 => (Change::Tag(self.chance.random_range(1..1000)), None),
+                9 => (Change::Group(self.chance.random_range(0..3)), None),
+                10 => (Change::Spelling(true), Some(Change::Spelling(false))),
+                _ => (Change::Present(false), Some(Change::Present(true))),
+            };
+            self.parts.push(Part::Edit(Edit { at, fleet: number, change }));
+            if let Some(change) = back {
+                let later = Duration::from_secs(self.chance.random_range(1..3 * HOUR));
+                let at = (at + later).min(Duration::from_secs(self.length));
+                self.parts.push(Part::Edit(Edit { at, fleet: number, change }));
+            }
+        }
+    }
+
+    /// Clocks are set in one of four scenarios.
+    fn clocks(&mut self) {
+        if !self.chance.random_bool(0.25) {
+            return;
+        }
+        for _ in 0..self.some(4) {
+            let at = self.moment();
+            let ahead_s = self.chance.random_range(-600..=600);
+            self.parts.push(Part::Clock(Clock { at, ahead_s }));
+        }
+        self.parts.push(Part::Clock(Clock { at: Duration::from_secs(self.length), ahead_s: 0 }));
+    }
+
+    fn deaths(&mut self) {
+        let is =
+            |part: &Part, is_it: fn(&What) -> bool| matches!(part, Part::Fault(fault) if is_it(&fault.what));
+        let lags = self
+            .parts
+            .iter()
+            .any(|part| is(part, |what| matches!(what, What::Stale(_) | What::Patchy(_) | What::Latency(_))));
+        let moves = |part: &Part| matches!(part, Part::Edit(Edit { change: Change::Group(_), .. }));
+        let may_forget = !self.parts.iter().any(moves);
+        for _ in 0..self.some(6) {
+            let disk = *self.one_of(&[Disk::Kept, Disk::Kept, Disk::Lost, Disk::Old, Disk::Torn]);
+            // Where VMs were is in the state file alone.
+            let disk = if may_forget { disk } else { Disk::Kept };
+            let longest = *self.one_of(&[2, 30, 30, 20 * MINUTE]);
+            let down = Duration::from_millis(self.chance.random_range(1..=longest * 1000));
+            let least = if lags && disk != Disk::Kept { LONGEST_LAG } else { Duration::ZERO };
+            let death = Death {
+                at: self.moment(),
+                points: self.chance.random_range(0..30),
+                down: least + down,
+                disk,
+            };
+            self.parts.push(Part::Death(death));
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The real loop against the simulated clouds in virtual time, all of it from one seed: jobs, faults,
+//! changes of the configuration, deaths of the daemon. After everything that happens every promise is
+//! looked after. docs/reliability.md says what is promised.
+
+mod draw;
+mod inspector;
+mod others;
+mod play;
+mod promises;
+mod scenario;
+mod shrink;
+mod trace;
+mod weather;
+
+pub use draw::scenario;
+pub use play::{Outcome, play};
+pub use promises::{Breach, Promise, Stamp};
+pub use scenario::{Part, Scenario};
+pub use shrink::{Pick, shrink};
+pub use trace::Trace;

@@ -1,0 +1,320 @@
+//! Plays a scenario: the real loop against the simulated clouds in virtual time.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use azlin_daemon::{Board, Daemon, Outside, StateDir, plan_once};
+use azlin_fleet::config::{DaemonConfig, Fleet};
+use azlin_simcloud::ledger::Report;
+use azlin_simcloud::{InProcess, World};
+use jiff::{SignedDuration, Timestamp};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::inspector::Inspector;
+use super::others::Others;
+use super::promises::{Breach, Promise};
+use super::scenario::{Disk, FleetPlan, Part, Scenario};
+use super::trace::Trace;
+
+/// After the end, everything is as it is to be within this: the jobs that are left may be long.
+const UNTIL_REST: Duration = Duration::from_secs(3 * 24 * 3600);
+/// And then nothing is done for so long, and longer than any backoff.
+const AT_REST: Duration = Duration::from_secs(20 * 60);
+/// A death is at a point at which it makes a difference, but no later than this.
+const LATEST_DEATH: Duration = Duration::from_secs(20 * 60);
+
+/// How a scenario went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What happened.
+    pub report: Report,
+    /// The first promise that was broken.
+    pub breach: Option<Breach>,
+    /// The same for two runs of a scenario.
+    pub digest: u64,
+    /// How long it was, with the rest at its end.
+    pub length: Duration,
+    /// How many calls were made.
+    pub calls: u64,
+}
+
+/// Plays a scenario on a runtime of its own. `journal` tells what of the daemon's journal goes into the
+/// trace.
+///
+/// # Panics
+/// When there is no runtime or no directory to be had.
+pub fn play(scenario: &Scenario, trace: &Trace, journal: Option<tracing::Level>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap_or_else(|error| panic!("{error}")).block_on(async {
+        let stage = Stage::new(scenario, trace);
+        let directory = stage.directory.path();
+        let _told = journal.map(|level| trace.takes_journal(stage.began, level, directory));
+        stage.play().await
+    })
+}
+
+/// What daemons live on, one after the other.
+struct Stage<'s> {
+    scenario: &'s Scenario,
+    trace: &'s Trace,
+    began: Instant,
+    world: Arc<Mutex<World>>,
+    inspector: Inspector,
+    others: Others,
+    ahead_s: Arc<AtomicI64>,
+    names: Arc<Mutex<StdRng>>,
+    config: DaemonConfig,
+    chance: StdRng,
+    directory: tempfile::TempDir,
+    /// The state files as the present daemon found them.
+    found: Vec<(std::path::PathBuf, Vec<u8>)>,
+}
+
+/// A daemon that lives.
+struct Life {
+    cloud: InProcess,
+    outside: Outside,
+    stop: CancellationToken,
+}
+
+impl<'s> Stage<'s> {
+    fn new(scenario: &'s Scenario, trace: &'s Trace) -> Self {
+        let mut world = World::new(&scenario.workload(), start());
+        let others = Others::settle(&mut world, scenario);
+        let inspector = Inspector::of(scenario, others.clone(), trace.clone());
+        world.watch(Box::new(inspector.clone()));
+        let config = format!(
+            "[poll]\nqueue = \"{}s\"\n[limits]\nmax_concurrent_provisioning = {}\n",
+            scenario.poll.as_secs(),
+            scenario.provisioning
+        );
+        let config =
+            DaemonConfig::parse("azlin.toml", &config).unwrap_or_else(|problems| panic!("{problems}"));
+        Stage {
+            scenario,
+            trace,
+            began: Instant::now(),
+            world: Arc::new(Mutex::new(world)),
+            inspector,
+            others,
+            ahead_s: Arc::default(),
+            names: Arc::new(Mutex::new(StdRng::seed_from_u64(scenario.seed ^ 0xa5a5))),
+            config,
+            chance: StdRng::seed_from_u64(scenario.seed ^ 0x5a5a),
+            directory: directory().unwrap_or_else(|error| panic!("{error}")),
+            found: Vec::new(),
+        }
+    }
+
+    async fn play(mut self) -> Outcome {
+        let mut timeline = self.scenario.timeline().into_iter().peekable();
+        while self.inspector.breach().is_none() {
+            let (life, daemon) = self.born();
+            let fleets = daemon.fleets();
+            let lives = daemon.run();
+            tokio::pin!(lives);
+            // Whether it died, and how long it stays away.
+            let died = loop {
+                let next = timeline.peek().map_or(self.scenario.length, |(at, _)| *at);
+                tokio::select! {
+                    biased;
+                    () = self.inspector.finds() => break None,
+                    () = &mut lives => break None,
+                    () = sleep_until(self.began + next) => {}
+                }
+                match timeline.next().map(|(_, part)| part) {
+                    Some(Part::Death(death)) => {
+                        tokio::select! {
+                            biased;
+                            () = self.inspector.finds() => break None,
+                            () = &mut lives => break None,
+                            () = life.cloud.caller_dies_after(death.points) => {}
+                            () = sleep(LATEST_DEATH) => {}
+                        }
+                        break Some(death);
+                    }
+                    Some(part) => {
+                        self.apply(&part);
+                        fleets.set(self.fleets());
+                    }
+                    None => {
+                        tokio::select! {
+                            biased;
+                            () = self.inspector.finds() => {}
+                            () = &mut lives => {}
+                            () = self.rests(&life) => life.stop.cancel(),
+                        }
+                        break None;
+                    }
+                }
+            };
+            let Some(death) = died else {
+                if life.stop.is_cancelled() {
+                    lives.await;
+                }
+                break;
+            };
+            self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", death.disk));
+            self.spoil(death.disk);
+            self.away(death.down, &mut timeline).await;
+        }
+        let at = self.at();
+        let missing = self.others.missing(&locked(&self.world));
+        if !missing.is_empty() {
+            self.inspector.breaks(
+                at,
+                Promise::OthersUntouched,
+                format!("{missing:?} are not there any more"),
+            );
+        }
+        let world = locked(&self.world);
+        let calls = world.ledger.requests.values().map(|(count, _)| count).sum();
+        let (report, digest) = (world.report(), self.trace.digest());
+        Outcome { report, breach: self.inspector.breach(), digest, length: at, calls }
+    }
+
+    fn at(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn fleets(&self) -> Vec<Fleet> {
+        self.inspector.fleets().iter().map(FleetPlan::fleet).collect()
+    }
+
+    /// A new daemon, with what the last one left.
+    fn born(&mut self) -> (Life, Daemon) {
+        let began = self.began;
+        let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || start() + began.elapsed());
+        let cloud = InProcess::new(Arc::clone(&self.world), Arc::clone(&clock));
+        let (ahead, names) = (Arc::clone(&self.ahead_s), Arc::clone(&self.names));
+        let port = Arc::new(cloud.clone());
+        let outside = Outside {
+            github: port.clone().into(),
+            azure: port.clone(),
+            ssh: port,
+            clock: Arc::new(move || clock() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))),
+            random: Arc::new(move || locked(&names).random()),
+        };
+        let board = Board::default();
+        self.trace.line(self.at(), format_args!("a daemon begins"));
+        self.inspector.born(self.at(), board.clone());
+        self.found = files(self.directory.path());
+        let stop = CancellationToken::new();
+        let (fleets, state) = (self.fleets(), self.state());
+        let daemon = Daemon::new(&self.config, fleets, outside.clone(), state, board, stop.clone());
+        (Life { cloud, outside, stop }, daemon)
+    }
+
+    fn state(&self) -> StateDir {
+        StateDir::new(Some(self.directory.path().to_owned()))
+    }
+
+    /// What is done to the configuration or to the clock.
+    fn apply(&self, part: &Part) {
+        let at = self.at();
+        self.trace.line(at, format_args!("{part}"));
+        match part {
+            Part::Edit(edit) => self.inspector.edited(at, edit.fleet, &edit.change),
+            Part::Clock(clock) => {
+                self.ahead_s.store(clock.ahead_s, Ordering::Relaxed);
+                self.inspector.clock_set(at);
+            }
+            Part::Jobs(_) | Part::Fault(_) | Part::Death(_) => {}
+        }
+    }
+
+    /// Nobody is there for a while. What would have died then does not.
+    async fn away(
+        &self,
+        down: Duration,
+        timeline: &mut std::iter::Peekable<std::vec::IntoIter<(Duration, Part)>>,
+    ) {
+        let back = Instant::now() + down;
+        while let Some((at, part)) = timeline.next_if(|(at, _)| self.began + *at <= back) {
+            sleep_until(self.began + at).await;
+            self.apply(&part);
+        }
+        sleep_until(back).await;
+    }
+
+    /// What becomes of the state files.
+    fn spoil(&mut self, disk: Disk) {
+        if disk == Disk::Kept {
+            return;
+        }
+        for (file, bytes) in files(self.directory.path()) {
+            let old = self.found.iter().find(|(name, _)| *name == file);
+            let is_torn = disk == Disk::Torn && self.chance.random_bool(0.5);
+            let result = match (disk, old) {
+                (Disk::Old, Some((_, old))) => std::fs::write(&file, old),
+                (Disk::Torn, _) if is_torn => {
+                    std::fs::write(&file, &bytes[..self.chance.random_range(0..bytes.len().max(1))])
+                }
+                (Disk::Lost | Disk::Old, _) => std::fs::remove_file(&file),
+                (Disk::Torn | Disk::Kept, _) => Ok(()),
+            };
+            result.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
+    }
+
+    /// Waits until everything is as it is to be, and looks whether it stays so.
+    async fn rests(&self, life: &Life) {
+        let deadline = Instant::now() + UNTIL_REST;
+        loop {
+            sleep(Duration::from_secs(20)).await;
+            let at_rest = {
+                let mut world = locked(&self.world);
+                world.advance(start() + self.began.elapsed());
+                self.inspector.at_rest(&world)
+            };
+            match at_rest {
+                Ok(()) => break,
+                Err(why) if Instant::now() > deadline => {
+                    return self.inspector.breaks(self.at(), Promise::Rest, why);
+                }
+                Err(_) => {}
+            }
+        }
+        if !self.inspector.settled(&locked(&self.world), AT_REST) {
+            return;
+        }
+        sleep(AT_REST).await;
+        let fleets = self.fleets();
+        for planned in plan_once(&fleets, life.outside.clone(), &self.state(), self.scenario.poll).await {
+            if let Some(action) = planned.plan.actions.first() {
+                let what = format!("{}: at rest, {action:?} is planned", planned.fleet.name);
+                self.inspector.breaks(self.at(), Promise::Settles, what);
+            }
+        }
+    }
+}
+
+/// A directory for state files, in memory where the system has such a place: they are written at every step.
+fn directory() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
+}
+
+/// The state files and what is in them.
+fn files(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter_map(|path| std::fs::read(&path).ok().map(|bytes| (path, bytes)))
+        .collect();
+    files.sort();
+    files
+}
+
+fn start() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

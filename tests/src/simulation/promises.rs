@@ -1,0 +1,82 @@
+//! What the product promises, each by a name, and how its breach is said.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Promise {
+    /// Somebody's work is lost otherwise, and nobody trusts the fleet again.
+    NoJobKilled,
+    /// What others made may be dear to them, whatever it looks like.
+    OthersUntouched,
+    /// It is the limit of the bill.
+    Maximum,
+    /// A name joins a VM to its runner: one that was used twice joins the wrong ones.
+    NamesOnce,
+    /// Nobody looks for what nobody knows of, and it is paid for.
+    NothingLeaks,
+    /// Somebody waits for it.
+    NoJobStarves,
+    /// The minimum is a promise both ways: that they are there, and that no more are.
+    Rest,
+    /// What cannot be explained cannot be trusted.
+    Said,
+    /// Azure throttles who asks for too much at once.
+    Provisioning,
+    /// GitHub bans who goes on asking.
+    Budget,
+    /// A plan that does not settle goes on paying and removing for ever.
+    Settles,
+}
+
+impl Promise {
+    /// All of them, with their names.
+    pub const ALL: [(Promise, &'static str); 11] = [
+        (Promise::NoJobKilled, "no-job-killed"),
+        (Promise::OthersUntouched, "others-untouched"),
+        (Promise::Maximum, "maximum"),
+        (Promise::NamesOnce, "names-once"),
+        (Promise::NothingLeaks, "nothing-leaks"),
+        (Promise::NoJobStarves, "no-job-starves"),
+        (Promise::Rest, "rest"),
+        (Promise::Said, "said"),
+        (Promise::Provisioning, "provisioning"),
+        (Promise::Budget, "budget"),
+        (Promise::Settles, "settles"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Promise::ALL.iter().find(|(promise, _)| *promise == self).map_or("", |(_, name)| name)
+    }
+}
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// When, from the start.
+    pub at: Duration,
+    /// Which one.
+    pub promise: Promise,
+    /// What happened, in a sentence.
+    pub what: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", Stamp(self.at), self.promise.name(), self.what)
+    }
+}
+
+/// A time from the start, as days, hours, minutes and seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp(pub Duration);
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+        write!(f, "{days}d {hours:02}:{minutes:02}:{:02}.{:03}", seconds % 60, self.0.subsec_millis())
+    }
+}

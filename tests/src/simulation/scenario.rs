@@ -1,0 +1,289 @@
+//! What is going to happen in a simulation: plain values, all of them drawn before it begins.
+
+use std::time::Duration;
+
+use azlin_fleet::config::Fleet;
+use azlin_simcloud::fault::{Fault, What};
+use azlin_simcloud::workload::{Arrival, Overrides, Span, Workload};
+
+/// The account that all fleets are of.
+pub const OWNER: &str = "o";
+/// The longest that a list lags, and that a request is on its way before it has its effect. A daemon that
+/// lost its state file cannot know what a list that is older than its own death does not show, so it stays
+/// down for longer than that (ARCHITECTURE.md, What always holds).
+pub const LONGEST_LAG: Duration = Duration::from_secs(60);
+
+/// Everything that is going to happen.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// What it was drawn from.
+    pub seed: u64,
+    /// How long things go on happening; then comes rest.
+    pub length: Duration,
+    /// How often the daemon looks at the queue.
+    pub poll: Duration,
+    /// How many provisioning operations it may have under way.
+    pub provisioning: u32,
+    /// Requests in an hour that GitHub allows.
+    pub rate_limit: u32,
+    /// How long a call takes.
+    pub answer: Span,
+    /// The fleets as they are at the start.
+    pub fleets: Vec<FleetPlan>,
+    /// What happens, each with a number by which it can be named.
+    pub parts: Vec<(usize, Part)>,
+}
+
+/// Something that happens. Without it the rest still makes a scenario.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Jobs arrive.
+    Jobs(Arrival),
+    /// Something fails for a while.
+    Fault(Fault),
+    /// The daemon dies.
+    Death(Death),
+    /// Somebody changes the configuration.
+    Edit(Edit),
+    /// The daemon's clock is set.
+    Clock(Clock),
+}
+
+/// The daemon dies, and is started again.
+#[derive(Debug, Clone, Copy)]
+pub struct Death {
+    /// When, from the start, it begins to be possible.
+    pub at: Duration,
+    /// After so many more points at which it makes a difference.
+    pub points: u64,
+    /// How long it stays away.
+    pub down: Duration,
+    /// What becomes of its state files.
+    pub disk: Disk,
+}
+
+/// What a new daemon finds of what the last one remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// All of it.
+    Kept,
+    /// Nothing.
+    Lost,
+    /// What was there when the last one began.
+    Old,
+    /// Files that end half-way.
+    Torn,
+}
+
+/// Somebody changes a fleet's file.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// When, from the start.
+    pub at: Duration,
+    /// Which fleet: its place in the list.
+    pub fleet: usize,
+    /// What becomes of it.
+    pub change: Change,
+}
+
+/// A change of a fleet's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// `enabled`.
+    Enabled(bool),
+    /// `scaling.manual_count`, no more than the maximum.
+    Manual(Option<u32>),
+    /// `scaling.min_runners` and `max_runners`.
+    Scale(u32, u32),
+    /// A tag of the VMs, which makes those that are there out of date.
+    Tag(u32),
+    /// `vm.resource_group`.
+    Group(u32),
+    /// The repository is spelled in upper case, or as it was.
+    Spelling(bool),
+    /// The file is there, or not.
+    Present(bool),
+}
+
+/// The daemon's clock is set.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// When, from the start.
+    pub at: Duration,
+    /// How far it is ahead from then on.
+    pub ahead_s: i64,
+}
+
+/// A fleet's file, as far as simulations vary it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetPlan {
+    /// Its name.
+    pub name: &'static str,
+    /// The name of its repository.
+    pub repo: &'static str,
+    /// Whether it serves the whole account's repositories.
+    pub is_of_account: bool,
+    /// `labels`.
+    pub labels: Vec<&'static str>,
+    /// `enabled`.
+    pub enabled: bool,
+    /// `scaling.min_runners`.
+    pub min: u32,
+    /// `scaling.max_runners`.
+    pub max: u32,
+    /// `scaling.manual_count`.
+    pub manual: Option<u32>,
+    /// `scaling.jobs_per_runner`.
+    pub jobs_per_runner: u32,
+    /// `lifecycle.rotation_interval`, in minutes.
+    pub rotation_min: u64,
+    /// Whether it bootstraps over SSH, and jobs for each runner.
+    pub ssh: Option<u32>,
+    /// Whether its VMs are spot VMs.
+    pub spot: bool,
+    /// A tag of its VMs.
+    pub tag: u32,
+    /// Which resource group.
+    pub group: u32,
+    /// Whether its repository is spelled in upper case.
+    pub shouts: bool,
+    /// Whether its file is there.
+    pub is_present: bool,
+}
+
+impl FleetPlan {
+    /// The fleet as its file says.
+    ///
+    /// # Panics
+    /// When the file is wrong.
+    pub fn fleet(&self) -> Fleet {
+        let place = format!("{OWNER}/{}", self.repo);
+        let place = if self.shouts { place.to_uppercase() } else { place };
+        let scope = if self.is_of_account {
+            format!("org = \"{OWNER}\"\nrepositories = [\"{OWNER}/*\"]\n")
+        } else {
+            format!("repo = \"{place}\"\n")
+        };
+        let manual = self.manual.map(|count| format!("manual_count = {}\n", count.min(self.max)));
+        let bootstrap = if self.ssh.is_some() { "[bootstrap]\nmethod = \"ssh\"\n" } else { "" };
+        let text = format!(
+            "enabled = {}\n{scope}labels = {:?}\n[scaling]\nmin_runners = {}\nmax_runners = {}\njobs_per_runner = {}\n{}\
+             [lifecycle]\nmax_job_count = {}\nrotation_interval = \"{}m\"\ndead_mans_switch = \"{}m\"\n{bootstrap}[vm]\n\
+             subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg{}\"\n\
+             location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\", \"Standard_D4as_v5\"]\nimage = \"a:b:c:d\"\n\
+             subnet_id = \"/subscriptions/0/s\"\nspot = {}\ntags = {{ build = \"{}\" }}\n",
+            self.enabled,
+            self.labels,
+            self.min,
+            self.max,
+            self.jobs_per_runner,
+            manual.unwrap_or_default(),
+            self.ssh.unwrap_or(1),
+            self.rotation_min,
+            self.rotation_min + 60,
+            self.group,
+            self.spot,
+            self.tag,
+        );
+        let name = self.name.parse().unwrap_or_else(|error| panic!("{error}"));
+        Fleet::parse(self.name, name, &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+    }
+
+    /// How many runners it has when there are no jobs.
+    pub fn at_rest(&self) -> u32 {
+        let wanted = self.manual.unwrap_or(self.min).min(self.max);
+        if self.enabled { wanted } else { 0 }
+    }
+
+    /// Takes in a change.
+    pub fn change(&mut self, change: &Change) {
+        match *change {
+            Change::Enabled(enabled) => self.enabled = enabled,
+            Change::Manual(count) => self.manual = count,
+            Change::Scale(min, max) => (self.min, self.max) = (min, max),
+            Change::Tag(tag) => self.tag = tag,
+            Change::Group(group) => self.group = group,
+            Change::Spelling(shouts) => self.shouts = shouts,
+            Change::Present(is_present) => self.is_present = is_present,
+        }
+    }
+}
+
+impl Scenario {
+    /// The jobs and faults, as the world takes them.
+    pub fn workload(&self) -> Workload {
+        let settings = Overrides {
+            seed: Some(self.seed),
+            rate_limit: Some(self.rate_limit),
+            answer: Some(self.answer),
+            ..Overrides::default()
+        };
+        let repositories = self.fleets.iter().map(|fleet| format!("{OWNER}/{}", fleet.repo)).collect();
+        let arrivals = self.of(|part| match part {
+            Part::Jobs(arrival) => Some(arrival.clone()),
+            _ => None,
+        });
+        let faults = self.of(|part| match part {
+            Part::Fault(fault) => Some(fault.clone()),
+            _ => None,
+        });
+        Workload { settings, repositories, arrivals, faults, ..Workload::default() }
+    }
+
+    /// Whether something fails in such a way.
+    pub fn has_fault(&self, is_it: impl Fn(&What) -> bool) -> bool {
+        self.parts.iter().any(|(_, part)| matches!(part, Part::Fault(fault) if is_it(&fault.what)))
+    }
+
+    /// What is done to the daemon and its configuration, in order.
+    pub fn timeline(&self) -> Vec<(Duration, Part)> {
+        let mut all = self.of(|part| match part {
+            Part::Death(death) => Some((death.at, part.clone())),
+            Part::Edit(edit) => Some((edit.at, part.clone())),
+            Part::Clock(clock) => Some((clock.at, part.clone())),
+            Part::Jobs(_) | Part::Fault(_) => None,
+        });
+        all.sort_by_key(|(at, _)| *at);
+        all
+    }
+
+    fn of<T>(&self, pick: impl Fn(&Part) -> Option<T>) -> Vec<T> {
+        self.parts.iter().filter_map(|(_, part)| pick(part)).collect()
+    }
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = |at: Duration| humantime::format_duration(Duration::from_secs(at.as_secs()));
+        match self {
+            Part::Jobs(arrival) => {
+                let Arrival { repo, jobs, labels, then, .. } = arrival;
+                let (from, to) = (at(arrival.duration.from), at(arrival.duration.to));
+                write!(
+                    f,
+                    "{} jobs {jobs:?} for {repo} {labels:?} of {from} to {to}, then {then}",
+                    at(arrival.at)
+                )
+            }
+            Part::Fault(fault) => {
+                let until = fault.until.map_or("the end".to_owned(), |until| at(until).to_string());
+                let Fault { what, side, method, probability, .. } = fault;
+                write!(f, "{} to {until} {what:?} {side:?} {method:?} p={probability:.2}", at(fault.from))
+            }
+            Part::Death(Death { at: when, points, down, disk }) => {
+                write!(
+                    f,
+                    "{} the daemon dies {points} points later, is down for {}, disk {disk:?}",
+                    at(*when),
+                    at(*down)
+                )
+            }
+            Part::Edit(Edit { at: when, fleet, change }) => {
+                write!(f, "{} fleet {fleet}: {change:?}", at(*when))
+            }
+            Part::Clock(Clock { at: when, ahead_s }) => {
+                write!(f, "{} the clock is {ahead_s} s ahead", at(*when))
+            }
+        }
+    }
+}

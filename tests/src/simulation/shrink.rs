@@ -1,0 +1,123 @@
+//! The smallest part of a scenario that still breaks its promise.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use azlin_simcloud::workload::Count;
+
+use super::play::play;
+use super::promises::Promise;
+use super::scenario::{Part, Scenario};
+use super::trace::Trace;
+
+/// Parts of a scenario, by their numbers; those with an `s` are simpler than they were drawn.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pick(BTreeSet<(usize, bool)>);
+
+impl fmt::Display for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word =
+            |(number, is_simple): &(usize, bool)| format!("{number}{}", if *is_simple { "s" } else { "" });
+        let words: Vec<String> = self.0.iter().map(word).collect();
+        f.write_str(if words.is_empty() { "none".to_owned() } else { words.join(",") }.as_str())
+    }
+}
+
+impl FromStr for Pick {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = |word: &str| {
+            let number = word.strip_suffix('s').unwrap_or(word);
+            let parsed = number.parse().map_err(|_| format!("\"{word}\" is no part: wanted 12 or 12s"))?;
+            Ok((parsed, word.ends_with('s')))
+        };
+        let words = text.split(',').filter(|word| !word.is_empty() && *word != "none");
+        words.map(read).collect::<Result<_, String>>().map(Pick)
+    }
+}
+
+impl Pick {
+    /// The scenario with these parts only.
+    pub fn of(&self, scenario: &Scenario) -> Scenario {
+        let pick = |(number, part): &(usize, Part)| {
+            let is_simple = self.0.contains(&(*number, true));
+            if is_simple {
+                return Some((*number, part.simpler()));
+            }
+            self.0.contains(&(*number, false)).then(|| (*number, part.clone()))
+        };
+        Scenario { parts: scenario.parts.iter().filter_map(pick).collect(), ..scenario.clone() }
+    }
+}
+
+impl Part {
+    /// The same in a simpler form.
+    fn simpler(&self) -> Part {
+        match self.clone() {
+            Part::Jobs(mut arrival) => {
+                (arrival.jobs, arrival.then, arrival.held) = (Count::Exactly(1), 0, None);
+                Part::Jobs(arrival)
+            }
+            Part::Fault(mut fault) => {
+                fault.probability = 1.0;
+                Part::Fault(fault)
+            }
+            Part::Death(mut death) => {
+                death.points = 0;
+                Part::Death(death)
+            }
+            part @ (Part::Edit(_) | Part::Clock(_)) => part,
+        }
+    }
+}
+
+/// Leaves out of a scenario that breaks a promise what it still breaks it without: first halves, then ever
+/// smaller pieces, then single parts; then makes simpler what is left.
+pub fn shrink(scenario: &Scenario, promise: Promise) -> Pick {
+    let breaks = |parts: &[(usize, bool)]| {
+        let pick = Pick(parts.iter().copied().collect());
+        let outcome = play(&pick.of(scenario), &Trace::default(), None);
+        outcome.breach.is_some_and(|breach| breach.promise == promise)
+    };
+    let mut left: Vec<(usize, bool)> = scenario.parts.iter().map(|(number, _)| (*number, false)).collect();
+    let mut piece = left.len().div_ceil(2);
+    while piece > 0 && !left.is_empty() {
+        let mut at = 0;
+        while at < left.len() {
+            let rest: Vec<_> = left
+                .iter()
+                .enumerate()
+                .filter(|(n, _)| !(at..at + piece).contains(n))
+                .map(|(_, part)| *part)
+                .collect();
+            if breaks(&rest) {
+                left = rest;
+            } else {
+                at += piece;
+            }
+        }
+        piece /= 2;
+    }
+    for at in 0..left.len() {
+        left[at].1 = true;
+        if !breaks(&left) {
+            left[at].1 = false;
+        }
+    }
+    Pick(left.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pick_is_written_as_it_is_read() {
+        for text in ["none", "0", "3,7s,12"] {
+            assert_eq!(text.parse::<Pick>().map(|pick| pick.to_string()).as_deref(), Ok(text));
+        }
+        assert!("3,x".parse::<Pick>().is_err_and(|why| why.contains("\"x\" is no part")));
+    }
+}
