@@ -9,6 +9,7 @@ use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::names::Scope;
 use azlin_fleet::place::Place;
 use azlin_fleet::plan::{Deregister, Destroy, Install, Outcome};
+use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
 use azlin_fleet::remedy::Failure;
 use azlin_fleet::runner::{Deregistration, DrainReason, RunnerConfig, RunnerId, RunnerInfo};
@@ -148,7 +149,8 @@ impl Lifecycle {
             runner_name: name.clone(),
             github: fleet.github.clone(),
             scope: fleet.scope.clone(),
-            created_at: self.outside.now(),
+            created_at: self.outside.now()
+                + Duration::from_secs(if planted::has(Bug::LocalTime) { 7200 } else { 0 }),
             config_hash: fleet.config_hash().to_owned(),
             runner_id: identity.runner_id,
             replaces: wanted.replaces.as_ref().map(ToString::to_string),
@@ -199,6 +201,9 @@ impl Lifecycle {
                 Err(error) if no_room => refusals.push(error.message),
                 Err(error) => {
                     return match error.trouble {
+                        Trouble::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
+                            Outcome::Failed(Failure::later(error.message))
+                        }
                         Trouble::OutcomeUnknown => Outcome::Unclear(error.message),
                         _ => Outcome::Failed(error.into()),
                     };
@@ -233,6 +238,9 @@ impl Lifecycle {
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
         let outside = &self.outside;
+        if let (true, Some((group, name))) = (planted::has(Bug::VmBeforeEntry), &destroy.vm) {
+            let _ = outside.azure.delete(group, name).await;
+        }
         match released(outside.github(fleet), destroy).await {
             Err(why) => return Outcome::Failed(Failure::later(why)),
             Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
@@ -275,6 +283,7 @@ async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'sta
             Deregistration::NotFound => {
                 Ok(Some("its entry was gone before it was removed; the next look decides"))
             }
+            Deregistration::Busy if planted::has(Bug::BusyIgnored) => Ok(None),
             Deregistration::Busy => Ok(Some("it has taken a job")),
         },
         Deregister::ConfirmGone(id) => match github.runner(scope, id).await {

@@ -20,6 +20,7 @@ pub mod names;
 pub mod pace;
 pub mod place;
 pub mod plan;
+pub mod planted;
 pub mod ports;
 pub mod redact;
 pub mod remedy;

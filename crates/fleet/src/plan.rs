@@ -14,6 +14,7 @@ pub use crate::action::{Action, Deregister, Destroy, Install, Outcome};
 use crate::config::Fleet;
 use crate::demand::Demand;
 use crate::memory::{Memory, list_lag};
+use crate::planted::{self, Bug};
 use crate::room::{NoRoom, Room};
 use crate::roster::{World, may_be_removed, roster};
 use crate::rotation::{Rotation, Step};
@@ -184,7 +185,9 @@ impl<'a> Draft<'a> {
 
     /// How many VMs more there may be.
     fn headroom(&self) -> usize {
-        (self.fleet.scaling.max_runners as usize).saturating_sub(self.runners.len())
+        let idle = || self.runners.iter().filter(|runner| !runner.is_busy()).count();
+        let there = if planted::has(Bug::BusyNotCounted) { idle() } else { self.runners.len() };
+        (self.fleet.scaling.max_runners as usize).saturating_sub(there)
     }
 
     fn add(&mut self, decision: &ScalingDecision) {

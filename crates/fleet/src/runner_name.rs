@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::names::PoolName;
+use crate::planted::{self, Bug};
 
 /// Crockford's base 32, which has no letters that are mistaken for digits.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -40,7 +41,8 @@ impl RunnerName {
             return None;
         }
         let (body, found) = suffix.split_at(SECOND + RANDOM);
-        (found.as_bytes() == check(pool, body)).then(|| RunnerName(name.into()))
+        let is_ours = found.as_bytes() == check(pool, body) || planted::has(Bug::NamesAlike);
+        is_ours.then(|| RunnerName(name.into()))
     }
 
     /// When the name was made, to the second.

@@ -3,11 +3,13 @@
 #![allow(clippy::print_stdout, reason = "it is there to print")]
 
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use azlin_tests::simulation::{Breach, Pick, Scenario, Trace, play, scenario, shrink};
+use azlin_fleet::planted::Bug;
+use azlin_tests::simulation::{Breach, Pick, Scenario, Trace, hunt, play, scenario, shrink};
 use clap::Parser;
 
 /// Lives fleets of runners through simulated jobs, faults, changed files and deaths of the daemon, and looks
@@ -36,6 +38,9 @@ struct Arguments {
     /// Print each seed's trace as it happens, with the daemon's whole journal
     #[arg(long)]
     journal: bool,
+    /// Plant this bug, and stop at the first seed that finds it: one of those of crates/fleet/src/planted.rs, or all
+    #[arg(long, value_name = "BUG")]
+    planted: Option<Planted>,
     /// How many seeds to play at once
     #[arg(long, value_name = "N", default_value_t = threads())]
     threads: u64,
@@ -48,6 +53,21 @@ fn threads() -> u64 {
 fn days(text: &str) -> Result<f64, String> {
     let days: f64 = text.parse().map_err(|_| "wanted a number of days, as in 7 or 0.5".to_owned())?;
     if (0.05..=366.0).contains(&days) { Ok(days) } else { Err("wanted 0.05 to 366 days".to_owned()) }
+}
+
+/// Which bugs to plant.
+#[derive(Debug, Clone)]
+struct Planted(Vec<Bug>);
+
+impl FromStr for Planted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_it = |bug: &&Bug| text == "all" || bug.to_string().eq_ignore_ascii_case(text);
+        let bugs: Vec<Bug> = Bug::ALL.iter().filter(is_it).copied().collect();
+        let all = || Bug::ALL.map(|bug| bug.to_string()).join(", ");
+        if bugs.is_empty() { Err(format!("wanted all, or one of {}", all())) } else { Ok(Planted(bugs)) }
+    }
 }
 
 /// What all seeds came to.
@@ -63,6 +83,9 @@ struct Sum {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Planted(bugs)) = &arguments.planted {
+        return look_for(bugs, &arguments);
+    }
     let (next, sum) = (AtomicU64::new(arguments.from), Mutex::new(Sum::default()));
     let began = Instant::now();
     let threads = if arguments.journal { 1 } else { arguments.threads.max(1) };
@@ -95,6 +118,24 @@ fn main() -> ExitCode {
     }
     println!("{} failed: {:?}", sum.failed.len(), sum.failed);
     ExitCode::FAILURE
+}
+
+/// Plants each bug, and looks for it.
+fn look_for(bugs: &[Bug], arguments: &Arguments) -> ExitCode {
+    let mut missed = 0;
+    for bug in bugs {
+        let began = Instant::now();
+        match hunt(*bug, arguments.seeds, arguments.days) {
+            Some((seed, breach)) => {
+                println!("{bug}: seed {seed}, {:.1} s: {breach}", began.elapsed().as_secs_f64());
+            }
+            None => {
+                missed += 1;
+                println!("{bug}: not found in {} seeds", arguments.seeds);
+            }
+        }
+    }
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {

@@ -30,7 +30,11 @@ pub fn scenario(seed: u64, days: f64) -> Scenario {
     let poll = Duration::from_secs(*fate.one_of(&[60, 60, 60, 60, 60, 60, 90, 30, 20]));
     let provisioning = *fate.one_of(&[10, 10, 10, 3, 1]);
     let rate_limit = *fate.one_of(&[5000, 5000, 5000, 1500]);
-    let answer = if fate.chance.random_bool(0.8) { fate.span(0, 1) } else { Span::exactly(Duration::ZERO) };
+    let answer = match fate.chance.random_range(0..6) {
+        0 => Span::exactly(Duration::ZERO),
+        1 => fate.span(0, 10),
+        _ => fate.span(0, 1),
+    };
     fate.jobs(&fleets);
     fate.weather();
     fate.edits(&fleets);
@@ -114,20 +118,24 @@ impl Fate {
                 4 => self.span(1, 10),
                 _ => self.span(20, 12 * MINUTE),
             };
-            let (mut jobs, mut then, mut held) = (Count::Between(1, 3), 0, None);
-            match self.chance.random_range(0..20) {
+            let (mut jobs, mut then, mut held, mut every) = (Count::Between(1, 3), 0, None, None);
+            match self.chance.random_range(0..21) {
                 0..3 if duration.to < Duration::from_secs(HOUR) => jobs = Count::Between(4, 20),
                 3..5 => then = self.chance.random_range(1..=3),
                 5 => held = Some(self.span(MINUTE, 40 * MINUTE)),
                 // Nobody serves these.
                 6 => labels.push("fpga".to_owned()),
                 7 => labels = vec!["ubuntu-latest".to_owned()],
+                // One after the other, for an hour.
+                8 if duration.to < Duration::from_secs(HOUR) => {
+                    (jobs, every) = (Count::Exactly(1), Some(self.span(20, 3 * MINUTE)));
+                }
                 _ => {}
             }
             self.parts.push(Part::Jobs(Arrival {
                 at: Duration::from_secs(at),
-                every: None,
-                until: None,
+                until: every.map(|_| Duration::from_secs((at + HOUR).min(self.length))),
+                every,
                 repo: format!("{OWNER}/{}", fleet.repo),
                 jobs,
                 labels,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_daemon::Board;
+use azlin_fleet::scaling::Rule;
 use azlin_simcloud::azure::{SimVm, State};
 use azlin_simcloud::fault::What;
 use azlin_simcloud::github::{JobState, SimJob};
@@ -22,6 +23,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(15);
 /// What was decided before a change can still arrive for so long after it.
 const ON_ITS_WAY: Duration = Duration::from_secs(300);
+/// The cooldown as it comes.
+const COOLDOWN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 /// In calm nothing is without a use for longer: it boots, is found not to have, and is removed.
 const LONGEST_USELESS: Duration = Duration::from_secs(25 * 60);
 /// In calm nothing that a VM left behind is there for longer.
@@ -64,6 +67,8 @@ struct Inspection {
     /// When each fleet last had all VMs that it may have, and when there was last a job for it.
     full: Vec<Duration>,
     worked: Vec<Duration>,
+    /// When each fleet last took a scaling action, and when that was seen.
+    scaled: BTreeMap<String, (jiff::Timestamp, Duration)>,
     /// When something was last changed by a call, once nothing should be any more.
     is_settled: bool,
     breach: Option<Breach>,
@@ -104,6 +109,7 @@ impl Inspector {
             left: BTreeMap::new(),
             full: vec![Duration::ZERO; count],
             worked: vec![Duration::ZERO; count],
+            scaled: BTreeMap::new(),
             is_settled: false,
             breach: None,
         };
@@ -115,6 +121,7 @@ impl Inspector {
         let mut inner = self.inner();
         inner.disturbances.happened(at);
         (inner.born, inner.board) = (at, board);
+        inner.scaled.clear();
     }
 
     /// The clock was set.
@@ -306,6 +313,23 @@ impl Inspection {
         self.look_for_useless(world, at, calm);
         self.look_for_starving(world, at, calm);
         self.look_at_rest(world, at, calm);
+        self.look_at_cooldown(at);
+    }
+
+    /// Whether the formula waits between two scaling actions. Every other rule stands over the cooldown.
+    fn look_at_cooldown(&mut self, at: Duration) {
+        let posted = self.board.read();
+        for status in posted.fleets.values() {
+            let Some(now) = status.last_scaling else { continue };
+            let before = self.scaled.insert(status.pool.to_string(), (now, at));
+            let Some((before, seen)) = before.filter(|(before, _)| *before != now) else { continue };
+            let waited = now.duration_since(before);
+            let is_disturbed = seen <= self.disturbances.last() + EVERY;
+            if status.decision.rule == Rule::Formula && waited < COOLDOWN && !is_disturbed {
+                let what = format!("{} scaled twice within {waited:#}", status.pool);
+                return self.breaks(at, Promise::Cooldown, what);
+            }
+        }
     }
 
     fn look_for_useless(&mut self, world: &World, at: Duration, calm: Duration) {

@@ -3,6 +3,7 @@
 //! looked after. docs/reliability.md says what is promised.
 
 mod draw;
+mod hunt;
 mod inspector;
 mod others;
 mod play;
@@ -13,6 +14,7 @@ mod trace;
 mod weather;
 
 pub use draw::scenario;
+pub use hunt::hunt;
 pub use play::{Outcome, play};
 pub use promises::{Breach, Promise, Stamp};
 pub use scenario::{Part, Scenario};

@@ -20,6 +20,8 @@ pub enum Promise {
     NoJobStarves,
     /// The minimum is a promise both ways: that they are there, and that no more are.
     Rest,
+    /// A fleet that goes up and down with every job pays for boots.
+    Cooldown,
     /// What cannot be explained cannot be trusted.
     Said,
     /// Azure throttles who asks for too much at once.
@@ -32,7 +34,7 @@ pub enum Promise {
 
 impl Promise {
     /// All of them, with their names.
-    pub const ALL: [(Promise, &'static str); 11] = [
+    pub const ALL: [(Promise, &'static str); 12] = [
         (Promise::NoJobKilled, "no-job-killed"),
         (Promise::OthersUntouched, "others-untouched"),
         (Promise::Maximum, "maximum"),
@@ -40,6 +42,7 @@ impl Promise {
         (Promise::NothingLeaks, "nothing-leaks"),
         (Promise::NoJobStarves, "no-job-starves"),
         (Promise::Rest, "rest"),
+        (Promise::Cooldown, "cooldown"),
         (Promise::Said, "said"),
         (Promise::Provisioning, "provisioning"),
         (Promise::Budget, "budget"),

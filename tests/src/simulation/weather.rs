@@ -38,6 +38,11 @@ impl Disturbances {
         self.last = self.last.max(at);
     }
 
+    /// When something was last done to the daemon.
+    pub fn last(&self) -> Duration {
+        self.last
+    }
+
     /// Since when it has been calm at a time.
     pub fn calm_since(&self, now: Duration) -> Duration {
         let begun = self.faults.iter().take_while(|(from, _)| *from <= now);

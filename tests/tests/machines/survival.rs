@@ -1,6 +1,7 @@
 //! A running job survives whatever else happens to its fleet.
 
 use azlin_simcloud::World;
+use azlin_simcloud::fault::Lag;
 use azlin_tests::binary::Daemon;
 use azlin_tests::machines::{RealCloud, succeeded};
 
@@ -122,7 +123,7 @@ fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
     cloud.wait("one is idle", 60, is_idle);
     let lag = std::time::Duration::from_secs(5);
     cloud.wait("the lists call it idle", 30, |world| {
-        world.seen(lag).github.runners.values().any(|runner| runner.online)
+        world.seen(Lag { ago: lag, is_patchy: false }).github.runners.values().any(|runner| runner.online)
     });
     RealCloud::stop(daemon);
     let job = cloud.submit(&[("docker", SLOW)])[0];

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use azlin_fleet::budget::Remaining;
 use azlin_fleet::leftover::{Kind, Leftover};
+use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use base64::Engine;
@@ -17,6 +18,9 @@ use crate::azure::{Part, Refusal, SimVm, State, key};
 use crate::fault::Side;
 use crate::http::told_of;
 use crate::world::World;
+
+/// VMs on a page, for a bug that reads no other.
+const PAGE: usize = 4;
 
 /// A call on a group's VMs, or on one of them.
 fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
@@ -131,7 +135,8 @@ impl Azure for InProcess {
         self.call(on(group, "GET", None), |world, stale| {
             let state = &world.seen(stale).azure;
             let vms = state.of_group(&group.subscription_id, &group.name);
-            Ok(vms.into_iter().filter_map(|each| vm(each, group)).collect())
+            let read = if planted::has(Bug::FirstPage) { PAGE } else { vms.len() };
+            Ok(vms.into_iter().take(read).filter_map(|each| vm(each, group)).collect())
         })
         .await
     }

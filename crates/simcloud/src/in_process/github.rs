@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use azlin_fleet::budget::Budget;
 use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
 use azlin_fleet::names::{AccountName, RepoSlug, Scope};
+use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration, RunnerStatus,
@@ -111,8 +112,12 @@ impl GitHub for InProcess {
             let state = &world.seen(stale).github;
             let active = state.active.get(&repo.as_str().to_ascii_lowercase());
             let runs = active.into_iter().flatten().filter_map(|id| state.runs.get(id));
-            let jobs =
-                runs.flat_map(|run| &run.jobs).filter_map(|id| job(repo, state.jobs.get(id)?)).collect();
+            let jobs = runs.flat_map(|run| {
+                let skips = planted::has(Bug::RunLevel) && state.status(run) == "in_progress";
+                let jobs = run.jobs.iter().filter_map(|id| job(repo, state.jobs.get(id)?));
+                jobs.filter(move |job| !skips || job.status == JobStatus::InProgress)
+            });
+            let jobs = jobs.collect();
             Ok(Queue { jobs, ..Queue::default() })
         })
         .await

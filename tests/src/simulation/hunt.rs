@@ -1,0 +1,20 @@
+//! Does it see? Plants a bug, and looks how many seeds it takes to find it.
+
+use azlin_fleet::planted::{Bug, plant};
+
+use super::draw::scenario;
+use super::play::play;
+use super::promises::Breach;
+use super::trace::Trace;
+
+/// The first of so many seeds in which a bug breaks a promise, and which. The bug is planted in this thread
+/// for as long.
+pub fn hunt(bug: Bug, seeds: u64, days: f64) -> Option<(u64, Breach)> {
+    plant(Some(bug));
+    let found = (0..seeds).find_map(|seed| {
+        let outcome = play(&scenario(seed, days), &Trace::default(), None);
+        outcome.breach.map(|breach| (seed, breach))
+    });
+    plant(None);
+    found
+}
