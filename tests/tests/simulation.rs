@@ -5,7 +5,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use azlin_tests::simulation::{Outcome, Trace, play, scenario};
+use azlin_fleet::planted::Bug;
+use azlin_tests::simulation::{Outcome, Trace, hunt, play, scenario};
 
 /// A day of each, in which every promise is kept.
 #[test]
@@ -15,6 +16,24 @@ fn a_day_of_these_seeds_breaks_no_promise() {
         let again = format!("cargo xtask simulate --from {seed} --seeds 1 --minimise");
         assert_eq!(breach, None, "again: {again}");
     }
+}
+
+/// Each bug breaks a promise within a thousand seeds of half a day.
+#[test]
+fn every_planted_bug_is_found() {
+    let (even, odd): (Vec<_>, Vec<_>) = Bug::ALL.iter().enumerate().partition(|(number, _)| number % 2 == 0);
+    let look = |bugs: Vec<(usize, &Bug)>| {
+        for (_, bug) in bugs {
+            assert!(
+                hunt(*bug, 1000, 0.5).is_some(),
+                "{bug}: cargo xtask simulate --planted {bug} --seeds 1000"
+            );
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| look(even));
+        look(odd);
+    });
 }
 
 /// Everything that happens, and everything that the daemon says of it.

@@ -1,6 +1,7 @@
 //! Chores, each one a command: `cargo xtask help` lists them.
 
 mod bench;
+mod beside;
 mod book;
 mod dist;
 mod e2e;
@@ -17,6 +18,7 @@ cargo xtask <chore>
   simulate seeds of simulated days, with every promise looked after: --help tells more
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
   bench    measures, and prints the tables of docs/performance.md; as root, real machines too
+  deb      makes the Debian package alone
   dist     makes the Debian package, the tarball, the SBOM and their checksums in target/dist; builds
            cargo-deb and cargo-cyclonedx if they are missing
   book     makes the documentation a book in target/book; builds mdbook if it is missing
@@ -28,11 +30,9 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test::test(),
         ["e2e"] => e2e::e2e(),
-        ["simulate", options @ ..] => {
-            let simulate = ["run", "--quiet", "--locked", "-p", "azlin-tests", "--bin", "simulate", "--"];
-            run(cargo(&simulate).args(options))
-        }
+        ["simulate", options @ ..] => run(&mut test::simulate(options)),
         ["bench"] => bench::bench(),
+        ["deb"] => dist::deb().map(drop),
         ["dist"] => dist::dist(),
         ["book"] => book::book(),
         ["help" | "--help" | "-h"] => {

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::beside::Beside;
 use crate::{cargo, dist, run};
 
 /// Stops at the first thing that fails.
@@ -18,11 +19,25 @@ pub fn test() -> Result<(), String> {
         "-D",
         "warnings",
     ]))?;
-    run(&mut cargo(&["test", "--workspace", "--locked"]))?;
-    crate::e2e::e2e()?;
+    run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
+    // Tests mostly wait; what computes goes on beside them.
+    let myself = std::env::current_exe().map_err(|error| error.to_string())?;
+    let deb = Beside::begin(Command::new(myself).arg("deb"))?;
+    let tests = run(&mut cargo(&["test", "--workspace", "--locked"]));
+    deb.end().and(tests)?;
+    let simulation = Beside::begin(&simulate(&["--seeds", "500"]))?;
+    let machines = crate::e2e::e2e();
+    simulation.end().and(machines)?;
     run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     let mut demo = Command::new(dist::program()?);
     run(demo.args(["github-runner", "demo", "--duration", "30s", "--output", "json"]))
+}
+
+/// Seeds of simulated days, as these options have it.
+pub fn simulate(options: &[&str]) -> Command {
+    let mut simulate = cargo(&["run", "--quiet", "--locked", "-p", "azlin-tests", "--bin", "simulate", "--"]);
+    simulate.args(options);
+    simulate
 }
 
 /// rustfmt and clippy come with most toolchains, and rustup adds them where they are missing.

@@ -45,15 +45,26 @@ pub(crate) async fn list(arm: &Arm, group: &ResourceGroup, kind: Kind) -> Result
     let mut found = Vec::new();
     for _ in 0..MOST_PAGES {
         let answer = arm.send(&call(Method::GET, next)).await?;
-        let page: Page = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
-        let free = page.value.into_iter().filter(|part| is_free(kind, part));
-        found.extend(free.filter_map(|part| Leftover::of(group, kind, &part.name, &part.tags?)));
-        match page.next_link.filter(|link| !link.is_empty()) {
+        let (parts, next_link) = read(group, kind, &answer.body).map_err(|error| unreadable(&error))?;
+        found.extend(parts);
+        match next_link {
             None => return Ok(found),
             Some(link) => next = link.parse().map_err(|error: url::ParseError| unreadable(&error))?,
         }
     }
     Err(unreadable(&format!("the list has no end after {MOST_PAGES} pages")))
+}
+
+/// A page of the list: what of it is ours and free, and where the next one is.
+pub(crate) fn read(
+    group: &ResourceGroup,
+    kind: Kind,
+    body: &[u8],
+) -> serde_json::Result<(Vec<Leftover>, Option<String>)> {
+    let page: Page = serde_json::from_slice(body)?;
+    let free = page.value.into_iter().filter(|part| is_free(kind, part));
+    let ours = free.filter_map(|part| Leftover::of(group, kind, &part.name, &part.tags?));
+    Ok((ours.collect(), page.next_link.filter(|link| !link.is_empty())))
 }
 
 /// Asks for its removal.

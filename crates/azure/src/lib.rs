@@ -18,6 +18,8 @@ mod counters;
 mod credential;
 mod environment;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gates;
 mod https;
 mod identity_http;

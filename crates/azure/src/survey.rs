@@ -198,7 +198,7 @@ impl AzureSurvey for AzureClient {
 }
 
 /// Who a token says that we are. It is read for that alone, and trusted for nothing.
-fn claims(token: &str) -> Option<Principal> {
+pub(crate) fn claims(token: &str) -> Option<Principal> {
     #[derive(Deserialize)]
     struct Claims {
         upn: Option<String>,

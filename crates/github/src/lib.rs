@@ -18,6 +18,8 @@ mod client;
 mod counters;
 mod error;
 mod etags;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod http;
 mod link;

@@ -134,7 +134,7 @@ pub(crate) async fn job(http: &Http, repo: &RepoSlug, id: JobId) -> Result<Optio
     }
 }
 
-fn found(job: wire::Job, repo: &RepoSlug) -> Result<FoundJob, CallError> {
+pub(crate) fn found(job: wire::Job, repo: &RepoSlug) -> Result<FoundJob, CallError> {
     if job.status == "completed" {
         return Ok(FoundJob::Completed(CompletedJob {
             id: JobId(job.id),

@@ -10,7 +10,7 @@ use reqwest::header::HeaderMap;
 
 /// The longest wait that is believed, in seconds: GitHub's window is an hour, and what asks for more
 /// is not GitHub.
-const LONGEST: u64 = 3_600;
+pub(crate) const LONGEST: u64 = 3_600;
 
 /// What an answer says about waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -78,11 +78,16 @@ impl InProcess {
         InProcess { world, clock, host_keys: Arc::default(), fuse: Fuse::default() }
     }
 
-    /// The caller dies after so many points at which that makes a difference: before it sends what changes
-    /// something, and when that has had its effect, but nobody has heard of it. Waits for that moment; from
-    /// then on nothing is sent any more. What is on its way has its effect all the same.
-    pub async fn caller_dies_after(&self, points: u64) {
-        self.fuse.blows_after(points).await;
+    /// The caller is to die after so many points at which that makes a difference: before it sends what
+    /// changes something, and when that has had its effect, but nobody has heard of it.
+    pub fn caller_dies_after(&self, points: u64) {
+        self.fuse.set(points);
+    }
+
+    /// Waits for that moment. From then on nothing is sent any more; what is on its way has its effect all
+    /// the same.
+    pub async fn caller_is_dead(&self) {
+        self.fuse.blows().await;
     }
 
     fn locked(&self) -> MutexGuard<'_, World> {
@@ -124,6 +129,7 @@ impl InProcess {
     fn arrives<T>(
         &self,
         wire: &Wire,
+        is_awaited: bool,
         effect: impl FnOnce(&mut World) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let mut world = self.world();
@@ -137,7 +143,7 @@ impl InProcess {
         let result = effect(&mut world);
         let refused = result.as_ref().err().map(|error| error.message.as_str());
         let (side, method, path) = (wire.side, wire.method, wire.path.as_str());
-        world.tell(&Happening::Call { side, method, path, refused });
+        world.tell(&Happening::Call { side, method, path, refused, is_awaited });
         result
     }
 
@@ -154,7 +160,7 @@ impl InProcess {
         sleep(there).await;
         let result = match weather.failure {
             Some(failure) => Err(wire.fails(&failure)),
-            None => self.arrives(&wire, |world| look(world, weather.stale)),
+            None => self.arrives(&wire, true, |world| look(world, weather.stale)),
         };
         sleep(back).await;
         drop(open);
@@ -182,7 +188,7 @@ impl InProcess {
             let is_carried_out = !matches!(weather.failure, Some(Failure::Reset | Failure::Status(..)));
             let mut result = Err(sent.failed(Trouble::Unknown, "not sent"));
             for _ in 0..if is_carried_out { 1 + u32::from(weather.is_twice) } else { 0 } {
-                result = cloud.arrives(&sent, &mut effect);
+                result = cloud.arrives(&sent, !tell.is_closed(), &mut effect);
             }
             if is_carried_out {
                 cloud.fuse.burn();

@@ -95,6 +95,8 @@ pub enum Happening<'a> {
         path: &'a str,
         /// Why it was refused, if it was.
         refused: Option<&'a str>,
+        /// Whether whoever sent it still waits for the answer.
+        is_awaited: bool,
     },
     /// A step over SSH has had its effect, or a part of it.
     Step {

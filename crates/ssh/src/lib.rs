@@ -10,6 +10,8 @@
 mod client;
 mod connection;
 mod exec;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod keys;
 mod login;
 mod output;

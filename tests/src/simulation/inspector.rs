@@ -29,13 +29,17 @@ const COOLDOWN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 const LONGEST_USELESS: Duration = Duration::from_secs(25 * 60);
 /// In calm nothing that a VM left behind is there for longer.
 const LONGEST_LEFT: Duration = Duration::from_secs(70 * 60);
-/// In calm a job waits no longer than this once its fleet could have more VMs: the longest backoff, and a
-/// round of boots.
+/// In calm a job waits no longer than this once its fleet could have more VMs: the longest backoff after
+/// failures, and a round of boots.
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 60);
+/// The same where Azure had no room: the longest time for which a place that had none is not asked again.
+const LONGEST_WAIT_FOR_ROOM: Duration = Duration::from_secs(40 * 60);
 /// A round of boots more, since one runner is started for several jobs.
 const ROUND: Duration = Duration::from_secs(4 * 60);
 /// What is due by then may be done: a daemon's clock may be ten minutes ahead.
 const SOON: Duration = Duration::from_secs(16 * 60);
+/// How long it takes to install a runner over SSH, from the request for its VM on.
+const INSTALL: Duration = Duration::from_secs(150);
 /// In calm a fleet without jobs is at its minimum after this.
 const REST: Duration = Duration::from_secs(40 * 60);
 
@@ -51,6 +55,7 @@ struct Inspection {
     /// How many VMs each fleet may have had, since when.
     most: Vec<Vec<(Duration, u32)>>,
     provisioning: u32,
+    longest_wait: Duration,
     /// Whether nobody else uses GitHub's limit.
     is_alone: bool,
     /// Polls may be rarer than configured where GitHub's limit is short.
@@ -59,16 +64,20 @@ struct Inspection {
     others: Others,
     trace: Trace,
     board: Board,
-    born: Duration,
     looked: Duration,
     /// Since when what has been without a use, by its name.
     useless: BTreeMap<String, Duration>,
     left: BTreeMap<String, Duration>,
+    /// Requests to GitHub that were not sent, and when the last one was not.
+    held_back: u64,
+    spent_at: Duration,
+    /// When there was last a job that could be given to a runner of a fleet, though it is none of its jobs.
+    crowded: Vec<Duration>,
     /// When each fleet last had all VMs that it may have, and when there was last a job for it.
     full: Vec<Duration>,
     worked: Vec<Duration>,
-    /// When each fleet last took a scaling action, and when that was seen.
-    scaled: BTreeMap<String, (jiff::Timestamp, Duration)>,
+    /// When each fleet last took a scaling action.
+    scaled: BTreeMap<String, jiff::Timestamp>,
     /// When something was last changed by a call, once nothing should be any more.
     is_settled: bool,
     breach: Option<Breach>,
@@ -97,16 +106,23 @@ impl Inspector {
             fleets: scenario.fleets.clone(),
             most,
             provisioning: scenario.provisioning,
+            longest_wait: if scenario.has_fault(|what| matches!(what, What::NoCapacity(_))) {
+                LONGEST_WAIT_FOR_ROOM
+            } else {
+                LONGEST_WAIT
+            },
             is_alone: !scenario.has_fault(|what| matches!(what, What::BudgetGone)),
             slack,
             disturbances: Disturbances::of(scenario),
             others,
             trace,
             board: Board::default(),
-            born: Duration::ZERO,
             looked: Duration::ZERO,
             useless: BTreeMap::new(),
             left: BTreeMap::new(),
+            held_back: 0,
+            spent_at: Duration::ZERO,
+            crowded: vec![Duration::ZERO; count],
             full: vec![Duration::ZERO; count],
             worked: vec![Duration::ZERO; count],
             scaled: BTreeMap::new(),
@@ -120,7 +136,7 @@ impl Inspector {
     pub fn born(&self, at: Duration, board: Board) {
         let mut inner = self.inner();
         inner.disturbances.happened(at);
-        (inner.born, inner.board) = (at, board);
+        inner.board = board;
         inner.scaled.clear();
     }
 
@@ -213,10 +229,10 @@ impl Inspection {
                 }
             }
         }
-        if let Happening::Call { method, path, refused, .. } = *what
+        if let Happening::Call { method, path, refused, is_awaited, .. } = *what
             && method != "GET"
         {
-            self.changed(world, at, method, path, refused.is_some());
+            self.changed(world, at, (method, path), refused.is_some(), is_awaited);
         }
         if at >= self.looked + EVERY {
             self.looked = at;
@@ -263,7 +279,14 @@ impl Inspection {
     }
 
     /// A call has changed something, or tried to.
-    fn changed(&mut self, world: &World, at: Duration, method: &str, path: &str, is_refused: bool) {
+    fn changed(
+        &mut self,
+        world: &World,
+        at: Duration,
+        (method, path): (&str, &str),
+        is_refused: bool,
+        is_awaited: bool,
+    ) {
         if self.others.has(path) {
             self.breaks(at, Promise::OthersUntouched, format!("{method} {path}"));
         }
@@ -273,9 +296,9 @@ impl Inspection {
         if self.is_settled {
             self.breaks(at, Promise::Settles, format!("{method} {path}, though all was as it is to be"));
         }
-        // What an earlier daemon sent can still arrive, and parts are removed by none of the fleets.
+        // Of what nobody waits for any more nothing is said, and parts are removed by none of the fleets.
         let (kind, name) = path.rsplit_once('/').unwrap_or_default();
-        if at < self.born + ON_ITS_WAY || !kind.ends_with("/virtualMachines") {
+        if !is_awaited || !kind.ends_with("/virtualMachines") {
             return;
         }
         let posted = self.board.read();
@@ -309,24 +332,37 @@ impl Inspection {
 
     /// What is promised within a time.
     fn look_around(&mut self, world: &World, at: Duration) {
-        let calm = self.disturbances.calm_since(at);
+        if world.ledger.requests_held_back > self.held_back {
+            // With GitHub's limit used up, nothing can be known until its window ends.
+            (self.held_back, self.spent_at) = (world.ledger.requests_held_back, at);
+        }
+        let calm = self.disturbances.calm_since(at).max(self.spent_at);
         self.look_for_useless(world, at, calm);
         self.look_for_starving(world, at, calm);
         self.look_at_rest(world, at, calm);
-        self.look_at_cooldown(at);
+        self.look_at_cooldown(at, calm);
     }
 
     /// Whether the formula waits between two scaling actions. Every other rule stands over the cooldown.
-    fn look_at_cooldown(&mut self, at: Duration) {
+    fn look_at_cooldown(&mut self, at: Duration, calm: Duration) {
         let posted = self.board.read();
         for status in posted.fleets.values() {
-            let Some(now) = status.last_scaling else { continue };
-            let before = self.scaled.insert(status.pool.to_string(), (now, at));
-            let Some((before, seen)) = before.filter(|(before, _)| *before != now) else { continue };
+            let Some(now) = status.last_scaling else {
+                self.scaled.remove(status.pool.as_str());
+                continue;
+            };
+            let before = self.scaled.get(status.pool.as_str()).copied();
+            if before == Some(now) {
+                continue;
+            }
+            self.scaled.insert(status.pool.to_string(), now);
+            let Some(before) = before else { continue };
             let waited = now.duration_since(before);
-            let is_disturbed = seen <= self.disturbances.last() + EVERY;
+            // After a change of its file a fleet need not wait, nor after a start that came to nothing.
+            let is_disturbed = at <= calm + 7 * MINUTE;
             if status.decision.rule == Rule::Formula && waited < COOLDOWN && !is_disturbed {
-                let what = format!("{} scaled twice within {waited:#}", status.pool);
+                let reason = &status.decision.reason;
+                let what = format!("{} scaled twice within {waited:#}: {reason}", status.pool);
                 return self.breaks(at, Promise::Cooldown, what);
             }
         }
@@ -370,7 +406,12 @@ impl Inspection {
         let left = world.state.azure.left.values().filter(|part| !self.others.is_one(part.name()));
         self.left = left
             .map(|part| {
-                let since = self.left.get(part.name()).copied().unwrap_or(at);
+                // Of a fleet whose file is not there nothing is touched.
+                let is_absent = self
+                    .fleets
+                    .iter()
+                    .any(|fleet| !fleet.is_present && part.name().starts_with(&format!("{}-", fleet.name)));
+                let since = self.left.get(part.name()).copied().filter(|_| !is_absent).unwrap_or(at);
                 (part.name().to_owned(), since)
             })
             .collect();
@@ -384,12 +425,19 @@ impl Inspection {
     fn look_for_starving(&mut self, world: &World, at: Duration, calm: Duration) {
         let github = &world.state.github;
         let queued: Vec<&SimJob> = github.queued.iter().filter_map(|id| github.jobs.get(id)).collect();
+        // GitHub gives a runner to any job that it can run, the oldest first.
+        for number in 0..self.fleets.len() {
+            let is_others = |job: &&&SimJob| self.owner(world, job) != Some(number);
+            if queued.iter().filter(is_others).any(|job| self.can_run(world, number, job)) {
+                self.crowded[number] = at;
+            }
+        }
         for job in &queued {
             let Some(number) = self.owner(world, job) else { continue };
             let since_start = |moment: jiff::Timestamp| {
                 Duration::try_from(moment.duration_since(world.began_at())).unwrap_or_default()
             };
-            let since = since_start(job.queued_at).max(calm).max(self.full[number]);
+            let since = since_start(job.queued_at).max(calm).max(self.full[number]).max(self.crowded[number]);
             let plan = &self.fleets[number];
             let rounds = match plan.jobs_per_runner {
                 1 => 0,
@@ -398,7 +446,12 @@ impl Inspection {
                     (pending.ln() / (f64::from(jobs) / f64::from(jobs - 1)).ln()).ceil() as u32
                 }
             };
-            if at > since + LONGEST_WAIT + ROUND * rounds + self.slack {
+            // Over SSH a runner is in the making until it is installed, and only so many are at once.
+            let installs = match self.fleets.iter().any(|fleet| fleet.ssh.is_some()) {
+                true => INSTALL * queued.len() as u32 / self.provisioning,
+                false => Duration::ZERO,
+            };
+            if at > since + self.longest_wait + ROUND * rounds + installs + self.slack {
                 let what = format!(
                     "job {} waits since {:?}, though {} could have more VMs",
                     job.id, since, plan.name

@@ -18,11 +18,13 @@ use tokio_util::sync::CancellationToken;
 use super::inspector::Inspector;
 use super::others::Others;
 use super::promises::{Breach, Promise};
-use super::scenario::{Disk, FleetPlan, Part, Scenario};
+use super::scenario::{Death, Disk, FleetPlan, Part, Scenario};
 use super::trace::Trace;
 
 /// After the end, everything is as it is to be within this: the jobs that are left may be long.
 const UNTIL_REST: Duration = Duration::from_secs(3 * 24 * 3600);
+/// Nothing is due any more once it has been so for as long: two looks at everything.
+const SETTLED: Duration = Duration::from_secs(5 * 60);
 /// And then nothing is done for so long, and longer than any backoff.
 const AT_REST: Duration = Duration::from_secs(20 * 60);
 /// A death is at a point at which it makes a difference, but no later than this.
@@ -116,27 +118,32 @@ impl<'s> Stage<'s> {
         while self.inspector.breach().is_none() {
             let (life, daemon) = self.born();
             let fleets = daemon.fleets();
-            let lives = daemon.run();
-            tokio::pin!(lives);
+            let mut lives = Box::pin(daemon.run());
+            let mut dying: Option<(Death, Instant)> = None;
             // Whether it died, and how long it stays away.
             let died = loop {
                 let next = timeline.peek().map_or(self.scenario.length, |(at, _)| *at);
+                let dies = async {
+                    match &dying {
+                        Some((_, at_last)) => tokio::select! {
+                            biased;
+                            () = life.cloud.caller_is_dead() => {}
+                            () = sleep_until(*at_last) => {}
+                        },
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
                     biased;
                     () = self.inspector.finds() => break None,
                     () = &mut lives => break None,
+                    () = dies => break dying,
                     () = sleep_until(self.began + next) => {}
                 }
                 match timeline.next().map(|(_, part)| part) {
-                    Some(Part::Death(death)) => {
-                        tokio::select! {
-                            biased;
-                            () = self.inspector.finds() => break None,
-                            () = &mut lives => break None,
-                            () = life.cloud.caller_dies_after(death.points) => {}
-                            () = sleep(LATEST_DEATH) => {}
-                        }
-                        break Some(death);
+                    Some(Part::Death(death)) if dying.is_none() => {
+                        life.cloud.caller_dies_after(death.points);
+                        dying = Some((death, Instant::now() + LATEST_DEATH));
                     }
                     Some(part) => {
                         self.apply(&part);
@@ -153,12 +160,13 @@ impl<'s> Stage<'s> {
                     }
                 }
             };
-            let Some(death) = died else {
+            let Some((death, _)) = died else {
                 if life.stop.is_cancelled() {
                     lives.await;
                 }
                 break;
             };
+            drop(lives);
             self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", death.disk));
             self.spoil(death.disk);
             self.away(death.down, &mut timeline).await;
@@ -265,24 +273,25 @@ impl<'s> Stage<'s> {
     /// Waits until everything is as it is to be, and looks whether it stays so.
     async fn rests(&self, life: &Life) {
         let deadline = Instant::now() + UNTIL_REST;
-        loop {
+        let mut since = Instant::now();
+        while since.elapsed() < SETTLED {
             sleep(Duration::from_secs(20)).await;
             let at_rest = {
                 let mut world = locked(&self.world);
                 world.advance(start() + self.began.elapsed());
                 self.inspector.at_rest(&world)
             };
-            match at_rest {
-                Ok(()) => break,
-                Err(why) if Instant::now() > deadline => {
+            if let Err(why) = at_rest {
+                since = Instant::now();
+                if since > deadline {
                     return self.inspector.breaks(self.at(), Promise::Rest, why);
                 }
-                Err(_) => {}
             }
         }
         if !self.inspector.settled(&locked(&self.world), AT_REST) {
             return;
         }
+        self.trace.line(self.at(), format_args!("everything is as it is to be, and has to stay so"));
         sleep(AT_REST).await;
         let fleets = self.fleets();
         for planned in plan_once(&fleets, life.outside.clone(), &self.state(), self.scenario.poll).await {

@@ -15,7 +15,7 @@ const WINDOW: Duration = Duration::from_secs(3600);
 pub struct Disturbances {
     /// Faults: from when until when. Sorted by their beginning.
     faults: Vec<(Duration, Duration)>,
-    /// The last thing that was done to the daemon: its birth, a changed file, a clock that was set.
+    /// When something was last done to the daemon: its birth, a changed file, a clock that was set.
     last: Duration,
 }
 
@@ -36,11 +36,6 @@ impl Disturbances {
     /// Something was done to the daemon.
     pub fn happened(&mut self, at: Duration) {
         self.last = self.last.max(at);
-    }
-
-    /// When something was last done to the daemon.
-    pub fn last(&self) -> Duration {
-        self.last
     }
 
     /// Since when it has been calm at a time.

@@ -9,9 +9,13 @@ use tokio::sync::Notify;
 pub(super) struct Fuse(Arc<(Mutex<Option<u64>>, Notify)>);
 
 impl Fuse {
-    /// Waits until so many points have passed.
-    pub(super) async fn blows_after(&self, points: u64) {
+    /// Blows after so many points.
+    pub(super) fn set(&self, points: u64) {
         *self.left() = Some(points);
+    }
+
+    /// Waits until it has blown.
+    pub(super) async fn blows(&self) {
         self.0.1.notified().await;
     }
 

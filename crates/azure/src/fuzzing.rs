@@ -1,0 +1,45 @@
+//! What Azure says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
+
+use azlin_fleet::leftover::Kind;
+use azlin_fleet::ports::Trouble;
+use azlin_fleet::vm::ResourceGroup;
+
+use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
+use crate::credential::CredentialKind;
+use crate::error::{self, ArmError, Effect, How, Refusal};
+use crate::{leftovers, survey, vms};
+
+/// An answer: a status and a body.
+///
+/// # Panics
+/// When something that a caller relies on does not hold.
+pub fn answer(status: u16, body: &[u8]) {
+    let group = ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() };
+    let list = serde_json::from_slice::<VirtualMachineListResult>(body).map(|page| page.value);
+    let one = serde_json::from_slice::<VirtualMachine>(body).into_iter();
+    let list: Vec<VirtualMachine> = list.unwrap_or_default().into_iter().chain(one).collect();
+    let states = vms::power_states(&list);
+    for vm in &list {
+        let _ = vms::failure(vm);
+        if let Some(ours) = vms::ours(vm, &group) {
+            let _ = states.of(&ours);
+            let again = azlin_fleet::vm::VmTags::of(&ours.name, &ours.tags.to_tags());
+            assert_eq!(again.map(|tags| tags.runner_name), Some(ours.tags.runner_name), "it stays ours");
+        }
+    }
+    for kind in Kind::ALL {
+        let _ = leftovers::read(&group, kind, body);
+    }
+    if let Ok(token) = std::str::from_utf8(body) {
+        let _ = survey::claims(token);
+    }
+    let refusal = Refusal::new(status, body, None, &["a secret"]);
+    let error = ArmError { how: How::Refused(refusal), may_be_done: true };
+    for effect in [Effect::Reads, Effect::Creates, Effect::Deletes] {
+        let told = error::call_error("PUT a VM", effect, CredentialKind::ClientSecret, &error);
+        assert!(!told.message.contains('\n'), "one line of the journal: {told:?}");
+        assert!(!told.message.contains("a secret"), "{told:?}");
+        let is_read = effect == Effect::Reads;
+        assert!(!is_read || told.trouble != Trouble::OutcomeUnknown, "a look changes nothing: {told:?}");
+    }
+}

@@ -1,0 +1,67 @@
+//! What GitHub says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
+
+use azlin_fleet::runner::RunnerInfo;
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::de::DeserializeOwned;
+
+use crate::pages::Page;
+use crate::{error, link, queue, rate, wire};
+
+/// An answer: a status, a line of headers each, an empty line, a body.
+///
+/// # Panics
+/// When something that a caller relies on does not hold.
+pub fn answer(status: u16, text: &str) {
+    let (head, body) = text.split_once("\n\n").unwrap_or(("", text));
+    let mut headers = HeaderMap::new();
+    for (name, value) in head.lines().filter_map(|line| line.split_once(':')) {
+        if let (Ok(name), Ok(value)) =
+            (name.trim().parse::<HeaderName>(), value.trim().parse::<HeaderValue>())
+        {
+            headers.insert(name, value);
+        }
+    }
+    let now = rate::date(&headers).unwrap_or(Timestamp::UNIX_EPOCH);
+    let message = error::github_message(body.as_bytes());
+    if let Ok(status) = StatusCode::from_u16(status)
+        && let rate::Asked::Wait(wait) = rate::asked(status, &headers, &message, now)
+    {
+        assert!(wait.as_secs() <= rate::LONGEST, "nobody waits for ever: {wait:?}");
+    }
+    let _ = rate::token_ends(&headers);
+    if let Some(next) = headers.get("link").and_then(|value| link::next(value.to_str().ok()?)) {
+        assert!(!next.contains('>'), "a target ends where it ends: {next}");
+    }
+    read(body.as_bytes());
+}
+
+fn read(body: &[u8]) {
+    let _ = page::<wire::Runs>(body);
+    let _ = page::<wire::RunnerGroups>(body);
+    let _ = page::<wire::Repositories>(body);
+    for runner in page::<wire::Runners>(body) {
+        let _ = RunnerInfo::from(runner);
+    }
+    let repo = "o/r".parse().expect("a repository");
+    for job in page::<wire::Jobs>(body).into_iter().chain(serde_json::from_slice(body).ok()) {
+        let _ = queue::found(job, &repo);
+    }
+    let _ = serde_json::from_slice::<wire::RegistrationToken>(body);
+    let _ = serde_json::from_slice::<wire::JitConfig>(body);
+    for offered in serde_json::from_slice::<Vec<wire::RunnerApplication>>(body).unwrap_or_default() {
+        let _ = azlin_fleet::ports::Download::from(offered).version();
+    }
+}
+
+/// What a page holds, which is what it holds once it was written and read again, as it is when it was not
+/// modified since.
+fn page<P: Page + DeserializeOwned>(body: &[u8]) -> Vec<P::Item> {
+    let Ok(page) = serde_json::from_slice::<P>(body) else { return Vec::new() };
+    let kept = serde_json::to_vec(&page).expect("it can be written");
+    let again: P = serde_json::from_slice(&kept).expect("what was written can be read");
+    let (count, kept) = (page.total_count(), again.total_count());
+    assert_eq!(count, kept);
+    page.items()
+}

@@ -1,0 +1,29 @@
+//! What a machine prints, for the fuzzer: a build with `--cfg fuzzing` alone has it.
+
+use secrecy::SecretString;
+
+use crate::exec::Stream;
+use crate::output::{Output, quoted_from_afar};
+
+/// Output in chunks, of a program that was given a secret to read.
+///
+/// # Panics
+/// When a line that is told is none, or holds the secret.
+pub fn output(bytes: &[u8], chunk: usize) {
+    const SECRET: &str = "hunter2-hunter2";
+    let secret = SecretString::from(format!("{SECRET}\n"));
+    let mut output = Output::new(Some(&secret));
+    let check = |line: &str| {
+        assert!(!line.contains(SECRET), "{line:?}");
+        assert!(!line.contains(|c: char| c.is_control() && c != '\t'), "{line:?}");
+    };
+    for (number, chunk) in bytes.chunks(chunk.max(1)).enumerate() {
+        let stream = if number.is_multiple_of(3) { Stream::Stderr } else { Stream::Stdout };
+        output.push(stream, chunk, check);
+    }
+    output.finish(|_, line| check(line));
+    check(output.last_line());
+    check(&output.tail());
+    let _ = output.printed();
+    check(&quoted_from_afar(&String::from_utf8_lossy(bytes)));
+}

@@ -1,0 +1,7 @@
+//! Whatever GitHub answers, nothing panics, and nobody is made to wait for ever.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (u16, &str)| azlin_github::fuzzing::answer(input.0 % 600, input.1));

@@ -1,0 +1,28 @@
+//! Whatever a probe, a step or a console tells, it is read or refused; what is told of a console is bounded.
+
+#![no_main]
+
+use azlin_fleet::bootstrap::console::telling;
+use azlin_fleet::bootstrap::steps::{Found, Step, Wanted, next, runner_id};
+use azlin_fleet::ports::Download;
+use azlin_fleet::redact;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Some(told) = telling(text) {
+        assert!(!told.contains('\n') && told.chars().count() <= 3_100, "{told:?}");
+    }
+    assert!(!redact::line(text, &["a secret"]).contains("a secret"));
+    let Ok(found) = Found::parse(text) else { return };
+    let download = Download {
+        os: "linux".to_owned(),
+        architecture: "x64".to_owned(),
+        url: "https://example.com/actions-runner-linux-x64-2.330.0.tar.gz".to_owned(),
+        filename: "actions-runner-linux-x64-2.330.0.tar.gz".to_owned(),
+        sha256: None,
+    };
+    let name = found.configured.as_ref().or(found.registered.as_ref()).map_or("", |(_, name)| name);
+    let wanted = Wanted { name, download: &download, dependencies: true };
+    let _ = (next(&found, &wanted), runner_id(&found, &wanted));
+    let _ = found.clone().after(&Step::Fetch(download.clone()), text);
+});

@@ -1,0 +1,7 @@
+//! Whatever a machine prints, in whatever pieces, lines are lines and hold no secret.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (u8, &[u8])| azlin_ssh::fuzzing::output(input.1, usize::from(input.0)));
