@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use azlin_fleet::planted::Bug;
-use azlin_tests::simulation::{Outcome, Trace, hunt, play, scenario};
+use azlin_tests::simulation::{Outcome, Promise, Trace, hunt, play, scenario};
 
 /// A day of each, in which every promise is kept.
 #[test]
@@ -34,6 +34,34 @@ fn every_planted_bug_is_found() {
         scope.spawn(|| look(even));
         look(odd);
     });
+}
+
+/// Found in seed 442: each job that came or went slowed the polls and sped them up again, and each time
+/// that was told.
+#[test]
+fn that_polling_slows_is_told_once_an_hour() {
+    let is_short = |seed: &u64| scenario(*seed, 0.5).rate_limit < 5000;
+    let mut told = 0;
+    for seed in (0..200).filter(is_short).take(8) {
+        let (lines, outcome) = trace(seed, 0.5);
+        let slows = lines.iter().filter(|line| line.contains("polling slows")).count() as u64;
+        let lives = lines.iter().filter(|line| line.ends_with("a daemon begins")).count() as u64;
+        let hours = outcome.length.as_secs().div_ceil(3600);
+        assert!(slows <= hours + lives, "seed {seed}: {slows} times in {hours} h and {lives} lives");
+        told += slows;
+    }
+    assert!(told > 0, "it does slow");
+}
+
+#[test]
+fn the_documentation_names_every_promise_and_every_planted_bug() {
+    let text = include_str!("../../docs/reliability.md");
+    for (_, name) in Promise::ALL {
+        assert!(text.contains(&format!("\n| `{name}` |")), "{name}");
+    }
+    for bug in Bug::ALL {
+        assert!(text.contains(&format!("\n| `{bug}` |")), "{bug}");
+    }
 }
 
 /// Everything that happens, and everything that the daemon says of it.

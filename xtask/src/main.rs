@@ -5,6 +5,7 @@ mod beside;
 mod book;
 mod dist;
 mod e2e;
+mod fuzz;
 mod test;
 mod tools;
 
@@ -14,8 +15,9 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask <chore>
 
-  test     everything that CI runs: format, lints, tests, documentation, the demo, real machines
+  test     everything that CI runs: format, lints, tests, simulation, fuzzing, documentation, the demo, real machines
   simulate seeds of simulated days, with every promise looked after: --help tells more
+  fuzz     what reads bytes from outside, each for ten minutes, or for as many seconds as `fuzz 60` says
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
   bench    measures, and prints the tables of docs/performance.md; as root, real machines too
   deb      makes the Debian package alone
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
         ["e2e"] => e2e::e2e(),
         ["simulate", options @ ..] => run(&mut test::simulate(options)),
         ["bench"] => bench::bench(),
+        ["fuzz"] => fuzz::fuzz(600),
+        ["fuzz", seconds] => {
+            seconds.parse().map_err(|_| format!("\"{seconds}\" is no number of seconds")).and_then(fuzz::fuzz)
+        }
         ["deb"] => dist::deb().map(drop),
         ["dist"] => dist::dist(),
         ["book"] => book::book(),

@@ -22,12 +22,14 @@ pub fn test() -> Result<(), String> {
     run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
     // Tests mostly wait; what computes goes on beside them.
     let myself = std::env::current_exe().map_err(|error| error.to_string())?;
-    let deb = Beside::begin(Command::new(myself).arg("deb"))?;
+    let deb = Beside::begin(Command::new(&myself).arg("deb"))?;
     let tests = run(&mut cargo(&["test", "--workspace", "--locked"]));
     deb.end().and(tests)?;
     let simulation = Beside::begin(&simulate(&["--seeds", "500"]))?;
+    let fuzzing = Beside::begin(Command::new(myself).args(["fuzz", "15"]))?;
     let machines = crate::e2e::e2e();
-    simulation.end().and(machines)?;
+    let simulated = simulation.end();
+    fuzzing.end().and(simulated).and(machines)?;
     run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     let mut demo = Command::new(dist::program()?);
     run(demo.args(["github-runner", "demo", "--duration", "30s", "--output", "json"]))

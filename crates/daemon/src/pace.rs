@@ -13,14 +13,22 @@ use tracing::{info, warn};
 use crate::outside::Outside;
 
 #[derive(Default)]
-pub(crate) struct Pace(Mutex<BTreeMap<Option<CredentialName>, (Pacer, Option<Timestamp>)>>);
+pub(crate) struct Pace(Mutex<BTreeMap<Option<CredentialName>, Paced>>);
+
+/// The looks of one credential.
+#[derive(Default)]
+struct Paced {
+    pacer: Pacer,
+    /// That they are rarer was told, in the window that ends then.
+    told_until: Option<Timestamp>,
+}
 
 impl Pace {
     /// Whether looks are to be rarer than every `poll`. That they are is told once in each window of the
     /// budget, and when a window has ended after which they are not: in between it may change with every job.
     pub(crate) fn slowed(&self, outside: &Outside, fleet: &Fleet, poll: Duration) -> Option<Slowed> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (pacer, told_until) = all.entry(fleet.credential.clone()).or_default();
+        let Paced { pacer, told_until } = all.entry(fleet.credential.clone()).or_default();
         let now = outside.now();
         let slowed = pacer.look(outside.github(fleet).budget(), poll, now);
         match (&slowed, *told_until) {

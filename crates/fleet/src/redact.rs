@@ -72,15 +72,15 @@ const LONGEST: usize = 300;
 /// One line of at most 300 characters, with control characters as blanks, without the secrets that are
 /// given and without what looks like one.
 pub fn line(text: &str, given: &[&str]) -> String {
-    let mut text = Cow::Borrowed(text);
-    for secret in given.iter().filter(|secret| !secret.is_empty()) {
-        text = Cow::Owned(text.replace(secret, MARK));
-    }
-    let text = secrets(&text);
+    let given = given.iter().filter(|secret| !secret.is_empty());
+    let blot = |text: String| given.clone().fold(text, |text, secret| text.replace(secret, MARK));
+    let text = blot(text.to_owned());
     let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
+    // What was taken out may have stood in the middle of a secret.
+    let line = blot(words.collect::<Vec<_>>().join(" "));
+    let line = secrets(&line);
     if line.chars().count() <= LONGEST {
-        return line;
+        return line.into_owned();
     }
     line.chars().take(LONGEST - 1).chain(['…']).collect()
 }
@@ -142,6 +142,7 @@ mod tests {
         ] {
             assert_eq!(line(text, &["hunter2", ""]), expected);
         }
+        assert_eq!(line("no a\u{19}secret here", &["a secret"]), "no [redacted] here", "as it is shown");
         let cut = line(&"é ".repeat(500), &[]);
         assert_eq!((cut.chars().count(), cut.ends_with('…')), (LONGEST, true));
     }

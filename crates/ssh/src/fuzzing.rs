@@ -25,5 +25,6 @@ pub fn output(bytes: &[u8], chunk: usize) {
     check(output.last_line());
     check(&output.tail());
     let _ = output.printed();
-    check(&quoted_from_afar(&String::from_utf8_lossy(bytes)));
+    let quoted = quoted_from_afar(&String::from_utf8_lossy(bytes));
+    assert!(!quoted.contains(|c: char| c.is_control() && c != '\t'), "{quoted:?}");
 }

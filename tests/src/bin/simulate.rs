@@ -29,6 +29,9 @@ struct Arguments {
     /// How long each lives
     #[arg(long, value_name = "DAYS", default_value_t = 1.0, value_parser = days)]
     days: f64,
+    /// Of each seed, so many fleets at the most
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3))]
+    fleets: u64,
     /// Of each seed that fails, look for the smallest part that still does, and print its trace
     #[arg(long)]
     minimise: bool,
@@ -139,7 +142,7 @@ fn look_for(bugs: &[Bug], arguments: &Arguments) -> ExitCode {
 }
 
 fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
-    let drawn = scenario(seed, arguments.days);
+    let drawn = scenario(seed, arguments.days).with_fleets(arguments.fleets as usize);
     let drawn = arguments.only.as_ref().map_or(drawn.clone(), |only| only.of(&drawn));
     let start = Instant::now();
     let outcome = if arguments.journal {
@@ -183,7 +186,9 @@ fn tell(arguments: &Arguments, drawn: &Scenario, breach: &Breach) {
         only = Some(pick);
     }
     let only = only.map(|only| format!(" --only {only}")).unwrap_or_default();
-    println!("again: cargo xtask simulate --from {seed} --seeds 1 --days {}{only} --journal", arguments.days);
+    let fleets = if arguments.fleets < 3 { format!(" --fleets {}", arguments.fleets) } else { String::new() };
+    let days = arguments.days;
+    println!("again: cargo xtask simulate --from {seed} --seeds 1 --days {days}{fleets}{only} --journal");
 }
 
 /// What is going to happen.

@@ -230,6 +230,15 @@ impl Scenario {
         Workload { settings, repositories, arrivals, faults, ..Workload::default() }
     }
 
+    /// The same with no more than so many fleets.
+    #[must_use]
+    pub fn with_fleets(mut self, most: usize) -> Scenario {
+        self.fleets.truncate(most);
+        let is_there = |part: &Part| !matches!(part, Part::Edit(edit) if edit.fleet >= most);
+        self.parts.retain(|(_, part)| is_there(part));
+        self
+    }
+
     /// Whether something fails in such a way.
     pub fn has_fault(&self, is_it: impl Fn(&What) -> bool) -> bool {
         self.parts.iter().any(|(_, part)| matches!(part, Part::Fault(fault) if is_it(&fault.what)))

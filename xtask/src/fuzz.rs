@@ -1,0 +1,34 @@
+//! Fuzzing of all that reads bytes from outside, on the stable toolchain.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::tools::tool;
+use crate::{root, run, told};
+
+/// Runs each target for so many seconds. What it learns is kept in `fuzz/corpus`.
+pub fn fuzz(seconds: u64) -> Result<(), String> {
+    let fuzz = tool("cargo-fuzz", "0.13.2", &[])?;
+    for target in targets()? {
+        let corpus = root().join("fuzz/corpus").join(&target);
+        std::fs::create_dir_all(&corpus).map_err(told(&corpus))?;
+        let mut one = Command::new(&fuzz);
+        // Address and thread sanitizers want a nightly toolchain, and there is no unsafe code to look at.
+        one.current_dir(root()).args(["fuzz", "run", "--sanitizer", "none", &target]);
+        one.args([corpus, root().join("fuzz/seeds").join(&target)]);
+        one.args(["--", "-timeout=10", "-print_final_stats=1", "-verbosity=0"]);
+        run(one.arg(format!("-max_total_time={seconds}")))?;
+    }
+    Ok(())
+}
+
+/// The names of the targets.
+fn targets() -> Result<Vec<String>, String> {
+    let folder = root().join("fuzz/fuzz_targets");
+    let files = std::fs::read_dir(&folder).map_err(told(&folder))?;
+    let files: Vec<PathBuf> = files.flatten().map(|entry| entry.path()).collect();
+    let mut names: Vec<String> =
+        files.iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    Ok(names)
+}
