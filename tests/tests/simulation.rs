@@ -22,12 +22,18 @@ fn a_day_of_these_seeds_breaks_no_promise() {
 #[test]
 fn every_planted_bug_is_found() {
     let (even, odd): (Vec<_>, Vec<_>) = Bug::ALL.iter().enumerate().partition(|(number, _)| number % 2 == 0);
+    // Where those were found last that take long to be found.
+    let hint = |bug: &Bug| match bug {
+        Bug::BusyIgnored => 69,
+        Bug::VmBeforeEntry => 15,
+        Bug::UnknownIsFailed => 141,
+        _ => 0,
+    };
     let look = |bugs: Vec<(usize, &Bug)>| {
         for (_, bug) in bugs {
-            assert!(
-                hunt(*bug, 1000, 0.5).is_some(),
-                "{bug}: cargo xtask simulate --planted {bug} --seeds 1000"
-            );
+            let hint = hint(bug);
+            let found = hunt(*bug, hint..hint + 1, 0.5).or_else(|| hunt(*bug, 0..1000, 0.5));
+            assert!(found.is_some(), "{bug}: cargo xtask simulate --planted {bug} --days 0.5 --seeds 1000");
         }
     };
     std::thread::scope(|scope| {

@@ -128,7 +128,7 @@ fn look_for(bugs: &[Bug], arguments: &Arguments) -> ExitCode {
     let mut missed = 0;
     for bug in bugs {
         let began = Instant::now();
-        match hunt(*bug, arguments.seeds, arguments.days) {
+        match hunt(*bug, arguments.from..arguments.from.saturating_add(arguments.seeds), arguments.days) {
             Some((seed, breach)) => {
                 println!("{bug}: seed {seed}, {:.1} s: {breach}", began.elapsed().as_secs_f64());
             }

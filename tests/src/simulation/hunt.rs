@@ -1,5 +1,7 @@
 //! Does it see? Plants a bug, and looks how many seeds it takes to find it.
 
+use std::ops::Range;
+
 use azlin_fleet::planted::{Bug, plant};
 
 use super::draw::scenario;
@@ -7,11 +9,11 @@ use super::play::play;
 use super::promises::Breach;
 use super::trace::Trace;
 
-/// The first of so many seeds in which a bug breaks a promise, and which. The bug is planted in this thread
+/// The first of these seeds in which a bug breaks a promise, and which. The bug is planted in this thread
 /// for as long.
-pub fn hunt(bug: Bug, seeds: u64, days: f64) -> Option<(u64, Breach)> {
+pub fn hunt(bug: Bug, mut seeds: Range<u64>, days: f64) -> Option<(u64, Breach)> {
     plant(Some(bug));
-    let found = (0..seeds).find_map(|seed| {
+    let found = seeds.find_map(|seed| {
         let outcome = play(&scenario(seed, days), &Trace::default(), None);
         outcome.breach.map(|breach| (seed, breach))
     });
