@@ -286,7 +286,9 @@ impl FleetLoop {
         let before = self.memory.clone();
         self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
         report::happened(&self.fleet.name, &milestones(&before, &self.memory, &seen.unread, now), self.tick);
-        let plan = plan(&self.fleet, &seen, &self.memory, now);
+        let planned = || plan(&self.fleet, &seen, &self.memory, now);
+        let plan = planned();
+        debug_assert_eq!(plan, planned(), "one plan of one snapshot");
         if plan.scales {
             self.memory.last_scaling = Some(now);
             self.memory.scaled_under = Some(self.fleet.scaling_hash());

@@ -33,3 +33,33 @@ pub fn labels(fleet: &Fleet) -> Vec<Label> {
 pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::fleet_with;
+
+    #[test]
+    fn the_download_is_that_of_the_fleet_s_architecture() {
+        let offer = |os: &str, architecture: &str| Download {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            url: String::new(),
+            filename: format!("{os}-{architecture}"),
+            sha256: None,
+        };
+        let offered = [offer("win", "x64"), offer("linux", "arm64"), offer("linux", "x64")];
+        let mut fleet = fleet_with("ci", "", "");
+        assert_eq!(download_for(&fleet, &offered), Some(&offered[2]));
+        fleet.vm.sizes = vec!["Standard_D4ps_v5".to_owned()];
+        assert_eq!(download_for(&fleet, &offered), Some(&offered[1]));
+        assert_eq!(download_for(&fleet, &offered[..1]), None);
+    }
+
+    #[test]
+    fn a_runner_has_the_implicit_labels_and_its_own_each_once() {
+        let fleet = fleet_with("ci", "labels = [\"docker\", \"LINUX\"]", "");
+        let labels: Vec<String> = labels(&fleet).iter().map(ToString::to_string).collect();
+        assert_eq!(labels, ["self-hosted", "Linux", "X64", "docker"]);
+    }
+}

@@ -126,3 +126,76 @@ fn jobs_are_counted_by_what_they_wait_for() {
     let oldest = demand.oldest_pending.as_ref().expect("two are pending");
     assert_eq!(oldest.id, JobId(3), "a held job does not starve");
 }
+
+#[test]
+fn what_several_repositories_ask_for_is_added_up() {
+    let fleet = [fleet_with("ci", "", "")];
+    let of = |jobs| {
+        attribute(&fleet, &Queue { missing: vec!["m".into()], notes: vec!["n".into()], jobs }, at(100))
+    };
+    let here = of(vec![
+        job(5, JobStatus::Queued, &[]),
+        job(6, JobStatus::InProgress, &[]),
+        job(7, JobStatus::Waiting, &[]),
+        job(8, JobStatus::InProgress, &[]),
+    ]);
+    let there = of(vec![job(3, JobStatus::Queued, &[]), job(4, JobStatus::Pending, &[])]);
+    let sum = Demand::of_all([&here[&fleet[0].name], &there[&fleet[0].name]], at(200));
+    let QueueMetrics { pending_jobs, in_progress_jobs, queued_jobs, total_jobs, timestamp } = sum.metrics;
+    assert_eq!((pending_jobs, in_progress_jobs, queued_jobs, total_jobs), (2, 2, 4, 6));
+    assert_eq!(timestamp, at(200));
+    assert_eq!(sum.oldest_pending.map(|oldest| oldest.id), Some(JobId(3)));
+    assert_eq!((sum.missing, sum.notes), (vec!["m".to_owned(); 2], vec!["n".to_owned(); 2]));
+}
+
+#[test]
+fn a_queue_needs_scaling_while_a_job_waits() {
+    let fleet = [fleet_with("ci", "", "")];
+    for (status, needs) in [
+        (JobStatus::Queued, true),
+        (JobStatus::Waiting, true),
+        (JobStatus::Requested, true),
+        (JobStatus::InProgress, false),
+    ] {
+        let demands = attribute(&fleet, &queue(vec![job(1, status, &[])]), at(100));
+        assert_eq!(demands[&fleet[0].name].metrics.needs_scaling(), needs, "{status:?}");
+    }
+    assert!(!QueueMetrics::none(at(0)).needs_scaling());
+}
+
+#[test]
+fn of_two_jobs_of_one_moment_the_lower_number_is_older() {
+    let fleet = [fleet_with("ci", "", "")];
+    let mut twin = job(2, JobStatus::Queued, &[]);
+    twin.created_at = at(1);
+    for jobs in [[job(1, JobStatus::Queued, &[]), twin.clone()], [twin, job(1, JobStatus::Queued, &[])]] {
+        let demands = attribute(&fleet, &queue(jobs.to_vec()), at(100));
+        let oldest = demands[&fleet[0].name].oldest_pending.as_ref().map(|oldest| oldest.id);
+        assert_eq!(oldest, Some(JobId(1)));
+    }
+}
+
+#[test]
+fn claims_are_alike_whatever_does_not_decide_who_gets_a_job() {
+    let fleet = fleet_with("ci", "labels = [\"docker\"]", "");
+    for (other, alike) in [
+        (fleet_with("ci", "labels = [\"docker\"]", "max_runners = 3"), true),
+        (fleet_with("ci", "labels = [\"gpu\"]", ""), false),
+        (fleet_with("ci", "labels = [\"docker\"]\npriority = 1", ""), false),
+        (fleet_with("ci", "labels = [\"docker\"]\nenabled = false", ""), false),
+    ] {
+        assert_eq!(claims_alike(&fleet, &other), alike, "{other:?}");
+    }
+}
+
+#[test]
+fn an_organisation_s_fleet_serves_the_repositories_that_its_file_names() {
+    let of = |text: &str| fleet_with("ci", text, "");
+    let some = of("org = \"o\"\nrepositories = [\"o/web-*\"]");
+    let all = of("org = \"o\"");
+    for (fleet, repo, serves) in
+        [(&some, "o/web-1", true), (&some, "o/api", false), (&all, "o/api", true), (&all, "p/api", false)]
+    {
+        assert_eq!(is_in_scope(fleet, &repo.parse().expect("valid")), serves, "{repo}");
+    }
+}

@@ -236,3 +236,26 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
     assert_eq!(told[1], "in 40s: job 1 (build) has waited max_queue_wait (1m)");
     assert!(told[2].starts_with("in 9m: boot_timeout of ci-"), "{told:?}");
 }
+
+#[test]
+fn what_is_explained_has_a_name() {
+    let job = |name: Option<&str>| About::Job {
+        pool: None,
+        id: JobId(7),
+        name: name.map(str::to_owned),
+        repo: None,
+    };
+    assert_eq!(job(Some("build")).to_string(), "job 7 (build)");
+    assert_eq!(job(None).to_string(), "job 7");
+    let scene = Scene::new("").runner(1, 600, Entry::Idle);
+    let about = About::Runner { pool: scene.fleet.name.clone(), name: scene.name(1, 600) };
+    assert_eq!(about.to_string(), format!("runner {}", scene.name(1, 600)));
+}
+
+#[test]
+fn a_moment_is_told_with_its_day_where_it_is_not_near() {
+    let hours = |hours: i64| when(at(hours * 3600), at(0));
+    assert_eq!(hours(0), "at once");
+    assert_eq!(hours(11), "in 11h, at 19:00:00 UTC");
+    assert_eq!(hours(12), "in 12h, at 2027-01-15 20:00 UTC");
+}

@@ -125,6 +125,12 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_has_a_name() {
+        let names = Kind::ALL.map(|kind| kind.to_string());
+        assert_eq!(names, ["network interface", "public IP address", "disk"]);
+    }
+
+    #[test]
     fn what_no_vm_holds_goes_after_a_while_and_what_is_held_or_young_stays() {
         let (scene, disk, vms) = scene();
         let mut young = disk.clone();

@@ -245,6 +245,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_pattern_stands_for_repositories() {
+        for (pattern, repo, matches) in [
+            ("o/*", "o/a", true),
+            ("o/*", "p/a", false),
+            ("o/a", "o/a", true),
+            ("o/a", "O/A", true),
+            ("o/a", "o/ab", false),
+            ("o/web-*", "o/web-1", true),
+            ("o/web-*", "o/api", false),
+            ("o/*-web", "o/my-web", true),
+            ("o/*-web", "o/my-web2", false),
+            ("o/a*b*c", "o/a1b2c", true),
+            ("o/a*b*c", "o/abc", true),
+            ("o/a*b*c", "o/ac", false),
+            ("o/a*bb*b", "o/abb", false),
+            ("o/a*b*b", "o/ab", false),
+            ("o/*a*a", "o/xaya", true),
+        ] {
+            let read: RepoPattern = pattern.parse().expect("a pattern");
+            assert_eq!(read.matches(&repo.parse().expect("a repository")), matches, "{pattern} {repo}");
+        }
+        let one = |text: &str| text.parse::<RepoPattern>().expect("a pattern").one();
+        assert_eq!(one("o/a"), Some("o/a".parse().expect("a repository")));
+        assert_eq!(one("o/a*"), None);
+    }
+
+    #[test]
+    fn a_repository_has_an_owner_and_a_name() {
+        let repo: RepoSlug = "o/web".parse().expect("a repository");
+        assert_eq!((repo.owner(), repo.repo()), ("o", "web"));
+    }
+
+    #[test]
     fn names_are_checked_where_they_are_parsed() {
         let valid = ["myorg/myrepo", "a_b/c.d-e"];
         for text in valid {

@@ -126,7 +126,7 @@ impl Others {
         self.0.difference(&there).cloned().collect()
     }
 
-    /// How many VMs and how many runners.
+    /// Whether somebody else made what bears this name.
     pub fn is_one(&self, name: &str) -> bool {
         self.0.contains(name)
     }

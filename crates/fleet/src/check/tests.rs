@@ -1,5 +1,7 @@
 //! What holds of findings together, and what is found on this machine.
 
+use std::collections::BTreeMap;
+
 use super::scene::*;
 use super::*;
 
@@ -165,4 +167,37 @@ fn advice_is_for_who_reads_it_now() {
         assert_eq!((finding.state, finding.cure.as_deref()), (state, Some(cure)), "{advice}");
         assert_eq!(finding.found, "GET /x: no");
     }
+}
+
+#[test]
+fn what_is_left_is_told_in_one_unit() {
+    for (minutes, words) in [
+        (0, "0 minutes"),
+        (1, "1 minute"),
+        (119, "119 minutes"),
+        (120, "2 hours"),
+        (2879, "47 hours"),
+        (2880, "2 days"),
+        (1440 * 30, "30 days"),
+    ] {
+        assert_eq!(in_words(Duration::from_secs(minutes * 60 + 59)), words);
+    }
+}
+
+#[test]
+fn without_a_fleet_there_is_a_warning_unless_its_file_is_bad() {
+    let tell = |facts: &Facts| {
+        let findings = configuration(&[], facts);
+        findings.iter().map(|finding| format!("{finding:?}")).collect::<Vec<_>>().join("\n")
+    };
+    let none = Facts {
+        bad_files: Vec::new(),
+        github: None,
+        credentials: BTreeMap::new(),
+        azure: None,
+        ssh_keys: BTreeMap::new(),
+    };
+    assert!(tell(&none).contains("there is none"), "{}", tell(&none));
+    let bad = Facts { bad_files: vec![("fleets/ci.toml".into(), "wrong".into())], ..none.clone() };
+    assert!(!tell(&bad).contains("there is none"), "{}", tell(&bad));
 }

@@ -1,0 +1,198 @@
+//! What is promised within a time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use azlin_fleet::scaling::Rule;
+use azlin_simcloud::World;
+use azlin_simcloud::azure::{SimVm, State};
+use azlin_simcloud::github::SimJob;
+
+use super::judge::{age, is_of_use};
+use super::{Inspection, MINUTE, Promise, SOON};
+
+/// The cooldown as it comes.
+const COOLDOWN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+/// In calm nothing is without a use for longer: it boots, is found not to have, and is removed.
+const LONGEST_USELESS: Duration = Duration::from_secs(25 * 60);
+/// In calm nothing that a VM left behind is there for longer.
+const LONGEST_LEFT: Duration = Duration::from_secs(70 * 60);
+/// A round of boots more, since one runner is started for several jobs.
+const ROUND: Duration = Duration::from_secs(4 * 60);
+/// How long it takes to install a runner over SSH, from the request for its VM on.
+const INSTALL: Duration = Duration::from_secs(150);
+/// In calm a fleet without jobs is at its minimum after this.
+const REST: Duration = Duration::from_secs(40 * 60);
+
+impl Inspection {
+    /// What is promised within a time.
+    pub(super) fn look_around(&mut self, world: &World, at: Duration) {
+        if world.ledger.requests_held_back > self.held_back {
+            // With GitHub's limit used up, nothing can be known until its window ends.
+            (self.held_back, self.spent_at) = (world.ledger.requests_held_back, at);
+        }
+        let calm = self.disturbances.calm_since(at).max(self.spent_at);
+        self.look_for_useless(world, at, calm);
+        self.look_for_starving(world, at, calm);
+        self.look_at_rest(world, at, calm);
+        self.look_at_cooldown(at, calm);
+    }
+
+    /// Whether the formula waits between two scaling actions. Every other rule stands over the cooldown.
+    fn look_at_cooldown(&mut self, at: Duration, calm: Duration) {
+        let posted = self.board.read();
+        for status in posted.fleets.values() {
+            let Some(now) = status.last_scaling else {
+                self.scaled.remove(status.pool.as_str());
+                continue;
+            };
+            let before = self.scaled.get(status.pool.as_str()).copied();
+            if before == Some(now) {
+                continue;
+            }
+            self.scaled.insert(status.pool.to_string(), now);
+            let Some(before) = before else { continue };
+            let waited = now.duration_since(before);
+            // After a change of its file a fleet need not wait, nor after a start that came to nothing.
+            let is_disturbed = at <= calm + 7 * MINUTE;
+            if status.decision.rule == Rule::Formula && waited < COOLDOWN && !is_disturbed {
+                let reason = &status.decision.reason;
+                let what = format!("{} scaled twice within {waited:#}: {reason}", status.pool);
+                return self.breaks(at, Promise::Cooldown, what);
+            }
+        }
+    }
+
+    fn look_for_useless(&mut self, world: &World, at: Duration, calm: Duration) {
+        let mut useless = BTreeMap::new();
+        let mut note = |name: &str| {
+            let since = self.useless.get(name).copied().unwrap_or(at);
+            useless.insert(name.to_owned(), since);
+        };
+        for number in 0..self.fleets.len() {
+            if !self.fleets[number].is_present {
+                continue;
+            }
+            for vm in self.vms(world, number).filter(|vm| !is_of_use(world, vm)) {
+                note(&vm.name);
+            }
+            let prefix = self.fleets[number].name;
+            for runner in world.state.github.runners.values() {
+                let is_mine = runner.name.rsplit_once('-').is_some_and(|(head, _)| head == prefix);
+                let has_vm = || world.state.azure.vms.values().any(|vm| vm.name == runner.name);
+                if is_mine
+                    && !self.others.is_one(&runner.name)
+                    && !runner.online
+                    && runner.job.is_none()
+                    && !has_vm()
+                {
+                    note(&runner.name);
+                }
+            }
+        }
+        self.useless = useless;
+        let too_long =
+            self.useless.iter().find(|(_, since)| at > (**since).max(calm) + LONGEST_USELESS + self.slack);
+        if let Some((name, since)) = too_long {
+            let for_s = (at - *since).as_secs();
+            let what = format!("{name} has been there for {for_s} s without being of use");
+            self.breaks(at, Promise::NothingLeaks, what);
+        }
+        let left = world.state.azure.left.values().filter(|part| !self.others.is_one(part.name()));
+        self.left = left
+            .map(|part| {
+                // Of a fleet whose file is not there nothing is touched.
+                let is_absent = self
+                    .fleets
+                    .iter()
+                    .any(|fleet| !fleet.is_present && part.name().starts_with(&format!("{}-", fleet.name)));
+                let since = self.left.get(part.name()).copied().filter(|_| !is_absent).unwrap_or(at);
+                (part.name().to_owned(), since)
+            })
+            .collect();
+        let too_long = self.left.iter().find(|(_, since)| at > (**since).max(calm) + LONGEST_LEFT);
+        if let Some((name, _)) = too_long {
+            let what = format!("{name} was left behind by a VM and is still there");
+            self.breaks(at, Promise::NothingLeaks, what);
+        }
+    }
+
+    fn look_for_starving(&mut self, world: &World, at: Duration, calm: Duration) {
+        let github = &world.state.github;
+        let queued: Vec<&SimJob> = github.queued.iter().filter_map(|id| github.jobs.get(id)).collect();
+        // GitHub gives a runner to any job that it can run, the oldest first.
+        for number in 0..self.fleets.len() {
+            let is_others = |job: &&&SimJob| self.owner(world, job) != Some(number);
+            if queued.iter().filter(is_others).any(|job| self.can_run(world, number, job)) {
+                self.crowded[number] = at;
+            }
+        }
+        for job in &queued {
+            let Some(number) = self.owner(world, job) else { continue };
+            let since_start = |moment: jiff::Timestamp| {
+                Duration::try_from(moment.duration_since(world.began_at())).unwrap_or_default()
+            };
+            let since = since_start(job.queued_at).max(calm).max(self.full[number]).max(self.crowded[number]);
+            let plan = &self.fleets[number];
+            let rounds = match plan.jobs_per_runner {
+                1 => 0,
+                jobs => {
+                    let pending = queued.len() as f64;
+                    (pending.ln() / (f64::from(jobs) / f64::from(jobs - 1)).ln()).ceil() as u32
+                }
+            };
+            // Over SSH a runner is in the making until it is installed, and only so many are at once.
+            let installs = match self.fleets.iter().any(|fleet| fleet.ssh.is_some()) {
+                true => INSTALL * queued.len() as u32 / self.provisioning,
+                false => Duration::ZERO,
+            };
+            if at > since + self.longest_wait + ROUND * rounds + installs + self.slack {
+                let what = format!(
+                    "job {} waits since {:?}, though {} could have more VMs",
+                    job.id, since, plan.name
+                );
+                return self.breaks(at, Promise::NoJobStarves, what);
+            }
+        }
+    }
+
+    fn look_at_rest(&mut self, world: &World, at: Duration, calm: Duration) {
+        for number in 0..self.fleets.len() {
+            // While one takes another's place there is one more, or one less.
+            let due = Duration::from_secs(self.fleets[number].rotation_min * 60).saturating_sub(SOON);
+            let is_rotating = self.vms(world, number).any(|vm| age(world, vm) >= due);
+            if is_rotating {
+                self.worked[number] = at;
+            }
+            let since = self.worked[number].max(calm);
+            if at > since + REST + self.slack
+                && let Err(why) = self.rests(world, number)
+            {
+                let what = format!("{}: {why}", self.fleets[number].name);
+                return self.breaks(at, Promise::Rest, what);
+            }
+        }
+    }
+
+    /// Whether a fleet that has nothing to do has exactly the runners that it is to have.
+    pub(super) fn rests(&self, world: &World, number: usize) -> Result<(), String> {
+        let plan = &self.fleets[number];
+        if !plan.is_present {
+            return Ok(());
+        }
+        let wanted = plan.at_rest() as usize;
+        let vms: Vec<&SimVm> = self.vms(world, number).filter(|vm| vm.state != State::Deleting).collect();
+        if vms.len() != wanted {
+            return Err(format!("{} VMs at rest, where {wanted} are wanted", vms.len()));
+        }
+        let runners = &world.state.github.runners;
+        let is_mine = |name: &str| name.rsplit_once('-').is_some_and(|(head, _)| head == plan.name);
+        let entries =
+            runners.values().filter(|runner| is_mine(&runner.name) && !self.others.is_one(&runner.name));
+        let (online, all) = (entries.clone().filter(|runner| runner.online).count(), entries.count());
+        if (online, all) != (wanted, wanted) {
+            return Err(format!("{online} of {all} runners are online at rest, where {wanted} are wanted"));
+        }
+        Ok(())
+    }
+}
