@@ -6,10 +6,14 @@ use std::process::Command;
 use crate::tools::tool;
 use crate::{root, run, told};
 
-/// Runs each target for so many seconds. What it learns is kept in `fuzz/corpus`.
-pub fn fuzz(seconds: u64) -> Result<(), String> {
+/// Runs these targets, or all of them, for so many seconds each. What they learn is kept in `fuzz/corpus`.
+pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
+    let all = targets()?;
+    if let Some(unknown) = only.iter().find(|name| !all.iter().any(|target| target == *name)) {
+        return Err(format!("there is no target {unknown}: wanted some of {}", all.join(", ")));
+    }
     let fuzz = tool("cargo-fuzz", "0.13.2", &[])?;
-    for target in targets()? {
+    for target in all.into_iter().filter(|target| only.is_empty() || only.contains(&target.as_str())) {
         let corpus = root().join("fuzz/corpus").join(&target);
         std::fs::create_dir_all(&corpus).map_err(told(&corpus))?;
         let mut one = Command::new(&fuzz);

@@ -17,7 +17,7 @@ cargo xtask <chore>
 
   test     everything that CI runs: format, lints, tests, simulation, fuzzing, documentation, the demo, real machines
   simulate seeds of simulated days, with every promise looked after: --help tells more
-  fuzz     what reads bytes from outside, each for ten minutes, or for as many seconds as `fuzz 60` says
+  fuzz     what reads bytes from outside, for ten minutes each; `fuzz 60 config` for 60 seconds, config alone
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
   bench    measures, and prints the tables of docs/performance.md; as root, real machines too
   deb      makes the Debian package alone
@@ -34,10 +34,11 @@ fn main() -> ExitCode {
         ["e2e"] => e2e::e2e(),
         ["simulate", options @ ..] => run(&mut test::simulate(options)),
         ["bench"] => bench::bench(),
-        ["fuzz"] => fuzz::fuzz(600),
-        ["fuzz", seconds] => {
-            seconds.parse().map_err(|_| format!("\"{seconds}\" is no number of seconds")).and_then(fuzz::fuzz)
-        }
+        ["fuzz"] => fuzz::fuzz(600, &[]),
+        ["fuzz", seconds, targets @ ..] => match seconds.parse() {
+            Ok(seconds) => fuzz::fuzz(seconds, targets),
+            Err(_) => Err(format!("\"{seconds}\" is no number of seconds")),
+        },
         ["deb"] => dist::deb().map(drop),
         ["dist"] => dist::dist(),
         ["book"] => book::book(),

@@ -383,3 +383,7 @@ impl Remembered {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;
