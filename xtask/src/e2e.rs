@@ -13,7 +13,7 @@ const SUITE: &str = "bookworm";
 const IN_THE_ROOT: &str = "systemd,systemd-sysv,dbus,openssh-server,sudo,cloud-init,python3,iproute2,curl,\
     ca-certificates,procps,netbase,faketime";
 /// Programs that are needed here, and the packages that bring them.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 8] = [
     ("systemd-nspawn", "systemd-container"),
     ("mmdebstrap", "mmdebstrap"),
     ("ip", "iproute2"),
@@ -22,8 +22,6 @@ const NEEDED: [(&str, &str); 9] = [
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
     ("curl", "curl"),
-    // For the fuzzer.
-    ("g++", "g++"),
 ];
 
 /// The longest test, which mostly waits.

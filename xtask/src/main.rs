@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode};
 const HELP: &str = "\
 cargo xtask <chore>
 
-  test     everything that CI runs: format, lints, tests, simulation, fuzzing, documentation, the demo, real machines
+  test     everything that CI runs: format, lints, tests, simulation, documentation, the demo, real machines
   simulate seeds of simulated days, with every promise looked after: --help tells more
   fuzz     what reads bytes from outside, for ten minutes each; `fuzz 60 config` for 60 seconds, config alone
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs

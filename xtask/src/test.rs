@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::beside::Beside;
-use crate::{cargo, dist, fuzz, run};
+use crate::{cargo, dist, run};
 
 /// Stops at the first thing that fails.
 pub fn test() -> Result<(), String> {
@@ -23,13 +23,11 @@ pub fn test() -> Result<(), String> {
     // Tests mostly wait; what computes goes on beside them. Not so beside real machines, which it would delay.
     let myself = std::env::current_exe().map_err(|error| error.to_string())?;
     let deb = Beside::begin(Command::new(&myself).arg("deb"))?;
-    let simulation = Beside::begin(&simulate(&["--seeds", "500"]))?;
+    let simulation = Beside::begin(&simulate(&["--seeds", "200"]))?;
     let tests = run(&mut cargo(&["test", "--workspace", "--locked"]));
     let (deb, simulation) = (deb.end(), simulation.end());
     tests.and(deb).and(simulation)?;
     crate::e2e::e2e()?;
-    // Those that are quickly built.
-    fuzz::fuzz(10, &["config", "edit", "machine"])?;
     run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     let mut demo = Command::new(dist::program()?);
     run(demo.args(["github-runner", "demo", "--duration", "30s", "--output", "json"]))
