@@ -4,6 +4,5 @@ pub mod admin_host;
 pub mod binary;
 pub mod machines;
 pub mod schema;
-pub mod simulation;
 pub mod stage;
 pub mod web;

@@ -1,5 +1,5 @@
 //! The real loop against one simulated world in virtual time, step by step. For tests that play one
-//! situation; [`crate::simulation`] draws them.
+//! situation; the simulation draws them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

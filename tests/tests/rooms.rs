@@ -33,6 +33,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &["reqwest", "azure_core", "azure_mgmt_compute", "azure_identity", "russh"],
     ),
     ("azlin-simcloud", &["azlin-fleet"], &["azure_core", "azure_mgmt_compute", "azure_identity"]),
+    ("azlin-simulation", &["azlin-daemon", "azlin-fleet", "azlin-simcloud"], &["reqwest"]),
     (
         "azlin",
         &["azlin-azure", "azlin-daemon", "azlin-fleet", "azlin-github", "azlin-simcloud", "azlin-ssh"],

@@ -35,7 +35,7 @@ pub fn test() -> Result<(), String> {
 
 /// Seeds of simulated days, as these options have it.
 pub fn simulate(options: &[&str]) -> Command {
-    let mut simulate = cargo(&["run", "--quiet", "--locked", "-p", "azlin-tests", "--bin", "simulate", "--"]);
+    let mut simulate = cargo(&["run", "--quiet", "--locked", "-p", "azlin-simulation", "--"]);
     simulate.args(options);
     simulate
 }

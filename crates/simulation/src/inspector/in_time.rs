@@ -120,15 +120,16 @@ impl Inspection {
     fn look_for_starving(&mut self, world: &World, at: Duration, calm: Duration) {
         let github = &world.state.github;
         let queued: Vec<&SimJob> = github.queued.iter().filter_map(|id| github.jobs.get(id)).collect();
+        let owners: Vec<Option<usize>> = queued.iter().map(|job| self.owner(world, job)).collect();
         // GitHub gives a runner to any job that it can run, the oldest first.
         for number in 0..self.fleets.len() {
-            let is_others = |job: &&&SimJob| self.owner(world, job) != Some(number);
-            if queued.iter().filter(is_others).any(|job| self.can_run(world, number, job)) {
+            let mut others = queued.iter().zip(&owners).filter(|(_, owner)| **owner != Some(number));
+            if others.any(|(job, _)| self.can_run(world, number, job)) {
                 self.crowded[number] = at;
             }
         }
-        for job in &queued {
-            let Some(number) = self.owner(world, job) else { continue };
+        for (job, owner) in queued.iter().zip(&owners) {
+            let Some(number) = *owner else { continue };
             let since_start = |moment: jiff::Timestamp| {
                 Duration::try_from(moment.duration_since(world.began_at())).unwrap_or_default()
             };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use azlin_daemon::Board;
 use azlin_simcloud::fault::What;
 use azlin_simcloud::github::SimJob;
-use azlin_simcloud::{Happening, Watch, World};
+use azlin_simcloud::{Event, Happening, Watch, World};
 use tokio::sync::Notify;
 
 use super::others::Others;
@@ -213,7 +213,7 @@ impl Inspection {
             }
         }
         self.count(world, at);
-        if matches!(what, Happening::Event(_)) || at >= self.looked + EVERY {
+        if is_of_jobs(what) || at >= self.looked + EVERY {
             for number in 0..self.fleets.len() {
                 if open_jobs(world).any(|job| self.can_run(world, number, job)) {
                     self.worked[number] = at;
@@ -320,4 +320,11 @@ impl Inspection {
             self.breaks(at, Promise::Said, format!("{method} of {name}, of which the board says {shown:?}"));
         }
     }
+}
+
+/// Whether jobs may have come or gone by themselves.
+fn is_of_jobs(what: &Happening<'_>) -> bool {
+    use Event::{Arrive, Cancel, Done, Expire, Release};
+    let Happening::Event(event) = what else { return false };
+    matches!(event, Arrive(_) | Release(_) | Cancel(_) | Done(_) | Expire(_))
 }

@@ -7,8 +7,8 @@ use azlin_simcloud::World;
 use azlin_simcloud::azure::{SimVm, State};
 use azlin_simcloud::github::{JobState, SimJob};
 
-use super::super::scenario::OWNER;
 use super::{Inspection, MINUTE};
+use crate::scenario::OWNER;
 
 impl Inspection {
     /// The VMs of a fleet.
@@ -24,9 +24,11 @@ impl Inspection {
         let own = ["self-hosted", "linux", "x64"];
         let offered =
             |wanted: &String| own.iter().chain(&plan.labels).any(|label| label.eq_ignore_ascii_case(wanted));
-        let repo = world.state.github.runs.get(&job.run).map(|run| run.repo.as_str()).unwrap_or_default();
-        let is_there = plan.is_of_account || repo.eq_ignore_ascii_case(&format!("{OWNER}/{}", plan.repo));
-        is_there && job.labels.iter().all(offered)
+        let repo = || world.state.github.runs.get(&job.run)?.repo.split_once('/');
+        let is_ours = |(owner, repo): (&str, &str)| {
+            owner.eq_ignore_ascii_case(OWNER) && repo.eq_ignore_ascii_case(plan.repo)
+        };
+        (plan.is_of_account || repo().is_some_and(is_ours)) && job.labels.iter().all(offered)
     }
 
     /// The fleet that has to serve a job, where it is certain that it will.

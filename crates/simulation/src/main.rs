@@ -9,8 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::planted::Bug;
-use azlin_tests::simulation::{Breach, Pick, Scenario, Trace, hunt, play, scenario, shrink};
+use azlin_simulation::{Breach, Pick, Scenario, Trace, hunt, play, scenario, shrink};
 use clap::Parser;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Lives fleets of runners through simulated jobs, faults, changed files and deaths of the daemon, and looks
 /// after every promise of docs/reliability.md after everything that happens.

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use azlin_fleet::planted::Bug;
-use azlin_tests::simulation::{Outcome, Promise, Trace, hunt, play, scenario};
+use azlin_simulation::{Outcome, Promise, Trace, hunt, play, scenario};
 
 /// A day of each, in which every promise is kept.
 #[test]
@@ -61,7 +61,7 @@ fn that_polling_slows_is_told_once_an_hour() {
 
 #[test]
 fn the_documentation_names_every_promise_and_every_planted_bug() {
-    let text = include_str!("../../docs/reliability.md");
+    let text = include_str!("../../../docs/reliability.md");
     for (_, name) in Promise::ALL {
         assert!(text.contains(&format!("\n| `{name}` |")), "{name}");
     }
