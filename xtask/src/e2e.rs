@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{cargo, dist, run, say};
+use crate::{apt, cargo, dist, run, say};
 
 /// Where roots are kept from one run to the next.
 const CACHE: &str = "/var/cache/azlin";
@@ -67,7 +67,7 @@ pub fn prepare() -> Result<PathBuf, String> {
         return Err("real machines need root: run it as root, or only what needs nothing but Rust: cargo test --workspace"
             .to_owned());
     }
-    install()?;
+    apt::install(&NEEDED)?;
     let root = root()?;
     sweep()?;
     Ok(root)
@@ -82,29 +82,6 @@ pub fn with<'c>(root: &Path, command: &'c mut Command) -> &'c mut Command {
 /// Removes what machines left whose simulated cloud was killed.
 pub fn sweep() -> Result<(), String> {
     run(&mut cargo(&["run", "--quiet", "--locked", "-p", "azlin-simcloud", "--", "--sweep"]))
-}
-
-fn install() -> Result<(), String> {
-    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let is_there = |program: &str| path.split(':').any(|folder| Path::new(folder).join(program).exists());
-    let missing = NEEDED.iter().filter(|(program, _)| !is_there(program));
-    let mut packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
-    packages.dedup();
-    if packages.is_empty() {
-        return Ok(());
-    }
-    say(&format!("installing {}\n", packages.join(" ")));
-    if packages.contains(&"openssh-server") && Path::new("/run/systemd/system").exists() {
-        // The tests start one of their own; this machine is not to listen because of them.
-        run(Command::new("systemctl").args(["mask", "ssh.service", "ssh.socket"]))?;
-    }
-    let apt = || {
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
-        apt
-    };
-    run(apt().arg("update"))?;
-    run(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))
 }
 
 /// The root, made unless it is there.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::tools::tool;
-use crate::{root, run, told};
+use crate::{apt, root, run, told};
 
 /// Runs these targets, or all of them, for so many seconds each. What they learn is kept in `fuzz/corpus`.
 pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
@@ -12,6 +12,7 @@ pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
     if let Some(unknown) = only.iter().find(|name| !all.iter().any(|target| target == *name)) {
         return Err(format!("there is no target {unknown}: wanted some of {}", all.join(", ")));
     }
+    install()?;
     let fuzz = tool("cargo-fuzz", "0.13.2", &[])?;
     for target in all.into_iter().filter(|target| only.is_empty() || only.contains(&target.as_str())) {
         let corpus = root().join("fuzz/corpus").join(&target);
@@ -20,10 +21,15 @@ pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
         // Address and thread sanitizers want a nightly toolchain, and there is no unsafe code to look at.
         one.current_dir(root()).args(["fuzz", "run", "--sanitizer", "none", &target]);
         one.args([corpus, root().join("fuzz/seeds").join(&target)]);
-        one.args(["--", "-timeout=10", "-print_final_stats=1", "-verbosity=0"]);
+        one.args(["--", "-timeout=30", "-print_final_stats=1", "-verbosity=0"]);
         run(one.arg(format!("-max_total_time={seconds}")))?;
     }
     Ok(())
+}
+
+/// Installs what the fuzzer is built with.
+pub fn install() -> Result<(), String> {
+    apt::install(&[("g++", "g++")])
 }
 
 /// The names of the targets.

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::beside::Beside;
-use crate::{cargo, dist, run};
+use crate::{cargo, dist, e2e, fuzz, run};
 
 /// Stops at the first thing that fails.
 pub fn test() -> Result<(), String> {
@@ -20,22 +20,26 @@ pub fn test() -> Result<(), String> {
         "warnings",
     ]))?;
     run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
-    // Tests mostly wait; what computes goes on beside them. Not so beside real machines, which it would delay.
+    // Tests mostly wait, and real machines more so: what computes goes on beside them.
     let myself = std::env::current_exe().map_err(|error| error.to_string())?;
     let deb = Beside::begin(Command::new(&myself).arg("deb"))?;
-    let simulation = Beside::begin(&simulate(&["--seeds", "200"]))?;
-    let tests = run(&mut cargo(&["test", "--workspace", "--locked"]));
-    let (deb, simulation) = (deb.end(), simulation.end());
-    tests.and(deb).and(simulation)?;
-    crate::e2e::e2e()?;
+    let simulation = Beside::begin(&simulate("dev", &["--seeds", "500"]))?;
+    run(&mut cargo(&["test", "--workspace", "--locked"]))?;
+    deb.end()?;
+    fuzz::install()?;
+    e2e::prepare()?;
+    let fuzzing = Beside::begin(Command::new(&myself).args(["fuzz", "10"]))?;
+    e2e::e2e()?;
+    simulation.end()?;
+    fuzzing.end()?;
     run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     let mut demo = Command::new(dist::program()?);
     run(demo.args(["github-runner", "demo", "--duration", "30s", "--output", "json"]))
 }
 
-/// Seeds of simulated days, as these options have it.
-pub fn simulate(options: &[&str]) -> Command {
-    let mut simulate = cargo(&["run", "--quiet", "--locked", "-p", "azlin-simulation", "--"]);
+/// Seeds of simulated days, as these options have it, by a simulator of this profile.
+pub fn simulate(profile: &str, options: &[&str]) -> Command {
+    let mut simulate = cargo(&["run", "--locked", "-p", "azlin-simulation", "--profile", profile, "--"]);
     simulate.args(options);
     simulate
 }

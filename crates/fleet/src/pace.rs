@@ -53,7 +53,7 @@ impl std::fmt::Display for Slowed {
 impl Pacer {
     /// Takes in the budget as it was told last, and says whether looks are to be rarer than every `poll`.
     pub fn look(&mut self, budget: Option<Budget>, poll: Duration, now: Timestamp) -> Option<Slowed> {
-        let budget = budget.filter(|budget| budget.reset > now && budget.limit > 0)?;
+        let budget = budget.filter(|budget| budget.reset > now)?;
         if self.reset.replace(budget.reset) != Some(budget.reset) {
             self.samples.clear();
         }
@@ -166,5 +166,35 @@ mod tests {
         }
         assert_eq!(last, None);
         assert_eq!(pacer.look(None, POLL, at(0)), None, "a server without limits");
+    }
+
+    #[test]
+    fn one_dear_look_is_no_rate() {
+        let mut pacer = Pacer::default();
+        for (minute, used) in [(0, 0), (1, 0), (2, 150), (3, 150), (4, 150)] {
+            let budget = Budget { limit: 5000, remaining: 5000 - used, reset: at(3600) };
+            assert_eq!(pacer.look(Some(budget), POLL, at(60 * minute)), None, "minute {minute}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_others_used_up_makes_the_next_one_no_slower() {
+        let mut pacer = Pacer::default();
+        let (mut next, mut last) = (0, None);
+        let mut looks = Vec::new();
+        for minute in 0..120 {
+            let (window, spent) =
+                (minute / 60, if (5..60).contains(&minute) { 5000 } else { 20 * (minute % 60) });
+            let budget =
+                Budget { limit: 5000, remaining: 5000 - spent, reset: at(3600 * (1 + window as i64)) };
+            last = pacer.look(Some(budget), POLL, at(60 * minute as i64));
+            if minute >= next {
+                looks.push(minute);
+                next = minute + last.as_ref().map_or(1, |slowed| slowed.every.as_secs() / 60);
+            }
+        }
+        assert_eq!(last, None);
+        let in_the_next = looks.iter().filter(|minute| **minute >= 60).count();
+        assert!(in_the_next > 50, "of {looks:?}");
     }
 }

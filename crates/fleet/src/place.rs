@@ -358,6 +358,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_is_forgotten_in_time() {
+        let (one, other) = (place("Standard_D4s_v5"), place("Standard_F8s_v2"));
+        let mut places = Places::default();
+        places.took(&one, at(0));
+        assert!(places.is_proven(&one, at(599)) && !places.is_proven(&one, at(600)));
+        places.took(&other, at(600));
+        let mut only_other = Places::default();
+        only_other.took(&other, at(600));
+        assert_eq!(places, only_other);
+        only_other.refused(&other, &no_capacity(), at(600));
+        assert!(!only_other.is_proven(&other, at(601)), "refused at the same moment");
+
+        let again_after = |seconds: i64| {
+            let mut places = Places::default();
+            places.refused(&one, &no_capacity(), at(0));
+            places.refused(&one, &no_capacity(), at(30 + seconds));
+            waits(&places, &one.size, 30 + seconds)
+        };
+        assert_eq!((again_after(2 * 3600 - 1), again_after(2 * 3600)), (Some(60), Some(30)));
+    }
+
+    #[test]
     fn what_became_of_vms_closes_and_opens_their_places() {
         let now = 1000;
         let pool = "ci".parse().expect("valid");
@@ -402,5 +424,16 @@ mod tests {
         assert_eq!(waits(&places, &size, now + 5), None);
         places.saw([&vm(ProvisioningState::Failed, None, 60)], at(now + 6));
         assert_eq!(waits(&places, &size, now + 6), None, "why is not known yet");
+        places.refused(&Place::of(&failed), &no_capacity(), at(now + 10));
+        places.saw([&vm(ProvisioningState::Succeeded, None, -10)], at(now + 11));
+        assert_eq!(waits(&places, &size, now + 11), Some(29), "made at the moment of the refusal");
+        // Lists show a failed VM for as long as it is there.
+        let (counted, mut places) = (now + 2 * 3600, Places::default());
+        places.saw([&failed], at(now));
+        places.saw([&failed], at(counted - 1));
+        assert_eq!(waits(&places, &size, counted - 1), None, "counted already");
+        places.saw([], at(counted));
+        places.saw([&failed], at(counted + 1));
+        assert_eq!(waits(&places, &size, counted + 1), Some(120));
     }
 }

@@ -378,6 +378,9 @@ fn count(number: usize) -> u32 {
 }
 
 #[cfg(test)]
+#[path = "plan_order_tests.rs"]
+mod order_tests;
+#[cfg(test)]
 #[path = "plan_properties.rs"]
 mod properties;
 #[cfg(test)]

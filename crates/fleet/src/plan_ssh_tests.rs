@@ -109,6 +109,7 @@ fn the_service_is_stopped_where_a_runner_that_runs_is_removed() {
     assert!(stops(&Scene::new("").ssh(1, 60, Idle)), "surplus");
     assert!(!stops(&Scene::new("").runner(1, 60, Idle)), "nothing listens on it");
     assert!(!stops(&Scene::new("").ssh(1, 601, Absent)), "it never was one");
+    assert!(!stops(&Scene::new("").pending(1, 1).ssh(1, 601, Offline)), "it is not idle, it is broken");
 }
 
 #[test]
