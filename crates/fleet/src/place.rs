@@ -434,6 +434,6 @@ mod tests {
         assert_eq!(waits(&places, &size, counted - 1), None, "counted already");
         places.saw([], at(counted));
         places.saw([&failed], at(counted + 1));
-        assert_eq!(waits(&places, &size, counted + 1), Some(120));
+        assert_eq!(waits(&places, &size, counted + 1), Some(240), "counted anew, and the second in a row");
     }
 }
