@@ -122,7 +122,10 @@ fn jobs_are_counted_by_what_they_wait_for() {
     };
     assert_eq!(demand.metrics, expected);
     assert!(demand.metrics.needs_scaling());
-    assert!(!QueueMetrics::none(at(0)).needs_scaling());
+    let none = QueueMetrics::none(at(0));
+    assert!(!none.needs_scaling());
+    assert!(QueueMetrics { pending_jobs: 1, ..none }.needs_scaling());
+    assert!(QueueMetrics { queued_jobs: 1, ..none }.needs_scaling());
     let oldest = demand.oldest_pending.as_ref().expect("two are pending");
     assert_eq!(oldest.id, JobId(3), "a held job does not starve");
 }

@@ -61,7 +61,7 @@ mod tests {
     use crate::demand::QueueMetrics;
     use crate::runner_name::RunnerName;
     use crate::scaling::{Rule, ScalingAction, ScalingDecision};
-    use crate::status::{About, LastingError};
+    use crate::status::{About, LastingError, VmStatus};
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -134,5 +134,13 @@ mod tests {
         ] {
             assert_eq!(headline(&fleets, bad_files), expected);
         }
+    }
+
+    #[test]
+    fn one_whose_vm_azure_removes_is_leaving() {
+        let mut going = fleet("ci", &["destroyed"], 0, &[]);
+        going.runners[0].vm =
+            Some(VmStatus { name: String::new(), size: String::new(), resource_group: String::new() });
+        assert_eq!(headline(&[going], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");
     }
 }

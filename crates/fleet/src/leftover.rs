@@ -152,6 +152,23 @@ mod tests {
     }
 
     #[test]
+    fn each_group_is_looked_at_on_its_own() {
+        let (scene, disk, _) = scene();
+        let mut other = disk.clone();
+        other.group.name = "elsewhere".to_owned();
+        let mut sweep = Sweep::default();
+        for (now, expected) in [(NOW, 0), (NOW + 300, 0), (NOW + 660, 1)] {
+            for one in [&disk, &other] {
+                let due = sweep.due(&one.group, std::slice::from_ref(one), &[], [&scene.fleet], at(now));
+                assert_eq!(due.len(), expected, "{} at {now}", one.group);
+            }
+        }
+        assert!(sweep.due(&disk.group, &[], &[], [&scene.fleet], at(NOW + 700)).is_empty());
+        let due = sweep.due(&disk.group, std::slice::from_ref(&disk), &[], [&scene.fleet], at(NOW + 720));
+        assert!(due.is_empty(), "it was gone meanwhile: its time begins anew");
+    }
+
+    #[test]
     fn what_another_daemon_or_nobody_made_is_never_touched() {
         let (scene, disk, _) = scene();
         for change in [

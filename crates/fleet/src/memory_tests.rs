@@ -1,7 +1,7 @@
 //! What is remembered of what was seen and done, and for how long.
 
 use super::*;
-use crate::plan::scene::Entry::{Absent, Busy, Idle};
+use crate::plan::scene::Entry::{Absent, Busy, Idle, Offline};
 use crate::plan::scene::{NOW, Scene};
 use crate::plan::{Deregister, Destroy};
 use crate::remedy::Failure;
@@ -49,6 +49,21 @@ fn what_begins_is_known_before_any_list_shows_it() {
     assert!(kept.runners.contains_key(&new), "a list may not show it yet");
     let gone = memory.after_seeing(&scene.fleet, &scene.seen, at(NOW + 120));
     assert!(gone.runners.is_empty(), "it never came");
+}
+
+#[test]
+fn a_runner_is_offline_since_it_was_last_online() {
+    let never = see(&Scene::new("").runner(1, 60, Offline), 0);
+    let name = Scene::new("").name(1, 60);
+    assert_eq!(never.runners[&name].offline_since, None, "it boots");
+    let mut scene = Scene::new("").runner(1, 60, Idle);
+    scene.memory = see(&scene, 0);
+    let mut lost = Scene::new("").runner(1, 60, Offline);
+    lost.memory = scene.memory;
+    for later in [60, 120] {
+        lost.memory = see(&lost, later);
+        assert_eq!(lost.memory.runners[&name].offline_since, Some(at(NOW + 60)));
+    }
 }
 
 #[test]

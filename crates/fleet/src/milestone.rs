@@ -186,6 +186,7 @@ mod tests {
                 &["vanished: is gone with job 7: something else removed its VM"],
             ),
             (Some(&missed(2)), Some(&missed(3)), &[]),
+            (Some(&missed(2)), None, &[]),
             (Some(&missed(3)), None, &[]),
             (Some(&spot), None, &[evicted]),
             (Some(&idle), None, &["vanished: is gone: something else removed its VM"]),
@@ -197,5 +198,18 @@ mod tests {
             assert_eq!(between(before.cloned(), after.cloned(), &[]), expected, "{before:?} {after:?}");
         }
         assert!(between(Some(busy), None, &["old"]).is_empty(), "it may be there");
+    }
+
+    #[test]
+    fn all_but_the_first_are_about_a_job() {
+        let job = Some(JobId(7));
+        let all = [
+            Milestone::TookJob(job),
+            Milestone::EndedJob(job),
+            Milestone::Vanished(job),
+            Milestone::Evicted(job),
+        ];
+        assert_eq!(all.map(|milestone| milestone.job()), [job; 4]);
+        assert_eq!(Milestone::Online(Duration::ZERO).job(), None);
     }
 }
