@@ -108,6 +108,8 @@ mod tests {
         let failure = Failure::from(CallError::new(Trouble::Unknown, "418"));
         assert_eq!((failure.remedy, failure.is_loud()), (Remedy::Later, true));
         assert!(!Failure::later("503").is_loud());
+        let failure = |trouble| Failure::from(RunnerError::Registration(CallError::new(trouble, "418")));
+        assert!(failure(Trouble::Unknown).is_unknown && !failure(Trouble::Unavailable).is_unknown);
     }
 
     #[test]

@@ -299,3 +299,7 @@ pub(crate) fn may_be_removed(
     let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);
     runner.vm.is_some() || is_remembered || elapsed(runner.created_at, now) >= grace
 }
+
+#[cfg(test)]
+#[path = "roster_tests.rs"]
+mod tests;
