@@ -107,6 +107,11 @@ fn what_is_done_in_each_situation() {
             "-1?",
         ),
         (
+            "a VM without entry and id, at its limit",
+            scene().pending(1, 1).runner(1, 600, Absent).last_vm(|vm| vm.tags.runner_id = None),
+            "",
+        ),
+        (
             "a VM without entry and id, young",
             scene().pending(1, 1).runner(1, 599, Absent).last_vm(|vm| vm.tags.runner_id = None),
             "",
@@ -117,6 +122,7 @@ fn what_is_done_in_each_situation() {
             "+for1",
         ),
         ("a day old and busy", scene().runner(1, day, Busy), ""),
+        ("a day old to the second", Scene::new("min_runners = 1").runner(1, day - 1, Idle), ""),
         (
             "another configuration",
             Scene::new("min_runners = 1")

@@ -3,7 +3,6 @@
 use crate::job::JobId;
 use crate::plan::scene::Entry::{Absent, Busy, Idle, Offline};
 use crate::plan::scene::{NOW, Scene};
-use crate::runner::Phase;
 use crate::snapshot::Operation;
 use crate::testing::at;
 use crate::vm::PowerState::Running;
@@ -12,17 +11,7 @@ use crate::vm::ProvisioningState::{Deleting, Succeeded};
 /// The phase of runner 1, or "" where there is none.
 fn phase(scene: &Scene) -> &'static str {
     let plan = scene.plan();
-    let phases: Vec<&'static str> = plan
-        .runners
-        .iter()
-        .map(|runner| match runner.status {
-            Phase::Provisioning { .. } => "provisioning",
-            Phase::Registered { .. } => "registered",
-            Phase::Active { .. } => "active",
-            Phase::Draining { .. } => "draining",
-            Phase::Destroyed => "destroyed",
-        })
-        .collect();
+    let phases: Vec<&'static str> = plan.runners.iter().map(|runner| runner.status.word()).collect();
     assert!(phases.len() < 2, "{phases:?}");
     phases.first().copied().unwrap_or_default()
 }

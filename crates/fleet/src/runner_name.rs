@@ -131,6 +131,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_means_the_same_in_every_release() {
+        let at = Timestamp::from_second(1_800_000_000).expect("in range");
+        let name = RunnerName::new(&pool("CI_workers"), at, 7);
+        assert_eq!(name.as_str(), "ci-workers-1nmkmg00000723");
+        let (_, suffix) = name.as_str().rsplit_once('-').expect("a name has both");
+        for stranger in [format!("other-{suffix}"), format!("ci-workers-{}", "é".repeat(SUFFIX / 2))] {
+            assert_eq!(RunnerName::of_pool(&pool("CI_workers"), &stranger), None, "{stranger}");
+        }
+    }
+
+    #[test]
     fn names_sort_by_creation() {
         let at = |second| Timestamp::from_second(second).expect("in range");
         let early = RunnerName::new(&pool("p"), at(1_800_000_000), u32::MAX);

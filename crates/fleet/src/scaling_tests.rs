@@ -82,6 +82,16 @@ fn the_scaling_table() {
         ("four waiting is two: exactly the threshold", Row { pending: 4, ..row() }, (Maintain, 2, Threshold)),
         ("one waiting", Row { pending: 1, ..row() }, (Maintain, 1, Threshold)),
         (
+            "the minimum is there, and one more is within the threshold",
+            Row { config: config(1, 10), pending: 4, available: 1, ..row() },
+            (Maintain, 2, Threshold),
+        ),
+        (
+            "the maximum is there, and to keep all is within the threshold",
+            Row { config: ScalingConfig { scale_down_threshold: 2, ..config(0, 2) }, available: 2, ..row() },
+            (Maintain, 0, Threshold),
+        ),
+        (
             "four waiting, none available, and max_queue_wait over",
             Row { pending: 4, waited: 61, ..row() },
             (ScaleUp, 2, NoJobStarves),

@@ -121,3 +121,7 @@ pub fn working(queue: &Queue) -> BTreeMap<String, JobId> {
 pub fn unknown_demand(why: &str, now: Timestamp) -> Demand {
     Demand { missing: vec![why.to_owned()], ..Demand::none(now) }
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;

@@ -283,3 +283,7 @@ fn lasting(errors: Vec<(About, String)>, before: &[LastingError], now: Timestamp
     let since = |about| before.iter().find(|error| error.about == about).map_or(now, |error| error.since);
     errors.into_iter().map(|(about, what)| LastingError { about, what, since: since(about) }).collect()
 }
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;
