@@ -246,3 +246,14 @@ impl ResourceGroup {
         format!("/subscriptions/{}/resourceGroups/{}", self.subscription_id, self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_groups_id_is_azures() {
+        let group = ResourceGroup { subscription_id: "1234".to_owned(), name: "ci".to_owned() };
+        assert_eq!(group.id(), "/subscriptions/1234/resourceGroups/ci");
+    }
+}

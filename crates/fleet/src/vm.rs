@@ -298,6 +298,17 @@ mod tests {
     }
 
     #[test]
+    fn power_states_are_found_in_any_spelling() {
+        let vm =
+            crate::plan::scene::Scene::new("").vm(1, 60, ProvisioningState::Succeeded, PowerState::Unknown);
+        let vm = vm.seen.vms.expect("readable").into_values().next().expect("one");
+        let mut states = PowerStates::default();
+        assert_eq!(states.of(&vm), PowerState::Unknown);
+        states.insert(&vm.group.name.to_uppercase(), &vm.name.to_uppercase(), PowerState::Running);
+        assert_eq!(states.of(&vm), PowerState::Running);
+    }
+
+    #[test]
     fn a_vm_that_only_carries_our_pool_tag_is_not_ours() {
         let tags = tags();
         assert_eq!(VmTags::of("somebody-elses", &tags.to_tags()), None);

@@ -169,6 +169,27 @@ mod tests {
     }
 
     #[test]
+    fn its_unit_is_a_runner_for_one_job_and_powers_off_after_it() {
+        let config = config(&sample());
+        let mut files = config["write_files"].as_array().expect("a list").iter();
+        let unit =
+            files.find(|file| file["path"].as_str().is_some_and(|path| path.ends_with("runner.service")));
+        let unit = unit.and_then(|file| file["content"].as_str()).expect("a unit");
+        for line in ["User=runner", "WantedBy=multi-user.target"] {
+            assert!(unit.lines().any(|found| found == line), "{line}: {unit}");
+        }
+        assert!(unit.contains("ExecStopPost=+/bin/systemctl --no-block poweroff\n"), "{unit}");
+    }
+
+    #[test]
+    fn it_is_looked_ten_times_before_it_powers_off_and_each_five_minutes() {
+        for (switch, every) in [(1, 1), (600, 60), (3000, 300), (86_400, 300)] {
+            let timer = switch_timer(Duration::from_secs(switch));
+            assert!(timer.contains(&format!("OnUnitInactiveSec={every}\n")), "{switch}: {timer}");
+        }
+    }
+
+    #[test]
     fn what_reaches_a_shell_is_quoted() {
         assert!(sample().contains(r"'https://example.invalid/it'\\''s.tar.gz'"));
     }

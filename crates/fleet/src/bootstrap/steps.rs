@@ -106,17 +106,6 @@ impl Step {
     }
 }
 
-/// Whether the runner's service is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// It is not.
-    None,
-    /// It is, and does not run.
-    Inactive,
-    /// It runs.
-    Active,
-}
-
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -127,8 +116,8 @@ pub struct Found {
     /// The id and name that it was configured with before. An ephemeral runner removes `.runner` at
     /// its end.
     pub registered: Option<(RunnerId, String)>,
-    /// Its service.
-    pub service: Service,
+    /// Whether its service runs.
+    pub is_active: bool,
     /// Whether a job runs.
     pub runs_job: bool,
     /// Whether `installdependencies.sh` has run.
@@ -151,11 +140,7 @@ impl Found {
             version: Some(required("version")?.to_owned()).filter(|version| !version.is_empty()),
             configured: named(required("runner_id")?, required("runner_name")?),
             registered: required("registered")?.split_once(' ').and_then(|(id, name)| named(id, name)),
-            service: match required("service")? {
-                "active" => Service::Active,
-                "inactive" => Service::Inactive,
-                _ => Service::None,
-            },
+            is_active: required("service")? == "active",
             runs_job: required("job")? == "running",
             has_dependencies: required("dependencies")? == "installed",
         })
@@ -179,10 +164,10 @@ impl Found {
                 self.configured = Some((id, config.name.clone()));
                 self.registered = self.configured.clone();
                 // What ran before was another runner's.
-                (self.service, self.runs_job) = (Service::None, false);
+                (self.is_active, self.runs_job) = (false, false);
             }
-            Step::Start { .. } => self.service = Service::Active,
-            Step::Stop => self.service = Service::Inactive,
+            Step::Start { .. } => self.is_active = true,
+            Step::Stop => self.is_active = false,
         }
         Ok(self)
     }
@@ -220,7 +205,7 @@ pub enum Next {
 /// made of its machine, count for nothing.
 pub fn next(found: &Found, wanted: &Wanted<'_>) -> Next {
     match (own(&found.configured, wanted), own(&found.registered, wanted)) {
-        (Some(id), _) if found.runs_job || found.service == Service::Active => Next::Done(id),
+        (Some(id), _) if found.runs_job || found.is_active => Next::Done(id),
         (Some(_), _) => Next::Start,
         (None, Some(id)) => Next::Ended(id),
         (None, None) if !has_program(found, wanted.download) => Next::Fetch,

@@ -101,6 +101,16 @@ fn half_a_probe_is_an_error_and_no_bare_machine() {
 }
 
 #[test]
+fn each_step_has_the_time_that_it_takes_and_no_more() {
+    let minutes = |step: Step| step.limit().as_secs_f64() / 60.0;
+    assert_eq!(minutes(Step::Probe), 1.0);
+    assert_eq!(minutes(Step::Fetch(download())), 10.0, "hundreds of megabytes");
+    assert_eq!(minutes(Step::Dependencies), 10.0, "packages");
+    assert_eq!(minutes(Step::Configure(configure())), 2.0);
+    assert_eq!(minutes(Step::Stop), 0.25, "what it stops is removed anyway");
+}
+
+#[test]
 fn what_reaches_a_shell_is_quoted_and_no_secret_is_in_it() {
     assert_eq!(
         Step::Fetch(download()).command(),
