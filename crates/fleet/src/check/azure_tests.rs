@@ -57,6 +57,10 @@ fn azure() {
             &[&format!("Problem subscription {id}: it does not exist, or the identity has no role in it")],
         ),
         (
+            |f| subscription(f).subscription = failed(Trouble::NotPermitted),
+            &[&format!("Unknown subscription {id}: GET /x: 500 \"said\"")],
+        ),
+        (
             |f| subscription(f).power_states = Ok(Permit::Denied(None)),
             &[&format!(
                 "Problem subscription {id}: power states: not permitted: VMs that have stopped are not seen"
@@ -65,6 +69,10 @@ fn azure() {
         (
             |f| group(f).location = failed(Trouble::NotFound),
             &["Problem resource group rg: it does not exist"],
+        ),
+        (
+            |f| group(f).location = failed(Trouble::Unavailable),
+            &["Unknown resource group rg: GET /x: 500 \"said\""],
         ),
         (
             |f| {
@@ -269,44 +277,21 @@ fn what_a_fleet_wishes_of_its_sizes() {
 
 #[test]
 fn the_fleets_own_vms_are_room_for_it() {
-    use crate::vm::{PowerState, ProvisioningState, Vm, VmTags};
     let fleet = fleet("repo = \"o/r\"", "");
-    let vm = |number: u32| {
-        let name = crate::runner_name::RunnerName::new(&fleet.name, now(), number);
-        Vm {
-            name: name.to_string(),
-            group: fleet.vm.group.clone(),
-            size: "Standard_D4s_v5".to_owned(),
-            location: "westeurope".to_owned(),
-            zone: None,
-            spot: false,
-            failure: None,
-            provisioning: ProvisioningState::Succeeded,
-            power: PowerState::Unknown,
-            tags: VmTags {
-                pool: fleet.name.clone(),
-                runner_name: name,
-                github: fleet.github.clone(),
-                scope: fleet.scope.clone(),
-                created_at: now(),
-                config_hash: fleet.config_hash().to_owned(),
-                runner_id: None,
-                replaces: None,
-                host_key: None,
-            },
-        }
-    };
     let mut facts = account(&fleet);
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
-    azure.groups.values_mut().next().expect("one").vms = Ok((0..10).map(vm).collect());
-    azure.places.values_mut().next().expect("one").usages = Ok(vec![usage("cores", 40, 40)]);
+    azure.groups.values_mut().next().expect("one").vms =
+        Ok((0..10).map(|number| vm(&fleet, number)).collect());
+    azure.places.values_mut().next().expect("one").usages =
+        Ok(vec![usage("cores", 40, 40), usage("standardDSv5Family", 40, 40)]);
     azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told").free_addresses = Some(0);
     let found = told(std::slice::from_ref(&fleet), &facts);
     // Ten of the small size are there and fit; of the large one five would.
     assert_eq!(
         found,
         [
-            "Warning vCPU quota for Standard_D8s_v5: 40 of 40 used in the region; 10 runners take 80; there is room for 5"
+            "Warning vCPU quota for Standard_D8s_v5: 40 of 40 used in standardDSv5Family, 40 of 40 used in the region; 10 \
+             runners take 80; there is room for 5"
         ]
     );
 }
@@ -362,6 +347,49 @@ fn fleets_share_quotas_and_addresses() {
         "Warning shared quota standardDSv5Family in westeurope: 0 of 79 vCPUs used; ci, two take 80 together at \
          their max_runners"
     );
+}
+
+#[test]
+fn what_fleets_have_already_is_room_for_them() {
+    let mut first = fleet("repo = \"o/r\"", "");
+    first.vm.sizes.truncate(1);
+    let (mut second, mut elsewhere) = (first.clone(), first.clone());
+    second.name = "two".parse().expect("a name");
+    elsewhere.name = "three".parse().expect("a name");
+    elsewhere.vm.location = "northeurope".to_owned();
+    let mut facts = account(&first);
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    azure.groups.values_mut().next().expect("one").vms =
+        Ok((0..10).map(|number| vm(&first, number)).collect());
+    azure.places.values_mut().next().expect("one").usages = Ok(vec![usage("standardDSv5Family", 40, 80)]);
+    azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told").free_addresses = Some(10);
+    assert_eq!(told(&[first.clone(), second], &facts), IN_ORDER);
+    let shared = |found: &String| found.contains("shared quota");
+    let found = told(&[first, elsewhere], &facts);
+    assert!(!found.iter().any(shared), "quotas of two regions are two: {found:?}");
+}
+
+#[test]
+fn an_image_of_ones_own_has_to_be_readable() {
+    let mut fleet = fleet("repo = \"o/r\"", "");
+    fleet.vm.image = crate::vm::Image::Id("/subscriptions/0/images/golden".to_owned());
+    let mut facts = account(&fleet);
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    *azure.images.values_mut().next().expect("one") = failed(Trouble::NotPermitted);
+    let found = told(std::slice::from_ref(&fleet), &facts);
+    assert_eq!(found, ["Problem image: it may not be read, so no VM can be made from it"]);
+    let (subscription, location, image) = image_key(&fleet.vm);
+    assert_eq!((location.as_str(), image.as_str()), ("westeurope", "/subscriptions/0/images/golden"));
+    assert_eq!(subscription, fleet.vm.group.subscription_id);
+}
+
+#[test]
+fn who_signs_in_is_told() {
+    let fleet = fleet("repo = \"o/r\"", "");
+    let findings = check(std::slice::from_ref(&fleet), &account(&fleet), now());
+    let about = |finding: &&Finding| finding.about == About::Azure && finding.what == "credential";
+    let found = findings.iter().find(about).map(|finding| finding.found.as_str());
+    assert_eq!(found, Some("client secret: client id app"));
 }
 
 #[test]

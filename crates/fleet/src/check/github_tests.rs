@@ -58,6 +58,12 @@ fn github() {
             ],
         ),
         (
+            |f| of_kind(f, TokenKind::AppUser),
+            &[
+                "Warning credential: token of an app for a user, which ends within eight hours and is not renewed",
+            ],
+        ),
+        (
             |f| f.credential = failed(Trouble::NotPermitted),
             &[
                 "Problem credential: GET /x: 500 \"said\"",
@@ -102,6 +108,10 @@ fn github() {
         (
             |f| scope(f).repository = Some(failed(Trouble::NotFound)),
             &["Problem o/r: it does not exist, or the token may not see it"],
+        ),
+        (
+            |f| scope(f).repository = Some(failed(Trouble::Unavailable)),
+            &["Unknown o/r: GET /x: 500 \"said\""],
         ),
         (
             |f| scope(f).repository.as_mut().expect("one").as_mut().expect("told").archived = true,
@@ -164,4 +174,59 @@ fn an_enterprise_wants_a_classic_token() {
     let cure = findings.iter().find(|finding| finding.state == State::Problem).and_then(|f| f.cure.as_ref());
     let cure = cure.expect("a problem with its cure");
     assert!(cure.starts_with("use a classic token with manage_runners:enterprise"), "{cure}");
+}
+
+/// All of GitHub, what is in order too.
+fn all(fleets: &[Fleet], facts: &Facts) -> Vec<String> {
+    let findings = check(fleets, facts, now()).into_iter().filter(|finding| finding.about == About::GitHub);
+    findings.map(|finding| format!("{}: {}", finding.what, finding.found)).collect()
+}
+
+#[test]
+fn an_app_is_told_by_its_name_and_has_no_end() {
+    let fleet = fleet("repo = \"o/r\"", "");
+    let mut facts = account(&fleet);
+    let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
+    let credential = github.credential.as_mut().expect("a credential");
+    (credential.kind, credential.expires_at) = (TokenKind::App, None);
+    credential.login = Some("our-runners".to_owned());
+    let told = all(&[fleet], &facts);
+    assert!(told[0].ends_with(" our-runners, whose token is renewed each hour"), "{told:?}");
+}
+
+#[test]
+fn a_credential_that_no_fleet_uses_need_not_be_there_where_others_are() {
+    let ours = fleet("repo = \"o/r\"", "");
+    let partners = fleet("repo = \"o/r\"\ncredential = \"partner\"", "");
+    let partner = || "partner".parse().expect("a name");
+    let mut facts = account(&ours);
+    let known = facts.github.replace(Err("GITHUB_TOKEN is not set".to_owned())).expect("known");
+    facts.credentials.insert(partner(), known);
+    let (first, missing) = ("credential: fine-grained", "credential: GITHUB_TOKEN is not set");
+    let told = all(std::slice::from_ref(&partners), &facts);
+    assert!(told.iter().all(|line| line.starts_with("partner: ")), "{told:?}");
+    assert!(told[0].starts_with(&format!("partner: {first}")), "{told:?}");
+    assert_eq!(all(&[ours.clone(), partners], &facts)[0], missing);
+    facts.credentials.clear();
+    assert_eq!(all(&[], &facts)[0], missing, "there is no other");
+}
+
+#[test]
+fn repositories_are_followed_by_fleets_that_are_enabled() {
+    let source = "org = \"o\"\nrepositories = [\"app\", \"service-*\"]";
+    let (enabled, mut disabled) = (fleet(source, ""), fleet(source, ""));
+    disabled.enabled = false;
+    let with = |fleet: &Fleet, pattern: &str, count: usize| {
+        let mut facts = account(fleet);
+        let github = facts.github.as_mut().expect("told").as_mut().expect("signed in");
+        let found = (0..count).map(|number| format!("o/service-{number}").parse().expect("valid")).collect();
+        let followed = Followed { found: Ok(found), runs: None };
+        github.followed = [(pattern.parse().expect("valid"), followed)].into();
+        let told = all(std::slice::from_ref(fleet), &facts);
+        told.into_iter().find(|line| line.starts_with(pattern))
+    };
+    assert_eq!(with(&enabled, "o/service-*", 1).as_deref(), Some("o/service-*: 1 repository"));
+    assert_eq!(with(&enabled, "o/service-*", 2).as_deref(), Some("o/service-*: 2 repositories"));
+    assert_eq!(with(&enabled, "o/app", 1), None, "it was named: that it is there is told beside its runs");
+    assert_eq!(with(&disabled, "o/service-*", 1), None);
 }
