@@ -78,3 +78,6 @@ mod tests {
         assert_eq!(name_clashes(&pools(&["a", "b"])), BTreeMap::new());
     }
 }
+
+#[cfg(test)]
+mod good_tests;

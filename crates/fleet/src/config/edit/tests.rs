@@ -34,6 +34,12 @@ fn a_change_is_made_as_its_owner_would() {
             "[scaling]\nmax_runners = 0x7\n",
         ),
         (
+            "a sign in a text is no remark",
+            "vm = { tags = { team = \"a # b\" } }\n",
+            tag(),
+            "vm = { tags = { team = \"a b\" } }\n",
+        ),
+        (
             "a default becomes live",
             "[scaling]\n#max_runners = 10 # a\nmin_runners = 1\n",
             max(),
