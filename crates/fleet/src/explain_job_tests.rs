@@ -495,6 +495,44 @@ fn labelled(mut scene: Scene, number: u32, age: i64, labels: &[&str]) -> Scene {
 }
 
 #[test]
+fn the_oldest_job_gets_what_is_there_and_each_other_what_comes_after() {
+    let ours = |scene: Scene, number| labelled(scene, number, 600, &["self-hosted"]);
+    let there = || {
+        case("jobs_per_runner = 1\ncooldown = \"0s\"").jobs(4, 90).scene(|scene| {
+            let scene = ours(scene.runner(1, 600, Entry::Idle), 1);
+            let scene = labelled(scene.runner(2, 600, Entry::Idle), 2, 600, &["other"]);
+            offline(scene.runner(3, 60, Entry::Offline), 4)
+        })
+    };
+    for (id, expected) in [
+        (1, "an idle runner is there for it"),
+        (2, "its runner is starting"),
+        (3, "the idle runners lack its labels"),
+        (4, "offline"),
+    ] {
+        let explanation = there().explain(id);
+        let told = format!("{} {:?}", explanation.verdict, explanation.links);
+        assert!(told.contains(expected), "job {id}: {}", answer(&explanation));
+    }
+}
+
+#[test]
+fn names_that_are_spelled_alike_are_offered() {
+    let names = ["gpu", "gpu-a100", "cpu", "docker", "x", "large-disk", "large"];
+    for (wanted, expected) in [
+        ("gpu", vec!["gpu", "cpu", "gpu-a100"]),
+        ("GPU", vec!["gpu", "cpu", "gpu-a100"]),
+        ("dokcer", vec!["docker"]),
+        ("doc", vec!["docker"]),
+        ("larger", vec!["large"]),
+        ("x64", vec![]),
+        ("windows", vec![]),
+    ] {
+        assert_eq!(super::labels::nearest(wanted, names), expected, "{wanted}");
+    }
+}
+
+#[test]
 fn what_holds_is_told_on_the_way() {
     let explanation = case("jobs_per_runner = 1").other("later", "").jobs(2, 90).explain(2);
     let holds: Vec<String> = explanation

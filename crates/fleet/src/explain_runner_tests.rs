@@ -259,3 +259,56 @@ fn a_moment_is_told_with_its_day_where_it_is_not_near() {
     assert_eq!(hours(11), "in 11h, at 19:00:00 UTC");
     assert_eq!(hours(12), "in 12h, at 2027-01-15 20:00 UTC");
 }
+
+/// What is told of one link of a runner's chain, with its state.
+fn link(scene: &Scene, number: u32, age: i64, step: &str) -> String {
+    let explanation = explained(scene, number, age);
+    let found = explanation.links.iter().find(|link| link.link.word() == step).expect("each has it");
+    format!("{:?}: {}", found.state, found.what)
+}
+
+#[test]
+fn what_github_knows_of_it() {
+    let one = |entry| Scene::new("min_runners = 1").runner(1, 60, entry);
+    let was_there = |known: &mut crate::memory::Remembered| known.entry_seen = true;
+    for (scene, expected) in [
+        (one(Entry::Idle), "Holds: runner 1 at repo:o/r, online"),
+        (one(Entry::Offline), "Waits: runner 1 at repo:o/r, which has not been online yet"),
+        (one(Entry::Absent).remember(1, 60, was_there), "Broken: its entry is gone from repo:o/r"),
+        (
+            one(Entry::Absent).remember(1, 60, |known| known.ended = true),
+            "Broken: its entry is gone from repo:o/r",
+        ),
+        (one(Entry::Absent), "Waits: it has no entry at repo:o/r"),
+    ] {
+        assert_eq!(link(&scene, 1, 60, "registration"), expected);
+    }
+}
+
+#[test]
+fn how_its_vm_is() {
+    use PowerState::{Running, Stopped, Unknown};
+    use ProvisioningState::{Creating, Failed, Succeeded};
+    for (provisioning, power, expected) in [
+        (Succeeded, Running, "Holds"),
+        (Succeeded, Unknown, "Holds"),
+        (Succeeded, Stopped, "Broken"),
+        (Creating, Unknown, "Waits"),
+        (Failed, Unknown, "Broken"),
+    ] {
+        let scene = Scene::new("").vm(1, 60, provisioning, power).entry(1, 60, Entry::Idle);
+        let told = link(&scene, 1, 60, "VM");
+        assert!(told.starts_with(expected), "{provisioning:?} {power:?}: {told}");
+    }
+}
+
+#[test]
+fn of_several_each_is_kept_or_removed_for_itself() {
+    let two = Scene::new("min_runners = 1").runner(1, 900, Entry::Idle).runner(2, 600, Entry::Idle);
+    assert!(explained(&two, 1, 900).verdict.starts_with("is removed by the next tick"));
+    let verdict = explained(&two, 2, 600).verdict;
+    assert!(verdict.starts_with("is kept by min_runners (1)"), "{verdict}");
+    let few_jobs = Scene::new("min_runners = 2").runner(1, 900, Entry::Idle).runner(2, 600, Entry::Idle);
+    let verdict = explained(&few_jobs.pending(1, 5), 2, 600).verdict;
+    assert!(verdict.starts_with("is kept by min_runners (2)"), "one would do for the job: {verdict}");
+}

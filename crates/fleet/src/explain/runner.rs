@@ -214,7 +214,9 @@ impl Case<'_> {
         let (decision, scaling) = (&view.plan.decision, &view.fleet.scaling);
         let (target, current) = (decision.target_runner_count, decision.current_runner_count);
         let reason = decision.reason.clone();
-        if target < current {
+        let is_surplus = |action: &&Action| matches!(action, Action::Destroy(destroy) if matches!(destroy.why, DrainReason::Surplus(_)));
+        let going = view.plan.actions.iter().filter(is_surplus).count();
+        if current.saturating_sub(target) as usize > going {
             let over = format!("one of {} over the target of {target}", many(current - target, "runner"));
             return match decision.rule {
                 Rule::Cooldown => {
