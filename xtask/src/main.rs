@@ -7,6 +7,7 @@ mod book;
 mod dist;
 mod e2e;
 mod fuzz;
+mod mutants;
 mod test;
 mod tools;
 
@@ -19,6 +20,8 @@ cargo xtask <chore>
   test     everything that CI runs: format, lints, tests, simulation, documentation, the demo, real machines
   simulate seeds of simulated days, with every promise looked after: --help tells more
   fuzz     what reads bytes from outside, for ten minutes each; `fuzz 60 config` for 60 seconds, config alone
+  mutants  changes the code of the fleet or of the loop in one place after another, and looks whether a test
+           notices: `mutants fleet`, `mutants loop`; hours
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
   bench    measures, and prints the tables of docs/performance.md; as root, real machines too
   deb      makes the Debian package alone
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
             Ok(seconds) => fuzz::fuzz(seconds, targets),
             Err(_) => Err(format!("\"{seconds}\" is no number of seconds")),
         },
+        ["mutants", of] => mutants::mutants(of),
         ["deb"] => dist::deb().map(drop),
         ["dist"] => dist::dist(),
         ["book"] => book::book(),

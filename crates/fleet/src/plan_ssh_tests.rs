@@ -94,6 +94,16 @@ fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
             scene().ssh(1, 60, Absent).last_vm(|vm| vm.tags.scope = "repo:o/old".parse().expect("valid")),
             "-1@",
         ),
+        (
+            "no runner in time, and GitHub may not show yet that it registered a moment ago",
+            scene().pending(1, 1).ssh(1, 719, Absent).remember(1, 719, just_now),
+            "",
+        ),
+        (
+            "so old that nobody is at work on it",
+            scene().pending(1, 1).ssh(1, 720, Absent).remember(1, 720, just_now),
+            "-1?",
+        ),
     ];
     for (situation, scene, expected) in table {
         assert_eq!(scene.brief(), expected, "{situation}: {}", scene.plan().decision.reason);

@@ -82,6 +82,11 @@ fn the_scaling_table() {
         ("four waiting is two: exactly the threshold", Row { pending: 4, ..row() }, (Maintain, 2, Threshold)),
         ("one waiting", Row { pending: 1, ..row() }, (Maintain, 1, Threshold)),
         (
+            "a job starves, and what it needs is there, but not the minimum",
+            Row { config: config(3, 10), pending: 4, waited: 90, available: 2, ..row() },
+            (ScaleUp, 3, Minimum),
+        ),
+        (
             "the minimum is there, and one more is within the threshold",
             Row { config: config(1, 10), pending: 4, available: 1, ..row() },
             (Maintain, 2, Threshold),
@@ -280,6 +285,16 @@ fn the_scaling_table() {
             found.reason
         );
     }
+}
+
+#[test]
+fn a_threshold_is_told_by_the_side_on_which_it_holds() {
+    let keep = ScalingConfig { scale_down_threshold: 2, ..config(0, 10) };
+    let reason = |row: Row| row.decide().reason;
+    let over = reason(Row { config: keep, available: 2, ..Row::default() });
+    assert!(over.contains("over the target of 0 by no more than scale_down_threshold (2)"), "{over}");
+    let short = reason(Row { pending: 1, ..Row::default() });
+    assert!(short.contains("short of the target of 1 by no more than scale_up_threshold (2)"), "{short}");
 }
 
 #[test]
