@@ -72,6 +72,8 @@ fn from_what_is_found_follows_the_next_step() {
         let download = download();
         let wanted = Wanted { name: "ci-1", download: &download, dependencies: false };
         assert_eq!(next(&found(text), &wanted), next_step, "{situation}");
+        let known = ["runner_id=7", "registered=7"].iter().any(|trace| text.contains(trace));
+        assert_eq!(runner_id(&found(text), &wanted), known.then_some(RunnerId(7)), "{situation}");
     }
 }
 

@@ -353,20 +353,31 @@ fn fleets_share_quotas_and_addresses() {
 fn what_fleets_have_already_is_room_for_them() {
     let mut first = fleet("repo = \"o/r\"", "");
     first.vm.sizes.truncate(1);
-    let (mut second, mut elsewhere) = (first.clone(), first.clone());
-    second.name = "two".parse().expect("a name");
-    elsewhere.name = "three".parse().expect("a name");
+    let named = |name: &str| {
+        let mut fleet = first.clone();
+        fleet.name = name.parse().expect("a name");
+        fleet
+    };
+    let (second, stranger, mut elsewhere) = (named("two"), named("stranger"), named("three"));
     elsewhere.vm.location = "northeurope".to_owned();
-    let mut facts = account(&first);
-    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
-    azure.groups.values_mut().next().expect("one").vms =
-        Ok((0..10).map(|number| vm(&first, number)).collect());
-    azure.places.values_mut().next().expect("one").usages = Ok(vec![usage("standardDSv5Family", 40, 80)]);
-    azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told").free_addresses = Some(10);
-    assert_eq!(told(&[first.clone(), second], &facts), IN_ORDER);
-    let shared = |found: &String| found.contains("shared quota");
-    let found = told(&[first, elsewhere], &facts);
-    assert!(!found.iter().any(shared), "quotas of two regions are two: {found:?}");
+    let sized = |limit: u64, free: u64| {
+        let mut facts = account(&first);
+        let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+        let ours = (0..10).map(|number| vm(&first, number));
+        azure.groups.values_mut().next().expect("one").vms =
+            Ok(ours.chain((0..5).map(|number| vm(&stranger, number))).collect());
+        azure.places.values_mut().next().expect("one").usages =
+            Ok(vec![usage("standardDSv5Family", 60, limit)]);
+        azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told").free_addresses =
+            Some(free);
+        facts
+    };
+    let both = [first.clone(), second];
+    assert_eq!(told(&both, &sized(100, 10)), IN_ORDER);
+    let of = |found: Vec<String>| found.iter().filter(|line| line.contains("shared")).count();
+    assert_eq!(of(told(&both, &sized(99, 10))), 1, "ours take 40 of 60, the stranger's 20");
+    assert_eq!(of(told(&both, &sized(100, 9))), 1);
+    assert_eq!(of(told(&[first.clone(), elsewhere], &sized(99, 10))), 0, "quotas of two regions are two");
 }
 
 #[test]

@@ -62,7 +62,7 @@ labels = ["gpu"]
 [lifecycle]
 max_job_count = 5
 rotation_interval = "2h"
-dead_mans_switch = "4h"
+dead_mans_switch = "2h 10m"
 
 [bootstrap]
 method = "ssh"

@@ -35,9 +35,9 @@ fn a_change_is_made_as_its_owner_would() {
         ),
         (
             "a sign in a text is no remark",
-            "vm = { tags = { team = \"a # b\" } }\n",
+            "[vm.tags]\nteam = \"a # b\"\n",
             tag(),
-            "vm = { tags = { team = \"a b\" } }\n",
+            "[vm.tags]\nteam = \"a b\"\n",
         ),
         (
             "a default becomes live",
