@@ -88,6 +88,78 @@ fn all_problems_are_told_at_once() {
     assert_eq!(fleet(&text).map_err(|problems| problems.0.len()), Err(2));
 }
 
+/// Which lines are shown beside what is wrong with them.
+#[test]
+fn a_line_with_a_secret_is_not_quoted_and_those_beside_it_are() {
+    let quotable = |text: &str| {
+        let problems =
+            fleet(&format!("# What is missing is told at the first line.\n{text}")).expect_err(text).0;
+        let of = |line: usize| problems.iter().filter(move |problem| problem.line == line);
+        (2..=4).map(|line| of(line).map(|problem| problem.is_quotable).collect()).collect::<Vec<Vec<bool>>>()
+    };
+    let token = "ghp_0123456789abcdef0123456789abcdef0123";
+    let apart = format!("labels = 5\ntoken = \"{token}\"\npriority = \"b\"\n");
+    assert_eq!(quotable(&apart), [vec![true], vec![false], vec![true]]);
+    let together =
+        format!("labels = 5\nscaling = {{ token = \"{token}\", max_runners = \"b\" }}\npriority = 1\n");
+    assert_eq!(quotable(&together), [vec![true], vec![false, false], vec![]]);
+    let in_a_list = format!("labels = [\n\"{token}\"]\npriority = \"b\"\n");
+    assert!(quotable(&in_a_list)[..2].concat().iter().all(|is_quotable| !is_quotable));
+    assert_eq!(
+        quotable("repo = \"https://me:hunter2@github.com\"\n")[0],
+        [false],
+        "of no key that is a secret"
+    );
+}
+
+#[test]
+fn a_secret_is_found_however_deep_it_is() {
+    for (value, is_secret) in [
+        ("[{ token = \"abc\" }]", true),
+        ("[{ note = \"ghp_0123456789abcdef0123456789abcdef0123\" }]", true),
+        ("[{ note = \"abc\" }]", false),
+        ("[{ token = 5 }]", false),
+    ] {
+        let problems = fleet(&format!("labels = {value}\n")).expect_err("no label is a table");
+        let found = problems.0.iter().any(|problem| problem.kind == ProblemKind::Secret);
+        assert_eq!(found, is_secret, "{value}");
+    }
+}
+
+/// Where a key belongs that stands in the wrong place.
+#[test]
+fn a_key_in_the_wrong_table_is_told_its_own() {
+    for (change, expected) in [
+        (("[scaling]", "sizes = []\n[scaling]"), "it belongs in [vm]"),
+        (("[scaling]", "[scaling]\npriority = 5"), "it belongs at the top level, above the first table"),
+        (
+            ("[lifecycle]", "[vm.scaling]\nmax_runners = 5\n[lifecycle]"),
+            "it belongs at the top level: [scaling]",
+        ),
+    ] {
+        let problems = fleet(&with(GOOD, &[change])).expect_err(expected);
+        let helps: Vec<_> = problems.0.iter().filter_map(|problem| problem.help.as_deref()).collect();
+        assert!(helps.contains(&expected), "{helps:?}");
+    }
+}
+
+#[test]
+fn a_value_is_quoted_in_part_where_it_is_long() {
+    let told = |length: usize| {
+        let problems =
+            fleet(&with(GOOD, &[("#priority = 100", &format!("priority = \"{}\"", "x".repeat(length)))]));
+        problems.expect_err("text for a number").to_string()
+    };
+    assert!(told(80).contains(&format!("\"{}\"", "x".repeat(80))) && !told(80).contains('…'));
+    assert!(told(81).contains(&format!("\"{}\"…", "x".repeat(80))));
+}
+
+#[test]
+fn a_long_key_may_be_misspelled_more_than_once() {
+    let problems = daemon("[limits]\nmax_concurent_provisoning_ops = 3\n").expect_err("no such key");
+    assert_eq!(problems.0[0].help.as_deref(), Some("did you mean max_concurrent_provisioning?"));
+}
+
 /// A good file, damaged in some places: bytes cut out, and tokens put in.
 fn damaged(good: &'static str) -> impl Strategy<Value = String> {
     let token = prop_oneof![
