@@ -40,6 +40,18 @@ fn a_change_is_made_as_its_owner_would() {
             "[vm.tags]\nteam = \"a b\"\n",
         ),
         (
+            "the same price in another spelling stays",
+            "[vm]\nmax_price = 2.50e-1\n",
+            Change::set("vm.max_price", Literal::Decimal(0.25)),
+            "[vm]\nmax_price = 2.50e-1\n",
+        ),
+        (
+            "another price does not",
+            "[vm]\nmax_price = 2.50e-1\n",
+            Change::set("vm.max_price", Literal::Decimal(0.5)),
+            "[vm]\nmax_price = 0.5\n",
+        ),
+        (
             "a default becomes live",
             "[scaling]\n#max_runners = 10 # a\nmin_runners = 1\n",
             max(),
