@@ -518,11 +518,14 @@ fn the_oldest_job_gets_what_is_there_and_each_other_what_comes_after() {
 
 #[test]
 fn names_that_are_spelled_alike_are_offered() {
-    let names = ["gpu", "gpu-a100", "cpu", "docker", "x", "large-disk", "large"];
+    let names = ["gpu", "gpu-a100", "cpu", "docker", "gp", "x", "large-disk", "large"];
     for (wanted, expected) in [
-        ("gpu", vec!["gpu", "cpu", "gpu-a100"]),
-        ("GPU", vec!["gpu", "cpu", "gpu-a100"]),
+        ("gpu", vec!["gpu", "cpu", "gp"]),
+        ("GPU", vec!["gpu", "cpu", "gp"]),
+        ("a100", vec!["gpu-a100"]),
         ("dokcer", vec!["docker"]),
+        ("dokcre", vec!["docker"]),
+        ("large-gp", vec!["large"]),
         ("doc", vec!["docker"]),
         ("larger", vec!["large"]),
         ("x64", vec![]),
@@ -554,6 +557,15 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     let explanation = case("").job(running).explain(1);
     assert_eq!(answer(&explanation), "none: waits no more: it runs on somebody");
     assert_eq!(explanation.links[0].what, "runs on somebody, no runner of ci");
+    let busy = case("").scene(|scene| scene.runner(1, 600, Entry::Busy));
+    let name = busy.scene.name(1, 600).to_string();
+    let ours = Job {
+        status: JobStatus::InProgress,
+        runner_name: Some(name.clone()),
+        ..waiting(1, 90, &["self-hosted"])
+    };
+    let explanation = busy.job(ours).explain(1);
+    assert_eq!(explanation.links[0].what, format!("runs on {name}, a runner of ci"));
 
     let scene = Scene::new("");
     let (plan, queue) = (scene.plan(), Queue::default());

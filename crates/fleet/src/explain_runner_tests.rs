@@ -235,6 +235,15 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
     assert_eq!(told[0], "in 10s: the cooldown of 5m ends");
     assert_eq!(told[1], "in 40s: job 1 (build) has waited max_queue_wait (1m)");
     assert!(told[2].starts_with("in 9m: boot_timeout of ci-"), "{told:?}");
+
+    let served = Scene::new("").pending(2, 20).runner(1, 60, Entry::Offline);
+    let (plan, fleet, seen, memory) = (served.plan(), &served.fleet, &served.seen, &served.memory);
+    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
+    let told: Vec<String> = next_changes(&view).into_iter().map(|change| change.what).collect();
+    assert!(
+        told.len() == 1 && told[0].starts_with("boot_timeout of "),
+        "a runner comes for the job: {told:?}"
+    );
 }
 
 #[test]

@@ -160,6 +160,50 @@ fn a_long_key_may_be_misspelled_more_than_once() {
     assert_eq!(problems.0[0].help.as_deref(), Some("did you mean max_concurrent_provisioning?"));
 }
 
+#[test]
+fn what_is_allowed_ends_where_it_is_said_to() {
+    let image = |image: &str| {
+        ("image = \"Canonical:ubuntu-24_04-lts:server:latest\"", format!("image = \"{image}\""))
+    };
+    let admin = |name: &str| ("#admin_user = \"azureuser\"", format!("admin_user = \"{name}\""));
+    let tags = |tags: &str| ("# tags = { team = \"platform\" }", format!("tags = {{ {tags} }}"));
+    let many = |count| (0..count).map(|tag| format!("t{tag} = \"x\"")).collect::<Vec<_>>().join(", ");
+    let id = |id: &str| {
+        let line = "subscription_id = \"00000000-0000-0000-0000-000000000000\"";
+        (line, format!("subscription_id = \"{id}\""))
+    };
+    let regions = |names: [&str; 2]| {
+        let region =
+            |name| format!("[[vm.elsewhere]]\nlocation = \"{name}\"\nsubnet_id = \"/subscriptions/s\"\n");
+        ("# tags = { team = \"platform\" }", names.map(region).concat())
+    };
+    for ((line, instead), is_good) in [
+        (image("a:b:c:d"), true),
+        (image("a:b:c:"), false),
+        (image("a:b/c:d:e"), false),
+        (admin("a-b_9"), true),
+        (admin("9a"), false),
+        (admin("a.b"), false),
+        (admin(&"a".repeat(32)), true),
+        (admin(&"a".repeat(33)), false),
+        (tags(&many(40)), true),
+        (tags(&many(41)), false),
+        (tags("\"\" = \"x\""), false),
+        (tags(&format!("{} = \"x\"", "k".repeat(512))), true),
+        (tags(&format!("{} = \"x\"", "k".repeat(513))), false),
+        (tags(&format!("k = \"{}\"", "v".repeat(256))), true),
+        (tags(&format!("k = \"{}\"", "v".repeat(257))), false),
+        (id("0123456a-0123-0123-0123-0123456789ab"), true),
+        (id("0123456z-0123-0123-0123-0123456789ab"), false),
+        (id("0123456-a0123-0123-0123-0123456789ab"), false),
+        (regions(["northeurope", "swedencentral"]), true),
+        (regions(["northeurope", "northeurope"]), false),
+        (regions(["northeurope", "westeurope"]), false),
+    ] {
+        assert_eq!(fleet(&with(GOOD, &[(line, &instead)])).is_ok(), is_good, "{instead}");
+    }
+}
+
 /// A good file, damaged in some places: bytes cut out, and tokens put in.
 fn damaged(good: &'static str) -> impl Strategy<Value = String> {
     let token = prop_oneof![

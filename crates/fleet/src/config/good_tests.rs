@@ -139,3 +139,15 @@ fn each_hash_tells_of_its_own_keys() {
     assert!(count.0 == config && count.1 != scaling, "{count:?}");
     assert_eq!(hashes(&remarked), (config, scaling));
 }
+
+#[test]
+fn a_further_region_has_what_stands_in_its_table() {
+    let vm = fleet(CLOUD_INIT).vm;
+    let [first, further] = vm.in_each_region().try_into().expect("two regions");
+    assert_eq!((first.location.as_str(), first.zones.len()), ("northeurope", 2));
+    assert_eq!((first.subnet_id, first.nsg_id, first.elsewhere), (vm.subnet_id, vm.nsg_id, vec![]));
+    let [elsewhere] = vm.elsewhere.try_into().expect("one");
+    assert_eq!((further.location, further.zones), (elsewhere.location, elsewhere.zones));
+    assert_eq!((further.subnet_id, further.nsg_id), (elsewhere.subnet_id, elsewhere.nsg_id));
+    assert_eq!((further.sizes, further.elsewhere), (vm.sizes, vec![]), "the rest is the fleet's");
+}

@@ -92,7 +92,6 @@ impl Architecture {
     pub fn of_size(size: &str) -> Self {
         let size = size.strip_prefix("Standard_").unwrap_or(size);
         let features = size.trim_start_matches(|c: char| c.is_ascii_uppercase());
-        let features = features.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
         let features = features.split('_').next().unwrap_or_default();
         if features.contains('p') { Architecture::Arm64 } else { Architecture::X64 }
     }
