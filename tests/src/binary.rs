@@ -22,7 +22,9 @@ pub fn azlin() -> &'static Path {
         let test = std::env::current_exe().expect("a test knows its own path");
         let profile_dir = test.ancestors().nth(2).expect("tests are in target/<profile>/deps").to_owned();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "azlin"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo
+            .args(["build", "--quiet", "--workspace", "--bin", "azlin"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
         // What cargo says of this very package would make build scripts of others run again.
         for (name, _) in std::env::vars_os() {
             if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.to_string_lossy().starts_with(start))

@@ -81,7 +81,7 @@ pub fn with<'c>(root: &Path, command: &'c mut Command) -> &'c mut Command {
 
 /// Removes what machines left whose simulated cloud was killed.
 pub fn sweep() -> Result<(), String> {
-    run(&mut cargo(&["run", "--quiet", "--locked", "-p", "azlin-simcloud", "--", "--sweep"]))
+    run(&mut cargo(&["run", "--quiet", "--locked", "--bin", "azlin-simcloud", "--", "--sweep"]))
 }
 
 /// The root, made unless it is there.

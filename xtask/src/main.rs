@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => test::test(),
         ["e2e"] => e2e::e2e(),
-        ["simulate", options @ ..] => run(&mut test::simulate("simulate", options)),
+        ["simulate", options @ ..] => run(&mut test::simulate(options)),
         ["bench"] => bench::bench(),
         ["fuzz"] => fuzz::fuzz(600, &[]),
         ["fuzz", seconds, targets @ ..] => match seconds.parse() {

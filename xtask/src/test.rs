@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::beside::Beside;
-use crate::{cargo, dist, e2e, fuzz, run};
+use crate::{cargo, dist, e2e, fuzz, root, run};
 
 /// Stops at the first thing that fails.
 pub fn test() -> Result<(), String> {
@@ -23,7 +23,8 @@ pub fn test() -> Result<(), String> {
     // Tests mostly wait, and real machines more so: what computes goes on beside them.
     let myself = std::env::current_exe().map_err(|error| error.to_string())?;
     let deb = Beside::begin(Command::new(&myself).arg("deb"))?;
-    let simulation = Beside::begin(&simulate("dev", &["--seeds", "500"]))?;
+    let simulation =
+        Beside::begin(Command::new(root().join("target/debug/simulate")).args(["--seeds", "500"]))?;
     run(&mut cargo(&["test", "--workspace", "--locked"]))?;
     deb.end()?;
     fuzz::install()?;
@@ -37,9 +38,9 @@ pub fn test() -> Result<(), String> {
     run(demo.args(["github-runner", "demo", "--duration", "30s", "--output", "json"]))
 }
 
-/// Seeds of simulated days, as these options have it, by a simulator of this profile.
-pub fn simulate(profile: &str, options: &[&str]) -> Command {
-    let mut simulate = cargo(&["run", "--locked", "-p", "azlin-simulation", "--profile", profile, "--"]);
+/// Seeds of simulated days, as these options have it, by a quick simulator.
+pub fn simulate(options: &[&str]) -> Command {
+    let mut simulate = cargo(&["run", "--locked", "-p", "azlin-simulation", "--profile", "simulate", "--"]);
     simulate.args(options);
     simulate
 }

@@ -124,6 +124,9 @@ fn a_change_is_made_as_its_owner_would() {
             "repo = \"o/r\"\n\n[scaling]\nmax_runners = 7\n\n# VMs\n[vm]\nimage = \"x\"\n",
         ),
         ("a table at the end", "repo = \"o/r\"", max(), "repo = \"o/r\"\n\n[scaling]\nmax_runners = 7\n"),
+        ("below the last line", "repo = \"o/r\"\n", max(), "repo = \"o/r\"\n\n[scaling]\nmax_runners = 7\n"),
+        ("below a header further in", "  [scaling]\n", max(), "  [scaling]\nmax_runners = 7\n"),
+        ("off becomes on", "enabled = false\n", on(), "enabled = true\n"),
         ("into nothing", "", max(), "[scaling]\nmax_runners = 7\n"),
         (
             "an inline table",
@@ -203,6 +206,30 @@ fn a_change_is_made_as_its_owner_would() {
             "scaling = { a = 1,\n # why\n b = 2 }\n",
         ),
         ("all of it", "scaling = { manual_count = 3 }\n", none(), "scaling = {  }\n"),
+        (
+            "with every blank behind it",
+            "scaling = { manual_count = 3,   min_runners = 1 }\n",
+            none(),
+            "scaling = { min_runners = 1 }\n",
+        ),
+        (
+            "from its end, behind a remark and its comma",
+            "scaling = { min_runners = 1 # few\n, manual_count = 3 }\n",
+            none(),
+            "scaling = { min_runners = 1 # few\n  }\n",
+        ),
+        (
+            "from its end, behind keys with dots",
+            "vm = { tags.owner = \"x\", spot = true }\n",
+            Change::remove("vm.spot"),
+            "vm = { tags.owner = \"x\"  }\n",
+        ),
+        (
+            "from its end, behind a table in braces",
+            "vm = { tags = { owner = \"x\" }, spot = true }\n",
+            Change::remove("vm.spot"),
+            "vm = { tags = { owner = \"x\" }  }\n",
+        ),
         ("what is not there", "repo = \"o/r\"\n", none(), "repo = \"o/r\"\n"),
         (
             "tags, the first",
@@ -215,6 +242,12 @@ fn a_change_is_made_as_its_owner_would() {
             "[vm]\ntags = { x = \"y\" }\n",
             tag(),
             "[vm]\ntags = { x = \"y\", team = \"a b\" }\n",
+        ),
+        (
+            "tags with dots, and other dots above them",
+            "x.y.z = 1\n[vm]\ntags.owner = \"x\"\n",
+            tag(),
+            "x.y.z = 1\n[vm]\ntags.owner = \"x\"\ntags.team = \"a b\"\n",
         ),
         ("tags, a table", "[vm.tags]\nx = \"y\"\n", tag(), "[vm.tags]\nx = \"y\"\nteam = \"a b\"\n"),
         (
