@@ -76,6 +76,12 @@ fn a_change_is_made_as_its_owner_would() {
             "[scaling]\n# manual_count = 5\n\n",
         ),
         (
+            "CRLF, a count that was set below its example",
+            "[scaling]\r\n# manual_count = 5\r\nmanual_count = 3\r\n\r\n",
+            none(),
+            "[scaling]\r\n# manual_count = 5\r\n\r\n",
+        ),
+        (
             "but not with a remark",
             "[scaling]\n# manual_count = 5\nmanual_count = 3 # INC-17\n",
             none(),
