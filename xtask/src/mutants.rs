@@ -22,7 +22,8 @@ pub fn mutants(of: &str) -> Result<(), String> {
         "loop" => {
             all.args(["--package", "azlin-daemon", "--timeout", "180"]);
             all.args(LOOP.iter().flat_map(|file| ["--file".to_owned(), format!("crates/daemon/src/{file}")]));
-            all.args(["--test-package", "azlin-simulation", "--test-package", "azlin-tests"]);
+            // Unchanged it would be looked at with the tests of its own crate alone, where these are not.
+            all.args(["--test-workspace=true", "--baseline=skip"]);
             all.args(JUDGES.map(|test| format!("--cargo-arg=--test={test}")))
         }
         other => return Err(format!("there are no mutants of {other}: wanted fleet or loop")),
