@@ -517,25 +517,6 @@ fn the_oldest_job_gets_what_is_there_and_each_other_what_comes_after() {
 }
 
 #[test]
-fn names_that_are_spelled_alike_are_offered() {
-    let names = ["gpu", "gpu-a100", "cpu", "docker", "gp", "x", "large-disk", "large"];
-    for (wanted, expected) in [
-        ("gpu", vec!["gpu", "cpu", "gp"]),
-        ("GPU", vec!["gpu", "cpu", "gp"]),
-        ("a100", vec!["gpu-a100"]),
-        ("dokcer", vec!["docker"]),
-        ("dokcre", vec!["docker"]),
-        ("large-gp", vec!["large"]),
-        ("doc", vec!["docker"]),
-        ("larger", vec!["large"]),
-        ("x64", vec![]),
-        ("windows", vec![]),
-    ] {
-        assert_eq!(super::labels::nearest(wanted, names), expected, "{wanted}");
-    }
-}
-
-#[test]
 fn what_holds_is_told_on_the_way() {
     let explanation = case("jobs_per_runner = 1").other("later", "").jobs(2, 90).explain(2);
     let holds: Vec<String> = explanation
