@@ -140,4 +140,23 @@ mod tests {
             assert_eq!(nearest(wanted, names), *offered, "{wanted}");
         }
     }
+
+    #[test]
+    fn the_nearest_come_first_and_only_some_are_offered() {
+        let names = ["gpu", "gpu-a100", "cpu", "docker", "gp", "x", "large-disk", "large"];
+        for (wanted, expected) in [
+            ("gpu", vec!["gpu", "cpu", "gp"]),
+            ("GPU", vec!["gpu", "cpu", "gp"]),
+            ("a100", vec!["gpu-a100"]),
+            ("dokcer", vec!["docker"]),
+            ("dokcre", vec!["docker"]),
+            ("large-gp", vec!["large"]),
+            ("doc", vec!["docker"]),
+            ("larger", vec!["large"]),
+            ("x64", vec![]),
+            ("windows", vec![]),
+        ] {
+            assert_eq!(nearest(wanted, names), expected, "{wanted}");
+        }
+    }
 }
