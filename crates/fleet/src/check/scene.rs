@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::config::Architecture;
+use crate::plan::scene::Scene;
 use crate::ports::Trouble;
-use crate::runner_name::RunnerName;
 use crate::survey::{
     Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
     TokenKind, Usage,
 };
-use crate::vm::{PowerState, ProvisioningState, Vm, VmTags};
+use crate::vm::{PowerState, ProvisioningState, Vm};
 
 pub(super) const NOW: &str = "2026-11-25T12:00:00Z";
 pub(super) const SUBNET: &str =
@@ -152,27 +152,8 @@ pub(super) const IN_ORDER: &[&str] = &[];
 
 /// A VM of that fleet, of its first size.
 pub(super) fn vm(fleet: &Fleet, number: u32) -> Vm {
-    let name = RunnerName::new(&fleet.name, now(), number);
-    Vm {
-        name: name.to_string(),
-        group: fleet.vm.group.clone(),
-        size: "Standard_D4s_v5".to_owned(),
-        location: "westeurope".to_owned(),
-        zone: None,
-        spot: false,
-        failure: None,
-        provisioning: ProvisioningState::Succeeded,
-        power: PowerState::Unknown,
-        tags: VmTags {
-            pool: fleet.name.clone(),
-            runner_name: name,
-            github: fleet.github.clone(),
-            scope: fleet.scope.clone(),
-            created_at: now(),
-            config_hash: fleet.config_hash().to_owned(),
-            runner_id: None,
-            replaces: None,
-            host_key: None,
-        },
-    }
+    let scene = Scene { fleet: fleet.clone(), ..Scene::new("") };
+    let scene = scene.vm(number, 0, ProvisioningState::Succeeded, PowerState::Unknown);
+    let vms = scene.seen.vms.expect("readable").into_values();
+    vms.map(std::sync::Arc::unwrap_or_clone).next().expect("it was added")
 }
