@@ -14,19 +14,26 @@ const JUDGES: [&str; 6] = ["days", "trouble", "moves", "capacity", "matrix", "or
 /// Of the pure crate, or of the loop. What was found is in `target/mutants.out`; what a run before has caught is
 /// not tried again.
 pub fn mutants(of: &str) -> Result<(), String> {
-    let mutants = tool("cargo-mutants", "27.1.0", &[])?;
-    let mut all = Command::new(mutants);
-    all.current_dir(root()).args(["mutants", "--profile", "mutants", "--iterate", "--output", "target"]);
+    let mut arguments: Vec<String> = Vec::new();
+    let mut add = |more: &[&str]| arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
     match of {
-        "fleet" => all.args(["--package", "azlin-fleet", "--timeout", "60"]),
+        "fleet" => add(&["--package", "azlin-fleet", "--timeout", "60"]),
         "loop" => {
-            all.args(["--package", "azlin-daemon", "--timeout", "180"]);
-            all.args(LOOP.iter().flat_map(|file| ["--file".to_owned(), format!("crates/daemon/src/{file}")]));
             // Unchanged it would be looked at with the tests of its own crate alone, where these are not.
-            all.args(["--test-workspace=true", "--baseline=skip"]);
-            all.args(JUDGES.map(|test| format!("--cargo-arg=--test={test}")))
+            add(&[
+                "--package",
+                "azlin-daemon",
+                "--timeout",
+                "180",
+                "--test-workspace=true",
+                "--baseline=skip",
+            ]);
+            LOOP.iter().for_each(|file| add(&["--file", &format!("crates/daemon/src/{file}")]));
+            JUDGES.iter().for_each(|test| add(&[&format!("--cargo-arg=--test={test}")]));
         }
         other => return Err(format!("there are no mutants of {other}: wanted fleet or loop")),
-    };
-    run(&mut all)
+    }
+    let mut all = Command::new(tool("cargo-mutants", "27.1.0", &[])?);
+    all.current_dir(root()).args(["mutants", "--profile", "mutants", "--iterate", "--output", "target"]);
+    run(all.args(arguments))
 }
