@@ -8,8 +8,8 @@ use crate::{root, run};
 /// The loop: what gathers, what decides when, what acts.
 const LOOP: [&str; 7] =
     ["fleet_loop.rs", "fleet_loop/told.rs", "act.rs", "observe.rs", "queues.rs", "fetched.rs", "run.rs"];
-/// Tests that live the loop in virtual time.
-const JUDGES: [&str; 6] = ["days", "trouble", "moves", "capacity", "matrix", "organisations"];
+/// Tests that live the loop in virtual time, beside those in its own crate.
+const JUDGES: [&str; 5] = ["days", "trouble", "moves", "capacity", "organisations"];
 
 /// Of the pure crate, or of the loop. What was found is in `target/mutants.out`; what a run before has caught is
 /// not tried again.
@@ -25,8 +25,11 @@ pub fn mutants(of: &str) -> Result<(), String> {
                 "azlin-daemon",
                 "--timeout",
                 "180",
-                "--test-workspace=true",
+                "--test-package=azlin-daemon",
+                "--test-package=azlin-simulation",
+                "--test-package=azlin-tests",
                 "--baseline=skip",
+                "--cargo-arg=--lib",
             ]);
             LOOP.iter().for_each(|file| add(&["--file", &format!("crates/daemon/src/{file}")]));
             JUDGES.iter().for_each(|test| add(&[&format!("--cargo-arg=--test={test}")]));

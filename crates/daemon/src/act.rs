@@ -6,13 +6,12 @@ use std::time::Duration;
 use azlin_fleet::bootstrap::console::telling;
 use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
-use azlin_fleet::names::Scope;
 use azlin_fleet::place::Place;
-use azlin_fleet::plan::{Deregister, Destroy, Install, Outcome};
+use azlin_fleet::plan::{Destroy, Install, Outcome};
 use azlin_fleet::planted::{self, Bug};
-use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
+use azlin_fleet::ports::{Download, Trouble};
 use azlin_fleet::remedy::Failure;
-use azlin_fleet::runner::{Deregistration, DrainReason, RunnerConfig, RunnerId, RunnerInfo};
+use azlin_fleet::runner::{DrainReason, RunnerConfig, RunnerId};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{VmSpec, VmTags};
 use secrecy::SecretString;
@@ -23,6 +22,11 @@ use crate::bootstrap::{self, install, stop_service};
 use crate::fetched::Fetched;
 use crate::outside::Outside;
 use crate::places::Book;
+use release::released;
+
+mod release;
+#[cfg(test)]
+mod tests;
 
 /// How long a service is given to stop before its VM goes.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -267,82 +271,6 @@ impl Lifecycle {
             Err(error) => Outcome::Failed(error.into()),
         }
     }
-}
-
-/// Whether the VM may be touched; why not, if it may not.
-async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {
-    const LAGS: &str = "GitHub still has its entry: the list lags";
-    const BUSY: &str = "it runs a job";
-    let Destroy { scope, runner, .. } = destroy;
-    let failed = |error: RunnerError| error.to_string();
-    match destroy.first {
-        Deregister::Nothing => Ok(None),
-        Deregister::Entry(id) => match github.deregister(scope, id).await.map_err(failed)? {
-            Deregistration::Removed => Ok(None),
-            Deregistration::NotFound if destroy.vm.is_none() => Ok(None),
-            Deregistration::NotFound => {
-                Ok(Some("its entry was gone before it was removed; the next look decides"))
-            }
-            Deregistration::Busy if planted::has(Bug::BusyIgnored) => Ok(None),
-            Deregistration::Busy => Ok(Some("it has taken a job")),
-        },
-        Deregister::ConfirmGone(id) => match github.runner(scope, id).await {
-            Ok(None) => Ok(None),
-            Ok(Some(_)) => Ok(Some(LAGS)),
-            Err(error) => Err(error.to_string()),
-        },
-        Deregister::Unregistered(id) => match entry(github, scope, runner, id).await {
-            Ok(None) => Ok(None),
-            Ok(Some(_)) => Ok(Some(LAGS)),
-            Err(error) => Err(error.to_string()),
-        },
-        Deregister::Regardless(id) => {
-            if let Ok(Some(id)) = entry(github, scope, runner, id).await {
-                let answer = github.deregister(scope, id).await;
-                tracing::debug!(%runner, ?answer, "{runner}: its VM goes whatever GitHub says: {answer:?}");
-            }
-            Ok(None)
-        }
-        Deregister::IfPossible(id) => match entry(github, scope, runner, id).await {
-            Ok(Some(id)) => match github.deregister(scope, id).await {
-                Ok(Deregistration::Busy) => Ok(Some(BUSY)),
-                Ok(Deregistration::Removed | Deregistration::NotFound) | Err(_) => Ok(None),
-            },
-            Ok(None) | Err(_) => Ok(None),
-        },
-        Deregister::Elsewhere(id) => {
-            let found = entry(github, scope, runner, id).await.map_err(|error| error.to_string())?;
-            if let Some(id) = found {
-                match github.deregister(scope, id).await.map_err(failed)? {
-                    Deregistration::Removed => return Ok(None),
-                    Deregistration::Busy => return Ok(Some(BUSY)),
-                    // Gone, or not shown to us: the whole list tells the two apart.
-                    Deregistration::NotFound => {}
-                }
-            }
-            let list = github.runners(scope).await.map_err(|error| error.to_string())?;
-            let is_it = |name: &str| name.eq_ignore_ascii_case(runner.as_str());
-            let is_listed = list.iter().any(|entry| is_it(&entry.runner_name));
-            Ok(is_listed.then_some(LAGS))
-        }
-    }
-}
-
-/// The id of a runner's entry, if it has one: by the number that it last told, which may be out of date
-/// or a lie, and by its name.
-async fn entry(
-    github: &dyn GitHub,
-    scope: &Scope,
-    runner: &RunnerName,
-    id: Option<RunnerId>,
-) -> Result<Option<RunnerId>, CallError> {
-    let is_it = |entry: &RunnerInfo| entry.runner_name.eq_ignore_ascii_case(runner.as_str());
-    if let Some(id) = id
-        && github.runner(scope, id).await?.is_some_and(|entry| is_it(&entry))
-    {
-        return Ok(Some(id));
-    }
-    Ok(github.runner_named(scope, runner).await?.map(|entry| entry.runner_id))
 }
 
 /// Says what a VM that goes for its trouble printed last: it is lost with the VM.

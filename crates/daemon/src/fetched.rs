@@ -47,3 +47,7 @@ impl<K: Ord, T> Fetched<K, T> {
         value
     }
 }
+
+#[cfg(test)]
+#[path = "fetched_tests.rs"]
+mod tests;

@@ -33,6 +33,8 @@ use crate::report;
 use crate::state::StateDir;
 use told::next_on_grid;
 
+#[cfg(test)]
+mod tests;
 mod told;
 
 /// A tick that lasts longer hangs: each request has a limit of its own, far below.

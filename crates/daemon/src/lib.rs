@@ -27,6 +27,8 @@ mod pulse;
 mod queues;
 mod report;
 mod run;
+#[cfg(test)]
+mod scene;
 mod signals;
 mod state;
 mod status_file;

@@ -206,3 +206,7 @@ impl Observer {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "observe_tests.rs"]
+mod tests;

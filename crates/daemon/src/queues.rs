@@ -172,3 +172,7 @@ impl OwnQueue {
         Ok(Arc::new(whole))
     }
 }
+
+#[cfg(test)]
+#[path = "queues_tests.rs"]
+mod tests;

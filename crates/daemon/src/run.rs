@@ -30,7 +30,7 @@ pub type Failures = BTreeMap<PoolName, Vec<String>>;
 
 /// The daemon with its configuration, ready to run.
 pub struct Daemon {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Daemon {

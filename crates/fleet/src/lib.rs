@@ -12,6 +12,7 @@ pub mod demand;
 pub mod expiry;
 pub mod explain;
 pub mod headline;
+pub mod hint;
 pub mod job;
 pub mod leftover;
 pub mod memory;

@@ -1,0 +1,84 @@
+//! Before a VM is touched: what has to be true of its runner at GitHub.
+
+use azlin_fleet::names::Scope;
+use azlin_fleet::plan::{Deregister, Destroy};
+use azlin_fleet::planted::{self, Bug};
+use azlin_fleet::ports::{CallError, GitHub, RunnerError};
+use azlin_fleet::runner::{Deregistration, RunnerId, RunnerInfo};
+use azlin_fleet::runner_name::RunnerName;
+
+/// Whether the VM may be touched; why not, if it may not.
+pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {
+    const LAGS: &str = "GitHub still has its entry: the list lags";
+    const BUSY: &str = "it runs a job";
+    let Destroy { scope, runner, .. } = destroy;
+    let failed = |error: RunnerError| error.to_string();
+    match destroy.first {
+        Deregister::Nothing => Ok(None),
+        Deregister::Entry(id) => match github.deregister(scope, id).await.map_err(failed)? {
+            Deregistration::Removed => Ok(None),
+            Deregistration::NotFound if destroy.vm.is_none() => Ok(None),
+            Deregistration::NotFound => {
+                Ok(Some("its entry was gone before it was removed; the next look decides"))
+            }
+            Deregistration::Busy if planted::has(Bug::BusyIgnored) => Ok(None),
+            Deregistration::Busy => Ok(Some("it has taken a job")),
+        },
+        Deregister::ConfirmGone(id) => match github.runner(scope, id).await {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) => Ok(Some(LAGS)),
+            Err(error) => Err(error.to_string()),
+        },
+        Deregister::Unregistered(id) => match entry(github, scope, runner, id).await {
+            Ok(None) => Ok(None),
+            Ok(Some(_)) => Ok(Some(LAGS)),
+            Err(error) => Err(error.to_string()),
+        },
+        Deregister::Regardless(id) => {
+            if let Ok(Some(id)) = entry(github, scope, runner, id).await {
+                let answer = github.deregister(scope, id).await;
+                tracing::debug!(%runner, ?answer, "{runner}: its VM goes whatever GitHub says: {answer:?}");
+            }
+            Ok(None)
+        }
+        Deregister::IfPossible(id) => match entry(github, scope, runner, id).await {
+            Ok(Some(id)) => match github.deregister(scope, id).await {
+                Ok(Deregistration::Busy) => Ok(Some(BUSY)),
+                Ok(Deregistration::Removed | Deregistration::NotFound) | Err(_) => Ok(None),
+            },
+            Ok(None) | Err(_) => Ok(None),
+        },
+        Deregister::Elsewhere(id) => {
+            let found = entry(github, scope, runner, id).await.map_err(|error| error.to_string())?;
+            if let Some(id) = found {
+                match github.deregister(scope, id).await.map_err(failed)? {
+                    Deregistration::Removed => return Ok(None),
+                    Deregistration::Busy => return Ok(Some(BUSY)),
+                    // Gone, or not shown to us: the whole list tells the two apart.
+                    Deregistration::NotFound => {}
+                }
+            }
+            let list = github.runners(scope).await.map_err(|error| error.to_string())?;
+            let is_it = |name: &str| name.eq_ignore_ascii_case(runner.as_str());
+            let is_listed = list.iter().any(|entry| is_it(&entry.runner_name));
+            Ok(is_listed.then_some(LAGS))
+        }
+    }
+}
+
+/// The id of a runner's entry, if it has one: by the number that it last told, which may be out of date
+/// or a lie, and by its name.
+async fn entry(
+    github: &dyn GitHub,
+    scope: &Scope,
+    runner: &RunnerName,
+    id: Option<RunnerId>,
+) -> Result<Option<RunnerId>, CallError> {
+    let is_it = |entry: &RunnerInfo| entry.runner_name.eq_ignore_ascii_case(runner.as_str());
+    if let Some(id) = id
+        && github.runner(scope, id).await?.is_some_and(|entry| is_it(&entry))
+    {
+        return Ok(Some(id));
+    }
+    Ok(github.runner_named(scope, runner).await?.map(|entry| entry.runner_id))
+}
