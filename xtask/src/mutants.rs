@@ -6,8 +6,16 @@ use crate::tools::tool;
 use crate::{root, run};
 
 /// The loop: what gathers, what decides when, what acts.
-const LOOP: [&str; 7] =
-    ["fleet_loop.rs", "fleet_loop/told.rs", "act.rs", "observe.rs", "queues.rs", "fetched.rs", "run.rs"];
+const LOOP: [&str; 8] = [
+    "fleet_loop.rs",
+    "fleet_loop/told.rs",
+    "act.rs",
+    "act/release.rs",
+    "observe.rs",
+    "queues.rs",
+    "fetched.rs",
+    "run.rs",
+];
 /// Tests that live the loop in virtual time, beside those in its own crate.
 const JUDGES: [&str; 5] = ["days", "trouble", "moves", "capacity", "organisations"];
 

@@ -9,22 +9,24 @@ use std::sync::Arc;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::memory::Memory;
 use azlin_fleet::milestone::milestones;
+use azlin_fleet::names::RepoSlug;
 use azlin_fleet::pace::Slowed;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
-use azlin_fleet::remedy::Failure;
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::snapshot::{Operation, Snapshot};
+use azlin_fleet::snapshot::Snapshot;
 use azlin_fleet::status::FleetStatus;
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::act::{Lifecycle, Wanted};
+use crate::act::Lifecycle;
 use crate::board::Board;
 use crate::expiry::Expiry;
 use crate::fleet_set::{FleetSet, Fleets};
-use crate::observe::Observer;
+use crate::hints::{Hinter, Inbox};
+use crate::observe::{Observer, Told};
 use crate::outside::Outside;
 use crate::pace::Pace;
 use crate::places::Book;
@@ -32,15 +34,25 @@ use crate::pulse::Pulse;
 use crate::report;
 use crate::state::StateDir;
 use told::next_on_grid;
+use under_way::{InFlight, share, under_way};
 
 #[cfg(test)]
 mod tests;
 mod told;
+mod under_way;
 
 /// A tick that lasts longer hangs: each request has a limit of its own, far below.
 const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
 /// How many ticks in a row are given up at the most: whoever writes without end holds up nobody.
 const MOST_GIVEN_UP: u32 = 3;
+
+/// What a tick reads anew.
+enum Look {
+    /// Everything; and power states, if they are wanted.
+    Whole { power: bool },
+    /// What the fleet was hinted at, and what that makes necessary.
+    Hinted,
+}
 
 /// What all loops share.
 pub(crate) struct Shared {
@@ -62,14 +74,8 @@ pub(crate) struct Shared {
     /// When all loops began: their timers tick together, so that they share what they fetch.
     pub(crate) epoch: Instant,
     pub(crate) pulse: Pulse,
+    pub(crate) hinter: Hinter,
     pub(crate) stop: CancellationToken,
-}
-
-/// Something under way beside the loop.
-struct InFlight {
-    operation: Operation,
-    action: Action,
-    task: tokio::task::Id,
 }
 
 /// The loop of one fleet.
@@ -91,11 +97,14 @@ pub struct FleetLoop {
     in_flight: BTreeMap<RunnerName, InFlight>,
     operations: JoinSet<(RunnerName, Outcome)>,
     tick: u64,
-    /// When the last look began, and whether the next one is put off.
+    /// What it is hinted at.
+    inbox: Arc<Inbox>,
+    /// When the last whole look began, and whether the next one is put off.
     looked_at: Option<Instant>,
     slowed: Option<Slowed>,
-    /// What was seen last, and what was said of it.
+    /// What was seen last, when its lists were read, and what was said of it.
     seen: Option<Snapshot>,
+    lists_at: Timestamp,
     status: Option<FleetStatus>,
     trouble: Option<String>,
     /// What last went wrong with a runner, so that it is told once.
@@ -115,6 +124,7 @@ impl FleetLoop {
         let subscription = &fleet.vm.group.subscription_id;
         shared.places.recall(subscription, memory.places.clone(), shared.outside.now());
         let share = share(shared.provisioning_limit, configured.borrow().len());
+        let inbox = shared.hinter.inbox(&fleet.name);
         FleetLoop {
             saved: memory.clone(),
             memory,
@@ -129,9 +139,11 @@ impl FleetLoop {
             in_flight: BTreeMap::new(),
             operations: JoinSet::new(),
             tick: 0,
+            inbox,
             looked_at: None,
             slowed: None,
             seen: None,
+            lists_at: Timestamp::UNIX_EPOCH,
             status: None,
             trouble: None,
             complaints: BTreeMap::new(),
@@ -148,12 +160,16 @@ impl FleetLoop {
             timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
             timer
         };
+        let inbox = Arc::clone(&self.inbox);
         let (mut queue, mut health) = (every(shared.poll_queue), every(shared.poll_health));
         loop {
-            let (power, is_timer) = tokio::select! {
+            let pause = self.slowed.as_ref().map(|slowed| slowed.every);
+            let (look, is_timer) = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
-                () = std::future::ready(()), if std::mem::take(&mut self.is_behind) => (true, false),
+                () = std::future::ready(()), if std::mem::take(&mut self.is_behind) => {
+                    (Look::Whole { power: true }, false)
+                }
                 Some(done) = self.operations.join_next() => {
                     self.ended(done);
                     continue;
@@ -162,15 +178,16 @@ impl FleetLoop {
                     if !self.reconfigure() {
                         continue;
                     }
-                    (true, false)
+                    (Look::Whole { power: true }, false)
                 }
                 () = heart.beat() => continue,
                 // A health tick looks at the queue as well.
                 _ = health.tick() => {
                     queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
-                    (true, true)
+                    (Look::Whole { power: true }, true)
                 }
-                _ = queue.tick() => (false, true),
+                _ = queue.tick() => (Look::Whole { power: false }, true),
+                () = inbox.due(shared.poll_queue, pause), if self.is_configured => (Look::Hinted, false),
             };
             if !self.is_configured || is_timer && self.is_early() {
                 continue;
@@ -178,7 +195,7 @@ impl FleetLoop {
             tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
-                () = self.tick(power) => {}
+                () = self.tick(look) => {}
                 () = heart.beat_for(LONGEST_TICK) => {}
             }
         }
@@ -226,7 +243,7 @@ impl FleetLoop {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.tick(true) => {}
+            () = self.tick(Look::Whole { power: true }) => {}
         }
         self.settle().await;
         self.failed.extend(self.trouble.take());
@@ -234,11 +251,10 @@ impl FleetLoop {
     }
 
     /// Observe, decide, act, report.
-    async fn tick(&mut self, power: bool) {
+    async fn tick(&mut self, look: Look) {
         self.failed.clear();
         let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
-        self.looked_at = Some(began);
-        let seen = self.shared.observer.observe(&fleet, &self.memory.groups, power).await;
+        let (seen, are_lists_new) = self.look(look, began).await;
         if self.configured.has_changed().unwrap_or(false) {
             self.reconfigure();
             if !self.is_configured {
@@ -260,7 +276,7 @@ impl FleetLoop {
             self.ended(done);
         }
         self.tick += 1;
-        let (plan, seen) = self.decide(seen);
+        let (plan, seen) = self.decide(seen, are_lists_new);
         self.report(&plan, &seen);
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
@@ -276,7 +292,45 @@ impl FleetLoop {
         }
     }
 
-    fn decide(&mut self, seen: Snapshot) -> (Plan, Snapshot) {
+    /// What there is, and whether the lists of runners and VMs were read for it.
+    async fn look(&mut self, look: Look, began: Instant) -> (Snapshot, bool) {
+        let (shared, fleet, now) =
+            (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.outside.now());
+        let since_epoch = began - shared.epoch;
+        let wanted = match look {
+            Look::Whole { .. } => self.inbox.hints().take_all(since_epoch),
+            Look::Hinted => self.inbox.hints().take(shared.poll_queue, since_epoch),
+        };
+        let at = |told: Duration| shared.epoch + told;
+        let repos = wanted.repos.into_iter().map(|(repo, told)| (repo, at(told))).collect();
+        let told = Told { repos, lists: wanted.lists.map(at) };
+        let serve = |seen: &&Snapshot| {
+            seen.entries.is_ok()
+                && seen.vms.is_ok()
+                && told.lists.is_none()
+                && self.memory.is_told_by_lists_of(self.lists_at, &fleet, now)
+        };
+        let earlier = self.seen.as_ref().filter(serve).filter(|_| matches!(look, Look::Hinted)).cloned();
+        let are_lists_new = earlier.is_none();
+        let (seen, queue) = match earlier {
+            Some(seen) => {
+                let queue = shared.observer.queue_after(&fleet, &told).await;
+                let demand = queue.demand(&fleet, shared.outside.now());
+                (Snapshot { demand, working: queue.working(), ..seen }, queue)
+            }
+            None => {
+                let power = matches!(look, Look::Whole { power: true });
+                (self.looked_at, self.lists_at) = (Some(began), now);
+                shared.observer.observe_after(&fleet, &self.memory.groups, power, &told).await
+            }
+        };
+        let is_hinted = matches!(look, Look::Hinted);
+        let shows = |repo: &RepoSlug, job| queue.shows(repo, job).or((!is_hinted).then_some(true));
+        self.inbox.hints().looked(shows, shared.epoch.elapsed());
+        (seen, are_lists_new)
+    }
+
+    fn decide(&mut self, seen: Snapshot, are_lists_new: bool) -> (Plan, Snapshot) {
         let now = self.shared.outside.now();
         let seen = Snapshot {
             in_flight: under_way(&self.in_flight),
@@ -285,9 +339,12 @@ impl FleetLoop {
             ..seen
         };
         self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
-        let before = self.memory.clone();
-        self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
-        report::happened(&self.fleet.name, &milestones(&before, &self.memory, &seen.unread, now), self.tick);
+        if are_lists_new {
+            let before = self.memory.clone();
+            self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
+            let milestones = milestones(&before, &self.memory, &seen.unread, now);
+            report::happened(&self.fleet.name, &milestones, self.tick);
+        }
         let planned = || plan(&self.fleet, &seen, &self.memory, now);
         let plan = planned();
         debug_assert_eq!(plan, planned(), "one plan of one snapshot");
@@ -298,132 +355,10 @@ impl FleetLoop {
         (plan, seen)
     }
 
-    /// The runner that an action is about, which is remembered.
-    fn name(&mut self, action: Action) -> (RunnerName, Action) {
-        let name = match &action {
-            Action::Provision { .. } => self.new_name(),
-            Action::Install(install) => install.runner.clone(),
-            Action::Destroy(destroy) => destroy.runner.clone(),
-        };
-        self.memory.begin(&name, &action, self.shared.outside.now());
-        (name, action)
-    }
-
-    /// Starts an action beside the loop.
-    fn begin(&mut self, name: RunnerName, action: Action) {
-        let (shared, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.fleet));
-        let operation = match &action {
-            Action::Provision { replaces, .. } => Operation::Provision { replaces: replaces.clone() },
-            Action::Install(_) => Operation::Install,
-            Action::Destroy(_) => Operation::Destroy,
-        };
-        let task = match action.clone() {
-            Action::Provision { replaces, places, .. } => {
-                let wanted = Wanted { name: name.clone(), replaces, places };
-                self.spawn_permitted(name.clone(), async move {
-                    shared.lifecycle.provision(&fleet, &wanted).await
-                })
-            }
-            Action::Install(task) => self
-                .spawn_permitted(name.clone(), async move { shared.lifecycle.install(&fleet, &task).await }),
-            Action::Destroy(task) => {
-                let name = name.clone();
-                self.operations.spawn(async move { (name, shared.lifecycle.destroy(&fleet, &task).await) })
-            }
-        };
-        self.in_flight.insert(name, InFlight { operation, action, task: task.id() });
-    }
-
-    /// Begins a provisioning operation as soon as it may begin.
-    fn spawn_permitted(
-        &mut self,
-        name: RunnerName,
-        operation: impl Future<Output = Outcome> + Send + 'static,
-    ) -> AbortHandle {
-        let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&self.own_provisioning));
-        let fleet = Arc::clone(&self.fleet);
-        self.operations.spawn(async move {
-            let allowed = tokio::select! {
-                biased;
-                () = shared.stop.cancelled() => Err("the daemon is stopping"),
-                () = shared.fleets.differs(&fleet) => Err("the configuration changed while it waited"),
-                allowed = async { (own.acquire().await, shared.provisioning.acquire().await) } => Ok(allowed),
-            };
-            let outcome = match &allowed {
-                Ok(_) => operation.await,
-                Err(why) => Outcome::LeftAlone((*why).to_owned()),
-            };
-            drop(allowed);
-            (name, outcome)
-        })
-    }
-
-    fn new_name(&self) -> RunnerName {
-        loop {
-            let name =
-                RunnerName::new(&self.fleet.name, self.shared.outside.now(), (self.shared.outside.random)());
-            if !self.in_flight.contains_key(&name) && !self.memory.runners.contains_key(&name) {
-                return name;
-            }
-        }
-    }
-
-    /// Remembers and tells how an action ended.
-    fn ended(&mut self, done: Result<(RunnerName, Outcome), tokio::task::JoinError>) {
-        let (name, outcome) = match done {
-            Ok(done) => done,
-            Err(error) => {
-                let panicked = self.in_flight.iter().find(|(_, under_way)| under_way.task == error.id());
-                let Some((name, _)) = panicked else { return };
-                (name.clone(), Outcome::Failed(Failure::later(format!("a bug, please report it: {error}"))))
-            }
-        };
-        let Some(InFlight { action, .. }) = self.in_flight.remove(&name) else { return };
-        self.memory.record(&name, &action, &outcome, self.shared.outside.now());
-        self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
-        self.save();
-        let complaint = match &outcome {
-            Outcome::Failed(Failure { why, .. })
-            | Outcome::NoRoom(why)
-            | Outcome::Unclear(why)
-            | Outcome::Broken { why, .. } => Some(why.clone()),
-            Outcome::Started
-            | Outcome::Installed { .. }
-            | Outcome::Ended(_)
-            | Outcome::Removed
-            | Outcome::LeftAlone(_) => None,
-        };
-        let is_new = complaint.is_none() || self.complaints.get(&name) != complaint.as_ref();
-        report::ended(&self.fleet.name, &name, &action, &outcome, is_new, self.tick);
-        self.complaints.retain(|runner, _| self.memory.runners.contains_key(runner));
-        if let Some(why) = complaint {
-            self.failed.push(why.clone());
-            self.complaints.insert(name, why);
-        }
-        self.post_runners();
-    }
-
-    /// Waits for what is under way.
-    async fn settle(&mut self) {
-        while let Some(done) = self.operations.join_next().await {
-            self.ended(done);
-        }
-    }
-
     fn save(&mut self) {
         if self.memory != self.saved {
             self.shared.state.save(&self.fleet.name, &self.memory);
             self.saved = self.memory.clone();
         }
     }
-}
-
-fn under_way(in_flight: &BTreeMap<RunnerName, InFlight>) -> BTreeMap<RunnerName, Operation> {
-    in_flight.iter().map(|(name, under_way)| (name.clone(), under_way.operation.clone())).collect()
-}
-
-/// How many provisioning operations one of so many fleets may hold: where there are several, a
-/// quarter, and at least one, is left to the others.
-fn share(limit: usize, fleets: usize) -> usize {
-    if fleets > 1 { (limit - (limit / 4).max(1)).max(1) } else { limit }
 }

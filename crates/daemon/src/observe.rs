@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::config::{Fleet, Site};
-use azlin_fleet::names::PoolName;
+use azlin_fleet::names::{PoolName, RepoSlug};
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::runner::RunnerInfo;
 use azlin_fleet::runner_name::RunnerName;
@@ -29,6 +29,15 @@ type Entries = BTreeMap<String, Vec<Arc<RunnerInfo>>>;
 
 type VmView = Result<BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>>, CallError>;
 
+/// What a fleet was hinted at, and when last.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Queues of repositories.
+    pub(crate) repos: BTreeMap<RepoSlug, Instant>,
+    /// The lists of runners and VMs.
+    pub(crate) lists: Option<Instant>,
+}
+
 /// The eyes of all fleets.
 pub struct Observer {
     outside: Outside,
@@ -36,6 +45,7 @@ pub struct Observer {
     places: Arc<Book>,
     /// How old a fetch may be and still serve.
     tolerance: Duration,
+    began: Instant,
     queues: Queues,
     entries: Fetched<Site, Seen<Entries>>,
     groups: Fetched<(ResourceGroup, bool), VmView>,
@@ -59,6 +69,7 @@ impl Observer {
             fleets,
             places,
             tolerance: poll / 10,
+            began: Instant::now(),
             queues: Queues::default(),
             entries: Fetched::default(),
             groups: Fetched::default(),
@@ -81,12 +92,23 @@ impl Observer {
         others: &BTreeSet<ResourceGroup>,
         power: bool,
     ) -> (Snapshot, OwnQueue) {
+        self.observe_after(fleet, others, power, &Told::default()).await
+    }
+
+    /// The same after hints, which what is read is not to be older than.
+    pub(crate) async fn observe_after(
+        &self,
+        fleet: &Fleet,
+        others: &BTreeSet<ResourceGroup>,
+        power: bool,
+        told: &Told,
+    ) -> (Snapshot, OwnQueue) {
         let now = Instant::now();
-        let since = now.checked_sub(self.tolerance).unwrap_or(now);
-        let fleets = self.fleets.now();
-        let shared_since = fleets.since(&fleet.credential).map_or(since, |shared| since.max(shared));
+        let tolerated = now.checked_sub(self.tolerance).unwrap_or(now);
+        let since = told.lists.map_or(tolerated, |told| tolerated.max(told));
+        let of_repo = |repo: &RepoSlug| told.repos.get(repo).map_or(tolerated, |told| tolerated.max(*told));
         let (queue, entries, vms) = futures::join!(
-            self.queues.of(fleet, &self.fleets, &self.outside, shared_since),
+            self.queue_since(fleet, of_repo),
             self.entries.get(fleet.site(), since, self.look_at_runners(fleet)),
             self.vms_of(fleet, others, power, since),
         );
@@ -102,6 +124,19 @@ impl Observer {
             in_flight: BTreeMap::new(),
         };
         (snapshot, queue)
+    }
+
+    /// The queues that the fleet serves alone, and of them only what it was told of anew: the rest as it was
+    /// read last.
+    pub(crate) async fn queue_after(&self, fleet: &Fleet, told: &Told) -> OwnQueue {
+        let ever = self.began;
+        self.queue_since(fleet, |repo| told.repos.get(repo).copied().unwrap_or(ever)).await
+    }
+
+    async fn queue_since(&self, fleet: &Fleet, since: impl Fn(&RepoSlug) -> Instant) -> OwnQueue {
+        let shared_since = self.fleets.now().since(&fleet.credential);
+        let since = |repo: &RepoSlug| shared_since.map_or(since(repo), |shared| since(repo).max(shared));
+        self.queues.of(fleet, &self.fleets, &self.outside, since).await
     }
 
     /// The resource groups that were looked at, those that fleets have left among them.

@@ -44,13 +44,13 @@ pub(crate) struct OwnQueue {
 }
 
 impl Queues {
-    /// What the fleet serves, read no earlier than `since`.
+    /// What the fleet serves, each read no earlier than `since`.
     pub(crate) async fn of(
         &self,
         fleet: &Fleet,
         fleets: &Fleets,
         outside: &Outside,
-        since: Instant,
+        since: impl Fn(&RepoSlug) -> Instant,
     ) -> OwnQueue {
         let repos = match self.repositories(fleet, outside).await {
             Ok(repos) => repos,
@@ -67,7 +67,7 @@ impl Queues {
         };
         let views = repos.into_iter().map(|repo| async {
             let key = (fleet.credential.clone(), repo.clone());
-            let view = self.of_repo.get(key, since, look(fleet, fleets, outside, &repo)).await;
+            let view = self.of_repo.get(key, since(&repo), look(fleet, fleets, outside, &repo)).await;
             (repo, view)
         });
         OwnQueue { views: Ok(join_all(views).await), note }
@@ -144,6 +144,12 @@ impl OwnQueue {
         }
         demand.notes.extend(self.note.clone());
         Ok(demand)
+    }
+
+    /// Whether a repository's queue shows a job; `None` where it is none of these.
+    pub(crate) fn shows(&self, repo: &RepoSlug, job: JobId) -> Option<bool> {
+        let (_, view) = self.views.as_ref().ok()?.iter().find(|(of, _)| of == repo)?;
+        Some(view.queue.as_ref().is_ok_and(|queue| queue.jobs.iter().any(|shown| shown.id == job)))
     }
 
     /// Running jobs by the names of their runners.

@@ -15,7 +15,7 @@ fn org(repositories: &str) -> Fleet {
 /// What a fleet's queue shows, read anew.
 async fn read(scene: &Scene, queues: &Queues, fleet: &Fleet) -> OwnQueue {
     sleep(Duration::from_secs(1)).await;
-    queues.of(fleet, &Fleets::new([fleet.clone()]), &scene.outside, Instant::now()).await
+    queues.of(fleet, &Fleets::new([fleet.clone()]), &scene.outside, |_| Instant::now()).await
 }
 
 fn pending(queue: &OwnQueue, fleet: &Fleet, scene: &Scene) -> Seen<u32> {

@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::expiry::Expiry;
 use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{FleetSet, Fleets};
+use crate::hints::Hinter;
 use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::pace::Pace;
@@ -46,7 +47,7 @@ impl Daemon {
     ) -> Self {
         let limit = config.max_concurrent_provisioning as usize;
         let limit = if planted::has(Bug::NoLimit) { 1000 } else { limit };
-        let fleets = Fleets::new(fleets);
+        let (fleets, epoch) = (Fleets::new(fleets), Instant::now());
         let places = Arc::new(Book::default());
         let shared = Arc::new(Shared {
             observer: Observer::of(outside.clone(), fleets.clone(), Arc::clone(&places), config.poll_queue),
@@ -56,11 +57,12 @@ impl Daemon {
             expiry: Expiry::default(),
             provisioning: Arc::new(Semaphore::new(limit)),
             provisioning_limit: limit,
+            hinter: Hinter::new(fleets.clone(), epoch),
             fleets,
             board,
             poll_queue: config.poll_queue,
             poll_health: config.poll_health,
-            epoch: Instant::now(),
+            epoch,
             pulse: Pulse::default(),
             outside,
             state,
@@ -72,6 +74,11 @@ impl Daemon {
     /// Says which fleets there are, while it runs.
     pub fn fleets(&self) -> Fleets {
         self.shared.fleets.clone()
+    }
+
+    /// Tells its fleets of hints.
+    pub fn hinter(&self) -> Hinter {
+        self.shared.hinter.clone()
     }
 
     /// Says whether its loops live.

@@ -34,6 +34,9 @@ pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
 /// behind there is found by then.
 const LOOKED_AFTER: Duration = Duration::from_secs(3600);
 
+/// How old lists may be for a look that does not read them.
+const LISTS_SERVE: Duration = Duration::from_secs(120);
+
 /// What the daemon remembers of one fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -265,6 +268,17 @@ impl Memory {
         if matches!(outcome, Outcome::NoRoom(_) | Outcome::Failed(_)) {
             self.last_scaling = None;
         }
+    }
+
+    /// Whether lists that were read then, and a moment ago, tell what there is now as well as new ones would:
+    /// nothing has been asked for, removed or made a runner that they may not show.
+    pub fn is_told_by_lists_of(&self, read_at: Timestamp, fleet: &Fleet, now: Timestamp) -> bool {
+        let is_shown = |at: Timestamp| elapsed(at, read_at) >= list_lag(fleet);
+        let mut runners = self.runners.values();
+        elapsed(read_at, now) <= LISTS_SERVE
+            && runners.all(|known| {
+                [known.asked_for, known.removal_asked, known.installed].into_iter().flatten().all(is_shown)
+            })
     }
 
     fn of(&mut self, name: &RunnerName) -> &mut Remembered {

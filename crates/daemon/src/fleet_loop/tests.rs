@@ -1,7 +1,10 @@
 //! When a loop looks, what it remembers, and what it tells.
 
 use azlin_fleet::config::DaemonConfig;
+use azlin_fleet::hint::{Hint, News};
+use azlin_fleet::job::JobId;
 use azlin_fleet::plan::Outcome;
+use azlin_fleet::snapshot::Operation;
 use azlin_fleet::status::FleetStatus;
 use tokio::time::sleep;
 
@@ -16,6 +19,7 @@ const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 /// A daemon on a scene, and what it says.
 struct Lived {
     board: Board,
+    hinter: Hinter,
     fleets: Fleets,
     stop: CancellationToken,
     ticks: Ticks,
@@ -34,7 +38,7 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let (board, stop) = (Board::default(), CancellationToken::new());
     let daemon =
         Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), board.clone(), stop.clone());
-    let fleets = daemon.fleets();
+    let (fleets, hinter) = (daemon.fleets(), daemon.hinter());
     let (ticks, mut reader, began) = (Ticks::default(), board.reader(), scene.outside.now());
     let told = Arc::clone(&ticks);
     tokio::spawn(async move {
@@ -50,7 +54,7 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
         }
     });
     let task = tokio::spawn(daemon.run());
-    Lived { board, fleets, stop, ticks, task }
+    Lived { board, hinter, fleets, stop, ticks, task }
 }
 
 impl Lived {
@@ -236,7 +240,7 @@ async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it
     let scene = Scene::new("[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n");
     scene.submit("o/r");
     let mut ci = alone(&scene, state.clone(), vec![fleet("ci", "", EACH)]);
-    ci.tick(false).await;
+    ci.tick(Look::Whole { power: false }).await;
     let saved = || state.load(&ci.fleet.name);
     assert_eq!(saved().runners.len(), 1);
     assert_eq!((ci.in_flight.len(), scene.requests("PUT", "/virtualMachines/{name}")), (1, 0));
@@ -246,7 +250,7 @@ async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it
     assert_eq!((after.runners.len(), after.failures.count), (0, 1));
     assert_eq!(ci.failed.len(), 1);
     wait(1).await;
-    ci.tick(false).await;
+    ci.tick(Look::Whole { power: false }).await;
     assert!(ci.failed.is_empty(), "that was another tick");
 }
 
@@ -257,7 +261,7 @@ async fn a_panic_of_an_action_is_its_failure() {
         scene.submit("o/r");
     }
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    ci.tick(false).await;
+    ci.tick(Look::Whole { power: false }).await;
     let panicking = ci.operations.spawn(async { panic!("a bug") }).id();
     let name = ci.in_flight.keys().next_back().cloned().expect("two are under way");
     ci.in_flight.get_mut(&name).expect("it is under way").task = panicking;
@@ -272,11 +276,11 @@ async fn a_panic_of_an_action_is_its_failure() {
 async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let scene = Scene::new("");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
-    ci.tick(false).await;
+    ci.tick(Look::Whole { power: false }).await;
     ci.settle().await;
     let (name, action) = {
         wait(180).await;
-        ci.tick(true).await;
+        ci.tick(Look::Whole { power: true }).await;
         let name = ci.memory.runners.keys().next().cloned().expect("one");
         let task = azlin_fleet::plan::Install {
             runner: name.clone(),
@@ -311,7 +315,7 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
         let status = board.read().fleets.into_values().next().expect("it has ticked");
         status.runners.iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
     };
-    ci.tick(false).await;
+    ci.tick(Look::Whole { power: false }).await;
     let at_once = phases();
     assert_eq!(at_once.len(), 1, "it is being made");
     ci.settle().await;
@@ -335,4 +339,113 @@ async fn a_name_is_never_given_twice() {
     ci.memory.runners.clear();
     assert_ne!(ci.new_name(), first, "it is under way");
     assert_ne!(second, first);
+}
+
+fn hint(repo: &str, job: u64, news: News) -> Hint {
+    Hint {
+        repo: repo.parse().expect("a good name"),
+        job: JobId(job),
+        labels: vec!["self-hosted".to_owned()],
+        news,
+    }
+}
+
+/// How often the queues of a repository, the runners and the VMs were read.
+fn reads(scene: &Scene) -> (u64, u64, u64) {
+    let github = scene.requests("GET", "/actions/runners");
+    (scene.requests("GET", "/actions/runs"), github, scene.requests("GET", "/virtualMachines"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_hint_the_fleet_that_it_concerns_reads_the_queue_alone_and_starts_a_runner_at_once() {
+    let scene = Scene::new("");
+    let other = fleet("other", "repo = 'o/other'", EACH);
+    let lived = live(&scene, "", vec![fleet("ci", "", EACH), other]);
+    wait(10).await;
+    let (runs, runners, vms) = reads(&scene);
+    scene.submit("o/r");
+    let job = *scene.world().state.github.jobs.keys().next().expect("one");
+    assert_eq!(lived.hinter.tell(&hint("o/r", job, News::Queued)), 1);
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 1);
+    let (runs_after, runners_after, vms_after) = reads(&scene);
+    assert!(runs_after > runs && runs_after - runs <= 2, "{runs} {runs_after}");
+    assert_eq!((runners_after, vms_after), (runners, vms));
+    wait(30).await;
+    assert_eq!((lived.ticks_of("ci").0, lived.ticks_of("other").0), (vec![0, 10], vec![0]));
+    assert_eq!(reads(&scene).0, runs_after, "it was shown at once, so nobody looks again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_read_after_a_hint_where_they_may_have_changed() {
+    let scene = Scene::new("");
+    let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
+    for (wait_for, news, are_read) in
+        [(10, News::Started, false), (1, News::Ended, true), (1, News::Queued, false)]
+    {
+        wait(wait_for).await;
+        let (runs, runners, vms) = reads(&scene);
+        lived.hinter.tell(&hint("o/r", 1, news));
+        sleep(Duration::from_millis(50)).await;
+        let after = reads(&scene);
+        assert!(after.0 > runs, "{news:?}");
+        let lists = u64::from(are_read);
+        assert_eq!((after.1 - runners, after.2 - vms), (lists, lists), "{news:?}");
+    }
+    // A runner is started: until lists are sure to show it they are read each time.
+    scene.submit("o/r");
+    lived.hinter.tell(&hint("o/r", 2, News::Queued));
+    wait(20).await;
+    let before = reads(&scene);
+    lived.hinter.tell(&hint("o/r", 3, News::Started));
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(reads(&scene).2, before.2 + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_not_shown_yet_is_found_a_moment_later() {
+    let scene = Scene::new("[[faults]]\nwhat = { stale = '2s' }\nside = 'github'\n");
+    let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
+    wait(10).await;
+    scene.submit("o/r");
+    let job = *scene.world().state.github.jobs.keys().next().expect("one");
+    lived.hinter.tell(&hint("o/r", job, News::Queued));
+    let asked = || scene.requests("PUT", "/virtualMachines/{name}");
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(asked(), 0, "the list lags");
+    wait(4).await;
+    assert_eq!((asked(), lived.ticks_of("ci").0), (1, vec![0, 10, 11, 14]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_hints_costs_some_looks_and_no_poll() {
+    let scene = Scene::new("");
+    let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
+    wait(1).await;
+    for job in 0..10_000 {
+        lived.hinter.tell(&hint("o/r", job, News::Queued));
+        sleep(Duration::from_millis(10)).await;
+    }
+    wait(30).await;
+    let (at, _) = lived.ticks_of("ci");
+    assert!(at.len() <= 40, "{at:?}");
+    assert!([0, 60, 120].iter().all(|poll| at.contains(poll)), "{at:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
+    let scene = Scene::new("");
+    let ci = fleet("ci", "", EACH);
+    let lived = live(&scene, "", vec![ci.clone(), fleet("other", "repo = 'o/other'", EACH)]);
+    wait(1).await;
+    let elsewhere = [("o/third", vec!["self-hosted"]), ("o/r", vec!["self-hosted", "gpu"])];
+    for (repo, labels) in elsewhere {
+        let labels = labels.into_iter().map(str::to_owned).collect();
+        assert_eq!(lived.hinter.tell(&Hint { labels, ..hint(repo, 1, News::Queued) }), 0);
+    }
+    assert_eq!(lived.hinter.tell(&hint("o/r", 1, News::Queued)), 1);
+    lived.fleets.set([fleet("other", "repo = 'o/other'", EACH)]);
+    wait(20).await;
+    assert_eq!(lived.hinter.tell(&hint("o/r", 1, News::Queued)), 0);
+    assert!(lived.ticks_of("ci").0.iter().all(|at| *at <= 2));
 }
