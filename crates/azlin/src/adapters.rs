@@ -9,7 +9,7 @@ use azlin_daemon::{GitHubs, Outside};
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::names::CredentialName;
 use azlin_fleet::ports::GitHub;
-use azlin_github::{Credential, GitHubClient, Settings};
+use azlin_github::{Credential, GitHubClient, Settings, Webhook};
 use azlin_ssh::SshClient;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -18,6 +18,9 @@ mod sign_in;
 
 /// The credential with the secret of an application at Entra ID; it goes before `AZURE_CLIENT_SECRET`.
 const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
+
+/// The credential with the secrets of GitHub's webhook; it goes before `AZLIN_WEBHOOK_SECRET`.
+const WEBHOOK_SECRET: &str = "webhook-secret";
 
 /// What the environment holds of credentials.
 pub struct Environment {
@@ -76,6 +79,16 @@ pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outsi
         clock: Arc::new(Timestamp::now),
         random: Arc::new(rand::random::<u32>),
     })
+}
+
+/// What GitHub's webhook signs with: lines of a credential, or of a variable. `None` where there is none.
+pub fn webhook(environment: &Environment) -> Result<Option<Webhook>> {
+    let given = credential(environment.credentials.as_deref(), WEBHOOK_SECRET)?;
+    let secrets = given.or_else(|| (environment.variable)("AZLIN_WEBHOOK_SECRET"));
+    let webhook = secrets.map(|secrets| Webhook::new(&secrets));
+    webhook
+        .transpose()
+        .context("the secret of GitHub's webhook (webhook-secret, or AZLIN_WEBHOOK_SECRET) is of no use")
 }
 
 /// GitHub, as each credential sees it.

@@ -42,7 +42,7 @@ pub use fleet_loop::FleetLoop;
 pub use fleet_set::Fleets;
 pub use follow::Followed;
 pub use hints::Hinter;
-pub use http::{Health, serve_health};
+pub use http::{Door, Health, Hook};
 pub use outside::{GitHubs, Outside};
 pub use plan_once::{Planned, plan_once};
 pub use presence::{NotAlone, Presence, alone};

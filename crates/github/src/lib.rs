@@ -32,6 +32,7 @@ mod sign_in;
 mod survey;
 mod token;
 mod watched;
+mod webhook;
 mod wire;
 
 pub use api_url::ApiUrlError;
@@ -40,3 +41,4 @@ pub use client::{GitHubClient, Settings};
 pub use counters::Counts;
 pub use sign_in::Credential;
 pub use token::{Token, TokenError};
+pub use webhook::{SecretError, Webhook};

@@ -1,6 +1,7 @@
 //! Who gets which job: any idle runner that has all labels that the job asks for (Docs: Using
 //! self-hosted runners in a workflow). The runner that was made for one job can get another.
 
+use azlin_fleet::hint::News;
 use azlin_fleet::names::Scope;
 use jiff::Timestamp;
 use rand::RngExt;
@@ -42,6 +43,7 @@ impl GitHubState {
 
     fn start(&mut self, job: u64, runner: u64, now: Timestamp) {
         self.queued.remove(&job);
+        self.tell(job, News::Started);
         let name = self.runners.get_mut(&runner).map(|runner| {
             runner.job = Some(job);
             runner.name.clone()

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use azlin_fleet::hint::{Hint, News};
+use azlin_fleet::job::JobId;
 use azlin_fleet::names::Scope;
 use jiff::Timestamp;
 
@@ -146,6 +148,8 @@ pub struct GitHubState {
     pub runners: BTreeMap<u64, SimRunner>,
     /// Runners by JIT configuration.
     pub jits: BTreeMap<String, u64>,
+    /// What happened to jobs, where somebody wants to hear of it.
+    pub news: Option<Vec<(u64, News)>>,
     next: u64,
 }
 
@@ -154,6 +158,27 @@ impl GitHubState {
     pub fn number(&mut self) -> u64 {
         self.next += 1;
         10_000 + self.next
+    }
+
+    /// Something has happened to a job.
+    pub(crate) fn tell(&mut self, job: u64, news: News) {
+        if let Some(all) = &mut self.news {
+            all.push((job, news));
+        }
+    }
+
+    /// What has happened to jobs since it was asked last, as GitHub's webhook tells it. Each is kept from the
+    /// first time on that it is asked for.
+    pub fn take_news(&mut self) -> Vec<Hint> {
+        let all = self.news.replace(Vec::new()).unwrap_or_default();
+        let told = all.into_iter().filter_map(|(id, news)| {
+            let job = self.jobs.get(&id)?;
+            // Of one that is held it is not told that it is queued.
+            let is_held = news == News::Queued && job.state == JobState::Waiting;
+            let repo = self.runs.get(&job.run)?.repo.parse().ok()?;
+            (!is_held).then(|| Hint { repo, job: JobId(id), labels: job.labels.clone(), news })
+        });
+        told.collect()
     }
 
     /// Makes a repository exist.
@@ -247,6 +272,7 @@ impl GitHubState {
         job.state = JobState::Completed(conclusion);
         job.completed_at = Some(now);
         let run = job.run;
+        self.tell(id, News::Ended);
         let Some(run) = self.runs.get(&run).cloned() else { return Vec::new() };
         if self.status(&run) != "completed" {
             return Vec::new();
@@ -303,6 +329,7 @@ impl GitHubState {
         };
         self.jobs.insert(id, job);
         self.queued.insert(id);
+        self.tell(id, News::Queued);
         if let Some(run) = self.runs.get_mut(&run) {
             run.jobs.push(id);
         }

@@ -7,7 +7,9 @@ use azlin_simcloud::workload::{Arrival, Count, Span};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::scenario::{Change, Clock, Death, Disk, Edit, FleetPlan, LONGEST_LAG, OWNER, Part, Scenario};
+use super::scenario::{
+    Change, Clock, Death, Disk, Edit, FleetPlan, LONGEST_LAG, OWNER, Part, Post, Scenario,
+};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -40,6 +42,7 @@ pub fn scenario(seed: u64, days: f64) -> Scenario {
     fate.edits(&fleets);
     fate.clocks();
     fate.deaths();
+    fate.post();
     let parts = fate.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
     Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }
@@ -237,6 +240,20 @@ impl Fate {
             self.parts.push(Part::Clock(Clock { at, ahead_s }));
         }
         self.parts.push(Part::Clock(Clock { at: Duration::from_secs(self.length), ahead_s: 0 }));
+    }
+
+    /// In a third of all scenarios GitHub tells nothing by webhook, and in a third it does so reliably.
+    fn post(&mut self) {
+        let is_bad = match self.chance.random_range(0..3) {
+            0 => return,
+            1 => false,
+            _ => true,
+        };
+        let mut share = || if is_bad { self.chance.random_range(0.0..1.0) } else { 0.0 };
+        let (lost, doubled) = (share(), share());
+        let late = if is_bad { self.chance.random_range(0..20 * MINUTE) } else { 3 };
+        let again = Duration::from_secs(HOUR);
+        self.parts.push(Part::Post(Post { lost, late: Duration::from_secs(late), doubled, again }));
     }
 
     fn deaths(&mut self) {

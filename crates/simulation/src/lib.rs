@@ -7,6 +7,7 @@ mod hunt;
 mod inspector;
 mod others;
 mod play;
+mod post;
 mod promises;
 mod scenario;
 mod shrink;

@@ -12,11 +12,13 @@ use azlin_simcloud::{InProcess, World};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::inspector::Inspector;
 use super::others::Others;
+use super::post::Postman;
 use super::promises::{Breach, Promise};
 use super::scenario::{Death, Disk, FleetPlan, Part, Scenario};
 use super::trace::Trace;
@@ -68,6 +70,7 @@ struct Stage<'s> {
     world: Arc<Mutex<World>>,
     inspector: Inspector,
     others: Others,
+    postman: Option<Postman>,
     ahead_s: Arc<AtomicI64>,
     names: Arc<Mutex<StdRng>>,
     config: DaemonConfig,
@@ -97,13 +100,18 @@ impl<'s> Stage<'s> {
         );
         let config =
             DaemonConfig::parse("azlin.toml", &config).unwrap_or_else(|problems| panic!("{problems}"));
+        let world = Arc::new(Mutex::new(world));
+        let postman = scenario
+            .post()
+            .map(|post| Postman::new(post, scenario.seed, Arc::clone(&world), trace.clone(), start()));
         Stage {
             scenario,
             trace,
             began: Instant::now(),
-            world: Arc::new(Mutex::new(world)),
+            world,
             inspector,
             others,
+            postman,
             ahead_s: Arc::default(),
             names: Arc::new(Mutex::new(StdRng::seed_from_u64(scenario.seed ^ 0xa5a5))),
             config,
@@ -118,6 +126,10 @@ impl<'s> Stage<'s> {
         while self.inspector.breach().is_none() {
             let (life, daemon) = self.born();
             let fleets = daemon.fleets();
+            let mut post = JoinSet::new();
+            if let Some(postman) = self.postman.clone() {
+                post.spawn(postman.delivers_to(daemon.hinter()));
+            }
             let mut lives = Box::pin(daemon.run());
             let mut dying: Option<(Death, Instant)> = None;
             // Whether it died, and how long it stays away.
@@ -166,7 +178,7 @@ impl<'s> Stage<'s> {
                 }
                 break;
             };
-            drop(lives);
+            drop((lives, post));
             self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", death.disk));
             self.spoil(death.disk);
             self.away(death.down, &mut timeline).await;
@@ -232,7 +244,7 @@ impl<'s> Stage<'s> {
                 self.ahead_s.store(clock.ahead_s, Ordering::Relaxed);
                 self.inspector.clock_set(at);
             }
-            Part::Jobs(_) | Part::Fault(_) | Part::Death(_) => {}
+            Part::Jobs(_) | Part::Fault(_) | Part::Death(_) | Part::Post(_) => {}
         }
     }
 
@@ -248,6 +260,9 @@ impl<'s> Stage<'s> {
             self.apply(&part);
         }
         sleep_until(back).await;
+        if let Some(postman) = &self.postman {
+            postman.finds_nobody();
+        }
     }
 
     /// What becomes of the state files.

@@ -47,6 +47,21 @@ pub enum Part {
     Edit(Edit),
     /// The daemon's clock is set.
     Clock(Clock),
+    /// GitHub tells of jobs by webhook.
+    Post(Post),
+}
+
+/// What becomes of what GitHub tells by webhook.
+#[derive(Debug, Clone, Copy)]
+pub struct Post {
+    /// How likely each is lost.
+    pub lost: f64,
+    /// How late it may come.
+    pub late: Duration,
+    /// How likely it comes once more.
+    pub doubled: f64,
+    /// And how late that may be.
+    pub again: Duration,
 }
 
 /// The daemon dies, and is started again.
@@ -250,10 +265,16 @@ impl Scenario {
             Part::Death(death) => Some((death.at, part.clone())),
             Part::Edit(edit) => Some((edit.at, part.clone())),
             Part::Clock(clock) => Some((clock.at, part.clone())),
-            Part::Jobs(_) | Part::Fault(_) => None,
+            Part::Jobs(_) | Part::Fault(_) | Part::Post(_) => None,
         });
         all.sort_by_key(|(at, _)| *at);
         all
+    }
+
+    /// What becomes of GitHub's webhooks, where there are any.
+    pub fn post(&self) -> Option<Post> {
+        let post = |part: &Part| if let Part::Post(post) = part { Some(*post) } else { None };
+        self.of(post).pop()
     }
 
     fn of<T>(&self, pick: impl Fn(&Part) -> Option<T>) -> Vec<T> {
@@ -289,6 +310,10 @@ impl std::fmt::Display for Part {
             }
             Part::Edit(Edit { at: when, fleet, change }) => {
                 write!(f, "{} fleet {fleet}: {change:?}", at(*when))
+            }
+            Part::Post(Post { lost, late, doubled, again }) => {
+                let (late, again) = (at(*late), at(*again));
+                write!(f, "webhooks, lost p={lost:.2}, late up to {late}, again p={doubled:.2} up to {again}")
             }
             Part::Clock(Clock { at: when, ahead_s }) => {
                 write!(f, "{} the clock is {ahead_s} s ahead", at(*when))

@@ -1,6 +1,7 @@
 //! `run`: the daemon.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +9,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use azlin_daemon::config_dir::{self, Configuration};
 use azlin_daemon::{
-    Board, Daemon, Followed, Health, NotAlone, Outside, StateDir, StatusFile, Supervisor, Wake, run_once,
-    runtime_dirs, serve_health, stop_on_signals, this_daemon, wake_on_hangup,
+    Board, Daemon, Door, Followed, Health, Hook, NotAlone, Outside, StateDir, StatusFile, Supervisor, Wake,
+    run_once, runtime_dirs, stop_on_signals, this_daemon, wake_on_hangup,
 };
 use azlin_fleet::config::DaemonConfig;
+use azlin_fleet::ports::Webhook;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::adapters::{Environment, connect};
+use crate::adapters::{Environment, connect, webhook};
 use crate::cli::Place;
 use crate::{Ended, say_error, say_problem};
 
@@ -141,7 +144,8 @@ async fn watch(
             status_file.clone().map(|file| file.keep(board.clone(), this_daemon.clone(), outside.clone()));
         let status = status.map(tokio::spawn);
         let informed = tokio::spawn(supervisor.clone().keep(board.clone(), fleets.clone(), daemon.pulse()));
-        let server = tokio::spawn(serve_health(Arc::clone(&service.listener), health));
+        let hook = Hook::new(service.webhook.clone(), daemon.hinter());
+        let servers = service.serve(health, hook);
         let mut running = tokio::spawn(daemon.run());
         let next = loop {
             tokio::select! {
@@ -149,7 +153,7 @@ async fn watch(
                 () = stop.cancelled() => break None,
                 ended = &mut running => return Err(anyhow!("the daemon ended by itself: {ended:?}")),
                 read = followed.changes(&mut wake, &fleets, &outside) => {
-                    match Service::prepare(&read.daemon, &environment, Some((&config, &service)), &directory).await {
+                    match Service::prepare(&read.daemon, &environment, Some(&service), &directory).await {
                         Ok(service) => break Some((read, service)),
                         Err(why) => followed.refuse(&format!("{why:#}"), outside.now()),
                     }
@@ -176,7 +180,7 @@ async fn watch(
             () = too_long => warn!("what is under way does not end and is cut off; the next start takes it up"),
         }
         informed.abort();
-        server.abort();
+        servers.iter().for_each(JoinHandle::abort);
         if let Some(status) = status {
             // A write that is under way would outlive it.
             status.abort();
@@ -197,7 +201,9 @@ async fn watch(
 /// What a daemon's configuration asks of the outside.
 struct Service {
     outside: Outside,
-    listener: Arc<TcpListener>,
+    webhook: Option<Arc<dyn Webhook>>,
+    /// Where it listens, by the address that the configuration names; a second one answers GitHub alone.
+    listeners: Vec<(SocketAddr, Arc<TcpListener>)>,
 }
 
 impl Service {
@@ -205,19 +211,43 @@ impl Service {
     async fn prepare(
         config: &DaemonConfig,
         environment: &Environment,
-        before: Option<(&DaemonConfig, &Service)>,
+        before: Option<&Service>,
         directory: &Path,
     ) -> Result<Service> {
-        let listener = match before {
-            Some((before, service)) if before.listen == config.listen => Arc::clone(&service.listener),
-            _ => Arc::new(TcpListener::bind(config.listen).await.with_context(|| {
-                format!(
-                    "{} cannot be listened on; is another daemon running? [http] listen in {} chooses another address",
-                    config.listen,
-                    directory.join("azlin.toml").display()
-                )
-            })?),
+        let mut listeners = Vec::new();
+        let asked = [("listen", Some(config.listen)), ("webhook_listen", config.webhook_listen)];
+        for (key, address) in asked.into_iter().filter_map(|(key, address)| Some((key, address?))) {
+            let known = before.into_iter().flat_map(|service| &service.listeners);
+            let kept = known.chain(&listeners).find(|(kept, _)| *kept == address);
+            let listener = match kept {
+                Some((_, listener)) => Arc::clone(listener),
+                None => Arc::new(TcpListener::bind(address).await.with_context(|| {
+                    format!(
+                        "{address} cannot be listened on; is another daemon running? [http] {key} in {} chooses another address",
+                        directory.join("azlin.toml").display()
+                    )
+                })?),
+            };
+            listeners.push((address, listener));
+        }
+        listeners.dedup_by_key(|(address, _)| *address);
+        let webhook = webhook(environment)?.map(|webhook| Arc::new(webhook) as Arc<dyn Webhook>);
+        if let (None, Some(address)) = (&webhook, config.webhook_listen) {
+            warn!(
+                "{address} answers no webhook, since there is no secret to tell by what GitHub has sent: webhook-secret"
+            );
+        }
+        Ok(Service { outside: connect(config, environment)?, webhook, listeners })
+    }
+
+    /// Answers at each listener what is answered there.
+    fn serve(&self, health: Health, hook: Hook) -> Vec<JoinHandle<()>> {
+        let to_operators = Door::to_operators(health);
+        let doors = match self.listeners.len() {
+            1 => vec![to_operators.and_to_github(hook)],
+            _ => vec![to_operators, Door::to_github(hook)],
         };
-        Ok(Service { outside: connect(config, environment)?, listener })
+        let each = self.listeners.iter().zip(doors);
+        each.map(|((_, listener), door)| tokio::spawn(door.serve(Arc::clone(listener)))).collect()
     }
 }

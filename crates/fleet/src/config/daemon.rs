@@ -34,8 +34,10 @@ pub struct DaemonConfig {
     pub resource_manager_url: Url,
     /// The file with further certificates that TLS trusts beside the system's.
     pub ca_file: Option<PathBuf>,
-    /// Where the daemon answers `/healthz`.
+    /// Where the daemon answers whoever looks after it, and GitHub's webhook if that has no place of its own.
     pub listen: SocketAddr,
+    /// Where it answers GitHub's webhook alone.
+    pub webhook_listen: Option<SocketAddr>,
 }
 
 impl DaemonConfig {
@@ -69,6 +71,7 @@ impl DaemonConfig {
                 .unwrap_or_else(|| known("https://management.azure.com")),
             ca_file: tls.optional("ca_file", absolute_path),
             listen: http.or("listen", SocketAddr::from(([127, 0, 0, 1], 9469)), address),
+            webhook_listen: http.optional("webhook_listen", address),
         };
         for table in [poll, limits, azure, tls, http, top] {
             table.finish();

@@ -105,6 +105,7 @@ ca_file = "/etc/azlin/ca.pem"
 
 [http]
 listen = "[::1]:8080"
+webhook_listen = "0.0.0.0:8081"
 "#;
 
 fn fleet(text: &str) -> Fleet {

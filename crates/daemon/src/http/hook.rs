@@ -1,0 +1,92 @@
+//! `POST /webhook`: what GitHub delivers wakes fleets, and decides nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery, Webhook};
+use tracing::{debug, info, warn};
+
+use crate::hints::Hinter;
+
+/// The largest delivery that is read. Those of jobs have some ten kilobytes.
+const MOST_BODY: usize = 1024 * 1024;
+
+/// Where GitHub delivers what happens to jobs.
+#[derive(Clone)]
+pub struct Hook {
+    webhook: Option<Arc<dyn Webhook>>,
+    hinter: Hinter,
+    count: Arc<Count>,
+}
+
+/// Deliveries since the start, by what came of them.
+#[derive(Debug, Default)]
+struct Count {
+    taken: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Hook {
+    /// Tells fleets of what is signed. Without anything to tell that by it takes nothing in.
+    pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter) -> Self {
+        Hook { webhook, hinter, count: Arc::default() }
+    }
+
+    pub(super) fn route(self, router: Router) -> Router {
+        let answer =
+            post(move |headers: HeaderMap, body: Bytes| std::future::ready(self.answer(&headers, &body)));
+        router.route("/webhook", answer.layer(DefaultBodyLimit::max(MOST_BODY)))
+    }
+
+    fn answer(&self, headers: &HeaderMap, body: &Bytes) -> (StatusCode, String) {
+        let Some(webhook) = &self.webhook else {
+            let text = "no webhook is expected here: the daemon has no webhook-secret\n";
+            return (StatusCode::NOT_FOUND, text.to_owned());
+        };
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let delivery = RawDelivery {
+            event: header("x-github-event").unwrap_or_default(),
+            signature: header("x-hub-signature-256"),
+            content_type: header("content-type").unwrap_or_default(),
+            body,
+        };
+        match webhook.read(delivery) {
+            Ok(delivery) => self.taken(&delivery),
+            Err(why) => self.refused(&why),
+        }
+    }
+
+    fn taken(&self, delivery: &Delivery) -> (StatusCode, String) {
+        self.count.taken.fetch_add(1, Ordering::Relaxed);
+        match delivery {
+            Delivery::Ping => {
+                info!("GitHub's webhook reaches this daemon");
+                (StatusCode::OK, "pong\n".to_owned())
+            }
+            Delivery::Job(hint) => {
+                let woken = self.hinter.tell(hint);
+                debug!(repo = %hint.repo, job = hint.job.0, news = ?hint.news, woken, "webhook: job {} of {}: {:?}, which concerns {woken} fleets", hint.job, hint.repo, hint.news);
+                (StatusCode::ACCEPTED, String::new())
+            }
+            Delivery::Other => (StatusCode::OK, "it concerns no fleet\n".to_owned()),
+        }
+    }
+
+    /// Anybody can send what is refused: it is told ever more rarely.
+    fn refused(&self, why: &NotTaken) -> (StatusCode, String) {
+        let count = self.count.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            warn!(count, reason = %why, "a webhook's delivery was refused, the {count}. since the start: {why}");
+        }
+        let status = match why {
+            NotTaken::Unsigned | NotTaken::Forged => StatusCode::UNAUTHORIZED,
+            NotTaken::Unreadable(_) => StatusCode::BAD_REQUEST,
+        };
+        (status, format!("{why}\n"))
+    }
+}

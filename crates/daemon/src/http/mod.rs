@@ -1,0 +1,86 @@
+//! The daemon's listeners: how it is, and hints from GitHub.
+//!
+//! Whoever connects may be anybody: each connection has little time and little room, and there are only so
+//! many at once.
+
+mod health;
+mod hook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+pub use health::Health;
+pub use hook::Hook;
+
+/// Connections of one listener at once. More wait until one of these ends.
+const CONNECTIONS: usize = 256;
+/// How long a client may take for the head of its request.
+const HEAD: Duration = Duration::from_secs(5);
+/// How long a connection may last.
+const LONGEST: Duration = Duration::from_secs(20);
+/// How much of a request's head is read.
+const MOST_HEAD: usize = 32 * 1024;
+
+/// What one listener answers.
+pub struct Door {
+    router: Router,
+}
+
+impl Door {
+    /// To those who look after the daemon: how it is.
+    pub fn to_operators(health: Health) -> Self {
+        let health = Arc::new(health);
+        let healthz = get(move || std::future::ready(health.answer()));
+        Door { router: Router::new().route("/healthz", healthz).fallback(nothing) }
+    }
+
+    /// To GitHub alone.
+    pub fn to_github(hook: Hook) -> Self {
+        Door { router: hook.route(Router::new().fallback(nothing)) }
+    }
+
+    /// To GitHub as well.
+    #[must_use]
+    pub fn and_to_github(self, hook: Hook) -> Self {
+        Door { router: hook.route(self.router) }
+    }
+
+    /// Answers until the task is dropped.
+    pub async fn serve(self, listener: Arc<TcpListener>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of descriptors, as a rule: others may be freed in a moment.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let service = TowerToHyperService::new(self.router.clone());
+            tokio::spawn(async move {
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    // Whoever asks again is to hear of the fleets that there are then.
+                    .keep_alive(false)
+                    .header_read_timeout(HEAD)
+                    .max_buf_size(MOST_HEAD)
+                    .serve_connection(TokioIo::new(stream), service);
+                // A client that goes away is no concern of ours.
+                let _ = timeout(LONGEST, connection).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+async fn nothing() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "nothing is here\n")
+}
