@@ -2,6 +2,7 @@
 
 pub mod admin_host;
 pub mod binary;
+pub mod deliveries;
 pub mod machines;
 pub mod schema;
 pub mod stage;

@@ -1,0 +1,92 @@
+//! GitHub's deliveries to a webhook, signed as GitHub signs them, and a client that sends them.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use ring::hmac;
+use serde_json::{Value, json};
+
+/// The secret that they are signed with.
+pub const SECRET: &str = "a secret of a webhook in tests";
+
+/// An address of loopback at which nobody listens.
+///
+/// # Panics
+/// When there is none.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("it has an address")
+}
+
+/// What GitHub sends when something has happened to a job: one of its own examples, changed.
+///
+/// # Panics
+/// When the example cannot be read.
+pub fn job(repo: &str, id: u64, labels: &[&str], action: &str) -> String {
+    let file = include_str!("../../crates/simcloud/specs/workflow-job-examples.json");
+    let file: Value = serde_json::from_str(file).expect("JSON");
+    let mut delivery = file["examples"][5].clone();
+    delivery["action"] = json!(action);
+    delivery["repository"]["full_name"] = json!(repo);
+    delivery["workflow_job"]["id"] = json!(id);
+    delivery["workflow_job"]["labels"] = json!(labels);
+    delivery["workflow_job"]["status"] = json!(action);
+    delivery.to_string()
+}
+
+/// Its signature with a secret.
+pub fn signature(secret: &str, body: &str) -> String {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body.as_bytes());
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={hex}")
+}
+
+/// Delivers it; the status of the answer, and its body.
+///
+/// # Errors
+/// When there is no answer.
+pub fn deliver(
+    to: SocketAddr,
+    event: &str,
+    body: &str,
+    signature: Option<&str>,
+) -> std::io::Result<(u16, String)> {
+    let signature =
+        signature.map(|signature| format!("x-hub-signature-256: {signature}\r\n")).unwrap_or_default();
+    let head = format!(
+        "POST /webhook HTTP/1.1\r\nhost: {to}\r\ncontent-type: application/json\r\nx-github-event: {event}\r\n{signature}\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    ask(to, &[head.as_bytes(), body.as_bytes()].concat())
+}
+
+/// Sends a whole request; the status of the answer, and its body.
+///
+/// # Errors
+/// When there is no answer.
+pub fn ask(to: SocketAddr, request: &[u8]) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(to)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    // Who refuses a body may answer before it is there.
+    let sent = stream.write_all(request);
+    let mut answer = String::new();
+    if let Err(error) = stream.read_to_string(&mut answer)
+        && answer.is_empty()
+    {
+        sent?;
+        return Err(error);
+    }
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Ok((status, body.to_owned()))
+}
+
+/// The same for a `GET`.
+///
+/// # Errors
+/// When there is no answer.
+pub fn get(to: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    ask(to, format!("GET {path} HTTP/1.1\r\nhost: {to}\r\n\r\n").as_bytes())
+}
