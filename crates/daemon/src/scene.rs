@@ -11,6 +11,8 @@ use azlin_simcloud::github::SimRunner;
 use azlin_simcloud::{InProcess, Workload, World};
 use jiff::Timestamp;
 use tokio::time::Instant;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::outside::Outside;
 
@@ -77,6 +79,38 @@ impl Scene {
         let such = requests.filter(|((_, of, route, _), _)| of == method && route.ends_with(end));
         such.map(|(_, (count, _))| count).sum()
     }
+}
+
+/// How often something was told that a person should look at.
+#[derive(Clone, Default)]
+pub(crate) struct Warned(Arc<AtomicU32>);
+
+impl Warned {
+    pub(crate) fn warnings(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Subscriber for Warned {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 /// A fleet of `o/r` in the group `rg`; `top` comes first in its file, and `tables` last.

@@ -1,13 +1,16 @@
 //! What GitHub says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
 
+use azlin_fleet::ports::{NotTaken, RawDelivery, Webhook as _};
 use azlin_fleet::runner::RunnerInfo;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use ring::hmac;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use crate::pages::Page;
-use crate::{error, link, queue, rate, wire};
+use crate::{Webhook, error, link, queue, rate, wire};
 
 /// An answer: a status, a line of headers each, an empty line, a body.
 ///
@@ -35,6 +38,25 @@ pub fn answer(status: u16, text: &str) {
         assert!(!next.contains('>'), "a target ends where it ends: {next}");
     }
     read(body.as_bytes());
+}
+
+/// A delivery to a webhook, as JSON and as a form.
+///
+/// # Panics
+/// When one is taken in that is not signed, or one that is signed is called forged.
+pub fn webhook(body: &[u8]) {
+    const SECRET: &str = "a secret for the fuzzer";
+    let webhook = Webhook::new(&SecretString::from(SECRET)).expect("it is long enough");
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), body);
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (good, text) = (format!("sha256={hex}"), String::from_utf8_lossy(body));
+    for content_type in ["application/json", "application/x-www-form-urlencoded"] {
+        let delivery =
+            |signature| webhook.read(RawDelivery { event: "workflow_job", signature, content_type, body });
+        assert_ne!(delivery(Some(&good)), Err(NotTaken::Forged));
+        assert_eq!(delivery(Some(&text)), Err(NotTaken::Forged));
+        assert_eq!(delivery(None), Err(NotTaken::Unsigned));
+    }
 }
 
 fn read(body: &[u8]) {

@@ -6,7 +6,7 @@ use azlin_fleet::plan::Deregister;
 use azlin_simcloud::{Happening, Watch, World};
 
 use super::*;
-use crate::scene::{Scene, fleet};
+use crate::scene::{Scene, Warned, fleet};
 
 const BUSY: &str = "it runs a job";
 const LAGS: &str = "GitHub still has its entry: the list lags";
@@ -295,4 +295,19 @@ async fn who_waits_for_a_machine_goes_when_the_daemon_stops() {
     let lifecycle = Lifecycle::new(scene.outside.clone(), Arc::default(), stop);
     let outcome = lifecycle.provision(&fleet, &wanted(&scene, &fleet)).await;
     assert_eq!(outcome, Outcome::Started, "the VM is there, and whoever comes next goes on with it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_vm_printed_is_told_before_one_goes_that_did_not_work() {
+    let late = || DrainReason::BootTimeout("late".to_owned());
+    for (why, told) in [(late(), 1), (DrainReason::Broken("it is".to_owned()), 1), (DrainReason::Finished, 0)]
+    {
+        let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
+        let name = runner(&scene, &fleet, false).await;
+        let warned = Warned::default();
+        let _warned = tracing::subscriber::set_default(warned.clone());
+        let destroy = Destroy { why, ..removal(&fleet, &name, Deregister::Nothing) };
+        lifecycle(&scene).destroy(&fleet, &destroy).await;
+        assert_eq!(warned.warnings(), told, "{:?}", destroy.why);
+    }
 }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::told::next_on_grid;
 use super::*;
 use crate::run::{Daemon, run_once};
-use crate::scene::{Scene, fleet};
+use crate::scene::{Scene, Warned, fleet};
 
 /// One runner for each job, at once.
 const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
@@ -199,7 +199,8 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
 
 #[tokio::test(start_paused = true)]
 async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
-    let scene = Scene::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
+    let ends_soon = "[premises]\ntoken_ends = '24h'\n";
+    let scene = Scene::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
     scene.submit("o/r");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
     ci.tick(Look::Whole { power: false }).await;
@@ -213,6 +214,7 @@ async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
     let seen = ci.seen.as_ref().expect("it has looked");
     assert_eq!(seen.in_flight, BTreeMap::from([(name, Operation::Provision { replaces: None })]));
     assert_eq!(seen.slowed, ci.slowed);
+    assert!(seen.expiring.as_ref().is_some_and(|told| told.contains("token")), "{:?}", seen.expiring);
 }
 
 #[tokio::test(start_paused = true)]
@@ -355,6 +357,8 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
         };
         (name, Action::Install(task))
     };
+    let told = Warned::default();
+    let _told = tracing::subscriber::set_default(told.clone());
     let mut end = |outcome: Outcome| {
         let task = tokio::spawn(async {}).id();
         ci.in_flight
@@ -366,7 +370,9 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     assert_eq!(end(Outcome::Unclear("why".to_owned())).as_deref(), Some("why"));
     assert_eq!(end(Outcome::LeftAlone("no matter".to_owned())).as_deref(), Some("why"));
     let later = azlin_fleet::remedy::Failure::later("another".to_owned());
+    assert_eq!(end(Outcome::Failed(later.clone())).as_deref(), Some("another"));
     assert_eq!(end(Outcome::Failed(later)).as_deref(), Some("another"));
+    assert_eq!(told.warnings(), 2, "each is told once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -512,4 +518,37 @@ async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
     wait(20).await;
     assert_eq!(lived.hinter.tell(&hint("o/r", 1, News::Queued)), 0);
     assert!(lived.ticks_of("ci").0.iter().all(|at| *at <= 2));
+}
+
+/// Two levels of requests, each of which takes half a minute: the repositories, their queues.
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_looks_for_a_minute_lives() {
+    let scene = Scene::new("[[faults]]\nwhat = { latency = '29s' }\nside = 'github'\n");
+    scene.submit("o/r");
+    let org = fleet("ci", "org = 'o'\nrepositories = ['*']", EACH);
+    let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
+    let (board, stop) = (Board::default(), CancellationToken::new());
+    let daemon =
+        Daemon::new(&config, vec![org], scene.outside.clone(), StateDir::default(), board.clone(), stop);
+    let pulse = daemon.pulse();
+    tokio::spawn(daemon.run());
+    for _ in 0..5 {
+        wait(10).await;
+        let felt = tokio::time::timeout(Duration::from_secs(1), pulse.felt()).await;
+        assert!(felt.is_ok() && board.read().fleets.is_empty(), "it is still in its first look");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pulse_of_a_daemon_is_that_of_its_loops() {
+    let scene = Scene::new("");
+    let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
+    let (board, stop) = (Board::default(), CancellationToken::new());
+    let daemon = Daemon::new(&config, Vec::new(), scene.outside.clone(), StateDir::default(), board, stop);
+    let silent = daemon.shared.pulse.heart(&"ci".parse().expect("a good name"));
+    let pulse = daemon.pulse();
+    let felt = || tokio::time::timeout(Duration::from_secs(1), pulse.felt());
+    assert!(felt().await.is_err());
+    drop(silent);
+    assert!(felt().await.is_ok());
 }

@@ -205,8 +205,12 @@ impl Azure for InProcess {
         .await
     }
 
-    async fn console(&self, _group: &ResourceGroup, _name: &str) -> Result<Option<String>, CallError> {
-        Ok(None)
+    async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError> {
+        self.call(on(group, "POST", Some(name)), |world, _| {
+            let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
+            Ok(vm.filter(|vm| vm.guest.is_up).map(|vm| format!("azlin-runner[1]: {} is up\n", vm.name)))
+        })
+        .await
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {

@@ -1,0 +1,7 @@
+//! Whatever is delivered to a webhook, signed or not, nothing panics, and only what is signed is taken in.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| azlin_github::fuzzing::webhook(body));
