@@ -160,6 +160,9 @@ fn ten_thousand_deliveries_in_ten_seconds_many_forged_and_doubled_serve_every_jo
         (0, JOBS as u64),
         "one VM for each job: {report:#?}"
     );
+    let counted = get(address, "/metrics").unwrap().1;
+    let forged = "azlin_webhook_deliveries_total{outcome=\"forged\"} 3334";
+    assert!(counted.lines().any(|line| line == forged), "{counted}");
     let grown = resident(&daemon).saturating_sub(before);
     assert!(grown < 16 * 1024, "{before} KiB and {grown} more");
 }

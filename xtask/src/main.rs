@@ -7,6 +7,7 @@ mod book;
 mod dist;
 mod e2e;
 mod fuzz;
+mod monitoring;
 mod mutants;
 mod test;
 mod tools;
@@ -23,6 +24,7 @@ cargo xtask <chore>
   mutants  changes the code of the fleet or of the loop in one place after another, and looks whether a test
            notices: `mutants fleet`, `mutants loop`; hours
   e2e      tests with real parts: OpenSSH, systemd, cloud-init; as root, installs what it needs
+  rules    alert rules, tried by promtool, which it unpacks from Debian's package
   bench    measures, and prints the tables of docs/performance.md; as root, real machines too
   deb      makes the Debian package alone
   dist     makes the Debian package, the tarball, the SBOM and their checksums in target/dist; builds
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         ["e2e"] => e2e::e2e(),
         ["simulate", options @ ..] => run(&mut test::simulate(options)),
+        ["rules"] => monitoring::rules(),
         ["bench"] => bench::bench(),
         ["fuzz"] => fuzz::fuzz(600, &[]),
         ["fuzz", seconds, targets @ ..] => match seconds.parse() {

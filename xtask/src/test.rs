@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::beside::Beside;
-use crate::{cargo, dist, e2e, fuzz, root, run};
+use crate::{cargo, dist, e2e, fuzz, monitoring, root, run};
 
 /// Stops at the first thing that fails.
 pub fn test() -> Result<(), String> {
@@ -27,6 +27,7 @@ pub fn test() -> Result<(), String> {
         Beside::begin(Command::new(root().join("target/debug/simulate")).args(["--seeds", "500"]))?;
     run(&mut cargo(&["test", "--workspace", "--locked"]))?;
     deb.end()?;
+    monitoring::rules()?;
     fuzz::install()?;
     e2e::prepare()?;
     let fuzzing = Beside::begin(Command::new(&myself).args(["fuzz", "10"]))?;

@@ -8,9 +8,14 @@ use azlin_fleet::status::{BadFileStatus, FleetStatus};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::metrics::Metrics;
+
 /// Each fleet's last tick, and the state of the configuration.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<watch::Sender<Posted>>);
+pub struct Board {
+    posted: Arc<watch::Sender<Posted>>,
+    metrics: Metrics,
+}
 
 /// What is on the board.
 #[derive(Debug, Clone, Default)]
@@ -29,27 +34,32 @@ pub(crate) struct Reader(watch::Receiver<Posted>);
 impl Board {
     /// All of it.
     pub fn read(&self) -> Posted {
-        self.0.borrow().clone()
+        self.posted.borrow().clone()
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     pub(crate) fn reader(&self) -> Reader {
-        let mut reader = self.0.subscribe();
+        let mut reader = self.posted.subscribe();
         reader.mark_changed();
         Reader(reader)
     }
 
     pub(crate) fn post(&self, status: FleetStatus) {
-        self.0.send_modify(|posted| drop(posted.fleets.insert(status.pool.clone(), status)));
+        self.posted.send_modify(|posted| drop(posted.fleets.insert(status.pool.clone(), status)));
     }
 
     pub(crate) fn remove(&self, fleet: &PoolName) -> Option<FleetStatus> {
         let mut removed = None;
-        self.0.send_modify(|posted| removed = posted.fleets.remove(fleet));
+        self.posted.send_modify(|posted| removed = posted.fleets.remove(fleet));
         removed
     }
 
     pub(crate) fn configured(&self, bad_files: Vec<BadFileStatus>, read_at: Timestamp) {
-        self.0.send_modify(|posted| (posted.bad_files, posted.read_at) = (bad_files, read_at));
+        self.posted.send_modify(|posted| (posted.bad_files, posted.read_at) = (bad_files, read_at));
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::memory::Memory;
-use azlin_fleet::milestone::milestones;
+use azlin_fleet::milestone::{Milestone, milestones};
 use azlin_fleet::names::RepoSlug;
 use azlin_fleet::pace::Slowed;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
@@ -254,6 +254,7 @@ impl FleetLoop {
     async fn tick(&mut self, look: Look) {
         self.failed.clear();
         let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
+        let is_hinted = matches!(look, Look::Hinted);
         let (seen, are_lists_new) = self.look(look, began).await;
         if self.configured.has_changed().unwrap_or(false) {
             self.reconfigure();
@@ -277,6 +278,7 @@ impl FleetLoop {
         }
         self.tick += 1;
         let (plan, seen) = self.decide(seen, are_lists_new);
+        self.shared.board.metrics().ticked(&fleet.name, is_hinted, began.elapsed(), &plan.decision);
         self.report(&plan, &seen);
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
@@ -343,6 +345,11 @@ impl FleetLoop {
             let before = self.memory.clone();
             self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
             let milestones = milestones(&before, &self.memory, &seen.unread, now);
+            for (_, milestone) in &milestones {
+                if let Milestone::Online(took) = milestone {
+                    self.shared.board.metrics().booted(&self.fleet.name, *took);
+                }
+            }
             report::happened(&self.fleet.name, &milestones, self.tick);
         }
         let planned = || plan(&self.fleet, &seen, &self.memory, now);

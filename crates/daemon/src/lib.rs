@@ -18,6 +18,7 @@ mod fleet_set;
 mod follow;
 mod hints;
 mod http;
+mod metrics;
 pub mod observe;
 mod outside;
 mod pace;

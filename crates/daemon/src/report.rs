@@ -84,10 +84,11 @@ pub(crate) fn ended(
     is_new: bool,
     tick: u64,
 ) {
-    let (word, reason) = match action {
-        Action::Provision { reason, .. } => ("provision", reason),
-        Action::Install(install) => ("install", &install.reason),
-        Action::Destroy(destroy) => ("destroy", &destroy.reason),
+    let word = action.word();
+    let reason = match action {
+        Action::Provision { reason, .. } => reason,
+        Action::Install(install) => &install.reason,
+        Action::Destroy(destroy) => &destroy.reason,
     };
     match outcome {
         Outcome::Installed { runner_id, took } => {

@@ -83,6 +83,34 @@ pub enum Deregister {
     Nothing,
 }
 
+impl Action {
+    /// The word for it, in the journal and in metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Action::Provision { .. } => "provision",
+            Action::Install(_) => "install",
+            Action::Destroy(_) => "destroy",
+        }
+    }
+}
+
+impl Outcome {
+    /// The word for it, in metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Started => "started",
+            Outcome::Installed { .. } => "installed",
+            Outcome::Ended(_) => "ended",
+            Outcome::Broken { .. } => "broken",
+            Outcome::Unclear(_) => "unclear",
+            Outcome::Removed => "removed",
+            Outcome::LeftAlone(_) => "left_alone",
+            Outcome::NoRoom(_) => "no_room",
+            Outcome::Failed(_) => "failed",
+        }
+    }
+}
+
 /// How an action went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

@@ -203,3 +203,23 @@ fn jobs_are_counted_once_whether_named_or_only_told_as_busy() {
     jobs.see(true, None);
     assert_eq!((jobs.taken, jobs.last), (3, None), "of this one nothing is known");
 }
+
+#[test]
+fn lists_tell_until_they_are_old_or_something_was_done_that_they_may_not_show() {
+    let scene = Scene::new("");
+    let told = |memory: &Memory, age: i64| memory.is_told_by_lists_of(at(NOW - age), &scene.fleet, at(NOW));
+    let nothing = Memory::default();
+    assert_eq!([0, 119, 120, 121].map(|age| told(&nothing, age)), [true, true, true, false]);
+    let (runner, settled) = (scene.name(1, 0), scene.name(2, 0));
+    let set: [fn(&mut Remembered) -> &mut Option<Timestamp>; 3] =
+        [|known| &mut known.asked_for, |known| &mut known.removal_asked, |known| &mut known.installed];
+    for set in set {
+        // Done so long before the lists were read, or after.
+        for (before, is_told) in [(-20, false), (0, false), (119, false), (120, true), (9_999, true)] {
+            let mut memory = Memory::default();
+            memory.runners.entry(settled.clone()).or_default().asked_for = Some(at(NOW - 99_999));
+            *set(memory.runners.entry(runner.clone()).or_default()) = Some(at(NOW - 30 - before));
+            assert_eq!(told(&memory, 30), is_told, "{before} s before");
+        }
+    }
+}

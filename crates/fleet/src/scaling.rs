@@ -26,6 +26,17 @@ pub enum ScalingAction {
     Maintain,
 }
 
+impl ScalingAction {
+    /// The word for it, as JSON has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ScalingAction::ScaleUp => "scale_up",
+            ScalingAction::ScaleDown => "scale_down",
+            ScalingAction::Maintain => "maintain",
+        }
+    }
+}
+
 /// The rule that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +61,24 @@ pub enum Rule {
     Maximum,
     /// What is needed is not fully known, so nothing is removed.
     PartlyKnown,
+}
+
+impl Rule {
+    /// The word for it, as JSON has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Rule::Formula => "formula",
+            Rule::NoJobStarves => "no_job_starves",
+            Rule::Minimum => "minimum",
+            Rule::Manual => "manual",
+            Rule::Disabled => "disabled",
+            Rule::Enough => "enough",
+            Rule::Threshold => "threshold",
+            Rule::Cooldown => "cooldown",
+            Rule::Maximum => "maximum",
+            Rule::PartlyKnown => "partly_known",
+        }
+    }
 }
 
 /// How many runners there should be, and why.

@@ -138,13 +138,18 @@ async fn watch(
         );
         let fleets = daemon.fleets();
         let patience = config.poll_queue * 3 + Duration::from_secs(60);
-        let health =
-            Health { board: board.clone(), outside: outside.clone(), fleets: fleets.clone(), patience };
+        let health = Health {
+            board: board.clone(),
+            outside: outside.clone(),
+            fleets: fleets.clone(),
+            patience,
+            stop: inner.clone(),
+        };
         let status =
             status_file.clone().map(|file| file.keep(board.clone(), this_daemon.clone(), outside.clone()));
         let status = status.map(tokio::spawn);
         let informed = tokio::spawn(supervisor.clone().keep(board.clone(), fleets.clone(), daemon.pulse()));
-        let hook = Hook::new(service.webhook.clone(), daemon.hinter());
+        let hook = Hook::new(service.webhook.clone(), daemon.hinter(), &board);
         let servers = service.serve(health, hook);
         let mut running = tokio::spawn(daemon.run());
         let next = loop {

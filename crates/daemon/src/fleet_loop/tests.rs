@@ -361,8 +361,10 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let _told = tracing::subscriber::set_default(told.clone());
     let mut end = |outcome: Outcome| {
         let task = tokio::spawn(async {}).id();
-        ci.in_flight
-            .insert(name.clone(), InFlight { operation: Operation::Install, action: action.clone(), task });
+        ci.in_flight.insert(
+            name.clone(),
+            InFlight { operation: Operation::Install, action: action.clone(), task, began: Instant::now() },
+        );
         ci.ended(Ok((name.clone(), outcome)));
         ci.complaints.get(&name).cloned()
     };

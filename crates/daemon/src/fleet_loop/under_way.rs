@@ -8,6 +8,7 @@ use azlin_fleet::remedy::Failure;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::Operation;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::FleetLoop;
 use crate::act::Wanted;
@@ -18,6 +19,7 @@ pub(super) struct InFlight {
     pub(super) operation: Operation,
     pub(super) action: Action,
     pub(super) task: tokio::task::Id,
+    pub(super) began: Instant,
 }
 
 impl FleetLoop {
@@ -54,7 +56,7 @@ impl FleetLoop {
                 self.operations.spawn(async move { (name, shared.lifecycle.destroy(&fleet, &task).await) })
             }
         };
-        self.in_flight.insert(name, InFlight { operation, action, task: task.id() });
+        self.in_flight.insert(name, InFlight { operation, action, task: task.id(), began: Instant::now() });
     }
 
     /// Begins a provisioning operation as soon as it may begin.
@@ -101,7 +103,8 @@ impl FleetLoop {
                 (name.clone(), Outcome::Failed(Failure::later(format!("a bug, please report it: {error}"))))
             }
         };
-        let Some(InFlight { action, .. }) = self.in_flight.remove(&name) else { return };
+        let Some(InFlight { action, began, .. }) = self.in_flight.remove(&name) else { return };
+        self.shared.board.metrics().ended(&self.fleet.name, &action, &outcome, began.elapsed());
         self.memory.record(&name, &action, &outcome, self.shared.outside.now());
         self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         self.save();

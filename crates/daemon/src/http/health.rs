@@ -1,13 +1,17 @@
-//! `GET /healthz`: whether every fleet is looked at.
+//! `GET /healthz`: whether every fleet is looked at. `GET /readyz`: whether each has been, so that what is told is
+//! whole. `GET /metrics`: what is counted.
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
 use azlin_fleet::names::PoolName;
 use azlin_fleet::scaling::elapsed;
+use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
 use crate::fleet_set::Fleets;
+use crate::metrics;
 use crate::outside::Outside;
 
 /// What `/healthz` answers from.
@@ -21,9 +25,17 @@ pub struct Health {
     pub fleets: Fleets,
     /// How old a fleet's last tick may be.
     pub patience: Duration,
+    /// Whether the daemon is to stop.
+    pub stop: CancellationToken,
 }
 
 impl Health {
+    /// What Prometheus is told.
+    pub(super) fn metrics(&self) -> ([(HeaderName, &'static str); 1], String) {
+        let text = self.board.metrics().text(&self.board.read(), &self.outside);
+        ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+    }
+
     pub(super) fn answer(&self) -> (StatusCode, String) {
         let now = self.outside.now();
         let (board, fleets) = (self.board.read().fleets, self.fleets.now());
@@ -31,8 +43,20 @@ impl Health {
             board.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
         };
         let (all, fresh) = (fleets.len(), fleets.names().filter(ticks).count());
-        let status = if fresh == all { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let body = serde_json::json!({ "fleets": all, "fleets_ticking": fresh });
-        (status, format!("{body}\n"))
+        (status(fresh == all), format!("{body}\n"))
     }
+
+    /// Whether each fleet has been looked at, and the daemon goes on.
+    pub(super) fn is_ready(&self) -> (StatusCode, String) {
+        let (board, fleets) = (self.board.read().fleets, self.fleets.now());
+        let (all, seen) = (fleets.len(), fleets.names().filter(|name| board.contains_key(*name)).count());
+        let is_stopping = self.stop.is_cancelled();
+        let body = serde_json::json!({ "fleets": all, "fleets_seen": seen, "stopping": is_stopping });
+        (status(seen == all && !is_stopping), format!("{body}\n"))
+    }
+}
+
+fn status(is_good: bool) -> StatusCode {
+    if is_good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }

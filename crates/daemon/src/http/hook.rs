@@ -11,7 +11,9 @@ use axum::routing::post;
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery, Webhook};
 use tracing::{debug, info, warn};
 
+use crate::board::Board;
 use crate::hints::Hinter;
+use crate::metrics::Metrics;
 
 /// The largest delivery that is read. Those of jobs have some ten kilobytes.
 const MOST_BODY: usize = 1024 * 1024;
@@ -21,20 +23,14 @@ const MOST_BODY: usize = 1024 * 1024;
 pub struct Hook {
     webhook: Option<Arc<dyn Webhook>>,
     hinter: Hinter,
-    count: Arc<Count>,
-}
-
-/// Deliveries since the start, by what came of them.
-#[derive(Debug, Default)]
-struct Count {
-    taken: AtomicU64,
-    refused: AtomicU64,
+    metrics: Metrics,
+    refused: Arc<AtomicU64>,
 }
 
 impl Hook {
     /// Tells fleets of what is signed. Without anything to tell that by it takes nothing in.
-    pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter) -> Self {
-        Hook { webhook, hinter, count: Arc::default() }
+    pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, board: &Board) -> Self {
+        Hook { webhook, hinter, metrics: board.metrics().clone(), refused: Arc::default() }
     }
 
     pub(super) fn route(self, router: Router) -> Router {
@@ -62,31 +58,37 @@ impl Hook {
     }
 
     fn taken(&self, delivery: &Delivery) -> (StatusCode, String) {
-        self.count.taken.fetch_add(1, Ordering::Relaxed);
         match delivery {
             Delivery::Ping => {
+                self.metrics.delivered("ping");
                 info!("GitHub's webhook reaches this daemon");
                 (StatusCode::OK, "pong\n".to_owned())
             }
             Delivery::Job(hint) => {
                 let woken = self.hinter.tell(hint);
+                self.metrics.delivered(if woken > 0 { "told" } else { "concerns_none" });
                 debug!(repo = %hint.repo, job = hint.job.0, news = ?hint.news, woken, "webhook: job {} of {}: {:?}, which concerns {woken} fleets", hint.job, hint.repo, hint.news);
                 (StatusCode::ACCEPTED, String::new())
             }
-            Delivery::Other => (StatusCode::OK, "it concerns no fleet\n".to_owned()),
+            Delivery::Other => {
+                self.metrics.delivered("concerns_none");
+                (StatusCode::OK, "it concerns no fleet\n".to_owned())
+            }
         }
     }
 
     /// Anybody can send what is refused: it is told ever more rarely.
     fn refused(&self, why: &NotTaken) -> (StatusCode, String) {
-        let count = self.count.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
             warn!(count, reason = %why, "a webhook's delivery was refused, the {count}. since the start: {why}");
         }
-        let status = match why {
-            NotTaken::Unsigned | NotTaken::Forged => StatusCode::UNAUTHORIZED,
-            NotTaken::Unreadable(_) => StatusCode::BAD_REQUEST,
+        let (status, outcome) = match why {
+            NotTaken::Unsigned => (StatusCode::UNAUTHORIZED, "unsigned"),
+            NotTaken::Forged => (StatusCode::UNAUTHORIZED, "forged"),
+            NotTaken::Unreadable(_) => (StatusCode::BAD_REQUEST, "unreadable"),
         };
+        self.metrics.delivered(outcome);
         (status, format!("{why}\n"))
     }
 }

@@ -39,8 +39,12 @@ impl Door {
     /// To those who look after the daemon: how it is.
     pub fn to_operators(health: Health) -> Self {
         let health = Arc::new(health);
-        let healthz = get(move || std::future::ready(health.answer()));
-        Door { router: Router::new().route("/healthz", healthz).fallback(nothing) }
+        let (ready, counted) = (Arc::clone(&health), Arc::clone(&health));
+        let router = Router::new()
+            .route("/healthz", get(move || std::future::ready(health.answer())))
+            .route("/readyz", get(move || std::future::ready(ready.is_ready())))
+            .route("/metrics", get(move || std::future::ready(counted.metrics())));
+        Door { router: router.fallback(nothing) }
     }
 
     /// To GitHub alone.

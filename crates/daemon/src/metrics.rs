@@ -1,0 +1,177 @@
+//! What is counted for graphs and alerts, as Prometheus scrapes it.
+//!
+//! Counters count since the process began. What there is now is not counted along: each scrape reads it off the
+//! [`Board`](crate::board::Board), so a fleet that is taken away leaves no line behind.
+
+mod now;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azlin_fleet::names::PoolName;
+use azlin_fleet::plan::{Action, Outcome};
+use azlin_fleet::scaling::ScalingDecision;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::board::Posted;
+use crate::outside::Outside;
+
+/// What Prometheus is told that the text is.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Everything that is counted, for all fleets.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    ticks: Family<Tick, Counter>,
+    tick_seconds: Histogram,
+    decisions: Family<Decision, Counter>,
+    actions: Family<Done, Counter>,
+    action_seconds: Family<Kind, Histogram, fn() -> Histogram>,
+    boot_seconds: Family<OfFleet, Histogram, fn() -> Histogram>,
+    deliveries: Family<Delivered, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfFleet {
+    fleet: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tick {
+    fleet: String,
+    cause: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decision {
+    fleet: String,
+    action: &'static str,
+    rule: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    action: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Done {
+    fleet: String,
+    action: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Delivered {
+    outcome: &'static str,
+}
+
+/// From 50 ms to 27 minutes.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.05, 2.0, 16))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics(Arc::new(Counts {
+            ticks: Family::default(),
+            tick_seconds: seconds(),
+            decisions: Family::default(),
+            actions: Family::default(),
+            action_seconds: Family::new_with_constructor(seconds),
+            boot_seconds: Family::new_with_constructor(seconds),
+            deliveries: Family::default(),
+        }))
+    }
+}
+
+impl Metrics {
+    /// A fleet was looked at and decided upon, which took so long.
+    pub(crate) fn ticked(
+        &self,
+        fleet: &PoolName,
+        is_hinted: bool,
+        took: Duration,
+        decided: &ScalingDecision,
+    ) {
+        let fleet = fleet.to_string();
+        let cause = if is_hinted { "webhook" } else { "poll" };
+        self.0.ticks.get_or_create(&Tick { fleet: fleet.clone(), cause }).inc();
+        self.0.tick_seconds.observe(took.as_secs_f64());
+        let decision = Decision { fleet, action: decided.action.word(), rule: decided.rule.word() };
+        self.0.decisions.get_or_create(&decision).inc();
+    }
+
+    /// An action has ended, after so long.
+    pub(crate) fn ended(&self, fleet: &PoolName, action: &Action, outcome: &Outcome, took: Duration) {
+        let (fleet, action) = (fleet.to_string(), action.word());
+        self.0.actions.get_or_create(&Done { fleet, action, outcome: outcome.word() }).inc();
+        self.0.action_seconds.get_or_create(&Kind { action }).observe(took.as_secs_f64());
+    }
+
+    /// A runner is online, so long after its VM was asked for.
+    pub(crate) fn booted(&self, fleet: &PoolName, took: Duration) {
+        self.0.boot_seconds.get_or_create(&OfFleet { fleet: fleet.to_string() }).observe(took.as_secs_f64());
+    }
+
+    /// Something was delivered to the webhook.
+    pub(crate) fn delivered(&self, outcome: &'static str) {
+        self.0.deliveries.get_or_create(&Delivered { outcome }).inc();
+    }
+
+    /// All of it, and what there is now.
+    pub(crate) fn text(&self, posted: &Posted, outside: &Outside) -> String {
+        let mut registry = Registry::with_prefix("azlin");
+        let Counts { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, deliveries } =
+            &*self.0;
+        registry.register(
+            "ticks",
+            "Looks at a fleet, each with a decision, by what called for them",
+            ticks.clone(),
+        );
+        registry.register_with_unit(
+            "tick_duration",
+            "From the beginning of a look to the decision",
+            Unit::Seconds,
+            tick_seconds.clone(),
+        );
+        registry.register(
+            "decisions",
+            "Decisions on the number of runners, and the rule that made them",
+            decisions.clone(),
+        );
+        registry.register("actions", "What was done with runners, and how it ended", actions.clone());
+        registry.register_with_unit(
+            "action_duration",
+            "How long it took",
+            Unit::Seconds,
+            action_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "boot_duration",
+            "From the request for a VM until its runner was seen online",
+            Unit::Seconds,
+            boot_seconds.clone(),
+        );
+        registry.register(
+            "webhook_deliveries",
+            "What was delivered to the webhook, by what came of it",
+            deliveries.clone(),
+        );
+        now::register(&mut registry, posted, outside);
+        let mut told = String::new();
+        // A string takes everything.
+        let _ = text::encode(&mut told, &registry);
+        told
+    }
+}

@@ -1,0 +1,137 @@
+//! What there is now: gauges, read off the board at each scrape.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::atomic::AtomicU64;
+
+use azlin_fleet::budget::Budget;
+use azlin_fleet::status::FleetStatus;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::OfFleet;
+use crate::board::Posted;
+use crate::outside::Outside;
+
+/// A gauge for whole numbers and moments alike.
+type Number = Gauge<f64, AtomicU64>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfState {
+    fleet: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPhase {
+    fleet: String,
+    phase: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCredential {
+    credential: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCalls {
+    calls: &'static str,
+}
+
+/// The phases that a runner may be in, each of which is told even where no runner is in it.
+const PHASES: [&str; 5] = ["provisioning", "registered", "active", "draining", "destroyed"];
+
+fn family<L: Clone + Hash + Eq>(values: impl IntoIterator<Item = (L, f64)>) -> Family<L, Number> {
+    let family = Family::<L, Number>::default();
+    for (labels, value) in values {
+        family.get_or_create(&labels).set(value);
+    }
+    family
+}
+
+pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outside) {
+    let fleets = || posted.fleets.values();
+    let each = |value: fn(&FleetStatus) -> Option<f64>| {
+        family(fleets().filter_map(|fleet| Some((OfFleet { fleet: fleet.pool.to_string() }, value(fleet)?))))
+    };
+    let moment = |at: jiff::Timestamp| at.as_millisecond() as f64 / 1e3;
+    let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "What runs", version);
+    let jobs = fleets().flat_map(|fleet| {
+        let jobs = &fleet.jobs;
+        let held = jobs.queued_jobs.saturating_sub(jobs.pending_jobs);
+        [("pending", jobs.pending_jobs), ("held", held), ("in_progress", jobs.in_progress_jobs)]
+            .map(|(state, count)| (OfState { fleet: fleet.pool.to_string(), state }, f64::from(count)))
+    });
+    registry.register(
+        "jobs",
+        "Jobs of a fleet: those that could start, those that a rule or a group holds, those that run",
+        family(jobs),
+    );
+    let runners = fleets().flat_map(|fleet| {
+        PHASES.map(|phase| {
+            let count = fleet.runners.iter().filter(|runner| runner.phase == phase).count();
+            (OfPhase { fleet: fleet.pool.to_string(), phase: phase.to_owned() }, count as f64)
+        })
+    });
+    registry.register("runners", "Runners of a fleet by phase", family(runners));
+    let mut gauge = |name: &str, help: &str, value: fn(&FleetStatus) -> Option<f64>| {
+        registry.register(name, help, each(value));
+    };
+    gauge("runners_min", "The least runners that are kept available", |fleet| Some(fleet.min_runners.into()));
+    gauge("runners_max", "The most VMs", |fleet| Some(fleet.max_runners.into()));
+    gauge("runners_target", "How many runners should be available", |fleet| {
+        Some(fleet.decision.target_runner_count.into())
+    });
+    gauge("fleet_enabled", "Whether the fleet serves jobs", |fleet| Some(f64::from(u8::from(fleet.enabled))));
+    gauge("fleet_errors", "What is wrong with a fleet at present", |fleet| Some(fleet.errors.len() as f64));
+    let seconds = Unit::Seconds;
+    let at = family(fleets().map(|fleet| (OfFleet { fleet: fleet.pool.to_string() }, moment(fleet.at))));
+    registry.register_with_unit(
+        "fleet_last_tick_timestamp",
+        "When the fleet was looked at last",
+        seconds.clone(),
+        at,
+    );
+    let oldest = fleets().filter_map(|fleet| {
+        let since = fleet.oldest_pending.as_ref()?.since;
+        Some((OfFleet { fleet: fleet.pool.to_string() }, moment(since)))
+    });
+    let help = "Since when the job waits that has waited longest; absent where none does";
+    registry.register_with_unit("oldest_pending_job_timestamp", help, seconds.clone(), family(oldest));
+    let bad = Number::default();
+    bad.set(posted.bad_files.len() as f64);
+    registry.register("bad_files", "Configuration files that cannot be used", bad);
+    budgets(registry, outside, moment);
+}
+
+fn budgets(registry: &mut Registry, outside: &Outside, moment: impl Fn(jiff::Timestamp) -> f64) {
+    let budgets = outside.budgets();
+    let first = budgets.github.iter().map(|budget| (String::new(), *budget));
+    let all: Vec<(String, Budget)> = first.chain(budgets.credentials.clone()).collect();
+    let each = |value: &dyn Fn(&Budget) -> f64| {
+        family(all.iter().map(|(name, budget)| (OfCredential { credential: name.clone() }, value(budget))))
+    };
+    let mut add =
+        |name: &str, help: &str, metric: Family<OfCredential, Number>| registry.register(name, help, metric);
+    add("github_budget_limit", "Requests in GitHub's window", each(&|budget| budget.limit as f64));
+    add("github_budget_remaining", "What is left of them", each(&|budget| budget.remaining as f64));
+    let reset = each(&|budget| moment(budget.reset));
+    registry.register_with_unit(
+        "github_budget_reset_timestamp",
+        "When the window ends",
+        Unit::Seconds,
+        reset,
+    );
+    let azure = &budgets.azure;
+    let calls = [("reads", azure.reads), ("writes", azure.writes), ("deletes", azure.deletes)];
+    let left = calls.into_iter().filter_map(|(calls, left)| Some((OfCalls { calls }, left? as f64)));
+    registry.register(
+        "azure_budget_remaining",
+        "What is left of Azure's limits on the subscription",
+        family(left),
+    );
+}

@@ -1,0 +1,81 @@
+use std::collections::BTreeSet;
+
+use azlin_fleet::config::DaemonConfig;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::board::Board;
+use crate::run::Daemon;
+use crate::scene::{Scene, fleet};
+use crate::state::StateDir;
+
+const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
+
+async fn wait(seconds: u64) {
+    sleep(std::time::Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
+    let refused = "[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\npath = '/resourceGroups/other'\n";
+    let scene = Scene::new(refused);
+    scene.submit("o/r");
+    scene.submit("o/other");
+    let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
+    let mut other = fleet("other", "repo = 'o/other'", EACH);
+    "other".clone_into(&mut other.vm.group.name);
+    let (board, stop) = (Board::default(), CancellationToken::new());
+    let fleets = vec![fleet("ci", "", EACH), other.clone()];
+    let daemon =
+        Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), board.clone(), stop);
+    let fleets = daemon.fleets();
+    tokio::spawn(daemon.run());
+    wait(3 * 60 + 10).await;
+    let told = board.metrics().text(&board.read(), &scene.outside);
+    for line in [
+        "# TYPE azlin_ticks counter",
+        "azlin_ticks_total{fleet=\"ci\",cause=\"poll\"} 4",
+        "azlin_decisions_total{fleet=\"ci\",action=\"scale_up\",rule=\"formula\"} 1",
+        "azlin_actions_total{fleet=\"ci\",action=\"provision\",outcome=\"started\"} 1",
+        "azlin_actions_total{fleet=\"other\",action=\"provision\",outcome=\"failed\"} 2",
+        "azlin_action_duration_seconds_count{action=\"provision\"} 3",
+        "azlin_boot_duration_seconds_count{fleet=\"ci\"} 1",
+        "azlin_jobs{fleet=\"ci\",state=\"in_progress\"} 1.0",
+        "azlin_jobs{fleet=\"other\",state=\"pending\"} 1.0",
+        "azlin_runners{fleet=\"ci\",phase=\"active\"} 1.0",
+        "azlin_runners{fleet=\"ci\",phase=\"registered\"} 0.0",
+        "azlin_fleet_errors{fleet=\"other\"} 1.0",
+        "azlin_fleet_enabled{fleet=\"ci\"} 1.0",
+        "azlin_oldest_pending_job_timestamp_seconds{fleet=\"other\"} 1800000000.0",
+        "azlin_fleet_last_tick_timestamp_seconds{fleet=\"ci\"} 1800000180.0",
+        "azlin_github_budget_limit{credential=\"\"} 5000.0",
+        "azlin_build_info{version=\"0.1.0\"} 1",
+        "azlin_bad_files 0.0",
+        "# EOF",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line} is not in\n{told}");
+    }
+    board.metrics().delivered("told");
+    let told = board.metrics().text(&board.read(), &scene.outside);
+    assert_eq!(
+        of_the_page(),
+        told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
+    );
+    fleets.set([other]);
+    wait(60).await;
+    let told = board.metrics().text(&board.read(), &scene.outside);
+    let gauges = told.lines().filter(|line| line.contains("fleet=\"ci\"") && !line.contains("_total"));
+    let left: BTreeSet<&str> = gauges.filter_map(|line| line.split('{').next()).collect();
+    assert!(left.iter().all(|name| name.contains("boot_duration")), "of a fleet that is gone: {left:?}");
+}
+
+/// The rows of the page: names without what the format adds to them, and types.
+fn of_the_page() -> BTreeSet<(&'static str, &'static str)> {
+    let page = include_str!("../../../../docs/reference/metrics.md");
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let name = cells.next()?.trim_end_matches('`');
+        Some((name.trim_end_matches("_total").trim_end_matches("_info"), cells.next()?))
+    });
+    rows.collect()
+}

@@ -1,0 +1,122 @@
+//! How long it takes from a delivery to the request for a VM, over loopback, where GitHub and Azure take no time.
+//! A command, never a test: `cargo bench -p azlin-tests --bench webhook`.
+
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use azlin_simcloud::Workload;
+use azlin_tests::binary::{Cloud, Daemon, VM};
+use azlin_tests::deliveries::{SECRET, deliver, free_address, get, job, signature};
+use jiff::Timestamp;
+
+const LABELS: [&str; 1] = ["self-hosted"];
+
+/// A daemon with so many fleets, each on a repository of its own, that looks by itself every so often.
+fn daemon(fleets: usize, poll: &str) -> (Cloud, SocketAddr, Daemon) {
+    let repositories = (0..fleets).map(|number| format!("o/r{number}")).collect();
+    let mut workload = Workload { repositories, ..Workload::default() };
+    workload.settings.rate_limit = Some(0);
+    let cloud = Cloud::new(&workload);
+    let scaling = "[scaling]\nmax_runners = 100\nscale_up_threshold = 0\njobs_per_runner = 1\n";
+    for number in 0..fleets {
+        cloud.write(&format!("fleets/f{number}.toml"), &format!("repo = \"o/r{number}\"\n{scaling}{VM}"));
+    }
+    let address = free_address();
+    let toml = cloud.daemon_toml().replace("127.0.0.1:0", &address.to_string());
+    cloud.write("azlin.toml", &toml.replace("\"1s\"", poll).replace("\"2s\"", poll));
+    let mut command = cloud.command(&["run"]);
+    let log = std::fs::File::create(cloud.log()).unwrap();
+    let daemon = Daemon::of(command.env("AZLIN_WEBHOOK_SECRET", SECRET).stderr(log).spawn().unwrap());
+    let is_ready = || get(address, "/healthz").is_ok_and(|(status, _)| status == 200);
+    assert!(cloud.wait(Duration::from_secs(60), |_| is_ready()));
+    (cloud, address, daemon)
+}
+
+/// Delivers what has happened to a job; how long the answer took.
+fn tell(address: SocketAddr, repo: &str, id: u64, action: &str) -> Duration {
+    let body = job(repo, id, &LABELS, action);
+    let signature = signature(SECRET, &body);
+    let began = Instant::now();
+    let (status, _) = deliver(address, "workflow_job", &body, Some(&signature)).unwrap();
+    assert_eq!(status, 202);
+    began.elapsed()
+}
+
+/// From each of these moments to the request for the next VM.
+fn waits(cloud: &Cloud, told: &[Timestamp]) -> Vec<Duration> {
+    let all = |world: &azlin_simcloud::World| -> Vec<Timestamp> {
+        world.state.azure.vms.values().map(|vm| vm.created_at).collect()
+    };
+    assert!(cloud.wait(Duration::from_secs(60), |world| all(world).len() >= told.len()));
+    let mut asked = all(&cloud.served.world());
+    asked.sort();
+    let wait =
+        |(told, asked): (&Timestamp, &Timestamp)| Duration::try_from(asked.duration_since(*told)).unwrap();
+    told.iter().zip(&asked).map(wait).collect()
+}
+
+fn row(what: &str, mut waits: Vec<Duration>) {
+    waits.sort();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let (median, slowest) = (waits[waits.len() / 2], waits[waits.len() - 1]);
+    println!("| {what} | {} | {:.1} ms | {:.1} ms |", waits.len(), ms(median), ms(slowest));
+}
+
+/// One job after the other.
+fn one_by_one(fleets: usize) -> Vec<Duration> {
+    let (cloud, address, _daemon) = daemon(fleets, "\"60s\"");
+    let mut told = Vec::new();
+    for round in 0..31 {
+        let repo = format!("o/r{}", round * 37 % fleets);
+        let job = (LABELS.map(str::to_owned).to_vec(), Duration::from_secs(3600));
+        let id = cloud.served.world().submit(&repo, vec![job], Vec::new())[0];
+        told.push(Timestamp::now());
+        tell(address, &repo, id, "queued");
+        // One fleet is let look ten times in a poll's time.
+        std::thread::sleep(Duration::from_millis(if fleets == 1 { 6_100 } else { 300 }));
+    }
+    waits(&cloud, &told)
+}
+
+/// A thousand deliveries in a second, of which one in twenty-five is of a new job: GitHub makes no more than
+/// eighty runners in a minute. How long the VMs took, and the answers.
+fn burst(fleets: usize) -> (Vec<Duration>, Vec<Duration>) {
+    let (cloud, address, _daemon) = daemon(fleets, "\"60s\"");
+    let (mut told, mut answers) = (Vec::new(), Vec::new());
+    let began = Instant::now();
+    for number in 0..1000_u32 {
+        let repo = format!("o/r{}", number as usize * 37 % fleets);
+        std::thread::sleep(
+            (began + Duration::from_millis(number.into())).saturating_duration_since(Instant::now()),
+        );
+        let is_new = number % 25 == 0;
+        let id = if is_new {
+            let job = (LABELS.map(str::to_owned).to_vec(), Duration::from_secs(3600));
+            let id = cloud.served.world().submit(&repo, vec![job], Vec::new())[0];
+            told.push(Timestamp::now());
+            id
+        } else {
+            u64::from(number)
+        };
+        answers.push(tell(address, &repo, id, if is_new { "queued" } else { "in_progress" }));
+    }
+    (waits(&cloud, &told), answers)
+}
+
+fn main() {
+    println!(
+        "| from a delivery to the request for a VM | samples | median | slowest |\n|---|---:|---:|---:|"
+    );
+    for fleets in [1, 1000] {
+        row(&format!("jobs one by one, {fleets} fleets"), one_by_one(fleets));
+    }
+    let mut answers = Vec::new();
+    for fleets in [1, 1000] {
+        let (waits, answered) = burst(fleets);
+        row(&format!("1,000 deliveries in a second, {fleets} fleets"), waits);
+        answers.extend(answered);
+    }
+    row("(the answer to a delivery)", answers);
+}
