@@ -299,20 +299,25 @@ impl FleetLoop {
         let (shared, fleet, now) =
             (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.outside.now());
         let since_epoch = began - shared.epoch;
-        let wanted = match look {
-            Look::Whole { .. } => self.inbox.hints().take_all(since_epoch),
-            Look::Hinted => self.inbox.hints().take(shared.poll_queue, since_epoch),
+        let is_hinted = matches!(look, Look::Hinted);
+        let wanted = if is_hinted {
+            self.inbox.hints().take(shared.poll_queue, since_epoch)
+        } else {
+            // Hints put off no poll.
+            self.looked_at = Some(began);
+            self.inbox.hints().take_all(since_epoch)
         };
         let at = |told: Duration| shared.epoch + told;
         let repos = wanted.repos.into_iter().map(|(repo, told)| (repo, at(told))).collect();
         let told = Told { repos, lists: wanted.lists.map(at) };
         let serve = |seen: &&Snapshot| {
-            seen.entries.is_ok()
+            is_hinted
+                && seen.entries.is_ok()
                 && seen.vms.is_ok()
                 && told.lists.is_none()
                 && self.memory.is_told_by_lists_of(self.lists_at, &fleet, now)
         };
-        let earlier = self.seen.as_ref().filter(serve).filter(|_| matches!(look, Look::Hinted)).cloned();
+        let earlier = self.seen.as_ref().filter(serve).cloned();
         let are_lists_new = earlier.is_none();
         let (seen, queue) = match earlier {
             Some(seen) => {
@@ -322,11 +327,10 @@ impl FleetLoop {
             }
             None => {
                 let power = matches!(look, Look::Whole { power: true });
-                (self.looked_at, self.lists_at) = (Some(began), now);
+                self.lists_at = now;
                 shared.observer.observe_after(&fleet, &self.memory.groups, power, &told).await
             }
         };
-        let is_hinted = matches!(look, Look::Hinted);
         let shows = |repo: &RepoSlug, job| queue.shows(repo, job).or((!is_hinted).then_some(true));
         self.inbox.hints().looked(shows, shared.epoch.elapsed());
         (seen, are_lists_new)

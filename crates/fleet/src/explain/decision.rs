@@ -112,7 +112,7 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
         return (Link::holds(Step::Decision, what), String::new());
     }
     if before < covered(view) {
-        let rule = word(decision.rule);
+        let rule = decision.rule.word();
         return (
             Link::holds(Step::Decision, format!("scale up, by the rule {rule}: {}", decision.reason)),
             String::new(),
@@ -227,21 +227,5 @@ fn are(jobs: usize) -> String {
         0 => "no job is".to_owned(),
         1 => "1 job is".to_owned(),
         more => format!("{more} jobs are"),
-    }
-}
-
-/// The rule's name as JSON has it.
-pub(super) fn word(rule: Rule) -> &'static str {
-    match rule {
-        Rule::Formula => "formula",
-        Rule::NoJobStarves => "no_job_starves",
-        Rule::Minimum => "minimum",
-        Rule::Manual => "manual",
-        Rule::Disabled => "disabled",
-        Rule::Enough => "enough",
-        Rule::Threshold => "threshold",
-        Rule::Cooldown => "cooldown",
-        Rule::Maximum => "maximum",
-        Rule::PartlyKnown => "partly_known",
     }
 }
