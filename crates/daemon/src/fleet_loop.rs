@@ -331,7 +331,12 @@ impl FleetLoop {
                 shared.observer.observe_after(&fleet, &self.memory.groups, power, &told).await
             }
         };
-        let shows = |repo: &RepoSlug, job| queue.shows(repo, job).or((!is_hinted).then_some(true));
+        // What was not read now tells nothing of jobs that it may not have shown yet.
+        let shows = |repo: &RepoSlug, job| match is_hinted {
+            true if !told.repos.contains_key(repo) => None,
+            true => queue.shows(repo, job),
+            false => queue.shows(repo, job).or(Some(true)),
+        };
         self.inbox.hints().looked(shows, shared.epoch.elapsed());
         (seen, are_lists_new)
     }

@@ -131,3 +131,42 @@ async fn a_look_after_a_hint_puts_off_no_poll() {
     ci.tick(Look::Whole { power: false }).await;
     assert_eq!(ci.looked_at, Some(Instant::now()));
 }
+
+/// One repository's list lags, and another's jobs come and go meanwhile.
+#[tokio::test(start_paused = true)]
+async fn hints_of_one_repository_do_not_end_the_search_in_another() {
+    let lags = "[[faults]]\nwhat = { stale = '8s' }\npath = '/repos/o/other'\n";
+    let scene = Scene::new(lags);
+    let lived = live(&scene, "", vec![fleet("ci", "org = 'o'\nrepositories = ['r', 'other']", EACH)]);
+    wait(10).await;
+    scene.submit("o/other");
+    let job = *scene.world().state.github.jobs.keys().next().expect("one");
+    lived.hinter.tell(&hint("o/other", job, News::Queued));
+    for other in 0..8 {
+        sleep(Duration::from_millis(150)).await;
+        lived.hinter.tell(&hint("o/r", 100_000 + other, News::Started));
+    }
+    wait(9).await;
+    assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 0, "{:?}", lived.ticks_of("ci"));
+    wait(11).await;
+    assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_took_a_job_since_the_lists_were_read_is_known_by_the_queue() {
+    let scene = Scene::new("");
+    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
+    ci.tick(Look::Whole { power: false }).await;
+    ci.settle().await;
+    wait(240).await;
+    ci.tick(Look::Whole { power: false }).await;
+    assert!(ci.in_flight.is_empty(), "it is there");
+    let listed = ci.lists_at;
+    wait(10).await;
+    scene.submit("o/r");
+    ci.shared.hinter.tell(&hint("o/r", 1, News::Started));
+    ci.tick(Look::Hinted).await;
+    let seen = ci.seen.as_ref().expect("it has looked");
+    assert_eq!((seen.working.len(), ci.lists_at), (1, listed));
+    assert_eq!(ci.in_flight.len(), 1, "another one is to be available");
+}
