@@ -6,14 +6,16 @@ use crate::tools::tool;
 use crate::{root, run};
 
 /// The loop: what gathers, what decides when, what acts.
-const LOOP: [&str; 8] = [
+const LOOP: [&str; 10] = [
     "fleet_loop.rs",
     "fleet_loop/told.rs",
+    "fleet_loop/under_way.rs",
     "act.rs",
     "act/release.rs",
     "observe.rs",
     "queues.rs",
     "fetched.rs",
+    "hints.rs",
     "run.rs",
 ];
 /// Tests that live the loop in virtual time, beside those in its own crate.
