@@ -1,7 +1,5 @@
 //! What people get wrong, what they are told, and the exit code.
 
-#![allow(clippy::unwrap_used)]
-
 use std::net::TcpListener;
 use std::process::Output;
 

@@ -1,7 +1,5 @@
 //! `check` against the simulated cloud: what it finds, how it says it, and that it changes nothing.
 
-#![allow(clippy::unwrap_used)]
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;

@@ -1,7 +1,5 @@
 //! The command line as a shell has it: pipes whose reader goes, mistakes, no arguments.
 
-#![allow(clippy::unwrap_used)]
-
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 

@@ -1,8 +1,6 @@
 //! The daemon is killed at any moment, loses all that it remembered, and starts again: every job
 //! completes, none is killed, nothing is left over, and no maximum is exceeded.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
 use azlin_simcloud::Workload;

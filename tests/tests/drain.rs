@@ -1,8 +1,6 @@
 //! enable, disable and scale with a daemon that runs: it takes each change at once, and `--wait` waits
 //! until it is done.
 
-#![allow(clippy::unwrap_used)]
-
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,6 @@
 //! Why jobs wait and runners live, as the executable tells it of a simulated cloud; and that its JSON is
 //! as its schema says.
 
-#![allow(clippy::unwrap_used)]
-
 use std::process::Output;
 use std::time::Duration;
 

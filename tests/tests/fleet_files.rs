@@ -1,8 +1,6 @@
 //! `enable`, `disable` and `scale`: what they do to a fleet's file, what they say, and that many at once
 //! lose nothing.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};

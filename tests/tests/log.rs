@@ -1,8 +1,6 @@
 //! What the daemon logs of a job's life, as JSON: sentences for people, fields for machines; and that it
 //! holds no more descriptors after it than before.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs::{self, File};
 use std::process::Stdio;
 use std::time::Duration;

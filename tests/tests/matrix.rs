@@ -1,9 +1,7 @@
 //! Each way in which a call can fail, at each kind of call: after it ends, the world is right within three ticks.
 //!
-//! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test matrix -- --nocapture`
+//! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test end_to_end matrix -- --nocapture`
 //! plays one cell.
-
-#![allow(clippy::print_stdout)]
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! Alert rules and the dashboard ask for metrics that there are, with labels that they have.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Each metric of the page, with its row.

@@ -1,8 +1,6 @@
 //! A fleet's file or the daemon's is changed while runners work: whatever moves, no job is killed, no
 //! VM is forgotten, and the maximum holds.
 
-#![allow(clippy::unwrap_used)]
-
 use azlin_daemon::{Outside, StateDir};
 use azlin_fleet::config::Fleet;
 use azlin_tests::stage::{Stage, fleet, live, play};

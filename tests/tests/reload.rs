@@ -1,8 +1,6 @@
 //! The configuration changes while the daemon runs: each accepted change is one line, and a bad file
 //! stops nothing.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::process::Command;
 use std::time::Duration;

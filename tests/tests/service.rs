@@ -1,7 +1,5 @@
 //! The daemon as a process: it ends cleanly, answers for its health, and keeps secrets to itself.
 
-#![allow(clippy::unwrap_used)]
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;

@@ -1,8 +1,6 @@
 //! The ways to GitHub and Azure, with the real daemon: by name and HTTPS, through a proxy, with certificates of
 //! one's own; as an app whose tokens end.
 
-#![allow(clippy::unwrap_used)]
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Stdio;

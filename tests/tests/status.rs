@@ -1,7 +1,5 @@
 //! `status` from the daemon, and without one.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
 use azlin_simcloud::Workload;

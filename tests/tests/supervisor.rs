@@ -1,7 +1,5 @@
 //! What systemd is told over its notify socket, and when.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::AsRawFd;

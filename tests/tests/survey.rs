@@ -1,8 +1,6 @@
 //! What `check` is told over the wire is what the simulated world says behind its ports: the adapters
 //! read nothing into it, and lose nothing of it.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,8 +1,6 @@
 //! One fleet's trouble is its own: a panic anywhere in a loop or an operation costs a moment, never
 //! a job, a VM or another fleet.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

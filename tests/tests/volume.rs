@@ -1,8 +1,6 @@
 //! How much is logged in a day, in virtual time: nothing where nothing happens, and little where nothing
 //! works.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
-
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! Bad weather at GitHub, with the real daemon over loopback HTTP.
 
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
 use azlin_simcloud::fault::Side;

@@ -1,7 +1,5 @@
 //! What GitHub tells by webhook: it is followed at once, whoever forges it is refused, and a flood harms nobody.
 
-#![allow(clippy::unwrap_used)]
-
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 

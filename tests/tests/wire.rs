@@ -1,8 +1,6 @@
 //! What the daemon sends to GitHub, and what it is answered, as GitHub's own description has it; and
 //! what its polls cost in requests.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 

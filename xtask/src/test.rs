@@ -25,7 +25,7 @@ pub fn test() -> Result<(), String> {
     let deb = Beside::begin(Command::new(&myself).arg("deb"))?;
     let simulation =
         Beside::begin(Command::new(root().join("target/debug/simulate")).args(["--seeds", "500"]))?;
-    run(&mut cargo(&["test", "--workspace", "--locked"]))?;
+    run(cargo(&["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", "4"))?;
     deb.end()?;
     monitoring::rules()?;
     fuzz::install()?;
