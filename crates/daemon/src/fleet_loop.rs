@@ -12,6 +12,7 @@ use azlin_fleet::milestone::{Milestone, milestones};
 use azlin_fleet::names::RepoSlug;
 use azlin_fleet::pace::Slowed;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
+use azlin_fleet::prices::Prices;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::Snapshot;
 use azlin_fleet::status::FleetStatus;
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) provisioning_limit: usize,
     pub(crate) board: Board,
     pub(crate) state: StateDir,
+    pub(crate) prices: Prices,
     pub(crate) poll_queue: Duration,
     pub(crate) poll_health: Duration,
     /// When all loops began: their timers tick together, so that they share what they fetch.

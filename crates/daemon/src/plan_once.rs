@@ -7,6 +7,7 @@ use azlin_fleet::config::Fleet;
 use azlin_fleet::job::Queue;
 use azlin_fleet::memory::Memory;
 use azlin_fleet::plan::{Plan, plan};
+use azlin_fleet::prices::Prices;
 use azlin_fleet::snapshot::{Seen, Snapshot};
 use azlin_fleet::status::{FleetStatus, Tick};
 use jiff::Timestamp;
@@ -36,9 +37,9 @@ pub struct Planned {
 
 impl Planned {
     /// What the fleet looks like.
-    pub fn status(&self) -> FleetStatus {
+    pub fn status(&self, prices: &Prices) -> FleetStatus {
         let tick = Tick { number: 1, at: self.at, next: None };
-        FleetStatus::of(&self.fleet, &self.plan, &self.seen, &self.memory, tick, &[])
+        FleetStatus::of(&self.fleet, &self.plan, &self.seen, &self.memory, prices, tick, &[])
     }
 }
 

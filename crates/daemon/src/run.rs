@@ -60,6 +60,7 @@ impl Daemon {
             hinter: Hinter::new(fleets.clone(), epoch),
             fleets,
             board,
+            prices: config.prices.clone(),
             poll_queue: config.poll_queue,
             poll_health: config.poll_health,
             epoch,

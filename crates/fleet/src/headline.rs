@@ -103,6 +103,7 @@ mod tests {
                 .iter()
                 .map(|what| LastingError { about: About::Seeing, what: (*what).to_owned(), since: AT })
                 .collect(),
+            cost: None,
         }
     }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
+use crate::cost::Ledger;
 use crate::job::JobId;
 use crate::place::Places;
 use crate::plan::{Action, Outcome};
@@ -55,6 +56,8 @@ pub struct Memory {
     pub groups: BTreeSet<ResourceGroup>,
     /// Since when none of its VMs is anywhere but where the configuration says.
     pub moved_since: Option<Timestamp>,
+    /// How long its VMs were there, and what for.
+    pub ledger: Ledger,
 }
 
 /// What was seen of a runner.
@@ -93,6 +96,8 @@ pub struct Remembered {
     pub offline_since: Option<Timestamp>,
     /// When this daemon asked Azure to remove its VM.
     pub removal_asked: Option<Timestamp>,
+    /// Until when its VM is in the ledger.
+    pub counted_until: Option<Timestamp>,
 }
 
 /// Jobs that a runner was seen with. Polls see what lasts from one to the next, so it is at least so
@@ -187,8 +192,10 @@ impl Memory {
     pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> Memory {
         self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
+        self.ledger.since.get_or_insert(now);
         for (name, vm) in vms {
-            let remembered = self.of(name);
+            let remembered = self.runners.entry(name.clone()).or_default();
+            self.ledger.see(vm, remembered, entries.contains_key(name), now);
             remembered.vm_seen = true;
             remembered.vm_missed = 0;
             remembered.is_spot = vm.spot;
@@ -200,9 +207,12 @@ impl Memory {
         }
         for (name, entry) in entries {
             let job = seen.working.get(name.as_str()).copied();
-            if self.of(name).see(entry, job, now) {
+            let remembered = self.runners.entry(name.clone()).or_default();
+            let taken = remembered.jobs.taken;
+            if remembered.see(entry, job, now) {
                 self.failures = Failures::default();
             }
+            self.ledger.jobs += u64::from(remembered.jobs.taken - taken);
         }
         for (name, remembered) in &mut self.runners {
             let is_missed =
@@ -255,9 +265,15 @@ impl Memory {
                 &mut known.removal_asked,
                 &mut known.installed,
                 &mut known.unregistered_since,
+                &mut known.counted_until,
             ]
         });
-        for time in times.chain([&mut self.last_scaling, &mut self.failures.last, &mut self.moved_since]) {
+        for time in times.chain([
+            &mut self.last_scaling,
+            &mut self.failures.last,
+            &mut self.moved_since,
+            &mut self.ledger.since,
+        ]) {
             *time = time.map(|at| at.min(now));
         }
     }
@@ -336,6 +352,8 @@ impl Memory {
                     | DrainReason::OutOfSight(_)
                     | DrainReason::Killed(_) => false,
                 };
+                let has_taken_unseen = destroy.why == DrainReason::Finished && remembered.jobs.taken == 0;
+                self.ledger.jobs += u64::from(has_taken_unseen);
                 if has_worked {
                     self.failures = Failures::default();
                 }

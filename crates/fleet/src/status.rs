@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budgets;
 use crate::config::Fleet;
+use crate::cost::Cost;
 use crate::demand::{OldestPending, QueueMetrics};
 use crate::job::JobId;
 use crate::memory::Memory;
 use crate::names::PoolName;
 use crate::plan::Plan;
+use crate::prices::Prices;
 use crate::runner::{EphemeralRunner, Phase, RunnerId};
 use crate::runner_name::RunnerName;
 use crate::scaling::{ScalingDecision, in_words};
@@ -103,6 +105,9 @@ pub struct FleetStatus {
     pub runners: Vec<RunnerStatus>,
     /// What is wrong, and since when.
     pub errors: Vec<LastingError>,
+    /// What its VMs cost; absent until they have been seen once.
+    #[serde(default)]
+    pub cost: Option<Cost>,
 }
 
 /// A runner.
@@ -180,6 +185,7 @@ impl FleetStatus {
         plan: &Plan,
         seen: &Snapshot,
         memory: &Memory,
+        prices: &Prices,
         tick: Tick,
         before: &[LastingError],
     ) -> Self {
@@ -201,6 +207,7 @@ impl FleetStatus {
             last_scaling: memory.last_scaling,
             runners: plan.runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect(),
             errors: lasting(errors(plan, seen, memory), before, tick.at),
+            cost: Cost::of(&memory.ledger, seen, prices),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::testing::at;
 
 fn status(scene: &Scene, before: &[LastingError]) -> FleetStatus {
     let tick = Tick { number: 7, at: at(NOW), next: None };
-    FleetStatus::of(&scene.fleet, &scene.plan(), &scene.seen, &scene.memory, tick, before)
+    FleetStatus::of(&scene.fleet, &scene.plan(), &scene.seen, &scene.memory, &Prices::default(), tick, before)
 }
 
 #[test]

@@ -17,7 +17,8 @@ impl FleetLoop {
         report::decided(&self.fleet, plan, self.tick);
         let tick = Tick { number: self.tick, at: self.shared.outside.now(), next: Some(self.next_poll()) };
         let errors = self.status.as_ref().map_or(&[][..], |status| &status.errors);
-        let status = FleetStatus::of(&self.fleet, plan, seen, &self.memory, tick, errors);
+        let prices = &self.shared.prices;
+        let status = FleetStatus::of(&self.fleet, plan, seen, &self.memory, prices, tick, errors);
         self.shared.board.post(status.clone());
         self.status = Some(status);
         self.trouble = trouble;

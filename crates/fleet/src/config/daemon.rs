@@ -10,10 +10,12 @@ use url::Url;
 
 use super::fleet::absolute_path;
 use super::github::GitHubConfig;
+use super::prices;
 use super::problem::Problems;
 use super::reader::{File, number};
 use super::value::{base_url, duration};
 use crate::names::CredentialName;
+use crate::prices::Prices;
 
 /// The daemon's configuration. Every key has a default, so the file may be absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct DaemonConfig {
     pub listen: SocketAddr,
     /// Where it answers GitHub's webhook alone.
     pub webhook_listen: Option<SocketAddr>,
+    /// What VMs cost: what comes with azlin, and over it what the file says.
+    pub prices: Prices,
 }
 
 impl DaemonConfig {
@@ -72,6 +76,7 @@ impl DaemonConfig {
             ca_file: tls.optional("ca_file", absolute_path),
             listen: http.or("listen", SocketAddr::from(([127, 0, 0, 1], 9469)), address),
             webhook_listen: http.optional("webhook_listen", address),
+            prices: prices::read(top.table("prices")),
         };
         for table in [poll, limits, azure, tls, http, top] {
             table.finish();

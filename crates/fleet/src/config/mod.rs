@@ -9,6 +9,7 @@ pub mod edit;
 mod fleet;
 mod github;
 mod in_force;
+mod prices;
 mod problem;
 mod reader;
 mod secret;

@@ -219,16 +219,16 @@ impl<'t> Table<'_, 't> {
         (read_items.len() == items.len()).then_some((read_items, span))
     }
 
-    /// The keys that the user has chosen, each with text as its value.
-    pub(super) fn texts(
+    /// The keys that the user has chosen, each with its value.
+    pub(super) fn chosen<T>(
         mut self,
-        read: impl Fn(&str, &DeValue<'_>) -> Result<String, String>,
-    ) -> BTreeMap<String, String> {
-        let mut texts = BTreeMap::new();
+        read: impl Fn(&str, &DeValue<'_>) -> Result<T, String>,
+    ) -> BTreeMap<String, T> {
+        let mut chosen = BTreeMap::new();
         for (key, value) in std::mem::take(&mut self.entries) {
             let name = key.get_ref().as_ref();
             match read(name, value.get_ref()) {
-                Ok(text) => drop(texts.insert(name.to_owned(), text)),
+                Ok(value) => drop(chosen.insert(name.to_owned(), value)),
                 Err(allowed) => {
                     let message = format!("found {}; allowed: {allowed}", found(value.get_ref()));
                     let span = key.span().start..value.span().end;
@@ -236,7 +236,7 @@ impl<'t> Table<'_, 't> {
                 }
             }
         }
-        texts
+        chosen
     }
 
     /// Notes that a key is missing, unless it is there.

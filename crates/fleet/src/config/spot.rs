@@ -38,7 +38,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> SpotConfig {
     }
 }
 
-fn price(value: &DeValue<'_>) -> Result<f64, String> {
+pub(super) fn price(value: &DeValue<'_>) -> Result<f64, String> {
     let float = value.as_float().and_then(|number| number.as_str().parse::<f64>().ok());
     let whole = value.as_integer().and_then(|number| number.as_str().parse::<f64>().ok());
     float

@@ -339,7 +339,7 @@ fn user(value: &DeValue<'_>) -> Result<String, String> {
 fn tags(table: &mut Table<'_, '_>) -> BTreeMap<String, String> {
     let tags = table.table("tags");
     let span = tags.span();
-    let tags = tags.texts(|key, value| {
+    let tags = tags.chosen(|key, value| {
         if key.to_ascii_lowercase().starts_with("azlin-") {
             return Err("tags whose name does not begin with azlin-, as the daemon's own do".to_owned());
         }

@@ -159,7 +159,10 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
         version: VERSION,
         at: now,
         daemon: None,
-        fleets: planned.iter().map(Planned::status).collect(),
+        fleets: planned
+            .iter()
+            .map(|planned: &Planned| planned.status(&configuration.daemon.prices))
+            .collect(),
         bad_files: bad_files.collect(),
         budgets: outside.budgets(),
     })

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use azlin_fleet::budget::Budgets;
+use azlin_fleet::cost::Cost;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::scaling::{ScalingAction, elapsed};
 use azlin_fleet::status::{FleetStatus, RunnerStatus, Status};
@@ -97,6 +98,9 @@ fn of_fleet(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termin
         );
     } else {
         line("would", &format!("{}: {}", decision(fleet), fleet.decision.reason));
+    }
+    if let Some(cost) = &fleet.cost {
+        line("cost", &cost_in_words(cost, now));
     }
     if let Some(at) = fleet.last_scaling {
         line("scaled", &format!("{} ago", age(at, now)));
@@ -195,6 +199,31 @@ fn decision(fleet: &FleetStatus) -> String {
         ScalingAction::ScaleDown => format!("scale down from {current} to {target}"),
         ScalingAction::Maintain => "maintain".to_owned(),
     }
+}
+
+fn cost_in_words(cost: &Cost, now: Timestamp) -> String {
+    let mut told = format!("{} an hour", dollars(cost.per_hour));
+    if cost.total > 0.0 {
+        told += &format!("; {} in {}", dollars(cost.total), short(cost.age(now)));
+        if let Some(share) = cost.idle_share {
+            told += &format!(", {:.0} % of it idle", share * 100.0);
+        }
+        if let Some(per_job) = cost.per_job {
+            told += &format!(", {} for each of {} jobs", dollars(per_job), cost.jobs);
+        }
+    }
+    if !cost.estimated.is_empty() {
+        told += &format!("; estimated by East US's prices on demand: {}", cost.estimated.join(", "));
+    }
+    if !cost.unpriced.is_empty() {
+        told += &format!("; without {}, whose price is not known", cost.unpriced.join(", "));
+    }
+    told
+}
+
+/// With cents, and with as many places as a small sum needs.
+fn dollars(value: f64) -> String {
+    if value == 0.0 || value >= 0.1 { format!("${value:.2}") } else { format!("${value:.4}") }
 }
 
 fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {
