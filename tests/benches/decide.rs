@@ -87,6 +87,7 @@ fn world(count: u32) -> World {
             status: if id < 5 { JobStatus::InProgress } else { JobStatus::Queued },
             labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
             created_at,
+            started_at: None,
             runner_name: (id < 5).then(|| names[id as usize].to_string()),
         };
         queues.push(Queue { jobs: (0..u64::from(EACH)).map(job).collect(), ..Queue::default() });

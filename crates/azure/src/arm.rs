@@ -11,6 +11,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use azlin_fleet::calls::CallOutcome;
+
 use crate::bearer::Bearer;
 use crate::counters::Counters;
 use crate::error::{ArmError, Effect, How, Refusal};
@@ -92,9 +94,17 @@ impl Arm {
             }
             tries += 1;
             let how = match self.try_once(call).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.counters.ended(CallOutcome::of(answer.status, false));
+                    return Ok(answer);
+                }
                 Err(how) => how,
             };
+            match &how {
+                How::Refused(refusal) => self.counters.ended(CallOutcome::of(refusal.status, false)),
+                How::NoAnswer { .. } => self.counters.ended(CallOutcome::NoAnswer),
+                How::HeldBack(_) | How::NoToken(_) => {}
+            }
             let failure = match &how {
                 How::Refused(refusal) => {
                     if refusal.status == 429 {

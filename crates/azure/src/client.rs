@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::budget::Remaining;
+use azlin_fleet::calls::Calls;
 use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
@@ -250,6 +251,10 @@ impl Azure for AzureClient {
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
             Err(error) => Err(call_error(&what, Effect::Deletes, self.credential(), &error)),
         }
+    }
+
+    fn calls(&self) -> Calls {
+        self.arm.counters.calls()
     }
 
     fn remaining(&self) -> Remaining {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::budget::Remaining;
+use azlin_fleet::calls::{CallOutcome, Calls};
 
 /// Sums since the client was made, of requests to the resource manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,12 +22,22 @@ const MOST_OPERATIONS: usize = 64;
 pub(crate) struct Counters {
     requests: AtomicU64,
     bytes_received: AtomicU64,
+    calls: Mutex<Calls>,
     remaining: Mutex<Remaining>,
 }
 
 impl Counters {
     pub(crate) fn request(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request has ended.
+    pub(crate) fn ended(&self, outcome: CallOutcome) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).add(outcome);
+    }
+
+    pub(crate) fn calls(&self) -> Calls {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn received(&self, bytes: usize) {

@@ -5,8 +5,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::labels;
 use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Step, Wanted, next, runner_id};
+use azlin_fleet::bootstrap::{Took, labels};
 use azlin_fleet::config::Fleet;
 use azlin_fleet::plan::{Install, Outcome};
 use azlin_fleet::ports::{Address, Download, Machine, Session, SshError, SshTrouble, Trouble};
@@ -237,7 +237,7 @@ impl<'a> Work<'a> {
             self.runner_id = runner_id(&found, &wanted).or(self.runner_id);
             let step = match next(&found, &wanted) {
                 Next::Done(runner_id) => {
-                    return Ok(Outcome::Installed { runner_id, took: self.took_in_words() });
+                    return Ok(Outcome::Installed { runner_id, took: self.took() });
                 }
                 Next::Ended(runner_id) => return Ok(Outcome::Ended(runner_id)),
                 Next::Fetch => Step::Fetch(self.download.clone()),
@@ -280,10 +280,8 @@ impl<'a> Work<'a> {
         self.took.push((what, began.elapsed()));
     }
 
-    fn took_in_words(&self) -> String {
-        let seconds = |what: &str, took: Duration| format!("{what} {:.1}s", took.as_secs_f64());
-        let steps = self.took.iter().map(|(what, took)| seconds(what, *took));
-        steps.chain([seconds("in all", self.began.elapsed())]).collect::<Vec<_>>().join(", ")
+    fn took(&self) -> Took {
+        Took { steps: self.took.clone(), all: self.began.elapsed() }
     }
 }
 

@@ -3,12 +3,13 @@
 //! Actions run beside the loop, so that a slow one delays no tick. While one is under way its
 //! runner is left alone; when it ends, what came of it is remembered before the next plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
+use azlin_fleet::job::JobId;
 use azlin_fleet::memory::Memory;
-use azlin_fleet::milestone::{Milestone, milestones};
+use azlin_fleet::milestone::{BootSteps, Milestone, milestones};
 use azlin_fleet::names::RepoSlug;
 use azlin_fleet::pace::Slowed;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
@@ -16,6 +17,7 @@ use azlin_fleet::prices::Prices;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::Snapshot;
 use azlin_fleet::status::FleetStatus;
+use azlin_fleet::wait::begun;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -107,6 +109,8 @@ pub struct FleetLoop {
     /// What was seen last, when its lists were read, and what was said of it.
     seen: Option<Snapshot>,
     lists_at: Timestamp,
+    /// Jobs on its runners, as far as they were seen; `None` until they were.
+    running: Option<BTreeSet<JobId>>,
     status: Option<FleetStatus>,
     trouble: Option<String>,
     /// What last went wrong with a runner, so that it is told once.
@@ -146,6 +150,7 @@ impl FleetLoop {
             slowed: None,
             seen: None,
             lists_at: Timestamp::UNIX_EPOCH,
+            running: None,
             status: None,
             trouble: None,
             complaints: BTreeMap::new(),
@@ -340,6 +345,10 @@ impl FleetLoop {
             false => queue.shows(repo, job).or(Some(true)),
         };
         self.inbox.hints().looked(shows, shared.epoch.elapsed());
+        let begun = begun(&fleet.name, &mut self.running, queue.running(), queue.is_whole());
+        for waited in begun {
+            shared.board.metrics().waited(&fleet.name, waited);
+        }
         (seen, are_lists_new)
     }
 
@@ -356,9 +365,11 @@ impl FleetLoop {
             let before = self.memory.clone();
             self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
             let milestones = milestones(&before, &self.memory, &seen.unread, now);
-            for (_, milestone) in &milestones {
+            for (name, milestone) in &milestones {
                 if let Milestone::Online(took) = milestone {
-                    self.shared.board.metrics().booted(&self.fleet.name, *took);
+                    let known = self.memory.runners.get(name);
+                    let steps = known.map(|known| BootSteps::of(known, now)).unwrap_or_default();
+                    self.shared.board.metrics().booted(&self.fleet.name, *took, steps);
                 }
             }
             report::happened(&self.fleet.name, &milestones, self.tick);

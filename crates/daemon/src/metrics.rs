@@ -11,6 +11,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::milestone::BootSteps;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::{Action, Outcome};
 use azlin_fleet::scaling::ScalingDecision;
@@ -38,12 +39,20 @@ struct Counts {
     actions: Family<Done, Counter>,
     action_seconds: Family<Kind, Histogram, fn() -> Histogram>,
     boot_seconds: Family<OfFleet, Histogram, fn() -> Histogram>,
+    step_seconds: Family<OfStep, Histogram, fn() -> Histogram>,
+    wait_seconds: Family<OfFleet, Histogram, fn() -> Histogram>,
     deliveries: Family<Delivered, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfFleet {
     fleet: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfStep {
+    fleet: String,
+    step: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,6 +99,8 @@ impl Default for Metrics {
             actions: Family::default(),
             action_seconds: Family::new_with_constructor(seconds),
             boot_seconds: Family::new_with_constructor(seconds),
+            step_seconds: Family::new_with_constructor(seconds),
+            wait_seconds: Family::new_with_constructor(seconds),
             deliveries: Family::default(),
         }))
     }
@@ -113,15 +124,36 @@ impl Metrics {
     }
 
     /// An action has ended, after so long.
-    pub(crate) fn ended(&self, fleet: &PoolName, action: &Action, outcome: &Outcome, took: Duration) {
-        let (fleet, action) = (fleet.to_string(), action.word());
+    pub(crate) fn ended(&self, fleet_name: &PoolName, action: &Action, outcome: &Outcome, took: Duration) {
+        let (fleet, action) = (fleet_name.to_string(), action.word());
         self.0.actions.get_or_create(&Done { fleet, action, outcome: outcome.word() }).inc();
         self.0.action_seconds.get_or_create(&Kind { action }).observe(took.as_secs_f64());
+        if let Outcome::Installed { took, .. } = outcome {
+            for (step, took) in &took.steps {
+                self.step(fleet_name, step, *took);
+            }
+        }
     }
 
-    /// A runner is online, so long after its VM was asked for.
-    pub(crate) fn booted(&self, fleet: &PoolName, took: Duration) {
+    /// A runner is online, so long after its VM was asked for; and how long the steps on its way took, as far as
+    /// they are known.
+    pub(crate) fn booted(&self, fleet: &PoolName, took: Duration, steps: BootSteps) {
         self.0.boot_seconds.get_or_create(&OfFleet { fleet: fleet.to_string() }).observe(took.as_secs_f64());
+        let steps = [("vm", steps.vm), ("runner", steps.runner)];
+        for (step, took) in steps.into_iter().filter_map(|(step, took)| Some((step, took?))) {
+            self.step(fleet, step, took);
+        }
+    }
+
+    fn step(&self, fleet: &PoolName, step: &'static str, took: Duration) {
+        let of_step = OfStep { fleet: fleet.to_string(), step };
+        self.0.step_seconds.get_or_create(&of_step).observe(took.as_secs_f64());
+    }
+
+    /// A job was begun with, so long after it was there.
+    pub(crate) fn waited(&self, fleet: &PoolName, waited: Duration) {
+        let of_fleet = OfFleet { fleet: fleet.to_string() };
+        self.0.wait_seconds.get_or_create(&of_fleet).observe(waited.as_secs_f64());
     }
 
     /// Something was delivered to the webhook.
@@ -132,8 +164,8 @@ impl Metrics {
     /// All of it, and what there is now.
     pub(crate) fn text(&self, posted: &Posted, outside: &Outside) -> String {
         let mut registry = Registry::with_prefix("azlin");
-        let Counts { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, deliveries } =
-            &*self.0;
+        let counts = &*self.0;
+        let Counts { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } = counts;
         registry.register(
             "ticks",
             "Looks at a fleet, each with a decision, by what called for them",
@@ -166,7 +198,19 @@ impl Metrics {
         registry.register(
             "webhook_deliveries",
             "What was delivered to the webhook, by what came of it",
-            deliveries.clone(),
+            counts.deliveries.clone(),
+        );
+        registry.register_with_unit(
+            "boot_step_duration",
+            "How long a step on the way to a runner took",
+            Unit::Seconds,
+            counts.step_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "job_wait_duration",
+            "From a job's creation until a runner of the fleet began with it",
+            Unit::Seconds,
+            counts.wait_seconds.clone(),
         );
         now::register(&mut registry, posted, outside);
         let mut told = String::new();

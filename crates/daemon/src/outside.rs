@@ -56,6 +56,12 @@ impl GitHubs {
         GitHubs { first, named }
     }
 
+    /// Each of them, by the name of its credential; the first has none.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &dyn GitHub)> {
+        let named = self.named.iter().map(|(name, github)| (name.as_str(), github.as_ref()));
+        std::iter::once(("", self.first.as_ref())).chain(named)
+    }
+
     /// As this credential sees it.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::{Demand, attribute, is_in_scope};
-use azlin_fleet::job::{JobId, Queue};
+use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
 use azlin_fleet::names::{AccountName, CredentialName, PoolName, RepoSlug, Scope};
 use azlin_fleet::snapshot::{Seen, working};
 use futures::future::join_all;
@@ -156,6 +156,21 @@ impl OwnQueue {
     pub(crate) fn working(&self) -> BTreeMap<String, JobId> {
         let views = self.views.as_ref().into_iter().flatten();
         views.flat_map(|(_, view)| view.working.clone()).collect()
+    }
+
+    /// Jobs that run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Job> {
+        let views = self.views.as_ref().into_iter().flatten();
+        let queues = views.filter_map(|(_, view)| view.queue.as_ref().ok());
+        queues.flat_map(|queue| &queue.jobs).filter(|job| job.status == JobStatus::InProgress)
+    }
+
+    /// Whether nothing of it is missing.
+    pub(crate) fn is_whole(&self) -> bool {
+        let is_read = |(_, view): &(RepoSlug, Arc<View>)| {
+            view.queue.as_ref().is_ok_and(|queue| queue.missing.is_empty())
+        };
+        self.views.as_ref().is_ok_and(|views| views.iter().all(is_read))
     }
 
     /// All of it as one queue.

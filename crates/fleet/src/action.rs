@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::bootstrap::Took;
 use crate::names::Scope;
 use crate::place::Place;
 use crate::remedy::Failure;
@@ -120,8 +121,8 @@ pub enum Outcome {
     Installed {
         /// GitHub's number of it.
         runner_id: RunnerId,
-        /// How long each step took, in words.
-        took: String,
+        /// How long it took.
+        took: Took,
     },
     /// The VM was a runner, and is none any more.
     Ended(RunnerId),

@@ -4,6 +4,8 @@
 pub mod cloud_init;
 pub mod console;
 pub mod steps;
+mod took;
+pub use took::Took;
 
 use crate::config::Fleet;
 use crate::names::Label;

@@ -156,6 +156,11 @@ impl Cost {
         })
     }
 
+    /// Whether there is anything to tell.
+    pub fn is_something(&self) -> bool {
+        self.per_hour > 0.0 || self.total > 0.0 || !self.unpriced.is_empty()
+    }
+
     /// How long it has been counted.
     pub fn age(&self, now: Timestamp) -> Duration {
         elapsed(self.since, now)

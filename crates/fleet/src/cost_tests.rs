@@ -32,7 +32,8 @@ fn spent(memory: &Memory) -> [u64; 4] {
 
 #[test]
 fn time_counts_as_what_the_last_look_has_shown() {
-    let table: [(&str, &[(i64, Entry)], [u64; 4], u64); 6] = [
+    type Case<'a> = (&'a str, &'a [(i64, Entry)], [u64; 4], u64);
+    let table: &[Case] = &[
         ("it starts", &[(60, Absent)], [60, 0, 0, 0], 0),
         ("until it is seen online", &[(60, Absent), (120, Idle)], [120, 0, 0, 0], 0),
         ("then it idles", &[(60, Idle), (120, Idle), (180, Busy)], [60, 0, 120, 0], 1),
@@ -45,7 +46,7 @@ fn time_counts_as_what_the_last_look_has_shown() {
             0,
         ),
     ];
-    for (what, seen, expected, jobs) in table {
+    for &(what, seen, expected, jobs) in table {
         let memory = looks(seen);
         assert_eq!(spent(&memory), expected, "{what}: starting, busy, idle, leaving");
         assert_eq!(memory.ledger.jobs, jobs, "{what}: jobs");
@@ -71,7 +72,7 @@ fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
         ("it never came up", looks(&[(60, Absent)]), DrainReason::BootTimeout(String::new()), 0),
     ];
     for (what, mut memory, why, jobs) in table {
-        let name = memory.runners.keys().next().unwrap().clone();
+        let name = memory.runners.keys().next().expect("a runner").clone();
         memory.record(&name, &destroy(name.clone(), why), &Outcome::Removed, at(NOW + 120));
         assert_eq!(memory.ledger.jobs, jobs, "{what}");
     }
@@ -82,7 +83,7 @@ fn it_is_told_in_dollars() {
     let mut prices = Prices { as_of: "2027-01-31".to_owned(), ..Prices::default() };
     let memory = looks(&[(900, Idle), (1800, Busy), (3600, Busy)]);
     let seen = Scene::new("").runner(1, 0, Busy).seen;
-    let of = |prices: &Prices| Cost::of(&memory.ledger, &seen, prices).unwrap();
+    let of = |prices: &Prices| Cost::of(&memory.ledger, &seen, prices).expect("VMs were seen");
 
     let unknown = of(&prices);
     assert_eq!((unknown.total, unknown.idle_share), (0.0, None));
@@ -112,7 +113,7 @@ fn nothing_is_told_before_anything_was_seen() {
 fn vms_of_two_prices_are_counted_apart() {
     let mut scene = Scene::new("").runner(1, 0, Idle).runner(2, 0, Idle);
     let name = scene.name(2, 0);
-    std::sync::Arc::make_mut(scene.vms().get_mut(&name).unwrap()).spot = true;
+    std::sync::Arc::make_mut(scene.vms().get_mut(&name).expect("a VM")).spot = true;
     let memory = Memory::default().after_seeing(&scene.fleet, &empty().seen, at(NOW));
     let memory = memory.after_seeing(&scene.fleet, &scene.seen, at(NOW + 60));
     let kinds: Vec<(bool, u64)> =

@@ -13,6 +13,7 @@ fn job(id: u64, status: JobStatus, labels: &[&str]) -> Job {
         status,
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
         created_at: at(id as i64),
+        started_at: None,
         runner_name: None,
     }
 }

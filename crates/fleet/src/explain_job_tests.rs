@@ -17,6 +17,7 @@ fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
         status: JobStatus::Queued,
         labels: labels.iter().map(|label| (*label).to_owned()).collect(),
         created_at: at(NOW - seconds),
+        started_at: None,
         runner_name: None,
     }
 }

@@ -60,6 +60,9 @@ pub struct Job {
     pub labels: Vec<String>,
     /// When GitHub made it. For a job in `Queued` that is when its waiting began.
     pub created_at: Timestamp,
+    /// When its runner began with it, where it runs.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
     /// The runner that runs it.
     pub runner_name: Option<String>,
 }

@@ -6,6 +6,7 @@
 mod action;
 pub mod bootstrap;
 pub mod budget;
+pub mod calls;
 pub mod check;
 pub mod config;
 pub mod cost;
@@ -39,6 +40,7 @@ pub mod survey;
 #[cfg(test)]
 mod testing;
 pub mod vm;
+pub mod wait;
 
 /// FNV-1a, 64 bits, of the parts one after the other: a hash that stays the same over releases of
 /// Rust and of this product.

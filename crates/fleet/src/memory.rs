@@ -20,7 +20,7 @@ use crate::runner::{DrainReason, RunnerId, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::elapsed;
 use crate::snapshot::Snapshot;
-use crate::vm::ResourceGroup;
+use crate::vm::{ProvisioningState, ResourceGroup};
 
 /// How long a VM that was asked for, or removed, may be missing from a list, or still be in it. A
 /// fleet whose VMs have to be up within minutes is in a quicker cloud.
@@ -70,6 +70,8 @@ pub struct Remembered {
     pub replaces: Option<RunnerName>,
     /// Its VM was in a list.
     pub vm_seen: bool,
+    /// Since when a list has its VM as made.
+    pub made: Option<Timestamp>,
     /// How many lists in a row did not show it any more, though nobody here asked for its removal.
     pub vm_missed: u32,
     /// It is one that Azure may evict.
@@ -197,6 +199,9 @@ impl Memory {
             let remembered = self.runners.entry(name.clone()).or_default();
             self.ledger.see(vm, remembered, entries.contains_key(name), now);
             remembered.vm_seen = true;
+            if vm.provisioning == ProvisioningState::Succeeded {
+                remembered.made.get_or_insert(now);
+            }
             remembered.vm_missed = 0;
             remembered.is_spot = vm.spot;
             if entries.contains_key(name) || seen.in_flight.contains_key(name) {
@@ -266,6 +271,7 @@ impl Memory {
                 &mut known.installed,
                 &mut known.unregistered_since,
                 &mut known.counted_until,
+                &mut known.made,
             ]
         });
         for time in times.chain([

@@ -108,6 +108,25 @@ pub fn milestones(
     found
 }
 
+/// How long the steps to a runner that is online took: its VM until a list had it as made, and from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BootSteps {
+    /// From the request until the VM was seen made.
+    pub vm: Option<Duration>,
+    /// From there until the runner was seen online.
+    pub runner: Option<Duration>,
+}
+
+impl BootSteps {
+    /// Of a runner that is seen online for the first time now.
+    pub fn of(known: &Remembered, now: Timestamp) -> Self {
+        BootSteps {
+            vm: known.asked_for.zip(known.made).map(|(asked_for, made)| elapsed(asked_for, made)),
+            runner: known.made.map(|made| elapsed(made, now)),
+        }
+    }
+}
+
 /// Something took its VM, with the job that it ran.
 fn gone(was: &Remembered) -> Milestone {
     let job = was.jobs.last.filter(|_| was.jobs.is_busy);
@@ -136,6 +155,22 @@ mod tests {
     fn remembered(was_online: bool, taken: u32, is_busy: bool, last: Option<u64>) -> Remembered {
         let jobs = Jobs { taken, is_busy, last: last.map(JobId) };
         Remembered { asked_for: Some(at(0)), vm_seen: true, was_online, jobs, ..Remembered::default() }
+    }
+
+    #[test]
+    fn a_boot_has_two_steps_as_far_as_they_are_known() {
+        let known = |asked_for: Option<i64>, made: Option<i64>| Remembered {
+            asked_for: asked_for.map(at),
+            made: made.map(at),
+            ..Remembered::default()
+        };
+        let steps = |known: Remembered| {
+            let BootSteps { vm, runner } = BootSteps::of(&known, at(100));
+            (vm.map(|took| took.as_secs()), runner.map(|took| took.as_secs()))
+        };
+        assert_eq!(steps(known(Some(0), Some(60))), (Some(60), Some(40)));
+        assert_eq!(steps(known(None, Some(60))), (None, Some(40)), "another daemon asked for it");
+        assert_eq!(steps(known(Some(0), None)), (None, None), "no list has shown its VM yet");
     }
 
     fn group(name: &&str) -> ResourceGroup {

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 
 use crate::bootstrap::steps::Step;
 use crate::budget::{Budget, Remaining};
+use crate::calls::Calls;
 use crate::hint::Hint;
 use crate::job::{FoundJob, JobId, Queue};
 use crate::leftover::{Kind, Leftover};
@@ -129,6 +130,9 @@ pub trait GitHub: Send + Sync {
     /// Where the runner's program is to be had, for each OS and architecture.
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError>;
 
+    /// How the requests that were sent have ended.
+    fn calls(&self) -> Calls;
+
     /// The primary rate limit, as GitHub told it last.
     fn budget(&self) -> Option<Budget>;
 
@@ -205,6 +209,9 @@ pub trait Azure: Send + Sync {
     /// Asks for a leftover's removal, which Azure refuses while something holds it. One that is not there is a
     /// success.
     async fn discard(&self, leftover: &Leftover) -> Result<(), CallError>;
+
+    /// How the requests that were sent have ended.
+    fn calls(&self) -> Calls;
 
     /// What is left of Azure's budgets, as it told last.
     fn remaining(&self) -> Remaining;

@@ -59,6 +59,7 @@ fn jobs_that_run_say_on_what() {
         status,
         labels: vec![],
         created_at: at(NOW),
+        started_at: None,
         runner_name: runner.map(str::to_owned),
     };
     let jobs = vec![

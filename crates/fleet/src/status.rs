@@ -156,6 +156,21 @@ pub enum About {
     Credential,
 }
 
+impl About {
+    /// Each of them.
+    pub const ALL: [About; 4] = [About::Seeing, About::LeftAlone, About::Starting, About::Credential];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            About::Seeing => "seeing",
+            About::LeftAlone => "left_alone",
+            About::Starting => "starting",
+            About::Credential => "credential",
+        }
+    }
+}
+
 /// An error that lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastingError {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::budget::Budget;
+use azlin_fleet::calls::Calls;
 use azlin_fleet::job::{FoundJob, JobId, Queue};
 use azlin_fleet::names::{AccountName, RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
@@ -137,6 +138,10 @@ impl GitHub for GitHubClient {
             .app()
             .is_none()
             .then(|| *self.http.token_ends.lock().unwrap_or_else(PoisonError::into_inner))?
+    }
+
+    fn calls(&self) -> Calls {
+        self.http.counters.calls()
     }
 
     fn budget(&self) -> Option<Budget> {

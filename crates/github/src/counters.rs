@@ -1,6 +1,9 @@
 //! What was sent and received.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use azlin_fleet::calls::{CallOutcome, Calls};
 
 /// Sums since the client was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,6 +21,7 @@ pub(crate) struct Counters {
     requests: AtomicU64,
     not_modified: AtomicU64,
     bytes_received: AtomicU64,
+    calls: Mutex<Calls>,
 }
 
 impl Counters {
@@ -27,6 +31,15 @@ impl Counters {
 
     pub(crate) fn not_modified(&self) {
         self.not_modified.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request has ended.
+    pub(crate) fn ended(&self, outcome: CallOutcome) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).add(outcome);
+    }
+
+    pub(crate) fn calls(&self) -> Calls {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn received(&self, bytes: usize) {

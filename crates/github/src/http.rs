@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
+use azlin_fleet::calls::CallOutcome;
 use azlin_fleet::ports::CallError;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -208,6 +209,9 @@ impl Http {
             tries += 1;
             let answer = self.try_once(call, etag, &who).await;
             let asked = answer.as_ref().ok().and_then(|answer| self.asked_to_wait(answer, &who));
+            self.counters.ended(answer.as_ref().map_or(CallOutcome::NoAnswer, |answer| {
+                CallOutcome::of(answer.status.as_u16(), asked.is_some())
+            }));
             // What the answer tells of the limits is taken in before others pass.
             drop(ticket);
             let (failure, error) = match answer {

@@ -199,6 +199,7 @@ fn known(job: wire::Job, repo: &RepoSlug) -> Result<Option<Job>, String> {
         status,
         labels: job.labels,
         created_at,
+        started_at: job.started_at.filter(|_| status == JobStatus::InProgress),
         runner_name: job.runner_name.filter(|name| !name.is_empty()),
     }))
 }

@@ -5,8 +5,10 @@ use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 
 use azlin_fleet::budget::Budget;
-use azlin_fleet::status::FleetStatus;
+use azlin_fleet::calls::Calls;
+use azlin_fleet::status::{About, FleetStatus};
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
@@ -34,6 +36,25 @@ struct OfPhase {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfCredential {
     credential: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKind {
+    fleet: String,
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfUse {
+    fleet: String,
+    r#use: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCall {
+    api: &'static str,
+    credential: String,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -87,7 +108,14 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outsi
         Some(fleet.decision.target_runner_count.into())
     });
     gauge("fleet_enabled", "Whether the fleet serves jobs", |fleet| Some(f64::from(u8::from(fleet.enabled))));
-    gauge("fleet_errors", "What is wrong with a fleet at present", |fleet| Some(fleet.errors.len() as f64));
+    let errors = fleets().flat_map(|fleet| {
+        About::ALL.map(|kind| {
+            let count = fleet.errors.iter().filter(|error| error.about == kind).count();
+            (OfKind { fleet: fleet.pool.to_string(), kind: kind.word() }, count as f64)
+        })
+    });
+    registry.register("fleet_errors", "What is wrong with a fleet at present, by kind", family(errors));
+    costs(registry, posted);
     let seconds = Unit::Seconds;
     let at = family(fleets().map(|fleet| (OfFleet { fleet: fleet.pool.to_string() }, moment(fleet.at))));
     registry.register_with_unit(
@@ -106,6 +134,49 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outsi
     bad.set(posted.bad_files.len() as f64);
     registry.register("bad_files", "Configuration files that cannot be used", bad);
     budgets(registry, outside, moment);
+    calls(registry, outside);
+}
+
+/// What VMs cost. It is counted over restarts, so it is read off like a gauge.
+fn costs(registry: &mut Registry, posted: &Posted) {
+    let fleets =
+        || posted.fleets.values().filter_map(|fleet| Some((fleet.pool.to_string(), fleet.cost.as_ref()?)));
+    let spent = Family::<OfUse, Counter<f64, AtomicU64>>::default();
+    let jobs = Family::<OfFleet, Counter>::default();
+    for (fleet, cost) in fleets() {
+        let parts = [
+            ("starting", cost.starting),
+            ("busy", cost.busy),
+            ("idle", cost.idle),
+            ("leaving", cost.leaving),
+        ];
+        for (part, dollars) in parts {
+            spent.get_or_create(&OfUse { fleet: fleet.clone(), r#use: part }).inc_by(dollars);
+        }
+        jobs.get_or_create(&OfFleet { fleet }).inc_by(cost.jobs);
+    }
+    let help = "What VMs have cost, by what they did, as far as prices are known";
+    registry.register_with_unit("cost", help, Unit::Other("dollars".to_owned()), spent);
+    registry.register("jobs_started", "Jobs that runners were seen to take", jobs);
+    let rate = family(fleets().map(|(fleet, cost)| (OfFleet { fleet }, cost.per_hour)));
+    let help = "What the VMs that are there cost an hour, as far as prices are known";
+    registry.register_with_unit("cost_per_hour", help, Unit::Other("dollars".to_owned()), rate);
+}
+
+/// How requests ended.
+fn calls(registry: &mut Registry, outside: &Outside) {
+    let requests = Family::<OfCall, Counter>::default();
+    let count = |api: &'static str, credential: &str, calls: Calls| {
+        for (outcome, count) in calls.by_outcome() {
+            let of = OfCall { api, credential: credential.to_owned(), outcome: outcome.word() };
+            requests.get_or_create(&of).inc_by(count);
+        }
+    };
+    for (credential, github) in outside.github.all() {
+        count("github", credential, github.calls());
+    }
+    count("azure", "", outside.azure.calls());
+    registry.register("api_requests", "Requests to GitHub and to Azure, by how they ended", requests);
 }
 
 fn budgets(registry: &mut Registry, outside: &Outside, moment: impl Fn(jiff::Timestamp) -> f64) {

@@ -44,7 +44,14 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
         "azlin_jobs{fleet=\"other\",state=\"pending\"} 1.0",
         "azlin_runners{fleet=\"ci\",phase=\"active\"} 1.0",
         "azlin_runners{fleet=\"ci\",phase=\"registered\"} 0.0",
-        "azlin_fleet_errors{fleet=\"other\"} 1.0",
+        "azlin_fleet_errors{fleet=\"other\",kind=\"starting\"} 1.0",
+        "azlin_fleet_errors{fleet=\"other\",kind=\"seeing\"} 0.0",
+        "azlin_boot_step_duration_seconds_count{fleet=\"ci\",step=\"vm\"} 1",
+        "azlin_boot_step_duration_seconds_count{fleet=\"ci\",step=\"runner\"} 1",
+        "azlin_job_wait_duration_seconds_count{fleet=\"ci\"} 1",
+        "azlin_jobs_started_total{fleet=\"ci\"} 1",
+        "azlin_cost_per_hour_dollars{fleet=\"ci\"} 0.192",
+        "azlin_api_requests_total{api=\"github\",credential=\"\",outcome=\"ok\"} 0",
         "azlin_fleet_enabled{fleet=\"ci\"} 1.0",
         "azlin_oldest_pending_job_timestamp_seconds{fleet=\"other\"} 1800000000.0",
         "azlin_fleet_last_tick_timestamp_seconds{fleet=\"ci\"} 1800000180.0",
@@ -55,6 +62,9 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     ] {
         assert!(told.lines().any(|told| told == line), "{line} is not in\n{told}");
     }
+    let starting = "azlin_cost_dollars_total{fleet=\"ci\",use=\"starting\"} ";
+    let cost = told.lines().find_map(|line| line.strip_prefix(starting)).unwrap_or("0");
+    assert!(cost.parse::<f64>().is_ok_and(|cost| cost > 0.0), "{cost}");
     board.metrics().delivered("told");
     let told = board.metrics().text(&board.read(), &scene.outside);
     assert_eq!(
@@ -66,7 +76,7 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     let told = board.metrics().text(&board.read(), &scene.outside);
     let gauges = told.lines().filter(|line| line.contains("fleet=\"ci\"") && !line.contains("_total"));
     let left: BTreeSet<&str> = gauges.filter_map(|line| line.split('{').next()).collect();
-    assert!(left.iter().all(|name| name.contains("boot_duration")), "of a fleet that is gone: {left:?}");
+    assert!(left.iter().all(|name| name.contains("_duration_")), "of a fleet that is gone: {left:?}");
 }
 
 /// The rows of the page: names without what the format adds to them, and types.

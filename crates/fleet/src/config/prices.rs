@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_table_that_comes_with_azlin_is_good_and_dated() {
-        let prices = built_in().unwrap();
+        let prices = built_in().expect("a good table");
         assert!(!prices.as_of.is_empty());
         let hour = |size: &str| prices.hour(size, "eastus", false).map(|price| price.hour);
         assert_eq!(hour("Standard_D4s_v5"), Some(192_000));
@@ -87,7 +87,7 @@ mod tests {
     fn the_file_replaces_what_it_names_and_leaves_the_rest() {
         let text = "[prices]\nas_of = \"2027-01-31\"\n[prices.on_demand.westeurope]\nStandard_D4s_v5 = 0.23\n\
                     [prices.on_demand.eastus]\nStandard_D4s_v5 = 0.1\n[prices.spot.westeurope]\nStandard_D4s_v5 = 0.05\n";
-        let prices = DaemonConfig::parse("azlin.toml", text).unwrap().prices;
+        let prices = DaemonConfig::parse("azlin.toml", text).expect("a good file").prices;
         let hour = |size, region, is_spot| prices.hour(size, region, is_spot).map(|price| price.hour);
         assert_eq!(prices.as_of, "2027-01-31");
         assert_eq!(hour("Standard_D4s_v5", "westeurope", false), Some(230_000));
@@ -106,7 +106,7 @@ mod tests {
             ("[prices.spot.westeurope]\n\"D4s v5\" = 1", "allowed: a size as Azure writes it"),
         ];
         for (text, told) in table {
-            let problems = DaemonConfig::parse("azlin.toml", text).unwrap_err().to_string();
+            let problems = DaemonConfig::parse("azlin.toml", text).expect_err(text).to_string();
             assert!(problems.contains(told), "{text}: {problems}");
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use azlin_fleet::budget::Remaining;
+use azlin_fleet::calls::Calls;
 use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
@@ -239,6 +240,11 @@ impl Azure for InProcess {
             Ok(())
         })
         .await
+    }
+
+    /// Nothing is sent.
+    fn calls(&self) -> Calls {
+        Calls::default()
     }
 
     fn remaining(&self) -> Remaining {

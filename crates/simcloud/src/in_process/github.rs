@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use azlin_fleet::budget::Budget;
+use azlin_fleet::calls::Calls;
 use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
 use azlin_fleet::names::{AccountName, RepoSlug, Scope};
 use azlin_fleet::planted::{self, Bug};
@@ -78,6 +79,7 @@ fn job(repo: &RepoSlug, job: &SimJob) -> Option<Job> {
         status,
         labels: job.labels.clone(),
         created_at: job.created_at,
+        started_at: job.started_at.filter(|_| status == JobStatus::InProgress),
         runner_name: job.runner.as_ref().map(|(_, name)| name.clone()),
     })
 }
@@ -237,6 +239,11 @@ impl GitHub for InProcess {
 
     fn token_ends(&self) -> Option<Timestamp> {
         self.world().github_token_ends_at()
+    }
+
+    /// Nothing is sent.
+    fn calls(&self) -> Calls {
+        Calls::default()
     }
 
     fn budget(&self) -> Option<Budget> {

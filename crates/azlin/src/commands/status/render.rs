@@ -99,7 +99,7 @@ fn of_fleet(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termin
     } else {
         line("would", &format!("{}: {}", decision(fleet), fleet.decision.reason));
     }
-    if let Some(cost) = &fleet.cost {
+    if let Some(cost) = fleet.cost.as_ref().filter(|cost| cost.is_something()) {
         line("cost", &cost_in_words(cost, now));
     }
     if let Some(at) = fleet.last_scaling {

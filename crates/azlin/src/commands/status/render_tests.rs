@@ -52,12 +52,22 @@ fn world() -> Status {
             runner("ci-workers-0000000000000b", "registered", "09:51:00", "idle", Some("Standard_D4as_v5")),
             runner("ci-workers-0000000000000c", "provisioning", "09:59:49", "is being made", None),
         ],
+        "cost": {
+            "since": "2026-11-17T10:00:00Z", "total": 41.3, "starting": 2.1, "busy": 27.5, "idle": 11.0, "leaving": 0.7,
+            "idle_share": 0.2663, "jobs": 811, "per_job": 0.0509, "per_hour": 0.556, "prices_as_of": "2027-01-31",
+            "estimated": ["Standard_D4s_v5"], "unpriced": ["Standard_M416ms_v2"],
+        },
         "errors": [{"about": "starting", "since": time("09:48:00"),
             "what": "2 starts failed in a row: Azure has no Standard_D4s_v5 in westeurope; next try in 20s"}],
     });
     let drained = json!({
         "pool": "old", "scope": "org:myorg", "enabled": false, "tick": 120, "at": time("09:59:48"),
         "next_poll": time("10:00:48"), "jobs_known": true, "runners_known": true, "jobs": jobs(0, 0), "min_runners": 0, "max_runners": 3, "manual_count": null,
+        "cost": {
+            "since": time("09:59:48"), "total": 0.0, "starting": 0.0, "busy": 0.0, "idle": 0.0, "leaving": 0.0,
+            "idle_share": null, "jobs": 0, "per_job": null, "per_hour": 0.0, "prices_as_of": "2027-01-31",
+            "estimated": [], "unpriced": [],
+        },
         "oldest_pending": null, "last_scaling": null, "runners": [], "errors": [],
         "decision": decision("maintain", 0, 0, "disabled",
             "0 pending jobs need 0 runners (0 available, 0 busy, 0 draining, at most 3); the fleet is not enabled: it is \

@@ -1,0 +1,96 @@
+//! How requests to an API ended, in numbers.
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// It did what was asked.
+    Ok,
+    /// Nothing has changed since it was asked last.
+    NotModified,
+    /// A limit was reached: later.
+    Throttled,
+    /// The request was refused, or what it asked for is not there.
+    Refused,
+    /// The server is in trouble.
+    ServerError,
+    /// No answer came.
+    NoAnswer,
+}
+
+impl CallOutcome {
+    const ALL: [Self; 6] =
+        [Self::Ok, Self::NotModified, Self::Throttled, Self::Refused, Self::ServerError, Self::NoAnswer];
+
+    /// What an answer's status says; `throttled` where it is known to be about a limit.
+    pub fn of(status: u16, throttled: bool) -> Self {
+        match status {
+            500.. => Self::ServerError,
+            _ if throttled => Self::Throttled,
+            429 => Self::Throttled,
+            400.. => Self::Refused,
+            304 => Self::NotModified,
+            _ => Self::Ok,
+        }
+    }
+
+    /// The word for it, as metrics have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotModified => "not_modified",
+            Self::Throttled => "throttled",
+            Self::Refused => "refused",
+            Self::ServerError => "server_error",
+            Self::NoAnswer => "no_answer",
+        }
+    }
+}
+
+/// Requests by how they ended, since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Calls([u64; CallOutcome::ALL.len()]);
+
+impl Calls {
+    /// One more.
+    pub fn add(&mut self, outcome: CallOutcome) {
+        self.0[outcome as usize] += 1;
+    }
+
+    /// How many ended in which way.
+    pub fn by_outcome(&self) -> impl Iterator<Item = (CallOutcome, u64)> {
+        CallOutcome::ALL.into_iter().zip(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_counted_by_its_status_and_by_whether_it_is_about_a_limit() {
+        let table = [
+            (200, false, "ok"),
+            (204, false, "ok"),
+            (304, false, "not_modified"),
+            (403, true, "throttled"),
+            (429, false, "throttled"),
+            (403, false, "refused"),
+            (404, false, "refused"),
+            (503, true, "server_error"),
+        ];
+        for (status, throttled, word) in table {
+            assert_eq!(CallOutcome::of(status, throttled).word(), word, "{status}, {throttled}");
+        }
+    }
+
+    #[test]
+    fn each_outcome_has_a_place_of_its_own() {
+        for outcome in CallOutcome::ALL {
+            let mut calls = Calls::default();
+            calls.add(outcome);
+            let counted: Vec<CallOutcome> =
+                calls.by_outcome().filter(|(_, count)| *count == 1).map(|(outcome, _)| outcome).collect();
+            assert_eq!(counted, [outcome]);
+        }
+    }
+}
