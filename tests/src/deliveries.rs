@@ -88,5 +88,5 @@ pub fn ask(to: SocketAddr, request: &[u8]) -> std::io::Result<(u16, String)> {
 /// # Errors
 /// When there is no answer.
 pub fn get(to: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    ask(to, format!("GET {path} HTTP/1.1\r\nhost: {to}\r\n\r\n").as_bytes())
+    ask(to, format!("GET {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n\r\n").as_bytes())
 }

@@ -17,6 +17,7 @@ mod matrix;
 mod monitoring;
 mod moves;
 mod organisations;
+mod page;
 mod reload;
 mod rooms;
 mod service;

@@ -1,10 +1,10 @@
-//! Tests with real parts: OpenSSH, systemd, cloud-init, on machines that systemd-nspawn boots from a
+//! Tests with real parts: a browser and Prometheus; and OpenSSH, systemd, cloud-init, on machines that systemd-nspawn boots from a
 //! root of Debian which is made once. As root, on a system with apt.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{apt, cargo, dist, run, say};
+use crate::{apt, cargo, dist, monitoring, run, say};
 
 /// Where roots are kept from one run to the next.
 const CACHE: &str = "/var/cache/azlin";
@@ -13,7 +13,7 @@ const SUITE: &str = "bookworm";
 const IN_THE_ROOT: &str = "systemd,systemd-sysv,dbus,openssh-server,sudo,cloud-init,python3,iproute2,curl,\
     ca-certificates,procps,netbase,faketime";
 /// Programs that are needed here, and the packages that bring them.
-const NEEDED: [(&str, &str); 8] = [
+const NEEDED: [(&str, &str); 10] = [
     ("systemd-nspawn", "systemd-container"),
     ("mmdebstrap", "mmdebstrap"),
     ("ip", "iproute2"),
@@ -22,6 +22,8 @@ const NEEDED: [(&str, &str); 8] = [
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
     ("curl", "curl"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
 ];
 
 /// The longest test, which mostly waits.
@@ -37,18 +39,18 @@ pub fn e2e() -> Result<(), String> {
 fn everything(root: &Path, deb: &Path) -> Result<(), String> {
     let tests = |targets: &[&str], rest: &[&str]| {
         // As the other tests are built, so that nothing is built twice.
-        let features = "azlin-ssh/openssh azlin-simcloud/machines azlin-tests/machines";
+        let features = "azlin-ssh/openssh azlin-simcloud/machines azlin-tests/machines azlin-tests/seen";
         let mut cargo = cargo(&["test", "--workspace", "--locked", "--features", features]);
         cargo.args(targets.iter().flat_map(|target| ["--test", target])).args(rest).env("AZLIN_DEB", deb);
         with(root, &mut cargo);
         cargo
     };
-    run(&mut tests(&["openssh", "machines", "systemd"], &["--no-run"]))?;
+    run(&mut tests(&["openssh", "machines", "systemd", "seen"], &["--no-run"]))?;
     say("--- the outage of five minutes goes on beside all that follows\n");
     let outage =
         tests(&["systemd"], &["--", "--exact", OUTAGE]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let outage = outage.map_err(|error| format!("cargo: {error}"))?;
-    let others = run(&mut tests(&["openssh", "machines"], &[]))
+    let others = run(&mut tests(&["openssh", "machines", "seen"], &[]))
         .and_then(|()| run(&mut tests(&["systemd"], &["--", "--skip", OUTAGE])));
     let outage = outage.wait_with_output().map_err(|error| format!("cargo: {error}"))?;
     say(&String::from_utf8_lossy(&outage.stdout));
@@ -68,6 +70,7 @@ pub fn prepare() -> Result<PathBuf, String> {
             .to_owned());
     }
     apt::install(&NEEDED)?;
+    monitoring::promtool()?;
     let root = root()?;
     sweep()?;
     Ok(root)

@@ -14,7 +14,8 @@ pub fn rules() -> Result<(), String> {
     promtool(&["test", "rules", "azlin.rules.test.yml"])
 }
 
-fn promtool() -> Result<PathBuf, String> {
+/// Prometheus' tool; Prometheus itself lies beside it.
+pub fn promtool() -> Result<PathBuf, String> {
     let folder = root().join("target/tools/prometheus");
     let promtool = folder.join("usr/bin/promtool");
     if promtool.exists() {

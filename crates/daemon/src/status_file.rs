@@ -106,7 +106,8 @@ pub fn resolved(config_dir: &Path) -> String {
     path.display().to_string()
 }
 
-fn status(posted: Posted, daemon: DaemonStatus, outside: &Outside) -> Status {
+/// What is on the board, with whose it is.
+pub(crate) fn status(posted: Posted, daemon: DaemonStatus, outside: &Outside) -> Status {
     Status {
         version: VERSION,
         at: outside.now(),

@@ -167,9 +167,9 @@ impl Cost {
     }
 }
 
-/// To a hundredth of a cent: more is not known of anything here.
+/// To a millionth of a dollar, as prices are.
 fn rounded(value: f64) -> f64 {
-    (value * 1e4).round() / 1e4
+    (value * 1e6).round() / 1e6
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub mod expiry;
 pub mod explain;
 pub mod headline;
 pub mod hint;
+pub mod history;
+pub mod host;
 pub mod job;
 pub mod leftover;
 pub mod memory;

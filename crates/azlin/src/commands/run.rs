@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use azlin_daemon::config_dir::{self, Configuration};
 use azlin_daemon::{
-    Board, Daemon, Door, Followed, Health, Hook, NotAlone, Outside, StateDir, StatusFile, Supervisor, Wake,
-    run_once, runtime_dirs, stop_on_signals, this_daemon, wake_on_hangup,
+    Board, Daemon, Door, Followed, Health, Hook, NotAlone, Outside, Page, StateDir, StatusFile, Supervisor,
+    Wake, run_once, runtime_dirs, stop_on_signals, this_daemon, wake_on_hangup,
 };
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::ports::Webhook;
@@ -150,7 +150,8 @@ async fn watch(
         let status = status.map(tokio::spawn);
         let informed = tokio::spawn(supervisor.clone().keep(board.clone(), fleets.clone(), daemon.pulse()));
         let hook = Hook::new(service.webhook.clone(), daemon.hinter(), &board);
-        let servers = service.serve(health, hook);
+        let page = Page { board: board.clone(), outside: outside.clone(), daemon: this_daemon.clone() };
+        let servers = service.serve(Door::to_operators(page, health, config.hosts.clone()), hook);
         let mut running = tokio::spawn(daemon.run());
         let next = loop {
             tokio::select! {
@@ -246,8 +247,7 @@ impl Service {
     }
 
     /// Answers at each listener what is answered there.
-    fn serve(&self, health: Health, hook: Hook) -> Vec<JoinHandle<()>> {
-        let to_operators = Door::to_operators(health);
+    fn serve(&self, to_operators: Door, hook: Hook) -> Vec<JoinHandle<()>> {
         let doors = match self.listeners.len() {
             1 => vec![to_operators.and_to_github(hook)],
             _ => vec![to_operators, Door::to_github(hook)],

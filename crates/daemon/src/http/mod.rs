@@ -1,10 +1,12 @@
-//! The daemon's listeners: how it is, and hints from GitHub.
+//! The daemon's listeners: its page, how it is, and hints from GitHub.
 //!
 //! Whoever connects may be anybody: each connection has little time and little room, and there are only so
 //! many at once.
 
+mod guard;
 mod health;
 mod hook;
+mod page;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use tokio::time::timeout;
 
 pub use health::Health;
 pub use hook::Hook;
+pub use page::Page;
 
 /// Connections of one listener at once. More wait until one of these ends.
 const CONNECTIONS: usize = 256;
@@ -36,15 +39,16 @@ pub struct Door {
 }
 
 impl Door {
-    /// To those who look after the daemon: how it is.
-    pub fn to_operators(health: Health) -> Self {
+    /// To those who look after the daemon, if they ask under an address or one of these names: what it does, and
+    /// how it is.
+    pub fn to_operators(page: Page, health: Health, hosts: Vec<String>) -> Self {
         let health = Arc::new(health);
         let (ready, counted) = (Arc::clone(&health), Arc::clone(&health));
         let router = Router::new()
             .route("/healthz", get(move || std::future::ready(health.answer())))
             .route("/readyz", get(move || std::future::ready(ready.is_ready())))
             .route("/metrics", get(move || std::future::ready(counted.metrics())));
-        Door { router: router.fallback(nothing) }
+        Door { router: guard::guarded(page.route(router).fallback(nothing), hosts) }
     }
 
     /// To GitHub alone.

@@ -38,6 +38,8 @@ pub struct DaemonConfig {
     pub ca_file: Option<PathBuf>,
     /// Where the daemon answers whoever looks after it, and GitHub's webhook if that has no place of its own.
     pub listen: SocketAddr,
+    /// Names of the daemon's machine, beside its addresses, that whoever looks after it may ask under.
+    pub hosts: Vec<String>,
     /// Where it answers GitHub's webhook alone.
     pub webhook_listen: Option<SocketAddr>,
     /// What VMs cost: what comes with azlin, and over it what the file says.
@@ -75,6 +77,7 @@ impl DaemonConfig {
                 .unwrap_or_else(|| known("https://management.azure.com")),
             ca_file: tls.optional("ca_file", absolute_path),
             listen: http.or("listen", SocketAddr::from(([127, 0, 0, 1], 9469)), address),
+            hosts: http.list("hosts", host).unwrap_or_default().0,
             webhook_listen: http.optional("webhook_listen", address),
             prices: prices::read(top.table("prices")),
         };
@@ -87,6 +90,16 @@ impl DaemonConfig {
 
 fn known(url: &str) -> Url {
     Url::parse(url).expect("a URL that is written in this file is valid")
+}
+
+fn host(value: &DeValue<'_>) -> Result<String, String> {
+    let is_one = |text: &&str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+    };
+    let text = value.as_str().filter(is_one).map(str::to_owned);
+    text.ok_or_else(|| {
+        "the name of a host, without scheme and port, such as \"azlin.example.com\"".to_owned()
+    })
 }
 
 fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {

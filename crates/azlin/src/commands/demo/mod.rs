@@ -9,14 +9,20 @@ mod summary;
 mod workload;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use azlin_daemon::{Board, Daemon, StateDir, config_dir, stop_on_signals};
+use azlin_daemon::{
+    Board, Daemon, Door, Health, Outside, Page, StateDir, config_dir, stop_on_signals, this_daemon,
+};
 use azlin_simcloud::{IDENTITY_HEADER, Served, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +46,9 @@ pub struct Args {
     /// What chance brings: the same seed brings the same jobs and faults.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Show the daemon's page at this address of this machine while it runs, such as 127.0.0.1:9469.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
     /// How to print it: a live table on a terminal, or one JSON object at the end.
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
@@ -63,15 +72,50 @@ pub async fn run(args: Args) -> Result<Ended> {
     stop_on_signals(stop.clone())?;
     let state = StateDir::new(Some(directory.path().join("state")));
     let (config, board) = (&configuration.daemon, Board::default());
-    let daemon = Daemon::new(config, configuration.fleets, outside, state, board.clone(), stop.clone());
+    let daemon =
+        Daemon::new(config, configuration.fleets, outside.clone(), state, board.clone(), stop.clone());
+    let page = match args.listen {
+        Some(address) => Some(serve(address, &daemon, &outside, &board, directory.path(), &stop).await?),
+        None => None,
+    };
     let running = tokio::spawn(daemon.run());
 
     watch(&served, &board, args.duration, live, &stop).await;
     stop.cancel();
+    drop(page);
     running.await.context("the daemon panicked")?;
     let summary = Summary::of(&served.world().report());
     summary.print(args.output)?;
     Ok(if summary.is_good() { Ended::Done } else { Ended::Failed })
+}
+
+/// Shows the daemon's page, as long as what it gives is kept.
+async fn serve(
+    address: SocketAddr,
+    daemon: &Daemon,
+    outside: &Outside,
+    board: &Board,
+    directory: &Path,
+    stop: &CancellationToken,
+) -> Result<JoinSet<()>> {
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))?;
+    crate::say_note(&format!("the page is at http://{}/", listener.local_addr()?));
+    let page = Page {
+        board: board.clone(),
+        outside: outside.clone(),
+        daemon: this_daemon(directory, env!("CARGO_PKG_VERSION")),
+    };
+    let health = Health {
+        board: board.clone(),
+        outside: outside.clone(),
+        fleets: daemon.fleets(),
+        patience: Duration::from_secs(60),
+        stop: stop.clone(),
+    };
+    let mut serving = JoinSet::new();
+    serving.spawn(Door::to_operators(page, health, Vec::new()).serve(Arc::new(listener)));
+    Ok(serving)
 }
 
 /// What the environment would hold on a machine with a managed identity.

@@ -1,0 +1,119 @@
+//! What the daemon's page reads, and who may read it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use azlin_simcloud::Workload;
+use azlin_tests::binary::{Cloud, Daemon, VM};
+use azlin_tests::deliveries::{ask, free_address, get};
+use azlin_tests::schema::assert_documented;
+use serde_json::Value;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A daemon with a runner online, and where it answers.
+fn daemon(more: &str) -> (Cloud, SocketAddr, Daemon) {
+    let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
+    let address = free_address();
+    let toml = cloud.daemon_toml().replace("127.0.0.1:0", &address.to_string());
+    cloud.write("azlin.toml", &format!("{toml}{more}"));
+    cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n[scaling]\nmin_runners = 1\n{VM}"));
+    let daemon = cloud.daemon();
+    let is_up = || {
+        json(address, "/api/status").is_some_and(|status| status["fleets"][0]["cost"]["per_hour"] == 0.192)
+    };
+    assert!(cloud.wait(SOON, |_| is_up()), "{}", cloud.logged());
+    (cloud, address, daemon)
+}
+
+fn json(address: SocketAddr, path: &str) -> Option<Value> {
+    let (status, body) = get(address, path).ok()?;
+    (status == 200).then(|| serde_json::from_str(&body).unwrap())
+}
+
+#[test]
+fn it_is_documented_and_says_what_status_says() {
+    let (cloud, address, _daemon) = daemon("");
+    let status = json(address, "/api/status").unwrap();
+    assert_documented("status", &status);
+    assert_eq!(status["fleets"][0]["pool"], "ci");
+    let history = json(address, "/api/history/ci").unwrap();
+    assert_documented("history", &history);
+    let minutes = history["minutes"].as_array().unwrap();
+    assert!(minutes.last().is_some_and(|last| last["starting"] == 1 || last["idle"] == 1), "{history}");
+    assert_eq!(history["decisions"][0]["to"], 1);
+    assert_eq!(get(address, "/api/history/other").unwrap().0, 404);
+    assert_eq!(get(address, "/api/history/..%2Fci").unwrap().0, 404);
+
+    let listen =
+        || ask(address, format!("GET /api/events HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes()).unwrap().1;
+    // It lasts as long as a connection may, and is told in pieces.
+    let heard = listen();
+    let data: Vec<Value> = heard
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|event| serde_json::from_str(event).unwrap())
+        .collect();
+    assert!((5..=25).contains(&data.len()), "one a second at the most: {}", data.len());
+    assert_eq!(data[0]["names"], serde_json::json!(["ci"]));
+    for mut event in data {
+        event.as_object_mut().unwrap().remove("names").unwrap();
+        assert_documented("status", &event);
+    }
+    let printed = cloud.command(&["status", "--output", "json"]).output().unwrap();
+    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert_eq!(printed["daemon"]["started_at"], status["daemon"]["started_at"], "one and the same");
+}
+
+#[test]
+fn who_asks_under_a_strange_name_is_told_nothing() {
+    let (_cloud, address, _daemon) = daemon("hosts = [\"azlin.example.com\"]\n");
+    let under = |host: &str, path: &str| {
+        ask(address, format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).unwrap()
+    };
+    for path in ["/", "/api/status", "/api/history/ci", "/api/events", "/metrics", "/healthz", "/readyz"] {
+        let (status, body) = under("rebound.example:9469", path);
+        assert_eq!(status, 421, "{path}");
+        assert!(body.contains("[http] hosts"), "{body}");
+    }
+    for host in ["azlin.example.com", "localhost:9469", "127.0.0.1"] {
+        assert_eq!(under(host, "/api/status").0, 200, "{host}");
+    }
+    let webhook = "POST /webhook HTTP/1.1\r\nhost: rebound.example\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(
+        ask(address, webhook.as_bytes()).unwrap().0,
+        404,
+        "GitHub's name for it is nobody's business here"
+    );
+}
+
+#[test]
+fn it_can_only_be_read() {
+    let (_cloud, address, _daemon) = daemon("");
+    for path in ["/", "/api/status", "/api/history/ci", "/api/events", "/metrics"] {
+        for method in ["POST", "PUT", "DELETE", "PATCH"] {
+            let request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 0\r\n\r\n");
+            assert_eq!(ask(address, request.as_bytes()).unwrap().0, 405, "{method} {path}");
+        }
+    }
+    let (status, page) = get(address, "/").unwrap();
+    assert!(status == 200 && page.starts_with("<!doctype html>"));
+}
+
+/// Requests are counted by how they end, and cost is: as the daemon of a package would tell Prometheus.
+#[test]
+fn what_was_sent_is_counted() {
+    let (_cloud, address, _daemon) = daemon("");
+    let (_, metrics) = get(address, "/metrics").unwrap();
+    let value = |start: &str| -> f64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(start));
+        line.unwrap_or_else(|| panic!("{start}\n{metrics}")).trim().parse().unwrap()
+    };
+    assert!(value("azlin_api_requests_total{api=\"github\",credential=\"\",outcome=\"ok\"}") >= 3.0);
+    assert!(value("azlin_api_requests_total{api=\"azure\",credential=\"\",outcome=\"ok\"}") >= 3.0);
+    assert_eq!(
+        value("azlin_api_requests_total{api=\"azure\",credential=\"\",outcome=\"server_error\"}"),
+        0.0
+    );
+    assert_eq!(value("azlin_cost_per_hour_dollars{fleet=\"ci\"}"), 0.192);
+}

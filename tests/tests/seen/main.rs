@@ -1,0 +1,8 @@
+//! What those who look after the daemon see, by what they look with: a browser, and Prometheus.
+
+#![allow(clippy::unwrap_used)]
+
+mod browser;
+mod page;
+mod prometheus;
+mod watched;
