@@ -29,4 +29,5 @@ mod trouble;
 mod volume;
 mod weather;
 mod webhook;
+mod webhook_setup;
 mod wire;

@@ -91,6 +91,20 @@ pub fn webhook(environment: &Environment) -> Result<Option<Webhook>> {
         .context("the secret of GitHub's webhook (webhook-secret, or AZLIN_WEBHOOK_SECRET) is of no use")
 }
 
+/// What GitHub's webhook is to sign with: of several secrets the first.
+pub fn webhook_secret(environment: &Environment) -> Result<Option<SecretString>> {
+    if webhook(environment)?.is_none() {
+        return Ok(None);
+    }
+    let given = credential(environment.credentials.as_deref(), WEBHOOK_SECRET)?;
+    let secrets = given.or_else(|| (environment.variable)("AZLIN_WEBHOOK_SECRET"));
+    let first = |secrets: SecretString| {
+        let mut lines = secrets.expose_secret().lines().map(str::trim);
+        lines.find(|line| !line.is_empty()).map(|line| SecretString::from(line.to_owned()))
+    };
+    Ok(secrets.and_then(first))
+}
+
 /// GitHub, as each credential sees it.
 fn githubs(config: &DaemonConfig, environment: &Environment) -> Result<GitHubs> {
     let github = |name| -> Result<Arc<dyn GitHub>> { Ok(Arc::new(github(config, name, environment)?)) };

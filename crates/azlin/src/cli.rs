@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use azlin_fleet::names::PoolName;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::commands::{completions, demo, disable, enable, explain, man, run, scale, status};
+use crate::commands::{completions, demo, disable, enable, explain, man, run, scale, status, webhook};
 
 /// Options that every command has stand below its own.
 const SAID: &str = "How much is said";
@@ -174,6 +174,14 @@ pub enum GithubRunner {
         azlin github-runner check --pool ci-workers --output json\n\n\
         Exit codes: 0 no problem was found, 1 there is one, 2 usage, 3 no such pool")]
     Check(Look),
+    /// Have GitHub tell the daemon of jobs at once, and see whether that arrives.
+    #[command(subcommand, arg_required_else_help = true)]
+    #[command(after_long_help = "Examples:\n  \
+        azlin github-runner webhook install --url https://ci.example.com/webhook\n  \
+        azlin github-runner webhook status --redeliver\n  \
+        azlin github-runner webhook remove\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 nothing matched")]
+    Webhook(webhook::Command),
     /// Run the daemon against a simulated GitHub and Azure, in this process, at speed.
     ///
     /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks

@@ -24,7 +24,7 @@ use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
-use commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status};
+use commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status, webhook};
 use terminal::Terminal;
 
 /// How a command ended, as an exit code.
@@ -88,6 +88,7 @@ fn github_runner(command: GithubRunner) -> Result<Ended> {
             GithubRunner::Status(args) => status::run(args).await,
             GithubRunner::Explain(args) => explain::run(args).await,
             GithubRunner::Check(args) => check::run(args).await,
+            GithubRunner::Webhook(command) => webhook::run(command).await,
             GithubRunner::Demo(args) => demo::run(args).await,
         }
     });
@@ -117,7 +118,8 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         | GithubRunner::Scale(_)
         | GithubRunner::Plan(_)
         | GithubRunner::Explain(_)
-        | GithubRunner::Status(_) => "warn",
+        | GithubRunner::Status(_)
+        | GithubRunner::Webhook(_) => "warn",
     }
 }
 

@@ -21,6 +21,7 @@ mod etags;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gate;
+mod hooks;
 mod http;
 mod link;
 mod pages;

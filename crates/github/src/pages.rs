@@ -75,7 +75,7 @@ async fn once<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallEr
     Err(CallError::new(Trouble::Invalid, format!("{call}: the list has no end after {MOST_PAGES} pages")))
 }
 
-fn follow(http: &Http, call: &Call, link: &str) -> Result<Url, CallError> {
+pub(crate) fn follow(http: &Http, call: &Call, link: &str) -> Result<Url, CallError> {
     match call.url.join(link) {
         Ok(url) if http.api.has_same_origin(&url) => Ok(url),
         _ => Err(CallError::new(

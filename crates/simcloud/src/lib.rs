@@ -11,6 +11,7 @@ mod calls;
 pub mod fault;
 pub mod github;
 mod guest;
+pub mod hooks;
 mod http;
 mod in_process;
 pub mod ledger;

@@ -14,6 +14,7 @@ use rand::{RngExt, SeedableRng};
 use crate::azure::{AzureState, VmKey};
 use crate::fault::{Call, Faults, Lag, Side, Weather, What, draw};
 use crate::github::{Conclusion, GitHubState, JobState};
+use crate::hooks::Hooks;
 use crate::ledger::Ledger;
 use crate::package::Package;
 use crate::premises::Premises;
@@ -160,7 +161,9 @@ pub struct World {
     pub(crate) chance_of_arrivals: StdRng,
     /// What goes wrong.
     pub faults: Faults,
-    now: Timestamp,
+    /// GitHub's webhooks.
+    pub hooks: Hooks,
+    pub(crate) now: Timestamp,
     start: Timestamp,
     pub(crate) events: BTreeMap<(Timestamp, u64), Event>,
     sequence: u64,
@@ -195,6 +198,7 @@ impl World {
             chance: StdRng::seed_from_u64(settings.seed),
             chance_of_arrivals: StdRng::seed_from_u64(!settings.seed),
             faults: Faults::new(workload.faults.clone()),
+            hooks: Hooks::default(),
             state: Moment::default(),
             ledger: Ledger::default(),
             now: start,

@@ -13,4 +13,5 @@ pub mod run;
 pub mod scale;
 pub mod status;
 mod wait;
+pub mod webhook;
 mod who_acts;

@@ -42,6 +42,8 @@ pub struct DaemonConfig {
     pub hosts: Vec<String>,
     /// Where it answers GitHub's webhook alone.
     pub webhook_listen: Option<SocketAddr>,
+    /// Where GitHub reaches that.
+    pub webhook_url: Option<Url>,
     /// What VMs cost: what comes with azlin, and over it what the file says.
     pub prices: Prices,
 }
@@ -79,6 +81,7 @@ impl DaemonConfig {
             listen: http.or("listen", SocketAddr::from(([127, 0, 0, 1], 9469)), address),
             hosts: http.list("hosts", host).unwrap_or_default().0,
             webhook_listen: http.optional("webhook_listen", address),
+            webhook_url: http.optional("webhook_url", base_url),
             prices: prices::read(top.table("prices")),
         };
         for table in [poll, limits, azure, tls, http, top] {

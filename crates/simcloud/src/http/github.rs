@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask};
-use super::github_app;
 use super::github_json as shape;
 use super::repository_json;
+use super::{github_app, github_hooks};
 use crate::calls::{NoRunner, Removal};
 use crate::fault::{Lag, What};
 use crate::github::SimRun;
@@ -92,6 +92,14 @@ pub(crate) fn with_limit(world: &World, answer: Answer) -> Answer {
 
 /// The permission that a call takes, as GitHub tells it.
 fn needed(method: &str, path: &str) -> &'static str {
+    if path.contains("/hooks") {
+        return match (path.starts_with("/repos/"), method) {
+            (true, "GET") => "repository_hooks=read",
+            (true, _) => "repository_hooks=write",
+            (false, "GET") => "organization_hooks=read",
+            (false, _) => "organization_hooks=write",
+        };
+    }
     match (path.contains("/actions/runs"), path.starts_with("/repos/"), method) {
         (true, ..) => "actions=read",
         (_, true, "GET") => "administration=read",
@@ -150,6 +158,7 @@ fn route(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
         ("GET", ["repos"], None) if matches!(scope, Scope::Org(_)) => {
             ("/repos", repositories(world, ask, &scope))
         }
+        (_, ["hooks", rest @ ..], _) => github_hooks::answer(world, ask, &scope, rest),
         (_, ["actions", rest @ ..], _) => runner_route(world, ask, &scope, rest, stale),
         _ => ("", Answer::json(404, &shape::not_found())),
     };
@@ -196,7 +205,7 @@ fn runner_route(
 }
 
 /// A page of a list and its `Link` header.
-fn page<T>(ask: &Ask, items: Vec<T>, default: usize) -> (Vec<T>, Option<String>) {
+pub(super) fn page<T>(ask: &Ask, items: Vec<T>, default: usize) -> (Vec<T>, Option<String>) {
     let size = ask.number("per_page", default).clamp(1, 100);
     let number = ask.number("page", 1).max(1);
     let last = items.len().div_ceil(size).max(1);
@@ -221,7 +230,7 @@ fn listed(name: &str, total: usize, items: Vec<Value>, link: Option<String>) -> 
     linked(Answer::json(200, &json!({"total_count": total, name: items})), link)
 }
 
-fn linked(answer: Answer, link: Option<String>) -> Answer {
+pub(super) fn linked(answer: Answer, link: Option<String>) -> Answer {
     match link {
         Some(link) => answer.header("link", link),
         None => answer,

@@ -5,8 +5,10 @@ mod about;
 mod answer;
 mod azure;
 mod azure_survey;
+mod courier;
 mod github;
 mod github_app;
+mod github_hooks;
 mod github_json;
 mod parts;
 mod repository_json;
@@ -91,14 +93,7 @@ impl Served {
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(github, Arc::clone(&face), Side::Github, None));
         tasks.spawn(accept(azure, Arc::clone(&face), Side::Azure, None));
-        let ticking = Arc::clone(&face);
-        tasks.spawn(async move {
-            loop {
-                tokio::time::sleep(Duration::from_millis(25)).await;
-                let now = (ticking.clock)();
-                locked(&ticking.world).advance(now);
-            }
-        });
+        tasks.spawn(tick(Arc::clone(&face)));
         Ok(Served { world, github: at_github, azure: at_azure, exchanges, face, _tasks: tasks })
     }
 
@@ -125,6 +120,28 @@ impl Served {
     /// What was kept.
     pub fn recorded(&self) -> Vec<Exchange> {
         locked(&self.exchanges).clone().unwrap_or_default()
+    }
+}
+
+/// Lets time go by, and tells webhooks what has happened.
+async fn tick(face: Arc<Face>) {
+    let mut couriers = JoinSet::new();
+    loop {
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        let now = (face.clock)();
+        let letters = {
+            let mut world = locked(&face.world);
+            world.advance(now);
+            world.letters()
+        };
+        for letter in letters {
+            let face = Arc::clone(&face);
+            couriers.spawn(async move {
+                let (took, code, status) = courier::deliver(&letter).await;
+                locked(&face.world).delivered(letter, now, took, code, status);
+            });
+        }
+        while couriers.try_join_next().is_some() {}
     }
 }
 

@@ -1,0 +1,208 @@
+//! Webhooks of a repository or an organisation: list, make, change, remove, try; and what came of deliveries.
+
+use azlin_fleet::hooks::{Attempt, EVENT, Webhook};
+use azlin_fleet::names::Scope;
+use azlin_fleet::ports::{CallError, Trouble};
+use jiff::Timestamp;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::client::GitHubClient;
+use crate::http::{Call, Http};
+use crate::pages::follow;
+use crate::retry::Effect;
+
+/// More pages of webhooks than anybody has: 20 is the most for each event.
+const MOST_PAGES: usize = 20;
+
+#[derive(Serialize, Deserialize)]
+struct Hook {
+    id: u64,
+    #[serde(default)]
+    active: bool,
+    #[serde(default)]
+    events: Vec<String>,
+    config: Config,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Config {
+    #[serde(default)]
+    url: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Delivery {
+    id: u64,
+    guid: String,
+    delivered_at: Timestamp,
+    redelivery: bool,
+    duration: f64,
+    status: String,
+    status_code: u16,
+    event: String,
+    action: Option<String>,
+}
+
+impl GitHubClient {
+    /// Every webhook of a scope.
+    ///
+    /// # Errors
+    /// When GitHub does not tell; of an enterprise it never does.
+    pub async fn webhooks(&self, scope: &Scope) -> Result<Vec<Webhook>, CallError> {
+        let mut call = call(&self.http, scope, Method::GET, "?per_page=100", Effect::Reads)?;
+        let mut found = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let (page, next): (Vec<Hook>, _) = self.http.page(&call).await?;
+            found.extend(page.into_iter().map(Webhook::from));
+            let Some(next) = next else { break };
+            call.url = follow(&self.http, &call, &next)?;
+        }
+        Ok(found)
+    }
+
+    /// Makes a webhook that tells of jobs; its number. GitHub tries it at once.
+    ///
+    /// # Errors
+    /// When GitHub refuses, or whether it was made is not known.
+    pub async fn make_webhook(
+        &self,
+        scope: &Scope,
+        url: &Url,
+        secret: &SecretString,
+    ) -> Result<u64, CallError> {
+        let mut call = call(&self.http, scope, Method::POST, "", Effect::Makes)?;
+        call.body =
+            Some(json!({ "name": "web", "active": true, "events": [EVENT], "config": config(url, secret) }));
+        let answer = self.http.send(&call, None).await?;
+        let made: Hook = self.http.read(&call, self.http.success(&call, &answer)?)?;
+        Ok(made.id)
+    }
+
+    /// Gives a webhook this address and secret, and lets it tell of jobs alone.
+    ///
+    /// # Errors
+    /// When GitHub refuses.
+    pub async fn change_webhook(
+        &self,
+        scope: &Scope,
+        id: u64,
+        url: &Url,
+        secret: &SecretString,
+    ) -> Result<(), CallError> {
+        // Doing it twice is doing it once.
+        let mut call = call(&self.http, scope, Method::PATCH, &format!("/{id}"), Effect::Removes)?;
+        call.body = Some(json!({ "active": true, "events": [EVENT], "config": config(url, secret) }));
+        self.done(&call).await
+    }
+
+    /// Removes a webhook. One that is not there is a success.
+    ///
+    /// # Errors
+    /// When GitHub refuses.
+    pub async fn remove_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
+        let call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), Effect::Removes)?;
+        match self.done(&call).await {
+            Err(error) if error.trouble == Trouble::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Has GitHub try a webhook.
+    ///
+    /// # Errors
+    /// When GitHub refuses.
+    pub async fn ping_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
+        let call = call(&self.http, scope, Method::POST, &format!("/{id}/pings"), Effect::Removes)?;
+        self.done(&call).await
+    }
+
+    /// What came of the last deliveries to a webhook, the newest first: those since then, and at most so many.
+    ///
+    /// # Errors
+    /// When GitHub does not tell.
+    pub async fn attempts(
+        &self,
+        scope: &Scope,
+        id: u64,
+        since: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Attempt>, CallError> {
+        let mut call =
+            call(&self.http, scope, Method::GET, &format!("/{id}/deliveries?per_page=100"), Effect::Reads)?;
+        let mut found = Vec::new();
+        loop {
+            let (page, next): (Vec<Delivery>, _) = self.http.page(&call).await?;
+            let is_over = page.last().is_none_or(|last| last.delivered_at < since);
+            found.extend(page.into_iter().map(Attempt::from).filter(|attempt| attempt.at >= since));
+            match next {
+                Some(next) if !is_over && found.len() < most => call.url = follow(&self.http, &call, &next)?,
+                _ => break,
+            }
+        }
+        found.truncate(most);
+        Ok(found)
+    }
+
+    /// Has GitHub deliver once more.
+    ///
+    /// # Errors
+    /// When GitHub refuses: it keeps what it delivered for three days.
+    pub async fn redeliver(&self, scope: &Scope, hook: u64, attempt: u64) -> Result<(), CallError> {
+        let below = format!("/{hook}/deliveries/{attempt}/attempts");
+        // A delivery that is doubled harms nobody.
+        let call = call(&self.http, scope, Method::POST, &below, Effect::Removes)?;
+        self.done(&call).await
+    }
+
+    async fn done(&self, call: &Call) -> Result<(), CallError> {
+        let answer = self.http.send(call, None).await?;
+        self.http.success(call, &answer).map(drop)
+    }
+}
+
+impl From<Hook> for Webhook {
+    fn from(hook: Hook) -> Self {
+        let url = hook.config.url.unwrap_or_default();
+        Webhook { id: hook.id, url, events: hook.events, is_active: hook.active }
+    }
+}
+
+impl From<Delivery> for Attempt {
+    fn from(delivery: Delivery) -> Self {
+        Attempt {
+            id: delivery.id,
+            guid: delivery.guid,
+            at: delivery.delivered_at,
+            event: delivery.event,
+            action: delivery.action,
+            code: delivery.status_code,
+            status: delivery.status,
+            is_redelivery: delivery.redelivery,
+            took_s: delivery.duration,
+        }
+    }
+}
+
+fn config(url: &Url, secret: &SecretString) -> Value {
+    json!({ "url": url, "content_type": "json", "insecure_ssl": "0", "secret": secret.expose_secret() })
+}
+
+fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: Effect) -> Result<Call, CallError> {
+    let (root, needs) = match scope {
+        Scope::Repo(repo) => (format!("repos/{repo}"), "Webhooks: read and write on the repository"),
+        Scope::Org(org) => (format!("orgs/{org}"), "Webhooks: read and write on the organisation"),
+        Scope::Enterprise(name) => {
+            let message = format!(
+                "the webhooks of enterprise:{name} are set up by hand: GitHub has no API for them that a token may use; \
+                 docs/how-to/webhook.md says what to enter"
+            );
+            return Err(CallError::new(Trouble::Invalid, message));
+        }
+    };
+    let url = http.api.join(&format!("{root}/hooks{below}"))?;
+    Ok(Call { method, url, body: None, effect, needs })
+}

@@ -1,0 +1,151 @@
+//! Webhooks by GitHub's REST API: of a repository, and of an organisation.
+
+use azlin_fleet::names::Scope;
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Ask};
+use super::github::{linked, page};
+use super::github_json as shape;
+use crate::hooks::{SimDelivery, SimHook};
+use crate::world::World;
+
+/// What lies below `/hooks`, with the route for counting.
+pub(super) fn answer(world: &mut World, ask: &Ask, scope: &Scope, rest: &[&str]) -> (&'static str, Answer) {
+    let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+    let hook =
+        rest.first().and_then(|id| world.hooks.all.get(&number(id))).filter(|hook| hook.scope == *scope);
+    let hook = hook.map(|hook| hook.id);
+    match (ask.method.as_str(), rest, hook) {
+        ("GET", [], _) => ("/hooks", list(world, ask, scope)),
+        ("POST", [], _) => ("/hooks", make(world, ask, scope)),
+        (_, [_, ..], None) => ("/hooks/{hook_id}", Answer::json(404, &shape::not_found())),
+        ("GET", [_], Some(id)) => ("/hooks/{hook_id}", one(world, ask, id, 200)),
+        ("PATCH", [_], Some(id)) => ("/hooks/{hook_id}", change(world, ask, id)),
+        ("DELETE", [_], Some(id)) => {
+            world.hooks.all.remove(&id);
+            ("/hooks/{hook_id}", Answer::empty(204))
+        }
+        ("POST", [_, "pings"], Some(id)) => {
+            world.ping_hook(id);
+            ("/hooks/{hook_id}/pings", Answer::empty(204))
+        }
+        ("GET", [_, "deliveries"], Some(id)) => ("/hooks/{hook_id}/deliveries", deliveries(world, ask, id)),
+        ("POST", [_, "deliveries", delivery, "attempts"], Some(id)) => {
+            let answer = if world.deliver_again(id, number(delivery)) {
+                Answer::json(202, &json!({}))
+            } else {
+                Answer::json(404, &shape::not_found())
+            };
+            ("/hooks/{hook_id}/deliveries/{delivery_id}/attempts", answer)
+        }
+        _ => ("", Answer::json(404, &shape::not_found())),
+    }
+}
+
+fn list(world: &World, ask: &Ask, scope: &Scope) -> Answer {
+    let own: Vec<&SimHook> = world.hooks.all.values().filter(|hook| hook.scope == *scope).collect();
+    let (hooks, link) = page(ask, own, 30);
+    let hooks: Vec<Value> = hooks.into_iter().map(|hook| shape_of(ask, hook)).collect();
+    linked(Answer::json(200, &json!(hooks)), link)
+}
+
+fn one(world: &World, ask: &Ask, id: u64, status: u16) -> Answer {
+    let found = world.hooks.all.get(&id).map(|hook| shape_of(ask, hook));
+    found.map_or_else(|| Answer::json(404, &shape::not_found()), |hook| Answer::json(status, &hook))
+}
+
+fn make(world: &mut World, ask: &Ask, scope: &Scope) -> Answer {
+    let Some(body) = ask.json() else {
+        return Answer::json(400, &shape::error(400, "Problems parsing JSON"));
+    };
+    let events = strings(&body["events"]).unwrap_or_else(|| vec!["push".to_owned()]);
+    let Some(url) = body["config"]["url"].as_str().filter(|url| url.starts_with("http")) else {
+        return Answer::json(422, &shape::error(422, "Validation Failed"));
+    };
+    let is_there = |hook: &SimHook| hook.scope == *scope && hook.url == url && hook.events == events;
+    if world.hooks.all.values().any(is_there) {
+        let message = "Validation Failed: Hook already exists on this repository";
+        return Answer::json(422, &shape::error(422, message));
+    }
+    let secret = body["config"]["secret"].as_str().map(str::to_owned);
+    let id = world.make_hook(scope.clone(), url, secret, events);
+    one(world, ask, id, 201)
+}
+
+fn change(world: &mut World, ask: &Ask, id: u64) -> Answer {
+    let Some(body) = ask.json() else {
+        return Answer::json(400, &shape::error(400, "Problems parsing JSON"));
+    };
+    let now = world.now();
+    if let Some(hook) = world.hooks.all.get_mut(&id) {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        hook.events = strings(&body["events"]).unwrap_or(std::mem::take(&mut hook.events));
+        hook.active = body["active"].as_bool().unwrap_or(hook.active);
+        if body["config"].is_object() {
+            // The whole configuration is replaced: a secret that is not given again is gone.
+            hook.url = text(&body["config"]["url"]).unwrap_or(std::mem::take(&mut hook.url));
+            hook.secret = text(&body["config"]["secret"]);
+        }
+        hook.updated_at = now;
+    }
+    one(world, ask, id, 200)
+}
+
+/// The newest first, page by page: the next one begins after the number that `cursor` names.
+fn deliveries(world: &World, ask: &Ask, id: u64) -> Answer {
+    let all = world.hooks.all.get(&id).map(|hook| &hook.deliveries).into_iter().flatten();
+    let size = ask.number("per_page", 30).clamp(1, 100);
+    let before = ask.parameter("cursor").and_then(|cursor| cursor.parse::<u64>().ok()).unwrap_or(u64::MAX);
+    let mut rest = all.filter(|delivery| delivery.id < before);
+    let page: Vec<&SimDelivery> = rest.by_ref().take(size).collect();
+    let next = page
+        .last()
+        .filter(|_| rest.next().is_some())
+        .map(|last| format!("<{}{}?per_page={size}&cursor={}>; rel=\"next\"", ask.base, ask.path, last.id));
+    let page: Vec<Value> = page.into_iter().map(delivery).collect();
+    linked(Answer::json(200, &json!(page)), next)
+}
+
+fn delivery(delivery: &SimDelivery) -> Value {
+    let letter = &delivery.letter;
+    json!({
+        "id": delivery.id, "guid": letter.guid, "delivered_at": delivery.at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string(),
+        "redelivery": letter.redelivery, "duration": delivery.took.as_secs_f64(), "status": delivery.status,
+        "status_code": delivery.code, "event": letter.event, "action": letter.action, "installation_id": null,
+        "repository_id": letter.repository, "throttled_at": null,
+    })
+}
+
+fn shape_of(ask: &Ask, hook: &SimHook) -> Value {
+    let (kind, at) = match &hook.scope {
+        Scope::Repo(repo) => ("Repository", format!("{}/repos/{repo}/hooks/{}", ask.base, hook.id)),
+        Scope::Org(org) => ("Organization", format!("{}/orgs/{org}/hooks/{}", ask.base, hook.id)),
+        Scope::Enterprise(name) => {
+            ("Enterprise", format!("{}/enterprises/{name}/hooks/{}", ask.base, hook.id))
+        }
+    };
+    let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut config = json!({"url": hook.url, "content_type": "json", "insecure_ssl": "0"});
+    if hook.secret.is_some() {
+        config["secret"] = json!("********");
+    }
+    let last = hook.deliveries.front();
+    let mut shape = json!({
+        "type": kind, "id": hook.id, "name": "web", "active": hook.active, "events": hook.events, "config": config,
+        "updated_at": time(hook.updated_at), "created_at": time(hook.created_at), "url": at,
+        "ping_url": format!("{at}/pings"), "deliveries_url": format!("{at}/deliveries"),
+    });
+    if kind == "Repository" {
+        shape["test_url"] = json!(format!("{at}/test"));
+        shape["last_response"] = json!({
+            "code": last.map(|last| last.code), "status": last.map_or("unused", |last| if last.code < 300 { "active" } else { "misconfigured" }),
+            "message": last.map(|last| last.status.clone()),
+        });
+    }
+    shape
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    let all = value.as_array()?.iter().filter_map(|one| one.as_str().map(str::to_owned));
+    Some(all.collect())
+}
