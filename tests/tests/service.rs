@@ -123,7 +123,7 @@ fn healthz_answers_once_every_fleet_ticks() {
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(free)?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)

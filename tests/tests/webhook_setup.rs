@@ -5,6 +5,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
+use azlin_simcloud::openapi::Spec;
 use azlin_tests::binary::{Cloud, Daemon, VM};
 use azlin_tests::deliveries::{SECRET, free_address, get};
 use azlin_tests::schema::assert_documented;
@@ -61,6 +62,7 @@ fn json(cloud: &Cloud, arguments: &[&str]) -> Value {
 fn github_is_told_where_the_daemon_is_and_jobs_are_served_at_once() {
     let (cloud, address) = cloud();
     let running = daemon(&cloud, address, SECRET);
+    cloud.served.record();
     let (told, code) = text(&webhook(&cloud, &["install"]));
     assert_eq!(code, Some(0), "{told}");
     assert_eq!(told.matches("GitHub's try has arrived: 200").count(), 2, "{told}");
@@ -90,6 +92,11 @@ fn github_is_told_where_the_daemon_is_and_jobs_are_served_at_once() {
     assert!(cloud.served.world().hooks.all.is_empty());
     let (told, code) = text(&webhook(&cloud, &["remove"]));
     assert_eq!(code, Some(3), "{told}");
+    let (spec, exchanges) = (Spec::load(), cloud.served.recorded());
+    let about_hooks: Vec<_> = exchanges.iter().filter(|exchange| exchange.path.contains("/hooks")).collect();
+    assert!(about_hooks.len() > 15);
+    let faults: Vec<String> = about_hooks.into_iter().flat_map(|exchange| spec.check(exchange)).collect();
+    assert!(faults.is_empty(), "as GitHub describes it: {}", faults.join("\n"));
     drop(running);
 }
 

@@ -1,7 +1,7 @@
 //! One simulated world for the tests of this crate, and what the loop reaches it by.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
@@ -12,7 +12,8 @@ use azlin_simcloud::{InProcess, Workload, World};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 use crate::outside::Outside;
 
@@ -85,7 +86,18 @@ impl Scene {
 #[derive(Clone, Default)]
 pub(crate) struct Warned(Arc<AtomicU32>);
 
+/// Where there is one subscriber only, tracing asks that of the thread which comes to an event first, and by its answer
+/// no other thread hears of the event: so there are two.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+
 impl Warned {
+    /// One that hears of what this thread tells, as long as what comes with it is kept.
+    pub(crate) fn listen() -> (Self, DefaultGuard) {
+        LazyLock::force(&ANOTHER);
+        let warned = Warned::default();
+        (warned.clone(), tracing::subscriber::set_default(warned))
+    }
+
     pub(crate) fn warnings(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,12 +1,11 @@
 //! What is kept of looks.
 
 use super::*;
-use crate::plan::scene::Entry::{Busy, Idle};
+use crate::plan::scene::Entry::{Busy, Idle, Offline};
 use crate::plan::scene::{NOW, Scene};
 use crate::prices::Prices;
 use crate::status::Tick;
 use crate::testing::at;
-use crate::vm::{PowerState, ProvisioningState};
 
 /// What a look at such a time shows.
 fn look(scene: &Scene, later: i64) -> FleetStatus {
@@ -21,7 +20,7 @@ fn minute_of(second: i64) -> i64 {
 #[test]
 fn a_minute_has_one_sample_and_the_most_jobs_that_waited_in_it() {
     let mut history = History::default();
-    let making = Scene::new("").vm(1, 10, ProvisioningState::Creating, PowerState::Unknown);
+    let making = Scene::new("").runner(1, 10, Offline);
     let full = making.pending(5, 10).runner(2, 60, Idle).runner(3, 60, Busy);
     history.saw(&look(&full, 0));
     history.saw(&look(&Scene::new("").runner(1, 60, Busy), 10));

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use crate::pages::Page;
-use crate::{Webhook, error, link, queue, rate, wire};
+use crate::{Webhook, error, hooks, link, queue, rate, wire};
 
 /// An answer: a status, a line of headers each, an empty line, a body.
 ///
@@ -69,6 +69,9 @@ fn read(body: &[u8]) {
     let repo = "o/r".parse().expect("a repository");
     for job in page::<wire::Jobs>(body).into_iter().chain(serde_json::from_slice(body).ok()) {
         let _ = queue::found(job, &repo);
+    }
+    for attempt in hooks::read(body) {
+        let _ = attempt.has_arrived();
     }
     let _ = serde_json::from_slice::<wire::RegistrationToken>(body);
     let _ = serde_json::from_slice::<wire::JitConfig>(body);

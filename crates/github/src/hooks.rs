@@ -187,6 +187,15 @@ impl From<Delivery> for Attempt {
     }
 }
 
+/// Deliveries of a page, and webhooks of another: for the fuzzer.
+#[cfg(fuzzing)]
+pub(crate) fn read(body: &[u8]) -> Vec<Attempt> {
+    let hooks = serde_json::from_slice::<Vec<Hook>>(body).unwrap_or_default();
+    drop(hooks.into_iter().map(Webhook::from).collect::<Vec<_>>());
+    let page = serde_json::from_slice::<Vec<Delivery>>(body).unwrap_or_default();
+    page.into_iter().map(Attempt::from).collect()
+}
+
 fn config(url: &Url, secret: &SecretString) -> Value {
     json!({ "url": url, "content_type": "json", "insecure_ssl": "0", "secret": secret.expose_secret() })
 }

@@ -24,7 +24,33 @@ fn script(shell: Shell) -> String {
     // The generator panics where it cannot write; to memory it always can.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Azlin::command(), "azlin", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
+    let script = String::from_utf8_lossy(&script).into_owned();
+    if shell == Shell::Fish { script + &deeper_for_fish() } else { script }
+}
+
+/// clap_complete's script for fish ends at the second command: the options of a third.
+fn deeper_for_fish() -> String {
+    let azlin = Azlin::command();
+    let mut text = String::new();
+    for first in azlin.get_subcommands() {
+        for second in first.get_subcommands() {
+            for third in second.get_subcommands() {
+                let [first, second, third_name] = [first, second, third].map(clap::Command::get_name);
+                let seen = format!(
+                    "__fish_azlin_using_subcommand {first}; and __fish_seen_subcommand_from {second}; and \
+                     __fish_seen_subcommand_from {third_name}"
+                );
+                for option in third.get_arguments() {
+                    let Some(long) = option.get_long() else { continue };
+                    let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+                    let help = help.replace('\\', "\\\\").replace('\'', "\\'");
+                    let takes = if option.get_action().takes_values() { " -r" } else { "" };
+                    text += &format!("complete -c azlin -n \"{seen}\" -l {long} -d '{help}'{takes}\n");
+                }
+            }
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -304,8 +304,7 @@ async fn what_a_vm_printed_is_told_before_one_goes_that_did_not_work() {
     {
         let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
         let name = runner(&scene, &fleet, false).await;
-        let warned = Warned::default();
-        let _warned = tracing::subscriber::set_default(warned.clone());
+        let (warned, _guard) = Warned::listen();
         let destroy = Destroy { why, ..removal(&fleet, &name, Deregister::Nothing) };
         lifecycle(&scene).destroy(&fleet, &destroy).await;
         assert_eq!(warned.warnings(), told, "{:?}", destroy.why);

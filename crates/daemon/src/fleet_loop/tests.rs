@@ -357,8 +357,7 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
         };
         (name, Action::Install(task))
     };
-    let told = Warned::default();
-    let _told = tracing::subscriber::set_default(told.clone());
+    let (told, _guard) = Warned::listen();
     let mut end = |outcome: Outcome| {
         let task = tokio::spawn(async {}).id();
         ci.in_flight.insert(

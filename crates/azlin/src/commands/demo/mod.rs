@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 use azlin_daemon::{
     Board, Daemon, Door, Health, Outside, Page, StateDir, config_dir, stop_on_signals, this_daemon,
 };
+use azlin_fleet::status::DaemonStatus;
 use azlin_simcloud::{IDENTITY_HEADER, Served, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -75,7 +76,7 @@ pub async fn run(args: Args) -> Result<Ended> {
     let daemon =
         Daemon::new(config, configuration.fleets, outside.clone(), state, board.clone(), stop.clone());
     let page = match args.listen {
-        Some(address) => Some(serve(address, &daemon, &outside, &board, directory.path(), &stop).await?),
+        Some(address) => Some(serve(address, &daemon, &outside, &board, &stop).await?),
         None => None,
     };
     let running = tokio::spawn(daemon.run());
@@ -95,7 +96,6 @@ async fn serve(
     daemon: &Daemon,
     outside: &Outside,
     board: &Board,
-    directory: &Path,
     stop: &CancellationToken,
 ) -> Result<JoinSet<()>> {
     let listener =
@@ -104,7 +104,10 @@ async fn serve(
     let page = Page {
         board: board.clone(),
         outside: outside.clone(),
-        daemon: this_daemon(directory, env!("CARGO_PKG_VERSION")),
+        daemon: DaemonStatus {
+            config_dir: "a simulated GitHub and Azure".to_owned(),
+            ..this_daemon(Path::new("."), env!("CARGO_PKG_VERSION"))
+        },
     };
     let health = Health {
         board: board.clone(),
