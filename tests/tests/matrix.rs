@@ -1,6 +1,6 @@
 //! Each way in which a call can fail, at each kind of call: after it ends, the world is right within three ticks.
 //!
-//! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test end_to_end matrix -- --nocapture`
+//! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test virtual_time matrix -- --nocapture`
 //! plays one cell.
 
 use std::fmt::Write as _;

@@ -3,7 +3,6 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod bad_input;
-mod capacity;
 mod check;
 mod cli;
 mod crash;
@@ -11,12 +10,8 @@ mod docs;
 mod drain;
 mod explain;
 mod fleet_files;
-mod leftovers;
 mod log;
-mod matrix;
 mod monitoring;
-mod moves;
-mod organisations;
 mod page;
 mod reload;
 mod rooms;
@@ -25,8 +20,6 @@ mod sign_in;
 mod status;
 mod supervisor;
 mod survey;
-mod trouble;
-mod volume;
 mod weather;
 mod webhook;
 mod webhook_setup;

@@ -1,0 +1,11 @@
+//! The real loop against one simulated world in virtual time, one situation after the other.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+mod capacity;
+mod leftovers;
+mod matrix;
+mod moves;
+mod organisations;
+mod trouble;
+mod volume;
