@@ -81,7 +81,7 @@ fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
 #[test]
 fn it_is_told_in_dollars() {
     let mut prices = Prices { as_of: "2027-01-31".to_owned(), ..Prices::default() };
-    let memory = looks(&[(900, Idle), (1800, Busy), (3600, Busy)]);
+    let memory = looks(&[(900, Idle), (1800, Busy), (3600, Busy), (4050, Absent)]);
     let seen = Scene::new("").runner(1, 0, Busy).seen;
     let of = |prices: &Prices| Cost::of(&memory.ledger, &seen, prices).expect("VMs were seen");
 
@@ -96,12 +96,31 @@ fn it_is_told_in_dollars() {
     prices.on_demand.set(&memory.ledger.spent[0].region, "Standard_D4s_v5", 400_000);
     let cost = of(&prices);
     let parts = (cost.starting, cost.idle, cost.busy, cost.leaving);
-    assert_eq!(parts, (0.1, 0.1, 0.2, 0.0));
-    assert_eq!((cost.total, cost.per_hour, cost.idle_share), (0.4, 0.4, Some(0.25)));
-    assert_eq!((cost.jobs, cost.per_job), (1, Some(0.4)));
+    assert_eq!(parts, (0.1, 0.1, 0.2, 0.05));
+    assert_eq!((cost.total, cost.per_hour, cost.idle_share), (0.45, 0.4, Some(0.222_222)));
+    assert_eq!((cost.jobs, cost.per_job), (1, Some(0.45)));
     assert_eq!(cost.prices_as_of, "2027-01-31");
     assert!(cost.estimated.is_empty() && cost.unpriced.is_empty());
     assert_eq!(cost.age(at(NOW + 3600)), Duration::from_secs(3600));
+
+    let mut two = memory.ledger.clone();
+    two.jobs = 2;
+    let cost = Cost::of(&two, &seen, &prices).expect("VMs were seen");
+    assert_eq!(cost.per_job, Some(0.225));
+}
+
+#[test]
+fn there_is_something_to_tell_once_anything_costs() {
+    let ledger = Ledger { since: Some(at(NOW)), ..Ledger::default() };
+    let none = Cost::of(&ledger, &empty().seen, &Prices::default()).expect("it is counted");
+    assert!(!none.is_something());
+    for cost in [
+        Cost { total: 0.1, ..none.clone() },
+        Cost { per_hour: 0.1, ..none.clone() },
+        Cost { unpriced: vec!["Standard_M416".to_owned()], ..none },
+    ] {
+        assert!(cost.is_something(), "{cost:?}");
+    }
 }
 
 #[test]
