@@ -25,15 +25,21 @@ fn a_minute_has_one_sample_and_the_most_jobs_that_waited_in_it() {
     history.saw(&look(&full, 0));
     history.saw(&look(&Scene::new("").runner(1, 60, Busy), 10));
     history.saw(&look(&Scene::new(""), 60));
-    history.saw(&look(&Scene::new("").pending(1, 1), 30));
+    history.saw(&look(&Scene::new("").pending(1, 1), 0));
     let start = minute_of(NOW);
     let minute =
         |at, pending, busy| Minute { at, pending, running: 0, starting: 0, idle: 0, busy, leaving: 0 };
     assert_eq!(history.minutes, [minute(start, 5, 1), minute(start + 60, 1, 0)]);
+    let mut status = look(&full, 0);
+    for phase in ["draining", "draining", "destroyed"] {
+        let mut runner = status.runners[0].clone();
+        phase.clone_into(&mut runner.phase);
+        status.runners.push(runner);
+    }
     let mut first = History::default();
-    first.saw(&look(&full, 0));
+    first.saw(&status);
     let Minute { starting, idle, busy, leaving, .. } = first.minutes[0];
-    assert_eq!((starting, idle, busy, leaving), (1, 1, 1, 0));
+    assert_eq!((starting, idle, busy, leaving), (1, 1, 1, 3));
 }
 
 #[test]
@@ -44,7 +50,7 @@ fn what_is_old_makes_room() {
         status.last_scaling = Some(status.at);
         history.saw(&status);
     }
-    assert_eq!((history.minutes.len(), history.decisions.len()), (MINUTES, DECISIONS));
+    assert_eq!((history.minutes.len(), history.decisions.len()), (480, 25));
     let newest = minute_of(NOW + (2 * MINUTES as i64 - 1) * 60);
     assert_eq!(history.minutes.back().map(|minute| minute.at), Some(newest));
 }
