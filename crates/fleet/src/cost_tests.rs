@@ -114,6 +114,7 @@ fn there_is_something_to_tell_once_anything_costs() {
     let ledger = Ledger { since: Some(at(NOW)), ..Ledger::default() };
     let none = Cost::of(&ledger, &empty().seen, &Prices::default()).expect("it is counted");
     assert!(!none.is_something());
+    assert_eq!((none.per_job, none.idle_share), (None, None));
     for cost in [
         Cost { total: 0.1, ..none.clone() },
         Cost { per_hour: 0.1, ..none.clone() },
