@@ -2,7 +2,7 @@
 //! root of Debian which is made once. As root, on a system with apt.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::{apt, cargo, dist, monitoring, run, say};
 
@@ -46,20 +46,29 @@ fn everything(root: &Path, deb: &Path) -> Result<(), String> {
         cargo
     };
     run(&mut tests(&["openssh", "machines", "systemd", "seen"], &["--no-run"]))?;
-    say("--- the outage of five minutes goes on beside all that follows\n");
-    let outage =
-        tests(&["systemd"], &["--", "--exact", OUTAGE]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let outage = outage.map_err(|error| format!("cargo: {error}"))?;
-    let others = run(&mut tests(&["openssh", "machines", "seen"], &[]))
+    say("--- the outage of five minutes, and what is seen, go on beside all that follows\n");
+    let outage = begun(&mut tests(&["systemd"], &["--", "--exact", OUTAGE]))?;
+    let seen = begun(&mut tests(&["seen"], &[]))?;
+    let others = run(&mut tests(&["openssh", "machines"], &[]))
         .and_then(|()| run(&mut tests(&["systemd"], &["--", "--skip", OUTAGE])));
-    let outage = outage.wait_with_output().map_err(|error| format!("cargo: {error}"))?;
-    say(&String::from_utf8_lossy(&outage.stdout));
-    let borne = if outage.status.success() {
+    let (seen, outage) = (ended("what is seen", seen), ended(OUTAGE, outage));
+    others.and(seen).and(outage)
+}
+
+fn begun(command: &mut Command) -> Result<Child, String> {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    child.map_err(|error| format!("cargo: {error}"))
+}
+
+/// Waits for its end, and says what it printed.
+fn ended(what: &str, child: Child) -> Result<(), String> {
+    let output = child.wait_with_output().map_err(|error| format!("cargo: {error}"))?;
+    say(&String::from_utf8_lossy(&output.stdout));
+    if output.status.success() {
         Ok(())
     } else {
-        Err(format!("{OUTAGE}: {}\n{}", outage.status, String::from_utf8_lossy(&outage.stderr)))
-    };
-    others.and(borne)
+        Err(format!("{what}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+    }
 }
 
 /// Installs what machines need, and removes what an earlier run left; the root that they boot.

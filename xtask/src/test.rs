@@ -20,16 +20,17 @@ pub fn test() -> Result<(), String> {
         "warnings",
     ]))?;
     run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
-    // Tests mostly wait, and real machines more so: what computes goes on beside them.
+    // Tests mostly wait, and real machines more so: what computes goes on beside them. The package first, since machines
+    // wait for it.
     let myself = std::env::current_exe().map_err(|error| error.to_string())?;
     let deb = Beside::begin(Command::new(&myself).arg("deb"))?;
-    let simulation =
-        Beside::begin(Command::new(root().join("target/debug/simulate")).args(["--seeds", "500"]))?;
     run(cargo(&["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", "4"))?;
-    deb.end()?;
     monitoring::rules()?;
     fuzz::install()?;
     e2e::prepare()?;
+    deb.end()?;
+    let simulation =
+        Beside::begin(Command::new(root().join("target/debug/simulate")).args(["--seeds", "500"]))?;
     let fuzzing = Beside::begin(Command::new(&myself).args(["fuzz", "10"]))?;
     e2e::e2e()?;
     simulation.end()?;
