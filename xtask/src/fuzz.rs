@@ -13,7 +13,7 @@ pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
         return Err(format!("there is no target {unknown}: wanted some of {}", all.join(", ")));
     }
     install()?;
-    let fuzz = tool("cargo-fuzz", "0.13.2", &[])?;
+    let fuzz = tool("cargo-fuzz", "0.13.2", &["--debug"])?;
     for target in all.into_iter().filter(|target| only.is_empty() || only.contains(&target.as_str())) {
         let corpus = root().join("fuzz/corpus").join(&target);
         std::fs::create_dir_all(&corpus).map_err(told(&corpus))?;
