@@ -3,7 +3,7 @@
 //! A page of a stranger can have a browser ask any address, under the stranger's own name (DNS rebinding), and
 //! reads the answer. So a request counts only under a name that nobody else can give away.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// Whether the `Host` of a request is an address, this machine, or one of these names; with a port or without.
 pub fn is_ours(host: &str, named: &[String]) -> bool {
