@@ -15,6 +15,7 @@ use azlin_fleet::pace::Slowed;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::prices::Prices;
 use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::scaling::elapsed;
 use azlin_fleet::snapshot::Snapshot;
 use azlin_fleet::status::FleetStatus;
 use azlin_fleet::wait::begun;
@@ -46,6 +47,8 @@ mod under_way;
 
 /// A tick that lasts longer hangs: each request has a limit of its own, far below.
 const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
+/// A clock that runs ahead of the time that goes by, from one look to the next, by this much was set.
+const CLOCK_JUMP: Duration = Duration::from_secs(5);
 /// How many ticks in a row are given up at the most: whoever writes without end holds up nobody.
 const MOST_GIVEN_UP: u32 = 3;
 
@@ -109,6 +112,8 @@ pub struct FleetLoop {
     /// What was seen last, when its lists were read, and what was said of it.
     seen: Option<Snapshot>,
     lists_at: Timestamp,
+    /// When it looked last, by both clocks.
+    clocks: Option<(Instant, Timestamp)>,
     /// Jobs on its runners, as far as they were seen; `None` until they were.
     running: Option<BTreeSet<JobId>>,
     status: Option<FleetStatus>,
@@ -150,6 +155,7 @@ impl FleetLoop {
             slowed: None,
             seen: None,
             lists_at: Timestamp::UNIX_EPOCH,
+            clocks: None,
             running: None,
             status: None,
             trouble: None,
@@ -305,6 +311,7 @@ impl FleetLoop {
     async fn look(&mut self, look: Look, began: Instant) -> (Snapshot, bool) {
         let (shared, fleet, now) =
             (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.outside.now());
+        self.mind_the_clock(began, now);
         let since_epoch = began - shared.epoch;
         let is_hinted = matches!(look, Look::Hinted);
         let wanted = if is_hinted {
@@ -350,6 +357,17 @@ impl FleetLoop {
             shared.board.metrics().waited(&fleet.name, waited);
         }
         (seen, are_lists_new)
+    }
+
+    /// A clock that was set ahead makes nothing older.
+    fn mind_the_clock(&mut self, began: Instant, now: Timestamp) {
+        if let Some((then, at)) = self.clocks.replace((began, now)) {
+            let ahead = elapsed(at, now).saturating_sub(began - then);
+            if ahead >= CLOCK_JUMP {
+                self.memory.clock_was_set_ahead(ahead);
+                self.lists_at = self.lists_at.checked_add(ahead).unwrap_or(self.lists_at);
+            }
+        }
     }
 
     fn decide(&mut self, seen: Snapshot, are_lists_new: bool) -> (Plan, Snapshot) {

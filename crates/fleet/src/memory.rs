@@ -262,7 +262,17 @@ impl Memory {
     /// A clock that was set back makes the past lie ahead. What lies ahead is taken for this moment,
     /// or everything that waits would wait for as long as the clock was wrong.
     fn forget_the_future(&mut self, now: Timestamp) {
-        let times = self.runners.values_mut().flat_map(|known| {
+        self.times().for_each(|time| *time = time.map(|at| at.min(now)));
+    }
+
+    /// Takes in that the clock was set ahead, by so much more than has gone by: nothing is older for that. Else a list
+    /// that does not show yet what was asked for a moment ago would be believed.
+    pub fn clock_was_set_ahead(&mut self, by: Duration) {
+        self.times().for_each(|time| *time = time.map(|at| at.checked_add(by).unwrap_or(at)));
+    }
+
+    fn times(&mut self) -> impl Iterator<Item = &mut Option<Timestamp>> {
+        let of_runners = self.runners.values_mut().flat_map(|known| {
             [
                 &mut known.asked_for,
                 &mut known.idle_since,
@@ -274,14 +284,9 @@ impl Memory {
                 &mut known.made,
             ]
         });
-        for time in times.chain([
-            &mut self.last_scaling,
-            &mut self.failures.last,
-            &mut self.moved_since,
-            &mut self.ledger.since,
-        ]) {
-            *time = time.map(|at| at.min(now));
-        }
+        let own =
+            [&mut self.last_scaling, &mut self.failures.last, &mut self.moved_since, &mut self.ledger.since];
+        of_runners.chain(own)
     }
 
     /// A scaling action of which a start came to nothing begins no cooldown: what holds the next one back is

@@ -223,3 +223,18 @@ fn lists_tell_until_they_are_old_or_something_was_done_that_they_may_not_show() 
         }
     }
 }
+
+/// Seed 1057 of simulated weeks: a clock that was set 199 s ahead made what was asked for 8 s ago older than lists lag.
+#[test]
+fn a_clock_that_is_set_ahead_makes_nothing_older() {
+    let scene = Scene::new("");
+    let name = scene.name(1, 0);
+    let mut memory = Memory { last_scaling: Some(at(NOW)), ..Memory::default() };
+    memory.begin(&name, &PROVISION, at(NOW));
+    let seen = |memory: Memory| memory.after_seeing(&scene.fleet, &scene.seen, at(NOW + 207));
+    assert!(seen(memory.clone()).runners.is_empty(), "by the clock alone it is missing for too long");
+    memory.clock_was_set_ahead(Duration::from_secs(199));
+    let memory = seen(memory);
+    assert_eq!(memory.runners.get(&name).and_then(|known| known.asked_for), Some(at(NOW + 199)));
+    assert_eq!(memory.last_scaling, Some(at(NOW + 199)), "nor does a cooldown end by it");
+}
