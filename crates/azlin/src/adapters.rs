@@ -81,11 +81,15 @@ pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outsi
     })
 }
 
-/// What GitHub's webhook signs with: lines of a credential, or of a variable. `None` where there is none.
-pub fn webhook(environment: &Environment) -> Result<Option<Webhook>> {
+/// What GitHub's webhook signs with, one secret on each line. `None` where there is none.
+fn webhook_secrets(environment: &Environment) -> Result<Option<SecretString>> {
     let given = credential(environment.credentials.as_deref(), WEBHOOK_SECRET)?;
-    let secrets = given.or_else(|| (environment.variable)("AZLIN_WEBHOOK_SECRET"));
-    let webhook = secrets.map(|secrets| Webhook::new(&secrets));
+    Ok(given.or_else(|| (environment.variable)("AZLIN_WEBHOOK_SECRET")))
+}
+
+/// What tells by these whether a delivery is GitHub's.
+pub fn webhook(environment: &Environment) -> Result<Option<Webhook>> {
+    let webhook = webhook_secrets(environment)?.map(|secrets| Webhook::new(&secrets));
     webhook
         .transpose()
         .context("the secret of GitHub's webhook (webhook-secret, or AZLIN_WEBHOOK_SECRET) is of no use")
@@ -93,16 +97,13 @@ pub fn webhook(environment: &Environment) -> Result<Option<Webhook>> {
 
 /// What GitHub's webhook is to sign with: of several secrets the first.
 pub fn webhook_secret(environment: &Environment) -> Result<Option<SecretString>> {
-    if webhook(environment)?.is_none() {
-        return Ok(None);
-    }
-    let given = credential(environment.credentials.as_deref(), WEBHOOK_SECRET)?;
-    let secrets = given.or_else(|| (environment.variable)("AZLIN_WEBHOOK_SECRET"));
+    // One that the daemon would not take is told.
+    webhook(environment)?;
     let first = |secrets: SecretString| {
         let mut lines = secrets.expose_secret().lines().map(str::trim);
         lines.find(|line| !line.is_empty()).map(|line| SecretString::from(line.to_owned()))
     };
-    Ok(secrets.and_then(first))
+    Ok(webhook_secrets(environment)?.and_then(first))
 }
 
 /// GitHub, as each credential sees it.

@@ -103,12 +103,10 @@ impl Posted {
 
     /// The fleets whose ticks are not known by whoever has taken in all of an earlier board; and every fleet's
     /// name, if one has come or gone since.
-    pub(crate) fn since(self, stamp: u64) -> (Posted, Option<Vec<PoolName>>) {
+    pub(crate) fn since(mut self, stamp: u64) -> (Posted, Option<Vec<PoolName>>) {
         let names = (self.fleets_stamp > stamp).then(|| self.fleets.keys().cloned().collect());
-        let is_new = |name: &PoolName| self.stamps.get(name).is_some_and(|posted| *posted > stamp);
-        let mut fleets = self.fleets;
-        fleets.retain(|name, _| is_new(name));
-        (Posted { fleets, ..Posted { fleets: BTreeMap::new(), ..self } }, names)
+        self.fleets.retain(|name, _| self.stamps.get(name).is_some_and(|posted| *posted > stamp));
+        (self, names)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::job::JobId;
-use azlin_fleet::memory::Memory;
+use azlin_fleet::memory::{Memory, set_ahead};
 use azlin_fleet::milestone::{BootSteps, Milestone, milestones};
 use azlin_fleet::names::RepoSlug;
 use azlin_fleet::pace::Slowed;
@@ -47,8 +47,6 @@ mod under_way;
 
 /// A tick that lasts longer hangs: each request has a limit of its own, far below.
 const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
-/// A clock that runs ahead of the time that goes by, from one look to the next, by this much was set.
-const CLOCK_JUMP: Duration = Duration::from_secs(5);
 /// How many ticks in a row are given up at the most: whoever writes without end holds up nobody.
 const MOST_GIVEN_UP: u32 = 3;
 
@@ -361,12 +359,11 @@ impl FleetLoop {
 
     /// A clock that was set ahead makes nothing older.
     fn mind_the_clock(&mut self, began: Instant, now: Timestamp) {
-        if let Some((then, at)) = self.clocks.replace((began, now)) {
-            let ahead = elapsed(at, now).saturating_sub(began - then);
-            if ahead >= CLOCK_JUMP {
-                self.memory.clock_was_set_ahead(ahead);
-                self.lists_at = self.lists_at.checked_add(ahead).unwrap_or(self.lists_at);
-            }
+        let last = self.clocks.replace((began, now));
+        let ahead = last.and_then(|(then, at)| set_ahead(elapsed(at, now), began - then));
+        if let Some(ahead) = ahead {
+            self.memory.clock_was_set_ahead(ahead);
+            self.lists_at = self.lists_at.checked_add(ahead).unwrap_or(self.lists_at);
         }
     }
 

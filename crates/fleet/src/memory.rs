@@ -35,6 +35,14 @@ pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
 /// behind there is found by then.
 const LOOKED_AFTER: Duration = Duration::from_secs(3600);
 
+/// A clock that runs ahead of the time that goes by, from one look to the next, by this much was set.
+const CLOCK_JUMP: Duration = Duration::from_secs(5);
+
+/// By how much a clock was set ahead that tells of so much time since the last look, where so much has gone by.
+pub fn set_ahead(told: Duration, gone_by: Duration) -> Option<Duration> {
+    Some(told.saturating_sub(gone_by)).filter(|ahead| *ahead >= CLOCK_JUMP)
+}
+
 /// How old lists may be for a look that does not read them.
 const LISTS_SERVE: Duration = Duration::from_secs(120);
 

@@ -238,3 +238,13 @@ fn a_clock_that_is_set_ahead_makes_nothing_older() {
     assert_eq!(memory.runners.get(&name).and_then(|known| known.asked_for), Some(at(NOW + 199)));
     assert_eq!(memory.last_scaling, Some(at(NOW + 199)), "nor does a cooldown end by it");
 }
+
+#[test]
+fn a_clock_was_set_that_runs_ahead_of_time_by_seconds() {
+    let seconds = Duration::from_secs;
+    for (told, gone_by, ahead) in
+        [(60, 60, None), (64, 60, None), (65, 60, Some(5)), (259, 60, Some(199)), (0, 60, None)]
+    {
+        assert_eq!(set_ahead(seconds(told), seconds(gone_by)), ahead.map(seconds), "{told} for {gone_by}");
+    }
+}
