@@ -31,8 +31,9 @@ const ON_ITS_WAY: Duration = Duration::from_secs(300);
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 60);
 /// The same where Azure had no room: the longest time for which a place that had none is not asked again.
 const LONGEST_WAIT_FOR_ROOM: Duration = Duration::from_secs(40 * 60);
-/// What is due by then may be done: a daemon's clock may be ten minutes ahead.
-const SOON: Duration = Duration::from_secs(16 * 60);
+/// What is due by then may be done: to a daemon whose clock was ten minutes behind and is ten minutes ahead, what it
+/// asked for is 20 minutes older.
+const SOON: Duration = Duration::from_secs(26 * 60);
 
 /// Looks at the world, and shares what it finds.
 #[derive(Clone)]
