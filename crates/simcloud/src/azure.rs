@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::leftover::Kind;
@@ -48,7 +49,9 @@ pub struct SimVm {
     /// Its name.
     pub name: String,
     /// What it was asked to be: the body of the request.
-    pub body: Value,
+    pub body: Arc<Value>,
+    /// What cloud-init reads on it.
+    pub custom_data: Arc<str>,
     /// Where Azure stands with it.
     pub state: State,
     /// The code of what Azure cannot make it for, which it tells once it has failed.
@@ -106,6 +109,33 @@ pub struct Machine {
 }
 
 impl SimVm {
+    /// A VM that was asked for just now, of which nothing is there yet.
+    pub fn asked(
+        uid: u64,
+        (subscription, group, name): (&str, &str, &str),
+        body: Value,
+        at: Timestamp,
+    ) -> Self {
+        let encoded = body["properties"]["osProfile"]["customData"].as_str().unwrap_or_default();
+        let bytes = STANDARD.decode(encoded).unwrap_or_default();
+        SimVm {
+            uid,
+            subscription: subscription.to_owned(),
+            group: group.to_owned(),
+            name: name.to_owned(),
+            custom_data: String::from_utf8_lossy(&bytes).into(),
+            body: Arc::new(body),
+            state: State::Creating,
+            failure: None,
+            running: None,
+            created_at: at,
+            runner: None,
+            idle_since: None,
+            guest: Guest::default(),
+            machine: None,
+        }
+    }
+
     /// A tag's value.
     pub fn tag(&self, name: &str) -> Option<&str> {
         self.body["tags"][name].as_str()
@@ -201,17 +231,9 @@ impl SimVm {
         parts
     }
 
-    /// What cloud-init reads on it.
-    pub fn custom_data(&self) -> String {
-        let encoded = self.body["properties"]["osProfile"]["customData"].as_str().unwrap_or_default();
-        let bytes = STANDARD.decode(encoded).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
     /// After how long without a job it powers off.
     pub fn dead_mans_switch(&self) -> Option<Duration> {
-        let text = self.custom_data();
-        let (_, after) = text.split_once("/runner watch ")?;
+        let (_, after) = self.custom_data.split_once("/runner watch ")?;
         let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
         digits.parse().ok().map(Duration::from_secs)
     }

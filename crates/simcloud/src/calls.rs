@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use crate::azure::{Guest, Refusal, SimVm, State, key};
+use crate::azure::{Refusal, SimVm, State, key};
 use crate::fault::{What, draw};
 use crate::github::SimRunner;
 use crate::premises::vcpus;
@@ -163,21 +163,8 @@ impl World {
         let failure: Option<String> =
             is_failed.then(|| code.unwrap_or_else(|| "InternalExecutionError".to_owned()));
         self.state.azure.last_uid += 1;
-        let vm = SimVm {
-            uid: self.state.azure.last_uid,
-            subscription: subscription.to_owned(),
-            group: group.to_owned(),
-            name: name.to_owned(),
-            body,
-            state: State::Creating,
-            failure,
-            running: None,
-            created_at: self.now(),
-            runner: None,
-            idle_since: None,
-            guest: Guest::default(),
-            machine: None,
-        };
+        let uid = self.state.azure.last_uid;
+        let vm = SimVm { failure, ..SimVm::asked(uid, (subscription, group, name), body, self.now()) };
         self.by_uid.insert(vm.uid, key.clone());
         self.state.azure.vms.insert(key, vm.clone());
         self.ledger.vms_created += 1;

@@ -1,6 +1,7 @@
 //! What a VM does once Azure has made it: it boots, reads its custom data, becomes a runner, runs
 //! jobs, stops; and what becomes of its job when it is taken away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::scaling::elapsed;
@@ -41,7 +42,7 @@ impl World {
         let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
         vm.guest.is_up = true;
         vm.guest.works = starts;
-        let text = vm.custom_data();
+        let text = Arc::clone(&vm.custom_data);
         if let Some(limit) = vm.dead_mans_switch() {
             self.after(limit, Event::Watch(uid));
         }
@@ -115,7 +116,7 @@ impl World {
     pub(crate) fn runner_ends(&mut self, runner: u64) {
         let Some(vm) = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner)) else { return };
         vm.guest.service = vm.guest.service.map(|_| false);
-        let powers_off = vm.guest.powers_off || vm.custom_data().contains("poweroff");
+        let powers_off = vm.guest.powers_off || vm.custom_data.contains("poweroff");
         let uid = vm.uid;
         if powers_off && !self.settings.real_machines {
             self.after(Duration::from_secs(2), Event::Off(uid));

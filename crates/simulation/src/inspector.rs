@@ -67,6 +67,8 @@ struct Inspection {
     crowded: Vec<Duration>,
     /// When each fleet last had all VMs that it may have, and when there was last a job for it.
     full: Vec<Duration>,
+    /// Whether it has, where nothing has changed since they were counted.
+    is_full: Vec<Option<bool>>,
     worked: Vec<Duration>,
     /// When each fleet last took a scaling action.
     scaled: BTreeMap<String, jiff::Timestamp>,
@@ -116,6 +118,7 @@ impl Inspector {
             spent_at: Duration::ZERO,
             crowded: vec![Duration::ZERO; count],
             full: vec![Duration::ZERO; count],
+            is_full: vec![None; count],
             worked: vec![Duration::ZERO; count],
             scaled: BTreeMap::new(),
             is_settled: false,
@@ -142,6 +145,7 @@ impl Inspector {
         let mut inner = self.inner();
         inner.disturbances.happened(at);
         inner.fleets[fleet].change(change);
+        inner.is_full[fleet] = None;
         let max = inner.fleets[fleet].max;
         inner.most[fleet].push((at, max));
     }
@@ -214,6 +218,8 @@ impl Inspection {
             }
         }
         self.count(world, at);
+        let is_look = matches!(what, Happening::Call { method: "GET", .. });
+        self.count_vms(world, at, is_look);
         if is_of_jobs(what) || at >= self.looked + EVERY {
             for number in 0..self.fleets.len() {
                 if open_jobs(world).any(|job| self.can_run(world, number, job)) {
@@ -252,15 +258,27 @@ impl Inspection {
         if ledger.requests_beyond_limit > 0 && self.is_alone {
             self.breaks(at, Promise::Budget, "GitHub refused a request beyond its limit".to_owned());
         }
+    }
+
+    /// The VMs of each fleet. A look changes nothing.
+    fn count_vms(&mut self, world: &World, at: Duration, is_look: bool) {
         for number in 0..self.fleets.len() {
+            if is_look && let Some(is_full) = self.is_full[number] {
+                if is_full {
+                    self.full[number] = at;
+                }
+                continue;
+            }
             let mine = self.vms(world, number).count();
             let since = at.saturating_sub(ON_ITS_WAY);
             let most = &self.most[number];
             let before = most.iter().rposition(|(from, _)| *from <= since).unwrap_or(0);
             let most = most[before..].iter().map(|(_, max)| *max).max().unwrap_or_default() as usize;
-            if mine >= self.fleets[number].max as usize {
+            let is_full = mine >= self.fleets[number].max as usize;
+            if is_full {
                 self.full[number] = at;
             }
+            self.is_full[number] = Some(is_full);
             // Those that were there before the maximum was lowered are no breach; one more is.
             let youngest = self.vms(world, number).map(|vm| vm.created_at).max();
             if mine > most && youngest == Some(world.now()) {

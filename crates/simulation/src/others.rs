@@ -6,7 +6,7 @@ use azlin_fleet::leftover::Kind;
 use azlin_fleet::names::{PoolName, Scope};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_simcloud::World;
-use azlin_simcloud::azure::{Guest, Part, SimVm, State, key};
+use azlin_simcloud::azure::{Part, SimVm, State, key};
 use azlin_simcloud::github::SimRunner;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -69,21 +69,13 @@ impl Others {
     }
 
     fn vm(&mut self, world: &mut World, name: &str, tags: Value) {
+        let uid = 1_000_000 + world.state.azure.vms.len() as u64;
+        let body = json!({"location": "westeurope", "tags": tags});
         let vm = SimVm {
-            uid: 1_000_000 + world.state.azure.vms.len() as u64,
-            subscription: SUBSCRIPTION.to_owned(),
-            group: "rg0".to_owned(),
-            name: name.to_owned(),
-            body: json!({"location": "westeurope", "tags": tags}),
             state: State::Succeeded,
-            failure: None,
             // One that is off costs money too, and is not ours all the same.
             running: Some(name != ALIKE),
-            created_at: Timestamp::UNIX_EPOCH,
-            runner: None,
-            idle_since: None,
-            guest: Guest::default(),
-            machine: None,
+            ..SimVm::asked(uid, (SUBSCRIPTION, "rg0", name), body, Timestamp::UNIX_EPOCH)
         };
         world.state.azure.vms.insert(key(SUBSCRIPTION, "rg0", name), vm);
         self.0.insert(name.to_owned());

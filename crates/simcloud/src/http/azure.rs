@@ -207,7 +207,7 @@ fn list(world: &World, ask: &Ask, subscription: &str, group: Option<&str>, stale
 
 /// A VM as Azure shows it: what was asked for without what is secret, and where it stands.
 fn vm_json(vm: &SimVm, with_view: bool) -> Value {
-    let mut shown = vm.body.clone();
+    let mut shown = Value::clone(&vm.body);
     shown["id"] = json!(vm.id());
     shown["name"] = json!(vm.name);
     shown["type"] = json!("Microsoft.Compute/virtualMachines");

@@ -60,7 +60,7 @@ impl Ssh for InProcess {
         let Some(vm) = found.filter(|vm| is_up(vm)) else {
             return Err(trouble(SshTrouble::Unreachable, &machine.vm, "nothing answers there"));
         };
-        if !vm.custom_data().contains(&machine.host_key) {
+        if !vm.custom_data.contains(&machine.host_key) {
             return Err(trouble(
                 SshTrouble::WrongHostKey,
                 &machine.vm,

@@ -17,8 +17,8 @@ pub(super) fn plant(root: &Path, vm: &SimVm) -> io::Result<()> {
     write("etc/cloud/cloud.cfg.d/99-azlin.cfg", &cloud_cfg(profile).to_string())?;
     let seed = "var/lib/cloud/seed/nocloud";
     write(&format!("{seed}/meta-data"), &meta_data(vm, hostname, profile).to_string())?;
-    let custom_data = vm.custom_data();
-    let user_data = if custom_data.is_empty() { "#cloud-config\n{}\n" } else { &custom_data };
+    let custom_data = &*vm.custom_data;
+    let user_data = if custom_data.is_empty() { "#cloud-config\n{}\n" } else { custom_data };
     write(&format!("{seed}/user-data"), user_data)
 }
 
@@ -77,31 +77,17 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::azure::{Guest, State};
 
     #[test]
     fn cloud_init_reads_the_request() {
         let root = tempfile::tempdir().expect("a folder");
         fs::create_dir_all(root.path().join("etc/ssh")).expect("made");
         fs::write(root.path().join("etc/ssh/ssh_host_rsa_key"), "another machine's").expect("written");
-        let vm = SimVm {
-            uid: 7,
-            subscription: "s".to_owned(),
-            group: "g".to_owned(),
-            name: "ci-1".to_owned(),
-            body: json!({"properties": {"osProfile": {
-                "computerName": "ci-1", "adminUsername": "azlin", "customData": STANDARD.encode("#cloud-config\n{\"a\": 1}\n"),
-                "linuxConfiguration": {"ssh": {"publicKeys": [{"keyData": "ssh-ed25519 AAAA"}]}},
-            }}}),
-            state: State::Succeeded,
-            failure: None,
-            running: Some(true),
-            created_at: Timestamp::UNIX_EPOCH,
-            runner: None,
-            idle_since: None,
-            guest: Guest::default(),
-            machine: None,
-        };
+        let body = json!({"properties": {"osProfile": {
+            "computerName": "ci-1", "adminUsername": "azlin", "customData": STANDARD.encode("#cloud-config\n{\"a\": 1}\n"),
+            "linuxConfiguration": {"ssh": {"publicKeys": [{"keyData": "ssh-ed25519 AAAA"}]}},
+        }}});
+        let vm = SimVm::asked(7, ("s", "g", "ci-1"), body, Timestamp::UNIX_EPOCH);
         plant(root.path(), &vm).expect("planted");
         let read = |path: &str| fs::read_to_string(root.path().join(path)).expect(path);
         assert_eq!(read("var/lib/cloud/seed/nocloud/user-data"), "#cloud-config\n{\"a\": 1}\n");
