@@ -20,7 +20,7 @@ use azlin_fleet::snapshot::Snapshot;
 use azlin_fleet::status::FleetStatus;
 use azlin_fleet::wait::begun;
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::act::Lifecycle;
 use crate::board::Board;
 use crate::expiry::Expiry;
-use crate::fleet_set::{FleetSet, Fleets};
+use crate::fleet_set::{Fleets, Reader};
 use crate::hints::{Hinter, Inbox};
 use crate::observe::{Observer, Told};
 use crate::outside::Outside;
@@ -92,7 +92,7 @@ pub struct FleetLoop {
     is_behind: bool,
     /// How many in a row.
     given_up: u32,
-    configured: watch::Receiver<Arc<FleetSet>>,
+    configured: Reader,
     shared: Arc<Shared>,
     memory: Memory,
     saved: Memory,
@@ -123,16 +123,12 @@ pub struct FleetLoop {
 }
 
 impl FleetLoop {
-    /// The loop of a fleet as it was read from this channel.
-    pub(crate) fn new(
-        fleet: Arc<Fleet>,
-        configured: watch::Receiver<Arc<FleetSet>>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    /// The loop of a fleet as it was read here.
+    pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<Shared>) -> Self {
         let memory = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
         shared.places.recall(subscription, memory.places.clone(), shared.outside.now());
-        let share = share(shared.provisioning_limit, configured.borrow().len());
+        let share = share(shared.provisioning_limit, shared.fleets.now().len());
         let inbox = shared.hinter.inbox(&fleet.name);
         FleetLoop {
             saved: memory.clone(),
@@ -185,7 +181,7 @@ impl FleetLoop {
                     self.ended(done);
                     continue;
                 }
-                Ok(()) = self.configured.changed() => {
+                () = self.configured.changed() => {
                     if !self.reconfigure() {
                         continue;
                     }
@@ -228,7 +224,7 @@ impl FleetLoop {
 
     /// Takes in that the configuration changed; whether that calls for a tick at once.
     fn reconfigure(&mut self) -> bool {
-        let all = Arc::clone(&self.configured.borrow_and_update());
+        let all = Arc::clone(self.configured.latest());
         let before = std::mem::replace(&mut self.share, share(self.shared.provisioning_limit, all.len()));
         if before != self.share {
             self.own_provisioning = Arc::new(Semaphore::new(self.share));
@@ -267,7 +263,7 @@ impl FleetLoop {
         let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
         let is_hinted = matches!(look, Look::Hinted);
         let (seen, are_lists_new) = self.look(look, began).await;
-        if self.configured.has_changed().unwrap_or(false) {
+        if self.configured.has_changed() {
             self.reconfigure();
             if !self.is_configured {
                 return;

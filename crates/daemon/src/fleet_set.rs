@@ -1,12 +1,12 @@
 //! The fleets as the configuration has them, shared by all loops. A change of it wakes them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::claims_alike;
 use azlin_fleet::names::{CredentialName, PoolName};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The fleets as they are configured from one moment on.
@@ -25,8 +25,24 @@ struct Shared {
 }
 
 /// Says which fleets there are. The loops of those that differ look at once.
+///
+/// Who waits for a change is woken in the order of waiting: `tokio::sync::watch` wakes at random, and a simulated
+/// day would not be the same twice.
 #[derive(Debug, Clone)]
-pub struct Fleets(Arc<watch::Sender<Arc<FleetSet>>>);
+pub struct Fleets(Arc<Configured>);
+
+#[derive(Debug)]
+struct Configured {
+    now: Mutex<Arc<FleetSet>>,
+    changed: Notify,
+}
+
+/// One who looks at the fleets again and again.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    fleets: Fleets,
+    seen: Arc<FleetSet>,
+}
 
 impl FleetSet {
     fn new(fleets: impl IntoIterator<Item = Fleet>, before: Option<&FleetSet>) -> Arc<Self> {
@@ -77,33 +93,108 @@ impl FleetSet {
 
 impl Fleets {
     pub(crate) fn new(fleets: impl IntoIterator<Item = Fleet>) -> Self {
-        Fleets(Arc::new(watch::Sender::new(FleetSet::new(fleets, None))))
+        let now = Mutex::new(FleetSet::new(fleets, None));
+        Fleets(Arc::new(Configured { now, changed: Notify::new() }))
     }
 
     /// From now on there are these. Nobody is woken when they are the same.
     pub fn set(&self, fleets: impl IntoIterator<Item = Fleet>) {
-        self.0.send_if_modified(|now| {
-            let next = FleetSet::new(fleets, Some(now));
-            let differs = now.by_name != next.by_name;
-            if differs {
-                *now = next;
-            }
-            differs
-        });
+        let mut now = self.lock();
+        let next = FleetSet::new(fleets, Some(&now));
+        if now.by_name != next.by_name {
+            *now = next;
+            drop(now);
+            self.0.changed.notify_waiters();
+        }
     }
 
     /// Waits until a fleet is not configured so any more.
     pub(crate) async fn differs(&self, fleet: &Fleet) {
-        let mut all = self.0.subscribe();
-        // The sender is here, so the channel stays open.
-        let _ = all.wait_for(|all| all.get(&fleet.name).is_none_or(|now| **now != *fleet)).await;
+        let mut all = self.reader();
+        while all.latest().get(&fleet.name).is_some_and(|now| **now == *fleet) {
+            all.changed().await;
+        }
     }
 
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<FleetSet>> {
-        self.0.subscribe()
+    /// One who has seen the fleets as they are now.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader { fleets: self.clone(), seen: self.now() }
     }
 
     pub(crate) fn now(&self) -> Arc<FleetSet> {
-        Arc::clone(&self.0.borrow())
+        Arc::clone(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<FleetSet>> {
+        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    /// The fleets as they are now, which are seen by that.
+    pub(crate) fn latest(&mut self) -> &Arc<FleetSet> {
+        self.seen = self.fleets.now();
+        &self.seen
+    }
+
+    /// Whether there are others than were seen last.
+    pub(crate) fn has_changed(&self) -> bool {
+        !Arc::ptr_eq(&self.fleets.lock(), &self.seen)
+    }
+
+    /// Waits until there are.
+    pub(crate) async fn changed(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.fleets.0.changed.notified());
+            changed.as_mut().enable();
+            if self.has_changed() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::scene::fleet;
+
+    /// Seed 442 of two simulated days did not have the same journal each time: loops were woken at random.
+    #[tokio::test]
+    async fn a_change_wakes_in_the_order_of_waiting() {
+        let fleets = Fleets::new([]);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut waiting = JoinSet::new();
+        for number in 0..20 {
+            let (reader, order) = (fleets.reader(), Arc::clone(&order));
+            waiting.spawn(async move {
+                reader.changed().await;
+                order.lock().expect("a lock").push(number);
+            });
+        }
+        tokio::task::yield_now().await;
+        fleets.set([fleet("ci", "", "")]);
+        while waiting.join_next().await.is_some() {}
+        assert_eq!(*order.lock().expect("a lock"), Vec::from_iter(0..20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_change_is_told_of_and_once() {
+        let fleets = Fleets::new([fleet("ci", "", "")]);
+        let mut reader = fleets.reader();
+        fleets.set([fleet("ci", "", "")]);
+        assert!(!reader.has_changed(), "the same fleets are no change");
+        fleets.set([]);
+        assert!(reader.has_changed());
+        reader.changed().await;
+        assert_eq!(reader.latest().len(), 0);
+        assert!(!reader.has_changed());
+        let again = tokio::time::timeout(Duration::from_secs(60), reader.changed()).await;
+        assert!(again.is_err(), "what was seen is not waited for");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::names::PoolName;
 use azlin_fleet::planted::{self, Bug};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use crate::act::Lifecycle;
 use crate::board::Board;
 use crate::expiry::Expiry;
 use crate::fleet_loop::{FleetLoop, Shared};
-use crate::fleet_set::{FleetSet, Fleets};
+use crate::fleet_set::{Fleets, Reader};
 use crate::hints::Hinter;
 use crate::observe::Observer;
 use crate::outside::Outside;
@@ -90,14 +90,14 @@ impl Daemon {
     /// Runs every fleet's loop until the daemon is told to stop; then what is under way ends.
     pub async fn run(self) {
         let shared = self.shared;
-        let mut configured = shared.fleets.subscribe();
+        let mut configured = shared.fleets.reader();
         let mut known = BTreeSet::new();
         let mut loops = JoinSet::new();
         // It ends with this function: what it asks Azure for may be cut short at any moment.
         let mut sweeper = JoinSet::new();
         sweeper.spawn(sweep(Arc::clone(&shared)));
         loop {
-            let fleets = Arc::clone(&configured.borrow_and_update());
+            let fleets = Arc::clone(configured.latest());
             for name in fleets.names() {
                 // A loop whose fleet is taken away waits for it to come back, so there is one for each.
                 if known.insert(name.clone()) {
@@ -107,7 +107,7 @@ impl Daemon {
             tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
-                Ok(()) = configured.changed() => {}
+                () = configured.changed() => {}
             }
         }
         sweeper.shutdown().await;
@@ -132,22 +132,19 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
     }
 }
 
-/// The fleet, once it is configured, and the channel that it was read from; `None` when the daemon stops
+/// The fleet, once it is configured, and who read it; `None` when the daemon stops
 /// first.
-async fn configured(
-    name: &PoolName,
-    shared: &Shared,
-) -> Option<(Arc<Fleet>, watch::Receiver<Arc<FleetSet>>)> {
-    let mut fleets = shared.fleets.subscribe();
+async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, Reader)> {
+    let mut fleets = shared.fleets.reader();
     loop {
-        let fleet = fleets.borrow_and_update().get(name).cloned();
+        let fleet = fleets.latest().get(name).cloned();
         if let Some(fleet) = fleet {
             return Some((fleet, fleets));
         }
         tokio::select! {
             biased;
             () = shared.stop.cancelled() => return None,
-            Ok(()) = fleets.changed() => {}
+            () = fleets.changed() => {}
         }
     }
 }
@@ -157,7 +154,7 @@ pub async fn run_once(daemon: Daemon) -> Failures {
     let fleets = daemon.shared.fleets.now();
     let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
         let (fleet, shared) = (Arc::clone(fleet), Arc::clone(&daemon.shared));
-        let configured = shared.fleets.subscribe();
+        let configured = shared.fleets.reader();
         async move { (fleet.name.clone(), FleetLoop::new(fleet, configured, shared).run_once().await) }
     });
     let failures = futures::future::join_all(ticks).await;

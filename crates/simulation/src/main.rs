@@ -85,6 +85,8 @@ struct Sum {
     cost: Duration,
     calls: u64,
     jobs: u64,
+    /// The same for the same seeds, in whichever order they were played.
+    digest: u64,
     failed: Vec<u64>,
 }
 
@@ -119,6 +121,7 @@ fn main() -> ExitCode {
         sum.calls,
         took.as_secs_f64(),
     );
+    println!("digest of all traces: {:016x}", sum.digest);
     if sum.failed.is_empty() {
         println!("every promise was kept");
         return ExitCode::SUCCESS;
@@ -162,6 +165,7 @@ fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
     sum.cost += cost;
     sum.calls += outcome.calls;
     sum.jobs += outcome.report.jobs_submitted;
+    sum.digest = sum.digest.wrapping_add(outcome.digest);
     if sum.played.is_multiple_of(1000) {
         println!("{} seeds after {:.0} s", sum.played, began.elapsed().as_secs_f64());
     }

@@ -296,7 +296,7 @@ fn alone(scene: &Scene, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
     let first = Arc::new(fleets[0].clone());
     let (board, stop) = (Board::default(), CancellationToken::new());
     let shared = Daemon::new(&config, fleets, scene.outside.clone(), state, board, stop).shared;
-    FleetLoop::new(first, shared.fleets.subscribe(), shared)
+    FleetLoop::new(first, shared.fleets.reader(), shared)
 }
 
 #[tokio::test(start_paused = true)]
