@@ -2,10 +2,9 @@
 
 #![no_main]
 
-use azlin_fleet::bootstrap::console::telling;
-use azlin_fleet::bootstrap::steps::{Found, Step, Wanted, next, runner_id};
+use azlin_fleet::bootstrap::{console::telling, steps::{Found, Step, Wanted, next, runner_id}};
 use azlin_fleet::ports::Download;
-use azlin_fleet::redact;
+use azlin_fleet::model::redact;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -10,14 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::demand::attribute;
-use azlin_fleet::job::{Job, JobId, JobStatus, Queue, RunId};
-use azlin_fleet::memory::Memory;
+use azlin_fleet::model::{
+    Job, JobId, JobStatus, PowerState, ProvisioningState, Queue, RunId, RunnerId, RunnerInfo, RunnerName,
+    RunnerStatus, Vm, VmTags,
+};
+use azlin_fleet::observe::{Snapshot, attribute, entries_by_prefix, entries_of, vms_by_pool, working};
 use azlin_fleet::plan::plan;
-use azlin_fleet::runner::{RunnerId, RunnerInfo, RunnerStatus};
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::snapshot::{Snapshot, entries_by_prefix, entries_of, vms_by_pool, working};
-use azlin_fleet::vm::{PowerState, ProvisioningState, Vm, VmTags};
+use azlin_fleet::state::Memory;
 use jiff::Timestamp;
 
 const EACH: u32 = 10;

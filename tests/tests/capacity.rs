@@ -2,7 +2,7 @@
 
 use azlin_daemon::StateDir;
 use azlin_fleet::config::Fleet;
-use azlin_fleet::vm::Spot;
+use azlin_fleet::model::Spot;
 use azlin_tests::stage::{Stage, fleet, play};
 
 const SIZES: [&str; 3] = ["Standard_D4s_v5", "Standard_D4as_v5", "Standard_E4s_v5"];

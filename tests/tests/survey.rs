@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_azure::{AzureClient, Environment};
-use azlin_fleet::names::Scope;
-use azlin_fleet::ports::{Azure, CallError, GitHub, Trouble};
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::survey::{AzureSurvey, GitHubSurvey, Permit};
-use azlin_fleet::vm::{Image, ResourceGroup, VmSpec};
+use azlin_fleet::model::{Image, ResourceGroup, RunnerName, Scope, VmSpec};
+use azlin_fleet::ports::{
+    Azure, CallError, GitHub, Trouble,
+    preflight::{AzureSurvey, GitHubSurvey, Permit},
+};
 use azlin_github::{GitHubClient, Token};
 use azlin_simcloud::{IDENTITY_HEADER, InProcess, Served, Workload, World};
 use jiff::Timestamp;
@@ -137,7 +137,7 @@ fn spec(subnet_id: &str, size: &str, number: u32) -> VmSpec {
         accelerated_networking: false,
         public_ip: false,
         zone: None,
-        spot: Some(azlin_fleet::vm::Spot { max_price: None }),
+        spot: Some(azlin_fleet::model::Spot { max_price: None }),
         ephemeral_os_disk: false,
         os_disk_size_gb: None,
         trusted_launch: false,

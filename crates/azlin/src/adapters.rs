@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use azlin_azure::AzureClient;
 use azlin_daemon::{GitHubs, Outside};
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::names::CredentialName;
+use azlin_fleet::model::CredentialName;
 use azlin_fleet::ports::GitHub;
 use azlin_github::{Credential, GitHubClient, Settings, Webhook};
 use azlin_ssh::SshClient;

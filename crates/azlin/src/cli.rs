@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{completions, demo, disable, enable, explain, man, run, scale, status, webhook};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use azlin_fleet::explain::nearest;
-use azlin_fleet::names::PoolName;
-use azlin_fleet::scaling::elapsed;
+use azlin_fleet::model::PoolName;
+use azlin_fleet::plan::elapsed;
 use jiff::Timestamp;
 
 /// How long ago something was, in its largest unit or two: `45s`, `12m`, `3h20m`, `2d4h`.

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use azlin_fleet::calls::CallOutcome;
+use azlin_fleet::model::CallOutcome;
 
 use crate::bearer::Bearer;
 use crate::counters::Counters;

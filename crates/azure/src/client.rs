@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azlin_fleet::budget::Remaining;
-use azlin_fleet::calls::Calls;
-use azlin_fleet::leftover::{Kind, Leftover};
+use azlin_fleet::model::{Calls, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
+use azlin_fleet::plan::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
-use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 use futures::{Stream, StreamExt};
 use url::Url;
 

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use azlin_fleet::budget::Remaining;
-use azlin_fleet::calls::{CallOutcome, Calls};
+use azlin_fleet::model::{CallOutcome, Calls, Remaining};
 
 /// Sums since the client was made, of requests to the resource manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use azlin_fleet::model::redact;
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
 use serde::Deserialize;
 
 use crate::credential::{CredentialError, CredentialKind};

@@ -1,8 +1,8 @@
 //! What Azure says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
 
-use azlin_fleet::leftover::Kind;
+use azlin_fleet::model::ResourceGroup;
+use azlin_fleet::plan::Kind;
 use azlin_fleet::ports::Trouble;
-use azlin_fleet::vm::ResourceGroup;
 
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
@@ -23,7 +23,7 @@ pub fn answer(status: u16, body: &[u8]) {
         let _ = vms::failure(vm);
         if let Some(ours) = vms::ours(vm, &group) {
             let _ = states.of(&ours);
-            let again = azlin_fleet::vm::VmTags::of(&ours.name, &ours.tags.to_tags());
+            let again = azlin_fleet::model::VmTags::of(&ours.name, &ours.tags.to_tags());
             assert_eq!(again.map(|tags| tags.runner_name), Some(ours.tags.runner_name), "it stays ours");
         }
     }

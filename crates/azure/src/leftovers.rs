@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use azlin_fleet::leftover::{Kind, Leftover};
-use azlin_fleet::vm::ResourceGroup;
+use azlin_fleet::model::ResourceGroup;
+use azlin_fleet::plan::{Kind, Leftover};
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;

@@ -1,6 +1,6 @@
 //! The one PUT that makes a VM with its NIC, disk and address, so that one DELETE removes them all.
 
-use azlin_fleet::vm::{Image, VmSpec};
+use azlin_fleet::model::{Image, VmSpec};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::ExposeSecret;
@@ -214,8 +214,7 @@ fn reference(id: &str) -> SubResource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use azlin_fleet::runner_name::RunnerName;
-    use azlin_fleet::vm::{ResourceGroup, Spot};
+    use azlin_fleet::model::{ResourceGroup, RunnerName, Spot};
     use secrecy::SecretString;
 
     fn spec() -> VmSpec {

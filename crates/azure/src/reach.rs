@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
+use azlin_fleet::model::ResourceGroup;
 use azlin_fleet::ports::Address;
-use azlin_fleet::vm::ResourceGroup;
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;

@@ -5,11 +5,11 @@ mod images;
 mod wire;
 
 use async_trait::async_trait;
-use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::survey::{
-    AzureSurvey, Grant, ImageFacts, Permit, Principal, Size, Subnet, Subscription, Usage,
+use azlin_fleet::model::{Image, ResourceGroup};
+use azlin_fleet::ports::{
+    CallError, Trouble,
+    preflight::{AzureSurvey, Grant, ImageFacts, Permit, Principal, Size, Subnet, Subscription, Usage},
 };
-use azlin_fleet::vm::{Image, ResourceGroup};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;

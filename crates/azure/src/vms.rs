@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use azlin_fleet::model::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
 use azlin_fleet::ports::CallError;
-use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
 
 use crate::api::compute::models::{Priority, VirtualMachine};
 use crate::error;

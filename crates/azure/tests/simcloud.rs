@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azlin_azure::{AzureClient, Environment, Settings};
-use azlin_fleet::leftover::{Kind, Leftover};
+use azlin_fleet::model::{
+    Image, PowerState, ProvisioningState, ResourceGroup, RunnerName, Vm, VmSpec, VmTags,
+};
+use azlin_fleet::plan::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, Trouble};
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::vm::{Image, PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::SecretString;

@@ -3,17 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::console::telling;
-use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
+use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
-use azlin_fleet::place::Place;
+use azlin_fleet::model::{DrainReason, Failure, RunnerConfig, RunnerId, RunnerName, VmSpec, VmTags};
 use azlin_fleet::plan::{Destroy, Install, Outcome};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Download, Trouble};
-use azlin_fleet::remedy::Failure;
-use azlin_fleet::runner::{DrainReason, RunnerConfig, RunnerId};
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::vm::{VmSpec, VmTags};
+use azlin_fleet::state::Place;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;

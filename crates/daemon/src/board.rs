@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use azlin_fleet::history::History;
-use azlin_fleet::names::PoolName;
-use azlin_fleet::status::{BadFileStatus, FleetStatus};
+use azlin_fleet::model::PoolName;
+use azlin_fleet::report::{BadFileStatus, FleetStatus, History};
 use jiff::Timestamp;
 use tokio::sync::watch;
 

@@ -5,13 +5,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Step, Wanted, next, runner_id};
-use azlin_fleet::bootstrap::{Took, labels};
+use azlin_fleet::bootstrap::{
+    Took, labels,
+    steps::{Configure, Found, Next, Step, Wanted, next, runner_id},
+};
 use azlin_fleet::config::Fleet;
+use azlin_fleet::model::{Remedy, RunnerId};
 use azlin_fleet::plan::{Install, Outcome};
 use azlin_fleet::ports::{Address, Download, Machine, Session, SshError, SshTrouble, Trouble};
-use azlin_fleet::remedy::Remedy;
-use azlin_fleet::runner::RunnerId;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -288,7 +289,7 @@ impl<'a> Work<'a> {
 /// A task for a VM that was just asked for.
 pub(crate) fn just_made(
     fleet: &Fleet,
-    runner: azlin_fleet::runner_name::RunnerName,
+    runner: azlin_fleet::model::RunnerName,
     host_key: String,
     created_at: Timestamp,
 ) -> Install {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, name_clashes};
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
 use jiff::Timestamp;
 
 /// A configuration directory that was read.

@@ -11,9 +11,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use azlin_fleet::config::edit::{Change, edit, new_file};
-use azlin_fleet::config::{Faulty, Fleet, name_clash};
-use azlin_fleet::names::PoolName;
+use azlin_fleet::config::{
+    Faulty, Fleet,
+    edit::{Change, edit, new_file},
+    name_clash,
+};
+use azlin_fleet::model::PoolName;
 
 use crate::config_dir;
 use replace::{clear, replace};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::expiry::warning;
-use azlin_fleet::names::CredentialName;
+use azlin_fleet::model::CredentialName;
+use azlin_fleet::report::warning;
 use tracing::warn;
 
 use crate::outside::Outside;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::demand::claims_alike;
-use azlin_fleet::names::{CredentialName, PoolName};
+use azlin_fleet::model::{CredentialName, PoolName};
+use azlin_fleet::observe::claims_alike;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use azlin_fleet::config::{BadFile, DaemonConfig, Fleet, Found, InForce, News, changes};
-use azlin_fleet::status::BadFileStatus;
+use azlin_fleet::report::BadFileStatus;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{error, info, warn};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_fleet::hint::{Hint, Hints};
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
+use azlin_fleet::observe::{Hint, Hints};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 

@@ -11,10 +11,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::milestone::BootSteps;
-use azlin_fleet::names::PoolName;
-use azlin_fleet::plan::{Action, Outcome};
-use azlin_fleet::scaling::ScalingDecision;
+use azlin_fleet::model::PoolName;
+use azlin_fleet::plan::{Action, Outcome, ScalingDecision};
+use azlin_fleet::state::BootSteps;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

@@ -9,12 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::config::{Fleet, Site};
-use azlin_fleet::names::{PoolName, RepoSlug};
+use azlin_fleet::model::{
+    PoolName, PowerState, PowerStates, ProvisioningState, RepoSlug, ResourceGroup, RunnerInfo, RunnerName, Vm,
+};
+use azlin_fleet::observe::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool};
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::runner::RunnerInfo;
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::snapshot::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool};
-use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm};
 use tokio::time::Instant;
 use tracing::warn;
 

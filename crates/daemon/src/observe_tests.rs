@@ -1,4 +1,4 @@
-use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::model::RunnerName;
 use tokio::time::sleep;
 
 use super::*;

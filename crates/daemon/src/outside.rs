@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azlin_fleet::budget::Budgets;
 use azlin_fleet::config::Fleet;
-use azlin_fleet::names::CredentialName;
+use azlin_fleet::model::{Budgets, CredentialName};
 use azlin_fleet::ports::{Azure, GitHub, Ssh};
 use jiff::Timestamp;
 

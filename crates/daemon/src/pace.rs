@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::names::CredentialName;
-use azlin_fleet::pace::{Pacer, Slowed};
+use azlin_fleet::model::CredentialName;
+use azlin_fleet::observe::{Pacer, Slowed};
 use jiff::Timestamp;
 use tracing::{info, warn};
 

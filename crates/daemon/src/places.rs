@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use azlin_fleet::place::{Place, Places};
+use azlin_fleet::model::Vm;
 use azlin_fleet::ports::CallError;
-use azlin_fleet::vm::Vm;
+use azlin_fleet::state::{Place, Places};
 use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 

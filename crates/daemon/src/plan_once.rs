@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::job::Queue;
-use azlin_fleet::memory::Memory;
+use azlin_fleet::model::{Prices, Queue};
+use azlin_fleet::observe::{Seen, Snapshot};
 use azlin_fleet::plan::{Plan, plan};
-use azlin_fleet::prices::Prices;
-use azlin_fleet::snapshot::{Seen, Snapshot};
-use azlin_fleet::status::{FleetStatus, Tick};
+use azlin_fleet::report::{FleetStatus, Tick};
+use azlin_fleet::state::Memory;
 use jiff::Timestamp;
 
 use crate::observe::Observer;

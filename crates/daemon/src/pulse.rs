@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
 use tokio::sync::watch;
 use tokio::time::Instant;
 

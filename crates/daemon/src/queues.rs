@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::demand::{Demand, attribute, is_in_scope};
-use azlin_fleet::job::{Job, JobId, JobStatus, Queue};
-use azlin_fleet::names::{AccountName, CredentialName, PoolName, RepoSlug, Scope};
-use azlin_fleet::snapshot::{Seen, working};
+use azlin_fleet::model::{
+    AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoSlug, Scope,
+};
+use azlin_fleet::observe::{Demand, Seen, attribute, is_in_scope, working};
 use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;

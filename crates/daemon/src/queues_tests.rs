@@ -1,6 +1,5 @@
-use azlin_fleet::demand::QueueMetrics;
-use azlin_fleet::job::JobStatus;
-use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::model::{JobStatus, RunnerName};
+use azlin_fleet::observe::QueueMetrics;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 

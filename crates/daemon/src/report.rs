@@ -5,13 +5,10 @@
 //! Each message says all by itself; the fields are there to be searched for.
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::milestone::Milestone;
-use azlin_fleet::names::PoolName;
-use azlin_fleet::plan::{Action, Outcome, Plan};
-use azlin_fleet::remedy::Failure;
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::scaling::ScalingAction;
-use azlin_fleet::snapshot::Snapshot;
+use azlin_fleet::model::{Failure, PoolName, RunnerName};
+use azlin_fleet::observe::Snapshot;
+use azlin_fleet::plan::{Action, Outcome, Plan, ScalingAction};
+use azlin_fleet::state::Milestone;
 use tracing::{debug, error, info, warn};
 
 /// Says what was decided. What only replaces or removes runners is told at each action's end.

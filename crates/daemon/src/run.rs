@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::{DaemonConfig, Fleet};
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
 use azlin_fleet::planted::{self, Bug};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;

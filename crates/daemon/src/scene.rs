@@ -5,8 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::names::PoolName;
-use azlin_fleet::runner::RunnerId;
+use azlin_fleet::model::{PoolName, RunnerId};
 use azlin_simcloud::github::SimRunner;
 use azlin_simcloud::{InProcess, Workload, World};
 use jiff::Timestamp;

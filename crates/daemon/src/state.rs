@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use azlin_fleet::memory::Memory;
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
+use azlin_fleet::state::Memory;
 
 /// One small JSON file for each fleet, or nothing at all.
 #[derive(Debug, Clone, Default)]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use azlin_fleet::headline::headline;
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
+use azlin_fleet::report::headline;
 use sd_notify::NotifyState;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::leftover::{Kind, Leftover, Sweep};
+use azlin_fleet::model::{Failure, ResourceGroup};
+use azlin_fleet::plan::{Kind, Leftover, Sweep};
 use azlin_fleet::ports::CallError;
-use azlin_fleet::remedy::Failure;
-use azlin_fleet::vm::ResourceGroup;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, info, warn};
 

@@ -8,7 +8,7 @@ mod took;
 pub use took::Took;
 
 use crate::config::Fleet;
-use crate::names::Label;
+use crate::model::Label;
 use crate::ports::Download;
 
 /// The program that does it on the machine, for a POSIX shell.
@@ -39,7 +39,7 @@ pub fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::fleet_with;
+    use crate::fixture::fleet_with;
 
     #[test]
     fn the_download_is_that_of_the_fleet_s_architecture() {

@@ -30,7 +30,7 @@ pub use facts::{
 };
 
 use crate::config::Fleet;
-use crate::names::PoolName;
+use crate::model::PoolName;
 use crate::ports::CallError;
 
 /// What a finding is about.

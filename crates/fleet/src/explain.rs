@@ -19,13 +19,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::Fleet;
-use crate::job::{CompletedJob, Job, JobId, Queue};
-use crate::memory::Memory;
-use crate::names::{PoolName, RepoSlug};
-use crate::plan::Plan;
-use crate::runner_name::RunnerName;
-use crate::scaling::{elapsed, in_words};
-use crate::snapshot::Snapshot;
+use crate::model::{CompletedJob, Job, JobId, PoolName, Queue, RepoSlug, RunnerName};
+use crate::observe::Snapshot;
+use crate::plan::{Plan, elapsed, in_words};
+use crate::state::Memory;
 
 pub use decision::{NextChange, next_changes};
 pub use job::{best, job, unserved};
@@ -259,8 +256,6 @@ fn many(number: impl TryInto<u64>, one: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "explain_job_tests.rs"]
 mod job_tests;
 #[cfg(test)]
-#[path = "explain_runner_tests.rs"]
 mod runner_tests;

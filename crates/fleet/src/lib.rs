@@ -3,47 +3,20 @@
 //! Pure: no IO, no clock, no randomness, no environment. Time comes in as a value, and decisions
 //! go out as values. The outside fills [`ports`].
 
-mod action;
 pub mod bootstrap;
-pub mod budget;
-pub mod calls;
 pub mod check;
 pub mod config;
-pub mod cost;
-pub mod demand;
-pub mod expiry;
 pub mod explain;
-pub mod headline;
-pub mod hint;
-pub mod history;
-pub mod hooks;
+#[cfg(test)]
+mod fixture;
 pub mod host;
-pub mod job;
-pub mod leftover;
-pub mod memory;
-pub mod milestone;
-pub mod names;
-pub mod pace;
-pub mod place;
+pub mod model;
+pub mod observe;
 pub mod plan;
 pub mod planted;
 pub mod ports;
-pub mod prices;
-pub mod redact;
-pub mod remedy;
-pub mod room;
-mod roster;
-mod rotation;
-pub mod runner;
-pub mod runner_name;
-pub mod scaling;
-pub mod snapshot;
-pub mod status;
-pub mod survey;
-#[cfg(test)]
-mod testing;
-pub mod vm;
-pub mod wait;
+pub mod report;
+pub mod state;
 
 /// FNV-1a, 64 bits, of the parts one after the other: a hash that stays the same over releases of
 /// Rust and of this product.

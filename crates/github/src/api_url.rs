@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::Scope;
 use azlin_fleet::ports::{CallError, Trouble};
 use url::{Host, Url};
 

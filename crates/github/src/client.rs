@@ -5,15 +5,11 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azlin_fleet::budget::Budget;
-use azlin_fleet::calls::Calls;
-use azlin_fleet::job::{FoundJob, JobId, Queue};
-use azlin_fleet::names::{AccountName, RepoSlug, Scope};
-use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
-use azlin_fleet::runner::{
-    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
+use azlin_fleet::model::{
+    AccountName, Budget, Calls, Deregistration, FoundJob, JobId, Queue, RegistrationToken, RepoSlug,
+    RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, Scope,
 };
-use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
 use jiff::Timestamp;
 use url::Url;
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use azlin_fleet::calls::{CallOutcome, Calls};
+use azlin_fleet::model::{CallOutcome, Calls};
 
 /// Sums since the client was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

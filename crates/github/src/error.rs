@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use azlin_fleet::model::redact;
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
 use reqwest::StatusCode;
 use serde::Deserialize;
 

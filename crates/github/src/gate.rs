@@ -10,7 +10,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_fleet::budget::Budget;
+use azlin_fleet::model::Budget;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 

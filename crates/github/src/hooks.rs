@@ -1,8 +1,10 @@
 //! Webhooks of a repository or an organisation: list, make, change, remove, try; and what came of deliveries.
 
-use azlin_fleet::hooks::{Attempt, EVENT, Webhook};
-use azlin_fleet::names::Scope;
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::model::Scope;
+use azlin_fleet::ports::{
+    CallError, Trouble,
+    webhook_admin::{Attempt, EVENT, Webhook},
+};
 use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};

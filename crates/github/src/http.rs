@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
-use azlin_fleet::calls::CallOutcome;
+use azlin_fleet::model::CallOutcome;
 use azlin_fleet::ports::CallError;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderValue};

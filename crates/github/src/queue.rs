@@ -4,8 +4,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
-use azlin_fleet::names::{AccountName, RepoSlug};
+use azlin_fleet::model::{
+    AccountName, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug, RunId,
+};
 use azlin_fleet::ports::{CallError, Trouble};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};

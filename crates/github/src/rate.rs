@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::budget::Budget;
+use azlin_fleet::model::Budget;
 use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 use reqwest::StatusCode;

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use azlin_fleet::names::Scope;
-use azlin_fleet::ports::{CallError, Download, Trouble};
-use azlin_fleet::runner::{
-    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
+use azlin_fleet::model::{
+    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
+    Scope,
 };
-use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::ports::{CallError, Download, Trouble};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};

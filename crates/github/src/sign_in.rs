@@ -7,9 +7,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
-use azlin_fleet::survey::TokenKind;
+use azlin_fleet::model::redact;
+use azlin_fleet::ports::{CallError, Trouble, preflight::TokenKind};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;

@@ -2,10 +2,11 @@
 //! here changes anything: the one removal that is sent names a runner that cannot exist.
 
 use async_trait::async_trait;
-use azlin_fleet::names::{RepoSlug, Scope};
-use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
-use azlin_fleet::survey::{Credential, GitHubSurvey, Permit, RateBudget, Repository, TokenKind};
+use azlin_fleet::model::{RepoSlug, Scope, redact};
+use azlin_fleet::ports::{
+    CallError, Trouble,
+    preflight::{Credential, GitHubSurvey, Permit, RateBudget, Repository, TokenKind},
+};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use azlin_fleet::survey::TokenKind;
+use azlin_fleet::ports::preflight::TokenKind;
 use secrecy::{ExposeSecret, SecretString};
 
 /// What GitHub's tokens begin with.

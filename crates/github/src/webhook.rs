@@ -1,7 +1,7 @@
 //! What GitHub delivers to a webhook: whether it is GitHub's is told by its signature alone.
 
-use azlin_fleet::hint::{Hint, News};
-use azlin_fleet::job::JobId;
+use azlin_fleet::model::JobId;
+use azlin_fleet::observe::{Hint, News};
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};

@@ -1,7 +1,7 @@
 //! GitHub's answers, as far as they are read here. Names are GitHub's.
 
+use azlin_fleet::model::{RunnerId, RunnerInfo, RunnerStatus};
 use azlin_fleet::ports::Download;
-use azlin_fleet::runner::{RunnerId, RunnerInfo, RunnerStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

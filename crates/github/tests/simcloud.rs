@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::job::{FoundJob, JobId, JobStatus};
-use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::model::{
+    Deregistration, FoundJob, JobId, JobStatus, RepoSlug, RunnerConfig, RunnerId, RunnerName, RunnerStatus,
+    Scope,
+};
 use azlin_fleet::ports::{GitHub, Trouble};
-use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId, RunnerStatus};
-use azlin_fleet::runner_name::RunnerName;
 use azlin_github::{App, GitHubClient, Settings, Token};
 use azlin_simcloud::github::Conclusion;
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Served, Workload, World};
@@ -205,7 +205,8 @@ async fn an_app_outlives_its_tokens() {
     }
     let repos = github.repositories(&"o".parse().expect("valid")).await.expect("a list");
     assert_eq!(repos, ["o/r".parse().expect("valid"), "o/r2".parse().expect("valid")]);
-    let credential = azlin_fleet::survey::GitHubSurvey::credential(&github).await.expect("it is told");
+    let credential =
+        azlin_fleet::ports::preflight::GitHubSurvey::credential(&github).await.expect("it is told");
     assert_eq!(credential.login.as_deref(), Some("azlin-runners"));
     for (id, installation_id, cure) in [("4712", INSTALLATION_ID, "app_id"), (APP_ID, 7, "installation_id")] {
         let error = of(id, installation_id).runners(&scope()).await.expect_err(cure);

@@ -1,8 +1,8 @@
 //! Who gets which job: any idle runner that has all labels that the job asks for (Docs: Using
 //! self-hosted runners in a workflow). The runner that was made for one job can get another.
 
-use azlin_fleet::hint::News;
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::Scope;
+use azlin_fleet::observe::News;
 use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;

@@ -1,6 +1,6 @@
 //! What clients can ask of the world, without the wire: both faces go through here.
 
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::Scope;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;

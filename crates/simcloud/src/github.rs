@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use azlin_fleet::hint::{Hint, News};
-use azlin_fleet::job::JobId;
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::{JobId, Scope};
+use azlin_fleet::observe::{Hint, News};
 use jiff::Timestamp;
 
 /// Where a job stands.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use azlin_fleet::hint::News;
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::Scope;
+use azlin_fleet::observe::News;
 use jiff::Timestamp;
 use ring::hmac;
 use serde_json::{Value, json};

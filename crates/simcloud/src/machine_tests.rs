@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::Scope;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;

@@ -97,8 +97,8 @@ impl Premises {
     }
 
     /// The one role that everybody has.
-    pub fn roles(&self) -> Vec<azlin_fleet::survey::Grant> {
-        vec![azlin_fleet::survey::Grant {
+    pub fn roles(&self) -> Vec<azlin_fleet::ports::preflight::Grant> {
+        vec![azlin_fleet::ports::preflight::Grant {
             actions: self.azure_grants.clone(),
             not_actions: self.azure_denies.clone(),
         }]

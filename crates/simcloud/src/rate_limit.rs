@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use azlin_fleet::budget::Budget;
+use azlin_fleet::model::Budget;
 use jiff::Timestamp;
 
 use crate::fault::What;

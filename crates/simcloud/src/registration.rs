@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::names::{AccountName, RepoSlug, Scope};
+use azlin_fleet::model::{AccountName, RepoSlug, Scope};
 use jiff::Timestamp;
 use rand::RngExt;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::Scope;
 
 use super::*;
 use crate::workload::Workload;

@@ -1,8 +1,8 @@
 //! What the world is like to somebody who only looks: both faces tell it from here.
 
 use azlin_fleet::config::Architecture;
-use azlin_fleet::survey::{ImageFacts, Size, Subnet, Subscription, Usage};
-use azlin_fleet::vm::Image;
+use azlin_fleet::model::Image;
+use azlin_fleet::ports::preflight::{ImageFacts, Size, Subnet, Subscription, Usage};
 
 use crate::azure::SimVm;
 use crate::premises::{OFFERS, Offer, WayOut, vcpus};

@@ -6,7 +6,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azlin_fleet::hint::News;
+use azlin_fleet::observe::News;
 use azlin_simcloud::github::{Conclusion, JobState};
 use azlin_simcloud::hooks::payload;
 use azlin_simcloud::openapi::Spec;

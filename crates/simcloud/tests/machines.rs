@@ -10,12 +10,13 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use azlin_fleet::bootstrap::RUNNER;
-use azlin_fleet::bootstrap::cloud_init::{reachable, self_made};
-use azlin_fleet::bootstrap::steps::{Configure, Found, Next, RUNNER_PATH, Step, Wanted, next};
+use azlin_fleet::bootstrap::{
+    RUNNER,
+    cloud_init::{reachable, self_made},
+    steps::{Configure, Found, Next, RUNNER_PATH, Step, Wanted, next},
+};
+use azlin_fleet::model::{RunnerId, RunnerName, RunnerRegistration};
 use azlin_fleet::ports::{Download, HostKey};
-use azlin_fleet::runner::{RunnerId, RunnerRegistration};
-use azlin_fleet::runner_name::RunnerName;
 use azlin_simcloud::azure::Machine;
 use azlin_simcloud::real::{Host, Hypervisor, MachineSettings, sweep};
 use azlin_simcloud::{IDENTITY_HEADER, Workload};

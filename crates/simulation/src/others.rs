@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use azlin_fleet::leftover::Kind;
-use azlin_fleet::names::{PoolName, Scope};
-use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::model::{PoolName, RunnerName, Scope};
+use azlin_fleet::plan::Kind;
 use azlin_simcloud::World;
 use azlin_simcloud::azure::{Part, SimVm, State, key};
 use azlin_simcloud::github::SimRunner;

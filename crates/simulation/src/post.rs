@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_daemon::Hinter;
-use azlin_fleet::hint::Hint;
+use azlin_fleet::observe::Hint;
 use azlin_simcloud::World;
 use jiff::Timestamp;
 use rand::rngs::StdRng;

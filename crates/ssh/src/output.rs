@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use azlin_fleet::redact;
+use azlin_fleet::model::redact;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::exec::Stream;

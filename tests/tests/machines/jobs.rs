@@ -1,6 +1,6 @@
 //! Jobs are served where GitHub says, and nothing is left over.
 
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::Scope;
 use azlin_simcloud::World;
 use azlin_tests::machines::{RealCloud, succeeded};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use azlin_fleet::config::AppConfig;
-use azlin_fleet::names::CredentialName;
+use azlin_fleet::model::CredentialName;
 use azlin_github::{App, Token};
 use secrecy::SecretString;
 

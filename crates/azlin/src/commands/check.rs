@@ -9,7 +9,7 @@ use anyhow::Result;
 use azlin_daemon::config_dir::{self, ConfigError, FileProblem};
 use azlin_fleet::check::{Facts, State, check};
 use azlin_fleet::config::{DaemonConfig, Fleet};
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
 use jiff::Timestamp;
 
 use crate::adapters::Environment;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use azlin_daemon::config_edit::IfAbsent;
 use azlin_fleet::config::edit::{Change, Literal};
-use azlin_fleet::status::FleetStatus;
+use azlin_fleet::report::FleetStatus;
 
 use crate::Ended;
 use crate::cli::Target;

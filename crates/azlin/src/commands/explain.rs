@@ -8,10 +8,9 @@ use anyhow::Result;
 use azlin_daemon::config_dir::Configuration;
 use azlin_daemon::{StateDir, plan_once};
 use azlin_fleet::config::Fleet;
-use azlin_fleet::demand::is_in_scope;
 use azlin_fleet::explain::{Explanation, PoolExplanation};
-use azlin_fleet::names::PoolName;
-use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::model::{PoolName, RunnerName};
+use azlin_fleet::observe::is_in_scope;
 use serde_json::json;
 
 use crate::adapters::{Environment, connect};

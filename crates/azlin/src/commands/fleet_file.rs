@@ -3,9 +3,8 @@
 use anyhow::Result;
 use azlin_daemon::config_dir::{FileProblem, Trouble};
 use azlin_daemon::config_edit::{EditError, Edited, IfAbsent, Mode, update};
-use azlin_fleet::config::edit::Change;
-use azlin_fleet::config::may_be_shown;
-use azlin_fleet::names::PoolName;
+use azlin_fleet::config::{edit::Change, may_be_shown};
+use azlin_fleet::model::PoolName;
 use jiff::Timestamp;
 use similar::{ChangeTag, TextDiff};
 

@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 use azlin_daemon::config_edit::{EditError, IfAbsent};
-use azlin_fleet::config::edit::{Change, Literal};
-use azlin_fleet::config::{Faulty, ProblemKind};
-use azlin_fleet::status::FleetStatus;
+use azlin_fleet::config::{
+    Faulty, ProblemKind,
+    edit::{Change, Literal},
+};
+use azlin_fleet::report::FleetStatus;
 
 use crate::cli::Target;
 use crate::commands::fleet_file;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use azlin_daemon::{Presence, read_status, runtime_dirs};
-use azlin_fleet::status::Status;
+use azlin_fleet::report::Status;
 use jiff::Timestamp;
 
 use crate::cli::Target;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 
-use azlin_fleet::redact;
+use azlin_fleet::model::redact;
 use tracing::field::{DisplayValue, Field, Value, Visit, display};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};

@@ -1,8 +1,7 @@
 //! Images: of the marketplace, of a gallery, and managed ones.
 
-use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::survey::ImageFacts;
-use azlin_fleet::vm::Image;
+use azlin_fleet::model::Image;
+use azlin_fleet::ports::{CallError, Trouble, preflight::ImageFacts};
 use serde::Deserialize;
 
 use super::{COMPUTE_API, Question, wire};

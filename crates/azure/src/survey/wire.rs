@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use azlin_fleet::config::Architecture;
-use azlin_fleet::survey;
+use azlin_fleet::ports::preflight;
 use serde::{Deserialize, Deserializer};
 
 /// Addresses of each range that Azure keeps for itself (Learn: Azure Virtual Network FAQ).

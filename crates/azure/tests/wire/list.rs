@@ -1,7 +1,7 @@
 //! Lists of VMs: all pages, only ours, with power states where they are asked for.
 
+use azlin_fleet::model::{PowerState, PowerStates, ProvisioningState, VmTags};
 use azlin_fleet::ports::{Azure, Trouble};
-use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, VmTags};
 use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use serde_json::{Value, json};
 

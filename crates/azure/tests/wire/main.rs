@@ -10,9 +10,7 @@ mod survey;
 use std::time::Duration;
 
 use azlin_azure::{AzureClient, Environment, Settings};
-use azlin_fleet::runner::RunnerId;
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::vm::{Image, ResourceGroup, VmSpec, VmTags};
+use azlin_fleet::model::{Image, ResourceGroup, RunnerId, RunnerName, VmSpec, VmTags};
 use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use secrecy::SecretString;
 use serde_json::{Value, json};

@@ -1,8 +1,10 @@
 //! What `check` asks: pages, refusals, and what Azure leaves out.
 
-use azlin_fleet::ports::Trouble;
-use azlin_fleet::survey::{AzureSurvey, Grant, Permit};
-use azlin_fleet::vm::Image;
+use azlin_fleet::model::Image;
+use azlin_fleet::ports::{
+    Trouble,
+    preflight::{AzureSurvey, Grant, Permit},
+};
 use azlin_simcloud::scripted::json;
 use serde_json::json;
 

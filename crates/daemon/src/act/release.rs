@@ -1,11 +1,9 @@
 //! Before a VM is touched: what has to be true of its runner at GitHub.
 
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::{Deregistration, RunnerId, RunnerInfo, RunnerName, Scope};
 use azlin_fleet::plan::{Deregister, Destroy};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, GitHub, RunnerError};
-use azlin_fleet::runner::{Deregistration, RunnerId, RunnerInfo};
-use azlin_fleet::runner_name::RunnerName;
 
 /// Whether the VM may be touched; why not, if it may not.
 pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {

@@ -1,9 +1,9 @@
 //! When a loop looks, what it remembers, and what it tells.
 
 use azlin_fleet::config::DaemonConfig;
+use azlin_fleet::observe::Operation;
 use azlin_fleet::plan::Outcome;
-use azlin_fleet::snapshot::Operation;
-use azlin_fleet::status::FleetStatus;
+use azlin_fleet::report::FleetStatus;
 use tokio::time::sleep;
 
 use super::told::next_on_grid;
@@ -176,7 +176,7 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
     for _ in 0..8 {
         for number in 0..40 {
             let _ =
-                shared.outside.github(&ci.fleet).runner(&scope, azlin_fleet::runner::RunnerId(number)).await;
+                shared.outside.github(&ci.fleet).runner(&scope, azlin_fleet::model::RunnerId(number)).await;
         }
         ci.is_early();
         wait(60).await;
@@ -206,9 +206,9 @@ async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
     ci.tick(Look::Whole { power: false }).await;
     let name = ci.in_flight.keys().next().cloned().expect("one");
     wait(7).await;
-    ci.slowed = Some(azlin_fleet::pace::Slowed {
+    ci.slowed = Some(azlin_fleet::observe::Slowed {
         every: Duration::from_secs(300),
-        budget: azlin_fleet::budget::Budget { limit: 10, remaining: 1, reset: scene.outside.now() },
+        budget: azlin_fleet::model::Budget { limit: 10, remaining: 1, reset: scene.outside.now() },
     });
     ci.tick(Look::Whole { power: false }).await;
     let seen = ci.seen.as_ref().expect("it has looked");
@@ -370,7 +370,7 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     assert_eq!(end(Outcome::LeftAlone("no matter".to_owned())), None);
     assert_eq!(end(Outcome::Unclear("why".to_owned())).as_deref(), Some("why"));
     assert_eq!(end(Outcome::LeftAlone("no matter".to_owned())).as_deref(), Some("why"));
-    let later = azlin_fleet::remedy::Failure::later("another".to_owned());
+    let later = azlin_fleet::model::Failure::later("another".to_owned());
     assert_eq!(end(Outcome::Failed(later.clone())).as_deref(), Some("another"));
     assert_eq!(end(Outcome::Failed(later)).as_deref(), Some("another"));
     assert_eq!(told.warnings(), 2, "each is told once");

@@ -1,8 +1,8 @@
 //! What a fleet's loop tells: the journal's lines of a tick, and its status on the board.
 
+use azlin_fleet::observe::Snapshot;
 use azlin_fleet::plan::{Plan, runners};
-use azlin_fleet::snapshot::Snapshot;
-use azlin_fleet::status::{FleetStatus, Tick};
+use azlin_fleet::report::{FleetStatus, Tick};
 use jiff::Timestamp;
 use tokio::time::{Duration, Instant};
 

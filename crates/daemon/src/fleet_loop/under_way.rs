@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use azlin_fleet::model::{Failure, RunnerName};
+use azlin_fleet::observe::Operation;
 use azlin_fleet::plan::{Action, Outcome};
-use azlin_fleet::remedy::Failure;
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::snapshot::Operation;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::names::PoolName;
+use azlin_fleet::model::PoolName;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::Value;

@@ -4,9 +4,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 
-use azlin_fleet::budget::Budget;
-use azlin_fleet::calls::Calls;
-use azlin_fleet::status::{About, FleetStatus};
+use azlin_fleet::model::{Budget, Calls};
+use azlin_fleet::report::{About, FleetStatus};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

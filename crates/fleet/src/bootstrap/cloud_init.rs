@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use super::RUNNER;
 use super::console::IDENTIFIER;
 use super::steps::{RUNNER_PATH, Step};
+use crate::model::RunnerRegistration;
 use crate::ports::{Download, HostKey};
-use crate::runner::RunnerRegistration;
 
 /// The account that jobs run as. It is not root, has no password, and has a home: jobs write there.
 const USER: &str = "runner";
@@ -118,8 +118,7 @@ fn switch_timer(switch: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runner::RunnerId;
-    use crate::runner_name::RunnerName;
+    use crate::model::{RunnerId, RunnerName};
 
     const DAY: Duration = Duration::from_secs(86_400);
 
@@ -140,7 +139,7 @@ mod tests {
         let pool = "ci".parse().expect("valid");
         let runner = RunnerRegistration {
             runner_id: RunnerId(1),
-            runner_name: RunnerName::new(&pool, crate::testing::at(0), 1),
+            runner_name: RunnerName::new(&pool, crate::fixture::at(0), 1),
             encoded_jit_config: SecretString::from("SECRETBLOB".to_owned()),
         };
         let download = Download {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::quoted;
+use crate::model::RunnerId;
 use crate::ports::Download;
-use crate::runner::RunnerId;
 
 /// Where the program lies that a step calls.
 pub const RUNNER_PATH: &str = "/usr/local/lib/azlin/runner";
@@ -233,5 +233,4 @@ fn has_program(found: &Found, download: &Download) -> bool {
 }
 
 #[cfg(test)]
-#[path = "steps_tests.rs"]
 mod tests;

@@ -8,9 +8,11 @@ use super::permissions::{
 };
 use super::{About, Finding, Notes, State, shared};
 use crate::config::Fleet;
-use crate::ports::{CallError, Trouble};
-use crate::survey::{Grant, Permit, Principal};
-use crate::vm::ResourceGroup;
+use crate::model::ResourceGroup;
+use crate::ports::{
+    CallError, Trouble,
+    preflight::{Grant, Permit, Principal},
+};
 
 const A_CREDENTIAL: &str = "set what is missing, give this machine a managed identity, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and \
      AZURE_CLIENT_SECRET";

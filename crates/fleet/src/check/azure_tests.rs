@@ -3,8 +3,10 @@
 use super::scene::*;
 use super::*;
 use crate::config::Architecture;
-use crate::ports::Trouble;
-use crate::survey::{Grant, ImageFacts, Permit, Size, Subnet, Usage};
+use crate::ports::{
+    Trouble,
+    preflight::{Grant, ImageFacts, Permit, Size, Subnet, Usage},
+};
 
 #[test]
 fn azure() {
@@ -383,7 +385,7 @@ fn what_fleets_have_already_is_room_for_them() {
 #[test]
 fn an_image_of_ones_own_has_to_be_readable() {
     let mut fleet = fleet("repo = \"o/r\"", "");
-    fleet.vm.image = crate::vm::Image::Id("/subscriptions/0/images/golden".to_owned());
+    fleet.vm.image = crate::model::Image::Id("/subscriptions/0/images/golden".to_owned());
     let mut facts = account(&fleet);
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
     *azure.images.values_mut().next().expect("one") = failed(Trouble::NotPermitted);

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::config::VmConfig;
-use crate::names::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
-use crate::ports::CallError;
-use crate::survey::{
-    Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
-    Usage,
+use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, ResourceGroup, Scope, Vm};
+use crate::ports::{
+    CallError,
+    preflight::{
+        Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
+        Usage,
+    },
 };
-use crate::vm::{ResourceGroup, Vm};
 
 type Found<T> = Result<T, CallError>;
 

@@ -5,10 +5,11 @@ use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
 use super::permissions::{ON_IDENTITY, ON_SUBNET};
 use super::{About, Finding, Notes, State, sizes};
 use crate::config::{Architecture, Fleet, Method};
-use crate::names::Scope;
-use crate::ports::{CallError, Trouble};
-use crate::survey::{ImageFacts, Subnet};
-use crate::vm::Image;
+use crate::model::{Image, Scope};
+use crate::ports::{
+    CallError, Trouble,
+    preflight::{ImageFacts, Subnet},
+};
 
 pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Fleet(fleet.name.clone()));

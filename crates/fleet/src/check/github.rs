@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts};
 use super::{About, Finding, Notes, State, in_words};
 use crate::config::Fleet;
-use crate::names::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
-use crate::ports::{CallError, Trouble};
-use crate::survey::{Credential, Permit, RateBudget, Repository, TokenKind};
+use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
+use crate::ports::{
+    CallError, Trouble,
+    preflight::{Credential, Permit, RateBudget, Repository, TokenKind},
+};
 
 /// A credential that ends within this is warned of.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);

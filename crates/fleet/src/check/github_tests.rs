@@ -2,9 +2,11 @@
 
 use super::scene::*;
 use super::*;
-use crate::names::Scope;
-use crate::ports::Trouble;
-use crate::survey::{Permit, TokenKind};
+use crate::model::Scope;
+use crate::ports::{
+    Trouble,
+    preflight::{Permit, TokenKind},
+};
 
 #[test]
 fn github() {

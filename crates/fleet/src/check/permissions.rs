@@ -2,7 +2,7 @@
 //!
 //! These lists are what docs/reference/permissions.md has; a test holds them together.
 
-use crate::survey::Grant;
+use crate::ports::preflight::Grant;
 
 /// On the resource group of VMs.
 pub const ON_GROUP: [&str; 9] = [

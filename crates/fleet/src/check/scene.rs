@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::config::Architecture;
-use crate::plan::scene::Scene;
-use crate::ports::Trouble;
-use crate::survey::{
-    Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
-    TokenKind, Usage,
+use crate::fixture::Scene;
+use crate::model::{PowerState, ProvisioningState, Vm};
+use crate::ports::{
+    Trouble,
+    preflight::{
+        Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
+        TokenKind, Usage,
+    },
 };
-use crate::vm::{PowerState, ProvisioningState, Vm};
 
 pub(super) const NOW: &str = "2026-11-25T12:00:00Z";
 pub(super) const SUBNET: &str =

@@ -7,7 +7,7 @@ use super::Notes;
 use super::facts::{AzureFacts, place_key};
 use super::sizes::plain;
 use crate::config::Fleet;
-use crate::survey::Size;
+use crate::ports::preflight::Size;
 
 pub(super) fn check(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
     let enabled: Vec<&Fleet> = fleets.iter().filter(|fleet| fleet.enabled).collect();

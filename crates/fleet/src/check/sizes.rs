@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::facts::{AzureFacts, PlaceFacts, place_key};
 use super::{Notes, State};
 use crate::config::Fleet;
-use crate::survey::{ImageFacts, Size, Usage};
-use crate::vm::Vm;
+use crate::model::Vm;
+use crate::ports::preflight::{ImageFacts, Size, Usage};
 
 pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image: Option<&ImageFacts>) {
     let Some(PlaceFacts { sizes, usages }) = facts.places.get(&place_key(&fleet.vm)) else { return };

@@ -61,8 +61,7 @@ fn a_fleet_that_never_has_a_runner() {
 
 #[test]
 fn the_repositories_that_an_organisations_fleet_follows() {
-    use crate::ports::Trouble;
-    use crate::survey::Permit;
+    use crate::ports::{Trouble, preflight::Permit};
     let fleet = fleet("org = \"o\"\nrepositories = [\"app\", \"service-*\"]", "");
     let with = |pattern: &str, found: Followed| {
         let mut facts = account(&fleet);
@@ -106,8 +105,7 @@ fn a_further_region_is_looked_at_as_the_first() {
 
 #[test]
 fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
-    use crate::ports::Trouble;
-    use crate::survey::Permit;
+    use crate::ports::{Trouble, preflight::Permit};
     let mut fleet = fleet("repo = \"o/r\"\nenabled = false", "public_ip = true");
     let mut facts = account(&fleet);
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");

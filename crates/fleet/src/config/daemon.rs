@@ -14,8 +14,7 @@ use super::prices;
 use super::problem::Problems;
 use super::reader::{File, number};
 use super::value::{base_url, duration};
-use crate::names::CredentialName;
-use crate::prices::Prices;
+use crate::model::{CredentialName, Prices};
 
 /// The daemon's configuration. Every key has a default, so the file may be absent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use toml_edit::{InlineTable, Item, Key, Value};
 
 use self::layout::Layout;
 use super::{Faulty, Fleet};
-use crate::names::PoolName;
+use crate::model::PoolName;
 
 /// The tables of a fleet's file, in the order in which the example has them.
 const TABLES: [&str; 4] = ["scaling", "lifecycle", "bootstrap", "vm"];

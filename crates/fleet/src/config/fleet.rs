@@ -11,7 +11,7 @@ use super::problem::Problems;
 use super::reader::{File, Table, flag, name, number, text};
 use super::value::duration;
 use super::vm::VmConfig;
-use crate::names::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope};
+use crate::model::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope};
 
 /// How far a fleet is scaled. Defaults: SPEC, Scaling.
 #[derive(Debug, Clone, PartialEq, Eq)]

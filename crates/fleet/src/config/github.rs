@@ -9,7 +9,7 @@ use url::Url;
 use super::fleet::absolute_path;
 use super::reader::{Table, name};
 use super::value::base_url;
-use crate::names::CredentialName;
+use crate::model::CredentialName;
 
 /// A GitHub, and who signs in there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Fleet, changes};
-use crate::names::PoolName;
+use crate::model::PoolName;
 
 /// The files of a directory, as they were found.
 #[derive(Debug, Default)]
@@ -113,7 +113,7 @@ impl InForce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::at;
+    use crate::fixture::at;
 
     const VM: &str = "[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
         location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/0/s\"\n";

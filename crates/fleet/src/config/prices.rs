@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use super::problem::Problems;
 use super::reader::{File, Table};
 use super::spot::price;
-use crate::prices::{MicroDollars, PriceTable, Prices};
+use crate::model::{MicroDollars, PriceTable, Prices};
 
 /// The table that comes with azlin.
 const BUILT_IN: &str = include_str!("prices.toml");

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, ProblemKind, Problems, position};
 use super::{secret, syntax};
-use crate::names::NameError;
+use crate::model::NameError;
 
 /// One file being read.
 pub(super) struct File<'t> {

@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::reader::{Table, flag, number};
-use crate::vm::Spot;
+use crate::model::Spot;
 
 /// What a fleet's file says of spot VMs.
 pub(super) struct SpotConfig {

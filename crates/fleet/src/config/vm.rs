@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::reader::{Table, flag, number, text};
 use super::spot;
-use crate::place::Place;
-use crate::vm::{Image, ResourceGroup, Spot};
+use crate::model::{Image, ResourceGroup, Spot};
+use crate::state::Place;
 
 /// What a fleet's VMs are made of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -373,7 +373,7 @@ mod tests {
             elsewhere: vec![elsewhere.clone()],
             spot: spot.then_some(Spot { max_price: None }),
             regular_fallback,
-            ..crate::testing::fleet("ci", "").vm
+            ..crate::fixture::fleet("ci", "").vm
         };
         let brief = |vm: &VmConfig, spot_first| {
             let word = |place: Place| {

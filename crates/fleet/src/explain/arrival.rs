@@ -6,12 +6,8 @@ use jiff::Timestamp;
 
 use super::job::Case;
 use super::{Link, Step, ago, decision, first_few, first_tick_after, many, when};
-use crate::action::Action;
-use crate::names::Scope;
-use crate::room::NoRoom;
-use crate::rotation::Rotation;
-use crate::runner::{EphemeralRunner, Phase};
-use crate::scaling::{ScalingAction, elapsed, in_words};
+use crate::model::{Action, EphemeralRunner, Phase, Scope};
+use crate::plan::{NoRoom, Rotation, ScalingAction, elapsed, in_words};
 
 /// GitHub assigns within seconds; past this something is in the way.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);

@@ -6,10 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Link, Step, View, first_few, first_tick_after, many};
-use crate::plan::{Action, timing};
-use crate::runner::Phase;
-use crate::runner_name::RunnerName;
-use crate::scaling::{self, Rule, ScalingAction, in_words, runners_for};
+use crate::model::{Phase, RunnerName};
+use crate::plan::{self, Action, Rule, ScalingAction, in_words, runners_for, timing};
 
 /// Something that changes by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,12 +68,12 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
 
 /// When the oldest pending job will have waited for too long.
 pub(super) fn starves_at(view: &View<'_>) -> Option<Timestamp> {
-    scaling::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending.as_ref()?)
+    plan::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending.as_ref()?)
 }
 
 /// When the cooldown ends, if it runs.
 pub(super) fn cooldown_ends(view: &View<'_>) -> Option<Timestamp> {
-    scaling::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.memory, view.now))
+    plan::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.memory, view.now))
 }
 
 pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {

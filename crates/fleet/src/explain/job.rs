@@ -3,9 +3,8 @@
 use super::{About, Asked, Explanation, Link, LinkState, Step, View};
 use super::{decision, first_few, labels, many, queue};
 use crate::config::Fleet;
-use crate::demand::{Claim, is_in_scope, owner};
-use crate::job::{Job, JobId, JobStatus};
-use crate::names::{PoolName, RepoSlug, Scope};
+use crate::model::{Job, JobId, JobStatus, PoolName, RepoSlug, Scope};
+use crate::observe::{Claim, is_in_scope, owner};
 
 /// The links of a job's chain, in their order.
 const CHAIN: [Step; 8] = [

@@ -2,8 +2,8 @@
 
 use super::{Link, Step};
 use crate::config::Fleet;
-use crate::demand::{has_label, is_in_scope, serves};
-use crate::job::Job;
+use crate::model::Job;
+use crate::observe::{has_label, is_in_scope, serves};
 
 /// How many names are offered in place of one that is not there.
 const OFFERED: usize = 3;

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{Asked, Explanation, NextChange, View, job, labels, next_changes, runner};
 use crate::config::Fleet;
-use crate::demand::{is_in_scope, owner};
-use crate::job::{Job, JobStatus};
-use crate::scaling::ScalingDecision;
+use crate::model::{Job, JobStatus};
+use crate::observe::{is_in_scope, owner};
+use crate::plan::ScalingDecision;
 
 /// Jobs that are explained one by one; the oldest are.
 const SHOWN: usize = 10;

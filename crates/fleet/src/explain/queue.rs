@@ -1,8 +1,8 @@
 //! The first link: where GitHub has the job.
 
 use super::{Asked, Link, Step, View, ago};
-use crate::demand::is_in_scope;
-use crate::job::{Job, JobStatus};
+use crate::model::{Job, JobStatus};
+use crate::observe::is_in_scope;
 
 /// Judges whether the job is in the queue and could start, with the verdict where it could not.
 pub(super) fn judge(asked: Asked<'_>, view: &View<'_>) -> (Link, String) {

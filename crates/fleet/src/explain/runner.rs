@@ -1,11 +1,8 @@
 //! Why a runner still lives: its VM, its registration, its work, what it is kept for, and its end.
 
 use super::{About, Explanation, Link, Step, View, ago, decision, many, when};
-use crate::plan::Action;
-use crate::rotation::Rotation;
-use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerStatus};
-use crate::scaling::{Rule, in_words, runners_for};
-use crate::vm::{PowerState, ProvisioningState};
+use crate::model::{DrainReason, EphemeralRunner, Phase, PowerState, ProvisioningState, RunnerStatus};
+use crate::plan::{Action, Rotation, Rule, in_words, runners_for};
 
 /// Why a runner of the fleet still lives.
 pub fn runner(runner: &EphemeralRunner, view: &View<'_>) -> Explanation {

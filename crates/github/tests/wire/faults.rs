@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use azlin_fleet::model::RunnerId;
 use azlin_fleet::ports::{GitHub, Trouble};
-use azlin_fleet::runner::RunnerId;
 use azlin_github::{GitHubClient, Settings};
 use azlin_simcloud::scripted::{Reply, Server, json};
 use serde_json::json;

@@ -9,7 +9,7 @@ mod survey;
 
 use std::time::Duration;
 
-use azlin_fleet::names::{RepoSlug, Scope};
+use azlin_fleet::model::{RepoSlug, Scope};
 use azlin_github::{GitHubClient, Settings, Token};
 use azlin_simcloud::scripted::{Reply, Request, Server};
 use secrecy::SecretString;

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use azlin_fleet::job::JobStatus;
+use azlin_fleet::model::JobStatus;
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_simcloud::scripted::{Reply, Request, json};
 use serde_json::{Value, json};

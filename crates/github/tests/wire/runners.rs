@@ -1,8 +1,7 @@
 //! Runners: whole lists, and what each answer to a change means.
 
+use azlin_fleet::model::{Deregistration, RunnerConfig, RunnerId, RunnerName, RunnerStatus};
 use azlin_fleet::ports::{GitHub, Trouble};
-use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId, RunnerStatus};
-use azlin_fleet::runner_name::RunnerName;
 use azlin_simcloud::scripted::{Reply, Request, json};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

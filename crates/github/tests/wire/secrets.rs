@@ -1,7 +1,7 @@
 //! No secret is in anything that prints.
 
+use azlin_fleet::model::RunnerId;
 use azlin_fleet::ports::GitHub;
-use azlin_fleet::runner::RunnerId;
 use azlin_simcloud::scripted::{Reply, json};
 use serde_json::json;
 

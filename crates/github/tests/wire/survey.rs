@@ -1,7 +1,9 @@
 //! What `check` asks: headers, and what is a refusal and what is not.
 
-use azlin_fleet::ports::Trouble;
-use azlin_fleet::survey::{GitHubSurvey, Permit, TokenKind};
+use azlin_fleet::ports::{
+    Trouble,
+    preflight::{GitHubSurvey, Permit, TokenKind},
+};
 use azlin_simcloud::scripted::{Reply, json};
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 //! quotas, images, networks.
 
 use azlin_fleet::config::Architecture;
-use azlin_fleet::survey::{ImageFacts, Size};
-use azlin_fleet::vm::Image;
+use azlin_fleet::model::Image;
+use azlin_fleet::ports::preflight::{ImageFacts, Size};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask};

@@ -2,8 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use azlin_fleet::budget::Budget;
-use azlin_fleet::names::{AccountName, RepoSlug, Scope};
+use azlin_fleet::model::{AccountName, Budget, RepoSlug, Scope};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

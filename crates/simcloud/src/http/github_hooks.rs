@@ -1,6 +1,6 @@
 //! Webhooks by GitHub's REST API: of a repository, and of an organisation.
 
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::Scope;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask};

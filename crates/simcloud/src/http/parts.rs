@@ -1,6 +1,6 @@
 //! NICs, public addresses and disks: their lists, and their removal.
 
-use azlin_fleet::leftover::Kind;
+use azlin_fleet::plan::Kind;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask};

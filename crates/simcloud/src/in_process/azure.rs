@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use azlin_fleet::budget::Remaining;
-use azlin_fleet::calls::Calls;
-use azlin_fleet::leftover::{Kind, Leftover};
+use azlin_fleet::model::{
+    Calls, PowerState, PowerStates, ProvisioningState, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
+};
+use azlin_fleet::plan::{Kind, Leftover};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
-use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;

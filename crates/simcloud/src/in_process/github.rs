@@ -1,16 +1,13 @@
 //! GitHub's port over the simulated world.
 
 use async_trait::async_trait;
-use azlin_fleet::budget::Budget;
-use azlin_fleet::calls::Calls;
-use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
-use azlin_fleet::names::{AccountName, RepoSlug, Scope};
+use azlin_fleet::model::{
+    AccountName, Budget, Calls, CompletedJob, Deregistration, FoundJob, Job, JobId, JobStatus, Queue,
+    RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
+    RunnerStatus, Scope,
+};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
-use azlin_fleet::runner::{
-    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration, RunnerStatus,
-};
-use azlin_fleet::runner_name::RunnerName;
 use jiff::Timestamp;
 use secrecy::SecretString;
 

@@ -1,9 +1,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::cloud_init::reachable;
-use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Wanted, next};
-use azlin_fleet::names::Scope;
+use azlin_fleet::bootstrap::{
+    cloud_init::reachable,
+    steps::{Configure, Found, Next, Wanted, next},
+};
+use azlin_fleet::model::Scope;
 use azlin_fleet::ports::GitHub;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -130,11 +132,11 @@ async fn a_lasting_runner_takes_one_job_after_the_other_and_can_be_stopped() {
     let session = cloud.connect(&machine).await.expect("up");
     session.run(&Step::Stop).await.expect("stopped");
     let status = cloud.runners(&scope()).await.expect("runners")[0].status;
-    assert_eq!(status, azlin_fleet::runner::RunnerStatus::Offline);
+    assert_eq!(status, azlin_fleet::model::RunnerStatus::Offline);
     session.run(&Step::Start { ephemeral: false }).await.expect("started");
     tokio::time::sleep(Duration::from_secs(4)).await;
     let status = cloud.runners(&scope()).await.expect("runners")[0].status;
-    assert_eq!(status, azlin_fleet::runner::RunnerStatus::Online);
+    assert_eq!(status, azlin_fleet::model::RunnerStatus::Online);
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,7 +152,7 @@ async fn whatever_is_cut_off_or_fails_one_runner_comes_of_it() {
         let runners = cloud.runners(&scope()).await.expect("runners");
         assert_eq!(
             (runners.len(), runners[0].status),
-            (1, azlin_fleet::runner::RunnerStatus::Online),
+            (1, azlin_fleet::model::RunnerStatus::Online),
             "{seed}"
         );
     }

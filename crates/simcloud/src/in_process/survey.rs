@@ -1,14 +1,14 @@
 //! What `check` asks, over the simulated world.
 
 use async_trait::async_trait;
-use azlin_fleet::budget::Budget;
-use azlin_fleet::names::{RepoSlug, Scope};
-use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::survey::{
-    AzureSurvey, Credential, GitHubSurvey, Grant, ImageFacts, Permit, Principal, RateBudget, Repository,
-    Size, Subnet, Subscription, TokenKind, Usage,
+use azlin_fleet::model::{Budget, Image, RepoSlug, ResourceGroup, Scope};
+use azlin_fleet::ports::{
+    CallError, Trouble,
+    preflight::{
+        AzureSurvey, Credential, GitHubSurvey, Grant, ImageFacts, Permit, Principal, RateBudget, Repository,
+        Size, Subnet, Subscription, TokenKind, Usage,
+    },
 };
-use azlin_fleet::vm::{Image, ResourceGroup};
 
 use super::{Effect, InProcess, Wire};
 use crate::fault::Side;

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use azlin_fleet::job::{FoundJob, JobId};
-use azlin_fleet::names::Scope;
+use azlin_fleet::model::{
+    Deregistration, FoundJob, Image, JobId, ResourceGroup, RunnerConfig, RunnerId, RunnerName, Scope, VmSpec,
+};
 use azlin_fleet::ports::{Azure, GitHub, RunnerError, Trouble};
-use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId};
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::vm::{Image, ResourceGroup, VmSpec};
 use jiff::Timestamp;
 use secrecy::SecretString;
 

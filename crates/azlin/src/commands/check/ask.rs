@@ -10,10 +10,11 @@ use azlin_fleet::check::{
     SubscriptionFacts, image_key, place_key,
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
-use azlin_fleet::names::{CredentialName, PoolName, RepoPattern, Scope};
-use azlin_fleet::ports::{Azure, GitHub, Ssh};
-use azlin_fleet::survey::{AzureSurvey, GitHubSurvey, Permit};
-use azlin_fleet::vm::ResourceGroup;
+use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope};
+use azlin_fleet::ports::{
+    Azure, GitHub, Ssh,
+    preflight::{AzureSurvey, GitHubSurvey, Permit},
+};
 use azlin_github::GitHubClient;
 use futures::future::{OptionFuture, join_all};
 

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use azlin_daemon::{
     Board, Daemon, Door, Health, Outside, Page, StateDir, config_dir, stop_on_signals, this_daemon,
 };
-use azlin_fleet::status::DaemonStatus;
+use azlin_fleet::report::DaemonStatus;
 use azlin_simcloud::{IDENTITY_HEADER, Served, World};
 use jiff::Timestamp;
 use secrecy::SecretString;

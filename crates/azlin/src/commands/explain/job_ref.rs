@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-use azlin_fleet::job::{JobId, RunId};
-use azlin_fleet::names::RepoSlug;
+use azlin_fleet::model::{JobId, RepoSlug, RunId};
 
 /// A job, or all of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! An explanation as text: the answer first, then the chain that leads to it.
 
 use azlin_fleet::explain::{About, Explanation, Link, LinkState, NextChange, PoolExplanation};
-use azlin_fleet::names::PoolName;
-use azlin_fleet::scaling::ScalingAction;
+use azlin_fleet::model::PoolName;
+use azlin_fleet::plan::ScalingAction;
 
 use super::Told;
 use crate::terminal::{Terminal, Tone};

@@ -1,8 +1,8 @@
 //! How explanations look, wide and narrow.
 
 use azlin_fleet::explain::Step;
-use azlin_fleet::job::JobId;
-use azlin_fleet::scaling::{Rule, ScalingDecision};
+use azlin_fleet::model::JobId;
+use azlin_fleet::plan::{Rule, ScalingDecision};
 
 use super::*;
 
@@ -36,7 +36,7 @@ fn job() -> Explanation {
 
 fn runner() -> Explanation {
     let pool: PoolName = "ci".parse().expect("valid");
-    let name = azlin_fleet::runner_name::RunnerName::new(&pool, jiff::Timestamp::UNIX_EPOCH, 7);
+    let name = azlin_fleet::model::RunnerName::new(&pool, jiff::Timestamp::UNIX_EPOCH, 7);
     Explanation {
         about: About::Runner { pool, name },
         verdict: "is offline for 1m, and replaced in 4m, at 12:00:00 UTC unless it comes back".to_owned(),

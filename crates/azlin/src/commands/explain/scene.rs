@@ -2,10 +2,9 @@
 
 use azlin_daemon::{Outside, Planned};
 use azlin_fleet::config::Fleet;
-use azlin_fleet::demand::is_in_scope;
 use azlin_fleet::explain::{self, Asked, View, nearest};
-use azlin_fleet::job::{FoundJob, Job, JobId, RunId};
-use azlin_fleet::names::{PoolName, RepoSlug, Scope};
+use azlin_fleet::model::{FoundJob, Job, JobId, PoolName, RepoSlug, RunId, Scope};
+use azlin_fleet::observe::is_in_scope;
 
 use super::Told;
 use super::job_ref::JobRef;

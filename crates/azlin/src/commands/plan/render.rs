@@ -2,8 +2,7 @@
 
 use azlin_daemon::Planned;
 use azlin_fleet::explain::next_changes;
-use azlin_fleet::plan::Action;
-use azlin_fleet::scaling::{ScalingAction, elapsed, in_words};
+use azlin_fleet::plan::{Action, ScalingAction, elapsed, in_words};
 
 use super::{counts, view};
 use crate::terminal::{Terminal, Tone};

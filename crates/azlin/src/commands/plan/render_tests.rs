@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::demand::{Demand, OldestPending, QueueMetrics};
-use azlin_fleet::job::{JobId, Queue};
-use azlin_fleet::memory::Memory;
+use azlin_fleet::model::{
+    JobId, PowerState, ProvisioningState, Queue, RunnerId, RunnerInfo, RunnerName, RunnerStatus, Vm, VmTags,
+};
+use azlin_fleet::observe::{Demand, OldestPending, QueueMetrics, Snapshot};
 use azlin_fleet::plan::plan;
-use azlin_fleet::runner::{RunnerId, RunnerInfo, RunnerStatus};
-use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::snapshot::Snapshot;
-use azlin_fleet::vm::{PowerState, ProvisioningState, Vm, VmTags};
+use azlin_fleet::state::Memory;
 use jiff::Timestamp;
 
 use super::*;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use azlin_daemon::{Planned, Presence, StateDir, other_version, plan_once, read_status, runtime_dirs};
-use azlin_fleet::names::PoolName;
-use azlin_fleet::status::{BadFileStatus, FleetStatus, Status, VERSION};
+use azlin_fleet::model::PoolName;
+use azlin_fleet::report::{BadFileStatus, FleetStatus, Status, VERSION};
 use jiff::Timestamp;
 
 use crate::adapters::{Environment, connect};
@@ -142,8 +142,7 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
     let configuration = run::read(place)?;
     let now = Timestamp::now();
     let poll = configuration.daemon.poll_queue;
-    let is_fresh =
-        |last: &&Status| last.daemon.is_none() && azlin_fleet::scaling::elapsed(last.at, now) < poll;
+    let is_fresh = |last: &&Status| last.daemon.is_none() && azlin_fleet::plan::elapsed(last.at, now) < poll;
     if let Some(last) = last.filter(is_fresh) {
         return Ok(last.clone());
     }

@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use azlin_fleet::budget::Budgets;
-use azlin_fleet::cost::Cost;
-use azlin_fleet::names::PoolName;
-use azlin_fleet::scaling::{ScalingAction, elapsed};
-use azlin_fleet::status::{FleetStatus, RunnerStatus, Status};
+use azlin_fleet::model::{Budgets, PoolName};
+use azlin_fleet::plan::{ScalingAction, elapsed};
+use azlin_fleet::report::{Cost, FleetStatus, RunnerStatus, Status};
 use jiff::Timestamp;
 
 use crate::terminal::{Terminal, Tone};

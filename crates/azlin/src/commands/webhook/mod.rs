@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use azlin_daemon::config_dir;
 use azlin_fleet::config::{DaemonConfig, Fleet};
-use azlin_fleet::names::{CredentialName, PoolName, Scope};
+use azlin_fleet::model::{CredentialName, PoolName, Scope};
 use clap::{Subcommand, ValueHint};
 use secrecy::SecretString;
 use url::Url;

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use azlin_fleet::hooks::{Attempt, Webhook, never_arrived};
-use azlin_fleet::names::Scope;
-use azlin_fleet::ports::CallError;
+use azlin_fleet::model::Scope;
+use azlin_fleet::ports::{
+    CallError,
+    webhook_admin::{Attempt, Webhook, never_arrived},
+};
 use azlin_github::GitHubClient;
 use jiff::Timestamp;
 use secrecy::SecretString;

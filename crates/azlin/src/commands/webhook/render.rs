@@ -1,6 +1,6 @@
 //! What there is to tell of webhooks, for people and for programs.
 
-use azlin_fleet::hooks::Attempt;
+use azlin_fleet::ports::webhook_admin::Attempt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;

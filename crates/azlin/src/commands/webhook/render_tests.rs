@@ -1,4 +1,4 @@
-use azlin_fleet::hooks::Webhook;
+use azlin_fleet::ports::webhook_admin::Webhook;
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! What a hint makes a loop do, and what it does not.
 
-use azlin_fleet::hint::{Hint, News};
-use azlin_fleet::job::JobId;
+use azlin_fleet::model::JobId;
+use azlin_fleet::observe::{Hint, News};
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use super::layout::Layout;
 use super::{Change, edit};
 use crate::config::{Faulty, Fleet};
-use crate::names::PoolName;
+use crate::model::PoolName;
 
 /// What the documentation shows is what a new file is made from.
 const EXAMPLE: &str = include_str!("../../../../../config/fleets/ci-workers.toml");

@@ -1,0 +1,83 @@
+//! Configuration: `azlin.toml` and `fleets/<pool>.toml`, parsed into types that hold nothing bad.
+//!
+//! Everything that is wrong with a file is told at once, each problem with its line, key, what was
+//! found, what is allowed and the nearest right key. Reading the files is the caller's.
+
+mod changes;
+mod daemon;
+pub mod edit;
+mod fleet;
+mod github;
+mod in_force;
+mod prices;
+mod problem;
+mod reader;
+mod secret;
+mod spot;
+mod syntax;
+mod value;
+mod vm;
+
+pub use changes::changes;
+pub use daemon::DaemonConfig;
+pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig, Site};
+pub use github::{AppConfig, GitHubConfig};
+pub use in_force::{BadFile, Found, InForce, News};
+pub use problem::{Faulty, Problem, ProblemKind, Problems};
+pub use secret::may_be_shown;
+pub use vm::{Architecture, Elsewhere, VmConfig};
+
+use std::collections::BTreeMap;
+
+use crate::model::{PoolName, runner_name};
+
+/// Two fleets whose runners would bear the same names: the second one's problem.
+///
+/// Azure compares names without regard to case and knows no underscore, so `ci_x` and `CI-x` are
+/// one name to it.
+pub fn name_clash<'a>(
+    pool: &PoolName,
+    others: impl IntoIterator<Item = &'a PoolName>,
+) -> Option<&'a PoolName> {
+    let prefix = runner_name::prefix(pool);
+    others.into_iter().find(|other| *other != pool && runner_name::prefix(other) == prefix)
+}
+
+/// Of many pools, each that clashes with another one, and which.
+pub fn name_clashes<'a>(
+    pools: impl IntoIterator<Item = &'a PoolName>,
+) -> BTreeMap<&'a PoolName, &'a PoolName> {
+    let mut by_prefix = BTreeMap::<String, Vec<&PoolName>>::new();
+    for pool in pools {
+        by_prefix.entry(runner_name::prefix(pool)).or_default().push(pool);
+    }
+    let alike = by_prefix.into_values().filter(|alike| alike.len() > 1);
+    alike.flat_map(|alike| (0..alike.len()).map(move |n| (alike[n], alike[usize::from(n == 0)]))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pools(names: &[&str]) -> Vec<PoolName> {
+        names.iter().map(|name| name.parse().expect("a valid name")).collect()
+    }
+
+    #[test]
+    fn pools_whose_runners_would_bear_the_same_names_clash() {
+        let all = pools(&["ci_x", "CI-x", "other", "ci-x-2"]);
+        assert_eq!(name_clash(&all[0], &all), Some(&all[1]));
+        assert_eq!(name_clash(&all[1], &all), Some(&all[0]));
+        assert_eq!(name_clash(&all[2], &all), None, "itself is no other");
+        let clashes = name_clashes(&all);
+        assert_eq!(clashes, BTreeMap::from([(&all[0], &all[1]), (&all[1], &all[0])]));
+        let three = pools(&["a_b", "a-b", "A-b"]);
+        let clashes = name_clashes(&three);
+        assert_eq!(clashes.len(), 3, "each of three");
+        assert!(clashes.iter().all(|(one, other)| one != other), "{clashes:?}");
+        assert_eq!(name_clashes(&pools(&["a", "b"])), BTreeMap::new());
+    }
+}
+
+#[cfg(test)]
+mod good_tests;

@@ -1,0 +1,39 @@
+//! Plain values for the tests of this crate.
+
+mod scene;
+
+use jiff::Timestamp;
+
+use crate::config::Fleet;
+
+pub(crate) use scene::*;
+
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).expect("in range")
+}
+
+/// A fleet on `o/r`; `scaling` is the inside of its `[scaling]` table, after the keys of the top.
+pub(crate) fn fleet(name: &str, scaling: &str) -> Fleet {
+    fleet_with(name, "", scaling)
+}
+
+pub(crate) fn fleet_with(name: &str, top: &str, scaling: &str) -> Fleet {
+    let repo = if top.contains("org =") { "" } else { "repo = \"o/r\"" };
+    let text = format!(
+        r#"
+{repo}
+{top}
+[scaling]
+{scaling}
+[vm]
+subscription_id = "00000000-0000-0000-0000-000000000000"
+resource_group = "rg"
+location = "westeurope"
+sizes = ["Standard_D4s_v5"]
+image = "Canonical:ubuntu-24_04-lts:server:latest"
+subnet_id = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s"
+"#
+    );
+    Fleet::parse("test.toml", name.parse().expect("a valid name"), &text)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}

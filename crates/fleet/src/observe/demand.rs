@@ -1,0 +1,211 @@
+//! Demand: which jobs a fleet is to serve, counted.
+//!
+//! Labels are on jobs, so demand is counted over jobs. A job counts for exactly one fleet, so that
+//! two never both start a VM for it; GitHub may still give it to any runner that matches, so these
+//! are counts and never pairs.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Fleet;
+use crate::model::{Job, JobId, JobStatus, Label, PoolName, Queue, RepoSlug, Scope};
+
+/// The jobs of one fleet, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueMetrics {
+    /// Jobs that could start now if a runner were there.
+    pub pending_jobs: u32,
+    /// Jobs that run.
+    pub in_progress_jobs: u32,
+    /// All jobs that have not started: pending ones, and those held by a rule or a group.
+    pub queued_jobs: u32,
+    /// `queued_jobs + in_progress_jobs`.
+    pub total_jobs: u32,
+    /// When the queue was read.
+    pub timestamp: Timestamp,
+}
+
+impl QueueMetrics {
+    /// No jobs.
+    pub fn none(timestamp: Timestamp) -> Self {
+        QueueMetrics { pending_jobs: 0, in_progress_jobs: 0, queued_jobs: 0, total_jobs: 0, timestamp }
+    }
+
+    /// Whether any job waits.
+    pub fn needs_scaling(&self) -> bool {
+        self.pending_jobs > 0 || self.queued_jobs > 0
+    }
+
+    fn count(&mut self, status: JobStatus) {
+        match status {
+            JobStatus::InProgress => self.in_progress_jobs += 1,
+            JobStatus::Queued => {
+                self.pending_jobs += 1;
+                self.queued_jobs += 1;
+            }
+            JobStatus::Waiting | JobStatus::Pending | JobStatus::Requested => self.queued_jobs += 1,
+        }
+        self.total_jobs += 1;
+    }
+}
+
+/// The job that has waited longest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldestPending {
+    /// GitHub's number.
+    pub id: JobId,
+    /// Its name in the workflow.
+    pub name: String,
+    /// Since when it waits.
+    pub since: Timestamp,
+}
+
+/// What a fleet is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// The counts.
+    pub metrics: QueueMetrics,
+    /// The pending job that has waited longest.
+    pub oldest_pending: Option<OldestPending>,
+    /// What could not be read. Not empty: the counts are lower bounds.
+    pub missing: Vec<String>,
+    /// What else a person should know of the counts.
+    pub notes: Vec<String>,
+}
+
+impl Demand {
+    /// No jobs, all of them seen.
+    pub fn none(now: Timestamp) -> Self {
+        Demand {
+            metrics: QueueMetrics::none(now),
+            oldest_pending: None,
+            missing: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// What is asked for in several repositories.
+    pub fn of_all<'d>(demands: impl IntoIterator<Item = &'d Demand>, now: Timestamp) -> Self {
+        let mut sum = Demand::none(now);
+        for demand in demands {
+            let (all, of) = (&mut sum.metrics, &demand.metrics);
+            all.pending_jobs += of.pending_jobs;
+            all.in_progress_jobs += of.in_progress_jobs;
+            all.queued_jobs += of.queued_jobs;
+            all.total_jobs += of.total_jobs;
+            let age = |oldest: &OldestPending| (oldest.since, oldest.id);
+            let oldest = [sum.oldest_pending.take(), demand.oldest_pending.clone()];
+            sum.oldest_pending = oldest.into_iter().flatten().min_by_key(age);
+            sum.missing.extend(demand.missing.iter().cloned());
+            sum.notes.extend(demand.notes.iter().cloned());
+        }
+        sum
+    }
+
+    fn add(&mut self, job: &Job) {
+        self.metrics.count(job.status);
+        let is_older = self
+            .oldest_pending
+            .as_ref()
+            .is_none_or(|oldest| (job.created_at, job.id) < (oldest.since, oldest.id));
+        if job.status == JobStatus::Queued && is_older {
+            self.oldest_pending =
+                Some(OldestPending { id: job.id, name: job.name.clone(), since: job.created_at });
+        }
+    }
+}
+
+/// Shares the jobs of a queue out among the fleets that could serve them: one entry for each fleet.
+pub fn attribute<'f>(
+    fleets: impl IntoIterator<Item = &'f Fleet>,
+    queue: &Queue,
+    now: Timestamp,
+) -> BTreeMap<PoolName, Demand> {
+    let fleets: Vec<&Fleet> = fleets.into_iter().collect();
+    let mut demands: BTreeMap<PoolName, Demand> = fleets
+        .iter()
+        .map(|fleet| {
+            let (missing, notes) = (queue.missing.clone(), queue.notes.clone());
+            (fleet.name.clone(), Demand { missing, notes, ..Demand::none(now) })
+        })
+        .collect();
+    for job in &queue.jobs {
+        let owner = owner(fleets.iter().copied(), job);
+        if let Some(demand) = owner.and_then(|claim| demands.get_mut(claim.pool)) {
+            demand.add(job);
+        }
+    }
+    demands
+}
+
+/// A fleet's claim to a job. Of several, the least has it: the lowest priority, then the fewest labels
+/// that the job does not ask for, then the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim<'f> {
+    /// The fleet's `priority`.
+    pub priority: u32,
+    /// Labels of the fleet that the job does not ask for.
+    pub labels_not_asked_for: usize,
+    /// The fleet.
+    pub pool: &'f PoolName,
+}
+
+impl<'f> Claim<'f> {
+    /// The fleet's claim; `None` when it is not enabled or its runners cannot take the job.
+    pub fn of(fleet: &'f Fleet, job: &Job) -> Option<Self> {
+        let labels_not_asked_for = || {
+            let is_asked = |label: &&Label| job.labels.iter().any(|wanted| label.matches(wanted));
+            fleet.labels.iter().filter(|label| !is_asked(label)).count()
+        };
+        (fleet.enabled && serves(fleet, job)).then(|| Claim {
+            priority: fleet.priority,
+            labels_not_asked_for: labels_not_asked_for(),
+            pool: &fleet.name,
+        })
+    }
+}
+
+/// The claim of the fleet that a job counts for.
+pub fn owner<'f>(fleets: impl IntoIterator<Item = &'f Fleet>, job: &Job) -> Option<Claim<'f>> {
+    fleets.into_iter().filter_map(|fleet| Claim::of(fleet, job)).min()
+}
+
+/// Whether two states of a fleet have the same claim on every job.
+pub fn claims_alike(before: &Fleet, after: &Fleet) -> bool {
+    let claim = |fleet: &Fleet| {
+        let Fleet { scope, enabled, priority, labels, repositories, credential, .. } = fleet.clone();
+        (scope, enabled, priority, labels, repositories, credential, fleet.implicit_labels())
+    };
+    claim(before) == claim(after)
+}
+
+/// Whether the fleet's runners can take the job: they are registered where it is, and have every
+/// label that it asks for (GitHub docs, Using self-hosted runners in a workflow).
+pub fn serves(fleet: &Fleet, job: &Job) -> bool {
+    is_in_scope(fleet, &job.repo) && job.labels.iter().all(|wanted| has_label(fleet, wanted))
+}
+
+/// Whether the fleet's runners are registered where the repository's jobs may get them.
+pub fn is_in_scope(fleet: &Fleet, repo: &RepoSlug) -> bool {
+    match &fleet.scope {
+        Scope::Repo(own) => own == repo,
+        Scope::Org(org) => org.as_str() == repo.owner() && is_chosen(fleet, repo),
+        Scope::Enterprise(_) => is_chosen(fleet, repo),
+    }
+}
+
+/// Whether a repository is one of those that the fleet's file names, where it names any.
+fn is_chosen(fleet: &Fleet, repo: &RepoSlug) -> bool {
+    fleet.repositories.is_empty() || fleet.repositories.iter().any(|pattern| pattern.matches(repo))
+}
+
+/// Whether the fleet's runners have a label, their implicit ones included.
+pub fn has_label(fleet: &Fleet, wanted: &str) -> bool {
+    fleet.implicit_labels().iter().any(|label| label.eq_ignore_ascii_case(wanted))
+        || fleet.labels.iter().any(|label| label.matches(wanted))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! What was read, sorted by whose it is, and what could not be read, in words.
+
+use super::*;
+use crate::fixture::{Entry::Idle, NOW, Scene, at};
+use crate::model::{Job, RunId};
+use crate::observe::Demand;
+
+#[test]
+fn what_could_not_be_read_is_told_once_each() {
+    let mut scene = Scene::new("");
+    assert_eq!(scene.seen.trouble(), None);
+    scene.seen.demand = Err("GitHub: 502".to_owned());
+    scene.seen.entries = Err("GitHub: 502".to_owned());
+    assert_eq!(scene.seen.trouble().as_deref(), Some("GitHub: 502"));
+    scene.seen.vms = Err("Azure: 503".to_owned());
+    scene.seen.demand =
+        Ok(Demand { missing: vec!["one of 2 repositories".to_owned()], ..Demand::none(at(NOW)) });
+    assert_eq!(scene.seen.trouble().as_deref(), Some("GitHub: 502; Azure: 503; one of 2 repositories"));
+    let (group, mut left) = (scene.fleet.vm.group.clone(), Scene::new(""));
+    left.seen.unread.insert(group, "refused".to_owned());
+    let told = left.seen.trouble().expect("something is told");
+    assert!(told.contains("which cannot be read: refused; let the daemon read it"), "{told}");
+}
+
+#[test]
+fn each_fleet_gets_what_is_its_own() {
+    let scene = Scene::new("").runner(1, 60, Idle).runner(2, 60, Idle);
+    let entries = scene.seen.entries.clone().expect("readable");
+    let mut all: Vec<RunnerInfo> = entries.values().map(|entry| RunnerInfo::clone(entry)).collect();
+    for stranger in ["ci-build", "gpu-00000000000000", "build"] {
+        all.push(RunnerInfo { runner_name: stranger.to_owned(), ..all[0].clone() });
+    }
+    let shared = entries_by_prefix(all);
+    assert_eq!(
+        shared.iter().map(|(prefix, of)| (prefix.as_str(), of.len())).collect::<Vec<_>>(),
+        [("ci", 3), ("gpu", 1)]
+    );
+    assert_eq!(entries_of(&scene.fleet, &shared), entries);
+
+    let vms = scene.seen.vms.clone().expect("readable");
+    let mut all: Vec<Vm> = vms.values().map(|vm| Vm::clone(vm)).collect();
+    let mut other = all[0].clone();
+    other.tags.pool = "gpu".parse().expect("a good name");
+    all.push(other);
+    let shared = vms_by_pool(all);
+    assert_eq!(shared.values().map(BTreeMap::len).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(shared[&scene.fleet.name], vms);
+}
+
+#[test]
+fn jobs_that_run_say_on_what() {
+    let job = |id, status, runner: Option<&str>| Job {
+        id: JobId(id),
+        run_id: RunId(1),
+        repo: "o/r".parse().expect("a good name"),
+        name: "build".to_owned(),
+        status,
+        labels: vec![],
+        created_at: at(NOW),
+        started_at: None,
+        runner_name: runner.map(str::to_owned),
+    };
+    let jobs = vec![
+        job(1, JobStatus::InProgress, Some("ci-1")),
+        job(2, JobStatus::InProgress, None),
+        job(3, JobStatus::Queued, Some("ci-3")),
+    ];
+    let found = working(&Queue { jobs, ..Queue::default() });
+    assert_eq!(found, BTreeMap::from([("ci-1".to_owned(), JobId(1))]));
+}

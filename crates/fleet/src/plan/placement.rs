@@ -1,0 +1,149 @@
+//! Where a fleet's next VM is asked for: of all its places those that were not refused lately, spot VMs in
+//! the share that its file asks for.
+
+use jiff::Timestamp;
+
+use crate::config::{Fleet, VmConfig};
+use crate::state::{Closed, Place, Places};
+
+/// Where there may be room for a fleet's VMs.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Room {
+    /// Open places with spot VMs first, and with regular ones first.
+    spot_first: Vec<Place>,
+    regular_first: Vec<Place>,
+    /// Where there is none.
+    closed: Vec<(Place, Closed)>,
+}
+
+impl Room {
+    /// What is open to the fleet now. Starts that failed for another reason than room begin elsewhere, each
+    /// with a later place of the same price: it may be the size that does not boot.
+    pub(crate) fn of(fleet: &Fleet, known: &Places, failed: u32, now: Timestamp) -> Room {
+        let open = |spot_first| {
+            let mut places = fleet.vm.places(spot_first);
+            places.retain(|place| known.closed(place, now).is_none());
+            let alike = places.iter().take_while(|place| place.spot == places[0].spot).count();
+            let (first, _) = places.split_at_mut(alike);
+            first.rotate_left(failed as usize % alike.max(1));
+            places
+        };
+        let all = fleet.vm.places(true).into_iter();
+        Room {
+            spot_first: open(true),
+            regular_first: open(false),
+            closed: all.filter_map(|place| Some((place.clone(), known.closed(&place, now)?))).collect(),
+        }
+    }
+
+    /// Whether anything is open.
+    pub(crate) fn is_somewhere(&self) -> bool {
+        !self.spot_first.is_empty()
+    }
+
+    /// Where the next VM is tried, beside others of which it is told whether they are spot VMs.
+    pub(crate) fn places(&self, fleet: &Fleet, others: impl Iterator<Item = bool>) -> Vec<Place> {
+        if is_next_spot(&fleet.vm, others) { self.spot_first.clone() } else { self.regular_first.clone() }
+    }
+
+    /// That there is no room anywhere, if so.
+    pub(crate) fn none(&self) -> Option<NoRoom> {
+        if self.is_somewhere() {
+            return None;
+        }
+        let (place, closed) = self.closed.first()?;
+        let more = match self.closed.len() - 1 {
+            0 => String::new(),
+            1 => " (nor in 1 place more)".to_owned(),
+            more => format!(" (nor in {more} places more)"),
+        };
+        let until = self.closed.iter().map(|(_, closed)| closed.until).min()?;
+        let why = format!("Azure has no room for another VM: {place}{more}: {}", closed.why);
+        Some(NoRoom { why, until })
+    }
+}
+
+/// Azure has no room for another VM of a fleet, anywhere that its file allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoRoom {
+    /// What Azure said.
+    pub why: String,
+    /// When it is asked again.
+    pub until: Timestamp,
+}
+
+/// Whether the next VM is to be a spot VM, so that those are the share that is asked for.
+fn is_next_spot(vm: &VmConfig, others: impl Iterator<Item = bool>) -> bool {
+    if vm.spot.is_none() {
+        return false;
+    }
+    let (all, spot) = others.fold((0_u32, 0_u32), |(all, spot), is| (all + 1, spot + u32::from(is)));
+    spot * 100 < vm.spot_share * (all + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{at, fleet};
+    use crate::model::Spot;
+    use crate::ports::{CallError, Trouble};
+
+    fn of(sizes: &[&str], spot: bool, share: u32, regular_fallback: bool) -> Fleet {
+        let mut fleet = fleet("ci", "");
+        fleet.vm.sizes = sizes.iter().map(|size| (*size).to_owned()).collect();
+        fleet.vm.spot = spot.then_some(Spot { max_price: None });
+        (fleet.vm.spot_share, fleet.vm.regular_fallback) = (share, regular_fallback);
+        fleet
+    }
+
+    fn first(places: &[Place]) -> String {
+        places.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn what_was_refused_is_passed_over_and_the_last_is_said() {
+        let fleet = of(&["Standard_A", "Standard_B"], false, 100, false);
+        let [a, b] = fleet.vm.places(true).try_into().expect("two");
+        let mut known = Places::default();
+        let none = || std::iter::empty();
+        assert_eq!(first(&Room::of(&fleet, &known, 0, at(0)).places(&fleet, none())), format!("{a} | {b}"));
+        known.refused(&a, &CallError::new(Trouble::NoCapacity, "AllocationFailed"), at(0));
+        let room = Room::of(&fleet, &known, 0, at(10));
+        assert_eq!((room.places(&fleet, none()), room.none()), (vec![b.clone()], None));
+        known.refused(&b, &CallError::new(Trouble::NoCapacity, "ZonalAllocationFailed"), at(10));
+        let room = Room::of(&fleet, &known, 0, at(15));
+        assert!(!room.is_somewhere());
+        let why = "Azure has no room for another VM: Standard_A in westeurope (nor in 1 place more): AllocationFailed";
+        assert_eq!(room.none(), Some(NoRoom { why: why.to_owned(), until: at(30) }));
+        assert_eq!(Room::of(&fleet, &known, 0, at(31)).places(&fleet, none()), vec![a]);
+    }
+
+    #[test]
+    fn a_start_that_failed_begins_with_another_place_of_the_same_price() {
+        let fleet = of(&["Standard_A", "Standard_B"], true, 100, true);
+        let known = Places::default();
+        let order = |failed| {
+            let places = Room::of(&fleet, &known, failed, at(0)).places(&fleet, std::iter::empty());
+            places.iter().map(|place| &place.to_string()[9..10] == "A").collect::<Vec<_>>()
+        };
+        assert_eq!(order(0), [true, false, true, false]);
+        assert_eq!(order(1), [false, true, true, false], "spot VMs stay first");
+        assert_eq!(order(2), order(0));
+    }
+
+    #[test]
+    fn spot_vms_are_the_share_that_is_asked_for() {
+        for (share, expected) in
+            [(100, "ssssssssss"), (50, "srsrsrsrsr"), (80, "ssssrssssr"), (1, "srrrrrrrrr")]
+        {
+            let fleet = of(&["Standard_A"], true, share, false);
+            let mut made = Vec::new();
+            for _ in 0..10 {
+                made.push(is_next_spot(&fleet.vm, made.iter().copied()));
+            }
+            let made: String = made.into_iter().map(|spot| if spot { 's' } else { 'r' }).collect();
+            assert_eq!(made, expected, "{share} of a hundred");
+        }
+        assert!(!is_next_spot(&of(&["Standard_A"], false, 100, false).vm, std::iter::empty()));
+    }
+}

@@ -1,0 +1,436 @@
+//! The scaling table of the specification, row by row, and what must always hold.
+
+use super::*;
+use crate::model::JobId;
+use proptest::prelude::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).expect("in range")
+}
+
+/// One situation. Everything not named is the default: an idle fleet, long after the last action.
+#[derive(Debug, Clone)]
+struct Row {
+    config: ScalingConfig,
+    enabled: bool,
+    pending: u32,
+    waited: u64,
+    available: u32,
+    busy: u32,
+    draining: u32,
+    partly_known: bool,
+    last_scaling_ago: Option<i64>,
+    config_changed: bool,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Row {
+            config: ScalingConfig::default(),
+            enabled: true,
+            pending: 0,
+            waited: 5,
+            available: 0,
+            busy: 0,
+            draining: 0,
+            partly_known: false,
+            last_scaling_ago: None,
+            config_changed: false,
+        }
+    }
+}
+
+impl Row {
+    fn decide(&self) -> ScalingDecision {
+        let oldest =
+            OldestPending { id: JobId(7), name: "build".to_owned(), since: at(1_000 - self.waited as i64) };
+        let load = Load {
+            pending_jobs: self.pending,
+            oldest_pending: (self.pending > 0).then_some(&oldest),
+            available: self.available,
+            busy: self.busy,
+            draining: self.draining,
+            partly_known: self.partly_known,
+        };
+        let last_scaling = self.last_scaling_ago.map(|ago| at(1_000 - ago));
+        let timing = Timing { last_scaling, config_changed: self.config_changed, now: at(1_000) };
+        scale(&self.config, self.enabled, &load, timing)
+    }
+}
+
+fn config(min: u32, max: u32) -> ScalingConfig {
+    ScalingConfig { min_runners: min, max_runners: max, ..ScalingConfig::default() }
+}
+
+use Rule::*;
+use ScalingAction::{Maintain, ScaleDown, ScaleUp};
+
+#[test]
+fn the_scaling_table() {
+    let row = Row::default;
+    let manual = |count| ScalingConfig { manual_count: Some(count), ..config(0, 10) };
+    let one_each = ScalingConfig { jobs_per_runner: 1, ..config(0, 10) };
+    let keep = ScalingConfig { scale_down_threshold: 2, ..config(0, 10) };
+    let table: Vec<(&str, Row, (ScalingAction, u32, Rule))> = vec![
+        ("nothing waits, nothing is there", row(), (Maintain, 0, Enough)),
+        (
+            "six waiting, two each, is three: past the threshold of two",
+            Row { pending: 6, ..row() },
+            (ScaleUp, 3, Formula),
+        ),
+        ("five waiting round up to three", Row { pending: 5, ..row() }, (ScaleUp, 3, Formula)),
+        ("four waiting is two: exactly the threshold", Row { pending: 4, ..row() }, (Maintain, 2, Threshold)),
+        ("one waiting", Row { pending: 1, ..row() }, (Maintain, 1, Threshold)),
+        (
+            "a job starves, and what it needs is there, but not the minimum",
+            Row { config: config(3, 10), pending: 4, waited: 90, available: 2, ..row() },
+            (ScaleUp, 3, Minimum),
+        ),
+        (
+            "the minimum is there, and one more is within the threshold",
+            Row { config: config(1, 10), pending: 4, available: 1, ..row() },
+            (Maintain, 2, Threshold),
+        ),
+        (
+            "the maximum is there, and to keep all is within the threshold",
+            Row { config: ScalingConfig { scale_down_threshold: 2, ..config(0, 2) }, available: 2, ..row() },
+            (Maintain, 0, Threshold),
+        ),
+        (
+            "four waiting, none available, and max_queue_wait over",
+            Row { pending: 4, waited: 61, ..row() },
+            (ScaleUp, 2, NoJobStarves),
+        ),
+        (
+            "exactly max_queue_wait is not longer",
+            Row { pending: 4, waited: 60, ..row() },
+            (Maintain, 2, Threshold),
+        ),
+        (
+            "a starving job past the cooldown",
+            Row { pending: 1, waited: 90, last_scaling_ago: Some(1), ..row() },
+            (ScaleUp, 1, NoJobStarves),
+        ),
+        (
+            "an old job, but a runner is on its way",
+            Row { pending: 2, waited: 90, available: 1, ..row() },
+            (Maintain, 1, Enough),
+        ),
+        (
+            "a starving job, and every VM busy",
+            Row { pending: 3, waited: 90, busy: 10, ..row() },
+            (Maintain, 0, Maximum),
+        ),
+        (
+            "a starving job, and one place free",
+            Row { pending: 30, waited: 90, busy: 8, draining: 1, ..row() },
+            (ScaleUp, 1, NoJobStarves),
+        ),
+        ("demand above the maximum", Row { pending: 100, ..row() }, (ScaleUp, 10, Formula)),
+        (
+            "demand above the maximum, all of it there",
+            Row { pending: 100, available: 10, ..row() },
+            (Maintain, 10, Maximum),
+        ),
+        ("draining VMs take room", Row { pending: 100, draining: 4, ..row() }, (ScaleUp, 6, Formula)),
+        ("the minimum with no job", Row { config: config(2, 10), ..row() }, (ScaleUp, 2, Minimum)),
+        (
+            "a minimum of one, below the threshold",
+            Row { config: config(1, 10), ..row() },
+            (ScaleUp, 1, Minimum),
+        ),
+        (
+            "the minimum past the cooldown",
+            Row { config: config(2, 10), last_scaling_ago: Some(1), ..row() },
+            (ScaleUp, 2, Minimum),
+        ),
+        (
+            "the minimum above the demand",
+            Row { config: config(3, 10), pending: 2, available: 3, ..row() },
+            (Maintain, 3, Enough),
+        ),
+        (
+            "minimum and maximum the same",
+            Row { config: config(4, 4), pending: 90, available: 4, ..row() },
+            (Maintain, 4, Maximum),
+        ),
+        (
+            "minimum and maximum the same, one too few",
+            Row { config: config(4, 4), available: 3, ..row() },
+            (ScaleUp, 4, Minimum),
+        ),
+        (
+            "the minimum, but all busy at the maximum",
+            Row { config: config(2, 4), busy: 4, ..row() },
+            (Maintain, 0, Enough),
+        ),
+        (
+            "a maximum of nought",
+            Row { config: config(0, 0), pending: 9, waited: 600, ..row() },
+            (Maintain, 0, Maximum),
+        ),
+        ("idle runners and no job", Row { available: 3, ..row() }, (ScaleDown, 0, Formula)),
+        (
+            "idle runners down to the minimum",
+            Row { config: config(1, 10), available: 3, ..row() },
+            (ScaleDown, 1, Formula),
+        ),
+        (
+            "down within its threshold",
+            Row { config: keep.clone(), available: 2, ..row() },
+            (Maintain, 0, Threshold),
+        ),
+        ("down past its threshold", Row { config: keep, available: 3, ..row() }, (ScaleDown, 0, Formula)),
+        (
+            "down in the cooldown",
+            Row { available: 3, last_scaling_ago: Some(299), ..row() },
+            (Maintain, 0, Cooldown),
+        ),
+        (
+            "down as the cooldown ends",
+            Row { available: 3, last_scaling_ago: Some(300), ..row() },
+            (ScaleDown, 0, Formula),
+        ),
+        (
+            "up in the cooldown",
+            Row { pending: 10, last_scaling_ago: Some(10), ..row() },
+            (Maintain, 5, Cooldown),
+        ),
+        (
+            "a changed configuration ends the cooldown",
+            Row { pending: 10, last_scaling_ago: Some(10), config_changed: true, ..row() },
+            (ScaleUp, 5, Formula),
+        ),
+        (
+            "nothing is removed on a partly known queue",
+            Row { available: 3, partly_known: true, ..row() },
+            (Maintain, 0, PartlyKnown),
+        ),
+        (
+            "but runners are added for what is known",
+            Row { pending: 10, partly_known: true, ..row() },
+            (ScaleUp, 5, Formula),
+        ),
+        (
+            "more than the maximum, within the threshold, in the cooldown, on a partly known queue",
+            Row {
+                config: ScalingConfig { scale_down_threshold: 5, ..config(0, 5) },
+                pending: 10,
+                available: 8,
+                busy: 1,
+                last_scaling_ago: Some(1),
+                partly_known: true,
+                ..row()
+            },
+            (ScaleDown, 4, Maximum),
+        ),
+        (
+            "the maximum was lowered, and the surplus is going",
+            Row {
+                config: ScalingConfig { cooldown: Duration::ZERO, ..config(5, 5) },
+                available: 5,
+                draining: 3,
+                ..row()
+            },
+            (Maintain, 5, Enough),
+        ),
+        (
+            "a count set by hand, and the surplus is going",
+            Row { config: ScalingConfig { max_runners: 5, ..manual(5) }, available: 5, draining: 3, ..row() },
+            (Maintain, 5, Manual),
+        ),
+        ("one job each", Row { config: one_each, pending: 3, ..row() }, (ScaleUp, 3, Formula)),
+        (
+            "busy runners are no capacity for waiting jobs",
+            Row { pending: 6, busy: 5, ..row() },
+            (ScaleUp, 3, Formula),
+        ),
+        (
+            "a manual count past threshold and cooldown",
+            Row { config: manual(1), last_scaling_ago: Some(1), ..row() },
+            (ScaleUp, 1, Manual),
+        ),
+        (
+            "a manual count below what is there",
+            Row { config: manual(1), available: 4, pending: 8, ..row() },
+            (ScaleDown, 1, Manual),
+        ),
+        (
+            "a manual count is all runners, busy ones too",
+            Row { config: manual(5), busy: 3, available: 2, ..row() },
+            (Maintain, 2, Manual),
+        ),
+        (
+            "a manual count and a starving job",
+            Row { config: manual(0), pending: 4, waited: 600, ..row() },
+            (Maintain, 0, Manual),
+        ),
+        (
+            "a fleet that is not enabled",
+            Row { enabled: false, pending: 9, waited: 600, available: 2, ..row() },
+            (ScaleDown, 0, Disabled),
+        ),
+        (
+            "not enabled and empty",
+            Row { enabled: false, config: config(3, 9), ..row() },
+            (Maintain, 0, Disabled),
+        ),
+    ];
+    for (situation, row, expected) in table {
+        let found = row.decide();
+        assert_eq!(
+            (found.action, found.target_runner_count, found.rule),
+            expected,
+            "{situation}: {}",
+            found.reason
+        );
+    }
+}
+
+#[test]
+fn a_threshold_is_told_by_the_side_on_which_it_holds() {
+    let keep = ScalingConfig { scale_down_threshold: 2, ..config(0, 10) };
+    let reason = |row: Row| row.decide().reason;
+    let over = reason(Row { config: keep, available: 2, ..Row::default() });
+    assert!(over.contains("over the target of 0 by no more than scale_down_threshold (2)"), "{over}");
+    let short = reason(Row { pending: 1, ..Row::default() });
+    assert!(short.contains("short of the target of 1 by no more than scale_up_threshold (2)"), "{short}");
+}
+
+#[test]
+fn reasons_are_understood_without_the_source() {
+    let row = Row::default;
+    let reasons: Vec<String> = [
+        row(),
+        Row { pending: 6, ..row() },
+        Row { pending: 4, waited: 20, ..row() },
+        Row { pending: 4, waited: 75, busy: 1, ..row() },
+        Row { available: 3, last_scaling_ago: Some(100), ..row() },
+        Row { available: 3, ..row() },
+        Row { pending: 40, available: 8, busy: 2, ..row() },
+        Row { config: config(2, 10), ..row() },
+        Row { enabled: false, available: 1, ..row() },
+    ]
+    .iter()
+    .map(|row| row.decide().reason)
+    .collect();
+    insta::assert_snapshot!(reasons.join("\n"));
+}
+
+fn any_row() -> impl Strategy<Value = Row> {
+    let config = (0_u32..8, 0_u32..20, 1_u32..4, 0_u32..4, 0_u32..4, prop::option::of(0_u32..8)).prop_map(
+        |(min, extra, each, up, down, manual)| ScalingConfig {
+            jobs_per_runner: each,
+            scale_up_threshold: up,
+            scale_down_threshold: down,
+            manual_count: manual.filter(|count| *count <= min + extra),
+            ..config(min, min + extra)
+        },
+    );
+    let load = (0_u32..60, 0_u64..200, 0_u32..12, 0_u32..12, 0_u32..6, any::<bool>());
+    let timing = (prop::option::of(0_i64..600), any::<bool>(), any::<bool>());
+    (config, load, timing).prop_map(
+        |(
+            config,
+            (pending, waited, available, busy, draining, partly_known),
+            (last_scaling_ago, config_changed, enabled),
+        )| {
+            Row {
+                config,
+                enabled,
+                pending,
+                waited,
+                available,
+                busy,
+                draining,
+                partly_known,
+                last_scaling_ago,
+                config_changed,
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn the_maximum_is_never_exceeded_by_what_is_added(row in any_row()) {
+        let found = row.decide();
+        if found.action == ScaleUp {
+            prop_assert!(found.target_runner_count + row.busy + row.draining <= row.config.max_runners);
+        }
+    }
+
+    #[test]
+    fn an_action_changes_something_and_says_so(row in any_row()) {
+        let found = row.decide();
+        match found.action {
+            ScaleUp => prop_assert!(found.target_runner_count > row.available),
+            ScaleDown => prop_assert!(found.target_runner_count < row.available),
+            Maintain => {}
+        }
+        prop_assert_eq!(found.current_runner_count, row.available);
+    }
+
+    #[test]
+    fn no_job_starves_where_there_is_room(row in any_row()) {
+        let found = row.decide();
+        let need = row.pending.div_ceil(row.config.jobs_per_runner);
+        let room = row.config.max_runners.saturating_sub(row.busy).saturating_sub(row.draining);
+        let is_by_formula = row.enabled && row.config.manual_count.is_none();
+        if is_by_formula && row.waited > 60 && row.available < need.min(room) {
+            prop_assert_eq!(found.action, ScaleUp);
+            prop_assert!(found.target_runner_count >= need.min(room));
+        }
+    }
+
+    #[test]
+    fn more_than_the_maximum_is_never_kept(row in any_row()) {
+        let found = row.decide();
+        let keep = row.config.max_runners.saturating_sub(row.busy);
+        if row.available > keep {
+            prop_assert_eq!(found.action, ScaleDown);
+            prop_assert!(found.target_runner_count <= keep);
+        }
+    }
+
+    #[test]
+    fn runners_that_are_going_make_no_other_go(row in any_row()) {
+        let without = Row { draining: 0, ..row.clone() };
+        if without.decide().action != ScaleDown {
+            prop_assert!(row.decide().action != ScaleDown);
+        }
+    }
+
+    #[test]
+    fn the_minimum_is_kept(row in any_row()) {
+        let found = row.decide();
+        if row.enabled && row.config.manual_count.is_none() && found.action == ScaleDown {
+            let keep = row.config.max_runners.saturating_sub(row.busy);
+            prop_assert!(found.target_runner_count >= row.config.min_runners.min(keep));
+        }
+    }
+}
+
+#[test]
+fn words_are_those_of_json() {
+    use super::{Rule, ScalingAction};
+    let json = |value: serde_json::Result<serde_json::Value>| value.expect("it can be written");
+    for action in [ScalingAction::ScaleUp, ScalingAction::ScaleDown, ScalingAction::Maintain] {
+        assert_eq!(json(serde_json::to_value(action)), action.word());
+    }
+    let rules = [
+        Rule::Formula,
+        Rule::NoJobStarves,
+        Rule::Minimum,
+        Rule::Manual,
+        Rule::Disabled,
+        Rule::Enough,
+        Rule::Threshold,
+        Rule::Cooldown,
+        Rule::Maximum,
+        Rule::PartlyKnown,
+    ];
+    for rule in rules {
+        assert_eq!(json(serde_json::to_value(rule)), rule.word());
+    }
+}

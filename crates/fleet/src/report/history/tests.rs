@@ -1,0 +1,74 @@
+//! What is kept of looks.
+
+use super::*;
+use crate::fixture::{
+    Entry::{Busy, Idle, Offline},
+    NOW, Scene, at,
+};
+use crate::model::Prices;
+use crate::report::Tick;
+
+/// What a look at such a time shows.
+fn look(scene: &Scene, later: i64) -> FleetStatus {
+    let tick = Tick { number: 1, at: at(NOW + later), next: None };
+    FleetStatus::of(&scene.fleet, &scene.plan(), &scene.seen, &scene.memory, &Prices::default(), tick, &[])
+}
+
+fn minute_of(second: i64) -> i64 {
+    at(second).as_second().div_euclid(60) * 60
+}
+
+#[test]
+fn a_minute_has_one_sample_and_the_most_jobs_that_waited_in_it() {
+    let mut history = History::default();
+    let making = Scene::new("").runner(1, 10, Offline);
+    let full = making.pending(5, 10).runner(2, 60, Idle).runner(3, 60, Busy);
+    history.saw(&look(&full, 0));
+    history.saw(&look(&Scene::new("").runner(1, 60, Busy), 10));
+    history.saw(&look(&Scene::new(""), 60));
+    history.saw(&look(&Scene::new("").pending(1, 1), 0));
+    let start = minute_of(NOW);
+    let minute =
+        |at, pending, busy| Minute { at, pending, running: 0, starting: 0, idle: 0, busy, leaving: 0 };
+    assert_eq!(history.minutes, [minute(start, 5, 1), minute(start + 60, 1, 0)]);
+    let mut status = look(&full, 0);
+    for phase in ["draining", "draining", "destroyed"] {
+        let mut runner = status.runners[0].clone();
+        phase.clone_into(&mut runner.phase);
+        status.runners.push(runner);
+    }
+    let mut first = History::default();
+    first.saw(&status);
+    let Minute { starting, idle, busy, leaving, .. } = first.minutes[0];
+    assert_eq!((starting, idle, busy, leaving), (1, 1, 1, 3));
+}
+
+#[test]
+fn what_is_old_makes_room() {
+    let (mut history, scene) = (History::default(), Scene::new("").pending(9, 10));
+    for minute in 0..2 * MINUTES as i64 {
+        let mut status = look(&scene, minute * 60);
+        status.last_scaling = Some(status.at);
+        history.saw(&status);
+    }
+    assert_eq!((history.minutes.len(), history.decisions.len()), (480, 25));
+    let newest = minute_of(NOW + (2 * MINUTES as i64 - 1) * 60);
+    assert_eq!(history.minutes.back().map(|minute| minute.at), Some(newest));
+}
+
+#[test]
+fn a_decision_is_kept_once_when_it_changed_something() {
+    let (mut history, scene) = (History::default(), Scene::new("").pending(9, 10));
+    let up = look(&scene, 0);
+    assert_eq!(up.decision.action, ScalingAction::ScaleUp);
+    history.saw(&up);
+    assert_eq!(history.decisions.len(), 0, "it was held back");
+    let scaled = FleetStatus { last_scaling: Some(up.at), ..up };
+    history.saw(&scaled);
+    history.saw(&scaled);
+    let maintained = FleetStatus { last_scaling: Some(at(NOW + 60)), ..look(&Scene::new(""), 60) };
+    history.saw(&maintained);
+    assert_eq!(history.decisions, [Decided::of(&scaled)]);
+    let told = &history.decisions[0];
+    assert_eq!((told.from, told.to, told.at), (0, 5, at(NOW)));
+}

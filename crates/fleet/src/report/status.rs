@@ -1,0 +1,303 @@
+//! What there is to know of the fleets: the status that the daemon leaves for others to read after each
+//! tick, and that `status` shows.
+//!
+//! It is all plain values with no secret among them. Version 1 of it is documented in
+//! docs/reference/schemas/status.schema.json; keys may be added to a version, and none is removed or
+//! changes its meaning.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Fleet;
+use crate::model::{Budgets, EphemeralRunner, JobId, Phase, PoolName, Prices, RunnerId, RunnerName};
+use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
+use crate::plan::{Plan, ScalingDecision, in_words};
+use crate::report::Cost;
+use crate::state::Memory;
+
+/// The version of [`Status`].
+pub const VERSION: u32 = 1;
+
+/// Everything.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`VERSION`].
+    pub version: u32,
+    /// When this was put together.
+    pub at: Timestamp,
+    /// The daemon that it is from; absent where GitHub and Azure were asked directly.
+    pub daemon: Option<DaemonStatus>,
+    /// Each fleet that is configured and has been looked at, by name.
+    pub fleets: Vec<FleetStatus>,
+    /// Files that cannot be used.
+    pub bad_files: Vec<BadFileStatus>,
+    /// What is left of the rate limits.
+    pub budgets: Budgets,
+}
+
+/// A daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// Its process.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// Since when it runs.
+    pub started_at: Timestamp,
+    /// Its configuration directory, as a whole path.
+    pub config_dir: String,
+    /// When it last read that directory: what was written before is in force, unless it is bad.
+    pub read_at: Timestamp,
+}
+
+/// A file that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadFileStatus {
+    /// Its path.
+    pub file: String,
+    /// Everything that is wrong with it.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A fleet, as its last tick left it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetStatus {
+    /// The fleet.
+    pub pool: PoolName,
+    /// Where its runners are registered: `repo:owner/repo`.
+    pub scope: String,
+    /// Whether it serves jobs.
+    pub enabled: bool,
+    /// The tick's number, from 1.
+    pub tick: u64,
+    /// When it was.
+    pub at: Timestamp,
+    /// When the next one is due, where there is to be one.
+    pub next_poll: Option<Timestamp>,
+    /// Whether its jobs could be seen, all of them. Else they are at least so many.
+    pub jobs_known: bool,
+    /// Whether its runners and VMs could be seen. Else none is told.
+    pub runners_known: bool,
+    /// Its jobs.
+    pub jobs: QueueMetrics,
+    /// The pending job that has waited longest.
+    pub oldest_pending: Option<OldestPending>,
+    /// The least runners that it keeps available.
+    pub min_runners: u32,
+    /// The most VMs that it has.
+    pub max_runners: u32,
+    /// The count that was set by hand.
+    pub manual_count: Option<u32>,
+    /// What was decided, and why.
+    pub decision: ScalingDecision,
+    /// When a decision last changed the number of runners.
+    pub last_scaling: Option<Timestamp>,
+    /// Every runner that is there, on its way, or on its way out.
+    pub runners: Vec<RunnerStatus>,
+    /// What is wrong, and since when.
+    pub errors: Vec<LastingError>,
+    /// What its VMs cost; absent until they have been seen once.
+    #[serde(default)]
+    pub cost: Option<Cost>,
+}
+
+/// A runner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerStatus {
+    /// The name, which its VM bears too.
+    pub runner_name: RunnerName,
+    /// GitHub's number, where it is known.
+    pub runner_id: Option<RunnerId>,
+    /// provisioning, registered, active, draining or destroyed.
+    pub phase: String,
+    /// What it does, for people.
+    pub doing: String,
+    /// The job that it runs, where the queue named it.
+    pub job: Option<JobId>,
+    /// When its VM was asked for.
+    pub created_at: Timestamp,
+    /// Jobs that it was seen to finish: at least so many.
+    pub jobs_completed: u32,
+    /// Its VM, once a list shows it.
+    pub vm: Option<VmStatus>,
+}
+
+/// A runner's VM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmStatus {
+    /// Azure's spelling of its name.
+    pub name: String,
+    /// Its size.
+    pub size: String,
+    /// Its resource group.
+    pub resource_group: String,
+}
+
+/// What an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// What could not be read.
+    Seeing,
+    /// What is left alone, and a person must look at.
+    LeftAlone,
+    /// Runners that cannot be started.
+    Starting,
+    /// A credential that ends.
+    Credential,
+}
+
+impl About {
+    /// Each of them.
+    pub const ALL: [About; 4] = [About::Seeing, About::LeftAlone, About::Starting, About::Credential];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            About::Seeing => "seeing",
+            About::LeftAlone => "left_alone",
+            About::Starting => "starting",
+            About::Credential => "credential",
+        }
+    }
+}
+
+/// An error that lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastingError {
+    /// What it is about.
+    pub about: About,
+    /// For people.
+    pub what: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A tick: its number, when it was, and when the next one is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    /// From 1.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The next one.
+    pub next: Option<Timestamp>,
+}
+
+impl FleetStatus {
+    /// The status after a tick. Errors that were there `before` keep their beginning.
+    pub fn of(
+        fleet: &Fleet,
+        plan: &Plan,
+        seen: &Snapshot,
+        memory: &Memory,
+        prices: &Prices,
+        tick: Tick,
+        before: &[LastingError],
+    ) -> Self {
+        FleetStatus {
+            pool: fleet.name.clone(),
+            scope: fleet.scope.to_string(),
+            enabled: fleet.enabled,
+            tick: tick.number,
+            at: tick.at,
+            next_poll: tick.next,
+            jobs_known: plan.demand.missing.is_empty(),
+            runners_known: seen.entries.is_ok() && seen.vms.is_ok(),
+            jobs: plan.demand.metrics,
+            oldest_pending: plan.demand.oldest_pending.clone(),
+            min_runners: fleet.scaling.min_runners,
+            max_runners: fleet.scaling.max_runners,
+            manual_count: fleet.scaling.manual_count,
+            decision: plan.decision.clone(),
+            last_scaling: memory.last_scaling,
+            runners: plan.runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect(),
+            errors: lasting(errors(plan, seen, memory), before, tick.at),
+            cost: Cost::of(&memory.ledger, seen, prices),
+        }
+    }
+
+    /// The same, with who is there since something began or ended.
+    pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, memory: &Memory) {
+        self.runners = runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect();
+    }
+
+    /// How many runners are in a phase.
+    pub fn count(&self, phase: &str) -> usize {
+        self.runners.iter().filter(|runner| runner.phase == phase).count()
+    }
+}
+
+impl RunnerStatus {
+    /// Whether Azure shows its VM no more. It still counts for a while, since a list can lag.
+    pub fn is_gone(&self) -> bool {
+        self.phase == "destroyed" && self.vm.is_none()
+    }
+
+    fn of(runner: &EphemeralRunner, seen: &Snapshot, memory: &Memory) -> Self {
+        let name = &runner.runner_name;
+        let job = seen.working.get(name.as_str()).copied();
+        RunnerStatus {
+            runner_name: name.clone(),
+            runner_id: runner.runner_id,
+            phase: runner.status.word().to_owned(),
+            doing: doing(runner, job, seen, memory),
+            job,
+            created_at: runner.created_at,
+            jobs_completed: runner.jobs_completed,
+            vm: runner.vm.as_ref().map(|vm| VmStatus {
+                name: vm.name.clone(),
+                size: vm.size.clone(),
+                resource_group: vm.group.name.clone(),
+            }),
+        }
+    }
+}
+
+fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, memory: &Memory) -> String {
+    let known = memory.runners.get(&runner.runner_name);
+    match &runner.status {
+        Phase::Provisioning { .. } => match seen.in_flight.get(&runner.runner_name) {
+            Some(Operation::Install) => "is being installed over SSH".to_owned(),
+            Some(Operation::Provision { replaces: Some(old) }) => format!("is being made, to replace {old}"),
+            Some(Operation::Provision { replaces: None }) => "is being made".to_owned(),
+            Some(Operation::Destroy) | None if runner.vm.is_none() => "awaits its VM".to_owned(),
+            Some(Operation::Destroy) | None => "boots".to_owned(),
+        },
+        Phase::Registered { .. } => match known.and_then(|known| known.offline_since) {
+            Some(since) => format!("offline since {since}"),
+            None => "idle".to_owned(),
+        },
+        Phase::Active { .. } => job.map_or_else(|| "runs a job".to_owned(), |job| format!("runs job {job}")),
+        Phase::Draining { why } => format!("is to be removed: {why}"),
+        Phase::Destroyed => "is being removed".to_owned(),
+    }
+}
+
+/// What is wrong in this tick.
+fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(About, String)> {
+    let failures = &memory.failures;
+    let starting = (failures.count > 0).then(|| {
+        let again = failures.wait_left(plan.demand.metrics.timestamp);
+        let next = again.map_or(String::new(), |left| format!("; next try in {}", in_words(left)));
+        let stopped = if failures.is_stopped() { "stopped until somebody acts: " } else { "" };
+        format!("{stopped}{} starts failed in a row: {}{next}", failures.count, failures.why)
+    });
+    let told = [
+        (About::Seeing, seen.trouble()),
+        (About::LeftAlone, plan.left_alone.clone()),
+        (About::Starting, starting),
+        (About::Credential, seen.expiring.clone()),
+    ];
+    told.into_iter().filter_map(|(about, what)| Some((about, what?))).collect()
+}
+
+fn lasting(errors: Vec<(About, String)>, before: &[LastingError], now: Timestamp) -> Vec<LastingError> {
+    let since = |about| before.iter().find(|error| error.about == about).map_or(now, |error| error.since);
+    errors.into_iter().map(|(about, what)| LastingError { about, what, since: since(about) }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! What is shown of a fleet.
+
+use super::*;
+use crate::fixture::{
+    Entry::{Absent, Busy, Idle, Offline},
+    NOW, Scene, at,
+};
+use crate::model::JobId;
+use crate::observe::Operation;
+use crate::state::Failures;
+
+fn status(scene: &Scene, before: &[LastingError]) -> FleetStatus {
+    let tick = Tick { number: 7, at: at(NOW), next: None };
+    FleetStatus::of(&scene.fleet, &scene.plan(), &scene.seen, &scene.memory, &Prices::default(), tick, before)
+}
+
+#[test]
+fn what_each_runner_does() {
+    let asked = |known: &mut crate::state::Remembered| known.asked_for = Some(at(NOW - 10));
+    let lost = |known: &mut crate::state::Remembered| known.offline_since = Some(at(NOW - 60));
+    let under_way = |mut scene: Scene, operation: Operation| {
+        scene.seen.in_flight.insert(scene.name(1, 60), operation);
+        scene
+    };
+    let working = |mut scene: Scene| {
+        let name = scene.name(1, 60).to_string();
+        scene.seen.working.insert(name, JobId(7));
+        scene
+    };
+    let old = Scene::new("").name(2, 900);
+    let replaces = Operation::Provision { replaces: Some(old.clone()) };
+    let entry = |entry| Scene::new("").runner(1, 60, entry);
+    let offline = format!("offline since {}", at(NOW - 60));
+    let replacing = format!("is being made, to replace {old}");
+    for (scene, phase, doing) in [
+        (under_way(entry(Absent), Operation::Install), "provisioning", "is being installed over SSH"),
+        (under_way(Scene::new(""), replaces), "provisioning", replacing.as_str()),
+        (under_way(Scene::new(""), Operation::Provision { replaces: None }), "provisioning", "is being made"),
+        (Scene::new("").remember(1, 60, asked), "provisioning", "awaits its VM"),
+        (entry(Offline), "provisioning", "boots"),
+        (entry(Idle), "registered", "idle"),
+        (entry(Offline).remember(1, 60, lost), "registered", offline.as_str()),
+        (entry(Busy), "active", "runs a job"),
+        (working(entry(Busy)), "active", "runs job 7"),
+        (entry(Absent), "draining", "is to be removed: it had its job and GitHub has removed its entry"),
+        (under_way(entry(Idle), Operation::Destroy), "destroyed", "is being removed"),
+    ] {
+        let shown = status(&scene, &[]);
+        assert_eq!((shown.runners[0].phase.as_str(), shown.runners[0].doing.as_str()), (phase, doing));
+        assert_eq!((shown.runners.len(), shown.count(phase), shown.count("other")), (1, 1, 0), "{doing}");
+        assert_eq!(shown.runners[0].vm.is_some(), scene.last_vm.is_some(), "{doing}");
+    }
+}
+
+#[test]
+fn who_is_there_is_brought_up_to_date_between_ticks() {
+    let (before, now) = (Scene::new("").runner(1, 60, Offline), Scene::new("").runner(1, 60, Busy));
+    let mut shown = status(&before, &[]);
+    shown.update(&now.plan().runners, &now.seen, &now.memory);
+    assert_eq!((shown.count("provisioning"), shown.count("active")), (0, 1));
+}
+
+#[test]
+fn what_is_known_and_what_is_wrong() {
+    let seen = status(&Scene::new(""), &[]);
+    assert!(seen.jobs_known && seen.runners_known && seen.errors.is_empty());
+    let mut halves = [Scene::new(""), Scene::new("")];
+    halves[0].seen.vms = Err("Azure: 503".to_owned());
+    halves[1].seen.entries = Err("GitHub: 502".to_owned());
+    for half in &halves {
+        assert!(!status(half, &[]).runners_known, "half of them is not known");
+    }
+    let first = LastingError { about: About::Seeing, what: "before".to_owned(), since: at(NOW - 600) };
+    let mut wrong = halves[0].seen.clone();
+    wrong.expiring = Some("the token ends".to_owned());
+    let mut scene = Scene { seen: wrong, ..Scene::new("") };
+    scene.memory.failures =
+        Failures { count: 3, last: Some(at(NOW)), why: "no subnet".to_owned(), ..Failures::default() };
+    let errors = status(&scene, &[first]).errors;
+    let told: Vec<_> = errors.iter().map(|error| (error.about, error.since)).collect();
+    assert_eq!(
+        told,
+        [(About::Seeing, at(NOW - 600)), (About::Starting, at(NOW)), (About::Credential, at(NOW))],
+        "what lasts keeps its beginning"
+    );
+    assert_eq!(errors[0].what, "Azure: 503");
+    assert!(errors[1].what.starts_with("3 starts failed in a row: no subnet; next try in "), "{errors:?}");
+}

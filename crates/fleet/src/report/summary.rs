@@ -1,0 +1,147 @@
+//! What all fleets do in one line, as `systemctl status` shows it.
+
+use crate::report::{BadFileStatus, FleetStatus, RunnerStatus};
+
+/// The line: runners and jobs, and what is wrong. No time is in it, so it stays the same while nothing
+/// changes.
+pub fn headline<'s>(
+    fleets: impl IntoIterator<Item = &'s FleetStatus>,
+    bad_files: &[BadFileStatus],
+) -> String {
+    let fleets: Vec<&FleetStatus> = fleets.into_iter().collect();
+    let runners = || fleets.iter().flat_map(|fleet| &fleet.runners).filter(|runner| !runner.is_gone());
+    let phases =
+        [("provisioning", "starting"), ("registered", "idle"), ("active", "busy"), ("draining", "leaving")];
+    let counts = phases.map(|(phase, word)| (runners().filter(|runner| is_in(runner, phase)).count(), word));
+    let told: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let pending = fleets.iter().map(|fleet| fleet.jobs.pending_jobs as usize).sum();
+    let mut line = match fleets.len() {
+        0 => "no fleet".to_owned(),
+        count => format!("{}, {}", counted(count, "fleet"), counted(runners().count(), "runner")),
+    };
+    if !told.is_empty() {
+        line += &format!(" ({})", told.join(", "));
+    }
+    if !fleets.is_empty() {
+        line += &format!(", {}", counted(pending, "pending job"));
+    }
+    let troubles = fleets
+        .iter()
+        .flat_map(|fleet| fleet.errors.iter().map(|error| format!("{}: {}", fleet.pool, error.what)));
+    let files = bad_files.iter().map(|bad| format!("{} cannot be used", bad.file));
+    let mut wrong = files.chain(troubles);
+    if let Some(first) = wrong.next() {
+        line += &format!("; {first}");
+        match wrong.count() {
+            0 => {}
+            more => line += &format!("; and {}", counted(more, "more trouble")),
+        }
+    }
+    line
+}
+
+/// One that is being removed leaves too.
+fn is_in(runner: &RunnerStatus, phase: &str) -> bool {
+    runner.phase == phase || (phase == "draining" && runner.phase == "destroyed")
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::RunnerName;
+    use crate::observe::QueueMetrics;
+    use crate::plan::{Rule, ScalingAction, ScalingDecision};
+    use crate::report::{About, LastingError, VmStatus};
+
+    const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn fleet(name: &str, phases: &[&str], pending_jobs: u32, errors: &[&str]) -> FleetStatus {
+        let runner = |(number, phase): (u32, &&str)| RunnerStatus {
+            runner_name: RunnerName::new(&name.parse().expect("a good name"), AT, number),
+            runner_id: None,
+            phase: (*phase).to_owned(),
+            doing: String::new(),
+            job: None,
+            created_at: AT,
+            jobs_completed: 0,
+            vm: None,
+        };
+        FleetStatus {
+            pool: name.parse().expect("a good name"),
+            scope: "repo:o/r".to_owned(),
+            enabled: true,
+            tick: 1,
+            at: AT,
+            next_poll: None,
+            jobs_known: true,
+            runners_known: true,
+            jobs: QueueMetrics { pending_jobs, ..QueueMetrics::none(AT) },
+            oldest_pending: None,
+            min_runners: 0,
+            max_runners: 10,
+            manual_count: None,
+            decision: ScalingDecision {
+                action: ScalingAction::Maintain,
+                target_runner_count: 0,
+                current_runner_count: 0,
+                rule: Rule::Enough,
+                reason: String::new(),
+            },
+            last_scaling: None,
+            runners: (0..).zip(phases).map(runner).collect(),
+            errors: errors
+                .iter()
+                .map(|what| LastingError { about: About::Seeing, what: (*what).to_owned(), since: AT })
+                .collect(),
+            cost: None,
+        }
+    }
+
+    #[test]
+    fn it_tells_runners_and_jobs_and_what_is_wrong_first() {
+        let bad = BadFileStatus {
+            file: "/etc/azlin/fleets/x.toml".to_owned(),
+            message: "no".to_owned(),
+            since: AT,
+        };
+        for (fleets, bad_files, expected) in [
+            (vec![], &[][..], "no fleet"),
+            (vec![fleet("ci", &[], 0, &[])], &[], "1 fleet, 0 runners, 0 pending jobs"),
+            (
+                vec![
+                    fleet("ci", &["provisioning", "active", "active", "draining"], 1, &[]),
+                    // Its VM is gone, so it is not counted.
+                    fleet("gpu", &["registered", "destroyed"], 0, &[]),
+                ],
+                &[],
+                "2 fleets, 5 runners (1 starting, 1 idle, 2 busy, 1 leaving), 1 pending job",
+            ),
+            (
+                vec![fleet("ci", &[], 0, &["the queue of o/r: refused"]), fleet("gpu", &[], 2, &["a", "b"])],
+                &[],
+                "2 fleets, 0 runners, 2 pending jobs; ci: the queue of o/r: refused; and 2 more troubles",
+            ),
+            (vec![], std::slice::from_ref(&bad), "no fleet; /etc/azlin/fleets/x.toml cannot be used"),
+        ] {
+            assert_eq!(headline(&fleets, bad_files), expected);
+        }
+    }
+
+    #[test]
+    fn one_whose_vm_azure_removes_is_leaving() {
+        let mut going = fleet("ci", &["destroyed"], 0, &[]);
+        going.runners[0].vm =
+            Some(VmStatus { name: String::new(), size: String::new(), resource_group: String::new() });
+        assert_eq!(headline(&[going], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");
+    }
+}
