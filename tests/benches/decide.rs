@@ -16,7 +16,7 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::observe::{Snapshot, attribute, entries_by_prefix, entries_of, vms_by_pool, working};
 use azlin_fleet::plan::plan;
-use azlin_fleet::state::Memory;
+use azlin_fleet::state::FleetState;
 use jiff::Timestamp;
 
 const EACH: u32 = 10;
@@ -26,7 +26,7 @@ struct World {
     queues: Vec<Queue>,
     entries: Vec<Vec<RunnerInfo>>,
     vms: Vec<Vm>,
-    memories: Vec<Memory>,
+    fleet_states: Vec<FleetState>,
 }
 
 fn now() -> Timestamp {
@@ -92,8 +92,8 @@ fn world(count: u32) -> World {
         queues.push(Queue { jobs: (0..u64::from(EACH)).map(job).collect(), ..Queue::default() });
         fleets.push(fleet);
     }
-    let memories = fleets.iter().map(|_| Memory::default()).collect();
-    World { fleets, queues, entries, vms, memories }
+    let fleet_states = fleets.iter().map(|_| FleetState::default()).collect();
+    World { fleets, queues, entries, vms, fleet_states }
 }
 
 /// Lists as they come from the adapters, shared out among the fleets.
@@ -127,9 +127,9 @@ fn decide(world: &mut World, shared: Shared) -> usize {
             expiring: None,
             in_flight: BTreeMap::new(),
         };
-        let memory = std::mem::take(&mut world.memories[number]).after_seeing(fleet, &seen, now());
-        actions += plan(fleet, &seen, &memory, now()).actions.len();
-        world.memories[number] = memory;
+        let fleet_state = std::mem::take(&mut world.fleet_states[number]).after_seeing(fleet, &seen, now());
+        actions += plan(fleet, &seen, &fleet_state, now()).actions.len();
+        world.fleet_states[number] = fleet_state;
     }
     actions
 }

@@ -12,7 +12,7 @@ const STEPS: [&str; 5] = ["reachable", "fetch", "configure", "start", "in all"];
 fn main() {
     println!("\n## From VM to runner over SSH\n");
     println!("| machines at once | step | median | slowest |\n|---:|---|---:|---:|");
-    let mut memory = Vec::new();
+    let mut fleet_state = Vec::new();
     for machines in [1, 10] {
         let (steps, resident) = installed(machines);
         for step in STEPS {
@@ -24,10 +24,10 @@ fn main() {
                 took[took.len() - 1]
             );
         }
-        memory.push((machines, resident));
+        fleet_state.push((machines, resident));
     }
     println!("\n| machines at once | resident at most |\n|---:|---:|");
-    for (machines, resident) in memory {
+    for (machines, resident) in fleet_state {
         println!("| {machines} | {resident:.1} MB |");
     }
     download();

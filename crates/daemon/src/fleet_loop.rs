@@ -11,7 +11,7 @@ use azlin_fleet::model::{JobId, Prices, RepoSlug, RunnerName};
 use azlin_fleet::observe::{Slowed, Snapshot};
 use azlin_fleet::plan::{Action, Outcome, Plan, elapsed, plan};
 use azlin_fleet::report::{FleetStatus, begun};
-use azlin_fleet::state::{BootSteps, Memory, Milestone, milestones, set_ahead};
+use azlin_fleet::state::{BootSteps, FleetState, Milestone, milestones, set_ahead};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -87,8 +87,8 @@ pub struct FleetLoop {
     given_up: u32,
     configured: Reader,
     shared: Arc<Shared>,
-    memory: Memory,
-    saved: Memory,
+    fleet_state: FleetState,
+    saved: FleetState,
     /// Provisioning operations of this fleet at once, and how many those are.
     own_provisioning: Arc<Semaphore>,
     share: usize,
@@ -118,14 +118,14 @@ pub struct FleetLoop {
 impl FleetLoop {
     /// The loop of a fleet as it was read here.
     pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<Shared>) -> Self {
-        let memory = shared.state.load(&fleet.name);
+        let fleet_state = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
-        shared.places.recall(subscription, memory.places.clone(), shared.outside.now());
+        shared.places.recall(subscription, fleet_state.places.clone(), shared.outside.now());
         let share = share(shared.provisioning_limit, shared.fleets.now().len());
         let inbox = shared.hinter.inbox(&fleet.name);
         FleetLoop {
-            saved: memory.clone(),
-            memory,
+            saved: fleet_state.clone(),
+            fleet_state,
             own_provisioning: Arc::new(Semaphore::new(share)),
             share,
             fleet,
@@ -316,7 +316,7 @@ impl FleetLoop {
                 && seen.entries.is_ok()
                 && seen.vms.is_ok()
                 && told.lists.is_none()
-                && self.memory.is_told_by_lists_of(self.lists_at, &fleet, now)
+                && self.fleet_state.is_told_by_lists_of(self.lists_at, &fleet, now)
         };
         let earlier = self.seen.as_ref().filter(serve).cloned();
         let are_lists_new = earlier.is_none();
@@ -329,7 +329,7 @@ impl FleetLoop {
             None => {
                 let power = matches!(look, Look::Whole { power: true });
                 self.lists_at = now;
-                shared.observer.observe_after(&fleet, &self.memory.groups, power, &told).await
+                shared.observer.observe_after(&fleet, &self.fleet_state.groups, power, &told).await
             }
         };
         // What was not read now tells nothing of jobs that it may not have shown yet.
@@ -351,7 +351,7 @@ impl FleetLoop {
         let last = self.clocks.replace((began, now));
         let ahead = last.and_then(|(then, at)| set_ahead(elapsed(at, now), began - then));
         if let Some(ahead) = ahead {
-            self.memory.clock_was_set_ahead(ahead);
+            self.fleet_state.clock_was_set_ahead(ahead);
             self.lists_at = self.lists_at.checked_add(ahead).unwrap_or(self.lists_at);
         }
     }
@@ -364,34 +364,34 @@ impl FleetLoop {
             expiring: self.shared.expiry.of(&self.shared.outside, &self.fleet),
             ..seen
         };
-        self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
+        self.fleet_state.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         if are_lists_new {
-            let before = self.memory.clone();
-            self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
-            let milestones = milestones(&before, &self.memory, &seen.unread, now);
+            let before = self.fleet_state.clone();
+            self.fleet_state = std::mem::take(&mut self.fleet_state).after_seeing(&self.fleet, &seen, now);
+            let milestones = milestones(&before, &self.fleet_state, &seen.unread, now);
             for (name, milestone) in &milestones {
                 if let Milestone::Online(took) = milestone {
-                    let known = self.memory.runners.get(name);
+                    let known = self.fleet_state.runners.get(name);
                     let steps = known.map(|known| BootSteps::of(known, now)).unwrap_or_default();
                     self.shared.board.metrics().booted(&self.fleet.name, *took, steps);
                 }
             }
             report::happened(&self.fleet.name, &milestones, self.tick);
         }
-        let planned = || plan(&self.fleet, &seen, &self.memory, now);
+        let planned = || plan(&self.fleet, &seen, &self.fleet_state, now);
         let plan = planned();
         debug_assert_eq!(plan, planned(), "one plan of one snapshot");
         if plan.scales {
-            self.memory.last_scaling = Some(now);
-            self.memory.scaled_under = Some(self.fleet.scaling_hash());
+            self.fleet_state.last_scaling = Some(now);
+            self.fleet_state.scaled_under = Some(self.fleet.scaling_hash());
         }
         (plan, seen)
     }
 
     fn save(&mut self) {
-        if self.memory != self.saved {
-            self.shared.state.save(&self.fleet.name, &self.memory);
-            self.saved = self.memory.clone();
+        if self.fleet_state != self.saved {
+            self.shared.state.save(&self.fleet.name, &self.fleet_state);
+            self.saved = self.fleet_state.clone();
         }
     }
 }

@@ -8,7 +8,7 @@ use azlin_fleet::model::{Prices, Queue};
 use azlin_fleet::observe::{Seen, Snapshot};
 use azlin_fleet::plan::{Plan, plan};
 use azlin_fleet::report::{FleetStatus, Tick};
-use azlin_fleet::state::Memory;
+use azlin_fleet::state::FleetState;
 use jiff::Timestamp;
 
 use crate::observe::Observer;
@@ -25,7 +25,7 @@ pub struct Planned {
     /// The queue of its scope, with the jobs of other fleets and of nobody.
     pub queue: Seen<Arc<Queue>>,
     /// What it would remember.
-    pub memory: Memory,
+    pub fleet_state: FleetState,
     /// What it would do.
     pub plan: Plan,
     /// What could not be seen or is left alone, if anything.
@@ -38,7 +38,7 @@ impl Planned {
     /// What the fleet looks like.
     pub fn status(&self, prices: &Prices) -> FleetStatus {
         let tick = Tick { number: 1, at: self.at, next: None };
-        FleetStatus::of(&self.fleet, &self.plan, &self.seen, &self.memory, prices, tick, &[])
+        FleetStatus::of(&self.fleet, &self.plan, &self.seen, &self.fleet_state, prices, tick, &[])
     }
 }
 
@@ -46,14 +46,14 @@ impl Planned {
 pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, poll: Duration) -> Vec<Planned> {
     let observer = Observer::new(outside.clone(), fleets, poll);
     let each = fleets.iter().map(|fleet| async {
-        let memory = state.load(&fleet.name);
-        let (seen, queue) = observer.observe_with_queue(fleet, &memory.groups, true).await;
+        let fleet_state = state.load(&fleet.name);
+        let (seen, queue) = observer.observe_with_queue(fleet, &fleet_state.groups, true).await;
         let at = outside.now();
-        let mut memory = memory.after_seeing(fleet, &seen, at);
-        memory.places.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);
-        let plan = plan(fleet, &seen, &memory, at);
+        let mut fleet_state = fleet_state.after_seeing(fleet, &seen, at);
+        fleet_state.places.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);
+        let plan = plan(fleet, &seen, &fleet_state, at);
         let trouble = report::trouble(&plan, &seen);
-        Planned { fleet: fleet.clone(), seen, queue: queue.whole(), memory, plan, trouble, at }
+        Planned { fleet: fleet.clone(), seen, queue: queue.whole(), fleet_state, plan, trouble, at }
     });
     futures::future::join_all(each).await
 }

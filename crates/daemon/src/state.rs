@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use azlin_fleet::model::PoolName;
-use azlin_fleet::state::Memory;
+use azlin_fleet::state::FleetState;
 
 /// One small JSON file for each fleet, or nothing at all.
 #[derive(Debug, Clone, Default)]
 pub struct StateDir {
     directory: Option<PathBuf>,
     /// What this process has saved.
-    saved: Arc<Mutex<BTreeMap<PoolName, Memory>>>,
+    saved: Arc<Mutex<BTreeMap<PoolName, FleetState>>>,
     /// That it cannot be written is told once.
     is_told: Arc<AtomicBool>,
 }
@@ -27,29 +27,29 @@ impl StateDir {
     }
 
     /// What was remembered of a fleet. A file that cannot be read counts as none.
-    pub(crate) fn load(&self, pool: &PoolName) -> Memory {
-        if let Some(memory) = self.saved().get(pool) {
-            return memory.clone();
+    pub(crate) fn load(&self, pool: &PoolName) -> FleetState {
+        if let Some(fleet_state) = self.saved().get(pool) {
+            return fleet_state.clone();
         }
-        let Some(path) = self.path(pool) else { return Memory::default() };
+        let Some(path) = self.path(pool) else { return FleetState::default() };
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 let path = path.display();
                 tracing::warn!(fleet = %pool, %path, reason = %error, "{pool}: state file {path} ignored: {error}");
-                Memory::default()
+                FleetState::default()
             }),
-            Err(_) => Memory::default(),
+            Err(_) => FleetState::default(),
         }
     }
 
     /// Replaces a fleet's file, all or nothing.
-    pub(crate) fn save(&self, pool: &PoolName, memory: &Memory) {
-        self.saved().insert(pool.clone(), memory.clone());
+    pub(crate) fn save(&self, pool: &PoolName, fleet_state: &FleetState) {
+        self.saved().insert(pool.clone(), fleet_state.clone());
         let (Some(directory), Some(path)) = (&self.directory, self.path(pool)) else { return };
         let write = || -> std::io::Result<()> {
             std::fs::create_dir_all(directory)?;
             let mut file = tempfile::NamedTempFile::new_in(directory)?;
-            file.write_all(&serde_json::to_vec(memory)?)?;
+            file.write_all(&serde_json::to_vec(fleet_state)?)?;
             file.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };
@@ -65,7 +65,7 @@ impl StateDir {
         }
     }
 
-    fn saved(&self) -> MutexGuard<'_, BTreeMap<PoolName, Memory>> {
+    fn saved(&self) -> MutexGuard<'_, BTreeMap<PoolName, FleetState>> {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

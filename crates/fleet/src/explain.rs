@@ -22,7 +22,7 @@ use crate::config::Fleet;
 use crate::model::{CompletedJob, Job, JobId, PoolName, Queue, RepoSlug, RunnerName};
 use crate::observe::Snapshot;
 use crate::plan::{Plan, elapsed, in_words};
-use crate::state::Memory;
+use crate::state::FleetState;
 
 pub use decision::{NextChange, next_changes};
 pub use job::{best, job, unserved};
@@ -38,7 +38,7 @@ pub struct View<'a> {
     /// What it sees.
     pub seen: &'a Snapshot,
     /// What it remembers.
-    pub memory: &'a Memory,
+    pub fleet_state: &'a FleetState,
     /// What it would do.
     pub plan: &'a Plan,
     /// The queue of its scope, or why it could not be read.

@@ -56,7 +56,7 @@ fn view(planned: &Planned) -> View<'_> {
     View {
         fleet: &planned.fleet,
         seen: &planned.seen,
-        memory: &planned.memory,
+        fleet_state: &planned.fleet_state,
         plan: &planned.plan,
         queue: planned.queue.as_deref().map_err(String::as_str),
         now: planned.at,

@@ -334,8 +334,8 @@ async fn a_panic_of_an_action_is_its_failure() {
     ci.settle().await;
     assert!(ci.failed.iter().any(|why| why.starts_with("a bug, please report it: ")), "{:?}", ci.failed);
     assert!(ci.in_flight.is_empty());
-    assert!(!ci.memory.runners.contains_key(&name));
-    assert_eq!(ci.memory.runners.len(), 1, "the other one is known");
+    assert!(!ci.fleet_state.runners.contains_key(&name));
+    assert_eq!(ci.fleet_state.runners.len(), 1, "the other one is known");
 }
 
 #[tokio::test(start_paused = true)]
@@ -347,7 +347,7 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let (name, action) = {
         wait(180).await;
         ci.tick(Look::Whole { power: true }).await;
-        let name = ci.memory.runners.keys().next().cloned().expect("one");
+        let name = ci.fleet_state.runners.keys().next().cloned().expect("one");
         let task = azlin_fleet::plan::Install {
             runner: name.clone(),
             vm: (ci.fleet.vm.group.clone(), name.to_string()),
@@ -407,7 +407,7 @@ async fn a_name_is_never_given_twice() {
     let (first, action) = ci.name(provision());
     ci.begin(first.clone(), action);
     let second = ci.new_name();
-    ci.memory.runners.clear();
+    ci.fleet_state.runners.clear();
     assert_ne!(ci.new_name(), first, "it is under way");
     assert_ne!(second, first);
 }

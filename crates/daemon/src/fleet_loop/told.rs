@@ -18,7 +18,7 @@ impl FleetLoop {
         let tick = Tick { number: self.tick, at: self.shared.outside.now(), next: Some(self.next_poll()) };
         let errors = self.status.as_ref().map_or(&[][..], |status| &status.errors);
         let prices = &self.shared.prices;
-        let status = FleetStatus::of(&self.fleet, plan, seen, &self.memory, prices, tick, errors);
+        let status = FleetStatus::of(&self.fleet, plan, seen, &self.fleet_state, prices, tick, errors);
         self.shared.board.post(status.clone());
         self.status = Some(status);
         self.trouble = trouble;
@@ -35,8 +35,8 @@ impl FleetLoop {
     pub(super) fn post_runners(&mut self) {
         let (Some(seen), Some(status)) = (&mut self.seen, &mut self.status) else { return };
         seen.in_flight = under_way(&self.in_flight);
-        let there = runners(&self.fleet, seen, &self.memory, self.shared.outside.now());
-        status.update(&there, seen, &self.memory);
+        let there = runners(&self.fleet, seen, &self.fleet_state, self.shared.outside.now());
+        status.update(&there, seen, &self.fleet_state);
         if self.is_configured {
             self.shared.board.post(status.clone());
         }

@@ -29,7 +29,7 @@ impl FleetLoop {
             Action::Install(install) => install.runner.clone(),
             Action::Destroy(destroy) => destroy.runner.clone(),
         };
-        self.memory.begin(&name, &action, self.shared.outside.now());
+        self.fleet_state.begin(&name, &action, self.shared.outside.now());
         (name, action)
     }
 
@@ -86,7 +86,7 @@ impl FleetLoop {
         loop {
             let name =
                 RunnerName::new(&self.fleet.name, self.shared.outside.now(), (self.shared.outside.random)());
-            if !self.in_flight.contains_key(&name) && !self.memory.runners.contains_key(&name) {
+            if !self.in_flight.contains_key(&name) && !self.fleet_state.runners.contains_key(&name) {
                 return name;
             }
         }
@@ -104,8 +104,8 @@ impl FleetLoop {
         };
         let Some(InFlight { action, began, .. }) = self.in_flight.remove(&name) else { return };
         self.shared.board.metrics().ended(&self.fleet.name, &action, &outcome, began.elapsed());
-        self.memory.record(&name, &action, &outcome, self.shared.outside.now());
-        self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
+        self.fleet_state.record(&name, &action, &outcome, self.shared.outside.now());
+        self.fleet_state.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         self.save();
         let complaint = match &outcome {
             Outcome::Failed(Failure { why, .. })
@@ -120,7 +120,7 @@ impl FleetLoop {
         };
         let is_new = complaint.is_none() || self.complaints.get(&name) != complaint.as_ref();
         report::ended(&self.fleet.name, &name, &action, &outcome, is_new, self.tick);
-        self.complaints.retain(|runner, _| self.memory.runners.contains_key(runner));
+        self.complaints.retain(|runner, _| self.fleet_state.runners.contains_key(runner));
         if let Some(why) = complaint {
             self.failed.push(why.clone());
             self.complaints.insert(name, why);

@@ -14,7 +14,7 @@ const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
 
 impl<'a> Case<'a> {
     fn offline_since(&self, runner: &EphemeralRunner) -> Option<Timestamp> {
-        self.view.memory.runners.get(&runner.runner_name)?.offline_since
+        self.view.fleet_state.runners.get(&runner.runner_name)?.offline_since
     }
 
     fn registered(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
@@ -29,7 +29,7 @@ impl<'a> Case<'a> {
     fn coming(&self) -> Vec<&'a EphemeralRunner> {
         let view = self.view;
         let rotation =
-            Rotation::of(view.fleet, &view.plan.runners, &view.seen.in_flight, view.memory, view.now);
+            Rotation::of(view.fleet, &view.plan.runners, &view.seen.in_flight, view.fleet_state, view.now);
         let replacing = rotation.coming();
         let comes = |runner: &&EphemeralRunner| {
             matches!(runner.status, Phase::Provisioning { .. }) && !replacing.contains(&runner.runner_name)
@@ -57,7 +57,7 @@ impl<'a> Case<'a> {
         if before < ready {
             return (Link::holds(Step::Vm, format!("{} online", are_runners(ready))), String::new());
         }
-        let (fleet, failures) = (view.fleet, &view.memory.failures);
+        let (fleet, failures) = (view.fleet, &view.fleet_state.failures);
         let coming = self.coming();
         if before < ready + coming.len() {
             let limit = in_words(fleet.lifecycle.boot_timeout);
@@ -158,8 +158,10 @@ impl<'a> Case<'a> {
     pub(super) fn registration(&self) -> (Link, String) {
         let (view, now) = (self.view, self.view.now);
         let names = first_few(self.ready().map(|runner| runner.runner_name.to_string()));
-        let idle_since =
-            self.ready().filter_map(|runner| view.memory.runners.get(&runner.runner_name)?.idle_since).min();
+        let idle_since = self
+            .ready()
+            .filter_map(|runner| view.fleet_state.runners.get(&runner.runner_name)?.idle_since)
+            .min();
         let idle = idle_since.map(|since| elapsed(since, now)).unwrap_or_default();
         // Since when the job is queued is not told: one that was approved just now is as old as before.
         let at_most = idle.min(elapsed(self.job.created_at, now));

@@ -20,7 +20,7 @@ pub struct NextChange {
 
 /// What changes a fleet's plan by itself, the soonest first.
 pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
-    let (fleet, plan, memory) = (view.fleet, view.plan, view.memory);
+    let (fleet, plan, fleet_state) = (view.fleet, view.plan, view.fleet_state);
     let mut changes = Vec::new();
     let mut at = |at: Option<Timestamp>, what: String| {
         if let Some(at) = at.filter(|at| *at > view.now) {
@@ -36,7 +36,7 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
     if plan.decision.rule == Rule::Cooldown {
         at(cooldown_ends(view), format!("the cooldown of {} ends", in_words(fleet.scaling.cooldown)));
     }
-    let try_again = memory.failures.wait_left(view.now).and_then(|left| after(view.now, left));
+    let try_again = fleet_state.failures.wait_left(view.now).and_then(|left| after(view.now, left));
     at(try_again, "starts are tried again after those that failed".to_owned());
     let is_removed = |name: &RunnerName| {
         plan.actions
@@ -45,7 +45,7 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
     };
     for runner in plan.runners.iter().filter(|runner| !is_removed(&runner.runner_name)) {
         let name = &runner.runner_name;
-        let offline = memory.runners.get(name).and_then(|known| known.offline_since);
+        let offline = fleet_state.runners.get(name).and_then(|known| known.offline_since);
         match (&runner.status, offline) {
             (Phase::Provisioning { since }, _) => {
                 at(after(*since, fleet.lifecycle.boot_timeout), format!("boot_timeout of {name} ends"));
@@ -73,7 +73,7 @@ pub(super) fn starves_at(view: &View<'_>) -> Option<Timestamp> {
 
 /// When the cooldown ends, if it runs.
 pub(super) fn cooldown_ends(view: &View<'_>) -> Option<Timestamp> {
-    plan::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.memory, view.now))
+    plan::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.fleet_state, view.now))
 }
 
 pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {
@@ -178,7 +178,7 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
 
 /// A runner is wanted, and a rule holds it back until a moment; not before those that failed are tried again.
 fn held_back(view: &View<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
-    let (failures, reason) = (&view.memory.failures, &view.plan.decision.reason);
+    let (failures, reason) = (&view.fleet_state.failures, &view.plan.decision.reason);
     let again = failures.wait_left(view.now).and_then(|left| after(view.now, left));
     let at = at.max(again).map_or_else(|| "at the next tick".to_owned(), |at| first_tick_after(at, view.now));
     if failures.count == 0 {

@@ -70,7 +70,7 @@ impl Case {
         let view = View {
             fleet: &self.scene.fleet,
             seen: &self.scene.seen,
-            memory: &self.scene.memory,
+            fleet_state: &self.scene.fleet_state,
             plan: &plan,
             queue: Ok(&self.queue),
             now: at(NOW),
@@ -219,7 +219,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown, and the runners are for others",
             case("scale_up_threshold = 0").jobs(4, 30).scene(|mut scene| {
-                scene.memory.last_scaling = Some(at(NOW - 290));
+                scene.fleet_state.last_scaling = Some(at(NOW - 290));
                 scene
             }),
             4,
@@ -229,7 +229,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown",
             case("scale_up_threshold = 0").jobs(1, 30).scene(|mut scene| {
-                scene.memory.last_scaling = Some(at(NOW - 290));
+                scene.fleet_state.last_scaling = Some(at(NOW - 290));
                 scene
             }),
             1,
@@ -239,10 +239,10 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown, after a start that failed",
             case("scale_up_threshold = 0").jobs(1, 30).scene(|mut scene| {
-                scene.memory.last_scaling = Some(at(NOW - 9));
-                scene.memory.failures.count = 4;
-                scene.memory.failures.last = Some(at(NOW - 9));
-                scene.memory.failures.why = "no capacity".to_owned();
+                scene.fleet_state.last_scaling = Some(at(NOW - 9));
+                scene.fleet_state.failures.count = 4;
+                scene.fleet_state.failures.last = Some(at(NOW - 9));
+                scene.fleet_state.failures.why = "no capacity".to_owned();
                 scene
             }),
             1,
@@ -320,9 +320,9 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "starts failed",
             case(ephemeral).jobs(1, 90).scene(|mut scene| {
-                scene.memory.failures.count = 3;
-                scene.memory.failures.last = Some(at(NOW - 10));
-                scene.memory.failures.why = "no capacity; add another size".to_owned();
+                scene.fleet_state.failures.count = 3;
+                scene.fleet_state.failures.last = Some(at(NOW - 10));
+                scene.fleet_state.failures.why = "no capacity; add another size".to_owned();
                 scene
             }),
             1,
@@ -336,9 +336,9 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "starts failed, and are due again",
             case(ephemeral).jobs(1, 90).scene(|mut scene| {
-                scene.memory.failures.count = 1;
-                scene.memory.failures.last = Some(at(NOW - 100));
-                scene.memory.failures.why = "no capacity".to_owned();
+                scene.fleet_state.failures.count = 1;
+                scene.fleet_state.failures.last = Some(at(NOW - 100));
+                scene.fleet_state.failures.why = "no capacity".to_owned();
                 scene
             }),
             1,
@@ -549,8 +549,8 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
 
     let scene = Scene::new("");
     let (plan, queue) = (scene.plan(), Queue::default());
-    let (fleet, seen, memory) = (&scene.fleet, &scene.seen, &scene.memory);
-    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
+    let (fleet, seen, fleet_state) = (&scene.fleet, &scene.seen, &scene.fleet_state);
+    let view = View { fleet, seen, fleet_state, plan: &plan, queue: Ok(&queue), now: at(NOW) };
     let repo: RepoSlug = "o/r".parse().expect("valid");
     let done = CompletedJob {
         id: JobId(1),
@@ -625,8 +625,8 @@ fn the_oldest_are_shown_and_the_rest_is_counted() {
         .job(Job { status: JobStatus::InProgress, ..waiting(92, 60, &[]) });
     let scene = case.scene.runner(4, 600, Entry::Busy);
     let (plan, fleet) = (scene.plan(), &scene.fleet);
-    let (seen, memory) = (&scene.seen, &scene.memory);
-    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&case.queue), now: at(NOW) };
+    let (seen, fleet_state) = (&scene.seen, &scene.fleet_state);
+    let view = View { fleet, seen, fleet_state, plan: &plan, queue: Ok(&case.queue), now: at(NOW) };
     let found = pool(&view, &[fleet]);
     assert_eq!((found.jobs.len(), found.more_jobs, found.runners.len()), (10, 4, 1));
     assert!(matches!(found.jobs[0].about, About::Job { id: JobId(91), .. }), "nobody serves it");

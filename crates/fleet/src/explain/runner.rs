@@ -41,7 +41,7 @@ impl Case<'_> {
     fn registration(&self) -> Link {
         let (view, name) = (self.view, &self.runner.runner_name);
         let entry = view.seen.entries.as_ref().ok().and_then(|entries| entries.get(name));
-        let known = view.memory.runners.get(name);
+        let known = view.fleet_state.runners.get(name);
         let scope = &view.fleet.scope;
         match entry {
             Some(entry) if entry.status == RunnerStatus::Online => {
@@ -85,7 +85,7 @@ impl Case<'_> {
             (Some(job), _) => Link::holds(Step::Work, format!("runs job {job}; {done}")),
             (None, true) => Link::holds(Step::Work, format!("GitHub says that it is busy; {done}")),
             (None, false) => {
-                match view.memory.runners.get(&runner.runner_name).and_then(|known| known.idle_since) {
+                match view.fleet_state.runners.get(&runner.runner_name).and_then(|known| known.idle_since) {
                     Some(since) => Link::waits(
                         Step::Work,
                         format!("idle, for at least {}; {done}", ago(since, view.now)),
@@ -161,7 +161,7 @@ impl Case<'_> {
     fn idle(&self) -> (Link, Link, String) {
         let (view, runner) = (self.view, self.runner);
         let (fleet, name) = (view.fleet, &runner.runner_name);
-        let known = view.memory.runners.get(name);
+        let known = view.fleet_state.runners.get(name);
         if runner.vm.is_none() {
             let end = Link::broken(Step::End, "not while it is online without a VM that is seen".to_owned())
                 .cure("if its VM is elsewhere, delete it by hand once it runs no job");
@@ -181,7 +181,8 @@ impl Case<'_> {
                 format!("is offline for {}, and replaced {at} unless it comes back", ago(since, view.now)),
             );
         }
-        let rotation = Rotation::of(fleet, &view.plan.runners, &view.seen.in_flight, view.memory, view.now);
+        let rotation =
+            Rotation::of(fleet, &view.plan.runners, &view.seen.in_flight, view.fleet_state, view.now);
         if let Some(new) = rotation.replaced_by(name) {
             let need = Link::holds(Step::Need, format!("until {new}, which takes its place, is online"));
             return (

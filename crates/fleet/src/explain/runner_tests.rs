@@ -9,7 +9,7 @@ fn explained(scene: &Scene, number: u32, age: i64) -> Explanation {
     let view = View {
         fleet: &scene.fleet,
         seen: &scene.seen,
-        memory: &scene.memory,
+        fleet_state: &scene.fleet_state,
         plan: &plan,
         queue: Ok(&queue),
         now: at(NOW),
@@ -31,7 +31,7 @@ fn why_each_runner_lives_and_when_it_goes() {
         scene
     };
     let cooling = |mut scene: Scene| {
-        scene.memory.last_scaling = Some(at(NOW - 100));
+        scene.fleet_state.last_scaling = Some(at(NOW - 100));
         scene
     };
     let rows: Vec<(&str, Scene, u32, i64, Vec<&str>)> =
@@ -203,14 +203,15 @@ fn why_each_runner_lives_and_when_it_goes() {
 fn a_runner_is_idle_since_it_was_first_seen_so() {
     let idle = Scene::new("").runner(1, 600, Entry::Idle);
     let busy = Scene::new("").runner(1, 600, Entry::Busy);
-    let since = |memory: &Memory| memory.runners.values().next().and_then(|known| known.idle_since);
-    let memory = Memory::default().after_seeing(&idle.fleet, &idle.seen, at(NOW - 100));
-    let memory = memory.after_seeing(&idle.fleet, &idle.seen, at(NOW));
-    assert_eq!(since(&memory), Some(at(NOW - 100)));
-    let memory = memory.after_seeing(&busy.fleet, &busy.seen, at(NOW + 60));
-    assert_eq!(since(&memory), None, "it runs a job");
-    let memory = memory.after_seeing(&idle.fleet, &idle.seen, at(NOW + 120));
-    assert_eq!(since(&memory), Some(at(NOW + 120)));
+    let since =
+        |fleet_state: &FleetState| fleet_state.runners.values().next().and_then(|known| known.idle_since);
+    let fleet_state = FleetState::default().after_seeing(&idle.fleet, &idle.seen, at(NOW - 100));
+    let fleet_state = fleet_state.after_seeing(&idle.fleet, &idle.seen, at(NOW));
+    assert_eq!(since(&fleet_state), Some(at(NOW - 100)));
+    let fleet_state = fleet_state.after_seeing(&busy.fleet, &busy.seen, at(NOW + 60));
+    assert_eq!(since(&fleet_state), None, "it runs a job");
+    let fleet_state = fleet_state.after_seeing(&idle.fleet, &idle.seen, at(NOW + 120));
+    assert_eq!(since(&fleet_state), Some(at(NOW + 120)));
 }
 
 #[test]
@@ -221,10 +222,10 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
         .entry(1, 60, Entry::Offline)
         .runner(2, 600, Entry::Busy)
         .pending(4, 20);
-    scene.memory.last_scaling = Some(at(NOW - 290));
+    scene.fleet_state.last_scaling = Some(at(NOW - 290));
     let (plan, queue) = (scene.plan(), Queue::default());
-    let (fleet, seen, memory) = (&scene.fleet, &scene.seen, &scene.memory);
-    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
+    let (fleet, seen, fleet_state) = (&scene.fleet, &scene.seen, &scene.fleet_state);
+    let view = View { fleet, seen, fleet_state, plan: &plan, queue: Ok(&queue), now: at(NOW) };
     let changes = next_changes(&view);
     let told: Vec<String> = changes
         .iter()
@@ -236,8 +237,8 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
     assert!(told[2].starts_with("in 9m: boot_timeout of ci-"), "{told:?}");
 
     let served = Scene::new("").pending(2, 20).runner(1, 60, Entry::Offline);
-    let (plan, fleet, seen, memory) = (served.plan(), &served.fleet, &served.seen, &served.memory);
-    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
+    let (plan, fleet, seen, fleet_state) = (served.plan(), &served.fleet, &served.seen, &served.fleet_state);
+    let view = View { fleet, seen, fleet_state, plan: &plan, queue: Ok(&queue), now: at(NOW) };
     let told: Vec<String> = next_changes(&view).into_iter().map(|change| change.what).collect();
     assert!(
         told.len() == 1 && told[0].starts_with("boot_timeout of "),
@@ -278,7 +279,7 @@ fn link(scene: &Scene, number: u32, age: i64, step: &str) -> String {
 #[test]
 fn what_github_knows_of_it() {
     let one = |entry| Scene::new("min_runners = 1").runner(1, 60, entry);
-    let was_there = |known: &mut crate::state::Remembered| known.entry_seen = true;
+    let was_there = |known: &mut crate::state::RunnerState| known.entry_seen = true;
     for (scene, expected) in [
         (one(Entry::Idle), "Holds: runner 1 at repo:o/r, online"),
         (one(Entry::Offline), "Waits: runner 1 at repo:o/r, which has not been online yet"),

@@ -9,7 +9,7 @@
 //! | [`Remedy::Stop`] | no start in this fleet but one try every two minutes, and a person is told |
 //!
 //! A circuit is open for what met the trouble and for nothing else: a place ([`crate::state`]), a fleet's starts
-//! ([`crate::state::Failures`]), a credential's budget and a subscription's operation (in the adapters).
+//! ([`crate::state::StartBackoff`]), a credential's budget and a subscription's operation (in the adapters).
 
 use serde::{Deserialize, Serialize};
 

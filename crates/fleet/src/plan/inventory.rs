@@ -18,7 +18,7 @@ use crate::observe::Operation;
 use crate::plan::{elapsed, in_words};
 use crate::planted::{self, Bug};
 use crate::ports::Trouble;
-use crate::state::{Memory, Remembered, list_lag};
+use crate::state::{FleetState, RunnerState, list_lag};
 
 /// How long an entry may be missing from a list after it was made.
 const ENTRY_LAG: Duration = Duration::from_secs(30);
@@ -37,13 +37,13 @@ pub(crate) struct World<'a> {
 pub(crate) fn roster(
     fleet: &Fleet,
     world: &World<'_>,
-    memory: &Memory,
+    fleet_state: &FleetState,
     now: Timestamp,
 ) -> Vec<EphemeralRunner> {
     let World { vms, entries, in_flight, working } = world;
     let names: BTreeSet<&RunnerName> =
-        vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(memory.runners.keys()).collect();
-    let unknown = Remembered::default();
+        vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(fleet_state.runners.keys()).collect();
+    let unknown = RunnerState::default();
     names
         .into_iter()
         .filter_map(|name| {
@@ -54,7 +54,7 @@ pub(crate) fn roster(
                 entry: entries.get(name),
                 working: working.contains_key(name.as_str()),
                 operation: in_flight.get(name),
-                memory: memory.runners.get(name).unwrap_or(&unknown),
+                fleet_state: fleet_state.runners.get(name).unwrap_or(&unknown),
                 now,
             };
             sight.runner()
@@ -70,7 +70,7 @@ struct Sight<'a> {
     entry: Option<&'a Arc<RunnerInfo>>,
     working: bool,
     operation: Option<&'a Operation>,
-    memory: &'a Remembered,
+    fleet_state: &'a RunnerState,
     now: Timestamp,
 }
 
@@ -80,13 +80,13 @@ impl Sight<'_> {
         Some(EphemeralRunner {
             runner_name: self.name.clone(),
             vm: self.vm.cloned(),
-            runner_id: self.entry.map(|entry| entry.runner_id).or(tagged).or(self.memory.runner_id),
+            runner_id: self.entry.map(|entry| entry.runner_id).or(tagged).or(self.fleet_state.runner_id),
             is_listed: self.entry.is_some(),
             created_at: self.created_at(),
             jobs_completed: if self.entry.is_some() {
-                self.memory.jobs.finished()
+                self.fleet_state.jobs.finished()
             } else {
-                self.memory.jobs.taken
+                self.fleet_state.jobs.taken
             },
             status: self.phase()?,
         })
@@ -103,7 +103,7 @@ impl Sight<'_> {
     }
 
     fn asked_within(&self, lag: Duration) -> bool {
-        self.memory.asked_for.is_some_and(|at| elapsed(at, self.now) < lag)
+        self.fleet_state.asked_for.is_some_and(|at| elapsed(at, self.now) < lag)
     }
 
     /// Whether a list may be as old as the time before its VM was asked for.
@@ -113,7 +113,7 @@ impl Sight<'_> {
 
     fn is_being_removed(&self) -> bool {
         let lag = list_lag(self.fleet);
-        self.memory.removal_asked.is_some_and(|at| elapsed(at, self.now) < lag)
+        self.fleet_state.removal_asked.is_some_and(|at| elapsed(at, self.now) < lag)
     }
 
     /// Where the runner stands; `None` when neither side has it any more.
@@ -182,21 +182,21 @@ impl Sight<'_> {
                 format!("it was made for {}, and the fleet is now on {}", vm.tags.scope, self.fleet.scope);
             Phase::Draining { why: DrainReason::Rotated(why) }
         } else if self.working {
-            let id = vm.tags.runner_id.or(self.memory.runner_id);
+            let id = vm.tags.runner_id.or(self.fleet_state.runner_id);
             id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
         } else if vm.provisioning == ProvisioningState::Failed {
             Phase::Draining { why: not_made(vm) }
         } else if vm.tags.runner_id.is_some() {
-            if self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.memory.entry_seen {
+            if self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.fleet_state.entry_seen {
                 self.provisioning()
             } else {
                 Phase::Draining { why: DrainReason::Finished }
             }
-        } else if self.memory.ended || self.memory.entry_seen || self.is_installed_and_gone() {
+        } else if self.fleet_state.ended || self.fleet_state.entry_seen || self.is_installed_and_gone() {
             Phase::Draining { why: DrainReason::Finished }
-        } else if let Some(why) = &self.memory.failed {
+        } else if let Some(why) = &self.fleet_state.failed {
             broken(why)
-        } else if vm.power == PowerState::Stopped && self.memory.installed.is_some() {
+        } else if vm.power == PowerState::Stopped && self.fleet_state.installed.is_some() {
             Phase::Draining { why: DrainReason::Finished }
         } else if vm.power == PowerState::Stopped {
             broken("its VM stopped before it was a runner")
@@ -210,7 +210,7 @@ impl Sight<'_> {
 
     /// It was registered, and so long ago that every list would show it.
     fn is_installed_and_gone(&self) -> bool {
-        self.memory.installed.is_some_and(|at| elapsed(at, self.now) >= ENTRY_LAG)
+        self.fleet_state.installed.is_some_and(|at| elapsed(at, self.now) >= ENTRY_LAG)
     }
 
     fn with_both(&self, vm: &Vm, entry: &RunnerInfo) -> Phase {
@@ -225,15 +225,15 @@ impl Sight<'_> {
         if vm.power == PowerState::Stopped {
             return broken("its VM is stopped");
         }
-        if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.memory.failed) {
+        if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.fleet_state.failed) {
             return broken(why);
         }
-        let (finished, most) = (self.memory.jobs.finished(), self.fleet.lifecycle.max_job_count);
+        let (finished, most) = (self.fleet_state.jobs.finished(), self.fleet.lifecycle.max_job_count);
         if most > 1 && finished >= most {
             let why = format!("it has had {finished} jobs, and max_job_count is {most}");
             return Phase::Draining { why: DrainReason::Served(why) };
         }
-        match (entry.status, self.memory.offline_since) {
+        match (entry.status, self.fleet_state.offline_since) {
             (RunnerStatus::Online, _) => Phase::Registered { id },
             (RunnerStatus::Offline, Some(since)) => {
                 let (offline, limit) = (elapsed(since, self.now), self.fleet.lifecycle.offline_timeout);
@@ -277,7 +277,7 @@ fn not_made(vm: &Vm) -> DrainReason {
 pub(crate) fn may_be_removed(
     fleet: &Fleet,
     runner: &EphemeralRunner,
-    memory: &Memory,
+    fleet_state: &FleetState,
     now: Timestamp,
 ) -> bool {
     if let Phase::Draining { why: DrainReason::OutOfSight(_) } = runner.status {
@@ -288,14 +288,14 @@ pub(crate) fn may_be_removed(
         && !vm.is_dead()
     {
         // It may have been registered a moment ago, and GitHub's list, by name too, not show it yet.
-        let known = memory.runners.get(&runner.runner_name);
+        let known = fleet_state.runners.get(&runner.runner_name);
         let since = known.and_then(|known| known.unregistered_since).unwrap_or(now);
         let age = elapsed(runner.created_at, now).max(elapsed(now, runner.created_at));
         // Nobody begins with it any more once boot_timeout is over.
         let is_over = age >= fleet.lifecycle.boot_timeout + list_lag(fleet);
         return is_over || elapsed(since, now) >= ENTRY_LAG;
     }
-    let is_remembered = memory.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
+    let is_remembered = fleet_state.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
     let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);
     runner.vm.is_some() || is_remembered || elapsed(runner.created_at, now) >= grace
 }

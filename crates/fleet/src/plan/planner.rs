@@ -19,7 +19,7 @@ use crate::plan::{
     in_words, may_be_removed, roster, scale,
 };
 use crate::planted::{self, Bug};
-use crate::state::{Memory, list_lag};
+use crate::state::{FleetState, list_lag};
 
 /// What a fleet does next, and what it looks like.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,24 +41,24 @@ pub struct Plan {
 }
 
 /// Plans a fleet's next step.
-pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> Plan {
+pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Timestamp) -> Plan {
     let demand = seen.demand.clone().unwrap_or_else(|why| unknown_demand(&why, now));
     let (entries, vms) = match (&seen.entries, &seen.vms) {
         (Ok(entries), Ok(vms)) => (entries, vms),
         (Err(why), _) | (_, Err(why)) => return hold(demand, why),
     };
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
-    let found = roster(fleet, &world, memory, now);
-    let rotation = Rotation::of(fleet, &found, &seen.in_flight, memory, now);
-    let room = Room::of(fleet, &memory.places, memory.failures.count, now);
+    let found = roster(fleet, &world, fleet_state, now);
+    let rotation = Rotation::of(fleet, &found, &seen.in_flight, fleet_state, now);
+    let room = Room::of(fleet, &fleet_state.places, fleet_state.failures.count, now);
     let actions = Vec::new();
     let mut draft =
-        Draft { fleet, seen, memory, now, runners: &found, rotation: &rotation, room: &room, actions };
+        Draft { fleet, seen, fleet_state, now, runners: &found, rotation: &rotation, room: &room, actions };
 
     draft.remove_what_drains();
     draft.finish_rotations();
     let mut decision = draft.decide(&demand);
-    let wait = memory.failures.wait_left(now);
+    let wait = fleet_state.failures.wait_left(now);
     let may_start = wait.is_none() && room.is_somewhere();
     let before = draft.actions.len();
     match decision.action {
@@ -71,7 +71,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
     draft.install();
     draft.kill();
     if let Some(left) = wait {
-        let failures = &memory.failures;
+        let failures = &fleet_state.failures;
         let (count, why, left) = (failures.count, &failures.why, in_words(left));
         let stopped = if failures.is_stopped() { "; stopped until somebody acts" } else { "" };
         decision.reason += &format!(
@@ -95,10 +95,15 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
 
 /// Who is there, by what was seen last and by what is under way since; nobody where it could not be
 /// read.
-pub fn runners(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> Vec<EphemeralRunner> {
+pub fn runners(
+    fleet: &Fleet,
+    seen: &Snapshot,
+    fleet_state: &FleetState,
+    now: Timestamp,
+) -> Vec<EphemeralRunner> {
     let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return Vec::new() };
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
-    roster(fleet, &world, memory, now)
+    roster(fleet, &world, fleet_state, now)
 }
 
 /// The plan when a list could not be read: nothing, since half a view kills jobs.
@@ -125,7 +130,7 @@ fn hold(demand: Demand, why: &str) -> Plan {
 struct Draft<'a> {
     fleet: &'a Fleet,
     seen: &'a Snapshot,
-    memory: &'a Memory,
+    fleet_state: &'a FleetState,
     now: Timestamp,
     runners: &'a [EphemeralRunner],
     rotation: &'a Rotation<'a>,
@@ -138,7 +143,7 @@ impl<'a> Draft<'a> {
     fn remove_what_drains(&mut self) {
         for runner in self.runners {
             if let Phase::Draining { why } = &runner.status
-                && may_be_removed(self.fleet, runner, self.memory, self.now)
+                && may_be_removed(self.fleet, runner, self.fleet_state, self.now)
             {
                 self.destroy(runner, why.clone());
             }
@@ -154,7 +159,7 @@ impl<'a> Draft<'a> {
     }
 
     fn decide(&self, demand: &Demand) -> ScalingDecision {
-        let (memory, now) = (self.memory, self.now);
+        let (fleet_state, now) = (self.fleet_state, self.now);
         let available = self.candidates().count();
         let busy = self.runners.iter().filter(|runner| runner.is_busy()).count();
         let load = Load {
@@ -165,7 +170,7 @@ impl<'a> Draft<'a> {
             draining: count(self.runners.len() - available - busy),
             partly_known: !demand.missing.is_empty(),
         };
-        scale(&self.fleet.scaling, self.fleet.enabled, &load, timing(self.fleet, memory, now))
+        scale(&self.fleet.scaling, self.fleet.enabled, &load, timing(self.fleet, fleet_state, now))
     }
 
     /// Runners that the scaler counts as available, and may remove. One that is on its way to take
@@ -190,7 +195,7 @@ impl<'a> Draft<'a> {
     fn add(&mut self, decision: &ScalingDecision) {
         let wanted = decision.target_runner_count.saturating_sub(decision.current_runner_count) as usize;
         // Where only a person can help, one try shows whether somebody has.
-        let tries = if self.memory.failures.is_stopped() { 1 } else { wanted };
+        let tries = if self.fleet_state.failures.is_stopped() { 1 } else { wanted };
         for _ in 0..wanted.min(tries).min(self.headroom()) {
             self.provision(None, decision.reason.clone());
         }
@@ -222,7 +227,7 @@ impl<'a> Draft<'a> {
         let is_settled = |runner: &&EphemeralRunner| {
             let has_identity = |vm: &Vm| runner.runner_id.is_some() || vm.tags.host_key.is_some();
             runner.vm.as_deref().is_some_and(has_identity)
-                && may_be_removed(self.fleet, runner, self.memory, self.now)
+                && may_be_removed(self.fleet, runner, self.fleet_state, self.now)
                 && !self.seen.working.contains_key(runner.runner_name.as_str())
                 && !self.seen.in_flight.contains_key(&runner.runner_name)
         };
@@ -242,7 +247,8 @@ impl<'a> Draft<'a> {
             let (Phase::Provisioning { .. }, Some(vm)) = (&runner.status, &runner.vm) else { continue };
             let Some(host_key) = &vm.tags.host_key else { continue };
             let name = &runner.runner_name;
-            let is_installed = self.memory.runners.get(name).is_some_and(|known| known.installed.is_some());
+            let is_installed =
+                self.fleet_state.runners.get(name).is_some_and(|known| known.installed.is_some());
             if is_installed || vm.is_dead() || self.seen.in_flight.contains_key(name) || self.is_removed(name)
             {
                 continue;
@@ -365,9 +371,9 @@ impl<'a> Draft<'a> {
 }
 
 /// When the fleet may scale, by what it remembers.
-pub(crate) fn timing(fleet: &Fleet, memory: &Memory, now: Timestamp) -> Timing {
-    let config_changed = memory.scaled_under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
-    Timing { last_scaling: memory.last_scaling, config_changed, now }
+pub(crate) fn timing(fleet: &Fleet, fleet_state: &FleetState, now: Timestamp) -> Timing {
+    let config_changed = fleet_state.scaled_under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
+    Timing { last_scaling: fleet_state.last_scaling, config_changed, now }
 }
 
 fn count(number: usize) -> u32 {

@@ -12,7 +12,7 @@ use crate::config::Fleet;
 use crate::model::{EphemeralRunner, Phase, RunnerName};
 use crate::observe::Operation;
 use crate::plan::{elapsed, in_words};
-use crate::state::Memory;
+use crate::state::FleetState;
 
 /// Who is due, and which replacements are under way.
 pub(crate) struct Rotation<'a> {
@@ -34,7 +34,7 @@ impl<'a> Rotation<'a> {
         fleet: &Fleet,
         runners: &'a [EphemeralRunner],
         in_flight: &BTreeMap<RunnerName, Operation>,
-        memory: &Memory,
+        fleet_state: &FleetState,
         now: Timestamp,
     ) -> Self {
         let idle = runners.iter().filter(|runner| matches!(runner.status, Phase::Registered { .. }));
@@ -47,7 +47,9 @@ impl<'a> Rotation<'a> {
             Some(Operation::Provision { replaces: Some(old) }) => Some(old.to_string()),
             _ => match &runner.vm {
                 Some(vm) => vm.tags.replaces.clone(),
-                None => memory.runners.get(&runner.runner_name)?.replaces.as_ref().map(ToString::to_string),
+                None => {
+                    fleet_state.runners.get(&runner.runner_name)?.replaces.as_ref().map(ToString::to_string)
+                }
             },
         };
         let pairs = runners

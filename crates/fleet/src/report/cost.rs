@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Prices, Vm};
 use crate::observe::Snapshot;
 use crate::plan::elapsed;
-use crate::state::Remembered;
+use crate::state::RunnerState;
 
 /// How long VMs of a fleet were there, since it is counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub struct Cost {
 
 impl Ledger {
     /// Takes in that a VM is there, by what was known of its runner before this look.
-    pub(crate) fn see(&mut self, vm: &Vm, known: &mut Remembered, has_entry: bool, now: Timestamp) {
+    pub(crate) fn see(&mut self, vm: &Vm, known: &mut RunnerState, has_entry: bool, now: Timestamp) {
         let since = self.since.unwrap_or(now);
         let from = known.counted_until.unwrap_or(vm.tags.created_at).max(since);
         known.counted_until = Some(now.max(from));

@@ -13,7 +13,7 @@ use crate::model::{Budgets, EphemeralRunner, JobId, Phase, PoolName, Prices, Run
 use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
 use crate::plan::{Plan, ScalingDecision, in_words};
 use crate::report::Cost;
-use crate::state::Memory;
+use crate::state::FleetState;
 
 /// The version of [`Status`].
 pub const VERSION: u32 = 1;
@@ -192,7 +192,7 @@ impl FleetStatus {
         fleet: &Fleet,
         plan: &Plan,
         seen: &Snapshot,
-        memory: &Memory,
+        fleet_state: &FleetState,
         prices: &Prices,
         tick: Tick,
         before: &[LastingError],
@@ -212,16 +212,16 @@ impl FleetStatus {
             max_runners: fleet.scaling.max_runners,
             manual_count: fleet.scaling.manual_count,
             decision: plan.decision.clone(),
-            last_scaling: memory.last_scaling,
-            runners: plan.runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect(),
-            errors: lasting(errors(plan, seen, memory), before, tick.at),
-            cost: Cost::of(&memory.ledger, seen, prices),
+            last_scaling: fleet_state.last_scaling,
+            runners: plan.runners.iter().map(|runner| RunnerStatus::of(runner, seen, fleet_state)).collect(),
+            errors: lasting(errors(plan, seen, fleet_state), before, tick.at),
+            cost: Cost::of(&fleet_state.ledger, seen, prices),
         }
     }
 
     /// The same, with who is there since something began or ended.
-    pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, memory: &Memory) {
-        self.runners = runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect();
+    pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) {
+        self.runners = runners.iter().map(|runner| RunnerStatus::of(runner, seen, fleet_state)).collect();
     }
 
     /// How many runners are in a phase.
@@ -236,14 +236,14 @@ impl RunnerStatus {
         self.phase == "destroyed" && self.vm.is_none()
     }
 
-    fn of(runner: &EphemeralRunner, seen: &Snapshot, memory: &Memory) -> Self {
+    fn of(runner: &EphemeralRunner, seen: &Snapshot, fleet_state: &FleetState) -> Self {
         let name = &runner.runner_name;
         let job = seen.working.get(name.as_str()).copied();
         RunnerStatus {
             runner_name: name.clone(),
             runner_id: runner.runner_id,
             phase: runner.status.word().to_owned(),
-            doing: doing(runner, job, seen, memory),
+            doing: doing(runner, job, seen, fleet_state),
             job,
             created_at: runner.created_at,
             jobs_completed: runner.jobs_completed,
@@ -256,8 +256,8 @@ impl RunnerStatus {
     }
 }
 
-fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, memory: &Memory) -> String {
-    let known = memory.runners.get(&runner.runner_name);
+fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, fleet_state: &FleetState) -> String {
+    let known = fleet_state.runners.get(&runner.runner_name);
     match &runner.status {
         Phase::Provisioning { .. } => match seen.in_flight.get(&runner.runner_name) {
             Some(Operation::Install) => "is being installed over SSH".to_owned(),
@@ -277,8 +277,8 @@ fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, memory: 
 }
 
 /// What is wrong in this tick.
-fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(About, String)> {
-    let failures = &memory.failures;
+fn errors(plan: &Plan, seen: &Snapshot, fleet_state: &FleetState) -> Vec<(About, String)> {
+    let failures = &fleet_state.failures;
     let starting = (failures.count > 0).then(|| {
         let again = failures.wait_left(plan.demand.metrics.timestamp);
         let next = again.map_or(String::new(), |left| format!("; next try in {}", in_words(left)));

@@ -47,15 +47,15 @@ const LISTS_SERVE: Duration = Duration::from_secs(120);
 /// What the daemon remembers of one fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct FleetState {
     /// The last scaling action.
     pub last_scaling: Option<Timestamp>,
     /// The configuration that the last scaling action was taken under.
     pub scaled_under: Option<String>,
     /// What was seen of each runner that still exists.
-    pub runners: BTreeMap<RunnerName, Remembered>,
+    pub runners: BTreeMap<RunnerName, RunnerState>,
     /// Starts that failed in a row.
-    pub failures: Failures,
+    pub failures: StartBackoff,
     /// Where its subscription has lately had no room: what the daemon knows of it when a plan is made.
     pub places: Places,
     /// Where its VMs are, so that they are still seen when the configuration names another place.
@@ -69,7 +69,7 @@ pub struct Memory {
 /// What was seen of a runner.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Remembered {
+pub struct RunnerState {
     /// When this daemon asked Azure for its VM.
     pub asked_for: Option<Timestamp>,
     /// The runner that it is to take the place of, as long as no list shows its VM.
@@ -146,7 +146,7 @@ impl Jobs {
 
 /// Starts that failed in a row. While they do, the next try waits longer each time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failures {
+pub struct StartBackoff {
     /// How many tries failed one after the other; those of one moment count once.
     pub count: u32,
     /// When the last one did.
@@ -157,7 +157,7 @@ pub struct Failures {
     pub remedy: Remedy,
 }
 
-impl Failures {
+impl StartBackoff {
     const FIRST_WAIT: Duration = Duration::from_secs(10);
     const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
@@ -194,10 +194,10 @@ impl Failures {
     }
 }
 
-impl Memory {
+impl FleetState {
     /// Takes in what was seen, before a plan is made of it.
     #[must_use]
-    pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> Memory {
+    pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> FleetState {
         self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
         self.ledger.since.get_or_insert(now);
@@ -221,7 +221,7 @@ impl Memory {
             let remembered = self.runners.entry(name.clone()).or_default();
             let taken = remembered.jobs.taken;
             if remembered.see(entry, job, now) {
-                self.failures = Failures::default();
+                self.failures = StartBackoff::default();
             }
             self.ledger.jobs += u64::from(remembered.jobs.taken - taken);
         }
@@ -314,7 +314,7 @@ impl Memory {
             })
     }
 
-    fn of(&mut self, name: &RunnerName) -> &mut Remembered {
+    fn of(&mut self, name: &RunnerName) -> &mut RunnerState {
         self.runners.entry(name.clone()).or_default()
     }
 
@@ -372,7 +372,7 @@ impl Memory {
                 let has_taken_unseen = destroy.why == DrainReason::Finished && remembered.jobs.taken == 0;
                 self.ledger.jobs += u64::from(has_taken_unseen);
                 if has_worked {
-                    self.failures = Failures::default();
+                    self.failures = StartBackoff::default();
                 }
                 if failed_to_start && !is_counted {
                     self.failures.add(&destroy.why.to_string(), Remedy::GiveUp, now);
@@ -403,7 +403,7 @@ impl Memory {
     }
 }
 
-impl Remembered {
+impl RunnerState {
     /// Whether a list that lags might not show yet what was asked for.
     fn is_recent(&self, lag: Duration, now: Timestamp) -> bool {
         [self.asked_for, self.removal_asked].into_iter().flatten().any(|at| elapsed(at, now) < lag)

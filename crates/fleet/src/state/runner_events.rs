@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::model::{JobId, ResourceGroup, RunnerName};
 use crate::plan::{elapsed, in_words};
-use crate::state::{Memory, Remembered};
+use crate::state::{FleetState, RunnerState};
 
 /// As many lists in a row have to lack a VM whose runner has an entry.
 const MISSED: u32 = 2;
@@ -78,8 +78,8 @@ impl fmt::Display for Milestone {
 /// before is no news: after a loss of memory nothing is told a second time. A VM may be in a group that is
 /// `unread`.
 pub fn milestones(
-    before: &Memory,
-    after: &Memory,
+    before: &FleetState,
+    after: &FleetState,
     unread: &BTreeMap<ResourceGroup, String>,
     now: Timestamp,
 ) -> Vec<(RunnerName, Milestone)> {
@@ -117,7 +117,7 @@ pub struct BootSteps {
 
 impl BootSteps {
     /// Of a runner that is seen online for the first time now.
-    pub fn of(known: &Remembered, now: Timestamp) -> Self {
+    pub fn of(known: &RunnerState, now: Timestamp) -> Self {
         BootSteps {
             vm: known.asked_for.zip(known.made).map(|(asked_for, made)| elapsed(asked_for, made)),
             runner: known.made.map(|made| elapsed(made, now)),
@@ -126,12 +126,12 @@ impl BootSteps {
 }
 
 /// Something took its VM, with the job that it ran.
-fn gone(was: &Remembered) -> Milestone {
+fn gone(was: &RunnerState) -> Milestone {
     let job = was.jobs.last.filter(|_| was.jobs.is_busy);
     if was.is_spot { Milestone::Evicted(job) } else { Milestone::Vanished(job) }
 }
 
-fn of_one(was: &Remembered, is: &Remembered, now: Timestamp) -> impl Iterator<Item = Milestone> {
+fn of_one(was: &RunnerState, is: &RunnerState, now: Timestamp) -> impl Iterator<Item = Milestone> {
     let asked_for = is.asked_for.filter(|_| is.was_online && !was.was_online);
     let has_taken = is.jobs.taken > was.jobs.taken;
     let has_ended = was.jobs.is_busy && (has_taken || !is.jobs.is_busy);
@@ -150,19 +150,19 @@ mod tests {
     use crate::fixture::at;
     use crate::state::Jobs;
 
-    fn remembered(was_online: bool, taken: u32, is_busy: bool, last: Option<u64>) -> Remembered {
+    fn remembered(was_online: bool, taken: u32, is_busy: bool, last: Option<u64>) -> RunnerState {
         let jobs = Jobs { taken, is_busy, last: last.map(JobId) };
-        Remembered { asked_for: Some(at(0)), vm_seen: true, was_online, jobs, ..Remembered::default() }
+        RunnerState { asked_for: Some(at(0)), vm_seen: true, was_online, jobs, ..RunnerState::default() }
     }
 
     #[test]
     fn a_boot_has_two_steps_as_far_as_they_are_known() {
-        let known = |asked_for: Option<i64>, made: Option<i64>| Remembered {
+        let known = |asked_for: Option<i64>, made: Option<i64>| RunnerState {
             asked_for: asked_for.map(at),
             made: made.map(at),
-            ..Remembered::default()
+            ..RunnerState::default()
         };
-        let steps = |known: Remembered| {
+        let steps = |known: RunnerState| {
             let BootSteps { vm, runner } = BootSteps::of(&known, at(100));
             (vm.map(|took| took.as_secs()), runner.map(|took| took.as_secs()))
         };
@@ -175,15 +175,15 @@ mod tests {
         ResourceGroup { subscription_id: "s".to_owned(), name: (*name).to_owned() }
     }
 
-    fn between(before: Option<Remembered>, after: Option<Remembered>, unread: &[&str]) -> Vec<String> {
+    fn between(before: Option<RunnerState>, after: Option<RunnerState>, unread: &[&str]) -> Vec<String> {
         let pool = "ci".parse().expect("a good name");
         let name = RunnerName::new(&pool, at(0), 1);
-        let memory = |one: Option<Remembered>| Memory {
+        let fleet_state = |one: Option<RunnerState>| FleetState {
             runners: one.into_iter().map(|one| (name.clone(), one)).collect(),
-            ..Memory::default()
+            ..FleetState::default()
         };
         let unread = unread.iter().map(|name| (group(name), "refused".to_owned())).collect();
-        let found = milestones(&memory(before), &memory(after), &unread, at(100));
+        let found = milestones(&fleet_state(before), &fleet_state(after), &unread, at(100));
         found.into_iter().map(|(_, milestone)| format!("{}: {milestone}", milestone.word())).collect()
     }
 
@@ -193,10 +193,10 @@ mod tests {
         let idle = remembered(true, 0, false, None);
         let busy = remembered(true, 1, true, Some(7));
         let online = "online: is online, 1m 40s after it was asked for";
-        let removed = Remembered { removal_asked: Some(at(90)), ..busy.clone() };
-        let never_seen = Remembered { vm_seen: false, ..boots.clone() };
-        let missed = |vm_missed| Remembered { vm_missed, ..busy.clone() };
-        let spot = Remembered { is_spot: true, ..busy.clone() };
+        let removed = RunnerState { removal_asked: Some(at(90)), ..busy.clone() };
+        let never_seen = RunnerState { vm_seen: false, ..boots.clone() };
+        let missed = |vm_missed| RunnerState { vm_missed, ..busy.clone() };
+        let spot = RunnerState { is_spot: true, ..busy.clone() };
         let evicted = "evicted: is gone with job 7: Azure has evicted its spot VM; GitHub fails job 7 soon: run it again";
         for (before, after, expected) in [
             (Some(&boots), Some(&boots), &[][..]),

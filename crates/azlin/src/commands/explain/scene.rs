@@ -22,7 +22,7 @@ impl Scene<'_> {
         View {
             fleet: &look.fleet,
             seen: &look.seen,
-            memory: &look.memory,
+            fleet_state: &look.fleet_state,
             plan: &look.plan,
             queue: look.queue.as_deref().map_err(String::as_str),
             now: look.at,

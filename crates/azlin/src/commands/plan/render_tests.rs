@@ -9,7 +9,7 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::observe::{Demand, OldestPending, QueueMetrics, Snapshot};
 use azlin_fleet::plan::plan;
-use azlin_fleet::state::Memory;
+use azlin_fleet::state::FleetState;
 use jiff::Timestamp;
 
 use super::*;
@@ -77,10 +77,10 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
         expiring: None,
         in_flight: BTreeMap::new(),
     };
-    let memory = Memory::default().after_seeing(&fleet, &seen, at(0));
-    let plan = plan(&fleet, &seen, &memory, at(0));
+    let fleet_state = FleetState::default().after_seeing(&fleet, &seen, at(0));
+    let plan = plan(&fleet, &seen, &fleet_state, at(0));
     let queue = Ok(Arc::new(Queue::default()));
-    Planned { fleet, seen, queue, memory, plan, trouble: None, at: at(0) }
+    Planned { fleet, seen, queue, fleet_state, plan, trouble: None, at: at(0) }
 }
 
 #[test]

@@ -12,11 +12,11 @@ const DAY: i64 = 24 * 3600 + 1;
 fn who_goes_first_and_what_holds_a_step_back() {
     let one = || Scene::new("min_runners = 1");
     let cooling = |mut scene: Scene| {
-        scene.memory.last_scaling = Some(at(NOW - 10));
+        scene.fleet_state.last_scaling = Some(at(NOW - 10));
         scene
     };
     let failing = |mut scene: Scene| {
-        scene.memory.failures = crate::state::Failures {
+        scene.fleet_state.failures = crate::state::StartBackoff {
             count: 3,
             last: Some(at(NOW)),
             why: "x".to_owned(),
@@ -64,8 +64,8 @@ fn who_goes_first_and_what_holds_a_step_back() {
 fn a_changed_file_does_not_wait_for_the_cooldown() {
     let under = |hash: &str| {
         let mut scene = Scene::new("").pending(8, 1);
-        scene.memory.last_scaling = Some(at(NOW - 10));
-        scene.memory.scaled_under = Some(hash.to_owned());
+        scene.fleet_state.last_scaling = Some(at(NOW - 10));
+        scene.fleet_state.scaled_under = Some(hash.to_owned());
         scene
     };
     let same = Scene::new("").fleet.scaling_hash();
@@ -89,7 +89,7 @@ fn github_is_asked_by_what_is_known_of_the_runner() {
 #[test]
 fn what_is_shown_between_two_plans_is_who_is_there() {
     let scene = Scene::new("").runner(1, 900, Busy).runner(2, 60, Offline);
-    let shown = runners(&scene.fleet, &scene.seen, &scene.memory, at(NOW));
+    let shown = runners(&scene.fleet, &scene.seen, &scene.fleet_state, at(NOW));
     assert_eq!(shown, scene.plan().runners);
     assert_eq!(shown.len(), 2);
 }

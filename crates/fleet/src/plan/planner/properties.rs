@@ -28,10 +28,10 @@ fn any_scene() -> impl Strategy<Value = Scene> {
         ),
     );
     let age = prop_oneof![5_i64..1000, 80_000_i64..90_000];
-    let memory = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let fleet_state = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let other = prop_oneof![6 => Just(Other::Nothing), 1 => Just(Other::Scope), 1 => Just(Other::GitHub), 1 => Just(Other::Working), 1 => Just(Other::Replaces), 3 => Just(Other::Ssh)];
     let operation = prop_oneof![8 => Just(None), 1 => Just(Some(Operation::Provision { replaces: None })), 1 => Just(Some(Operation::Install)), 1 => Just(Some(Operation::Destroy))];
-    let runner = (age, entry, vm, memory, (other, operation));
+    let runner = (age, entry, vm, fleet_state, (other, operation));
     let manual = prop::option::weighted(0.2, 0_u32..4);
     let scaling = (0_u32..4, 0_u32..6, (any::<bool>(), any::<bool>()), manual);
     let weather = (any::<bool>(), any::<bool>(), 0_u32..20);
@@ -106,7 +106,7 @@ fn may_have_vms(scene: &Scene) -> usize {
     let listed = scene.seen.vms.as_ref().map(|vms| vms.keys().collect::<BTreeSet<_>>()).unwrap_or_default();
     let made =
         scene.seen.in_flight.iter().filter(|(_, operation)| matches!(operation, Operation::Provision { .. }));
-    let recent = scene.memory.runners.iter().filter(|(_, known)| {
+    let recent = scene.fleet_state.runners.iter().filter(|(_, known)| {
         known.asked_for.is_some_and(|asked| at(NOW).duration_since(asked).as_secs() < 120)
     });
     listed
@@ -155,7 +155,7 @@ proptest! {
             prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed(&destroy.runner));
             let could_register = vm.is_some_and(|vm| vm.tags.host_key.is_some() && !vm.is_dead());
             if could_register && matches!(destroy.first, Deregister::Unregistered(None) | Deregister::Elsewhere(None)) {
-                let known = scene.memory.runners.get(&destroy.runner).and_then(|known| known.unregistered_since);
+                let known = scene.fleet_state.runners.get(&destroy.runner).and_then(|known| known.unregistered_since);
                 let is_old = known.is_some_and(|since| at(NOW).duration_since(since).as_secs() >= 30);
                 let made = vm.map_or(NOW, |vm| vm.tags.created_at.as_second());
                 let is_over = (NOW - made).unsigned_abs() >= 720;
@@ -168,7 +168,7 @@ proptest! {
             let is_left = |vm: &Arc<Vm>| vm.provisioning != Deleting && !scene.seen.in_flight.contains_key(&vm.tags.runner_name);
             for vm in vms.values().filter(|vm| is_left(vm)) {
                 let name = &vm.tags.runner_name;
-                let was_asked = scene.memory.runners.get(name).is_some_and(|known| known.removal_asked.is_some());
+                let was_asked = scene.fleet_state.runners.get(name).is_some_and(|known| known.removal_asked.is_some());
                 prop_assert!(was_asked || touched.contains(name), "{name} is left");
             }
         }
@@ -177,7 +177,7 @@ proptest! {
 
     #[test]
     fn who_has_lost_its_memory_keeps_every_promise(scene in any_scene()) {
-        let forgetful = Scene { memory: Memory::default(), ..scene };
+        let forgetful = Scene { fleet_state: FleetState::default(), ..scene };
         let plan = forgetful.plan();
         let starts = plan.actions.iter().filter(|action| matches!(action, Action::Provision { .. })).count();
         let most = forgetful.fleet.scaling.max_runners as usize;

@@ -6,20 +6,20 @@ use crate::fixture::at;
 use crate::fixture::{NOW, Scene};
 use crate::model::{JobId, PowerState::Stopped, RunnerId};
 use crate::observe::Operation;
-use crate::state::{Jobs, Remembered};
+use crate::state::{Jobs, RunnerState};
 
 #[test]
 fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
     let scene = || Scene::new("").pending(1, 1);
     let two = || Scene::new("min_runners = 2");
     let installed = |ago: i64| {
-        move |known: &mut Remembered| {
+        move |known: &mut RunnerState| {
             known.installed = Some(at(NOW - ago));
             known.runner_id = Some(RunnerId(1));
         }
     };
-    let just_now = |known: &mut Remembered| known.unregistered_since = Some(at(NOW - 5));
-    let failed = |known: &mut Remembered| known.failed = Some("config.sh failed".to_owned());
+    let just_now = |known: &mut RunnerState| known.unregistered_since = Some(at(NOW - 5));
+    let failed = |known: &mut RunnerState| known.failed = Some("config.sh failed".to_owned());
     let under_way = |mut scene: Scene, operation| {
         let name = scene.name(1, 60);
         scene.seen.in_flight.insert(name, operation);
@@ -80,7 +80,7 @@ fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
         ),
         (
             "nobody remembers it, and it is too old to be begun with",
-            scene().ssh(1, 721, Absent).remember(1, 721, |known| *known = Remembered::default()),
+            scene().ssh(1, 721, Absent).remember(1, 721, |known| *known = RunnerState::default()),
             "-1?",
         ),
         ("it stopped", scene().ssh(1, 60, Absent).last_vm(|vm| vm.power = Stopped), "-1?"),
@@ -143,7 +143,7 @@ fn a_runner_of_several_jobs_is_drained_after_them() {
 
 #[test]
 fn jobs_are_counted_by_what_the_polls_see() {
-    let mut memory = Memory::default();
+    let mut fleet_state = FleetState::default();
     for (entry, job, taken, finished) in [
         (Idle, None, 0, 0),
         (Busy, None, 1, 0),
@@ -159,8 +159,8 @@ fn jobs_are_counted_by_what_the_polls_see() {
         let mut scene = Scene::new("").ssh(1, 60, entry);
         let name = scene.name(1, 60);
         scene.seen.working.extend(job.map(|job| (name.to_string(), JobId(job))));
-        memory = memory.after_seeing(&scene.fleet, &scene.seen, at(NOW));
-        let jobs = &memory.runners[&name].jobs;
+        fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW));
+        let jobs = &fleet_state.runners[&name].jobs;
         assert_eq!((jobs.taken, jobs.finished()), (taken, finished), "{entry:?} {job:?}");
     }
 }

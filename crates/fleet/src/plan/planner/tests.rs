@@ -21,11 +21,11 @@ fn what_is_done_in_each_situation() {
     let scene = || Scene::new("");
     let two = || Scene::new("min_runners = 2");
     let day = 24 * 3600 + 1;
-    let removed = |known: &mut crate::state::Remembered| known.removal_asked = Some(at(NOW - 10));
-    let was_online = |known: &mut crate::state::Remembered| known.was_online = true;
-    let asked = |known: &mut crate::state::Remembered| known.asked_for = Some(at(NOW - 20));
+    let removed = |known: &mut crate::state::RunnerState| known.removal_asked = Some(at(NOW - 10));
+    let was_online = |known: &mut crate::state::RunnerState| known.was_online = true;
+    let asked = |known: &mut crate::state::RunnerState| known.asked_for = Some(at(NOW - 20));
     let offline = |ago| {
-        move |known: &mut crate::state::Remembered| {
+        move |known: &mut crate::state::RunnerState| {
             known.was_online = true;
             known.offline_since = Some(at(NOW - ago));
         }
@@ -306,17 +306,17 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     let mut waits = Vec::new();
     let mut now = NOW;
     for _ in 0..9 {
-        scene.memory.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
-        scene.memory.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
-        let wait = scene.memory.failures.wait_left(at(now)).expect("a wait begins").as_secs();
+        scene.fleet_state.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
+        scene.fleet_state.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
+        let wait = scene.fleet_state.failures.wait_left(at(now)).expect("a wait begins").as_secs();
         waits.push(wait);
         now += i64::try_from(wait).expect("short");
     }
     assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 900, 900]);
-    scene.memory.failures.last = Some(at(NOW));
+    scene.fleet_state.failures.last = Some(at(NOW));
     assert_eq!(scene.brief(), "");
     assert!(scene.plan().decision.reason.contains("no capacity"), "{}", scene.plan().decision.reason);
-    scene.memory.failures.last = Some(at(NOW - 3600));
+    scene.fleet_state.failures.last = Some(at(NOW - 3600));
     scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
     assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4], "the next begins with another size or zone");
 }
@@ -329,16 +329,16 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
     assert_eq!(refused.remedy, Remedy::Stop);
     // However often it is refused, and whatever came before.
     for (failure, age) in [(Failure::later("503"), 900), (refused.clone(), 600), (refused, 119)] {
-        scene.memory.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(NOW - age));
+        scene.fleet_state.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(NOW - age));
     }
-    assert_eq!(scene.memory.failures.wait_left(at(NOW)), Some(Duration::from_secs(1)));
+    assert_eq!(scene.fleet_state.failures.wait_left(at(NOW)), Some(Duration::from_secs(1)));
     let reason = scene.plan().decision.reason;
     assert!(
         reason.contains("stopped until somebody acts") && reason.contains("InvalidParameter"),
         "{reason}"
     );
     assert_eq!(scene.brief(), "");
-    scene.memory.failures.last = Some(at(NOW - 120));
+    scene.fleet_state.failures.last = Some(at(NOW - 120));
     assert_eq!(scene.brief(), "+", "one try of the four that are wanted");
 }
 
@@ -356,10 +356,10 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
     scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
     let places = scene.fleet.vm.places(true);
     let refused = CallError::new(Trouble::NoCapacity, "AllocationFailed");
-    assert!(scene.memory.places.refused(&places[0], &refused, at(NOW - 1)));
+    assert!(scene.fleet_state.places.refused(&places[0], &refused, at(NOW - 1)));
     assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4]);
     assert_eq!(scene.plan().no_room, None);
-    assert!(scene.memory.places.refused(&places[1], &refused, at(NOW)));
+    assert!(scene.fleet_state.places.refused(&places[1], &refused, at(NOW)));
     let plan = scene.plan();
     assert_eq!(scene.brief(), "");
     assert!(!plan.scales, "it begins no cooldown");
@@ -375,8 +375,8 @@ fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
         let [action] = scene.plan().actions.try_into().expect("it is removed");
         let Action::Destroy(destroy) = &action else { panic!("{action:?}") };
         assert_eq!(destroy.reason, "Azure could not make its VM: AllocationFailed");
-        scene.memory.record(&destroy.runner, &action, &Outcome::Removed, at(NOW));
-        assert_eq!(scene.memory.failures.count, counts, "{trouble:?}");
+        scene.fleet_state.record(&destroy.runner, &action, &Outcome::Removed, at(NOW));
+        assert_eq!(scene.fleet_state.failures.count, counts, "{trouble:?}");
     }
 }
 
@@ -406,8 +406,12 @@ fn only_what_the_decision_led_to_is_scaling() {
     assert!(scales(Scene::new("").runner(1, 900, Idle)));
     assert!(!scales(Scene::new("").runner(1, 900, Absent)), "a finished runner");
     let mut held = Scene::new("").pending(8, 1).runner(1, 900, Absent);
-    held.memory.failures =
-        crate::state::Failures { count: 3, last: Some(at(NOW)), why: "x".to_owned(), ..Default::default() };
+    held.fleet_state.failures = crate::state::StartBackoff {
+        count: 3,
+        last: Some(at(NOW)),
+        why: "x".to_owned(),
+        ..Default::default()
+    };
     assert_eq!((held.brief().as_str(), held.plan().decision.action), ("-1?", ScalingAction::ScaleUp));
     assert!(!scales(held), "starts wait, and a finished runner goes");
 }
@@ -427,15 +431,15 @@ fn a_note_on_the_queue_holds_nothing_back() {
 fn a_clock_that_was_set_back_holds_nothing_back() {
     let later = Some(at(NOW + 24 * 3600));
     let mut scene = Scene::new("").pending(8, 1).remember(1, 900, |known| known.asked_for = later);
-    scene.memory.last_scaling = later;
-    scene.memory.failures =
-        crate::state::Failures { count: 9, last: later, why: "x".to_owned(), ..Default::default() };
-    let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    scene.fleet_state.last_scaling = later;
+    scene.fleet_state.failures =
+        crate::state::StartBackoff { count: 9, last: later, why: "x".to_owned(), ..Default::default() };
+    let fleet_state = scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
     let hour_later = at(NOW + 3600);
-    assert_eq!(memory.failures.wait_left(hour_later), None);
-    let memory = memory.after_seeing(&scene.fleet, &scene.seen, hour_later);
-    assert!(memory.runners.is_empty(), "{memory:?}");
-    let plan = plan(&scene.fleet, &scene.seen, &memory, hour_later);
+    assert_eq!(fleet_state.failures.wait_left(hour_later), None);
+    let fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, hour_later);
+    assert!(fleet_state.runners.is_empty(), "{fleet_state:?}");
+    let plan = plan(&scene.fleet, &scene.seen, &fleet_state, hour_later);
     assert_eq!(plan.actions.len(), 4, "{}", plan.decision.reason);
 }
 
@@ -443,10 +447,11 @@ fn a_clock_that_was_set_back_holds_nothing_back() {
 fn vms_are_looked_for_where_they_were_made() {
     let old = crate::model::ResourceGroup { subscription_id: "s".to_owned(), name: "old".to_owned() };
     let current = Scene::new("").fleet.vm.group;
-    let see = |memory: Memory, scene: &Scene| memory.after_seeing(&scene.fleet, &scene.seen, at(NOW));
-    let begun = see(Memory::default(), &Scene::new(""));
+    let see =
+        |fleet_state: FleetState, scene: &Scene| fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    let begun = see(FleetState::default(), &Scene::new(""));
     assert_eq!(begun.groups, BTreeSet::from([current.clone()]));
-    let moved = Memory { groups: BTreeSet::from([old.clone()]), ..Memory::default() };
+    let moved = FleetState { groups: BTreeSet::from([old.clone()]), ..FleetState::default() };
     let with_vm = Scene::new("").runner(1, 900, Busy).last_vm(|vm| vm.group = old.clone());
     let both = BTreeSet::from([current.clone(), old.clone()]);
     assert_eq!(see(moved.clone(), &with_vm).groups, both, "as long as one is there");
@@ -482,16 +487,20 @@ fn room_is_made_for_one_replacement_at_a_time() {
 #[test]
 fn a_runner_that_comes_online_ends_the_backoff() {
     let mut scene = Scene::new("").runner(1, 60, Idle);
-    scene.memory.failures =
-        crate::state::Failures { count: 5, last: Some(at(NOW)), why: "x".to_owned(), ..Default::default() };
-    let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
-    assert_eq!(memory.failures, crate::state::Failures::default());
+    scene.fleet_state.failures = crate::state::StartBackoff {
+        count: 5,
+        last: Some(at(NOW)),
+        why: "x".to_owned(),
+        ..Default::default()
+    };
+    let fleet_state = scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    assert_eq!(fleet_state.failures, crate::state::StartBackoff::default());
 }
 
 #[test]
 fn nothing_is_left_to_remember_of_a_runner_that_is_gone() {
     let long_ago =
-        |known: &mut crate::state::Remembered| known.asked_for = Some(at(NOW) - Duration::from_secs(900));
+        |known: &mut crate::state::RunnerState| known.asked_for = Some(at(NOW) - Duration::from_secs(900));
     let scene = Scene::new("").remember(1, 900, long_ago);
-    assert!(scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW)).runners.is_empty());
+    assert!(scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW)).runners.is_empty());
 }

@@ -7,16 +7,16 @@ use crate::fixture::{
 };
 use crate::model::{DrainReason, RunnerName};
 use crate::plan::{Action, Deregister, Destroy, Outcome};
-use crate::state::Memory;
+use crate::state::FleetState;
 
 /// A runner that was asked for at `NOW`, looked at so many seconds later, as it is then.
-fn looks(looks: &[(i64, Entry)]) -> Memory {
+fn looks(looks: &[(i64, Entry)]) -> FleetState {
     looks.iter().fold(
-        Memory::default().after_seeing(&empty().fleet, &empty().seen, at(NOW)),
-        |memory, look| {
+        FleetState::default().after_seeing(&empty().fleet, &empty().seen, at(NOW)),
+        |fleet_state, look| {
             let (later, entry) = *look;
             let scene = Scene::new("").runner(1, 0, entry);
-            memory.after_seeing(&scene.fleet, &scene.seen, at(NOW + later))
+            fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW + later))
         },
     )
 }
@@ -25,8 +25,8 @@ fn empty() -> Scene {
     Scene::new("")
 }
 
-fn spent(memory: &Memory) -> [u64; 4] {
-    let spent = memory.ledger.spent.first().cloned().unwrap_or_default();
+fn spent(fleet_state: &FleetState) -> [u64; 4] {
+    let spent = fleet_state.ledger.spent.first().cloned().unwrap_or_default();
     [spent.starting_ms, spent.busy_ms, spent.idle_ms, spent.leaving_ms].map(|ms| ms / 1000)
 }
 
@@ -47,17 +47,17 @@ fn time_counts_as_what_the_last_look_has_shown() {
         ),
     ];
     for &(what, seen, expected, jobs) in table {
-        let memory = looks(seen);
-        assert_eq!(spent(&memory), expected, "{what}: starting, busy, idle, leaving");
-        assert_eq!(memory.ledger.jobs, jobs, "{what}: jobs");
+        let fleet_state = looks(seen);
+        assert_eq!(spent(&fleet_state), expected, "{what}: starting, busy, idle, leaving");
+        assert_eq!(fleet_state.ledger.jobs, jobs, "{what}: jobs");
     }
 }
 
 #[test]
 fn what_was_before_the_count_began_is_not_counted() {
     let scene = Scene::new("").runner(1, 3600, Idle);
-    let memory = Memory::default().after_seeing(&scene.fleet, &scene.seen, at(NOW));
-    assert_eq!((memory.ledger.since, spent(&memory)), (Some(at(NOW)), [0; 4]));
+    let fleet_state = FleetState::default().after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    assert_eq!((fleet_state.ledger.since, spent(&fleet_state)), (Some(at(NOW)), [0; 4]));
 }
 
 #[test]
@@ -71,19 +71,19 @@ fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
         ("which was seen", looks(&[(60, Busy)]), DrainReason::Finished, 1),
         ("it never came up", looks(&[(60, Absent)]), DrainReason::BootTimeout(String::new()), 0),
     ];
-    for (what, mut memory, why, jobs) in table {
-        let name = memory.runners.keys().next().expect("a runner").clone();
-        memory.record(&name, &destroy(name.clone(), why), &Outcome::Removed, at(NOW + 120));
-        assert_eq!(memory.ledger.jobs, jobs, "{what}");
+    for (what, mut fleet_state, why, jobs) in table {
+        let name = fleet_state.runners.keys().next().expect("a runner").clone();
+        fleet_state.record(&name, &destroy(name.clone(), why), &Outcome::Removed, at(NOW + 120));
+        assert_eq!(fleet_state.ledger.jobs, jobs, "{what}");
     }
 }
 
 #[test]
 fn it_is_told_in_dollars() {
     let mut prices = Prices { as_of: "2027-01-31".to_owned(), ..Prices::default() };
-    let memory = looks(&[(900, Idle), (1800, Busy), (3600, Busy), (4050, Absent)]);
+    let fleet_state = looks(&[(900, Idle), (1800, Busy), (3600, Busy), (4050, Absent)]);
     let seen = Scene::new("").runner(1, 0, Busy).seen;
-    let of = |prices: &Prices| Cost::of(&memory.ledger, &seen, prices).expect("VMs were seen");
+    let of = |prices: &Prices| Cost::of(&fleet_state.ledger, &seen, prices).expect("VMs were seen");
 
     let unknown = of(&prices);
     assert_eq!((unknown.total, unknown.idle_share), (0.0, None));
@@ -93,7 +93,7 @@ fn it_is_told_in_dollars() {
     let estimated = of(&prices);
     assert_eq!((estimated.estimated.len(), estimated.unpriced.len()), (1, 0));
 
-    prices.on_demand.set(&memory.ledger.spent[0].region, "Standard_D4s_v5", 400_000);
+    prices.on_demand.set(&fleet_state.ledger.spent[0].region, "Standard_D4s_v5", 400_000);
     let cost = of(&prices);
     let parts = (cost.starting, cost.idle, cost.busy, cost.leaving);
     assert_eq!(parts, (0.1, 0.1, 0.2, 0.05));
@@ -103,7 +103,7 @@ fn it_is_told_in_dollars() {
     assert!(cost.estimated.is_empty() && cost.unpriced.is_empty());
     assert_eq!(cost.age(at(NOW + 3600)), Duration::from_secs(3600));
 
-    let mut two = memory.ledger.clone();
+    let mut two = fleet_state.ledger.clone();
     two.jobs = 2;
     let cost = Cost::of(&two, &seen, &prices).expect("VMs were seen");
     assert_eq!(cost.per_job, Some(0.225));
@@ -134,9 +134,9 @@ fn vms_of_two_prices_are_counted_apart() {
     let mut scene = Scene::new("").runner(1, 0, Idle).runner(2, 0, Idle);
     let name = scene.name(2, 0);
     std::sync::Arc::make_mut(scene.vms().get_mut(&name).expect("a VM")).spot = true;
-    let memory = Memory::default().after_seeing(&scene.fleet, &empty().seen, at(NOW));
-    let memory = memory.after_seeing(&scene.fleet, &scene.seen, at(NOW + 60));
+    let fleet_state = FleetState::default().after_seeing(&scene.fleet, &empty().seen, at(NOW));
+    let fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW + 60));
     let kinds: Vec<(bool, u64)> =
-        memory.ledger.spent.iter().map(|spent| (spent.spot, spent.starting_ms)).collect();
+        fleet_state.ledger.spent.iter().map(|spent| (spent.spot, spent.starting_ms)).collect();
     assert_eq!(kinds, [(false, 60_000), (true, 60_000)]);
 }

@@ -11,7 +11,15 @@ use crate::report::Tick;
 /// What a look at such a time shows.
 fn look(scene: &Scene, later: i64) -> FleetStatus {
     let tick = Tick { number: 1, at: at(NOW + later), next: None };
-    FleetStatus::of(&scene.fleet, &scene.plan(), &scene.seen, &scene.memory, &Prices::default(), tick, &[])
+    FleetStatus::of(
+        &scene.fleet,
+        &scene.plan(),
+        &scene.seen,
+        &scene.fleet_state,
+        &Prices::default(),
+        tick,
+        &[],
+    )
 }
 
 fn minute_of(second: i64) -> i64 {

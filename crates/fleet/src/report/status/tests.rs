@@ -7,17 +7,25 @@ use crate::fixture::{
 };
 use crate::model::JobId;
 use crate::observe::Operation;
-use crate::state::Failures;
+use crate::state::StartBackoff;
 
 fn status(scene: &Scene, before: &[LastingError]) -> FleetStatus {
     let tick = Tick { number: 7, at: at(NOW), next: None };
-    FleetStatus::of(&scene.fleet, &scene.plan(), &scene.seen, &scene.memory, &Prices::default(), tick, before)
+    FleetStatus::of(
+        &scene.fleet,
+        &scene.plan(),
+        &scene.seen,
+        &scene.fleet_state,
+        &Prices::default(),
+        tick,
+        before,
+    )
 }
 
 #[test]
 fn what_each_runner_does() {
-    let asked = |known: &mut crate::state::Remembered| known.asked_for = Some(at(NOW - 10));
-    let lost = |known: &mut crate::state::Remembered| known.offline_since = Some(at(NOW - 60));
+    let asked = |known: &mut crate::state::RunnerState| known.asked_for = Some(at(NOW - 10));
+    let lost = |known: &mut crate::state::RunnerState| known.offline_since = Some(at(NOW - 60));
     let under_way = |mut scene: Scene, operation: Operation| {
         scene.seen.in_flight.insert(scene.name(1, 60), operation);
         scene
@@ -56,7 +64,7 @@ fn what_each_runner_does() {
 fn who_is_there_is_brought_up_to_date_between_ticks() {
     let (before, now) = (Scene::new("").runner(1, 60, Offline), Scene::new("").runner(1, 60, Busy));
     let mut shown = status(&before, &[]);
-    shown.update(&now.plan().runners, &now.seen, &now.memory);
+    shown.update(&now.plan().runners, &now.seen, &now.fleet_state);
     assert_eq!((shown.count("provisioning"), shown.count("active")), (0, 1));
 }
 
@@ -74,8 +82,12 @@ fn what_is_known_and_what_is_wrong() {
     let mut wrong = halves[0].seen.clone();
     wrong.expiring = Some("the token ends".to_owned());
     let mut scene = Scene { seen: wrong, ..Scene::new("") };
-    scene.memory.failures =
-        Failures { count: 3, last: Some(at(NOW)), why: "no subnet".to_owned(), ..Failures::default() };
+    scene.fleet_state.failures = StartBackoff {
+        count: 3,
+        last: Some(at(NOW)),
+        why: "no subnet".to_owned(),
+        ..StartBackoff::default()
+    };
     let errors = status(&scene, &[first]).errors;
     let told: Vec<_> = errors.iter().map(|error| (error.about, error.since)).collect();
     assert_eq!(
