@@ -9,7 +9,7 @@ use azlin_fleet::model::{DrainReason, Failure, RunnerConfig, RunnerId, RunnerNam
 use azlin_fleet::plan::{Destroy, Install, Outcome};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Download, Trouble};
-use azlin_fleet::state::Place;
+use azlin_fleet::state::Offering;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,7 @@ pub(crate) struct Wanted {
     /// The runner that it is to take the place of.
     pub(crate) replaces: Option<RunnerName>,
     /// Where it is asked for, in this order.
-    pub(crate) places: Vec<Place>,
+    pub(crate) offerings: Vec<Offering>,
 }
 
 /// What makes a VM the one runner that it is to be.
@@ -180,7 +180,7 @@ impl Lifecycle {
         };
         let subscription = &vm.group.subscription_id;
         let mut refusals: Vec<String> = Vec::new();
-        for place in &wanted.places {
+        for place in &wanted.offerings {
             let turn = match self.places.turn(subscription, place, || self.outside.now()).await {
                 Ok(turn) => turn,
                 Err(why) => {

@@ -120,7 +120,7 @@ impl FleetLoop {
     pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<Shared>) -> Self {
         let fleet_state = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
-        shared.places.recall(subscription, fleet_state.places.clone(), shared.outside.now());
+        shared.places.recall(subscription, fleet_state.capacity.clone(), shared.outside.now());
         let share = share(shared.provisioning_limit, shared.fleets.now().len());
         let inbox = shared.hinter.inbox(&fleet.name);
         FleetLoop {
@@ -364,7 +364,7 @@ impl FleetLoop {
             expiring: self.shared.expiry.of(&self.shared.outside, &self.fleet),
             ..seen
         };
-        self.fleet_state.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
+        self.fleet_state.capacity = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         if are_lists_new {
             let before = self.fleet_state.clone();
             self.fleet_state = std::mem::take(&mut self.fleet_state).after_seeing(&self.fleet, &seen, now);

@@ -26,7 +26,7 @@ async fn vm_in(scene: &Scene, fleet: &Fleet, group: &str) -> RunnerName {
     let lifecycle =
         Lifecycle::new(scene.outside.clone(), Arc::default(), tokio_util::sync::CancellationToken::new());
     let name = RunnerName::new(&fleet.name, scene.outside.now(), (scene.outside.random)());
-    let wanted = Wanted { name: name.clone(), replaces: None, places: there.vm.places(false) };
+    let wanted = Wanted { name: name.clone(), replaces: None, offerings: there.vm.offerings(false) };
     lifecycle.provision(&there, &wanted).await;
     name
 }

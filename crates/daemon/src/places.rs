@@ -5,27 +5,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use azlin_fleet::model::Vm;
 use azlin_fleet::ports::CallError;
-use azlin_fleet::state::{Place, Places};
+use azlin_fleet::state::{CapacityBackoff, Offering};
 use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 
-type Turns = BTreeMap<(String, Place), Arc<tokio::sync::Mutex<()>>>;
+type Turns = BTreeMap<(String, Offering), Arc<tokio::sync::Mutex<()>>>;
 
 /// What is known, and whose turn it is to find out more.
 #[derive(Default)]
 pub(crate) struct Book {
-    known: Mutex<BTreeMap<String, Places>>,
+    known: Mutex<BTreeMap<String, CapacityBackoff>>,
     turns: Mutex<Turns>,
 }
 
 impl Book {
     /// What is known of a subscription.
-    pub(crate) fn of(&self, subscription: &str) -> Places {
+    pub(crate) fn of(&self, subscription: &str) -> CapacityBackoff {
         self.known().get(subscription).cloned().unwrap_or_default()
     }
 
     /// Takes in what was known before a restart.
-    pub(crate) fn recall(&self, subscription: &str, earlier: Places, now: Timestamp) {
+    pub(crate) fn recall(&self, subscription: &str, earlier: CapacityBackoff, now: Timestamp) {
         self.known().entry(subscription.to_owned()).or_default().recall(earlier, now);
     }
 
@@ -43,7 +43,7 @@ impl Book {
     pub(crate) fn answered(
         &self,
         subscription: &str,
-        place: &Place,
+        place: &Offering,
         answer: Result<(), &CallError>,
         now: Timestamp,
     ) -> bool {
@@ -62,13 +62,13 @@ impl Book {
     pub(crate) async fn turn(
         &self,
         subscription: &str,
-        place: &Place,
+        place: &Offering,
         now: impl Fn() -> Timestamp,
     ) -> Result<Option<OwnedMutexGuard<()>>, String> {
         let may = || {
             let known = self.of(subscription);
-            match known.closed(place, now()) {
-                Some(closed) => Err(closed.why),
+            match known.unavailable(place, now()) {
+                Some(unavailable) => Err(unavailable.why),
                 None => Ok(known.is_proven(place, now())),
             }
         };
@@ -82,7 +82,7 @@ impl Book {
         Ok(if may()? { None } else { Some(turn) })
     }
 
-    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Places>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, CapacityBackoff>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -50,7 +50,7 @@ pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, pol
         let (seen, queue) = observer.observe_with_queue(fleet, &fleet_state.groups, true).await;
         let at = outside.now();
         let mut fleet_state = fleet_state.after_seeing(fleet, &seen, at);
-        fleet_state.places.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);
+        fleet_state.capacity.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);
         let plan = plan(fleet, &seen, &fleet_state, at);
         let trouble = report::trouble(&plan, &seen);
         Planned { fleet: fleet.clone(), seen, queue: queue.whole(), fleet_state, plan, trouble, at }

@@ -108,7 +108,7 @@ async fn who_works_on_which_job_is_known() {
     let (scene, queues, fleet) = (Scene::new(""), Queues::default(), org("'r', 'other'"));
     let lifecycle = Lifecycle::new(scene.outside.clone(), Arc::default(), CancellationToken::new());
     let name = RunnerName::new(&fleet.name, scene.outside.now(), 1);
-    let wanted = Wanted { name: name.clone(), replaces: None, places: fleet.vm.places(false) };
+    let wanted = Wanted { name: name.clone(), replaces: None, offerings: fleet.vm.offerings(false) };
     lifecycle.provision(&fleet, &wanted).await;
     scene.submit("o/r");
     assert!(read(&scene, &queues, &fleet).await.working().is_empty(), "nobody does");

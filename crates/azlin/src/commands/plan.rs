@@ -77,8 +77,8 @@ fn as_json(planned: &[Planned]) -> Value {
     let fleets = planned.iter().map(|planned| {
         let Planned { fleet, plan, trouble, .. } = planned;
         let actions = plan.actions.iter().map(|action| match action {
-            Action::Provision { replaces, places, reason } => {
-                let place = places.first();
+            Action::Provision { replaces, offerings, reason } => {
+                let place = offerings.first();
                 json!({
                     "action": "provision", "replaces": replaces, "reason": reason,
                     "size": place.map(|place| &place.size), "zone": place.map(|place| &place.zone),

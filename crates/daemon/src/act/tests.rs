@@ -17,7 +17,7 @@ fn lifecycle(scene: &Scene) -> Lifecycle {
 
 fn wanted(scene: &Scene, fleet: &Fleet) -> Wanted {
     let name = RunnerName::new(&fleet.name, scene.outside.now(), (scene.outside.random)());
-    Wanted { name, replaces: None, places: fleet.vm.places(false) }
+    Wanted { name, replaces: None, offerings: fleet.vm.offerings(false) }
 }
 
 async fn minutes(minutes: u64) {

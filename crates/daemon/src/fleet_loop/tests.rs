@@ -403,7 +403,7 @@ async fn a_name_is_never_given_twice() {
     let numbers = std::sync::Mutex::new(vec![3, 1, 2, 1, 1]);
     scene.outside.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
-    let provision = || Action::Provision { replaces: None, places: Vec::new(), reason: String::new() };
+    let provision = || Action::Provision { replaces: None, offerings: Vec::new(), reason: String::new() };
     let (first, action) = ci.name(provision());
     ci.begin(first.clone(), action);
     let second = ci.new_name();

@@ -42,8 +42,8 @@ impl FleetLoop {
             Action::Destroy(_) => Operation::Destroy,
         };
         let task = match action.clone() {
-            Action::Provision { replaces, places, .. } => {
-                let wanted = Wanted { name: name.clone(), replaces, places };
+            Action::Provision { replaces, offerings, .. } => {
+                let wanted = Wanted { name: name.clone(), replaces, offerings };
                 self.spawn_permitted(name.clone(), async move {
                     shared.lifecycle.provision(&fleet, &wanted).await
                 })
@@ -105,7 +105,7 @@ impl FleetLoop {
         let Some(InFlight { action, began, .. }) = self.in_flight.remove(&name) else { return };
         self.shared.board.metrics().ended(&self.fleet.name, &action, &outcome, began.elapsed());
         self.fleet_state.record(&name, &action, &outcome, self.shared.outside.now());
-        self.fleet_state.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
+        self.fleet_state.capacity = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         self.save();
         let complaint = match &outcome {
             Outcome::Failed(Failure { why, .. })

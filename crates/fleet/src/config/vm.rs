@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::reader::{Table, flag, number, text};
 use super::spot;
 use crate::model::{Image, ResourceGroup, Spot};
-use crate::state::Place;
+use crate::state::Offering;
 
 /// What a fleet's VMs are made of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -114,7 +114,7 @@ impl VmConfig {
     /// Everywhere that a VM can be made, in the order in which it is tried: regions, sizes within each, and
     /// zones within each of those. Where spot VMs may be used, all of one price come before all of the
     /// other.
-    pub fn places(&self, spot_first: bool) -> Vec<Place> {
+    pub fn offerings(&self, spot_first: bool) -> Vec<Offering> {
         let prices: &[bool] = match (self.spot, spot_first) {
             (None, _) => &[false],
             (Some(_), true) if self.regular_fallback => &[true, false],
@@ -122,24 +122,24 @@ impl VmConfig {
             (Some(_), false) => &[false, true],
         };
         let regions = self.regions();
-        let mut places = Vec::new();
+        let mut offerings = Vec::new();
         for spot in prices {
             for region in &regions {
                 for size in &self.sizes {
-                    let place = |zone: Option<&String>| Place {
+                    let offering = |zone: Option<&String>| Offering {
                         location: region.location.clone(),
                         size: size.clone(),
                         zone: zone.cloned(),
                         spot: *spot,
                     };
                     if region.zones.is_empty() {
-                        places.push(place(None));
+                        offerings.push(offering(None));
                     }
-                    places.extend(region.zones.iter().map(|zone| place(Some(zone))));
+                    offerings.extend(region.zones.iter().map(|zone| offering(Some(zone))));
                 }
             }
         }
-        places
+        offerings
     }
 
     /// The region that a VM is to be made in, with what it takes there.
@@ -376,11 +376,16 @@ mod tests {
             ..crate::fixture::fleet("ci", "").vm
         };
         let brief = |vm: &VmConfig, spot_first| {
-            let word = |place: Place| {
-                let zone = place.zone.map_or("-".to_owned(), |zone| zone);
-                format!("{}{}{zone}{}", &place.location[..1], place.size, if place.spot { "s" } else { "" })
+            let word = |offering: Offering| {
+                let zone = offering.zone.map_or("-".to_owned(), |zone| zone);
+                format!(
+                    "{}{}{zone}{}",
+                    &offering.location[..1],
+                    offering.size,
+                    if offering.spot { "s" } else { "" }
+                )
             };
-            vm.places(spot_first).into_iter().map(word).collect::<Vec<_>>().join(" ")
+            vm.offerings(spot_first).into_iter().map(word).collect::<Vec<_>>().join(" ")
         };
         let (regular, spot) = ("wA1 wA2 wB1 wB2 nA- nB-", "wA1s wA2s wB1s wB2s nA-s nB-s");
         assert_eq!(brief(&of(false, false), true), regular);

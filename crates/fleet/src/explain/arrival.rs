@@ -131,7 +131,7 @@ impl<'a> Case<'a> {
             return (Link::waits(Step::Vm, what), "the next tick starts no runner for it".to_owned());
         }
         let place = view.plan.actions.iter().find_map(|action| match action {
-            Action::Provision { places, .. } => places.first(),
+            Action::Provision { offerings, .. } => offerings.first(),
             Action::Install(_) | Action::Destroy(_) => None,
         });
         let place = place.map_or(String::new(), |place| format!(": {place}"));

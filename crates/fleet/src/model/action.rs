@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::bootstrap::Took;
 use crate::model::{DrainReason, Failure, ResourceGroup, RunnerId, RunnerName, Scope};
-use crate::state::Place;
+use crate::state::Offering;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum Action {
         /// The runner that it is to take the place of.
         replaces: Option<RunnerName>,
         /// Where its VM is asked for, in this order, until Azure has room.
-        places: Vec<Place>,
+        offerings: Vec<Offering>,
         /// Why.
         reason: String,
     },

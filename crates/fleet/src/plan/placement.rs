@@ -4,35 +4,37 @@
 use jiff::Timestamp;
 
 use crate::config::{Fleet, VmConfig};
-use crate::state::{Closed, Place, Places};
+use crate::state::{CapacityBackoff, Offering, Unavailable};
 
 /// Where there may be room for a fleet's VMs.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Room {
     /// Open places with spot VMs first, and with regular ones first.
-    spot_first: Vec<Place>,
-    regular_first: Vec<Place>,
+    spot_first: Vec<Offering>,
+    regular_first: Vec<Offering>,
     /// Where there is none.
-    closed: Vec<(Place, Closed)>,
+    unavailable: Vec<(Offering, Unavailable)>,
 }
 
 impl Room {
     /// What is open to the fleet now. Starts that failed for another reason than room begin elsewhere, each
     /// with a later place of the same price: it may be the size that does not boot.
-    pub(crate) fn of(fleet: &Fleet, known: &Places, failed: u32, now: Timestamp) -> Room {
+    pub(crate) fn of(fleet: &Fleet, known: &CapacityBackoff, failed: u32, now: Timestamp) -> Room {
         let open = |spot_first| {
-            let mut places = fleet.vm.places(spot_first);
-            places.retain(|place| known.closed(place, now).is_none());
-            let alike = places.iter().take_while(|place| place.spot == places[0].spot).count();
-            let (first, _) = places.split_at_mut(alike);
+            let mut offerings = fleet.vm.offerings(spot_first);
+            offerings.retain(|offering| known.unavailable(offering, now).is_none());
+            let alike = offerings.iter().take_while(|offering| offering.spot == offerings[0].spot).count();
+            let (first, _) = offerings.split_at_mut(alike);
             first.rotate_left(failed as usize % alike.max(1));
-            places
+            offerings
         };
-        let all = fleet.vm.places(true).into_iter();
+        let all = fleet.vm.offerings(true).into_iter();
         Room {
             spot_first: open(true),
             regular_first: open(false),
-            closed: all.filter_map(|place| Some((place.clone(), known.closed(&place, now)?))).collect(),
+            unavailable: all
+                .filter_map(|offering| Some((offering.clone(), known.unavailable(&offering, now)?)))
+                .collect(),
         }
     }
 
@@ -42,7 +44,7 @@ impl Room {
     }
 
     /// Where the next VM is tried, beside others of which it is told whether they are spot VMs.
-    pub(crate) fn places(&self, fleet: &Fleet, others: impl Iterator<Item = bool>) -> Vec<Place> {
+    pub(crate) fn offerings(&self, fleet: &Fleet, others: impl Iterator<Item = bool>) -> Vec<Offering> {
         if is_next_spot(&fleet.vm, others) { self.spot_first.clone() } else { self.regular_first.clone() }
     }
 
@@ -51,14 +53,14 @@ impl Room {
         if self.is_somewhere() {
             return None;
         }
-        let (place, closed) = self.closed.first()?;
-        let more = match self.closed.len() - 1 {
+        let (offering, unavailable) = self.unavailable.first()?;
+        let more = match self.unavailable.len() - 1 {
             0 => String::new(),
             1 => " (nor in 1 place more)".to_owned(),
             more => format!(" (nor in {more} places more)"),
         };
-        let until = self.closed.iter().map(|(_, closed)| closed.until).min()?;
-        let why = format!("Azure has no room for another VM: {place}{more}: {}", closed.why);
+        let until = self.unavailable.iter().map(|(_, unavailable)| unavailable.until).min()?;
+        let why = format!("Azure has no room for another VM: {offering}{more}: {}", unavailable.why);
         Some(NoRoom { why, until })
     }
 }
@@ -96,35 +98,38 @@ mod tests {
         fleet
     }
 
-    fn first(places: &[Place]) -> String {
-        places.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
+    fn first(offerings: &[Offering]) -> String {
+        offerings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | ")
     }
 
     #[test]
     fn what_was_refused_is_passed_over_and_the_last_is_said() {
         let fleet = of(&["Standard_A", "Standard_B"], false, 100, false);
-        let [a, b] = fleet.vm.places(true).try_into().expect("two");
-        let mut known = Places::default();
+        let [a, b] = fleet.vm.offerings(true).try_into().expect("two");
+        let mut known = CapacityBackoff::default();
         let none = || std::iter::empty();
-        assert_eq!(first(&Room::of(&fleet, &known, 0, at(0)).places(&fleet, none())), format!("{a} | {b}"));
+        assert_eq!(
+            first(&Room::of(&fleet, &known, 0, at(0)).offerings(&fleet, none())),
+            format!("{a} | {b}")
+        );
         known.refused(&a, &CallError::new(Trouble::NoCapacity, "AllocationFailed"), at(0));
         let room = Room::of(&fleet, &known, 0, at(10));
-        assert_eq!((room.places(&fleet, none()), room.none()), (vec![b.clone()], None));
+        assert_eq!((room.offerings(&fleet, none()), room.none()), (vec![b.clone()], None));
         known.refused(&b, &CallError::new(Trouble::NoCapacity, "ZonalAllocationFailed"), at(10));
         let room = Room::of(&fleet, &known, 0, at(15));
         assert!(!room.is_somewhere());
         let why = "Azure has no room for another VM: Standard_A in westeurope (nor in 1 place more): AllocationFailed";
         assert_eq!(room.none(), Some(NoRoom { why: why.to_owned(), until: at(30) }));
-        assert_eq!(Room::of(&fleet, &known, 0, at(31)).places(&fleet, none()), vec![a]);
+        assert_eq!(Room::of(&fleet, &known, 0, at(31)).offerings(&fleet, none()), vec![a]);
     }
 
     #[test]
     fn a_start_that_failed_begins_with_another_place_of_the_same_price() {
         let fleet = of(&["Standard_A", "Standard_B"], true, 100, true);
-        let known = Places::default();
+        let known = CapacityBackoff::default();
         let order = |failed| {
-            let places = Room::of(&fleet, &known, failed, at(0)).places(&fleet, std::iter::empty());
-            places.iter().map(|place| &place.to_string()[9..10] == "A").collect::<Vec<_>>()
+            let offerings = Room::of(&fleet, &known, failed, at(0)).offerings(&fleet, std::iter::empty());
+            offerings.iter().map(|offering| &offering.to_string()[9..10] == "A").collect::<Vec<_>>()
         };
         assert_eq!(order(0), [true, false, true, false]);
         assert_eq!(order(1), [false, true, true, false], "spot VMs stay first");

@@ -50,7 +50,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
     let found = roster(fleet, &world, fleet_state, now);
     let rotation = Rotation::of(fleet, &found, &seen.in_flight, fleet_state, now);
-    let room = Room::of(fleet, &fleet_state.places, fleet_state.failures.count, now);
+    let room = Room::of(fleet, &fleet_state.capacity, fleet_state.failures.count, now);
     let actions = Vec::new();
     let mut draft =
         Draft { fleet, seen, fleet_state, now, runners: &found, rotation: &rotation, room: &room, actions };
@@ -204,11 +204,11 @@ impl<'a> Draft<'a> {
     fn provision(&mut self, replaces: Option<RunnerName>, reason: String) {
         let vms = self.seen.vms.as_ref().into_iter().flatten().map(|(_, vm)| vm.spot);
         let planned = self.actions.iter().filter_map(|action| match action {
-            Action::Provision { places, .. } => Some(places.first()?.spot),
+            Action::Provision { offerings, .. } => Some(offerings.first()?.spot),
             Action::Install(_) | Action::Destroy(_) => None,
         });
-        let places = self.room.places(self.fleet, vms.chain(planned));
-        self.actions.push(Action::Provision { replaces, places, reason });
+        let offerings = self.room.offerings(self.fleet, vms.chain(planned));
+        self.actions.push(Action::Provision { replaces, offerings, reason });
     }
 
     /// Those due for rotation go first, then those not online yet, the youngest first; then the

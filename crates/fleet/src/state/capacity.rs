@@ -32,7 +32,7 @@ const PROVEN: Duration = Duration::from_secs(10 * 60);
 
 /// One way to have a VM: a size, somewhere, at a price.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
+pub struct Offering {
     /// The region.
     pub location: String,
     /// The size.
@@ -43,7 +43,7 @@ pub struct Place {
     pub spot: bool,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Offering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {}", self.size, self.location)?;
         if let Some(zone) = &self.zone {
@@ -53,18 +53,23 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
+impl Offering {
     /// Where a VM is.
-    pub fn of(vm: &Vm) -> Place {
-        Place { location: vm.location.clone(), size: vm.size.clone(), zone: vm.zone.clone(), spot: vm.spot }
+    pub fn of(vm: &Vm) -> Offering {
+        Offering {
+            location: vm.location.clone(),
+            size: vm.size.clone(),
+            zone: vm.zone.clone(),
+            spot: vm.spot,
+        }
     }
 }
 
 /// What is scarce.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Scarce {
+enum CapacityKey {
     /// Machines of a size there.
-    Machines(Place),
+    Machines(Offering),
     /// The subscription's quota for the sizes of a family there.
     Family { location: String, family: String, spot: bool },
     /// Its quota for all sizes there.
@@ -73,7 +78,7 @@ enum Scarce {
 
 /// A refusal, and those before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Setback {
+struct Backoff {
     in_a_row: u32,
     at: Timestamp,
     until: Timestamp,
@@ -83,12 +88,12 @@ struct Setback {
 /// What is known of a subscription's places.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Places {
-    #[serde(with = "as_list")]
-    setbacks: BTreeMap<Scarce, Setback>,
+pub struct CapacityBackoff {
+    #[serde(rename = "setbacks", with = "as_list")]
+    backoffs: BTreeMap<CapacityKey, Backoff>,
     /// When a request for a place was last taken.
     #[serde(skip)]
-    taken: BTreeMap<Place, Timestamp>,
+    taken: BTreeMap<Offering, Timestamp>,
     /// VMs whose failure was taken in: it is one refusal, however often they are seen.
     #[serde(skip)]
     counted: BTreeMap<String, Timestamp>,
@@ -96,56 +101,56 @@ pub struct Places {
 
 /// Why a place is not asked for, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
+pub struct Unavailable {
     /// What Azure said.
     pub why: String,
     /// When it is asked again.
     pub until: Timestamp,
 }
 
-impl Places {
+impl CapacityBackoff {
     /// Why a place is not asked for now; `None` when it may be.
-    pub fn closed(&self, place: &Place, now: Timestamp) -> Option<Closed> {
-        let of_place = scarce(place).into_iter().filter_map(|scarce| self.setbacks.get(&scarce));
-        let longest = of_place.filter(|setback| setback.until > now).max_by_key(|setback| setback.until)?;
-        Some(Closed { why: longest.why.clone(), until: longest.until })
+    pub fn unavailable(&self, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
+        let of_place = keys_of(offering).into_iter().filter_map(|keys_of| self.backoffs.get(&keys_of));
+        let longest = of_place.filter(|backoff| backoff.until > now).max_by_key(|backoff| backoff.until)?;
+        Some(Unavailable { why: longest.why.clone(), until: longest.until })
     }
 
     /// Whether Azure took a request for it lately, and has not refused one since.
-    pub fn is_proven(&self, place: &Place, now: Timestamp) -> bool {
+    pub fn is_proven(&self, offering: &Offering, now: Timestamp) -> bool {
         let refused =
-            scarce(place).into_iter().filter_map(|scarce| Some(self.setbacks.get(&scarce)?.at)).max();
-        let taken = self.taken.get(place).copied().filter(|at| elapsed(*at, now) < PROVEN);
+            keys_of(offering).into_iter().filter_map(|keys_of| Some(self.backoffs.get(&keys_of)?.at)).max();
+        let taken = self.taken.get(offering).copied().filter(|at| elapsed(*at, now) < PROVEN);
         taken.is_some_and(|taken| refused.is_none_or(|refused| refused < taken))
     }
 
     /// Takes in that Azure took a request. Whether it makes the VM is not known yet.
-    pub fn took(&mut self, place: &Place, now: Timestamp) {
-        self.taken.insert(place.clone(), now);
+    pub fn took(&mut self, offering: &Offering, now: Timestamp) {
+        self.taken.insert(offering.clone(), now);
         self.taken.retain(|_, at| elapsed(*at, now) < PROVEN);
     }
 
     /// Takes in that Azure refused one; whether it was for want of room.
-    pub fn refused(&mut self, place: &Place, error: &CallError, now: Timestamp) -> bool {
-        self.set_back(place, error, FIRST_WAIT, now)
+    pub fn refused(&mut self, offering: &Offering, error: &CallError, now: Timestamp) -> bool {
+        self.back_off(offering, error, FIRST_WAIT, now)
     }
 
-    fn set_back(&mut self, place: &Place, error: &CallError, first: Duration, now: Timestamp) -> bool {
-        let (scarce, longest) = match error.trouble {
-            Trouble::NoCapacity => (Scarce::Machines(place.clone()), LONGEST_WAIT),
-            Trouble::NoQuota => (quota(place, &error.message), LONGEST_QUOTA_WAIT),
+    fn back_off(&mut self, offering: &Offering, error: &CallError, first: Duration, now: Timestamp) -> bool {
+        let (keys_of, longest) = match error.trouble {
+            Trouble::NoCapacity => (CapacityKey::Machines(offering.clone()), LONGEST_WAIT),
+            Trouble::NoQuota => (quota(offering, &error.message), LONGEST_QUOTA_WAIT),
             _ => return false,
         };
-        self.setbacks.retain(|_, setback| elapsed(setback.until, now) < FORGOTTEN);
-        let before = self.setbacks.get(&scarce);
+        self.backoffs.retain(|_, backoff| elapsed(backoff.until, now) < FORGOTTEN);
+        let before = self.backoffs.get(&keys_of);
         // Those of one moment count once.
         if before.is_some_and(|before| before.until > now && before.at <= now) {
             return true;
         }
         let in_a_row = before.map_or(1, |before| before.in_a_row + 1);
         let wait = (first * 2_u32.pow(in_a_row.saturating_sub(1).min(10))).min(longest);
-        let setback = Setback { in_a_row, at: now, until: now + wait, why: error.message.clone() };
-        self.setbacks.insert(scarce, setback);
+        let backoff = Backoff { in_a_row, at: now, until: now + wait, why: error.message.clone() };
+        self.backoffs.insert(keys_of, backoff);
         true
     }
 
@@ -153,19 +158,19 @@ impl Places {
     /// make, for a reason that is known, that there is none.
     pub fn saw<'v>(&mut self, vms: impl IntoIterator<Item = &'v Vm>, now: Timestamp) {
         for vm in vms {
-            let place = Place::of(vm);
+            let offering = Offering::of(vm);
             match (vm.provisioning, &vm.failure) {
                 (ProvisioningState::Succeeded, _) => {
-                    let is_older = |setback: &Setback| setback.at < vm.tags.created_at;
-                    for scarce in scarce(&place) {
-                        if self.setbacks.get(&scarce).is_some_and(is_older) {
-                            self.setbacks.remove(&scarce);
+                    let is_older = |backoff: &Backoff| backoff.at < vm.tags.created_at;
+                    for keys_of in keys_of(&offering) {
+                        if self.backoffs.get(&keys_of).is_some_and(is_older) {
+                            self.backoffs.remove(&keys_of);
                         }
                     }
                 }
                 (ProvisioningState::Failed, Some(failure)) if !self.counted.contains_key(&vm.name) => {
                     self.counted.insert(vm.name.clone(), now);
-                    self.set_back(&place, failure, FIRST_WAIT_AFTER_FAILURE, now);
+                    self.back_off(&offering, failure, FIRST_WAIT_AFTER_FAILURE, now);
                 }
                 _ => {}
             }
@@ -175,10 +180,10 @@ impl Places {
 
     /// Takes in what was known before a restart, where nothing newer is. What lies ahead of a clock that was
     /// set back is not believed.
-    pub fn recall(&mut self, earlier: Places, now: Timestamp) {
-        for (scarce, setback) in earlier.setbacks {
-            if setback.at <= now {
-                self.setbacks.entry(scarce).or_insert(setback);
+    pub fn recall(&mut self, earlier: CapacityBackoff, now: Timestamp) {
+        for (keys_of, backoff) in earlier.backoffs {
+            if backoff.at <= now {
+                self.backoffs.entry(keys_of).or_insert(backoff);
             }
         }
     }
@@ -186,9 +191,9 @@ impl Places {
     /// Takes in that a VM goes: its part of the quotas is free soon.
     pub fn freed(&mut self, now: Timestamp) {
         let soon = now + QUOTA_RETURNS;
-        for (scarce, setback) in &mut self.setbacks {
-            if !matches!(scarce, Scarce::Machines(_)) {
-                setback.until = setback.until.min(soon);
+        for (keys_of, backoff) in &mut self.backoffs {
+            if !matches!(keys_of, CapacityKey::Machines(_)) {
+                backoff.until = backoff.until.min(soon);
             }
         }
     }
@@ -196,10 +201,10 @@ impl Places {
 
 /// A map whose keys are no texts, as JSON has them.
 mod as_list {
-    use super::{BTreeMap, Deserialize, Scarce, Serialize, Setback};
+    use super::{BTreeMap, Backoff, CapacityKey, Deserialize, Serialize};
 
     pub(super) fn serialize<S: serde::Serializer>(
-        map: &BTreeMap<Scarce, Setback>,
+        map: &BTreeMap<CapacityKey, Backoff>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         map.iter().collect::<Vec<_>>().serialize(serializer)
@@ -207,30 +212,30 @@ mod as_list {
 
     pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<Scarce, Setback>, D::Error> {
+    ) -> Result<BTreeMap<CapacityKey, Backoff>, D::Error> {
         Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }
 
 /// Everything that a VM at a place takes.
-fn scarce(place: &Place) -> [Scarce; 3] {
-    let (location, spot) = (place.location.clone(), place.spot);
+fn keys_of(offering: &Offering) -> [CapacityKey; 3] {
+    let (location, spot) = (offering.location.clone(), offering.spot);
     [
-        Scarce::Machines(place.clone()),
-        Scarce::Family { location: location.clone(), family: family(&place.size), spot },
-        Scarce::Region { location, spot },
+        CapacityKey::Machines(offering.clone()),
+        CapacityKey::Family { location: location.clone(), family: family(&offering.size), spot },
+        CapacityKey::Region { location, spot },
     ]
 }
 
 /// What quota a refusal speaks of: "exceeding approved Total Regional Cores quota", "exceeding approved
 /// LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
-fn quota(place: &Place, message: &str) -> Scarce {
+fn quota(offering: &Offering, message: &str) -> CapacityKey {
     let said = message.to_ascii_lowercase();
-    let (location, spot) = (place.location.clone(), place.spot);
+    let (location, spot) = (offering.location.clone(), offering.spot);
     if ["total regional", "lowpriority", "low priority", "regional spot"].iter().any(|of| said.contains(of)) {
-        Scarce::Region { location, spot }
+        CapacityKey::Region { location, spot }
     } else {
-        Scarce::Family { location, family: family(&place.size), spot }
+        CapacityKey::Family { location, family: family(&offering.size), spot }
     }
 }
 
@@ -248,8 +253,8 @@ mod tests {
     use super::*;
     use crate::fixture::at;
 
-    fn place(size: &str) -> Place {
-        Place { location: "westeurope".to_owned(), size: size.to_owned(), zone: None, spot: false }
+    fn offering(size: &str) -> Offering {
+        Offering { location: "westeurope".to_owned(), size: size.to_owned(), zone: None, spot: false }
     }
 
     fn no_capacity() -> CallError {
@@ -260,9 +265,9 @@ mod tests {
         CallError::new(Trouble::NoQuota, format!("exceeding approved {which} Cores quota"))
     }
 
-    fn waits(places: &Places, size: &str, now: i64) -> Option<i64> {
-        let closed = places.closed(&place(size), at(now))?;
-        Some(closed.until.as_second() - at(now).as_second())
+    fn waits(places: &CapacityBackoff, size: &str, now: i64) -> Option<i64> {
+        let unavailable = places.unavailable(&offering(size), at(now))?;
+        Some(unavailable.until.as_second() - at(now).as_second())
     }
 
     #[test]
@@ -281,20 +286,20 @@ mod tests {
 
     #[test]
     fn a_place_is_left_alone_for_longer_each_time_and_others_are_not() {
-        let mut places = Places::default();
+        let mut places = CapacityBackoff::default();
         let mut now = 0;
         for wait in [30, 60, 120, 240, 480, 960, 1800, 1800] {
             for _ in 0..10 {
-                assert!(places.refused(&place("Standard_D4s_v5"), &no_capacity(), at(now)));
+                assert!(places.refused(&offering("Standard_D4s_v5"), &no_capacity(), at(now)));
             }
             assert_eq!(waits(&places, "Standard_D4s_v5", now), Some(wait));
             now += wait;
             assert_eq!(waits(&places, "Standard_D4s_v5", now), None);
         }
         assert_eq!(waits(&places, "Standard_D8s_v5", now - 1), None, "another size of the family");
-        let elsewhere = Place { zone: Some("2".to_owned()), ..place("Standard_D4s_v5") };
-        assert_eq!(places.closed(&elsewhere, at(now - 1)), None, "another zone");
-        places.refused(&place("Standard_D4s_v5"), &no_capacity(), at(now + 8000));
+        let elsewhere = Offering { zone: Some("2".to_owned()), ..offering("Standard_D4s_v5") };
+        assert_eq!(places.unavailable(&elsewhere, at(now - 1)), None, "another zone");
+        places.refused(&offering("Standard_D4s_v5"), &no_capacity(), at(now + 8000));
         assert_eq!(waits(&places, "Standard_D4s_v5", now + 8000), Some(30), "what was long ago is forgotten");
     }
 
@@ -303,14 +308,14 @@ mod tests {
         for (which, other_of_family, other_family) in
             [("standardDSv5Family", true, false), ("Total Regional", true, true)]
         {
-            let mut places = Places::default();
-            places.refused(&place("Standard_D4s_v5"), &no_quota(which), at(0));
+            let mut places = CapacityBackoff::default();
+            places.refused(&offering("Standard_D4s_v5"), &no_quota(which), at(0));
             assert_eq!(waits(&places, "Standard_D8s_v5", 0).is_some(), other_of_family, "{which}");
             assert_eq!(waits(&places, "Standard_F8s_v2", 0).is_some(), other_family, "{which}");
-            let spot = Place { spot: true, ..place("Standard_D4s_v5") };
-            assert_eq!(places.closed(&spot, at(0)), None, "spot VMs have a quota of their own");
+            let spot = Offering { spot: true, ..offering("Standard_D4s_v5") };
+            assert_eq!(places.unavailable(&spot, at(0)), None, "spot VMs have a quota of their own");
             for now in [30, 90, 210] {
-                places.refused(&place("Standard_D4s_v5"), &no_quota(which), at(now));
+                places.refused(&offering("Standard_D4s_v5"), &no_quota(which), at(now));
             }
             assert_eq!(waits(&places, "Standard_D4s_v5", 210), Some(240));
             places.freed(at(211));
@@ -320,58 +325,58 @@ mod tests {
 
     #[test]
     fn what_was_refused_outlives_a_restart() {
-        let mut places = Places::default();
-        places.refused(&place("Standard_D4s_v5"), &no_capacity(), at(100));
-        places.refused(&place("Standard_F8s_v2"), &no_quota("Total Regional"), at(100));
+        let mut places = CapacityBackoff::default();
+        places.refused(&offering("Standard_D4s_v5"), &no_capacity(), at(100));
+        places.refused(&offering("Standard_F8s_v2"), &no_quota("Total Regional"), at(100));
         let text = serde_json::to_string(&places).expect("written");
-        let read: Places = serde_json::from_str(&text).expect("read");
+        let read: CapacityBackoff = serde_json::from_str(&text).expect("read");
         assert_eq!(read, places);
-        let mut after = Places::default();
+        let mut after = CapacityBackoff::default();
         after.recall(read.clone(), at(110));
         assert_eq!(waits(&after, "Standard_D4s_v5", 110), Some(20));
-        let mut set_back = Places::default();
-        set_back.recall(read, at(50));
-        assert_eq!(set_back, Places::default());
+        let mut back_off = CapacityBackoff::default();
+        back_off.recall(read, at(50));
+        assert_eq!(back_off, CapacityBackoff::default());
     }
 
     #[test]
     fn other_refusals_say_nothing_of_the_place() {
-        let mut places = Places::default();
+        let mut places = CapacityBackoff::default();
         for trouble in
             [Trouble::NotPermitted, Trouble::Invalid, Trouble::Unavailable, Trouble::OutcomeUnknown]
         {
-            assert!(!places.refused(&place("Standard_D4s_v5"), &CallError::new(trouble, "no"), at(0)));
+            assert!(!places.refused(&offering("Standard_D4s_v5"), &CallError::new(trouble, "no"), at(0)));
         }
-        assert_eq!(places, Places::default());
+        assert_eq!(places, CapacityBackoff::default());
     }
 
     #[test]
     fn a_place_is_proven_by_a_request_that_was_taken_until_one_is_refused() {
-        let (mut places, place) = (Places::default(), place("Standard_D4s_v5"));
-        assert!(!places.is_proven(&place, at(0)));
-        places.took(&place, at(0));
-        assert!(places.is_proven(&place, at(1)) && !places.is_proven(&place, at(601)));
-        places.refused(&place, &no_capacity(), at(2));
-        assert!(!places.is_proven(&place, at(3)));
-        places.took(&place, at(40));
-        assert!(places.is_proven(&place, at(41)));
+        let (mut places, offering) = (CapacityBackoff::default(), offering("Standard_D4s_v5"));
+        assert!(!places.is_proven(&offering, at(0)));
+        places.took(&offering, at(0));
+        assert!(places.is_proven(&offering, at(1)) && !places.is_proven(&offering, at(601)));
+        places.refused(&offering, &no_capacity(), at(2));
+        assert!(!places.is_proven(&offering, at(3)));
+        places.took(&offering, at(40));
+        assert!(places.is_proven(&offering, at(41)));
     }
 
     #[test]
     fn what_is_remembered_is_forgotten_in_time() {
-        let (one, other) = (place("Standard_D4s_v5"), place("Standard_F8s_v2"));
-        let mut places = Places::default();
+        let (one, other) = (offering("Standard_D4s_v5"), offering("Standard_F8s_v2"));
+        let mut places = CapacityBackoff::default();
         places.took(&one, at(0));
         assert!(places.is_proven(&one, at(599)) && !places.is_proven(&one, at(600)));
         places.took(&other, at(600));
-        let mut only_other = Places::default();
+        let mut only_other = CapacityBackoff::default();
         only_other.took(&other, at(600));
         assert_eq!(places, only_other);
         only_other.refused(&other, &no_capacity(), at(600));
         assert!(!only_other.is_proven(&other, at(601)), "refused at the same moment");
 
         let again_after = |seconds: i64| {
-            let mut places = Places::default();
+            let mut places = CapacityBackoff::default();
             places.refused(&one, &no_capacity(), at(0));
             places.refused(&one, &no_capacity(), at(30 + seconds));
             waits(&places, &one.size, 30 + seconds)
@@ -413,7 +418,7 @@ mod tests {
         };
         let failed = vm(ProvisioningState::Failed, Some(no_capacity()), 60);
         let size = failed.size.clone();
-        let mut places = Places::default();
+        let mut places = CapacityBackoff::default();
         places.saw([&failed], at(now));
         places.saw([&failed], at(now + 400));
         assert_eq!(waits(&places, &size, now), Some(120), "seen twice, counted once");
@@ -424,11 +429,11 @@ mod tests {
         assert_eq!(waits(&places, &size, now + 5), None);
         places.saw([&vm(ProvisioningState::Failed, None, 60)], at(now + 6));
         assert_eq!(waits(&places, &size, now + 6), None, "why is not known yet");
-        places.refused(&Place::of(&failed), &no_capacity(), at(now + 10));
+        places.refused(&Offering::of(&failed), &no_capacity(), at(now + 10));
         places.saw([&vm(ProvisioningState::Succeeded, None, -10)], at(now + 11));
         assert_eq!(waits(&places, &size, now + 11), Some(29), "made at the moment of the refusal");
         // Lists show a failed VM for as long as it is there.
-        let (counted, mut places) = (now + 2 * 3600, Places::default());
+        let (counted, mut places) = (now + 2 * 3600, CapacityBackoff::default());
         places.saw([&failed], at(now));
         places.saw([&failed], at(counted - 1));
         assert_eq!(waits(&places, &size, counted - 1), None, "counted already");

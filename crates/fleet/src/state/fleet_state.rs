@@ -18,7 +18,7 @@ use crate::observe::Snapshot;
 use crate::plan::{Action, Outcome, elapsed};
 use crate::planted::{self, Bug};
 use crate::report::Ledger;
-use crate::state::Places;
+use crate::state::CapacityBackoff;
 
 /// How long a VM that was asked for, or removed, may be missing from a list, or still be in it. A
 /// fleet whose VMs have to be up within minutes is in a quicker cloud.
@@ -57,7 +57,8 @@ pub struct FleetState {
     /// Starts that failed in a row.
     pub failures: StartBackoff,
     /// Where its subscription has lately had no room: what the daemon knows of it when a plan is made.
-    pub places: Places,
+    #[serde(rename = "places")]
+    pub capacity: CapacityBackoff,
     /// Where its VMs are, so that they are still seen when the configuration names another place.
     pub groups: BTreeSet<ResourceGroup>,
     /// Since when none of its VMs is anywhere but where the configuration says.

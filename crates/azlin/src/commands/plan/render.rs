@@ -73,10 +73,10 @@ fn actions(planned: &Planned, terminal: Terminal) -> String {
         let alike = rest.iter().take_while(|action| is_start && *action == first).count().max(1);
         rest = &rest[alike..];
         let (mark, tone, what, reason) = match first {
-            Action::Provision { places, reason, .. } => {
+            Action::Provision { offerings, reason, .. } => {
                 let what =
                     if alike == 1 { "start a runner".to_owned() } else { format!("start {alike} runners") };
-                let place = places.first().map_or(String::new(), |place| format!(" ({place})"));
+                let place = offerings.first().map_or(String::new(), |place| format!(" ({place})"));
                 ("+", Tone::Good, format!("{what}{place}"), reason)
             }
             Action::Install(install) => {

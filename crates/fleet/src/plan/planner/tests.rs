@@ -301,7 +301,7 @@ fn what_was_not_read_whole_removes_nothing_but_the_minimum_is_kept() {
 #[test]
 fn starts_that_fail_are_tried_less_and_less_often() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
+    let action = Action::Provision { replaces: None, offerings: vec![], reason: String::new() };
     let name = scene.name(1, 0);
     let mut waits = Vec::new();
     let mut now = NOW;
@@ -324,7 +324,7 @@ fn starts_that_fail_are_tried_less_and_less_often() {
 #[test]
 fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
+    let action = Action::Provision { replaces: None, offerings: vec![], reason: String::new() };
     let refused = Failure::from(CallError::new(Trouble::Invalid, "400 InvalidParameter"));
     assert_eq!(refused.remedy, Remedy::Stop);
     // However often it is refused, and whatever came before.
@@ -344,7 +344,7 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
 
 fn first_sizes(scene: &Scene) -> Vec<String> {
     let size = |action: Action| match action {
-        Action::Provision { places, .. } => places.first().map(|place| place.size.clone()),
+        Action::Provision { offerings, .. } => offerings.first().map(|place| place.size.clone()),
         Action::Install(_) | Action::Destroy(_) => None,
     };
     scene.plan().actions.into_iter().filter_map(size).collect()
@@ -354,12 +354,12 @@ fn first_sizes(scene: &Scene) -> Vec<String> {
 fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_asked_for() {
     let mut scene = Scene::new("").pending(8, 1);
     scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
-    let places = scene.fleet.vm.places(true);
+    let offerings = scene.fleet.vm.offerings(true);
     let refused = CallError::new(Trouble::NoCapacity, "AllocationFailed");
-    assert!(scene.fleet_state.places.refused(&places[0], &refused, at(NOW - 1)));
+    assert!(scene.fleet_state.capacity.refused(&offerings[0], &refused, at(NOW - 1)));
     assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4]);
     assert_eq!(scene.plan().no_room, None);
-    assert!(scene.fleet_state.places.refused(&places[1], &refused, at(NOW)));
+    assert!(scene.fleet_state.capacity.refused(&offerings[1], &refused, at(NOW)));
     let plan = scene.plan();
     assert_eq!(scene.brief(), "");
     assert!(!plan.scales, "it begins no cooldown");
@@ -458,7 +458,7 @@ fn vms_are_looked_for_where_they_were_made() {
     let mut asked = moved.clone();
     asked.begin(
         &with_vm.name(2, 0),
-        &Action::Provision { replaces: None, places: vec![], reason: String::new() },
+        &Action::Provision { replaces: None, offerings: vec![], reason: String::new() },
         at(NOW),
     );
     assert_eq!(see(asked, &Scene::new("")).groups, both, "as long as one may be there");

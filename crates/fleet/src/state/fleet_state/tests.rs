@@ -9,7 +9,7 @@ use crate::model::Failure;
 use crate::observe::Operation;
 use crate::plan::{Deregister, Destroy};
 
-const PROVISION: Action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
+const PROVISION: Action = Action::Provision { replaces: None, offerings: vec![], reason: String::new() };
 
 fn see(scene: &Scene, later: i64) -> FleetState {
     scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + later))
@@ -42,7 +42,7 @@ fn what_begins_is_known_before_any_list_shows_it() {
     let scene = Scene::new("");
     let (new, old) = (scene.name(1, 0), scene.name(2, 0));
     let mut fleet_state = FleetState::default();
-    let replace = Action::Provision { replaces: Some(old.clone()), places: vec![], reason: String::new() };
+    let replace = Action::Provision { replaces: Some(old.clone()), offerings: vec![], reason: String::new() };
     fleet_state.begin(&new, &replace, at(NOW));
     let known = &fleet_state.runners[&new];
     assert_eq!((known.asked_for, known.replaces.as_ref()), (Some(at(NOW)), Some(&old)));
