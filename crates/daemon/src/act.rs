@@ -105,7 +105,7 @@ impl Lifecycle {
             admin_key: None,
         };
         let outcome = self.create(fleet, wanted, identity).await;
-        if let Outcome::Failed(_) | Outcome::NoRoom(_) = outcome
+        if let Outcome::Failed(_) | Outcome::NoCapacity(_) = outcome
             && let Err(error) = self.outside.github(fleet).deregister(&fleet.scope, runner.runner_id).await
         {
             tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
@@ -211,7 +211,7 @@ impl Lifecycle {
             }
         }
         refusals.dedup();
-        Outcome::NoRoom(refusals.join("; "))
+        Outcome::NoCapacity(refusals.join("; "))
     }
 
     /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.

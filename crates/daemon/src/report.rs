@@ -110,7 +110,7 @@ pub(crate) fn ended(
             debug!(%fleet, %runner, vm = %runner, action = word, reason = %why, tick, "{fleet}: {runner} is left alone: {why}")
         }
         // That there is room nowhere is told as the fleet's trouble, once.
-        Outcome::NoRoom(error) => {
+        Outcome::NoCapacity(error) => {
             debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}")
         }
         Outcome::Failed(Failure { why: error, .. }) if !is_new => {

@@ -225,7 +225,7 @@ async fn the_next_size_is_asked_for_only_where_the_first_has_no_room() {
     let of_one = "[[faults]]\nwhat = { no_capacity = 'Standard_D4s_v5' }\n";
     assert_eq!(started(of_one, "").await, (Outcome::Started, 2, 1, 1));
     let (outcome, asked, entries, vms) = started("[[faults]]\nwhat = 'no_capacity'\n", "").await;
-    assert!(matches!(&outcome, Outcome::NoRoom(why) if why.contains("; ")), "{outcome:?}");
+    assert!(matches!(&outcome, Outcome::NoCapacity(why) if why.contains("; ")), "{outcome:?}");
     assert_eq!((asked, entries, vms), (2, 0, 0), "its entry is taken back");
     let (outcome, asked, entries, vms) = started(&fault("{ status = 403 }"), "").await;
     assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");

@@ -109,7 +109,7 @@ impl FleetLoop {
         self.save();
         let complaint = match &outcome {
             Outcome::Failed(Failure { why, .. })
-            | Outcome::NoRoom(why)
+            | Outcome::NoCapacity(why)
             | Outcome::Unclear(why)
             | Outcome::Broken { why, .. } => Some(why.clone()),
             Outcome::Started

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::job::Case;
 use super::{Link, Step, ago, decision, first_few, first_tick_after, many, when};
 use crate::model::{Action, EphemeralRunner, Phase, Scope};
-use crate::plan::{NoRoom, Rotation, ScalingAction, elapsed, in_words};
+use crate::plan::{NoCapacity, Rotation, ScalingAction, elapsed, in_words};
 
 /// GitHub assigns within seconds; past this something is in the way.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
@@ -100,7 +100,7 @@ impl<'a> Case<'a> {
             return (Link::broken(Step::Vm, what).cure(cure), "no runner could be started for it".to_owned());
         }
         let starts = decision::starts(view);
-        if let Some(NoRoom { why, until }) = &view.plan.no_room {
+        if let Some(NoCapacity { why, until }) = &view.plan.no_room {
             let cure = format!(
                 "add sizes of other families, zones, or another region ([[vm.elsewhere]]) to fleets/{}.toml, or ask for a \
                  higher quota (portal: Quotas, Compute)",

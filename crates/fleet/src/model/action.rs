@@ -102,7 +102,7 @@ impl Outcome {
             Outcome::Unclear(_) => "unclear",
             Outcome::Removed => "removed",
             Outcome::LeftAlone(_) => "left_alone",
-            Outcome::NoRoom(_) => "no_room",
+            Outcome::NoCapacity(_) => "no_room",
             Outcome::Failed(_) => "failed",
         }
     }
@@ -136,7 +136,7 @@ pub enum Outcome {
     /// Left alone, and why: it took a job, or it is not as the list had it.
     LeftAlone(String),
     /// Not done, since Azure has no room for it anywhere, and what it said.
-    NoRoom(String),
+    NoCapacity(String),
     /// Not done.
     Failed(Failure),
 }

@@ -147,7 +147,7 @@ pub enum DrainReason {
     /// Its VM stopped, failed, or is gone though its entry is there.
     Broken(String),
     /// Azure had no room for its VM, and told so after it had taken the request.
-    NoRoom(String),
+    NoCapacity(String),
     /// It was not online in time.
     BootTimeout(String),
     /// It has been offline for too long.
@@ -199,7 +199,7 @@ impl fmt::Display for DrainReason {
             DrainReason::Finished => f.write_str("it had its job and GitHub has removed its entry"),
             DrainReason::Served(why)
             | DrainReason::Broken(why)
-            | DrainReason::NoRoom(why)
+            | DrainReason::NoCapacity(why)
             | DrainReason::BootTimeout(why)
             | DrainReason::Offline(why)
             | DrainReason::Surplus(why)

@@ -8,7 +8,7 @@ use crate::state::{CapacityBackoff, Offering, Unavailable};
 
 /// Where there may be room for a fleet's VMs.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Room {
+pub(crate) struct Placement {
     /// Open places with spot VMs first, and with regular ones first.
     spot_first: Vec<Offering>,
     regular_first: Vec<Offering>,
@@ -16,10 +16,10 @@ pub(crate) struct Room {
     unavailable: Vec<(Offering, Unavailable)>,
 }
 
-impl Room {
+impl Placement {
     /// What is open to the fleet now. Starts that failed for another reason than room begin elsewhere, each
     /// with a later place of the same price: it may be the size that does not boot.
-    pub(crate) fn of(fleet: &Fleet, known: &CapacityBackoff, failed: u32, now: Timestamp) -> Room {
+    pub(crate) fn of(fleet: &Fleet, known: &CapacityBackoff, failed: u32, now: Timestamp) -> Placement {
         let open = |spot_first| {
             let mut offerings = fleet.vm.offerings(spot_first);
             offerings.retain(|offering| known.unavailable(offering, now).is_none());
@@ -29,7 +29,7 @@ impl Room {
             offerings
         };
         let all = fleet.vm.offerings(true).into_iter();
-        Room {
+        Placement {
             spot_first: open(true),
             regular_first: open(false),
             unavailable: all
@@ -49,7 +49,7 @@ impl Room {
     }
 
     /// That there is no room anywhere, if so.
-    pub(crate) fn none(&self) -> Option<NoRoom> {
+    pub(crate) fn none(&self) -> Option<NoCapacity> {
         if self.is_somewhere() {
             return None;
         }
@@ -61,13 +61,13 @@ impl Room {
         };
         let until = self.unavailable.iter().map(|(_, unavailable)| unavailable.until).min()?;
         let why = format!("Azure has no room for another VM: {offering}{more}: {}", unavailable.why);
-        Some(NoRoom { why, until })
+        Some(NoCapacity { why, until })
     }
 }
 
 /// Azure has no room for another VM of a fleet, anywhere that its file allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoRoom {
+pub struct NoCapacity {
     /// What Azure said.
     pub why: String,
     /// When it is asked again.
@@ -109,18 +109,18 @@ mod tests {
         let mut known = CapacityBackoff::default();
         let none = || std::iter::empty();
         assert_eq!(
-            first(&Room::of(&fleet, &known, 0, at(0)).offerings(&fleet, none())),
+            first(&Placement::of(&fleet, &known, 0, at(0)).offerings(&fleet, none())),
             format!("{a} | {b}")
         );
         known.refused(&a, &CallError::new(Trouble::NoCapacity, "AllocationFailed"), at(0));
-        let room = Room::of(&fleet, &known, 0, at(10));
-        assert_eq!((room.offerings(&fleet, none()), room.none()), (vec![b.clone()], None));
+        let placement = Placement::of(&fleet, &known, 0, at(10));
+        assert_eq!((placement.offerings(&fleet, none()), placement.none()), (vec![b.clone()], None));
         known.refused(&b, &CallError::new(Trouble::NoCapacity, "ZonalAllocationFailed"), at(10));
-        let room = Room::of(&fleet, &known, 0, at(15));
-        assert!(!room.is_somewhere());
+        let placement = Placement::of(&fleet, &known, 0, at(15));
+        assert!(!placement.is_somewhere());
         let why = "Azure has no room for another VM: Standard_A in westeurope (nor in 1 place more): AllocationFailed";
-        assert_eq!(room.none(), Some(NoRoom { why: why.to_owned(), until: at(30) }));
-        assert_eq!(Room::of(&fleet, &known, 0, at(31)).offerings(&fleet, none()), vec![a]);
+        assert_eq!(placement.none(), Some(NoCapacity { why: why.to_owned(), until: at(30) }));
+        assert_eq!(Placement::of(&fleet, &known, 0, at(31)).offerings(&fleet, none()), vec![a]);
     }
 
     #[test]
@@ -128,7 +128,8 @@ mod tests {
         let fleet = of(&["Standard_A", "Standard_B"], true, 100, true);
         let known = CapacityBackoff::default();
         let order = |failed| {
-            let offerings = Room::of(&fleet, &known, failed, at(0)).offerings(&fleet, std::iter::empty());
+            let offerings =
+                Placement::of(&fleet, &known, failed, at(0)).offerings(&fleet, std::iter::empty());
             offerings.iter().map(|offering| &offering.to_string()[9..10] == "A").collect::<Vec<_>>()
         };
         assert_eq!(order(0), [true, false, true, false]);

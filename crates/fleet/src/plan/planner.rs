@@ -15,8 +15,8 @@ pub use crate::model::{Action, Deregister, Destroy, Install, Outcome};
 use crate::model::{DrainReason, EphemeralRunner, Phase, RunnerName, Vm};
 use crate::observe::{Demand, Snapshot, unknown_demand};
 use crate::plan::{
-    Load, NoRoom, Room, Rotation, Rule, ScalingAction, ScalingDecision, Step, Timing, World, elapsed,
-    in_words, may_be_removed, roster, scale,
+    Load, NoCapacity, Placement, Rotation, Rule, ScalingAction, ScalingDecision, Step, Timing, World,
+    elapsed, in_words, may_be_removed, roster, scale,
 };
 use crate::planted::{self, Bug};
 use crate::state::{FleetState, list_lag};
@@ -37,7 +37,7 @@ pub struct Plan {
     /// What nothing is done about and a person must look at, in a sentence.
     pub left_alone: Option<String>,
     /// Whether Azure has no room for another VM of the fleet anywhere.
-    pub no_room: Option<NoRoom>,
+    pub no_room: Option<NoCapacity>,
 }
 
 /// Plans a fleet's next step.
@@ -50,16 +50,24 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
     let found = roster(fleet, &world, fleet_state, now);
     let rotation = Rotation::of(fleet, &found, &seen.in_flight, fleet_state, now);
-    let room = Room::of(fleet, &fleet_state.capacity, fleet_state.failures.count, now);
+    let placement = Placement::of(fleet, &fleet_state.capacity, fleet_state.failures.count, now);
     let actions = Vec::new();
-    let mut draft =
-        Draft { fleet, seen, fleet_state, now, runners: &found, rotation: &rotation, room: &room, actions };
+    let mut draft = Draft {
+        fleet,
+        seen,
+        fleet_state,
+        now,
+        runners: &found,
+        rotation: &rotation,
+        placement: &placement,
+        actions,
+    };
 
     draft.remove_what_drains();
     draft.finish_rotations();
     let mut decision = draft.decide(&demand);
     let wait = fleet_state.failures.wait_left(now);
-    let may_start = wait.is_none() && room.is_somewhere();
+    let may_start = wait.is_none() && placement.is_somewhere();
     let before = draft.actions.len();
     match decision.action {
         ScalingAction::ScaleUp if may_start => draft.add(&decision),
@@ -78,7 +86,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
             "{stopped}; starting none for another {left}, since starts failed ({count} in a row): {why}"
         );
     }
-    let no_room = room.none();
+    let no_room = placement.none();
     if let (ScalingAction::ScaleUp, Some(none)) = (decision.action, &no_room) {
         decision.reason += &format!("; {}; next try in {}", none.why, in_words(elapsed(now, none.until)));
     }
@@ -134,7 +142,7 @@ struct Draft<'a> {
     now: Timestamp,
     runners: &'a [EphemeralRunner],
     rotation: &'a Rotation<'a>,
-    room: &'a Room,
+    placement: &'a Placement,
     actions: Vec<Action>,
 }
 
@@ -207,7 +215,7 @@ impl<'a> Draft<'a> {
             Action::Provision { offerings, .. } => Some(offerings.first()?.spot),
             Action::Install(_) | Action::Destroy(_) => None,
         });
-        let offerings = self.room.offerings(self.fleet, vms.chain(planned));
+        let offerings = self.placement.offerings(self.fleet, vms.chain(planned));
         self.actions.push(Action::Provision { replaces, offerings, reason });
     }
 

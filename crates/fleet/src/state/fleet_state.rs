@@ -299,7 +299,7 @@ impl FleetState {
     /// A scaling action of which a start came to nothing begins no cooldown: what holds the next one back is
     /// what kept this one from it.
     fn came_to_nothing(&mut self, outcome: &Outcome) {
-        if matches!(outcome, Outcome::NoRoom(_) | Outcome::Failed(_)) {
+        if matches!(outcome, Outcome::NoCapacity(_) | Outcome::Failed(_)) {
             self.last_scaling = None;
         }
     }
@@ -348,7 +348,7 @@ impl FleetState {
                 remembered.runner_id = Some(*runner_id);
                 remembered.ended = true;
             }
-            (Action::Provision { .. }, Outcome::LeftAlone(_) | Outcome::Removed | Outcome::NoRoom(_)) => {
+            (Action::Provision { .. }, Outcome::LeftAlone(_) | Outcome::Removed | Outcome::NoCapacity(_)) => {
                 self.runners.remove(name);
                 self.came_to_nothing(outcome);
             }
@@ -361,7 +361,7 @@ impl FleetState {
                 let failed_to_start = match &destroy.why {
                     DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
                     // It is remembered by place.
-                    DrainReason::NoRoom(_)
+                    DrainReason::NoCapacity(_)
                     | DrainReason::Finished
                     | DrainReason::Served(_)
                     | DrainReason::Offline(_)
@@ -385,7 +385,7 @@ impl FleetState {
                 Outcome::Started
                 | Outcome::Unclear(_)
                 | Outcome::LeftAlone(_)
-                | Outcome::NoRoom(_)
+                | Outcome::NoCapacity(_)
                 | Outcome::Failed(_)
                 | Outcome::Removed,
             )
@@ -397,7 +397,7 @@ impl FleetState {
                 | Outcome::Broken { .. }
                 | Outcome::Unclear(_)
                 | Outcome::LeftAlone(_)
-                | Outcome::NoRoom(_)
+                | Outcome::NoCapacity(_)
                 | Outcome::Failed(_),
             ) => {}
         }

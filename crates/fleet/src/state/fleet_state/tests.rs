@@ -141,7 +141,7 @@ fn a_place_that_a_fleet_has_left_is_looked_after_for_an_hour_after_its_last_vm()
 #[test]
 fn a_start_that_came_to_nothing_begins_no_cooldown() {
     for (outcome, begins) in [
-        (Outcome::NoRoom("no room".to_owned()), false),
+        (Outcome::NoCapacity("no room".to_owned()), false),
         (Outcome::Failed(Failure::later("no answer")), false),
         (Outcome::Started, true),
         (Outcome::Unclear("no answer".to_owned()), true),
