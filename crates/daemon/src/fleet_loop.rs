@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{JobId, Prices, RepoSlug, RunnerName};
-use azlin_fleet::observe::{Slowed, Snapshot};
+use azlin_fleet::observe::{SlowedPolling, Snapshot};
 use azlin_fleet::plan::{Action, Outcome, Plan, elapsed, plan};
 use azlin_fleet::report::{FleetStatus, begun};
 use azlin_fleet::state::{BootSteps, FleetState, Milestone, milestones, set_ahead};
@@ -99,7 +99,7 @@ pub struct FleetLoop {
     inbox: Arc<Inbox>,
     /// When the last whole look began, and whether the next one is put off.
     looked_at: Option<Instant>,
-    slowed: Option<Slowed>,
+    slowed: Option<SlowedPolling>,
     /// What was seen last, when its lists were read, and what was said of it.
     seen: Option<Snapshot>,
     lists_at: Timestamp,

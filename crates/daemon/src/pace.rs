@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::CredentialName;
-use azlin_fleet::observe::{Pacer, Slowed};
+use azlin_fleet::observe::{PollPacer, SlowedPolling};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -18,7 +18,7 @@ pub(crate) struct Pace(Mutex<BTreeMap<Option<CredentialName>, Paced>>);
 /// The looks of one credential.
 #[derive(Default)]
 struct Paced {
-    pacer: Pacer,
+    pacer: PollPacer,
     /// That they are rarer was told, in the window that ends then.
     told_until: Option<Timestamp>,
 }
@@ -26,7 +26,7 @@ struct Paced {
 impl Pace {
     /// Whether looks are to be rarer than every `poll`. That they are is told once in each window of the
     /// budget, and when a window has ended after which they are not: in between it may change with every job.
-    pub(crate) fn slowed(&self, outside: &Outside, fleet: &Fleet, poll: Duration) -> Option<Slowed> {
+    pub(crate) fn slowed(&self, outside: &Outside, fleet: &Fleet, poll: Duration) -> Option<SlowedPolling> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Paced { pacer, told_until } = all.entry(fleet.credential.clone()).or_default();
         let now = outside.now();

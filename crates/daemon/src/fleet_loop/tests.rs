@@ -206,7 +206,7 @@ async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
     ci.tick(Look::Whole { power: false }).await;
     let name = ci.in_flight.keys().next().cloned().expect("one");
     wait(7).await;
-    ci.slowed = Some(azlin_fleet::observe::Slowed {
+    ci.slowed = Some(azlin_fleet::observe::SlowedPolling {
         every: Duration::from_secs(300),
         budget: azlin_fleet::model::Budget { limit: 10, remaining: 1, reset: scene.outside.now() },
     });

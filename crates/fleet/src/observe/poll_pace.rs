@@ -19,7 +19,7 @@ const STEP: f64 = 4.0;
 
 /// How often the fleets of one credential look.
 #[derive(Debug, Default)]
-pub struct Pacer {
+pub struct PollPacer {
     /// What was used of the window when this pace began, and at each look since. The first look of all finds
     /// much that later ones need not read again: it is none of them.
     samples: Vec<(Timestamp, u64)>,
@@ -31,14 +31,14 @@ pub struct Pacer {
 
 /// Looks are rarer than the configuration says, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slowed {
+pub struct SlowedPolling {
     /// One in so long.
     pub every: Duration,
     /// What is left.
     pub budget: Budget,
 }
 
-impl std::fmt::Display for Slowed {
+impl std::fmt::Display for SlowedPolling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Budget { limit, remaining, reset } = self.budget;
         write!(
@@ -50,9 +50,9 @@ impl std::fmt::Display for Slowed {
     }
 }
 
-impl Pacer {
+impl PollPacer {
     /// Takes in the budget as it was told last, and says whether looks are to be rarer than every `poll`.
-    pub fn look(&mut self, budget: Option<Budget>, poll: Duration, now: Timestamp) -> Option<Slowed> {
+    pub fn look(&mut self, budget: Option<Budget>, poll: Duration, now: Timestamp) -> Option<SlowedPolling> {
         let budget = budget.filter(|budget| budget.reset > now)?;
         if self.reset.replace(budget.reset) != Some(budget.reset) {
             self.samples.clear();
@@ -75,7 +75,7 @@ impl Pacer {
         // Ticks are on a grid, so a fraction of one is none.
         let polls = stretch.ceil();
         let every = poll.mul_f64(polls).min(left.max(poll));
-        (polls > 1.0).then_some(Slowed { every, budget })
+        (polls > 1.0).then_some(SlowedPolling { every, budget })
     }
 
     /// The stretch from now on, where enough was seen.
@@ -107,7 +107,7 @@ mod tests {
     /// Plays an hour in which each look costs `a_look` and each minute `a_minute` on top; how long the
     /// intervals were at the most and in the end, and what was left.
     fn an_hour(limit: u64, a_look: u64, a_minute: u64) -> (Duration, Duration, i64) {
-        let mut pacer = Pacer::default();
+        let mut pacer = PollPacer::default();
         let (mut left, mut next, mut longest, mut last) = (limit as i64, 0, POLL, POLL);
         for second in (0..3600).step_by(60) {
             left -= a_minute as i64;
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_burst_at_the_start_is_no_rate_and_a_new_window_is_a_new_start() {
-        let mut pacer = Pacer::default();
+        let mut pacer = PollPacer::default();
         let budget = |remaining, reset| Some(Budget { limit: 5000, remaining, reset: at(reset) });
         // The first look of all finds nothing that was seen before.
         assert_eq!(pacer.look(budget(4900, 3600), POLL, at(0)), None);
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn one_dear_look_is_no_rate() {
-        let mut pacer = Pacer::default();
+        let mut pacer = PollPacer::default();
         for (minute, used) in [(0, 0), (1, 0), (2, 150), (3, 150), (4, 150)] {
             let budget = Budget { limit: 5000, remaining: 5000 - used, reset: at(3600) };
             assert_eq!(pacer.look(Some(budget), POLL, at(60 * minute)), None, "minute {minute}");
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_window_that_others_used_up_makes_the_next_one_no_slower() {
-        let mut pacer = Pacer::default();
+        let mut pacer = PollPacer::default();
         let (mut next, mut last) = (0, None);
         let mut looks = Vec::new();
         for minute in 0..120 {

@@ -9,7 +9,7 @@ use crate::config::Fleet;
 use crate::model::{
     JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Vm, runner_name,
 };
-use crate::observe::{Demand, Slowed};
+use crate::observe::{Demand, SlowedPolling};
 
 /// Something that was read whole, or why it was not: there is no third.
 pub type Seen<T> = Result<T, String>;
@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// Running jobs by the name of the runner that they say they run on.
     pub working: BTreeMap<String, JobId>,
     /// Whether looks are rarer than they should be.
-    pub slowed: Option<Slowed>,
+    pub slowed: Option<SlowedPolling>,
     /// What is to be said of a token that ends.
     pub expiring: Option<String>,
     /// What the daemon is doing with its runners this moment.
