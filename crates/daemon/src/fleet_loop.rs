@@ -22,7 +22,6 @@ use crate::act::Lifecycle;
 use crate::board::Board;
 use crate::expiry::Expiry;
 use crate::fleet_set::{Fleets, Reader};
-use crate::hints::{Hinter, Inbox};
 use crate::observe::{Observer, Told};
 use crate::outside::Outside;
 use crate::pace::Pace;
@@ -30,6 +29,7 @@ use crate::places::Book;
 use crate::pulse::Pulse;
 use crate::report;
 use crate::state::StateDir;
+use crate::triggers::{TriggerQueue, TriggerRouter};
 use told::next_on_grid;
 use under_way::{InFlight, share, under_way};
 
@@ -48,7 +48,7 @@ enum Look {
     /// Everything; and power states, if they are wanted.
     Whole { power: bool },
     /// What the fleet was hinted at, and what that makes necessary.
-    Hinted,
+    Triggered,
 }
 
 /// What all loops share.
@@ -72,7 +72,7 @@ pub(crate) struct Shared {
     /// When all loops began: their timers tick together, so that they share what they fetch.
     pub(crate) epoch: Instant,
     pub(crate) pulse: Pulse,
-    pub(crate) hinter: Hinter,
+    pub(crate) trigger_router: TriggerRouter,
     pub(crate) stop: CancellationToken,
 }
 
@@ -96,7 +96,7 @@ pub struct FleetLoop {
     operations: JoinSet<(RunnerName, Outcome)>,
     tick: u64,
     /// What it is hinted at.
-    inbox: Arc<Inbox>,
+    trigger_queue: Arc<TriggerQueue>,
     /// When the last whole look began, and whether the next one is put off.
     looked_at: Option<Instant>,
     slowed: Option<SlowedPolling>,
@@ -122,7 +122,7 @@ impl FleetLoop {
         let subscription = &fleet.vm.group.subscription_id;
         shared.places.recall(subscription, fleet_state.capacity.clone(), shared.outside.now());
         let share = share(shared.provisioning_limit, shared.fleets.now().len());
-        let inbox = shared.hinter.inbox(&fleet.name);
+        let trigger_queue = shared.trigger_router.trigger_queue(&fleet.name);
         FleetLoop {
             saved: fleet_state.clone(),
             fleet_state,
@@ -137,7 +137,7 @@ impl FleetLoop {
             in_flight: BTreeMap::new(),
             operations: JoinSet::new(),
             tick: 0,
-            inbox,
+            trigger_queue,
             looked_at: None,
             slowed: None,
             seen: None,
@@ -160,7 +160,7 @@ impl FleetLoop {
             timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
             timer
         };
-        let inbox = Arc::clone(&self.inbox);
+        let trigger_queue = Arc::clone(&self.trigger_queue);
         let (mut queue, mut health) = (every(shared.poll_queue), every(shared.poll_health));
         loop {
             let pause = self.slowed.as_ref().map(|slowed| slowed.every);
@@ -187,7 +187,7 @@ impl FleetLoop {
                     (Look::Whole { power: true }, true)
                 }
                 _ = queue.tick() => (Look::Whole { power: false }, true),
-                () = inbox.due(shared.poll_queue, pause), if self.is_configured => (Look::Hinted, false),
+                () = trigger_queue.due(shared.poll_queue, pause), if self.is_configured => (Look::Triggered, false),
             };
             if !self.is_configured || is_timer && self.is_early() {
                 continue;
@@ -254,7 +254,7 @@ impl FleetLoop {
     async fn tick(&mut self, look: Look) {
         self.failed.clear();
         let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
-        let is_hinted = matches!(look, Look::Hinted);
+        let is_triggered = matches!(look, Look::Triggered);
         let (seen, are_lists_new) = self.look(look, began).await;
         if self.configured.has_changed() {
             self.reconfigure();
@@ -278,7 +278,7 @@ impl FleetLoop {
         }
         self.tick += 1;
         let (plan, seen) = self.decide(seen, are_lists_new);
-        self.shared.board.metrics().ticked(&fleet.name, is_hinted, began.elapsed(), &plan.decision);
+        self.shared.board.metrics().ticked(&fleet.name, is_triggered, began.elapsed(), &plan.decision);
         self.report(&plan, &seen);
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
@@ -300,19 +300,19 @@ impl FleetLoop {
             (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.outside.now());
         self.mind_the_clock(began, now);
         let since_epoch = began - shared.epoch;
-        let is_hinted = matches!(look, Look::Hinted);
-        let wanted = if is_hinted {
-            self.inbox.hints().take(shared.poll_queue, since_epoch)
+        let is_triggered = matches!(look, Look::Triggered);
+        let wanted = if is_triggered {
+            self.trigger_queue.triggers().take(shared.poll_queue, since_epoch)
         } else {
             // Hints put off no poll.
             self.looked_at = Some(began);
-            self.inbox.hints().take_all(since_epoch)
+            self.trigger_queue.triggers().take_all(since_epoch)
         };
         let at = |told: Duration| shared.epoch + told;
         let repos = wanted.repos.into_iter().map(|(repo, told)| (repo, at(told))).collect();
         let told = Told { repos, lists: wanted.lists.map(at) };
         let serve = |seen: &&Snapshot| {
-            is_hinted
+            is_triggered
                 && seen.entries.is_ok()
                 && seen.vms.is_ok()
                 && told.lists.is_none()
@@ -333,12 +333,12 @@ impl FleetLoop {
             }
         };
         // What was not read now tells nothing of jobs that it may not have shown yet.
-        let shows = |repo: &RepoSlug, job| match is_hinted {
+        let shows = |repo: &RepoSlug, job| match is_triggered {
             true if !told.repos.contains_key(repo) => None,
             true => queue.shows(repo, job),
             false => queue.shows(repo, job).or(Some(true)),
         };
-        self.inbox.hints().looked(shows, shared.epoch.elapsed());
+        self.trigger_queue.triggers().looked(shows, shared.epoch.elapsed());
         let begun = begun(&fleet.name, &mut self.running, queue.running(), queue.is_whole());
         for waited in begun {
             shared.board.metrics().waited(&fleet.name, waited);

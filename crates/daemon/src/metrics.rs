@@ -110,12 +110,12 @@ impl Metrics {
     pub(crate) fn ticked(
         &self,
         fleet: &PoolName,
-        is_hinted: bool,
+        is_triggered: bool,
         took: Duration,
         decided: &ScalingDecision,
     ) {
         let fleet = fleet.to_string();
-        let cause = if is_hinted { "webhook" } else { "poll" };
+        let cause = if is_triggered { "webhook" } else { "poll" };
         self.0.ticks.get_or_create(&Tick { fleet: fleet.clone(), cause }).inc();
         self.0.tick_seconds.observe(took.as_secs_f64());
         let decision = Decision { fleet, action: decided.action.word(), rule: decided.rule.word() };

@@ -17,7 +17,6 @@ use crate::board::Board;
 use crate::expiry::Expiry;
 use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{Fleets, Reader};
-use crate::hints::Hinter;
 use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::pace::Pace;
@@ -25,6 +24,7 @@ use crate::places::Book;
 use crate::pulse::Pulse;
 use crate::state::StateDir;
 use crate::sweep::sweep;
+use crate::triggers::TriggerRouter;
 
 /// What failed in a tick, by fleet.
 pub type Failures = BTreeMap<PoolName, Vec<String>>;
@@ -57,7 +57,7 @@ impl Daemon {
             expiry: Expiry::default(),
             provisioning: Arc::new(Semaphore::new(limit)),
             provisioning_limit: limit,
-            hinter: Hinter::new(fleets.clone(), epoch),
+            trigger_router: TriggerRouter::new(fleets.clone(), epoch),
             fleets,
             board,
             prices: config.prices.clone(),
@@ -78,8 +78,8 @@ impl Daemon {
     }
 
     /// Tells its fleets of hints.
-    pub fn hinter(&self) -> Hinter {
-        self.shared.hinter.clone()
+    pub fn trigger_router(&self) -> TriggerRouter {
+        self.shared.trigger_router.clone()
     }
 
     /// Says whether its loops live.

@@ -1,7 +1,7 @@
 //! What GitHub delivers to a webhook: whether it is GitHub's is told by its signature alone.
 
 use azlin_fleet::model::JobId;
-use azlin_fleet::observe::{Hint, News};
+use azlin_fleet::observe::{JobChange, JobEvent};
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -30,7 +30,7 @@ pub enum SecretError {
 
 /// A delivery of `workflow_job`, as far as it matters.
 #[derive(Deserialize)]
-struct JobEvent {
+struct WorkflowJobEvent {
     action: String,
     workflow_job: Job,
     repository: Repository,
@@ -94,16 +94,16 @@ fn job(delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
     } else {
         serde_json::from_slice(delivery.body)
     };
-    let JobEvent { action, workflow_job, repository } = parsed.map_err(|error| unreadable(&error))?;
-    let news = match action.as_str() {
-        "queued" => News::Queued,
-        "in_progress" => News::Started,
-        "completed" => News::Ended,
+    let WorkflowJobEvent { action, workflow_job, repository } = parsed.map_err(|error| unreadable(&error))?;
+    let change = match action.as_str() {
+        "queued" => JobChange::Queued,
+        "in_progress" => JobChange::Started,
+        "completed" => JobChange::Ended,
         // One that waits for an approval is said to be queued once it has it.
         _ => return Ok(Delivery::Other),
     };
     let repo = repository.full_name.parse().map_err(|error| unreadable(&error))?;
-    Ok(Delivery::Job(Hint { repo, job: JobId(workflow_job.id), labels: workflow_job.labels, news }))
+    Ok(Delivery::Job(JobEvent { repo, job: JobId(workflow_job.id), labels: workflow_job.labels, change }))
 }
 
 fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
@@ -204,17 +204,21 @@ mod tests {
             let as_form =
                 read("workflow_job", type_of_forms, form.as_bytes(), Some(&signature(OLD, form.as_bytes())));
             assert_eq!(as_form.as_ref(), Ok(&delivery));
-            if let Delivery::Job(hint) = delivery {
-                assert_eq!(Some(hint.job.0), example["workflow_job"]["id"].as_u64());
+            if let Delivery::Job(job_event) = delivery {
+                assert_eq!(Some(job_event.job.0), example["workflow_job"]["id"].as_u64());
                 assert_eq!(
-                    hint.repo.to_string(),
+                    job_event.repo.to_string(),
                     example["repository"]["full_name"].as_str().unwrap_or_default().to_lowercase()
                 );
-                seen.push((hint.news, hint.labels.join(",")));
+                seen.push((job_event.change, job_event.labels.join(",")));
             }
         }
-        let of = |wanted: News| seen.iter().filter(|(news, _)| *news == wanted).count();
-        assert_eq!((of(News::Queued), of(News::Started), of(News::Ended)), (2, 3, 2), "and one that waits");
+        let of = |wanted: JobChange| seen.iter().filter(|(change, _)| *change == wanted).count();
+        assert_eq!(
+            (of(JobChange::Queued), of(JobChange::Started), of(JobChange::Ended)),
+            (2, 3, 2),
+            "and one that waits"
+        );
         assert!(seen.iter().any(|(_, labels)| labels == "self-hosted,k8s"));
     }
 

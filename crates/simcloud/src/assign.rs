@@ -2,7 +2,7 @@
 //! self-hosted runners in a workflow). The runner that was made for one job can get another.
 
 use azlin_fleet::model::Scope;
-use azlin_fleet::observe::News;
+use azlin_fleet::observe::JobChange;
 use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -43,7 +43,7 @@ impl GitHubState {
 
     fn start(&mut self, job: u64, runner: u64, now: Timestamp) {
         self.queued.remove(&job);
-        self.tell(job, News::Started);
+        self.tell(job, JobChange::Started);
         let name = self.runners.get_mut(&runner).map(|runner| {
             runner.job = Some(job);
             runner.name.clone()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use azlin_fleet::model::{JobId, Scope};
-use azlin_fleet::observe::{Hint, News};
+use azlin_fleet::observe::{JobChange, JobEvent};
 use jiff::Timestamp;
 
 /// Where a job stands.
@@ -148,7 +148,7 @@ pub struct GitHubState {
     /// Runners by JIT configuration.
     pub jits: BTreeMap<String, u64>,
     /// What happened to jobs, where somebody wants to hear of it.
-    pub news: Option<Vec<(u64, News)>>,
+    pub change: Option<Vec<(u64, JobChange)>>,
     next: u64,
 }
 
@@ -160,22 +160,22 @@ impl GitHubState {
     }
 
     /// Something has happened to a job.
-    pub(crate) fn tell(&mut self, job: u64, news: News) {
-        if let Some(all) = &mut self.news {
-            all.push((job, news));
+    pub(crate) fn tell(&mut self, job: u64, change: JobChange) {
+        if let Some(all) = &mut self.change {
+            all.push((job, change));
         }
     }
 
     /// What has happened to jobs since it was asked last, as GitHub's webhook tells it. Each is kept from the
     /// first time on that it is asked for.
-    pub fn take_news(&mut self) -> Vec<Hint> {
-        let all = self.news.replace(Vec::new()).unwrap_or_default();
-        let told = all.into_iter().filter_map(|(id, news)| {
+    pub fn take_news(&mut self) -> Vec<JobEvent> {
+        let all = self.change.replace(Vec::new()).unwrap_or_default();
+        let told = all.into_iter().filter_map(|(id, change)| {
             let job = self.jobs.get(&id)?;
             // Of one that is held it is not told that it is queued.
-            let is_held = news == News::Queued && job.state == JobState::Waiting;
+            let is_held = change == JobChange::Queued && job.state == JobState::Waiting;
             let repo = self.runs.get(&job.run)?.repo.parse().ok()?;
-            (!is_held).then(|| Hint { repo, job: JobId(id), labels: job.labels.clone(), news })
+            (!is_held).then(|| JobEvent { repo, job: JobId(id), labels: job.labels.clone(), change })
         });
         told.collect()
     }
@@ -271,7 +271,7 @@ impl GitHubState {
         job.state = JobState::Completed(conclusion);
         job.completed_at = Some(now);
         let run = job.run;
-        self.tell(id, News::Ended);
+        self.tell(id, JobChange::Ended);
         let Some(run) = self.runs.get(&run).cloned() else { return Vec::new() };
         if self.status(&run) != "completed" {
             return Vec::new();
@@ -328,7 +328,7 @@ impl GitHubState {
         };
         self.jobs.insert(id, job);
         self.queued.insert(id);
-        self.tell(id, News::Queued);
+        self.tell(id, JobChange::Queued);
         if let Some(run) = self.runs.get_mut(&run) {
             run.jobs.push(id);
         }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use azlin_fleet::model::Scope;
-use azlin_fleet::observe::News;
+use azlin_fleet::observe::JobChange;
 use jiff::Timestamp;
 use ring::hmac;
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ impl World {
         };
         self.hooks.all.insert(id, hook);
         // From now on it is kept what happens to jobs.
-        self.state.github.news.get_or_insert_default();
+        self.state.github.change.get_or_insert_default();
         self.ping_hook(id);
         id
     }
@@ -139,10 +139,10 @@ impl World {
         if self.hooks.all.is_empty() {
             return Vec::new();
         }
-        for hint in self.state.github.take_news() {
+        for job_event in self.state.github.take_news() {
             let (github, now) = (&mut self.state.github, self.now);
-            let Some(body) = payload(github, hint.job.0, hint.news, now) else { continue };
-            let repo = hint.repo.to_string();
+            let Some(body) = payload(github, job_event.job.0, job_event.change, now) else { continue };
+            let repo = job_event.repo.to_string();
             let repository = github.repos.get(&repo.to_ascii_lowercase()).map(|(_, id)| *id);
             for hook in self.hooks.all.values().filter(|hook| hook.hears_of(&repo)) {
                 let action = body["action"].as_str().map(str::to_owned);
@@ -212,14 +212,14 @@ static EXAMPLE: LazyLock<Value> = LazyLock::new(|| {
 });
 
 /// What GitHub delivers of a job: an example of its own, changed.
-pub fn payload(github: &GitHubState, job: u64, news: News, now: Timestamp) -> Option<Value> {
+pub fn payload(github: &GitHubState, job: u64, change: JobChange, now: Timestamp) -> Option<Value> {
     let job = github.jobs.get(&job)?;
     let run = github.runs.get(&job.run)?;
     let mut body = EXAMPLE.clone();
-    let action = match news {
-        News::Queued => "queued",
-        News::Started => "in_progress",
-        News::Ended => "completed",
+    let action = match change {
+        JobChange::Queued => "queued",
+        JobChange::Started => "in_progress",
+        JobChange::Ended => "completed",
     };
     body["action"] = json!(action);
     body["repository"]["full_name"] = json!(run.repo);
@@ -241,11 +241,11 @@ pub fn payload(github: &GitHubState, job: u64, news: News, now: Timestamp) -> Op
     for absent in ["runner_group_id", "runner_group_name"] {
         told[absent] = Value::Null;
     }
-    if news == News::Started {
+    if change == JobChange::Started {
         told["steps"] = json!([{"name": "Set up job", "status": "in_progress", "conclusion": null, "number": 1,
             "started_at": time(job.started_at.unwrap_or(now)), "completed_at": null}]);
     }
-    if let (News::Ended, JobState::Completed(conclusion)) = (news, job.state) {
+    if let (JobChange::Ended, JobState::Completed(conclusion)) = (change, job.state) {
         told["conclusion"] = json!(conclusion.word());
         told["completed_at"] = time(job.completed_at.unwrap_or(now));
     }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use azlin_fleet::observe::News;
+use azlin_fleet::observe::JobChange;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -354,7 +354,7 @@ impl World {
                     job.state = JobState::Queued;
                     job.queued_at = now;
                     self.state.github.queued.insert(id);
-                    self.state.github.tell(id, News::Queued);
+                    self.state.github.tell(id, JobChange::Queued);
                     self.after(self.settings.queue_limit, Event::Expire(id));
                 }
             }

@@ -6,7 +6,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azlin_fleet::observe::News;
+use azlin_fleet::observe::JobChange;
 use azlin_simcloud::github::{Conclusion, JobState};
 use azlin_simcloud::hooks::payload;
 use azlin_simcloud::openapi::Spec;
@@ -158,15 +158,15 @@ async fn payloads_are_as_github_sends_them() {
     let site = Site::of("", "").await;
     let job = (vec!["self-hosted".to_owned(), "linux".to_owned()], Duration::from_secs(60));
     let id = site.served.world().submit("o/r", vec![job], Vec::new())[0];
-    let check = |news: News| {
+    let check = |change: JobChange| {
         let world = site.served.world();
-        let body = payload(&world.state.github, id, news, world.now()).unwrap();
+        let body = payload(&world.state.github, id, change, world.now()).unwrap();
         let wrong: Vec<String> =
             validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert!(wrong.is_empty(), "{news:?}:\n{}", wrong.join("\n"));
+        assert!(wrong.is_empty(), "{change:?}:\n{}", wrong.join("\n"));
         body
     };
-    assert_eq!(check(News::Queued)["workflow_job"]["labels"], json!(["self-hosted", "linux"]));
+    assert_eq!(check(JobChange::Queued)["workflow_job"]["labels"], json!(["self-hosted", "linux"]));
     let become_so = |state: JobState| {
         let mut world = site.served.world();
         let job = world.state.github.jobs.get_mut(&id).unwrap();
@@ -174,8 +174,8 @@ async fn payloads_are_as_github_sends_them() {
         job.state = state;
     };
     become_so(JobState::InProgress);
-    assert_eq!(check(News::Started)["action"], "in_progress");
+    assert_eq!(check(JobChange::Started)["action"], "in_progress");
     become_so(JobState::Completed(Conclusion::Success));
-    assert_eq!(check(News::Ended)["action"], "completed");
-    assert_eq!(check(News::Ended)["repository"]["full_name"], "o/r");
+    assert_eq!(check(JobChange::Ended)["action"], "completed");
+    assert_eq!(check(JobChange::Ended)["repository"]["full_name"], "o/r");
 }

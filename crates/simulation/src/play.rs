@@ -128,7 +128,7 @@ impl<'s> Stage<'s> {
             let fleets = daemon.fleets();
             let mut post = JoinSet::new();
             if let Some(postman) = self.postman.clone() {
-                post.spawn(postman.delivers_to(daemon.hinter()));
+                post.spawn(postman.delivers_to(daemon.trigger_router()));
             }
             let mut lives = Box::pin(daemon.run());
             let mut dying: Option<(Death, Instant)> = None;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::Hinter;
-use azlin_fleet::observe::Hint;
+use azlin_daemon::TriggerRouter;
+use azlin_fleet::observe::JobEvent;
 use azlin_simcloud::World;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
@@ -32,17 +32,17 @@ pub struct Postman {
 
 struct Bag {
     /// What is on its way, by when it comes and in which order it left.
-    on_its_way: BTreeMap<(Instant, u64), Hint>,
+    on_its_way: BTreeMap<(Instant, u64), JobEvent>,
     left: u64,
     chance: StdRng,
 }
 
 impl Bag {
-    fn takes(&mut self, hint: &Hint, longest: Duration) {
+    fn takes(&mut self, job_event: &JobEvent, longest: Duration) {
         let wait = self.chance.random_range(0..=longest.as_millis());
         let comes = Instant::now() + Duration::from_millis(wait.try_into().unwrap_or(u64::MAX));
         self.left += 1;
-        self.on_its_way.insert((comes, self.left), hint.clone());
+        self.on_its_way.insert((comes, self.left), job_event.clone());
     }
 }
 
@@ -56,9 +56,9 @@ impl Postman {
     }
 
     /// Delivers to this daemon until this is dropped. What comes while nobody is there is lost.
-    pub async fn delivers_to(self, hinter: Hinter) {
+    pub async fn delivers_to(self, trigger_router: TriggerRouter) {
         loop {
-            sleep_until(self.deliver(&hinter)).await;
+            sleep_until(self.deliver(&trigger_router)).await;
         }
     }
 
@@ -70,15 +70,18 @@ impl Postman {
     }
 
     /// Delivers what is due; when to go again.
-    fn deliver(&self, hinter: &Hinter) -> Instant {
+    fn deliver(&self, trigger_router: &TriggerRouter) -> Instant {
         let (now, next_event) = (Instant::now(), self.collect());
         let mut bag = self.bag();
         while let Some(first) = bag.on_its_way.first_entry()
             && first.key().0 <= now
         {
-            let hint = first.remove();
-            self.trace.line(self.began.elapsed(), format_args!("webhook: job {} {:?}", hint.job, hint.news));
-            hinter.tell(&hint);
+            let job_event = first.remove();
+            self.trace.line(
+                self.began.elapsed(),
+                format_args!("webhook: job {} {:?}", job_event.job, job_event.change),
+            );
+            trigger_router.tell(&job_event);
         }
         let next = bag.on_its_way.keys().next().map_or(now + LOOK, |(at, _)| *at);
         next.min(next_event).min(now + LOOK).max(now + Duration::from_millis(1))
@@ -93,12 +96,12 @@ impl Postman {
         drop(world);
         let Post { lost, doubled, late, again } = self.post;
         let mut bag = self.bag();
-        for hint in news {
+        for job_event in news {
             if !bag.chance.random_bool(lost) {
-                bag.takes(&hint, late);
+                bag.takes(&job_event, late);
             }
             if bag.chance.random_bool(doubled) {
-                bag.takes(&hint, again);
+                bag.takes(&job_event, again);
             }
         }
         next.and_then(Result::ok).map_or(Instant::now() + LOOK, |after| self.began + after)

@@ -13,7 +13,7 @@ use azlin_simulation::{Outcome, Promise, Trace, hunt, play, scenario};
 fn every_planted_bug_is_found() {
     let (even, odd): (Vec<_>, Vec<_>) = Bug::ALL.iter().enumerate().partition(|(number, _)| number % 2 == 0);
     // Where those were found last that take long to be found.
-    let hint = |bug: &Bug| match bug {
+    let job_event = |bug: &Bug| match bug {
         Bug::BusyIgnored => 81,
         Bug::VmBeforeEntry => 39,
         Bug::UnknownIsFailed => 19,
@@ -22,8 +22,8 @@ fn every_planted_bug_is_found() {
     };
     let look = |bugs: Vec<(usize, &Bug)>| {
         for (_, bug) in bugs {
-            let hint = hint(bug);
-            let found = hunt(*bug, hint..hint + 1, 0.5).or_else(|| hunt(*bug, 0..1000, 0.5));
+            let job_event = job_event(bug);
+            let found = hunt(*bug, job_event..job_event + 1, 0.5).or_else(|| hunt(*bug, 0..1000, 0.5));
             assert!(found.is_some(), "{bug}: cargo xtask simulate --planted {bug} --days 0.5 --seeds 1000");
         }
     };

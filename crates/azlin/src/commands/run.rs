@@ -149,7 +149,7 @@ async fn watch(
             status_file.clone().map(|file| file.keep(board.clone(), this_daemon.clone(), outside.clone()));
         let status = status.map(tokio::spawn);
         let informed = tokio::spawn(supervisor.clone().keep(board.clone(), fleets.clone(), daemon.pulse()));
-        let hook = Hook::new(service.webhook.clone(), daemon.hinter(), &board);
+        let hook = Hook::new(service.webhook.clone(), daemon.trigger_router(), &board);
         let page = Page { board: board.clone(), outside: outside.clone(), daemon: this_daemon.clone() };
         let servers = service.serve(Door::to_operators(page, health, config.hosts.clone()), hook);
         let mut running = tokio::spawn(daemon.run());

@@ -11,7 +11,7 @@ use super::*;
 use crate::run::{Daemon, run_once};
 use crate::scene::{Scene, Warned, fleet};
 
-mod hints;
+mod triggers;
 
 /// One runner for each job, at once.
 const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
@@ -19,7 +19,7 @@ const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 /// A daemon on a scene, and what it says.
 struct Lived {
     board: Board,
-    hinter: Hinter,
+    trigger_router: TriggerRouter,
     fleets: Fleets,
     stop: CancellationToken,
     ticks: Ticks,
@@ -38,7 +38,7 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let (board, stop) = (Board::default(), CancellationToken::new());
     let daemon =
         Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), board.clone(), stop.clone());
-    let (fleets, hinter) = (daemon.fleets(), daemon.hinter());
+    let (fleets, trigger_router) = (daemon.fleets(), daemon.trigger_router());
     let (ticks, mut reader, began) = (Ticks::default(), board.reader(), scene.outside.now());
     let told = Arc::clone(&ticks);
     tokio::spawn(async move {
@@ -54,7 +54,7 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
         }
     });
     let task = tokio::spawn(daemon.run());
-    Lived { board, hinter, fleets, stop, ticks, task }
+    Lived { board, trigger_router, fleets, stop, ticks, task }
 }
 
 impl Lived {

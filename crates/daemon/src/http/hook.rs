@@ -12,8 +12,8 @@ use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery, Webhook};
 use tracing::{debug, info, warn};
 
 use crate::board::Board;
-use crate::hints::Hinter;
 use crate::metrics::Metrics;
+use crate::triggers::TriggerRouter;
 
 /// The largest delivery that is read. Those of jobs have some ten kilobytes.
 const MOST_BODY: usize = 1024 * 1024;
@@ -22,15 +22,15 @@ const MOST_BODY: usize = 1024 * 1024;
 #[derive(Clone)]
 pub struct Hook {
     webhook: Option<Arc<dyn Webhook>>,
-    hinter: Hinter,
+    trigger_router: TriggerRouter,
     metrics: Metrics,
     refused: Arc<AtomicU64>,
 }
 
 impl Hook {
     /// Tells fleets of what is signed. Without anything to tell that by it takes nothing in.
-    pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, board: &Board) -> Self {
-        Hook { webhook, hinter, metrics: board.metrics().clone(), refused: Arc::default() }
+    pub fn new(webhook: Option<Arc<dyn Webhook>>, trigger_router: TriggerRouter, board: &Board) -> Self {
+        Hook { webhook, trigger_router, metrics: board.metrics().clone(), refused: Arc::default() }
     }
 
     pub(super) fn route(self, router: Router) -> Router {
@@ -64,10 +64,10 @@ impl Hook {
                 info!("GitHub's webhook reaches this daemon");
                 (StatusCode::OK, "pong\n".to_owned())
             }
-            Delivery::Job(hint) => {
-                let woken = self.hinter.tell(hint);
+            Delivery::Job(job_event) => {
+                let woken = self.trigger_router.tell(job_event);
                 self.metrics.delivered(if woken > 0 { "told" } else { "concerns_none" });
-                debug!(repo = %hint.repo, job = hint.job.0, news = ?hint.news, woken, "webhook: job {} of {}: {:?}, which concerns {woken} fleets", hint.job, hint.repo, hint.news);
+                debug!(repo = %job_event.repo, job = job_event.job.0, news = ?job_event.change, woken, "webhook: job {} of {}: {:?}, which concerns {woken} fleets", job_event.job, job_event.repo, job_event.change);
                 (StatusCode::ACCEPTED, String::new())
             }
             Delivery::Other => {

@@ -21,7 +21,7 @@ const MOST_UNSEEN: usize = 100;
 
 /// What GitHub tells of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hint {
+pub struct JobEvent {
     /// Where it is.
     pub repo: RepoSlug,
     /// GitHub's number of it.
@@ -29,12 +29,12 @@ pub struct Hint {
     /// What it asks of a runner.
     pub labels: Vec<String>,
     /// What has happened to it.
-    pub news: News,
+    pub change: JobChange,
 }
 
 /// What has happened to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum News {
+pub enum JobChange {
     /// It waits for a runner.
     Queued,
     /// A runner has taken it.
@@ -43,7 +43,7 @@ pub enum News {
     Ended,
 }
 
-impl Hint {
+impl JobEvent {
     /// Whether the fleet may have something to do about the job.
     pub fn concerns(&self, fleet: &Fleet) -> bool {
         is_in_scope(fleet, &self.repo) && self.labels.iter().all(|wanted| has_label(fleet, wanted))
@@ -52,7 +52,7 @@ impl Hint {
 
 /// What a look after hints is to read again: nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ReadScope {
     /// Queues of repositories, read no earlier than then.
     pub repos: BTreeMap<RepoSlug, Duration>,
     /// The lists of runners and VMs, read no earlier than then.
@@ -61,7 +61,7 @@ pub struct Wanted {
 
 /// What a fleet was hinted at and has not looked at yet. Times are those of one clock that only goes forward.
 #[derive(Debug, Default)]
-pub struct Hints {
+pub struct Triggers {
     repos: BTreeMap<RepoSlug, Due>,
     lists: Option<Duration>,
     /// Jobs that are said to wait, and how often their queue was read without them.
@@ -78,20 +78,20 @@ struct Due {
     since: Duration,
 }
 
-impl Hints {
+impl Triggers {
     /// Takes a hint in.
-    pub fn add(&mut self, hint: &Hint, now: Duration) {
-        match hint.news {
-            News::Queued if self.waiting.len() < MOST_UNSEEN => {
-                self.waiting.entry(hint.job).or_insert_with(|| (hint.repo.clone(), 0));
+    pub fn add(&mut self, job_event: &JobEvent, now: Duration) {
+        match job_event.change {
+            JobChange::Queued if self.waiting.len() < MOST_UNSEEN => {
+                self.waiting.entry(job_event.job).or_insert_with(|| (job_event.repo.clone(), 0));
             }
-            News::Queued => {}
-            News::Started | News::Ended => drop(self.waiting.remove(&hint.job)),
+            JobChange::Queued => {}
+            JobChange::Started | JobChange::Ended => drop(self.waiting.remove(&job_event.job)),
         }
-        if hint.news == News::Ended {
+        if job_event.change == JobChange::Ended {
             self.lists = Some(now);
         }
-        self.want(hint.repo.clone(), now);
+        self.want(job_event.repo.clone(), now);
     }
 
     fn want(&mut self, repo: RepoSlug, at: Duration) {
@@ -109,19 +109,19 @@ impl Hints {
     }
 
     /// What is to be looked at now. What is to be looked at later stays.
-    pub fn take(&mut self, poll: Duration, now: Duration) -> Wanted {
+    pub fn take(&mut self, poll: Duration, now: Duration) -> ReadScope {
         self.paid_until = self.paid_until.max(now) + poll / BURST;
         self.last = Some(now);
         self.take_all(now)
     }
 
     /// The same, for a look that was due anyway.
-    pub fn take_all(&mut self, now: Duration) -> Wanted {
+    pub fn take_all(&mut self, now: Duration) -> ReadScope {
         let is_due = |due: &Due| due.at <= now;
         let ready = self.repos.iter().filter(|(_, due)| is_due(due));
         let repos = ready.map(|(repo, due)| (repo.clone(), due.since.min(now))).collect();
         self.repos.retain(|_, due| !is_due(due));
-        Wanted { repos, lists: self.lists.take() }
+        ReadScope { repos, lists: self.lists.take() }
     }
 
     /// Takes in what these repositories' queues showed. A job that they do not show yet is looked for again.
@@ -155,26 +155,26 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn hint(repo: &str, job: u64, news: News) -> Hint {
-        Hint {
+    fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
+        JobEvent {
             repo: repo.parse().expect("a good name"),
             job: JobId(job),
             labels: vec!["self-hosted".to_owned()],
-            news,
+            change,
         }
     }
 
-    fn queued(job: u64) -> Hint {
-        hint("o/r", job, News::Queued)
+    fn queued(job: u64) -> JobEvent {
+        job_event("o/r", job, JobChange::Queued)
     }
 
     /// When it looks, if it is hinted at without end until then.
-    fn looks(mut hints: Hints, pause: Option<Duration>, until: u64) -> Vec<u64> {
+    fn looks(mut triggers: Triggers, pause: Option<Duration>, until: u64) -> Vec<u64> {
         let mut looks = Vec::new();
         for now in (0..until).step_by(10).map(at) {
-            hints.add(&queued(1), now);
-            if hints.due(POLL, pause).expect("it was hinted at") <= now {
-                hints.take(POLL, now);
+            triggers.add(&queued(1), now);
+            if triggers.due(POLL, pause).expect("it was hinted at") <= now {
+                triggers.take(POLL, now);
                 looks.push(u64::try_from(now.as_millis()).expect("it is small"));
             }
         }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_first_hint_is_followed_at_once_and_a_flood_ten_times_a_second_and_then_ten_times_a_poll() {
-        let looks = looks(Hints::default(), None, 60_000);
+        let looks = looks(Triggers::default(), None, 60_000);
         assert_eq!(looks[..10], [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]);
         assert_eq!(looks[10..14], [6_000, 12_000, 18_000, 24_000]);
         assert_eq!(looks.len(), 19);
@@ -191,110 +191,112 @@ mod tests {
 
     #[test]
     fn after_a_quiet_poll_it_is_as_quick_as_at_first() {
-        let mut hints = Hints::default();
+        let mut triggers = Triggers::default();
         for now in [0, 100, 200, 300, 400, 500, 600, 700, 800, 900].map(at) {
-            hints.add(&queued(1), now);
-            assert_eq!(hints.due(POLL, None), Some(now));
-            hints.take(POLL, now);
+            triggers.add(&queued(1), now);
+            assert_eq!(triggers.due(POLL, None), Some(now));
+            triggers.take(POLL, now);
         }
         for now in [60_000, 60_100].map(at) {
-            hints.add(&queued(1), now);
-            assert_eq!(hints.due(POLL, None), Some(now));
-            hints.take(POLL, now);
+            triggers.add(&queued(1), now);
+            assert_eq!(triggers.due(POLL, None), Some(now));
+            triggers.take(POLL, now);
         }
     }
 
     #[test]
     fn where_the_budget_is_short_it_looks_no_more_often_than_that_allows() {
         let pause = Some(Duration::from_secs(20));
-        assert_eq!(looks(Hints::default(), pause, 60_000), [0, 20_000, 40_000]);
+        assert_eq!(looks(Triggers::default(), pause, 60_000), [0, 20_000, 40_000]);
     }
 
     #[test]
     fn a_look_reads_what_was_hinted_at_and_no_earlier_than_the_last_hint() {
-        let mut hints = Hints::default();
-        assert_eq!(hints.due(POLL, None), None);
-        hints.add(&queued(1), at(10));
-        hints.add(&queued(2), at(20));
-        hints.add(&hint("o/s", 3, News::Started), at(15));
+        let mut triggers = Triggers::default();
+        assert_eq!(triggers.due(POLL, None), None);
+        triggers.add(&queued(1), at(10));
+        triggers.add(&queued(2), at(20));
+        triggers.add(&job_event("o/s", 3, JobChange::Started), at(15));
         let repos = [("o/r", at(20)), ("o/s", at(15))];
         let repos = repos.map(|(repo, since)| (repo.parse().expect("a good name"), since)).into();
-        assert_eq!(hints.take(POLL, at(30)), Wanted { repos, lists: None });
-        assert_eq!(hints.due(POLL, None), None);
-        assert_eq!(hints.take_all(at(40)), Wanted::default());
+        assert_eq!(triggers.take(POLL, at(30)), ReadScope { repos, lists: None });
+        assert_eq!(triggers.due(POLL, None), None);
+        assert_eq!(triggers.take_all(at(40)), ReadScope::default());
     }
 
     #[test]
     fn only_the_end_of_a_job_has_the_lists_read() {
-        let mut hints = Hints::default();
-        for (news, lists) in [(News::Queued, None), (News::Started, None), (News::Ended, Some(at(7)))] {
-            hints.add(&hint("o/r", 1, news), at(7));
-            assert_eq!(hints.take_all(at(7)).lists, lists, "{news:?}");
+        let mut triggers = Triggers::default();
+        for (change, lists) in
+            [(JobChange::Queued, None), (JobChange::Started, None), (JobChange::Ended, Some(at(7)))]
+        {
+            triggers.add(&job_event("o/r", 1, change), at(7));
+            assert_eq!(triggers.take_all(at(7)).lists, lists, "{change:?}");
         }
-        assert_eq!(hints.take_all(at(8)).lists, None);
+        assert_eq!(triggers.take_all(at(8)).lists, None);
     }
 
     #[test]
     fn a_job_that_is_not_shown_yet_is_looked_for_three_times_more() {
-        let mut hints = Hints::default();
+        let mut triggers = Triggers::default();
         let mut now = at(0);
-        hints.add(&queued(1), now);
+        triggers.add(&queued(1), now);
         let mut waits = Vec::new();
-        while let Some(due) = hints.due(POLL, None) {
+        while let Some(due) = triggers.due(POLL, None) {
             waits.push((due - now).as_secs());
             now = due;
-            assert_eq!(hints.take(POLL, now).repos.into_values().collect::<Vec<_>>(), [now]);
-            hints.looked(|_, _| Some(false), now);
+            assert_eq!(triggers.take(POLL, now).repos.into_values().collect::<Vec<_>>(), [now]);
+            triggers.looked(|_, _| Some(false), now);
         }
         assert_eq!(waits, [0, 1, 3, 9]);
     }
 
     #[test]
     fn what_is_shown_or_has_begun_or_ended_is_not_looked_for_again() {
-        for news in [None, Some(News::Started), Some(News::Ended)] {
-            let mut hints = Hints::default();
-            hints.add(&queued(1), at(0));
-            if let Some(news) = news {
-                hints.add(&hint("o/r", 1, news), at(1));
+        for change in [None, Some(JobChange::Started), Some(JobChange::Ended)] {
+            let mut triggers = Triggers::default();
+            triggers.add(&queued(1), at(0));
+            if let Some(change) = change {
+                triggers.add(&job_event("o/r", 1, change), at(1));
             }
-            hints.take(POLL, at(1));
-            hints.looked(|_, _| Some(news.is_none()), at(2));
-            assert_eq!(hints.due(POLL, None), None, "{news:?}");
+            triggers.take(POLL, at(1));
+            triggers.looked(|_, _| Some(change.is_none()), at(2));
+            assert_eq!(triggers.due(POLL, None), None, "{change:?}");
         }
     }
 
     #[test]
     fn a_queue_that_was_not_read_tells_nothing() {
-        let mut hints = Hints::default();
-        hints.add(&queued(1), at(0));
-        hints.take(POLL, at(0));
-        hints.looked(|_, _| None, at(1));
-        assert_eq!(hints.due(POLL, None), None);
-        hints.looked(|_, _| Some(false), at(60_000));
-        assert_eq!(hints.due(POLL, None), Some(at(61_000)));
+        let mut triggers = Triggers::default();
+        triggers.add(&queued(1), at(0));
+        triggers.take(POLL, at(0));
+        triggers.looked(|_, _| None, at(1));
+        assert_eq!(triggers.due(POLL, None), None);
+        triggers.looked(|_, _| Some(false), at(60_000));
+        assert_eq!(triggers.due(POLL, None), Some(at(61_000)));
     }
 
     #[test]
     fn a_later_hint_is_not_kept_waiting_by_a_look_for_what_was_not_shown() {
-        let mut hints = Hints::default();
-        hints.add(&queued(1), at(0));
-        hints.take(POLL, at(0));
-        hints.looked(|_, _| Some(false), at(0));
-        hints.add(&queued(2), at(500));
-        assert_eq!(hints.due(POLL, None), Some(at(500)));
-        hints.take(POLL, at(500));
-        hints.looked(|_, job| Some(job == JobId(2)), at(500));
-        assert_eq!(hints.due(POLL, None), Some(at(3_500)), "the first one was looked for twice");
+        let mut triggers = Triggers::default();
+        triggers.add(&queued(1), at(0));
+        triggers.take(POLL, at(0));
+        triggers.looked(|_, _| Some(false), at(0));
+        triggers.add(&queued(2), at(500));
+        assert_eq!(triggers.due(POLL, None), Some(at(500)));
+        triggers.take(POLL, at(500));
+        triggers.looked(|_, job| Some(job == JobId(2)), at(500));
+        assert_eq!(triggers.due(POLL, None), Some(at(3_500)), "the first one was looked for twice");
     }
 
     #[test]
     fn of_a_flood_of_jobs_a_hundred_are_remembered() {
-        let mut hints = Hints::default();
-        (0..1_000).for_each(|job| hints.add(&queued(job), at(0)));
-        assert_eq!(hints.waiting.len(), MOST_UNSEEN);
-        hints.take(POLL, at(0));
-        hints.looked(|_, _| Some(true), at(0));
-        assert!(hints.waiting.is_empty() && hints.repos.is_empty());
+        let mut triggers = Triggers::default();
+        (0..1_000).for_each(|job| triggers.add(&queued(job), at(0)));
+        assert_eq!(triggers.waiting.len(), MOST_UNSEEN);
+        triggers.take(POLL, at(0));
+        triggers.looked(|_, _| Some(true), at(0));
+        assert!(triggers.waiting.is_empty() && triggers.repos.is_empty());
     }
 
     #[test]
@@ -302,7 +304,7 @@ mod tests {
         let fleet = fixture::fleet("ci", "");
         let with = |repo: &str, labels: &[&str]| {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-            Hint { labels, ..hint(repo, 1, News::Queued) }.concerns(&fleet)
+            JobEvent { labels, ..job_event(repo, 1, JobChange::Queued) }.concerns(&fleet)
         };
         let own = fleet.scope.to_string();
         let own = own.strip_prefix("repo:").expect("a fleet of a repository");

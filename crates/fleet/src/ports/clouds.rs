@@ -17,7 +17,7 @@ use crate::model::{
     Remaining, RepoSlug, ResourceGroup, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
     Scope, Vm, VmSpec, redact,
 };
-use crate::observe::Hint;
+use crate::observe::JobEvent;
 use crate::plan::{Kind, Leftover};
 
 /// What a caller does differently about a failed call.
@@ -259,7 +259,7 @@ pub enum Delivery {
     /// GitHub tries whether anybody is there.
     Ping,
     /// Something has happened to a job.
-    Job(Hint),
+    Job(JobEvent),
     /// Something that no fleet needs to know.
     Other,
 }

@@ -1,16 +1,16 @@
 //! What a hint makes a loop do, and what it does not.
 
 use azlin_fleet::model::JobId;
-use azlin_fleet::observe::{Hint, News};
+use azlin_fleet::observe::{JobChange, JobEvent};
 
 use super::*;
 
-fn hint(repo: &str, job: u64, news: News) -> Hint {
-    Hint {
+fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
+    JobEvent {
         repo: repo.parse().expect("a good name"),
         job: JobId(job),
         labels: vec!["self-hosted".to_owned()],
-        news,
+        change,
     }
 }
 
@@ -29,7 +29,7 @@ async fn after_a_hint_the_fleet_that_it_concerns_reads_the_queue_alone_and_start
     let (runs, runners, vms) = reads(&scene);
     scene.submit("o/r");
     let job = *scene.world().state.github.jobs.keys().next().expect("one");
-    assert_eq!(lived.hinter.tell(&hint("o/r", job, News::Queued)), 1);
+    assert_eq!(lived.trigger_router.tell(&job_event("o/r", job, JobChange::Queued)), 1);
     sleep(Duration::from_millis(50)).await;
     assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 1);
     let (runs_after, runners_after, vms_after) = reads(&scene);
@@ -44,24 +44,24 @@ async fn after_a_hint_the_fleet_that_it_concerns_reads_the_queue_alone_and_start
 async fn lists_are_read_after_a_hint_where_they_may_have_changed() {
     let scene = Scene::new("");
     let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
-    for (wait_for, news, are_read) in
-        [(10, News::Started, false), (1, News::Ended, true), (1, News::Queued, false)]
+    for (wait_for, change, are_read) in
+        [(10, JobChange::Started, false), (1, JobChange::Ended, true), (1, JobChange::Queued, false)]
     {
         wait(wait_for).await;
         let (runs, runners, vms) = reads(&scene);
-        lived.hinter.tell(&hint("o/r", 1, news));
+        lived.trigger_router.tell(&job_event("o/r", 1, change));
         sleep(Duration::from_millis(50)).await;
         let after = reads(&scene);
-        assert!(after.0 > runs, "{news:?}");
+        assert!(after.0 > runs, "{change:?}");
         let lists = u64::from(are_read);
-        assert_eq!((after.1 - runners, after.2 - vms), (lists, lists), "{news:?}");
+        assert_eq!((after.1 - runners, after.2 - vms), (lists, lists), "{change:?}");
     }
     // A runner is started: until lists are sure to show it they are read each time.
     scene.submit("o/r");
-    lived.hinter.tell(&hint("o/r", 2, News::Queued));
+    lived.trigger_router.tell(&job_event("o/r", 2, JobChange::Queued));
     wait(20).await;
     let before = reads(&scene);
-    lived.hinter.tell(&hint("o/r", 3, News::Started));
+    lived.trigger_router.tell(&job_event("o/r", 3, JobChange::Started));
     sleep(Duration::from_millis(50)).await;
     assert_eq!(reads(&scene).2, before.2 + 1);
 }
@@ -73,7 +73,7 @@ async fn a_job_that_is_not_shown_yet_is_found_a_moment_later() {
     wait(10).await;
     scene.submit("o/r");
     let job = *scene.world().state.github.jobs.keys().next().expect("one");
-    lived.hinter.tell(&hint("o/r", job, News::Queued));
+    lived.trigger_router.tell(&job_event("o/r", job, JobChange::Queued));
     let asked = || scene.requests("PUT", "/virtualMachines/{name}");
     sleep(Duration::from_millis(500)).await;
     assert_eq!(asked(), 0, "the list lags");
@@ -87,7 +87,7 @@ async fn a_flood_of_hints_costs_some_looks_and_no_poll() {
     let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
     wait(1).await;
     for job in 0..10_000 {
-        lived.hinter.tell(&hint("o/r", job, News::Queued));
+        lived.trigger_router.tell(&job_event("o/r", job, JobChange::Queued));
         sleep(Duration::from_millis(10)).await;
     }
     wait(30).await;
@@ -105,12 +105,15 @@ async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
     let elsewhere = [("o/third", vec!["self-hosted"]), ("o/r", vec!["self-hosted", "gpu"])];
     for (repo, labels) in elsewhere {
         let labels = labels.into_iter().map(str::to_owned).collect();
-        assert_eq!(lived.hinter.tell(&Hint { labels, ..hint(repo, 1, News::Queued) }), 0);
+        assert_eq!(
+            lived.trigger_router.tell(&JobEvent { labels, ..job_event(repo, 1, JobChange::Queued) }),
+            0
+        );
     }
-    assert_eq!(lived.hinter.tell(&hint("o/r", 1, News::Queued)), 1);
+    assert_eq!(lived.trigger_router.tell(&job_event("o/r", 1, JobChange::Queued)), 1);
     lived.fleets.set([fleet("other", "repo = 'o/other'", EACH)]);
     wait(20).await;
-    assert_eq!(lived.hinter.tell(&hint("o/r", 1, News::Queued)), 0);
+    assert_eq!(lived.trigger_router.tell(&job_event("o/r", 1, JobChange::Queued)), 0);
     assert!(lived.ticks_of("ci").0.iter().all(|at| *at <= 2));
 }
 
@@ -122,11 +125,11 @@ async fn a_look_after_a_hint_puts_off_no_poll() {
     ci.tick(Look::Whole { power: true }).await;
     let polled = ci.looked_at;
     assert_eq!(polled, Some(Instant::now()));
-    for news in [News::Queued, News::Ended] {
+    for change in [JobChange::Queued, JobChange::Ended] {
         wait(10).await;
-        ci.shared.hinter.tell(&hint("o/r", 1, news));
-        ci.tick(Look::Hinted).await;
-        assert_eq!(ci.looked_at, polled, "{news:?}");
+        ci.shared.trigger_router.tell(&job_event("o/r", 1, change));
+        ci.tick(Look::Triggered).await;
+        assert_eq!(ci.looked_at, polled, "{change:?}");
     }
     ci.tick(Look::Whole { power: false }).await;
     assert_eq!(ci.looked_at, Some(Instant::now()));
@@ -141,10 +144,10 @@ async fn hints_of_one_repository_do_not_end_the_search_in_another() {
     wait(10).await;
     scene.submit("o/other");
     let job = *scene.world().state.github.jobs.keys().next().expect("one");
-    lived.hinter.tell(&hint("o/other", job, News::Queued));
+    lived.trigger_router.tell(&job_event("o/other", job, JobChange::Queued));
     for other in 0..8 {
         sleep(Duration::from_millis(150)).await;
-        lived.hinter.tell(&hint("o/r", 100_000 + other, News::Started));
+        lived.trigger_router.tell(&job_event("o/r", 100_000 + other, JobChange::Started));
     }
     wait(9).await;
     assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 0, "{:?}", lived.ticks_of("ci"));
@@ -164,8 +167,8 @@ async fn a_runner_that_took_a_job_since_the_lists_were_read_is_known_by_the_queu
     let listed = ci.lists_at;
     wait(10).await;
     scene.submit("o/r");
-    ci.shared.hinter.tell(&hint("o/r", 1, News::Started));
-    ci.tick(Look::Hinted).await;
+    ci.shared.trigger_router.tell(&job_event("o/r", 1, JobChange::Started));
+    ci.tick(Look::Triggered).await;
     let seen = ci.seen.as_ref().expect("it has looked");
     assert_eq!((seen.working.len(), ci.lists_at), (1, listed));
     assert_eq!(ci.in_flight.len(), 1, "another one is to be available");
