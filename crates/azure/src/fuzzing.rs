@@ -7,7 +7,7 @@ use azlin_fleet::ports::Trouble;
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
 use crate::error::{self, ArmError, Effect, How, Refusal};
-use crate::{leftovers, survey, vms};
+use crate::{leftovers, preflight, vms};
 
 /// An answer: a status and a body.
 ///
@@ -31,7 +31,7 @@ pub fn answer(status: u16, body: &[u8]) {
         let _ = leftovers::read(&group, kind, body);
     }
     if let Ok(token) = std::str::from_utf8(body) {
-        let _ = survey::claims(token);
+        let _ = preflight::claims(token);
     }
     let refusal = Refusal::new(status, body, None, &["a secret"]);
     let error = ArmError { how: How::Refused(refusal), may_be_done: true };

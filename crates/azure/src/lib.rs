@@ -25,9 +25,9 @@ mod https;
 mod identity_http;
 mod leftovers;
 mod model;
+mod preflight;
 mod reach;
 mod retry;
-mod survey;
 mod url_rule;
 mod vms;
 

@@ -206,7 +206,7 @@ async fn an_app_outlives_its_tokens() {
     let repos = github.repositories(&"o".parse().expect("valid")).await.expect("a list");
     assert_eq!(repos, ["o/r".parse().expect("valid"), "o/r2".parse().expect("valid")]);
     let credential =
-        azlin_fleet::ports::preflight::GitHubSurvey::credential(&github).await.expect("it is told");
+        azlin_fleet::ports::preflight::GitHubPreflight::credential(&github).await.expect("it is told");
     assert_eq!(credential.login.as_deref(), Some("azlin-runners"));
     for (id, installation_id, cure) in [("4712", INSTALLATION_ID, "app_id"), (APP_ID, 7, "installation_id")] {
         let error = of(id, installation_id).runners(&scope()).await.expect_err(cure);

@@ -7,8 +7,8 @@
 mod azure;
 mod fuse;
 mod github;
+mod preflight;
 mod ssh;
-mod survey;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

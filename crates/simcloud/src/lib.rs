@@ -20,6 +20,7 @@ mod machine;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod package;
+mod preflight;
 pub mod premises;
 mod rate_limit;
 pub mod real;
@@ -29,7 +30,6 @@ mod report;
 pub mod scripted;
 pub mod session;
 mod settings;
-mod survey;
 pub mod workload;
 mod world;
 

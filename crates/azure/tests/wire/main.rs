@@ -4,8 +4,8 @@ mod create;
 mod delete;
 mod identity;
 mod list;
+mod preflight;
 mod secrets;
-mod survey;
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::config::Fleet;
 use crate::model::ResourceGroup;
 use crate::ports::{
     CallError, Trouble,
-    preflight::{Grant, Permit, Principal},
+    preflight::{Access, Grant, Principal},
 };
 
 const A_CREDENTIAL: &str = "set what is missing, give this machine a managed identity, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and \
@@ -113,8 +113,8 @@ fn subscription(notes: &mut Notes, id: &str, facts: &SubscriptionFacts) {
     let what = format!("{what}: power states");
     let cure = format!("grant {} on /subscriptions/{id}", ON_SUBSCRIPTION.join(", "));
     match &facts.power_states {
-        Ok(Permit::Granted) => notes.ok(&what, "permitted"),
-        Ok(Permit::Denied(_) | Permit::Hidden) => {
+        Ok(Access::Granted) => notes.ok(&what, "permitted"),
+        Ok(Access::Denied(_) | Access::Hidden) => {
             notes.problem(&what, "not permitted: VMs that have stopped are not seen", cure);
         }
         Err(error) => notes.failed(State::Unknown, &what, error),

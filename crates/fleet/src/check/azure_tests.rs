@@ -5,7 +5,7 @@ use super::*;
 use crate::config::Architecture;
 use crate::ports::{
     Trouble,
-    preflight::{Grant, ImageFacts, Permit, Size, Subnet, Usage},
+    preflight::{Access, Grant, ImageFacts, Size, Subnet, Usage},
 };
 
 #[test]
@@ -63,7 +63,7 @@ fn azure() {
             &[&format!("Unknown subscription {id}: GET /x: 500 \"said\"")],
         ),
         (
-            |f| subscription(f).power_states = Ok(Permit::Denied(None)),
+            |f| subscription(f).power_states = Ok(Access::Denied(None)),
             &[&format!(
                 "Problem subscription {id}: power states: not permitted: VMs that have stopped are not seen"
             )],

@@ -7,7 +7,7 @@ use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, ResourceGrou
 use crate::ports::{
     CallError,
     preflight::{
-        Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
+        Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
         Usage,
     },
 };
@@ -49,7 +49,7 @@ pub struct Followed {
     /// Those that there are, by what the file has.
     pub found: Found<Vec<RepoSlug>>,
     /// Whether the runs of the first may be read.
-    pub runs: Option<Found<Permit>>,
+    pub runs: Option<Found<Access>>,
 }
 
 impl Facts {
@@ -65,11 +65,11 @@ pub struct ScopeFacts {
     /// The repository, where it is one.
     pub repository: Option<Found<Repository>>,
     /// Whether its runs may be read, where it is a repository.
-    pub runs: Option<Found<Permit>>,
+    pub runs: Option<Found<Access>>,
     /// Whether its runners may be read.
-    pub runners: Found<Permit>,
+    pub runners: Found<Access>,
     /// Whether they may be removed and made; tried where they may be read.
-    pub administer: Option<Found<Permit>>,
+    pub administer: Option<Found<Access>>,
     /// Its runner groups, where a fleet names one.
     pub groups: Option<Found<Vec<String>>>,
 }
@@ -104,7 +104,7 @@ pub struct SubscriptionFacts {
     /// It.
     pub subscription: Found<Subscription>,
     /// Whether the power states of its VMs may be read.
-    pub power_states: Found<Permit>,
+    pub power_states: Found<Access>,
 }
 
 /// A resource group.

@@ -10,7 +10,7 @@ use crate::config::Fleet;
 use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
 use crate::ports::{
     CallError, Trouble,
-    preflight::{Credential, Permit, RateBudget, Repository, TokenKind},
+    preflight::{Access, Credential, RateBudget, Repository, TokenKind},
 };
 
 /// A credential that ends within this is warned of.
@@ -112,7 +112,7 @@ fn followed(notes: &mut Notes, kind: TokenKind, pattern: &RepoPattern, facts: &F
     }
     if let Some(found) = &facts.runs {
         let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read, on the repositories" };
-        permit(notes, &format!("{what}: read runs"), found, needs);
+        access(notes, &format!("{what}: read runs"), found, needs);
     }
 }
 
@@ -217,7 +217,7 @@ fn scope(
     }
     if let Some(found) = facts.runs.as_ref().filter(|_| is_enabled) {
         let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read" };
-        permit(notes, &format!("{name}: read runs"), found, needs);
+        access(notes, &format!("{name}: read runs"), found, needs);
     }
     let needs = match (scope, is_scoped(kind)) {
         (Scope::Repo(_), true) => "the scope repo, of a user who administers the repository",
@@ -229,9 +229,9 @@ fn scope(
         (Scope::Repo(_), false) => "Administration: read and write",
         (Scope::Org(_), false) => "Self-hosted runners: read and write",
     };
-    permit(notes, &format!("{name}: read runners"), &facts.runners, needs);
+    access(notes, &format!("{name}: read runners"), &facts.runners, needs);
     if let Some(found) = &facts.administer {
-        permit(notes, &format!("{name}: administer runners"), found, needs);
+        access(notes, &format!("{name}: administer runners"), found, needs);
     }
 }
 
@@ -286,15 +286,15 @@ fn cure_of(needs: &str) -> String {
     format!("give the token {needs}, and authorise it for single sign-on where the owner has that")
 }
 
-fn permit(notes: &mut Notes, what: &str, found: &Result<Permit, CallError>, needs: &str) {
+fn access(notes: &mut Notes, what: &str, found: &Result<Access, CallError>, needs: &str) {
     let cure = cure_of(needs);
     match found {
-        Ok(Permit::Granted) => notes.ok(what, "permitted"),
-        Ok(Permit::Denied(None)) => notes.problem(what, "not permitted", cure),
-        Ok(Permit::Denied(Some(wanted))) => {
+        Ok(Access::Granted) => notes.ok(what, "permitted"),
+        Ok(Access::Denied(None)) => notes.problem(what, "not permitted", cure),
+        Ok(Access::Denied(Some(wanted))) => {
             notes.problem(what, format!("not permitted; GitHub wants {wanted}"), cure);
         }
-        Ok(Permit::Hidden) => notes.problem(what, "not there, or not shown to this token", cure),
+        Ok(Access::Hidden) => notes.problem(what, "not there, or not shown to this token", cure),
         Err(error) => notes.failed(State::Unknown, what, error),
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::model::Scope;
 use crate::ports::{
     Trouble,
-    preflight::{Permit, TokenKind},
+    preflight::{Access, TokenKind},
 };
 
 #[test]
@@ -131,15 +131,15 @@ fn github() {
             &["Warning o/r: it is called o/new today"],
         ),
         (
-            |f| scope(f).runs = Some(Ok(Permit::Denied(Some("actions=read".to_owned())))),
+            |f| scope(f).runs = Some(Ok(Access::Denied(Some("actions=read".to_owned())))),
             &["Problem o/r: read runs: not permitted; GitHub wants actions=read"],
         ),
         (
-            |f| (scope(f).runners, scope(f).administer) = (Ok(Permit::Hidden), None),
+            |f| (scope(f).runners, scope(f).administer) = (Ok(Access::Hidden), None),
             &["Problem o/r: read runners: not there, or not shown to this token"],
         ),
         (
-            |f| scope(f).administer = Some(Ok(Permit::Denied(None))),
+            |f| scope(f).administer = Some(Ok(Access::Denied(None))),
             &["Problem o/r: administer runners: not permitted"],
         ),
         (
@@ -171,7 +171,7 @@ fn an_enterprise_wants_a_classic_token() {
     let fleet = fleet("enterprise = \"e\"\n[scaling]\nmin_runners = 1", "");
     let mut facts = account(&fleet);
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
-    github.scopes.values_mut().next().expect("one").runners = Ok(Permit::Hidden);
+    github.scopes.values_mut().next().expect("one").runners = Ok(Access::Hidden);
     let findings = check(&[fleet], &facts, now());
     let cure = findings.iter().find(|finding| finding.state == State::Problem).and_then(|f| f.cure.as_ref());
     let cure = cure.expect("a problem with its cure");

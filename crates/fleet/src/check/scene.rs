@@ -7,7 +7,7 @@ use crate::model::{PowerState, ProvisioningState, Vm};
 use crate::ports::{
     Trouble,
     preflight::{
-        Credential, Grant, ImageFacts, Permit, Principal, RateBudget, Repository, Size, Subnet, Subscription,
+        Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
         TokenKind, Usage,
     },
 };
@@ -58,9 +58,9 @@ pub(super) fn usage(name: &str, used: u64, limit: u64) -> Usage {
 pub(super) fn account(fleet: &Fleet) -> Facts {
     let scope = ScopeFacts {
         repository: Some(Ok(Repository { full_name: "o/r".to_owned(), archived: false, disabled: false })),
-        runs: Some(Ok(Permit::Granted)),
-        runners: Ok(Permit::Granted),
-        administer: Some(Ok(Permit::Granted)),
+        runs: Some(Ok(Access::Granted)),
+        runners: Ok(Access::Granted),
+        administer: Some(Ok(Access::Granted)),
         groups: Some(Ok(vec!["Default".to_owned()])),
     };
     let credential = Credential {
@@ -110,7 +110,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
                 id.clone(),
                 SubscriptionFacts {
                     subscription: Ok(Subscription { name: "Dev".to_owned(), state: "Enabled".to_owned() }),
-                    power_states: Ok(Permit::Granted),
+                    power_states: Ok(Access::Granted),
                 },
             )]
             .into(),

@@ -61,7 +61,7 @@ fn a_fleet_that_never_has_a_runner() {
 
 #[test]
 fn the_repositories_that_an_organisations_fleet_follows() {
-    use crate::ports::{Trouble, preflight::Permit};
+    use crate::ports::{Trouble, preflight::Access};
     let fleet = fleet("org = \"o\"\nrepositories = [\"app\", \"service-*\"]", "");
     let with = |pattern: &str, found: Followed| {
         let mut facts = account(&fleet);
@@ -70,13 +70,13 @@ fn the_repositories_that_an_organisations_fleet_follows() {
         told(std::slice::from_ref(&fleet), &facts)
     };
     let repo = || vec!["o/app".parse().expect("valid")];
-    let good = Followed { found: Ok(repo()), runs: Some(Ok(Permit::Granted)) };
+    let good = Followed { found: Ok(repo()), runs: Some(Ok(Access::Granted)) };
     assert_eq!(with("o/app", good.clone()), IN_ORDER);
     assert_eq!(with("o/service-*", good), IN_ORDER);
     let none = Followed { found: Ok(Vec::new()), runs: None };
     let says = ["Warning o/service-*: there is no such repository, or the token may not see it"];
     assert_eq!(with("o/service-*", none), says);
-    let hidden = Followed { found: Ok(repo()), runs: Some(Ok(Permit::Hidden)) };
+    let hidden = Followed { found: Ok(repo()), runs: Some(Ok(Access::Hidden)) };
     assert!(with("o/app", hidden)[0].starts_with("Problem o/app: read runs: "));
     let silent = Followed { found: failed(Trouble::Unavailable), runs: None };
     assert_eq!(with("o/service-*", silent), ["Problem o/service-*: GET /x: 500 \"said\""]);
@@ -105,13 +105,13 @@ fn a_further_region_is_looked_at_as_the_first() {
 
 #[test]
 fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
-    use crate::ports::{Trouble, preflight::Permit};
+    use crate::ports::{Trouble, preflight::Access};
     let mut fleet = fleet("repo = \"o/r\"\nenabled = false", "public_ip = true");
     let mut facts = account(&fleet);
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
     let scope = github.scopes.values_mut().next().expect("one");
     scope.repository.as_mut().expect("one").as_mut().expect("told").archived = true;
-    scope.runs = Some(Ok(Permit::Denied(None)));
+    scope.runs = Some(Ok(Access::Denied(None)));
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
     let place = azure.places.values_mut().next().expect("one");
     (place.sizes, place.usages) = (Ok(Vec::new()), Ok(Vec::new()));
@@ -130,7 +130,7 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
     azure.groups.values_mut().next().expect("one").grants = Ok(Vec::new());
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
-    github.scopes.values_mut().next().expect("one").administer = Some(Ok(Permit::Denied(None)));
+    github.scopes.values_mut().next().expect("one").administer = Some(Ok(Access::Denied(None)));
     let fleet = super::scene::fleet("repo = \"o/r\"\nenabled = false", "");
     assert_eq!(
         told(&[fleet], &facts),

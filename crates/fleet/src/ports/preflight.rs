@@ -55,7 +55,7 @@ pub struct RateBudget {
 
 /// What became of a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Permit {
+pub enum Access {
     /// It is permitted.
     Granted,
     /// It is not. What the service says would be needed, where it does.
@@ -77,7 +77,7 @@ pub struct Repository {
 
 /// What `check` asks GitHub.
 #[async_trait]
-pub trait GitHubSurvey: Send + Sync {
+pub trait GitHubPreflight: Send + Sync {
     /// Who the token belongs to, and when it ends.
     async fn credential(&self) -> Result<Credential, CallError>;
 
@@ -88,13 +88,13 @@ pub trait GitHubSurvey: Send + Sync {
     async fn repository(&self, repo: &RepoSlug) -> Result<Repository, CallError>;
 
     /// Tries to read runs and jobs.
-    async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Permit, CallError>;
+    async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Access, CallError>;
 
     /// Tries to read runners.
-    async fn may_read_runners(&self, scope: &Scope) -> Result<Permit, CallError>;
+    async fn may_read_runners(&self, scope: &Scope) -> Result<Access, CallError>;
 
     /// Tries to remove a runner that cannot exist. Tells something only where runners may be read.
-    async fn may_administer_runners(&self, scope: &Scope) -> Result<Permit, CallError>;
+    async fn may_administer_runners(&self, scope: &Scope) -> Result<Access, CallError>;
 
     /// The names of runner groups.
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError>;
@@ -205,7 +205,7 @@ pub struct Subnet {
 
 /// What `check` asks Azure.
 #[async_trait]
-pub trait AzureSurvey: Send + Sync {
+pub trait AzurePreflight: Send + Sync {
     /// Signs in: who we are.
     async fn principal(&self) -> Result<Principal, CallError>;
 
@@ -213,7 +213,7 @@ pub trait AzureSurvey: Send + Sync {
     async fn subscription(&self, subscription_id: &str) -> Result<Subscription, CallError>;
 
     /// Tries to read the power states of a subscription's VMs.
-    async fn may_read_power_states(&self, subscription_id: &str) -> Result<Permit, CallError>;
+    async fn may_read_power_states(&self, subscription_id: &str) -> Result<Access, CallError>;
 
     /// Where a resource group is, as `westeurope`.
     async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError>;

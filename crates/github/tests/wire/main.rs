@@ -2,10 +2,10 @@
 
 mod app;
 mod faults;
+mod preflight;
 mod queue;
 mod runners;
 mod secrets;
-mod survey;
 
 use std::time::Duration;
 

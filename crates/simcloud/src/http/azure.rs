@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::about;
 use super::answer::{Answer, Ask};
-use super::azure_survey;
+use super::azure_preflight;
 use super::parts;
 use crate::azure::{SimVm, State, key};
 use crate::fault::Lag;
@@ -56,7 +56,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
     let segments: Vec<&str> = ask.segments();
     let lower: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let words: Vec<&str> = lower.iter().map(String::as_str).collect();
-    if let Some((route, action, found)) = azure_survey::answer(world, ask, &words) {
+    if let Some((route, action, found)) = azure_preflight::answer(world, ask, &words) {
         let found = if world.premises.grants(action) { found } else { denied(action) };
         return told(Answer { route: route.to_owned(), ..found });
     }

@@ -4,7 +4,7 @@
 mod about;
 mod answer;
 mod azure;
-mod azure_survey;
+mod azure_preflight;
 mod courier;
 mod github;
 mod github_app;

@@ -13,7 +13,7 @@ use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
 use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope};
 use azlin_fleet::ports::{
     Azure, GitHub, Ssh,
-    preflight::{AzureSurvey, GitHubSurvey, Permit},
+    preflight::{Access, AzurePreflight, GitHubPreflight},
 };
 use azlin_github::GitHubClient;
 use futures::future::{OptionFuture, join_all};
@@ -104,7 +104,7 @@ async fn scope_facts(github: &GitHubClient, scope: &Scope, names_group: bool) ->
     let of_runners = async {
         let runners = github.may_read_runners(scope).await;
         let administer = match &runners {
-            Ok(Permit::Granted) => Some(github.may_administer_runners(scope).await),
+            Ok(Access::Granted) => Some(github.may_administer_runners(scope).await),
             _ => None,
         };
         (runners, administer)

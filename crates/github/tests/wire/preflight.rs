@@ -2,7 +2,7 @@
 
 use azlin_fleet::ports::{
     Trouble,
-    preflight::{GitHubSurvey, Permit, TokenKind},
+    preflight::{Access, GitHubPreflight, TokenKind},
 };
 use azlin_simcloud::scripted::{Reply, json};
 use serde_json::json;
@@ -41,12 +41,12 @@ async fn a_server_without_a_rate_limit_has_none() {
 #[tokio::test]
 async fn runners_are_administered_by_whoever_is_told_that_there_is_no_such_runner() {
     for (reply, expected) in [
-        (json(404, json!({"message": "Not Found"})), Permit::Granted),
-        (json(422, json!({"message": "Validation Failed"})), Permit::Granted),
-        (json(403, json!({"message": "Must have admin rights to Repository."})), Permit::Denied(None)),
+        (json(404, json!({"message": "Not Found"})), Access::Granted),
+        (json(422, json!({"message": "Validation Failed"})), Access::Granted),
+        (json(403, json!({"message": "Must have admin rights to Repository."})), Access::Denied(None)),
         (
             told(403, &[("x-accepted-github-permissions", "administration=write")], "{\"message\": \"no\"}"),
-            Permit::Denied(Some("administration=write".to_owned())),
+            Access::Denied(Some("administration=write".to_owned())),
         ),
     ] {
         let (server, github) = github(move |_, _| reply.clone()).await;
@@ -71,6 +71,6 @@ async fn what_is_hidden_and_what_is_lost() {
         _ => Reply::HangUp,
     })
     .await;
-    assert_eq!(github.may_read_runs(&repo()).await, Ok(Permit::Hidden));
+    assert_eq!(github.may_read_runs(&repo()).await, Ok(Access::Hidden));
     assert_eq!(github.may_read_runners(&scope()).await.expect_err("lost").trouble, Trouble::Unavailable);
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use azlin_fleet::model::{RepoSlug, Scope, redact};
 use azlin_fleet::ports::{
     CallError, Trouble,
-    preflight::{Credential, GitHubSurvey, Permit, RateBudget, Repository, TokenKind},
+    preflight::{Access, Credential, GitHubPreflight, RateBudget, Repository, TokenKind},
 };
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
@@ -30,15 +30,15 @@ impl GitHubClient {
     }
 
     /// What an answer says of our permission. A removal that finds nothing was permitted.
-    async fn tried(&self, call: &Call) -> Result<Permit, CallError> {
+    async fn tried(&self, call: &Call) -> Result<Access, CallError> {
         let answer = self.http.send(call, None).await?;
         match answer.status {
-            status if status.is_success() => Ok(Permit::Granted),
+            status if status.is_success() => Ok(Access::Granted),
             StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY if call.method == Method::DELETE => {
-                Ok(Permit::Granted)
+                Ok(Access::Granted)
             }
-            StatusCode::FORBIDDEN => Ok(Permit::Denied(accepted(&answer.headers))),
-            StatusCode::NOT_FOUND => Ok(Permit::Hidden),
+            StatusCode::FORBIDDEN => Ok(Access::Denied(accepted(&answer.headers))),
+            StatusCode::NOT_FOUND => Ok(Access::Hidden),
             _ => Err(self.http.refused(call, &answer)),
         }
     }
@@ -66,7 +66,7 @@ impl GitHubClient {
 }
 
 #[async_trait]
-impl GitHubSurvey for GitHubClient {
+impl GitHubPreflight for GitHubClient {
     async fn credential(&self) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
         struct User {
@@ -130,17 +130,17 @@ impl GitHubSurvey for GitHubClient {
         Ok(Repository { full_name, archived, disabled })
     }
 
-    async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Permit, CallError> {
+    async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Access, CallError> {
         let path = format!("repos/{repo}/actions/runs?per_page=1");
         self.tried(&self.reads(&path, "Actions: read on the repository")?).await
     }
 
-    async fn may_read_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
+    async fn may_read_runners(&self, scope: &Scope) -> Result<Access, CallError> {
         let path = "runners?per_page=1";
         self.tried(&runners::call(&self.http, scope, Method::GET, path, Effect::Reads)?).await
     }
 
-    async fn may_administer_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
+    async fn may_administer_runners(&self, scope: &Scope) -> Result<Access, CallError> {
         self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, Effect::Removes)?).await
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use azlin_fleet::model::{Image, ResourceGroup};
 use azlin_fleet::ports::{
     CallError, Trouble,
-    preflight::{AzureSurvey, Grant, ImageFacts, Permit, Principal, Size, Subnet, Subscription, Usage},
+    preflight::{Access, AzurePreflight, Grant, ImageFacts, Principal, Size, Subnet, Subscription, Usage},
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -105,7 +105,7 @@ impl AzureClient {
 }
 
 #[async_trait]
-impl AzureSurvey for AzureClient {
+impl AzurePreflight for AzureClient {
     async fn principal(&self) -> Result<Principal, CallError> {
         let token = self.arm.bearer.token().await?;
         Ok(claims(token.secret()).unwrap_or_default())
@@ -119,16 +119,16 @@ impl AzureSurvey for AzureClient {
         Ok(Subscription { name: found.display_name, state: found.state })
     }
 
-    async fn may_read_power_states(&self, subscription_id: &str) -> Result<Permit, CallError> {
+    async fn may_read_power_states(&self, subscription_id: &str) -> Result<Access, CallError> {
         let what = format!("list power states of {subscription_id}");
         let question = Question { what: &what, needs: "Microsoft.Compute/virtualMachines/read" };
         let rest = ["providers", "Microsoft.Compute", "virtualMachines"];
         let mut url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, COMPUTE_API)?;
         url.query_pairs_mut().append_pair("statusOnly", "true");
         match self.read::<serde_json::Value>(question, url).await {
-            Ok(_) => Ok(Permit::Granted),
-            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Permit::Denied(None)),
-            Err(error) if error.trouble == Trouble::NotFound => Ok(Permit::Hidden),
+            Ok(_) => Ok(Access::Granted),
+            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Access::Denied(None)),
+            Err(error) if error.trouble == Trouble::NotFound => Ok(Access::Hidden),
             Err(error) => Err(error),
         }
     }

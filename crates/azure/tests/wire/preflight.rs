@@ -3,7 +3,7 @@
 use azlin_fleet::model::Image;
 use azlin_fleet::ports::{
     Trouble,
-    preflight::{AzureSurvey, Grant, Permit},
+    preflight::{Access, AzurePreflight, Grant},
 };
 use azlin_simcloud::scripted::json;
 use serde_json::json;
@@ -83,7 +83,7 @@ async fn the_newest_version_of_an_image_is_the_one_that_is_read() {
 #[tokio::test]
 async fn what_may_not_be_read_is_told_with_the_action_that_is_missing() {
     let (_server, client) = azure(|_, _| refusal(403, "AuthorizationFailed", "no authorization")).await;
-    assert_eq!(client.may_read_power_states(SUBSCRIPTION).await, Ok(Permit::Denied(None)));
+    assert_eq!(client.may_read_power_states(SUBSCRIPTION).await, Ok(Access::Denied(None)));
     let error = client.usages(SUBSCRIPTION, "westeurope").await.expect_err("not permitted");
     assert_eq!(error.trouble, Trouble::NotPermitted);
     let expected = "read quotas in westeurope: 403 AuthorizationFailed \"no authorization\"; grant \

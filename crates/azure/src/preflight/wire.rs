@@ -49,9 +49,9 @@ pub(crate) struct Permission {
     not_actions: Vec<String>,
 }
 
-impl From<Permission> for survey::Grant {
+impl From<Permission> for preflight::Grant {
     fn from(permission: Permission) -> Self {
-        survey::Grant { actions: permission.actions, not_actions: permission.not_actions }
+        preflight::Grant { actions: permission.actions, not_actions: permission.not_actions }
     }
 }
 
@@ -68,10 +68,10 @@ struct UsageName {
     value: String,
 }
 
-impl From<Usage> for survey::Usage {
+impl From<Usage> for preflight::Usage {
     fn from(usage: Usage) -> Self {
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
-        survey::Usage {
+        preflight::Usage {
             name: usage.name.value,
             used: count(usage.current_value),
             // -1 stands for no limit.
@@ -135,7 +135,7 @@ impl Sku {
         self.location_info.is_empty() || self.location_info.iter().any(here)
     }
 
-    pub(crate) fn size(self, location: &str) -> survey::Size {
+    pub(crate) fn size(self, location: &str) -> preflight::Size {
         let capability =
             |name: &str| self.capabilities.iter().find(|one| one.name == name).map(|one| one.value.as_str());
         let flag = |name: &str| capability(name).map(|value| value.eq_ignore_ascii_case("true"));
@@ -143,7 +143,7 @@ impl Sku {
         let here = self.location_info.iter().filter(|info| plain_location(&info.location) == location);
         let zones = self.restrictions.iter().filter(|one| one.kind == "Zone");
         let generations = capability("HyperVGenerations").unwrap_or_default().split(',').map(str::trim);
-        survey::Size {
+        preflight::Size {
             vcpus: capability("vCPUs").and_then(|text| text.parse().ok()).unwrap_or_default(),
             architecture: capability("CpuArchitectureType").and_then(architecture),
             zones: here.flat_map(|info| info.zones.clone()).collect(),
@@ -191,11 +191,11 @@ pub(crate) struct SubnetProperties {
 }
 
 impl SubnetProperties {
-    pub(crate) fn subnet(&self, location: Option<String>) -> survey::Subnet {
+    pub(crate) fn subnet(&self, location: Option<String>) -> preflight::Subnet {
         let prefixes = self.address_prefix.iter().chain(&self.address_prefixes);
         let counts: Vec<u64> = prefixes.filter_map(|prefix| addresses(prefix)).collect();
         let free = counts.iter().sum::<u64>().saturating_sub(self.ip_configurations.len() as u64);
-        survey::Subnet {
+        preflight::Subnet {
             location,
             delegated_to: self.delegations.first().map(|one| one.properties.service_name.clone()),
             nat_gateway: self.nat_gateway.is_some(),
@@ -240,7 +240,7 @@ mod tests {
         });
         let sku: Sku = serde_json::from_value(sku).expect("a SKU");
         assert!(sku.is_in("westeurope") && !sku.is_in("northeurope"));
-        let expected = survey::Size {
+        let expected = preflight::Size {
             name: "Standard_D4s_v5".to_owned(),
             family: "standardDSv5Family".to_owned(),
             vcpus: 4,

@@ -8,7 +8,7 @@ use azlin_azure::{AzureClient, Environment};
 use azlin_fleet::model::{Image, ResourceGroup, RunnerName, Scope, VmSpec};
 use azlin_fleet::ports::{
     Azure, CallError, GitHub, Trouble,
-    preflight::{AzureSurvey, GitHubSurvey, Permit},
+    preflight::{Access, AzurePreflight, GitHubPreflight},
 };
 use azlin_github::{GitHubClient, Token};
 use azlin_simcloud::{IDENTITY_HEADER, InProcess, Served, Workload, World};
@@ -60,7 +60,7 @@ fn came_to<T>(result: Result<T, CallError>) -> Result<T, Trouble> {
     result.map_err(|error| error.trouble)
 }
 
-async fn github_tells(github: &impl GitHubSurvey) -> String {
+async fn github_tells(github: &impl GitHubPreflight) -> String {
     let mut told = Vec::new();
     told.push(format!("{:?}", came_to(github.credential().await)));
     told.push(format!(
@@ -77,7 +77,7 @@ async fn github_tells(github: &impl GitHubSurvey) -> String {
         let read = came_to(github.may_read_runners(&scope).await).map(without_wish);
         told.push(format!("{scope} {read:?}"));
         // Without that the other tells nothing.
-        if read == Ok(Permit::Granted) {
+        if read == Ok(Access::Granted) {
             told.push(format!(
                 "{:?}",
                 came_to(github.may_administer_runners(&scope).await).map(without_wish)
@@ -89,14 +89,14 @@ async fn github_tells(github: &impl GitHubSurvey) -> String {
 }
 
 /// Only the wire says what GitHub would want.
-fn without_wish(permit: Permit) -> Permit {
+fn without_wish(permit: Access) -> Access {
     match permit {
-        Permit::Denied(_) => Permit::Denied(None),
+        Access::Denied(_) => Access::Denied(None),
         other => other,
     }
 }
 
-async fn azure_tells(azure: &impl AzureSurvey) -> String {
+async fn azure_tells(azure: &impl AzurePreflight) -> String {
     let mut told = Vec::new();
     told.push(format!("{:?}", came_to(azure.principal().await)));
     told.push(format!("{:?}", came_to(azure.subscription(SUBSCRIPTION).await)));
@@ -210,7 +210,7 @@ async fn a_refusal_names_what_would_do() {
     );
     let faces = faces.await;
     let permit = faces.github.may_administer_runners(&"repo:o/r".parse().unwrap()).await;
-    assert_eq!(permit, Ok(Permit::Denied(Some("administration=write".to_owned()))));
+    assert_eq!(permit, Ok(Access::Denied(Some("administration=write".to_owned()))));
     let error = faces.azure.sizes(SUBSCRIPTION, "westeurope").await.unwrap_err();
     assert!(error.message.ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
 }

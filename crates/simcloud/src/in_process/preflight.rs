@@ -5,8 +5,8 @@ use azlin_fleet::model::{Budget, Image, RepoSlug, ResourceGroup, Scope};
 use azlin_fleet::ports::{
     CallError, Trouble,
     preflight::{
-        AzureSurvey, Credential, GitHubSurvey, Grant, ImageFacts, Permit, Principal, RateBudget, Repository,
-        Size, Subnet, Subscription, TokenKind, Usage,
+        Access, AzurePreflight, Credential, GitHubPreflight, Grant, ImageFacts, Principal, RateBudget,
+        Repository, Size, Subnet, Subscription, TokenKind, Usage,
     },
 };
 
@@ -38,16 +38,16 @@ fn path(scope: &Scope, rest: &str) -> String {
 }
 
 impl InProcess {
-    async fn tried(&self, scope: &Scope, method: &'static str, rest: &str) -> Result<Permit, CallError> {
+    async fn tried(&self, scope: &Scope, method: &'static str, rest: &str) -> Result<Access, CallError> {
         let path = path(scope, rest);
         let wire = Wire { method, ..reads(Side::Github, &path) };
         self.call(wire, |world, _| {
             Ok(if !world.premises.permits(method, &path) {
-                Permit::Denied(None)
+                Access::Denied(None)
             } else if !world.state.github.knows(scope) {
-                Permit::Hidden
+                Access::Hidden
             } else {
-                Permit::Granted
+                Access::Granted
             })
         })
         .await
@@ -74,7 +74,7 @@ impl InProcess {
 }
 
 #[async_trait]
-impl GitHubSurvey for InProcess {
+impl GitHubPreflight for InProcess {
     async fn credential(&self) -> Result<Credential, CallError> {
         self.call(reads(Side::Github, "/user"), |world, _| {
             let expires_at = world.github_token_ends_at();
@@ -116,15 +116,15 @@ impl GitHubSurvey for InProcess {
         .await
     }
 
-    async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Permit, CallError> {
+    async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Access, CallError> {
         self.tried(&Scope::Repo(repo.clone()), "GET", "/actions/runs").await
     }
 
-    async fn may_read_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
+    async fn may_read_runners(&self, scope: &Scope) -> Result<Access, CallError> {
         self.tried(scope, "GET", "/actions/runners").await
     }
 
-    async fn may_administer_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
+    async fn may_administer_runners(&self, scope: &Scope) -> Result<Access, CallError> {
         self.tried(scope, "DELETE", "/actions/runners/0").await
     }
 
@@ -137,7 +137,7 @@ impl GitHubSurvey for InProcess {
 }
 
 #[async_trait]
-impl AzureSurvey for InProcess {
+impl AzurePreflight for InProcess {
     async fn principal(&self) -> Result<Principal, CallError> {
         Ok(Principal::default())
     }
@@ -147,11 +147,11 @@ impl AzureSurvey for InProcess {
         self.look(&path, "Microsoft.Resources/subscriptions/read", |world| Some(world.subscription())).await
     }
 
-    async fn may_read_power_states(&self, subscription_id: &str) -> Result<Permit, CallError> {
+    async fn may_read_power_states(&self, subscription_id: &str) -> Result<Access, CallError> {
         let path = format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines");
         match self.look(&path, "Microsoft.Compute/virtualMachines/read", |_| Some(())).await {
-            Ok(()) => Ok(Permit::Granted),
-            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Permit::Denied(None)),
+            Ok(()) => Ok(Access::Granted),
+            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Access::Denied(None)),
             Err(error) => Err(error),
         }
     }
