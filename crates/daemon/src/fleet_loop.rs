@@ -11,7 +11,7 @@ use azlin_fleet::model::{JobId, Prices, RepoSlug, RunnerName};
 use azlin_fleet::observe::{SlowedPolling, Snapshot};
 use azlin_fleet::plan::{Action, Outcome, Plan, elapsed, plan};
 use azlin_fleet::report::{FleetStatus, begun};
-use azlin_fleet::state::{BootSteps, FleetState, Milestone, milestones, set_ahead};
+use azlin_fleet::state::{BootSteps, FleetState, RunnerEvent, runner_events, set_ahead};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -368,15 +368,15 @@ impl FleetLoop {
         if are_lists_new {
             let before = self.fleet_state.clone();
             self.fleet_state = std::mem::take(&mut self.fleet_state).after_seeing(&self.fleet, &seen, now);
-            let milestones = milestones(&before, &self.fleet_state, &seen.unread, now);
-            for (name, milestone) in &milestones {
-                if let Milestone::Online(took) = milestone {
+            let runner_events = runner_events(&before, &self.fleet_state, &seen.unread, now);
+            for (name, runner_event) in &runner_events {
+                if let RunnerEvent::Online(took) = runner_event {
                     let known = self.fleet_state.runners.get(name);
                     let steps = known.map(|known| BootSteps::of(known, now)).unwrap_or_default();
                     self.shared.board.metrics().booted(&self.fleet.name, *took, steps);
                 }
             }
-            report::happened(&self.fleet.name, &milestones, self.tick);
+            report::happened(&self.fleet.name, &runner_events, self.tick);
         }
         let planned = || plan(&self.fleet, &seen, &self.fleet_state, now);
         let plan = planned();

@@ -8,7 +8,7 @@ use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{Failure, PoolName, RunnerName};
 use azlin_fleet::observe::Snapshot;
 use azlin_fleet::plan::{Action, Outcome, Plan, ScalingAction};
-use azlin_fleet::state::Milestone;
+use azlin_fleet::state::RunnerEvent;
 use tracing::{debug, error, info, warn};
 
 /// Says what was decided. What only replaces or removes runners is told at each action's end.
@@ -30,19 +30,19 @@ pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
 }
 
 /// Says what was seen to have happened.
-pub(crate) fn happened(fleet: &PoolName, milestones: &[(RunnerName, Milestone)], tick: u64) {
-    for (runner, milestone) in milestones {
-        let (action, job) = (milestone.word(), milestone.job().map(|job| job.0));
-        match milestone {
-            Milestone::Online(took) => {
+pub(crate) fn happened(fleet: &PoolName, runner_events: &[(RunnerName, RunnerEvent)], tick: u64) {
+    for (runner, runner_event) in runner_events {
+        let (action, job) = (runner_event.word(), runner_event.job().map(|job| job.0));
+        match runner_event {
+            RunnerEvent::Online(took) => {
                 let took_s = took.as_secs();
-                info!(%fleet, %runner, vm = %runner, action, took_s, tick, "{fleet}: {runner} {milestone}");
+                info!(%fleet, %runner, vm = %runner, action, took_s, tick, "{fleet}: {runner} {runner_event}");
             }
-            Milestone::TookJob(_) | Milestone::EndedJob(_) => {
-                info!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {milestone}");
+            RunnerEvent::TookJob(_) | RunnerEvent::EndedJob(_) => {
+                info!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {runner_event}");
             }
-            Milestone::Vanished(_) | Milestone::Evicted(_) => {
-                warn!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {milestone}");
+            RunnerEvent::Vanished(_) | RunnerEvent::Evicted(_) => {
+                warn!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {runner_event}");
             }
         }
     }

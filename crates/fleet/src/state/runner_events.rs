@@ -16,7 +16,7 @@ const MISSED: u32 = 2;
 
 /// What was seen to have happened since the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Milestone {
+pub enum RunnerEvent {
     /// It is online for the first time, so long after its VM was asked for.
     Online(Duration),
     /// It has a job, of this number where the queue names it.
@@ -29,41 +29,41 @@ pub enum Milestone {
     Evicted(Option<JobId>),
 }
 
-impl Milestone {
+impl RunnerEvent {
     /// The word for it, as actions have one.
     pub fn word(&self) -> &'static str {
         match self {
-            Milestone::Online(_) => "online",
-            Milestone::TookJob(_) => "job_started",
-            Milestone::EndedJob(_) => "job_ended",
-            Milestone::Vanished(_) => "vanished",
-            Milestone::Evicted(_) => "evicted",
+            RunnerEvent::Online(_) => "online",
+            RunnerEvent::TookJob(_) => "job_started",
+            RunnerEvent::EndedJob(_) => "job_ended",
+            RunnerEvent::Vanished(_) => "vanished",
+            RunnerEvent::Evicted(_) => "evicted",
         }
     }
 
     /// The job that it is about.
     pub fn job(&self) -> Option<JobId> {
         match self {
-            Milestone::Online(_) => None,
-            Milestone::TookJob(job)
-            | Milestone::EndedJob(job)
-            | Milestone::Vanished(job)
-            | Milestone::Evicted(job) => *job,
+            RunnerEvent::Online(_) => None,
+            RunnerEvent::TookJob(job)
+            | RunnerEvent::EndedJob(job)
+            | RunnerEvent::Vanished(job)
+            | RunnerEvent::Evicted(job) => *job,
         }
     }
 }
 
-impl fmt::Display for Milestone {
+impl fmt::Display for RunnerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let job = |job: &Option<JobId>| job.map_or("a job".to_owned(), |job| format!("job {job}"));
         match self {
-            Milestone::Online(took) => write!(f, "is online, {} after it was asked for", in_words(*took)),
-            Milestone::TookJob(it) => write!(f, "takes {}", job(it)),
-            Milestone::EndedJob(it) => write!(f, "has ended {}", job(it)),
-            Milestone::Vanished(None) => f.write_str("is gone: something else removed its VM"),
-            Milestone::Vanished(it) => write!(f, "is gone with {}: something else removed its VM", job(it)),
-            Milestone::Evicted(None) => f.write_str("is gone: Azure has evicted its spot VM"),
-            Milestone::Evicted(it) => {
+            RunnerEvent::Online(took) => write!(f, "is online, {} after it was asked for", in_words(*took)),
+            RunnerEvent::TookJob(it) => write!(f, "takes {}", job(it)),
+            RunnerEvent::EndedJob(it) => write!(f, "has ended {}", job(it)),
+            RunnerEvent::Vanished(None) => f.write_str("is gone: something else removed its VM"),
+            RunnerEvent::Vanished(it) => write!(f, "is gone with {}: something else removed its VM", job(it)),
+            RunnerEvent::Evicted(None) => f.write_str("is gone: Azure has evicted its spot VM"),
+            RunnerEvent::Evicted(it) => {
                 let job = job(it);
                 write!(
                     f,
@@ -77,17 +77,17 @@ impl fmt::Display for Milestone {
 /// What happened between two states of what is remembered, before a look and after it. What was not known
 /// before is no news: after a loss of memory nothing is told a second time. A VM may be in a group that is
 /// `unread`.
-pub fn milestones(
+pub fn runner_events(
     before: &FleetState,
     after: &FleetState,
     unread: &BTreeMap<ResourceGroup, String>,
     now: Timestamp,
-) -> Vec<(RunnerName, Milestone)> {
+) -> Vec<(RunnerName, RunnerEvent)> {
     let mut found = Vec::new();
     for (name, was) in &before.runners {
         match after.runners.get(name) {
             Some(is) => {
-                found.extend(of_one(was, is, now).map(|milestone| (name.clone(), milestone)));
+                found.extend(of_one(was, is, now).map(|runner_event| (name.clone(), runner_event)));
                 // Its entry stays for a while. One list may be older than another, two are not.
                 if was.vm_missed < MISSED && is.vm_missed >= MISSED && unread.is_empty() {
                     found.push((name.clone(), gone(was)));
@@ -126,19 +126,19 @@ impl BootSteps {
 }
 
 /// Something took its VM, with the job that it ran.
-fn gone(was: &RunnerState) -> Milestone {
+fn gone(was: &RunnerState) -> RunnerEvent {
     let job = was.jobs.last.filter(|_| was.jobs.is_busy);
-    if was.is_spot { Milestone::Evicted(job) } else { Milestone::Vanished(job) }
+    if was.is_spot { RunnerEvent::Evicted(job) } else { RunnerEvent::Vanished(job) }
 }
 
-fn of_one(was: &RunnerState, is: &RunnerState, now: Timestamp) -> impl Iterator<Item = Milestone> {
+fn of_one(was: &RunnerState, is: &RunnerState, now: Timestamp) -> impl Iterator<Item = RunnerEvent> {
     let asked_for = is.asked_for.filter(|_| is.was_online && !was.was_online);
     let has_taken = is.jobs.taken > was.jobs.taken;
     let has_ended = was.jobs.is_busy && (has_taken || !is.jobs.is_busy);
     [
-        asked_for.map(|at| Milestone::Online(elapsed(at, now))),
-        has_ended.then_some(Milestone::EndedJob(was.jobs.last)),
-        has_taken.then_some(Milestone::TookJob(is.jobs.last)),
+        asked_for.map(|at| RunnerEvent::Online(elapsed(at, now))),
+        has_ended.then_some(RunnerEvent::EndedJob(was.jobs.last)),
+        has_taken.then_some(RunnerEvent::TookJob(is.jobs.last)),
     ]
     .into_iter()
     .flatten()
@@ -183,8 +183,11 @@ mod tests {
             ..FleetState::default()
         };
         let unread = unread.iter().map(|name| (group(name), "refused".to_owned())).collect();
-        let found = milestones(&fleet_state(before), &fleet_state(after), &unread, at(100));
-        found.into_iter().map(|(_, milestone)| format!("{}: {milestone}", milestone.word())).collect()
+        let found = runner_events(&fleet_state(before), &fleet_state(after), &unread, at(100));
+        found
+            .into_iter()
+            .map(|(_, runner_event)| format!("{}: {runner_event}", runner_event.word()))
+            .collect()
     }
 
     #[test]
@@ -237,12 +240,12 @@ mod tests {
     fn all_but_the_first_are_about_a_job() {
         let job = Some(JobId(7));
         let all = [
-            Milestone::TookJob(job),
-            Milestone::EndedJob(job),
-            Milestone::Vanished(job),
-            Milestone::Evicted(job),
+            RunnerEvent::TookJob(job),
+            RunnerEvent::EndedJob(job),
+            RunnerEvent::Vanished(job),
+            RunnerEvent::Evicted(job),
         ];
-        assert_eq!(all.map(|milestone| milestone.job()), [job; 4]);
-        assert_eq!(Milestone::Online(Duration::ZERO).job(), None);
+        assert_eq!(all.map(|runner_event| runner_event.job()), [job; 4]);
+        assert_eq!(RunnerEvent::Online(Duration::ZERO).job(), None);
     }
 }
