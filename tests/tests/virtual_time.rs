@@ -3,9 +3,9 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod capacity;
-mod leftovers;
 mod matrix;
 mod moves;
 mod organisations;
+mod orphans;
 mod trouble;
 mod volume;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{Calls, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
-use azlin_fleet::plan::{Kind, Leftover};
+use azlin_fleet::plan::{Orphan, OrphanKind};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use futures::{Stream, StreamExt};
 use url::Url;
@@ -20,8 +20,8 @@ use crate::credential::{self, CredentialKind};
 use crate::environment::Environment;
 use crate::error::{ArmError, Effect, How, SettingsError, call_error};
 use crate::https::Https;
-use crate::leftovers;
 use crate::model;
+use crate::orphans;
 use crate::reach;
 use crate::url_rule;
 use crate::vms;
@@ -233,18 +233,18 @@ impl Azure for AzureClient {
         }
     }
 
-    async fn leftovers(&self, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, CallError> {
+    async fn orphans(&self, group: &ResourceGroup, kind: OrphanKind) -> Result<Vec<Orphan>, CallError> {
         let what = format!("look for a {kind} that no VM holds in {group}");
         check_group(&what, group)?;
-        let list = leftovers::list(&self.arm, group, kind).await;
+        let list = orphans::list(&self.arm, group, kind).await;
         list.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))
     }
 
-    async fn discard(&self, leftover: &Leftover) -> Result<(), CallError> {
-        let Leftover { kind, name, group, .. } = leftover;
+    async fn discard(&self, orphan: &Orphan) -> Result<(), CallError> {
+        let Orphan { kind, name, group, .. } = orphan;
         let what = format!("delete {kind} {name} in {group}");
         check_group(&what, group)?;
-        match leftovers::delete(&self.arm, leftover).await {
+        match orphans::delete(&self.arm, orphan).await {
             Ok(()) => Ok(()),
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
             Err(error) => Err(call_error(&what, Effect::Deletes, self.credential(), &error)),

@@ -1,13 +1,13 @@
 //! What Azure says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
 
 use azlin_fleet::model::ResourceGroup;
-use azlin_fleet::plan::Kind;
+use azlin_fleet::plan::OrphanKind;
 use azlin_fleet::ports::Trouble;
 
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
 use crate::error::{self, ArmError, Effect, How, Refusal};
-use crate::{leftovers, preflight, vms};
+use crate::{orphans, preflight, vms};
 
 /// An answer: a status and a body.
 ///
@@ -27,8 +27,8 @@ pub fn answer(status: u16, body: &[u8]) {
             assert_eq!(again.map(|tags| tags.runner_name), Some(ours.tags.runner_name), "it stays ours");
         }
     }
-    for kind in Kind::ALL {
-        let _ = leftovers::read(&group, kind, body);
+    for kind in OrphanKind::ALL {
+        let _ = orphans::read(&group, kind, body);
     }
     if let Ok(token) = std::str::from_utf8(body) {
         let _ = preflight::claims(token);

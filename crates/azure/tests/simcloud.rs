@@ -7,7 +7,7 @@ use azlin_azure::{AzureClient, Environment, Settings};
 use azlin_fleet::model::{
     Image, PowerState, ProvisioningState, ResourceGroup, RunnerName, Vm, VmSpec, VmTags,
 };
-use azlin_fleet::plan::{Kind, Leftover};
+use azlin_fleet::plan::{Orphan, OrphanKind};
 use azlin_fleet::ports::{Address, Azure, Trouble};
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
 use jiff::Timestamp;
@@ -75,10 +75,10 @@ fn spec(number: u32) -> VmSpec {
     }
 }
 
-async fn leftovers(azure: &AzureClient) -> Vec<Leftover> {
+async fn orphans(azure: &AzureClient) -> Vec<Orphan> {
     let mut found = Vec::new();
-    for kind in Kind::ALL {
-        found.extend(azure.leftovers(&group(), kind).await.expect("a list"));
+    for kind in OrphanKind::ALL {
+        found.extend(azure.orphans(&group(), kind).await.expect("a list"));
     }
     found
 }
@@ -89,19 +89,19 @@ async fn parts_that_no_vm_holds_are_listed_by_our_mark_and_removed() {
     for number in 0..2 {
         azure.create(&VmSpec { public_ip: true, ..spec(number) }).await.expect("it is taken");
     }
-    assert_eq!(leftovers(&azure).await, [], "each is held by its VM");
+    assert_eq!(orphans(&azure).await, [], "each is held by its VM");
     azure.delete(&group(), spec(0).name.as_str()).await.expect("it is taken");
     until(&azure, |vms| vms.len() == 1).await;
-    let found = leftovers(&azure).await;
-    let kinds: Vec<Kind> = found.iter().map(|leftover| leftover.kind).collect();
-    assert_eq!(kinds, Kind::ALL);
-    assert!(found.iter().all(|leftover| leftover.tags.runner_name == spec(0).name), "{found:?}");
-    for leftover in &found {
-        azure.discard(leftover).await.expect("it is taken");
-        azure.discard(leftover).await.expect("it is gone");
+    let found = orphans(&azure).await;
+    let kinds: Vec<OrphanKind> = found.iter().map(|orphan| orphan.kind).collect();
+    assert_eq!(kinds, OrphanKind::ALL);
+    assert!(found.iter().all(|orphan| orphan.tags.runner_name == spec(0).name), "{found:?}");
+    for orphan in &found {
+        azure.discard(orphan).await.expect("it is taken");
+        azure.discard(orphan).await.expect("it is gone");
     }
-    assert_eq!(leftovers(&azure).await, []);
-    let held = Leftover { name: format!("{}-nic", spec(1).name), ..found[0].clone() };
+    assert_eq!(orphans(&azure).await, []);
+    let held = Orphan { name: format!("{}-nic", spec(1).name), ..found[0].clone() };
     let error = azure.discard(&held).await.expect_err("a VM holds it");
     assert!(error.message.contains("NicInUse"), "{error}");
     assert_eq!(served.world().state.azure.vms.len(), 1);

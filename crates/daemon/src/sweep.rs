@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{Failure, ResourceGroup};
-use azlin_fleet::plan::{Kind, Leftover, Sweep};
+use azlin_fleet::plan::{Orphan, OrphanAges, OrphanKind};
 use azlin_fleet::ports::CallError;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, info, warn};
@@ -24,7 +24,7 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
     let mut timer = interval_at(shared.epoch + FIRST, EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outside = shared.outside.clone();
-    let mut broom = Broom { outside, sweep: Sweep::default(), troubles: BTreeMap::new() };
+    let mut broom = Broom { outside, sweep: OrphanAges::default(), troubles: BTreeMap::new() };
     loop {
         timer.tick().await;
         let set = shared.fleets.now();
@@ -37,7 +37,7 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
 
 struct Broom {
     outside: Outside,
-    sweep: Sweep,
+    sweep: OrphanAges,
     /// What could not be done last time, so that it is told once.
     troubles: BTreeMap<ResourceGroup, String>,
 }
@@ -46,12 +46,12 @@ impl Broom {
     async fn group(&mut self, group: &ResourceGroup, fleets: &[Arc<Fleet>]) {
         let azure = &self.outside.azure;
         let (mut found, mut failed) = (Vec::new(), None);
-        for kind in Kind::ALL {
+        for kind in OrphanKind::ALL {
             // The right to see them is not asked for where there are none.
-            if kind == Kind::PublicIp && !fleets.iter().any(|fleet| fleet.vm.public_ip) {
+            if kind == OrphanKind::PublicIp && !fleets.iter().any(|fleet| fleet.vm.public_ip) {
                 continue;
             }
-            match azure.leftovers(group, kind).await {
+            match azure.orphans(group, kind).await {
                 Ok(parts) => found.extend(parts),
                 Err(error) => failed = Some(error),
             }
@@ -63,10 +63,10 @@ impl Broom {
             Err(error) => return self.trouble(group, &error),
         };
         let fleets = fleets.iter().map(Arc::as_ref);
-        for (leftover, fleet) in self.sweep.due(group, &found, &vms, fleets, self.outside.now()) {
-            let Leftover { kind, name, tags, .. } = leftover;
+        for (orphan, fleet) in self.sweep.due(group, &found, &vms, fleets, self.outside.now()) {
+            let Orphan { kind, name, tags, .. } = orphan;
             let (fleet, vm) = (&fleet.name, &tags.runner_name);
-            match azure.discard(leftover).await {
+            match azure.discard(orphan).await {
                 Ok(()) => {
                     info!(%fleet, %vm, action = "discard", reason = "no VM holds it", "{fleet}: the {kind} {name} is removed: {vm} left it behind");
                 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::plan::Kind;
+use azlin_fleet::plan::OrphanKind;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -215,10 +215,10 @@ impl SimVm {
             tags: tags.clone(),
             vm: Some(self.id()),
         };
-        let mut parts = vec![part(Kind::NetworkInterface, self.nic_id(), &nic["tags"])];
+        let mut parts = vec![part(OrphanKind::NetworkInterface, self.nic_id(), &nic["tags"])];
         if let Some(name) = self.public_ip() {
             let id = format!("{}/{name}", self.network("publicIPAddresses"));
-            parts.push(part(Kind::PublicIp, id, &ip["tags"]));
+            parts.push(part(OrphanKind::PublicIp, id, &ip["tags"]));
         }
         if properties["storageProfile"]["osDisk"]["diffDiskSettings"].is_null() {
             let id = format!(
@@ -226,7 +226,7 @@ impl SimVm {
                 self.subscription, self.group, self.name, self.uid
             );
             // Azure gives a disk that it makes with a VM the VM's tags.
-            parts.push(part(Kind::Disk, id, &self.body["tags"]));
+            parts.push(part(OrphanKind::Disk, id, &self.body["tags"]));
         }
         parts
     }
@@ -253,7 +253,7 @@ impl SimVm {
 #[derive(Debug, Clone)]
 pub struct Part {
     /// What it is.
-    pub kind: Kind,
+    pub kind: OrphanKind,
     /// Azure's id for it.
     pub id: String,
     /// Its region.
@@ -309,7 +309,7 @@ impl AzureState {
     }
 
     /// The parts of one kind in a resource group: those that VMs hold, and those that none does.
-    pub fn parts(&self, subscription: &str, group: &str, kind: Kind) -> Vec<Part> {
+    pub fn parts(&self, subscription: &str, group: &str, kind: OrphanKind) -> Vec<Part> {
         let held = self.of_group(subscription, group).into_iter().flat_map(SimVm::parts);
         let here = format!("/subscriptions/{subscription}/resourcegroups/{group}/").to_ascii_lowercase();
         let left = self.left.iter().filter(|(id, _)| id.starts_with(&here)).map(|(_, part)| part.clone());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use azlin_fleet::model::{PoolName, RunnerName, Scope};
-use azlin_fleet::plan::Kind;
+use azlin_fleet::plan::OrphanKind;
 use azlin_simcloud::World;
 use azlin_simcloud::azure::{Part, SimVm, State, key};
 use azlin_simcloud::github::SimRunner;
@@ -44,7 +44,7 @@ impl Others {
                 "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg0/providers/Microsoft.Network/networkInterfaces/{name}"
             );
             let part = Part {
-                kind: Kind::NetworkInterface,
+                kind: OrphanKind::NetworkInterface,
                 id: id.clone(),
                 location: json!("westeurope"),
                 tags,

@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(10 * 60);
 
 /// What kind of thing it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum OrphanKind {
     /// A NIC.
     NetworkInterface,
     /// A public IP address.
@@ -25,85 +25,85 @@ pub enum Kind {
     Disk,
 }
 
-impl Kind {
+impl OrphanKind {
     /// Each, in the order in which they can be removed: an address is held by its network interface.
-    pub const ALL: [Kind; 3] = [Kind::NetworkInterface, Kind::PublicIp, Kind::Disk];
+    pub const ALL: [OrphanKind; 3] = [OrphanKind::NetworkInterface, OrphanKind::PublicIp, OrphanKind::Disk];
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for OrphanKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::NetworkInterface => "network interface",
-            Kind::PublicIp => "public IP address",
-            Kind::Disk => "disk",
+            OrphanKind::NetworkInterface => "network interface",
+            OrphanKind::PublicIp => "public IP address",
+            OrphanKind::Disk => "disk",
         })
     }
 }
 
 /// A part of a VM that no VM holds, and that bears our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
+pub struct Orphan {
     /// Where it is.
     pub group: ResourceGroup,
     /// What it is.
-    pub kind: Kind,
+    pub kind: OrphanKind,
     /// Its name.
     pub name: String,
     /// What its tags say: those of the VM that it was made with.
     pub tags: VmTags,
 }
 
-impl Leftover {
+impl Orphan {
     /// By its tags; `None` when they are not ours: what the daemon did not create it never touches.
     pub fn of(
         group: &ResourceGroup,
-        kind: Kind,
+        kind: OrphanKind,
         name: &str,
         tags: &BTreeMap<String, String>,
     ) -> Option<Self> {
         let tags = VmTags::of_part(tags)?;
-        Some(Leftover { group: group.clone(), kind, name: name.to_owned(), tags })
+        Some(Orphan { group: group.clone(), kind, name: name.to_owned(), tags })
     }
 
-    fn key(&self) -> (String, Kind, String) {
+    fn key(&self) -> (String, OrphanKind, String) {
         (self.group.to_string().to_ascii_lowercase(), self.kind, self.name.to_ascii_lowercase())
     }
 }
 
 /// Since when each leftover has been seen.
 #[derive(Debug, Clone, Default)]
-pub struct Sweep(BTreeMap<(String, Kind, String), Timestamp>);
+pub struct OrphanAges(BTreeMap<(String, OrphanKind, String), Timestamp>);
 
-impl Sweep {
+impl OrphanAges {
     /// What is to be removed of a group's leftovers, and the fleet that made it. `vms` is what the group held
     /// after they were listed.
     pub fn due<'a, 'f>(
         &mut self,
         group: &ResourceGroup,
-        found: &'a [Leftover],
+        found: &'a [Orphan],
         vms: &[Vm],
         fleets: impl IntoIterator<Item = &'f Fleet>,
         now: Timestamp,
-    ) -> Vec<(&'a Leftover, &'f Fleet)> {
-        let keys: BTreeSet<_> = found.iter().map(Leftover::key).collect();
+    ) -> Vec<(&'a Orphan, &'f Fleet)> {
+        let keys: BTreeSet<_> = found.iter().map(Orphan::key).collect();
         let of_group = group.to_string().to_ascii_lowercase();
         self.0.retain(|key, _| key.0 != of_group || keys.contains(key));
         let fleets: BTreeMap<_, &Fleet> = fleets.into_iter().map(|fleet| (&fleet.name, fleet)).collect();
-        let due = |leftover: &'a Leftover| {
-            let tags = &leftover.tags;
+        let due = |orphan: &'a Orphan| {
+            let tags = &orphan.tags;
             let fleet = *fleets.get(&tags.pool)?;
             let is_ours = tags.github == fleet.github && tags.scope == fleet.scope;
             let has_vm = vms.iter().any(|vm| vm.name.eq_ignore_ascii_case(tags.runner_name.as_str()));
             if !is_ours || has_vm {
-                self.0.remove(&leftover.key());
+                self.0.remove(&orphan.key());
                 return None;
             }
-            let since = *self.0.entry(leftover.key()).or_insert(now);
+            let since = *self.0.entry(orphan.key()).or_insert(now);
             let is_old = [since, tags.created_at].iter().all(|at| elapsed(*at, now) >= GRACE);
-            is_old.then_some((leftover, fleet))
+            is_old.then_some((orphan, fleet))
         };
         let mut due: Vec<_> = found.iter().filter_map(due).collect();
-        due.sort_by_key(|(leftover, _)| leftover.kind);
+        due.sort_by_key(|(orphan, _)| orphan.kind);
         due
     }
 }
@@ -114,18 +114,18 @@ mod tests {
     use crate::fixture::{Entry, NOW, Scene, at};
 
     /// A scene with one VM, and a disk with its tags.
-    fn scene() -> (Scene, Leftover, Vec<Vm>) {
+    fn scene() -> (Scene, Orphan, Vec<Vm>) {
         let scene = Scene::new("").runner(1, 3600, Entry::Idle);
         let vms: Vec<Vm> =
             scene.seen.vms.as_ref().expect("a list").values().map(|vm| Vm::clone(vm)).collect();
         let tags = vms[0].tags.to_tags();
-        let disk = Leftover::of(&vms[0].group, Kind::Disk, "x_OsDisk_1", &tags).expect("ours");
+        let disk = Orphan::of(&vms[0].group, OrphanKind::Disk, "x_OsDisk_1", &tags).expect("ours");
         (scene, disk, vms)
     }
 
     #[test]
     fn each_kind_has_a_name() {
-        let names = Kind::ALL.map(|kind| kind.to_string());
+        let names = OrphanKind::ALL.map(|kind| kind.to_string());
         assert_eq!(names, ["network interface", "public IP address", "disk"]);
     }
 
@@ -136,10 +136,10 @@ mod tests {
         young.name = "young".to_owned();
         young.tags.created_at = at(NOW + 500);
         let found = [disk.clone(), young];
-        let mut sweep = Sweep::default();
+        let mut sweep = OrphanAges::default();
         let mut due = |vms: &[Vm], now| {
             let due = sweep.due(&disk.group, &found, vms, [&scene.fleet], at(now));
-            due.into_iter().map(|(leftover, _)| leftover.name.clone()).collect::<Vec<_>>()
+            due.into_iter().map(|(orphan, _)| orphan.name.clone()).collect::<Vec<_>>()
         };
         assert_eq!(due(&vms, NOW), [""; 0], "its VM is there");
         assert_eq!(due(&[], NOW + 60), [""; 0]);
@@ -155,7 +155,7 @@ mod tests {
         let (scene, disk, _) = scene();
         let mut other = disk.clone();
         other.group.name = "elsewhere".to_owned();
-        let mut sweep = Sweep::default();
+        let mut sweep = OrphanAges::default();
         for (now, expected) in [(NOW, 0), (NOW + 300, 0), (NOW + 660, 1)] {
             for one in [&disk, &other] {
                 let due = sweep.due(&one.group, std::slice::from_ref(one), &[], [&scene.fleet], at(now));
@@ -177,25 +177,25 @@ mod tests {
         ] {
             let mut other = disk.clone();
             change(&mut other.tags);
-            let mut sweep = Sweep::default();
+            let mut sweep = OrphanAges::default();
             for now in [NOW, NOW + 100_000] {
                 let found = std::slice::from_ref(&other);
                 assert_eq!(sweep.due(&disk.group, found, &[], [&scene.fleet], at(now)).len(), 0);
             }
         }
         let foreign = BTreeMap::from([("azlin-pool".to_owned(), "ci".to_owned())]);
-        assert_eq!(Leftover::of(&disk.group, Kind::Disk, "d", &foreign), None);
+        assert_eq!(Orphan::of(&disk.group, OrphanKind::Disk, "d", &foreign), None);
     }
 
     #[test]
     fn a_network_interface_goes_before_its_address() {
         let (scene, disk, _) = scene();
-        let of = |kind| Leftover { kind, ..disk.clone() };
-        let found = [disk.clone(), of(Kind::PublicIp), of(Kind::NetworkInterface)];
-        let mut sweep = Sweep::default();
+        let of = |kind| Orphan { kind, ..disk.clone() };
+        let found = [disk.clone(), of(OrphanKind::PublicIp), of(OrphanKind::NetworkInterface)];
+        let mut sweep = OrphanAges::default();
         sweep.due(&disk.group, &found, &[], [&scene.fleet], at(NOW));
         let due = sweep.due(&disk.group, &found, &[], [&scene.fleet], at(NOW + 900));
-        let kinds: Vec<Kind> = due.iter().map(|(leftover, _)| leftover.kind).collect();
-        assert_eq!(kinds, Kind::ALL);
+        let kinds: Vec<OrphanKind> = due.iter().map(|(orphan, _)| orphan.kind).collect();
+        assert_eq!(kinds, OrphanKind::ALL);
     }
 }

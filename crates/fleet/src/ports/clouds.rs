@@ -18,7 +18,7 @@ use crate::model::{
     Scope, Vm, VmSpec, redact,
 };
 use crate::observe::JobEvent;
-use crate::plan::{Kind, Leftover};
+use crate::plan::{Orphan, OrphanKind};
 
 /// What a caller does differently about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,11 +199,11 @@ pub trait Azure: Send + Sync {
 
     /// The parts of VMs of one kind in the group that no VM holds and that bear our mark, all pages, or an
     /// error.
-    async fn leftovers(&self, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, CallError>;
+    async fn orphans(&self, group: &ResourceGroup, kind: OrphanKind) -> Result<Vec<Orphan>, CallError>;
 
     /// Asks for a leftover's removal, which Azure refuses while something holds it. One that is not there is a
     /// success.
-    async fn discard(&self, leftover: &Leftover) -> Result<(), CallError>;
+    async fn discard(&self, orphan: &Orphan) -> Result<(), CallError>;
 
     /// How the requests that were sent have ended.
     fn calls(&self) -> Calls;

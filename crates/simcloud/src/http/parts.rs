@@ -1,6 +1,6 @@
 //! NICs, public addresses and disks: their lists, and their removal.
 
-use azlin_fleet::plan::Kind;
+use azlin_fleet::plan::OrphanKind;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask};
@@ -9,11 +9,11 @@ use crate::azure::Part;
 use crate::world::World;
 
 /// The kind that a path names in lower case, and its type.
-pub(super) fn kind(word: &str) -> Option<(Kind, &'static str)> {
+pub(super) fn kind(word: &str) -> Option<(OrphanKind, &'static str)> {
     Some(match word {
-        "networkinterfaces" => (Kind::NetworkInterface, "Microsoft.Network/networkInterfaces"),
-        "publicipaddresses" => (Kind::PublicIp, "Microsoft.Network/publicIPAddresses"),
-        "disks" => (Kind::Disk, "Microsoft.Compute/disks"),
+        "networkinterfaces" => (OrphanKind::NetworkInterface, "Microsoft.Network/networkInterfaces"),
+        "publicipaddresses" => (OrphanKind::PublicIp, "Microsoft.Network/publicIPAddresses"),
+        "disks" => (OrphanKind::Disk, "Microsoft.Compute/disks"),
         _ => return None,
     })
 }
@@ -32,8 +32,8 @@ pub(super) fn answer(world: &mut World, ask: &Ask, words: &[&str]) -> (&'static 
         ("DELETE", Some(name)) => match parts.iter().find(|part| part.name().eq_ignore_ascii_case(name)) {
             None => Answer::empty(204),
             Some(Part { vm: Some(vm), .. }) => error(
-                if kind == Kind::Disk { 409 } else { 400 },
-                if kind == Kind::Disk { "OperationNotAllowed" } else { "NicInUse" },
+                if kind == OrphanKind::Disk { 409 } else { 400 },
+                if kind == OrphanKind::Disk { "OperationNotAllowed" } else { "NicInUse" },
                 &format!("{name} is used by {vm}."),
             ),
             Some(part) => {
@@ -53,11 +53,11 @@ fn json(part: &Part, resource: &str) -> Value {
         "properties": {"provisioningState": "Succeeded"},
     });
     match (part.kind, &part.vm) {
-        (Kind::NetworkInterface, Some(vm)) => shown["properties"]["virtualMachine"] = json!({"id": vm}),
-        (Kind::PublicIp, Some(vm)) => {
+        (OrphanKind::NetworkInterface, Some(vm)) => shown["properties"]["virtualMachine"] = json!({"id": vm}),
+        (OrphanKind::PublicIp, Some(vm)) => {
             shown["properties"]["ipConfiguration"] = json!({"id": format!("{vm}-nic")})
         }
-        (Kind::Disk, vm) => {
+        (OrphanKind::Disk, vm) => {
             shown["managedBy"] = json!(vm);
             shown["properties"]["diskState"] = json!(if vm.is_some() { "Attached" } else { "Unattached" });
         }

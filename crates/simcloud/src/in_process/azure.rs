@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use azlin_fleet::model::{
     Calls, PowerState, PowerStates, ProvisioningState, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
 };
-use azlin_fleet::plan::{Kind, Leftover};
+use azlin_fleet::plan::{Orphan, OrphanKind};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use base64::Engine;
@@ -38,11 +38,11 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
 }
 
 /// A call on a group's parts of VMs of one kind, or on one of them.
-fn on_parts(group: &ResourceGroup, kind: Kind, method: &'static str, name: Option<&str>) -> Wire {
+fn on_parts(group: &ResourceGroup, kind: OrphanKind, method: &'static str, name: Option<&str>) -> Wire {
     let kind = match kind {
-        Kind::NetworkInterface => "Microsoft.Network/networkInterfaces",
-        Kind::PublicIp => "Microsoft.Network/publicIPAddresses",
-        Kind::Disk => "Microsoft.Compute/disks",
+        OrphanKind::NetworkInterface => "Microsoft.Network/networkInterfaces",
+        OrphanKind::PublicIp => "Microsoft.Network/publicIPAddresses",
+        OrphanKind::Disk => "Microsoft.Compute/disks",
     };
     let all =
         format!("/subscriptions/{}/resourceGroups/{}/providers/{kind}", group.subscription_id, group.name);
@@ -59,8 +59,8 @@ fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
     Some(tags.as_object()?.iter().map(text).collect())
 }
 
-fn leftover(part: &Part, group: &ResourceGroup) -> Option<Leftover> {
-    Leftover::of(group, part.kind, part.name(), &tags(&part.tags)?)
+fn orphan(part: &Part, group: &ResourceGroup) -> Option<Orphan> {
+    Orphan::of(group, part.kind, part.name(), &tags(&part.tags)?)
 }
 
 fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
@@ -223,17 +223,17 @@ impl Azure for InProcess {
         .await
     }
 
-    async fn leftovers(&self, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, CallError> {
+    async fn orphans(&self, group: &ResourceGroup, kind: OrphanKind) -> Result<Vec<Orphan>, CallError> {
         self.call(on_parts(group, kind, "GET", None), |world, stale| {
             let state = &world.seen(stale).azure;
             let parts = state.parts(&group.subscription_id, &group.name, kind).into_iter();
-            Ok(parts.filter(|part| part.vm.is_none()).filter_map(|part| leftover(&part, group)).collect())
+            Ok(parts.filter(|part| part.vm.is_none()).filter_map(|part| orphan(&part, group)).collect())
         })
         .await
     }
 
-    async fn discard(&self, leftover: &Leftover) -> Result<(), CallError> {
-        let wire = on_parts(&leftover.group, leftover.kind, "DELETE", Some(&leftover.name));
+    async fn discard(&self, orphan: &Orphan) -> Result<(), CallError> {
+        let wire = on_parts(&orphan.group, orphan.kind, "DELETE", Some(&orphan.name));
         let id = wire.path.to_ascii_lowercase();
         self.change(wire, move |world| {
             world.state.azure.left.remove(&id);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use azlin_fleet::model::ResourceGroup;
-use azlin_fleet::plan::{Kind, Leftover};
+use azlin_fleet::plan::{Orphan, OrphanKind};
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -40,7 +40,11 @@ struct Part {
 }
 
 /// The parts of one kind that nothing holds and that bear our mark.
-pub(crate) async fn list(arm: &Arm, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, ArmError> {
+pub(crate) async fn list(
+    arm: &Arm,
+    group: &ResourceGroup,
+    kind: OrphanKind,
+) -> Result<Vec<Orphan>, ArmError> {
     let mut next = url(arm.root(), group, kind, None);
     let mut found = Vec::new();
     for _ in 0..MOST_PAGES {
@@ -58,38 +62,38 @@ pub(crate) async fn list(arm: &Arm, group: &ResourceGroup, kind: Kind) -> Result
 /// A page of the list: what of it is ours and free, and where the next one is.
 pub(crate) fn read(
     group: &ResourceGroup,
-    kind: Kind,
+    kind: OrphanKind,
     body: &[u8],
-) -> serde_json::Result<(Vec<Leftover>, Option<String>)> {
+) -> serde_json::Result<(Vec<Orphan>, Option<String>)> {
     let page: Page = serde_json::from_slice(body)?;
     let free = page.value.into_iter().filter(|part| is_free(kind, part));
-    let ours = free.filter_map(|part| Leftover::of(group, kind, &part.name, &part.tags?));
+    let ours = free.filter_map(|part| Orphan::of(group, kind, &part.name, &part.tags?));
     Ok((ours.collect(), page.next_link.filter(|link| !link.is_empty())))
 }
 
 /// Asks for its removal.
-pub(crate) async fn delete(arm: &Arm, leftover: &Leftover) -> Result<(), ArmError> {
-    let url = url(arm.root(), &leftover.group, leftover.kind, Some(&leftover.name));
+pub(crate) async fn delete(arm: &Arm, orphan: &Orphan) -> Result<(), ArmError> {
+    let url = url(arm.root(), &orphan.group, orphan.kind, Some(&orphan.name));
     arm.send(&call(Method::DELETE, url)).await.map(drop)
 }
 
 /// Whether nothing holds it, in all the ways in which something may.
-fn is_free(kind: Kind, part: &Part) -> bool {
+fn is_free(kind: OrphanKind, part: &Part) -> bool {
     let is_held_by = |what: &str| !part.properties[what].is_null();
     match kind {
-        Kind::NetworkInterface => {
+        OrphanKind::NetworkInterface => {
             !["virtualMachine", "privateEndpoint", "privateLinkService"].into_iter().any(is_held_by)
         }
-        Kind::PublicIp => !["ipConfiguration", "natGateway"].into_iter().any(is_held_by),
-        Kind::Disk => part.managed_by.is_none() && part.properties["diskState"] == "Unattached",
+        OrphanKind::PublicIp => !["ipConfiguration", "natGateway"].into_iter().any(is_held_by),
+        OrphanKind::Disk => part.managed_by.is_none() && part.properties["diskState"] == "Unattached",
     }
 }
 
-fn url(root: &Url, group: &ResourceGroup, kind: Kind, name: Option<&str>) -> Url {
+fn url(root: &Url, group: &ResourceGroup, kind: OrphanKind, name: Option<&str>) -> Url {
     let (provider, resource, version) = match kind {
-        Kind::NetworkInterface => ("Microsoft.Network", "networkInterfaces", NETWORK_API),
-        Kind::PublicIp => ("Microsoft.Network", "publicIPAddresses", NETWORK_API),
-        Kind::Disk => ("Microsoft.Compute", "disks", DISK_API),
+        OrphanKind::NetworkInterface => ("Microsoft.Network", "networkInterfaces", NETWORK_API),
+        OrphanKind::PublicIp => ("Microsoft.Network", "publicIPAddresses", NETWORK_API),
+        OrphanKind::Disk => ("Microsoft.Compute", "disks", DISK_API),
     };
     let ResourceGroup { subscription_id, name: group } = group;
     let mut url = root.clone();
@@ -117,26 +121,30 @@ mod tests {
     #[test]
     fn what_is_free() {
         for (kind, text, expected) in [
-            (Kind::NetworkInterface, r#"{"name": "n", "properties": {}}"#, true),
+            (OrphanKind::NetworkInterface, r#"{"name": "n", "properties": {}}"#, true),
             (
-                Kind::NetworkInterface,
+                OrphanKind::NetworkInterface,
                 r#"{"name": "n", "properties": {"virtualMachine": {"id": "/x"}}}"#,
                 false,
             ),
             (
-                Kind::NetworkInterface,
+                OrphanKind::NetworkInterface,
                 r#"{"name": "n", "properties": {"privateEndpoint": {"id": "/x"}}}"#,
                 false,
             ),
-            (Kind::PublicIp, r#"{"name": "n", "properties": {"ipAddress": "192.0.2.1"}}"#, true),
-            (Kind::PublicIp, r#"{"name": "n", "properties": {"ipConfiguration": {"id": "/x"}}}"#, false),
-            (Kind::Disk, r#"{"name": "n", "properties": {"diskState": "Unattached"}}"#, true),
+            (OrphanKind::PublicIp, r#"{"name": "n", "properties": {"ipAddress": "192.0.2.1"}}"#, true),
             (
-                Kind::Disk,
+                OrphanKind::PublicIp,
+                r#"{"name": "n", "properties": {"ipConfiguration": {"id": "/x"}}}"#,
+                false,
+            ),
+            (OrphanKind::Disk, r#"{"name": "n", "properties": {"diskState": "Unattached"}}"#, true),
+            (
+                OrphanKind::Disk,
                 r#"{"name": "n", "managedBy": "/x", "properties": {"diskState": "Attached"}}"#,
                 false,
             ),
-            (Kind::Disk, r#"{"name": "n", "properties": {"diskState": "ReadyToUpload"}}"#, false),
+            (OrphanKind::Disk, r#"{"name": "n", "properties": {"diskState": "ReadyToUpload"}}"#, false),
         ] {
             let part: Part = serde_json::from_str(text).expect("a part");
             assert_eq!(is_free(kind, &part), expected, "{text}");
@@ -147,7 +155,7 @@ mod tests {
     fn names_lead_nowhere_else() {
         let group = ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() };
         let root = Url::parse("https://management.azure.com").expect("valid");
-        let url = url(&root, &group, Kind::Disk, Some("a/../b c"));
+        let url = url(&root, &group, OrphanKind::Disk, Some("a/../b c"));
         assert_eq!(
             url.as_str(),
             "https://management.azure.com/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/\

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_daemon::StateDir;
-use azlin_fleet::plan::Kind;
+use azlin_fleet::plan::OrphanKind;
 use azlin_simcloud::azure::Part;
 use azlin_tests::stage::{Stage, fleet, play};
 use serde_json::json;
@@ -14,15 +14,21 @@ const WORLD: &str = "repositories = ['o/r']\n[[faults]]\nwhat = 'leaves_behind'\
 fn foreign(stage: &Stage) {
     let base = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Compute/disks";
     let mut world = stage.world();
-    let theirs =
-        world.state.azure.left.values().find(|part| part.kind == Kind::Disk).map(|part| part.tags.clone());
+    let theirs = world
+        .state
+        .azure
+        .left
+        .values()
+        .find(|part| part.kind == OrphanKind::Disk)
+        .map(|part| part.tags.clone());
     let mut tags = theirs.expect("a disk was left behind");
     let pool = tags["azlin-runner"].as_str().unwrap_or_default().replacen("ci-", "theirs-", 1);
     tags["azlin-pool"] = json!("theirs");
     tags["azlin-runner"] = json!(pool);
     for (name, tags) in [("data", json!({"owner": "db"})), ("theirs", tags)] {
         let id = format!("{base}/{name}");
-        let part = Part { kind: Kind::Disk, id: id.clone(), location: json!("westeurope"), tags, vm: None };
+        let part =
+            Part { kind: OrphanKind::Disk, id: id.clone(), location: json!("westeurope"), tags, vm: None };
         world.state.azure.left.insert(id.to_ascii_lowercase(), part);
     }
 }
