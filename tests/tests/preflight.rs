@@ -7,7 +7,7 @@ use std::time::Duration;
 use azlin_azure::{AzureClient, Environment};
 use azlin_fleet::model::{Image, ResourceGroup, RunnerName, Scope, VmSpec};
 use azlin_fleet::ports::{
-    Azure, CallError, GitHub, Trouble,
+    Azure, CallError, CallErrorKind, GitHub,
     preflight::{Access, AzurePreflight, GitHubPreflight},
 };
 use azlin_github::{GitHubClient, Token};
@@ -56,7 +56,7 @@ async fn faces(workload: &str) -> Faces {
 }
 
 /// What a call came to; of an error, what a caller does differently about it.
-fn came_to<T>(result: Result<T, CallError>) -> Result<T, Trouble> {
+fn came_to<T>(result: Result<T, CallError>) -> Result<T, CallErrorKind> {
     result.map_err(|error| error.trouble)
 }
 
@@ -186,17 +186,17 @@ async fn an_image_of_a_gallery_is_read_by_its_definition_and_its_version() {
     assert_eq!((found.locations.as_slice(), found.plan), (["westeurope".to_owned()].as_slice(), None));
     let gone = faces(&format!("[premises]\nabsent = ['{GALLERY}']\n")).await;
     let error = gone.azure.image(SUBSCRIPTION, "westeurope", &image).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::NotFound, "{error}");
+    assert_eq!(error.trouble, CallErrorKind::NotFound, "{error}");
     let odd = Image::Id("/subscriptions/0/../../evil".to_owned());
     let error = there.azure.image(SUBSCRIPTION, "westeurope", &odd).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::Invalid, "{error}");
+    assert_eq!(error.trouble, CallErrorKind::Invalid, "{error}");
 }
 
 #[tokio::test]
 async fn a_token_that_has_ended_and_one_of_an_installation() {
     let ended = faces("[premises]\ntoken_ends = '0s'\n").await;
-    assert_eq!(came_to(ended.github.credential().await), Err(Trouble::NotPermitted));
-    assert_eq!(came_to(ended.inside.credential().await), Err(Trouble::NotPermitted));
+    assert_eq!(came_to(ended.github.credential().await), Err(CallErrorKind::NotPermitted));
+    assert_eq!(came_to(ended.inside.credential().await), Err(CallErrorKind::NotPermitted));
     let installation = faces("[settings]\ntoken = 'ghs_0123456789abcdef'\n").await;
     let found = installation.github.credential().await.unwrap();
     assert_eq!((found.login, found.scopes), (None, None), "an installation is no user");
@@ -218,9 +218,9 @@ async fn a_refusal_names_what_would_do() {
 #[tokio::test]
 async fn what_the_account_lacks_keeps_a_vm_from_being_made() {
     for (premises, expected) in [
-        ("azure_denies = ['Microsoft.Compute/virtualMachines/write']", Trouble::NotPermitted),
-        ("absent = ['rg']", Trouble::NotFound),
-        ("restricted_sizes = ['Standard_D4s_v5']", Trouble::NoCapacity),
+        ("azure_denies = ['Microsoft.Compute/virtualMachines/write']", CallErrorKind::NotPermitted),
+        ("absent = ['rg']", CallErrorKind::NotFound),
+        ("restricted_sizes = ['Standard_D4s_v5']", CallErrorKind::NoCapacity),
     ] {
         let faces = faces(&format!("[premises]\n{premises}\n")).await;
         let spec = spec(SUBNET, "Standard_D4s_v5", 1);

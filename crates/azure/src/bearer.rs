@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::model::redact;
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind};
 use azure_core_1::credentials::{AccessToken, Secret, TokenCredential};
 use azure_core_1::error::ErrorKind;
 use azure_core_1::time::OffsetDateTime;
@@ -81,7 +81,7 @@ impl Bearer {
             Ok(Ok(token)) => Ok(token),
             Ok(Err(error)) => Err(self.refused(&error)),
             Err(_) => Err(CallError::new(
-                Trouble::Unavailable,
+                CallErrorKind::Unavailable,
                 format!(
                     "no Azure token by {} within {} s; {}",
                     self.kind,
@@ -93,7 +93,8 @@ impl Bearer {
     }
 
     fn refused(&self, error: &azure_core_1::Error) -> CallError {
-        let trouble = if is_passing(error) { Trouble::Unavailable } else { Trouble::NotPermitted };
+        let trouble =
+            if is_passing(error) { CallErrorKind::Unavailable } else { CallErrorKind::NotPermitted };
         let text = error.to_string();
         // The rest is a link to a page about every credential there is.
         let text = text.split("To troubleshoot, visit").next().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azlin_fleet::model::{Calls, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
 use azlin_fleet::plan::{Orphan, OrphanKind};
-use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
+use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind};
 use futures::{Stream, StreamExt};
 use url::Url;
 
@@ -162,12 +162,12 @@ impl Azure for AzureClient {
         check_group(&what, &spec.group)?;
         let model = model::virtual_machine(spec);
         let sealed = model::sealed(&model, spec)
-            .map_err(|why| CallError::new(Trouble::Invalid, format!("{what}: {why}")))?;
+            .map_err(|why| CallError::new(CallErrorKind::Invalid, format!("{what}: {why}")))?;
         let Err(error) = self.put(spec, model, sealed).await else {
             return Ok(());
         };
         let refused = call_error(&what, Effect::Creates, self.credential(), &error);
-        if refused.trouble != Trouble::NameTaken {
+        if refused.trouble != CallErrorKind::NameTaken {
             return Err(refused);
         }
         match self.is_what_was_asked_for(spec).await {
@@ -177,7 +177,7 @@ impl Azure for AzureClient {
             _ if error.may_be_done => Ok(()),
             Ok(false) => Err(refused),
             Err(error) => Err(CallError::new(
-                Trouble::OutcomeUnknown,
+                CallErrorKind::OutcomeUnknown,
                 format!("{what}: the name is taken, and it was not to be seen by what: {error}"),
             )),
         }
@@ -289,5 +289,5 @@ fn check_name(what: &str, kind: &str, name: &str) -> Result<(), CallError> {
     if !name.is_empty() && name.chars().all(fits) && !name.ends_with('.') {
         return Ok(());
     }
-    Err(CallError::new(Trouble::Invalid, format!("{what}: {name:?} is no name of a {kind}")))
+    Err(CallError::new(CallErrorKind::Invalid, format!("{what}: {name:?} is no name of a {kind}")))
 }

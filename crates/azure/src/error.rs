@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use azlin_fleet::model::redact;
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind};
 use serde::Deserialize;
 
 use crate::credential::{CredentialError, CredentialKind};
@@ -154,23 +154,28 @@ impl Refusal {
 
     /// Whether it tells for sure that nothing was made, whatever the status: no other try helps.
     pub(crate) fn is_about_capacity(&self) -> bool {
-        matches!(by_code(self), Some(Trouble::NoCapacity | Trouble::NoQuota))
+        matches!(by_code(self), Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota))
     }
 }
 
 /// What a failure means to the caller.
-pub(crate) fn trouble(effect: Effect, error: &ArmError) -> Trouble {
-    let unknown = if effect == Effect::Reads { Trouble::Unavailable } else { Trouble::OutcomeUnknown };
+pub(crate) fn trouble(effect: Effect, error: &ArmError) -> CallErrorKind {
+    let unknown =
+        if effect == Effect::Reads { CallErrorKind::Unavailable } else { CallErrorKind::OutcomeUnknown };
     let found = match &error.how {
         How::Refused(refusal) => by_code(refusal).unwrap_or_else(|| by_status(refusal, unknown)),
         How::NoAnswer { was_sent: true, .. } => unknown,
-        How::NoAnswer { was_sent: false, .. } => Trouble::Unavailable,
-        How::HeldBack(wait) => Trouble::Throttled(Some(*wait)),
+        How::NoAnswer { was_sent: false, .. } => CallErrorKind::Unavailable,
+        How::HeldBack(wait) => CallErrorKind::Throttled(Some(*wait)),
         How::NoToken(error) => error.trouble,
     };
     match found {
         // The last try says nothing of what became of an earlier one.
-        Trouble::Unavailable | Trouble::Throttled(_) | Trouble::NotPermitted if error.may_be_done => unknown,
+        CallErrorKind::Unavailable | CallErrorKind::Throttled(_) | CallErrorKind::NotPermitted
+            if error.may_be_done =>
+        {
+            unknown
+        }
         found => found,
     }
 }
@@ -179,44 +184,46 @@ pub(crate) fn trouble(effect: Effect, error: &ArmError) -> Trouble {
 pub(crate) fn told(code: &str, message: &str) -> CallError {
     let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
     let refusal = Refusal::new(200, body.as_bytes(), None, &[]);
-    let trouble = by_code(&refusal).unwrap_or(Trouble::Unavailable);
+    let trouble = by_code(&refusal).unwrap_or(CallErrorKind::Unavailable);
     let said = if refusal.message.is_empty() { String::new() } else { format!(" \"{}\"", refusal.message) };
     CallError::new(trouble, format!("{}{said}", refusal.code))
 }
 
-fn by_code(refusal: &Refusal) -> Option<Trouble> {
+fn by_code(refusal: &Refusal) -> Option<CallErrorKind> {
     Some(match refusal.code.as_str() {
         "AllocationFailed"
         | "ZonalAllocationFailed"
         | "OverconstrainedAllocationRequest"
         | "OverconstrainedZonalAllocationRequest"
-        | "SkuNotAvailable" => Trouble::NoCapacity,
-        "QuotaExceeded" => Trouble::NoQuota,
-        "OperationNotAllowed" if refusal.message.to_ascii_lowercase().contains("quota") => Trouble::NoQuota,
+        | "SkuNotAvailable" => CallErrorKind::NoCapacity,
+        "QuotaExceeded" => CallErrorKind::NoQuota,
+        "OperationNotAllowed" if refusal.message.to_ascii_lowercase().contains("quota") => {
+            CallErrorKind::NoQuota
+        }
         "AuthorizationFailed" | "LinkedAuthorizationFailed" | "ExpiredAuthenticationToken" => {
-            Trouble::NotPermitted
+            CallErrorKind::NotPermitted
         }
         // Nobody registers it but a person.
-        "MissingSubscriptionRegistration" => Trouble::Invalid,
+        "MissingSubscriptionRegistration" => CallErrorKind::Invalid,
         // VMs that go make room in it.
-        "SubnetIsFull" => Trouble::Unavailable,
+        "SubnetIsFull" => CallErrorKind::Unavailable,
         "AnotherOperationInProgress" | "RetryableError" | "Conflict" if !refusal.is_name_taken() => {
-            Trouble::Unavailable
+            CallErrorKind::Unavailable
         }
         _ => return None,
     })
 }
 
-fn by_status(refusal: &Refusal, unknown: Trouble) -> Trouble {
+fn by_status(refusal: &Refusal, unknown: CallErrorKind) -> CallErrorKind {
     match refusal.status {
-        401 | 403 => Trouble::NotPermitted,
-        404 => Trouble::NotFound,
-        429 => Trouble::Throttled(refusal.retry_after),
-        _ if refusal.is_name_taken() => Trouble::NameTaken,
-        409 | 503 => Trouble::Unavailable,
+        401 | 403 => CallErrorKind::NotPermitted,
+        404 => CallErrorKind::NotFound,
+        429 => CallErrorKind::Throttled(refusal.retry_after),
+        _ if refusal.is_name_taken() => CallErrorKind::NameTaken,
+        409 | 503 => CallErrorKind::Unavailable,
         500.. => unknown,
-        _ if is_our_mistake(&refusal.code) => Trouble::Invalid,
-        _ => Trouble::Unknown,
+        _ if is_our_mistake(&refusal.code) => CallErrorKind::Invalid,
+        _ => CallErrorKind::Unknown,
     }
 }
 
@@ -243,19 +250,21 @@ fn is_our_mistake(code: &str) -> bool {
 pub(crate) fn call_error(what: &str, effect: Effect, kind: CredentialKind, error: &ArmError) -> CallError {
     let trouble = trouble(effect, error);
     let advice = error.advice(kind).unwrap_or(Cow::Borrowed(match trouble {
-        Trouble::NotPermitted => {
+        CallErrorKind::NotPermitted => {
             "give the daemon's identity the roles Virtual Machine Contributor and Network Contributor on the \
              resource group, join on the subnet, and reading virtual machines on the subscription"
         }
-        Trouble::NotFound => "check subscription_id, resource_group, image and subnet_id",
-        Trouble::Invalid => "Azure does not take the request as it is: check the fleet's [vm] section",
-        Trouble::NameTaken => "another VM has the name: take another",
-        Trouble::Throttled(_) => "it is tried again later",
-        Trouble::NoCapacity => "add another size to sizes, or another zone",
-        Trouble::NoQuota => "ask for a higher quota, or use sizes of another family",
-        Trouble::Unavailable => "it is tried again later",
-        Trouble::OutcomeUnknown => "it may have been carried out; the next tick sees",
-        Trouble::Unknown => "azlin does not know this refusal: please report it; it is tried again later",
+        CallErrorKind::NotFound => "check subscription_id, resource_group, image and subnet_id",
+        CallErrorKind::Invalid => "Azure does not take the request as it is: check the fleet's [vm] section",
+        CallErrorKind::NameTaken => "another VM has the name: take another",
+        CallErrorKind::Throttled(_) => "it is tried again later",
+        CallErrorKind::NoCapacity => "add another size to sizes, or another zone",
+        CallErrorKind::NoQuota => "ask for a higher quota, or use sizes of another family",
+        CallErrorKind::Unavailable => "it is tried again later",
+        CallErrorKind::OutcomeUnknown => "it may have been carried out; the next tick sees",
+        CallErrorKind::Unknown => {
+            "azlin does not know this refusal: please report it; it is tried again later"
+        }
     }));
     match &error.how {
         How::NoToken(error) => CallError::new(trouble, format!("{what}: {}", error.message)),
@@ -298,40 +307,40 @@ mod tests {
     #[test]
     fn what_refusals_mean() {
         use Effect::{Creates, Deletes, Reads};
-        let throttled = Trouble::Throttled(Some(Duration::from_secs(17)));
+        let throttled = CallErrorKind::Throttled(Some(Duration::from_secs(17)));
         for (status, code, message, effect, expected) in [
-            (409, "MissingSubscriptionRegistration", "", Reads, Trouble::Invalid),
-            (409, "AllocationFailed", "", Creates, Trouble::NoCapacity),
-            (409, "ZonalAllocationFailed", "", Creates, Trouble::NoCapacity),
-            (400, "OverconstrainedAllocationRequest", "", Creates, Trouble::NoCapacity),
-            (400, "OverconstrainedZonalAllocationRequest", "", Creates, Trouble::NoCapacity),
-            (409, "SkuNotAvailable", "", Creates, Trouble::NoCapacity),
-            (409, "QuotaExceeded", "", Creates, Trouble::NoQuota),
+            (409, "MissingSubscriptionRegistration", "", Reads, CallErrorKind::Invalid),
+            (409, "AllocationFailed", "", Creates, CallErrorKind::NoCapacity),
+            (409, "ZonalAllocationFailed", "", Creates, CallErrorKind::NoCapacity),
+            (400, "OverconstrainedAllocationRequest", "", Creates, CallErrorKind::NoCapacity),
+            (400, "OverconstrainedZonalAllocationRequest", "", Creates, CallErrorKind::NoCapacity),
+            (409, "SkuNotAvailable", "", Creates, CallErrorKind::NoCapacity),
+            (409, "QuotaExceeded", "", Creates, CallErrorKind::NoQuota),
             (
                 409,
                 "OperationNotAllowed",
                 "exceeding approved Total Regional Cores quota",
                 Creates,
-                Trouble::NoQuota,
+                CallErrorKind::NoQuota,
             ),
-            (409, "OperationNotAllowed", "marked for deletion", Creates, Trouble::Unavailable),
-            (409, "Conflict", "busy", Deletes, Trouble::Unavailable),
-            (409, "AnotherOperationInProgress", "", Deletes, Trouble::Unavailable),
-            (409, "RetryableError", "", Creates, Trouble::Unavailable),
-            (409, "Conflict", "The resource already exists", Creates, Trouble::NameTaken),
-            (412, "PreconditionFailed", "", Creates, Trouble::NameTaken),
-            (401, "InvalidAuthenticationToken", "", Reads, Trouble::NotPermitted),
-            (403, "AuthorizationFailed", "", Creates, Trouble::NotPermitted),
-            (404, "ResourceGroupNotFound", "", Reads, Trouble::NotFound),
-            (400, "InvalidParameter", "", Creates, Trouble::Invalid),
-            (400, "SubnetIsFull", "", Creates, Trouble::Unavailable),
-            (400, "NeverHeardOf", "", Creates, Trouble::Unknown),
-            (418, "", "", Deletes, Trouble::Unknown),
+            (409, "OperationNotAllowed", "marked for deletion", Creates, CallErrorKind::Unavailable),
+            (409, "Conflict", "busy", Deletes, CallErrorKind::Unavailable),
+            (409, "AnotherOperationInProgress", "", Deletes, CallErrorKind::Unavailable),
+            (409, "RetryableError", "", Creates, CallErrorKind::Unavailable),
+            (409, "Conflict", "The resource already exists", Creates, CallErrorKind::NameTaken),
+            (412, "PreconditionFailed", "", Creates, CallErrorKind::NameTaken),
+            (401, "InvalidAuthenticationToken", "", Reads, CallErrorKind::NotPermitted),
+            (403, "AuthorizationFailed", "", Creates, CallErrorKind::NotPermitted),
+            (404, "ResourceGroupNotFound", "", Reads, CallErrorKind::NotFound),
+            (400, "InvalidParameter", "", Creates, CallErrorKind::Invalid),
+            (400, "SubnetIsFull", "", Creates, CallErrorKind::Unavailable),
+            (400, "NeverHeardOf", "", Creates, CallErrorKind::Unknown),
+            (418, "", "", Deletes, CallErrorKind::Unknown),
             (429, "TooManyRequests", "", Reads, throttled),
-            (503, "ServerBusy", "", Creates, Trouble::Unavailable),
-            (500, "InternalServerError", "", Creates, Trouble::OutcomeUnknown),
-            (504, "GatewayTimeout", "", Deletes, Trouble::OutcomeUnknown),
-            (500, "InternalServerError", "", Reads, Trouble::Unavailable),
+            (503, "ServerBusy", "", Creates, CallErrorKind::Unavailable),
+            (500, "InternalServerError", "", Creates, CallErrorKind::OutcomeUnknown),
+            (504, "GatewayTimeout", "", Deletes, CallErrorKind::OutcomeUnknown),
+            (500, "InternalServerError", "", Reads, CallErrorKind::Unavailable),
         ] {
             assert_eq!(
                 trouble(effect, &refused(status, code, message)),
@@ -344,11 +353,11 @@ mod tests {
     #[test]
     fn an_earlier_try_leaves_the_outcome_unknown_unless_the_last_one_settles_it() {
         for (status, code, expected) in [
-            (429, "TooManyRequests", Trouble::OutcomeUnknown),
-            (503, "ServerBusy", Trouble::OutcomeUnknown),
-            (401, "ExpiredAuthenticationToken", Trouble::OutcomeUnknown),
-            (409, "AllocationFailed", Trouble::NoCapacity),
-            (400, "InvalidParameter", Trouble::Invalid),
+            (429, "TooManyRequests", CallErrorKind::OutcomeUnknown),
+            (503, "ServerBusy", CallErrorKind::OutcomeUnknown),
+            (401, "ExpiredAuthenticationToken", CallErrorKind::OutcomeUnknown),
+            (409, "AllocationFailed", CallErrorKind::NoCapacity),
+            (400, "InvalidParameter", CallErrorKind::Invalid),
         ] {
             let error = ArmError { may_be_done: true, ..refused(status, code, "") };
             assert_eq!(trouble(Effect::Creates, &error), expected, "{status} {code}");

@@ -2,7 +2,7 @@
 
 use azlin_fleet::model::ResourceGroup;
 use azlin_fleet::plan::OrphanKind;
-use azlin_fleet::ports::Trouble;
+use azlin_fleet::ports::CallErrorKind;
 
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
@@ -40,6 +40,9 @@ pub fn answer(status: u16, body: &[u8]) {
         assert!(!told.message.contains('\n'), "one line of the journal: {told:?}");
         assert!(!told.message.contains("a secret"), "{told:?}");
         let is_read = effect == Effect::Reads;
-        assert!(!is_read || told.trouble != Trouble::OutcomeUnknown, "a look changes nothing: {told:?}");
+        assert!(
+            !is_read || told.trouble != CallErrorKind::OutcomeUnknown,
+            "a look changes nothing: {told:?}"
+        );
     }
 }

@@ -7,7 +7,7 @@ mod wire;
 use async_trait::async_trait;
 use azlin_fleet::model::{Image, ResourceGroup};
 use azlin_fleet::ports::{
-    CallError, Trouble,
+    CallError, CallErrorKind,
     preflight::{Access, AzurePreflight, Grant, ImageFacts, Principal, Size, Subnet, Subscription, Usage},
 };
 use base64::Engine as _;
@@ -43,7 +43,7 @@ impl AzureClient {
         let is_id = id.to_ascii_lowercase().starts_with("/subscriptions/");
         if !is_id || !id.chars().all(fits) || id.contains("..") {
             let message = format!("{}: {id:?} is no id of a resource", question.what);
-            return Err(CallError::new(Trouble::Invalid, message));
+            return Err(CallError::new(CallErrorKind::Invalid, message));
         }
         let mut url = self.arm.root().clone();
         url.set_path(id);
@@ -60,7 +60,7 @@ impl AzureClient {
         let answer = self.arm.send(&call).await.map_err(|error| self.failed(question, &error))?;
         serde_json::from_slice(&answer.body).map_err(|error| {
             let message = format!("{}: the answer is not what Azure documents: {error}", question.what);
-            CallError::new(Trouble::Unavailable, message)
+            CallError::new(CallErrorKind::Unavailable, message)
         })
     }
 
@@ -85,11 +85,11 @@ impl AzureClient {
             let link = page.next_link.filter(|link| !link.is_empty());
             next = link.map(|link| Url::parse(&link)).transpose().map_err(|_| {
                 let message = format!("{}: the link to the next page is no URL", question.what);
-                CallError::new(Trouble::Invalid, message)
+                CallError::new(CallErrorKind::Invalid, message)
             })?;
         }
         let message = format!("{}: the list has no end after {MOST_PAGES} pages", question.what);
-        Err(CallError::new(Trouble::Invalid, message))
+        Err(CallError::new(CallErrorKind::Invalid, message))
     }
 
     /// A refusal names the one action that would have sufficed.
@@ -127,8 +127,8 @@ impl AzurePreflight for AzureClient {
         url.query_pairs_mut().append_pair("statusOnly", "true");
         match self.read::<serde_json::Value>(question, url).await {
             Ok(_) => Ok(Access::Granted),
-            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Access::Denied(None)),
-            Err(error) if error.trouble == Trouble::NotFound => Ok(Access::Hidden),
+            Err(error) if error.trouble == CallErrorKind::NotPermitted => Ok(Access::Denied(None)),
+            Err(error) if error.trouble == CallErrorKind::NotFound => Ok(Access::Hidden),
             Err(error) => Err(error),
         }
     }

@@ -92,7 +92,7 @@ fn power(code: &str) -> Option<PowerState> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use azlin_fleet::ports::Trouble;
+    use azlin_fleet::ports::CallErrorKind;
     use serde_json::json;
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
             {"code": "ProvisioningState/failed/AllocationFailed", "message": "Allocation failed.\nTry again."},
         ]);
         let failure = failure(&vm(failed)).expect("it is told");
-        assert_eq!(failure.trouble, Trouble::NoCapacity);
+        assert_eq!(failure.trouble, CallErrorKind::NoCapacity);
         assert_eq!(failure.message, "AllocationFailed \"Allocation failed. Try again.\"");
         for other in
             [json!([]), json!([{"code": "ProvisioningState/failed"}, {"code": "ProvisioningState/creating"}])]

@@ -8,7 +8,7 @@ use azlin_fleet::model::{
     Image, PowerState, ProvisioningState, ResourceGroup, RunnerName, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::plan::{Orphan, OrphanKind};
-use azlin_fleet::ports::{Address, Azure, Trouble};
+use azlin_fleet::ports::{Address, Azure, CallErrorKind};
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -138,7 +138,7 @@ async fn a_vm_comes_runs_and_goes() {
     azure.create(&spec(1)).await.expect("the very VM that is asked for");
     let another = VmSpec { tags: [("azlin-pool".to_owned(), "other".to_owned())].into(), ..spec(1) };
     let error = azure.create(&another).await.expect_err("another's name");
-    assert_eq!(error.trouble, Trouble::NameTaken);
+    assert_eq!(error.trouble, CallErrorKind::NameTaken);
     azure.delete(&group(), &vms[0].name).await.expect("a removal");
     until(&azure, <[Vm]>::is_empty).await;
     azure.delete(&group(), &vms[0].name).await.expect("gone is gone");
@@ -156,7 +156,7 @@ async fn a_vm_is_reached_and_its_console_read() {
         assert!(matches!(found, Address::At(_)), "{found:?}");
     }
     let missing = azure.address(&group(), "nobody", false).await.expect_err("no such VM");
-    assert_eq!(missing.trouble, Trouble::NotFound);
+    assert_eq!(missing.trouble, CallErrorKind::NotFound);
     let started = Instant::now();
     while azure.console(&group(), name).await.expect("an answer").is_none_or(|text| text.is_empty()) {
         assert!(started.elapsed() < Duration::from_secs(10), "it prints nothing");
@@ -165,7 +165,7 @@ async fn a_vm_is_reached_and_its_console_read() {
     azure.delete(&group(), name).await.expect("a removal");
     let found = azure.address(&group(), name, false).await;
     let is_over = matches!(&found, Ok(Address::Never(_)))
-        || found.as_ref().is_err_and(|e| e.trouble == Trouble::NotFound);
+        || found.as_ref().is_err_and(|e| e.trouble == CallErrorKind::NotFound);
     assert!(is_over, "{found:?}");
 
     drop(served);
@@ -205,14 +205,14 @@ async fn a_lost_answer_makes_exactly_one_vm() {
 async fn no_capacity_no_quota_and_a_vm_that_fails() {
     let (_served, azure) = world("[[faults]]\nwhat = { no_capacity = 'Standard_D4s_v5' }\n").await;
     let error = azure.create(&spec(1)).await.expect_err("no machine of that size");
-    assert_eq!(error.trouble, Trouble::NoCapacity, "{error}");
+    assert_eq!(error.trouble, CallErrorKind::NoCapacity, "{error}");
     let other = VmSpec { size: "Standard_D4as_v5".to_owned(), ..spec(1) };
     azure.create(&other).await.expect("a machine of another");
 
     let (_served, azure) = world("vcpu_quota = 4\n").await;
     azure.create(&spec(1)).await.expect("within the quota");
     let error = azure.create(&spec(2)).await.expect_err("past the quota");
-    assert_eq!(error.trouble, Trouble::NoQuota, "{error}");
+    assert_eq!(error.trouble, CallErrorKind::NoQuota, "{error}");
 
     let (_served, azure) = world("[[faults]]\nwhat = 'create_fails'\n").await;
     azure.create(&spec(1)).await.expect("taken");
@@ -224,9 +224,9 @@ async fn no_capacity_no_quota_and_a_vm_that_fails() {
 #[tokio::test]
 async fn why_a_vm_could_not_be_made_is_told_once_azure_has_tried() {
     for (what, trouble) in [
-        ("{ create_fails = 'AllocationFailed Standard_D4s_v5' }", Some(Trouble::NoCapacity)),
-        ("{ create_fails = 'QuotaExceeded' }", Some(Trouble::NoQuota)),
-        ("'create_fails'", Some(Trouble::Unavailable)),
+        ("{ create_fails = 'AllocationFailed Standard_D4s_v5' }", Some(CallErrorKind::NoCapacity)),
+        ("{ create_fails = 'QuotaExceeded' }", Some(CallErrorKind::NoQuota)),
+        ("'create_fails'", Some(CallErrorKind::Unavailable)),
         ("{ create_fails = 'AllocationFailed Standard_E4s_v5' }", None),
     ] {
         let (_served, azure) = world(&format!("[[faults]]\nwhat = {what}\n")).await;

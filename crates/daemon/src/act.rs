@@ -8,7 +8,7 @@ use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::model::{DrainReason, Failure, RunnerConfig, RunnerId, RunnerName, VmSpec, VmTags};
 use azlin_fleet::plan::{Destroy, Install, Outcome};
 use azlin_fleet::planted::{self, Bug};
-use azlin_fleet::ports::{Download, Trouble};
+use azlin_fleet::ports::{CallErrorKind, Download};
 use azlin_fleet::state::Offering;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
@@ -201,10 +201,10 @@ impl Lifecycle {
                 Err(error) if no_room => refusals.push(error.message),
                 Err(error) => {
                     return match error.trouble {
-                        Trouble::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
+                        CallErrorKind::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
                             Outcome::Failed(Failure::later(error.message))
                         }
-                        Trouble::OutcomeUnknown => Outcome::Unclear(error.message),
+                        CallErrorKind::OutcomeUnknown => Outcome::Unclear(error.message),
                         _ => Outcome::Failed(error.into()),
                     };
                 }

@@ -10,9 +10,9 @@ use azlin_fleet::bootstrap::{
     steps::{Configure, Found, Next, Step, Wanted, next, runner_id},
 };
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{Remedy, RunnerId};
+use azlin_fleet::model::{ErrorPolicy, RunnerId};
 use azlin_fleet::plan::{Install, Outcome};
-use azlin_fleet::ports::{Address, Download, Machine, Session, SshError, SshTrouble, Trouble};
+use azlin_fleet::ports::{Address, CallErrorKind, Download, Machine, Session, SshError, SshErrorKind};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -144,10 +144,10 @@ impl<'a> Work<'a> {
             };
             let (why, counts) = match halt {
                 Halt::With(outcome) => return outcome,
-                Halt::Machine(error) if error.trouble.remedy() != Remedy::Again => {
+                Halt::Machine(error) if error.trouble.policy() != ErrorPolicy::Again => {
                     return self.broken(error.message);
                 }
-                Halt::Machine(error) => (error.message, error.trouble == SshTrouble::StepFailed),
+                Halt::Machine(error) => (error.message, error.trouble == SshErrorKind::StepFailed),
                 Halt::Elsewhere(why) => (why, false),
             };
             debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "{}: {}: bootstrap begins anew: {why}", self.fleet.name, self.task.runner);
@@ -175,14 +175,14 @@ impl<'a> Work<'a> {
                     Err(error) => error,
                 };
                 match error.trouble {
-                    SshTrouble::Unreachable | SshTrouble::Lost => {}
-                    SshTrouble::KeyRefused => {
+                    SshErrorKind::Unreachable | SshErrorKind::Lost => {}
+                    SshErrorKind::KeyRefused => {
                         let since = refused_since.get_or_insert_with(Instant::now);
                         if since.elapsed() >= self.patience() {
                             return Err(Halt::Machine(error));
                         }
                     }
-                    SshTrouble::WrongHostKey | SshTrouble::StepFailed | SshTrouble::NoKey => {
+                    SshErrorKind::WrongHostKey | SshErrorKind::StepFailed | SshErrorKind::NoKey => {
                         return Err(Halt::Machine(error));
                     }
                 }
@@ -203,7 +203,7 @@ impl<'a> Work<'a> {
                 Ok(Address::Pending) => {}
                 Ok(Address::Never(why)) => return Err(Halt::With(self.broken(why))),
                 Err(error) => {
-                    if error.trouble == Trouble::NotFound {
+                    if error.trouble == CallErrorKind::NotFound {
                         let since = missing_since.get_or_insert_with(Instant::now);
                         if since.elapsed() >= self.patience() {
                             return Err(Halt::With(self.broken(format!("its VM is gone: {error}"))));
@@ -256,10 +256,10 @@ impl<'a> Work<'a> {
     /// With a token that is fresh, and dropped once it is used.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.outside.github(self.fleet).registration_token(&self.fleet.scope).await;
-        let token = token.map_err(|error| match error.call().trouble.remedy() {
+        let token = token.map_err(|error| match error.call().trouble.policy() {
             // A person must act: the VM waits for it as long as it may.
-            Remedy::Stop => Halt::With(Outcome::Failed(error.into())),
-            Remedy::Again | Remedy::Later | Remedy::AnotherWay | Remedy::GiveUp => {
+            ErrorPolicy::Stop => Halt::With(Outcome::Failed(error.into())),
+            ErrorPolicy::Again | ErrorPolicy::Later | ErrorPolicy::AnotherWay | ErrorPolicy::GiveUp => {
                 Halt::Elsewhere(error.to_string())
             }
         })?;

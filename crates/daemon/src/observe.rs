@@ -13,7 +13,7 @@ use azlin_fleet::model::{
     PoolName, PowerState, PowerStates, ProvisioningState, RepoSlug, ResourceGroup, RunnerInfo, RunnerName, Vm,
 };
 use azlin_fleet::observe::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool};
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -167,10 +167,11 @@ impl Observer {
             match view.as_ref() {
                 Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
                 // A group that was removed took its VMs with it.
-                Err(error) if error.trouble == Trouble::NotFound && group != own => {}
+                Err(error) if error.trouble == CallErrorKind::NotFound && group != own => {}
                 // To stand still would not make it readable.
                 Err(error)
-                    if matches!(error.trouble, Trouble::NotPermitted | Trouble::Invalid) && group != own =>
+                    if matches!(error.trouble, CallErrorKind::NotPermitted | CallErrorKind::Invalid)
+                        && group != own =>
                 {
                     unread.insert(group.clone(), error.message.clone());
                 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use azlin_fleet::model::Scope;
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind};
 use url::{Host, Url};
 
 /// The root that every request stays under.
@@ -57,7 +57,7 @@ impl ApiUrl {
     /// The URL of a path below the root, `repos/o/r/actions/runs?status=queued`.
     pub(crate) fn join(&self, path: &str) -> Result<Url, CallError> {
         self.root.join(path).map_err(|error| {
-            CallError::new(Trouble::Invalid, format!("no URL can be made of {path:?}: {error}"))
+            CallError::new(CallErrorKind::Invalid, format!("no URL can be made of {path:?}: {error}"))
         })
     }
 

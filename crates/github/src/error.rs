@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_fleet::model::redact;
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind};
 use reqwest::StatusCode;
 use serde::Deserialize;
 
@@ -28,38 +28,38 @@ pub(crate) fn refused(call: &Call, answer: &Answer, token: &str) -> CallError {
     let status = answer.status;
     let (trouble, advice) = match status {
         StatusCode::UNAUTHORIZED => (
-            Trouble::NotPermitted,
+            CallErrorKind::NotPermitted,
             "the token is wrong, has expired or was revoked: set GITHUB_TOKEN to one that is valid"
                 .to_owned(),
         ),
         StatusCode::FORBIDDEN => (
-            Trouble::NotPermitted,
+            CallErrorKind::NotPermitted,
             format!(
                 "the token may not do this: it needs {}, and single sign-on where the owner has it",
                 call.needs
             ),
         ),
         StatusCode::NOT_FOUND => (
-            Trouble::NotFound,
+            CallErrorKind::NotFound,
             format!(
                 "it does not exist, or the token may not see it: check the name, and that the token has {}",
                 call.needs
             ),
         ),
-        StatusCode::CONFLICT => (Trouble::NameTaken, "the name is in use: take another".to_owned()),
+        StatusCode::CONFLICT => (CallErrorKind::NameTaken, "the name is in use: take another".to_owned()),
         _ if status.is_redirection() => (
-            Trouble::Invalid,
+            CallErrorKind::Invalid,
             "GitHub points to another host, where the token is not sent: check api_url".to_owned(),
         ),
         _ if status.is_server_error() => (
-            not_known(call.effect, Trouble::Unavailable),
+            not_known(call.effect, CallErrorKind::Unavailable),
             "GitHub has trouble (https://www.githubstatus.com): it is tried again later".to_owned(),
         ),
         StatusCode::BAD_REQUEST | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY => {
-            (Trouble::Invalid, "GitHub does not take the request as it is".to_owned())
+            (CallErrorKind::Invalid, "GitHub does not take the request as it is".to_owned())
         }
         _ => (
-            Trouble::Unknown,
+            CallErrorKind::Unknown,
             "azlin does not know this refusal: please report it; it is tried again later".to_owned(),
         ),
     };
@@ -72,11 +72,11 @@ pub(crate) fn refused(call: &Call, answer: &Answer, token: &str) -> CallError {
 pub(crate) fn unanswered(call: &Call, why: &str, was_sent: bool, token: &str) -> CallError {
     let why = redact::line(why, &[token]);
     if was_sent {
-        let trouble = not_known(call.effect, Trouble::Unavailable);
+        let trouble = not_known(call.effect, CallErrorKind::Unavailable);
         CallError::new(trouble, format!("{call}: no whole answer came: {why}; it is tried again later"))
     } else {
         CallError::new(
-            Trouble::Unavailable,
+            CallErrorKind::Unavailable,
             format!(
                 "{call}: no connection: {why}; check api_url, the network, the proxy and the system's certificates"
             ),
@@ -88,7 +88,7 @@ pub(crate) fn unanswered(call: &Call, why: &str, was_sent: bool, token: &str) ->
 pub(crate) fn throttled(call: &Call, wait: Duration) -> CallError {
     let seconds = wait.as_secs_f64().ceil();
     CallError::new(
-        Trouble::Throttled(Some(wait)),
+        CallErrorKind::Throttled(Some(wait)),
         format!("{call}: GitHub's rate limit is used up; nothing is sent for {seconds} s"),
     )
 }
@@ -97,7 +97,7 @@ pub(crate) fn throttled(call: &Call, wait: Duration) -> CallError {
 pub(crate) fn unreadable(call: &Call, error: &serde_json::Error, token: &str) -> CallError {
     let why = redact::line(&error.to_string(), &[token]);
     CallError::new(
-        not_known(call.effect, Trouble::Unavailable),
+        not_known(call.effect, CallErrorKind::Unavailable),
         format!(
             "{call}: the answer is not what GitHub documents: {why}; check api_url, and whether a proxy answers"
         ),
@@ -107,18 +107,18 @@ pub(crate) fn unreadable(call: &Call, error: &serde_json::Error, token: &str) ->
 /// An earlier try of the same call may have been carried out, whatever the last one met.
 pub(crate) fn after_a_lost_try(error: CallError) -> CallError {
     match error.trouble {
-        Trouble::Unavailable | Trouble::Throttled(_) => CallError {
-            trouble: Trouble::OutcomeUnknown,
+        CallErrorKind::Unavailable | CallErrorKind::Throttled(_) => CallError {
+            trouble: CallErrorKind::OutcomeUnknown,
             message: format!("{}; an earlier try may have been carried out", error.message),
         },
         _ => error,
     }
 }
 
-fn not_known(effect: Effect, otherwise: Trouble) -> Trouble {
+fn not_known(effect: Effect, otherwise: CallErrorKind) -> CallErrorKind {
     match effect {
         Effect::Reads => otherwise,
-        Effect::Removes | Effect::Makes => Trouble::OutcomeUnknown,
+        Effect::Removes | Effect::Makes => CallErrorKind::OutcomeUnknown,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use azlin_fleet::model::Scope;
 use azlin_fleet::ports::{
-    CallError, Trouble,
+    CallError, CallErrorKind,
     webhook_admin::{Attempt, EVENT, Webhook},
 };
 use jiff::Timestamp;
@@ -108,7 +108,7 @@ impl GitHubClient {
     pub async fn remove_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
         let call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), Effect::Removes)?;
         match self.done(&call).await {
-            Err(error) if error.trouble == Trouble::NotFound => Ok(()),
+            Err(error) if error.trouble == CallErrorKind::NotFound => Ok(()),
             done => done,
         }
     }
@@ -211,7 +211,7 @@ fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: Effect)
                 "the webhooks of enterprise:{name} are set up by hand: GitHub has no API for them that a token may use; \
                  docs/how-to/webhook.md says what to enter"
             );
-            return Err(CallError::new(Trouble::Invalid, message));
+            return Err(CallError::new(CallErrorKind::Invalid, message));
         }
     };
     let url = http.api.join(&format!("{root}/hooks{below}"))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -72,14 +72,17 @@ async fn once<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallEr
             None => return Ok(list),
         }
     }
-    Err(CallError::new(Trouble::Invalid, format!("{call}: the list has no end after {MOST_PAGES} pages")))
+    Err(CallError::new(
+        CallErrorKind::Invalid,
+        format!("{call}: the list has no end after {MOST_PAGES} pages"),
+    ))
 }
 
 pub(crate) fn follow(http: &Http, call: &Call, link: &str) -> Result<Url, CallError> {
     match call.url.join(link) {
         Ok(url) if http.api.has_same_origin(&url) => Ok(url),
         _ => Err(CallError::new(
-            Trouble::Invalid,
+            CallErrorKind::Invalid,
             format!(
                 "{call}: the link to the next page leads to another host, where the token is not sent: check api_url"
             ),

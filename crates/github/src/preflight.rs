@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use azlin_fleet::model::{RepoSlug, Scope, redact};
 use azlin_fleet::ports::{
-    CallError, Trouble,
+    CallError, CallErrorKind,
     preflight::{Access, Credential, GitHubPreflight, RateBudget, Repository, TokenKind},
 };
 use jiff::Timestamp;
@@ -146,7 +146,7 @@ impl GitHubPreflight for GitHubClient {
 
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {
         if let Scope::Repo(_) = scope {
-            return Err(CallError::new(Trouble::Invalid, format!("{scope} has no runner groups")));
+            return Err(CallError::new(CallErrorKind::Invalid, format!("{scope} has no runner groups")));
         }
         let path = "runner-groups?per_page=100";
         let call = runners::call(&self.http, scope, Method::GET, path, Effect::Reads)?;

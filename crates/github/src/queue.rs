@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use azlin_fleet::model::{
     AccountName, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug, RunId,
 };
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use reqwest::Method;
@@ -54,7 +54,7 @@ impl Queues {
                     }
                 }
                 // A run that was deleted since it was listed has no jobs.
-                Err(error) if error.trouble == Trouble::NotFound => {}
+                Err(error) if error.trouble == CallErrorKind::NotFound => {}
                 Err(error) => failed.push(error),
             }
         }
@@ -130,7 +130,7 @@ pub(crate) async fn job(http: &Http, repo: &RepoSlug, id: JobId) -> Result<Optio
     let path = format!("repos/{repo}/actions/jobs/{id}");
     match http.page::<wire::Job>(&read(http, &path)?).await {
         Ok((job, _)) => found(job, repo).map(Some),
-        Err(error) if error.trouble == Trouble::NotFound => Ok(None),
+        Err(error) if error.trouble == CallErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -145,7 +145,7 @@ pub(crate) fn found(job: wire::Job, repo: &RepoSlug) -> Result<FoundJob, CallErr
             runner_name: job.runner_name.filter(|name| !name.is_empty()),
         }));
     }
-    let unknown = |sentence| CallError::new(Trouble::Unavailable, format!("{sentence}, in {repo}"));
+    let unknown = |sentence| CallError::new(CallErrorKind::Unavailable, format!("{sentence}, in {repo}"));
     match known(job, repo) {
         Ok(Some(job)) => Ok(FoundJob::Open(job)),
         Ok(None) => Err(unknown("the job was completed a moment ago".to_owned())),

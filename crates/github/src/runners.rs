@@ -7,7 +7,7 @@ use azlin_fleet::model::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
     Scope,
 };
-use azlin_fleet::ports::{CallError, Download, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind, Download};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, 
         let message = format!(
             "GitHub lists {there} runners of {scope} and tells of {total}; the next tick reads them again"
         );
-        return Err(CallError::new(Trouble::Unavailable, message));
+        return Err(CallError::new(CallErrorKind::Unavailable, message));
     }
     Ok(list.items.into_values().map(RunnerInfo::from).collect())
 }
@@ -46,7 +46,7 @@ pub(crate) async fn get(http: &Http, scope: &Scope, id: RunnerId) -> Result<Opti
     let call = call(http, scope, Method::GET, &format!("runners/{id}"), Effect::Reads)?;
     match http.page::<wire::Runner>(&call).await {
         Ok((runner, _)) => Ok(Some(runner.into())),
-        Err(error) if error.trouble == Trouble::NotFound => Ok(None),
+        Err(error) if error.trouble == CallErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -65,7 +65,7 @@ pub(crate) async fn named(
     if found.is_none() && !is_whole {
         let message =
             format!("GitHub has not shown all runners of {scope}; the next tick looks for {name} again");
-        return Err(CallError::new(Trouble::Unavailable, message));
+        return Err(CallError::new(CallErrorKind::Unavailable, message));
     }
     Ok(found.map(RunnerInfo::from))
 }
@@ -151,7 +151,7 @@ impl Groups {
         let id = group_named(&groups, name).ok_or_else(|| {
             let there: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
             CallError::new(
-                Trouble::NotFound,
+                CallErrorKind::NotFound,
                 format!("{scope} has no runner group {name:?}; it has: {}", there.join(", ")),
             )
         })?;

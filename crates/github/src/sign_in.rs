@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::model::redact;
-use azlin_fleet::ports::{CallError, Trouble, preflight::TokenKind};
+use azlin_fleet::ports::{CallError, CallErrorKind, preflight::TokenKind};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -228,8 +228,10 @@ pub(crate) fn not_signed_in(call: &Call, answer: &Answer, here: Timestamp) -> Ca
         _ => "it is tried again later".to_owned(),
     };
     let trouble = match answer.status {
-        StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Trouble::NotPermitted,
-        _ => Trouble::Unavailable,
+        StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {
+            CallErrorKind::NotPermitted
+        }
+        _ => CallErrorKind::Unavailable,
     };
     let said = redact::line(&crate::error::github_message(&answer.body), &[]);
     let status = answer.status;

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -112,7 +112,7 @@ impl InProcess {
                 let wait = Duration::try_from(budget.reset.duration_since(world.now())).unwrap_or_default();
                 world.ledger.requests_held_back += u64::from(requests);
                 return Err(
-                    wire.failed(Trouble::Throttled(Some(wait)), "not sent, since the limit is used up")
+                    wire.failed(CallErrorKind::Throttled(Some(wait)), "not sent, since the limit is used up")
                 );
             }
         }
@@ -135,7 +135,7 @@ impl InProcess {
         let mut world = self.world();
         if wire.side == Side::Github {
             if world.is_beyond_limit() {
-                return Err(wire.failed(Trouble::Throttled(None), "the limit is used up"));
+                return Err(wire.failed(CallErrorKind::Throttled(None), "the limit is used up"));
             }
             world.count_requests(wire.requests);
             world.others_use_the_limit();
@@ -186,7 +186,7 @@ impl InProcess {
         tokio::spawn(async move {
             sleep(weather.latency / 2).await;
             let is_carried_out = !matches!(weather.failure, Some(Failure::Reset | Failure::Status(..)));
-            let mut result = Err(sent.failed(Trouble::Unknown, "not sent"));
+            let mut result = Err(sent.failed(CallErrorKind::Unknown, "not sent"));
             for _ in 0..if is_carried_out { 1 + u32::from(weather.is_twice) } else { 0 } {
                 result = cloud.arrives(&sent, !tell.is_closed(), &mut effect);
             }
@@ -215,24 +215,24 @@ impl InProcess {
 }
 
 impl Wire {
-    fn failed(&self, trouble: Trouble, why: &str) -> CallError {
+    fn failed(&self, trouble: CallErrorKind, why: &str) -> CallError {
         CallError::new(trouble, format!("{} {}: {why}", self.method, self.path))
     }
 
     /// What comes of it when it fails so.
     fn fails(&self, failure: &Failure) -> CallError {
         match failure {
-            Failure::Reset => self.failed(Trouble::Unavailable, "the connection was reset"),
+            Failure::Reset => self.failed(CallErrorKind::Unavailable, "the connection was reset"),
             Failure::Status(status, retry_after) => self.refused(*status, *retry_after),
             Failure::Truncated | Failure::LostAnswer => self.failed(self.lost(), "the answer was lost"),
         }
     }
 
     /// What it means that no answer came.
-    fn lost(&self) -> Trouble {
+    fn lost(&self) -> CallErrorKind {
         match self.effect {
-            Effect::Reads => Trouble::Unavailable,
-            Effect::Changes => Trouble::OutcomeUnknown,
+            Effect::Reads => CallErrorKind::Unavailable,
+            Effect::Changes => CallErrorKind::OutcomeUnknown,
         }
     }
 
@@ -240,13 +240,13 @@ impl Wire {
     fn refused(&self, status: u16, retry_after: Option<u64>) -> CallError {
         let wait = retry_after.map(Duration::from_secs);
         let trouble = match (status, self.side) {
-            (429, _) | (403, Side::Github) => Trouble::Throttled(wait),
-            (401 | 403, _) => Trouble::NotPermitted,
-            (404, _) => Trouble::NotFound,
-            (409, Side::Azure) | (503, Side::Azure) => Trouble::Unavailable,
+            (429, _) | (403, Side::Github) => CallErrorKind::Throttled(wait),
+            (401 | 403, _) => CallErrorKind::NotPermitted,
+            (404, _) => CallErrorKind::NotFound,
+            (409, Side::Azure) | (503, Side::Azure) => CallErrorKind::Unavailable,
             (500.., _) => self.lost(),
-            (400 | 410 | 422, _) => Trouble::Invalid,
-            _ => Trouble::Unknown,
+            (400 | 410 | 422, _) => CallErrorKind::Invalid,
+            _ => CallErrorKind::Unknown,
         };
         self.failed(trouble, &status.to_string())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::quoted;
-use azlin_fleet::ports::{SshError, SshTrouble};
+use azlin_fleet::ports::{SshError, SshErrorKind};
 use bytes::BytesMut;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
@@ -63,8 +63,8 @@ impl Connection {
     /// in the chunks in which it comes.
     ///
     /// # Errors
-    /// [`SshTrouble::Lost`] when the connection ended or the limit was reached, or `input` could not be
-    /// read; [`SshTrouble::StepFailed`] when the server runs no commands. How the command itself ended
+    /// [`SshErrorKind::Lost`] when the connection ended or the limit was reached, or `input` could not be
+    /// read; [`SshErrorKind::StepFailed`] when the server runs no commands. How the command itself ended
     /// is no error here.
     pub async fn exec(
         &self,
@@ -134,7 +134,7 @@ impl Connection {
 
     fn too_long(&self, command: &Command<'_>) -> SshError {
         let limit = command.limit.as_secs_f32();
-        trouble(SshTrouble::Lost, format!("{} on {} did not end within {limit} s", command.name, self.vm))
+        trouble(SshErrorKind::Lost, format!("{} on {} did not end within {limit} s", command.name, self.vm))
     }
 
     fn lost(&self, command: &Command<'_>, error: &russh::Error) -> SshError {
@@ -146,19 +146,19 @@ impl Connection {
             (error, None) => format!("{name} on {vm}: the connection ended before it did: {error}"),
             (_, Some(why)) => format!("{name} on {vm}: the connection ended before it did: {why}"),
         };
-        trouble(SshTrouble::Lost, message)
+        trouble(SshErrorKind::Lost, message)
     }
 
     fn unreadable(&self, command: &Command<'_>, error: &std::io::Error) -> SshError {
         trouble(
-            SshTrouble::Lost,
+            SshErrorKind::Lost,
             format!("{} on {}: what it is to read cannot be read here: {error}", command.name, self.vm),
         )
     }
 
     fn runs_nothing(&self, command: &Command<'_>) -> SshError {
         let message = format!("{} on {}: the SSH server runs no commands", command.name, self.vm);
-        trouble(SshTrouble::StepFailed, message)
+        trouble(SshErrorKind::StepFailed, message)
     }
 }
 

@@ -38,7 +38,7 @@ fn openssh(key: &PrivateKey) -> String {
 
 fn refused(result: Result<PrivateKey, SshError>) -> String {
     let error = result.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::NoKey, "{error}");
+    assert_eq!(error.trouble, SshErrorKind::NoKey, "{error}");
     error.message
 }
 

@@ -22,8 +22,8 @@ pub use connection::Connection;
 pub use exec::{Command, Ended, Stream};
 pub use upload::File;
 
-use azlin_fleet::ports::{SshError, SshTrouble};
+use azlin_fleet::ports::{SshError, SshErrorKind};
 
-fn trouble(trouble: SshTrouble, message: String) -> SshError {
+fn trouble(trouble: SshErrorKind, message: String) -> SshError {
     SshError::new(trouble, message)
 }

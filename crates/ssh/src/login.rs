@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use azlin_fleet::ports::{Machine, SshError, SshTrouble};
+use azlin_fleet::ports::{Machine, SshError, SshErrorKind};
 use russh::client::{AuthResult, ChannelOpenHandle, Config, DisconnectReason, Handle, Handler, Msg, Session};
 use russh::keys::{
     HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, ssh_key::public::KeyData,
@@ -40,7 +40,7 @@ pub(crate) async fn login(
     let at = format!("{} at {}", machine.vm, machine.address);
     let expected = PublicKey::from_openssh(&machine.host_key).map_err(|error| {
         let message = format!("{at} is not trusted: its planted host key cannot be read: {error}");
-        trouble(SshTrouble::WrongHostKey, message)
+        trouble(SshErrorKind::WrongHostKey, message)
     })?;
     let stage = OnceLock::new();
     let tries = try_login(machine, key, &at, &expected, &stage);
@@ -49,7 +49,7 @@ pub(crate) async fn login(
         Err(_) => {
             let stage = stage.get().copied().unwrap_or("nothing accepted the connection");
             let limit = limit.as_secs_f32();
-            Err(trouble(SshTrouble::Unreachable, format!("{at}: no login within {limit} s: {stage}")))
+            Err(trouble(SshErrorKind::Unreachable, format!("{at}: no login within {limit} s: {stage}")))
         }
     }
 }
@@ -62,7 +62,7 @@ async fn try_login(
     stage: &OnceLock<&'static str>,
 ) -> Result<Connection, SshError> {
     let unreachable = |why: &dyn std::fmt::Display| {
-        trouble(SshTrouble::Unreachable, format!("{at} cannot be reached over SSH: {why}"))
+        trouble(SshErrorKind::Unreachable, format!("{at} cannot be reached over SSH: {why}"))
     };
     let socket = TcpStream::connect(machine.address).await.map_err(|error| unreachable(&error))?;
     socket.set_nodelay(true).map_err(|error| unreachable(&error))?;
@@ -109,7 +109,7 @@ async fn try_login(
                  such user, or the server takes no key of this kind"
             };
             let message = format!("{at} does not let {user} in with the key {fingerprint}: {why}");
-            Err(trouble(SshTrouble::KeyRefused, message))
+            Err(trouble(SshErrorKind::KeyRefused, message))
         }
         Err(error) => Err(unreachable(&error)),
     }
@@ -143,7 +143,7 @@ fn config(expected: &PublicKey) -> Config {
 fn wrong_host_key(at: &str, found: &str, expected: &PublicKey) -> SshError {
     let planted = fingerprint(expected);
     trouble(
-        SshTrouble::WrongHostKey,
+        SshErrorKind::WrongHostKey,
         format!(
             "{at} is not the machine that was made: its host key is {found}, and {planted} was planted; \
              another machine may have taken the address. Nothing was sent to it"

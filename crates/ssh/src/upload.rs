@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::quoted;
-use azlin_fleet::ports::{SshError, SshTrouble};
+use azlin_fleet::ports::{SshError, SshErrorKind};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::connection::Connection;
@@ -30,7 +30,7 @@ impl Connection {
     /// the bytes from the end of the connection.
     ///
     /// # Errors
-    /// [`SshTrouble::StepFailed`] with what the machine said; otherwise as [`Connection::exec`].
+    /// [`SshErrorKind::StepFailed`] with what the machine said; otherwise as [`Connection::exec`].
     pub async fn upload(
         &self,
         file: &File<'_>,
@@ -62,7 +62,7 @@ impl Connection {
             Ended::Signal(signal) => format!("{what} on {vm} was ended by signal {signal}: {tail}"),
         };
         let message = if tail.is_empty() { format!("{message}it printed nothing") } else { message };
-        trouble(SshTrouble::StepFailed, message)
+        trouble(SshErrorKind::StepFailed, message)
     }
 }
 

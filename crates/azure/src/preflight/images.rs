@@ -1,7 +1,7 @@
 //! Images: of the marketplace, of a gallery, and managed ones.
 
 use azlin_fleet::model::Image;
-use azlin_fleet::ports::{CallError, Trouble, preflight::ImageFacts};
+use azlin_fleet::ports::{CallError, CallErrorKind, preflight::ImageFacts};
 use serde::Deserialize;
 
 use super::{COMPUTE_API, Question, wire};
@@ -148,7 +148,9 @@ async fn marketplace(
         let url = azure.at(question, &subscription, &rest, COMPUTE_API)?;
         let found: Vec<Version> = azure.read(question, url).await?;
         let newest = found.into_iter().max_by_key(|version| numbers(&version.name));
-        newest.ok_or_else(|| CallError::new(Trouble::NotFound, format!("{what}: it has no version")))?.name
+        newest
+            .ok_or_else(|| CallError::new(CallErrorKind::NotFound, format!("{what}: it has no version")))?
+            .name
     } else {
         version.to_owned()
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_azure::{AzureClient, Settings};
-use azlin_fleet::ports::{Azure, Trouble};
+use azlin_fleet::ports::{Azure, CallErrorKind};
 use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use serde_json::{Value, json};
 
@@ -67,8 +67,8 @@ async fn a_name_that_is_taken_is_a_success_only_when_it_is_the_vm_that_was_asked
     others["azlin-runner-id"] = json!("99");
     for (situation, tags, expected) in [
         ("made by an earlier call", json!(spec().tags), Ok(())),
-        ("somebody else's", json!({"owner": "somebody"}), Err(Trouble::NameTaken)),
-        ("ours, for another runner", others, Err(Trouble::NameTaken)),
+        ("somebody else's", json!({"owner": "somebody"}), Err(CallErrorKind::NameTaken)),
+        ("ours, for another runner", others, Err(CallErrorKind::NameTaken)),
     ] {
         for conflict in [taken(), refusal(409, "Conflict", "The resource already exists.")] {
             let tags = tags.clone();
@@ -86,16 +86,22 @@ async fn a_name_that_is_taken_is_a_success_only_when_it_is_the_vm_that_was_asked
 #[tokio::test]
 async fn what_refusals_mean_and_how_often_they_are_asked_for() {
     for (status, code, message, expected, requests) in [
-        (409, "AllocationFailed", "no room", Trouble::NoCapacity, 1),
-        (409, "SkuNotAvailable", "not in this region", Trouble::NoCapacity, 1),
-        (500, "OverconstrainedZonalAllocationRequest", "no room", Trouble::NoCapacity, 1),
-        (409, "OperationNotAllowed", "exceeding approved Total Regional Cores quota", Trouble::NoQuota, 1),
-        (403, "AuthorizationFailed", "no permission", Trouble::NotPermitted, 1),
-        (404, "ResourceGroupNotFound", "could not be found", Trouble::NotFound, 1),
-        (400, "InvalidParameter", "osDisk", Trouble::Invalid, 1),
-        (409, "AnotherOperationInProgress", "later", Trouble::Unavailable, 1),
-        (503, "ServerBusy", "later", Trouble::Unavailable, 3),
-        (500, "InternalServerError", "oops", Trouble::OutcomeUnknown, 3),
+        (409, "AllocationFailed", "no room", CallErrorKind::NoCapacity, 1),
+        (409, "SkuNotAvailable", "not in this region", CallErrorKind::NoCapacity, 1),
+        (500, "OverconstrainedZonalAllocationRequest", "no room", CallErrorKind::NoCapacity, 1),
+        (
+            409,
+            "OperationNotAllowed",
+            "exceeding approved Total Regional Cores quota",
+            CallErrorKind::NoQuota,
+            1,
+        ),
+        (403, "AuthorizationFailed", "no permission", CallErrorKind::NotPermitted, 1),
+        (404, "ResourceGroupNotFound", "could not be found", CallErrorKind::NotFound, 1),
+        (400, "InvalidParameter", "osDisk", CallErrorKind::Invalid, 1),
+        (409, "AnotherOperationInProgress", "later", CallErrorKind::Unavailable, 1),
+        (503, "ServerBusy", "later", CallErrorKind::Unavailable, 3),
+        (500, "InternalServerError", "oops", CallErrorKind::OutcomeUnknown, 3),
     ] {
         let (server, azure) = azure(move |_, _| refusal(status, code, message)).await;
         let error = azure.create(&spec()).await.expect_err(code);
@@ -115,7 +121,7 @@ async fn throttling_is_obeyed_for_creating_and_leaves_deleting_alone() {
     .await;
     for _ in 0..2 {
         let error = azure.create(&spec()).await.expect_err("throttled");
-        let Trouble::Throttled(Some(wait)) = error.trouble else { panic!("{error}") };
+        let CallErrorKind::Throttled(Some(wait)) = error.trouble else { panic!("{error}") };
         assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(17), "{wait:?}");
     }
     azure.delete(&spec().group, name(7).as_str()).await.expect("deleting has a budget of its own");
@@ -138,7 +144,7 @@ async fn a_provider_that_throttles_one_operation_holds_back_that_one_alone() {
         .await;
         let (group, name) = (spec().group, name(7));
         let refused = azure.failure(&group, name.as_str()).await.expect_err("throttled");
-        assert!(matches!(refused.trouble, Trouble::Throttled(_)), "{refused}");
+        assert!(matches!(refused.trouble, CallErrorKind::Throttled(_)), "{refused}");
         assert_eq!(
             azure.vms(&group).await.is_ok(),
             of_provider,
@@ -160,7 +166,7 @@ async fn no_answer_leaves_the_outcome_unknown() {
     let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
     let azure = AzureClient::new(hasty).expect("a client");
     let error = azure.create(&spec()).await.expect_err("no answer");
-    assert_eq!(error.trouble, Trouble::OutcomeUnknown);
+    assert_eq!(error.trouble, CallErrorKind::OutcomeUnknown);
     assert!(error.message.contains("no answer in time"), "{error}");
 }
 
@@ -171,7 +177,7 @@ async fn a_name_that_would_lead_elsewhere_is_not_sent() {
         let mut spec = spec();
         spec.group.name = group.to_owned();
         let error = azure.create(&spec).await.expect_err(group);
-        assert_eq!(error.trouble, Trouble::Invalid, "{group}");
+        assert_eq!(error.trouble, CallErrorKind::Invalid, "{group}");
     }
     assert!(server.requests().is_empty());
 }

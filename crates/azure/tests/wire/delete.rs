@@ -1,6 +1,6 @@
 //! Deleting a VM: asked for once, and gone is gone.
 
-use azlin_fleet::ports::{Azure, Trouble};
+use azlin_fleet::ports::{Azure, CallErrorKind};
 use azlin_simcloud::scripted::Reply;
 
 use crate::{arm_requests, azure, group, name, refusal};
@@ -38,10 +38,10 @@ async fn a_lost_answer_is_asked_for_again() {
 #[tokio::test]
 async fn what_refusals_mean() {
     for (status, code, expected) in [
-        (409, "AnotherOperationInProgress", Trouble::Unavailable),
-        (403, "AuthorizationFailed", Trouble::NotPermitted),
-        (409, "ScopeLocked", Trouble::Unavailable),
-        (500, "InternalServerError", Trouble::OutcomeUnknown),
+        (409, "AnotherOperationInProgress", CallErrorKind::Unavailable),
+        (403, "AuthorizationFailed", CallErrorKind::NotPermitted),
+        (409, "ScopeLocked", CallErrorKind::Unavailable),
+        (500, "InternalServerError", CallErrorKind::OutcomeUnknown),
     ] {
         let (_server, azure) = azure(move |_, _| refusal(status, code, "")).await;
         let error = azure.delete(&group(), name(7).as_str()).await.expect_err(code);

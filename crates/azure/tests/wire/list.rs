@@ -1,7 +1,7 @@
 //! Lists of VMs: all pages, only ours, with power states where they are asked for.
 
 use azlin_fleet::model::{PowerState, PowerStates, ProvisioningState, VmTags};
-use azlin_fleet::ports::{Azure, Trouble};
+use azlin_fleet::ports::{Azure, CallErrorKind};
 use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use serde_json::{Value, json};
 
@@ -91,9 +91,9 @@ async fn a_part_of_a_list_is_an_error() {
     for fault in faults {
         let (_server, azure) = azure(fault).await;
         let error = azure.vms(&group()).await.expect_err("a part");
-        assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
+        assert_eq!(error.trouble, CallErrorKind::Unavailable, "{error}");
         let error = azure.power_states(SUBSCRIPTION).await.expect_err("a part");
-        assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
+        assert_eq!(error.trouble, CallErrorKind::Unavailable, "{error}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use azlin_fleet::model::Image;
 use azlin_fleet::ports::{
-    Trouble,
+    CallErrorKind,
     preflight::{Access, AzurePreflight, Grant},
 };
 use azlin_simcloud::scripted::json;
@@ -85,7 +85,7 @@ async fn what_may_not_be_read_is_told_with_the_action_that_is_missing() {
     let (_server, client) = azure(|_, _| refusal(403, "AuthorizationFailed", "no authorization")).await;
     assert_eq!(client.may_read_power_states(SUBSCRIPTION).await, Ok(Access::Denied(None)));
     let error = client.usages(SUBSCRIPTION, "westeurope").await.expect_err("not permitted");
-    assert_eq!(error.trouble, Trouble::NotPermitted);
+    assert_eq!(error.trouble, CallErrorKind::NotPermitted);
     let expected = "read quotas in westeurope: 403 AuthorizationFailed \"no authorization\"; grant \
                     Microsoft.Compute/locations/usages/read";
     assert_eq!(error.message, expected);

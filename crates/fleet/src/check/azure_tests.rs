@@ -4,7 +4,7 @@ use super::scene::*;
 use super::*;
 use crate::config::Architecture;
 use crate::ports::{
-    Trouble,
+    CallErrorKind,
     preflight::{Access, Grant, ImageFacts, Size, Subnet, Usage},
 };
 
@@ -40,7 +40,7 @@ fn azure() {
     let id = "00000000-0000-0000-0000-000000000000";
     let rows: &[(Change, &[&str])] = &[
         (
-            |f| f.principal = failed(Trouble::NotPermitted),
+            |f| f.principal = failed(CallErrorKind::NotPermitted),
             &[
                 "Problem credential: GET /x: 500 \"said\"",
                 "Unknown everything else at Azure: not looked at without a token",
@@ -55,11 +55,11 @@ fn azure() {
             &[&format!("Warning subscription {id}: Dev is PastDue")],
         ),
         (
-            |f| subscription(f).subscription = failed(Trouble::NotFound),
+            |f| subscription(f).subscription = failed(CallErrorKind::NotFound),
             &[&format!("Problem subscription {id}: it does not exist, or the identity has no role in it")],
         ),
         (
-            |f| subscription(f).subscription = failed(Trouble::NotPermitted),
+            |f| subscription(f).subscription = failed(CallErrorKind::NotPermitted),
             &[&format!("Unknown subscription {id}: GET /x: 500 \"said\"")],
         ),
         (
@@ -69,11 +69,11 @@ fn azure() {
             )],
         ),
         (
-            |f| group(f).location = failed(Trouble::NotFound),
+            |f| group(f).location = failed(CallErrorKind::NotFound),
             &["Problem resource group rg: it does not exist"],
         ),
         (
-            |f| group(f).location = failed(Trouble::Unavailable),
+            |f| group(f).location = failed(CallErrorKind::Unavailable),
             &["Unknown resource group rg: GET /x: 500 \"said\""],
         ),
         (
@@ -98,13 +98,16 @@ fn azure() {
                cannot be read"],
         ),
         (
-            |f| group(f).grants = failed(Trouble::NotPermitted),
+            |f| group(f).grants = failed(CallErrorKind::NotPermitted),
             &["Unknown resource group rg: permissions: GET /x: 500 \"said\""],
         ),
         (
             |f| {
                 drop(
-                    f.images.values_mut().map(|image| *image = failed(Trouble::NotFound)).collect::<Vec<_>>(),
+                    f.images
+                        .values_mut()
+                        .map(|image| *image = failed(CallErrorKind::NotFound))
+                        .collect::<Vec<_>>(),
                 )
             },
             &["Problem image: Canonical:ubuntu-24_04-lts:server:latest is not there"],
@@ -223,7 +226,7 @@ fn azure() {
             ],
         ),
         (
-            |f| f.subnets.get_mut(SUBNET).expect("one").subnet = failed(Trouble::NotPermitted),
+            |f| f.subnets.get_mut(SUBNET).expect("one").subnet = failed(CallErrorKind::NotPermitted),
             &[
                 "Unknown subnet: GET /x: 500 \"said\"",
                 "Unknown outbound access: cannot be known without reading the subnet",
@@ -388,7 +391,7 @@ fn an_image_of_ones_own_has_to_be_readable() {
     fleet.vm.image = crate::model::Image::Id("/subscriptions/0/images/golden".to_owned());
     let mut facts = account(&fleet);
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
-    *azure.images.values_mut().next().expect("one") = failed(Trouble::NotPermitted);
+    *azure.images.values_mut().next().expect("one") = failed(CallErrorKind::NotPermitted);
     let found = told(std::slice::from_ref(&fleet), &facts);
     assert_eq!(found, ["Problem image: it may not be read, so no VM can be made from it"]);
     let (subscription, location, image) = image_key(&fleet.vm);

@@ -7,7 +7,7 @@ use super::{About, Finding, Notes, State, sizes};
 use crate::config::{Architecture, Fleet, Method};
 use crate::model::{Image, Scope};
 use crate::ports::{
-    CallError, Trouble,
+    CallError, CallErrorKind,
     preflight::{ImageFacts, Subnet},
 };
 
@@ -100,7 +100,7 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
         Ok(facts) => facts,
         Err(error) => {
             match (&vm.image, error.trouble) {
-                (_, Trouble::NotFound) => {
+                (_, CallErrorKind::NotFound) => {
                     let cure = match &vm.image {
                         Image::Marketplace { publisher, offer, .. } => format!(
                             "az vm image list --all --location {} --publisher {publisher} --offer {offer}",
@@ -110,7 +110,7 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
                     };
                     notes.problem("image", format!("{} is not there", vm.image), cure);
                 }
-                (Image::Id(id), Trouble::NotPermitted) => {
+                (Image::Id(id), CallErrorKind::NotPermitted) => {
                     let cure = format!("give the identity the role Reader on {id}");
                     notes.problem("image", "it may not be read, so no VM can be made from it", cure);
                 }
@@ -154,7 +154,7 @@ fn subnet(notes: &mut Notes, fleet: &Fleet, found: &SubnetFacts, facts: &AzureFa
             place(notes, fleet, subnet, facts);
             outbound(notes, fleet, subnet);
         }
-        Err(error) if error.trouble == Trouble::NotFound => {
+        Err(error) if error.trouble == CallErrorKind::NotFound => {
             notes.problem("subnet", format!("{} is not there", fleet.vm.subnet_id), "check subnet_id");
             return;
         }

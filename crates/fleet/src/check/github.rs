@@ -9,7 +9,7 @@ use super::{About, Finding, Notes, State, in_words};
 use crate::config::Fleet;
 use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
 use crate::ports::{
-    CallError, Trouble,
+    CallError, CallErrorKind,
     preflight::{Access, Credential, RateBudget, Repository, TokenKind},
 };
 
@@ -56,12 +56,12 @@ fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, String>,
 fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Timestamp) {
     match &facts.credential {
         Ok(found) => credential(notes, found, now),
-        Err(error) if error.trouble == Trouble::NotPermitted => {
+        Err(error) if error.trouble == CallErrorKind::NotPermitted => {
             notes.failed(State::Problem, "credential", error);
             notes.unknown("permissions", "not tried with a token that is refused");
             return;
         }
-        Err(CallError { trouble: Trouble::Throttled(wait), .. }) => {
+        Err(CallError { trouble: CallErrorKind::Throttled(wait), .. }) => {
             return used_up(notes, facts.budget.as_ref().ok(), *wait, now);
         }
         Err(error) => {
@@ -266,7 +266,7 @@ fn repository(
             notes.warning(&what, format!("it is called {full_name} today"), cure);
         }
         Ok(_) => notes.ok(&what, "is there"),
-        Err(error) if error.trouble == Trouble::NotFound => {
+        Err(error) if error.trouble == CallErrorKind::NotFound => {
             let cure = format!("check repo in {files}, and give the token access to the repository");
             notes.problem(&what, "it does not exist, or the token may not see it", cure);
             return false;

@@ -4,7 +4,7 @@ use super::scene::*;
 use super::*;
 use crate::model::Scope;
 use crate::ports::{
-    Trouble,
+    CallErrorKind,
     preflight::{Access, TokenKind},
 };
 
@@ -66,14 +66,14 @@ fn github() {
             ],
         ),
         (
-            |f| f.credential = failed(Trouble::NotPermitted),
+            |f| f.credential = failed(CallErrorKind::NotPermitted),
             &[
                 "Problem credential: GET /x: 500 \"said\"",
                 "Unknown permissions: not tried with a token that is refused",
             ],
         ),
         (
-            |f| f.credential = failed(Trouble::Unavailable),
+            |f| f.credential = failed(CallErrorKind::Unavailable),
             &[
                 "Problem credential: GET /x: 500 \"said\"",
                 "Unknown permissions: not tried while GitHub does not answer",
@@ -81,7 +81,7 @@ fn github() {
         ),
         (
             |f| {
-                f.credential = failed(Trouble::Throttled(None));
+                f.credential = failed(CallErrorKind::Throttled(None));
                 f.budget.as_mut().expect("told").as_mut().expect("a limit").remaining = 0;
             },
             &[
@@ -92,8 +92,8 @@ fn github() {
         ),
         (
             |f| {
-                f.credential = failed(Trouble::Throttled(Some(Duration::from_secs(60))));
-                f.budget = failed(Trouble::Throttled(None));
+                f.credential = failed(CallErrorKind::Throttled(Some(Duration::from_secs(60))));
+                f.budget = failed(CallErrorKind::Throttled(None));
             },
             &[
                 "Warning rate limit: used up, until 12:01 UTC; the rest is not tried until then",
@@ -106,13 +106,13 @@ fn github() {
             |f| f.budget.as_mut().expect("told").as_mut().expect("a limit").remaining = 499,
             &["Warning rate limit: 499 of 5000 requests left for the next 30 minutes"],
         ),
-        (|f| f.budget = failed(Trouble::Unavailable), &["Unknown rate limit: GET /x: 500 \"said\""]),
+        (|f| f.budget = failed(CallErrorKind::Unavailable), &["Unknown rate limit: GET /x: 500 \"said\""]),
         (
-            |f| scope(f).repository = Some(failed(Trouble::NotFound)),
+            |f| scope(f).repository = Some(failed(CallErrorKind::NotFound)),
             &["Problem o/r: it does not exist, or the token may not see it"],
         ),
         (
-            |f| scope(f).repository = Some(failed(Trouble::Unavailable)),
+            |f| scope(f).repository = Some(failed(CallErrorKind::Unavailable)),
             &["Unknown o/r: GET /x: 500 \"said\""],
         ),
         (
@@ -143,7 +143,7 @@ fn github() {
             &["Problem o/r: administer runners: not permitted"],
         ),
         (
-            |f| scope(f).administer = Some(failed(Trouble::Unavailable)),
+            |f| scope(f).administer = Some(failed(CallErrorKind::Unavailable)),
             &["Unknown o/r: administer runners: GET /x: 500 \"said\""],
         ),
     ];

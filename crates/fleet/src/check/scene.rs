@@ -5,7 +5,7 @@ use crate::config::Architecture;
 use crate::fixture::Scene;
 use crate::model::{PowerState, ProvisioningState, Vm};
 use crate::ports::{
-    Trouble,
+    CallErrorKind,
     preflight::{
         Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
         TokenKind, Usage,
@@ -133,7 +133,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
     }
 }
 
-pub(super) fn failed<T>(trouble: Trouble) -> Result<T, CallError> {
+pub(super) fn failed<T>(trouble: CallErrorKind) -> Result<T, CallError> {
     Err(CallError::new(trouble, "GET /x: 500 \"said\"; what to do"))
 }
 

@@ -61,7 +61,7 @@ fn a_fleet_that_never_has_a_runner() {
 
 #[test]
 fn the_repositories_that_an_organisations_fleet_follows() {
-    use crate::ports::{Trouble, preflight::Access};
+    use crate::ports::{CallErrorKind, preflight::Access};
     let fleet = fleet("org = \"o\"\nrepositories = [\"app\", \"service-*\"]", "");
     let with = |pattern: &str, found: Followed| {
         let mut facts = account(&fleet);
@@ -78,7 +78,7 @@ fn the_repositories_that_an_organisations_fleet_follows() {
     assert_eq!(with("o/service-*", none), says);
     let hidden = Followed { found: Ok(repo()), runs: Some(Ok(Access::Hidden)) };
     assert!(with("o/app", hidden)[0].starts_with("Problem o/app: read runs: "));
-    let silent = Followed { found: failed(Trouble::Unavailable), runs: None };
+    let silent = Followed { found: failed(CallErrorKind::Unavailable), runs: None };
     assert_eq!(with("o/service-*", silent), ["Problem o/service-*: GET /x: 500 \"said\""]);
 }
 
@@ -105,7 +105,7 @@ fn a_further_region_is_looked_at_as_the_first() {
 
 #[test]
 fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
-    use crate::ports::{Trouble, preflight::Access};
+    use crate::ports::{CallErrorKind, preflight::Access};
     let mut fleet = fleet("repo = \"o/r\"\nenabled = false", "public_ip = true");
     let mut facts = account(&fleet);
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
@@ -115,8 +115,8 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
     let place = azure.places.values_mut().next().expect("one");
     (place.sizes, place.usages) = (Ok(Vec::new()), Ok(Vec::new()));
-    azure.images.values_mut().for_each(|image| *image = failed(Trouble::NotFound));
-    azure.subnets.values_mut().for_each(|subnet| subnet.subnet = failed(Trouble::NotFound));
+    azure.images.values_mut().for_each(|image| *image = failed(CallErrorKind::NotFound));
+    azure.subnets.values_mut().for_each(|subnet| subnet.subnet = failed(CallErrorKind::NotFound));
     let group = azure.groups.values_mut().next().expect("one");
     let not_actions = ["*/write", "*/action"].map(str::to_owned).to_vec();
     group.grants.as_mut().expect("told")[0].not_actions = not_actions;
@@ -145,7 +145,7 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
 
 #[test]
 fn advice_is_for_who_reads_it_now() {
-    use crate::ports::Trouble;
+    use crate::ports::CallErrorKind;
     let register = "az provider register --namespace Microsoft.Compute";
     for (advice, state, cure) in [
         ("; it is tried again later", State::Unknown, "run check again"),
@@ -159,7 +159,7 @@ fn advice_is_for_who_reads_it_now() {
         (&format!("; {register}"), State::Problem, register),
     ] {
         let mut notes = Notes::new(About::Azure);
-        let error = CallError::new(Trouble::Invalid, format!("GET /x: no{advice}"));
+        let error = CallError::new(CallErrorKind::Invalid, format!("GET /x: no{advice}"));
         notes.failed(State::Unknown, "it", &error);
         let [finding] = notes.list.as_slice() else { panic!("one finding") };
         assert_eq!((finding.state, finding.cure.as_deref()), (state, Some(cure)), "{advice}");

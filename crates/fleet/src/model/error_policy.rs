@@ -2,23 +2,23 @@
 //!
 //! | remedy | what happens |
 //! |---|---|
-//! | [`Remedy::Again`] | the same call again within its action, a few times at most |
-//! | [`Remedy::Later`] | the next tick, which looks first; a start waits longer each time it fails |
-//! | [`Remedy::AnotherWay`] | another size, zone, region or price; another name |
-//! | [`Remedy::GiveUp`] | this runner is removed, and another made |
-//! | [`Remedy::Stop`] | no start in this fleet but one try every two minutes, and a person is told |
+//! | [`ErrorPolicy::Again`] | the same call again within its action, a few times at most |
+//! | [`ErrorPolicy::Later`] | the next tick, which looks first; a start waits longer each time it fails |
+//! | [`ErrorPolicy::AnotherWay`] | another size, zone, region or price; another name |
+//! | [`ErrorPolicy::GiveUp`] | this runner is removed, and another made |
+//! | [`ErrorPolicy::Stop`] | no start in this fleet but one try every two minutes, and a person is told |
 //!
 //! A circuit is open for what met the trouble and for nothing else: a place ([`crate::state`]), a fleet's starts
 //! ([`crate::state::StartBackoff`]), a credential's budget and a subscription's operation (in the adapters).
 
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{CallError, RunnerError, SshError, SshTrouble, Trouble};
+use crate::ports::{CallError, CallErrorKind, RunnerError, SshError, SshErrorKind};
 
 /// What is done about trouble.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Remedy {
+pub enum ErrorPolicy {
     /// Retry now.
     Again,
     /// Retry later.
@@ -32,26 +32,31 @@ pub enum Remedy {
     Stop,
 }
 
-impl Trouble {
+impl CallErrorKind {
     /// What is done about it, once the adapter has repeated what may be repeated at once.
-    pub fn remedy(self) -> Remedy {
+    pub fn policy(self) -> ErrorPolicy {
         match self {
-            Trouble::NotPermitted | Trouble::NotFound | Trouble::Invalid => Remedy::Stop,
-            Trouble::NameTaken | Trouble::NoCapacity | Trouble::NoQuota => Remedy::AnotherWay,
-            Trouble::Throttled(_) | Trouble::Unavailable | Trouble::OutcomeUnknown | Trouble::Unknown => {
-                Remedy::Later
+            CallErrorKind::NotPermitted | CallErrorKind::NotFound | CallErrorKind::Invalid => {
+                ErrorPolicy::Stop
             }
+            CallErrorKind::NameTaken | CallErrorKind::NoCapacity | CallErrorKind::NoQuota => {
+                ErrorPolicy::AnotherWay
+            }
+            CallErrorKind::Throttled(_)
+            | CallErrorKind::Unavailable
+            | CallErrorKind::OutcomeUnknown
+            | CallErrorKind::Unknown => ErrorPolicy::Later,
         }
     }
 }
 
-impl SshTrouble {
+impl SshErrorKind {
     /// What is done about it. A machine that boots is asked again for a while before it is given up.
-    pub fn remedy(self) -> Remedy {
+    pub fn policy(self) -> ErrorPolicy {
         match self {
-            SshTrouble::Unreachable | SshTrouble::Lost | SshTrouble::StepFailed => Remedy::Again,
-            SshTrouble::KeyRefused | SshTrouble::WrongHostKey => Remedy::GiveUp,
-            SshTrouble::NoKey => Remedy::Stop,
+            SshErrorKind::Unreachable | SshErrorKind::Lost | SshErrorKind::StepFailed => ErrorPolicy::Again,
+            SshErrorKind::KeyRefused | SshErrorKind::WrongHostKey => ErrorPolicy::GiveUp,
+            SshErrorKind::NoKey => ErrorPolicy::Stop,
         }
     }
 }
@@ -62,7 +67,7 @@ pub struct Failure {
     /// For people.
     pub why: String,
     /// What is done about it.
-    pub remedy: Remedy,
+    pub policy: ErrorPolicy,
     /// Nobody knows this one: it is said loudly.
     pub is_unknown: bool,
 }
@@ -70,32 +75,32 @@ pub struct Failure {
 impl Failure {
     /// One that the next tick may not meet.
     pub fn later(why: impl Into<String>) -> Self {
-        Failure { why: why.into(), remedy: Remedy::Later, is_unknown: false }
+        Failure { why: why.into(), policy: ErrorPolicy::Later, is_unknown: false }
     }
 
     /// Whether it is told at once as an error.
     pub fn is_loud(&self) -> bool {
-        self.is_unknown || self.remedy == Remedy::Stop
+        self.is_unknown || self.policy == ErrorPolicy::Stop
     }
 }
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        let is_unknown = error.trouble == Trouble::Unknown;
-        Failure { remedy: error.trouble.remedy(), why: error.message, is_unknown }
+        let is_unknown = error.trouble == CallErrorKind::Unknown;
+        Failure { policy: error.trouble.policy(), why: error.message, is_unknown }
     }
 }
 
 impl From<RunnerError> for Failure {
     fn from(error: RunnerError) -> Self {
         let call = error.call().trouble;
-        Failure { why: error.to_string(), remedy: call.remedy(), is_unknown: call == Trouble::Unknown }
+        Failure { why: error.to_string(), policy: call.policy(), is_unknown: call == CallErrorKind::Unknown }
     }
 }
 
 impl From<SshError> for Failure {
     fn from(error: SshError) -> Self {
-        Failure { remedy: error.trouble.remedy(), why: error.message, is_unknown: false }
+        Failure { policy: error.trouble.policy(), why: error.message, is_unknown: false }
     }
 }
 
@@ -105,20 +110,22 @@ mod tests {
 
     #[test]
     fn an_unknown_trouble_is_later_and_loud() {
-        let failure = Failure::from(CallError::new(Trouble::Unknown, "418"));
-        assert_eq!((failure.remedy, failure.is_loud()), (Remedy::Later, true));
+        let failure = Failure::from(CallError::new(CallErrorKind::Unknown, "418"));
+        assert_eq!((failure.policy, failure.is_loud()), (ErrorPolicy::Later, true));
         assert!(!Failure::later("503").is_loud());
         let failure = |trouble| Failure::from(RunnerError::Registration(CallError::new(trouble, "418")));
-        assert!(failure(Trouble::Unknown).is_unknown && !failure(Trouble::Unavailable).is_unknown);
+        assert!(
+            failure(CallErrorKind::Unknown).is_unknown && !failure(CallErrorKind::Unavailable).is_unknown
+        );
     }
 
     #[test]
     fn what_only_a_person_can_mend_stops_the_fleet_and_is_loud() {
-        for trouble in [Trouble::NotPermitted, Trouble::NotFound, Trouble::Invalid] {
+        for trouble in [CallErrorKind::NotPermitted, CallErrorKind::NotFound, CallErrorKind::Invalid] {
             let failure =
                 Failure::from(RunnerError::Registration(CallError::new(trouble, "no such runner group")));
-            assert_eq!((failure.remedy, failure.is_loud()), (Remedy::Stop, true), "{trouble:?}");
+            assert_eq!((failure.policy, failure.is_loud()), (ErrorPolicy::Stop, true), "{trouble:?}");
         }
-        assert_eq!(SshTrouble::NoKey.remedy(), Remedy::Stop);
+        assert_eq!(SshErrorKind::NoKey.policy(), ErrorPolicy::Stop);
     }
 }

@@ -17,7 +17,7 @@ use crate::model::{
 use crate::observe::Operation;
 use crate::plan::{elapsed, in_words};
 use crate::planted::{self, Bug};
-use crate::ports::Trouble;
+use crate::ports::CallErrorKind;
 use crate::state::{FleetState, RunnerState, list_lag};
 
 /// How long an entry may be missing from a list after it was made.
@@ -268,7 +268,7 @@ fn not_made(vm: &Vm) -> DrainReason {
     let said = vm.failure.as_ref().map_or(String::new(), |failure| format!(": {failure}"));
     let why = format!("Azure could not make its VM{said}");
     match vm.failure.as_ref().map(|failure| failure.trouble) {
-        Some(Trouble::NoCapacity | Trouble::NoQuota) => DrainReason::NoCapacity(why),
+        Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota) => DrainReason::NoCapacity(why),
         _ => DrainReason::Broken(why),
     }
 }

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::fixture::{at, fleet};
     use crate::model::Spot;
-    use crate::ports::{CallError, Trouble};
+    use crate::ports::{CallError, CallErrorKind};
 
     fn of(sizes: &[&str], spot: bool, share: u32, regular_fallback: bool) -> Fleet {
         let mut fleet = fleet("ci", "");
@@ -112,10 +112,10 @@ mod tests {
             first(&Placement::of(&fleet, &known, 0, at(0)).offerings(&fleet, none())),
             format!("{a} | {b}")
         );
-        known.refused(&a, &CallError::new(Trouble::NoCapacity, "AllocationFailed"), at(0));
+        known.refused(&a, &CallError::new(CallErrorKind::NoCapacity, "AllocationFailed"), at(0));
         let placement = Placement::of(&fleet, &known, 0, at(10));
         assert_eq!((placement.offerings(&fleet, none()), placement.none()), (vec![b.clone()], None));
-        known.refused(&b, &CallError::new(Trouble::NoCapacity, "ZonalAllocationFailed"), at(10));
+        known.refused(&b, &CallError::new(CallErrorKind::NoCapacity, "ZonalAllocationFailed"), at(10));
         let placement = Placement::of(&fleet, &known, 0, at(15));
         assert!(!placement.is_somewhere());
         let why = "Azure has no room for another VM: Standard_A in westeurope (nor in 1 place more): AllocationFailed";

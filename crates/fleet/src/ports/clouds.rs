@@ -22,7 +22,7 @@ use crate::plan::{Orphan, OrphanKind};
 
 /// What a caller does differently about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum CallErrorKind {
     /// The credential is wrong, or may not do this: a person must act.
     NotPermitted,
     /// What was asked for is not there, or is not shown to us: a person must act.
@@ -51,14 +51,14 @@ pub enum Trouble {
 #[error("{message}")]
 pub struct CallError {
     /// What to do about it.
-    pub trouble: Trouble,
+    pub trouble: CallErrorKind,
     /// For people.
     pub message: String,
 }
 
 impl CallError {
     /// An error of that kind.
-    pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
+    pub fn new(trouble: CallErrorKind, message: impl Into<String>) -> Self {
         CallError { trouble, message: redact::secrets(&message.into()).into_owned() }
     }
 }
@@ -116,7 +116,7 @@ pub trait GitHub: Send + Sync {
     /// A token for `config.sh`.
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError>;
 
-    /// Makes an ephemeral runner's entry. [`Trouble::NameTaken`] when the name is in use.
+    /// Makes an ephemeral runner's entry. [`CallErrorKind::NameTaken`] when the name is in use.
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError>;
 
     /// Removes a runner's entry unless it runs a job.
@@ -238,7 +238,7 @@ pub struct HostKey {
 
 /// What a caller does differently about trouble with a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SshTrouble {
+pub enum SshErrorKind {
     /// Nothing answers there yet: later is worth a try.
     Unreachable,
     /// It did not take our key. While it boots, that may be because it does not know it yet.
@@ -303,14 +303,14 @@ pub trait Webhook: Send + Sync {
 #[error("{message}")]
 pub struct SshError {
     /// What to do about it.
-    pub trouble: SshTrouble,
+    pub trouble: SshErrorKind,
     /// For people.
     pub message: String,
 }
 
 impl SshError {
     /// An error of that kind.
-    pub fn new(trouble: SshTrouble, message: impl Into<String>) -> Self {
+    pub fn new(trouble: SshErrorKind, message: impl Into<String>) -> Self {
         SshError { trouble, message: redact::secrets(&message.into()).into_owned() }
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ProvisioningState, Vm};
 use crate::plan::elapsed;
-use crate::ports::{CallError, Trouble};
+use crate::ports::{CallError, CallErrorKind};
 
 /// How long a place is left alone when it was refused for the first time.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -137,8 +137,8 @@ impl CapacityBackoff {
 
     fn back_off(&mut self, offering: &Offering, error: &CallError, first: Duration, now: Timestamp) -> bool {
         let (keys_of, longest) = match error.trouble {
-            Trouble::NoCapacity => (CapacityKey::Machines(offering.clone()), LONGEST_WAIT),
-            Trouble::NoQuota => (quota(offering, &error.message), LONGEST_QUOTA_WAIT),
+            CallErrorKind::NoCapacity => (CapacityKey::Machines(offering.clone()), LONGEST_WAIT),
+            CallErrorKind::NoQuota => (quota(offering, &error.message), LONGEST_QUOTA_WAIT),
             _ => return false,
         };
         self.backoffs.retain(|_, backoff| elapsed(backoff.until, now) < FORGOTTEN);
@@ -258,11 +258,11 @@ mod tests {
     }
 
     fn no_capacity() -> CallError {
-        CallError::new(Trouble::NoCapacity, "AllocationFailed")
+        CallError::new(CallErrorKind::NoCapacity, "AllocationFailed")
     }
 
     fn no_quota(which: &str) -> CallError {
-        CallError::new(Trouble::NoQuota, format!("exceeding approved {which} Cores quota"))
+        CallError::new(CallErrorKind::NoQuota, format!("exceeding approved {which} Cores quota"))
     }
 
     fn waits(places: &CapacityBackoff, size: &str, now: i64) -> Option<i64> {
@@ -342,9 +342,12 @@ mod tests {
     #[test]
     fn other_refusals_say_nothing_of_the_place() {
         let mut places = CapacityBackoff::default();
-        for trouble in
-            [Trouble::NotPermitted, Trouble::Invalid, Trouble::Unavailable, Trouble::OutcomeUnknown]
-        {
+        for trouble in [
+            CallErrorKind::NotPermitted,
+            CallErrorKind::Invalid,
+            CallErrorKind::Unavailable,
+            CallErrorKind::OutcomeUnknown,
+        ] {
             assert!(!places.refused(&offering("Standard_D4s_v5"), &CallError::new(trouble, "no"), at(0)));
         }
         assert_eq!(places, CapacityBackoff::default());

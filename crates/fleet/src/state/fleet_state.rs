@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
-    DrainReason, JobId, ProvisioningState, Remedy, ResourceGroup, RunnerId, RunnerInfo, RunnerName,
+    DrainReason, ErrorPolicy, JobId, ProvisioningState, ResourceGroup, RunnerId, RunnerInfo, RunnerName,
     RunnerStatus,
 };
 use crate::observe::Snapshot;
@@ -155,7 +155,8 @@ pub struct StartBackoff {
     /// What it said.
     pub why: String,
     /// What is done about it.
-    pub remedy: Remedy,
+    #[serde(rename = "remedy")]
+    pub policy: ErrorPolicy,
 }
 
 impl StartBackoff {
@@ -182,16 +183,16 @@ impl StartBackoff {
 
     /// Whether only a person can help.
     pub fn is_stopped(&self) -> bool {
-        self.count > 0 && self.remedy == Remedy::Stop
+        self.count > 0 && self.policy == ErrorPolicy::Stop
     }
 
-    fn add(&mut self, why: &str, remedy: Remedy, now: Timestamp) {
+    fn add(&mut self, why: &str, policy: ErrorPolicy, now: Timestamp) {
         if self.wait_left(now).is_none() {
             self.count += 1;
             self.last = Some(now);
         }
         self.why = why.to_owned();
-        self.remedy = remedy;
+        self.policy = policy;
     }
 }
 
@@ -328,7 +329,7 @@ impl FleetState {
             (Action::Provision { .. }, Outcome::Failed(failure)) => {
                 self.runners.remove(name);
                 self.came_to_nothing(outcome);
-                self.failures.add(&failure.why, failure.remedy, now);
+                self.failures.add(&failure.why, failure.policy, now);
             }
             (Action::Provision { .. } | Action::Install(_), Outcome::Installed { runner_id, .. }) => {
                 let remembered = self.of(name);
@@ -341,7 +342,7 @@ impl FleetState {
                 remembered.failed = Some(why.clone());
                 remembered.runner_id = runner_id.or(remembered.runner_id);
                 remembered.unregistered_since = None;
-                self.failures.add(why, Remedy::GiveUp, now);
+                self.failures.add(why, ErrorPolicy::GiveUp, now);
             }
             (Action::Provision { .. } | Action::Install(_), Outcome::Ended(runner_id)) => {
                 let remembered = self.of(name);
@@ -376,7 +377,7 @@ impl FleetState {
                     self.failures = StartBackoff::default();
                 }
                 if failed_to_start && !is_counted {
-                    self.failures.add(&destroy.why.to_string(), Remedy::GiveUp, now);
+                    self.failures.add(&destroy.why.to_string(), ErrorPolicy::GiveUp, now);
                 }
             }
             // They leave nothing to remember.

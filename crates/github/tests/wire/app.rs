@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::ports::{GitHub, Trouble};
+use azlin_fleet::ports::{CallErrorKind, GitHub};
 use azlin_github::{App, GitHubClient, Settings};
 use azlin_simcloud::scripted::{Reply, Request, Server};
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};
@@ -113,7 +113,7 @@ async fn why_there_is_no_token_is_told_with_its_cure() {
             as_app(move |_, _| Reply::Answer(status, headers.clone(), message.clone())).await;
         for _ in 0..3 {
             let error = github.runners(&scope()).await.expect_err(said);
-            assert_eq!(error.trouble, Trouble::NotPermitted, "{error}");
+            assert_eq!(error.trouble, CallErrorKind::NotPermitted, "{error}");
             assert!(error.message.contains(said) && error.message.contains(cure), "{error}");
             assert!(!error.message.contains("eyJ"), "{error}");
         }

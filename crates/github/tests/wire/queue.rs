@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use azlin_fleet::model::JobStatus;
-use azlin_fleet::ports::{GitHub, Trouble};
+use azlin_fleet::ports::{CallErrorKind, GitHub};
 use azlin_simcloud::scripted::{Reply, Request, json};
 use serde_json::{Value, json};
 
@@ -189,7 +189,7 @@ async fn nothing_known_is_an_error() {
         })
         .await;
         let error = github.queue(&repo()).await.expect_err(situation);
-        assert_eq!(error.trouble, Trouble::Unavailable, "{situation}: {error}");
+        assert_eq!(error.trouble, CallErrorKind::Unavailable, "{situation}: {error}");
     }
 }
 

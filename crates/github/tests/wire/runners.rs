@@ -1,7 +1,7 @@
 //! Runners: whole lists, and what each answer to a change means.
 
 use azlin_fleet::model::{Deregistration, RunnerConfig, RunnerId, RunnerName, RunnerStatus};
-use azlin_fleet::ports::{GitHub, Trouble};
+use azlin_fleet::ports::{CallErrorKind, GitHub};
 use azlin_simcloud::scripted::{Reply, Request, json};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ async fn a_list_that_moves_while_it_is_read_is_read_again() {
 
     let (_server, short) = github(|request, _| page(request, &[1, 2], 3)).await;
     let error = short.runners(&scope()).await.expect_err("one is missing");
-    assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
+    assert_eq!(error.trouble, CallErrorKind::Unavailable, "{error}");
 }
 
 #[tokio::test]
@@ -99,8 +99,8 @@ async fn what_an_answer_to_a_removal_means() {
         (204, "", Ok(Deregistration::Removed)),
         (404, "Not Found", Ok(Deregistration::NotFound)),
         (422, "Runner \"ci-7\" is currently running a job and cannot be deleted.", Ok(Deregistration::Busy)),
-        (403, "Must have admin rights to Repository.", Err(Trouble::NotPermitted)),
-        (500, "Server Error", Err(Trouble::OutcomeUnknown)),
+        (403, "Must have admin rights to Repository.", Err(CallErrorKind::NotPermitted)),
+        (500, "Server Error", Err(CallErrorKind::OutcomeUnknown)),
     ] {
         let (server, github) = github(move |_, _| json(status, json!({"message": message}))).await;
         let found = github.deregister(&scope(), RunnerId(7)).await.map_err(|error| error.call().trouble);
@@ -191,12 +191,12 @@ async fn a_group_that_is_not_there_is_named_with_those_that_are() {
 #[tokio::test]
 async fn making_a_runner_is_not_repeated_when_the_outcome_is_unknown() {
     for (situation, reply, expected) in [
-        ("name taken", json(409, json!({"message": "Already exists"})), Trouble::NameTaken),
-        ("bad request", json(422, json!({"message": "Validation Failed"})), Trouble::Invalid),
-        ("server error", json(502, json!({"message": "Bad Gateway"})), Trouble::OutcomeUnknown),
-        ("connection ends", Reply::HangUp, Trouble::OutcomeUnknown),
-        ("half an answer", Reply::Half, Trouble::OutcomeUnknown),
-        ("no answer", Reply::Silence, Trouble::OutcomeUnknown),
+        ("name taken", json(409, json!({"message": "Already exists"})), CallErrorKind::NameTaken),
+        ("bad request", json(422, json!({"message": "Validation Failed"})), CallErrorKind::Invalid),
+        ("server error", json(502, json!({"message": "Bad Gateway"})), CallErrorKind::OutcomeUnknown),
+        ("connection ends", Reply::HangUp, CallErrorKind::OutcomeUnknown),
+        ("half an answer", Reply::Half, CallErrorKind::OutcomeUnknown),
+        ("no answer", Reply::Silence, CallErrorKind::OutcomeUnknown),
     ] {
         let silent = matches!(reply, Reply::Silence);
         let answer = move |_: &Request, _| reply.clone();

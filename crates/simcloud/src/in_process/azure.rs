@@ -8,7 +8,7 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::plan::{Orphan, OrphanKind};
 use azlin_fleet::planted::{self, Bug};
-use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
+use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
@@ -115,14 +115,14 @@ fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -
 }
 
 /// What a code means, as the adapter would say.
-fn trouble(code: &str) -> Trouble {
+fn trouble(code: &str) -> CallErrorKind {
     match code {
-        "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => Trouble::NoCapacity,
-        "AuthorizationFailed" => Trouble::NotPermitted,
-        "ResourceGroupNotFound" => Trouble::NotFound,
-        "OperationNotAllowed" | "QuotaExceeded" => Trouble::NoQuota,
-        "PreconditionFailed" => Trouble::NameTaken,
-        _ => Trouble::Unavailable,
+        "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => CallErrorKind::NoCapacity,
+        "AuthorizationFailed" => CallErrorKind::NotPermitted,
+        "ResourceGroupNotFound" => CallErrorKind::NotFound,
+        "OperationNotAllowed" | "QuotaExceeded" => CallErrorKind::NoQuota,
+        "PreconditionFailed" => CallErrorKind::NameTaken,
+        _ => CallErrorKind::Unavailable,
     }
 }
 
@@ -183,7 +183,9 @@ impl Azure for InProcess {
     async fn address(&self, group: &ResourceGroup, name: &str, _public: bool) -> Result<Address, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            let Some(vm) = vm else { return Err(CallError::new(Trouble::NotFound, "there is no such VM")) };
+            let Some(vm) = vm else {
+                return Err(CallError::new(CallErrorKind::NotFound, "there is no such VM"));
+            };
             Ok(match vm.state {
                 State::Creating => Address::Pending,
                 State::Succeeded => {

@@ -7,7 +7,7 @@ use azlin_fleet::model::{
     RunnerStatus, Scope,
 };
 use azlin_fleet::planted::{self, Bug};
-use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
+use azlin_fleet::ports::{CallError, CallErrorKind, Download, GitHub, RunnerError};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -47,7 +47,7 @@ fn known(world: &World, scope: &Scope) -> Result<(), CallError> {
     if world.state.github.knows(scope) {
         return Ok(());
     }
-    Err(CallError::new(Trouble::NotFound, format!("{scope}: 404 Not Found")))
+    Err(CallError::new(CallErrorKind::NotFound, format!("{scope}: 404 Not Found")))
 }
 
 fn found(repo: &RepoSlug, sim: &SimJob) -> Option<FoundJob> {
@@ -198,8 +198,10 @@ impl GitHub for InProcess {
                     runner_id: RunnerId(runner.id),
                     encoded_jit_config: SecretString::from(jit),
                 }),
-                Err(NoRunner::NameTaken) => Err(CallError::new(Trouble::NameTaken, "the name is taken")),
-                Err(NoRunner::Invalid(why)) => Err(CallError::new(Trouble::Invalid, why)),
+                Err(NoRunner::NameTaken) => {
+                    Err(CallError::new(CallErrorKind::NameTaken, "the name is taken"))
+                }
+                Err(NoRunner::Invalid(why)) => Err(CallError::new(CallErrorKind::Invalid, why)),
             }
         });
         made.await.map_err(RunnerError::Registration)

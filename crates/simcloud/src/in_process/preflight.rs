@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use azlin_fleet::model::{Budget, Image, RepoSlug, ResourceGroup, Scope};
 use azlin_fleet::ports::{
-    CallError, Trouble,
+    CallError, CallErrorKind,
     preflight::{
         Access, AzurePreflight, Credential, GitHubPreflight, Grant, ImageFacts, Principal, RateBudget,
         Repository, Size, Subnet, Subscription, TokenKind, Usage,
@@ -26,7 +26,7 @@ fn reads(side: Side, path: &str) -> Wire {
 }
 
 fn not_there(what: &str) -> CallError {
-    CallError::new(Trouble::NotFound, format!("{what}: 404 Not Found"))
+    CallError::new(CallErrorKind::NotFound, format!("{what}: 404 Not Found"))
 }
 
 fn path(scope: &Scope, rest: &str) -> String {
@@ -63,7 +63,7 @@ impl InProcess {
         self.call(reads(Side::Azure, path), |world, _| {
             if !world.premises.grants(action) {
                 return Err(CallError::new(
-                    Trouble::NotPermitted,
+                    CallErrorKind::NotPermitted,
                     format!("{path}: {action} is not granted"),
                 ));
             }
@@ -79,7 +79,7 @@ impl GitHubPreflight for InProcess {
         self.call(reads(Side::Github, "/user"), |world, _| {
             let expires_at = world.github_token_ends_at();
             if expires_at.is_some_and(|end| end <= world.now()) {
-                return Err(CallError::new(Trouble::NotPermitted, "GET /user: 401 Bad credentials"));
+                return Err(CallError::new(CallErrorKind::NotPermitted, "GET /user: 401 Bad credentials"));
             }
             let scopes = ["admin:org", "manage_runners:enterprise", "repo"];
             Ok(Credential {
@@ -151,7 +151,7 @@ impl AzurePreflight for InProcess {
         let path = format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines");
         match self.look(&path, "Microsoft.Compute/virtualMachines/read", |_| Some(())).await {
             Ok(()) => Ok(Access::Granted),
-            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Access::Denied(None)),
+            Err(error) if error.trouble == CallErrorKind::NotPermitted => Ok(Access::Denied(None)),
             Err(error) => Err(error),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use azlin_fleet::bootstrap::steps::Step;
-use azlin_fleet::ports::{HostKey, Machine, Session, Ssh, SshError, SshTrouble};
+use azlin_fleet::ports::{HostKey, Machine, Session, Ssh, SshError, SshErrorKind};
 use rand::RngExt;
 use secrecy::SecretString;
 
@@ -15,7 +15,7 @@ use crate::azure::SimVm;
 use crate::fault::{What, draw};
 use crate::world::{Happening, World};
 
-fn trouble(trouble: SshTrouble, vm: &str, why: impl std::fmt::Display) -> SshError {
+fn trouble(trouble: SshErrorKind, vm: &str, why: impl std::fmt::Display) -> SshError {
     SshError::new(trouble, format!("{vm}: {why}"))
 }
 
@@ -58,11 +58,11 @@ impl Ssh for InProcess {
         let world = self.world();
         let found = world.state.azure.vms.values().find(|vm| vm.name == machine.vm);
         let Some(vm) = found.filter(|vm| is_up(vm)) else {
-            return Err(trouble(SshTrouble::Unreachable, &machine.vm, "nothing answers there"));
+            return Err(trouble(SshErrorKind::Unreachable, &machine.vm, "nothing answers there"));
         };
         if !vm.custom_data.contains(&machine.host_key) {
             return Err(trouble(
-                SshTrouble::WrongHostKey,
+                SshErrorKind::WrongHostKey,
                 &machine.vm,
                 "another host key than the planted one",
             ));
@@ -87,13 +87,13 @@ impl Session for Connection {
         tokio::time::sleep(wait).await;
         let mut world = self.cloud.world();
         let lost =
-            || trouble(SshTrouble::Lost, &self.vm, format!("the connection was lost in {}", step.name()));
+            || trouble(SshErrorKind::Lost, &self.vm, format!("the connection was lost in {}", step.name()));
         if !world.vm(self.uid).is_some_and(|vm| is_up(vm)) || cut == Some(Cut::Before) {
             return Err(lost());
         }
         let fails = |what: &What| matches!(what, What::StepFails(only) if is_it(only.as_deref(), step));
         if world.strikes(fails) {
-            return Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: a fault", step.name())));
+            return Err(trouble(SshErrorKind::StepFailed, &self.vm, format!("{}: a fault", step.name())));
         }
         let told = world.step(self.uid, step, cut == Some(Cut::Halfway));
         world.tell(&Happening::Step { vm: &self.vm, step: step.name() });
@@ -102,7 +102,7 @@ impl Session for Connection {
             (Some(_), _) => Err(lost()),
             (None, Ok(told)) => Ok(told),
             (None, Err(why)) => {
-                Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: {why}", step.name())))
+                Err(trouble(SshErrorKind::StepFailed, &self.vm, format!("{}: {why}", step.name())))
             }
         }
     }

@@ -86,7 +86,7 @@ async fn bootstrap(cloud: &InProcess, machine: &Machine, ephemeral: bool) -> usi
         };
         match tried.await {
             Ok(()) => return met,
-            Err(error) if error.trouble == SshTrouble::Unreachable => {}
+            Err(error) if error.trouble == SshErrorKind::Unreachable => {}
             Err(_) => met += 1,
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -99,11 +99,11 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
     let cloud = cloud("");
     let machine = machine(&cloud, "vm-a");
     let early = cloud.connect(&machine).await.map(drop).expect_err("it has not booted");
-    assert_eq!(early.trouble, SshTrouble::Unreachable);
+    assert_eq!(early.trouble, SshErrorKind::Unreachable);
     assert_eq!(bootstrap(&cloud, &machine, true).await, 0);
     let other = Machine { host_key: cloud.host_key().public, ..machine.clone() };
     let wrong = cloud.connect(&other).await.map(drop).expect_err("another key");
-    assert_eq!(wrong.trouble, SshTrouble::WrongHostKey);
+    assert_eq!(wrong.trouble, SshErrorKind::WrongHostKey);
 
     tokio::time::sleep(Duration::from_secs(4)).await;
     let job =
@@ -117,7 +117,7 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
     assert!(cloud.runners(&scope()).await.expect("runners").is_empty());
     tokio::time::sleep(Duration::from_secs(5)).await;
     let lost = session.run(&Step::Probe).await.expect_err("it is off");
-    assert_eq!(lost.trouble, SshTrouble::Lost);
+    assert_eq!(lost.trouble, SshErrorKind::Lost);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use azlin_fleet::model::{
     Deregistration, FoundJob, Image, JobId, ResourceGroup, RunnerConfig, RunnerId, RunnerName, Scope, VmSpec,
 };
-use azlin_fleet::ports::{Azure, GitHub, RunnerError, Trouble};
+use azlin_fleet::ports::{Azure, CallErrorKind, GitHub, RunnerError};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -65,10 +65,10 @@ fn spec(pool: &str) -> VmSpec {
 async fn a_vm_whose_answer_was_lost_is_there_when_it_is_asked_for_again() {
     let (world, cloud) = cloud("[[faults]]\nwhat = 'lost_answer'\nmethod = 'PUT'\ntimes = 1\n");
     let lost = cloud.create(&spec("ci")).await.expect_err("no answer");
-    assert_eq!(lost.trouble, Trouble::OutcomeUnknown);
+    assert_eq!(lost.trouble, CallErrorKind::OutcomeUnknown);
     cloud.create(&spec("ci")).await.expect("the very VM that is asked for");
     let taken = cloud.create(&spec("other")).await.expect_err("another's name");
-    assert_eq!(taken.trouble, Trouble::NameTaken);
+    assert_eq!(taken.trouble, CallErrorKind::NameTaken);
     let report = world.lock().expect("nobody panicked").report();
     assert_eq!((report.vms_created, report.overwrites), (1, 0));
 }
@@ -88,21 +88,21 @@ async fn what_does_not_exist_is_not_found_and_not_empty() {
             .trouble,
         cloud.runners(&"org:nobody".parse().expect("valid")).await.expect_err("no account").trouble,
     ];
-    assert_eq!(troubles, [Trouble::NotFound; 4]);
+    assert_eq!(troubles, [CallErrorKind::NotFound; 4]);
     assert_eq!(cloud.deregister(&nowhere, RunnerId(1)).await, Ok(Deregistration::NotFound));
     assert_eq!(cloud.runners(&"org:O".parse().expect("valid")).await, Ok(Vec::new()));
 }
 
 #[tokio::test]
 async fn a_refusal_means_what_it_means_over_the_wire() {
-    let unclear = Trouble::OutcomeUnknown;
+    let unclear = CallErrorKind::OutcomeUnknown;
     for (what, on_read, on_change) in [
-        ("{ status = 502 }", Trouble::Unavailable, unclear),
-        ("{ status = 503 }", Trouble::Unavailable, unclear),
-        ("{ status = 401 }", Trouble::NotPermitted, Trouble::NotPermitted),
-        ("{ status = 403 }", Trouble::Throttled(None), Trouble::Throttled(None)),
-        ("'reset'", Trouble::Unavailable, Trouble::Unavailable),
-        ("'truncated'", Trouble::Unavailable, unclear),
+        ("{ status = 502 }", CallErrorKind::Unavailable, unclear),
+        ("{ status = 503 }", CallErrorKind::Unavailable, unclear),
+        ("{ status = 401 }", CallErrorKind::NotPermitted, CallErrorKind::NotPermitted),
+        ("{ status = 403 }", CallErrorKind::Throttled(None), CallErrorKind::Throttled(None)),
+        ("'reset'", CallErrorKind::Unavailable, CallErrorKind::Unavailable),
+        ("'truncated'", CallErrorKind::Unavailable, unclear),
     ] {
         let (_world, cloud) = cloud(&format!("[[faults]]\nwhat = {what}\nside = 'github'\n"));
         assert_eq!(cloud.runners(&scope()).await.expect_err(what).trouble, on_read, "{what}");
@@ -110,7 +110,7 @@ async fn a_refusal_means_what_it_means_over_the_wire() {
         assert_eq!(changed.call().trouble, on_change, "{what}");
     }
     let (_world, cloud) = cloud("[[faults]]\nwhat = { status = 503 }\nside = 'azure'\n");
-    assert_eq!(cloud.create(&spec("ci")).await.expect_err("503").trouble, Trouble::Unavailable);
+    assert_eq!(cloud.create(&spec("ci")).await.expect_err("503").trouble, CallErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -130,8 +130,8 @@ async fn faults_go_by_path_and_the_ledger_by_route() {
 async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
     for (latency, took, created) in [
         ("10s", 10, Ok(())),
-        ("50s", 30, Err(Trouble::OutcomeUnknown)),
-        ("5m", 30, Err(Trouble::OutcomeUnknown)),
+        ("50s", 30, Err(CallErrorKind::OutcomeUnknown)),
+        ("5m", 30, Err(CallErrorKind::OutcomeUnknown)),
     ] {
         let (world, cloud) = cloud(&format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\n"));
         let began = tokio::time::Instant::now();
@@ -149,7 +149,7 @@ async fn what_is_done_twice_makes_one_vm_and_no_second_entry() {
     assert_eq!(cloud.create(&spec("ci")).await, Ok(()), "the second finds the very VM");
     let entry = cloud.jit_config(&config()).await;
     let refused =
-        matches!(&entry, Err(RunnerError::Registration(error)) if error.trouble == Trouble::NameTaken);
+        matches!(&entry, Err(RunnerError::Registration(error)) if error.trouble == CallErrorKind::NameTaken);
     assert!(refused, "{entry:?}");
     let report = world.lock().expect("nobody panicked").report();
     assert_eq!((report.vms_created, report.overwrites, report.runners_left), (1, 0, 1));

@@ -8,13 +8,12 @@ use crate::fixture::Entry::{Absent, Busy, Idle, Offline};
 use crate::fixture::at;
 use crate::fixture::{NOW, Scene};
 use crate::model::{
-    Failure,
+    ErrorPolicy, Failure,
     PowerState::{Running, Stopped, Unknown},
     ProvisioningState::{Creating, Deleting, Failed, Succeeded},
-    Remedy,
 };
 use crate::observe::Operation;
-use crate::ports::{CallError, Trouble};
+use crate::ports::{CallError, CallErrorKind};
 
 #[test]
 fn what_is_done_in_each_situation() {
@@ -325,8 +324,8 @@ fn starts_that_fail_are_tried_less_and_less_often() {
 fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes() {
     let mut scene = Scene::new("").pending(8, 1);
     let action = Action::Provision { replaces: None, offerings: vec![], reason: String::new() };
-    let refused = Failure::from(CallError::new(Trouble::Invalid, "400 InvalidParameter"));
-    assert_eq!(refused.remedy, Remedy::Stop);
+    let refused = Failure::from(CallError::new(CallErrorKind::Invalid, "400 InvalidParameter"));
+    assert_eq!(refused.policy, ErrorPolicy::Stop);
     // However often it is refused, and whatever came before.
     for (failure, age) in [(Failure::later("503"), 900), (refused.clone(), 600), (refused, 119)] {
         scene.fleet_state.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(NOW - age));
@@ -355,7 +354,7 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
     let mut scene = Scene::new("").pending(8, 1);
     scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
     let offerings = scene.fleet.vm.offerings(true);
-    let refused = CallError::new(Trouble::NoCapacity, "AllocationFailed");
+    let refused = CallError::new(CallErrorKind::NoCapacity, "AllocationFailed");
     assert!(scene.fleet_state.capacity.refused(&offerings[0], &refused, at(NOW - 1)));
     assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4]);
     assert_eq!(scene.plan().no_room, None);
@@ -369,7 +368,9 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
 
 #[test]
 fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
-    for (trouble, counts) in [(Trouble::NoCapacity, 0), (Trouble::NoQuota, 0), (Trouble::Unavailable, 1)] {
+    for (trouble, counts) in
+        [(CallErrorKind::NoCapacity, 0), (CallErrorKind::NoQuota, 0), (CallErrorKind::Unavailable, 1)]
+    {
         let scene = Scene::new("").vm(1, 60, Failed, Unknown);
         let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
         let [action] = scene.plan().actions.try_into().expect("it is removed");

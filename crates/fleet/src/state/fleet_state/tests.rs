@@ -157,7 +157,12 @@ fn a_start_that_came_to_nothing_begins_no_cooldown() {
 fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
     let scene = Scene::new("");
     let failing = || FleetState {
-        failures: StartBackoff { count: 3, last: Some(at(NOW)), why: "x".to_owned(), remedy: Remedy::Later },
+        failures: StartBackoff {
+            count: 3,
+            last: Some(at(NOW)),
+            why: "x".to_owned(),
+            policy: ErrorPolicy::Later,
+        },
         ..FleetState::default()
     };
     for (why, was_online, ends) in [
@@ -190,10 +195,10 @@ fn a_runner_that_never_came_online_is_a_start_that_failed_once() {
 
 #[test]
 fn only_what_a_person_must_mend_stops_the_starts() {
-    let with = |count, remedy| StartBackoff { count, last: Some(at(NOW)), why: String::new(), remedy };
-    assert!(with(1, Remedy::Stop).is_stopped());
-    assert!(!with(0, Remedy::Stop).is_stopped());
-    assert!(!with(1, Remedy::Later).is_stopped());
+    let with = |count, policy| StartBackoff { count, last: Some(at(NOW)), why: String::new(), policy };
+    assert!(with(1, ErrorPolicy::Stop).is_stopped());
+    assert!(!with(0, ErrorPolicy::Stop).is_stopped());
+    assert!(!with(1, ErrorPolicy::Later).is_stopped());
 }
 
 #[test]
