@@ -26,7 +26,7 @@ const ENTRY_LAG: Duration = Duration::from_secs(30);
 const ENTRY_GRACE: Duration = Duration::from_secs(180);
 
 /// Both lists, read whole, and what is under way.
-pub(crate) struct World<'a> {
+pub(crate) struct Observed<'a> {
     pub(crate) entries: &'a BTreeMap<RunnerName, Arc<RunnerInfo>>,
     pub(crate) vms: &'a BTreeMap<RunnerName, Arc<Vm>>,
     pub(crate) working: &'a BTreeMap<String, JobId>,
@@ -34,20 +34,20 @@ pub(crate) struct World<'a> {
 }
 
 /// Every runner of the fleet that is there, is on its way, or is on its way out; by name.
-pub(crate) fn roster(
+pub(crate) fn inventory(
     fleet: &Fleet,
-    world: &World<'_>,
+    observed: &Observed<'_>,
     fleet_state: &FleetState,
     now: Timestamp,
 ) -> Vec<EphemeralRunner> {
-    let World { vms, entries, in_flight, working } = world;
+    let Observed { vms, entries, in_flight, working } = observed;
     let names: BTreeSet<&RunnerName> =
         vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(fleet_state.runners.keys()).collect();
     let unknown = RunnerState::default();
     names
         .into_iter()
         .filter_map(|name| {
-            let sight = Sight {
+            let view = RunnerView {
                 fleet,
                 name,
                 vm: vms.get(name),
@@ -57,13 +57,13 @@ pub(crate) fn roster(
                 fleet_state: fleet_state.runners.get(name).unwrap_or(&unknown),
                 now,
             };
-            sight.runner()
+            view.runner()
         })
         .collect()
 }
 
 /// Everything that is known of one runner.
-struct Sight<'a> {
+struct RunnerView<'a> {
     fleet: &'a Fleet,
     name: &'a RunnerName,
     vm: Option<&'a Arc<Vm>>,
@@ -74,7 +74,7 @@ struct Sight<'a> {
     now: Timestamp,
 }
 
-impl Sight<'_> {
+impl RunnerView<'_> {
     fn runner(&self) -> Option<EphemeralRunner> {
         let tagged = self.vm.and_then(|vm| vm.tags.runner_id);
         Some(EphemeralRunner {

@@ -15,8 +15,8 @@ pub use crate::model::{Action, Deregister, Destroy, Install, Outcome};
 use crate::model::{DrainReason, EphemeralRunner, Phase, RunnerName, Vm};
 use crate::observe::{Demand, Snapshot, unknown_demand};
 use crate::plan::{
-    Load, NoCapacity, Placement, Rotation, Rule, ScalingAction, ScalingDecision, Step, Timing, World,
-    elapsed, in_words, may_be_removed, roster, scale,
+    Load, NoCapacity, Observed, Placement, Rotation, Rule, ScalingAction, ScalingDecision, Step, Timing,
+    elapsed, in_words, inventory, may_be_removed, scale,
 };
 use crate::planted::{self, Bug};
 use crate::state::{FleetState, list_lag};
@@ -47,8 +47,8 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
         (Ok(entries), Ok(vms)) => (entries, vms),
         (Err(why), _) | (_, Err(why)) => return hold(demand, why),
     };
-    let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
-    let found = roster(fleet, &world, fleet_state, now);
+    let observed = Observed { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
+    let found = inventory(fleet, &observed, fleet_state, now);
     let rotation = Rotation::of(fleet, &found, &seen.in_flight, fleet_state, now);
     let placement = Placement::of(fleet, &fleet_state.capacity, fleet_state.failures.count, now);
     let actions = Vec::new();
@@ -110,8 +110,8 @@ pub fn runners(
     now: Timestamp,
 ) -> Vec<EphemeralRunner> {
     let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return Vec::new() };
-    let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
-    roster(fleet, &world, fleet_state, now)
+    let observed = Observed { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
+    inventory(fleet, &observed, fleet_state, now)
 }
 
 /// The plan when a list could not be read: nothing, since half a view kills jobs.
