@@ -52,7 +52,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     let rotation = Rotation::of(fleet, &found, &seen.in_flight, fleet_state, now);
     let placement = Placement::of(fleet, &fleet_state.capacity, fleet_state.failures.count, now);
     let actions = Vec::new();
-    let mut draft = Draft {
+    let mut builder = PlanBuilder {
         fleet,
         seen,
         fleet_state,
@@ -63,21 +63,21 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
         actions,
     };
 
-    draft.remove_what_drains();
-    draft.finish_rotations();
-    let mut decision = draft.decide(&demand);
+    builder.remove_what_drains();
+    builder.finish_rotations();
+    let mut decision = builder.decide(&demand);
     let wait = fleet_state.failures.wait_left(now);
     let may_start = wait.is_none() && placement.is_somewhere();
-    let before = draft.actions.len();
+    let before = builder.actions.len();
     match decision.action {
-        ScalingAction::ScaleUp if may_start => draft.add(&decision),
-        ScalingAction::ScaleDown => draft.remove_surplus(&decision),
-        ScalingAction::Maintain if may_start => draft.rotate(&decision),
+        ScalingAction::ScaleUp if may_start => builder.add(&decision),
+        ScalingAction::ScaleDown => builder.remove_surplus(&decision),
+        ScalingAction::Maintain if may_start => builder.rotate(&decision),
         ScalingAction::ScaleUp | ScalingAction::Maintain => {}
     }
-    let scales = decision.action != ScalingAction::Maintain && draft.actions.len() > before;
-    draft.install();
-    draft.kill();
+    let scales = decision.action != ScalingAction::Maintain && builder.actions.len() > before;
+    builder.install();
+    builder.kill();
     if let Some(left) = wait {
         let failures = &fleet_state.failures;
         let (count, why, left) = (failures.count, &failures.why, in_words(left));
@@ -93,11 +93,11 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     if let Some(slowed) = &seen.slowed {
         decision.reason += &format!("; {slowed}");
     }
-    let left_alone = draft.left_alone();
+    let left_alone = builder.left_alone();
     for said in demand.missing.iter().chain(&demand.notes).chain(&left_alone) {
         decision.reason += &format!("; {said}");
     }
-    let actions = draft.actions;
+    let actions = builder.actions;
     Plan { decision, demand, actions, runners: found, scales, left_alone, no_room }
 }
 
@@ -135,7 +135,7 @@ fn hold(demand: Demand, why: &str) -> Plan {
 }
 
 /// A plan in the making.
-struct Draft<'a> {
+struct PlanBuilder<'a> {
     fleet: &'a Fleet,
     seen: &'a Snapshot,
     fleet_state: &'a FleetState,
@@ -146,7 +146,7 @@ struct Draft<'a> {
     actions: Vec<Action>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> PlanBuilder<'a> {
     /// Runners that cannot take a job any more go whatever the numbers are.
     fn remove_what_drains(&mut self) {
         for runner in self.runners {
