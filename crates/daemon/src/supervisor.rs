@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::model::PoolName;
-use azlin_fleet::report::headline;
+use azlin_fleet::report::summary;
 use sd_notify::NotifyState;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -56,7 +56,7 @@ impl Supervisor {
             if self.is(&self.0.stopping) {
                 continue;
             }
-            let line = headline(posted.fleets.values(), &posted.bad_files);
+            let line = summary(posted.fleets.values(), &posted.bad_files);
             let names = fleets.now();
             let missing: Vec<&PoolName> =
                 names.names().filter(|name| !posted.fleets.contains_key(*name)).collect();

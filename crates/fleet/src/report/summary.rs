@@ -4,10 +4,7 @@ use crate::report::{BadFileStatus, FleetStatus, RunnerStatus};
 
 /// The line: runners and jobs, and what is wrong. No time is in it, so it stays the same while nothing
 /// changes.
-pub fn headline<'s>(
-    fleets: impl IntoIterator<Item = &'s FleetStatus>,
-    bad_files: &[BadFileStatus],
-) -> String {
+pub fn summary<'s>(fleets: impl IntoIterator<Item = &'s FleetStatus>, bad_files: &[BadFileStatus]) -> String {
     let fleets: Vec<&FleetStatus> = fleets.into_iter().collect();
     let runners = || fleets.iter().flat_map(|fleet| &fleet.runners).filter(|runner| !runner.is_gone());
     let phases =
@@ -133,7 +130,7 @@ mod tests {
             ),
             (vec![], std::slice::from_ref(&bad), "no fleet; /etc/azlin/fleets/x.toml cannot be used"),
         ] {
-            assert_eq!(headline(&fleets, bad_files), expected);
+            assert_eq!(summary(&fleets, bad_files), expected);
         }
     }
 
@@ -142,6 +139,6 @@ mod tests {
         let mut going = fleet("ci", &["destroyed"], 0, &[]);
         going.runners[0].vm =
             Some(VmStatus { name: String::new(), size: String::new(), resource_group: String::new() });
-        assert_eq!(headline(&[going], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");
+        assert_eq!(summary(&[going], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");
     }
 }
