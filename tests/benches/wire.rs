@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use azlin_daemon::{Outside, StateDir, config_dir, plan_once};
+use azlin_daemon::{DaemonContext, StateDir, config_dir, plan_once};
 use azlin_simcloud::fault::Side;
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use azlin_tests::binary::{Cloud, VM, azlin};
@@ -27,7 +27,7 @@ fn cloud(fleets: usize, top: &str) -> Cloud {
     cloud
 }
 
-fn outside(cloud: &Cloud) -> Outside {
+fn context(cloud: &Cloud) -> DaemonContext {
     let token = SecretString::from(cloud.served.world().settings.token.clone());
     let url = |address: SocketAddr| format!("http://{address}").parse().unwrap();
     let token = azlin_github::Token::new(&token).unwrap();
@@ -40,7 +40,7 @@ fn outside(cloud: &Cloud) -> Outside {
         ..azlin_azure::Environment::default()
     };
     let azure = azlin_azure::Settings::new(url(cloud.served.azure), environment);
-    Outside {
+    DaemonContext {
         github: Arc::new(github).into(),
         azure: Arc::new(azlin_azure::AzureClient::new(azure).unwrap()),
         ssh: Arc::new(azlin_ssh::SshClient::new(azlin_ssh::Settings::default())),
@@ -63,12 +63,12 @@ fn whole_tick() {
     let requests = || cloud.served.world().ledger.requests.values().map(|(count, _)| count).sum::<u64>();
     let (mut times, mut before) = (Vec::new(), 0);
     runtime.block_on(async {
-        let outside = outside(&cloud);
+        let context = context(&cloud);
         for round in 0..21 {
             before = requests();
             let start = Instant::now();
             let poll = Duration::from_secs(1);
-            let planned = plan_once(&configuration.fleets, outside.clone(), &StateDir::default(), poll).await;
+            let planned = plan_once(&configuration.fleets, context.clone(), &StateDir::default(), poll).await;
             assert!(
                 planned.iter().all(|planned| planned.trouble.is_none() && planned.plan.actions.len() == 5)
             );
@@ -168,9 +168,9 @@ fn requests() {
             all.fold((0, 0), |(count, bytes), (_, (more, and))| (count + more, bytes + and))
         };
         runtime.block_on(async {
-            let outside = outside(&cloud);
+            let context = context(&cloud);
             let (state, poll) = (StateDir::default(), Duration::from_secs(1));
-            let look = || plan_once(&configuration.fleets, outside.clone(), &state, poll);
+            let look = || plan_once(&configuration.fleets, context.clone(), &state, poll);
             look().await;
             let (github, azure) = (count(Side::Github), count(Side::Azure));
             look().await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, Outside, StateDir};
+use azlin_daemon::{Board, Daemon, DaemonContext, StateDir};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::{InProcess, Workload, World};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Stage {
     world: Arc<Mutex<World>>,
     /// Everything that the loop reaches it by.
-    pub outside: Outside,
+    pub context: DaemonContext,
 }
 
 impl Stage {
@@ -35,13 +35,16 @@ impl Stage {
         let names = AtomicU32::new(0);
         let random = Arc::new(move || names.fetch_add(1, Ordering::Relaxed));
         let ssh = cloud.clone();
-        Stage { world, outside: Outside { github: cloud.clone().into(), azure: cloud, ssh, clock, random } }
+        Stage {
+            world,
+            context: DaemonContext { github: cloud.clone().into(), azure: cloud, ssh, clock, random },
+        }
     }
 
     /// The world as it is now.
     pub fn world(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        world.advance(self.outside.now());
+        world.advance(self.context.now());
         world
     }
 
@@ -58,7 +61,7 @@ impl Stage {
 
     /// A daemon for these fleets lives for so long and is killed; what it said of them last.
     pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
-        live(self.outside.clone(), fleets, state, seconds).await
+        live(self.context.clone(), fleets, state, seconds).await
     }
 
     /// A daemon for these fleets lives until the world is so, and is killed; how many seconds that took, or
@@ -78,10 +81,10 @@ impl Stage {
 }
 
 /// A daemon with that outside and these fleets lives for so long and is killed.
-pub async fn live(outside: Outside, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
+pub async fn live(context: DaemonContext, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let board = Board::default();
-    let daemon = Daemon::new(&config, fleets, outside, state, board.clone(), CancellationToken::new());
+    let daemon = Daemon::new(&config, fleets, context, state, board.clone(), CancellationToken::new());
     let _ = tokio::time::timeout(Duration::from_secs(seconds), daemon.run()).await;
     board
 }

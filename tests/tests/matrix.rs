@@ -151,8 +151,8 @@ async fn play_cell(fault: &str) -> Result<Took, String> {
     let disk = tempfile::tempdir().expect("a directory");
     let state = || StateDir::new(Some(disk.path().to_owned()));
     let daemons = async {
-        live(stage.outside.clone(), fleets(), state(), FROM + 2).await;
-        live(stage.outside.clone(), fleets(), state(), 7200).await;
+        live(stage.context.clone(), fleets(), state(), FROM + 2).await;
+        live(stage.context.clone(), fleets(), state(), 7200).await;
     };
     tokio::select! {
         () = script => {}

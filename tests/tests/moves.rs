@@ -1,7 +1,7 @@
 //! A fleet's file or the daemon's is changed while runners work: whatever moves, no job is killed, no
 //! VM is forgotten, and the maximum holds.
 
-use azlin_daemon::{Outside, StateDir};
+use azlin_daemon::{DaemonContext, StateDir};
 use azlin_fleet::config::Fleet;
 use azlin_tests::stage::{Stage, fleet, live, play};
 
@@ -99,14 +99,14 @@ fn to_another_github_where_a_running_job_cannot_be_seen() {
         old.submit("o/old", 1, 20 * MINUTE);
         old.live(vec![fleet("ci", "o/old", "rg")], StateDir::default(), 5 * MINUTE).await;
         assert_eq!(old.report().vms_left, 1);
-        let outside = Outside { github: new.outside.github.clone(), ..old.outside.clone() };
+        let context = DaemonContext { github: new.context.github.clone(), ..old.context.clone() };
         let moved = || fleet("ci", "o/old", "rg").at(&"https://github.example/api/v3".parse().unwrap());
-        let board = live(outside.clone(), vec![moved()], StateDir::default(), 10 * MINUTE).await;
+        let board = live(context.clone(), vec![moved()], StateDir::default(), 10 * MINUTE).await;
         let report = old.report();
         assert_eq!((report.jobs_completed, report.jobs_killed, report.vms_left), (0, 0, 1), "{report:#?}");
         let told = board.read().fleets.into_values().next().unwrap().errors.remove(0).what;
         assert!(told.contains("was made for the GitHub at api.github.com"), "{told}");
-        live(outside, vec![moved()], StateDir::default(), 30 * MINUTE).await;
+        live(context, vec![moved()], StateDir::default(), 30 * MINUTE).await;
         assert_clean(&old, 1);
     });
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use azlin_daemon::{Outside, StateDir};
+use azlin_daemon::{DaemonContext, StateDir};
 use azlin_simcloud::github::SimJob;
 use azlin_tests::stage::fleets;
 use azlin_tests::stage::{Stage, fleet, live, play};
@@ -18,13 +18,13 @@ async fn serve(nth: u64) {
         let job = (labels.map(str::to_owned).to_vec(), Duration::from_secs(100));
         stage.world().submit("o/r", vec![job; 4], Vec::new());
     }
-    let (asked, steady) = (AtomicU64::new(0), Arc::clone(&stage.outside.clock));
+    let (asked, steady) = (AtomicU64::new(0), Arc::clone(&stage.context.clock));
     let clock = Arc::new(move || {
         assert!(asked.fetch_add(1, Ordering::Relaxed) != nth, "a bug");
         steady()
     });
-    let outside = Outside { clock, ..stage.outside.clone() };
-    live(outside, fleets(1), StateDir::default(), 7200).await;
+    let context = DaemonContext { clock, ..stage.context.clone() };
+    live(context, fleets(1), StateDir::default(), 7200).await;
     let report = stage.report();
     assert_eq!((report.jobs_killed, report.jobs_unserved), (0, 0), "panic {nth}: {report:#?}");
     assert_eq!((report.vms_left, report.runners_left), (0, 0), "panic {nth}: {report:#?}");

@@ -98,10 +98,10 @@ fn without_a_secret_nothing_is_taken_in() {
 #[test]
 fn github_may_have_a_door_of_its_own() {
     let cloud = cloud("");
-    let outside = free_address();
-    let (address, _daemon) = daemon(&cloud, &format!("webhook_listen = \"{outside}\"\n"), Some(SECRET));
-    assert_eq!(signed(outside, "ping", "{}"), 200);
-    assert_eq!(get(outside, "/healthz").unwrap().0, 404);
+    let context = free_address();
+    let (address, _daemon) = daemon(&cloud, &format!("webhook_listen = \"{context}\"\n"), Some(SECRET));
+    assert_eq!(signed(context, "ping", "{}"), 200);
+    assert_eq!(get(context, "/healthz").unwrap().0, 404);
     assert_eq!(signed(address, "ping", "{}"), 404);
 }
 

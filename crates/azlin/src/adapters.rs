@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use azlin_azure::AzureClient;
-use azlin_daemon::{GitHubs, Outside};
+use azlin_daemon::{DaemonContext, GitHubs};
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::model::CredentialName;
 use azlin_fleet::ports::GitHub;
@@ -67,12 +67,12 @@ fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>>
 }
 
 /// The outside of the daemon: the real services, or whatever answers at the configured addresses.
-pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outside> {
+pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<DaemonContext> {
     let github = githubs(config, environment)?;
     let azure = azure(config, environment)?;
     let credential = azure.credential();
     tracing::debug!(%credential, "signs in at Azure by {credential}");
-    Ok(Outside {
+    Ok(DaemonContext {
         github,
         azure: Arc::new(azure),
         ssh: Arc::new(ssh(environment)),

@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::{self, install, stop_service};
+use crate::context::DaemonContext;
 use crate::fetched::Fetched;
-use crate::outside::Outside;
 use crate::places::Book;
 use release::released;
 
@@ -31,7 +31,7 @@ const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Makes runners and removes them.
 pub(crate) struct Lifecycle {
-    outside: Outside,
+    context: DaemonContext,
     stop: CancellationToken,
     downloads: Fetched<Site, Result<Vec<Download>, String>>,
     places: Arc<Book>,
@@ -55,8 +55,8 @@ struct Identity {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(outside: Outside, places: Arc<Book>, stop: CancellationToken) -> Self {
-        Lifecycle { outside, stop, downloads: Fetched::default(), places }
+    pub(crate) fn new(context: DaemonContext, places: Arc<Book>, stop: CancellationToken) -> Self {
+        Lifecycle { context, stop, downloads: Fetched::default(), places }
     }
 
     /// Makes a runner, as the fleet's bootstrap has it.
@@ -77,7 +77,7 @@ impl Lifecycle {
             Ok(download) => download,
             Err(why) => return Outcome::Failed(Failure::later(why)),
         };
-        install(&self.outside, &self.stop, fleet, task, &download).await
+        install(&self.context, &self.stop, fleet, task, &download).await
     }
 
     /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
@@ -89,7 +89,7 @@ impl Lifecycle {
             labels: labels(fleet),
             runner_group: fleet.runner_group.clone(),
         };
-        let runner = match self.outside.github(fleet).jit_config(&config).await {
+        let runner = match self.context.github(fleet).jit_config(&config).await {
             Ok(runner) => runner,
             Err(error) => return Outcome::Failed(error.into()),
         };
@@ -106,7 +106,7 @@ impl Lifecycle {
         };
         let outcome = self.create(fleet, wanted, identity).await;
         if let Outcome::Failed(_) | Outcome::NoCapacity(_) = outcome
-            && let Err(error) = self.outside.github(fleet).deregister(&fleet.scope, runner.runner_id).await
+            && let Err(error) = self.context.github(fleet).deregister(&fleet.scope, runner.runner_id).await
         {
             tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
         }
@@ -115,12 +115,12 @@ impl Lifecycle {
 
     /// Asks for a VM with a host key that is known, then installs the runner on it.
     async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
-        let admin_key = match self.outside.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
+        let admin_key = match self.context.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
             Ok(key) => key,
             Err(error) => return Outcome::Failed(error.into()),
         };
-        let host_key = self.outside.ssh.host_key();
-        let created_at = self.outside.now();
+        let host_key = self.context.ssh.host_key();
+        let created_at = self.context.now();
         let identity = Identity {
             custom_data: cloud_init::reachable(&host_key, &admin_key, fleet.lifecycle.dead_mans_switch),
             runner_id: None,
@@ -149,7 +149,7 @@ impl Lifecycle {
             runner_name: name.clone(),
             github: fleet.github.clone(),
             scope: fleet.scope.clone(),
-            created_at: self.outside.now()
+            created_at: self.context.now()
                 + Duration::from_secs(if planted::has(Bug::LocalTime) { 7200 } else { 0 }),
             config_hash: fleet.config_hash().to_owned(),
             runner_id: identity.runner_id,
@@ -181,7 +181,7 @@ impl Lifecycle {
         let subscription = &vm.group.subscription_id;
         let mut refusals: Vec<String> = Vec::new();
         for place in &wanted.offerings {
-            let turn = match self.places.turn(subscription, place, || self.outside.now()).await {
+            let turn = match self.places.turn(subscription, place, || self.context.now()).await {
                 Ok(turn) => turn,
                 Err(why) => {
                     refusals.push(why);
@@ -192,9 +192,9 @@ impl Lifecycle {
             (spec.location, spec.subnet_id, spec.nsg_id) = (region.location, region.subnet_id, region.nsg_id);
             (spec.size, spec.zone) = (place.size.clone(), place.zone.clone());
             spec.spot = vm.spot.filter(|_| place.spot);
-            let answer = self.outside.azure.create(&spec).await;
+            let answer = self.context.azure.create(&spec).await;
             let no_room =
-                self.places.answered(subscription, place, answer.as_ref().copied(), self.outside.now());
+                self.places.answered(subscription, place, answer.as_ref().copied(), self.context.now());
             drop(turn);
             match answer {
                 Ok(()) => return Outcome::Started,
@@ -217,7 +217,7 @@ impl Lifecycle {
     /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.
     async fn download(&self, fleet: &Fleet) -> Result<Download, String> {
         let ask = async || {
-            let downloads = self.outside.github(fleet).downloads(&fleet.scope).await;
+            let downloads = self.context.github(fleet).downloads(&fleet.scope).await;
             downloads.map_err(|error| error.to_string())
         };
         let ago = |age| Instant::now().checked_sub(Duration::from_secs(age)).unwrap_or_else(Instant::now);
@@ -237,31 +237,31 @@ impl Lifecycle {
     /// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
-        let outside = &self.outside;
+        let context = &self.context;
         if let (true, Some((group, name))) = (planted::has(Bug::VmBeforeEntry), &destroy.vm) {
-            let _ = outside.azure.delete(group, name).await;
+            let _ = context.azure.delete(group, name).await;
         }
-        match released(outside.github(fleet), destroy).await {
+        match released(context.github(fleet), destroy).await {
             Err(why) => return Outcome::Failed(Failure::later(why)),
             Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
             Ok(None) => {}
         }
         let Some((group, name)) = &destroy.vm else { return Outcome::Removed };
         if let Some(host_key) = &destroy.stop {
-            let task = bootstrap::just_made(fleet, destroy.runner.clone(), host_key.clone(), outside.now());
+            let task = bootstrap::just_made(fleet, destroy.runner.clone(), host_key.clone(), context.now());
             let task = Install { vm: (group.clone(), name.clone()), ..task };
-            let stopped = timeout(STOP_LIMIT, stop_service(outside, fleet, &task)).await;
+            let stopped = timeout(STOP_LIMIT, stop_service(context, fleet, &task)).await;
             let why = stopped.unwrap_or_else(|_| Err("it took too long".to_owned())).err();
             tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "{}: {}: its service was asked to stop before its VM goes: {}", fleet.name, destroy.runner, why.as_deref().unwrap_or("done"));
         }
         if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
-            tell_console(outside, fleet, destroy).await;
+            tell_console(context, fleet, destroy).await;
             // What GitHub offers may be what is wrong.
             self.downloads.forget(&fleet.site());
         }
-        match outside.azure.delete(group, name).await {
+        match context.azure.delete(group, name).await {
             Ok(()) => {
-                self.places.freed(&group.subscription_id, outside.now());
+                self.places.freed(&group.subscription_id, context.now());
                 Outcome::Removed
             }
             Err(error) => Outcome::Failed(error.into()),
@@ -270,9 +270,9 @@ impl Lifecycle {
 }
 
 /// Says what a VM that goes for its trouble printed last: it is lost with the VM.
-async fn tell_console(outside: &Outside, fleet: &Fleet, destroy: &Destroy) {
+async fn tell_console(context: &DaemonContext, fleet: &Fleet, destroy: &Destroy) {
     let Some((group, name)) = &destroy.vm else { return };
-    let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, outside.azure.console(group, name)).await else { return };
+    let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, context.azure.console(group, name)).await else { return };
     if let Some(last) = telling(&text) {
         let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.reason);
         tracing::warn!(%fleet, %runner, vm = %name, %reason, console = %last, "{fleet}: {runner} is to be removed ({reason}); what it printed last: {last}");

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::outside::Outside;
+use crate::context::DaemonContext;
 
 const SSH_PORT: u16 = 22;
 /// The longest pause between two looks for an address. The first ones are shorter: a VM has one
@@ -37,13 +37,13 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Makes a VM a runner. Its time ends with the fleet's `boot_timeout`, and when the daemon stops.
 pub(crate) async fn install(
-    outside: &Outside,
+    context: &DaemonContext,
     stop: &CancellationToken,
     fleet: &Fleet,
     task: &Install,
     download: &Download,
 ) -> Outcome {
-    let mut work = Work::new(outside, fleet, task, download);
+    let mut work = Work::new(context, fleet, task, download);
     let deadline = Instant::now() + work.time_left();
     let ended = tokio::select! {
         biased;
@@ -57,14 +57,18 @@ pub(crate) async fn install(
 }
 
 /// Stops a runner's service before its VM goes. What fails is of no consequence.
-pub(crate) async fn stop_service(outside: &Outside, fleet: &Fleet, task: &Install) -> Result<(), String> {
+pub(crate) async fn stop_service(
+    context: &DaemonContext,
+    fleet: &Fleet,
+    task: &Install,
+) -> Result<(), String> {
     let (group, vm) = &task.vm;
-    let found = outside.azure.address(group, vm, fleet.vm.public_ip).await;
+    let found = context.azure.address(group, vm, fleet.vm.public_ip).await;
     let Address::At(address) = found.map_err(|error| error.to_string())? else {
         return Err("it has no address".to_owned());
     };
     let machine = machine(fleet, task, address);
-    let session = outside.ssh.connect(&machine).await.map_err(|error| error.to_string())?;
+    let session = context.ssh.connect(&machine).await.map_err(|error| error.to_string())?;
     session.run(&Step::Stop).await.map(drop).map_err(|error| error.to_string())
 }
 
@@ -80,7 +84,7 @@ fn machine(fleet: &Fleet, task: &Install, address: IpAddr) -> Machine {
 
 /// A bootstrap under way.
 struct Work<'a> {
-    outside: &'a Outside,
+    context: &'a DaemonContext,
     fleet: &'a Fleet,
     task: &'a Install,
     download: &'a Download,
@@ -109,10 +113,10 @@ impl From<SshError> for Halt {
 }
 
 impl<'a> Work<'a> {
-    fn new(outside: &'a Outside, fleet: &'a Fleet, task: &'a Install, download: &'a Download) -> Self {
+    fn new(context: &'a DaemonContext, fleet: &'a Fleet, task: &'a Install, download: &'a Download) -> Self {
         let last = "it has no address yet".to_owned();
         Work {
-            outside,
+            context,
             fleet,
             task,
             download,
@@ -124,7 +128,7 @@ impl<'a> Work<'a> {
     }
 
     fn time_left(&self) -> Duration {
-        let age = Duration::try_from(self.outside.now().duration_since(self.task.created_at));
+        let age = Duration::try_from(self.context.now().duration_since(self.task.created_at));
         self.fleet.lifecycle.boot_timeout.saturating_sub(age.unwrap_or_default())
     }
 
@@ -167,7 +171,7 @@ impl<'a> Work<'a> {
         loop {
             let machine = machine(self.fleet, self.task, self.address().await?);
             for _ in 0..CONNECTS {
-                let error = match self.outside.ssh.connect(&machine).await {
+                let error = match self.context.ssh.connect(&machine).await {
                     Ok(session) => {
                         self.note("reachable", began);
                         return Ok(session);
@@ -198,7 +202,7 @@ impl<'a> Work<'a> {
         let mut missing_since: Option<Instant> = None;
         let mut pause = Duration::ZERO;
         loop {
-            match self.outside.azure.address(group, vm, self.fleet.vm.public_ip).await {
+            match self.context.azure.address(group, vm, self.fleet.vm.public_ip).await {
                 Ok(Address::At(address)) => return Ok(address),
                 Ok(Address::Pending) => {}
                 Ok(Address::Never(why)) => return Err(Halt::With(self.broken(why))),
@@ -255,7 +259,7 @@ impl<'a> Work<'a> {
 
     /// With a token that is fresh, and dropped once it is used.
     async fn configuration(&self) -> Result<Configure, Halt> {
-        let token = self.outside.github(self.fleet).registration_token(&self.fleet.scope).await;
+        let token = self.context.github(self.fleet).registration_token(&self.fleet.scope).await;
         let token = token.map_err(|error| match error.call().trouble.policy() {
             // A person must act: the VM waits for it as long as it may.
             ErrorPolicy::Stop => Halt::With(Outcome::Failed(error.into())),

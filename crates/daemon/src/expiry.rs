@@ -8,7 +8,7 @@ use azlin_fleet::model::CredentialName;
 use azlin_fleet::report::warning;
 use tracing::warn;
 
-use crate::outside::Outside;
+use crate::context::DaemonContext;
 
 /// What was told last of each credential.
 #[derive(Default)]
@@ -16,10 +16,10 @@ pub(crate) struct Expiry(Mutex<BTreeMap<Option<CredentialName>, String>>);
 
 impl Expiry {
     /// What is to be said of the token that the fleet is served with.
-    pub(crate) fn of(&self, outside: &Outside, fleet: &Fleet) -> Option<String> {
-        let ends = outside.github(fleet).token_ends()?;
+    pub(crate) fn of(&self, context: &DaemonContext, fleet: &Fleet) -> Option<String> {
+        let ends = context.github(fleet).token_ends()?;
         let name = fleet.credential.as_ref().map(CredentialName::as_str);
-        let told = warning(ends, name, outside.now());
+        let told = warning(ends, name, context.now());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &told {
             None => drop(all.remove(&fleet.credential)),

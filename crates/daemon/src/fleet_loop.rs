@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::Lifecycle;
 use crate::board::Board;
+use crate::context::DaemonContext;
 use crate::expiry::Expiry;
 use crate::fleet_set::{Fleets, Reader};
 use crate::observe::{Observer, Told};
-use crate::outside::Outside;
 use crate::pace::Pace;
 use crate::places::Book;
 use crate::pulse::Pulse;
@@ -53,7 +53,7 @@ enum Look {
 
 /// What all loops share.
 pub(crate) struct Shared {
-    pub(crate) outside: Outside,
+    pub(crate) context: DaemonContext,
     pub(crate) fleets: Fleets,
     pub(crate) observer: Observer,
     pub(crate) lifecycle: Lifecycle,
@@ -120,7 +120,7 @@ impl FleetLoop {
     pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<Shared>) -> Self {
         let fleet_state = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
-        shared.places.recall(subscription, fleet_state.capacity.clone(), shared.outside.now());
+        shared.places.recall(subscription, fleet_state.capacity.clone(), shared.context.now());
         let share = share(shared.provisioning_limit, shared.fleets.now().len());
         let trigger_queue = shared.trigger_router.trigger_queue(&fleet.name);
         FleetLoop {
@@ -209,7 +209,7 @@ impl FleetLoop {
 
     /// Whether it is too early for another look, since GitHub's budget is short.
     fn is_early(&mut self) -> bool {
-        self.slowed = self.shared.pace.slowed(&self.shared.outside, &self.fleet, self.shared.poll_queue);
+        self.slowed = self.shared.pace.slowed(&self.shared.context, &self.fleet, self.shared.poll_queue);
         let since = self.looked_at.map(|at| at.elapsed());
         let Some((slowed, since)) = self.slowed.as_ref().zip(since) else { return false };
         since + self.shared.poll_queue / 2 < slowed.every
@@ -297,7 +297,7 @@ impl FleetLoop {
     /// What there is, and whether the lists of runners and VMs were read for it.
     async fn look(&mut self, look: Look, began: Instant) -> (Snapshot, bool) {
         let (shared, fleet, now) =
-            (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.outside.now());
+            (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.context.now());
         self.mind_the_clock(began, now);
         let since_epoch = began - shared.epoch;
         let is_triggered = matches!(look, Look::Triggered);
@@ -323,7 +323,7 @@ impl FleetLoop {
         let (seen, queue) = match earlier {
             Some(seen) => {
                 let queue = shared.observer.queue_after(&fleet, &told).await;
-                let demand = queue.demand(&fleet, shared.outside.now());
+                let demand = queue.demand(&fleet, shared.context.now());
                 (Snapshot { demand, working: queue.working(), ..seen }, queue)
             }
             None => {
@@ -357,11 +357,11 @@ impl FleetLoop {
     }
 
     fn decide(&mut self, seen: Snapshot, are_lists_new: bool) -> (Plan, Snapshot) {
-        let now = self.shared.outside.now();
+        let now = self.shared.context.now();
         let seen = Snapshot {
             in_flight: under_way(&self.in_flight),
             slowed: self.slowed.clone(),
-            expiring: self.shared.expiry.of(&self.shared.outside, &self.fleet),
+            expiring: self.shared.expiry.of(&self.shared.context, &self.fleet),
             ..seen
         };
         self.fleet_state.capacity = self.shared.places.of(&self.fleet.vm.group.subscription_id);

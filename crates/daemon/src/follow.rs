@@ -15,8 +15,8 @@ use tracing::{error, info, warn};
 
 use crate::board::Board;
 use crate::config_dir::{self, Configuration};
+use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
-use crate::outside::Outside;
 use crate::presence::{NotAlone, hold, is_held};
 use crate::wake::Wake;
 
@@ -73,11 +73,16 @@ impl Followed {
 
     /// Hands each change of a fleet's file on, until `azlin.toml` changes: what it says then. It is
     /// in force once it is [accepted](Followed::accept).
-    pub async fn changes(&mut self, wake: &mut Wake, fleets: &Fleets, outside: &Outside) -> Configuration {
+    pub async fn changes(
+        &mut self,
+        wake: &mut Wake,
+        fleets: &Fleets,
+        context: &DaemonContext,
+    ) -> Configuration {
         loop {
             wake.next(self.daemon.poll_queue).await;
             self.remind();
-            let now = outside.now();
+            let now = context.now();
             if let Err(error) = self.hold_what_is_there(wake) {
                 self.refuse(
                     &format!("another directory has taken the place of the configuration: {error}"),

@@ -21,7 +21,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::board::Posted;
-use crate::outside::Outside;
+use crate::context::DaemonContext;
 
 /// What Prometheus is told that the text is.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -161,7 +161,7 @@ impl Metrics {
     }
 
     /// All of it, and what there is now.
-    pub(crate) fn text(&self, posted: &Posted, outside: &Outside) -> String {
+    pub(crate) fn text(&self, posted: &Posted, context: &DaemonContext) -> String {
         let mut registry = Registry::with_prefix("azlin");
         let counts = &*self.0;
         let Counts { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } = counts;
@@ -211,7 +211,7 @@ impl Metrics {
             Unit::Seconds,
             counts.wait_seconds.clone(),
         );
-        now::register(&mut registry, posted, outside);
+        now::register(&mut registry, posted, context);
         let mut told = String::new();
         // A string takes everything.
         let _ = text::encode(&mut told, &registry);

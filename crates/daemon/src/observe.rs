@@ -17,9 +17,9 @@ use azlin_fleet::ports::{CallError, CallErrorKind};
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::context::DaemonContext;
 use crate::fetched::Fetched;
 use crate::fleet_set::Fleets;
-use crate::outside::Outside;
 use crate::places::Book;
 use crate::queues::{OwnQueue, Queues};
 
@@ -39,7 +39,7 @@ pub(crate) struct Told {
 
 /// The eyes of all fleets.
 pub struct Observer {
-    outside: Outside,
+    context: DaemonContext,
     fleets: Fleets,
     places: Arc<Book>,
     /// How old a fetch may be and still serve.
@@ -57,14 +57,18 @@ pub struct Observer {
 
 impl Observer {
     /// For these fleets, which look every `poll`.
-    pub fn new<'f>(outside: Outside, fleets: impl IntoIterator<Item = &'f Fleet>, poll: Duration) -> Self {
-        Observer::of(outside, Fleets::new(fleets.into_iter().cloned()), Arc::default(), poll)
+    pub fn new<'f>(
+        context: DaemonContext,
+        fleets: impl IntoIterator<Item = &'f Fleet>,
+        poll: Duration,
+    ) -> Self {
+        Observer::of(context, Fleets::new(fleets.into_iter().cloned()), Arc::default(), poll)
     }
 
     /// For fleets that may change.
-    pub(crate) fn of(outside: Outside, fleets: Fleets, places: Arc<Book>, poll: Duration) -> Self {
+    pub(crate) fn of(context: DaemonContext, fleets: Fleets, places: Arc<Book>, poll: Duration) -> Self {
         Observer {
-            outside,
+            context,
             fleets,
             places,
             tolerance: poll / 10,
@@ -113,7 +117,7 @@ impl Observer {
         );
         let unread = vms.as_ref().map(|(_, unread)| unread.clone()).unwrap_or_default();
         let snapshot = Snapshot {
-            demand: queue.demand(fleet, self.outside.now()),
+            demand: queue.demand(fleet, self.context.now()),
             entries: (*entries).as_ref().map(|shared| entries_of(fleet, shared)).map_err(String::clone),
             vms: vms.map(|(vms, _)| vms),
             unread,
@@ -135,7 +139,7 @@ impl Observer {
     async fn queue_since(&self, fleet: &Fleet, since: impl Fn(&RepoSlug) -> Instant) -> OwnQueue {
         let shared_since = self.fleets.now().since(&fleet.credential);
         let since = |repo: &RepoSlug| shared_since.map_or(since(repo), |shared| since(repo).max(shared));
-        self.queues.of(fleet, &self.fleets, &self.outside, since).await
+        self.queues.of(fleet, &self.fleets, &self.context, since).await
     }
 
     /// The resource groups that were looked at, those that fleets have left among them.
@@ -145,7 +149,7 @@ impl Observer {
 
     async fn look_at_runners(&self, fleet: &Fleet) -> Seen<Entries> {
         let scope = &fleet.scope;
-        let entries = self.outside.github(fleet).runners(scope).await;
+        let entries = self.context.github(fleet).runners(scope).await;
         entries.map(entries_by_prefix).map_err(|error| format!("the runners of {scope}: {error}"))
     }
 
@@ -185,16 +189,16 @@ impl Observer {
         let subscription = &group.subscription_id;
         let powers = async {
             if power {
-                let look = self.outside.azure.power_states(subscription);
+                let look = self.context.azure.power_states(subscription);
                 Some(self.powers.get(subscription.clone(), since, look).await)
             } else {
                 None
             }
         };
-        let (vms, powers) = futures::join!(self.outside.azure.vms(group), powers);
+        let (vms, powers) = futures::join!(self.context.azure.vms(group), powers);
         let mut vms = vms?;
         self.learn_failures(group, &mut vms).await;
-        self.places.saw(subscription, &vms, self.outside.now());
+        self.places.saw(subscription, &vms, self.context.now());
         if let Some(powers) = powers {
             self.tell_powerless(subscription, powers.as_ref().as_ref().err());
             for vm in vms.iter_mut() {
@@ -214,7 +218,7 @@ impl Observer {
             let before = known().get(&key).cloned();
             vm.failure = match before {
                 Some(failure) => failure,
-                None => match self.outside.azure.failure(group, &vm.name).await {
+                None => match self.context.azure.failure(group, &vm.name).await {
                     Ok(failure) => {
                         known().insert(key, failure.clone());
                         failure

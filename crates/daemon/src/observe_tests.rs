@@ -8,7 +8,7 @@ use crate::scene::{Scene, fleet};
 const POLL: Duration = Duration::from_secs(60);
 
 fn observer(scene: &Scene, fleets: &[Fleet]) -> Observer {
-    Observer::new(scene.outside.clone(), fleets, POLL)
+    Observer::new(scene.context.clone(), fleets, POLL)
 }
 
 fn others(names: &[&str]) -> BTreeSet<ResourceGroup> {
@@ -24,8 +24,8 @@ async fn vm_in(scene: &Scene, fleet: &Fleet, group: &str) -> RunnerName {
     let mut there = fleet.clone();
     group.clone_into(&mut there.vm.group.name);
     let lifecycle =
-        Lifecycle::new(scene.outside.clone(), Arc::default(), tokio_util::sync::CancellationToken::new());
-    let name = RunnerName::new(&fleet.name, scene.outside.now(), (scene.outside.random)());
+        Lifecycle::new(scene.context.clone(), Arc::default(), tokio_util::sync::CancellationToken::new());
+    let name = RunnerName::new(&fleet.name, scene.context.now(), (scene.context.random)());
     let wanted = Wanted { name: name.clone(), replaces: None, offerings: there.vm.offerings(false) };
     lifecycle.provision(&there, &wanted).await;
     name
@@ -139,7 +139,7 @@ async fn why_a_vm_could_not_be_made_is_asked_once() {
     assert_eq!(observer.failures.lock().expect("no panic").len(), 2);
     for (name, group) in [(&here, "rg"), (&there, "old")] {
         let group = others(&[group]).pop_first().expect("one");
-        scene.outside.azure.delete(&group, name.as_str()).await.expect("it can be removed");
+        scene.context.azure.delete(&group, name.as_str()).await.expect("it can be removed");
     }
     sleep(Duration::from_secs(60)).await;
     observer.observe(&ci, &others(&["old"]), false).await;

@@ -10,7 +10,7 @@ use azlin_fleet::observe::{PollPacer, SlowedPolling};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::outside::Outside;
+use crate::context::DaemonContext;
 
 #[derive(Default)]
 pub(crate) struct Pace(Mutex<BTreeMap<Option<CredentialName>, Paced>>);
@@ -26,11 +26,16 @@ struct Paced {
 impl Pace {
     /// Whether looks are to be rarer than every `poll`. That they are is told once in each window of the
     /// budget, and when a window has ended after which they are not: in between it may change with every job.
-    pub(crate) fn slowed(&self, outside: &Outside, fleet: &Fleet, poll: Duration) -> Option<SlowedPolling> {
+    pub(crate) fn slowed(
+        &self,
+        context: &DaemonContext,
+        fleet: &Fleet,
+        poll: Duration,
+    ) -> Option<SlowedPolling> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Paced { pacer, told_until } = all.entry(fleet.credential.clone()).or_default();
-        let now = outside.now();
-        let slowed = pacer.look(outside.github(fleet).budget(), poll, now);
+        let now = context.now();
+        let slowed = pacer.look(context.github(fleet).budget(), poll, now);
         match (&slowed, *told_until) {
             (Some(reason), told) if told.is_none_or(|until| until < reason.budget.reset) => {
                 *told_until = Some(reason.budget.reset);

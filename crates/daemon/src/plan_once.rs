@@ -11,8 +11,8 @@ use azlin_fleet::report::{FleetStatus, Tick};
 use azlin_fleet::state::FleetState;
 use jiff::Timestamp;
 
+use crate::context::DaemonContext;
 use crate::observe::Observer;
-use crate::outside::Outside;
 use crate::report;
 use crate::state::StateDir;
 
@@ -43,12 +43,17 @@ impl Planned {
 }
 
 /// Looks at the world as a tick does, and plans.
-pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, poll: Duration) -> Vec<Planned> {
-    let observer = Observer::new(outside.clone(), fleets, poll);
+pub async fn plan_once(
+    fleets: &[Fleet],
+    context: DaemonContext,
+    state: &StateDir,
+    poll: Duration,
+) -> Vec<Planned> {
+    let observer = Observer::new(context.clone(), fleets, poll);
     let each = fleets.iter().map(|fleet| async {
         let fleet_state = state.load(&fleet.name);
         let (seen, queue) = observer.observe_with_queue(fleet, &fleet_state.groups, true).await;
-        let at = outside.now();
+        let at = context.now();
         let mut fleet_state = fleet_state.after_seeing(fleet, &seen, at);
         fleet_state.capacity.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);
         let plan = plan(fleet, &seen, &fleet_state, at);

@@ -14,9 +14,9 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::context::DaemonContext;
 use crate::fetched::Fetched;
 use crate::fleet_set::Fleets;
-use crate::outside::Outside;
 
 /// How old a list of an organisation's repositories may be.
 const REPOSITORIES: Duration = Duration::from_secs(10 * 60);
@@ -49,10 +49,10 @@ impl Queues {
         &self,
         fleet: &Fleet,
         fleets: &Fleets,
-        outside: &Outside,
+        context: &DaemonContext,
         since: impl Fn(&RepoSlug) -> Instant,
     ) -> OwnQueue {
-        let repos = match self.repositories(fleet, outside).await {
+        let repos = match self.repositories(fleet, context).await {
             Ok(repos) => repos,
             Err(why) => return OwnQueue { views: Err(why), note: None },
         };
@@ -67,13 +67,13 @@ impl Queues {
         };
         let views = repos.into_iter().map(|repo| async {
             let key = (fleet.credential.clone(), repo.clone());
-            let view = self.of_repo.get(key, since(&repo), look(fleet, fleets, outside, &repo)).await;
+            let view = self.of_repo.get(key, since(&repo), look(fleet, fleets, context, &repo)).await;
             (repo, view)
         });
         OwnQueue { views: Ok(join_all(views).await), note }
     }
 
-    async fn repositories(&self, fleet: &Fleet, outside: &Outside) -> Seen<BTreeSet<RepoSlug>> {
+    async fn repositories(&self, fleet: &Fleet, context: &DaemonContext) -> Seen<BTreeSet<RepoSlug>> {
         if let Scope::Repo(repo) = &fleet.scope {
             return Ok(BTreeSet::from([repo.clone()]));
         }
@@ -87,7 +87,7 @@ impl Queues {
             }
             let owner = pattern.owner();
             let ask = async {
-                let found = outside.github(fleet).repositories(&owner).await;
+                let found = context.github(fleet).repositories(&owner).await;
                 found.map_err(|error| format!("the repositories of {owner}: {error}"))
             };
             let key = (fleet.credential.clone(), owner.clone());
@@ -103,14 +103,14 @@ impl Queues {
     }
 }
 
-async fn look(fleet: &Fleet, fleets: &Fleets, outside: &Outside, repo: &RepoSlug) -> View {
-    let queue = outside.github(fleet).queue(repo).await;
+async fn look(fleet: &Fleet, fleets: &Fleets, context: &DaemonContext, repo: &RepoSlug) -> View {
+    let queue = context.github(fleet).queue(repo).await;
     let queue = queue.map_err(|error| format!("the queue of repo:{repo}: {error}"));
     let all = fleets.now();
     let serving = all.of_credential(&fleet.credential).filter(|fleet| is_in_scope(fleet, repo));
     View {
         working: queue.as_ref().map(working).unwrap_or_default(),
-        demands: queue.as_ref().map(|queue| attribute(serving, queue, outside.now())).unwrap_or_default(),
+        demands: queue.as_ref().map(|queue| attribute(serving, queue, context.now())).unwrap_or_default(),
         queue: queue.map(Arc::new),
     }
 }

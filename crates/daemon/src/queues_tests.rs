@@ -14,11 +14,11 @@ fn org(repositories: &str) -> Fleet {
 /// What a fleet's queue shows, read anew.
 async fn read(scene: &Scene, queues: &Queues, fleet: &Fleet) -> OwnQueue {
     sleep(Duration::from_secs(1)).await;
-    queues.of(fleet, &Fleets::new([fleet.clone()]), &scene.outside, |_| Instant::now()).await
+    queues.of(fleet, &Fleets::new([fleet.clone()]), &scene.context, |_| Instant::now()).await
 }
 
 fn pending(queue: &OwnQueue, fleet: &Fleet, scene: &Scene) -> Seen<u32> {
-    queue.demand(fleet, scene.outside.now()).map(|demand| demand.metrics.pending_jobs)
+    queue.demand(fleet, scene.context.now()).map(|demand| demand.metrics.pending_jobs)
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,13 +72,13 @@ async fn who_names_no_repository_or_none_that_is_there_is_told() {
         (org("'x*'"), "no repository of org:o is one that the fleet's file names"),
     ] {
         let queue = read(&scene, &queues, &fleet).await;
-        let demand = queue.demand(&fleet, scene.outside.now()).expect("nothing failed");
-        assert_eq!(demand.metrics, QueueMetrics::none(scene.outside.now()));
+        let demand = queue.demand(&fleet, scene.context.now()).expect("nothing failed");
+        assert_eq!(demand.metrics, QueueMetrics::none(scene.context.now()));
         assert!(demand.notes.len() == 1 && demand.notes[0].starts_with(words), "{:?}", demand.notes);
         assert_eq!(queue.whole().expect("nothing failed").notes, demand.notes);
     }
     let fleet = fleet("ci", "", "");
-    let demand = read(&scene, &queues, &fleet).await.demand(&fleet, scene.outside.now());
+    let demand = read(&scene, &queues, &fleet).await.demand(&fleet, scene.context.now());
     assert!(demand.expect("nothing failed").notes.is_empty());
 }
 
@@ -92,7 +92,7 @@ async fn a_queue_that_cannot_be_read_is_missing_and_where_none_can_nothing_is_kn
     let (scene, queues) = (Scene::new(&one), Queues::default());
     scene.submit("o/r");
     let queue = read(&scene, &queues, &fleet).await;
-    let demand = queue.demand(&fleet, scene.outside.now()).expect("one of them could be read");
+    let demand = queue.demand(&fleet, scene.context.now()).expect("one of them could be read");
     assert_eq!(demand.metrics.pending_jobs, 1);
     assert!(
         demand.missing[0].starts_with("1 of 2 repositories could not be read: the queue of repo:o/other: ")
@@ -106,8 +106,8 @@ async fn a_queue_that_cannot_be_read_is_missing_and_where_none_can_nothing_is_kn
 #[tokio::test(start_paused = true)]
 async fn who_works_on_which_job_is_known() {
     let (scene, queues, fleet) = (Scene::new(""), Queues::default(), org("'r', 'other'"));
-    let lifecycle = Lifecycle::new(scene.outside.clone(), Arc::default(), CancellationToken::new());
-    let name = RunnerName::new(&fleet.name, scene.outside.now(), 1);
+    let lifecycle = Lifecycle::new(scene.context.clone(), Arc::default(), CancellationToken::new());
+    let name = RunnerName::new(&fleet.name, scene.context.now(), 1);
     let wanted = Wanted { name: name.clone(), replaces: None, offerings: fleet.vm.offerings(false) };
     lifecycle.provision(&fleet, &wanted).await;
     scene.submit("o/r");

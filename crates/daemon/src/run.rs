@@ -14,11 +14,11 @@ use tracing::error;
 
 use crate::act::Lifecycle;
 use crate::board::Board;
+use crate::context::DaemonContext;
 use crate::expiry::Expiry;
 use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{Fleets, Reader};
 use crate::observe::Observer;
-use crate::outside::Outside;
 use crate::pace::Pace;
 use crate::places::Book;
 use crate::pulse::Pulse;
@@ -40,7 +40,7 @@ impl Daemon {
     pub fn new(
         config: &DaemonConfig,
         fleets: Vec<Fleet>,
-        outside: Outside,
+        context: DaemonContext,
         state: StateDir,
         board: Board,
         stop: CancellationToken,
@@ -50,8 +50,8 @@ impl Daemon {
         let (fleets, epoch) = (Fleets::new(fleets), Instant::now());
         let places = Arc::new(Book::default());
         let shared = Arc::new(Shared {
-            observer: Observer::of(outside.clone(), fleets.clone(), Arc::clone(&places), config.poll_queue),
-            lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&places), stop.clone()),
+            observer: Observer::of(context.clone(), fleets.clone(), Arc::clone(&places), config.poll_queue),
+            lifecycle: Lifecycle::new(context.clone(), Arc::clone(&places), stop.clone()),
             places,
             pace: Pace::default(),
             expiry: Expiry::default(),
@@ -65,7 +65,7 @@ impl Daemon {
             poll_health: config.poll_health,
             epoch,
             pulse: Pulse::default(),
-            outside,
+            context,
             state,
             stop,
         });

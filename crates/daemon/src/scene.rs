@@ -14,12 +14,12 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
-use crate::outside::Outside;
+use crate::context::DaemonContext;
 
 /// A world whose VMs are online after a minute.
 pub(crate) struct Scene {
     world: Arc<Mutex<World>>,
-    pub(crate) outside: Outside,
+    pub(crate) context: DaemonContext,
 }
 
 impl Scene {
@@ -36,15 +36,20 @@ impl Scene {
         let cloud = Arc::new(InProcess::new(Arc::clone(&world), Arc::clone(&clock)));
         let numbers = AtomicU32::new(0);
         let random = Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed));
-        let outside =
-            Outside { github: Arc::clone(&cloud).into(), azure: cloud.clone(), ssh: cloud, clock, random };
-        Scene { world, outside }
+        let context = DaemonContext {
+            github: Arc::clone(&cloud).into(),
+            azure: cloud.clone(),
+            ssh: cloud,
+            clock,
+            random,
+        };
+        Scene { world, context }
     }
 
     /// The world as it is now.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        world.advance(self.outside.now());
+        world.advance(self.context.now());
         world
     }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tracing::{debug, warn};
 
 use crate::board::{Board, Posted};
-use crate::outside::Outside;
+use crate::context::DaemonContext;
 
 const NAME: &str = "status.json";
 /// The shortest time between two writes, however many fleets tick.
@@ -47,10 +47,10 @@ impl StatusFile {
     }
 
     /// Writes the status after each change of the board, until this is dropped.
-    pub async fn keep(self, board: Board, daemon: DaemonStatus, outside: Outside) {
+    pub async fn keep(self, board: Board, daemon: DaemonStatus, context: DaemonContext) {
         let (mut reader, mut is_told) = (board.reader(), false);
         loop {
-            let status = status(reader.next().await, daemon.clone(), &outside);
+            let status = status(reader.next().await, daemon.clone(), &context);
             match self.write(&status) {
                 Ok(()) => is_told = false,
                 Err(error) if !std::mem::replace(&mut is_told, true) => {
@@ -107,14 +107,14 @@ pub fn resolved(config_dir: &Path) -> String {
 }
 
 /// What is on the board, with whose it is.
-pub(crate) fn status(posted: Posted, daemon: DaemonStatus, outside: &Outside) -> Status {
+pub(crate) fn status(posted: Posted, daemon: DaemonStatus, context: &DaemonContext) -> Status {
     Status {
         version: VERSION,
-        at: outside.now(),
+        at: context.now(),
         daemon: Some(DaemonStatus { read_at: posted.read_at, ..daemon }),
         fleets: posted.fleets.into_values().collect(),
         bad_files: posted.bad_files,
-        budgets: outside.budgets(),
+        budgets: context.budgets(),
     }
 }
 

@@ -11,8 +11,8 @@ use azlin_fleet::ports::CallError;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, info, warn};
 
+use crate::context::DaemonContext;
 use crate::fleet_loop::Shared;
-use crate::outside::Outside;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(15 * 60);
@@ -23,8 +23,8 @@ const FIRST: Duration = Duration::from_secs(60);
 pub(crate) async fn sweep(shared: Arc<Shared>) {
     let mut timer = interval_at(shared.epoch + FIRST, EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let outside = shared.outside.clone();
-    let mut broom = Broom { outside, sweep: OrphanAges::default(), troubles: BTreeMap::new() };
+    let context = shared.context.clone();
+    let mut broom = Broom { context, sweep: OrphanAges::default(), troubles: BTreeMap::new() };
     loop {
         timer.tick().await;
         let set = shared.fleets.now();
@@ -36,7 +36,7 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
 }
 
 struct Broom {
-    outside: Outside,
+    context: DaemonContext,
     sweep: OrphanAges,
     /// What could not be done last time, so that it is told once.
     troubles: BTreeMap<ResourceGroup, String>,
@@ -44,7 +44,7 @@ struct Broom {
 
 impl Broom {
     async fn group(&mut self, group: &ResourceGroup, fleets: &[Arc<Fleet>]) {
-        let azure = &self.outside.azure;
+        let azure = &self.context.azure;
         let (mut found, mut failed) = (Vec::new(), None);
         for kind in OrphanKind::ALL {
             // The right to see them is not asked for where there are none.
@@ -63,7 +63,7 @@ impl Broom {
             Err(error) => return self.trouble(group, &error),
         };
         let fleets = fleets.iter().map(Arc::as_ref);
-        for (orphan, fleet) in self.sweep.due(group, &found, &vms, fleets, self.outside.now()) {
+        for (orphan, fleet) in self.sweep.due(group, &found, &vms, fleets, self.context.now()) {
             let Orphan { kind, name, tags, .. } = orphan;
             let (fleet, vm) = (&fleet.name, &tags.runner_name);
             match azure.discard(orphan).await {

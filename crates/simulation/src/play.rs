@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, Outside, StateDir, plan_once};
+use azlin_daemon::{Board, Daemon, DaemonContext, StateDir, plan_once};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::{InProcess, World};
@@ -83,7 +83,7 @@ struct Stage<'s> {
 /// A daemon that lives.
 struct Life {
     cloud: InProcess,
-    outside: Outside,
+    context: DaemonContext,
     stop: CancellationToken,
 }
 
@@ -213,7 +213,7 @@ impl<'s> Stage<'s> {
         let cloud = InProcess::new(Arc::clone(&self.world), Arc::clone(&clock));
         let (ahead, names) = (Arc::clone(&self.ahead_s), Arc::clone(&self.names));
         let port = Arc::new(cloud.clone());
-        let outside = Outside {
+        let context = DaemonContext {
             github: port.clone().into(),
             azure: port.clone(),
             ssh: port,
@@ -226,8 +226,8 @@ impl<'s> Stage<'s> {
         self.found = files(self.directory.path());
         let stop = CancellationToken::new();
         let (fleets, state) = (self.fleets(), self.state());
-        let daemon = Daemon::new(&self.config, fleets, outside.clone(), state, board, stop.clone());
-        (Life { cloud, outside, stop }, daemon)
+        let daemon = Daemon::new(&self.config, fleets, context.clone(), state, board, stop.clone());
+        (Life { cloud, context, stop }, daemon)
     }
 
     fn state(&self) -> StateDir {
@@ -309,7 +309,7 @@ impl<'s> Stage<'s> {
         self.trace.line(self.at(), format_args!("everything is as it is to be, and has to stay so"));
         sleep(AT_REST).await;
         let fleets = self.fleets();
-        for planned in plan_once(&fleets, life.outside.clone(), &self.state(), self.scenario.poll).await {
+        for planned in plan_once(&fleets, life.context.clone(), &self.state(), self.scenario.poll).await {
             if let Some(action) = planned.plan.actions.first() {
                 let what = format!("{}: at rest, {action:?} is planned", planned.fleet.name);
                 self.inspector.breaks(self.at(), Promise::Settles, what);

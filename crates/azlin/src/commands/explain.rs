@@ -74,11 +74,11 @@ pub async fn run(args: Args) -> Result<Ended> {
             return Ok(Ended::NothingMatched);
         }
     };
-    let outside = connect(&configuration.daemon, &Environment::of_this_process(&args.place.config_dir)?)?;
+    let context = connect(&configuration.daemon, &Environment::of_this_process(&args.place.config_dir)?)?;
     let state = StateDir::new(args.place.state_dir.clone());
-    let looks = plan_once(&looked_at, outside.clone(), &state, configuration.daemon.poll_queue).await;
+    let looks = plan_once(&looked_at, context.clone(), &state, configuration.daemon.poll_queue).await;
     let scene =
-        Scene { looks: &looks, fleets: configuration.fleets.iter().collect(), pool: pool.as_ref(), outside };
+        Scene { looks: &looks, fleets: configuration.fleets.iter().collect(), pool: pool.as_ref(), context };
     let told = match (&args.job, &args.runner) {
         (Some(job), _) => scene.job(job).await,
         (None, Some(name)) => scene.runner(name),

@@ -34,10 +34,10 @@ pub async fn run(args: Look) -> Result<Ended> {
     for problem in &configuration.problems {
         say_problem(problem);
     }
-    let outside = connect(&configuration.daemon, &Environment::of_this_process(&args.place.config_dir)?)?;
+    let context = connect(&configuration.daemon, &Environment::of_this_process(&args.place.config_dir)?)?;
     let state = StateDir::new(args.place.state_dir);
     let mut planned =
-        plan_once(&configuration.fleets, outside, &state, configuration.daemon.poll_queue).await;
+        plan_once(&configuration.fleets, context, &state, configuration.daemon.poll_queue).await;
     if let Some(pool) = &args.pool {
         planned.retain(|planned| planned.fleet.name == *pool);
     }

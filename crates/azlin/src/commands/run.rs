@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use azlin_daemon::config_dir::{self, Configuration};
 use azlin_daemon::{
-    Board, Daemon, Door, Followed, Health, Hook, NotAlone, Outside, Page, StateDir, StatusFile, Supervisor,
-    Wake, run_once, runtime_dirs, stop_on_signals, this_daemon, wake_on_hangup,
+    Board, Daemon, DaemonContext, Door, Followed, Health, Hook, NotAlone, Page, StateDir, StatusFile,
+    Supervisor, Wake, run_once, runtime_dirs, stop_on_signals, this_daemon, wake_on_hangup,
 };
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::ports::Webhook;
@@ -80,13 +80,13 @@ async fn alone(directory: &Path) -> Result<File> {
 
 async fn once(place: Place, configuration: Configuration, stop: CancellationToken) -> Result<Ended> {
     let environment = Environment::of_this_process(&place.config_dir)?;
-    let outside = connect(&configuration.daemon, &environment)?;
+    let context = connect(&configuration.daemon, &environment)?;
     for problem in &configuration.problems {
         say_problem(problem);
     }
     let state = StateDir::new(place.state_dir);
     let board = Board::default();
-    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, board, stop);
+    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, context, state, board, stop);
     let failures = run_once(daemon).await;
     for (pool, messages) in &failures {
         for message in messages {
@@ -127,11 +127,11 @@ async fn watch(
     // Each change of azlin.toml is a new daemon in the same process: its first tick is an ordinary one.
     loop {
         let (config, inner) = (followed.daemon().clone(), stop.child_token());
-        let (outside, board) = (service.outside.clone(), board.clone());
+        let (context, board) = (service.context.clone(), board.clone());
         let daemon = Daemon::new(
             &config,
             followed.fleets(),
-            outside.clone(),
+            context.clone(),
             state.clone(),
             board.clone(),
             inner.clone(),
@@ -140,17 +140,17 @@ async fn watch(
         let patience = config.poll_queue * 3 + Duration::from_secs(60);
         let health = Health {
             board: board.clone(),
-            outside: outside.clone(),
+            context: context.clone(),
             fleets: fleets.clone(),
             patience,
             stop: inner.clone(),
         };
         let status =
-            status_file.clone().map(|file| file.keep(board.clone(), this_daemon.clone(), outside.clone()));
+            status_file.clone().map(|file| file.keep(board.clone(), this_daemon.clone(), context.clone()));
         let status = status.map(tokio::spawn);
         let informed = tokio::spawn(supervisor.clone().keep(board.clone(), fleets.clone(), daemon.pulse()));
         let hook = Hook::new(service.webhook.clone(), daemon.trigger_router(), &board);
-        let page = Page { board: board.clone(), outside: outside.clone(), daemon: this_daemon.clone() };
+        let page = Page { board: board.clone(), context: context.clone(), daemon: this_daemon.clone() };
         let servers = service.serve(Door::to_operators(page, health, config.hosts.clone()), hook);
         let mut running = tokio::spawn(daemon.run());
         let next = loop {
@@ -158,10 +158,10 @@ async fn watch(
                 biased;
                 () = stop.cancelled() => break None,
                 ended = &mut running => return Err(anyhow!("the daemon ended by itself: {ended:?}")),
-                read = followed.changes(&mut wake, &fleets, &outside) => {
+                read = followed.changes(&mut wake, &fleets, &context) => {
                     match Service::prepare(&read.daemon, &environment, Some(&service), &directory).await {
                         Ok(service) => break Some((read, service)),
-                        Err(why) => followed.refuse(&format!("{why:#}"), outside.now()),
+                        Err(why) => followed.refuse(&format!("{why:#}"), context.now()),
                     }
                     wake.is_taken_in();
                     fleets.set(followed.fleets());
@@ -206,7 +206,7 @@ async fn watch(
 
 /// What a daemon's configuration asks of the outside.
 struct Service {
-    outside: Outside,
+    context: DaemonContext,
     webhook: Option<Arc<dyn Webhook>>,
     /// Where it listens, by the address that the configuration names; a second one answers GitHub alone.
     listeners: Vec<(SocketAddr, Arc<TcpListener>)>,
@@ -243,7 +243,7 @@ impl Service {
                 "{address} answers no webhook, since there is no secret to tell by what GitHub has sent: webhook-secret"
             );
         }
-        Ok(Service { outside: connect(config, environment)?, webhook, listeners })
+        Ok(Service { context: connect(config, environment)?, webhook, listeners })
     }
 
     /// Answers at each listener what is answered there.

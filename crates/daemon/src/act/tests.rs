@@ -12,11 +12,11 @@ const BUSY: &str = "it runs a job";
 const LAGS: &str = "GitHub still has its entry: the list lags";
 
 fn lifecycle(scene: &Scene) -> Lifecycle {
-    Lifecycle::new(scene.outside.clone(), Arc::default(), CancellationToken::new())
+    Lifecycle::new(scene.context.clone(), Arc::default(), CancellationToken::new())
 }
 
 fn wanted(scene: &Scene, fleet: &Fleet) -> Wanted {
-    let name = RunnerName::new(&fleet.name, scene.outside.now(), (scene.outside.random)());
+    let name = RunnerName::new(&fleet.name, scene.context.now(), (scene.context.random)());
     Wanted { name, replaces: None, offerings: fleet.vm.offerings(false) }
 }
 
@@ -254,7 +254,7 @@ async fn over_ssh_a_vm_that_cannot_be_had_is_told_as_such() {
 async fn a_vm_bears_the_time_at_which_it_was_asked_for() {
     let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
     minutes(5).await;
-    let now = scene.outside.now();
+    let now = scene.context.now();
     runner(&scene, &fleet, false).await;
     let world = scene.world();
     let created = world.state.azure.vms.values().find_map(|vm| vm.tag("azlin-created"));
@@ -292,7 +292,7 @@ async fn who_waits_for_a_machine_goes_when_the_daemon_stops() {
     let (scene, fleet) = (Scene::new(""), fleet("ci", "", "[bootstrap]\nmethod = 'ssh'\n"));
     let stop = CancellationToken::new();
     stop.cancel();
-    let lifecycle = Lifecycle::new(scene.outside.clone(), Arc::default(), stop);
+    let lifecycle = Lifecycle::new(scene.context.clone(), Arc::default(), stop);
     let outcome = lifecycle.provision(&fleet, &wanted(&scene, &fleet)).await;
     assert_eq!(outcome, Outcome::Started, "the VM is there, and whoever comes next goes on with it");
 }

@@ -37,9 +37,9 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let config = DaemonConfig::parse("azlin.toml", poll).unwrap_or_else(|problems| panic!("{problems}"));
     let (board, stop) = (Board::default(), CancellationToken::new());
     let daemon =
-        Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), board.clone(), stop.clone());
+        Daemon::new(&config, fleets, scene.context.clone(), StateDir::default(), board.clone(), stop.clone());
     let (fleets, trigger_router) = (daemon.fleets(), daemon.trigger_router());
-    let (ticks, mut reader, began) = (Ticks::default(), board.reader(), scene.outside.now());
+    let (ticks, mut reader, began) = (Ticks::default(), board.reader(), scene.context.now());
     let told = Arc::clone(&ticks);
     tokio::spawn(async move {
         let mut last = std::collections::BTreeMap::new();
@@ -176,7 +176,7 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
     for _ in 0..8 {
         for number in 0..40 {
             let _ =
-                shared.outside.github(&ci.fleet).runner(&scope, azlin_fleet::model::RunnerId(number)).await;
+                shared.context.github(&ci.fleet).runner(&scope, azlin_fleet::model::RunnerId(number)).await;
         }
         ci.is_early();
         wait(60).await;
@@ -208,7 +208,7 @@ async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
     wait(7).await;
     ci.slowed = Some(azlin_fleet::observe::SlowedPolling {
         every: Duration::from_secs(300),
-        budget: azlin_fleet::model::Budget { limit: 10, remaining: 1, reset: scene.outside.now() },
+        budget: azlin_fleet::model::Budget { limit: 10, remaining: 1, reset: scene.context.now() },
     });
     ci.tick(Look::Whole { power: false }).await;
     let seen = ci.seen.as_ref().expect("it has looked");
@@ -282,7 +282,7 @@ async fn one_pass_tells_what_failed_by_fleet() {
         fleet("fine", "repo = 'o/third'", ""),
     ];
     let (board, stop) = (Board::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), board, stop);
+    let daemon = Daemon::new(&config, fleets, scene.context.clone(), StateDir::default(), board, stop);
     let failures = run_once(daemon).await;
     let told: Vec<(&str, usize)> =
         failures.iter().map(|(name, failed)| (name.as_str(), failed.len())).collect();
@@ -295,7 +295,7 @@ fn alone(scene: &Scene, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let first = Arc::new(fleets[0].clone());
     let (board, stop) = (Board::default(), CancellationToken::new());
-    let shared = Daemon::new(&config, fleets, scene.outside.clone(), state, board, stop).shared;
+    let shared = Daemon::new(&config, fleets, scene.context.clone(), state, board, stop).shared;
     FleetLoop::new(first, shared.fleets.reader(), shared)
 }
 
@@ -352,7 +352,7 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
             runner: name.clone(),
             vm: (ci.fleet.vm.group.clone(), name.to_string()),
             host_key: String::new(),
-            created_at: scene.outside.now(),
+            created_at: scene.context.now(),
             reason: String::new(),
         };
         (name, Action::Install(task))
@@ -401,7 +401,7 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
 async fn a_name_is_never_given_twice() {
     let mut scene = Scene::new("");
     let numbers = std::sync::Mutex::new(vec![3, 1, 2, 1, 1]);
-    scene.outside.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
+    scene.context.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
     let provision = || Action::Provision { replaces: None, offerings: Vec::new(), reason: String::new() };
     let (first, action) = ci.name(provision());
@@ -421,7 +421,7 @@ async fn a_loop_that_looks_for_a_minute_lives() {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let (board, stop) = (Board::default(), CancellationToken::new());
     let daemon =
-        Daemon::new(&config, vec![org], scene.outside.clone(), StateDir::default(), board.clone(), stop);
+        Daemon::new(&config, vec![org], scene.context.clone(), StateDir::default(), board.clone(), stop);
     let pulse = daemon.pulse();
     tokio::spawn(daemon.run());
     for _ in 0..5 {
@@ -436,7 +436,7 @@ async fn the_pulse_of_a_daemon_is_that_of_its_loops() {
     let scene = Scene::new("");
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let (board, stop) = (Board::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, Vec::new(), scene.outside.clone(), StateDir::default(), board, stop);
+    let daemon = Daemon::new(&config, Vec::new(), scene.context.clone(), StateDir::default(), board, stop);
     let silent = daemon.shared.pulse.heart(&"ci".parse().expect("a good name"));
     let pulse = daemon.pulse();
     let felt = || tokio::time::timeout(Duration::from_secs(1), pulse.felt());

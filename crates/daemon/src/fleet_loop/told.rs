@@ -15,7 +15,7 @@ impl FleetLoop {
         let trouble = report::trouble(plan, seen);
         report::trouble_changed(&self.fleet, self.trouble.as_deref(), trouble.as_deref(), self.tick);
         report::decided(&self.fleet, plan, self.tick);
-        let tick = Tick { number: self.tick, at: self.shared.outside.now(), next: Some(self.next_poll()) };
+        let tick = Tick { number: self.tick, at: self.shared.context.now(), next: Some(self.next_poll()) };
         let errors = self.status.as_ref().map_or(&[][..], |status| &status.errors);
         let prices = &self.shared.prices;
         let status = FleetStatus::of(&self.fleet, plan, seen, &self.fleet_state, prices, tick, errors);
@@ -28,14 +28,14 @@ impl FleetLoop {
         let Shared { epoch, poll_queue, poll_health, .. } = *self.shared;
         let wait = next_on_grid(epoch, poll_queue).min(next_on_grid(epoch, poll_health));
         let wait = self.slowed.as_ref().map_or(wait, |slowed| wait.max(slowed.every));
-        self.shared.outside.now() + wait
+        self.shared.context.now() + wait
     }
 
     /// Who is there, now that something began or ended.
     pub(super) fn post_runners(&mut self) {
         let (Some(seen), Some(status)) = (&mut self.seen, &mut self.status) else { return };
         seen.in_flight = under_way(&self.in_flight);
-        let there = runners(&self.fleet, seen, &self.fleet_state, self.shared.outside.now());
+        let there = runners(&self.fleet, seen, &self.fleet_state, self.shared.context.now());
         status.update(&there, seen, &self.fleet_state);
         if self.is_configured {
             self.shared.board.post(status.clone());

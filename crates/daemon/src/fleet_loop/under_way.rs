@@ -29,7 +29,7 @@ impl FleetLoop {
             Action::Install(install) => install.runner.clone(),
             Action::Destroy(destroy) => destroy.runner.clone(),
         };
-        self.fleet_state.begin(&name, &action, self.shared.outside.now());
+        self.fleet_state.begin(&name, &action, self.shared.context.now());
         (name, action)
     }
 
@@ -85,7 +85,7 @@ impl FleetLoop {
     pub(super) fn new_name(&self) -> RunnerName {
         loop {
             let name =
-                RunnerName::new(&self.fleet.name, self.shared.outside.now(), (self.shared.outside.random)());
+                RunnerName::new(&self.fleet.name, self.shared.context.now(), (self.shared.context.random)());
             if !self.in_flight.contains_key(&name) && !self.fleet_state.runners.contains_key(&name) {
                 return name;
             }
@@ -104,7 +104,7 @@ impl FleetLoop {
         };
         let Some(InFlight { action, began, .. }) = self.in_flight.remove(&name) else { return };
         self.shared.board.metrics().ended(&self.fleet.name, &action, &outcome, began.elapsed());
-        self.fleet_state.record(&name, &action, &outcome, self.shared.outside.now());
+        self.fleet_state.record(&name, &action, &outcome, self.shared.context.now());
         self.fleet_state.capacity = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         self.save();
         let complaint = match &outcome {

@@ -10,9 +10,9 @@ use azlin_fleet::plan::elapsed;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
+use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
 use crate::metrics;
-use crate::outside::Outside;
 
 /// What `/healthz` answers from.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ pub struct Health {
     /// Each fleet's last tick.
     pub board: Board,
     /// The time of day.
-    pub outside: Outside,
+    pub context: DaemonContext,
     /// The fleets that should tick.
     pub fleets: Fleets,
     /// How old a fleet's last tick may be.
@@ -32,12 +32,12 @@ pub struct Health {
 impl Health {
     /// What Prometheus is told.
     pub(super) fn metrics(&self) -> ([(HeaderName, &'static str); 1], String) {
-        let text = self.board.metrics().text(&self.board.read(), &self.outside);
+        let text = self.board.metrics().text(&self.board.read(), &self.context);
         ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
     }
 
     pub(super) fn answer(&self) -> (StatusCode, String) {
-        let now = self.outside.now();
+        let now = self.context.now();
         let (board, fleets) = (self.board.read().fleets, self.fleets.now());
         let ticks = |name: &&PoolName| {
             board.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)

@@ -22,7 +22,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::board::{Board, Reader};
-use crate::outside::Outside;
+use crate::context::DaemonContext;
 use crate::status_file::status;
 
 const HTML: &str = include_str!("page.html");
@@ -43,7 +43,7 @@ pub struct Page {
     /// Each fleet's last tick, and its last hours.
     pub board: Board,
     /// The time of day, and the rate limits.
-    pub outside: Outside,
+    pub context: DaemonContext,
     /// Whose page it is.
     pub daemon: DaemonStatus,
 }
@@ -70,7 +70,7 @@ impl Page {
     }
 
     fn status(&self) -> Status {
-        status(self.board.read(), self.daemon.clone(), &self.outside)
+        status(self.board.read(), self.daemon.clone(), &self.context)
     }
 
     fn history(&self, pool: &str) -> Response {
@@ -101,7 +101,7 @@ impl Page {
                 let posted = reader.next().await;
                 let stamp = posted.stamp();
                 let (posted, names) = posted.since(known);
-                let event = Event { status: status(posted, page.daemon.clone(), &page.outside), names };
+                let event = Event { status: status(posted, page.daemon.clone(), &page.context), names };
                 let data = serde_json::to_string(&event).unwrap_or_default();
                 let text = format!("retry: 1000\nid: {}{stamp}\ndata: {data}\n\n", page.run());
                 Some((Ok(Bytes::from(text)), (page, reader, stamp, PAUSE)))

@@ -42,7 +42,7 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
     let daemon = Daemon::new(
         &config,
         fleets.to_vec(),
-        scene.outside.clone(),
+        scene.context.clone(),
         StateDir::default(),
         board.clone(),
         stop.clone(),
@@ -53,7 +53,7 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
     running.await.expect("it ends");
     let page = Page {
         board: board.clone(),
-        outside: scene.outside.clone(),
+        context: scene.context.clone(),
         daemon: this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0"),
     };
     let listen = |known| Box::pin(page.clone().changes(board.reader(), known)) as Events;
@@ -91,7 +91,7 @@ fn who_comes_again_after_a_restart_hears_all() {
     let page = |started: &str| {
         let mut daemon = this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0");
         daemon.started_at = started.parse().expect("a time");
-        Page { board: Board::default(), outside: scene.outside.clone(), daemon }
+        Page { board: Board::default(), context: scene.context.clone(), daemon }
     };
     let (before, after) = (page("2026-11-27T10:00:00Z"), page("2026-11-27T11:00:00Z"));
     let headers = |id: String| {

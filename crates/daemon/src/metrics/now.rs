@@ -15,7 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::OfFleet;
 use crate::board::Posted;
-use crate::outside::Outside;
+use crate::context::DaemonContext;
 
 /// A gauge for whole numbers and moments alike.
 type Number = Gauge<f64, AtomicU64>;
@@ -72,7 +72,7 @@ fn family<L: Clone + Hash + Eq>(values: impl IntoIterator<Item = (L, f64)>) -> F
     family
 }
 
-pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outside) {
+pub(super) fn register(registry: &mut Registry, posted: &Posted, context: &DaemonContext) {
     let fleets = || posted.fleets.values();
     let each = |value: fn(&FleetStatus) -> Option<f64>| {
         family(fleets().filter_map(|fleet| Some((OfFleet { fleet: fleet.pool.to_string() }, value(fleet)?))))
@@ -132,8 +132,8 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outsi
     let bad = Number::default();
     bad.set(posted.bad_files.len() as f64);
     registry.register("bad_files", "Configuration files that cannot be used", bad);
-    budgets(registry, outside, moment);
-    calls(registry, outside);
+    budgets(registry, context, moment);
+    calls(registry, context);
 }
 
 /// What VMs cost. It is counted over restarts, so it is read off like a gauge.
@@ -163,7 +163,7 @@ fn costs(registry: &mut Registry, posted: &Posted) {
 }
 
 /// How requests ended.
-fn calls(registry: &mut Registry, outside: &Outside) {
+fn calls(registry: &mut Registry, context: &DaemonContext) {
     let requests = Family::<OfCall, Counter>::default();
     let count = |api: &'static str, credential: &str, calls: Calls| {
         for (outcome, count) in calls.by_outcome() {
@@ -171,15 +171,15 @@ fn calls(registry: &mut Registry, outside: &Outside) {
             requests.get_or_create(&of).inc_by(count);
         }
     };
-    for (credential, github) in outside.github.all() {
+    for (credential, github) in context.github.all() {
         count("github", credential, github.calls());
     }
-    count("azure", "", outside.azure.calls());
+    count("azure", "", context.azure.calls());
     registry.register("api_requests", "Requests to GitHub and to Azure, by how they ended", requests);
 }
 
-fn budgets(registry: &mut Registry, outside: &Outside, moment: impl Fn(jiff::Timestamp) -> f64) {
-    let budgets = outside.budgets();
+fn budgets(registry: &mut Registry, context: &DaemonContext, moment: impl Fn(jiff::Timestamp) -> f64) {
+    let budgets = context.budgets();
     let first = budgets.github.iter().map(|budget| (String::new(), *budget));
     let all: Vec<(String, Budget)> = first.chain(budgets.credentials.clone()).collect();
     let each = |value: &dyn Fn(&Budget) -> f64| {

@@ -27,11 +27,11 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     let (board, stop) = (Board::default(), CancellationToken::new());
     let fleets = vec![fleet("ci", "", EACH), other.clone()];
     let daemon =
-        Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), board.clone(), stop);
+        Daemon::new(&config, fleets, scene.context.clone(), StateDir::default(), board.clone(), stop);
     let fleets = daemon.fleets();
     tokio::spawn(daemon.run());
     wait(3 * 60 + 10).await;
-    let told = board.metrics().text(&board.read(), &scene.outside);
+    let told = board.metrics().text(&board.read(), &scene.context);
     for line in [
         "# TYPE azlin_ticks counter",
         "azlin_ticks_total{fleet=\"ci\",cause=\"poll\"} 4",
@@ -66,14 +66,14 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     let cost = told.lines().find_map(|line| line.strip_prefix(starting)).unwrap_or("0");
     assert!(cost.parse::<f64>().is_ok_and(|cost| cost > 0.0), "{cost}");
     board.metrics().delivered("told");
-    let told = board.metrics().text(&board.read(), &scene.outside);
+    let told = board.metrics().text(&board.read(), &scene.context);
     assert_eq!(
         of_the_page(),
         told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
     );
     fleets.set([other]);
     wait(60).await;
-    let told = board.metrics().text(&board.read(), &scene.outside);
+    let told = board.metrics().text(&board.read(), &scene.context);
     let gauges = told.lines().filter(|line| line.contains("fleet=\"ci\"") && !line.contains("_total"));
     let left: BTreeSet<&str> = gauges.filter_map(|line| line.split('{').next()).collect();
     assert!(left.iter().all(|name| name.contains("_duration_")), "of a fleet that is gone: {left:?}");

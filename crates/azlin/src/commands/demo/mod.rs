@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use azlin_daemon::{
-    Board, Daemon, Door, Health, Outside, Page, StateDir, config_dir, stop_on_signals, this_daemon,
+    Board, Daemon, DaemonContext, Door, Health, Page, StateDir, config_dir, stop_on_signals, this_daemon,
 };
 use azlin_fleet::report::DaemonStatus;
 use azlin_simcloud::{IDENTITY_HEADER, Served, World};
@@ -68,15 +68,15 @@ pub async fn run(args: Args) -> Result<Ended> {
     config::write(directory.path(), served.github, served.azure)?;
 
     let configuration = config_dir::read(directory.path())?;
-    let outside = connect(&configuration.daemon, &environment(&served))?;
+    let context = connect(&configuration.daemon, &environment(&served))?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let state = StateDir::new(Some(directory.path().join("state")));
     let (config, board) = (&configuration.daemon, Board::default());
     let daemon =
-        Daemon::new(config, configuration.fleets, outside.clone(), state, board.clone(), stop.clone());
+        Daemon::new(config, configuration.fleets, context.clone(), state, board.clone(), stop.clone());
     let page = match args.listen {
-        Some(address) => Some(serve(address, &daemon, &outside, &board, &stop).await?),
+        Some(address) => Some(serve(address, &daemon, &context, &board, &stop).await?),
         None => None,
     };
     let running = tokio::spawn(daemon.run());
@@ -94,7 +94,7 @@ pub async fn run(args: Args) -> Result<Ended> {
 async fn serve(
     address: SocketAddr,
     daemon: &Daemon,
-    outside: &Outside,
+    context: &DaemonContext,
     board: &Board,
     stop: &CancellationToken,
 ) -> Result<JoinSet<()>> {
@@ -103,7 +103,7 @@ async fn serve(
     crate::say_note(&format!("the page is at http://{}/", listener.local_addr()?));
     let page = Page {
         board: board.clone(),
-        outside: outside.clone(),
+        context: context.clone(),
         daemon: DaemonStatus {
             config_dir: "a simulated GitHub and Azure".to_owned(),
             ..this_daemon(Path::new("."), env!("CARGO_PKG_VERSION"))
@@ -111,7 +111,7 @@ async fn serve(
     };
     let health = Health {
         board: board.clone(),
-        outside: outside.clone(),
+        context: context.clone(),
         fleets: daemon.fleets(),
         patience: Duration::from_secs(60),
         stop: stop.clone(),

@@ -1,6 +1,6 @@
 //! What was looked at, and what is explained of it.
 
-use azlin_daemon::{Outside, Planned};
+use azlin_daemon::{DaemonContext, Planned};
 use azlin_fleet::config::Fleet;
 use azlin_fleet::explain::{self, Asked, View, nearest};
 use azlin_fleet::model::{FoundJob, Job, JobId, PoolName, RepoSlug, RunId, Scope};
@@ -14,7 +14,7 @@ pub(super) struct Scene<'a> {
     pub(super) looks: &'a [Planned],
     pub(super) fleets: Vec<&'a Fleet>,
     pub(super) pool: Option<&'a PoolName>,
-    pub(super) outside: Outside,
+    pub(super) context: DaemonContext,
 }
 
 impl Scene<'_> {
@@ -137,7 +137,7 @@ impl Scene<'_> {
         for repo in &repos {
             let asker = self.fleets.iter().find(|fleet| is_in_scope(fleet, repo));
             let credential = asker.and_then(|fleet| fleet.credential.as_ref());
-            match self.outside.github.of(credential).job(repo, id).await {
+            match self.context.github.of(credential).job(repo, id).await {
                 Ok(Some(FoundJob::Open(job))) => {
                     self.explain(Asked::Open(&job), repo, &mut told);
                     return Ok(told);

@@ -146,9 +146,9 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
     if let Some(last) = last.filter(is_fresh) {
         return Ok(last.clone());
     }
-    let outside = connect(&configuration.daemon, &Environment::of_this_process(&place.config_dir)?)?;
+    let context = connect(&configuration.daemon, &Environment::of_this_process(&place.config_dir)?)?;
     let state = StateDir::new(place.state_dir.clone());
-    let planned = plan_once(&configuration.fleets, outside.clone(), &state, poll).await;
+    let planned = plan_once(&configuration.fleets, context.clone(), &state, poll).await;
     let bad_files = configuration.problems.iter().map(|problem| BadFileStatus {
         file: problem.path.display().to_string(),
         message: problem.to_string(),
@@ -163,6 +163,6 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
             .map(|planned: &Planned| planned.status(&configuration.daemon.prices))
             .collect(),
         bad_files: bad_files.collect(),
-        budgets: outside.budgets(),
+        budgets: context.budgets(),
     })
 }

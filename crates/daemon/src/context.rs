@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 /// GitHub, Azure, the machines, the clock and chance. In a simulation all of them are simulated.
 #[derive(Clone)]
-pub struct Outside {
+pub struct DaemonContext {
     /// GitHub, as each credential sees it.
     pub github: GitHubs,
     /// Azure.
@@ -23,7 +23,7 @@ pub struct Outside {
     pub random: Arc<dyn Fn() -> u32 + Send + Sync>,
 }
 
-impl Outside {
+impl DaemonContext {
     /// The time of day.
     pub fn now(&self) -> Timestamp {
         (self.clock)()
