@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use azlin_fleet::config::{BadFile, DaemonConfig, Fleet, Found, InForce, News, changes};
+use azlin_fleet::config::{BadFile, DaemonConfig, EffectiveConfig, Fleet, Found, News, changes};
 use azlin_fleet::report::BadFileStatus;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ pub struct Followed {
     held: File,
     daemon: DaemonConfig,
     daemon_text: String,
-    in_force: InForce,
+    effective: EffectiveConfig,
     /// What is wrong with `azlin.toml` or with the directory, and since when.
     refused: Option<(String, Timestamp)>,
     board: Board,
@@ -42,15 +42,15 @@ impl Followed {
     pub fn new(directory: PathBuf, held: File, read: Configuration, board: Board) -> Self {
         let now = read.read_at;
         let (daemon, daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
-        let mut in_force = InForce::default();
-        for news in in_force.take(found(read), now) {
+        let mut effective = EffectiveConfig::default();
+        for news in effective.take(found(read), now) {
             if let News::Bad { .. } = news {
                 tell(&news);
             }
         }
         let reminded = Instant::now();
         let followed =
-            Followed { directory, held, daemon, daemon_text, in_force, refused: None, board, reminded };
+            Followed { directory, held, daemon, daemon_text, effective, refused: None, board, reminded };
         followed.post(now);
         followed
     }
@@ -65,7 +65,7 @@ impl Followed {
         // One that goes on with its last good file is where its credential signs in now. Where none does any
         // more, it is told as a bad file, and is left alone.
         let mut fleets = Vec::new();
-        for (fleet, _) in self.in_force.fleets() {
+        for (fleet, _) in self.effective.fleets() {
             fleets.extend(config_dir::signed_in(fleet.clone(), &self.daemon, &fleets));
         }
         fleets
@@ -157,7 +157,7 @@ impl Followed {
     }
 
     fn take(&mut self, read: Configuration, now: Timestamp) {
-        for news in self.in_force.take(found(read), now) {
+        for news in self.effective.take(found(read), now) {
             tell(&news);
             if let News::Removed(fleet) = &news {
                 let known = self.board.remove(fleet);
@@ -178,7 +178,7 @@ impl Followed {
             return;
         }
         self.reminded = Instant::now();
-        for (file, bad, since) in self.in_force.bad() {
+        for (file, bad, since) in self.effective.bad() {
             let reason = &bad.message;
             let fleet = fleet_of(file);
             error!(fleet, %file, %since, %reason, "{fleet}: file still bad, since {since}: {reason}");
@@ -189,7 +189,7 @@ impl Followed {
     }
 
     fn post(&self, read_at: Timestamp) {
-        let bad = self.in_force.bad().map(|(file, bad, since)| BadFileStatus {
+        let bad = self.effective.bad().map(|(file, bad, since)| BadFileStatus {
             file: file.to_owned(),
             message: bad.message.clone(),
             since,
@@ -239,10 +239,10 @@ fn tell(news: &News) {
             info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted")
         }
         News::Mended(file) => info!(fleet = fleet_of(file), %file, "{file} is good again"),
-        News::Bad { file, message, in_force } => {
+        News::Bad { file, message, effective } => {
             let fleet = fleet_of(file);
             let what =
-                if *in_force { "the last good one stays in force" } else { "its fleet is left untouched" };
+                if *effective { "the last good one stays in force" } else { "its fleet is left untouched" };
             error!(fleet, %file, reason = %message, "{fleet}: file refused, {what}: {message}");
         }
     }

@@ -6,9 +6,9 @@
 mod changes;
 mod daemon;
 pub mod edit;
+mod effective;
 mod fleet;
 mod github;
-mod in_force;
 mod prices;
 mod problem;
 mod reader;
@@ -20,9 +20,9 @@ mod vm;
 
 pub use changes::changes;
 pub use daemon::DaemonConfig;
+pub use effective::{BadFile, EffectiveConfig, Found, News};
 pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig, Site};
 pub use github::{AppConfig, GitHubConfig};
-pub use in_force::{BadFile, Found, InForce, News};
 pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;
 pub use vm::{Architecture, Elsewhere, VmConfig};

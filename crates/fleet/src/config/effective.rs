@@ -30,7 +30,7 @@ pub struct BadFile {
 
 /// What is in force, and what is wrong.
 #[derive(Debug, Default)]
-pub struct InForce {
+pub struct EffectiveConfig {
     fleets: BTreeMap<PoolName, (Fleet, String)>,
     bad: BTreeMap<String, (BadFile, Timestamp)>,
 }
@@ -44,20 +44,20 @@ pub enum News {
     Changed(PoolName, Vec<String>),
     /// A fleet's file is gone: its VMs are left alone.
     Removed(PoolName),
-    /// A file is bad. With `in_force` its fleet goes on with the last good one.
+    /// A file is bad. With `effective` its fleet goes on with the last good one.
     Bad {
         /// Its name.
         file: String,
         /// What is wrong.
         message: String,
         /// Whether its fleet has an earlier configuration to go on with.
-        in_force: bool,
+        effective: bool,
     },
     /// A file that was bad is good again.
     Mended(String),
 }
 
-impl InForce {
+impl EffectiveConfig {
     /// Takes in what was found; what is new about it.
     pub fn take(&mut self, found: Found, now: Timestamp) -> Vec<News> {
         let mut news = Vec::new();
@@ -80,8 +80,8 @@ impl InForce {
             if self.bad.get(file).is_some_and(|(before, _)| before == bad) {
                 continue;
             }
-            let in_force = bad.pool.as_ref().is_some_and(|pool| self.fleets.contains_key(pool));
-            news.push(News::Bad { file: file.clone(), message: bad.message.clone(), in_force });
+            let effective = bad.pool.as_ref().is_some_and(|pool| self.fleets.contains_key(pool));
+            news.push(News::Bad { file: file.clone(), message: bad.message.clone(), effective });
         }
         let mut before = std::mem::take(&mut self.bad);
         for (file, bad) in found.bad {
@@ -144,23 +144,23 @@ mod tests {
             News::Added(pool) => format!("+{pool}"),
             News::Changed(pool, what) => format!("{pool}: {}", what.join(", ")),
             News::Removed(pool) => format!("-{pool}"),
-            News::Bad { file, in_force: true, .. } => format!("{file} bad, goes on"),
-            News::Bad { file, in_force: false, .. } => format!("{file} bad, untouched"),
+            News::Bad { file, effective: true, .. } => format!("{file} bad, goes on"),
+            News::Bad { file, effective: false, .. } => format!("{file} bad, untouched"),
             News::Mended(file) => format!("{file} good"),
         });
         told.collect::<Vec<_>>().join("; ")
     }
 
-    fn maximums(in_force: &InForce) -> String {
+    fn maximums(effective: &EffectiveConfig) -> String {
         let each =
-            in_force.fleets().map(|(fleet, _)| format!("{} {}", fleet.name, fleet.scaling.max_runners));
+            effective.fleets().map(|(fleet, _)| format!("{} {}", fleet.name, fleet.scaling.max_runners));
         each.collect::<Vec<_>>().join(", ")
     }
 
     #[test]
     fn the_last_good_file_of_each_fleet_is_in_force() {
         let good = |most| Some(most);
-        let mut in_force = InForce::default();
+        let mut effective = EffectiveConfig::default();
         /// A situation, its files, what is told, and the maximum of each fleet in force.
         type Step<'t> = (&'t str, Vec<(&'t str, Option<&'t str>)>, &'t str, &'t str);
         let steps: Vec<Step<'_>> = vec![
@@ -202,18 +202,18 @@ mod tests {
             ("all go", vec![], "-b", ""),
         ];
         for (second, (situation, files, news, maxima)) in (0..).zip(steps) {
-            assert_eq!(told(&in_force.take(found(&files), at(second))), news, "{situation}");
-            assert_eq!(maximums(&in_force), maxima, "{situation}");
+            assert_eq!(told(&effective.take(found(&files), at(second))), news, "{situation}");
+            assert_eq!(maximums(&effective), maxima, "{situation}");
         }
     }
 
     #[test]
     fn a_file_is_bad_since_it_first_was() {
-        let mut in_force = InForce::default();
+        let mut effective = EffectiveConfig::default();
         for second in [5, 6, 7] {
-            in_force.take(found(&[("a", None)]), at(second));
+            effective.take(found(&[("a", None)]), at(second));
         }
-        let since: Vec<Timestamp> = in_force.bad().map(|(_, _, since)| since).collect();
+        let since: Vec<Timestamp> = effective.bad().map(|(_, _, since)| since).collect();
         assert_eq!(since, [at(5)]);
     }
 }
