@@ -118,14 +118,14 @@ impl Metrics {
         let cause = if is_triggered { "webhook" } else { "poll" };
         self.0.ticks.get_or_create(&Tick { fleet: fleet.clone(), cause }).inc();
         self.0.tick_seconds.observe(took.as_secs_f64());
-        let decision = Decision { fleet, action: decided.action.word(), rule: decided.rule.word() };
+        let decision = Decision { fleet, action: decided.action.as_str(), rule: decided.rule.as_str() };
         self.0.decisions.get_or_create(&decision).inc();
     }
 
     /// An action has ended, after so long.
     pub(crate) fn ended(&self, fleet_name: &PoolName, action: &Action, outcome: &Outcome, took: Duration) {
-        let (fleet, action) = (fleet_name.to_string(), action.word());
-        self.0.actions.get_or_create(&Done { fleet, action, outcome: outcome.word() }).inc();
+        let (fleet, action) = (fleet_name.to_string(), action.as_str());
+        self.0.actions.get_or_create(&Done { fleet, action, outcome: outcome.as_str() }).inc();
         self.0.action_seconds.get_or_create(&Kind { action }).observe(took.as_secs_f64());
         if let Outcome::Installed { took, .. } = outcome {
             for (step, took) in &took.steps {

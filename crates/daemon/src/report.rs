@@ -32,7 +32,7 @@ pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
 /// Says what was seen to have happened.
 pub(crate) fn happened(fleet: &PoolName, runner_events: &[(RunnerName, RunnerEvent)], tick: u64) {
     for (runner, runner_event) in runner_events {
-        let (action, job) = (runner_event.word(), runner_event.job().map(|job| job.0));
+        let (action, job) = (runner_event.as_str(), runner_event.job().map(|job| job.0));
         match runner_event {
             RunnerEvent::Online(took) => {
                 let took_s = took.as_secs();
@@ -81,7 +81,7 @@ pub(crate) fn ended(
     is_new: bool,
     tick: u64,
 ) {
-    let word = action.word();
+    let word = action.as_str();
     let reason = match action {
         Action::Provision { reason, .. } => reason,
         Action::Install(install) => &install.reason,

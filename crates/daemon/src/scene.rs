@@ -62,7 +62,7 @@ impl Scene {
     /// The names of VMs that are not going.
     pub(crate) fn vms(&self) -> Vec<String> {
         let world = self.world();
-        let there = world.state.azure.vms.values().filter(|vm| vm.state.word() != "Deleting");
+        let there = world.state.azure.vms.values().filter(|vm| vm.state.as_str() != "Deleting");
         there.map(|vm| vm.name.clone()).collect()
     }
 

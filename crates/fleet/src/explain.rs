@@ -154,7 +154,7 @@ pub enum LinkState {
 
 impl Step {
     /// The link in a word.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Step::Queue => "queue",
             Step::Labels => "labels",

@@ -27,7 +27,7 @@ pub enum State {
 
 impl State {
     /// Azure's word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             State::Creating => "Creating",
             State::Succeeded => "Succeeded",

@@ -33,7 +33,7 @@ pub enum Conclusion {
 
 impl Conclusion {
     /// GitHub's word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Conclusion::Success => "success",
             Conclusion::Failure => "failure",
@@ -244,7 +244,7 @@ impl GitHubState {
         };
         runs.retain(|run| {
             let is = self.status(run);
-            let conclusion = || (is == "completed").then(|| self.conclusion(run).word());
+            let conclusion = || (is == "completed").then(|| self.conclusion(run).as_str());
             status.is_none_or(|status| is == status || conclusion() == Some(status))
         });
         runs.reverse();

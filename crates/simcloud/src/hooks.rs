@@ -246,7 +246,7 @@ pub fn payload(github: &GitHubState, job: u64, change: JobChange, now: Timestamp
             "started_at": time(job.started_at.unwrap_or(now)), "completed_at": null}]);
     }
     if let (JobChange::Ended, JobState::Completed(conclusion)) = (change, job.state) {
-        told["conclusion"] = json!(conclusion.word());
+        told["conclusion"] = json!(conclusion.as_str());
         told["completed_at"] = time(job.completed_at.unwrap_or(now));
     }
     Some(body)

@@ -95,7 +95,7 @@ fn as_json(planned: &[Planned]) -> Value {
         let runners = plan.runners.iter().map(|runner| {
             json!({
                 "runner_name": runner.runner_name, "runner_id": runner.runner_id, "created_at": runner.created_at,
-                "status": runner.status.word(),
+                "status": runner.status.as_str(),
             })
         });
         let (available, busy, draining) = counts(planned);

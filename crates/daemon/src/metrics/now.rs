@@ -110,7 +110,7 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, context: &Daemo
     let errors = fleets().flat_map(|fleet| {
         About::ALL.map(|kind| {
             let count = fleet.errors.iter().filter(|error| error.about == kind).count();
-            (OfKind { fleet: fleet.pool.to_string(), kind: kind.word() }, count as f64)
+            (OfKind { fleet: fleet.pool.to_string(), kind: kind.as_str() }, count as f64)
         })
     });
     registry.register("fleet_errors", "What is wrong with a fleet at present, by kind", family(errors));
@@ -167,7 +167,7 @@ fn calls(registry: &mut Registry, context: &DaemonContext) {
     let requests = Family::<OfCall, Counter>::default();
     let count = |api: &'static str, credential: &str, calls: Calls| {
         for (outcome, count) in calls.by_outcome() {
-            let of = OfCall { api, credential: credential.to_owned(), outcome: outcome.word() };
+            let of = OfCall { api, credential: credential.to_owned(), outcome: outcome.as_str() };
             requests.get_or_create(&of).inc_by(count);
         }
     };

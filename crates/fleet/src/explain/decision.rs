@@ -110,7 +110,7 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
         return (Link::holds(Step::Decision, what), String::new());
     }
     if before < covered(view) {
-        let rule = decision.rule.word();
+        let rule = decision.rule.as_str();
         return (
             Link::holds(Step::Decision, format!("scale up, by the rule {rule}: {}", decision.reason)),
             String::new(),

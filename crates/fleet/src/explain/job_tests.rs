@@ -84,7 +84,7 @@ fn answer(explanation: &Explanation) -> String {
     let Some(link) = explanation.first_open() else { return format!("none: {}", explanation.verdict) };
     let state = format!("{:?}", link.state).to_ascii_lowercase();
     let cure = link.cure.clone().unwrap_or_default();
-    format!("{} {state}: {} | {} | {cure}", link.link.word(), explanation.verdict, link.what)
+    format!("{} {state}: {} | {} | {cure}", link.link.as_str(), explanation.verdict, link.what)
 }
 
 #[test]
@@ -522,7 +522,7 @@ fn what_holds_is_told_on_the_way() {
         .links
         .iter()
         .filter(|link| link.state == LinkState::Holds)
-        .map(|link| format!("{}: {}", link.link.word(), link.what))
+        .map(|link| format!("{}: {}", link.link.as_str(), link.what))
         .collect();
     insta::assert_snapshot!(holds.join("\n"));
 }

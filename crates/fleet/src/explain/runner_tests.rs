@@ -188,7 +188,12 @@ fn why_each_runner_lives_and_when_it_goes() {
         let explanation = explained(&scene, number, age);
         let links = explanation.links.iter().map(|link| {
             let state = format!("{:?}", link.state).to_ascii_lowercase();
-            format!("{} {state}: {} | {}", link.link.word(), link.what, link.cure.clone().unwrap_or_default())
+            format!(
+                "{} {state}: {} | {}",
+                link.link.as_str(),
+                link.what,
+                link.cure.clone().unwrap_or_default()
+            )
         });
         let said = format!("{}\n  {}", explanation.verdict, links.collect::<Vec<_>>().join("\n  "));
         if !words.iter().all(|word| said.contains(word)) {
@@ -272,7 +277,7 @@ fn a_moment_is_told_with_its_day_where_it_is_not_near() {
 /// What is told of one link of a runner's chain, with its state.
 fn link(scene: &Scene, number: u32, age: i64, step: &str) -> String {
     let explanation = explained(scene, number, age);
-    let found = explanation.links.iter().find(|link| link.link.word() == step).expect("each has it");
+    let found = explanation.links.iter().find(|link| link.link.as_str() == step).expect("each has it");
     format!("{:?}: {}", found.state, found.what)
 }
 

@@ -82,7 +82,7 @@ pub enum Deregister {
 
 impl Action {
     /// The word for it, in the journal and in metrics.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Action::Provision { .. } => "provision",
             Action::Install(_) => "install",
@@ -93,7 +93,7 @@ impl Action {
 
 impl Outcome {
     /// The word for it, in metrics.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Outcome::Started => "started",
             Outcome::Installed { .. } => "installed",

@@ -34,7 +34,7 @@ impl CallOutcome {
     }
 
     /// The word for it, as metrics have it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::NotModified => "not_modified",
@@ -79,7 +79,7 @@ mod tests {
             (503, true, "server_error"),
         ];
         for (status, throttled, word) in table {
-            assert_eq!(CallOutcome::of(status, throttled).word(), word, "{status}, {throttled}");
+            assert_eq!(CallOutcome::of(status, throttled).as_str(), word, "{status}, {throttled}");
         }
     }
 

@@ -182,7 +182,7 @@ impl EphemeralRunner {
 
 impl Phase {
     /// The phase in a word, as status and metrics have it.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Phase::Provisioning { .. } => "provisioning",
             Phase::Registered { .. } => "registered",

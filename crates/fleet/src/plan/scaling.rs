@@ -28,7 +28,7 @@ pub enum ScalingAction {
 
 impl ScalingAction {
     /// The word for it, as JSON has it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             ScalingAction::ScaleUp => "scale_up",
             ScalingAction::ScaleDown => "scale_down",
@@ -65,7 +65,7 @@ pub enum Rule {
 
 impl Rule {
     /// The word for it, as JSON has it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Rule::Formula => "formula",
             Rule::NoJobStarves => "no_job_starves",

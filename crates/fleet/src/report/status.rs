@@ -154,7 +154,7 @@ impl About {
     pub const ALL: [About; 4] = [About::Seeing, About::LeftAlone, About::Starting, About::Credential];
 
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             About::Seeing => "seeing",
             About::LeftAlone => "left_alone",
@@ -242,7 +242,7 @@ impl RunnerStatus {
         RunnerStatus {
             runner_name: name.clone(),
             runner_id: runner.runner_id,
-            phase: runner.status.word().to_owned(),
+            phase: runner.status.as_str().to_owned(),
             doing: doing(runner, job, seen, fleet_state),
             job,
             created_at: runner.created_at,

@@ -31,7 +31,7 @@ pub enum RunnerEvent {
 
 impl RunnerEvent {
     /// The word for it, as actions have one.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             RunnerEvent::Online(_) => "online",
             RunnerEvent::TookJob(_) => "job_started",
@@ -186,7 +186,7 @@ mod tests {
         let found = runner_events(&fleet_state(before), &fleet_state(after), &unread, at(100));
         found
             .into_iter()
-            .map(|(_, runner_event)| format!("{}: {runner_event}", runner_event.word()))
+            .map(|(_, runner_event)| format!("{}: {runner_event}", runner_event.as_str()))
             .collect()
     }
 

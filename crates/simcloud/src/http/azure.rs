@@ -211,7 +211,7 @@ fn vm_json(vm: &SimVm, with_view: bool) -> Value {
     shown["id"] = json!(vm.id());
     shown["name"] = json!(vm.name);
     shown["type"] = json!("Microsoft.Compute/virtualMachines");
-    shown["properties"]["provisioningState"] = json!(vm.state.word());
+    shown["properties"]["provisioningState"] = json!(vm.state.as_str());
     shown["properties"]["vmId"] = json!(format!("00000000-0000-0000-0000-{:012}", vm.uid));
     shown["properties"]["networkProfile"]["networkInterfaces"] = json!([{"id": vm.nic_id()}]);
     shown["properties"]["timeCreated"] = json!(vm.created_at.to_string());
@@ -229,7 +229,7 @@ fn vm_json(vm: &SimVm, with_view: bool) -> Value {
 fn status_json(vm: &SimVm) -> Value {
     json!({
         "id": vm.id(), "name": vm.name, "type": "Microsoft.Compute/virtualMachines", "location": vm.body["location"],
-        "properties": {"provisioningState": vm.state.word(), "instanceView": view(vm)},
+        "properties": {"provisioningState": vm.state.as_str(), "instanceView": view(vm)},
     })
 }
 

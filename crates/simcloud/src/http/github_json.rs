@@ -41,7 +41,7 @@ pub(crate) fn job(base: &str, repo: &str, run: &SimRun, job: &SimJob) -> Value {
         JobState::Waiting => ("waiting", Value::Null),
         JobState::Queued => ("queued", Value::Null),
         JobState::InProgress => ("in_progress", Value::Null),
-        JobState::Completed(conclusion) => ("completed", json!(conclusion.word())),
+        JobState::Completed(conclusion) => ("completed", json!(conclusion.as_str())),
     };
     let api = format!("{base}/repos/{repo}");
     let (run_id, id) = (run.id, job.id);
@@ -63,7 +63,7 @@ pub(crate) fn job(base: &str, repo: &str, run: &SimRun, job: &SimJob) -> Value {
 pub(crate) fn run(base: &str, state: &GitHubState, run: &SimRun, repository: &str) -> String {
     let (repo, id, status) = (&run.repo, run.id, state.status(run));
     let api = format!("{base}/repos/{repo}/actions/runs/{id}");
-    let conclusion = if status == "completed" { json!(state.conclusion(run).word()) } else { Value::Null };
+    let conclusion = if status == "completed" { json!(state.conclusion(run).as_str()) } else { Value::Null };
     let own = json!({
         "id": id, "name": "CI", "node_id": format!("WFR_{id}"), "head_branch": "main", "head_sha": SHA,
         "path": ".github/workflows/ci.yml", "display_title": "Change something", "run_number": id, "run_attempt": 1,

@@ -52,7 +52,7 @@ fn jobs(world: &World) -> Value {
             JobState::Waiting => ("waiting", None),
             JobState::Queued => ("queued", None),
             JobState::InProgress => ("in_progress", None),
-            JobState::Completed(conclusion) => ("completed", Some(conclusion.word())),
+            JobState::Completed(conclusion) => ("completed", Some(conclusion.as_str())),
         };
         let result = job.result.as_ref();
         json!({
@@ -83,7 +83,7 @@ fn machines(world: &World) -> Value {
 
 fn state(world: &World) -> Value {
     let vms = world.state.azure.vms.values().map(|vm| {
-        json!({"name": vm.name, "tags": vm.body["tags"], "state": vm.state.word(), "running": vm.running})
+        json!({"name": vm.name, "tags": vm.body["tags"], "state": vm.state.as_str(), "running": vm.running})
     });
     let jobs =
         |is: fn(JobState) -> bool| world.state.github.jobs.values().filter(|job| is(job.state)).count();

@@ -55,7 +55,7 @@ fn found(repo: &RepoSlug, sim: &SimJob) -> Option<FoundJob> {
     Some(FoundJob::Completed(CompletedJob {
         id: JobId(sim.id),
         name: sim.name.clone(),
-        conclusion: conclusion.word().to_owned(),
+        conclusion: conclusion.as_str().to_owned(),
         completed_at: sim.completed_at,
         runner_name: sim.runner.as_ref().map(|(_, name)| name.clone()),
     }))

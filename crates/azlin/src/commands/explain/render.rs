@@ -44,10 +44,10 @@ fn chain(explanation: &Explanation, terminal: Terminal) -> String {
     let mut beyond = Vec::new();
     for link in &explanation.links {
         if link.state == LinkState::NotReached {
-            beyond.push(link.link.word());
+            beyond.push(link.link.as_str());
             continue;
         }
-        let head = format!("  {} {:<width$}", mark(link, terminal), link.link.word(), width = TEXT - 4);
+        let head = format!("  {} {:<width$}", mark(link, terminal), link.link.as_str(), width = TEXT - 4);
         text += &hanging(terminal, &head, TEXT, &link.what);
         if let Some(cure) = &link.cure {
             text += &hanging(terminal, &format!("{}→ ", " ".repeat(TEXT)), TEXT + 2, cure);

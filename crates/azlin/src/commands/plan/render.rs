@@ -46,7 +46,7 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let (available, busy, draining) = counts(planned);
     let mut phases = Vec::new();
     for phase in ["provisioning", "registered", "active", "draining", "destroyed"] {
-        let number = plan.runners.iter().filter(|runner| runner.status.word() == phase).count();
+        let number = plan.runners.iter().filter(|runner| runner.status.as_str() == phase).count();
         if number > 0 {
             phases.push(format!("{number} {phase}"));
         }

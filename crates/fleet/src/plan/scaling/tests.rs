@@ -416,7 +416,7 @@ fn words_are_those_of_json() {
     use super::{Rule, ScalingAction};
     let json = |value: serde_json::Result<serde_json::Value>| value.expect("it can be written");
     for action in [ScalingAction::ScaleUp, ScalingAction::ScaleDown, ScalingAction::Maintain] {
-        assert_eq!(json(serde_json::to_value(action)), action.word());
+        assert_eq!(json(serde_json::to_value(action)), action.as_str());
     }
     let rules = [
         Rule::Formula,
@@ -431,6 +431,6 @@ fn words_are_those_of_json() {
         Rule::PartlyKnown,
     ];
     for rule in rules {
-        assert_eq!(json(serde_json::to_value(rule)), rule.word());
+        assert_eq!(json(serde_json::to_value(rule)), rule.as_str());
     }
 }
