@@ -11,6 +11,7 @@ pub mod check;
 pub mod config;
 pub mod cost;
 pub mod demand;
+pub mod error;
 pub mod expiry;
 pub mod explain;
 pub mod headline;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{CallError, Trouble};
+use crate::error::{CallError, Trouble};
 use crate::scaling::elapsed;
 use crate::vm::{ProvisioningState, Vm};
 

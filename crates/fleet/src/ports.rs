@@ -5,7 +5,6 @@
 
 use core::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -18,80 +17,13 @@ use crate::hint::Hint;
 use crate::job::{FoundJob, JobId, Queue};
 use crate::leftover::{Kind, Leftover};
 use crate::names::{AccountName, RepoSlug, Scope};
-use crate::redact;
 use crate::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
 use crate::runner_name::RunnerName;
 use crate::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 
-/// What a caller does differently about a failed call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
-    /// The credential is wrong, or may not do this: a person must act.
-    NotPermitted,
-    /// What was asked for is not there, or is not shown to us: a person must act.
-    NotFound,
-    /// The request is wrong, and stays wrong when it is repeated.
-    Invalid,
-    /// The name is taken.
-    NameTaken,
-    /// A rate limit: not before this long.
-    Throttled(Option<Duration>),
-    /// No machine of this size is to be had there.
-    NoCapacity,
-    /// The subscription's quota for this family of sizes is used up.
-    NoQuota,
-    /// Nothing was done; later is worth a try.
-    Unavailable,
-    /// It is not known whether it was done: the answer was lost.
-    OutcomeUnknown,
-    /// It was refused, and nobody here has met that refusal before.
-    Unknown,
-}
-
-/// A call that failed. The message says what was tried, on what, what came back and what to do
-/// about it; it holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct CallError {
-    /// What to do about it.
-    pub trouble: Trouble,
-    /// For people.
-    pub message: String,
-}
-
-impl CallError {
-    /// An error of that kind.
-    pub fn new(trouble: Trouble, message: impl Into<String>) -> Self {
-        CallError { trouble, message: redact::secrets(&message.into()).into_owned() }
-    }
-}
-
-/// Why a runner could not be prepared or removed at GitHub.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RunnerError {
-    /// No registration token.
-    #[error("no registration token: {0}")]
-    RegistrationToken(#[source] CallError),
-    /// No runner entry.
-    #[error("runner not registered: {0}")]
-    Registration(#[source] CallError),
-    /// The entry could not be removed.
-    #[error("runner not deregistered: {0}")]
-    Deregistration(#[source] CallError),
-}
-
-impl RunnerError {
-    /// The call that failed.
-    pub fn call(&self) -> &CallError {
-        match self {
-            RunnerError::RegistrationToken(call)
-            | RunnerError::Registration(call)
-            | RunnerError::Deregistration(call) => call,
-        }
-    }
-}
+pub use crate::error::{CallError, RunnerError, SshError, SshTrouble, Trouble};
 
 /// GitHub.
 #[async_trait]
@@ -241,23 +173,6 @@ pub struct HostKey {
     pub private: SecretString,
 }
 
-/// What a caller does differently about trouble with a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SshTrouble {
-    /// Nothing answers there yet: later is worth a try.
-    Unreachable,
-    /// It did not take our key. While it boots, that may be because it does not know it yet.
-    KeyRefused,
-    /// Another host key than the one that was planted: another machine is at this address.
-    WrongHostKey,
-    /// The connection ended, or a step did not end in time: it may have been done in part.
-    Lost,
-    /// A step ended with an error.
-    StepFailed,
-    /// Our own private key cannot be used: a person must act.
-    NoKey,
-}
-
 /// What GitHub delivers to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -300,24 +215,6 @@ pub struct RawDelivery<'a> {
 pub trait Webhook: Send + Sync {
     /// What a delivery says.
     fn read(&self, delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken>;
-}
-
-/// Trouble with a machine. The message names the VM, says what was tried and what it printed last;
-/// it holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct SshError {
-    /// What to do about it.
-    pub trouble: SshTrouble,
-    /// For people.
-    pub message: String,
-}
-
-impl SshError {
-    /// An error of that kind.
-    pub fn new(trouble: SshTrouble, message: impl Into<String>) -> Self {
-        SshError { trouble, message: redact::secrets(&message.into()).into_owned() }
-    }
 }
 
 /// Machines over SSH.

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{CallError, RunnerError, SshError, SshTrouble, Trouble};
+use crate::error::{CallError, RunnerError, SshError, SshTrouble, Trouble};
 
 /// What is done about trouble.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,10 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
+use crate::error::Trouble;
 use crate::job::JobId;
 use crate::memory::{Memory, Remembered, list_lag};
 use crate::planted::{self, Bug};
-use crate::ports::Trouble;
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};

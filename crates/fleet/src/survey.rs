@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::config::Architecture;
+use crate::error::CallError;
 use crate::names::{RepoSlug, Scope};
-use crate::ports::CallError;
 use crate::vm::{Image, ResourceGroup};
 
 /// What kind of token GitHub is shown.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::error::CallError;
 use crate::names::{PoolName, Scope};
-use crate::ports::CallError;
 use crate::runner::RunnerId;
 use crate::runner_name::RunnerName;
 
