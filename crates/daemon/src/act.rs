@@ -229,11 +229,11 @@ impl Lifecycle {
         if downloads.is_err() {
             downloads = self.downloads.get(fleet.site(), ago(10), ask()).await;
         }
-        let architecture = fleet.vm.architecture().label();
+        let (os, architecture) = (fleet.vm.os(), fleet.vm.architecture().label());
         let offered = downloads.as_ref().as_ref().map_err(String::clone)?;
         download_for(fleet, offered)
             .cloned()
-            .ok_or_else(|| format!("GitHub offers no runner for Linux on {architecture}"))
+            .ok_or_else(|| format!("GitHub offers no runner for {os} on {architecture}"))
     }
 }
 

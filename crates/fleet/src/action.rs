@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::bootstrap::Took;
 use crate::names::Scope;
 use crate::place::Place;
 use crate::remedy::Failure;
 use crate::runner::{DrainReason, RunnerId};
 use crate::runner_name::RunnerName;
+use crate::took::Took;
 use crate::vm::ResourceGroup;
 
 /// One thing to do.

@@ -4,6 +4,7 @@
 //! go out as values. The outside fills [`ports`].
 
 mod action;
+pub mod architecture;
 pub mod bootstrap;
 pub mod budget;
 pub mod calls;
@@ -11,6 +12,7 @@ pub mod check;
 pub mod config;
 pub mod cost;
 pub mod demand;
+pub mod download;
 pub mod error;
 pub mod expiry;
 pub mod explain;
@@ -21,9 +23,11 @@ pub mod hooks;
 pub mod host;
 pub mod job;
 pub mod leftover;
+pub mod machine;
 pub mod memory;
 pub mod milestone;
 pub mod names;
+pub mod os;
 pub mod pace;
 pub mod place;
 pub mod plan;
@@ -40,9 +44,11 @@ pub mod runner_name;
 pub mod scaling;
 pub mod snapshot;
 pub mod status;
+pub mod step;
 pub mod survey;
 #[cfg(test)]
 mod testing;
+pub mod took;
 pub mod vm;
 pub mod wait;
 

@@ -3,14 +3,12 @@
 //! Two implementations of each exist: the adapter that speaks to the real thing, and the
 //! simulated cloud.
 
-use core::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use core::net::IpAddr;
+use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
-use crate::bootstrap::steps::Step;
 use crate::budget::{Budget, Remaining};
 use crate::calls::Calls;
 use crate::hint::Hint;
@@ -21,9 +19,12 @@ use crate::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
 use crate::runner_name::RunnerName;
+use crate::step::Step;
 use crate::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 
+pub use crate::download::Download;
 pub use crate::error::{CallError, RunnerError, SshError, SshTrouble, Trouble};
+pub use crate::machine::{HostKey, Machine};
 
 /// GitHub.
 #[async_trait]
@@ -70,30 +71,6 @@ pub trait GitHub: Send + Sync {
 
     /// When the token ends that signs in, as GitHub told last; `None` where it does not end, or is renewed.
     fn token_ends(&self) -> Option<Timestamp>;
-}
-
-/// The runner's program for one OS and architecture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Download {
-    /// `linux`.
-    pub os: String,
-    /// `x64`, `arm64`.
-    pub architecture: String,
-    /// Where the archive is.
-    pub url: String,
-    /// Its name.
-    pub filename: String,
-    /// Its SHA-256 in hexadecimal, where GitHub tells it.
-    pub sha256: Option<String>,
-}
-
-impl Download {
-    /// The version in the archive's name: `actions-runner-linux-x64-2.319.1.tar.gz`.
-    pub fn version(&self) -> Option<&str> {
-        let stem = self.filename.strip_suffix(".tar.gz")?;
-        let (_, version) = stem.rsplit_once('-')?;
-        version.starts_with(|c: char| c.is_ascii_digit()).then_some(version)
-    }
 }
 
 /// Where a VM is reached.
@@ -147,30 +124,6 @@ pub trait Azure: Send + Sync {
 
     /// What is left of Azure's budgets, as it told last.
     fn remaining(&self) -> Remaining;
-}
-
-/// A machine to reach over SSH.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    /// The VM's name, for messages.
-    pub vm: String,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// The account to log in as. It may become root without a password.
-    pub user: String,
-    /// The only host key that is trusted: `ssh-ed25519 AAAA…`.
-    pub host_key: String,
-    /// The file with the private key that opens it; the daemon's own where absent.
-    pub private_key: Option<PathBuf>,
-}
-
-/// A host key for a VM that is to be made.
-#[derive(Debug, Clone)]
-pub struct HostKey {
-    /// `ssh-ed25519 AAAA…`, without a comment.
-    pub public: String,
-    /// In OpenSSH's format.
-    pub private: SecretString,
 }
 
 /// What GitHub delivers to a webhook.

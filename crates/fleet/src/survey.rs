@@ -6,9 +6,10 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::config::Architecture;
+use crate::architecture::Architecture;
 use crate::error::CallError;
 use crate::names::{RepoSlug, Scope};
+use crate::os::Os;
 use crate::vm::{Image, ResourceGroup};
 
 /// What kind of token GitHub is shown.
@@ -175,8 +176,8 @@ pub struct ImageFacts {
     pub architecture: Option<Architecture>,
     /// `V1` or `V2`, where it is told.
     pub generation: Option<String>,
-    /// `Linux` or `Windows`, where it is told.
-    pub os: Option<String>,
+    /// The operating system, where Azure reports it.
+    pub os: Option<Os>,
     /// The purchase plan that each of its VMs needs: publisher, product and name.
     pub plan: Option<String>,
     /// Whether it is of one machine, with its users and its name, and takes none for new VMs.

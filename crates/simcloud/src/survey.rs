@@ -1,6 +1,7 @@
 //! What the world is like to somebody who only looks: both faces tell it from here.
 
-use azlin_fleet::config::Architecture;
+use azlin_fleet::architecture::Architecture;
+use azlin_fleet::os::Os;
 use azlin_fleet::survey::{ImageFacts, Size, Subnet, Subscription, Usage};
 use azlin_fleet::vm::Image;
 
@@ -89,7 +90,7 @@ impl World {
             version,
             architecture: Some(if is_arm { Architecture::Arm64 } else { Architecture::X64 }),
             generation: Some("V2".to_owned()),
-            os: Some("Linux".to_owned()),
+            os: Some(Os::Linux),
             plan: plan.filter(|_| self.premises.image_plan),
             locations,
             ..ImageFacts::default()

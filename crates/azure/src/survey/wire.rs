@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use azlin_fleet::config::Architecture;
+use azlin_fleet::architecture::Architecture;
 use azlin_fleet::survey;
 use serde::{Deserialize, Deserializer};
 

@@ -1,7 +1,8 @@
 //! A small account in which all is in order, for tests that take one thing away.
 
 use super::*;
-use crate::config::Architecture;
+use crate::architecture::Architecture;
+use crate::os::Os;
 use crate::plan::scene::Scene;
 use crate::ports::Trouble;
 use crate::survey::{
@@ -72,7 +73,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
         version: Some("24.04.1".to_owned()),
         architecture: Some(Architecture::X64),
         generation: Some("V2".to_owned()),
-        os: Some("Linux".to_owned()),
+        os: Some(Os::Linux),
         ..ImageFacts::default()
     };
     let subnet = Subnet {

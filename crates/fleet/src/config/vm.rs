@@ -7,6 +7,8 @@ use toml::de::DeValue;
 
 use super::reader::{Table, flag, number, text};
 use super::spot;
+use crate::architecture::Architecture;
+use crate::os::Os;
 use crate::place::Place;
 use crate::vm::{Image, ResourceGroup, Spot};
 
@@ -77,35 +79,15 @@ fn is_off(flag: &bool) -> bool {
     !flag
 }
 
-/// The processor of a VM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Architecture {
-    /// x86, 64 bits.
-    X64,
-    /// Arm, 64 bits.
-    Arm64,
-}
-
-impl Architecture {
-    /// What the name of a size says: `p` among the letters after the number of cores is Arm
-    /// (Azure docs, VM sizes: naming conventions).
-    pub fn of_size(size: &str) -> Self {
-        let size = size.strip_prefix("Standard_").unwrap_or(size);
-        let features = size.trim_start_matches(|c: char| c.is_ascii_uppercase());
-        let features = features.split('_').next().unwrap_or_default();
-        if features.contains('p') { Architecture::Arm64 } else { Architecture::X64 }
-    }
-
-    /// GitHub's label for it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Architecture::X64 => "X64",
-            Architecture::Arm64 => "ARM64",
+impl VmConfig {
+    /// The operating system of the image. The name of an image does not tell it, so it is the only one that is
+    /// supported; `check` asks Azure what the image is for.
+    pub fn os(&self) -> Os {
+        match self.image {
+            Image::Marketplace { .. } | Image::Id(_) => Os::Linux,
         }
     }
-}
 
-impl VmConfig {
     /// The processor of every size.
     pub fn architecture(&self) -> Architecture {
         self.sizes.first().map_or(Architecture::X64, |size| Architecture::of_size(size))
@@ -388,17 +370,5 @@ mod tests {
         assert_eq!(brief(&of(true, true), true), format!("{spot} {regular}"));
         assert_eq!(brief(&of(true, false), false), format!("{regular} {spot}"));
         assert_eq!(of(false, false).region("northeurope").subnet_id, "there");
-    }
-
-    #[test]
-    fn the_name_of_a_size_tells_the_processor() {
-        for size in
-            ["Standard_D4s_v5", "Standard_D4as_v5", "Standard_NP10s", "Standard_E4-2ds_v5", "Standard_F2"]
-        {
-            assert_eq!(Architecture::of_size(size), Architecture::X64, "{size}");
-        }
-        for size in ["Standard_D4ps_v5", "Standard_D4pds_v5", "Standard_B2pts_v2", "Standard_E4pls_v6"] {
-            assert_eq!(Architecture::of_size(size), Architecture::Arm64, "{size}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! What Azure Resource Manager tells somebody who only looks: subscriptions, permissions, sizes,
 //! quotas, images, networks.
 
-use azlin_fleet::config::Architecture;
+use azlin_fleet::architecture::Architecture;
 use azlin_fleet::survey::{ImageFacts, Size};
 use azlin_fleet::vm::Image;
 use serde_json::{Value, json};
