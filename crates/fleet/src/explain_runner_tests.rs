@@ -296,12 +296,16 @@ fn what_github_knows_of_it() {
 
 #[test]
 fn how_its_vm_is() {
-    use PowerState::{Running, Stopped, Unknown};
+    use PowerState::{Deallocated, Deallocating, Running, Starting, Stopped, Stopping, Unknown};
     use ProvisioningState::{Creating, Failed, Succeeded};
     for (provisioning, power, expected) in [
         (Succeeded, Running, "Holds"),
         (Succeeded, Unknown, "Holds"),
+        (Succeeded, Starting, "Holds"),
+        (Succeeded, Stopping, "Broken"),
         (Succeeded, Stopped, "Broken"),
+        (Succeeded, Deallocating, "Broken"),
+        (Succeeded, Deallocated, "Broken"),
         (Creating, Unknown, "Waits"),
         (Failed, Unknown, "Broken"),
     ] {

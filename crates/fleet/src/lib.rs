@@ -33,6 +33,7 @@ pub mod place;
 pub mod plan;
 pub mod planted;
 pub mod ports;
+pub mod power;
 pub mod prices;
 pub mod redact;
 pub mod remedy;

@@ -246,7 +246,10 @@ impl<'a> Draft<'a> {
             let Some(host_key) = &vm.tags.host_key else { continue };
             let name = &runner.runner_name;
             let is_installed = self.memory.runners.get(name).is_some_and(|known| known.installed.is_some());
-            if is_installed || vm.is_dead() || self.seen.in_flight.contains_key(name) || self.is_removed(name)
+            if is_installed
+                || vm.runs_nothing()
+                || self.seen.in_flight.contains_key(name)
+                || self.is_removed(name)
             {
                 continue;
             }
@@ -340,7 +343,9 @@ impl<'a> Draft<'a> {
         let first = match (runner.runner_id, &runner.vm) {
             (Some(id), _) if runner.is_listed => Deregister::Entry(id),
             (_, Some(vm)) if vm.tags.github != self.fleet.github => Deregister::Nothing,
-            (id, Some(vm)) if vm.tags.scope != self.fleet.scope && vm.is_dead() => Deregister::IfPossible(id),
+            (id, Some(vm)) if vm.tags.scope != self.fleet.scope && vm.runs_nothing() => {
+                Deregister::IfPossible(id)
+            }
             (id, Some(vm)) if vm.tags.scope != self.fleet.scope => Deregister::Elsewhere(id),
             (id, Some(vm)) if vm.tags.runner_id.is_none() => Deregister::Unregistered(id),
             (None, _) => Deregister::Nothing,
@@ -348,7 +353,7 @@ impl<'a> Draft<'a> {
         };
         let is_idle =
             matches!(why, DrainReason::Served(_) | DrainReason::Surplus(_) | DrainReason::Rotated(_));
-        let running = runner.vm.as_ref().filter(|vm| is_idle && runner.is_listed && !vm.is_dead());
+        let running = runner.vm.as_ref().filter(|vm| is_idle && runner.is_listed && !vm.runs_nothing());
         let stop = running.and_then(|vm| vm.tags.host_key.clone());
         self.push_destroy(runner, first, stop, why);
     }

@@ -18,7 +18,7 @@ use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatu
 use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
 use crate::snapshot::Operation;
-use crate::vm::{PowerState, ProvisioningState, Vm};
+use crate::vm::{ProvisioningState, Vm};
 
 /// How long an entry may be missing from a list after it was made.
 const ENTRY_LAG: Duration = Duration::from_secs(30);
@@ -168,7 +168,7 @@ impl Sight<'_> {
     fn without_entry(&self, vm: &Vm) -> Phase {
         let boot_timeout = self.fleet.lifecycle.boot_timeout;
         let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
-        if vm.tags.github != self.fleet.github && vm.is_dead() {
+        if vm.tags.github != self.fleet.github && vm.runs_nothing() {
             broken("it was made for another GitHub, and nothing runs on its VM any more")
         } else if vm.tags.github != self.fleet.github {
             let why = format!(
@@ -196,9 +196,9 @@ impl Sight<'_> {
             Phase::Draining { why: DrainReason::Finished }
         } else if let Some(why) = &self.memory.failed {
             broken(why)
-        } else if vm.power == PowerState::Stopped && self.memory.installed.is_some() {
+        } else if vm.has_powered_off() && self.memory.installed.is_some() {
             Phase::Draining { why: DrainReason::Finished }
-        } else if vm.power == PowerState::Stopped {
+        } else if vm.has_powered_off() {
             broken("its VM stopped before it was a runner")
         } else if self.age() > boot_timeout {
             let limit = in_words(boot_timeout);
@@ -222,7 +222,7 @@ impl Sight<'_> {
         if vm.provisioning == ProvisioningState::Failed {
             return Phase::Draining { why: not_made(vm) };
         }
-        if vm.power == PowerState::Stopped {
+        if vm.has_powered_off() {
             return broken("its VM is stopped");
         }
         if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.memory.failed) {
@@ -285,7 +285,7 @@ pub(crate) fn may_be_removed(
     }
     if let (Some(vm), None) = (&runner.vm, runner.runner_id)
         && vm.tags.host_key.is_some()
-        && !vm.is_dead()
+        && !vm.runs_nothing()
     {
         // It may have been registered a moment ago, and GitHub's list, by name too, not show it yet.
         let known = memory.runners.get(&runner.runner_name);

@@ -12,6 +12,8 @@ use crate::names::{PoolName, Scope};
 use crate::runner::RunnerId;
 use crate::runner_name::RunnerName;
 
+pub use crate::power::PowerState;
+
 /// Where VMs are made and listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceGroup {
@@ -42,17 +44,6 @@ pub enum ProvisioningState {
     Other,
 }
 
-/// The power state of a VM, where it was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PowerState {
-    /// Starting or running.
-    Running,
-    /// Stopping, stopped (still paid for), deallocating or deallocated.
-    Stopped,
-    /// Not asked for, or not told.
-    Unknown,
-}
-
 /// A VM that bears our mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vm {
@@ -79,10 +70,15 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Whether nothing runs on it.
-    pub fn is_dead(&self) -> bool {
-        // Not one that Azure calls failed: an extension that fails on a VM that runs does that too.
-        self.power == PowerState::Stopped
+    /// Whether no job can be running on it, so that it may go without asking GitHub. A VM that Azure calls failed
+    /// may run one: an extension that fails on a running VM makes it failed too.
+    pub fn runs_nothing(&self) -> bool {
+        self.power.is_off()
+    }
+
+    /// Whether it has come to its end: a VM powers off when its runner ends, and none is started again.
+    pub fn has_powered_off(&self) -> bool {
+        self.power.is_off()
     }
 }
 
