@@ -6,8 +6,9 @@ use std::time::Duration;
 use azlin_fleet::bootstrap::console::telling;
 use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
+use azlin_fleet::outcome::{DestroyOutcome, InstallOutcome, ProvisionOutcome};
 use azlin_fleet::place::Place;
-use azlin_fleet::plan::{Destroy, Install, Outcome};
+use azlin_fleet::plan::{Destroy, Install};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Download, Trouble};
 use azlin_fleet::remedy::Failure;
@@ -64,10 +65,10 @@ impl Lifecycle {
     }
 
     /// Makes a runner, as the fleet's bootstrap has it.
-    pub(crate) async fn provision(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
+    pub(crate) async fn provision(&self, fleet: &Fleet, wanted: &Wanted) -> ProvisionOutcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
-            Err(why) => return Outcome::Failed(Failure::later(why)),
+            Err(why) => return ProvisionOutcome::Failed(Failure::later(why)),
         };
         match fleet.bootstrap.method {
             Method::CloudInit => self.by_itself(fleet, wanted, &download).await,
@@ -76,17 +77,17 @@ impl Lifecycle {
     }
 
     /// Makes a VM that is there a runner, over SSH.
-    pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> Outcome {
+    pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> InstallOutcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
-            Err(why) => return Outcome::Failed(Failure::later(why)),
+            Err(why) => return InstallOutcome::Failed(Failure::later(why)),
         };
         install(&self.outside, &self.stop, fleet, task, &download).await
     }
 
     /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
     /// prepared is taken back when there is no VM for it.
-    async fn by_itself(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> Outcome {
+    async fn by_itself(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> ProvisionOutcome {
         let config = RunnerConfig {
             scope: fleet.scope.clone(),
             runner_name: wanted.name.clone(),
@@ -95,7 +96,7 @@ impl Lifecycle {
         };
         let runner = match self.outside.github(fleet).jit_config(&config).await {
             Ok(runner) => runner,
-            Err(error) => return Outcome::Failed(error.into()),
+            Err(error) => return ProvisionOutcome::Failed(error.into()),
         };
         let identity = Identity {
             custom_data: cloud_init::self_made(
@@ -109,7 +110,7 @@ impl Lifecycle {
             admin_key: None,
         };
         let outcome = self.create(fleet, wanted, identity).await;
-        if let Outcome::Failed(_) | Outcome::NoRoom(_) = outcome
+        if let ProvisionOutcome::Failed(_) | ProvisionOutcome::NoRoom(_) = outcome
             && let Err(error) = self.outside.github(fleet).deregister(&fleet.scope, runner.runner_id).await
         {
             tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
@@ -118,10 +119,10 @@ impl Lifecycle {
     }
 
     /// Asks for a VM with a host key that is known, then installs the runner on it.
-    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
+    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> ProvisionOutcome {
         let admin_key = match self.outside.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
             Ok(key) => key,
-            Err(error) => return Outcome::Failed(error.into()),
+            Err(error) => return ProvisionOutcome::Failed(error.into()),
         };
         let host_key = self.outside.ssh.host_key();
         let created_at = self.outside.now();
@@ -132,21 +133,21 @@ impl Lifecycle {
             admin_key: Some(admin_key),
         };
         match self.create(fleet, wanted, identity).await {
-            Outcome::Started => {}
+            ProvisionOutcome::Started => {}
             other => return other,
         }
         tracing::debug!(fleet = %fleet.name, runner = %wanted.name, "{}: {} is asked for, to be installed over SSH", fleet.name, wanted.name);
         let task = bootstrap::just_made(fleet, wanted.name.clone(), host_key.public, created_at);
         match self.install(fleet, &task).await {
-            // The VM is there, and whoever comes next goes on with it.
-            Outcome::LeftAlone(_) => Outcome::Started,
-            Outcome::Failed(failure) => Outcome::Unclear(failure.why),
-            other => other,
+            InstallOutcome::Bootstrap(outcome) => ProvisionOutcome::Bootstrap(outcome),
+            // The VM is there, and a later tick goes on with it.
+            InstallOutcome::LeftAlone(_) => ProvisionOutcome::Started,
+            InstallOutcome::Failed(failure) => ProvisionOutcome::Unclear(failure.why),
         }
     }
 
     /// Each place in turn, until one is to be had.
-    async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> Outcome {
+    async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> ProvisionOutcome {
         let name = wanted.name.clone();
         let tags = VmTags {
             pool: fleet.name.clone(),
@@ -201,21 +202,21 @@ impl Lifecycle {
                 self.places.answered(subscription, place, answer.as_ref().copied(), self.outside.now());
             drop(turn);
             match answer {
-                Ok(()) => return Outcome::Started,
+                Ok(()) => return ProvisionOutcome::Started,
                 Err(error) if no_room => refusals.push(error.message),
                 Err(error) => {
                     return match error.trouble {
                         Trouble::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
-                            Outcome::Failed(Failure::later(error.message))
+                            ProvisionOutcome::Failed(Failure::later(error.message))
                         }
-                        Trouble::OutcomeUnknown => Outcome::Unclear(error.message),
-                        _ => Outcome::Failed(error.into()),
+                        Trouble::OutcomeUnknown => ProvisionOutcome::Unclear(error.message),
+                        _ => ProvisionOutcome::Failed(error.into()),
                     };
                 }
             }
         }
         refusals.dedup();
-        Outcome::NoRoom(refusals.join("; "))
+        ProvisionOutcome::NoRoom(refusals.join("; "))
     }
 
     /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.
@@ -240,17 +241,17 @@ impl Lifecycle {
 impl Lifecycle {
     /// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then
     /// its VM.
-    pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
+    pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> DestroyOutcome {
         let outside = &self.outside;
         if let (true, Some((group, name))) = (planted::has(Bug::VmBeforeEntry), &destroy.vm) {
             let _ = outside.azure.delete(group, name).await;
         }
         match released(outside.github(fleet), destroy).await {
-            Err(why) => return Outcome::Failed(Failure::later(why)),
-            Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
+            Err(why) => return DestroyOutcome::Failed(Failure::later(why)),
+            Ok(Some(why)) => return DestroyOutcome::LeftAlone(why.to_owned()),
             Ok(None) => {}
         }
-        let Some((group, name)) = &destroy.vm else { return Outcome::Removed };
+        let Some((group, name)) = &destroy.vm else { return DestroyOutcome::Removed };
         if let Some(host_key) = &destroy.stop {
             let task = bootstrap::just_made(fleet, destroy.runner.clone(), host_key.clone(), outside.now());
             let task = Install { vm: (group.clone(), name.clone()), ..task };
@@ -266,9 +267,9 @@ impl Lifecycle {
         match outside.azure.delete(group, name).await {
             Ok(()) => {
                 self.places.freed(&group.subscription_id, outside.now());
-                Outcome::Removed
+                DestroyOutcome::Removed
             }
-            Err(error) => Outcome::Failed(error.into()),
+            Err(error) => DestroyOutcome::Failed(error.into()),
         }
     }
 }

@@ -11,8 +11,9 @@ use azlin_fleet::job::JobId;
 use azlin_fleet::memory::{Memory, set_ahead};
 use azlin_fleet::milestone::{BootSteps, Milestone, milestones};
 use azlin_fleet::names::RepoSlug;
+use azlin_fleet::outcome::Completed;
 use azlin_fleet::pace::Slowed;
-use azlin_fleet::plan::{Action, Outcome, Plan, plan};
+use azlin_fleet::plan::{Action, Plan, plan};
 use azlin_fleet::prices::Prices;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::scaling::elapsed;
@@ -100,7 +101,7 @@ pub struct FleetLoop {
     own_provisioning: Arc<Semaphore>,
     share: usize,
     in_flight: BTreeMap<RunnerName, InFlight>,
-    operations: JoinSet<(RunnerName, Outcome)>,
+    operations: JoinSet<(RunnerName, Completed)>,
     tick: u64,
     /// What it is hinted at.
     inbox: Arc<Inbox>,

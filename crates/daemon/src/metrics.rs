@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use azlin_fleet::milestone::BootSteps;
 use azlin_fleet::names::PoolName;
-use azlin_fleet::plan::{Action, Outcome};
+use azlin_fleet::outcome::{BootstrapOutcome, Completed};
 use azlin_fleet::scaling::ScalingDecision;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -124,11 +124,11 @@ impl Metrics {
     }
 
     /// An action has ended, after so long.
-    pub(crate) fn ended(&self, fleet_name: &PoolName, action: &Action, outcome: &Outcome, took: Duration) {
-        let (fleet, action) = (fleet_name.to_string(), action.word());
-        self.0.actions.get_or_create(&Done { fleet, action, outcome: outcome.word() }).inc();
+    pub(crate) fn ended(&self, fleet_name: &PoolName, completed: &Completed, took: Duration) {
+        let (fleet, action) = (fleet_name.to_string(), completed.action());
+        self.0.actions.get_or_create(&Done { fleet, action, outcome: completed.word() }).inc();
         self.0.action_seconds.get_or_create(&Kind { action }).observe(took.as_secs_f64());
-        if let Outcome::Installed { took, .. } = outcome {
+        if let Some(BootstrapOutcome::Installed { took, .. }) = completed.bootstrap() {
             for (step, took) in &took.steps {
                 self.step(fleet_name, step, *took);
             }

@@ -1,13 +1,11 @@
-//! What a plan is made of: things to do, each idempotent and with its reason, and how they went.
+//! What a plan is made of: things to do, each idempotent and with its reason.
 
 use jiff::Timestamp;
 
 use crate::names::Scope;
 use crate::place::Place;
-use crate::remedy::Failure;
 use crate::runner::{DrainReason, RunnerId};
 use crate::runner_name::RunnerName;
-use crate::took::Took;
 use crate::vm::ResourceGroup;
 
 /// One thing to do.
@@ -93,54 +91,4 @@ impl Action {
             Action::Destroy(_) => "destroy",
         }
     }
-}
-
-impl Outcome {
-    /// The word for it, in metrics.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Outcome::Started => "started",
-            Outcome::Installed { .. } => "installed",
-            Outcome::Ended(_) => "ended",
-            Outcome::Broken { .. } => "broken",
-            Outcome::Unclear(_) => "unclear",
-            Outcome::Removed => "removed",
-            Outcome::LeftAlone(_) => "left_alone",
-            Outcome::NoRoom(_) => "no_room",
-            Outcome::Failed(_) => "failed",
-        }
-    }
-}
-
-/// How an action went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Azure makes the VM.
-    Started,
-    /// The VM is a runner.
-    Installed {
-        /// GitHub's number of it.
-        runner_id: RunnerId,
-        /// How long it took.
-        took: Took,
-    },
-    /// The VM was a runner, and is none any more.
-    Ended(RunnerId),
-    /// The VM is there, and cannot be made a runner.
-    Broken {
-        /// Why.
-        why: String,
-        /// GitHub's number of it, where it was registered all the same.
-        runner_id: Option<RunnerId>,
-    },
-    /// Whether Azure makes the VM is not known; the next lists tell.
-    Unclear(String),
-    /// Removed at GitHub, and Azure removes the VM.
-    Removed,
-    /// Left alone, and why: it took a job, or it is not as the list had it.
-    LeftAlone(String),
-    /// Not done, since Azure has no room for it anywhere, and what it said.
-    NoRoom(String),
-    /// Not done.
-    Failed(Failure),
 }

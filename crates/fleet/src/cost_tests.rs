@@ -1,10 +1,11 @@
 //! What VMs have cost, look by look.
 
 use super::*;
+use crate::action::{Deregister, Destroy};
 use crate::memory::Memory;
+use crate::outcome::{Completed, DestroyOutcome};
 use crate::plan::scene::Entry::{Absent, Busy, Idle};
 use crate::plan::scene::{Entry, NOW, Scene};
-use crate::plan::{Action, Deregister, Destroy, Outcome};
 use crate::runner::DrainReason;
 use crate::runner_name::RunnerName;
 use crate::testing::at;
@@ -62,9 +63,10 @@ fn what_was_before_the_count_began_is_not_counted() {
 
 #[test]
 fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
-    let destroy = |runner: RunnerName, why: DrainReason| {
+    let removed = |runner: RunnerName, why: DrainReason| {
         let (first, scope) = (Deregister::Nothing, empty().fleet.scope);
-        Action::Destroy(Destroy { runner, scope, first, vm: None, stop: None, why, reason: String::new() })
+        let destroy = Destroy { runner, scope, first, vm: None, stop: None, why, reason: String::new() };
+        Completed::Destroy { destroy, outcome: DestroyOutcome::Removed }
     };
     let table = [
         ("it had its job", looks(&[(60, Absent)]), DrainReason::Finished, 1),
@@ -73,7 +75,7 @@ fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
     ];
     for (what, mut memory, why, jobs) in table {
         let name = memory.runners.keys().next().expect("a runner").clone();
-        memory.record(&name, &destroy(name.clone(), why), &Outcome::Removed, at(NOW + 120));
+        memory.record(&name, &removed(name.clone(), why), at(NOW + 120));
         assert_eq!(memory.ledger.jobs, jobs, "{what}");
     }
 }

@@ -28,6 +28,7 @@ pub mod memory;
 pub mod milestone;
 pub mod names;
 pub mod os;
+pub mod outcome;
 pub mod pace;
 pub mod place;
 pub mod plan;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::action::Action;
 use crate::config::Fleet;
 use crate::cost::Ledger;
 use crate::job::JobId;
+use crate::outcome::{BootstrapOutcome, Completed, DestroyOutcome, InstallOutcome, ProvisionOutcome};
 use crate::place::Places;
-use crate::plan::{Action, Outcome};
 use crate::planted::{self, Bug};
 use crate::remedy::Remedy;
 use crate::runner::{DrainReason, RunnerId, RunnerInfo, RunnerStatus};
@@ -297,14 +298,6 @@ impl Memory {
         of_runners.chain(own)
     }
 
-    /// A scaling action of which a start came to nothing begins no cooldown: what holds the next one back is
-    /// what kept this one from it.
-    fn came_to_nothing(&mut self, outcome: &Outcome) {
-        if matches!(outcome, Outcome::NoRoom(_) | Outcome::Failed(_)) {
-            self.last_scaling = None;
-        }
-    }
-
     /// Whether lists that were read then, and a moment ago, tell what there is now as well as new ones would:
     /// nothing has been asked for, removed or made a runner that they may not show.
     pub fn is_told_by_lists_of(&self, read_at: Timestamp, fleet: &Fleet, now: Timestamp) -> bool {
@@ -320,87 +313,92 @@ impl Memory {
         self.runners.entry(name.clone()).or_default()
     }
 
-    /// Takes in how an action went.
-    pub fn record(&mut self, name: &RunnerName, action: &Action, outcome: &Outcome, now: Timestamp) {
-        match (action, outcome) {
-            (Action::Provision { .. }, Outcome::Started | Outcome::Unclear(_)) => {
-                self.of(name).asked_for = Some(now);
+    /// Takes in how an action went. What left everything as it was leaves nothing to remember.
+    pub fn record(&mut self, name: &RunnerName, completed: &Completed, now: Timestamp) {
+        match completed {
+            Completed::Provision { outcome, .. } => self.record_provision(name, outcome, now),
+            Completed::Install { outcome: InstallOutcome::Bootstrap(outcome), .. } => {
+                self.record_bootstrap(name, outcome, now);
             }
-            (Action::Provision { .. }, Outcome::Failed(failure)) => {
+            Completed::Destroy { destroy, outcome: DestroyOutcome::Removed } => {
+                self.record_removal(name, &destroy.why, now);
+            }
+            Completed::Install {
+                outcome: InstallOutcome::LeftAlone(_) | InstallOutcome::Failed(_), ..
+            }
+            | Completed::Destroy {
+                outcome: DestroyOutcome::LeftAlone(_) | DestroyOutcome::Failed(_), ..
+            } => {}
+        }
+    }
+
+    /// A scaling action whose start came to nothing begins no cooldown: what holds the next one back is
+    /// what kept this one from it.
+    fn record_provision(&mut self, name: &RunnerName, outcome: &ProvisionOutcome, now: Timestamp) {
+        match outcome {
+            ProvisionOutcome::Started | ProvisionOutcome::Unclear(_) => self.of(name).asked_for = Some(now),
+            ProvisionOutcome::Bootstrap(outcome) => self.record_bootstrap(name, outcome, now),
+            ProvisionOutcome::LeftAlone(_) => {
                 self.runners.remove(name);
-                self.came_to_nothing(outcome);
+            }
+            ProvisionOutcome::NoRoom(_) => {
+                self.runners.remove(name);
+                self.last_scaling = None;
+            }
+            ProvisionOutcome::Failed(failure) => {
+                self.runners.remove(name);
+                self.last_scaling = None;
                 self.failures.add(&failure.why, failure.remedy, now);
             }
-            (Action::Provision { .. } | Action::Install(_), Outcome::Installed { runner_id, .. }) => {
-                let remembered = self.of(name);
+        }
+    }
+
+    fn record_bootstrap(&mut self, name: &RunnerName, outcome: &BootstrapOutcome, now: Timestamp) {
+        let remembered = self.of(name);
+        match outcome {
+            BootstrapOutcome::Installed { runner_id, .. } => {
                 remembered.runner_id = Some(*runner_id);
                 remembered.installed = Some(now);
                 remembered.unregistered_since = None;
             }
-            (Action::Provision { .. } | Action::Install(_), Outcome::Broken { why, runner_id }) => {
-                let remembered = self.of(name);
+            BootstrapOutcome::Ended(runner_id) => {
+                remembered.runner_id = Some(*runner_id);
+                remembered.ended = true;
+            }
+            BootstrapOutcome::Broken { why, runner_id } => {
                 remembered.failed = Some(why.clone());
                 remembered.runner_id = runner_id.or(remembered.runner_id);
                 remembered.unregistered_since = None;
                 self.failures.add(why, Remedy::GiveUp, now);
             }
-            (Action::Provision { .. } | Action::Install(_), Outcome::Ended(runner_id)) => {
-                let remembered = self.of(name);
-                remembered.runner_id = Some(*runner_id);
-                remembered.ended = true;
-            }
-            (Action::Provision { .. }, Outcome::LeftAlone(_) | Outcome::Removed | Outcome::NoRoom(_)) => {
-                self.runners.remove(name);
-                self.came_to_nothing(outcome);
-            }
-            (Action::Destroy(destroy), Outcome::Removed) => {
-                let remembered = self.of(name);
-                remembered.removal_asked = Some(now);
-                // It was one for so short a time that no list has shown it: starts work.
-                let has_worked = destroy.why == DrainReason::Finished && !remembered.was_online;
-                let is_counted = remembered.failed.is_some();
-                let failed_to_start = match &destroy.why {
-                    DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
-                    // It is remembered by place.
-                    DrainReason::NoRoom(_)
-                    | DrainReason::Finished
-                    | DrainReason::Served(_)
-                    | DrainReason::Offline(_)
-                    | DrainReason::Surplus(_)
-                    | DrainReason::Rotated(_)
-                    | DrainReason::OutOfSight(_)
-                    | DrainReason::Killed(_) => false,
-                };
-                let has_taken_unseen = destroy.why == DrainReason::Finished && remembered.jobs.taken == 0;
-                self.ledger.jobs += u64::from(has_taken_unseen);
-                if has_worked {
-                    self.failures = Failures::default();
-                }
-                if failed_to_start && !is_counted {
-                    self.failures.add(&destroy.why.to_string(), Remedy::GiveUp, now);
-                }
-            }
-            // They leave nothing to remember.
-            (
-                Action::Install(_),
-                Outcome::Started
-                | Outcome::Unclear(_)
-                | Outcome::LeftAlone(_)
-                | Outcome::NoRoom(_)
-                | Outcome::Failed(_)
-                | Outcome::Removed,
-            )
-            | (
-                Action::Destroy(_),
-                Outcome::Started
-                | Outcome::Installed { .. }
-                | Outcome::Ended(_)
-                | Outcome::Broken { .. }
-                | Outcome::Unclear(_)
-                | Outcome::LeftAlone(_)
-                | Outcome::NoRoom(_)
-                | Outcome::Failed(_),
-            ) => {}
+        }
+    }
+
+    fn record_removal(&mut self, name: &RunnerName, why: &DrainReason, now: Timestamp) {
+        let remembered = self.of(name);
+        remembered.removal_asked = Some(now);
+        // It was a runner for so short a time that no list has shown it: starts work.
+        let has_worked = *why == DrainReason::Finished && !remembered.was_online;
+        let is_counted = remembered.failed.is_some();
+        let failed_to_start = match why {
+            DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
+            // It is remembered by place.
+            DrainReason::NoRoom(_)
+            | DrainReason::Finished
+            | DrainReason::Served(_)
+            | DrainReason::Offline(_)
+            | DrainReason::Surplus(_)
+            | DrainReason::Rotated(_)
+            | DrainReason::OutOfSight(_)
+            | DrainReason::Killed(_) => false,
+        };
+        let has_taken_unseen = *why == DrainReason::Finished && remembered.jobs.taken == 0;
+        self.ledger.jobs += u64::from(has_taken_unseen);
+        if has_worked {
+            self.failures = Failures::default();
+        }
+        if failed_to_start && !is_counted {
+            self.failures.add(&why.to_string(), Remedy::GiveUp, now);
         }
     }
 }

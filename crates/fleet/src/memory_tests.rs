@@ -1,9 +1,9 @@
 //! What is remembered of what was seen and done, and for how long.
 
 use super::*;
+use crate::action::{Deregister, Destroy};
 use crate::plan::scene::Entry::{Absent, Busy, Idle, Offline};
 use crate::plan::scene::{NOW, Scene};
-use crate::plan::{Deregister, Destroy};
 use crate::remedy::Failure;
 use crate::snapshot::Operation;
 use crate::testing::at;
@@ -14,7 +14,7 @@ fn see(scene: &Scene, later: i64) -> Memory {
     scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + later))
 }
 
-fn destroy(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerName, Action) {
+fn removed(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerName, Completed) {
     let runner = scene.name(number, age);
     let destroy = Destroy {
         runner: runner.clone(),
@@ -25,7 +25,7 @@ fn destroy(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerNam
         why,
         reason: String::new(),
     };
-    (runner, Action::Destroy(destroy))
+    (runner, Completed::Destroy { destroy, outcome: DestroyOutcome::Removed })
 }
 
 #[test]
@@ -132,15 +132,16 @@ fn a_place_that_a_fleet_has_left_is_looked_after_for_an_hour_after_its_last_vm()
 #[test]
 fn a_start_that_came_to_nothing_begins_no_cooldown() {
     for (outcome, begins) in [
-        (Outcome::NoRoom("no room".to_owned()), false),
-        (Outcome::Failed(Failure::later("no answer")), false),
-        (Outcome::Started, true),
-        (Outcome::Unclear("no answer".to_owned()), true),
-        (Outcome::LeftAlone("stopping".to_owned()), true),
+        (ProvisionOutcome::NoRoom("no room".to_owned()), false),
+        (ProvisionOutcome::Failed(Failure::later("no answer")), false),
+        (ProvisionOutcome::Started, true),
+        (ProvisionOutcome::Unclear("no answer".to_owned()), true),
+        (ProvisionOutcome::LeftAlone("stopping".to_owned()), true),
     ] {
         let mut memory = Memory { last_scaling: Some(at(NOW)), ..Memory::default() };
-        memory.record(&Scene::new("").name(1, 0), &PROVISION, &outcome, at(NOW));
-        assert_eq!(memory.last_scaling.is_some(), begins, "{outcome:?}");
+        let completed = Completed::Provision { reason: String::new(), outcome };
+        memory.record(&Scene::new("").name(1, 0), &completed, at(NOW));
+        assert_eq!(memory.last_scaling.is_some(), begins, "{completed:?}");
     }
 }
 
@@ -157,9 +158,9 @@ fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
         (DrainReason::Surplus("too many".to_owned()), false, false),
     ] {
         let mut memory = failing();
-        let (name, action) = destroy(&scene, 1, 900, why.clone());
+        let (name, completed) = removed(&scene, 1, 900, why.clone());
         memory.of(&name).was_online = was_online;
-        memory.record(&name, &action, &Outcome::Removed, at(NOW + 5));
+        memory.record(&name, &completed, at(NOW + 5));
         assert_eq!(memory.failures == Failures::default(), ends, "{why:?} {was_online}");
         assert_eq!(memory.runners[&name].removal_asked, Some(at(NOW + 5)));
     }
@@ -171,10 +172,10 @@ fn a_runner_that_never_came_online_is_a_start_that_failed_once() {
     let broken = || DrainReason::Broken("it does not boot".to_owned());
     for (was_online, was_counted, count) in [(false, false, 1), (true, false, 0), (false, true, 0)] {
         let mut memory = Memory::default();
-        let (name, action) = destroy(&scene, 1, 900, broken());
+        let (name, completed) = removed(&scene, 1, 900, broken());
         memory.of(&name).was_online = was_online;
         memory.of(&name).failed = was_counted.then(|| "told before".to_owned());
-        memory.record(&name, &action, &Outcome::Removed, at(NOW));
+        memory.record(&name, &completed, at(NOW));
         assert_eq!(memory.failures.count, count, "online {was_online}, counted {was_counted}");
     }
 }

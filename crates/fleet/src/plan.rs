@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-pub use crate::action::{Action, Deregister, Destroy, Install, Outcome};
+pub use crate::action::{Action, Deregister, Destroy, Install};
 use crate::config::Fleet;
 use crate::demand::Demand;
 use crate::memory::{Memory, list_lag};

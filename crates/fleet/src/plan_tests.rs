@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::scene::Entry::{Absent, Busy, Idle, Offline};
 use super::scene::{NOW, Scene};
 use super::*;
+use crate::outcome::{Completed, DestroyOutcome};
 use crate::ports::{CallError, Trouble};
 use crate::remedy::{Failure, Remedy};
 use crate::snapshot::Operation;
@@ -303,8 +304,9 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     let mut waits = Vec::new();
     let mut now = NOW;
     for _ in 0..9 {
-        scene.memory.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
-        scene.memory.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
+        let failed = Completed::failed(action.clone(), Failure::later("no capacity"));
+        scene.memory.record(&name, &failed, at(now));
+        scene.memory.record(&name, &failed, at(now));
         let wait = scene.memory.failures.wait_left(at(now)).expect("a wait begins").as_secs();
         waits.push(wait);
         now += i64::try_from(wait).expect("short");
@@ -326,7 +328,7 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
     assert_eq!(refused.remedy, Remedy::Stop);
     // However often it is refused, and whatever came before.
     for (failure, age) in [(Failure::later("503"), 900), (refused.clone(), 600), (refused, 119)] {
-        scene.memory.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(NOW - age));
+        scene.memory.record(&scene.name(1, 0), &Completed::failed(action.clone(), failure), at(NOW - age));
     }
     assert_eq!(scene.memory.failures.wait_left(at(NOW)), Some(Duration::from_secs(1)));
     let reason = scene.plan().decision.reason;
@@ -370,9 +372,11 @@ fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
         let scene = Scene::new("").vm(1, 60, Failed, Unknown);
         let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
         let [action] = scene.plan().actions.try_into().expect("it is removed");
-        let Action::Destroy(destroy) = &action else { panic!("{action:?}") };
+        let Action::Destroy(destroy) = action else { panic!("{action:?}") };
         assert_eq!(destroy.reason, "Azure could not make its VM: AllocationFailed");
-        scene.memory.record(&destroy.runner, &action, &Outcome::Removed, at(NOW));
+        let runner = destroy.runner.clone();
+        let removed = Completed::Destroy { destroy, outcome: DestroyOutcome::Removed };
+        scene.memory.record(&runner, &removed, at(NOW));
         assert_eq!(scene.memory.failures.count, counts, "{trouble:?}");
     }
 }

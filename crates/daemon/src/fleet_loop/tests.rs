@@ -1,7 +1,7 @@
 //! When a loop looks, what it remembers, and what it tells.
 
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::plan::Outcome;
+use azlin_fleet::outcome::{BootstrapOutcome, Completed, InstallOutcome};
 use azlin_fleet::snapshot::Operation;
 use azlin_fleet::status::FleetStatus;
 use tokio::time::sleep;
@@ -358,21 +358,23 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
         (name, Action::Install(task))
     };
     let (told, _guard) = Warned::listen();
-    let mut end = |outcome: Outcome| {
+    let mut end = |outcome: InstallOutcome| {
+        let Action::Install(install) = action.clone() else { panic!("{action:?}") };
         let task = tokio::spawn(async {}).id();
         ci.in_flight.insert(
             name.clone(),
             InFlight { operation: Operation::Install, action: action.clone(), task, began: Instant::now() },
         );
-        ci.ended(Ok((name.clone(), outcome)));
+        ci.ended(Ok((name.clone(), Completed::Install { install, outcome })));
         ci.complaints.get(&name).cloned()
     };
-    assert_eq!(end(Outcome::LeftAlone("no matter".to_owned())), None);
-    assert_eq!(end(Outcome::Unclear("why".to_owned())).as_deref(), Some("why"));
-    assert_eq!(end(Outcome::LeftAlone("no matter".to_owned())).as_deref(), Some("why"));
+    assert_eq!(end(InstallOutcome::LeftAlone("no matter".to_owned())), None);
+    let broken = BootstrapOutcome::Broken { why: "why".to_owned(), runner_id: None };
+    assert_eq!(end(InstallOutcome::Bootstrap(broken)).as_deref(), Some("why"));
+    assert_eq!(end(InstallOutcome::LeftAlone("no matter".to_owned())).as_deref(), Some("why"));
     let later = azlin_fleet::remedy::Failure::later("another".to_owned());
-    assert_eq!(end(Outcome::Failed(later.clone())).as_deref(), Some("another"));
-    assert_eq!(end(Outcome::Failed(later)).as_deref(), Some("another"));
+    assert_eq!(end(InstallOutcome::Failed(later.clone())).as_deref(), Some("another"));
+    assert_eq!(end(InstallOutcome::Failed(later)).as_deref(), Some("another"));
     assert_eq!(told.warnings(), 2, "each is told once");
 }
 
