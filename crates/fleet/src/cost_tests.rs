@@ -28,7 +28,7 @@ fn empty() -> Scene {
 
 fn spent(memory: &Memory) -> [u64; 4] {
     let spent = memory.ledger.spent.first().cloned().unwrap_or_default();
-    [spent.starting_ms, spent.busy_ms, spent.idle_ms, spent.leaving_ms].map(|ms| ms / 1000)
+    Use::ALL.map(|of| spent.time[of] / 1000)
 }
 
 #[test]
@@ -97,8 +97,7 @@ fn it_is_told_in_dollars() {
 
     prices.on_demand.set(&memory.ledger.spent[0].region, "Standard_D4s_v5", 400_000);
     let cost = of(&prices);
-    let parts = (cost.starting, cost.idle, cost.busy, cost.leaving);
-    assert_eq!(parts, (0.1, 0.1, 0.2, 0.05));
+    assert_eq!(Use::ALL.map(|of| cost.by_use[of]), [0.1, 0.2, 0.1, 0.05]);
     assert_eq!((cost.total, cost.per_hour, cost.idle_share), (0.45, 0.4, Some(0.222_222)));
     assert_eq!((cost.jobs, cost.per_job), (1, Some(0.45)));
     assert_eq!(cost.prices_as_of, "2027-01-31");
@@ -139,6 +138,6 @@ fn vms_of_two_prices_are_counted_apart() {
     let memory = Memory::default().after_seeing(&scene.fleet, &empty().seen, at(NOW));
     let memory = memory.after_seeing(&scene.fleet, &scene.seen, at(NOW + 60));
     let kinds: Vec<(bool, u64)> =
-        memory.ledger.spent.iter().map(|spent| (spent.spot, spent.starting_ms)).collect();
+        memory.ledger.spent.iter().map(|spent| (spent.spot, spent.time[Use::Starting])).collect();
     assert_eq!(kinds, [(false, 60_000), (true, 60_000)]);
 }

@@ -51,6 +51,8 @@ pub mod survey;
 #[cfg(test)]
 mod testing;
 pub mod took;
+pub mod usage;
+pub mod usage_kind;
 pub mod vm;
 pub mod wait;
 

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 use crate::config::Fleet;
-use crate::cost::Ledger;
 use crate::job::JobId;
 use crate::outcome::{BootstrapOutcome, Completed, DestroyOutcome, InstallOutcome, ProvisionOutcome};
 use crate::place::Places;
@@ -21,6 +20,8 @@ use crate::runner::{DrainReason, RunnerId, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::elapsed;
 use crate::snapshot::Snapshot;
+use crate::usage::Ledger;
+use crate::usage_kind::Use;
 use crate::vm::{ProvisioningState, ResourceGroup};
 
 /// How long a VM that was asked for, or removed, may be missing from a list, or still be in it. A
@@ -203,10 +204,12 @@ impl Memory {
     pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> Memory {
         self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
-        self.ledger.since.get_or_insert(now);
+        self.ledger.begin(now);
         for (name, vm) in vms {
             let remembered = self.runners.entry(name.clone()).or_default();
-            self.ledger.see(vm, remembered, entries.contains_key(name), now);
+            let what_for = remembered.vm_use(entries.contains_key(name));
+            let until = self.ledger.count(vm, what_for, remembered.counted_until, now);
+            remembered.counted_until = Some(until);
             remembered.vm_seen = true;
             if vm.provisioning == ProvisioningState::Succeeded {
                 remembered.made.get_or_insert(now);
@@ -226,7 +229,7 @@ impl Memory {
             if remembered.see(entry, job, now) {
                 self.failures = Failures::default();
             }
-            self.ledger.jobs += u64::from(remembered.jobs.taken - taken);
+            self.ledger.took_jobs(remembered.jobs.taken - taken);
         }
         for (name, remembered) in &mut self.runners {
             let is_missed =
@@ -393,7 +396,7 @@ impl Memory {
             | DrainReason::Killed(_) => false,
         };
         let has_taken_unseen = *why == DrainReason::Finished && remembered.jobs.taken == 0;
-        self.ledger.jobs += u64::from(has_taken_unseen);
+        self.ledger.took_jobs(u32::from(has_taken_unseen));
         if has_worked {
             self.failures = Failures::default();
         }
@@ -404,6 +407,19 @@ impl Memory {
 }
 
 impl Remembered {
+    /// What its VM is paid for, by what was known before the list that shows it.
+    fn vm_use(&self, has_entry: bool) -> Use {
+        if !self.was_online {
+            Use::Starting
+        } else if self.removal_asked.is_some() || !has_entry {
+            Use::Leaving
+        } else if self.jobs.is_busy {
+            Use::Busy
+        } else {
+            Use::Idle
+        }
+    }
+
     /// Whether a list that lags might not show yet what was asked for.
     fn is_recent(&self, lag: Duration, now: Timestamp) -> bool {
         [self.asked_for, self.removal_asked].into_iter().flatten().any(|at| elapsed(at, now) < lag)
