@@ -1,82 +1,28 @@
-//! What a VM may leave behind when it goes: its network interface, its public address, its disk. They cost, and
+//! When parts that VMs left behind are removed: network interfaces, public addresses and disks. They cost money, and
 //! no list of VMs shows them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::scaling::elapsed;
-use crate::vm::{ResourceGroup, Vm, VmTags};
+use crate::vm::{ResourceGroup, Vm};
 
-/// How long one is seen without a VM before it is removed: a VM's parts come before it and go after it.
+pub use crate::orphan::{Kind, Leftover};
+
+/// How long a part is seen without a VM before it is removed. The parts of a VM are made before it and removed after
+/// it.
 const GRACE: Duration = Duration::from_secs(10 * 60);
-
-/// What kind of thing it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// A NIC.
-    NetworkInterface,
-    /// A public IP address.
-    PublicIp,
-    /// A managed disk.
-    Disk,
-}
-
-impl Kind {
-    /// Each, in the order in which they can be removed: an address is held by its network interface.
-    pub const ALL: [Kind; 3] = [Kind::NetworkInterface, Kind::PublicIp, Kind::Disk];
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::NetworkInterface => "network interface",
-            Kind::PublicIp => "public IP address",
-            Kind::Disk => "disk",
-        })
-    }
-}
-
-/// A part of a VM that no VM holds, and that bears our mark.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
-    /// Where it is.
-    pub group: ResourceGroup,
-    /// What it is.
-    pub kind: Kind,
-    /// Its name.
-    pub name: String,
-    /// What its tags say: those of the VM that it was made with.
-    pub tags: VmTags,
-}
-
-impl Leftover {
-    /// By its tags; `None` when they are not ours: what the daemon did not create it never touches.
-    pub fn of(
-        group: &ResourceGroup,
-        kind: Kind,
-        name: &str,
-        tags: &BTreeMap<String, String>,
-    ) -> Option<Self> {
-        let tags = VmTags::of_part(tags)?;
-        Some(Leftover { group: group.clone(), kind, name: name.to_owned(), tags })
-    }
-
-    fn key(&self) -> (String, Kind, String) {
-        (self.group.to_string().to_ascii_lowercase(), self.kind, self.name.to_ascii_lowercase())
-    }
-}
 
 /// Since when each leftover has been seen.
 #[derive(Debug, Clone, Default)]
 pub struct Sweep(BTreeMap<(String, Kind, String), Timestamp>);
 
 impl Sweep {
-    /// What is to be removed of a group's leftovers, and the fleet that made it. `vms` is what the group held
-    /// after they were listed.
+    /// The leftovers of a group that are removed now, each with the fleet that made it. `vms` are the VMs that the
+    /// group held after the leftovers were listed.
     pub fn due<'a, 'f>(
         &mut self,
         group: &ResourceGroup,
@@ -113,6 +59,7 @@ mod tests {
     use super::*;
     use crate::plan::scene::{Entry, NOW, Scene};
     use crate::testing::at;
+    use crate::vm::VmTags;
 
     /// A scene with one VM, and a disk with its tags.
     fn scene() -> (Scene, Leftover, Vec<Vm>) {
@@ -122,12 +69,6 @@ mod tests {
         let tags = vms[0].tags.to_tags();
         let disk = Leftover::of(&vms[0].group, Kind::Disk, "x_OsDisk_1", &tags).expect("ours");
         (scene, disk, vms)
-    }
-
-    #[test]
-    fn each_kind_has_a_name() {
-        let names = Kind::ALL.map(|kind| kind.to_string());
-        assert_eq!(names, ["network interface", "public IP address", "disk"]);
     }
 
     #[test]

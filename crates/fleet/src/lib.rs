@@ -27,6 +27,7 @@ pub mod machine;
 pub mod memory;
 pub mod milestone;
 pub mod names;
+pub mod orphan;
 pub mod os;
 pub mod outcome;
 pub mod pace;

@@ -13,8 +13,8 @@ use crate::budget::{Budget, Remaining};
 use crate::calls::Calls;
 use crate::hint::Hint;
 use crate::job::{FoundJob, JobId, Queue};
-use crate::leftover::{Kind, Leftover};
 use crate::names::{AccountName, RepoSlug, Scope};
+use crate::orphan::{Kind, Leftover};
 use crate::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
