@@ -337,7 +337,7 @@ impl FleetLoop {
             None => {
                 let power = matches!(look, Look::Whole { power: true });
                 self.lists_at = now;
-                shared.observer.observe_after(&fleet, &self.memory.groups, power, &told).await
+                shared.observer.observe_after(&fleet, self.memory.groups(), power, &told).await
             }
         };
         // What was not read now tells nothing of jobs that it may not have shown yet.
@@ -390,8 +390,7 @@ impl FleetLoop {
         let plan = planned();
         debug_assert_eq!(plan, planned(), "one plan of one snapshot");
         if plan.scales {
-            self.memory.last_scaling = Some(now);
-            self.memory.scaled_under = Some(self.fleet.scaling_hash());
+            self.memory.scaled(&self.fleet, now);
         }
         (plan, seen)
     }

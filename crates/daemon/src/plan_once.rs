@@ -48,7 +48,7 @@ pub async fn plan_once(fleets: &[Fleet], outside: Outside, state: &StateDir, pol
     let observer = Observer::new(outside.clone(), fleets, poll);
     let each = fleets.iter().map(|fleet| async {
         let memory = state.load(&fleet.name);
-        let (seen, queue) = observer.observe_with_queue(fleet, &memory.groups, true).await;
+        let (seen, queue) = observer.observe_with_queue(fleet, memory.groups(), true).await;
         let at = outside.now();
         let mut memory = memory.after_seeing(fleet, &seen, at);
         memory.places.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);

@@ -74,7 +74,7 @@ fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
         ("it never came up", looks(&[(60, Absent)]), DrainReason::BootTimeout(String::new()), 0),
     ];
     for (what, mut memory, why, jobs) in table {
-        let name = memory.runners.keys().next().expect("a runner").clone();
+        let name = memory.runners.names().next().expect("a runner").clone();
         memory.record(&name, &removed(name.clone(), why), at(NOW + 120));
         assert_eq!(memory.ledger.jobs, jobs, "{what}");
     }

@@ -221,7 +221,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown, and the runners are for others",
             case("scale_up_threshold = 0").jobs(4, 30).scene(|mut scene| {
-                scene.memory.last_scaling = Some(at(NOW - 290));
+                scene.memory.scaling.at = Some(at(NOW - 290));
                 scene
             }),
             4,
@@ -231,7 +231,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown",
             case("scale_up_threshold = 0").jobs(1, 30).scene(|mut scene| {
-                scene.memory.last_scaling = Some(at(NOW - 290));
+                scene.memory.scaling.at = Some(at(NOW - 290));
                 scene
             }),
             1,
@@ -241,7 +241,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown, after a start that failed",
             case("scale_up_threshold = 0").jobs(1, 30).scene(|mut scene| {
-                scene.memory.last_scaling = Some(at(NOW - 9));
+                scene.memory.scaling.at = Some(at(NOW - 9));
                 scene.memory.failures.count = 4;
                 scene.memory.failures.last = Some(at(NOW - 9));
                 scene.memory.failures.why = "no capacity".to_owned();

@@ -32,7 +32,7 @@ fn why_each_runner_lives_and_when_it_goes() {
         scene
     };
     let cooling = |mut scene: Scene| {
-        scene.memory.last_scaling = Some(at(NOW - 100));
+        scene.memory.scaling.at = Some(at(NOW - 100));
         scene
     };
     let rows: Vec<(&str, Scene, u32, i64, Vec<&str>)> =
@@ -204,7 +204,7 @@ fn why_each_runner_lives_and_when_it_goes() {
 fn a_runner_is_idle_since_it_was_first_seen_so() {
     let idle = Scene::new("").runner(1, 600, Entry::Idle);
     let busy = Scene::new("").runner(1, 600, Entry::Busy);
-    let since = |memory: &Memory| memory.runners.values().next().and_then(|known| known.idle_since);
+    let since = |memory: &Memory| memory.runners.iter().next().and_then(|(_, known)| known.idle_since);
     let memory = Memory::default().after_seeing(&idle.fleet, &idle.seen, at(NOW - 100));
     let memory = memory.after_seeing(&idle.fleet, &idle.seen, at(NOW));
     assert_eq!(since(&memory), Some(at(NOW - 100)));
@@ -222,7 +222,7 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
         .entry(1, 60, Entry::Offline)
         .runner(2, 600, Entry::Busy)
         .pending(4, 20);
-    scene.memory.last_scaling = Some(at(NOW - 290));
+    scene.memory.scaling.at = Some(at(NOW - 290));
     let (plan, queue) = (scene.plan(), Queue::default());
     let (fleet, seen, memory) = (&scene.fleet, &scene.seen, &scene.memory);
     let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };

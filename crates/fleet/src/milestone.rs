@@ -86,7 +86,7 @@ pub fn milestones(
     now: Timestamp,
 ) -> Vec<(RunnerName, Milestone)> {
     let mut found = Vec::new();
-    for (name, was) in &before.runners {
+    for (name, was) in before.runners.iter() {
         match after.runners.get(name) {
             Some(is) => {
                 found.extend(of_one(was, is, now).map(|milestone| (name.clone(), milestone)));

@@ -13,15 +13,16 @@ use jiff::Timestamp;
 pub use crate::action::{Action, Deregister, Destroy, Install};
 use crate::config::Fleet;
 use crate::demand::Demand;
-use crate::memory::{Memory, list_lag};
+use crate::memory::Memory;
 use crate::planted::{self, Bug};
+use crate::removal::may_be_removed;
 use crate::room::{NoRoom, Room};
-use crate::roster::{World, may_be_removed, roster};
+use crate::roster::{World, roster};
 use crate::rotation::{Rotation, Step};
 use crate::runner::{DrainReason, EphemeralRunner, Phase};
 use crate::runner_name::RunnerName;
 use crate::scaling::{Load, Rule, ScalingAction, ScalingDecision, Timing, elapsed, in_words, scale};
-use crate::snapshot::{Snapshot, unknown_demand};
+use crate::snapshot::{Snapshot, list_lag, unknown_demand};
 use crate::vm::Vm;
 
 /// What a fleet does next, and what it looks like.
@@ -374,8 +375,8 @@ impl<'a> Draft<'a> {
 
 /// When the fleet may scale, by what it remembers.
 pub(crate) fn timing(fleet: &Fleet, memory: &Memory, now: Timestamp) -> Timing {
-    let config_changed = memory.scaled_under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
-    Timing { last_scaling: memory.last_scaling, config_changed, now }
+    let config_changed = memory.scaling.under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
+    Timing { last_scaling: memory.scaling.at, config_changed, now }
 }
 
 fn count(number: usize) -> u32 {

@@ -14,7 +14,7 @@ const DAY: i64 = 24 * 3600 + 1;
 fn who_goes_first_and_what_holds_a_step_back() {
     let one = || Scene::new("min_runners = 1");
     let cooling = |mut scene: Scene| {
-        scene.memory.last_scaling = Some(at(NOW - 10));
+        scene.memory.scaling.at = Some(at(NOW - 10));
         scene
     };
     let failing = |mut scene: Scene| {
@@ -66,8 +66,8 @@ fn who_goes_first_and_what_holds_a_step_back() {
 fn a_changed_file_does_not_wait_for_the_cooldown() {
     let under = |hash: &str| {
         let mut scene = Scene::new("").pending(8, 1);
-        scene.memory.last_scaling = Some(at(NOW - 10));
-        scene.memory.scaled_under = Some(hash.to_owned());
+        scene.memory.scaling.at = Some(at(NOW - 10));
+        scene.memory.scaling.under = Some(hash.to_owned());
         scene
     };
     let same = Scene::new("").fleet.scaling_hash();

@@ -149,7 +149,7 @@ impl Scene {
 
     pub(crate) fn remember(mut self, number: u32, age: i64, change: impl FnOnce(&mut Remembered)) -> Self {
         let name = self.name(number, age);
-        change(self.memory.runners.entry(name).or_default());
+        change(self.memory.runners.entry(&name));
         self
     }
 

@@ -162,7 +162,7 @@ fn jobs_are_counted_by_what_the_polls_see() {
         let name = scene.name(1, 60);
         scene.seen.working.extend(job.map(|job| (name.to_string(), JobId(job))));
         memory = memory.after_seeing(&scene.fleet, &scene.seen, at(NOW));
-        let jobs = &memory.runners[&name].jobs;
+        let jobs = &memory.runners.get(&name).expect("remembered").jobs;
         assert_eq!((jobs.taken, jobs.finished()), (taken, finished), "{entry:?} {job:?}");
     }
 }

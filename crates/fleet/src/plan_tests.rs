@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::scene::Entry::{Absent, Busy, Idle, Offline};
 use super::scene::{NOW, Scene};
 use super::*;
+use crate::known_groups::KnownGroups;
 use crate::outcome::{Completed, DestroyOutcome};
 use crate::ports::{CallError, Trouble};
 use crate::remedy::{Failure, Remedy};
@@ -428,14 +429,14 @@ fn a_note_on_the_queue_holds_nothing_back() {
 fn a_clock_that_was_set_back_holds_nothing_back() {
     let later = Some(at(NOW + 24 * 3600));
     let mut scene = Scene::new("").pending(8, 1).remember(1, 900, |known| known.asked_for = later);
-    scene.memory.last_scaling = later;
+    scene.memory.scaling.at = later;
     scene.memory.failures =
         crate::memory::Failures { count: 9, last: later, why: "x".to_owned(), ..Default::default() };
     let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
     let hour_later = at(NOW + 3600);
     assert_eq!(memory.failures.wait_left(hour_later), None);
     let memory = memory.after_seeing(&scene.fleet, &scene.seen, hour_later);
-    assert!(memory.runners.is_empty(), "{memory:?}");
+    assert!(memory.runners.names().next().is_none(), "{memory:?}");
     let plan = plan(&scene.fleet, &scene.seen, &memory, hour_later);
     assert_eq!(plan.actions.len(), 4, "{}", plan.decision.reason);
 }
@@ -446,25 +447,26 @@ fn vms_are_looked_for_where_they_were_made() {
     let current = Scene::new("").fleet.vm.group;
     let see = |memory: Memory, scene: &Scene| memory.after_seeing(&scene.fleet, &scene.seen, at(NOW));
     let begun = see(Memory::default(), &Scene::new(""));
-    assert_eq!(begun.groups, BTreeSet::from([current.clone()]));
-    let moved = Memory { groups: BTreeSet::from([old.clone()]), ..Memory::default() };
+    assert_eq!(begun.groups(), &BTreeSet::from([current.clone()]));
+    let moved =
+        Memory { groups: KnownGroups::since(BTreeSet::from([old.clone()]), None), ..Memory::default() };
     let with_vm = Scene::new("").runner(1, 900, Busy).last_vm(|vm| vm.group = old.clone());
     let both = BTreeSet::from([current.clone(), old.clone()]);
-    assert_eq!(see(moved.clone(), &with_vm).groups, both, "as long as one is there");
+    assert_eq!(see(moved.clone(), &with_vm).groups(), &both, "as long as one is there");
     let mut asked = moved.clone();
     asked.begin(
         &with_vm.name(2, 0),
         &Action::Provision { replaces: None, places: vec![], reason: String::new() },
         at(NOW),
     );
-    assert_eq!(see(asked, &Scene::new("")).groups, both, "as long as one may be there");
+    assert_eq!(see(asked, &Scene::new("")).groups(), &both, "as long as one may be there");
     let empty = Scene::new("");
     let mut later = see(see(moved, &empty), &empty);
-    assert_eq!(later.groups, both, "what its VMs left behind there is looked for");
+    assert_eq!(later.groups(), &both, "what its VMs left behind there is looked for");
     later = later.after_seeing(&empty.fleet, &empty.seen, at(NOW + 3599));
-    assert_eq!(later.groups, both);
+    assert_eq!(later.groups(), &both);
     later = later.after_seeing(&empty.fleet, &empty.seen, at(NOW + 3600));
-    assert_eq!(later.groups, BTreeSet::from([current]));
+    assert_eq!(later.groups(), &BTreeSet::from([current]));
 }
 
 #[test]
@@ -494,5 +496,6 @@ fn nothing_is_left_to_remember_of_a_runner_that_is_gone() {
     let long_ago =
         |known: &mut crate::memory::Remembered| known.asked_for = Some(at(NOW) - Duration::from_secs(900));
     let scene = Scene::new("").remember(1, 900, long_ago);
-    assert!(scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW)).runners.is_empty());
+    let memory = scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    assert!(memory.runners.names().next().is_none(), "{memory:?}");
 }

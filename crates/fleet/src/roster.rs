@@ -12,18 +12,16 @@ use jiff::Timestamp;
 use crate::config::Fleet;
 use crate::error::Trouble;
 use crate::job::JobId;
-use crate::memory::{Memory, Remembered, list_lag};
+use crate::memory::{Memory, Remembered};
 use crate::planted::{self, Bug};
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
-use crate::snapshot::Operation;
+use crate::snapshot::{Operation, list_lag};
 use crate::vm::{ProvisioningState, Vm};
 
 /// How long an entry may be missing from a list after it was made.
-const ENTRY_LAG: Duration = Duration::from_secs(30);
-/// How long an entry that this daemon does not remember may lack its VM.
-const ENTRY_GRACE: Duration = Duration::from_secs(180);
+pub(crate) const ENTRY_LAG: Duration = Duration::from_secs(30);
 
 /// Both lists, read whole, and what is under way.
 pub(crate) struct World<'a> {
@@ -42,7 +40,7 @@ pub(crate) fn roster(
 ) -> Vec<EphemeralRunner> {
     let World { vms, entries, in_flight, working } = world;
     let names: BTreeSet<&RunnerName> =
-        vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(memory.runners.keys()).collect();
+        vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(memory.runners.names()).collect();
     let unknown = Remembered::default();
     names
         .into_iter()
@@ -271,33 +269,6 @@ fn not_made(vm: &Vm) -> DrainReason {
         Some(Trouble::NoCapacity | Trouble::NoQuota) => DrainReason::NoRoom(why),
         _ => DrainReason::Broken(why),
     }
-}
-
-/// Whether a runner that drains may be removed at once, or has to wait for a list to catch up.
-pub(crate) fn may_be_removed(
-    fleet: &Fleet,
-    runner: &EphemeralRunner,
-    memory: &Memory,
-    now: Timestamp,
-) -> bool {
-    if let Phase::Draining { why: DrainReason::OutOfSight(_) } = runner.status {
-        return false;
-    }
-    if let (Some(vm), None) = (&runner.vm, runner.runner_id)
-        && vm.tags.host_key.is_some()
-        && !vm.runs_nothing()
-    {
-        // It may have been registered a moment ago, and GitHub's list, by name too, not show it yet.
-        let known = memory.runners.get(&runner.runner_name);
-        let since = known.and_then(|known| known.unregistered_since).unwrap_or(now);
-        let age = elapsed(runner.created_at, now).max(elapsed(now, runner.created_at));
-        // Nobody begins with it any more once boot_timeout is over.
-        let is_over = age >= fleet.lifecycle.boot_timeout + list_lag(fleet);
-        return is_over || elapsed(since, now) >= ENTRY_LAG;
-    }
-    let is_remembered = memory.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
-    let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);
-    runner.vm.is_some() || is_remembered || elapsed(runner.created_at, now) >= grace
 }
 
 #[cfg(test)]

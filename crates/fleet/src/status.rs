@@ -219,7 +219,7 @@ impl FleetStatus {
             max_runners: fleet.scaling.max_runners,
             manual_count: fleet.scaling.manual_count,
             decision: plan.decision.clone(),
-            last_scaling: memory.last_scaling,
+            last_scaling: memory.scaling.at,
             runners: plan.runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect(),
             errors: lasting(errors(plan, seen, memory), before, tick.at),
             cost: Cost::of(&memory.ledger, seen, prices),

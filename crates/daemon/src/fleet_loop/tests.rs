@@ -1,6 +1,7 @@
 //! When a loop looks, what it remembers, and what it tells.
 
 use azlin_fleet::config::DaemonConfig;
+use azlin_fleet::known_runners::KnownRunners;
 use azlin_fleet::outcome::{BootstrapOutcome, Completed, InstallOutcome};
 use azlin_fleet::snapshot::Operation;
 use azlin_fleet::status::FleetStatus;
@@ -308,12 +309,12 @@ async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it
     let mut ci = alone(&scene, state.clone(), vec![fleet("ci", "", EACH)]);
     ci.tick(Look::Whole { power: false }).await;
     let saved = || state.load(&ci.fleet.name);
-    assert_eq!(saved().runners.len(), 1);
+    assert_eq!(saved().runners.names().count(), 1);
     assert_eq!((ci.in_flight.len(), scene.requests("PUT", "/virtualMachines/{name}")), (1, 0));
     ci.settle().await;
     assert!(ci.in_flight.is_empty());
     let after = state.load(&ci.fleet.name);
-    assert_eq!((after.runners.len(), after.failures.count), (0, 1));
+    assert_eq!((after.runners.names().count(), after.failures.count), (0, 1));
     assert_eq!(ci.failed.len(), 1);
     wait(1).await;
     ci.tick(Look::Whole { power: false }).await;
@@ -334,8 +335,8 @@ async fn a_panic_of_an_action_is_its_failure() {
     ci.settle().await;
     assert!(ci.failed.iter().any(|why| why.starts_with("a bug, please report it: ")), "{:?}", ci.failed);
     assert!(ci.in_flight.is_empty());
-    assert!(!ci.memory.runners.contains_key(&name));
-    assert_eq!(ci.memory.runners.len(), 1, "the other one is known");
+    assert!(!ci.memory.runners.contains(&name));
+    assert_eq!(ci.memory.runners.names().count(), 1, "the other one is known");
 }
 
 #[tokio::test(start_paused = true)]
@@ -347,7 +348,7 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let (name, action) = {
         wait(180).await;
         ci.tick(Look::Whole { power: true }).await;
-        let name = ci.memory.runners.keys().next().cloned().expect("one");
+        let name = ci.memory.runners.names().next().cloned().expect("one");
         let task = azlin_fleet::plan::Install {
             runner: name.clone(),
             vm: (ci.fleet.vm.group.clone(), name.to_string()),
@@ -409,7 +410,7 @@ async fn a_name_is_never_given_twice() {
     let (first, action) = ci.name(provision());
     ci.begin(first.clone(), action);
     let second = ci.new_name();
-    ci.memory.runners.clear();
+    ci.memory.runners = KnownRunners::default();
     assert_ne!(ci.new_name(), first, "it is under way");
     assert_ne!(second, first);
 }

@@ -95,7 +95,7 @@ impl FleetLoop {
         loop {
             let name =
                 RunnerName::new(&self.fleet.name, self.shared.outside.now(), (self.shared.outside.random)());
-            if !self.in_flight.contains_key(&name) && !self.memory.runners.contains_key(&name) {
+            if !self.in_flight.contains_key(&name) && !self.memory.runners.contains(&name) {
                 return name;
             }
         }
@@ -120,7 +120,7 @@ impl FleetLoop {
         let complaint = completed.error().map(str::to_owned);
         let is_new = complaint.is_none() || self.complaints.get(&name) != complaint.as_ref();
         report::ended(&self.fleet.name, &name, &completed, is_new, self.tick);
-        self.complaints.retain(|runner, _| self.memory.runners.contains_key(runner));
+        self.complaints.retain(|runner, _| self.memory.runners.contains(runner));
         if let Some(why) = complaint {
             self.failed.push(why.clone());
             self.complaints.insert(name, why);
