@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::names::Scope;
-use crate::place::Place;
+use crate::offering::Place;
 use crate::runner::{DrainReason, RunnerId};
 use crate::runner_name::RunnerName;
 use crate::vm::ResourceGroup;

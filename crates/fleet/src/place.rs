@@ -5,7 +5,6 @@
 //! refusal holds for all fleets of the subscription.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{CallError, Trouble};
 use crate::scaling::elapsed;
 use crate::vm::{ProvisioningState, Vm};
+
+pub use crate::offering::Place;
 
 /// How long a place is not tried after its first refusal.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -29,36 +30,6 @@ const QUOTA_RETURNS: Duration = Duration::from_secs(60);
 const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
 /// How long after Azure accepted a request others for the same place need not wait for an answer.
 const PROVEN: Duration = Duration::from_secs(10 * 60);
-
-/// One way to get a VM: a size, a region and zone, spot or regular.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
-    /// The region.
-    pub location: String,
-    /// The size.
-    pub size: String,
-    /// The availability zone.
-    pub zone: Option<String>,
-    /// Whether Azure may evict it.
-    pub spot: bool,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.size, self.location)?;
-        if let Some(zone) = &self.zone {
-            write!(f, ", zone {zone}")?;
-        }
-        if self.spot { f.write_str(", spot") } else { Ok(()) }
-    }
-}
-
-impl Place {
-    /// The place of a VM.
-    pub fn of(vm: &Vm) -> Place {
-        Place { location: vm.location.clone(), size: vm.size.clone(), zone: vm.zone.clone(), spot: vm.spot }
-    }
-}
 
 /// What a VM needs of Azure and may be refused for lack of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

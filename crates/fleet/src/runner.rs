@@ -11,15 +11,7 @@ use crate::names::{Label, Scope};
 use crate::runner_name::RunnerName;
 use crate::vm::Vm;
 
-/// GitHub's number of a runner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RunnerId(pub u64);
-
-impl fmt::Display for RunnerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+pub use crate::runner_id::RunnerId;
 
 /// Whether a runner is connected to GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::CallError;
 use crate::names::{PoolName, Scope};
-use crate::runner::RunnerId;
+use crate::runner_id::RunnerId;
 use crate::runner_name::RunnerName;
 
 pub use crate::power::PowerState;

@@ -8,8 +8,8 @@ use toml::de::DeValue;
 use super::reader::{Table, flag, number, text};
 use super::spot;
 use crate::architecture::Architecture;
+use crate::offering::Place;
 use crate::os::Os;
-use crate::place::Place;
 use crate::vm::{Image, ResourceGroup, Spot};
 
 /// What a fleet's VMs are made of.
