@@ -83,8 +83,12 @@ fn provisioning(state: Option<&str>) -> ProvisioningState {
 
 fn power(code: &str) -> Option<PowerState> {
     Some(match code.strip_prefix("PowerState/")? {
-        "starting" | "running" => PowerState::Running,
-        "stopping" | "stopped" | "deallocating" | "deallocated" => PowerState::Stopped,
+        "starting" => PowerState::Starting,
+        "running" => PowerState::Running,
+        "stopping" => PowerState::Stopping,
+        "stopped" => PowerState::Stopped,
+        "deallocating" => PowerState::Deallocating,
+        "deallocated" => PowerState::Deallocated,
         _ => PowerState::Unknown,
     })
 }
@@ -110,9 +114,11 @@ mod tests {
         }
         for (code, expected) in [
             ("PowerState/running", Some(PowerState::Running)),
-            ("PowerState/starting", Some(PowerState::Running)),
+            ("PowerState/starting", Some(PowerState::Starting)),
+            ("PowerState/stopping", Some(PowerState::Stopping)),
             ("PowerState/stopped", Some(PowerState::Stopped)),
-            ("PowerState/deallocated", Some(PowerState::Stopped)),
+            ("PowerState/deallocating", Some(PowerState::Deallocating)),
+            ("PowerState/deallocated", Some(PowerState::Deallocated)),
             ("PowerState/unknown", Some(PowerState::Unknown)),
             ("ProvisioningState/succeeded", None),
         ] {

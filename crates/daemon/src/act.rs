@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
-use azlin_fleet::model::{DrainReason, Failure, RunnerConfig, RunnerId, RunnerName, VmSpec, VmTags};
-use azlin_fleet::plan::{Destroy, Install, Outcome};
+use azlin_fleet::model::{
+    DestroyOutcome, DrainReason, Failure, InstallOutcome, ProvisionOutcome, RunnerConfig, RunnerId,
+    RunnerName, VmSpec, VmTags,
+};
+use azlin_fleet::plan::{Destroy, Install};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallErrorKind, Download};
 use azlin_fleet::state::Offering;
@@ -60,10 +63,10 @@ impl Lifecycle {
     }
 
     /// Makes a runner, as the fleet's bootstrap has it.
-    pub(crate) async fn provision(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
+    pub(crate) async fn provision(&self, fleet: &Fleet, wanted: &Wanted) -> ProvisionOutcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
-            Err(why) => return Outcome::Failed(Failure::later(why)),
+            Err(why) => return ProvisionOutcome::Failed(Failure::later(why)),
         };
         match fleet.bootstrap.method {
             Method::CloudInit => self.by_itself(fleet, wanted, &download).await,
@@ -72,17 +75,17 @@ impl Lifecycle {
     }
 
     /// Makes a VM that is there a runner, over SSH.
-    pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> Outcome {
+    pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> InstallOutcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
-            Err(why) => return Outcome::Failed(Failure::later(why)),
+            Err(why) => return InstallOutcome::Failed(Failure::later(why)),
         };
         install(&self.context, &self.stop, fleet, task, &download).await
     }
 
     /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
     /// prepared is taken back when there is no VM for it.
-    async fn by_itself(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> Outcome {
+    async fn by_itself(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> ProvisionOutcome {
         let config = RunnerConfig {
             scope: fleet.scope.clone(),
             runner_name: wanted.name.clone(),
@@ -91,7 +94,7 @@ impl Lifecycle {
         };
         let runner = match self.context.github(fleet).jit_config(&config).await {
             Ok(runner) => runner,
-            Err(error) => return Outcome::Failed(error.into()),
+            Err(error) => return ProvisionOutcome::Failed(error.into()),
         };
         let identity = Identity {
             custom_data: cloud_init::self_made(
@@ -105,7 +108,7 @@ impl Lifecycle {
             admin_key: None,
         };
         let outcome = self.create(fleet, wanted, identity).await;
-        if let Outcome::Failed(_) | Outcome::NoCapacity(_) = outcome
+        if let ProvisionOutcome::Failed(_) | ProvisionOutcome::NoCapacity(_) = outcome
             && let Err(error) = self.context.github(fleet).deregister(&fleet.scope, runner.runner_id).await
         {
             tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
@@ -114,10 +117,10 @@ impl Lifecycle {
     }
 
     /// Asks for a VM with a host key that is known, then installs the runner on it.
-    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
+    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> ProvisionOutcome {
         let admin_key = match self.context.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
             Ok(key) => key,
-            Err(error) => return Outcome::Failed(error.into()),
+            Err(error) => return ProvisionOutcome::Failed(error.into()),
         };
         let host_key = self.context.ssh.host_key();
         let created_at = self.context.now();
@@ -128,21 +131,21 @@ impl Lifecycle {
             admin_key: Some(admin_key),
         };
         match self.create(fleet, wanted, identity).await {
-            Outcome::Started => {}
+            ProvisionOutcome::Started => {}
             other => return other,
         }
         tracing::debug!(fleet = %fleet.name, runner = %wanted.name, "{}: {} is asked for, to be installed over SSH", fleet.name, wanted.name);
         let task = bootstrap::just_made(fleet, wanted.name.clone(), host_key.public, created_at);
         match self.install(fleet, &task).await {
-            // The VM is there, and whoever comes next goes on with it.
-            Outcome::LeftAlone(_) => Outcome::Started,
-            Outcome::Failed(failure) => Outcome::Unclear(failure.why),
-            other => other,
+            InstallOutcome::Bootstrap(outcome) => ProvisionOutcome::Bootstrap(outcome),
+            // The VM is there, and a later tick goes on with it.
+            InstallOutcome::LeftAlone(_) => ProvisionOutcome::Started,
+            InstallOutcome::Failed(failure) => ProvisionOutcome::Unclear(failure.why),
         }
     }
 
     /// Each place in turn, until one is to be had.
-    async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> Outcome {
+    async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> ProvisionOutcome {
         let name = wanted.name.clone();
         let tags = VmTags {
             pool: fleet.name.clone(),
@@ -197,21 +200,21 @@ impl Lifecycle {
                 self.places.answered(subscription, place, answer.as_ref().copied(), self.context.now());
             drop(turn);
             match answer {
-                Ok(()) => return Outcome::Started,
+                Ok(()) => return ProvisionOutcome::Started,
                 Err(error) if no_room => refusals.push(error.message),
                 Err(error) => {
                     return match error.trouble {
                         CallErrorKind::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
-                            Outcome::Failed(Failure::later(error.message))
+                            ProvisionOutcome::Failed(Failure::later(error.message))
                         }
-                        CallErrorKind::OutcomeUnknown => Outcome::Unclear(error.message),
-                        _ => Outcome::Failed(error.into()),
+                        CallErrorKind::OutcomeUnknown => ProvisionOutcome::Unclear(error.message),
+                        _ => ProvisionOutcome::Failed(error.into()),
                     };
                 }
             }
         }
         refusals.dedup();
-        Outcome::NoCapacity(refusals.join("; "))
+        ProvisionOutcome::NoCapacity(refusals.join("; "))
     }
 
     /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.
@@ -225,28 +228,28 @@ impl Lifecycle {
         if downloads.is_err() {
             downloads = self.downloads.get(fleet.site(), ago(10), ask()).await;
         }
-        let architecture = fleet.vm.architecture().label();
+        let (os, architecture) = (fleet.vm.os(), fleet.vm.architecture().label());
         let offered = downloads.as_ref().as_ref().map_err(String::clone)?;
         download_for(fleet, offered)
             .cloned()
-            .ok_or_else(|| format!("GitHub offers no runner for Linux on {architecture}"))
+            .ok_or_else(|| format!("GitHub offers no runner for {os} on {architecture}"))
     }
 }
 
 impl Lifecycle {
     /// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then
     /// its VM.
-    pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
+    pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> DestroyOutcome {
         let context = &self.context;
         if let (true, Some((group, name))) = (planted::has(Bug::VmBeforeEntry), &destroy.vm) {
             let _ = context.azure.delete(group, name).await;
         }
         match released(context.github(fleet), destroy).await {
-            Err(why) => return Outcome::Failed(Failure::later(why)),
-            Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),
+            Err(why) => return DestroyOutcome::Failed(Failure::later(why)),
+            Ok(Some(why)) => return DestroyOutcome::LeftAlone(why.to_owned()),
             Ok(None) => {}
         }
-        let Some((group, name)) = &destroy.vm else { return Outcome::Removed };
+        let Some((group, name)) = &destroy.vm else { return DestroyOutcome::Removed };
         if let Some(host_key) = &destroy.stop {
             let task = bootstrap::just_made(fleet, destroy.runner.clone(), host_key.clone(), context.now());
             let task = Install { vm: (group.clone(), name.clone()), ..task };
@@ -262,9 +265,9 @@ impl Lifecycle {
         match context.azure.delete(group, name).await {
             Ok(()) => {
                 self.places.freed(&group.subscription_id, context.now());
-                Outcome::Removed
+                DestroyOutcome::Removed
             }
-            Err(error) => Outcome::Failed(error.into()),
+            Err(error) => DestroyOutcome::Failed(error.into()),
         }
     }
 }

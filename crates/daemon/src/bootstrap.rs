@@ -10,8 +10,8 @@ use azlin_fleet::bootstrap::{
     steps::{Configure, Found, Next, Step, Wanted, next, runner_id},
 };
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{ErrorPolicy, RunnerId};
-use azlin_fleet::plan::{Install, Outcome};
+use azlin_fleet::model::{BootstrapOutcome, ErrorPolicy, InstallOutcome, RunnerId};
+use azlin_fleet::plan::Install;
 use azlin_fleet::ports::{Address, CallErrorKind, Download, Machine, Session, SshError, SshErrorKind};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -42,12 +42,12 @@ pub(crate) async fn install(
     fleet: &Fleet,
     task: &Install,
     download: &Download,
-) -> Outcome {
+) -> InstallOutcome {
     let mut work = Work::new(context, fleet, task, download);
     let deadline = Instant::now() + work.time_left();
     let ended = tokio::select! {
         biased;
-        () = stop.cancelled() => return Outcome::LeftAlone("the daemon is stopping".to_owned()),
+        () = stop.cancelled() => return InstallOutcome::LeftAlone("the daemon is stopping".to_owned()),
         ended = timeout_at(deadline, work.run()) => ended,
     };
     ended.unwrap_or_else(|_| {
@@ -99,7 +99,7 @@ struct Work<'a> {
 /// Why the steps did not lead to their end.
 enum Halt {
     /// It ended otherwise.
-    With(Outcome),
+    With(InstallOutcome),
     /// The machine.
     Machine(SshError),
     /// Something else than the machine.
@@ -132,16 +132,16 @@ impl<'a> Work<'a> {
         self.fleet.lifecycle.boot_timeout.saturating_sub(age.unwrap_or_default())
     }
 
-    fn broken(&self, why: String) -> Outcome {
-        Outcome::Broken { why, runner_id: self.runner_id }
+    fn broken(&self, why: String) -> InstallOutcome {
+        InstallOutcome::Bootstrap(BootstrapOutcome::Broken { why, runner_id: self.runner_id })
     }
 
-    async fn run(&mut self) -> Outcome {
+    async fn run(&mut self) -> InstallOutcome {
         let mut failed = 0;
         loop {
             let halt = match self.connect().await {
                 Ok(session) => match self.steps(session.as_ref()).await {
-                    Ok(outcome) => return outcome,
+                    Ok(outcome) => return InstallOutcome::Bootstrap(outcome),
                     Err(halt) => halt,
                 },
                 Err(halt) => halt,
@@ -233,7 +233,7 @@ impl<'a> Work<'a> {
     }
 
     /// One step after the other, as far as they lead.
-    async fn steps(&mut self, session: &dyn Session) -> Result<Outcome, Halt> {
+    async fn steps(&mut self, session: &dyn Session) -> Result<BootstrapOutcome, Halt> {
         let dependencies = self.fleet.bootstrap.install_dependencies;
         let wanted = Wanted { name: self.task.runner.as_str(), download: self.download, dependencies };
         let printed = session.run(&Step::Probe).await?;
@@ -242,9 +242,9 @@ impl<'a> Work<'a> {
             self.runner_id = runner_id(&found, &wanted).or(self.runner_id);
             let step = match next(&found, &wanted) {
                 Next::Done(runner_id) => {
-                    return Ok(Outcome::Installed { runner_id, took: self.took() });
+                    return Ok(BootstrapOutcome::Installed { runner_id, took: self.took() });
                 }
-                Next::Ended(runner_id) => return Ok(Outcome::Ended(runner_id)),
+                Next::Ended(runner_id) => return Ok(BootstrapOutcome::Ended(runner_id)),
                 Next::Fetch => Step::Fetch(self.download.clone()),
                 Next::Dependencies => Step::Dependencies,
                 Next::Configure => Step::Configure(self.configuration().await?),
@@ -262,7 +262,7 @@ impl<'a> Work<'a> {
         let token = self.context.github(self.fleet).registration_token(&self.fleet.scope).await;
         let token = token.map_err(|error| match error.call().trouble.policy() {
             // A person must act: the VM waits for it as long as it may.
-            ErrorPolicy::Stop => Halt::With(Outcome::Failed(error.into())),
+            ErrorPolicy::Stop => Halt::With(InstallOutcome::Failed(error.into())),
             ErrorPolicy::Again | ErrorPolicy::Later | ErrorPolicy::AnotherWay | ErrorPolicy::GiveUp => {
                 Halt::Elsewhere(error.to_string())
             }

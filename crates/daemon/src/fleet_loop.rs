@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{JobId, Prices, RepoSlug, RunnerName};
+use azlin_fleet::model::{Completed, JobId, Prices, RepoSlug, RunnerName};
 use azlin_fleet::observe::{SlowedPolling, Snapshot};
-use azlin_fleet::plan::{Action, Outcome, Plan, elapsed, plan};
+use azlin_fleet::plan::{Action, Plan, elapsed, plan};
 use azlin_fleet::report::{FleetStatus, begun};
 use azlin_fleet::state::{BootSteps, FleetState, RunnerEvent, runner_events, set_ahead};
 use jiff::Timestamp;
@@ -93,7 +93,7 @@ pub struct FleetLoop {
     own_provisioning: Arc<Semaphore>,
     share: usize,
     in_flight: BTreeMap<RunnerName, InFlight>,
-    operations: JoinSet<(RunnerName, Outcome)>,
+    operations: JoinSet<(RunnerName, Completed)>,
     tick: u64,
     /// What it is hinted at.
     trigger_queue: Arc<TriggerQueue>,
@@ -329,7 +329,7 @@ impl FleetLoop {
             None => {
                 let power = matches!(look, Look::Whole { power: true });
                 self.lists_at = now;
-                shared.observer.observe_after(&fleet, &self.fleet_state.groups, power, &told).await
+                shared.observer.observe_after(&fleet, self.fleet_state.groups(), power, &told).await
             }
         };
         // What was not read now tells nothing of jobs that it may not have shown yet.
@@ -382,8 +382,7 @@ impl FleetLoop {
         let plan = planned();
         debug_assert_eq!(plan, planned(), "one plan of one snapshot");
         if plan.scales {
-            self.fleet_state.last_scaling = Some(now);
-            self.fleet_state.scaled_under = Some(self.fleet.scaling_hash());
+            self.fleet_state.scaled(&self.fleet, now);
         }
         (plan, seen)
     }

@@ -11,8 +11,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::PoolName;
-use azlin_fleet::plan::{Action, Outcome, ScalingDecision};
+use azlin_fleet::model::{BootstrapOutcome, Completed, PoolName};
+use azlin_fleet::plan::ScalingDecision;
 use azlin_fleet::state::BootSteps;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -123,11 +123,11 @@ impl Metrics {
     }
 
     /// An action has ended, after so long.
-    pub(crate) fn ended(&self, fleet_name: &PoolName, action: &Action, outcome: &Outcome, took: Duration) {
-        let (fleet, action) = (fleet_name.to_string(), action.as_str());
-        self.0.actions.get_or_create(&Done { fleet, action, outcome: outcome.as_str() }).inc();
+    pub(crate) fn ended(&self, fleet_name: &PoolName, completed: &Completed, took: Duration) {
+        let (fleet, action) = (fleet_name.to_string(), completed.action());
+        self.0.actions.get_or_create(&Done { fleet, action, outcome: completed.as_str() }).inc();
         self.0.action_seconds.get_or_create(&Kind { action }).observe(took.as_secs_f64());
-        if let Outcome::Installed { took, .. } = outcome {
+        if let Some(BootstrapOutcome::Installed { took, .. }) = completed.bootstrap() {
             for (step, took) in &took.steps {
                 self.step(fleet_name, step, *took);
             }

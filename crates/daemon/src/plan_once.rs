@@ -52,7 +52,7 @@ pub async fn plan_once(
     let observer = Observer::new(context.clone(), fleets, poll);
     let each = fleets.iter().map(|fleet| async {
         let fleet_state = state.load(&fleet.name);
-        let (seen, queue) = observer.observe_with_queue(fleet, &fleet_state.groups, true).await;
+        let (seen, queue) = observer.observe_with_queue(fleet, fleet_state.groups(), true).await;
         let at = context.now();
         let mut fleet_state = fleet_state.after_seeing(fleet, &seen, at);
         fleet_state.capacity.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);

@@ -5,9 +5,12 @@
 //! Each message says all by itself; the fields are there to be searched for.
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{Failure, PoolName, RunnerName};
+use azlin_fleet::model::{
+    BootstrapOutcome, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName, ProvisionOutcome,
+    RunnerName,
+};
 use azlin_fleet::observe::Snapshot;
-use azlin_fleet::plan::{Action, Outcome, Plan, ScalingAction};
+use azlin_fleet::plan::{Plan, ScalingAction};
 use azlin_fleet::state::RunnerEvent;
 use tracing::{debug, error, info, warn};
 
@@ -73,60 +76,95 @@ pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&
 }
 
 /// Says how an action ended. What went wrong the same way before is not said again.
-pub(crate) fn ended(
-    fleet: &PoolName,
-    runner: &RunnerName,
-    action: &Action,
-    outcome: &Outcome,
-    is_new: bool,
+pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed, is_new: bool, tick: u64) {
+    let entry = JournalEntry { fleet, runner, action: completed.action(), reason: completed.reason(), tick };
+    match completed {
+        Completed::Provision { outcome, .. } => match outcome {
+            ProvisionOutcome::Started => entry.started(),
+            ProvisionOutcome::Bootstrap(outcome) => entry.bootstrap(outcome),
+            ProvisionOutcome::Unclear(error) => entry.unclear(error),
+            ProvisionOutcome::NoCapacity(error) => entry.no_room(error),
+            ProvisionOutcome::LeftAlone(why) => entry.left_alone(why),
+            ProvisionOutcome::Failed(failure) => entry.failed(failure, is_new),
+        },
+        Completed::Install { outcome, .. } => match outcome {
+            InstallOutcome::Bootstrap(outcome) => entry.bootstrap(outcome),
+            InstallOutcome::LeftAlone(why) => entry.left_alone(why),
+            InstallOutcome::Failed(failure) => entry.failed(failure, is_new),
+        },
+        Completed::Destroy { outcome, .. } => match outcome {
+            DestroyOutcome::Removed => entry.removed(),
+            DestroyOutcome::LeftAlone(why) => entry.left_alone(why),
+            DestroyOutcome::Failed(failure) => entry.failed(failure, is_new),
+        },
+    }
+}
+
+/// What each entry in the journal about an action's end bears.
+struct JournalEntry<'a> {
+    fleet: &'a PoolName,
+    runner: &'a RunnerName,
+    action: &'static str,
+    reason: &'a str,
     tick: u64,
-) {
-    let word = action.as_str();
-    let reason = match action {
-        Action::Provision { reason, .. } => reason,
-        Action::Install(install) => &install.reason,
-        Action::Destroy(destroy) => &destroy.reason,
-    };
-    match outcome {
-        Outcome::Installed { runner_id, took } => {
-            info!(%fleet, %runner, vm = %runner, action = word, %reason, %runner_id, %took, tick, "{fleet}: {runner} is installed ({took}): {reason}");
+}
+
+impl JournalEntry<'_> {
+    fn started(&self) {
+        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is asked for: {reason}");
+    }
+
+    fn bootstrap(&self, outcome: &BootstrapOutcome) {
+        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        match outcome {
+            BootstrapOutcome::Installed { runner_id, took } => {
+                info!(%fleet, %runner, vm = %runner, action, %reason, %runner_id, %took, tick, "{fleet}: {runner} is installed ({took}): {reason}");
+            }
+            BootstrapOutcome::Ended(runner_id) => {
+                debug!(%fleet, %runner, vm = %runner, action, %runner_id, tick, "{fleet}: {runner} was a runner, and is none any more");
+            }
+            BootstrapOutcome::Broken { why: error, .. } => {
+                warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner} does not become a runner: {error}");
+            }
         }
-        Outcome::Ended(runner_id) => {
-            debug!(%fleet, %runner, vm = %runner, action = word, %runner_id, tick, "{fleet}: {runner} was a runner, and is none any more");
-        }
-        Outcome::Broken { why: error, .. } => {
-            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner} does not become a runner: {error}");
-        }
-        Outcome::Started => {
-            info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "{fleet}: {runner} is asked for: {reason}");
-        }
-        Outcome::Unclear(error) => {
-            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner} is asked for, and whether Azure makes it is not known: {error}");
-        }
-        Outcome::Removed => {
-            info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "{fleet}: {runner} is removed: {reason}")
-        }
-        Outcome::LeftAlone(why) => {
-            debug!(%fleet, %runner, vm = %runner, action = word, reason = %why, tick, "{fleet}: {runner} is left alone: {why}")
-        }
-        // That there is room nowhere is told as the fleet's trouble, once.
-        Outcome::NoCapacity(error) => {
-            debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}")
-        }
-        Outcome::Failed(Failure { why: error, .. }) if !is_new => {
-            debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed again: {error}")
-        }
-        Outcome::Failed(failure) if failure.is_loud() => {
-            let error = &failure.why;
+    }
+
+    fn unclear(&self, error: &str) {
+        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner} is asked for, and whether Azure makes it is not known: {error}");
+    }
+
+    /// A fleet without capacity is in trouble, which is said once.
+    fn no_room(&self, error: &str) {
+        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        debug!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}");
+    }
+
+    fn removed(&self) {
+        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is removed: {reason}");
+    }
+
+    fn left_alone(&self, why: &str) {
+        let JournalEntry { fleet, runner, action, tick, .. } = self;
+        debug!(%fleet, %runner, vm = %runner, action, reason = %why, tick, "{fleet}: {runner} is left alone: {why}");
+    }
+
+    fn failed(&self, failure: &Failure, is_new: bool) {
+        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        let error = &failure.why;
+        if !is_new {
+            debug!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: {action} failed again: {error}");
+        } else if failure.is_loud() {
             let then = if failure.is_unknown {
                 "this is new to azlin, and tried again later"
             } else {
                 "somebody must act"
             };
-            error!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed, {then}: {error}")
-        }
-        Outcome::Failed(Failure { why: error, .. }) => {
-            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed: {error}")
+            error!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: {action} failed, {then}: {error}");
+        } else {
+            warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: {action} failed: {error}");
         }
     }
 }

@@ -4,22 +4,20 @@
 pub mod cloud_init;
 pub mod console;
 pub mod steps;
-mod took;
-pub use took::Took;
 
 use crate::config::Fleet;
-use crate::model::Label;
-use crate::ports::Download;
+use crate::model::{Download, Label};
+
+pub use crate::model::{Took, quoted};
 
 /// The program that does it on the machine, for a POSIX shell.
 pub const RUNNER: &str = include_str!("bootstrap/runner.sh");
 
 /// The download that fits the fleet's VMs.
 pub fn download_for<'d>(fleet: &Fleet, downloads: &'d [Download]) -> Option<&'d Download> {
-    let architecture = fleet.vm.architecture().label();
-    let fits = |download: &&Download| {
-        download.os == "linux" && download.architecture.eq_ignore_ascii_case(architecture)
-    };
+    let (os, architecture) = (fleet.vm.os().download(), fleet.vm.architecture().label());
+    let fits =
+        |download: &&Download| download.os == os && download.architecture.eq_ignore_ascii_case(architecture);
     downloads.iter().find(fits)
 }
 
@@ -29,11 +27,6 @@ pub fn labels(fleet: &Fleet) -> Vec<Label> {
     let own =
         fleet.labels.iter().filter(|label| !fleet.implicit_labels().iter().any(|known| label.matches(known)));
     implicit.chain(own.cloned()).collect()
-}
-
-/// A word for a POSIX shell, whatever it holds.
-pub fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig, 
 pub use github::{AppConfig, GitHubConfig};
 pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;
-pub use vm::{Architecture, Elsewhere, VmConfig};
+pub use vm::{Elsewhere, VmConfig};
 
 use std::collections::BTreeMap;
 

@@ -1,24 +1,44 @@
 //! What there is: the values that everything else speaks of. Knows no other folder.
 
 mod action;
+mod architecture;
 mod budget;
 mod calls;
+mod download;
+mod error;
 mod error_policy;
 mod job;
+mod machine;
 mod names;
+mod os;
+mod outcome;
+mod power;
 mod prices;
 pub mod redact;
 mod runner;
 pub(crate) mod runner_name;
+mod step;
+mod took;
+mod usage_kind;
 mod vm;
 
 pub use action::*;
+pub use architecture::*;
 pub use budget::*;
 pub use calls::*;
+pub use download::*;
+pub use error::*;
 pub use error_policy::*;
 pub use job::*;
+pub use machine::*;
 pub use names::*;
+pub use os::*;
+pub use outcome::*;
+pub use power::*;
 pub use prices::*;
 pub use runner::*;
 pub use runner_name::*;
+pub use step::*;
+pub use took::*;
+pub use usage_kind::*;
 pub use vm::*;

@@ -3,7 +3,9 @@
 mod capacity;
 mod fleet_state;
 mod runner_events;
+mod usage;
 
 pub use capacity::*;
 pub use fleet_state::*;
 pub use runner_events::*;
+pub use usage::*;

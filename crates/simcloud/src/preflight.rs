@@ -1,7 +1,6 @@
 //! What the world is like to somebody who only looks: both faces tell it from here.
 
-use azlin_fleet::config::Architecture;
-use azlin_fleet::model::Image;
+use azlin_fleet::model::{Architecture, Image, Os};
 use azlin_fleet::ports::preflight::{ImageFacts, Size, Subnet, Subscription, Usage};
 
 use crate::azure::SimVm;
@@ -89,7 +88,7 @@ impl World {
             version,
             architecture: Some(if is_arm { Architecture::Arm64 } else { Architecture::X64 }),
             generation: Some("V2".to_owned()),
-            os: Some("Linux".to_owned()),
+            os: Some(Os::Linux),
             plan: plan.filter(|_| self.premises.image_plan),
             locations,
             ..ImageFacts::default()

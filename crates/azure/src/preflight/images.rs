@@ -83,13 +83,15 @@ impl Properties {
         let regions = self.publishing_profile.target_regions;
         let features = self.features.unwrap_or_default();
         let security = features.into_iter().find(|feature| feature.name == "SecurityType");
+        let os =
+            self.os_type.or(self.os_disk_image.operating_system).or(self.storage_profile.os_disk.os_type);
         ImageFacts {
             is_specialized: self.os_state.is_some_and(|state| state.eq_ignore_ascii_case("Specialized")),
             security: security.map(|feature| feature.value),
             version,
             architecture: self.architecture.as_deref().and_then(wire::architecture),
             generation: self.hyper_v_generation,
-            os: self.os_type.or(self.os_disk_image.operating_system).or(self.storage_profile.os_disk.os_type),
+            os: os.and_then(|os| os.parse().ok()),
             plan: plan.map(|plan| format!("{} {} {}", plan.publisher, plan.product, plan.name)),
             locations: regions.iter().map(|region| wire::plain_location(&region.name)).collect(),
         }
@@ -195,7 +197,7 @@ async fn managed(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use azlin_fleet::config::Architecture;
+    use azlin_fleet::model::{Architecture, Os};
     use serde_json::json;
 
     #[test]
@@ -222,19 +224,19 @@ mod tests {
             serde_json::from_value::<Found>(value).expect("an image").properties.facts(None)
         };
         let plan = Some("p o s".to_owned());
-        let is = |architecture, generation: &str, os: &str, plan: &Option<String>| ImageFacts {
+        let is = |architecture, generation: &str, plan: &Option<String>| ImageFacts {
             architecture,
             generation: Some(generation.to_owned()),
-            os: Some(os.to_owned()),
+            os: Some(Os::Linux),
             plan: plan.clone(),
             ..ImageFacts::default()
         };
-        assert_eq!(told(marketplace), is(Some(Architecture::X64), "V2", "Linux", &plan));
-        assert_eq!(told(definition), is(Some(Architecture::Arm64), "V2", "Linux", &plan));
+        assert_eq!(told(marketplace), is(Some(Architecture::X64), "V2", &plan));
+        assert_eq!(told(definition), is(Some(Architecture::Arm64), "V2", &plan));
         let own = told(own);
         assert_eq!((own.is_specialized, own.security.as_deref()), (true, Some("ConfidentialVM")));
         assert_eq!(told(version).locations, ["westeurope"]);
-        assert_eq!(told(managed), is(None, "V1", "Windows", &None));
+        assert_eq!(told(managed), ImageFacts { os: Some(Os::Windows), ..is(None, "V1", &None) });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use azlin_fleet::config::Architecture;
+use azlin_fleet::model::Architecture;
 use azlin_fleet::ports::preflight;
 use serde::{Deserialize, Deserializer};
 

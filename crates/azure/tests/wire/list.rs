@@ -74,7 +74,7 @@ async fn power_states_cost_one_list_of_the_subscription() {
     .await;
     let states = azure.power_states(SUBSCRIPTION).await.expect("a list");
     let mut expected = PowerStates::default();
-    for (number, state) in (0..).zip([PowerState::Running, PowerState::Stopped, PowerState::Running]) {
+    for (number, state) in (0..).zip([PowerState::Running, PowerState::Deallocated, PowerState::Starting]) {
         expected.insert(&group().name, name(number).as_str(), state);
     }
     assert_eq!(states, expected);

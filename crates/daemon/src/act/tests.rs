@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use azlin_fleet::model::BootstrapOutcome;
 use azlin_fleet::plan::Deregister;
 use azlin_simcloud::{Happening, Watch, World};
 
@@ -27,7 +28,7 @@ async fn minutes(minutes: u64) {
 /// A runner that is online; and at work, if it is to be.
 async fn runner(scene: &Scene, fleet: &Fleet, is_busy: bool) -> RunnerName {
     let wanted = wanted(scene, fleet);
-    assert_eq!(lifecycle(scene).provision(fleet, &wanted).await, Outcome::Started);
+    assert_eq!(lifecycle(scene).provision(fleet, &wanted).await, ProvisionOutcome::Started);
     minutes(3).await;
     if is_busy {
         scene.submit("o/r");
@@ -50,21 +51,21 @@ fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
 }
 
 /// What came of a runner's removal: whether its VM is there, and whether its entry is.
-async fn removed(scene: &Scene, fleet: &Fleet, destroy: &Destroy) -> (Outcome, bool, bool) {
+async fn removed(scene: &Scene, fleet: &Fleet, destroy: &Destroy) -> (DestroyOutcome, bool, bool) {
     let outcome = lifecycle(scene).destroy(fleet, destroy).await;
     let name = destroy.runner.to_string();
     (outcome, scene.vms().contains(&name), scene.entries().iter().any(|entry| entry.name == name))
 }
 
-fn left_alone(why: &str) -> Outcome {
-    Outcome::LeftAlone(why.to_owned())
+fn left_alone(why: &str) -> DestroyOutcome {
+    DestroyOutcome::LeftAlone(why.to_owned())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_runner_without_a_job_goes_as_github_confirms_it() {
     let lags = || (left_alone(LAGS), true, true);
-    let gone = || (Outcome::Removed, false, false);
-    type Case = (fn(RunnerId) -> Deregister, (Outcome, bool, bool));
+    let gone = || (DestroyOutcome::Removed, false, false);
+    type Case = (fn(RunnerId) -> Deregister, (DestroyOutcome, bool, bool));
     let cases: [Case; 9] = [
         (Deregister::Entry, gone()),
         (Deregister::ConfirmGone, lags()),
@@ -74,7 +75,7 @@ async fn a_runner_without_a_job_goes_as_github_confirms_it() {
         (|_| Deregister::Elsewhere(None), gone()),
         (|id| Deregister::IfPossible(Some(id)), gone()),
         (|id| Deregister::Regardless(Some(id)), gone()),
-        (|_| Deregister::Nothing, (Outcome::Removed, false, true)),
+        (|_| Deregister::Nothing, (DestroyOutcome::Removed, false, true)),
     ];
     for (first, result) in cases {
         let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
@@ -87,14 +88,14 @@ async fn a_runner_without_a_job_goes_as_github_confirms_it() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_runs_keeps_its_vm_unless_it_is_to_end() {
     let stays = |why| (left_alone(why), true, true);
-    type Case = (fn(RunnerId) -> Deregister, (Outcome, bool, bool));
+    type Case = (fn(RunnerId) -> Deregister, (DestroyOutcome, bool, bool));
     let cases: [Case; 6] = [
         (Deregister::Entry, stays("it has taken a job")),
         (Deregister::ConfirmGone, stays(LAGS)),
         (|id| Deregister::Unregistered(Some(id)), stays(LAGS)),
         (|id| Deregister::Elsewhere(Some(id)), stays(BUSY)),
         (|id| Deregister::IfPossible(Some(id)), stays(BUSY)),
-        (|id| Deregister::Regardless(Some(id)), (Outcome::Removed, false, true)),
+        (|id| Deregister::Regardless(Some(id)), (DestroyOutcome::Removed, false, true)),
     ];
     for (first, result) in cases {
         let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
@@ -113,7 +114,7 @@ async fn an_entry_that_is_not_found_is_no_leave_to_touch_a_vm() {
     let why = "its entry was gone before it was removed; the next look decides";
     assert_eq!(removed(&scene, &fleet, &with_vm).await, (left_alone(why), true, true));
     let without = Destroy { vm: None, ..with_vm };
-    assert_eq!(removed(&scene, &fleet, &without).await, (Outcome::Removed, true, true));
+    assert_eq!(removed(&scene, &fleet, &without).await, (DestroyOutcome::Removed, true, true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,7 +127,7 @@ async fn an_entry_elsewhere_that_is_not_shown_to_us_is_looked_for_in_the_whole_l
     let destroy = removal(&fleet, &name, Deregister::Elsewhere(None));
     assert_eq!(removed(&scene, &fleet, &destroy).await, (left_alone(LAGS), true, false));
     minutes(2).await;
-    assert_eq!(removed(&scene, &fleet, &destroy).await, (Outcome::Removed, false, false));
+    assert_eq!(removed(&scene, &fleet, &destroy).await, (DestroyOutcome::Removed, false, false));
 }
 
 /// Its number may be that of another runner by now, which is none of its business.
@@ -141,7 +142,7 @@ async fn an_entry_is_known_by_its_name_whatever_number_it_is_said_to_have() {
         let name = runner(&scene, &fleet, false).await;
         let other = runner(&scene, &fleet, false).await;
         let first = first(scene.id(other.as_str()));
-        let gone = (Outcome::Removed, false, false);
+        let gone = (DestroyOutcome::Removed, false, false);
         assert_eq!(removed(&scene, &fleet, &removal(&fleet, &name, first)).await, gone, "{first:?}");
         let left: Vec<String> = scene.entries().into_iter().map(|entry| entry.name).collect();
         assert_eq!(left, [other.to_string()], "{first:?}");
@@ -172,7 +173,7 @@ async fn while_github_does_not_answer_only_what_must_go_goes() {
         let first = first(scene.id(name.as_str()));
         let (outcome, is_there, _) = removed(&scene, &fleet, &removal(&fleet, &name, first)).await;
         assert_eq!(is_there, stays, "{first:?}");
-        assert_eq!(matches!(outcome, Outcome::Failed(_)), stays, "{first:?}: {outcome:?}");
+        assert_eq!(matches!(outcome, DestroyOutcome::Failed(_)), stays, "{first:?}: {outcome:?}");
     }
 }
 
@@ -194,7 +195,10 @@ async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
     "old".clone_into(&mut elsewhere.vm.group.name);
     let wanted = wanted(&scene, &elsewhere);
     let outcome = lifecycle(&scene).provision(&elsewhere, &wanted).await;
-    assert!(matches!(outcome, Outcome::Installed { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed { .. })),
+        "{outcome:?}"
+    );
     let host_key =
         scene.world().state.azure.vms.values().find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned));
     assert!(host_key.is_some());
@@ -204,12 +208,12 @@ async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
         stop: host_key,
         ..removal(&elsewhere, &wanted.name, Deregister::Entry(scene.id(wanted.name.as_str())))
     };
-    assert_eq!(removed(&scene, &before, &destroy).await, (Outcome::Removed, false, false));
+    assert_eq!(removed(&scene, &before, &destroy).await, (DestroyOutcome::Removed, false, false));
     assert_eq!(*steps.lock().expect("no panic"), [(wanted.name.to_string(), "stop".to_owned())]);
 }
 
 /// How the start of a VM ended, how many VMs were asked for, and how many entries and VMs there are.
-async fn started(faults: &str, tables: &str) -> (Outcome, u64, usize, usize) {
+async fn started(faults: &str, tables: &str) -> (ProvisionOutcome, u64, usize, usize) {
     let (scene, fleet) = (Scene::new(faults), fleet("ci", "", tables));
     let outcome = lifecycle(&scene).provision(&fleet, &wanted(&scene, &fleet)).await;
     (outcome, scene.requests("PUT", "/virtualMachines/{name}"), scene.entries().len(), scene.vms().len())
@@ -221,14 +225,14 @@ fn fault(what: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_size_is_asked_for_only_where_the_first_has_no_room() {
-    assert_eq!(started("", "").await, (Outcome::Started, 1, 1, 1));
+    assert_eq!(started("", "").await, (ProvisionOutcome::Started, 1, 1, 1));
     let of_one = "[[faults]]\nwhat = { no_capacity = 'Standard_D4s_v5' }\n";
-    assert_eq!(started(of_one, "").await, (Outcome::Started, 2, 1, 1));
+    assert_eq!(started(of_one, "").await, (ProvisionOutcome::Started, 2, 1, 1));
     let (outcome, asked, entries, vms) = started("[[faults]]\nwhat = 'no_capacity'\n", "").await;
-    assert!(matches!(&outcome, Outcome::NoCapacity(why) if why.contains("; ")), "{outcome:?}");
+    assert!(matches!(&outcome, ProvisionOutcome::NoCapacity(why) if why.contains("; ")), "{outcome:?}");
     assert_eq!((asked, entries, vms), (2, 0, 0), "its entry is taken back");
     let (outcome, asked, entries, vms) = started(&fault("{ status = 403 }"), "").await;
-    assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+    assert!(matches!(outcome, ProvisionOutcome::Failed(_)), "{outcome:?}");
     assert_eq!((asked, entries, vms), (1, 0, 0), "another size would be refused too");
 }
 
@@ -236,7 +240,7 @@ async fn the_next_size_is_asked_for_only_where_the_first_has_no_room() {
 async fn a_vm_that_may_be_there_keeps_its_entry() {
     for what in ["'lost_answer'", "{ latency = '50s' }"] {
         let (outcome, asked, entries, vms) = started(&fault(what), "").await;
-        assert!(matches!(outcome, Outcome::Unclear(_)), "{what}: {outcome:?}");
+        assert!(matches!(outcome, ProvisionOutcome::Unclear(_)), "{what}: {outcome:?}");
         assert_eq!((asked, entries, vms), (1, 1, 1), "{what}");
     }
 }
@@ -245,9 +249,9 @@ async fn a_vm_that_may_be_there_keeps_its_entry() {
 async fn over_ssh_a_vm_that_cannot_be_had_is_told_as_such() {
     let ssh = "[bootstrap]\nmethod = 'ssh'\n";
     let outcome = started(&fault("{ status = 403 }"), ssh).await;
-    assert!(matches!(outcome, (Outcome::Failed(_), 1, 0, 0)), "{outcome:?}");
+    assert!(matches!(outcome, (ProvisionOutcome::Failed(_), 1, 0, 0)), "{outcome:?}");
     let outcome = started(&fault("'lost_answer'"), ssh).await;
-    assert!(matches!(outcome, (Outcome::Unclear(_), 1, 0, 1)), "{outcome:?}");
+    assert!(matches!(outcome, (ProvisionOutcome::Unclear(_), 1, 0, 1)), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,23 +272,23 @@ async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that
     let lifecycle = lifecycle(&scene);
     let asked = || scene.requests("GET", "/runners/downloads");
     let provision = async || lifecycle.provision(&fleet, &wanted(&scene, &fleet)).await;
-    assert!(matches!(provision().await, Outcome::Failed(_)));
+    assert!(matches!(provision().await, ProvisionOutcome::Failed(_)));
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(matches!(provision().await, Outcome::Failed(_)));
+    assert!(matches!(provision().await, ProvisionOutcome::Failed(_)));
     assert_eq!(asked(), 1, "what failed is not asked again within ten seconds");
     minutes(1).await;
-    assert_eq!((provision().await, asked()), (Outcome::Started, 2));
+    assert_eq!((provision().await, asked()), (ProvisionOutcome::Started, 2));
     minutes(58).await;
-    assert_eq!((provision().await, asked()), (Outcome::Started, 2));
+    assert_eq!((provision().await, asked()), (ProvisionOutcome::Started, 2));
     minutes(3).await;
     let last = wanted(&scene, &fleet);
-    assert_eq!((lifecycle.provision(&fleet, &last).await, asked()), (Outcome::Started, 3));
+    assert_eq!((lifecycle.provision(&fleet, &last).await, asked()), (ProvisionOutcome::Started, 3));
     let late = Destroy {
         why: DrainReason::BootTimeout("late".to_owned()),
         ..removal(&fleet, &last.name, Deregister::Regardless(None))
     };
-    assert_eq!(lifecycle.destroy(&fleet, &late).await, Outcome::Removed);
-    assert_eq!((provision().await, asked()), (Outcome::Started, 4));
+    assert_eq!(lifecycle.destroy(&fleet, &late).await, DestroyOutcome::Removed);
+    assert_eq!((provision().await, asked()), (ProvisionOutcome::Started, 4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,7 +298,7 @@ async fn who_waits_for_a_machine_goes_when_the_daemon_stops() {
     stop.cancel();
     let lifecycle = Lifecycle::new(scene.context.clone(), Arc::default(), stop);
     let outcome = lifecycle.provision(&fleet, &wanted(&scene, &fleet)).await;
-    assert_eq!(outcome, Outcome::Started, "the VM is there, and whoever comes next goes on with it");
+    assert_eq!(outcome, ProvisionOutcome::Started, "the VM is there, and whoever comes next goes on with it");
 }
 
 #[tokio::test(start_paused = true)]

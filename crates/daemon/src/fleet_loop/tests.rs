@@ -1,8 +1,9 @@
 //! When a loop looks, what it remembers, and what it tells.
 
 use azlin_fleet::config::DaemonConfig;
+use azlin_fleet::known_runners::KnownRunners;
+use azlin_fleet::model::{BootstrapOutcome, Completed, InstallOutcome};
 use azlin_fleet::observe::Operation;
-use azlin_fleet::plan::Outcome;
 use azlin_fleet::report::FleetStatus;
 use tokio::time::sleep;
 
@@ -308,12 +309,12 @@ async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it
     let mut ci = alone(&scene, state.clone(), vec![fleet("ci", "", EACH)]);
     ci.tick(Look::Whole { power: false }).await;
     let saved = || state.load(&ci.fleet.name);
-    assert_eq!(saved().runners.len(), 1);
+    assert_eq!(saved().runners.names().count(), 1);
     assert_eq!((ci.in_flight.len(), scene.requests("PUT", "/virtualMachines/{name}")), (1, 0));
     ci.settle().await;
     assert!(ci.in_flight.is_empty());
     let after = state.load(&ci.fleet.name);
-    assert_eq!((after.runners.len(), after.failures.count), (0, 1));
+    assert_eq!((after.runners.names().count(), after.failures.count), (0, 1));
     assert_eq!(ci.failed.len(), 1);
     wait(1).await;
     ci.tick(Look::Whole { power: false }).await;
@@ -334,8 +335,8 @@ async fn a_panic_of_an_action_is_its_failure() {
     ci.settle().await;
     assert!(ci.failed.iter().any(|why| why.starts_with("a bug, please report it: ")), "{:?}", ci.failed);
     assert!(ci.in_flight.is_empty());
-    assert!(!ci.fleet_state.runners.contains_key(&name));
-    assert_eq!(ci.fleet_state.runners.len(), 1, "the other one is known");
+    assert!(!ci.fleet_state.runners.contains(&name));
+    assert_eq!(ci.fleet_state.runners.names().count(), 1, "the other one is known");
 }
 
 #[tokio::test(start_paused = true)]
@@ -347,7 +348,7 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let (name, action) = {
         wait(180).await;
         ci.tick(Look::Whole { power: true }).await;
-        let name = ci.fleet_state.runners.keys().next().cloned().expect("one");
+        let name = ci.fleet_state.runners.names().next().cloned().expect("one");
         let task = azlin_fleet::plan::Install {
             runner: name.clone(),
             vm: (ci.fleet.vm.group.clone(), name.to_string()),
@@ -358,21 +359,23 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
         (name, Action::Install(task))
     };
     let (told, _guard) = Warned::listen();
-    let mut end = |outcome: Outcome| {
+    let mut end = |outcome: InstallOutcome| {
+        let Action::Install(install) = action.clone() else { panic!("{action:?}") };
         let task = tokio::spawn(async {}).id();
         ci.in_flight.insert(
             name.clone(),
             InFlight { operation: Operation::Install, action: action.clone(), task, began: Instant::now() },
         );
-        ci.ended(Ok((name.clone(), outcome)));
+        ci.ended(Ok((name.clone(), Completed::Install { install, outcome })));
         ci.complaints.get(&name).cloned()
     };
-    assert_eq!(end(Outcome::LeftAlone("no matter".to_owned())), None);
-    assert_eq!(end(Outcome::Unclear("why".to_owned())).as_deref(), Some("why"));
-    assert_eq!(end(Outcome::LeftAlone("no matter".to_owned())).as_deref(), Some("why"));
+    assert_eq!(end(InstallOutcome::LeftAlone("no matter".to_owned())), None);
+    let broken = BootstrapOutcome::Broken { why: "why".to_owned(), runner_id: None };
+    assert_eq!(end(InstallOutcome::Bootstrap(broken)).as_deref(), Some("why"));
+    assert_eq!(end(InstallOutcome::LeftAlone("no matter".to_owned())).as_deref(), Some("why"));
     let later = azlin_fleet::model::Failure::later("another".to_owned());
-    assert_eq!(end(Outcome::Failed(later.clone())).as_deref(), Some("another"));
-    assert_eq!(end(Outcome::Failed(later)).as_deref(), Some("another"));
+    assert_eq!(end(InstallOutcome::Failed(later.clone())).as_deref(), Some("another"));
+    assert_eq!(end(InstallOutcome::Failed(later)).as_deref(), Some("another"));
     assert_eq!(told.warnings(), 2, "each is told once");
 }
 
@@ -407,7 +410,7 @@ async fn a_name_is_never_given_twice() {
     let (first, action) = ci.name(provision());
     ci.begin(first.clone(), action);
     let second = ci.new_name();
-    ci.fleet_state.runners.clear();
+    ci.fleet_state.runners = KnownRunners::default();
     assert_ne!(ci.new_name(), first, "it is under way");
     assert_ne!(second, first);
 }

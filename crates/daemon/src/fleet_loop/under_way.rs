@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azlin_fleet::model::{Failure, RunnerName};
+use azlin_fleet::model::{Completed, Failure, RunnerName};
 use azlin_fleet::observe::Operation;
-use azlin_fleet::plan::{Action, Outcome};
+use azlin_fleet::plan::Action;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -42,17 +42,23 @@ impl FleetLoop {
             Action::Destroy(_) => Operation::Destroy,
         };
         let task = match action.clone() {
-            Action::Provision { replaces, offerings, .. } => {
+            Action::Provision { replaces, offerings, reason } => {
                 let wanted = Wanted { name: name.clone(), replaces, offerings };
-                self.spawn_permitted(name.clone(), async move {
-                    shared.lifecycle.provision(&fleet, &wanted).await
+                self.spawn_permitted(name.clone(), action.clone(), async move {
+                    let outcome = shared.lifecycle.provision(&fleet, &wanted).await;
+                    Completed::Provision { reason, outcome }
                 })
             }
-            Action::Install(task) => self
-                .spawn_permitted(name.clone(), async move { shared.lifecycle.install(&fleet, &task).await }),
-            Action::Destroy(task) => {
+            Action::Install(install) => self.spawn_permitted(name.clone(), action.clone(), async move {
+                let outcome = shared.lifecycle.install(&fleet, &install).await;
+                Completed::Install { install, outcome }
+            }),
+            Action::Destroy(destroy) => {
                 let name = name.clone();
-                self.operations.spawn(async move { (name, shared.lifecycle.destroy(&fleet, &task).await) })
+                self.operations.spawn(async move {
+                    let outcome = shared.lifecycle.destroy(&fleet, &destroy).await;
+                    (name, Completed::Destroy { destroy, outcome })
+                })
             }
         };
         self.in_flight.insert(name, InFlight { operation, action, task: task.id(), began: Instant::now() });
@@ -62,7 +68,8 @@ impl FleetLoop {
     fn spawn_permitted(
         &mut self,
         name: RunnerName,
-        operation: impl Future<Output = Outcome> + Send + 'static,
+        action: Action,
+        operation: impl Future<Output = Completed> + Send + 'static,
     ) -> AbortHandle {
         let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&self.own_provisioning));
         let fleet = Arc::clone(&self.fleet);
@@ -73,12 +80,12 @@ impl FleetLoop {
                 () = shared.fleets.differs(&fleet) => Err("the configuration changed while it waited"),
                 allowed = async { (own.acquire().await, shared.provisioning.acquire().await) } => Ok(allowed),
             };
-            let outcome = match &allowed {
+            let completed = match &allowed {
                 Ok(_) => operation.await,
-                Err(why) => Outcome::LeftAlone((*why).to_owned()),
+                Err(why) => Completed::left_alone(action, *why),
             };
             drop(allowed);
-            (name, outcome)
+            (name, completed)
         })
     }
 
@@ -86,41 +93,32 @@ impl FleetLoop {
         loop {
             let name =
                 RunnerName::new(&self.fleet.name, self.shared.context.now(), (self.shared.context.random)());
-            if !self.in_flight.contains_key(&name) && !self.fleet_state.runners.contains_key(&name) {
+            if !self.in_flight.contains_key(&name) && !self.fleet_state.runners.contains(&name) {
                 return name;
             }
         }
     }
 
     /// Remembers and tells how an action ended.
-    pub(super) fn ended(&mut self, done: Result<(RunnerName, Outcome), tokio::task::JoinError>) {
-        let (name, outcome) = match done {
+    pub(super) fn ended(&mut self, done: Result<(RunnerName, Completed), tokio::task::JoinError>) {
+        let (name, completed) = match done {
             Ok(done) => done,
             Err(error) => {
                 let panicked = self.in_flight.iter().find(|(_, under_way)| under_way.task == error.id());
-                let Some((name, _)) = panicked else { return };
-                (name.clone(), Outcome::Failed(Failure::later(format!("a bug, please report it: {error}"))))
+                let Some((name, InFlight { action, .. })) = panicked else { return };
+                let failure = Failure::later(format!("a bug, please report it: {error}"));
+                (name.clone(), Completed::failed(action.clone(), failure))
             }
         };
-        let Some(InFlight { action, began, .. }) = self.in_flight.remove(&name) else { return };
-        self.shared.board.metrics().ended(&self.fleet.name, &action, &outcome, began.elapsed());
-        self.fleet_state.record(&name, &action, &outcome, self.shared.context.now());
+        let Some(InFlight { began, .. }) = self.in_flight.remove(&name) else { return };
+        self.shared.board.metrics().ended(&self.fleet.name, &completed, began.elapsed());
+        self.fleet_state.record(&name, &completed, self.shared.context.now());
         self.fleet_state.capacity = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         self.save();
-        let complaint = match &outcome {
-            Outcome::Failed(Failure { why, .. })
-            | Outcome::NoCapacity(why)
-            | Outcome::Unclear(why)
-            | Outcome::Broken { why, .. } => Some(why.clone()),
-            Outcome::Started
-            | Outcome::Installed { .. }
-            | Outcome::Ended(_)
-            | Outcome::Removed
-            | Outcome::LeftAlone(_) => None,
-        };
+        let complaint = completed.error().map(str::to_owned);
         let is_new = complaint.is_none() || self.complaints.get(&name) != complaint.as_ref();
-        report::ended(&self.fleet.name, &name, &action, &outcome, is_new, self.tick);
-        self.complaints.retain(|runner, _| self.fleet_state.runners.contains_key(runner));
+        report::ended(&self.fleet.name, &name, &completed, is_new, self.tick);
+        self.complaints.retain(|runner, _| self.fleet_state.runners.contains(runner));
         if let Some(why) = complaint {
             self.failed.push(why.clone());
             self.complaints.insert(name, why);

@@ -143,14 +143,8 @@ fn costs(registry: &mut Registry, posted: &Posted) {
     let spent = Family::<OfUse, Counter<f64, AtomicU64>>::default();
     let jobs = Family::<OfFleet, Counter>::default();
     for (fleet, cost) in fleets() {
-        let parts = [
-            ("starting", cost.starting),
-            ("busy", cost.busy),
-            ("idle", cost.idle),
-            ("leaving", cost.leaving),
-        ];
-        for (part, dollars) in parts {
-            spent.get_or_create(&OfUse { fleet: fleet.clone(), r#use: part }).inc_by(dollars);
+        for (of, dollars) in cost.by_use.iter() {
+            spent.get_or_create(&OfUse { fleet: fleet.clone(), r#use: of.as_str() }).inc_by(*dollars);
         }
         jobs.get_or_create(&OfFleet { fleet }).inc_by(cost.jobs);
     }

@@ -2,7 +2,7 @@
 
 use super::scene::*;
 use super::*;
-use crate::config::Architecture;
+use crate::model::{Architecture, Os};
 use crate::ports::{
     CallErrorKind,
     preflight::{Access, Grant, ImageFacts, Size, Subnet, Usage},
@@ -116,10 +116,7 @@ fn azure() {
             |f| image(f).plan = Some("p o s".to_owned()),
             &["Problem image: it needs the purchase plan p o s, which azlin does not buy"],
         ),
-        (
-            |f| image(f).os = Some("Windows".to_owned()),
-            &["Problem image: it is for Windows; runners are Linux"],
-        ),
+        (|f| image(f).os = Some(Os::Windows), &["Problem image: it is for Windows; runners are Linux"]),
         (
             |f| image(f).architecture = Some(Architecture::Arm64),
             &["Problem image: it is for ARM64, and the sizes are X64"],

@@ -4,8 +4,8 @@ use super::azure::granted;
 use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
 use super::permissions::{ON_IDENTITY, ON_SUBNET};
 use super::{About, Finding, Notes, State, sizes};
-use crate::config::{Architecture, Fleet, Method};
-use crate::model::{Image, Scope};
+use crate::config::{Fleet, Method};
+use crate::model::{Architecture, Image, Scope};
 use crate::ports::{
     CallError, CallErrorKind,
     preflight::{ImageFacts, Subnet},
@@ -130,9 +130,8 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
     } else if facts.security.as_deref() == Some("ConfidentialVM") {
         let found = "it is for confidential VMs alone, which azlin does not make";
         notes.problem("image", found, other);
-    } else if facts.os.as_deref().is_some_and(|os| !os.eq_ignore_ascii_case("Linux")) {
-        let os = facts.os.as_deref().unwrap_or_default();
-        notes.problem("image", format!("it is for {os}; runners are Linux"), other);
+    } else if let Some(os) = facts.os.filter(|os| *os != vm.os()) {
+        notes.problem("image", format!("it is for {os}; runners are {}", vm.os()), other);
     } else if facts.architecture.is_some_and(|architecture| architecture != wanted) {
         let of_image = facts.architecture.map_or("", Architecture::label);
         let found = format!("it is for {of_image}, and the sizes are {}", wanted.label());

@@ -1,9 +1,8 @@
 //! A small account in which all is in order, for tests that take one thing away.
 
 use super::*;
-use crate::config::Architecture;
 use crate::fixture::Scene;
-use crate::model::{PowerState, ProvisioningState, Vm};
+use crate::model::{Architecture, Os, PowerState, ProvisioningState, Vm};
 use crate::ports::{
     CallErrorKind,
     preflight::{
@@ -74,7 +73,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
         version: Some("24.04.1".to_owned()),
         architecture: Some(Architecture::X64),
         generation: Some("V2".to_owned()),
-        os: Some("Linux".to_owned()),
+        os: Some(Os::Linux),
         ..ImageFacts::default()
     };
     let subnet = Subnet {

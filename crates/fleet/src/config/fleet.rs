@@ -175,7 +175,7 @@ impl Fleet {
     /// The labels that each of its runners has without being told: GitHub docs, Using self-hosted
     /// runners in a workflow.
     pub fn implicit_labels(&self) -> [&'static str; 3] {
-        ["self-hosted", "Linux", self.vm.architecture().label()]
+        ["self-hosted", self.vm.os().label(), self.vm.architecture().label()]
     }
 
     /// The hash of all that shapes a VM and its runner. A runner of another hash is rolled.

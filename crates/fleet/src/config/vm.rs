@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::reader::{Table, flag, number, text};
 use super::spot;
-use crate::model::{Image, ResourceGroup, Spot};
-use crate::state::Offering;
+use crate::model::{Architecture, Image, Os, ResourceGroup, Spot};
+use crate::offering::Place;
 
 /// What a fleet's VMs are made of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -77,35 +77,15 @@ fn is_off(flag: &bool) -> bool {
     !flag
 }
 
-/// The processor of a VM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Architecture {
-    /// x86, 64 bits.
-    X64,
-    /// Arm, 64 bits.
-    Arm64,
-}
-
-impl Architecture {
-    /// What the name of a size says: `p` among the letters after the number of cores is Arm
-    /// (Azure docs, VM sizes: naming conventions).
-    pub fn of_size(size: &str) -> Self {
-        let size = size.strip_prefix("Standard_").unwrap_or(size);
-        let features = size.trim_start_matches(|c: char| c.is_ascii_uppercase());
-        let features = features.split('_').next().unwrap_or_default();
-        if features.contains('p') { Architecture::Arm64 } else { Architecture::X64 }
-    }
-
-    /// GitHub's label for it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Architecture::X64 => "X64",
-            Architecture::Arm64 => "ARM64",
+impl VmConfig {
+    /// The operating system of the image. The name of an image does not tell it, so it is the only one that is
+    /// supported; `check` asks Azure what the image is for.
+    pub fn os(&self) -> Os {
+        match self.image {
+            Image::Marketplace { .. } | Image::Id(_) => Os::Linux,
         }
     }
-}
 
-impl VmConfig {
     /// The processor of every size.
     pub fn architecture(&self) -> Architecture {
         self.sizes.first().map_or(Architecture::X64, |size| Architecture::of_size(size))
@@ -114,7 +94,7 @@ impl VmConfig {
     /// Everywhere that a VM can be made, in the order in which it is tried: regions, sizes within each, and
     /// zones within each of those. Where spot VMs may be used, all of one price come before all of the
     /// other.
-    pub fn offerings(&self, spot_first: bool) -> Vec<Offering> {
+    pub fn offerings(&self, spot_first: bool) -> Vec<Place> {
         let prices: &[bool] = match (self.spot, spot_first) {
             (None, _) => &[false],
             (Some(_), true) if self.regular_fallback => &[true, false],
@@ -126,16 +106,16 @@ impl VmConfig {
         for spot in prices {
             for region in &regions {
                 for size in &self.sizes {
-                    let offering = |zone: Option<&String>| Offering {
+                    let place = |zone: Option<&String>| Place {
                         location: region.location.clone(),
                         size: size.clone(),
                         zone: zone.cloned(),
                         spot: *spot,
                     };
                     if region.zones.is_empty() {
-                        offerings.push(offering(None));
+                        offerings.push(place(None));
                     }
-                    offerings.extend(region.zones.iter().map(|zone| offering(Some(zone))));
+                    offerings.extend(region.zones.iter().map(|zone| place(Some(zone))));
                 }
             }
         }
@@ -376,14 +356,9 @@ mod tests {
             ..crate::fixture::fleet("ci", "").vm
         };
         let brief = |vm: &VmConfig, spot_first| {
-            let word = |offering: Offering| {
-                let zone = offering.zone.map_or("-".to_owned(), |zone| zone);
-                format!(
-                    "{}{}{zone}{}",
-                    &offering.location[..1],
-                    offering.size,
-                    if offering.spot { "s" } else { "" }
-                )
+            let word = |place: Place| {
+                let zone = place.zone.map_or("-".to_owned(), |zone| zone);
+                format!("{}{}{zone}{}", &place.location[..1], place.size, if place.spot { "s" } else { "" })
             };
             vm.offerings(spot_first).into_iter().map(word).collect::<Vec<_>>().join(" ")
         };
@@ -393,17 +368,5 @@ mod tests {
         assert_eq!(brief(&of(true, true), true), format!("{spot} {regular}"));
         assert_eq!(brief(&of(true, false), false), format!("{regular} {spot}"));
         assert_eq!(of(false, false).region("northeurope").subnet_id, "there");
-    }
-
-    #[test]
-    fn the_name_of_a_size_tells_the_processor() {
-        for size in
-            ["Standard_D4s_v5", "Standard_D4as_v5", "Standard_NP10s", "Standard_E4-2ds_v5", "Standard_F2"]
-        {
-            assert_eq!(Architecture::of_size(size), Architecture::X64, "{size}");
-        }
-        for size in ["Standard_D4ps_v5", "Standard_D4pds_v5", "Standard_B2pts_v2", "Standard_E4pls_v6"] {
-            assert_eq!(Architecture::of_size(size), Architecture::Arm64, "{size}");
-        }
     }
 }

@@ -219,7 +219,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown, and the runners are for others",
             case("scale_up_threshold = 0").jobs(4, 30).scene(|mut scene| {
-                scene.fleet_state.last_scaling = Some(at(NOW - 290));
+                scene.fleet_state.scaling.at = Some(at(NOW - 290));
                 scene
             }),
             4,
@@ -229,7 +229,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown",
             case("scale_up_threshold = 0").jobs(1, 30).scene(|mut scene| {
-                scene.fleet_state.last_scaling = Some(at(NOW - 290));
+                scene.fleet_state.scaling.at = Some(at(NOW - 290));
                 scene
             }),
             1,
@@ -239,7 +239,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         (
             "cooldown, after a start that failed",
             case("scale_up_threshold = 0").jobs(1, 30).scene(|mut scene| {
-                scene.fleet_state.last_scaling = Some(at(NOW - 9));
+                scene.fleet_state.scaling.at = Some(at(NOW - 9));
                 scene.fleet_state.failures.count = 4;
                 scene.fleet_state.failures.last = Some(at(NOW - 9));
                 scene.fleet_state.failures.why = "no capacity".to_owned();

@@ -25,13 +25,16 @@ impl Case<'_> {
             return Link::broken(Step::Vm, what);
         };
         let power = match vm.power {
-            PowerState::Running => ", running",
-            PowerState::Stopped => ", stopped",
+            PowerState::Starting | PowerState::Running => ", running",
+            PowerState::Stopping
+            | PowerState::Stopped
+            | PowerState::Deallocating
+            | PowerState::Deallocated => ", stopped",
             PowerState::Unknown => "",
         };
         let what = format!("{} in {}, {:?}{power}, {age} old", vm.size, vm.group, vm.provisioning);
         let is_well = match vm.provisioning {
-            ProvisioningState::Succeeded => vm.power != PowerState::Stopped,
+            ProvisioningState::Succeeded => !vm.has_powered_off(),
             ProvisioningState::Creating | ProvisioningState::Other => return Link::waits(Step::Vm, what),
             ProvisioningState::Failed | ProvisioningState::Deleting => false,
         };

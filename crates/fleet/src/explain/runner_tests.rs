@@ -31,7 +31,7 @@ fn why_each_runner_lives_and_when_it_goes() {
         scene
     };
     let cooling = |mut scene: Scene| {
-        scene.fleet_state.last_scaling = Some(at(NOW - 100));
+        scene.fleet_state.scaling.at = Some(at(NOW - 100));
         scene
     };
     let rows: Vec<(&str, Scene, u32, i64, Vec<&str>)> =
@@ -209,7 +209,7 @@ fn a_runner_is_idle_since_it_was_first_seen_so() {
     let idle = Scene::new("").runner(1, 600, Entry::Idle);
     let busy = Scene::new("").runner(1, 600, Entry::Busy);
     let since =
-        |fleet_state: &FleetState| fleet_state.runners.values().next().and_then(|known| known.idle_since);
+        |fleet_state: &FleetState| fleet_state.runners.iter().next().and_then(|(_, known)| known.idle_since);
     let fleet_state = FleetState::default().after_seeing(&idle.fleet, &idle.seen, at(NOW - 100));
     let fleet_state = fleet_state.after_seeing(&idle.fleet, &idle.seen, at(NOW));
     assert_eq!(since(&fleet_state), Some(at(NOW - 100)));
@@ -227,7 +227,7 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
         .entry(1, 60, Entry::Offline)
         .runner(2, 600, Entry::Busy)
         .pending(4, 20);
-    scene.fleet_state.last_scaling = Some(at(NOW - 290));
+    scene.fleet_state.scaling.at = Some(at(NOW - 290));
     let (plan, queue) = (scene.plan(), Queue::default());
     let (fleet, seen, fleet_state) = (&scene.fleet, &scene.seen, &scene.fleet_state);
     let view = View { fleet, seen, fleet_state, plan: &plan, queue: Ok(&queue), now: at(NOW) };
@@ -301,12 +301,16 @@ fn what_github_knows_of_it() {
 
 #[test]
 fn how_its_vm_is() {
-    use PowerState::{Running, Stopped, Unknown};
+    use PowerState::{Deallocated, Deallocating, Running, Starting, Stopped, Stopping, Unknown};
     use ProvisioningState::{Creating, Failed, Succeeded};
     for (provisioning, power, expected) in [
         (Succeeded, Running, "Holds"),
         (Succeeded, Unknown, "Holds"),
+        (Succeeded, Starting, "Holds"),
+        (Succeeded, Stopping, "Broken"),
         (Succeeded, Stopped, "Broken"),
+        (Succeeded, Deallocating, "Broken"),
+        (Succeeded, Deallocated, "Broken"),
         (Creating, Unknown, "Waits"),
         (Failed, Unknown, "Broken"),
     ] {

@@ -1,37 +1,36 @@
-//! What a plan is made of: things to do, each idempotent and with its reason, and how they went.
+//! What a plan is made of: things to do, each idempotent and with its reason.
 
 use jiff::Timestamp;
 
-use crate::bootstrap::Took;
-use crate::model::{DrainReason, Failure, ResourceGroup, RunnerId, RunnerName, Scope};
-use crate::state::Offering;
+use crate::model::{DrainReason, ResourceGroup, RunnerId, RunnerName, Scope};
+use crate::offering::Place;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Make a runner.
+    /// Start a new runner.
     Provision {
-        /// The runner that it is to take the place of.
+        /// The runner that it replaces.
         replaces: Option<RunnerName>,
-        /// Where its VM is asked for, in this order, until Azure has room.
-        offerings: Vec<Offering>,
+        /// The places where its VM is asked for, in this order, until Azure has capacity.
+        offerings: Vec<Place>,
         /// Why.
         reason: String,
     },
-    /// Make a VM that is there a runner, over SSH.
+    /// Install a runner over SSH on a VM that is there.
     Install(Install),
     /// Remove a runner.
     Destroy(Destroy),
 }
 
-/// A VM that is to become a runner over SSH.
+/// The installation of a runner over SSH on a VM that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Install {
-    /// Which.
+    /// The runner.
     pub runner: RunnerName,
-    /// Where it is, and Azure's spelling of its name.
+    /// Its VM: the resource group, and Azure's spelling of the name.
     pub vm: (ResourceGroup, String),
-    /// The host key that it is known by.
+    /// The VM's host key.
     pub host_key: String,
     /// When the VM was asked for.
     pub created_at: Timestamp,
@@ -39,44 +38,43 @@ pub struct Install {
     pub reason: String,
 }
 
-/// The removal of a runner: at GitHub first, which refuses while a job runs; then its VM.
+/// The removal of a runner: first its entry at GitHub, which GitHub refuses while a job runs; then its VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destroy {
-    /// Which.
+    /// The runner.
     pub runner: RunnerName,
-    /// Where its entry is.
+    /// The scope of its entry.
     pub scope: Scope,
-    /// What has to be true at GitHub before the VM is touched.
+    /// What must be true at GitHub before the VM is touched.
     pub first: Deregister,
-    /// Its VM's place and Azure's spelling of its name; absent when there is none.
+    /// Its VM: the resource group, and Azure's spelling of the name; absent when there is none.
     pub vm: Option<(ResourceGroup, String)>,
-    /// The host key that it is known by, where its service is to be stopped before its VM goes.
+    /// The VM's host key, where the runner's service is stopped over SSH before the VM is removed.
     pub stop: Option<String>,
-    /// Why, as a rule.
+    /// Why, as the rule that says so.
     pub why: DrainReason,
     /// Why, for people.
     pub reason: String,
 }
 
-/// What has to be true at GitHub before a VM is touched. An entry whose id is not known is looked for
-/// by its name.
+/// What must be true at GitHub before a VM is touched. An entry whose id is not known is looked up by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregister {
-    /// Its entry has to be removed, which GitHub refuses while it runs a job.
+    /// Its entry must be removed. GitHub refuses that while a job runs.
     Entry(RunnerId),
-    /// Its entry was not in the list: it has to be confirmed that it is gone, since a list can lag.
+    /// Its entry was not in the list. A second request must confirm that it is gone, because a list can lag.
     ConfirmGone(RunnerId),
-    /// It has no entry in the list, and was to make one itself: GitHub must know neither its name nor
-    /// the number that it last had.
+    /// It has no entry in the list, and makes its entry itself (SSH). GitHub must know neither its name nor its last
+    /// known id.
     Unregistered(Option<RunnerId>),
-    /// Its entry is in another scope, whose list was not read: it has to be removed, or that list
-    /// has to be read and not to hold it.
+    /// Its entry is in another scope, whose list was not read. It must be removed, or that list must be read and
+    /// lack it.
     Elsewhere(Option<RunnerId>),
-    /// Its entry is in another scope, and nothing runs on its VM: it is removed if that can be done.
+    /// Its entry is in another scope, and nothing runs on its VM. It is removed if GitHub allows it.
     IfPossible(Option<RunnerId>),
-    /// Nothing has to be true: its entry is removed if GitHub does so, and its job dies with it if not.
+    /// Nothing must be true. Its entry is removed if GitHub allows it; if not, its job is killed.
     Regardless(Option<RunnerId>),
-    /// It has no entry that could be removed, and runs no job.
+    /// It has no entry to remove, and runs no job.
     Nothing,
 }
 
@@ -89,54 +87,4 @@ impl Action {
             Action::Destroy(_) => "destroy",
         }
     }
-}
-
-impl Outcome {
-    /// The word for it, in metrics.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Outcome::Started => "started",
-            Outcome::Installed { .. } => "installed",
-            Outcome::Ended(_) => "ended",
-            Outcome::Broken { .. } => "broken",
-            Outcome::Unclear(_) => "unclear",
-            Outcome::Removed => "removed",
-            Outcome::LeftAlone(_) => "left_alone",
-            Outcome::NoCapacity(_) => "no_room",
-            Outcome::Failed(_) => "failed",
-        }
-    }
-}
-
-/// How an action went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Azure makes the VM.
-    Started,
-    /// The VM is a runner.
-    Installed {
-        /// GitHub's number of it.
-        runner_id: RunnerId,
-        /// How long it took.
-        took: Took,
-    },
-    /// The VM was a runner, and is none any more.
-    Ended(RunnerId),
-    /// The VM is there, and cannot be made a runner.
-    Broken {
-        /// Why.
-        why: String,
-        /// GitHub's number of it, where it was registered all the same.
-        runner_id: Option<RunnerId>,
-    },
-    /// Whether Azure makes the VM is not known; the next lists tell.
-    Unclear(String),
-    /// Removed at GitHub, and Azure removes the VM.
-    Removed,
-    /// Left alone, and why: it took a job, or it is not as the list had it.
-    LeftAlone(String),
-    /// Not done, since Azure has no room for it anywhere, and what it said.
-    NoCapacity(String),
-    /// Not done.
-    Failed(Failure),
 }

@@ -1,21 +1,21 @@
-//! What is done about each trouble: the whole taxonomy, in one place.
+//! What is done about each kind of error: all of it in one place.
 //!
 //! | remedy | what happens |
 //! |---|---|
 //! | [`ErrorPolicy::Again`] | the same call again within its action, a few times at most |
-//! | [`ErrorPolicy::Later`] | the next tick, which looks first; a start waits longer each time it fails |
+//! | [`ErrorPolicy::Later`] | the next tick tries again, after it has polled; a start waits longer after each failure |
 //! | [`ErrorPolicy::AnotherWay`] | another size, zone, region or price; another name |
 //! | [`ErrorPolicy::GiveUp`] | this runner is removed, and another made |
-//! | [`ErrorPolicy::Stop`] | no start in this fleet but one try every two minutes, and a person is told |
+//! | [`ErrorPolicy::Stop`] | one start in this fleet every two minutes and no more, and an error in the journal |
 //!
-//! A circuit is open for what met the trouble and for nothing else: a place ([`crate::state`]), a fleet's starts
-//! ([`crate::state::StartBackoff`]), a credential's budget and a subscription's operation (in the adapters).
+//! An error holds back only what met it: a place ([`crate::state`]), a fleet's starts
+//! ([`crate::start_backoff::StartBackoff`]), a credential's budget and a subscription's operation (in the adapters).
 
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{CallError, CallErrorKind, RunnerError, SshError, SshErrorKind};
+use crate::model::{CallError, CallErrorKind, RunnerError, SshError, SshErrorKind};
 
-/// What is done about trouble.
+/// What is done about an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorPolicy {
@@ -28,12 +28,12 @@ pub enum ErrorPolicy {
     AnotherWay,
     /// Give up on this runner.
     GiveUp,
-    /// Stop this fleet, and tell a person.
+    /// Stop this fleet's starts: a person must act.
     Stop,
 }
 
 impl CallErrorKind {
-    /// What is done about it, once the adapter has repeated what may be repeated at once.
+    /// What is done about it, after the adapter has repeated what may be repeated at once.
     pub fn policy(self) -> ErrorPolicy {
         match self {
             CallErrorKind::NotPermitted | CallErrorKind::NotFound | CallErrorKind::Invalid => {
@@ -51,7 +51,7 @@ impl CallErrorKind {
 }
 
 impl SshErrorKind {
-    /// What is done about it. A machine that boots is asked again for a while before it is given up.
+    /// What is done about it. A machine that boots is tried for a while before it is given up.
     pub fn policy(self) -> ErrorPolicy {
         match self {
             SshErrorKind::Unreachable | SshErrorKind::Lost | SshErrorKind::StepFailed => ErrorPolicy::Again,
@@ -68,17 +68,17 @@ pub struct Failure {
     pub why: String,
     /// What is done about it.
     pub policy: ErrorPolicy,
-    /// Nobody knows this one: it is said loudly.
+    /// The adapter does not know this error: it is logged as an error.
     pub is_unknown: bool,
 }
 
 impl Failure {
-    /// One that the next tick may not meet.
+    /// A failure that the next tick may not meet.
     pub fn later(why: impl Into<String>) -> Self {
         Failure { why: why.into(), policy: ErrorPolicy::Later, is_unknown: false }
     }
 
-    /// Whether it is told at once as an error.
+    /// Whether it is logged as an error.
     pub fn is_loud(&self) -> bool {
         self.is_unknown || self.policy == ErrorPolicy::Stop
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_person_can_mend_stops_the_fleet_and_is_loud() {
+    fn what_only_a_person_can_fix_stops_the_fleet_and_is_loud() {
         for trouble in [CallErrorKind::NotPermitted, CallErrorKind::NotFound, CallErrorKind::Invalid] {
             let failure =
                 Failure::from(RunnerError::Registration(CallError::new(trouble, "no such runner group")));

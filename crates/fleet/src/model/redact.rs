@@ -1,6 +1,6 @@
 //! What may be shown of a text from outside: no secret, one line, and not too long of it.
 //!
-//! One layer for everything: errors pass through it where they are made ([`crate::ports::CallError`]), the
+//! One layer for everything: errors pass through it where they are made ([`crate::model::CallError`]), the
 //! output of machines where it is read, and log lines once more before they are written.
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! Runners: what GitHub knows of them, and what they are to a fleet.
+//! Runners, as GitHub lists them and as a fleet sees them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,15 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Label, RunnerName, Scope, Vm};
 
-/// GitHub's number of a runner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RunnerId(pub u64);
-
-impl fmt::Display for RunnerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+pub use crate::runner_id::RunnerId;
 
 /// Whether a runner is connected to GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +17,7 @@ impl fmt::Display for RunnerId {
 pub enum RunnerStatus {
     /// Connected.
     Online,
-    /// Not connected. A busy runner can be so for a moment.
+    /// Not connected. A busy runner may be offline for a moment.
     Offline,
 }
 
@@ -40,7 +32,7 @@ pub struct RunnerInfo {
     pub status: RunnerStatus,
     /// Whether it runs a job.
     pub busy: bool,
-    /// Its labels, the implicit ones too.
+    /// Its labels, including the implicit ones.
     pub labels: Vec<String>,
 }
 
@@ -49,7 +41,7 @@ pub struct RunnerInfo {
 pub struct RunnerConfig {
     /// Where: a repository, an organisation or an enterprise.
     pub scope: Scope,
-    /// The name, which its VM bears too.
+    /// The name, which its VM has too.
     pub runner_name: RunnerName,
     /// The fleet's labels and the implicit ones.
     pub labels: Vec<Label>,
@@ -57,24 +49,24 @@ pub struct RunnerConfig {
     pub runner_group: Option<String>,
 }
 
-/// A registration token, to be used at once and dropped.
+/// A registration token, for use at once.
 #[derive(Debug, Clone)]
 pub struct RegistrationToken {
     /// The token.
     pub token: SecretString,
-    /// When GitHub stops taking it.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// The page of the repository, organisation or enterprise, as `config.sh` wants it.
+    /// The page of the repository, organisation or enterprise, as `config.sh` expects it.
     pub url: String,
 }
 
-/// A runner that is registered ahead of its VM, and what the VM needs to become it. A JIT
-/// configuration takes the place of a registration token, and has no end of its own.
+/// A runner that is registered before its VM exists, and what the VM needs to become that runner. A JIT
+/// configuration replaces the registration token, and does not expire by itself.
 #[derive(Debug, Clone)]
 pub struct RunnerRegistration {
     /// GitHub's number.
     pub runner_id: RunnerId,
-    /// The name, which its VM bears too.
+    /// The name, which its VM has too.
     pub runner_name: RunnerName,
     /// What `run.sh --jitconfig` takes.
     pub encoded_jit_config: SecretString,
@@ -83,11 +75,11 @@ pub struct RunnerRegistration {
 /// How GitHub answered a request to remove a runner's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregistration {
-    /// It was there, ran no job, and is gone: it never gets a job again.
+    /// It was there, ran no job, and is removed: it never gets a job again.
     Removed,
     /// GitHub has no such entry, or does not show it to us.
     NotFound,
-    /// It runs a job. The only atomic test of "idle" said no.
+    /// It runs a job. This is the only atomic test of "idle".
     Busy,
 }
 
@@ -96,7 +88,7 @@ pub enum Deregistration {
 pub struct EphemeralRunner {
     /// The name of both.
     pub runner_name: RunnerName,
-    /// The VM; absent while it is being asked for, and after it is gone.
+    /// The VM; absent until a list shows it, and after it is gone.
     pub vm: Option<Arc<Vm>>,
     /// The runner's id at GitHub, from its entry or from the VM's tag.
     pub runner_id: Option<RunnerId>,
@@ -104,16 +96,16 @@ pub struct EphemeralRunner {
     pub is_listed: bool,
     /// When it was asked for.
     pub created_at: Timestamp,
-    /// Jobs that it is known to have finished: those that polls saw, so at least so many.
+    /// Jobs that polls saw it finish. It may have finished more.
     pub jobs_completed: u32,
-    /// Where it stands.
+    /// The phase of its life.
     pub status: Phase,
 }
 
-/// Where a runner stands.
+/// The phase of a runner's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// On its way: not seen online yet.
+    /// It was asked for, and has not been seen online yet.
     Provisioning {
         /// When it was asked for.
         since: Timestamp,
@@ -128,25 +120,25 @@ pub enum Phase {
         /// GitHub's number.
         id: RunnerId,
     },
-    /// It takes no job any more and is to be removed.
+    /// It must take no more jobs, and will be removed.
     Draining {
         /// Why.
         why: DrainReason,
     },
-    /// It is being removed by Azure, or was removed and a list still shows it.
+    /// Azure removes it, or has removed it and a list still shows it.
     Destroyed,
 }
 
 /// Why a runner is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrainReason {
-    /// Its entry is gone from GitHub: it had its job.
+    /// GitHub has removed its entry, because it has finished its job.
     Finished,
-    /// It has had as many jobs as it may have, and is still registered.
+    /// It has finished as many jobs as it may take, and is still registered.
     Served(String),
-    /// Its VM stopped, failed, or is gone though its entry is there.
+    /// Its VM stopped or failed, or its entry has no VM.
     Broken(String),
-    /// Azure had no room for its VM, and told so after it had taken the request.
+    /// Azure had no capacity for its VM, and reported that after it had accepted the request.
     NoCapacity(String),
     /// It was not online in time.
     BootTimeout(String),
@@ -156,10 +148,10 @@ pub enum DrainReason {
     Surplus(String),
     /// A newer one takes its place.
     Rotated(String),
-    /// It belongs to another GitHub than the one that is looked at, so nobody can tell whether it
-    /// runs a job. It is left alone.
+    /// It is registered with another GitHub than the configured one, so whether it runs a job cannot be
+    /// known. It is left alone.
     OutOfSight(String),
-    /// The fleet's file says to end running jobs too.
+    /// The fleet's file says that running jobs end too.
     Killed(String),
 }
 
@@ -174,14 +166,14 @@ impl EphemeralRunner {
         matches!(self.status, Phase::Active { .. })
     }
 
-    /// Whether it has been online and still is to us: registered or active.
+    /// Whether it is registered or active.
     pub fn is_online(&self) -> bool {
         matches!(self.status, Phase::Registered { .. } | Phase::Active { .. })
     }
 }
 
 impl Phase {
-    /// The phase in a word, as status and metrics have it.
+    /// The word for it, in status and in metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
             Phase::Provisioning { .. } => "provisioning",

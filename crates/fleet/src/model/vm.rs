@@ -1,4 +1,4 @@
-//! VMs, as Azure tells of them and as it is asked for them.
+//! VMs, as Azure lists them and as they are requested.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{PoolName, RunnerId, RunnerName, Scope};
-use crate::ports::CallError;
+use crate::model::{CallError, PoolName, RunnerName, Scope};
+use crate::runner_id::RunnerId;
 
-/// Where VMs are made and listed.
+pub use crate::model::PowerState;
+
+/// A resource group: where VMs are made and listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceGroup {
     /// The subscription's id (a UUID).
@@ -32,31 +34,20 @@ pub enum ProvisioningState {
     Creating,
     /// It is made, or was changed with success.
     Succeeded,
-    /// Azure could not make or change it; what was half made is still there and costs.
+    /// Azure could not make or change it. What was made of it is still there and costs money.
     Failed,
     /// Azure is removing it.
     Deleting,
-    /// Any other state: it is there, and Azure is at work on it.
+    /// Any other state: it is there, and Azure changes it.
     Other,
 }
 
-/// The power state of a VM, where it was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PowerState {
-    /// Starting or running.
-    Running,
-    /// Stopping, stopped (still paid for), deallocating or deallocated.
-    Stopped,
-    /// Not asked for, or not told.
-    Unknown,
-}
-
-/// A VM that bears our mark.
+/// A VM that has our tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vm {
     /// The name as Azure has it.
     pub name: String,
-    /// Where it is.
+    /// The resource group that it is in.
     pub group: ResourceGroup,
     /// The size: `Standard_D4s_v5`.
     pub size: String,
@@ -66,32 +57,37 @@ pub struct Vm {
     pub zone: Option<String>,
     /// Whether Azure may evict it.
     pub spot: bool,
-    /// Where Azure stands with it.
+    /// How far Azure is with it.
     pub provisioning: ProvisioningState,
     /// Why Azure could not make it, where that is known.
     pub failure: Option<CallError>,
     /// Whether it runs.
     pub power: PowerState,
-    /// What our tags say.
+    /// Our tags.
     pub tags: VmTags,
 }
 
 impl Vm {
-    /// Whether nothing runs on it.
-    pub fn is_dead(&self) -> bool {
-        // Not one that Azure calls failed: an extension that fails on a VM that runs does that too.
-        self.power == PowerState::Stopped
+    /// Whether no job can be running on it, so that it may go without asking GitHub. A VM that Azure calls failed
+    /// may run one: an extension that fails on a running VM makes it failed too.
+    pub fn runs_nothing(&self) -> bool {
+        self.power.is_off()
+    }
+
+    /// Whether it has come to its end: a VM powers off when its runner ends, and none is started again.
+    pub fn has_powered_off(&self) -> bool {
+        self.power.is_off()
     }
 }
 
-/// What the tags of a VM say of it: all that has to survive the daemon.
+/// The tags of a VM: everything that must survive the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VmTags {
     /// The fleet that made it.
     pub pool: PoolName,
-    /// The runner on it, which bears its name.
+    /// The runner on it, which has the same name.
     pub runner_name: RunnerName,
-    /// The GitHub that its runner is registered at, by the host of its API.
+    /// The GitHub that its runner is registered with, by the host of its API.
     pub github: String,
     /// Where its runner is registered there.
     pub scope: Scope,
@@ -101,9 +97,9 @@ pub struct VmTags {
     pub config_hash: String,
     /// The runner's id, where it is known before the VM (JIT configuration).
     pub runner_id: Option<RunnerId>,
-    /// The runner that this one is to take the place of.
+    /// The runner that this one replaces.
     pub replaces: Option<String>,
-    /// The host key that it is known by, where it is bootstrapped over SSH.
+    /// Its host key, where it is bootstrapped over SSH.
     pub host_key: Option<String>,
 }
 
@@ -145,8 +141,8 @@ impl VmTags {
         VmTags::of(tags.get(RUNNER)?, tags)
     }
 
-    /// Reads the tags of the VM `name`; `None` when they are not ours: what the daemon did not
-    /// create it never touches.
+    /// Reads the tags of the VM `name`; `None` when they are not ours. The daemon never touches what it did
+    /// not create.
     pub fn of(name: &str, tags: &BTreeMap<String, String>) -> Option<Self> {
         let pool: PoolName = tags.get(POOL)?.parse().ok()?;
         let runner = tags.get(RUNNER)?;
@@ -167,17 +163,17 @@ impl VmTags {
     }
 }
 
-/// Power states of a subscription's VMs, by resource group and name. Azure keeps the case of neither.
+/// Power states of a subscription's VMs, by resource group and name. Azure may change the case of both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PowerStates(BTreeMap<(String, String), PowerState>);
 
 impl PowerStates {
-    /// Notes a VM's.
+    /// Adds the state of a VM.
     pub fn insert(&mut self, group: &str, name: &str, state: PowerState) {
         self.0.insert((group.to_ascii_lowercase(), name.to_ascii_lowercase()), state);
     }
 
-    /// A VM's, as far as it was told.
+    /// The state of a VM, as far as it is known.
     pub fn of(&self, vm: &Vm) -> PowerState {
         let key = (vm.group.name.to_ascii_lowercase(), vm.name.to_ascii_lowercase());
         self.0.get(&key).copied().unwrap_or(PowerState::Unknown)
@@ -213,24 +209,24 @@ impl fmt::Display for Image {
     }
 }
 
-/// A VM to be made, with all that one PUT needs.
+/// A VM to be made, with everything that the PUT needs.
 #[derive(Debug, Clone)]
 pub struct VmSpec {
-    /// Its name, which its runner bears too.
+    /// Its name, which its runner has too.
     pub name: RunnerName,
-    /// Where.
+    /// The resource group.
     pub group: ResourceGroup,
     /// The region: `westeurope`.
     pub location: String,
     /// The size: `Standard_D4s_v5`.
     pub size: String,
-    /// What its disk is made from.
+    /// The image of its disk.
     pub image: Image,
     /// The resource id of the subnet of its NIC.
     pub subnet_id: String,
-    /// The resource id of the network security group of its NIC; the subnet's alone where absent.
+    /// The resource id of the network security group of its NIC; absent: only that of the subnet applies.
     pub nsg_id: Option<String>,
-    /// Whether its NIC goes past the host's switch. Not every size can.
+    /// Whether its NIC bypasses the host's virtual switch. Not every size can do that.
     pub accelerated_networking: bool,
     /// Whether it gets a public address.
     pub public_ip: bool,
@@ -240,26 +236,26 @@ pub struct VmSpec {
     pub spot: Option<Spot>,
     /// Whether its disk lives on the host.
     pub ephemeral_os_disk: bool,
-    /// The size of its disk; the image's where absent.
+    /// The size of its disk; absent: the size of the image.
     pub os_disk_size_gb: Option<u32>,
     /// Whether it boots with secure boot and a virtual TPM.
     pub trusted_launch: bool,
     /// The administrator's account.
     pub admin_user: String,
-    /// The public key that opens that account; where absent, nobody holds one.
+    /// The public key for that account; absent: no private key exists.
     pub admin_key: Option<String>,
     /// Resource ids of user-assigned identities.
     pub identity: Vec<String>,
-    /// Every tag that it gets, ours and the user's.
+    /// All its tags, ours and the user's.
     pub tags: BTreeMap<String, String>,
-    /// What cloud-init reads, not encoded. At most 64 KiB once in base64.
+    /// The custom data for cloud-init, not encoded. At most 64 KiB in base64.
     pub custom_data: SecretString,
 }
 
 /// A spot VM.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spot {
-    /// The most to pay, in US dollars an hour; `None` is up to the on-demand price.
+    /// The maximum price, in US dollars an hour; `None` is up to the on-demand price.
     pub max_price: Option<f64>,
 }
 

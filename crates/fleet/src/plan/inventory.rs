@@ -11,19 +11,16 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{
-    DrainReason, EphemeralRunner, JobId, Phase, PowerState, ProvisioningState, RunnerInfo, RunnerName,
+    CallErrorKind, DrainReason, EphemeralRunner, JobId, Phase, ProvisioningState, RunnerInfo, RunnerName,
     RunnerStatus, Vm,
 };
-use crate::observe::Operation;
+use crate::observe::{Operation, list_lag};
 use crate::plan::{elapsed, in_words};
 use crate::planted::{self, Bug};
-use crate::ports::CallErrorKind;
-use crate::state::{FleetState, RunnerState, list_lag};
+use crate::state::{FleetState, RunnerState};
 
 /// How long an entry may be missing from a list after it was made.
-const ENTRY_LAG: Duration = Duration::from_secs(30);
-/// How long an entry that this daemon does not remember may lack its VM.
-const ENTRY_GRACE: Duration = Duration::from_secs(180);
+pub(crate) const ENTRY_LAG: Duration = Duration::from_secs(30);
 
 /// Both lists, read whole, and what is under way.
 pub(crate) struct Observed<'a> {
@@ -42,7 +39,7 @@ pub(crate) fn inventory(
 ) -> Vec<EphemeralRunner> {
     let Observed { vms, entries, in_flight, working } = observed;
     let names: BTreeSet<&RunnerName> =
-        vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(fleet_state.runners.keys()).collect();
+        vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(fleet_state.runners.names()).collect();
     let unknown = RunnerState::default();
     names
         .into_iter()
@@ -168,7 +165,7 @@ impl RunnerView<'_> {
     fn without_entry(&self, vm: &Vm) -> Phase {
         let boot_timeout = self.fleet.lifecycle.boot_timeout;
         let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
-        if vm.tags.github != self.fleet.github && vm.is_dead() {
+        if vm.tags.github != self.fleet.github && vm.runs_nothing() {
             broken("it was made for another GitHub, and nothing runs on its VM any more")
         } else if vm.tags.github != self.fleet.github {
             let why = format!(
@@ -196,9 +193,9 @@ impl RunnerView<'_> {
             Phase::Draining { why: DrainReason::Finished }
         } else if let Some(why) = &self.fleet_state.failed {
             broken(why)
-        } else if vm.power == PowerState::Stopped && self.fleet_state.installed.is_some() {
+        } else if vm.has_powered_off() && self.fleet_state.installed.is_some() {
             Phase::Draining { why: DrainReason::Finished }
-        } else if vm.power == PowerState::Stopped {
+        } else if vm.has_powered_off() {
             broken("its VM stopped before it was a runner")
         } else if self.age() > boot_timeout {
             let limit = in_words(boot_timeout);
@@ -222,7 +219,7 @@ impl RunnerView<'_> {
         if vm.provisioning == ProvisioningState::Failed {
             return Phase::Draining { why: not_made(vm) };
         }
-        if vm.power == PowerState::Stopped {
+        if vm.has_powered_off() {
             return broken("its VM is stopped");
         }
         if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.fleet_state.failed) {
@@ -271,33 +268,6 @@ fn not_made(vm: &Vm) -> DrainReason {
         Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota) => DrainReason::NoCapacity(why),
         _ => DrainReason::Broken(why),
     }
-}
-
-/// Whether a runner that drains may be removed at once, or has to wait for a list to catch up.
-pub(crate) fn may_be_removed(
-    fleet: &Fleet,
-    runner: &EphemeralRunner,
-    fleet_state: &FleetState,
-    now: Timestamp,
-) -> bool {
-    if let Phase::Draining { why: DrainReason::OutOfSight(_) } = runner.status {
-        return false;
-    }
-    if let (Some(vm), None) = (&runner.vm, runner.runner_id)
-        && vm.tags.host_key.is_some()
-        && !vm.is_dead()
-    {
-        // It may have been registered a moment ago, and GitHub's list, by name too, not show it yet.
-        let known = fleet_state.runners.get(&runner.runner_name);
-        let since = known.and_then(|known| known.unregistered_since).unwrap_or(now);
-        let age = elapsed(runner.created_at, now).max(elapsed(now, runner.created_at));
-        // Nobody begins with it any more once boot_timeout is over.
-        let is_over = age >= fleet.lifecycle.boot_timeout + list_lag(fleet);
-        return is_over || elapsed(since, now) >= ENTRY_LAG;
-    }
-    let is_remembered = fleet_state.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
-    let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);
-    runner.vm.is_some() || is_remembered || elapsed(runner.created_at, now) >= grace
 }
 
 #[cfg(test)]

@@ -1,82 +1,28 @@
-//! What a VM may leave behind when it goes: its network interface, its public address, its disk. They cost, and
+//! When parts that VMs left behind are removed: network interfaces, public addresses and disks. They cost money, and
 //! no list of VMs shows them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{ResourceGroup, Vm, VmTags};
+use crate::model::{ResourceGroup, Vm};
 use crate::plan::elapsed;
 
-/// How long one is seen without a VM before it is removed: a VM's parts come before it and go after it.
+pub use crate::orphan::{Orphan, OrphanKind};
+
+/// How long a part is seen without a VM before it is removed. The parts of a VM are made before it and removed after
+/// it.
 const GRACE: Duration = Duration::from_secs(10 * 60);
-
-/// What kind of thing it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OrphanKind {
-    /// A NIC.
-    NetworkInterface,
-    /// A public IP address.
-    PublicIp,
-    /// A managed disk.
-    Disk,
-}
-
-impl OrphanKind {
-    /// Each, in the order in which they can be removed: an address is held by its network interface.
-    pub const ALL: [OrphanKind; 3] = [OrphanKind::NetworkInterface, OrphanKind::PublicIp, OrphanKind::Disk];
-}
-
-impl fmt::Display for OrphanKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OrphanKind::NetworkInterface => "network interface",
-            OrphanKind::PublicIp => "public IP address",
-            OrphanKind::Disk => "disk",
-        })
-    }
-}
-
-/// A part of a VM that no VM holds, and that bears our mark.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Orphan {
-    /// Where it is.
-    pub group: ResourceGroup,
-    /// What it is.
-    pub kind: OrphanKind,
-    /// Its name.
-    pub name: String,
-    /// What its tags say: those of the VM that it was made with.
-    pub tags: VmTags,
-}
-
-impl Orphan {
-    /// By its tags; `None` when they are not ours: what the daemon did not create it never touches.
-    pub fn of(
-        group: &ResourceGroup,
-        kind: OrphanKind,
-        name: &str,
-        tags: &BTreeMap<String, String>,
-    ) -> Option<Self> {
-        let tags = VmTags::of_part(tags)?;
-        Some(Orphan { group: group.clone(), kind, name: name.to_owned(), tags })
-    }
-
-    fn key(&self) -> (String, OrphanKind, String) {
-        (self.group.to_string().to_ascii_lowercase(), self.kind, self.name.to_ascii_lowercase())
-    }
-}
 
 /// Since when each leftover has been seen.
 #[derive(Debug, Clone, Default)]
 pub struct OrphanAges(BTreeMap<(String, OrphanKind, String), Timestamp>);
 
 impl OrphanAges {
-    /// What is to be removed of a group's leftovers, and the fleet that made it. `vms` is what the group held
-    /// after they were listed.
+    /// The leftovers of a group that are removed now, each with the fleet that made it. `vms` are the VMs that the
+    /// group held after the leftovers were listed.
     pub fn due<'a, 'f>(
         &mut self,
         group: &ResourceGroup,
@@ -112,6 +58,7 @@ impl OrphanAges {
 mod tests {
     use super::*;
     use crate::fixture::{Entry, NOW, Scene, at};
+    use crate::model::VmTags;
 
     /// A scene with one VM, and a disk with its tags.
     fn scene() -> (Scene, Orphan, Vec<Vm>) {
@@ -121,12 +68,6 @@ mod tests {
         let tags = vms[0].tags.to_tags();
         let disk = Orphan::of(&vms[0].group, OrphanKind::Disk, "x_OsDisk_1", &tags).expect("ours");
         (scene, disk, vms)
-    }
-
-    #[test]
-    fn each_kind_has_a_name() {
-        let names = OrphanKind::ALL.map(|kind| kind.to_string());
-        assert_eq!(names, ["network interface", "public IP address", "disk"]);
     }
 
     #[test]

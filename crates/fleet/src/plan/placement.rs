@@ -1,24 +1,24 @@
-//! Where a fleet's next VM is asked for: of all its places those that were not refused lately, spot VMs in
-//! the share that its file asks for.
+//! Where a fleet's next VM is asked for: in its places that Azure did not refuse lately, with the configured share of
+//! spot VMs.
 
 use jiff::Timestamp;
 
 use crate::config::{Fleet, VmConfig};
 use crate::state::{CapacityBackoff, Offering, Unavailable};
 
-/// Where there may be room for a fleet's VMs.
+/// The places where a fleet's next VM may be asked for.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Placement {
-    /// Open places with spot VMs first, and with regular ones first.
+    /// Open places, spot VMs first, and regular ones first.
     spot_first: Vec<Offering>,
     regular_first: Vec<Offering>,
-    /// Where there is none.
+    /// Places that are not tried now.
     unavailable: Vec<(Offering, Unavailable)>,
 }
 
 impl Placement {
-    /// What is open to the fleet now. Starts that failed for another reason than room begin elsewhere, each
-    /// with a later place of the same price: it may be the size that does not boot.
+    /// The open places of a fleet. After each start that failed for another reason than capacity, the next begins
+    /// with a later place of the same price: the size may be what does not boot.
     pub(crate) fn of(fleet: &Fleet, known: &CapacityBackoff, failed: u32, now: Timestamp) -> Placement {
         let open = |spot_first| {
             let mut offerings = fleet.vm.offerings(spot_first);
@@ -38,17 +38,17 @@ impl Placement {
         }
     }
 
-    /// Whether anything is open.
+    /// Whether any place is open.
     pub(crate) fn is_somewhere(&self) -> bool {
         !self.spot_first.is_empty()
     }
 
-    /// Where the next VM is tried, beside others of which it is told whether they are spot VMs.
+    /// The places for the next VM, in their order. `others` says of each other VM whether it is a spot VM.
     pub(crate) fn offerings(&self, fleet: &Fleet, others: impl Iterator<Item = bool>) -> Vec<Offering> {
         if is_next_spot(&fleet.vm, others) { self.spot_first.clone() } else { self.regular_first.clone() }
     }
 
-    /// That there is no room anywhere, if so.
+    /// That no place is open, if so.
     pub(crate) fn none(&self) -> Option<NoCapacity> {
         if self.is_somewhere() {
             return None;
@@ -65,16 +65,16 @@ impl Placement {
     }
 }
 
-/// Azure has no room for another VM of a fleet, anywhere that its file allows.
+/// Azure has no capacity for another VM of a fleet, in any place that its file allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoCapacity {
     /// What Azure said.
     pub why: String,
-    /// When it is asked again.
+    /// When a place is tried again.
     pub until: Timestamp,
 }
 
-/// Whether the next VM is to be a spot VM, so that those are the share that is asked for.
+/// Whether the next VM must be a spot VM to reach the configured share.
 fn is_next_spot(vm: &VmConfig, others: impl Iterator<Item = bool>) -> bool {
     if vm.spot.is_none() {
         return false;

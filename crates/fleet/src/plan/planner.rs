@@ -11,15 +11,16 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-pub use crate::model::{Action, Deregister, Destroy, Install, Outcome};
+pub use crate::model::{Action, Deregister, Destroy, Install};
 use crate::model::{DrainReason, EphemeralRunner, Phase, RunnerName, Vm};
-use crate::observe::{Demand, Snapshot, unknown_demand};
+use crate::observe::{Demand, Snapshot, list_lag, unknown_demand};
 use crate::plan::{
     Load, NoCapacity, Observed, Placement, Rotation, Rule, ScalingAction, ScalingDecision, Step, Timing,
-    elapsed, in_words, inventory, may_be_removed, scale,
+    elapsed, in_words, inventory, scale,
 };
 use crate::planted::{self, Bug};
-use crate::state::{FleetState, list_lag};
+use crate::removal::may_be_removed;
+use crate::state::FleetState;
 
 /// What a fleet does next, and what it looks like.
 #[derive(Debug, Clone, PartialEq)]
@@ -257,7 +258,10 @@ impl<'a> PlanBuilder<'a> {
             let name = &runner.runner_name;
             let is_installed =
                 self.fleet_state.runners.get(name).is_some_and(|known| known.installed.is_some());
-            if is_installed || vm.is_dead() || self.seen.in_flight.contains_key(name) || self.is_removed(name)
+            if is_installed
+                || vm.runs_nothing()
+                || self.seen.in_flight.contains_key(name)
+                || self.is_removed(name)
             {
                 continue;
             }
@@ -351,7 +355,9 @@ impl<'a> PlanBuilder<'a> {
         let first = match (runner.runner_id, &runner.vm) {
             (Some(id), _) if runner.is_listed => Deregister::Entry(id),
             (_, Some(vm)) if vm.tags.github != self.fleet.github => Deregister::Nothing,
-            (id, Some(vm)) if vm.tags.scope != self.fleet.scope && vm.is_dead() => Deregister::IfPossible(id),
+            (id, Some(vm)) if vm.tags.scope != self.fleet.scope && vm.runs_nothing() => {
+                Deregister::IfPossible(id)
+            }
             (id, Some(vm)) if vm.tags.scope != self.fleet.scope => Deregister::Elsewhere(id),
             (id, Some(vm)) if vm.tags.runner_id.is_none() => Deregister::Unregistered(id),
             (None, _) => Deregister::Nothing,
@@ -359,7 +365,7 @@ impl<'a> PlanBuilder<'a> {
         };
         let is_idle =
             matches!(why, DrainReason::Served(_) | DrainReason::Surplus(_) | DrainReason::Rotated(_));
-        let running = runner.vm.as_ref().filter(|vm| is_idle && runner.is_listed && !vm.is_dead());
+        let running = runner.vm.as_ref().filter(|vm| is_idle && runner.is_listed && !vm.runs_nothing());
         let stop = running.and_then(|vm| vm.tags.host_key.clone());
         self.push_destroy(runner, first, stop, why);
     }
@@ -380,8 +386,8 @@ impl<'a> PlanBuilder<'a> {
 
 /// When the fleet may scale, by what it remembers.
 pub(crate) fn timing(fleet: &Fleet, fleet_state: &FleetState, now: Timestamp) -> Timing {
-    let config_changed = fleet_state.scaled_under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
-    Timing { last_scaling: fleet_state.last_scaling, config_changed, now }
+    let config_changed = fleet_state.scaling.under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
+    Timing { last_scaling: fleet_state.scaling.at, config_changed, now }
 }
 
 fn count(number: usize) -> u32 {

@@ -3,90 +3,23 @@
 //! Two implementations of each exist: the adapter that speaks to the real thing, and the
 //! simulated cloud.
 
-use core::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use core::net::IpAddr;
+use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
-use crate::bootstrap::steps::Step;
 use crate::model::{
     AccountName, Budget, Calls, Deregistration, FoundJob, JobId, PowerStates, Queue, RegistrationToken,
     Remaining, RepoSlug, ResourceGroup, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
-    Scope, Vm, VmSpec, redact,
+    Scope, Step, Vm, VmSpec,
 };
 use crate::observe::JobEvent;
-use crate::plan::{Orphan, OrphanKind};
+use crate::orphan::{Orphan, OrphanKind};
 
-/// What a caller does differently about a failed call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallErrorKind {
-    /// The credential is wrong, or may not do this: a person must act.
-    NotPermitted,
-    /// What was asked for is not there, or is not shown to us: a person must act.
-    NotFound,
-    /// The request is wrong, and stays wrong when it is repeated.
-    Invalid,
-    /// The name is taken.
-    NameTaken,
-    /// A rate limit: not before this long.
-    Throttled(Option<Duration>),
-    /// No machine of this size is to be had there.
-    NoCapacity,
-    /// The subscription's quota for this family of sizes is used up.
-    NoQuota,
-    /// Nothing was done; later is worth a try.
-    Unavailable,
-    /// It is not known whether it was done: the answer was lost.
-    OutcomeUnknown,
-    /// It was refused, and nobody here has met that refusal before.
-    Unknown,
-}
-
-/// A call that failed. The message says what was tried, on what, what came back and what to do
-/// about it; it holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct CallError {
-    /// What to do about it.
-    pub trouble: CallErrorKind,
-    /// For people.
-    pub message: String,
-}
-
-impl CallError {
-    /// An error of that kind.
-    pub fn new(trouble: CallErrorKind, message: impl Into<String>) -> Self {
-        CallError { trouble, message: redact::secrets(&message.into()).into_owned() }
-    }
-}
-
-/// Why a runner could not be prepared or removed at GitHub.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RunnerError {
-    /// No registration token.
-    #[error("no registration token: {0}")]
-    RegistrationToken(#[source] CallError),
-    /// No runner entry.
-    #[error("runner not registered: {0}")]
-    Registration(#[source] CallError),
-    /// The entry could not be removed.
-    #[error("runner not deregistered: {0}")]
-    Deregistration(#[source] CallError),
-}
-
-impl RunnerError {
-    /// The call that failed.
-    pub fn call(&self) -> &CallError {
-        match self {
-            RunnerError::RegistrationToken(call)
-            | RunnerError::Registration(call)
-            | RunnerError::Deregistration(call) => call,
-        }
-    }
-}
+pub use crate::model::{
+    CallError, CallErrorKind, Download, HostKey, Machine, RunnerError, SshError, SshErrorKind,
+};
 
 /// GitHub.
 #[async_trait]
@@ -133,30 +66,6 @@ pub trait GitHub: Send + Sync {
 
     /// When the token ends that signs in, as GitHub told last; `None` where it does not end, or is renewed.
     fn token_ends(&self) -> Option<Timestamp>;
-}
-
-/// The runner's program for one OS and architecture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Download {
-    /// `linux`.
-    pub os: String,
-    /// `x64`, `arm64`.
-    pub architecture: String,
-    /// Where the archive is.
-    pub url: String,
-    /// Its name.
-    pub filename: String,
-    /// Its SHA-256 in hexadecimal, where GitHub tells it.
-    pub sha256: Option<String>,
-}
-
-impl Download {
-    /// The version in the archive's name: `actions-runner-linux-x64-2.319.1.tar.gz`.
-    pub fn version(&self) -> Option<&str> {
-        let stem = self.filename.strip_suffix(".tar.gz")?;
-        let (_, version) = stem.rsplit_once('-')?;
-        version.starts_with(|c: char| c.is_ascii_digit()).then_some(version)
-    }
 }
 
 /// Where a VM is reached.
@@ -212,47 +121,6 @@ pub trait Azure: Send + Sync {
     fn remaining(&self) -> Remaining;
 }
 
-/// A machine to reach over SSH.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    /// The VM's name, for messages.
-    pub vm: String,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// The account to log in as. It may become root without a password.
-    pub user: String,
-    /// The only host key that is trusted: `ssh-ed25519 AAAA…`.
-    pub host_key: String,
-    /// The file with the private key that opens it; the daemon's own where absent.
-    pub private_key: Option<PathBuf>,
-}
-
-/// A host key for a VM that is to be made.
-#[derive(Debug, Clone)]
-pub struct HostKey {
-    /// `ssh-ed25519 AAAA…`, without a comment.
-    pub public: String,
-    /// In OpenSSH's format.
-    pub private: SecretString,
-}
-
-/// What a caller does differently about trouble with a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SshErrorKind {
-    /// Nothing answers there yet: later is worth a try.
-    Unreachable,
-    /// It did not take our key. While it boots, that may be because it does not know it yet.
-    KeyRefused,
-    /// Another host key than the one that was planted: another machine is at this address.
-    WrongHostKey,
-    /// The connection ended, or a step did not end in time: it may have been done in part.
-    Lost,
-    /// A step ended with an error.
-    StepFailed,
-    /// Our own private key cannot be used: a person must act.
-    NoKey,
-}
-
 /// What GitHub delivers to a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -295,24 +163,6 @@ pub struct RawDelivery<'a> {
 pub trait Webhook: Send + Sync {
     /// What a delivery says.
     fn read(&self, delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken>;
-}
-
-/// Trouble with a machine. The message names the VM, says what was tried and what it printed last;
-/// it holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct SshError {
-    /// What to do about it.
-    pub trouble: SshErrorKind,
-    /// For people.
-    pub message: String,
-}
-
-impl SshError {
-    /// An error of that kind.
-    pub fn new(trouble: SshErrorKind, message: impl Into<String>) -> Self {
-        SshError { trouble, message: redact::secrets(&message.into()).into_owned() }
-    }
 }
 
 /// Machines over SSH.

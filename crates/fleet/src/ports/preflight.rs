@@ -6,9 +6,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::config::Architecture;
-use crate::model::{Image, RepoSlug, ResourceGroup, Scope};
-use crate::ports::CallError;
+use crate::model::{Architecture, CallError, Image, Os, RepoSlug, ResourceGroup, Scope};
 
 /// What kind of token GitHub is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,8 +172,8 @@ pub struct ImageFacts {
     pub architecture: Option<Architecture>,
     /// `V1` or `V2`, where it is told.
     pub generation: Option<String>,
-    /// `Linux` or `Windows`, where it is told.
-    pub os: Option<String>,
+    /// The operating system, where Azure reports it.
+    pub os: Option<Os>,
     /// The purchase plan that each of its VMs needs: publisher, product and name.
     pub plan: Option<String>,
     /// Whether it is of one machine, with its users and its name, and takes none for new VMs.

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::{ByUse, Use};
 use crate::plan::ScalingAction;
 use crate::report::FleetStatus;
 
@@ -35,14 +36,9 @@ pub struct Minute {
     pub pending: u32,
     /// Jobs that run.
     pub running: u32,
-    /// VMs that are no runner yet.
-    pub starting: u32,
-    /// Runners without a job.
-    pub idle: u32,
-    /// Runners with one.
-    pub busy: u32,
-    /// VMs that are to be removed.
-    pub leaving: u32,
+    /// VMs, by their use.
+    #[serde(flatten)]
+    pub vms: ByUse<u32>,
 }
 
 /// A decision that changed the number of runners.
@@ -92,10 +88,12 @@ impl Minute {
             at: fleet.at.as_second().div_euclid(60) * 60,
             pending: fleet.jobs.pending_jobs,
             running: fleet.jobs.in_progress_jobs,
-            starting: count("provisioning"),
-            idle: count("registered"),
-            busy: count("active"),
-            leaving: count("draining") + count("destroyed"),
+            vms: ByUse::from_fn(|of| match of {
+                Use::Starting => count("provisioning"),
+                Use::Busy => count("active"),
+                Use::Idle => count("registered"),
+                Use::Leaving => count("draining") + count("destroyed"),
+            }),
         }
     }
 }

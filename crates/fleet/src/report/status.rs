@@ -212,7 +212,7 @@ impl FleetStatus {
             max_runners: fleet.scaling.max_runners,
             manual_count: fleet.scaling.manual_count,
             decision: plan.decision.clone(),
-            last_scaling: fleet_state.last_scaling,
+            last_scaling: fleet_state.scaling.at,
             runners: plan.runners.iter().map(|runner| RunnerStatus::of(runner, seen, fleet_state)).collect(),
             errors: lasting(errors(plan, seen, fleet_state), before, tick.at),
             cost: Cost::of(&fleet_state.ledger, seen, prices),

@@ -1,82 +1,47 @@
-//! Where a VM can be had, and where lately it could not.
+//! Where a VM can be asked for, and where Azure lately had no capacity.
 //!
-//! Azure has no list of what it has room for: one asks, and is refused, at once or minutes later. What was
-//! refused is not asked for again for a while, which doubles each time; the next place in the fleet's order
-//! takes its turn. What is learned holds for every fleet of the subscription.
+//! Azure does not list its free capacity. It refuses a request, at once or minutes later. A place that was refused
+//! is not tried again for a while, which doubles each time; the next place in the fleet's order is tried instead. A
+//! refusal holds for all fleets of the subscription.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ProvisioningState, Vm};
+use crate::model::{CallError, CallErrorKind, ProvisioningState, Vm};
 use crate::plan::elapsed;
-use crate::ports::{CallError, CallErrorKind};
 
-/// How long a place is left alone when it was refused for the first time.
+pub use crate::offering::Offering;
+
+/// How long a place is not tried after its first refusal.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-/// The same where Azure took the request and told minutes later: to ask again costs a VM that is half made.
+/// The same after an asynchronous failure. It is longer, because each try leaves a half-made VM to delete.
 const FIRST_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(2 * 60);
-/// The longest that it is left alone.
+/// The longest time that a place is not tried.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
-/// A quota is free again when VMs go, ours or another's.
+/// The same for a quota, which is free again when any VM of the subscription goes.
 const LONGEST_QUOTA_WAIT: Duration = Duration::from_secs(5 * 60);
-/// A VM that Azure is removing holds its part of the quota for about so long.
+/// About how long a VM that Azure removes still uses its quota.
 const QUOTA_RETURNS: Duration = Duration::from_secs(60);
-/// What was refused this long ago says nothing of today.
+/// After this time a refusal is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
-/// For so long after Azure took a request, others for the same place need not wait for an answer.
+/// How long after Azure accepted a request others for the same place need not wait for an answer.
 const PROVEN: Duration = Duration::from_secs(10 * 60);
 
-/// One way to have a VM: a size, somewhere, at a price.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Offering {
-    /// The region.
-    pub location: String,
-    /// The size.
-    pub size: String,
-    /// The availability zone.
-    pub zone: Option<String>,
-    /// Whether Azure may evict it.
-    pub spot: bool,
-}
-
-impl fmt::Display for Offering {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.size, self.location)?;
-        if let Some(zone) = &self.zone {
-            write!(f, ", zone {zone}")?;
-        }
-        if self.spot { f.write_str(", spot") } else { Ok(()) }
-    }
-}
-
-impl Offering {
-    /// Where a VM is.
-    pub fn of(vm: &Vm) -> Offering {
-        Offering {
-            location: vm.location.clone(),
-            size: vm.size.clone(),
-            zone: vm.zone.clone(),
-            spot: vm.spot,
-        }
-    }
-}
-
-/// What is scarce.
+/// What a VM needs of Azure and may be refused for lack of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum CapacityKey {
-    /// Machines of a size there.
+    /// Free machines of a size in a place.
     Machines(Offering),
-    /// The subscription's quota for the sizes of a family there.
+    /// The subscription's quota for a family of sizes in a region.
     Family { location: String, family: String, spot: bool },
-    /// Its quota for all sizes there.
+    /// Its quota for all sizes in a region.
     Region { location: String, spot: bool },
 }
 
-/// A refusal, and those before it.
+/// A refusal, and how many came before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Backoff {
     in_a_row: u32,
@@ -85,38 +50,38 @@ struct Backoff {
     why: String,
 }
 
-/// What is known of a subscription's places.
+/// What is known of the capacity of a subscription's places.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CapacityBackoff {
     #[serde(rename = "setbacks", with = "as_list")]
     backoffs: BTreeMap<CapacityKey, Backoff>,
-    /// When a request for a place was last taken.
+    /// When Azure last accepted a request for a place.
     #[serde(skip)]
     taken: BTreeMap<Offering, Timestamp>,
-    /// VMs whose failure was taken in: it is one refusal, however often they are seen.
+    /// VMs whose failure is counted. Each is one refusal, however often a list shows it.
     #[serde(skip)]
     counted: BTreeMap<String, Timestamp>,
 }
 
-/// Why a place is not asked for, and for how long.
+/// Why a place is not tried, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
     /// What Azure said.
     pub why: String,
-    /// When it is asked again.
+    /// When it is tried again.
     pub until: Timestamp,
 }
 
 impl CapacityBackoff {
-    /// Why a place is not asked for now; `None` when it may be.
+    /// Why a place is not tried now; `None` when it may be.
     pub fn unavailable(&self, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
         let of_place = keys_of(offering).into_iter().filter_map(|keys_of| self.backoffs.get(&keys_of));
         let longest = of_place.filter(|backoff| backoff.until > now).max_by_key(|backoff| backoff.until)?;
         Some(Unavailable { why: longest.why.clone(), until: longest.until })
     }
 
-    /// Whether Azure took a request for it lately, and has not refused one since.
+    /// Whether Azure lately accepted a request for it, and has not refused one since.
     pub fn is_proven(&self, offering: &Offering, now: Timestamp) -> bool {
         let refused =
             keys_of(offering).into_iter().filter_map(|keys_of| Some(self.backoffs.get(&keys_of)?.at)).max();
@@ -124,13 +89,13 @@ impl CapacityBackoff {
         taken.is_some_and(|taken| refused.is_none_or(|refused| refused < taken))
     }
 
-    /// Takes in that Azure took a request. Whether it makes the VM is not known yet.
+    /// Takes in that Azure accepted a request. Whether it makes the VM is not known yet.
     pub fn took(&mut self, offering: &Offering, now: Timestamp) {
         self.taken.insert(offering.clone(), now);
         self.taken.retain(|_, at| elapsed(*at, now) < PROVEN);
     }
 
-    /// Takes in that Azure refused one; whether it was for want of room.
+    /// Takes in that Azure refused a request; whether that was for lack of capacity.
     pub fn refused(&mut self, offering: &Offering, error: &CallError, now: Timestamp) -> bool {
         self.back_off(offering, error, FIRST_WAIT, now)
     }
@@ -143,7 +108,7 @@ impl CapacityBackoff {
         };
         self.backoffs.retain(|_, backoff| elapsed(backoff.until, now) < FORGOTTEN);
         let before = self.backoffs.get(&keys_of);
-        // Those of one moment count once.
+        // Refusals during a wait count once.
         if before.is_some_and(|before| before.until > now && before.at <= now) {
             return true;
         }
@@ -154,8 +119,8 @@ impl CapacityBackoff {
         true
     }
 
-    /// Takes in what became of VMs: those that Azure made show that there is room, those that it could not
-    /// make, for a reason that is known, that there is none.
+    /// Takes in the state of VMs. Those that Azure made show that there is capacity. Those that it could not make
+    /// show that there is none, where the reason is known.
     pub fn saw<'v>(&mut self, vms: impl IntoIterator<Item = &'v Vm>, now: Timestamp) {
         for vm in vms {
             let offering = Offering::of(vm);
@@ -178,8 +143,8 @@ impl CapacityBackoff {
         self.counted.retain(|_, at| elapsed(*at, now) < FORGOTTEN);
     }
 
-    /// Takes in what was known before a restart, where nothing newer is. What lies ahead of a clock that was
-    /// set back is not believed.
+    /// Takes in what was known before a restart, where nothing newer is known. What lies in the future, because
+    /// the clock was set back, is dropped.
     pub fn recall(&mut self, earlier: CapacityBackoff, now: Timestamp) {
         for (keys_of, backoff) in earlier.backoffs {
             if backoff.at <= now {
@@ -188,7 +153,7 @@ impl CapacityBackoff {
         }
     }
 
-    /// Takes in that a VM goes: its part of the quotas is free soon.
+    /// Takes in that a VM is removed: its quota is free soon.
     pub fn freed(&mut self, now: Timestamp) {
         let soon = now + QUOTA_RETURNS;
         for (keys_of, backoff) in &mut self.backoffs {
@@ -199,7 +164,7 @@ impl CapacityBackoff {
     }
 }
 
-/// A map whose keys are no texts, as JSON has them.
+/// A map as JSON has it when its keys are not text: a list of pairs.
 mod as_list {
     use super::{BTreeMap, Backoff, CapacityKey, Deserialize, Serialize};
 
@@ -217,7 +182,7 @@ mod as_list {
     }
 }
 
-/// Everything that a VM at a place takes.
+/// Everything that a VM at a place needs.
 fn keys_of(offering: &Offering) -> [CapacityKey; 3] {
     let (location, spot) = (offering.location.clone(), offering.spot);
     [
@@ -227,7 +192,7 @@ fn keys_of(offering: &Offering) -> [CapacityKey; 3] {
     ]
 }
 
-/// What quota a refusal speaks of: "exceeding approved Total Regional Cores quota", "exceeding approved
+/// The quota that a refusal names: "exceeding approved Total Regional Cores quota", "exceeding approved
 /// LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
 fn quota(offering: &Offering, message: &str) -> CapacityKey {
     let said = message.to_ascii_lowercase();
@@ -239,8 +204,8 @@ fn quota(offering: &Offering, message: &str) -> CapacityKey {
     }
 }
 
-/// The family of a size, as the size's name tells it: `Standard_D4s_v5` and `Standard_D16s_v5` are both
-/// `Ds_v5` (Azure docs, VM sizes: naming conventions).
+/// The family of a size, by its name: `Standard_D4s_v5` and `Standard_D16s_v5` are both `Ds_v5` (Azure docs, VM
+/// sizes: naming conventions).
 fn family(size: &str) -> String {
     let size = size.strip_prefix("Standard_").unwrap_or(size);
     let letters = size.find(|c: char| c.is_ascii_digit()).unwrap_or(size.len());

@@ -1,5 +1,5 @@
-//! What happens to a runner without our doing: it comes online, takes jobs, is gone. Told once, by what was
-//! remembered before a look and after it.
+//! Events in a runner's life that are not our actions: it comes online, takes jobs, is gone. Each is reported once,
+//! from what was remembered before a poll and after it.
 
 use core::fmt;
 use core::time::Duration;
@@ -11,26 +11,26 @@ use crate::model::{JobId, ResourceGroup, RunnerName};
 use crate::plan::{elapsed, in_words};
 use crate::state::{FleetState, RunnerState};
 
-/// As many lists in a row have to lack a VM whose runner has an entry.
+/// How many lists in a row must lack a VM whose runner has an entry, until it counts as gone.
 const MISSED: u32 = 2;
 
-/// What was seen to have happened since the last look.
+/// What happened since the last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunnerEvent {
-    /// It is online for the first time, so long after its VM was asked for.
+    /// It is online for the first time: the time since its VM was asked for.
     Online(Duration),
-    /// It has a job, of this number where the queue names it.
+    /// It has a job, and its number where the queue names it.
     TookJob(Option<JobId>),
-    /// It has ended a job and is still there.
+    /// It has ended a job, and is still there.
     EndedJob(Option<JobId>),
-    /// Its VM is not there any more, and this daemon did not remove it; the job that it ran.
+    /// Its VM is gone, and this daemon did not remove it; the job that it ran.
     Vanished(Option<JobId>),
-    /// The same of a spot VM: Azure has evicted it, most likely.
+    /// The same of a spot VM, which Azure has probably evicted.
     Evicted(Option<JobId>),
 }
 
 impl RunnerEvent {
-    /// The word for it, as actions have one.
+    /// The word for it, in the journal.
     pub fn as_str(&self) -> &'static str {
         match self {
             RunnerEvent::Online(_) => "online",
@@ -74,8 +74,8 @@ impl fmt::Display for RunnerEvent {
     }
 }
 
-/// What happened between two states of what is remembered, before a look and after it. What was not known
-/// before is no news: after a loss of memory nothing is told a second time. A VM may be in a group that is
+/// What happened between two polls, by what was remembered before and after. A runner that was not known before has
+/// no events, so nothing is reported twice after a restart without a state file. A VM may be in a group that is
 /// `unread`.
 pub fn runner_events(
     before: &FleetState,
@@ -84,11 +84,11 @@ pub fn runner_events(
     now: Timestamp,
 ) -> Vec<(RunnerName, RunnerEvent)> {
     let mut found = Vec::new();
-    for (name, was) in &before.runners {
+    for (name, was) in before.runners.iter() {
         match after.runners.get(name) {
             Some(is) => {
                 found.extend(of_one(was, is, now).map(|runner_event| (name.clone(), runner_event)));
-                // Its entry stays for a while. One list may be older than another, two are not.
+                // Its entry stays for a while. One list may be older than the other, two in a row are not.
                 if was.vm_missed < MISSED && is.vm_missed >= MISSED && unread.is_empty() {
                     found.push((name.clone(), gone(was)));
                 }
@@ -106,17 +106,17 @@ pub fn runner_events(
     found
 }
 
-/// How long the steps to a runner that is online took: its VM until a list had it as made, and from there.
+/// How long the steps of a boot took: until a list showed the VM as made, and from there until the runner was online.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BootSteps {
-    /// From the request until the VM was seen made.
+    /// From the request until a list showed the VM as made.
     pub vm: Option<Duration>,
-    /// From there until the runner was seen online.
+    /// From there until a list showed the runner online.
     pub runner: Option<Duration>,
 }
 
 impl BootSteps {
-    /// Of a runner that is seen online for the first time now.
+    /// The steps of a runner that is online for the first time.
     pub fn of(known: &RunnerState, now: Timestamp) -> Self {
         BootSteps {
             vm: known.asked_for.zip(known.made).map(|(asked_for, made)| elapsed(asked_for, made)),
@@ -125,7 +125,7 @@ impl BootSteps {
     }
 }
 
-/// Something took its VM, with the job that it ran.
+/// Something else removed its VM, and the job that it ran.
 fn gone(was: &RunnerState) -> RunnerEvent {
     let job = was.jobs.last.filter(|_| was.jobs.is_busy);
     if was.is_spot { RunnerEvent::Evicted(job) } else { RunnerEvent::Vanished(job) }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_told_once() {
+    fn each_is_reported_once() {
         let boots = remembered(false, 0, false, None);
         let idle = remembered(true, 0, false, None);
         let busy = remembered(true, 1, true, Some(7));

@@ -1,8 +1,7 @@
 //! What Azure Resource Manager tells somebody who only looks: subscriptions, permissions, sizes,
 //! quotas, images, networks.
 
-use azlin_fleet::config::Architecture;
-use azlin_fleet::model::Image;
+use azlin_fleet::model::{Architecture, Image};
 use azlin_fleet::ports::preflight::{ImageFacts, Size};
 use serde_json::{Value, json};
 

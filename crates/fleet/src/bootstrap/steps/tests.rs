@@ -1,3 +1,5 @@
+use secrecy::{ExposeSecret, SecretString};
+
 use super::*;
 
 fn download() -> Download {

@@ -68,3 +68,11 @@ fn jobs_that_run_say_on_what() {
     let found = working(&Queue { jobs, ..Queue::default() });
     assert_eq!(found, BTreeMap::from([("ci-1".to_owned(), JobId(1))]));
 }
+
+#[test]
+fn a_fleet_that_must_be_up_within_minutes_is_in_a_cloud_whose_lists_lag_less() {
+    let mut fleet = Scene::new("").fleet;
+    assert_eq!(list_lag(&fleet), Duration::from_secs(120));
+    fleet.lifecycle.boot_timeout = Duration::from_secs(60);
+    assert_eq!(list_lag(&fleet), Duration::from_secs(30));
+}

@@ -12,7 +12,7 @@ const DAY: i64 = 24 * 3600 + 1;
 fn who_goes_first_and_what_holds_a_step_back() {
     let one = || Scene::new("min_runners = 1");
     let cooling = |mut scene: Scene| {
-        scene.fleet_state.last_scaling = Some(at(NOW - 10));
+        scene.fleet_state.scaling.at = Some(at(NOW - 10));
         scene
     };
     let failing = |mut scene: Scene| {
@@ -64,8 +64,8 @@ fn who_goes_first_and_what_holds_a_step_back() {
 fn a_changed_file_does_not_wait_for_the_cooldown() {
     let under = |hash: &str| {
         let mut scene = Scene::new("").pending(8, 1);
-        scene.fleet_state.last_scaling = Some(at(NOW - 10));
-        scene.fleet_state.scaled_under = Some(hash.to_owned());
+        scene.fleet_state.scaling.at = Some(at(NOW - 10));
+        scene.fleet_state.scaling.under = Some(hash.to_owned());
         scene
     };
     let same = Scene::new("").fleet.scaling_hash();

@@ -11,7 +11,7 @@ use crate::fixture::at;
 use crate::fixture::{NOW, Scene};
 use crate::model::{
     JobId,
-    PowerState::{Running, Stopped, Unknown},
+    PowerState::{Deallocated, Running, Starting, Stopped, Unknown},
     ProvisioningState::{Creating, Deleting, Failed, Succeeded},
     Vm,
 };
@@ -23,7 +23,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
         0.9,
         (
             prop_oneof![4 => Just(Succeeded), 1 => Just(Creating), 1 => Just(Failed), 1 => Just(Deleting)],
-            prop_oneof![3 => Just(Running), 1 => Just(Stopped), 1 => Just(Unknown)],
+            prop_oneof![5 => Just(Running), 1 => Just(Starting), 1 => Just(Stopped), 1 => Just(Deallocated), 2 => Just(Unknown)],
             any::<bool>(),
         ),
     );
@@ -147,13 +147,13 @@ proptest! {
             let is_busy = entries.get(&destroy.runner).is_some_and(|entry| entry.busy);
             prop_assert!(!is_busy && !scene.seen.working.contains_key(name), "{name} runs a job");
             let vm = scene.seen.vms.as_ref().ok().and_then(|vms| vms.get(&destroy.runner));
-            let is_in_sight = vm.is_none_or(|vm| vm.tags.github == scene.fleet.github || vm.is_dead());
+            let is_in_sight = vm.is_none_or(|vm| vm.tags.github == scene.fleet.github || vm.runs_nothing());
             prop_assert!(is_in_sight || is_listed(&destroy.runner), "{name} may run a job at another GitHub");
             prop_assert!(scene.seen.entries.is_ok() && scene.seen.vms.is_ok());
             prop_assert!(!destroy.reason.is_empty());
             prop_assert!(!scene.seen.in_flight.contains_key(&destroy.runner));
             prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed(&destroy.runner));
-            let could_register = vm.is_some_and(|vm| vm.tags.host_key.is_some() && !vm.is_dead());
+            let could_register = vm.is_some_and(|vm| vm.tags.host_key.is_some() && !vm.runs_nothing());
             if could_register && matches!(destroy.first, Deregister::Unregistered(None) | Deregister::Elsewhere(None)) {
                 let known = scene.fleet_state.runners.get(&destroy.runner).and_then(|known| known.unregistered_since);
                 let is_old = known.is_some_and(|since| at(NOW).duration_since(since).as_secs() >= 30);
@@ -161,7 +161,7 @@ proptest! {
                 let is_over = (NOW - made).unsigned_abs() >= 720;
                 prop_assert!(is_old || is_over, "{name} may have been registered a moment ago");
             }
-            let needs_no_word = |vm: &Vm| vm.is_dead() && vm.tags.github != scene.fleet.github;
+            let needs_no_word = |vm: &Vm| vm.runs_nothing() && vm.tags.github != scene.fleet.github;
             prop_assert!(destroy.first != Deregister::Nothing || vm.is_none_or(|vm| needs_no_word(vm)));
         }
         if let (true, Ok(vms)) = (scene.fleet.kill_running_jobs && scene.seen.entries.is_ok(), &scene.seen.vms) {

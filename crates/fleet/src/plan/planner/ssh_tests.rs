@@ -160,7 +160,7 @@ fn jobs_are_counted_by_what_the_polls_see() {
         let name = scene.name(1, 60);
         scene.seen.working.extend(job.map(|job| (name.to_string(), JobId(job))));
         fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW));
-        let jobs = &fleet_state.runners[&name].jobs;
+        let jobs = &fleet_state.runners.get(&name).expect("remembered").jobs;
         assert_eq!((jobs.taken, jobs.finished()), (taken, finished), "{entry:?} {job:?}");
     }
 }

@@ -7,8 +7,9 @@ use super::*;
 use crate::fixture::Entry::{Absent, Busy, Idle, Offline};
 use crate::fixture::at;
 use crate::fixture::{NOW, Scene};
+use crate::known_groups::KnownGroups;
 use crate::model::{
-    ErrorPolicy, Failure,
+    Completed, DestroyOutcome, ErrorPolicy, Failure,
     PowerState::{Running, Stopped, Unknown},
     ProvisioningState::{Creating, Deleting, Failed, Succeeded},
 };
@@ -305,8 +306,9 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     let mut waits = Vec::new();
     let mut now = NOW;
     for _ in 0..9 {
-        scene.fleet_state.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
-        scene.fleet_state.record(&name, &action, &Outcome::Failed(Failure::later("no capacity")), at(now));
+        let failed = Completed::failed(action.clone(), Failure::later("no capacity"));
+        scene.fleet_state.record(&name, &failed, at(now));
+        scene.fleet_state.record(&name, &failed, at(now));
         let wait = scene.fleet_state.failures.wait_left(at(now)).expect("a wait begins").as_secs();
         waits.push(wait);
         now += i64::try_from(wait).expect("short");
@@ -328,7 +330,11 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
     assert_eq!(refused.policy, ErrorPolicy::Stop);
     // However often it is refused, and whatever came before.
     for (failure, age) in [(Failure::later("503"), 900), (refused.clone(), 600), (refused, 119)] {
-        scene.fleet_state.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(NOW - age));
+        scene.fleet_state.record(
+            &scene.name(1, 0),
+            &Completed::failed(action.clone(), failure),
+            at(NOW - age),
+        );
     }
     assert_eq!(scene.fleet_state.failures.wait_left(at(NOW)), Some(Duration::from_secs(1)));
     let reason = scene.plan().decision.reason;
@@ -374,9 +380,11 @@ fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
         let scene = Scene::new("").vm(1, 60, Failed, Unknown);
         let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
         let [action] = scene.plan().actions.try_into().expect("it is removed");
-        let Action::Destroy(destroy) = &action else { panic!("{action:?}") };
+        let Action::Destroy(destroy) = action else { panic!("{action:?}") };
         assert_eq!(destroy.reason, "Azure could not make its VM: AllocationFailed");
-        scene.fleet_state.record(&destroy.runner, &action, &Outcome::Removed, at(NOW));
+        let runner = destroy.runner.clone();
+        let removed = Completed::Destroy { destroy, outcome: DestroyOutcome::Removed };
+        scene.fleet_state.record(&runner, &removed, at(NOW));
         assert_eq!(scene.fleet_state.failures.count, counts, "{trouble:?}");
     }
 }
@@ -432,14 +440,14 @@ fn a_note_on_the_queue_holds_nothing_back() {
 fn a_clock_that_was_set_back_holds_nothing_back() {
     let later = Some(at(NOW + 24 * 3600));
     let mut scene = Scene::new("").pending(8, 1).remember(1, 900, |known| known.asked_for = later);
-    scene.fleet_state.last_scaling = later;
+    scene.fleet_state.scaling.at = later;
     scene.fleet_state.failures =
         crate::state::StartBackoff { count: 9, last: later, why: "x".to_owned(), ..Default::default() };
     let fleet_state = scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
     let hour_later = at(NOW + 3600);
     assert_eq!(fleet_state.failures.wait_left(hour_later), None);
     let fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, hour_later);
-    assert!(fleet_state.runners.is_empty(), "{fleet_state:?}");
+    assert!(fleet_state.runners.names().next().is_none(), "{fleet_state:?}");
     let plan = plan(&scene.fleet, &scene.seen, &fleet_state, hour_later);
     assert_eq!(plan.actions.len(), 4, "{}", plan.decision.reason);
 }
@@ -451,25 +459,28 @@ fn vms_are_looked_for_where_they_were_made() {
     let see =
         |fleet_state: FleetState, scene: &Scene| fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW));
     let begun = see(FleetState::default(), &Scene::new(""));
-    assert_eq!(begun.groups, BTreeSet::from([current.clone()]));
-    let moved = FleetState { groups: BTreeSet::from([old.clone()]), ..FleetState::default() };
+    assert_eq!(begun.groups(), &BTreeSet::from([current.clone()]));
+    let moved = FleetState {
+        groups: KnownGroups::since(BTreeSet::from([old.clone()]), None),
+        ..FleetState::default()
+    };
     let with_vm = Scene::new("").runner(1, 900, Busy).last_vm(|vm| vm.group = old.clone());
     let both = BTreeSet::from([current.clone(), old.clone()]);
-    assert_eq!(see(moved.clone(), &with_vm).groups, both, "as long as one is there");
+    assert_eq!(see(moved.clone(), &with_vm).groups(), &both, "as long as one is there");
     let mut asked = moved.clone();
     asked.begin(
         &with_vm.name(2, 0),
         &Action::Provision { replaces: None, offerings: vec![], reason: String::new() },
         at(NOW),
     );
-    assert_eq!(see(asked, &Scene::new("")).groups, both, "as long as one may be there");
+    assert_eq!(see(asked, &Scene::new("")).groups(), &both, "as long as one may be there");
     let empty = Scene::new("");
     let mut later = see(see(moved, &empty), &empty);
-    assert_eq!(later.groups, both, "what its VMs left behind there is looked for");
+    assert_eq!(later.groups(), &both, "what its VMs left behind there is looked for");
     later = later.after_seeing(&empty.fleet, &empty.seen, at(NOW + 3599));
-    assert_eq!(later.groups, both);
+    assert_eq!(later.groups(), &both);
     later = later.after_seeing(&empty.fleet, &empty.seen, at(NOW + 3600));
-    assert_eq!(later.groups, BTreeSet::from([current]));
+    assert_eq!(later.groups(), &BTreeSet::from([current]));
 }
 
 #[test]
@@ -503,5 +514,6 @@ fn nothing_is_left_to_remember_of_a_runner_that_is_gone() {
     let long_ago =
         |known: &mut crate::state::RunnerState| known.asked_for = Some(at(NOW) - Duration::from_secs(900));
     let scene = Scene::new("").remember(1, 900, long_ago);
-    assert!(scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW)).runners.is_empty());
+    let fleet_state = scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
+    assert!(fleet_state.runners.names().next().is_none(), "{fleet_state:?}");
 }

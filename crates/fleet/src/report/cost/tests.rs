@@ -5,8 +5,7 @@ use crate::fixture::{
     Entry::{self, Absent, Busy, Idle},
     NOW, Scene, at,
 };
-use crate::model::{DrainReason, RunnerName};
-use crate::plan::{Action, Deregister, Destroy, Outcome};
+use crate::model::{Completed, Deregister, Destroy, DestroyOutcome, DrainReason, RunnerName};
 use crate::state::FleetState;
 
 /// A runner that was asked for at `NOW`, looked at so many seconds later, as it is then.
@@ -27,7 +26,7 @@ fn empty() -> Scene {
 
 fn spent(fleet_state: &FleetState) -> [u64; 4] {
     let spent = fleet_state.ledger.spent.first().cloned().unwrap_or_default();
-    [spent.starting_ms, spent.busy_ms, spent.idle_ms, spent.leaving_ms].map(|ms| ms / 1000)
+    Use::ALL.map(|of| spent.time[of] / 1000)
 }
 
 #[test]
@@ -62,9 +61,10 @@ fn what_was_before_the_count_began_is_not_counted() {
 
 #[test]
 fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
-    let destroy = |runner: RunnerName, why: DrainReason| {
+    let removed = |runner: RunnerName, why: DrainReason| {
         let (first, scope) = (Deregister::Nothing, empty().fleet.scope);
-        Action::Destroy(Destroy { runner, scope, first, vm: None, stop: None, why, reason: String::new() })
+        let destroy = Destroy { runner, scope, first, vm: None, stop: None, why, reason: String::new() };
+        Completed::Destroy { destroy, outcome: DestroyOutcome::Removed }
     };
     let table = [
         ("it had its job", looks(&[(60, Absent)]), DrainReason::Finished, 1),
@@ -72,8 +72,8 @@ fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
         ("it never came up", looks(&[(60, Absent)]), DrainReason::BootTimeout(String::new()), 0),
     ];
     for (what, mut fleet_state, why, jobs) in table {
-        let name = fleet_state.runners.keys().next().expect("a runner").clone();
-        fleet_state.record(&name, &destroy(name.clone(), why), &Outcome::Removed, at(NOW + 120));
+        let name = fleet_state.runners.names().next().expect("a runner").clone();
+        fleet_state.record(&name, &removed(name.clone(), why), at(NOW + 120));
         assert_eq!(fleet_state.ledger.jobs, jobs, "{what}");
     }
 }
@@ -95,8 +95,7 @@ fn it_is_told_in_dollars() {
 
     prices.on_demand.set(&fleet_state.ledger.spent[0].region, "Standard_D4s_v5", 400_000);
     let cost = of(&prices);
-    let parts = (cost.starting, cost.idle, cost.busy, cost.leaving);
-    assert_eq!(parts, (0.1, 0.1, 0.2, 0.05));
+    assert_eq!(Use::ALL.map(|of| cost.by_use[of]), [0.1, 0.2, 0.1, 0.05]);
     assert_eq!((cost.total, cost.per_hour, cost.idle_share), (0.45, 0.4, Some(0.222_222)));
     assert_eq!((cost.jobs, cost.per_job), (1, Some(0.45)));
     assert_eq!(cost.prices_as_of, "2027-01-31");
@@ -137,6 +136,6 @@ fn vms_of_two_prices_are_counted_apart() {
     let fleet_state = FleetState::default().after_seeing(&scene.fleet, &empty().seen, at(NOW));
     let fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW + 60));
     let kinds: Vec<(bool, u64)> =
-        fleet_state.ledger.spent.iter().map(|spent| (spent.spot, spent.starting_ms)).collect();
+        fleet_state.ledger.spent.iter().map(|spent| (spent.spot, spent.time[Use::Starting])).collect();
     assert_eq!(kinds, [(false, 60_000), (true, 60_000)]);
 }

@@ -36,8 +36,10 @@ fn a_minute_has_one_sample_and_the_most_jobs_that_waited_in_it() {
     history.saw(&look(&Scene::new(""), 60));
     history.saw(&look(&Scene::new("").pending(1, 1), 0));
     let start = minute_of(NOW);
-    let minute =
-        |at, pending, busy| Minute { at, pending, running: 0, starting: 0, idle: 0, busy, leaving: 0 };
+    let minute = |at, pending, busy| {
+        let vms = ByUse::from_fn(|of| if of == Use::Busy { busy } else { 0 });
+        Minute { at, pending, running: 0, vms }
+    };
     assert_eq!(history.minutes, [minute(start, 5, 1), minute(start + 60, 1, 0)]);
     let mut status = look(&full, 0);
     for phase in ["draining", "draining", "destroyed"] {
@@ -47,8 +49,8 @@ fn a_minute_has_one_sample_and_the_most_jobs_that_waited_in_it() {
     }
     let mut first = History::default();
     first.saw(&status);
-    let Minute { starting, idle, busy, leaving, .. } = first.minutes[0];
-    assert_eq!((starting, idle, busy, leaving), (1, 1, 1, 3));
+    let vms = first.minutes[0].vms;
+    assert_eq!(Use::ALL.map(|of| vms[of]), [1, 1, 1, 3], "starting, busy, idle, leaving");
 }
 
 #[test]

@@ -5,9 +5,8 @@ use crate::fixture::{
     Entry::{Absent, Busy, Idle, Offline},
     NOW, Scene, at,
 };
-use crate::model::Failure;
+use crate::model::{Deregister, Destroy, Failure};
 use crate::observe::Operation;
-use crate::plan::{Deregister, Destroy};
 
 const PROVISION: Action = Action::Provision { replaces: None, offerings: vec![], reason: String::new() };
 
@@ -15,7 +14,7 @@ fn see(scene: &Scene, later: i64) -> FleetState {
     scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + later))
 }
 
-fn destroy(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerName, Action) {
+fn removed(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerName, Completed) {
     let runner = scene.name(number, age);
     let destroy = Destroy {
         runner: runner.clone(),
@@ -26,15 +25,17 @@ fn destroy(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerNam
         why,
         reason: String::new(),
     };
-    (runner, Action::Destroy(destroy))
+    (runner, Completed::Destroy { destroy, outcome: DestroyOutcome::Removed })
 }
 
-#[test]
-fn a_fleet_that_must_be_up_within_minutes_is_in_a_cloud_whose_lists_lag_less() {
-    let mut fleet = Scene::new("").fleet;
-    assert_eq!(list_lag(&fleet), Duration::from_secs(120));
-    fleet.lifecycle.boot_timeout = Duration::from_secs(60);
-    assert_eq!(list_lag(&fleet), Duration::from_secs(30));
+fn is_empty(fleet_state: &FleetState) -> bool {
+    fleet_state.runners.names().next().is_none()
+}
+
+/// A scaling action was taken a moment ago.
+fn scaled() -> FleetState {
+    let scaling = LastScaling { at: Some(at(NOW)), under: None };
+    FleetState { scaling, ..FleetState::default() }
 }
 
 #[test]
@@ -44,26 +45,29 @@ fn what_begins_is_known_before_any_list_shows_it() {
     let mut fleet_state = FleetState::default();
     let replace = Action::Provision { replaces: Some(old.clone()), offerings: vec![], reason: String::new() };
     fleet_state.begin(&new, &replace, at(NOW));
-    let known = &fleet_state.runners[&new];
+    let known = fleet_state.runners.get(&new).expect("remembered");
     assert_eq!((known.asked_for, known.replaces.as_ref()), (Some(at(NOW)), Some(&old)));
     let kept = fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + 119));
-    assert!(kept.runners.contains_key(&new), "a list may not show it yet");
+    assert!(kept.runners.contains(&new), "a list may not show it yet");
     let gone = fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW + 120));
-    assert!(gone.runners.is_empty(), "it never came");
+    assert!(is_empty(&gone), "it never came");
 }
 
 #[test]
 fn a_runner_is_offline_since_it_was_last_online() {
     let never = see(&Scene::new("").runner(1, 60, Offline), 0);
     let name = Scene::new("").name(1, 60);
-    assert_eq!(never.runners[&name].offline_since, None, "it boots");
+    assert_eq!(never.runners.get(&name).expect("remembered").offline_since, None, "it boots");
     let mut scene = Scene::new("").runner(1, 60, Idle);
     scene.fleet_state = see(&scene, 0);
     let mut lost = Scene::new("").runner(1, 60, Offline);
     lost.fleet_state = scene.fleet_state;
     for later in [60, 120] {
         lost.fleet_state = see(&lost, later);
-        assert_eq!(lost.fleet_state.runners[&name].offline_since, Some(at(NOW + 60)));
+        assert_eq!(
+            lost.fleet_state.runners.get(&name).expect("remembered").offline_since,
+            Some(at(NOW + 60))
+        );
     }
 }
 
@@ -85,14 +89,16 @@ fn a_runner_is_remembered_as_long_as_anything_shows_it() {
         },
     ];
     for scene in all {
-        assert!(see(&scene, 0).runners.contains_key(&name), "{scene:?}");
+        assert!(see(&scene, 0).runners.contains(&name), "{scene:?}");
     }
-    assert!(see(&Scene::new("").remember(1, 900, |_| {}), 0).runners.is_empty());
+    assert!(is_empty(&see(&Scene::new("").remember(1, 900, |_| {}), 0)));
 }
 
 #[test]
 fn a_vm_without_an_entry_is_unregistered_since_it_was_seen_so_and_nobody_worked_on_it() {
-    let since = |scene: &Scene| see(scene, 7).runners[&scene.name(1, 900)].unregistered_since;
+    let since = |scene: &Scene| {
+        see(scene, 7).runners.get(&scene.name(1, 900)).expect("remembered").unregistered_since
+    };
     let mut bare = Scene::new("").runner(1, 900, Absent);
     assert_eq!(since(&bare), Some(at(NOW + 7)));
     bare.fleet_state = see(&bare, 0);
@@ -107,7 +113,8 @@ fn a_vm_without_an_entry_is_unregistered_since_it_was_seen_so_and_nobody_worked_
 
 #[test]
 fn lists_that_do_not_show_a_vm_any_more_are_counted_unless_its_removal_was_asked_for() {
-    let missed = |scene: &Scene| see(scene, 0).runners[&scene.name(1, 900)].vm_missed;
+    let missed =
+        |scene: &Scene| see(scene, 0).runners.get(&scene.name(1, 900)).expect("remembered").vm_missed;
     let entry = || Scene::new("").entry(1, 900, Idle);
     assert_eq!(missed(&entry().remember(1, 900, |known| known.vm_seen = true)), 1);
     let twice = |known: &mut RunnerState| (known.vm_seen, known.vm_missed) = (true, 1);
@@ -124,32 +131,33 @@ fn a_place_that_a_fleet_has_left_is_looked_after_for_an_hour_after_its_last_vm()
     let old = ResourceGroup { subscription_id: "s".to_owned(), name: "old".to_owned() };
     let mut scene = Scene::new("");
     let both = BTreeSet::from([scene.fleet.vm.group.clone(), old.clone()]);
-    scene.fleet_state =
-        FleetState { groups: both.clone(), moved_since: Some(at(NOW - 3000)), ..FleetState::default() };
-    assert_eq!(see(&scene, 0).moved_since, Some(at(NOW - 3000)), "it goes on");
-    assert_eq!(see(&scene, 600).groups.len(), 1, "the hour is over");
+    let groups = KnownGroups::since(both, Some(at(NOW - 3000)));
+    scene.fleet_state = FleetState { groups, ..FleetState::default() };
+    assert_eq!(see(&scene, 0).groups.moved_since(), Some(at(NOW - 3000)), "it goes on");
+    assert_eq!(see(&scene, 600).groups().len(), 1, "the hour is over");
     let here = Scene { fleet_state: scene.fleet_state.clone(), ..Scene::new("").runner(1, 900, Busy) };
-    assert_eq!(see(&here, 0).moved_since, Some(at(NOW - 3000)), "a VM that is where it belongs");
+    assert_eq!(see(&here, 0).groups.moved_since(), Some(at(NOW - 3000)), "a VM that is where it belongs");
     let there = Scene { fleet_state: scene.fleet_state.clone(), ..Scene::new("").runner(1, 900, Busy) }
         .last_vm(|vm| vm.group = old.clone());
-    assert_eq!(see(&there, 0).moved_since, None, "one is there still");
+    assert_eq!(see(&there, 0).groups.moved_since(), None, "one is there still");
     let mut unread = Scene { fleet_state: scene.fleet_state.clone(), ..Scene::new("") };
     unread.seen.unread.insert(old, "403".to_owned());
-    assert_eq!(see(&unread, 0).moved_since, None, "nobody knows whether one is there");
+    assert_eq!(see(&unread, 0).groups.moved_since(), None, "nobody knows whether one is there");
 }
 
 #[test]
 fn a_start_that_came_to_nothing_begins_no_cooldown() {
     for (outcome, begins) in [
-        (Outcome::NoCapacity("no room".to_owned()), false),
-        (Outcome::Failed(Failure::later("no answer")), false),
-        (Outcome::Started, true),
-        (Outcome::Unclear("no answer".to_owned()), true),
-        (Outcome::LeftAlone("stopping".to_owned()), true),
+        (ProvisionOutcome::NoCapacity("no room".to_owned()), false),
+        (ProvisionOutcome::Failed(Failure::later("no answer")), false),
+        (ProvisionOutcome::Started, true),
+        (ProvisionOutcome::Unclear("no answer".to_owned()), true),
+        (ProvisionOutcome::LeftAlone("stopping".to_owned()), true),
     ] {
-        let mut fleet_state = FleetState { last_scaling: Some(at(NOW)), ..FleetState::default() };
-        fleet_state.record(&Scene::new("").name(1, 0), &PROVISION, &outcome, at(NOW));
-        assert_eq!(fleet_state.last_scaling.is_some(), begins, "{outcome:?}");
+        let mut fleet_state = scaled();
+        let completed = Completed::Provision { reason: String::new(), outcome };
+        fleet_state.record(&Scene::new("").name(1, 0), &completed, at(NOW));
+        assert_eq!(fleet_state.scaling.at.is_some(), begins, "{completed:?}");
     }
 }
 
@@ -171,11 +179,11 @@ fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
         (DrainReason::Surplus("too many".to_owned()), false, false),
     ] {
         let mut fleet_state = failing();
-        let (name, action) = destroy(&scene, 1, 900, why.clone());
-        fleet_state.of(&name).was_online = was_online;
-        fleet_state.record(&name, &action, &Outcome::Removed, at(NOW + 5));
+        let (name, completed) = removed(&scene, 1, 900, why.clone());
+        fleet_state.runners.entry(&name).was_online = was_online;
+        fleet_state.record(&name, &completed, at(NOW + 5));
         assert_eq!(fleet_state.failures == StartBackoff::default(), ends, "{why:?} {was_online}");
-        assert_eq!(fleet_state.runners[&name].removal_asked, Some(at(NOW + 5)));
+        assert_eq!(fleet_state.runners.get(&name).expect("remembered").removal_asked, Some(at(NOW + 5)));
     }
 }
 
@@ -185,37 +193,12 @@ fn a_runner_that_never_came_online_is_a_start_that_failed_once() {
     let broken = || DrainReason::Broken("it does not boot".to_owned());
     for (was_online, was_counted, count) in [(false, false, 1), (true, false, 0), (false, true, 0)] {
         let mut fleet_state = FleetState::default();
-        let (name, action) = destroy(&scene, 1, 900, broken());
-        fleet_state.of(&name).was_online = was_online;
-        fleet_state.of(&name).failed = was_counted.then(|| "told before".to_owned());
-        fleet_state.record(&name, &action, &Outcome::Removed, at(NOW));
+        let (name, completed) = removed(&scene, 1, 900, broken());
+        fleet_state.runners.entry(&name).was_online = was_online;
+        fleet_state.runners.entry(&name).failed = was_counted.then(|| "told before".to_owned());
+        fleet_state.record(&name, &completed, at(NOW));
         assert_eq!(fleet_state.failures.count, count, "online {was_online}, counted {was_counted}");
     }
-}
-
-#[test]
-fn only_what_a_person_must_mend_stops_the_starts() {
-    let with = |count, policy| StartBackoff { count, last: Some(at(NOW)), why: String::new(), policy };
-    assert!(with(1, ErrorPolicy::Stop).is_stopped());
-    assert!(!with(0, ErrorPolicy::Stop).is_stopped());
-    assert!(!with(1, ErrorPolicy::Later).is_stopped());
-}
-
-#[test]
-fn jobs_are_counted_once_whether_named_or_only_told_as_busy() {
-    let mut jobs = Jobs::default();
-    jobs.see(true, None);
-    assert_eq!((jobs.taken, jobs.finished()), (1, 0));
-    jobs.see(true, Some(JobId(1)));
-    assert_eq!((jobs.taken, jobs.last), (1, Some(JobId(1))), "the same one, named afterwards");
-    jobs.see(true, None);
-    assert_eq!((jobs.taken, jobs.last), (1, Some(JobId(1))), "the queue did not name it this time");
-    jobs.see(true, Some(JobId(2)));
-    assert_eq!((jobs.taken, jobs.finished()), (2, 1));
-    jobs.see(false, None);
-    assert_eq!((jobs.taken, jobs.finished()), (2, 2));
-    jobs.see(true, None);
-    assert_eq!((jobs.taken, jobs.last), (3, None), "of this one nothing is known");
 }
 
 #[test]
@@ -233,8 +216,8 @@ fn lists_tell_until_they_are_old_or_something_was_done_that_they_may_not_show() 
         // Done so long before the lists were read, or after.
         for (before, is_told) in [(-20, false), (0, false), (119, false), (120, true), (9_999, true)] {
             let mut fleet_state = FleetState::default();
-            fleet_state.runners.entry(settled.clone()).or_default().asked_for = Some(at(NOW - 99_999));
-            *set(fleet_state.runners.entry(runner.clone()).or_default()) = Some(at(NOW - 30 - before));
+            fleet_state.runners.entry(&settled).asked_for = Some(at(NOW - 99_999));
+            *set(fleet_state.runners.entry(&runner)) = Some(at(NOW - 30 - before));
             assert_eq!(told(&fleet_state, 30), is_told, "{before} s before");
         }
     }
@@ -245,14 +228,14 @@ fn lists_tell_until_they_are_old_or_something_was_done_that_they_may_not_show() 
 fn a_clock_that_is_set_ahead_makes_nothing_older() {
     let scene = Scene::new("");
     let name = scene.name(1, 0);
-    let mut fleet_state = FleetState { last_scaling: Some(at(NOW)), ..FleetState::default() };
+    let mut fleet_state = scaled();
     fleet_state.begin(&name, &PROVISION, at(NOW));
     let seen = |fleet_state: FleetState| fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW + 207));
-    assert!(seen(fleet_state.clone()).runners.is_empty(), "by the clock alone it is missing for too long");
+    assert!(is_empty(&seen(fleet_state.clone())), "by the clock alone it is missing for too long");
     fleet_state.clock_was_set_ahead(Duration::from_secs(199));
     let fleet_state = seen(fleet_state);
     assert_eq!(fleet_state.runners.get(&name).and_then(|known| known.asked_for), Some(at(NOW + 199)));
-    assert_eq!(fleet_state.last_scaling, Some(at(NOW + 199)), "nor does a cooldown end by it");
+    assert_eq!(fleet_state.scaling.at, Some(at(NOW + 199)), "nor does a cooldown end by it");
 }
 
 #[test]
@@ -263,4 +246,66 @@ fn a_clock_was_set_that_runs_ahead_of_time_by_seconds() {
     {
         assert_eq!(set_ahead(seconds(told), seconds(gone_by)), ahead.map(seconds), "{told} for {gone_by}");
     }
+}
+
+/// As version 0.1 wrote it.
+const OLDER_FILE: &str = r#"{
+  "last_scaling": "2026-01-02T03:04:05Z",
+  "scaled_under": "0123456789abcdef",
+  "runners": {
+    "NAME": {
+      "asked_for": "2026-01-02T03:04:05Z", "replaces": null, "vm_seen": true, "made": "2026-01-02T03:05:05Z",
+      "vm_missed": 1, "is_spot": true, "entry_seen": true, "unregistered_since": null, "was_online": true,
+      "runner_id": 7, "installed": null, "failed": "config.sh failed", "ended": false,
+      "jobs": {"taken": 2, "is_busy": true, "last": 11},
+      "idle_since": "2026-01-02T03:06:05Z", "offline_since": null, "removal_asked": null,
+      "counted_until": "2026-01-02T03:07:05Z"
+    }
+  },
+  "failures": {"count": 3, "last": "2026-01-02T03:04:05Z", "why": "no answer", "remedy": "later"},
+  "places": {
+    "setbacks": [
+      [
+        {"Machines": {"location": "westeurope", "size": "Standard_D4s_v5", "zone": null, "spot": false}},
+        {"in_a_row": 2, "at": "2026-01-02T03:04:05Z", "until": "2026-01-02T03:05:05Z", "why": "AllocationFailed"}
+      ]
+    ]
+  },
+  "groups": [{"subscription_id": "s", "name": "new"}, {"subscription_id": "s", "name": "old"}],
+  "moved_since": "2026-01-02T03:04:05Z",
+  "ledger": {
+    "since": "2026-01-01T00:00:00Z", "jobs": 9,
+    "spent": [
+      {
+        "size": "Standard_D4s_v5", "region": "westeurope", "spot": true,
+        "starting_ms": 1, "busy_ms": 2, "idle_ms": 3, "leaving_ms": 4
+      }
+    ]
+  }
+}"#;
+
+#[test]
+fn the_state_file_of_an_older_version_is_read_and_written_as_it_was() {
+    let name = Scene::new("").name(1, 60);
+    let text = OLDER_FILE.replace("NAME", name.as_str());
+    let fleet_state: FleetState = serde_json::from_str(&text).expect("it is read");
+    let known = fleet_state.runners.get(&name).expect("remembered");
+    assert_eq!((known.jobs.taken, known.runner_id), (2, Some(crate::model::RunnerId(7))));
+    assert_eq!((fleet_state.groups().len(), fleet_state.failures.count, fleet_state.ledger.jobs), (2, 3, 9));
+    assert_eq!(fleet_state.scaling.under.as_deref(), Some("0123456789abcdef"));
+    assert!(fleet_state.groups.moved_since().is_some() && fleet_state.places != CapacityBackoff::default());
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    let written = serde_json::to_string(&fleet_state).expect("it is written");
+    assert_eq!(value(&written), value(&text));
+}
+
+#[test]
+fn a_state_file_that_lacks_parts_or_has_others_is_read() {
+    let partly = r#"{"last_scaling": null, "ledger": {"jobs": 2}, "of_a_newer_version": {"a": [1]}}"#;
+    let fleet_state: FleetState = serde_json::from_str(partly).expect("it is read");
+    assert_eq!(
+        fleet_state,
+        FleetState { ledger: Ledger { jobs: 2, ..Ledger::default() }, ..FleetState::default() }
+    );
+    assert_eq!(serde_json::from_str::<FleetState>("{}").expect("it is read"), FleetState::default());
 }

@@ -1,0 +1,280 @@
+//! How actions went: for each kind of action an outcome of its own, and both together as one value.
+
+use crate::model::{Action, Destroy, Failure, Install, RunnerId, Took};
+
+/// How the start of a runner went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProvisionOutcome {
+    /// Azure makes the VM, which becomes a runner by itself or at the next tick.
+    Started,
+    /// Azure made the VM, and its bootstrap over SSH has ended.
+    Bootstrap(BootstrapOutcome),
+    /// Whether Azure makes the VM is not known. The next lists show it.
+    Unclear(String),
+    /// Azure has no capacity for it in any place, and what Azure said.
+    NoCapacity(String),
+    /// Not begun, and why.
+    LeftAlone(String),
+    /// There is no VM.
+    Failed(Failure),
+}
+
+/// How the installation of a runner on a VM that is there went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InstallOutcome {
+    /// The bootstrap over SSH has ended.
+    Bootstrap(BootstrapOutcome),
+    /// Not begun or given up, and why. A later tick goes on with it.
+    LeftAlone(String),
+    /// It came to nothing.
+    Failed(Failure),
+}
+
+/// How a bootstrap over SSH ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootstrapOutcome {
+    /// The VM is a runner.
+    Installed {
+        /// GitHub's number of it.
+        runner_id: RunnerId,
+        /// How long it took.
+        took: Took,
+    },
+    /// The VM was a runner, and is none any more.
+    Ended(RunnerId),
+    /// The VM is there, and cannot become a runner.
+    Broken {
+        /// Why.
+        why: String,
+        /// GitHub's number of it, where it was registered before it broke.
+        runner_id: Option<RunnerId>,
+    },
+}
+
+/// How the removal of a runner went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DestroyOutcome {
+    /// Its entry is removed, and Azure removes its VM.
+    Removed,
+    /// It stays, and why: it took a job, or it is not as the list had it.
+    LeftAlone(String),
+    /// It came to nothing.
+    Failed(Failure),
+}
+
+/// An action that has ended, with its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completed {
+    /// The start of a runner.
+    Provision {
+        /// Why it was started.
+        reason: String,
+        /// How it went.
+        outcome: ProvisionOutcome,
+    },
+    /// The installation of a runner.
+    Install {
+        /// What was to be installed.
+        install: Install,
+        /// How it went.
+        outcome: InstallOutcome,
+    },
+    /// The removal of a runner.
+    Destroy {
+        /// What was to be removed.
+        destroy: Destroy,
+        /// How it went.
+        outcome: DestroyOutcome,
+    },
+}
+
+impl Completed {
+    /// An action that was not begun.
+    pub fn left_alone(action: Action, why: impl Into<String>) -> Completed {
+        let why = why.into();
+        match action {
+            Action::Provision { reason, .. } => {
+                Completed::Provision { reason, outcome: ProvisionOutcome::LeftAlone(why) }
+            }
+            Action::Install(install) => {
+                Completed::Install { install, outcome: InstallOutcome::LeftAlone(why) }
+            }
+            Action::Destroy(destroy) => {
+                Completed::Destroy { destroy, outcome: DestroyOutcome::LeftAlone(why) }
+            }
+        }
+    }
+
+    /// An action that came to nothing.
+    pub fn failed(action: Action, failure: Failure) -> Completed {
+        match action {
+            Action::Provision { reason, .. } => {
+                Completed::Provision { reason, outcome: ProvisionOutcome::Failed(failure) }
+            }
+            Action::Install(install) => {
+                Completed::Install { install, outcome: InstallOutcome::Failed(failure) }
+            }
+            Action::Destroy(destroy) => {
+                Completed::Destroy { destroy, outcome: DestroyOutcome::Failed(failure) }
+            }
+        }
+    }
+
+    /// The word for the action, as [`Action::word`] has it.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Completed::Provision { .. } => "provision",
+            Completed::Install { .. } => "install",
+            Completed::Destroy { .. } => "destroy",
+        }
+    }
+
+    /// Why the action was taken.
+    pub fn reason(&self) -> &str {
+        match self {
+            Completed::Provision { reason, .. } => reason,
+            Completed::Install { install, .. } => &install.reason,
+            Completed::Destroy { destroy, .. } => &destroy.reason,
+        }
+    }
+
+    /// The word for the outcome, in metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Completed::Provision { outcome, .. } => outcome.as_str(),
+            Completed::Install { outcome, .. } => outcome.as_str(),
+            Completed::Destroy { outcome, .. } => outcome.as_str(),
+        }
+    }
+
+    /// The bootstrap over SSH that was part of it, if it came to its end.
+    pub fn bootstrap(&self) -> Option<&BootstrapOutcome> {
+        match self {
+            Completed::Provision { outcome: ProvisionOutcome::Bootstrap(outcome), .. }
+            | Completed::Install { outcome: InstallOutcome::Bootstrap(outcome), .. } => Some(outcome),
+            Completed::Provision { .. } | Completed::Install { .. } | Completed::Destroy { .. } => None,
+        }
+    }
+
+    /// What went wrong, if anything did.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            Completed::Provision { outcome, .. } => match outcome {
+                ProvisionOutcome::Unclear(why)
+                | ProvisionOutcome::NoCapacity(why)
+                | ProvisionOutcome::Failed(Failure { why, .. }) => Some(why),
+                ProvisionOutcome::Bootstrap(outcome) => outcome.error(),
+                ProvisionOutcome::Started | ProvisionOutcome::LeftAlone(_) => None,
+            },
+            Completed::Install { outcome, .. } => match outcome {
+                InstallOutcome::Failed(Failure { why, .. }) => Some(why),
+                InstallOutcome::Bootstrap(outcome) => outcome.error(),
+                InstallOutcome::LeftAlone(_) => None,
+            },
+            Completed::Destroy { outcome, .. } => match outcome {
+                DestroyOutcome::Failed(Failure { why, .. }) => Some(why),
+                DestroyOutcome::Removed | DestroyOutcome::LeftAlone(_) => None,
+            },
+        }
+    }
+}
+
+impl ProvisionOutcome {
+    fn as_str(&self) -> &'static str {
+        match self {
+            ProvisionOutcome::Started => "started",
+            ProvisionOutcome::Bootstrap(outcome) => outcome.as_str(),
+            ProvisionOutcome::Unclear(_) => "unclear",
+            ProvisionOutcome::NoCapacity(_) => "no_room",
+            ProvisionOutcome::LeftAlone(_) => "left_alone",
+            ProvisionOutcome::Failed(_) => "failed",
+        }
+    }
+}
+
+impl InstallOutcome {
+    fn as_str(&self) -> &'static str {
+        match self {
+            InstallOutcome::Bootstrap(outcome) => outcome.as_str(),
+            InstallOutcome::LeftAlone(_) => "left_alone",
+            InstallOutcome::Failed(_) => "failed",
+        }
+    }
+}
+
+impl BootstrapOutcome {
+    fn as_str(&self) -> &'static str {
+        match self {
+            BootstrapOutcome::Installed { .. } => "installed",
+            BootstrapOutcome::Ended(_) => "ended",
+            BootstrapOutcome::Broken { .. } => "broken",
+        }
+    }
+
+    fn error(&self) -> Option<&str> {
+        match self {
+            BootstrapOutcome::Broken { why, .. } => Some(why),
+            BootstrapOutcome::Installed { .. } | BootstrapOutcome::Ended(_) => None,
+        }
+    }
+}
+
+impl DestroyOutcome {
+    fn as_str(&self) -> &'static str {
+        match self {
+            DestroyOutcome::Removed => "removed",
+            DestroyOutcome::LeftAlone(_) => "left_alone",
+            DestroyOutcome::Failed(_) => "failed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provision(outcome: ProvisionOutcome) -> Completed {
+        Completed::Provision { reason: "a job waits".to_owned(), outcome }
+    }
+
+    #[test]
+    fn metrics_and_complaints_of_a_start() {
+        let text = || "why".to_owned();
+        let took = Took::default();
+        for (outcome, word, error) in [
+            (ProvisionOutcome::Started, "started", None),
+            (ProvisionOutcome::Unclear(text()), "unclear", Some("why")),
+            (ProvisionOutcome::NoCapacity(text()), "no_room", Some("why")),
+            (ProvisionOutcome::LeftAlone(text()), "left_alone", None),
+            (ProvisionOutcome::Failed(Failure::later("why")), "failed", Some("why")),
+            (
+                ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed { runner_id: RunnerId(1), took }),
+                "installed",
+                None,
+            ),
+            (ProvisionOutcome::Bootstrap(BootstrapOutcome::Ended(RunnerId(1))), "ended", None),
+            (
+                ProvisionOutcome::Bootstrap(BootstrapOutcome::Broken { why: text(), runner_id: None }),
+                "broken",
+                Some("why"),
+            ),
+        ] {
+            let is_bootstrap = matches!(outcome, ProvisionOutcome::Bootstrap(_));
+            let completed = provision(outcome);
+            assert_eq!((completed.as_str(), completed.error()), (word, error));
+            assert_eq!(completed.bootstrap().is_some(), is_bootstrap, "{word}");
+            assert_eq!((completed.action(), completed.reason()), ("provision", "a job waits"));
+        }
+    }
+
+    #[test]
+    fn an_action_that_was_not_begun_keeps_its_kind_and_its_reason() {
+        let action =
+            Action::Provision { replaces: None, offerings: Vec::new(), reason: "a job waits".to_owned() };
+        let left = Completed::left_alone(action.clone(), "the daemon is stopping");
+        assert_eq!(left, provision(ProvisionOutcome::LeftAlone("the daemon is stopping".to_owned())));
+        let failed = Completed::failed(action.clone(), Failure::later("no answer"));
+        assert_eq!(failed, provision(ProvisionOutcome::Failed(Failure::later("no answer"))));
+        assert_eq!(failed.action(), action.as_str());
+    }
+}

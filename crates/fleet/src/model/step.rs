@@ -1,0 +1,108 @@
+//! The commands that make a machine a runner, as an SSH session runs them. What comes after what is decided in
+//! [`crate::bootstrap::steps`].
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::model::Download;
+
+/// Where the program lies that a step calls.
+pub const RUNNER_PATH: &str = "/usr/local/lib/azlin/runner";
+
+/// One command on the machine, run as root.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// What is there.
+    Probe,
+    /// The runner's program, downloaded unless the machine has this version.
+    Fetch(Download),
+    /// What the program needs of the system.
+    Dependencies,
+    /// Registers the runner at GitHub.
+    Configure(Configure),
+    /// Starts its service.
+    Start {
+        /// Whether the machine powers off when the runner ends.
+        ephemeral: bool,
+    },
+    /// Stops its service.
+    Stop,
+}
+
+/// What `config.sh` is told.
+#[derive(Debug, Clone)]
+pub struct Configure {
+    /// The repository's, organisation's or enterprise's page.
+    pub url: String,
+    /// The runner's name.
+    pub name: String,
+    /// Every label that it gets.
+    pub labels: Vec<String>,
+    /// The runner group; the default one where absent.
+    pub group: Option<String>,
+    /// Whether it takes one job only.
+    pub ephemeral: bool,
+    /// The registration token.
+    pub token: SecretString,
+}
+
+impl Step {
+    /// Its name, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Probe => "probe",
+            Step::Fetch(_) => "fetch",
+            Step::Dependencies => "dependencies",
+            Step::Configure(_) => "configure",
+            Step::Start { .. } => "start",
+            Step::Stop => "stop",
+        }
+    }
+
+    /// The command for a POSIX shell. It holds no secret: others on the machine can see it.
+    pub fn command(&self) -> String {
+        let arguments: Vec<String> = match self {
+            Step::Probe | Step::Dependencies | Step::Stop => Vec::new(),
+            Step::Fetch(download) => {
+                let sha256 = download.sha256.clone().unwrap_or_else(|| "unknown".to_owned());
+                vec![download.url.clone(), sha256, download.version().unwrap_or_default().to_owned()]
+            }
+            Step::Configure(config) => vec![
+                config.url.clone(),
+                config.name.clone(),
+                config.labels.join(","),
+                config.group.clone().unwrap_or_default(),
+                config.ephemeral.to_string(),
+            ],
+            Step::Start { ephemeral } => vec![ephemeral.to_string()],
+        };
+        let words = [RUNNER_PATH.to_owned(), self.name().to_owned()].into_iter().chain(arguments);
+        words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What the command reads.
+    pub fn input(&self) -> Option<SecretString> {
+        match self {
+            Step::Configure(config) => {
+                Some(SecretString::from(format!("{}\n", config.token.expose_secret())))
+            }
+            Step::Probe | Step::Fetch(_) | Step::Dependencies | Step::Start { .. } | Step::Stop => None,
+        }
+    }
+
+    /// How long it may take.
+    pub fn limit(&self) -> Duration {
+        Duration::from_secs(match self {
+            Step::Probe | Step::Start { .. } => 60,
+            Step::Fetch(_) | Step::Dependencies => 600,
+            Step::Configure(_) => 120,
+            Step::Stop => 15,
+        })
+    }
+}
+
+/// A word for a POSIX shell, whatever it holds.
+pub fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

@@ -1,0 +1,74 @@
+//! Parts of VMs that stayed when their VMs went.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::{ResourceGroup, VmTags};
+
+/// What kind of part it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A NIC.
+    NetworkInterface,
+    /// A public IP address.
+    PublicIp,
+    /// A managed disk.
+    Disk,
+}
+
+impl Kind {
+    /// Each, in the order in which they can be removed: a network interface holds its address.
+    pub const ALL: [Kind; 3] = [Kind::NetworkInterface, Kind::PublicIp, Kind::Disk];
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::NetworkInterface => "network interface",
+            Kind::PublicIp => "public IP address",
+            Kind::Disk => "disk",
+        })
+    }
+}
+
+/// A part of a VM that no VM holds and that has our tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// The resource group that it is in.
+    pub group: ResourceGroup,
+    /// The kind of part.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// Its tags, which are those of the VM that it was made with.
+    pub tags: VmTags,
+}
+
+impl Orphan {
+    /// Reads a part by its tags; `None` when they are not ours. The daemon never touches what it did not create.
+    pub fn of(
+        group: &ResourceGroup,
+        kind: Kind,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Option<Self> {
+        let tags = VmTags::of_part(tags)?;
+        Some(Orphan { group: group.clone(), kind, name: name.to_owned(), tags })
+    }
+
+    /// What it is known by, in any spelling.
+    pub(crate) fn key(&self) -> (String, Kind, String) {
+        (self.group.to_string().to_ascii_lowercase(), self.kind, self.name.to_ascii_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_name() {
+        let names = Kind::ALL.map(|kind| kind.to_string());
+        assert_eq!(names, ["network interface", "public IP address", "disk"]);
+    }
+}

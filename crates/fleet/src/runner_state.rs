@@ -1,0 +1,303 @@
+//! What is remembered of one runner.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    BootstrapOutcome, JobId, ProvisioningState, RunnerId, RunnerInfo, RunnerName, RunnerStatus, Use, Vm,
+};
+use crate::plan::elapsed;
+
+/// What was seen of a runner.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunnerState {
+    /// When this daemon asked Azure for its VM.
+    pub asked_for: Option<Timestamp>,
+    /// The runner that it replaces, until a list shows its VM.
+    pub replaces: Option<RunnerName>,
+    /// Its VM was in a list.
+    pub vm_seen: bool,
+    /// Since when a list shows its VM as made.
+    pub made: Option<Timestamp>,
+    /// How many lists in a row lacked its VM, though this daemon did not ask for its removal.
+    pub vm_missed: u32,
+    /// Azure may evict its VM.
+    pub is_spot: bool,
+    /// Its entry was in a list.
+    pub entry_seen: bool,
+    /// Since when its VM is seen without an entry while no operation of this daemon is under way.
+    pub unregistered_since: Option<Timestamp>,
+    /// It was online.
+    pub was_online: bool,
+    /// Its id at GitHub.
+    pub runner_id: Option<RunnerId>,
+    /// When it was installed over SSH.
+    pub installed: Option<Timestamp>,
+    /// Why it cannot become a runner.
+    pub failed: Option<String>,
+    /// Its VM says that its runner has ended.
+    pub ended: bool,
+    /// Jobs that it was seen with.
+    pub jobs: Jobs,
+    /// Since when it is seen online and without a job.
+    pub idle_since: Option<Timestamp>,
+    /// Since when it is offline, after it was online.
+    pub offline_since: Option<Timestamp>,
+    /// When this daemon asked Azure to remove its VM.
+    pub removal_asked: Option<Timestamp>,
+    /// Until when its VM is counted in [`crate::state::Ledger`].
+    pub counted_until: Option<Timestamp>,
+}
+
+/// Jobs that a runner was seen with. A job that begins and ends between two polls is not seen, so there may have been
+/// more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Jobs {
+    /// How many.
+    pub taken: u32,
+    /// Whether it ran one when it was last seen.
+    pub is_busy: bool,
+    /// The last one, where the queue named it.
+    pub last: Option<JobId>,
+}
+
+impl Jobs {
+    /// How many it has finished.
+    pub fn finished(&self) -> u32 {
+        self.taken.saturating_sub(u32::from(self.is_busy))
+    }
+
+    fn see(&mut self, busy: bool, job: Option<JobId>) {
+        let is_new = match (job, self.last) {
+            (Some(job), Some(last)) => job != last,
+            // One that was counted when GitHub only said "busy" is named afterwards.
+            (Some(_), None) => !self.is_busy,
+            (None, _) => busy && !self.is_busy,
+        };
+        self.taken += u32::from(is_new);
+        self.is_busy = busy || job.is_some();
+        self.last = match job {
+            Some(job) => Some(job),
+            None if is_new => None,
+            None => self.last,
+        };
+    }
+}
+
+/// What a list of GitHub's entries showed of a runner that was not known before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryProgress {
+    /// It is online for the first time.
+    pub(crate) is_first_online: bool,
+    /// How many jobs it took.
+    pub(crate) jobs: u32,
+}
+
+impl RunnerState {
+    /// Takes in that this daemon asks for its VM.
+    pub(crate) fn ask_for(&mut self, replaces: Option<&RunnerName>, now: Timestamp) {
+        self.asked_for = Some(now);
+        self.replaces = replaces.cloned();
+    }
+
+    /// Takes in that a list shows its VM; whether it has an entry, or an operation of this daemon is under way.
+    pub(crate) fn saw_vm(&mut self, vm: &Vm, is_registered_or_in_flight: bool, now: Timestamp) {
+        self.vm_seen = true;
+        if vm.provisioning == ProvisioningState::Succeeded {
+            self.made.get_or_insert(now);
+        }
+        self.vm_missed = 0;
+        self.is_spot = vm.spot;
+        if is_registered_or_in_flight {
+            self.unregistered_since = None;
+        } else {
+            self.unregistered_since.get_or_insert(now);
+        }
+    }
+
+    /// Takes in that a list of VMs lacks its VM.
+    pub(crate) fn missed_vm(&mut self) {
+        self.vm_missed += u32::from(self.vm_seen && self.removal_asked.is_none());
+    }
+
+    /// Takes in its entry, and the job that the queue says it runs.
+    pub(crate) fn saw_entry(
+        &mut self,
+        entry: &RunnerInfo,
+        job: Option<JobId>,
+        now: Timestamp,
+    ) -> EntryProgress {
+        let taken = self.jobs.taken;
+        self.entry_seen = true;
+        self.runner_id = Some(entry.runner_id);
+        self.jobs.see(entry.busy, job);
+        let is_idle = entry.status == RunnerStatus::Online && !self.jobs.is_busy;
+        self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
+        let is_first_online = match entry.status {
+            RunnerStatus::Online => {
+                self.offline_since = None;
+                // It became a runner all the same.
+                self.failed = None;
+                !std::mem::replace(&mut self.was_online, true)
+            }
+            RunnerStatus::Offline => {
+                if self.was_online && self.offline_since.is_none() {
+                    self.offline_since = Some(now);
+                }
+                false
+            }
+        };
+        EntryProgress { is_first_online, jobs: self.jobs.taken - taken }
+    }
+
+    /// Takes in how its bootstrap over SSH ended.
+    pub(crate) fn bootstrapped(&mut self, outcome: &BootstrapOutcome, now: Timestamp) {
+        match outcome {
+            BootstrapOutcome::Installed { runner_id, .. } => {
+                self.runner_id = Some(*runner_id);
+                self.installed = Some(now);
+                self.unregistered_since = None;
+            }
+            BootstrapOutcome::Ended(runner_id) => {
+                self.runner_id = Some(*runner_id);
+                self.ended = true;
+            }
+            BootstrapOutcome::Broken { why, runner_id } => {
+                self.failed = Some(why.clone());
+                self.runner_id = runner_id.or(self.runner_id);
+                self.unregistered_since = None;
+            }
+        }
+    }
+
+    /// What its VM is paid for, by what was known before the list that shows it.
+    pub(crate) fn vm_use(&self, has_entry: bool) -> Use {
+        if !self.was_online {
+            Use::Starting
+        } else if self.removal_asked.is_some() || !has_entry {
+            Use::Leaving
+        } else if self.jobs.is_busy {
+            Use::Busy
+        } else {
+            Use::Idle
+        }
+    }
+
+    /// Whether a list that lags might not show yet what this daemon asked for.
+    pub(crate) fn is_recent(&self, lag: Duration, now: Timestamp) -> bool {
+        [self.asked_for, self.removal_asked].into_iter().flatten().any(|at| elapsed(at, now) < lag)
+    }
+
+    /// Whether lists that were read at this time show everything that this daemon did.
+    pub(crate) fn is_shown_by_lists_of(&self, read_at: Timestamp, lag: Duration) -> bool {
+        let done = [self.asked_for, self.removal_asked, self.installed];
+        done.into_iter().flatten().all(|at| elapsed(at, read_at) >= lag)
+    }
+
+    /// Every time that waiting is measured from.
+    pub(crate) fn times(&mut self) -> [&mut Option<Timestamp>; 8] {
+        [
+            &mut self.asked_for,
+            &mut self.idle_since,
+            &mut self.offline_since,
+            &mut self.removal_asked,
+            &mut self.installed,
+            &mut self.unregistered_since,
+            &mut self.counted_until,
+            &mut self.made,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::at;
+
+    const NOW: i64 = 1_000_000;
+
+    #[test]
+    fn jobs_are_counted_once_whether_named_or_only_told_as_busy() {
+        let mut jobs = Jobs::default();
+        jobs.see(true, None);
+        assert_eq!((jobs.taken, jobs.finished()), (1, 0));
+        jobs.see(true, Some(JobId(1)));
+        assert_eq!((jobs.taken, jobs.last), (1, Some(JobId(1))), "the same one, named afterwards");
+        jobs.see(true, None);
+        assert_eq!((jobs.taken, jobs.last), (1, Some(JobId(1))), "the queue did not name it this time");
+        jobs.see(true, Some(JobId(2)));
+        assert_eq!((jobs.taken, jobs.finished()), (2, 1));
+        jobs.see(false, None);
+        assert_eq!((jobs.taken, jobs.finished()), (2, 2));
+        jobs.see(true, None);
+        assert_eq!((jobs.taken, jobs.last), (3, None), "of this one nothing is known");
+    }
+
+    #[test]
+    fn what_a_vm_is_paid_for() {
+        let known = |was_online, is_busy, removal_asked: bool| RunnerState {
+            was_online,
+            jobs: Jobs { is_busy, ..Jobs::default() },
+            removal_asked: removal_asked.then(|| at(NOW)),
+            ..RunnerState::default()
+        };
+        for (what, known, has_entry, expected) in [
+            ("it boots", known(false, false, false), false, Use::Starting),
+            ("a job runs", known(true, true, false), true, Use::Busy),
+            ("no job runs", known(true, false, false), true, Use::Idle),
+            ("its entry is gone", known(true, true, false), false, Use::Leaving),
+            ("its removal was asked for", known(true, false, true), true, Use::Leaving),
+        ] {
+            assert_eq!(known.vm_use(has_entry), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn it_is_online_for_the_first_time_once() {
+        let entry = |status, busy| RunnerInfo {
+            runner_id: RunnerId(7),
+            runner_name: "ci-1".to_owned(),
+            status,
+            busy,
+            labels: Vec::new(),
+        };
+        let mut known = RunnerState { failed: Some("no answer".to_owned()), ..RunnerState::default() };
+        let mut seen = |status, busy, later| {
+            let EntryProgress { is_first_online, jobs } =
+                known.saw_entry(&entry(status, busy), None, at(NOW + later));
+            (is_first_online, jobs, known.offline_since.is_some(), known.failed.is_some())
+        };
+        assert_eq!(seen(RunnerStatus::Offline, false, 0), (false, 0, false, true), "it boots");
+        assert_eq!(seen(RunnerStatus::Online, false, 1), (true, 0, false, false));
+        assert_eq!(seen(RunnerStatus::Online, true, 2), (false, 1, false, false));
+        assert_eq!(seen(RunnerStatus::Offline, true, 3), (false, 0, true, false));
+    }
+
+    #[test]
+    fn how_a_bootstrap_ended_is_remembered() {
+        let after = |outcome| {
+            let mut known = RunnerState {
+                unregistered_since: Some(at(NOW)),
+                runner_id: Some(RunnerId(1)),
+                ..RunnerState::default()
+            };
+            known.bootstrapped(&outcome, at(NOW));
+            let is_unregistered = known.unregistered_since.is_some();
+            (known.runner_id, known.installed.is_some(), known.failed.is_some(), known.ended, is_unregistered)
+        };
+        let installed =
+            BootstrapOutcome::Installed { runner_id: RunnerId(2), took: crate::model::Took::default() };
+        let broken = |runner_id| BootstrapOutcome::Broken { why: "no disk".to_owned(), runner_id };
+        assert_eq!(after(installed), (Some(RunnerId(2)), true, false, false, false));
+        assert_eq!(
+            after(BootstrapOutcome::Ended(RunnerId(2))),
+            (Some(RunnerId(2)), false, false, true, true)
+        );
+        assert_eq!(after(broken(None)), (Some(RunnerId(1)), false, true, false, false));
+        assert_eq!(after(broken(Some(RunnerId(2)))), (Some(RunnerId(2)), false, true, false, false));
+    }
+}
