@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_daemon::StateDir;
-use azlin_fleet::plan::OrphanKind;
+use azlin_fleet::model::OrphanKind;
 use azlin_simcloud::azure::Part;
 use azlin_tests::stage::{Stage, fleet, play};
 use serde_json::json;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{Calls, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
-use azlin_fleet::plan::{Orphan, OrphanKind};
+use azlin_fleet::model::{Orphan, OrphanKind};
 use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind};
 use futures::{Stream, StreamExt};
 use url::Url;

@@ -1,7 +1,7 @@
 //! What Azure says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
 
+use azlin_fleet::model::OrphanKind;
 use azlin_fleet::model::ResourceGroup;
-use azlin_fleet::plan::OrphanKind;
 use azlin_fleet::ports::CallErrorKind;
 
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use azlin_fleet::model::ResourceGroup;
-use azlin_fleet::plan::{Orphan, OrphanKind};
+use azlin_fleet::model::{Orphan, OrphanKind};
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;

@@ -7,7 +7,7 @@ use azlin_azure::{AzureClient, Environment, Settings};
 use azlin_fleet::model::{
     Image, PowerState, ProvisioningState, ResourceGroup, RunnerName, Vm, VmSpec, VmTags,
 };
-use azlin_fleet::plan::{Orphan, OrphanKind};
+use azlin_fleet::model::{Orphan, OrphanKind};
 use azlin_fleet::ports::{Address, Azure, CallErrorKind};
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
 use jiff::Timestamp;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
+use azlin_fleet::model::Offering;
 use azlin_fleet::model::{
     DestroyOutcome, DrainReason, Failure, InstallOutcome, ProvisionOutcome, RunnerConfig, RunnerId,
     RunnerName, VmSpec, VmTags,
@@ -12,7 +13,6 @@ use azlin_fleet::model::{
 use azlin_fleet::plan::{Destroy, Install};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallErrorKind, Download};
-use azlin_fleet::state::Offering;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -257,7 +257,7 @@ impl Lifecycle {
             let why = stopped.unwrap_or_else(|_| Err("it took too long".to_owned())).err();
             tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "{}: {}: its service was asked to stop before its VM goes: {}", fleet.name, destroy.runner, why.as_deref().unwrap_or("done"));
         }
-        if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
+        if matches!(destroy.why, DrainReason::BootTimeout { .. } | DrainReason::Broken(_)) {
             tell_console(context, fleet, destroy).await;
             // What GitHub offers may be what is wrong.
             self.downloads.forget(&fleet.site());
@@ -277,7 +277,7 @@ async fn tell_console(context: &DaemonContext, fleet: &Fleet, destroy: &Destroy)
     let Some((group, name)) = &destroy.vm else { return };
     let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, context.azure.console(group, name)).await else { return };
     if let Some(last) = telling(&text) {
-        let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.reason);
+        let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.why);
         tracing::warn!(%fleet, %runner, vm = %name, %reason, console = %last, "{fleet}: {runner} is to be removed ({reason}); what it printed last: {last}");
     }
 }

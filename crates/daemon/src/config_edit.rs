@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use azlin_fleet::config::{
     Faulty, Fleet,
-    edit::{Change, edit, new_file},
+    edit::{KeyChange, edit, new_file},
     name_clash,
 };
 use azlin_fleet::model::PoolName;
@@ -116,7 +116,7 @@ fn cure(error: &io::Error) -> &'static str {
 pub fn update(
     directory: &Path,
     pool: &PoolName,
-    changes: &[Change],
+    changes: &[KeyChange],
     if_absent: IfAbsent,
     mode: Mode,
 ) -> Result<Edited, EditError> {
@@ -175,7 +175,7 @@ fn lock(fleets: &Path, patience: Duration) -> Result<File, EditError> {
 fn worked_out(
     fleets: &Path,
     pool: &PoolName,
-    changes: &[Change],
+    changes: &[KeyChange],
     if_absent: IfAbsent,
 ) -> Result<Edited, EditError> {
     let path = fleets.join(format!("{pool}.toml"));

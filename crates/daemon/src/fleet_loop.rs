@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{Completed, JobId, Prices, RepoSlug, RunnerName};
+use azlin_fleet::model::{Completed, JobId, Prices, RepoSlug, RunnerName, elapsed};
 use azlin_fleet::observe::{SlowedPolling, Snapshot};
-use azlin_fleet::plan::{Action, Plan, elapsed, plan};
+use azlin_fleet::plan::{Action, Plan, plan};
 use azlin_fleet::report::{FleetStatus, begun};
 use azlin_fleet::state::{BootSteps, FleetState, RunnerEvent, runner_events, set_ahead};
 use jiff::Timestamp;

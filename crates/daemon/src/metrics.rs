@@ -118,7 +118,7 @@ impl Metrics {
         let cause = if is_triggered { "webhook" } else { "poll" };
         self.0.ticks.get_or_create(&Tick { fleet: fleet.clone(), cause }).inc();
         self.0.tick_seconds.observe(took.as_secs_f64());
-        let decision = Decision { fleet, action: decided.action.as_str(), rule: decided.rule.as_str() };
+        let decision = Decision { fleet, action: decided.action.as_str(), rule: decided.rule().as_str() };
         self.0.decisions.get_or_create(&decision).inc();
     }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use azlin_fleet::model::Offering;
 use azlin_fleet::model::Vm;
 use azlin_fleet::ports::CallError;
-use azlin_fleet::state::{CapacityBackoff, Offering};
+use azlin_fleet::state::CapacityBackoff;
 use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 

@@ -6,8 +6,8 @@
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    BootstrapOutcome, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName, ProvisionOutcome,
-    RunnerName,
+    ActionReason, BootstrapOutcome, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName,
+    ProvisionOutcome, RunnerName,
 };
 use azlin_fleet::observe::Snapshot;
 use azlin_fleet::plan::{Plan, ScalingAction};
@@ -56,8 +56,8 @@ pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
     let troubles: Vec<String> = seen
         .trouble()
         .into_iter()
-        .chain(plan.left_alone.clone())
-        .chain(plan.no_room.iter().map(|none| none.why.clone()))
+        .chain(plan.left_alone.as_ref().map(ToString::to_string))
+        .chain(plan.no_room.iter().map(ToString::to_string))
         .collect();
     (!troubles.is_empty()).then(|| troubles.join("; "))
 }
@@ -105,7 +105,7 @@ struct JournalEntry<'a> {
     fleet: &'a PoolName,
     runner: &'a RunnerName,
     action: &'static str,
-    reason: &'a str,
+    reason: ActionReason<'a>,
     tick: u64,
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{Failure, ResourceGroup};
-use azlin_fleet::plan::{Orphan, OrphanAges, OrphanKind};
+use azlin_fleet::model::{Orphan, OrphanKind};
+use azlin_fleet::plan::OrphanAges;
 use azlin_fleet::ports::CallError;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, info, warn};

@@ -20,7 +20,7 @@ mod vm;
 
 pub use changes::changes;
 pub use daemon::DaemonConfig;
-pub use effective::{BadFile, EffectiveConfig, Found, News};
+pub use effective::{BadFile, ConfigChange, EffectiveConfig, FoundFiles};
 pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig, Site};
 pub use github::{AppConfig, GitHubConfig};
 pub use problem::{Faulty, Problem, ProblemKind, Problems};

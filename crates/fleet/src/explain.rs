@@ -1,8 +1,8 @@
-//! Why a job still waits, and why a runner still lives: a chain of links, each of which holds, waits
-//! or is broken, with what would mend it.
+//! Why a job still waits, and why a runner still exists: a chain of links, each of which holds, waits or is
+//! broken, with what would fix it.
 //!
-//! Nothing is decided here: the rules are those of demand, scaling and planning, asked for what they
-//! said. The first link that does not hold is the answer; what follows it is not reached.
+//! Nothing is decided here: the rules are those of demand, scaling and planning. The first link that does not
+//! hold is the answer; the links after it are not reached.
 
 mod arrival;
 mod decision;
@@ -19,9 +19,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::Fleet;
-use crate::model::{CompletedJob, Job, JobId, PoolName, Queue, RepoSlug, RunnerName};
+use crate::model::{CompletedJob, Job, JobId, PoolName, Queue, RepoSlug, RunnerName, elapsed, in_words};
 use crate::observe::Snapshot;
-use crate::plan::{Plan, elapsed, in_words};
+use crate::plan::Plan;
 use crate::state::FleetState;
 
 pub use decision::{NextChange, next_changes};
@@ -32,14 +32,14 @@ pub use runner::runner;
 
 /// A fleet as its next tick sees it, and what that tick would do.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct FleetView<'a> {
     /// The fleet.
     pub fleet: &'a Fleet,
-    /// What it sees.
+    /// What was read for it.
     pub seen: &'a Snapshot,
-    /// What it remembers.
+    /// The state that it keeps between ticks.
     pub fleet_state: &'a FleetState,
-    /// What it would do.
+    /// What its next tick would do.
     pub plan: &'a Plan,
     /// The queue of its scope, or why it could not be read.
     pub queue: Result<&'a Queue, &'a str>,
@@ -47,26 +47,26 @@ pub struct View<'a> {
     pub now: Timestamp,
 }
 
-/// What is known of a job that somebody asks about.
+/// The job that is asked about, and what is known of it.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked<'a> {
-    /// It is not completed.
+pub enum JobQuery<'a> {
+    /// A job that is not completed.
     Open(&'a Job),
-    /// It is.
+    /// A completed job.
     Completed(&'a CompletedJob, &'a RepoSlug),
     /// GitHub has no job of that number in that repository.
     Unknown(JobId, &'a RepoSlug),
-    /// It is in a repository where the fleet has no runners.
+    /// A job in a repository where the fleet has no runners.
     Elsewhere(JobId, &'a RepoSlug),
-    /// It could not be asked for, and why.
+    /// A job that could not be read, and why.
     Unseen(JobId, &'a str),
 }
 
 /// Why something is as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// What it is about.
-    pub about: About,
+    /// The job or the runner.
+    pub about: ExplainedItem,
     /// The answer in a sentence.
     pub verdict: String,
     /// The chain from the job to its runner, or from a VM to its end.
@@ -76,10 +76,10 @@ pub struct Explanation {
 /// What an explanation is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum About {
+pub enum ExplainedItem {
     /// A job.
     Job {
-        /// The fleet that it was looked at for.
+        /// The fleet that it is explained for.
         pool: Option<PoolName>,
         /// GitHub's number.
         id: JobId,
@@ -100,11 +100,11 @@ pub enum About {
 /// One link of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
-    /// Which.
-    pub link: Step,
-    /// Whether it holds.
+    /// Which link it is.
+    pub link: LinkKind,
+    /// Whether the link holds.
     pub state: LinkState,
-    /// What was found; empty where it was not reached.
+    /// What was found; empty where the link was not reached.
     pub what: String,
     /// What a person can do about it.
     pub cure: Option<String>,
@@ -113,22 +113,22 @@ pub struct Link {
 /// The links: a job's from its place in the queue to its registration, a runner's from its VM to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum LinkKind {
     /// GitHub has the job in its queue, and it could start.
     Queue,
-    /// The fleet's runners have every label that it asks for.
+    /// The fleet's runners have every label that the job asks for.
     Labels,
     /// The fleet serves jobs.
     Enabled,
-    /// It counts for this fleet and no other.
+    /// The job counts for this fleet and for no other.
     Attribution,
-    /// It is counted.
+    /// The job is counted.
     Demand,
-    /// A runner is to be there for it.
+    /// A runner should be available for it.
     Decision,
-    /// Its VM is there.
+    /// The runner has a VM.
     Vm,
-    /// Its runner is online, and GitHub gives it the job.
+    /// The runner is online, and GitHub gives it the job.
     Registration,
     /// What a runner works on.
     Work,
@@ -142,49 +142,49 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
-    /// It does.
+    /// It holds.
     Holds,
-    /// It does not, and will not by itself.
+    /// It does not hold, and will not by itself.
     Broken,
-    /// It does not yet, and will by itself.
+    /// It does not hold yet, and will by itself.
     Waits,
     /// A link before it does not hold.
     NotReached,
 }
 
-impl Step {
-    /// The link in a word.
+impl LinkKind {
+    /// Its name in a table.
     pub fn as_str(self) -> &'static str {
         match self {
-            Step::Queue => "queue",
-            Step::Labels => "labels",
-            Step::Enabled => "enabled",
-            Step::Attribution => "attribution",
-            Step::Demand => "demand",
-            Step::Decision => "decision",
-            Step::Vm => "VM",
-            Step::Registration => "registration",
-            Step::Work => "work",
-            Step::Need => "need",
-            Step::End => "end",
+            LinkKind::Queue => "queue",
+            LinkKind::Labels => "labels",
+            LinkKind::Enabled => "enabled",
+            LinkKind::Attribution => "attribution",
+            LinkKind::Demand => "demand",
+            LinkKind::Decision => "decision",
+            LinkKind::Vm => "VM",
+            LinkKind::Registration => "registration",
+            LinkKind::Work => "work",
+            LinkKind::Need => "need",
+            LinkKind::End => "end",
         }
     }
 }
 
 impl Link {
-    fn holds(link: Step, what: impl Into<String>) -> Link {
+    fn holds(link: LinkKind, what: impl Into<String>) -> Link {
         Link { link, state: LinkState::Holds, what: what.into(), cure: None }
     }
 
-    fn waits(link: Step, what: impl Into<String>) -> Link {
+    fn waits(link: LinkKind, what: impl Into<String>) -> Link {
         Link { link, state: LinkState::Waits, what: what.into(), cure: None }
     }
 
-    fn broken(link: Step, what: impl Into<String>) -> Link {
+    fn broken(link: LinkKind, what: impl Into<String>) -> Link {
         Link { link, state: LinkState::Broken, what: what.into(), cure: None }
     }
 
-    fn not_reached(link: Step) -> Link {
+    fn not_reached(link: LinkKind) -> Link {
         Link { link, state: LinkState::NotReached, what: String::new(), cure: None }
     }
 
@@ -201,22 +201,17 @@ impl Explanation {
     }
 }
 
-impl fmt::Display for About {
+impl fmt::Display for ExplainedItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            About::Job { id, name: Some(name), .. } => write!(f, "job {id} ({name})"),
-            About::Job { id, name: None, .. } => write!(f, "job {id}"),
-            About::Runner { name, .. } => write!(f, "runner {name}"),
+            ExplainedItem::Job { id, name: Some(name), .. } => write!(f, "job {id} ({name})"),
+            ExplainedItem::Job { id, name: None, .. } => write!(f, "job {id}"),
+            ExplainedItem::Runner { name, .. } => write!(f, "runner {name}"),
         }
     }
 }
 
-/// How long ago something was, in words.
-fn ago(since: Timestamp, now: Timestamp) -> String {
-    in_words(elapsed(since, now))
-}
-
-/// When something will be: "in 35s, at 12:00:05 UTC"; with its day where that is not near.
+/// When something will happen: "in 35s, at 12:00:05 UTC"; with the date where it is far ahead.
 fn when(at: Timestamp, now: Timestamp) -> String {
     match elapsed(now, at) {
         Duration::ZERO => "at once".to_owned(),
@@ -224,8 +219,8 @@ fn when(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// When the daemon will act on something: it looks at the queue once in poll.queue, so not at that very
-/// moment.
+/// When the daemon will act on something. It polls the queue every `poll.queue`, so it acts at the first poll
+/// after that moment.
 fn first_tick_after(at: Timestamp, now: Timestamp) -> String {
     match elapsed(now, at) {
         Duration::ZERO => "at the next tick".to_owned(),
@@ -233,26 +228,10 @@ fn first_tick_after(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A moment that is so far ahead.
+/// A moment that lies this far ahead: the time, and the date where it is not near.
 fn clock(at: Timestamp, left: Duration) -> impl fmt::Display {
     let is_near = left.as_secs() < 12 * 3600;
     at.strftime(if is_near { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M UTC" })
-}
-
-/// The first few of several, and how many more there are.
-fn first_few(items: impl IntoIterator<Item = String>) -> String {
-    let items: Vec<String> = items.into_iter().collect();
-    let shown = items.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    match items.len().saturating_sub(3) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-/// "1 job", "2 jobs".
-fn many(number: impl TryInto<u64>, one: &str) -> String {
-    let number = number.try_into().unwrap_or(u64::MAX);
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 #[cfg(test)]

@@ -10,21 +10,12 @@ pub mod explain;
 #[cfg(test)]
 mod fixture;
 pub mod host;
-pub mod known_groups;
-pub mod known_runners;
-pub mod last_scaling;
 pub mod model;
 pub mod observe;
-pub mod offering;
-pub mod orphan;
 pub mod plan;
 pub mod planted;
 pub mod ports;
-mod removal;
 pub mod report;
-pub mod runner_id;
-pub mod runner_state;
-pub mod start_backoff;
 pub mod state;
 
 /// FNV-1a, 64 bits, of the parts one after the other: a hash that stays the same over releases of

@@ -1,7 +1,7 @@
 //! What GitHub says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
 
 use azlin_fleet::model::RunnerInfo;
-use azlin_fleet::ports::{NotTaken, RawDelivery, Webhook as _};
+use azlin_fleet::ports::{NotTaken, RawDelivery, WebhookReader as _};
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::plan::elapsed;
+use azlin_fleet::model::elapsed;
 
 use crate::azure::{Part, SimVm, State};
 use crate::fault::{What, draw};

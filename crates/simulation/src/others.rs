@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use azlin_fleet::model::OrphanKind;
 use azlin_fleet::model::{PoolName, RunnerName, Scope};
-use azlin_fleet::plan::OrphanKind;
 use azlin_simcloud::World;
 use azlin_simcloud::azure::{Part, SimVm, State, key};
 use azlin_simcloud::github::SimRunner;

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use azlin_daemon::config_edit::IfAbsent;
-use azlin_fleet::config::edit::{Change, Literal};
+use azlin_fleet::config::edit::{KeyChange, Literal};
+use azlin_fleet::model::PhaseKind;
 use azlin_fleet::report::FleetStatus;
 
 use crate::Ended;
@@ -28,9 +29,9 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Result<Ended> {
-    let mut changes = vec![Change::set("enabled", Literal::Flag(false))];
+    let mut changes = vec![KeyChange::set("enabled", Literal::Flag(false))];
     if args.force {
-        changes.push(Change::set(KILL_RUNNING_JOBS, Literal::Flag(true)));
+        changes.push(KeyChange::set(KILL_RUNNING_JOBS, Literal::Flag(true)));
     }
     match fleet_file::change(&args.target, &changes, IfAbsent::Refuse) {
         Ok(edited) => {
@@ -44,7 +45,7 @@ pub async fn run(args: Args) -> Result<Ended> {
 /// How far a fleet is drained.
 fn drained(fleet: &FleetStatus) -> Progress {
     let (busy, left) =
-        (fleet.count("active"), fleet.runners.iter().filter(|runner| !runner.is_gone()).count());
+        (fleet.count(PhaseKind::Active), fleet.runners.iter().filter(|runner| !runner.is_gone()).count());
     let told = match left {
         0 => "no runner is left".to_owned(),
         left => format!("{left} still there, {busy} of them busy"),

@@ -4,8 +4,9 @@ use anyhow::Result;
 use azlin_daemon::config_edit::{EditError, IfAbsent};
 use azlin_fleet::config::{
     Faulty, ProblemKind,
-    edit::{Change, Literal},
+    edit::{KeyChange, Literal},
 };
+use azlin_fleet::model::PhaseKind;
 use azlin_fleet::report::FleetStatus;
 
 use crate::cli::Target;
@@ -43,8 +44,8 @@ pub struct Count {
 
 pub async fn run(args: Args) -> Result<Ended> {
     let change = match args.count.count {
-        Some(count) => Change::set(MANUAL_COUNT, Literal::Number(count.into())),
-        None => Change::remove(MANUAL_COUNT),
+        Some(count) => KeyChange::set(MANUAL_COUNT, Literal::Number(count.into())),
+        None => KeyChange::remove(MANUAL_COUNT),
     };
     let error = match fleet_file::change(&args.target, &[change], IfAbsent::Refuse) {
         Ok(edited) => {
@@ -69,13 +70,13 @@ pub async fn run(args: Args) -> Result<Ended> {
 /// How far a fleet is from having so many runners.
 fn scaled(fleet: &FleetStatus, count: Option<u32>) -> Progress {
     let is_taken = fleet.manual_count == count;
-    let online = fleet.count("registered") + fleet.count("active");
+    let online = fleet.count(PhaseKind::Registered) + fleet.count(PhaseKind::Active);
     let Some(count) = count.map(|count| count as usize) else {
         let told = fleet.decision.reason.clone();
         let state = if is_taken { State::Over } else { State::Waits };
         return Progress { left: 0, told, state };
     };
-    let coming = fleet.count("provisioning");
+    let coming = fleet.count(PhaseKind::Provisioning);
     let there = fleet.runners.iter().filter(|runner| !runner.is_gone()).count();
     let going = there.saturating_sub(online + coming);
     let told = format!("{online} of {count} online, {coming} coming, {going} going");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use azlin_daemon::Presence;
-use azlin_fleet::plan::elapsed;
+use azlin_fleet::model::elapsed;
 use azlin_fleet::report::{FleetStatus, Status};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use azlin_fleet::model::BootstrapOutcome;
+use azlin_fleet::model::{BootstrapOutcome, BrokenReason, ScalingReason};
 use azlin_fleet::plan::Deregister;
 use azlin_simcloud::{Happening, Watch, World};
 
@@ -38,6 +38,9 @@ async fn runner(scene: &Scene, fleet: &Fleet, is_busy: bool) -> RunnerName {
     wanted.name
 }
 
+const LATE: DrainReason =
+    DrainReason::BootTimeout { age: Duration::from_secs(900), limit: Duration::from_secs(600) };
+
 fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
     Destroy {
         runner: runner.clone(),
@@ -45,8 +48,7 @@ fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
         first,
         vm: Some((fleet.vm.group.clone(), runner.to_string())),
         stop: None,
-        why: DrainReason::Surplus("a test".to_owned()),
-        reason: "a test".to_owned(),
+        why: DrainReason::Surplus(ScalingReason::IDLE),
     }
 }
 
@@ -283,10 +285,7 @@ async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that
     minutes(3).await;
     let last = wanted(&scene, &fleet);
     assert_eq!((lifecycle.provision(&fleet, &last).await, asked()), (ProvisionOutcome::Started, 3));
-    let late = Destroy {
-        why: DrainReason::BootTimeout("late".to_owned()),
-        ..removal(&fleet, &last.name, Deregister::Regardless(None))
-    };
+    let late = Destroy { why: LATE, ..removal(&fleet, &last.name, Deregister::Regardless(None)) };
     assert_eq!(lifecycle.destroy(&fleet, &late).await, DestroyOutcome::Removed);
     assert_eq!((provision().await, asked()), (ProvisionOutcome::Started, 4));
 }
@@ -303,8 +302,8 @@ async fn who_waits_for_a_machine_goes_when_the_daemon_stops() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_vm_printed_is_told_before_one_goes_that_did_not_work() {
-    let late = || DrainReason::BootTimeout("late".to_owned());
-    for (why, told) in [(late(), 1), (DrainReason::Broken("it is".to_owned()), 1), (DrainReason::Finished, 0)]
+    for (why, told) in
+        [(LATE, 1), (DrainReason::Broken(BrokenReason::Stopped), 1), (DrainReason::Finished, 0)]
     {
         let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
         let name = runner(&scene, &fleet, false).await;

@@ -1,10 +1,10 @@
 //! When a loop looks, what it remembers, and what it tells.
 
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::known_runners::KnownRunners;
-use azlin_fleet::model::{BootstrapOutcome, Completed, InstallOutcome};
+use azlin_fleet::model::{BootstrapOutcome, Completed, InstallOutcome, ScalingReason, StartReason};
 use azlin_fleet::observe::Operation;
 use azlin_fleet::report::FleetStatus;
+use azlin_fleet::state::KnownRunners;
 use tokio::time::sleep;
 
 use super::told::next_on_grid;
@@ -354,7 +354,6 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
             vm: (ci.fleet.vm.group.clone(), name.to_string()),
             host_key: String::new(),
             created_at: scene.context.now(),
-            reason: String::new(),
         };
         (name, Action::Install(task))
     };
@@ -406,7 +405,11 @@ async fn a_name_is_never_given_twice() {
     let numbers = std::sync::Mutex::new(vec![3, 1, 2, 1, 1]);
     scene.context.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
-    let provision = || Action::Provision { replaces: None, offerings: Vec::new(), reason: String::new() };
+    let provision = || Action::Provision {
+        replaces: None,
+        offerings: Vec::new(),
+        reason: StartReason::Scaling(ScalingReason::IDLE),
+    };
     let (first, action) = ci.name(provision());
     ci.begin(first.clone(), action);
     let second = ci.new_name();

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
-use azlin_fleet::model::PoolName;
-use azlin_fleet::plan::elapsed;
+use azlin_fleet::model::{PoolName, elapsed};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;

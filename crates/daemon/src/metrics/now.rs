@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 
-use azlin_fleet::model::{Budget, Calls};
-use azlin_fleet::report::{About, FleetStatus};
+use azlin_fleet::model::{Budget, Calls, PhaseKind};
+use azlin_fleet::report::{FleetErrorKind, FleetStatus};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -29,7 +29,7 @@ struct OfState {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfPhase {
     fleet: String,
-    phase: String,
+    phase: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,9 +61,6 @@ struct OfCalls {
     calls: &'static str,
 }
 
-/// The phases that a runner may be in, each of which is told even where no runner is in it.
-const PHASES: [&str; 5] = ["provisioning", "registered", "active", "draining", "destroyed"];
-
 fn family<L: Clone + Hash + Eq>(values: impl IntoIterator<Item = (L, f64)>) -> Family<L, Number> {
     let family = Family::<L, Number>::default();
     for (labels, value) in values {
@@ -92,9 +89,9 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, context: &Daemo
         family(jobs),
     );
     let runners = fleets().flat_map(|fleet| {
-        PHASES.map(|phase| {
-            let count = fleet.runners.iter().filter(|runner| runner.phase == phase).count();
-            (OfPhase { fleet: fleet.pool.to_string(), phase: phase.to_owned() }, count as f64)
+        PhaseKind::ALL.map(|phase| {
+            let count = fleet.count(phase);
+            (OfPhase { fleet: fleet.pool.to_string(), phase: phase.as_str() }, count as f64)
         })
     });
     registry.register("runners", "Runners of a fleet by phase", family(runners));
@@ -108,7 +105,7 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, context: &Daemo
     });
     gauge("fleet_enabled", "Whether the fleet serves jobs", |fleet| Some(f64::from(u8::from(fleet.enabled))));
     let errors = fleets().flat_map(|fleet| {
-        About::ALL.map(|kind| {
+        FleetErrorKind::ALL.map(|kind| {
             let count = fleet.errors.iter().filter(|error| error.about == kind).count();
             (OfKind { fleet: fleet.pool.to_string(), kind: kind.as_str() }, count as f64)
         })

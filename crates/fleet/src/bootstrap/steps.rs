@@ -1,7 +1,7 @@
-//! Bootstrap by SSH, as a decision: from what is found on the machine follows the next step.
+//! Bootstrap over SSH, as a decision: the next step follows from what a probe finds on the machine.
 //!
-//! Each step can be repeated, and what was done is found again by the next probe. So whoever comes
-//! after a crash begins like everybody else.
+//! Each step can be repeated, and the next probe finds what was done. So there is no special case after a
+//! crash.
 
 use crate::model::{Download, RunnerId};
 
@@ -9,7 +9,7 @@ pub use crate::model::{Configure, RUNNER_PATH, Step};
 
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct ProbeResult {
     /// The version of the runner's program, if there is one.
     pub version: Option<String>,
     /// The id and name in `.runner`: it is configured.
@@ -25,19 +25,19 @@ pub struct Found {
     pub has_dependencies: bool,
 }
 
-impl Found {
-    /// Reads what a probe printed; lines that it does not know are left out.
+impl ProbeResult {
+    /// Parses the output of a probe; unknown lines are ignored.
     ///
     /// # Errors
-    /// What is missing.
-    pub fn parse(text: &str) -> Result<Found, String> {
+    /// What is missing, for people.
+    pub fn parse(text: &str) -> Result<ProbeResult, String> {
         let value = |name: &str| {
             let line = text.lines().filter_map(|line| line.trim_end().split_once('='));
             line.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
         };
         let required = |name: &str| value(name).ok_or_else(|| format!("the probe did not tell {name}"));
         let named = |id: &str, name: &str| Some((RunnerId(id.parse().ok()?), name.to_owned()));
-        Ok(Found {
+        Ok(ProbeResult {
             version: Some(required("version")?.to_owned()).filter(|version| !version.is_empty()),
             configured: named(required("runner_id")?, required("runner_name")?),
             registered: required("registered")?.split_once(' ').and_then(|(id, name)| named(id, name)),
@@ -48,14 +48,14 @@ impl Found {
     }
 }
 
-impl Found {
+impl ProbeResult {
     /// What a probe would find after a step, so that none is needed.
     ///
     /// # Errors
-    /// What the step did not tell.
-    pub fn after(mut self, step: &Step, printed: &str) -> Result<Found, String> {
+    /// What the step did not print, for people.
+    pub fn after(mut self, step: &Step, printed: &str) -> Result<ProbeResult, String> {
         match step {
-            Step::Probe => return Found::parse(printed),
+            Step::Probe => return ProbeResult::parse(printed),
             Step::Fetch(download) => self.version = Some(download.version().unwrap_or("unknown").to_owned()),
             Step::Dependencies => self.has_dependencies = true,
             Step::Configure(config) => {
@@ -64,7 +64,7 @@ impl Found {
                 let id = id.ok_or("config.sh has not told the runner's id")?;
                 self.configured = Some((id, config.name.clone()));
                 self.registered = self.configured.clone();
-                // What ran before was another runner's.
+                // What ran before belonged to another runner.
                 (self.is_active, self.runs_job) = (false, false);
             }
             Step::Start { .. } => self.is_active = true,
@@ -74,20 +74,20 @@ impl Found {
     }
 }
 
-/// What is to be on the machine.
+/// The runner that the machine should have.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
+pub struct WantedRunner<'a> {
     /// The runner's name.
     pub name: &'a str,
     /// The runner's program.
     pub download: &'a Download,
-    /// Whether `installdependencies.sh` is to run.
+    /// Whether `installdependencies.sh` has to run.
     pub dependencies: bool,
 }
 
-/// What comes next.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// The program is missing, or is another version.
     Fetch,
     /// The system lacks what the program needs.
@@ -98,35 +98,35 @@ pub enum Next {
     Start,
     /// It runs.
     Done(RunnerId),
-    /// It was registered, and is no more: it had its job, or was removed.
+    /// It was registered, and no longer is: it had its job, or was removed.
     Ended(RunnerId),
 }
 
-/// What comes next on a machine that is as it was found. Another runner's traces, in an image that was
-/// made of its machine, count for nothing.
-pub fn next(found: &Found, wanted: &Wanted<'_>) -> Next {
+/// The next step on a machine. Traces of another runner, in an image that was made from its machine, are
+/// ignored.
+pub fn next(found: &ProbeResult, wanted: &WantedRunner<'_>) -> NextStep {
     match (own(&found.configured, wanted), own(&found.registered, wanted)) {
-        (Some(id), _) if found.runs_job || found.is_active => Next::Done(id),
-        (Some(_), _) => Next::Start,
-        (None, Some(id)) => Next::Ended(id),
-        (None, None) if !has_program(found, wanted.download) => Next::Fetch,
-        (None, None) if wanted.dependencies && !found.has_dependencies => Next::Dependencies,
-        (None, None) => Next::Configure,
+        (Some(id), _) if found.runs_job || found.is_active => NextStep::Done(id),
+        (Some(_), _) => NextStep::Start,
+        (None, Some(id)) => NextStep::Ended(id),
+        (None, None) if !has_program(found, wanted.download) => NextStep::Fetch,
+        (None, None) if wanted.dependencies && !found.has_dependencies => NextStep::Dependencies,
+        (None, None) => NextStep::Configure,
     }
 }
 
-/// GitHub's number of the runner, once it was registered from the machine.
-pub fn runner_id(found: &Found, wanted: &Wanted<'_>) -> Option<RunnerId> {
+/// GitHub's number of the runner, if it was registered from this machine.
+pub fn runner_id(found: &ProbeResult, wanted: &WantedRunner<'_>) -> Option<RunnerId> {
     own(&found.configured, wanted).or_else(|| own(&found.registered, wanted))
 }
 
-fn own(trace: &Option<(RunnerId, String)>, wanted: &Wanted<'_>) -> Option<RunnerId> {
+fn own(trace: &Option<(RunnerId, String)>, wanted: &WantedRunner<'_>) -> Option<RunnerId> {
     let (id, name) = trace.as_ref()?;
     name.eq_ignore_ascii_case(wanted.name).then_some(*id)
 }
 
-/// Whether the machine has the program in the version that GitHub offers; in any, where that is not told.
-fn has_program(found: &Found, download: &Download) -> bool {
+/// Whether the machine has the version of the program that GitHub offers; any version, if that is not known.
+fn has_program(found: &ProbeResult, download: &Download) -> bool {
     match (&found.version, download.version()) {
         (Some(found), Some(offered)) => found == offered,
         (found, _) => found.is_some(),

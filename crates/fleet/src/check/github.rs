@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts};
-use super::{About, Finding, Notes, State, in_words};
+use super::{About, Finding, Notes, State};
 use crate::config::Fleet;
-use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
+use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope, rounded};
 use crate::ports::{
     CallError, CallErrorKind,
     preflight::{Access, Credential, RateBudget, Repository, TokenKind},
@@ -167,7 +167,7 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
             notes.ok("credential", format!("{what}{whose}, good until {day}"));
         }
         Ok(left) if !left.is_zero() => {
-            notes.warning("credential", format!("{what}{whose}, ends in {}, {day}", in_words(left)), renew);
+            notes.warning("credential", format!("{what}{whose}, ends in {}, {day}", rounded(left)), renew);
         }
         _ => notes.problem("credential", format!("{what}{whose}, ended {day}"), A_TOKEN),
     }
@@ -183,7 +183,7 @@ fn budget(notes: &mut Notes, found: Option<&RateBudget>, now: Timestamp) {
         return notes.ok("rate limit", "there is none");
     };
     let left = Duration::try_from(reset.duration_since(now)).unwrap_or_default();
-    let said = format!("{remaining} of {limit} requests left for the next {}", in_words(left));
+    let said = format!("{remaining} of {limit} requests left for the next {}", rounded(left));
     if *remaining >= limit / 10 {
         notes.ok("rate limit", said);
     } else {

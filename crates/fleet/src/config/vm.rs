@@ -7,8 +7,8 @@ use toml::de::DeValue;
 
 use super::reader::{Table, flag, number, text};
 use super::spot;
+use crate::model::Offering;
 use crate::model::{Architecture, Image, Os, ResourceGroup, Spot};
-use crate::offering::Place;
 
 /// What a fleet's VMs are made of.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,7 +94,7 @@ impl VmConfig {
     /// Everywhere that a VM can be made, in the order in which it is tried: regions, sizes within each, and
     /// zones within each of those. Where spot VMs may be used, all of one price come before all of the
     /// other.
-    pub fn offerings(&self, spot_first: bool) -> Vec<Place> {
+    pub fn offerings(&self, spot_first: bool) -> Vec<Offering> {
         let prices: &[bool] = match (self.spot, spot_first) {
             (None, _) => &[false],
             (Some(_), true) if self.regular_fallback => &[true, false],
@@ -106,7 +106,7 @@ impl VmConfig {
         for spot in prices {
             for region in &regions {
                 for size in &self.sizes {
-                    let place = |zone: Option<&String>| Place {
+                    let place = |zone: Option<&String>| Offering {
                         location: region.location.clone(),
                         size: size.clone(),
                         zone: zone.cloned(),
@@ -356,7 +356,7 @@ mod tests {
             ..crate::fixture::fleet("ci", "").vm
         };
         let brief = |vm: &VmConfig, spot_first| {
-            let word = |place: Place| {
+            let word = |place: Offering| {
                 let zone = place.zone.map_or("-".to_owned(), |zone| zone);
                 format!("{}{}{zone}{}", &place.location[..1], place.size, if place.spot { "s" } else { "" })
             };

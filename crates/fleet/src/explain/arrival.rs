@@ -1,18 +1,18 @@
-//! The last links of a job's chain: the runner that is to take it, from its VM to its assignment.
+//! The last links of a job's chain: its runner, from the VM to the assignment of the job.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::job::Case;
-use super::{Link, Step, ago, decision, first_few, first_tick_after, many, when};
-use crate::model::{Action, EphemeralRunner, Phase, Scope};
-use crate::plan::{NoCapacity, Rotation, ScalingAction, elapsed, in_words};
+use super::job::JobChain;
+use super::{Link, LinkKind, decision, first_tick_after, when};
+use crate::model::{Action, EphemeralRunner, Phase, Scope, ago, counted, elapsed, first_few, in_words};
+use crate::plan::{Rotation, ScalingAction};
 
-/// GitHub assigns within seconds; past this something is in the way.
+/// GitHub assigns a job within seconds; after this time something is wrong.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
 
-impl<'a> Case<'a> {
+impl<'a> JobChain<'a> {
     fn offline_since(&self, runner: &EphemeralRunner) -> Option<Timestamp> {
         self.view.fleet_state.runners.get(&runner.runner_name)?.offline_since
     }
@@ -25,7 +25,7 @@ impl<'a> Case<'a> {
         self.registered().filter(|runner| self.offline_since(runner).is_none())
     }
 
-    /// Runners on their way. One that comes to take another's place adds none.
+    /// Runners that are starting, without replacements, which add no runner.
     fn coming(&self) -> Vec<&'a EphemeralRunner> {
         let view = self.view;
         let rotation =
@@ -37,13 +37,13 @@ impl<'a> Case<'a> {
         view.plan.runners.iter().filter(comes).collect()
     }
 
-    /// Runners that are online, without a job, and registered with every label that it asks for.
+    /// Idle runners that are registered with every label that the job asks for.
     pub(super) fn ready(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
         let (entries, job) = (self.view.seen.entries.as_ref().ok(), self.job);
         self.idle().filter(move |runner| {
             let entry = entries.and_then(|entries| entries.get(&runner.runner_name));
             entry.is_none_or(|entry| {
-                // A list that tells no labels tells nothing against it.
+                // A list without labels does not say that one is missing.
                 let has =
                     |wanted: &String| entry.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted));
                 entry.labels.is_empty() || job.labels.iter().all(has)
@@ -55,7 +55,7 @@ impl<'a> Case<'a> {
         let (view, before) = (self.view, self.before());
         let ready = self.ready().count();
         if before < ready {
-            return (Link::holds(Step::Vm, format!("{} online", are_runners(ready))), String::new());
+            return (Link::holds(LinkKind::Vm, format!("{} online", are_runners(ready))), String::new());
         }
         let (fleet, failures) = (view.fleet, &view.fleet_state.failures);
         let coming = self.coming();
@@ -68,7 +68,7 @@ impl<'a> Case<'a> {
             });
             let what =
                 format!("starting: {}; each has boot_timeout ({limit}) to come online", first_few(told));
-            return (Link::waits(Step::Vm, what), "its runner is starting".to_owned());
+            return (Link::waits(LinkKind::Vm, what), "its runner is starting".to_owned());
         }
         let unlike = self.idle().count() - ready;
         if before < ready + coming.len() + unlike {
@@ -78,7 +78,10 @@ impl<'a> Case<'a> {
                 fleet.name
             );
             let cure = "none is needed: they are replaced one after another; deleting their VMs while idle is quicker";
-            return (Link::waits(Step::Vm, what).cure(cure), "the idle runners lack its labels".to_owned());
+            return (
+                Link::waits(LinkKind::Vm, what).cure(cure),
+                "the idle runners lack its labels".to_owned(),
+            );
         }
         let offline: Vec<Timestamp> =
             self.registered().filter_map(|runner| self.offline_since(runner)).collect();
@@ -90,24 +93,27 @@ impl<'a> Case<'a> {
                 decision::after(view.now, left).map_or_else(String::new, |at| first_tick_after(at, view.now));
             let what = format!(
                 "starts failed {} in a row; the next is tried {at}. The last said: {}",
-                many(failures.count, "time"),
+                counted(failures.count, "time"),
                 failures.why
             );
             let cure = format!(
                 "what the message says; sizes and zones of [vm] in fleets/{}.toml say where it is tried",
                 fleet.name
             );
-            return (Link::broken(Step::Vm, what).cure(cure), "no runner could be started for it".to_owned());
+            return (
+                Link::broken(LinkKind::Vm, what).cure(cure),
+                "no runner could be started for it".to_owned(),
+            );
         }
         let starts = decision::starts(view);
-        if let Some(NoCapacity { why, until }) = &view.plan.no_room {
+        if let Some(none) = &view.plan.no_room {
             let cure = format!(
                 "add sizes of other families, zones, or another region ([[vm.elsewhere]]) to fleets/{}.toml, or ask for a \
                  higher quota (portal: Quotas, Compute)",
                 fleet.name
             );
-            let what = format!("{why}; it is asked again {}", first_tick_after(*until, view.now));
-            let link = Link::broken(Step::Vm, what).cure(cure);
+            let what = format!("{none}; it is asked again {}", first_tick_after(none.until, view.now));
+            let link = Link::broken(LinkKind::Vm, what).cure(cure);
             return (link, "Azure has no room for its runner".to_owned());
         }
         let again = if failures.count == 0 {
@@ -115,7 +121,7 @@ impl<'a> Case<'a> {
         } else {
             format!(
                 " after {}, the last of which said: {}",
-                many(failures.count, "failed start"),
+                counted(failures.count, "failed start"),
                 failures.why
             )
         };
@@ -128,19 +134,19 @@ impl<'a> Case<'a> {
                     format!("the next tick starts none: {}", view.plan.decision.reason)
                 }
             };
-            return (Link::waits(Step::Vm, what), "the next tick starts no runner for it".to_owned());
+            return (Link::waits(LinkKind::Vm, what), "the next tick starts no runner for it".to_owned());
         }
         let place = view.plan.actions.iter().find_map(|action| match action {
             Action::Provision { offerings, .. } => offerings.first(),
             Action::Install(_) | Action::Destroy(_) => None,
         });
         let place = place.map_or(String::new(), |place| format!(": {place}"));
-        let what = format!("the next tick starts {}{place}{again}", many(starts, "runner"));
+        let what = format!("the next tick starts {}{place}{again}", counted(starts, "runner"));
         let cure = "none is needed while the daemon runs: see `systemctl status azlin-github-runner`";
-        (Link::waits(Step::Vm, what).cure(cure), "the next tick starts a runner for it".to_owned())
+        (Link::waits(LinkKind::Vm, what).cure(cure), "the next tick starts a runner for it".to_owned())
     }
 
-    /// Runners that went offline count as available until their time is up, so none is started for them.
+    /// Runners that went offline count as available until offline_timeout is over, so no other is started for them.
     fn offline(&self, since: &[Timestamp]) -> (Link, String) {
         let (now, limit) = (self.view.now, self.view.fleet.lifecycle.offline_timeout);
         let first = since.iter().min().copied().unwrap_or(now);
@@ -152,7 +158,7 @@ impl<'a> Case<'a> {
             in_words(limit)
         );
         let cure = "look at the network of its VM, and at the service of the runner on it; it is replaced when its time is up";
-        (Link::waits(Step::Vm, what).cure(cure), "the runner that could take it is offline".to_owned())
+        (Link::waits(LinkKind::Vm, what).cure(cure), "the runner that could take it is offline".to_owned())
     }
 
     pub(super) fn registration(&self) -> (Link, String) {
@@ -163,7 +169,7 @@ impl<'a> Case<'a> {
             .filter_map(|runner| view.fleet_state.runners.get(&runner.runner_name)?.idle_since)
             .min();
         let idle = idle_since.map(|since| elapsed(since, now)).unwrap_or_default();
-        // Since when the job is queued is not told: one that was approved just now is as old as before.
+        // GitHub does not report since when a job is queued: the approval of a job does not change its age.
         let at_most = idle.min(elapsed(self.job.created_at, now));
         let cure = match &view.fleet.scope {
             Scope::Repo(repo) => format!(
@@ -183,18 +189,18 @@ impl<'a> Case<'a> {
             );
             let cure = format!("if it was approved or released a moment ago, wait two minutes; else {cure}");
             return (
-                Link::broken(Step::Registration, what).cure(cure),
+                Link::broken(LinkKind::Registration, what).cure(cure),
                 "GitHub has not given it to runners that are idle".to_owned(),
             );
         }
         let what =
             format!("{names} idle, with all of its labels: GitHub gives it to one of them within seconds");
         let cure = format!("none is needed; if it still waits in two minutes, {cure}");
-        (Link::waits(Step::Registration, what).cure(cure), "an idle runner is there for it".to_owned())
+        (Link::waits(LinkKind::Registration, what).cure(cure), "an idle runner is there for it".to_owned())
     }
 }
 
 /// "1 runner is", "2 runners are".
 fn are_runners(number: usize) -> String {
-    format!("{} {}", many(number as u64, "runner"), if number == 1 { "is" } else { "are" })
+    format!("{} {}", counted(number as u64, "runner"), if number == 1 { "is" } else { "are" })
 }

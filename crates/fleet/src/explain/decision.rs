@@ -5,21 +5,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Link, Step, View, first_few, first_tick_after, many};
-use crate::model::{Phase, RunnerName};
-use crate::plan::{self, Action, Rule, ScalingAction, in_words, runners_for, timing};
+use super::{FleetView, Link, LinkKind, first_tick_after};
+use crate::model::{Phase, RunnerName, counted, first_few, in_words};
+use crate::plan::{self, Action, Rule, ScalingAction, runners_for, timing};
 
-/// Something that changes by itself.
+/// A change that comes by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NextChange {
-    /// When.
+    /// When it comes.
     pub at: Timestamp,
-    /// What.
+    /// What changes.
     pub what: String,
 }
 
-/// What changes a fleet's plan by itself, the soonest first.
-pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
+/// What will change a fleet's plan by itself, the soonest first.
+pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
     let (fleet, plan, fleet_state) = (view.fleet, view.plan, view.fleet_state);
     let mut changes = Vec::new();
     let mut at = |at: Option<Timestamp>, what: String| {
@@ -33,7 +33,7 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
         let wait = in_words(fleet.scaling.max_queue_wait);
         at(starves_at(view), format!("job {} ({}) has waited max_queue_wait ({wait})", job.id, job.name));
     }
-    if plan.decision.rule == Rule::Cooldown {
+    if plan.decision.rule() == Rule::Cooldown {
         at(cooldown_ends(view), format!("the cooldown of {} ends", in_words(fleet.scaling.cooldown)));
     }
     let try_again = fleet_state.failures.wait_left(view.now).and_then(|left| after(view.now, left));
@@ -67,12 +67,12 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
 }
 
 /// When the oldest pending job will have waited for too long.
-pub(super) fn starves_at(view: &View<'_>) -> Option<Timestamp> {
+pub(super) fn starves_at(view: &FleetView<'_>) -> Option<Timestamp> {
     plan::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending.as_ref()?)
 }
 
 /// When the cooldown ends, if it runs.
-pub(super) fn cooldown_ends(view: &View<'_>) -> Option<Timestamp> {
+pub(super) fn cooldown_ends(view: &FleetView<'_>) -> Option<Timestamp> {
     plan::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.fleet_state, view.now))
 }
 
@@ -80,14 +80,14 @@ pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {
     at.checked_add(duration).ok()
 }
 
-/// Runners that the plan starts beside replacements.
-pub(super) fn starts(view: &View<'_>) -> usize {
+/// Runners that the plan starts, without replacements.
+pub(super) fn starts(view: &FleetView<'_>) -> usize {
     let is_new = |action: &&Action| matches!(action, Action::Provision { replaces: None, .. });
     view.plan.actions.iter().filter(is_new).count()
 }
 
-/// How many jobs the runners will do for that are there, come, or are about to be asked for.
-fn covered(view: &View<'_>) -> usize {
+/// How many jobs are served by the runners that are available, are starting, or are started by this plan.
+fn covered(view: &FleetView<'_>) -> usize {
     let decision = &view.plan.decision;
     let intended = match decision.action {
         ScalingAction::ScaleUp => decision.target_runner_count,
@@ -96,32 +96,32 @@ fn covered(view: &View<'_>) -> usize {
     decision.current_runner_count.max(intended) as usize
 }
 
-/// Judges whether a runner is to be there for the job that has so many others before it.
-pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
+/// Judges whether a runner should be available for the job that has `before` older ones before it.
+pub(super) fn judge(view: &FleetView<'_>, before: usize) -> (Link, String) {
     let (fleet, decision) = (view.fleet, &view.plan.decision);
     if view.seen.entries.is_err() || view.seen.vms.is_err() {
-        let link = Link::broken(Step::Decision, decision.reason.clone())
+        let link = Link::broken(LinkKind::Decision, decision.reason.to_string())
             .cure("mend what cannot be read; `azlin github-runner plan` tells once it is seen again");
         return (link, "nothing is started while the fleet cannot be seen whole".to_owned());
     }
     if before < decision.current_runner_count as usize {
-        let available = many(decision.current_runner_count, "runner");
+        let available = counted(decision.current_runner_count, "runner");
         let what = format!("{available} can still take a job, and {} before it", are(before));
-        return (Link::holds(Step::Decision, what), String::new());
+        return (Link::holds(LinkKind::Decision, what), String::new());
     }
     if before < covered(view) {
-        let rule = decision.rule.as_str();
+        let rule = decision.rule().as_str();
         return (
-            Link::holds(Step::Decision, format!("scale up, by the rule {rule}: {}", decision.reason)),
+            Link::holds(LinkKind::Decision, format!("scale up, by the rule {rule}: {}", decision.reason)),
             String::new(),
         );
     }
     let scaling = &fleet.scaling;
-    // Those that are older get the runners that come first.
+    // Older jobs get the runners that come first.
     let is_next = decision.target_runner_count > decision.current_runner_count
         && before < decision.target_runner_count as usize;
     let need = runners_for(scaling, view.plan.demand.metrics.pending_jobs);
-    match decision.rule {
+    match decision.rule() {
         Rule::Manual => {
             let count = scaling.manual_count.unwrap_or_default();
             let pool = &fleet.name;
@@ -137,7 +137,7 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
             let cure = format!(
                 "`azlin github-runner scale --pool {pool} --auto` follows the queue again; {sets_more}"
             );
-            let link = Link::broken(Step::Decision, decision.reason.clone()).cure(cure);
+            let link = Link::broken(LinkKind::Decision, decision.reason.to_string()).cure(cure);
             (link, format!("the count is set by hand to {count}"))
         }
         Rule::Threshold if is_next => {
@@ -171,40 +171,37 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
                 fleet.name
             );
             let verdict = format!("it shares a runner with others, since jobs_per_runner is {each}");
-            (Link::waits(Step::Decision, what).cure(cure), verdict)
+            (Link::waits(LinkKind::Decision, what).cure(cure), verdict)
         }
     }
 }
 
-/// A runner is wanted, and a rule holds it back until a moment; not before those that failed are tried again.
-fn held_back(view: &View<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
+/// A runner is needed, and a rule holds it back for a time; after failed starts, at least until the next try.
+fn held_back(view: &FleetView<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
     let (failures, reason) = (&view.fleet_state.failures, &view.plan.decision.reason);
     let again = failures.wait_left(view.now).and_then(|left| after(view.now, left));
     let at = at.max(again).map_or_else(|| "at the next tick".to_owned(), |at| first_tick_after(at, view.now));
     if failures.count == 0 {
         let cure = format!("none is needed: one is started {at}; {sooner} starts it sooner");
-        let link = Link::waits(Step::Decision, reason.clone()).cure(cure);
+        let link = Link::waits(LinkKind::Decision, reason.to_string()).cure(cure);
         return (link, format!("{why}a runner is started for it {at}"));
     }
-    let said = if reason.contains(&failures.why) {
-        String::new()
-    } else {
-        format!("; the last said: {}", failures.why)
-    };
-    let what = format!("starts failed {} in a row{said}; {reason}", many(failures.count, "time"));
+    let said =
+        if reason.has_failed_starts() { String::new() } else { format!("; the last said: {}", failures.why) };
+    let what = format!("starts failed {} in a row{said}; {reason}", counted(failures.count, "time"));
     let cure = format!("what the message says; it is tried again {at}, and {sooner} tries it sooner");
-    let link = Link::broken(Step::Decision, what).cure(cure);
+    let link = Link::broken(LinkKind::Decision, what).cure(cure);
     (link, format!("no runner could be started for it; it is tried again {at}"))
 }
 
 /// The maximum leaves no room.
-fn maximum(view: &View<'_>) -> (Link, String) {
+fn maximum(view: &FleetView<'_>) -> (Link, String) {
     let most = view.fleet.scaling.max_runners;
     let file = format!("fleets/{}.toml", view.fleet.name);
     let verdict = format!("max_runners is {most}, and allows no more runners");
     if most == 0 {
         let cure = format!("raise max_runners in {file}");
-        return (Link::broken(Step::Decision, view.plan.decision.reason.clone()).cure(cure), verdict);
+        return (Link::broken(LinkKind::Decision, view.plan.decision.reason.to_string()).cure(cure), verdict);
     }
     let busy = view.plan.runners.iter().filter(|runner| runner.is_busy()).map(|runner| {
         match view.seen.working.get(runner.runner_name.as_str()) {
@@ -216,7 +213,7 @@ fn maximum(view: &View<'_>) -> (Link, String) {
     let busy = if busy.is_empty() { String::new() } else { format!("; busy: {busy}") };
     let what = format!("{}{busy}", view.plan.decision.reason);
     let cure = format!("raise max_runners in {file}, or wait until a runner has done its job");
-    (Link::waits(Step::Decision, what).cure(cure), verdict)
+    (Link::waits(LinkKind::Decision, what).cure(cure), verdict)
 }
 
 /// "1 job is", "2 jobs are".

@@ -1,41 +1,42 @@
-//! What a plan is made of: things to do, each idempotent and with its reason.
+//! The actions of a plan, each idempotent and with its reason.
+
+use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::model::{DrainReason, ResourceGroup, RunnerId, RunnerName, Scope};
-use crate::offering::Place;
+use crate::model::{
+    DrainReason, Offering, ResourceGroup, RunnerId, RunnerName, ScalingReason, Scope, StartReason,
+};
 
-/// One thing to do.
+/// One action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Start a new runner.
+    /// Start a runner.
     Provision {
         /// The runner that it replaces.
         replaces: Option<RunnerName>,
-        /// The places where its VM is asked for, in this order, until Azure has capacity.
-        offerings: Vec<Place>,
+        /// Where its VM is requested, in this order, until Azure has capacity.
+        offerings: Vec<Offering>,
         /// Why.
-        reason: String,
+        reason: StartReason,
     },
-    /// Install a runner over SSH on a VM that is there.
+    /// Install the runner on a VM over SSH.
     Install(Install),
     /// Remove a runner.
     Destroy(Destroy),
 }
 
-/// The installation of a runner over SSH on a VM that is there.
+/// The installation of a runner on a VM, over SSH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Install {
     /// The runner.
     pub runner: RunnerName,
-    /// Its VM: the resource group, and Azure's spelling of the name.
+    /// The group of its VM, and Azure's spelling of the VM's name.
     pub vm: (ResourceGroup, String),
     /// The VM's host key.
     pub host_key: String,
-    /// When the VM was asked for.
+    /// When the VM was requested.
     pub created_at: Timestamp,
-    /// Why, for people.
-    pub reason: String,
 }
 
 /// The removal of a runner: first its entry at GitHub, which GitHub refuses while a job runs; then its VM.
@@ -47,17 +48,16 @@ pub struct Destroy {
     pub scope: Scope,
     /// What must be true at GitHub before the VM is touched.
     pub first: Deregister,
-    /// Its VM: the resource group, and Azure's spelling of the name; absent when there is none.
+    /// The group of its VM, and Azure's spelling of the VM's name; absent when there is no VM.
     pub vm: Option<(ResourceGroup, String)>,
-    /// The VM's host key, where the runner's service is stopped over SSH before the VM is removed.
+    /// The VM's host key, if the runner's service is to be stopped before the VM is removed.
     pub stop: Option<String>,
-    /// Why, as the rule that says so.
+    /// Why.
     pub why: DrainReason,
-    /// Why, for people.
-    pub reason: String,
 }
 
-/// What must be true at GitHub before a VM is touched. An entry whose id is not known is looked up by its name.
+/// What has to be true at GitHub before a VM is touched. An entry whose id is not known is looked up by
+/// name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregister {
     /// Its entry must be removed. GitHub refuses that while a job runs.
@@ -85,6 +85,49 @@ impl Action {
             Action::Provision { .. } => "provision",
             Action::Install(_) => "install",
             Action::Destroy(_) => "destroy",
+        }
+    }
+
+    /// Why it is done.
+    pub fn reason(&self) -> ActionReason<'_> {
+        match self {
+            Action::Provision { reason, .. } => ActionReason::Start(reason),
+            Action::Install(_) => ActionReason::Install,
+            Action::Destroy(destroy) => ActionReason::Drain(&destroy.why),
+        }
+    }
+}
+
+/// Why an action is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionReason<'a> {
+    /// Why a runner is started.
+    Start(&'a StartReason),
+    /// A VM is there, and is no runner yet.
+    Install,
+    /// Why a runner is removed.
+    Drain(&'a DrainReason),
+}
+
+impl ActionReason<'_> {
+    /// The scaling rule that led to it, if one did.
+    pub fn scaling(&self) -> Option<&ScalingReason> {
+        match self {
+            ActionReason::Start(StartReason::Scaling(reason))
+            | ActionReason::Drain(DrainReason::Surplus(reason)) => Some(reason),
+            ActionReason::Start(StartReason::Replacement { .. })
+            | ActionReason::Install
+            | ActionReason::Drain(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ActionReason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ActionReason::Start(reason) => reason.fmt(f),
+            ActionReason::Install => f.write_str("its VM is there and is no runner yet"),
+            ActionReason::Drain(reason) => reason.fmt(f),
         }
     }
 }

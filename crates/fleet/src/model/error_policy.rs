@@ -9,7 +9,7 @@
 //! | [`ErrorPolicy::Stop`] | one start in this fleet every two minutes and no more, and an error in the journal |
 //!
 //! An error holds back only what met it: a place ([`crate::state`]), a fleet's starts
-//! ([`crate::start_backoff::StartBackoff`]), a credential's budget and a subscription's operation (in the adapters).
+//! ([`crate::state::StartBackoff`]), a credential's budget and a subscription's operation (in the adapters).
 
 use serde::{Deserialize, Serialize};
 

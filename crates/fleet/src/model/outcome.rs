@@ -1,6 +1,6 @@
 //! How actions went: for each kind of action an outcome of its own, and both together as one value.
 
-use crate::model::{Action, Destroy, Failure, Install, RunnerId, Took};
+use crate::model::{Action, ActionReason, Destroy, Failure, Install, RunnerId, StartReason, Took};
 
 /// How the start of a runner went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub enum Completed {
     /// The start of a runner.
     Provision {
         /// Why it was started.
-        reason: String,
+        reason: StartReason,
         /// How it went.
         outcome: ProvisionOutcome,
     },
@@ -120,7 +120,7 @@ impl Completed {
         }
     }
 
-    /// The word for the action, as [`Action::word`] has it.
+    /// The word for the action, as [`Action::as_str`] has it.
     pub fn action(&self) -> &'static str {
         match self {
             Completed::Provision { .. } => "provision",
@@ -130,11 +130,11 @@ impl Completed {
     }
 
     /// Why the action was taken.
-    pub fn reason(&self) -> &str {
+    pub fn reason(&self) -> ActionReason<'_> {
         match self {
-            Completed::Provision { reason, .. } => reason,
-            Completed::Install { install, .. } => &install.reason,
-            Completed::Destroy { destroy, .. } => &destroy.reason,
+            Completed::Provision { reason, .. } => ActionReason::Start(reason),
+            Completed::Install { .. } => ActionReason::Install,
+            Completed::Destroy { destroy, .. } => ActionReason::Drain(&destroy.why),
         }
     }
 
@@ -232,9 +232,12 @@ impl DestroyOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ScalingReason;
+
+    const IDLE: StartReason = StartReason::Scaling(ScalingReason::IDLE);
 
     fn provision(outcome: ProvisionOutcome) -> Completed {
-        Completed::Provision { reason: "a job waits".to_owned(), outcome }
+        Completed::Provision { reason: IDLE, outcome }
     }
 
     #[test]
@@ -263,14 +266,13 @@ mod tests {
             let completed = provision(outcome);
             assert_eq!((completed.as_str(), completed.error()), (word, error));
             assert_eq!(completed.bootstrap().is_some(), is_bootstrap, "{word}");
-            assert_eq!((completed.action(), completed.reason()), ("provision", "a job waits"));
+            assert_eq!((completed.action(), completed.reason()), ("provision", ActionReason::Start(&IDLE)));
         }
     }
 
     #[test]
     fn an_action_that_was_not_begun_keeps_its_kind_and_its_reason() {
-        let action =
-            Action::Provision { replaces: None, offerings: Vec::new(), reason: "a job waits".to_owned() };
+        let action = Action::Provision { replaces: None, offerings: Vec::new(), reason: IDLE };
         let left = Completed::left_alone(action.clone(), "the daemon is stopping");
         assert_eq!(left, provision(ProvisionOutcome::LeftAlone("the daemon is stopping".to_owned())));
         let failed = Completed::failed(action.clone(), Failure::later("no answer"));

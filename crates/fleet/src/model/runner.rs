@@ -1,4 +1,4 @@
-//! Runners, as GitHub lists them and as a fleet sees them.
+//! Runners: their entries at GitHub, and their phase in a fleet.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Label, RunnerName, Scope, Vm};
-
-pub use crate::runner_id::RunnerId;
+use crate::model::{DrainReason, Label, RunnerId, RunnerName, Scope, Vm};
 
 /// Whether a runner is connected to GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +37,9 @@ pub struct RunnerInfo {
 /// What a runner is registered as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerConfig {
-    /// Where: a repository, an organisation or an enterprise.
+    /// The repository, organisation or enterprise.
     pub scope: Scope,
-    /// The name, which its VM has too.
+    /// Its name, which is also that of its VM.
     pub runner_name: RunnerName,
     /// The fleet's labels and the implicit ones.
     pub labels: Vec<Label>,
@@ -49,35 +47,35 @@ pub struct RunnerConfig {
     pub runner_group: Option<String>,
 }
 
-/// A registration token, for use at once.
+/// A registration token, for immediate use.
 #[derive(Debug, Clone)]
 pub struct RegistrationToken {
     /// The token.
     pub token: SecretString,
     /// When it expires.
     pub expires_at: Timestamp,
-    /// The page of the repository, organisation or enterprise, as `config.sh` expects it.
+    /// The URL of the repository, organisation or enterprise, for `config.sh`.
     pub url: String,
 }
 
-/// A runner that is registered before its VM exists, and what the VM needs to become that runner. A JIT
-/// configuration replaces the registration token, and does not expire by itself.
+/// A runner that is registered before its VM is made, and what the VM needs to run it. A JIT configuration
+/// replaces a registration token, and does not expire.
 #[derive(Debug, Clone)]
 pub struct RunnerRegistration {
     /// GitHub's number.
     pub runner_id: RunnerId,
-    /// The name, which its VM has too.
+    /// Its name, which is also that of its VM.
     pub runner_name: RunnerName,
-    /// What `run.sh --jitconfig` takes.
+    /// The argument of `run.sh --jitconfig`.
     pub encoded_jit_config: SecretString,
 }
 
 /// How GitHub answered a request to remove a runner's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregistration {
-    /// It was there, ran no job, and is removed: it never gets a job again.
+    /// It ran no job and was removed: it will not get a job again.
     Removed,
-    /// GitHub has no such entry, or does not show it to us.
+    /// GitHub has no such entry, or does not show it to this credential.
     NotFound,
     /// It runs a job. This is the only atomic test of "idle".
     Busy,
@@ -94,20 +92,20 @@ pub struct EphemeralRunner {
     pub runner_id: Option<RunnerId>,
     /// Whether GitHub's list holds its entry.
     pub is_listed: bool,
-    /// When it was asked for.
+    /// When its VM was requested.
     pub created_at: Timestamp,
-    /// Jobs that polls saw it finish. It may have finished more.
+    /// Jobs that it has finished, as far as polls have shown them.
     pub jobs_completed: u32,
-    /// The phase of its life.
+    /// Its phase.
     pub status: Phase,
 }
 
-/// The phase of a runner's life.
+/// The phase of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// It was asked for, and has not been seen online yet.
+    /// It is starting: it has not been online yet.
     Provisioning {
-        /// When it was asked for.
+        /// When its VM was requested.
         since: Timestamp,
     },
     /// Online and without a job.
@@ -120,39 +118,13 @@ pub enum Phase {
         /// GitHub's number.
         id: RunnerId,
     },
-    /// It must take no more jobs, and will be removed.
+    /// It takes no more jobs and will be removed.
     Draining {
         /// Why.
         why: DrainReason,
     },
-    /// Azure removes it, or has removed it and a list still shows it.
+    /// Azure is removing it, or has removed it and a list still shows it.
     Destroyed,
-}
-
-/// Why a runner is removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DrainReason {
-    /// GitHub has removed its entry, because it has finished its job.
-    Finished,
-    /// It has finished as many jobs as it may take, and is still registered.
-    Served(String),
-    /// Its VM stopped or failed, or its entry has no VM.
-    Broken(String),
-    /// Azure had no capacity for its VM, and reported that after it had accepted the request.
-    NoCapacity(String),
-    /// It was not online in time.
-    BootTimeout(String),
-    /// It has been offline for too long.
-    Offline(String),
-    /// The fleet needs fewer.
-    Surplus(String),
-    /// A newer one takes its place.
-    Rotated(String),
-    /// It is registered with another GitHub than the configured one, so whether it runs a job cannot be
-    /// known. It is left alone.
-    OutOfSight(String),
-    /// The fleet's file says that running jobs end too.
-    Killed(String),
 }
 
 impl EphemeralRunner {
@@ -166,38 +138,77 @@ impl EphemeralRunner {
         matches!(self.status, Phase::Active { .. })
     }
 
-    /// Whether it is registered or active.
+    /// Whether it counts as online: registered or active.
     pub fn is_online(&self) -> bool {
         matches!(self.status, Phase::Registered { .. } | Phase::Active { .. })
     }
 }
 
+/// A [`Phase`] without its data, as status, history and metrics have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PhaseKind {
+    /// [`Phase::Provisioning`].
+    Provisioning,
+    /// [`Phase::Registered`].
+    Registered,
+    /// [`Phase::Active`].
+    Active,
+    /// [`Phase::Draining`].
+    Draining,
+    /// [`Phase::Destroyed`].
+    Destroyed,
+}
+
 impl Phase {
-    /// The word for it, in status and in metrics.
-    pub fn as_str(&self) -> &'static str {
+    /// Which phase it is.
+    pub fn kind(&self) -> PhaseKind {
         match self {
-            Phase::Provisioning { .. } => "provisioning",
-            Phase::Registered { .. } => "registered",
-            Phase::Active { .. } => "active",
-            Phase::Draining { .. } => "draining",
-            Phase::Destroyed => "destroyed",
+            Phase::Provisioning { .. } => PhaseKind::Provisioning,
+            Phase::Registered { .. } => PhaseKind::Registered,
+            Phase::Active { .. } => PhaseKind::Active,
+            Phase::Draining { .. } => PhaseKind::Draining,
+            Phase::Destroyed => PhaseKind::Destroyed,
         }
     }
 }
 
-impl fmt::Display for DrainReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl PhaseKind {
+    /// All phases, in the order of a runner's life.
+    pub const ALL: [PhaseKind; 5] = [
+        PhaseKind::Provisioning,
+        PhaseKind::Registered,
+        PhaseKind::Active,
+        PhaseKind::Draining,
+        PhaseKind::Destroyed,
+    ];
+
+    /// Its name in JSON, in metrics and in tables.
+    pub fn as_str(self) -> &'static str {
         match self {
-            DrainReason::Finished => f.write_str("it had its job and GitHub has removed its entry"),
-            DrainReason::Served(why)
-            | DrainReason::Broken(why)
-            | DrainReason::NoCapacity(why)
-            | DrainReason::BootTimeout(why)
-            | DrainReason::Offline(why)
-            | DrainReason::Surplus(why)
-            | DrainReason::Rotated(why)
-            | DrainReason::OutOfSight(why)
-            | DrainReason::Killed(why) => f.write_str(why),
+            PhaseKind::Provisioning => "provisioning",
+            PhaseKind::Registered => "registered",
+            PhaseKind::Active => "active",
+            PhaseKind::Draining => "draining",
+            PhaseKind::Destroyed => "destroyed",
+        }
+    }
+}
+
+impl fmt::Display for PhaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_is_named_as_json_names_it() {
+        for kind in PhaseKind::ALL {
+            assert_eq!(serde_json::to_value(kind).expect("it can be written"), kind.as_str());
         }
     }
 }

@@ -7,17 +7,17 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::model::Download;
 
-/// Where the program lies that a step calls.
+/// The path of the program that each step calls.
 pub const RUNNER_PATH: &str = "/usr/local/lib/azlin/runner";
 
 /// One command on the machine, run as root.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// What is there.
+    /// Finds out what is on the machine.
     Probe,
-    /// The runner's program, downloaded unless the machine has this version.
+    /// Downloads the runner's program, unless the machine has this version.
     Fetch(Download),
-    /// What the program needs of the system.
+    /// Installs what the program needs of the system.
     Dependencies,
     /// Registers the runner at GitHub.
     Configure(Configure),
@@ -30,14 +30,14 @@ pub enum Step {
     Stop,
 }
 
-/// What `config.sh` is told.
+/// The arguments of `config.sh`.
 #[derive(Debug, Clone)]
 pub struct Configure {
-    /// The repository's, organisation's or enterprise's page.
+    /// The URL of the repository, organisation or enterprise.
     pub url: String,
     /// The runner's name.
     pub name: String,
-    /// Every label that it gets.
+    /// All of its labels.
     pub labels: Vec<String>,
     /// The runner group; the default one where absent.
     pub group: Option<String>,
@@ -48,7 +48,7 @@ pub struct Configure {
 }
 
 impl Step {
-    /// Its name, for people.
+    /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
             Step::Probe => "probe",
@@ -60,7 +60,7 @@ impl Step {
         }
     }
 
-    /// The command for a POSIX shell. It holds no secret: others on the machine can see it.
+    /// The command for a POSIX shell. It holds no secret: other users of the machine can see it.
     pub fn command(&self) -> String {
         let arguments: Vec<String> = match self {
             Step::Probe | Step::Dependencies | Step::Stop => Vec::new(),
@@ -81,7 +81,7 @@ impl Step {
         words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
     }
 
-    /// What the command reads.
+    /// The standard input of the command.
     pub fn input(&self) -> Option<SecretString> {
         match self {
             Step::Configure(config) => {

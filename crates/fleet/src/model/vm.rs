@@ -7,10 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CallError, PoolName, RunnerName, Scope};
-use crate::runner_id::RunnerId;
-
-pub use crate::model::PowerState;
+use crate::model::{CallError, PoolName, PowerState, RunnerId, RunnerName, Scope};
 
 /// A resource group: where VMs are made and listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

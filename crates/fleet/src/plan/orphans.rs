@@ -7,10 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{ResourceGroup, Vm};
-use crate::plan::elapsed;
-
-pub use crate::orphan::{Orphan, OrphanKind};
+use crate::model::{Orphan, OrphanKind, ResourceGroup, Vm, elapsed};
 
 /// How long a part is seen without a VM before it is removed. The parts of a VM are made before it and removed after
 /// it.

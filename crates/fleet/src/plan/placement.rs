@@ -1,24 +1,27 @@
-//! Where a fleet's next VM is asked for: in its places that Azure did not refuse lately, with the configured share of
-//! spot VMs.
+//! Where a fleet's next VM is requested: in those of its places that were not refused lately, with the
+//! configured share of spot VMs.
+
+use std::fmt;
 
 use jiff::Timestamp;
 
 use crate::config::{Fleet, VmConfig};
-use crate::state::{CapacityBackoff, Offering, Unavailable};
+use crate::model::Offering;
+use crate::state::{CapacityBackoff, Unavailable};
 
-/// The places where a fleet's next VM may be asked for.
+/// Where there may be capacity for a fleet's VMs.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Placement {
     /// Open places, spot VMs first, and regular ones first.
     spot_first: Vec<Offering>,
     regular_first: Vec<Offering>,
-    /// Places that are not tried now.
+    /// Refused places.
     unavailable: Vec<(Offering, Unavailable)>,
 }
 
 impl Placement {
-    /// The open places of a fleet. After each start that failed for another reason than capacity, the next begins
-    /// with a later place of the same price: the size may be what does not boot.
+    /// The fleet's places now. After starts that failed for another reason than capacity, the next start begins
+    /// with a later place of the same price: the size may be the reason that the VM does not boot.
     pub(crate) fn of(fleet: &Fleet, known: &CapacityBackoff, failed: u32, now: Timestamp) -> Placement {
         let open = |spot_first| {
             let mut offerings = fleet.vm.offerings(spot_first);
@@ -43,38 +46,49 @@ impl Placement {
         !self.spot_first.is_empty()
     }
 
-    /// The places for the next VM, in their order. `others` says of each other VM whether it is a spot VM.
+    /// Where the next VM is requested. `others` says of each other VM whether it is a spot VM.
     pub(crate) fn offerings(&self, fleet: &Fleet, others: impl Iterator<Item = bool>) -> Vec<Offering> {
         if is_next_spot(&fleet.vm, others) { self.spot_first.clone() } else { self.regular_first.clone() }
     }
 
-    /// That no place is open, if so.
+    /// That there is no capacity anywhere, if so.
     pub(crate) fn none(&self) -> Option<NoCapacity> {
         if self.is_somewhere() {
             return None;
         }
         let (offering, unavailable) = self.unavailable.first()?;
-        let more = match self.unavailable.len() - 1 {
-            0 => String::new(),
-            1 => " (nor in 1 place more)".to_owned(),
-            more => format!(" (nor in {more} places more)"),
-        };
         let until = self.unavailable.iter().map(|(_, unavailable)| unavailable.until).min()?;
-        let why = format!("Azure has no room for another VM: {offering}{more}: {}", unavailable.why);
-        Some(NoCapacity { why, until })
+        let (offering, why, more) = (offering.clone(), unavailable.why.clone(), self.unavailable.len() - 1);
+        Some(NoCapacity { offering, more, why, until })
     }
 }
 
-/// Azure has no capacity for another VM of a fleet, in any place that its file allows.
+/// Azure has no capacity for another VM of a fleet in any of its places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoCapacity {
-    /// What Azure said.
+    /// The first place that was refused.
+    pub offering: Offering,
+    /// How many other places were refused.
+    pub more: usize,
+    /// What Azure said of the first.
     pub why: String,
-    /// When a place is tried again.
+    /// When Azure is asked again.
     pub until: Timestamp,
 }
 
-/// Whether the next VM must be a spot VM to reach the configured share.
+impl fmt::Display for NoCapacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Azure has no room for another VM: {}", self.offering)?;
+        match self.more {
+            0 => {}
+            1 => f.write_str(" (nor in 1 place more)")?,
+            more => write!(f, " (nor in {more} places more)")?,
+        }
+        write!(f, ": {}", self.why)
+    }
+}
+
+/// Whether the next VM should be a spot VM, so that the configured share is kept.
 fn is_next_spot(vm: &VmConfig, others: impl Iterator<Item = bool>) -> bool {
     if vm.spot.is_none() {
         return false;
@@ -107,20 +121,21 @@ mod tests {
         let fleet = of(&["Standard_A", "Standard_B"], false, 100, false);
         let [a, b] = fleet.vm.offerings(true).try_into().expect("two");
         let mut known = CapacityBackoff::default();
-        let none = || std::iter::empty();
+        let others = || std::iter::empty();
         assert_eq!(
-            first(&Placement::of(&fleet, &known, 0, at(0)).offerings(&fleet, none())),
+            first(&Placement::of(&fleet, &known, 0, at(0)).offerings(&fleet, others())),
             format!("{a} | {b}")
         );
         known.refused(&a, &CallError::new(CallErrorKind::NoCapacity, "AllocationFailed"), at(0));
         let placement = Placement::of(&fleet, &known, 0, at(10));
-        assert_eq!((placement.offerings(&fleet, none()), placement.none()), (vec![b.clone()], None));
+        assert_eq!((placement.offerings(&fleet, others()), placement.none()), (vec![b.clone()], None));
         known.refused(&b, &CallError::new(CallErrorKind::NoCapacity, "ZonalAllocationFailed"), at(10));
         let placement = Placement::of(&fleet, &known, 0, at(15));
         assert!(!placement.is_somewhere());
         let why = "Azure has no room for another VM: Standard_A in westeurope (nor in 1 place more): AllocationFailed";
-        assert_eq!(placement.none(), Some(NoCapacity { why: why.to_owned(), until: at(30) }));
-        assert_eq!(Placement::of(&fleet, &known, 0, at(31)).offerings(&fleet, none()), vec![a]);
+        let none = placement.none().expect("both are closed");
+        assert_eq!((none.to_string().as_str(), none.until), (why, at(30)));
+        assert_eq!(Placement::of(&fleet, &known, 0, at(31)).offerings(&fleet, others()), vec![a]);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::model::{
     Remaining, RepoSlug, ResourceGroup, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
     Scope, Step, Vm, VmSpec,
 };
+use crate::model::{Orphan, OrphanKind};
 use crate::observe::JobEvent;
-use crate::orphan::{Orphan, OrphanKind};
 
 pub use crate::model::{
     CallError, CallErrorKind, Download, HostKey, Machine, RunnerError, SshError, SshErrorKind,
@@ -160,7 +160,7 @@ pub struct RawDelivery<'a> {
 }
 
 /// Tells what GitHub has signed from what anybody has sent, and reads it.
-pub trait Webhook: Send + Sync {
+pub trait WebhookReader: Send + Sync {
     /// What a delivery says.
     fn read(&self, delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken>;
 }

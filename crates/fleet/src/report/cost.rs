@@ -5,9 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ByUse, Prices, Use};
+use crate::model::{ByUse, Prices, Use, elapsed};
 use crate::observe::Snapshot;
-use crate::plan::elapsed;
 use crate::state::Ledger;
 
 /// What a fleet costs, in US dollars.

@@ -1,8 +1,8 @@
-//! Where a VM can be asked for, and where Azure lately had no capacity.
+//! Where a VM can be created, and where Azure has lately refused one.
 //!
-//! Azure does not list its free capacity. It refuses a request, at once or minutes later. A place that was refused
-//! is not tried again for a while, which doubles each time; the next place in the fleet's order is tried instead. A
-//! refusal holds for all fleets of the subscription.
+//! Azure publishes no list of free capacity: a request is refused, at once or minutes later. A refused place is not
+//! requested again for a time that doubles with each refusal; the next place in the fleet's order is used. A
+//! refusal holds for every fleet of the subscription.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,20 +10,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CallError, CallErrorKind, ProvisioningState, Vm};
-use crate::plan::elapsed;
+use crate::model::{CallError, CallErrorKind, Offering, ProvisioningState, Vm, elapsed};
 
-pub use crate::offering::Offering;
-
-/// How long a place is not tried after its first refusal.
+/// How long a place is not requested after its first refusal.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-/// The same after an asynchronous failure. It is longer, because each try leaves a half-made VM to delete.
+/// The same after an asynchronous failure. Longer, because each retry leaves a half-created VM to delete.
 const FIRST_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(2 * 60);
-/// The longest time that a place is not tried.
+/// The longest time that a place is not requested.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
-/// The same for a quota, which is free again when any VM of the subscription goes.
+/// The same for a quota, which is free again when any VM is deleted.
 const LONGEST_QUOTA_WAIT: Duration = Duration::from_secs(5 * 60);
-/// About how long a VM that Azure removes still uses its quota.
+/// About how long a VM that Azure is deleting still holds its part of the quota.
 const QUOTA_RETURNS: Duration = Duration::from_secs(60);
 /// After this time a refusal is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
@@ -41,7 +38,7 @@ enum CapacityKey {
     Region { location: String, spot: bool },
 }
 
-/// A refusal, and how many came before it.
+/// The last refusal, and how many came before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Backoff {
     in_a_row: u32,
@@ -56,15 +53,15 @@ struct Backoff {
 pub struct CapacityBackoff {
     #[serde(rename = "setbacks", with = "as_list")]
     backoffs: BTreeMap<CapacityKey, Backoff>,
-    /// When Azure last accepted a request for a place.
+    /// When a request for a place was last accepted.
     #[serde(skip)]
     taken: BTreeMap<Offering, Timestamp>,
-    /// VMs whose failure is counted. Each is one refusal, however often a list shows it.
+    /// VMs whose failure is already counted: it counts once, however often lists show the VM.
     #[serde(skip)]
     counted: BTreeMap<String, Timestamp>,
 }
 
-/// Why a place is not tried, and for how long.
+/// Why a place is not requested, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
     /// What Azure said.
@@ -74,14 +71,14 @@ pub struct Unavailable {
 }
 
 impl CapacityBackoff {
-    /// Why a place is not tried now; `None` when it may be.
+    /// Why a place is not requested now; `None` when it may be.
     pub fn unavailable(&self, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
         let of_place = keys_of(offering).into_iter().filter_map(|keys_of| self.backoffs.get(&keys_of));
         let longest = of_place.filter(|backoff| backoff.until > now).max_by_key(|backoff| backoff.until)?;
         Some(Unavailable { why: longest.why.clone(), until: longest.until })
     }
 
-    /// Whether Azure lately accepted a request for it, and has not refused one since.
+    /// Whether Azure has lately accepted a request for it, and has not refused one since.
     pub fn is_proven(&self, offering: &Offering, now: Timestamp) -> bool {
         let refused =
             keys_of(offering).into_iter().filter_map(|keys_of| Some(self.backoffs.get(&keys_of)?.at)).max();
@@ -89,13 +86,13 @@ impl CapacityBackoff {
         taken.is_some_and(|taken| refused.is_none_or(|refused| refused < taken))
     }
 
-    /// Takes in that Azure accepted a request. Whether it makes the VM is not known yet.
+    /// Records that Azure accepted a request. Whether it makes the VM is not known yet.
     pub fn took(&mut self, offering: &Offering, now: Timestamp) {
         self.taken.insert(offering.clone(), now);
         self.taken.retain(|_, at| elapsed(*at, now) < PROVEN);
     }
 
-    /// Takes in that Azure refused a request; whether that was for lack of capacity.
+    /// Records that Azure refused a request; returns whether it lacks capacity or quota.
     pub fn refused(&mut self, offering: &Offering, error: &CallError, now: Timestamp) -> bool {
         self.back_off(offering, error, FIRST_WAIT, now)
     }
@@ -108,7 +105,7 @@ impl CapacityBackoff {
         };
         self.backoffs.retain(|_, backoff| elapsed(backoff.until, now) < FORGOTTEN);
         let before = self.backoffs.get(&keys_of);
-        // Refusals during a wait count once.
+        // Simultaneous refusals count once.
         if before.is_some_and(|before| before.until > now && before.at <= now) {
             return true;
         }
@@ -164,7 +161,7 @@ impl CapacityBackoff {
     }
 }
 
-/// A map as JSON has it when its keys are not text: a list of pairs.
+/// A map whose keys are not text, as a list in JSON.
 mod as_list {
     use super::{BTreeMap, Backoff, CapacityKey, Deserialize, Serialize};
 

@@ -12,19 +12,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
-use crate::known_groups::KnownGroups;
-use crate::known_runners::KnownRunners;
-use crate::last_scaling::LastScaling;
 use crate::model::{
     Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome,
-    ProvisionOutcome, ResourceGroup, RunnerName,
+    ProvisionOutcome, ResourceGroup, RunnerName, elapsed,
 };
 use crate::observe::{Snapshot, list_lag};
-use crate::plan::elapsed;
-use crate::state::{CapacityBackoff, Ledger};
-
-pub use crate::runner_state::{Jobs, RunnerState};
-pub use crate::start_backoff::StartBackoff;
+use crate::state::{CapacityBackoff, KnownGroups, KnownRunners, LastScaling, Ledger, StartBackoff};
 
 /// A clock that gains this much on the monotonic clock between two polls was set.
 const CLOCK_JUMP: Duration = Duration::from_secs(5);
@@ -50,7 +43,6 @@ pub struct FleetState {
     /// Starts that failed in a row.
     pub failures: StartBackoff,
     /// Where its subscription lately had no capacity: what the daemon knows of it when a plan is made.
-    #[serde(rename = "places")]
     #[serde(rename = "places")]
     pub capacity: CapacityBackoff,
     /// The resource groups that hold its VMs.
@@ -165,18 +157,7 @@ impl FleetState {
         // It was a runner for less time than a list takes to show it, so starts work.
         let has_worked = *why == DrainReason::Finished && !known.was_online;
         let is_counted = known.failed.is_some();
-        let failed_to_start = match why {
-            DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !known.was_online,
-            // Capacity has a backoff of its own, for each place.
-            DrainReason::NoCapacity(_)
-            | DrainReason::Finished
-            | DrainReason::Served(_)
-            | DrainReason::Offline(_)
-            | DrainReason::Surplus(_)
-            | DrainReason::Rotated(_)
-            | DrainReason::OutOfSight(_)
-            | DrainReason::Killed(_) => false,
-        };
+        let failed_to_start = why.is_failed_start() && !known.was_online;
         let has_taken_unseen = *why == DrainReason::Finished && known.jobs.taken == 0;
         self.ledger.took_jobs(u32::from(has_taken_unseen));
         if has_worked {

@@ -1,5 +1,5 @@
-//! Events in a runner's life that are not our actions: it comes online, takes jobs, is gone. Each is reported once,
-//! from what was remembered before a poll and after it.
+//! What happens to a runner without an action of the daemon: it comes online, takes jobs, disappears. Each event
+//! is reported once, from the state before a poll and after it.
 
 use core::fmt;
 use core::time::Duration;
@@ -7,30 +7,29 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::{JobId, ResourceGroup, RunnerName};
-use crate::plan::{elapsed, in_words};
+use crate::model::{JobId, ResourceGroup, RunnerName, elapsed, in_words};
 use crate::state::{FleetState, RunnerState};
 
-/// How many lists in a row must lack a VM whose runner has an entry, until it counts as gone.
+/// How many lists in a row have to lack a VM whose runner has an entry.
 const MISSED: u32 = 2;
 
-/// What happened since the last poll.
+/// An event since the last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunnerEvent {
-    /// It is online for the first time: the time since its VM was asked for.
+    /// It is online for the first time; how long after the request for its VM.
     Online(Duration),
-    /// It has a job, and its number where the queue names it.
+    /// It has taken a job, with its number if the queue names it.
     TookJob(Option<JobId>),
-    /// It has ended a job, and is still there.
+    /// It has ended a job and still exists.
     EndedJob(Option<JobId>),
     /// Its VM is gone, and this daemon did not remove it; the job that it ran.
     Vanished(Option<JobId>),
-    /// The same of a spot VM, which Azure has probably evicted.
+    /// The same for a spot VM: Azure has most likely evicted it.
     Evicted(Option<JobId>),
 }
 
 impl RunnerEvent {
-    /// The word for it, in the journal.
+    /// Its name in the journal and in metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
             RunnerEvent::Online(_) => "online",
@@ -41,7 +40,7 @@ impl RunnerEvent {
         }
     }
 
-    /// The job that it is about.
+    /// The job, if the event has one.
     pub fn job(&self) -> Option<JobId> {
         match self {
             RunnerEvent::Online(_) => None,
@@ -74,9 +73,8 @@ impl fmt::Display for RunnerEvent {
     }
 }
 
-/// What happened between two polls, by what was remembered before and after. A runner that was not known before has
-/// no events, so nothing is reported twice after a restart without a state file. A VM may be in a group that is
-/// `unread`.
+/// The events between the state before a poll and the state after it. A runner that was not in the state before
+/// has no event, so after the state was lost nothing is reported twice. A VM may be in a group that is `unread`.
 pub fn runner_events(
     before: &FleetState,
     after: &FleetState,
@@ -88,7 +86,7 @@ pub fn runner_events(
         match after.runners.get(name) {
             Some(is) => {
                 found.extend(of_one(was, is, now).map(|runner_event| (name.clone(), runner_event)));
-                // Its entry stays for a while. One list may be older than the other, two in a row are not.
+                // Its entry stays for a while. One list may be outdated, but not two in a row.
                 if was.vm_missed < MISSED && is.vm_missed >= MISSED && unread.is_empty() {
                     found.push((name.clone(), gone(was)));
                 }
@@ -106,7 +104,7 @@ pub fn runner_events(
     found
 }
 
-/// How long the steps of a boot took: until a list showed the VM as made, and from there until the runner was online.
+/// How long the steps of a start took: until a list showed the VM as made, and from there until online.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BootSteps {
     /// From the request until a list showed the VM as made.
@@ -116,7 +114,7 @@ pub struct BootSteps {
 }
 
 impl BootSteps {
-    /// The steps of a runner that is online for the first time.
+    /// The times of a runner that is online for the first time.
     pub fn of(known: &RunnerState, now: Timestamp) -> Self {
         BootSteps {
             vm: known.asked_for.zip(known.made).map(|(asked_for, made)| elapsed(asked_for, made)),
@@ -125,7 +123,7 @@ impl BootSteps {
     }
 }
 
-/// Something else removed its VM, and the job that it ran.
+/// The event of a runner whose VM is gone, with the job that it ran.
 fn gone(was: &RunnerState) -> RunnerEvent {
     let job = was.jobs.last.filter(|_| was.jobs.is_busy);
     if was.is_spot { RunnerEvent::Evicted(job) } else { RunnerEvent::Vanished(job) }
@@ -228,7 +226,7 @@ mod tests {
             (Some(&idle), None, &["vanished: is gone: something else removed its VM"]),
             (Some(&removed), None, &[]),
             (Some(&never_seen), None, &[]),
-            // A daemon that lost its memory.
+            // A daemon without a state file.
             (None, Some(&busy), &[]),
         ] {
             assert_eq!(between(before.cloned(), after.cloned(), &[]), expected, "{before:?} {after:?}");

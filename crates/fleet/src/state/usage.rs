@@ -7,8 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ByUse, Use, Vm};
-use crate::plan::elapsed;
+use crate::model::{ByUse, Use, Vm, elapsed};
 
 /// How long VMs of a fleet were there, since counting began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! NICs, public addresses and disks: their lists, and their removal.
 
-use azlin_fleet::plan::OrphanKind;
+use azlin_fleet::model::OrphanKind;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Ask};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use azlin_fleet::model::{
     Calls, PowerState, PowerStates, ProvisioningState, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
 };
-use azlin_fleet::plan::{Orphan, OrphanKind};
+use azlin_fleet::model::{Orphan, OrphanKind};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind};
 use base64::Engine;

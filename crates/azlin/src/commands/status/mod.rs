@@ -142,7 +142,7 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
     let configuration = run::read(place)?;
     let now = Timestamp::now();
     let poll = configuration.daemon.poll_queue;
-    let is_fresh = |last: &&Status| last.daemon.is_none() && azlin_fleet::plan::elapsed(last.at, now) < poll;
+    let is_fresh = |last: &&Status| last.daemon.is_none() && azlin_fleet::model::elapsed(last.at, now) < poll;
     if let Some(last) = last.filter(is_fresh) {
         return Ok(last.clone());
     }

@@ -4,17 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use azlin_fleet::model::{Budgets, PoolName};
-use azlin_fleet::plan::{ScalingAction, elapsed};
-use azlin_fleet::report::{Cost, FleetStatus, RunnerStatus, Status};
+use azlin_fleet::model::{Budgets, PhaseKind, PoolName, age, elapsed, short};
+use azlin_fleet::plan::ScalingAction;
+use azlin_fleet::report::{Cost, FleetStatus, RunnerRow, Status};
 use jiff::Timestamp;
 
 use crate::terminal::{Terminal, Tone};
-use crate::words::{age, short};
 use crate::wrap::wrapped;
-
-/// The phases, in the order of a runner's life.
-const PHASES: [&str; 5] = ["provisioning", "registered", "active", "draining", "destroyed"];
 
 /// Everything. `waiting` are fleets that nobody has looked at yet.
 pub fn status(
@@ -137,7 +133,7 @@ fn jobs(fleet: &FleetStatus, now: Timestamp) -> String {
 }
 
 fn phases(fleet: &FleetStatus) -> String {
-    let counts = PHASES.map(|phase| (fleet.count(phase), phase));
+    let counts = PhaseKind::ALL.map(|phase| (fleet.count(phase), phase));
     let told: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -147,16 +143,15 @@ fn phases(fleet: &FleetStatus) -> String {
 }
 
 /// One line for each runner. The columns of names, phases and sizes are as wide as they need to be.
-fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> String {
-    let mut runners: Vec<&RunnerStatus> = runners.iter().collect();
-    let order = |runner: &RunnerStatus| PHASES.iter().position(|phase| *phase == runner.phase);
-    runners.sort_by_key(|runner| (order(runner), runner.created_at));
-    let size = |runner: &RunnerStatus| runner.vm.as_ref().map_or("-".to_owned(), |vm| vm.size.clone());
-    let widest = |title: &str, column: &dyn Fn(&RunnerStatus) -> usize| {
+fn runners(runners: &[RunnerRow], now: Timestamp, terminal: Terminal) -> String {
+    let mut runners: Vec<&RunnerRow> = runners.iter().collect();
+    runners.sort_by_key(|runner| (runner.phase, runner.created_at));
+    let size = |runner: &RunnerRow| runner.vm.as_ref().map_or("-".to_owned(), |vm| vm.size.clone());
+    let widest = |title: &str, column: &dyn Fn(&RunnerRow) -> usize| {
         runners.iter().map(|runner| column(runner)).max().unwrap_or_default().max(title.len())
     };
     let name_width = widest("NAME", &|runner| runner.runner_name.as_str().len());
-    let phase_width = widest("PHASE", &|runner| runner.phase.len());
+    let phase_width = widest("PHASE", &|runner| runner.phase.as_str().len());
     let size_width = widest("SIZE", &|runner| size(runner).len());
     let titles = format!(
         "    {:<name_width$}  {:<phase_width$}  {:>6}  {:<size_width$}  DOING",
@@ -169,10 +164,10 @@ fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> Stri
         text += &format!("{}\n", terminal.paint(Tone::Faint, titles));
     }
     for runner in runners {
-        let tone = match runner.phase.as_str() {
-            "active" | "registered" => Tone::Good,
-            "provisioning" => Tone::Warning,
-            _ => Tone::Faint,
+        let tone = match runner.phase {
+            PhaseKind::Active | PhaseKind::Registered => Tone::Good,
+            PhaseKind::Provisioning => Tone::Warning,
+            PhaseKind::Draining | PhaseKind::Destroyed => Tone::Faint,
         };
         let phase = terminal.paint(tone, format!("{:<phase_width$}", runner.phase));
         let (name, created) = (runner.runner_name.as_str(), age(runner.created_at, now));

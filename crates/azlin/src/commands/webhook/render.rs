@@ -1,5 +1,6 @@
 //! What there is to tell of webhooks, for people and for programs.
 
+use azlin_fleet::model::age;
 use azlin_fleet::ports::webhook_admin::Attempt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,7 +8,6 @@ use url::Url;
 
 use super::place::Told;
 use crate::terminal::{Terminal, Tone};
-use crate::words::age;
 use crate::wrap::wrapped;
 
 /// Deliveries that are shown of each webhook.

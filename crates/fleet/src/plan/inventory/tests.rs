@@ -14,7 +14,7 @@ use crate::observe::Operation;
 /// The phase of runner 1, or "" where there is none.
 fn phase(scene: &Scene) -> &'static str {
     let plan = scene.plan();
-    let phases: Vec<&'static str> = plan.runners.iter().map(|runner| runner.status.as_str()).collect();
+    let phases: Vec<&'static str> = plan.runners.iter().map(|runner| runner.status.kind().as_str()).collect();
     assert!(phases.len() < 2, "{phases:?}");
     phases.first().copied().unwrap_or_default()
 }

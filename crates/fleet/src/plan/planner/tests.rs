@@ -7,7 +7,6 @@ use super::*;
 use crate::fixture::Entry::{Absent, Busy, Idle, Offline};
 use crate::fixture::at;
 use crate::fixture::{NOW, Scene};
-use crate::known_groups::KnownGroups;
 use crate::model::{
     Completed, DestroyOutcome, ErrorPolicy, Failure,
     PowerState::{Running, Stopped, Unknown},
@@ -15,6 +14,7 @@ use crate::model::{
 };
 use crate::observe::Operation;
 use crate::ports::{CallError, CallErrorKind};
+use crate::state::KnownGroups;
 
 #[test]
 fn what_is_done_in_each_situation() {
@@ -286,7 +286,7 @@ fn what_was_not_read_whole_removes_nothing_but_the_minimum_is_kept() {
     let mut unreadable = scene();
     unreadable.seen.entries = Err("GitHub said 502".to_owned());
     assert_eq!(unreadable.brief(), "");
-    assert!(unreadable.plan().decision.reason.contains("GitHub said 502"));
+    assert!(unreadable.plan().decision.reason.to_string().contains("GitHub said 502"));
     let mut unreadable = scene();
     unreadable.seen.vms = Err("Azure said 500".to_owned());
     assert_eq!(unreadable.brief(), "");
@@ -301,7 +301,11 @@ fn what_was_not_read_whole_removes_nothing_but_the_minimum_is_kept() {
 #[test]
 fn starts_that_fail_are_tried_less_and_less_often() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision { replaces: None, offerings: vec![], reason: String::new() };
+    let action = Action::Provision {
+        replaces: None,
+        offerings: vec![],
+        reason: StartReason::Scaling(ScalingReason::IDLE),
+    };
     let name = scene.name(1, 0);
     let mut waits = Vec::new();
     let mut now = NOW;
@@ -316,7 +320,11 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 900, 900]);
     scene.fleet_state.failures.last = Some(at(NOW));
     assert_eq!(scene.brief(), "");
-    assert!(scene.plan().decision.reason.contains("no capacity"), "{}", scene.plan().decision.reason);
+    assert!(
+        scene.plan().decision.reason.to_string().contains("no capacity"),
+        "{}",
+        scene.plan().decision.reason
+    );
     scene.fleet_state.failures.last = Some(at(NOW - 3600));
     scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
     assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4], "the next begins with another size or zone");
@@ -325,7 +333,11 @@ fn starts_that_fail_are_tried_less_and_less_often() {
 #[test]
 fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision { replaces: None, offerings: vec![], reason: String::new() };
+    let action = Action::Provision {
+        replaces: None,
+        offerings: vec![],
+        reason: StartReason::Scaling(ScalingReason::IDLE),
+    };
     let refused = Failure::from(CallError::new(CallErrorKind::Invalid, "400 InvalidParameter"));
     assert_eq!(refused.policy, ErrorPolicy::Stop);
     // However often it is refused, and whatever came before.
@@ -337,7 +349,7 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
         );
     }
     assert_eq!(scene.fleet_state.failures.wait_left(at(NOW)), Some(Duration::from_secs(1)));
-    let reason = scene.plan().decision.reason;
+    let reason = scene.plan().decision.reason.to_string();
     assert!(
         reason.contains("stopped until somebody acts") && reason.contains("InvalidParameter"),
         "{reason}"
@@ -368,7 +380,11 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
     let plan = scene.plan();
     assert_eq!(scene.brief(), "");
     assert!(!plan.scales, "it begins no cooldown");
-    assert!(plan.decision.reason.contains("AllocationFailed; next try in 29s"), "{}", plan.decision.reason);
+    assert!(
+        plan.decision.reason.to_string().contains("AllocationFailed; next try in 29s"),
+        "{}",
+        plan.decision.reason
+    );
     assert!(plan.no_room.is_some());
 }
 
@@ -381,7 +397,7 @@ fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
         let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
         let [action] = scene.plan().actions.try_into().expect("it is removed");
         let Action::Destroy(destroy) = action else { panic!("{action:?}") };
-        assert_eq!(destroy.reason, "Azure could not make its VM: AllocationFailed");
+        assert_eq!(destroy.why.to_string(), "Azure could not make its VM: AllocationFailed");
         let runner = destroy.runner.clone();
         let removed = Completed::Destroy { destroy, outcome: DestroyOutcome::Removed };
         scene.fleet_state.record(&runner, &removed, at(NOW));
@@ -395,16 +411,17 @@ fn what_is_left_alone_is_told() {
     let mut scene = scene.last_vm(|vm| vm.tags.github = "ghes.example".to_owned());
     assert_eq!(scene.brief(), "-1?");
     let plan = scene.plan();
-    let told = plan.left_alone.expect("something is left alone");
+    let told = plan.left_alone.expect("something is left alone").to_string();
     assert!(
-        told.contains("was made for the GitHub at ghes.example") && plan.decision.reason.contains(&told),
+        told.contains("was made for the GitHub at ghes.example")
+            && plan.decision.reason.to_string().contains(&told),
         "{told}"
     );
     scene.fleet.github = "ghes.example".to_owned();
     assert_eq!(scene.brief(), "-2?", "where it is looked at, it had its job");
 
     let elsewhere = Scene::new("").entry(1, 900, Idle).entry(2, 900, Idle).entry(3, 30, Idle);
-    let told = elsewhere.plan().left_alone.expect("a machine that is not seen");
+    let told = elsewhere.plan().left_alone.expect("a machine that is not seen").to_string();
     assert!(told.contains("is online and its VM is not in") && told.ends_with("(1 more like it)"), "{told}");
 }
 
@@ -431,7 +448,7 @@ fn a_note_on_the_queue_holds_nothing_back() {
     let demand = Demand { notes: vec!["there is no queue".to_owned()], ..Demand::none(at(NOW)) };
     scene.seen.demand = Ok(demand.clone());
     assert_eq!(scene.brief(), "-1");
-    assert!(scene.plan().decision.reason.ends_with("; there is no queue"));
+    assert!(scene.plan().decision.reason.to_string().ends_with("; there is no queue"));
     scene.seen.demand = Ok(Demand { missing: demand.notes.clone(), ..demand });
     assert_eq!(scene.brief(), "", "but what is missing does");
 }
@@ -470,7 +487,11 @@ fn vms_are_looked_for_where_they_were_made() {
     let mut asked = moved.clone();
     asked.begin(
         &with_vm.name(2, 0),
-        &Action::Provision { replaces: None, offerings: vec![], reason: String::new() },
+        &Action::Provision {
+            replaces: None,
+            offerings: vec![],
+            reason: StartReason::Scaling(ScalingReason::IDLE),
+        },
         at(NOW),
     );
     assert_eq!(see(asked, &Scene::new("")).groups(), &both, "as long as one may be there");

@@ -31,8 +31,8 @@ fn spent(fleet_state: &FleetState) -> [u64; 4] {
 
 #[test]
 fn time_counts_as_what_the_last_look_has_shown() {
-    type Case<'a> = (&'a str, &'a [(i64, Entry)], [u64; 4], u64);
-    let table: &[Case] = &[
+    type CostCase<'a> = (&'a str, &'a [(i64, Entry)], [u64; 4], u64);
+    let table: &[CostCase] = &[
         ("it starts", &[(60, Absent)], [60, 0, 0, 0], 0),
         ("until it is seen online", &[(60, Absent), (120, Idle)], [120, 0, 0, 0], 0),
         ("then it idles", &[(60, Idle), (120, Idle), (180, Busy)], [60, 0, 120, 0], 1),
@@ -63,13 +63,14 @@ fn what_was_before_the_count_began_is_not_counted() {
 fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
     let removed = |runner: RunnerName, why: DrainReason| {
         let (first, scope) = (Deregister::Nothing, empty().fleet.scope);
-        let destroy = Destroy { runner, scope, first, vm: None, stop: None, why, reason: String::new() };
+        let destroy = Destroy { runner, scope, first, vm: None, stop: None, why };
         Completed::Destroy { destroy, outcome: DestroyOutcome::Removed }
     };
+    let late = DrainReason::BootTimeout { age: Duration::from_secs(900), limit: Duration::from_secs(600) };
     let table = [
         ("it had its job", looks(&[(60, Absent)]), DrainReason::Finished, 1),
         ("which was seen", looks(&[(60, Busy)]), DrainReason::Finished, 1),
-        ("it never came up", looks(&[(60, Absent)]), DrainReason::BootTimeout(String::new()), 0),
+        ("it never came up", looks(&[(60, Absent)]), late, 0),
     ];
     for (what, mut fleet_state, why, jobs) in table {
         let name = fleet_state.runners.names().next().expect("a runner").clone();

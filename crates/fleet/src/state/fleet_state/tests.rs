@@ -5,10 +5,12 @@ use crate::fixture::{
     Entry::{Absent, Busy, Idle, Offline},
     NOW, Scene, at,
 };
-use crate::model::{Deregister, Destroy, Failure};
+use crate::model::{BrokenReason, Deregister, Destroy, Failure, ScalingReason, StartReason};
 use crate::observe::Operation;
+use crate::state::RunnerState;
 
-const PROVISION: Action = Action::Provision { replaces: None, offerings: vec![], reason: String::new() };
+const WHY: StartReason = StartReason::Scaling(ScalingReason::IDLE);
+const PROVISION: Action = Action::Provision { replaces: None, offerings: vec![], reason: WHY };
 
 fn see(scene: &Scene, later: i64) -> FleetState {
     scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + later))
@@ -23,7 +25,6 @@ fn removed(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerNam
         vm: None,
         stop: None,
         why,
-        reason: String::new(),
     };
     (runner, Completed::Destroy { destroy, outcome: DestroyOutcome::Removed })
 }
@@ -43,7 +44,7 @@ fn what_begins_is_known_before_any_list_shows_it() {
     let scene = Scene::new("");
     let (new, old) = (scene.name(1, 0), scene.name(2, 0));
     let mut fleet_state = FleetState::default();
-    let replace = Action::Provision { replaces: Some(old.clone()), offerings: vec![], reason: String::new() };
+    let replace = Action::Provision { replaces: Some(old.clone()), offerings: vec![], reason: WHY };
     fleet_state.begin(&new, &replace, at(NOW));
     let known = fleet_state.runners.get(&new).expect("remembered");
     assert_eq!((known.asked_for, known.replaces.as_ref()), (Some(at(NOW)), Some(&old)));
@@ -155,7 +156,7 @@ fn a_start_that_came_to_nothing_begins_no_cooldown() {
         (ProvisionOutcome::LeftAlone("stopping".to_owned()), true),
     ] {
         let mut fleet_state = scaled();
-        let completed = Completed::Provision { reason: String::new(), outcome };
+        let completed = Completed::Provision { reason: WHY, outcome };
         fleet_state.record(&Scene::new("").name(1, 0), &completed, at(NOW));
         assert_eq!(fleet_state.scaling.at.is_some(), begins, "{completed:?}");
     }
@@ -176,7 +177,7 @@ fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
     for (why, was_online, ends) in [
         (DrainReason::Finished, false, true),
         (DrainReason::Finished, true, false),
-        (DrainReason::Surplus("too many".to_owned()), false, false),
+        (DrainReason::Surplus(ScalingReason::IDLE), false, false),
     ] {
         let mut fleet_state = failing();
         let (name, completed) = removed(&scene, 1, 900, why.clone());
@@ -190,7 +191,7 @@ fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
 #[test]
 fn a_runner_that_never_came_online_is_a_start_that_failed_once() {
     let scene = Scene::new("");
-    let broken = || DrainReason::Broken("it does not boot".to_owned());
+    let broken = || DrainReason::Broken(BrokenReason::Stopped);
     for (was_online, was_counted, count) in [(false, false, 1), (true, false, 0), (false, true, 0)] {
         let mut fleet_state = FleetState::default();
         let (name, completed) = removed(&scene, 1, 900, broken());
@@ -293,7 +294,7 @@ fn the_state_file_of_an_older_version_is_read_and_written_as_it_was() {
     assert_eq!((known.jobs.taken, known.runner_id), (2, Some(crate::model::RunnerId(7))));
     assert_eq!((fleet_state.groups().len(), fleet_state.failures.count, fleet_state.ledger.jobs), (2, 3, 9));
     assert_eq!(fleet_state.scaling.under.as_deref(), Some("0123456789abcdef"));
-    assert!(fleet_state.groups.moved_since().is_some() && fleet_state.places != CapacityBackoff::default());
+    assert!(fleet_state.groups.moved_since().is_some() && fleet_state.capacity != CapacityBackoff::default());
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
     let written = serde_json::to_string(&fleet_state).expect("it is written");
     assert_eq!(value(&written), value(&text));

@@ -5,12 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::ErrorPolicy;
-use crate::plan::elapsed;
+use crate::model::{ErrorPolicy, elapsed};
 
 /// Starts that failed in a row. With each failure the next try waits longer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failures {
+pub struct StartBackoff {
     /// How many tries failed in a row. Tries during a wait count as one.
     pub count: u32,
     /// When the last one failed.
@@ -21,7 +20,7 @@ pub struct Failures {
     pub policy: ErrorPolicy,
 }
 
-impl Failures {
+impl StartBackoff {
     const FIRST_WAIT: Duration = Duration::from_secs(10);
     const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
@@ -68,7 +67,7 @@ mod tests {
 
     #[test]
     fn only_what_a_person_must_fix_stops_the_starts() {
-        let with = |count, policy| Failures { count, last: Some(at(NOW)), why: String::new(), policy };
+        let with = |count, policy| StartBackoff { count, last: Some(at(NOW)), why: String::new(), policy };
         assert!(with(1, ErrorPolicy::Stop).is_stopped());
         assert!(!with(0, ErrorPolicy::Stop).is_stopped());
         assert!(!with(1, ErrorPolicy::Later).is_stopped());
@@ -76,14 +75,14 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_and_tries_during_it_count_as_one() {
-        let (mut failures, mut now) = (Failures::default(), NOW);
+        let (mut backoff, mut now) = (StartBackoff::default(), NOW);
         for wait in [10, 20, 40, 80, 160, 320, 640, 900, 900] {
-            failures.add("503", ErrorPolicy::Later, at(now));
-            failures.add("503 again", ErrorPolicy::Later, at(now + 1));
-            assert_eq!(failures.wait_left(at(now)), Some(Duration::from_secs(wait)));
+            backoff.add("503", ErrorPolicy::Later, at(now));
+            backoff.add("503 again", ErrorPolicy::Later, at(now + 1));
+            assert_eq!(backoff.wait_left(at(now)), Some(Duration::from_secs(wait)));
             now += i64::try_from(wait).expect("minutes");
-            assert_eq!(failures.wait_left(at(now)), None);
+            assert_eq!(backoff.wait_left(at(now)), None);
         }
-        assert_eq!((failures.count, failures.why.as_str()), (9, "503 again"));
+        assert_eq!((backoff.count, backoff.why.as_str()), (9, "503 again"));
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     BootstrapOutcome, JobId, ProvisioningState, RunnerId, RunnerInfo, RunnerName, RunnerStatus, Use, Vm,
+    elapsed,
 };
-use crate::plan::elapsed;
 
 /// What was seen of a runner.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

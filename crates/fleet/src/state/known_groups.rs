@@ -6,8 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::ResourceGroup;
-use crate::plan::elapsed;
+use crate::model::{ResourceGroup, elapsed};
 
 /// How long a group is still read after the last VM of a fleet that was moved is gone from it. Parts that VMs left
 /// behind there are found by then.

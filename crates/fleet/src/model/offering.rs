@@ -8,7 +8,7 @@ use crate::model::Vm;
 
 /// One way to get a VM: a size, a region and zone, spot or regular.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
+pub struct Offering {
     /// The region.
     pub location: String,
     /// The size.
@@ -19,7 +19,7 @@ pub struct Place {
     pub spot: bool,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Offering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {}", self.size, self.location)?;
         if let Some(zone) = &self.zone {
@@ -29,10 +29,15 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
+impl Offering {
     /// The place of a VM.
-    pub fn of(vm: &Vm) -> Place {
-        Place { location: vm.location.clone(), size: vm.size.clone(), zone: vm.zone.clone(), spot: vm.spot }
+    pub fn of(vm: &Vm) -> Offering {
+        Offering {
+            location: vm.location.clone(),
+            size: vm.size.clone(),
+            zone: vm.zone.clone(),
+            spot: vm.spot,
+        }
     }
 }
 
@@ -42,13 +47,13 @@ mod tests {
 
     #[test]
     fn it_says_only_what_is_known() {
-        let place = |zone: Option<&str>, spot| Place {
+        let offering = |zone: Option<&str>, spot| Offering {
             location: "westeurope".to_owned(),
             size: "Standard_D4s_v5".to_owned(),
             zone: zone.map(str::to_owned),
             spot,
         };
-        assert_eq!(place(None, false).to_string(), "Standard_D4s_v5 in westeurope");
-        assert_eq!(place(Some("1"), true).to_string(), "Standard_D4s_v5 in westeurope, zone 1, spot");
+        assert_eq!(offering(None, false).to_string(), "Standard_D4s_v5 in westeurope");
+        assert_eq!(offering(Some("1"), true).to_string(), "Standard_D4s_v5 in westeurope, zone 1, spot");
     }
 }

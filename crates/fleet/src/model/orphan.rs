@@ -7,7 +7,7 @@ use crate::model::{ResourceGroup, VmTags};
 
 /// What kind of part it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum OrphanKind {
     /// A NIC.
     NetworkInterface,
     /// A public IP address.
@@ -16,17 +16,17 @@ pub enum Kind {
     Disk,
 }
 
-impl Kind {
+impl OrphanKind {
     /// Each, in the order in which they can be removed: a network interface holds its address.
-    pub const ALL: [Kind; 3] = [Kind::NetworkInterface, Kind::PublicIp, Kind::Disk];
+    pub const ALL: [OrphanKind; 3] = [OrphanKind::NetworkInterface, OrphanKind::PublicIp, OrphanKind::Disk];
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for OrphanKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::NetworkInterface => "network interface",
-            Kind::PublicIp => "public IP address",
-            Kind::Disk => "disk",
+            OrphanKind::NetworkInterface => "network interface",
+            OrphanKind::PublicIp => "public IP address",
+            OrphanKind::Disk => "disk",
         })
     }
 }
@@ -37,7 +37,7 @@ pub struct Orphan {
     /// The resource group that it is in.
     pub group: ResourceGroup,
     /// The kind of part.
-    pub kind: Kind,
+    pub kind: OrphanKind,
     /// Its name.
     pub name: String,
     /// Its tags, which are those of the VM that it was made with.
@@ -48,7 +48,7 @@ impl Orphan {
     /// Reads a part by its tags; `None` when they are not ours. The daemon never touches what it did not create.
     pub fn of(
         group: &ResourceGroup,
-        kind: Kind,
+        kind: OrphanKind,
         name: &str,
         tags: &BTreeMap<String, String>,
     ) -> Option<Self> {
@@ -57,7 +57,7 @@ impl Orphan {
     }
 
     /// What it is known by, in any spelling.
-    pub(crate) fn key(&self) -> (String, Kind, String) {
+    pub(crate) fn key(&self) -> (String, OrphanKind, String) {
         (self.group.to_string().to_ascii_lowercase(), self.kind, self.name.to_ascii_lowercase())
     }
 }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_name() {
-        let names = Kind::ALL.map(|kind| kind.to_string());
+        let names = OrphanKind::ALL.map(|kind| kind.to_string());
         assert_eq!(names, ["network interface", "public IP address", "disk"]);
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::RunnerName;
-use crate::runner_state::RunnerState;
+use crate::state::RunnerState;
 
 /// What was seen of each runner that still exists, or may.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,15 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{DrainReason, EphemeralRunner, Phase};
+use crate::model::{DrainReason, EphemeralRunner, Phase, elapsed};
 use crate::observe::list_lag;
-use crate::plan::{ENTRY_LAG, elapsed};
+use crate::plan::ENTRY_LAG;
 use crate::state::FleetState;
 
-/// How long an entry that this daemon does not remember may lack its VM.
+/// How long an entry that is not in the state may lack its VM.
 const ENTRY_GRACE: Duration = Duration::from_secs(180);
 
-/// Whether a runner that drains may be removed at once, or has to wait for a list to catch up.
+/// Whether a draining runner may be removed now, or has to wait until a list has caught up.
 pub(crate) fn may_be_removed(
     fleet: &Fleet,
     runner: &EphemeralRunner,
@@ -27,11 +27,11 @@ pub(crate) fn may_be_removed(
         && vm.tags.host_key.is_some()
         && !vm.runs_nothing()
     {
-        // It may have been registered a moment ago, and GitHub may not show it yet, by name either.
+        // It may have been registered a moment ago, and GitHub may not list it yet, by name either.
         let known = fleet_state.runners.get(&runner.runner_name);
         let since = known.and_then(|known| known.unregistered_since).unwrap_or(now);
         let age = elapsed(runner.created_at, now).max(elapsed(now, runner.created_at));
-        // Nothing is installed on it after boot_timeout.
+        // No installation begins once boot_timeout is over.
         let is_over = age >= fleet.lifecycle.boot_timeout + list_lag(fleet);
         return is_over || elapsed(since, now) >= ENTRY_LAG;
     }
