@@ -258,7 +258,7 @@ impl Lifecycle {
             let why = stopped.unwrap_or_else(|_| Err("it took too long".to_owned())).err();
             tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "{}: {}: its service was asked to stop before its VM goes: {}", fleet.name, destroy.runner, why.as_deref().unwrap_or("done"));
         }
-        if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
+        if matches!(destroy.why, DrainReason::BootTimeout { .. } | DrainReason::Broken(_)) {
             tell_console(outside, fleet, destroy).await;
             // What GitHub offers may be what is wrong.
             self.downloads.forget(&fleet.site());
@@ -278,7 +278,7 @@ async fn tell_console(outside: &Outside, fleet: &Fleet, destroy: &Destroy) {
     let Some((group, name)) = &destroy.vm else { return };
     let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, outside.azure.console(group, name)).await else { return };
     if let Some(last) = telling(&text) {
-        let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.reason);
+        let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.why);
         tracing::warn!(%fleet, %runner, vm = %name, %reason, console = %last, "{fleet}: {runner} is to be removed ({reason}); what it printed last: {last}");
     }
 }

@@ -293,5 +293,5 @@ pub(crate) fn just_made(
     created_at: Timestamp,
 ) -> Install {
     let vm = (fleet.vm.group.clone(), runner.to_string());
-    Install { runner, vm, host_key, created_at, reason: String::new() }
+    Install { runner, vm, host_key, created_at }
 }

@@ -11,10 +11,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::decision::ScalingDecision;
 use azlin_fleet::milestone::BootSteps;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::plan::{Action, Outcome};
-use azlin_fleet::scaling::ScalingDecision;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -119,7 +119,7 @@ impl Metrics {
         let cause = if is_hinted { "webhook" } else { "poll" };
         self.0.ticks.get_or_create(&Tick { fleet: fleet.clone(), cause }).inc();
         self.0.tick_seconds.observe(took.as_secs_f64());
-        let decision = Decision { fleet, action: decided.action.word(), rule: decided.rule.word() };
+        let decision = Decision { fleet, action: decided.action.word(), rule: decided.rule().word() };
         self.0.decisions.get_or_create(&decision).inc();
     }
 

@@ -56,8 +56,8 @@ pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
     let troubles: Vec<String> = seen
         .trouble()
         .into_iter()
-        .chain(plan.left_alone.clone())
-        .chain(plan.no_room.iter().map(|none| none.why.clone()))
+        .chain(plan.left_alone.as_ref().map(ToString::to_string))
+        .chain(plan.no_room.iter().map(ToString::to_string))
         .collect();
     (!troubles.is_empty()).then(|| troubles.join("; "))
 }
@@ -85,11 +85,7 @@ pub(crate) fn ended(
     tick: u64,
 ) {
     let word = action.word();
-    let reason = match action {
-        Action::Provision { reason, .. } => reason,
-        Action::Install(install) => &install.reason,
-        Action::Destroy(destroy) => &destroy.reason,
-    };
+    let reason = action.reason();
     match outcome {
         Outcome::Installed { runner_id, took } => {
             info!(%fleet, %runner, vm = %runner, action = word, %reason, %runner_id, %took, tick, "{fleet}: {runner} is installed ({took}): {reason}");

@@ -1,69 +1,68 @@
-//! What a plan is made of: things to do, each idempotent and with its reason, and how they went.
+//! The actions of a plan, each idempotent and with its reason, and their outcomes.
+
+use std::fmt;
 
 use jiff::Timestamp;
 
 use crate::bootstrap::Took;
 use crate::names::Scope;
 use crate::place::Place;
+use crate::reason::{ScalingReason, StartReason};
 use crate::remedy::Failure;
 use crate::runner::{DrainReason, RunnerId};
 use crate::runner_name::RunnerName;
 use crate::vm::ResourceGroup;
 
-/// One thing to do.
+/// One action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Make a runner.
+    /// Start a runner.
     Provision {
-        /// The runner that it is to take the place of.
+        /// The runner that it replaces.
         replaces: Option<RunnerName>,
-        /// Where its VM is asked for, in this order, until Azure has room.
+        /// Where its VM is requested, in this order, until Azure has capacity.
         places: Vec<Place>,
         /// Why.
-        reason: String,
+        reason: StartReason,
     },
-    /// Make a VM that is there a runner, over SSH.
+    /// Install the runner on a VM over SSH.
     Install(Install),
     /// Remove a runner.
     Destroy(Destroy),
 }
 
-/// A VM that is to become a runner over SSH.
+/// The installation of a runner on a VM, over SSH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Install {
-    /// Which.
+    /// The runner.
     pub runner: RunnerName,
-    /// Where it is, and Azure's spelling of its name.
+    /// The group of its VM, and Azure's spelling of the VM's name.
     pub vm: (ResourceGroup, String),
-    /// The host key that it is known by.
+    /// The VM's host key.
     pub host_key: String,
-    /// When the VM was asked for.
+    /// When the VM was requested.
     pub created_at: Timestamp,
-    /// Why, for people.
-    pub reason: String,
 }
 
 /// The removal of a runner: at GitHub first, which refuses while a job runs; then its VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destroy {
-    /// Which.
+    /// The runner.
     pub runner: RunnerName,
     /// Where its entry is.
     pub scope: Scope,
     /// What has to be true at GitHub before the VM is touched.
     pub first: Deregister,
-    /// Its VM's place and Azure's spelling of its name; absent when there is none.
+    /// The group of its VM, and Azure's spelling of the VM's name; absent when there is no VM.
     pub vm: Option<(ResourceGroup, String)>,
-    /// The host key that it is known by, where its service is to be stopped before its VM goes.
+    /// The VM's host key, if the runner's service is to be stopped before the VM is removed.
     pub stop: Option<String>,
-    /// Why, as a rule.
+    /// Why.
     pub why: DrainReason,
-    /// Why, for people.
-    pub reason: String,
 }
 
-/// What has to be true at GitHub before a VM is touched. An entry whose id is not known is looked for
-/// by its name.
+/// What has to be true at GitHub before a VM is touched. An entry whose id is not known is looked up by
+/// name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregister {
     /// Its entry has to be removed, which GitHub refuses while it runs a job.
@@ -91,6 +90,49 @@ impl Action {
             Action::Provision { .. } => "provision",
             Action::Install(_) => "install",
             Action::Destroy(_) => "destroy",
+        }
+    }
+
+    /// Why it is done.
+    pub fn reason(&self) -> ActionReason<'_> {
+        match self {
+            Action::Provision { reason, .. } => ActionReason::Start(reason),
+            Action::Install(_) => ActionReason::Install,
+            Action::Destroy(destroy) => ActionReason::Drain(&destroy.why),
+        }
+    }
+}
+
+/// Why an action is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionReason<'a> {
+    /// Why a runner is started.
+    Start(&'a StartReason),
+    /// A VM is there, and is no runner yet.
+    Install,
+    /// Why a runner is removed.
+    Drain(&'a DrainReason),
+}
+
+impl ActionReason<'_> {
+    /// The scaling rule that led to it, if one did.
+    pub fn scaling(&self) -> Option<&ScalingReason> {
+        match self {
+            ActionReason::Start(StartReason::Scaling(reason))
+            | ActionReason::Drain(DrainReason::Surplus(reason)) => Some(reason),
+            ActionReason::Start(StartReason::Replacement { .. })
+            | ActionReason::Install
+            | ActionReason::Drain(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ActionReason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ActionReason::Start(reason) => reason.fmt(f),
+            ActionReason::Install => f.write_str("its VM is there and is no runner yet"),
+            ActionReason::Drain(reason) => reason.fmt(f),
         }
     }
 }

@@ -19,8 +19,6 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -154,15 +152,4 @@ fn configuration(fleets: &[Fleet], facts: &Facts) -> Vec<Finding> {
         names => notes.ok("fleets", names.join(", ")),
     }
     notes.list
-}
-
-/// How long until then, in days, hours or minutes.
-fn in_words(left: Duration) -> String {
-    let minutes = left.as_secs() / 60;
-    let (count, unit) = match minutes {
-        0..120 => (minutes, "minute"),
-        120..2880 => (minutes / 60, "hour"),
-        _ => (minutes / 1440, "day"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

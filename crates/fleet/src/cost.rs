@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::memory::Remembered;
 use crate::prices::Prices;
-use crate::scaling::elapsed;
 use crate::snapshot::Snapshot;
+use crate::time::elapsed;
 use crate::vm::Vm;
 
 /// How long VMs of a fleet were there, since it is counted.

@@ -64,12 +64,13 @@ fn what_was_before_the_count_began_is_not_counted() {
 fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
     let destroy = |runner: RunnerName, why: DrainReason| {
         let (first, scope) = (Deregister::Nothing, empty().fleet.scope);
-        Action::Destroy(Destroy { runner, scope, first, vm: None, stop: None, why, reason: String::new() })
+        Action::Destroy(Destroy { runner, scope, first, vm: None, stop: None, why })
     };
+    let late = DrainReason::BootTimeout { age: Duration::from_secs(900), limit: Duration::from_secs(600) };
     let table = [
         ("it had its job", looks(&[(60, Absent)]), DrainReason::Finished, 1),
         ("which was seen", looks(&[(60, Busy)]), DrainReason::Finished, 1),
-        ("it never came up", looks(&[(60, Absent)]), DrainReason::BootTimeout(String::new()), 0),
+        ("it never came up", looks(&[(60, Absent)]), late, 0),
     ];
     for (what, mut memory, why, jobs) in table {
         let name = memory.runners.keys().next().expect("a runner").clone();

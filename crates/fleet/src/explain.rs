@@ -1,8 +1,8 @@
-//! Why a job still waits, and why a runner still lives: a chain of links, each of which holds, waits
-//! or is broken, with what would mend it.
+//! Why a job still waits, and why a runner still exists: a chain of links, each of which holds, waits or is
+//! broken, with what would fix it.
 //!
-//! Nothing is decided here: the rules are those of demand, scaling and planning, asked for what they
-//! said. The first link that does not hold is the answer; what follows it is not reached.
+//! Nothing is decided here: the rules are those of demand, scaling and planning. The first link that does not
+//! hold is the answer; the links after it are not reached.
 
 mod arrival;
 mod decision;
@@ -24,8 +24,8 @@ use crate::memory::Memory;
 use crate::names::{PoolName, RepoSlug};
 use crate::plan::Plan;
 use crate::runner_name::RunnerName;
-use crate::scaling::{elapsed, in_words};
 use crate::snapshot::Snapshot;
+use crate::time::{elapsed, in_words};
 
 pub use decision::{NextChange, next_changes};
 pub use job::{best, job, unserved};
@@ -38,11 +38,11 @@ pub use runner::runner;
 pub struct View<'a> {
     /// The fleet.
     pub fleet: &'a Fleet,
-    /// What it sees.
+    /// What was read for it.
     pub seen: &'a Snapshot,
-    /// What it remembers.
+    /// The state that it keeps between ticks.
     pub memory: &'a Memory,
-    /// What it would do.
+    /// What its next tick would do.
     pub plan: &'a Plan,
     /// The queue of its scope, or why it could not be read.
     pub queue: Result<&'a Queue, &'a str>,
@@ -50,25 +50,25 @@ pub struct View<'a> {
     pub now: Timestamp,
 }
 
-/// What is known of a job that somebody asks about.
+/// The job that is asked about, and what is known of it.
 #[derive(Debug, Clone, Copy)]
 pub enum Asked<'a> {
-    /// It is not completed.
+    /// A job that is not completed.
     Open(&'a Job),
-    /// It is.
+    /// A completed job.
     Completed(&'a CompletedJob, &'a RepoSlug),
     /// GitHub has no job of that number in that repository.
     Unknown(JobId, &'a RepoSlug),
-    /// It is in a repository where the fleet has no runners.
+    /// A job in a repository where the fleet has no runners.
     Elsewhere(JobId, &'a RepoSlug),
-    /// It could not be asked for, and why.
+    /// A job that could not be read, and why.
     Unseen(JobId, &'a str),
 }
 
 /// Why something is as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// What it is about.
+    /// The job or the runner.
     pub about: About,
     /// The answer in a sentence.
     pub verdict: String,
@@ -82,7 +82,7 @@ pub struct Explanation {
 pub enum About {
     /// A job.
     Job {
-        /// The fleet that it was looked at for.
+        /// The fleet that it is explained for.
         pool: Option<PoolName>,
         /// GitHub's number.
         id: JobId,
@@ -103,11 +103,11 @@ pub enum About {
 /// One link of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
-    /// Which.
+    /// Which link it is.
     pub link: Step,
-    /// Whether it holds.
+    /// Whether the link holds.
     pub state: LinkState,
-    /// What was found; empty where it was not reached.
+    /// What was found; empty where the link was not reached.
     pub what: String,
     /// What a person can do about it.
     pub cure: Option<String>,
@@ -119,19 +119,19 @@ pub struct Link {
 pub enum Step {
     /// GitHub has the job in its queue, and it could start.
     Queue,
-    /// The fleet's runners have every label that it asks for.
+    /// The fleet's runners have every label that the job asks for.
     Labels,
     /// The fleet serves jobs.
     Enabled,
-    /// It counts for this fleet and no other.
+    /// The job counts for this fleet and for no other.
     Attribution,
-    /// It is counted.
+    /// The job is counted.
     Demand,
-    /// A runner is to be there for it.
+    /// A runner should be available for it.
     Decision,
-    /// Its VM is there.
+    /// The runner has a VM.
     Vm,
-    /// Its runner is online, and GitHub gives it the job.
+    /// The runner is online, and GitHub gives it the job.
     Registration,
     /// What a runner works on.
     Work,
@@ -145,18 +145,18 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
-    /// It does.
+    /// It holds.
     Holds,
-    /// It does not, and will not by itself.
+    /// It does not hold, and will not by itself.
     Broken,
-    /// It does not yet, and will by itself.
+    /// It does not hold yet, and will by itself.
     Waits,
     /// A link before it does not hold.
     NotReached,
 }
 
 impl Step {
-    /// The link in a word.
+    /// Its name in a table.
     pub fn word(self) -> &'static str {
         match self {
             Step::Queue => "queue",
@@ -214,12 +214,7 @@ impl fmt::Display for About {
     }
 }
 
-/// How long ago something was, in words.
-fn ago(since: Timestamp, now: Timestamp) -> String {
-    in_words(elapsed(since, now))
-}
-
-/// When something will be: "in 35s, at 12:00:05 UTC"; with its day where that is not near.
+/// When something will happen: "in 35s, at 12:00:05 UTC"; with the date where it is far ahead.
 fn when(at: Timestamp, now: Timestamp) -> String {
     match elapsed(now, at) {
         Duration::ZERO => "at once".to_owned(),
@@ -227,8 +222,8 @@ fn when(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// When the daemon will act on something: it looks at the queue once in poll.queue, so not at that very
-/// moment.
+/// When the daemon will act on something. It polls the queue every `poll.queue`, so it acts at the first poll
+/// after that moment.
 fn first_tick_after(at: Timestamp, now: Timestamp) -> String {
     match elapsed(now, at) {
         Duration::ZERO => "at the next tick".to_owned(),
@@ -236,26 +231,10 @@ fn first_tick_after(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A moment that is so far ahead.
+/// A moment that lies this far ahead: the time, and the date where it is not near.
 fn clock(at: Timestamp, left: Duration) -> impl fmt::Display {
     let is_near = left.as_secs() < 12 * 3600;
     at.strftime(if is_near { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M UTC" })
-}
-
-/// The first few of several, and how many more there are.
-fn first_few(items: impl IntoIterator<Item = String>) -> String {
-    let items: Vec<String> = items.into_iter().collect();
-    let shown = items.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-    match items.len().saturating_sub(3) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
-/// "1 job", "2 jobs".
-fn many(number: impl TryInto<u64>, one: &str) -> String {
-    let number = number.try_into().unwrap_or(u64::MAX);
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 #[cfg(test)]

@@ -1,24 +1,24 @@
-//! What all fleets do in one line, as `systemctl status` shows it.
+//! All fleets in one line, as `systemctl status` shows it.
 
-use crate::status::{BadFileStatus, FleetStatus, RunnerStatus};
+use crate::runner::PhaseKind;
+use crate::status::{BadFileStatus, FleetStatus};
+use crate::text::counted;
 
-/// The line: runners and jobs, and what is wrong. No time is in it, so it stays the same while nothing
-/// changes.
+/// The line: runners, jobs and errors. It holds no time, so it stays the same while nothing changes.
 pub fn headline<'s>(
     fleets: impl IntoIterator<Item = &'s FleetStatus>,
     bad_files: &[BadFileStatus],
 ) -> String {
     let fleets: Vec<&FleetStatus> = fleets.into_iter().collect();
     let runners = || fleets.iter().flat_map(|fleet| &fleet.runners).filter(|runner| !runner.is_gone());
-    let phases =
-        [("provisioning", "starting"), ("registered", "idle"), ("active", "busy"), ("draining", "leaving")];
-    let counts = phases.map(|(phase, word)| (runners().filter(|runner| is_in(runner, phase)).count(), word));
+    let counts = ["starting", "idle", "busy", "leaving"]
+        .map(|word| (runners().filter(|runner| in_short(runner.phase) == word).count(), word));
     let told: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let pending = fleets.iter().map(|fleet| fleet.jobs.pending_jobs as usize).sum();
+    let pending: u64 = fleets.iter().map(|fleet| u64::from(fleet.jobs.pending_jobs)).sum();
     let mut line = match fleets.len() {
         0 => "no fleet".to_owned(),
         count => format!("{}, {}", counted(count, "fleet"), counted(runners().count(), "runner")),
@@ -44,13 +44,14 @@ pub fn headline<'s>(
     line
 }
 
-/// One that is being removed leaves too.
-fn is_in(runner: &RunnerStatus, phase: &str) -> bool {
-    runner.phase == phase || (phase == "draining" && runner.phase == "destroyed")
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+/// What a runner does, in a word.
+fn in_short(phase: PhaseKind) -> &'static str {
+    match phase {
+        PhaseKind::Provisioning => "starting",
+        PhaseKind::Registered => "idle",
+        PhaseKind::Active => "busy",
+        PhaseKind::Draining | PhaseKind::Destroyed => "leaving",
+    }
 }
 
 #[cfg(test)]
@@ -58,18 +59,20 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::decision::DecisionStatus;
     use crate::demand::QueueMetrics;
+    use crate::runner::PhaseKind::{self, Active, Destroyed, Draining, Provisioning, Registered};
     use crate::runner_name::RunnerName;
-    use crate::scaling::{Rule, ScalingAction, ScalingDecision};
-    use crate::status::{About, LastingError, VmStatus};
+    use crate::scaling::{Rule, ScalingAction};
+    use crate::status::{About, LastingError, RunnerStatus, VmStatus};
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn fleet(name: &str, phases: &[&str], pending_jobs: u32, errors: &[&str]) -> FleetStatus {
-        let runner = |(number, phase): (u32, &&str)| RunnerStatus {
+    fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -> FleetStatus {
+        let runner = |(number, phase): (u32, &PhaseKind)| RunnerStatus {
             runner_name: RunnerName::new(&name.parse().expect("a good name"), AT, number),
             runner_id: None,
-            phase: (*phase).to_owned(),
+            phase: *phase,
             doing: String::new(),
             job: None,
             created_at: AT,
@@ -90,7 +93,7 @@ mod tests {
             min_runners: 0,
             max_runners: 10,
             manual_count: None,
-            decision: ScalingDecision {
+            decision: DecisionStatus {
                 action: ScalingAction::Maintain,
                 target_runner_count: 0,
                 current_runner_count: 0,
@@ -119,9 +122,9 @@ mod tests {
             (vec![fleet("ci", &[], 0, &[])], &[], "1 fleet, 0 runners, 0 pending jobs"),
             (
                 vec![
-                    fleet("ci", &["provisioning", "active", "active", "draining"], 1, &[]),
+                    fleet("ci", &[Provisioning, Active, Active, Draining], 1, &[]),
                     // Its VM is gone, so it is not counted.
-                    fleet("gpu", &["registered", "destroyed"], 0, &[]),
+                    fleet("gpu", &[Registered, Destroyed], 0, &[]),
                 ],
                 &[],
                 "2 fleets, 5 runners (1 starting, 1 idle, 2 busy, 1 leaving), 1 pending job",
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn one_whose_vm_azure_removes_is_leaving() {
-        let mut going = fleet("ci", &["destroyed"], 0, &[]);
+        let mut going = fleet("ci", &[Destroyed], 0, &[]);
         going.runners[0].vm =
             Some(VmStatus { name: String::new(), size: String::new(), resource_group: String::new() });
         assert_eq!(headline(&[going], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");

@@ -1,71 +1,72 @@
-//! The last hours of a fleet, for whoever looks: a sample each minute, and the decisions that changed something.
-//! Both are rings: what is too old makes room.
+//! The last hours of a fleet: a sample for each minute, and the decisions that changed something. Both are rings:
+//! old items are dropped.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::runner::PhaseKind;
 use crate::scaling::ScalingAction;
 use crate::status::FleetStatus;
 
-/// Minutes that are kept: eight hours.
+/// How many minutes are kept: eight hours.
 pub const MINUTES: usize = 8 * 60;
-/// Decisions that are kept.
+/// How many decisions are kept.
 pub const DECISIONS: usize = 25;
 
 /// The last hours of a fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// A sample for each minute that had a look, the oldest first.
+    /// A sample for each minute with a poll, the oldest first.
     pub minutes: VecDeque<Minute>,
-    /// What was decided, the oldest first.
+    /// The decisions, the oldest first.
     pub decisions: VecDeque<Decided>,
-    /// When a decision last changed something, as the last look had it.
+    /// When a decision last changed something, by the last poll.
     #[serde(skip)]
     last_scaling: Option<Timestamp>,
 }
 
-/// What a minute's last look has seen; of pending jobs, the most in that minute.
+/// What the last poll of a minute has shown; of pending jobs, the most in that minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Minute {
-    /// The minute's beginning, in seconds since 1970.
+    /// The start of the minute, in seconds since 1970.
     pub at: i64,
-    /// Jobs that could start.
+    /// Jobs that could start now.
     pub pending: u32,
     /// Jobs that run.
     pub running: u32,
-    /// VMs that are no runner yet.
+    /// VMs whose runner is not online yet.
     pub starting: u32,
     /// Runners without a job.
     pub idle: u32,
-    /// Runners with one.
+    /// Runners with a job.
     pub busy: u32,
-    /// VMs that are to be removed.
+    /// VMs that are being removed or will be.
     pub leaving: u32,
 }
 
 /// A decision that changed the number of runners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
-    /// When.
+    /// When it was made.
     pub at: Timestamp,
-    /// What.
+    /// What it changed.
     pub action: ScalingAction,
-    /// From how many runners.
+    /// The number of available runners before.
     pub from: u32,
-    /// To how many.
+    /// The target.
     pub to: u32,
     /// Why.
     pub reason: String,
 }
 
 impl History {
-    /// Takes in what a look has seen.
+    /// Adds the result of a poll.
     pub fn saw(&mut self, fleet: &FleetStatus) {
         let minute = Minute::of(fleet);
         match self.minutes.back_mut() {
-            // A clock that was set back goes on where it was.
+            // After the clock was set back, samples go into the last minute.
             Some(last) if last.at >= minute.at => {
                 *last = Minute { at: last.at, pending: last.pending.max(minute.pending), ..minute };
             }
@@ -92,10 +93,10 @@ impl Minute {
             at: fleet.at.as_second().div_euclid(60) * 60,
             pending: fleet.jobs.pending_jobs,
             running: fleet.jobs.in_progress_jobs,
-            starting: count("provisioning"),
-            idle: count("registered"),
-            busy: count("active"),
-            leaving: count("draining") + count("destroyed"),
+            starting: count(PhaseKind::Provisioning),
+            idle: count(PhaseKind::Registered),
+            busy: count(PhaseKind::Active),
+            leaving: count(PhaseKind::Draining) + count(PhaseKind::Destroyed),
         }
     }
 }

@@ -31,9 +31,9 @@ fn a_minute_has_one_sample_and_the_most_jobs_that_waited_in_it() {
         |at, pending, busy| Minute { at, pending, running: 0, starting: 0, idle: 0, busy, leaving: 0 };
     assert_eq!(history.minutes, [minute(start, 5, 1), minute(start + 60, 1, 0)]);
     let mut status = look(&full, 0);
-    for phase in ["draining", "draining", "destroyed"] {
+    for phase in [PhaseKind::Draining, PhaseKind::Draining, PhaseKind::Destroyed] {
         let mut runner = status.runners[0].clone();
-        phase.clone_into(&mut runner.phase);
+        runner.phase = phase;
         status.runners.push(runner);
     }
     let mut first = History::default();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::scaling::elapsed;
+use crate::time::elapsed;
 use crate::vm::{ResourceGroup, Vm, VmTags};
 
 /// How long one is seen without a VM before it is removed: a VM's parts come before it and go after it.

@@ -10,7 +10,9 @@ pub mod calls;
 pub mod check;
 pub mod config;
 pub mod cost;
+pub mod decision;
 pub mod demand;
+pub mod drain_reason;
 pub mod expiry;
 pub mod explain;
 pub mod headline;
@@ -29,6 +31,7 @@ pub mod plan;
 pub mod planted;
 pub mod ports;
 pub mod prices;
+pub mod reason;
 pub mod redact;
 pub mod remedy;
 pub mod room;
@@ -42,6 +45,8 @@ pub mod status;
 pub mod survey;
 #[cfg(test)]
 mod testing;
+pub mod text;
+pub mod time;
 pub mod vm;
 pub mod wait;
 

@@ -18,8 +18,8 @@ use crate::planted::{self, Bug};
 use crate::remedy::Remedy;
 use crate::runner::{DrainReason, RunnerId, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
-use crate::scaling::elapsed;
 use crate::snapshot::Snapshot;
+use crate::time::elapsed;
 use crate::vm::{ProvisioningState, ResourceGroup};
 
 /// How long a VM that was asked for, or removed, may be missing from a list, or still be in it. A
@@ -359,18 +359,7 @@ impl Memory {
                 // It was one for so short a time that no list has shown it: starts work.
                 let has_worked = destroy.why == DrainReason::Finished && !remembered.was_online;
                 let is_counted = remembered.failed.is_some();
-                let failed_to_start = match &destroy.why {
-                    DrainReason::BootTimeout(_) | DrainReason::Broken(_) => !remembered.was_online,
-                    // It is remembered by place.
-                    DrainReason::NoRoom(_)
-                    | DrainReason::Finished
-                    | DrainReason::Served(_)
-                    | DrainReason::Offline(_)
-                    | DrainReason::Surplus(_)
-                    | DrainReason::Rotated(_)
-                    | DrainReason::OutOfSight(_)
-                    | DrainReason::Killed(_) => false,
-                };
+                let failed_to_start = destroy.why.is_failed_start() && !remembered.was_online;
                 let has_taken_unseen = destroy.why == DrainReason::Finished && remembered.jobs.taken == 0;
                 self.ledger.jobs += u64::from(has_taken_unseen);
                 if has_worked {

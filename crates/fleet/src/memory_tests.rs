@@ -1,14 +1,17 @@
 //! What is remembered of what was seen and done, and for how long.
 
 use super::*;
+use crate::drain_reason::BrokenReason;
 use crate::plan::scene::Entry::{Absent, Busy, Idle, Offline};
 use crate::plan::scene::{NOW, Scene};
 use crate::plan::{Deregister, Destroy};
+use crate::reason::{ScalingReason, StartReason};
 use crate::remedy::Failure;
 use crate::snapshot::Operation;
 use crate::testing::at;
 
-const PROVISION: Action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
+const WHY: StartReason = StartReason::Scaling(ScalingReason::IDLE);
+const PROVISION: Action = Action::Provision { replaces: None, places: vec![], reason: WHY };
 
 fn see(scene: &Scene, later: i64) -> Memory {
     scene.memory.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + later))
@@ -23,7 +26,6 @@ fn destroy(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerNam
         vm: None,
         stop: None,
         why,
-        reason: String::new(),
     };
     (runner, Action::Destroy(destroy))
 }
@@ -41,7 +43,7 @@ fn what_begins_is_known_before_any_list_shows_it() {
     let scene = Scene::new("");
     let (new, old) = (scene.name(1, 0), scene.name(2, 0));
     let mut memory = Memory::default();
-    let replace = Action::Provision { replaces: Some(old.clone()), places: vec![], reason: String::new() };
+    let replace = Action::Provision { replaces: Some(old.clone()), places: vec![], reason: WHY };
     memory.begin(&new, &replace, at(NOW));
     let known = &memory.runners[&new];
     assert_eq!((known.asked_for, known.replaces.as_ref()), (Some(at(NOW)), Some(&old)));
@@ -154,7 +156,7 @@ fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
     for (why, was_online, ends) in [
         (DrainReason::Finished, false, true),
         (DrainReason::Finished, true, false),
-        (DrainReason::Surplus("too many".to_owned()), false, false),
+        (DrainReason::Surplus(ScalingReason::IDLE), false, false),
     ] {
         let mut memory = failing();
         let (name, action) = destroy(&scene, 1, 900, why.clone());
@@ -168,7 +170,7 @@ fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
 #[test]
 fn a_runner_that_never_came_online_is_a_start_that_failed_once() {
     let scene = Scene::new("");
-    let broken = || DrainReason::Broken("it does not boot".to_owned());
+    let broken = || DrainReason::Broken(BrokenReason::Stopped);
     for (was_online, was_counted, count) in [(false, false, 1), (true, false, 0), (false, true, 0)] {
         let mut memory = Memory::default();
         let (name, action) = destroy(&scene, 1, 900, broken());

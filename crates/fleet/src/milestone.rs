@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::job::JobId;
 use crate::memory::{Memory, Remembered};
 use crate::runner_name::RunnerName;
-use crate::scaling::{elapsed, in_words};
+use crate::time::{elapsed, in_words};
 use crate::vm::ResourceGroup;
 
 /// As many lists in a row have to lack a VM whose runner has an entry.

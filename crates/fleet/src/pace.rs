@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::budget::Budget;
-use crate::scaling::{elapsed, in_words};
+use crate::time::{elapsed, in_words};
 
 /// After so many looks at one pace it is known what that costs.
 const LOOKS: usize = 2;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{CallError, Trouble};
-use crate::scaling::elapsed;
+use crate::time::elapsed;
 use crate::vm::{ProvisioningState, Vm};
 
 /// How long a place is left alone when it was refused for the first time.

@@ -12,16 +12,20 @@ use jiff::Timestamp;
 
 pub use crate::action::{Action, Deregister, Destroy, Install, Outcome};
 use crate::config::Fleet;
+use crate::decision::{Basis, LeftAlone, NotRemovable, Reason, Remark, ScalingDecision};
 use crate::demand::Demand;
+use crate::drain_reason::RotationReason;
 use crate::memory::{Memory, list_lag};
 use crate::planted::{self, Bug};
+use crate::reason::{ScalingAction, ScalingCause, ScalingReason, StartReason};
 use crate::room::{NoRoom, Room};
 use crate::roster::{World, may_be_removed, roster};
-use crate::rotation::{Rotation, Step};
+use crate::rotation::{Rotation, RotationStep};
 use crate::runner::{DrainReason, EphemeralRunner, Phase};
 use crate::runner_name::RunnerName;
-use crate::scaling::{Load, Rule, ScalingAction, ScalingDecision, Timing, elapsed, in_words, scale};
+use crate::scaling::{Load, Scaling, Timing, scale};
 use crate::snapshot::{Snapshot, unknown_demand};
+use crate::time::elapsed;
 use crate::vm::Vm;
 
 /// What a fleet does next, and what it looks like.
@@ -31,15 +35,15 @@ pub struct Plan {
     pub decision: ScalingDecision,
     /// The jobs that the decision is about.
     pub demand: Demand,
-    /// Who is there; empty when it could not be read.
+    /// The fleet's runners; empty when they could not be read.
     pub runners: Vec<EphemeralRunner>,
-    /// What to do. Each is idempotent, and none depends on another.
+    /// What to do. Each action is idempotent, and none depends on another.
     pub actions: Vec<Action>,
-    /// Whether the decision itself led to some of them: a scaling action, which begins a cooldown.
+    /// Whether the decision itself led to some of them: this is a scaling action, and starts the cooldown.
     pub scales: bool,
-    /// What nothing is done about and a person must look at, in a sentence.
-    pub left_alone: Option<String>,
-    /// Whether Azure has no room for another VM of the fleet anywhere.
+    /// Runners that nothing is done about, and that a person must look at.
+    pub left_alone: Option<LeftAlone>,
+    /// That Azure has no capacity for another VM of the fleet anywhere, if so.
     pub no_room: Option<NoRoom>,
 }
 
@@ -60,44 +64,35 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> 
 
     draft.remove_what_drains();
     draft.finish_rotations();
-    let mut decision = draft.decide(&demand);
-    let wait = memory.failures.wait_left(now);
-    let may_start = wait.is_none() && room.is_somewhere();
+    let Scaling { action, reason } = draft.decide(&demand);
+    let may_start = memory.failures.wait_left(now).is_none() && room.is_somewhere();
     let before = draft.actions.len();
-    match decision.action {
-        ScalingAction::ScaleUp if may_start => draft.add(&decision),
-        ScalingAction::ScaleDown => draft.remove_surplus(&decision),
-        ScalingAction::Maintain if may_start => draft.rotate(&decision),
+    match action {
+        ScalingAction::ScaleUp if may_start => draft.add(&reason),
+        ScalingAction::ScaleDown => draft.remove_surplus(&reason),
+        ScalingAction::Maintain if may_start => draft.rotate(&reason),
         ScalingAction::ScaleUp | ScalingAction::Maintain => {}
     }
-    let scales = decision.action != ScalingAction::Maintain && draft.actions.len() > before;
+    let scales = action != ScalingAction::Maintain && draft.actions.len() > before;
     draft.install();
     draft.kill();
-    if let Some(left) = wait {
-        let failures = &memory.failures;
-        let (count, why, left) = (failures.count, &failures.why, in_words(left));
-        let stopped = if failures.is_stopped() { "; stopped until somebody acts" } else { "" };
-        decision.reason += &format!(
-            "{stopped}; starting none for another {left}, since starts failed ({count} in a row): {why}"
-        );
-    }
-    let no_room = room.none();
-    if let (ScalingAction::ScaleUp, Some(none)) = (decision.action, &no_room) {
-        decision.reason += &format!("; {}; next try in {}", none.why, in_words(elapsed(now, none.until)));
-    }
-    if let Some(slowed) = &seen.slowed {
-        decision.reason += &format!("; {slowed}");
-    }
-    let left_alone = draft.left_alone();
-    for said in demand.missing.iter().chain(&demand.notes).chain(&left_alone) {
-        decision.reason += &format!("; {said}");
-    }
+    let (no_room, left_alone) = (room.none(), draft.left_alone());
+    let mut remarks = draft.what_holds_back(action, no_room.as_ref());
+    remarks.extend(demand.missing.iter().cloned().map(Remark::Unread));
+    remarks.extend(demand.notes.iter().cloned().map(Remark::Note));
+    remarks.extend(left_alone.clone().map(Remark::LeftAlone));
+    let decision = ScalingDecision {
+        action,
+        target_runner_count: reason.target,
+        current_runner_count: reason.available,
+        reason: Reason { basis: Basis::Scaling(reason), remarks },
+    };
     let actions = draft.actions;
     Plan { decision, demand, actions, runners: found, scales, left_alone, no_room }
 }
 
-/// Who is there, by what was seen last and by what is under way since; nobody where it could not be
-/// read.
+/// The fleet's runners by the last lists and the operations under way since; none where the lists could not
+/// be read.
 pub fn runners(fleet: &Fleet, seen: &Snapshot, memory: &Memory, now: Timestamp) -> Vec<EphemeralRunner> {
     let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return Vec::new() };
     let world = World { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
@@ -110,8 +105,7 @@ fn hold(demand: Demand, why: &str) -> Plan {
         action: ScalingAction::Maintain,
         target_runner_count: 0,
         current_runner_count: 0,
-        rule: Rule::PartlyKnown,
-        reason: format!("nothing is changed until all can be seen again: {why}"),
+        reason: Reason { basis: Basis::Unread(why.to_owned()), remarks: Vec::new() },
     };
     Plan {
         decision,
@@ -137,7 +131,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Runners that cannot take a job any more go whatever the numbers are.
+    /// Removes runners that cannot take a job any more, whatever the numbers are.
     fn remove_what_drains(&mut self) {
         for runner in self.runners {
             if let Phase::Draining { why } = &runner.status
@@ -148,15 +142,15 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// An old runner goes once the one that takes its place is online.
+    /// Removes an old runner once its replacement is online.
     fn finish_rotations(&mut self) {
         let rotation = self.rotation;
         for (old, new) in rotation.completed() {
-            self.destroy(old, DrainReason::Rotated(format!("{new} has taken its place")));
+            self.destroy(old, DrainReason::Rotated(RotationReason::Replaced { by: new.clone() }));
         }
     }
 
-    fn decide(&self, demand: &Demand) -> ScalingDecision {
+    fn decide(&self, demand: &Demand) -> Scaling {
         let (memory, now) = (self.memory, self.now);
         let available = self.candidates().count();
         let busy = self.runners.iter().filter(|runner| runner.is_busy()).count();
@@ -171,8 +165,24 @@ impl<'a> Draft<'a> {
         scale(&self.fleet.scaling, self.fleet.enabled, &load, timing(self.fleet, memory, now))
     }
 
-    /// Runners that the scaler counts as available, and may remove. One that is on its way to take
-    /// another's place is counted once it is online, and the other is then on its way out.
+    /// What holds starts back, and polls.
+    fn what_holds_back(&self, action: ScalingAction, no_room: Option<&NoRoom>) -> Vec<Remark> {
+        let failures = &self.memory.failures;
+        let failed = failures.wait_left(self.now).map(|left| Remark::StartsFailed {
+            count: failures.count,
+            why: failures.why.clone(),
+            left,
+            is_stopped: failures.is_stopped(),
+        });
+        let no_room = no_room.filter(|_| action == ScalingAction::ScaleUp);
+        let no_room =
+            no_room.map(|none| Remark::NoRoom { none: none.clone(), left: elapsed(self.now, none.until) });
+        let throttled = self.seen.slowed.clone().map(Remark::Throttled);
+        [failed, no_room, throttled].into_iter().flatten().collect()
+    }
+
+    /// Runners that the scaler counts as available, and may remove. A replacement is counted once it is online;
+    /// the runner that it replaces is then on its way out.
     fn candidates(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
         let leaving: BTreeSet<&RunnerName> =
             self.rotation.completed().map(|(old, _)| &old.runner_name).collect();
@@ -183,23 +193,23 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// How many VMs more there may be.
+    /// How many more VMs there may be.
     fn headroom(&self) -> usize {
         let idle = || self.runners.iter().filter(|runner| !runner.is_busy()).count();
         let there = if planted::has(Bug::BusyNotCounted) { idle() } else { self.runners.len() };
         (self.fleet.scaling.max_runners as usize).saturating_sub(there)
     }
 
-    fn add(&mut self, decision: &ScalingDecision) {
-        let wanted = decision.target_runner_count.saturating_sub(decision.current_runner_count) as usize;
-        // Where only a person can help, one try shows whether somebody has.
+    fn add(&mut self, why: &ScalingReason) {
+        let wanted = why.target.saturating_sub(why.available) as usize;
+        // Where only a person can help, one try shows whether it is fixed.
         let tries = if self.memory.failures.is_stopped() { 1 } else { wanted };
         for _ in 0..wanted.min(tries).min(self.headroom()) {
-            self.provision(None, decision.reason.clone());
+            self.provision(None, StartReason::Scaling(why.clone()));
         }
     }
 
-    fn provision(&mut self, replaces: Option<RunnerName>, reason: String) {
+    fn provision(&mut self, replaces: Option<RunnerName>, reason: StartReason) {
         let vms = self.seen.vms.as_ref().into_iter().flatten().map(|(_, vm)| vm.spot);
         let planned = self.actions.iter().filter_map(|action| match action {
             Action::Provision { places, .. } => Some(places.first()?.spot),
@@ -209,10 +219,10 @@ impl<'a> Draft<'a> {
         self.actions.push(Action::Provision { replaces, places, reason });
     }
 
-    /// Those due for rotation go first, then those not online yet, the youngest first; then the
-    /// oldest idle ones.
-    fn remove_surplus(&mut self, decision: &ScalingDecision) {
-        let surplus = decision.current_runner_count.saturating_sub(decision.target_runner_count) as usize;
+    /// Removes surplus runners: first those due for rotation, then those not online yet, the youngest first;
+    /// then the oldest idle ones.
+    fn remove_surplus(&mut self, why: &ScalingReason) {
+        let surplus = why.available.saturating_sub(why.target) as usize;
         let mut candidates: Vec<&EphemeralRunner> = self.candidates().collect();
         candidates.sort_by_key(|runner| {
             let is_due = self.rotation.is_due(&runner.runner_name);
@@ -232,11 +242,11 @@ impl<'a> Draft<'a> {
         let settled: Vec<&EphemeralRunner> =
             candidates.into_iter().filter(is_settled).take(surplus).collect();
         for runner in settled {
-            self.destroy(runner, DrainReason::Surplus(decision.reason.clone()));
+            self.destroy(runner, DrainReason::Surplus(why.clone()));
         }
     }
 
-    /// VMs that nobody has made a runner yet: whoever began it was stopped, or never began.
+    /// Installs the runner on VMs that have none yet: the installation was interrupted, or never began.
     fn install(&mut self) {
         if !self.fleet.enabled {
             return;
@@ -255,12 +265,11 @@ impl<'a> Draft<'a> {
                 vm: (vm.group.clone(), vm.name.clone()),
                 host_key: host_key.clone(),
                 created_at: vm.tags.created_at,
-                reason: "its VM is there and is no runner yet".to_owned(),
             }));
         }
     }
 
-    /// Every VM that is left goes, whatever runs on it: only where the fleet's file says so.
+    /// Removes every VM that is left, whatever runs on it: only where the fleet's file says so.
     fn kill(&mut self) {
         if self.fleet.enabled || !self.fleet.kill_running_jobs {
             return;
@@ -272,17 +281,15 @@ impl<'a> Draft<'a> {
             if is_going || self.seen.in_flight.contains_key(name) {
                 continue;
             }
-            // A gentler removal may wait for an answer of GitHub that never comes.
+            // Any other removal may wait for an answer of GitHub that never comes.
             self.actions
                 .retain(|action| !matches!(action, Action::Destroy(destroy) if destroy.runner == *name));
-            let why =
-                DrainReason::Killed("kill_running_jobs is set, and the fleet is not enabled".to_owned());
             let first = if vm.tags.github == self.fleet.github {
                 Deregister::Regardless(runner.runner_id)
             } else {
                 Deregister::Nothing
             };
-            self.push_destroy(runner, first, None, why);
+            self.push_destroy(runner, first, None, DrainReason::Killed);
         }
     }
 
@@ -291,9 +298,9 @@ impl<'a> Draft<'a> {
         self.actions.iter().any(removes)
     }
 
-    fn rotate(&mut self, decision: &ScalingDecision) {
+    fn rotate(&mut self, why: &ScalingReason) {
         let waits_to_be_removed =
-            decision.rule == Rule::Cooldown && decision.target_runner_count < decision.current_runner_count;
+            matches!(why.cause, ScalingCause::Cooldown { .. }) && why.target < why.available;
         if !self.fleet.enabled || waits_to_be_removed {
             return;
         }
@@ -301,36 +308,31 @@ impl<'a> Draft<'a> {
         let is_calm = self.runners.iter().all(EphemeralRunner::is_online);
         match rotation.next_step(self.headroom() > 0, is_calm) {
             None => {}
-            Some(Step::Start { old, why }) => {
-                let reason = format!("to take the place of {}: {why}", old.runner_name);
-                self.provision(Some(old.runner_name.clone()), reason);
+            Some(RotationStep::Start { old, why }) => {
+                let old = old.runner_name.clone();
+                self.provision(Some(old.clone()), StartReason::Replacement { old, why });
             }
-            Some(Step::MakeRoom { old, why }) => {
-                let why = format!("{why}; max_runners leaves no room to start another first");
-                self.destroy(old, DrainReason::Rotated(why));
+            Some(RotationStep::MakeRoom { old, why }) => {
+                self.destroy(old, DrainReason::Rotated(RotationReason::FirstToMakeRoom(why)));
             }
         }
     }
 
-    /// Runners that may only be looked at by a person: what is said of the first, and how many more.
-    fn left_alone(&self) -> Option<String> {
+    /// Runners that only a person can remove.
+    fn left_alone(&self) -> Option<LeftAlone> {
         let lag = list_lag(self.fleet);
-        let mut out_of_sight = self.runners.iter().filter_map(|runner| match &runner.status {
-            Phase::Draining { why: DrainReason::OutOfSight(why) } => Some(why.clone()),
+        let mut found = self.runners.iter().filter_map(|runner| match &runner.status {
+            Phase::Draining { why: DrainReason::OutOfSight(vm) } => {
+                Some(NotRemovable::OtherGitHub(vm.clone()))
+            }
             Phase::Registered { .. } if runner.vm.is_none() && elapsed(runner.created_at, self.now) > lag => {
-                let (name, group) = (&runner.runner_name, &self.fleet.vm.group);
-                Some(format!(
-                    "{name} is online and its VM is not in {group}: it is left alone; if its VM is elsewhere, delete it \
-                     by hand once it runs no job"
-                ))
+                let (runner, group) = (runner.runner_name.clone(), self.fleet.vm.group.clone());
+                Some(NotRemovable::VmNotFound { runner, group })
             }
             _ => None,
         });
-        let first = out_of_sight.next()?;
-        Some(match out_of_sight.count() {
-            0 => first,
-            more => format!("{first} ({more} more like it)"),
-        })
+        let first = found.next()?;
+        Some(LeftAlone { first, more: found.count() })
     }
 
     fn destroy(&mut self, runner: &EphemeralRunner, why: DrainReason) {
@@ -347,7 +349,7 @@ impl<'a> Draft<'a> {
             (Some(id), _) => Deregister::ConfirmGone(id),
         };
         let is_idle =
-            matches!(why, DrainReason::Served(_) | DrainReason::Surplus(_) | DrainReason::Rotated(_));
+            matches!(why, DrainReason::Served { .. } | DrainReason::Surplus(_) | DrainReason::Rotated(_));
         let running = runner.vm.as_ref().filter(|vm| is_idle && runner.is_listed && !vm.is_dead());
         let stop = running.and_then(|vm| vm.tags.host_key.clone());
         self.push_destroy(runner, first, stop, why);
@@ -362,12 +364,12 @@ impl<'a> Draft<'a> {
     ) {
         let scope = runner.vm.as_ref().map_or(&self.fleet.scope, |vm| &vm.tags.scope).clone();
         let vm = runner.vm.as_ref().map(|vm| (vm.group.clone(), vm.name.clone()));
-        let (name, reason) = (runner.runner_name.clone(), why.to_string());
-        self.actions.push(Action::Destroy(Destroy { runner: name, scope, first, vm, stop, why, reason }));
+        let runner = runner.runner_name.clone();
+        self.actions.push(Action::Destroy(Destroy { runner, scope, first, vm, stop, why }));
     }
 }
 
-/// When the fleet may scale, by what it remembers.
+/// When the fleet may scale, by its last scaling action.
 pub(crate) fn timing(fleet: &Fleet, memory: &Memory, now: Timestamp) -> Timing {
     let config_changed = memory.scaled_under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
     Timing { last_scaling: memory.last_scaling, config_changed, now }

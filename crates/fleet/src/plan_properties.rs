@@ -138,7 +138,7 @@ proptest! {
             let Action::Destroy(destroy) = action else { continue };
             prop_assert!(touched.insert(&destroy.runner), "{} twice", destroy.runner);
             let name = destroy.runner.as_str();
-            if matches!(destroy.why, DrainReason::Killed(_)) {
+            if matches!(destroy.why, DrainReason::Killed) {
                 prop_assert!(!scene.fleet.enabled && scene.fleet.kill_running_jobs && destroy.vm.is_some());
                 continue;
             }
@@ -148,7 +148,7 @@ proptest! {
             let is_in_sight = vm.is_none_or(|vm| vm.tags.github == scene.fleet.github || vm.is_dead());
             prop_assert!(is_in_sight || is_listed(&destroy.runner), "{name} may run a job at another GitHub");
             prop_assert!(scene.seen.entries.is_ok() && scene.seen.vms.is_ok());
-            prop_assert!(!destroy.reason.is_empty());
+            prop_assert!(!destroy.why.to_string().is_empty());
             prop_assert!(!scene.seen.in_flight.contains_key(&destroy.runner));
             prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed(&destroy.runner));
             let could_register = vm.is_some_and(|vm| vm.tags.host_key.is_some() && !vm.is_dead());

@@ -140,7 +140,7 @@ fn a_runner_of_several_jobs_is_drained_after_them() {
     }
     let reason = several(3, jobs(3, false)).plan().actions[0].clone();
     let Action::Destroy(destroy) = reason else { panic!("{reason:?}") };
-    assert_eq!(destroy.reason, "it has had 3 jobs, and max_job_count is 3");
+    assert_eq!(destroy.why.to_string(), "it has had 3 jobs, and max_job_count is 3");
 }
 
 #[test]

@@ -283,7 +283,7 @@ fn what_was_not_read_whole_removes_nothing_but_the_minimum_is_kept() {
     let mut unreadable = scene();
     unreadable.seen.entries = Err("GitHub said 502".to_owned());
     assert_eq!(unreadable.brief(), "");
-    assert!(unreadable.plan().decision.reason.contains("GitHub said 502"));
+    assert!(unreadable.plan().decision.reason.to_string().contains("GitHub said 502"));
     let mut unreadable = scene();
     unreadable.seen.vms = Err("Azure said 500".to_owned());
     assert_eq!(unreadable.brief(), "");
@@ -298,7 +298,11 @@ fn what_was_not_read_whole_removes_nothing_but_the_minimum_is_kept() {
 #[test]
 fn starts_that_fail_are_tried_less_and_less_often() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
+    let action = Action::Provision {
+        replaces: None,
+        places: vec![],
+        reason: StartReason::Scaling(ScalingReason::IDLE),
+    };
     let name = scene.name(1, 0);
     let mut waits = Vec::new();
     let mut now = NOW;
@@ -312,7 +316,11 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 900, 900]);
     scene.memory.failures.last = Some(at(NOW));
     assert_eq!(scene.brief(), "");
-    assert!(scene.plan().decision.reason.contains("no capacity"), "{}", scene.plan().decision.reason);
+    assert!(
+        scene.plan().decision.reason.to_string().contains("no capacity"),
+        "{}",
+        scene.plan().decision.reason
+    );
     scene.memory.failures.last = Some(at(NOW - 3600));
     scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
     assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4], "the next begins with another size or zone");
@@ -321,7 +329,11 @@ fn starts_that_fail_are_tried_less_and_less_often() {
 #[test]
 fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision { replaces: None, places: vec![], reason: String::new() };
+    let action = Action::Provision {
+        replaces: None,
+        places: vec![],
+        reason: StartReason::Scaling(ScalingReason::IDLE),
+    };
     let refused = Failure::from(CallError::new(Trouble::Invalid, "400 InvalidParameter"));
     assert_eq!(refused.remedy, Remedy::Stop);
     // However often it is refused, and whatever came before.
@@ -329,7 +341,7 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
         scene.memory.record(&scene.name(1, 0), &action, &Outcome::Failed(failure), at(NOW - age));
     }
     assert_eq!(scene.memory.failures.wait_left(at(NOW)), Some(Duration::from_secs(1)));
-    let reason = scene.plan().decision.reason;
+    let reason = scene.plan().decision.reason.to_string();
     assert!(
         reason.contains("stopped until somebody acts") && reason.contains("InvalidParameter"),
         "{reason}"
@@ -360,7 +372,11 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
     let plan = scene.plan();
     assert_eq!(scene.brief(), "");
     assert!(!plan.scales, "it begins no cooldown");
-    assert!(plan.decision.reason.contains("AllocationFailed; next try in 29s"), "{}", plan.decision.reason);
+    assert!(
+        plan.decision.reason.to_string().contains("AllocationFailed; next try in 29s"),
+        "{}",
+        plan.decision.reason
+    );
     assert!(plan.no_room.is_some());
 }
 
@@ -371,7 +387,7 @@ fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
         let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
         let [action] = scene.plan().actions.try_into().expect("it is removed");
         let Action::Destroy(destroy) = &action else { panic!("{action:?}") };
-        assert_eq!(destroy.reason, "Azure could not make its VM: AllocationFailed");
+        assert_eq!(destroy.why.to_string(), "Azure could not make its VM: AllocationFailed");
         scene.memory.record(&destroy.runner, &action, &Outcome::Removed, at(NOW));
         assert_eq!(scene.memory.failures.count, counts, "{trouble:?}");
     }
@@ -383,16 +399,17 @@ fn what_is_left_alone_is_told() {
     let mut scene = scene.last_vm(|vm| vm.tags.github = "ghes.example".to_owned());
     assert_eq!(scene.brief(), "-1?");
     let plan = scene.plan();
-    let told = plan.left_alone.expect("something is left alone");
+    let told = plan.left_alone.expect("something is left alone").to_string();
     assert!(
-        told.contains("was made for the GitHub at ghes.example") && plan.decision.reason.contains(&told),
+        told.contains("was made for the GitHub at ghes.example")
+            && plan.decision.reason.to_string().contains(&told),
         "{told}"
     );
     scene.fleet.github = "ghes.example".to_owned();
     assert_eq!(scene.brief(), "-2?", "where it is looked at, it had its job");
 
     let elsewhere = Scene::new("").entry(1, 900, Idle).entry(2, 900, Idle).entry(3, 30, Idle);
-    let told = elsewhere.plan().left_alone.expect("a machine that is not seen");
+    let told = elsewhere.plan().left_alone.expect("a machine that is not seen").to_string();
     assert!(told.contains("is online and its VM is not in") && told.ends_with("(1 more like it)"), "{told}");
 }
 
@@ -415,7 +432,7 @@ fn a_note_on_the_queue_holds_nothing_back() {
     let demand = Demand { notes: vec!["there is no queue".to_owned()], ..Demand::none(at(NOW)) };
     scene.seen.demand = Ok(demand.clone());
     assert_eq!(scene.brief(), "-1");
-    assert!(scene.plan().decision.reason.ends_with("; there is no queue"));
+    assert!(scene.plan().decision.reason.to_string().ends_with("; there is no queue"));
     scene.seen.demand = Ok(Demand { missing: demand.notes.clone(), ..demand });
     assert_eq!(scene.brief(), "", "but what is missing does");
 }
@@ -450,7 +467,11 @@ fn vms_are_looked_for_where_they_were_made() {
     let mut asked = moved.clone();
     asked.begin(
         &with_vm.name(2, 0),
-        &Action::Provision { replaces: None, places: vec![], reason: String::new() },
+        &Action::Provision {
+            replaces: None,
+            places: vec![],
+            reason: StartReason::Scaling(ScalingReason::IDLE),
+        },
         at(NOW),
     );
     assert_eq!(see(asked, &Scene::new("")).groups, both, "as long as one may be there");

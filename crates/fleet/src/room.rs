@@ -1,24 +1,26 @@
-//! Where a fleet's next VM is asked for: of all its places those that were not refused lately, spot VMs in
-//! the share that its file asks for.
+//! Where a fleet's next VM is requested: in those of its places that were not refused lately, with the
+//! configured share of spot VMs.
+
+use std::fmt;
 
 use jiff::Timestamp;
 
 use crate::config::{Fleet, VmConfig};
 use crate::place::{Closed, Place, Places};
 
-/// Where there may be room for a fleet's VMs.
+/// Where there may be capacity for a fleet's VMs.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Room {
     /// Open places with spot VMs first, and with regular ones first.
     spot_first: Vec<Place>,
     regular_first: Vec<Place>,
-    /// Where there is none.
+    /// Refused places.
     closed: Vec<(Place, Closed)>,
 }
 
 impl Room {
-    /// What is open to the fleet now. Starts that failed for another reason than room begin elsewhere, each
-    /// with a later place of the same price: it may be the size that does not boot.
+    /// The fleet's places now. After starts that failed for another reason than capacity, the next start begins
+    /// with a later place of the same price: the size may be the reason that the VM does not boot.
     pub(crate) fn of(fleet: &Fleet, known: &Places, failed: u32, now: Timestamp) -> Room {
         let open = |spot_first| {
             let mut places = fleet.vm.places(spot_first);
@@ -36,43 +38,54 @@ impl Room {
         }
     }
 
-    /// Whether anything is open.
+    /// Whether any place is open.
     pub(crate) fn is_somewhere(&self) -> bool {
         !self.spot_first.is_empty()
     }
 
-    /// Where the next VM is tried, beside others of which it is told whether they are spot VMs.
+    /// Where the next VM is requested. `others` says of each other VM whether it is a spot VM.
     pub(crate) fn places(&self, fleet: &Fleet, others: impl Iterator<Item = bool>) -> Vec<Place> {
         if is_next_spot(&fleet.vm, others) { self.spot_first.clone() } else { self.regular_first.clone() }
     }
 
-    /// That there is no room anywhere, if so.
+    /// That there is no capacity anywhere, if so.
     pub(crate) fn none(&self) -> Option<NoRoom> {
         if self.is_somewhere() {
             return None;
         }
         let (place, closed) = self.closed.first()?;
-        let more = match self.closed.len() - 1 {
-            0 => String::new(),
-            1 => " (nor in 1 place more)".to_owned(),
-            more => format!(" (nor in {more} places more)"),
-        };
         let until = self.closed.iter().map(|(_, closed)| closed.until).min()?;
-        let why = format!("Azure has no room for another VM: {place}{more}: {}", closed.why);
-        Some(NoRoom { why, until })
+        let (place, why, more) = (place.clone(), closed.why.clone(), self.closed.len() - 1);
+        Some(NoRoom { place, more, why, until })
     }
 }
 
-/// Azure has no room for another VM of a fleet, anywhere that its file allows.
+/// Azure has no capacity for another VM of a fleet in any of its places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoRoom {
-    /// What Azure said.
+    /// The first place that was refused.
+    pub place: Place,
+    /// How many other places were refused.
+    pub more: usize,
+    /// What Azure said of the first.
     pub why: String,
-    /// When it is asked again.
+    /// When Azure is asked again.
     pub until: Timestamp,
 }
 
-/// Whether the next VM is to be a spot VM, so that those are the share that is asked for.
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Azure has no room for another VM: {}", self.place)?;
+        match self.more {
+            0 => {}
+            1 => f.write_str(" (nor in 1 place more)")?,
+            more => write!(f, " (nor in {more} places more)")?,
+        }
+        write!(f, ": {}", self.why)
+    }
+}
+
+/// Whether the next VM should be a spot VM, so that the configured share is kept.
 fn is_next_spot(vm: &VmConfig, others: impl Iterator<Item = bool>) -> bool {
     if vm.spot.is_none() {
         return false;
@@ -105,17 +118,18 @@ mod tests {
         let fleet = of(&["Standard_A", "Standard_B"], false, 100, false);
         let [a, b] = fleet.vm.places(true).try_into().expect("two");
         let mut known = Places::default();
-        let none = || std::iter::empty();
-        assert_eq!(first(&Room::of(&fleet, &known, 0, at(0)).places(&fleet, none())), format!("{a} | {b}"));
+        let others = || std::iter::empty();
+        assert_eq!(first(&Room::of(&fleet, &known, 0, at(0)).places(&fleet, others())), format!("{a} | {b}"));
         known.refused(&a, &CallError::new(Trouble::NoCapacity, "AllocationFailed"), at(0));
         let room = Room::of(&fleet, &known, 0, at(10));
-        assert_eq!((room.places(&fleet, none()), room.none()), (vec![b.clone()], None));
+        assert_eq!((room.places(&fleet, others()), room.none()), (vec![b.clone()], None));
         known.refused(&b, &CallError::new(Trouble::NoCapacity, "ZonalAllocationFailed"), at(10));
         let room = Room::of(&fleet, &known, 0, at(15));
         assert!(!room.is_somewhere());
         let why = "Azure has no room for another VM: Standard_A in westeurope (nor in 1 place more): AllocationFailed";
-        assert_eq!(room.none(), Some(NoRoom { why: why.to_owned(), until: at(30) }));
-        assert_eq!(Room::of(&fleet, &known, 0, at(31)).places(&fleet, none()), vec![a]);
+        let none = room.none().expect("both are closed");
+        assert_eq!((none.to_string().as_str(), none.until), (why, at(30)));
+        assert_eq!(Room::of(&fleet, &known, 0, at(31)).places(&fleet, others()), vec![a]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Who is there: a fleet's VMs and GitHub's entries, joined by name, each with its phase.
+//! The fleet's runners: its VMs and GitHub's entries, joined by name, each with its phase.
 //!
-//! No stored state is needed for it: names hold their age, tags hold the rest. What memory adds is
-//! patience with lists that lag behind.
+//! No stored state is needed: names hold the age, tags hold the rest. The state only adds patience with lists
+//! that lag behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,19 +10,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
+use crate::drain_reason::{BrokenReason, OtherGitHub, RotationReason};
 use crate::job::JobId;
 use crate::memory::{Memory, Remembered, list_lag};
 use crate::planted::{self, Bug};
 use crate::ports::Trouble;
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
-use crate::scaling::{elapsed, in_words};
 use crate::snapshot::Operation;
+use crate::time::elapsed;
 use crate::vm::{PowerState, ProvisioningState, Vm};
 
-/// How long an entry may be missing from a list after it was made.
+/// How long a list may lack an entry after it was made.
 const ENTRY_LAG: Duration = Duration::from_secs(30);
-/// How long an entry that this daemon does not remember may lack its VM.
+/// How long an entry that is not in the state may lack its VM.
 const ENTRY_GRACE: Duration = Duration::from_secs(180);
 
 /// Both lists, read whole, and what is under way.
@@ -33,7 +34,7 @@ pub(crate) struct World<'a> {
     pub(crate) in_flight: &'a BTreeMap<RunnerName, Operation>,
 }
 
-/// Every runner of the fleet that is there, is on its way, or is on its way out; by name.
+/// Every runner of the fleet that exists, is starting or is leaving, by name.
 pub(crate) fn roster(
     fleet: &Fleet,
     world: &World<'_>,
@@ -96,8 +97,7 @@ impl Sight<'_> {
         self.vm.map_or_else(|| self.name.created_at(), |vm| vm.tags.created_at)
     }
 
-    /// How long ago it was made. What lies as far ahead was made by a clock that was ahead, and is no
-    /// younger for it.
+    /// How long ago it was made. A time ahead of now comes from a clock that was ahead: the distance counts.
     fn age(&self) -> Duration {
         elapsed(self.created_at(), self.now).max(elapsed(self.now, self.created_at()))
     }
@@ -106,7 +106,7 @@ impl Sight<'_> {
         self.memory.asked_for.is_some_and(|at| elapsed(at, self.now) < lag)
     }
 
-    /// Whether a list may be as old as the time before its VM was asked for.
+    /// Whether a list may be older than the request for its VM.
     fn may_not_show_yet(&self) -> bool {
         self.asked_within(list_lag(self.fleet))
     }
@@ -116,7 +116,7 @@ impl Sight<'_> {
         self.memory.removal_asked.is_some_and(|at| elapsed(at, self.now) < lag)
     }
 
-    /// Where the runner stands; `None` when neither side has it any more.
+    /// The runner's phase; `None` when neither GitHub nor Azure has it any more.
     fn phase(&self) -> Option<Phase> {
         let is_going = self.vm.is_some_and(|vm| vm.provisioning == ProvisioningState::Deleting);
         match self.operation {
@@ -141,7 +141,7 @@ impl Sight<'_> {
         Phase::Provisioning { since: self.created_at() }
     }
 
-    /// Something is under way with it, which ends by itself.
+    /// The phase of a runner that is being provisioned or installed, which ends by itself.
     fn in_the_making(&self) -> Phase {
         match self.entry {
             Some(entry) if entry.busy || self.working => Phase::Active { id: entry.runner_id },
@@ -153,34 +153,29 @@ impl Sight<'_> {
     fn without_vm(&self, entry: &RunnerInfo) -> Phase {
         let id = entry.runner_id;
         if entry.busy || self.working {
-            // The job may be lost with its VM, or the list may lag. GitHub finds out.
+            // Its job may be lost with its VM, or the list may lag. GitHub will report it.
             Phase::Active { id }
         } else if entry.status == RunnerStatus::Online {
-            // It runs on a machine, whatever the list of VMs says. Where that is gone, GitHub finds out.
+            // It runs on a machine, whatever the list of VMs says. If that is gone, GitHub will report it.
             Phase::Registered { id }
         } else if self.may_not_show_yet() || planted::has(Bug::EntriesStay) {
             self.provisioning()
         } else {
-            Phase::Draining { why: DrainReason::Broken("its entry at GitHub has no VM".to_owned()) }
+            broken(BrokenReason::NoVm)
         }
     }
 
     fn without_entry(&self, vm: &Vm) -> Phase {
         let boot_timeout = self.fleet.lifecycle.boot_timeout;
-        let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
         if vm.tags.github != self.fleet.github && vm.is_dead() {
-            broken("it was made for another GitHub, and nothing runs on its VM any more")
+            broken(BrokenReason::OtherGitHub)
         } else if vm.tags.github != self.fleet.github {
-            let why = format!(
-                "{} was made for the GitHub at {}, and the daemon looks at {}: it is left alone; let it end there, or \
-                 delete it by hand",
-                vm.name, vm.tags.github, self.fleet.github
-            );
-            Phase::Draining { why: DrainReason::OutOfSight(why) }
+            let (name, github) = (vm.name.clone(), vm.tags.github.clone());
+            let other = OtherGitHub { vm: name, github, configured: self.fleet.github.clone() };
+            Phase::Draining { why: DrainReason::OutOfSight(other) }
         } else if vm.tags.scope != self.fleet.scope {
-            let why =
-                format!("it was made for {}, and the fleet is now on {}", vm.tags.scope, self.fleet.scope);
-            Phase::Draining { why: DrainReason::Rotated(why) }
+            let (from, to) = (vm.tags.scope.clone(), self.fleet.scope.clone());
+            Phase::Draining { why: DrainReason::Rotated(RotationReason::ScopeChanged { from, to }) }
         } else if self.working {
             let id = vm.tags.runner_id.or(self.memory.runner_id);
             id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
@@ -195,20 +190,19 @@ impl Sight<'_> {
         } else if self.memory.ended || self.memory.entry_seen || self.is_installed_and_gone() {
             Phase::Draining { why: DrainReason::Finished }
         } else if let Some(why) = &self.memory.failed {
-            broken(why)
+            broken(BrokenReason::InstallFailed(why.clone()))
         } else if vm.power == PowerState::Stopped && self.memory.installed.is_some() {
             Phase::Draining { why: DrainReason::Finished }
         } else if vm.power == PowerState::Stopped {
-            broken("its VM stopped before it was a runner")
+            broken(BrokenReason::StoppedEarly)
         } else if self.age() > boot_timeout {
-            let limit = in_words(boot_timeout);
-            broken(&format!("it is no runner at GitHub though it is older than boot_timeout ({limit})"))
+            broken(BrokenReason::NotRegistered { limit: boot_timeout })
         } else {
             self.provisioning()
         }
     }
 
-    /// It was registered, and so long ago that every list would show it.
+    /// Whether it was registered long enough ago that every list would show it.
     fn is_installed_and_gone(&self) -> bool {
         self.memory.installed.is_some_and(|at| elapsed(at, self.now) >= ENTRY_LAG)
     }
@@ -218,62 +212,54 @@ impl Sight<'_> {
         if entry.busy || self.working {
             return Phase::Active { id };
         }
-        let broken = |why: &str| Phase::Draining { why: DrainReason::Broken(why.to_owned()) };
         if vm.provisioning == ProvisioningState::Failed {
             return Phase::Draining { why: not_made(vm) };
         }
         if vm.power == PowerState::Stopped {
-            return broken("its VM is stopped");
+            return broken(BrokenReason::Stopped);
         }
         if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.memory.failed) {
-            return broken(why);
+            return broken(BrokenReason::InstallFailed(why.clone()));
         }
-        let (finished, most) = (self.memory.jobs.finished(), self.fleet.lifecycle.max_job_count);
-        if most > 1 && finished >= most {
-            let why = format!("it has had {finished} jobs, and max_job_count is {most}");
-            return Phase::Draining { why: DrainReason::Served(why) };
+        let (jobs, limit) = (self.memory.jobs.finished(), self.fleet.lifecycle.max_job_count);
+        if limit > 1 && jobs >= limit {
+            return Phase::Draining { why: DrainReason::Served { jobs, limit } };
         }
         match (entry.status, self.memory.offline_since) {
             (RunnerStatus::Online, _) => Phase::Registered { id },
             (RunnerStatus::Offline, Some(since)) => {
-                let (offline, limit) = (elapsed(since, self.now), self.fleet.lifecycle.offline_timeout);
-                if offline <= limit {
+                let (lasted, limit) = (elapsed(since, self.now), self.fleet.lifecycle.offline_timeout);
+                if lasted <= limit {
                     return Phase::Registered { id };
                 }
-                let why = format!(
-                    "offline for {}, longer than offline_timeout ({})",
-                    in_words(offline),
-                    in_words(limit)
-                );
-                Phase::Draining { why: DrainReason::Offline(why) }
+                Phase::Draining { why: DrainReason::Offline { lasted, limit } }
             }
             (RunnerStatus::Offline, None) => {
                 let (age, limit) = (self.age(), self.fleet.lifecycle.boot_timeout);
                 if age <= limit {
                     return self.provisioning();
                 }
-                let why = format!(
-                    "not online {} after it was made, longer than boot_timeout ({})",
-                    in_words(age),
-                    in_words(limit)
-                );
-                Phase::Draining { why: DrainReason::BootTimeout(why) }
+                Phase::Draining { why: DrainReason::BootTimeout { age, limit } }
             }
         }
     }
 }
 
-/// Why a VM goes that Azure could not make.
+fn broken(why: BrokenReason) -> Phase {
+    Phase::Draining { why: DrainReason::Broken(why) }
+}
+
+/// Why a VM is removed that Azure could not make.
 fn not_made(vm: &Vm) -> DrainReason {
-    let said = vm.failure.as_ref().map_or(String::new(), |failure| format!(": {failure}"));
-    let why = format!("Azure could not make its VM{said}");
-    match vm.failure.as_ref().map(|failure| failure.trouble) {
-        Some(Trouble::NoCapacity | Trouble::NoQuota) => DrainReason::NoRoom(why),
-        _ => DrainReason::Broken(why),
+    match &vm.failure {
+        Some(error) if matches!(error.trouble, Trouble::NoCapacity | Trouble::NoQuota) => {
+            DrainReason::NoRoom(error.clone())
+        }
+        failure => DrainReason::Broken(BrokenReason::VmFailed(failure.clone())),
     }
 }
 
-/// Whether a runner that drains may be removed at once, or has to wait for a list to catch up.
+/// Whether a draining runner may be removed now, or has to wait until a list has caught up.
 pub(crate) fn may_be_removed(
     fleet: &Fleet,
     runner: &EphemeralRunner,
@@ -287,11 +273,11 @@ pub(crate) fn may_be_removed(
         && vm.tags.host_key.is_some()
         && !vm.is_dead()
     {
-        // It may have been registered a moment ago, and GitHub's list, by name too, not show it yet.
+        // It may have been registered a moment ago, and GitHub may not list it yet, by name either.
         let known = memory.runners.get(&runner.runner_name);
         let since = known.and_then(|known| known.unregistered_since).unwrap_or(now);
         let age = elapsed(runner.created_at, now).max(elapsed(now, runner.created_at));
-        // Nobody begins with it any more once boot_timeout is over.
+        // No installation begins once boot_timeout is over.
         let is_over = age >= fleet.lifecycle.boot_timeout + list_lag(fleet);
         return is_over || elapsed(since, now) >= ENTRY_LAG;
     }

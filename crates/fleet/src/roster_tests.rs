@@ -11,7 +11,7 @@ use crate::vm::ProvisioningState::{Deleting, Succeeded};
 /// The phase of runner 1, or "" where there is none.
 fn phase(scene: &Scene) -> &'static str {
     let plan = scene.plan();
-    let phases: Vec<&'static str> = plan.runners.iter().map(|runner| runner.status.word()).collect();
+    let phases: Vec<&'static str> = plan.runners.iter().map(|runner| runner.status.kind().as_str()).collect();
     assert!(phases.len() < 2, "{phases:?}");
     phases.first().copied().unwrap_or_default()
 }

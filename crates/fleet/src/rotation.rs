@@ -1,8 +1,7 @@
-//! Rotation: an idle runner that is too old, or made from a configuration that has changed, is
-//! replaced: a new one is online first, then the old one goes. One after another.
+//! Rotation: an idle runner that is too old, or was made from a configuration that has changed, is replaced. The
+//! new runner is online before the old one is removed, and runners are replaced one after another.
 //!
-//! Which new one is for which old one stands in a tag of the new VM, so a crash between the two
-//! steps loses nothing.
+//! A tag of the new VM names the runner that it replaces, so a crash between the two steps loses nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,24 +9,25 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::memory::Memory;
+use crate::reason::Outdated;
 use crate::runner::{EphemeralRunner, Phase};
 use crate::runner_name::RunnerName;
-use crate::scaling::{elapsed, in_words};
 use crate::snapshot::Operation;
+use crate::time::elapsed;
 
-/// Who is due, and which replacements are under way.
+/// Which runners are due, and which replacements are under way.
 pub(crate) struct Rotation<'a> {
-    due: Vec<(&'a EphemeralRunner, String)>,
-    /// Old runners that are idle, and the new ones that are to take their place.
+    due: Vec<(&'a EphemeralRunner, Outdated)>,
+    /// Idle old runners and their replacements.
     pairs: Vec<(&'a EphemeralRunner, &'a EphemeralRunner)>,
 }
 
-/// The next thing to do about those that are due.
-pub(crate) enum Step<'a> {
-    /// Start one to take the place of this one.
-    Start { old: &'a EphemeralRunner, why: &'a str },
-    /// Remove this one first, since there is no room for two.
-    MakeRoom { old: &'a EphemeralRunner, why: &'a str },
+/// The next step of a rotation.
+pub(crate) enum RotationStep<'a> {
+    /// Start a replacement.
+    Start { old: &'a EphemeralRunner, why: Outdated },
+    /// Remove the old runner first, since the maximum allows no second one.
+    MakeRoom { old: &'a EphemeralRunner, why: Outdated },
 }
 
 impl<'a> Rotation<'a> {
@@ -41,7 +41,7 @@ impl<'a> Rotation<'a> {
         let idle = runners.iter().filter(|runner| matches!(runner.status, Phase::Registered { .. }));
         let idle: BTreeMap<&str, &EphemeralRunner> =
             idle.map(|runner| (runner.runner_name.as_str(), runner)).collect();
-        let mut due: Vec<(&EphemeralRunner, String)> =
+        let mut due: Vec<(&EphemeralRunner, Outdated)> =
             idle.values().filter_map(|runner| Some((*runner, why_due(fleet, runner, now)?))).collect();
         due.sort_by_key(|(runner, _)| runner.created_at);
         let replaced_by = |runner: &EphemeralRunner| match in_flight.get(&runner.runner_name) {
@@ -59,7 +59,7 @@ impl<'a> Rotation<'a> {
         Rotation { due, pairs }
     }
 
-    /// Old runners whose replacement is online, with the replacement's name.
+    /// Old runners whose replacement is online, with its name.
     pub(crate) fn completed(&self) -> impl Iterator<Item = (&'a EphemeralRunner, &'a RunnerName)> {
         let mut seen = BTreeSet::new();
         let online = self.pairs.iter().filter(|(_, new)| new.is_online());
@@ -77,38 +77,39 @@ impl<'a> Rotation<'a> {
         self.why_due(name).is_some()
     }
 
-    /// Why a runner is due, if it is.
-    pub(crate) fn why_due(&self, name: &RunnerName) -> Option<&str> {
-        self.due.iter().find(|(runner, _)| runner.runner_name == *name).map(|(_, why)| why.as_str())
+    /// Why a runner is due for rotation, if it is.
+    pub(crate) fn why_due(&self, name: &RunnerName) -> Option<Outdated> {
+        self.due.iter().find(|(runner, _)| runner.runner_name == *name).map(|(_, why)| *why)
     }
 
-    /// The runner that is to take another's place, if one is under way.
+    /// The replacement of a runner, if one is under way.
     pub(crate) fn replaced_by(&self, name: &RunnerName) -> Option<&'a RunnerName> {
         self.pairs.iter().find(|(old, _)| old.runner_name == *name).map(|(_, new)| &new.runner_name)
     }
 
-    /// What to do next, unless a replacement is still under way. Room is only made where all runners
-    /// are online: one that comes may be the replacement, and one that goes makes room by itself.
-    pub(crate) fn next_step(&self, has_room: bool, is_calm: bool) -> Option<Step<'_>> {
+    /// What to do next, unless a replacement is still under way. An old runner is removed first only when all
+    /// runners are online: one that is starting may be the replacement, and one that is leaving makes room by
+    /// itself.
+    pub(crate) fn next_step(&self, has_room: bool, is_calm: bool) -> Option<RotationStep<'_>> {
         if !self.pairs.is_empty() {
             return None;
         }
-        let (old, why) = self.due.first()?;
+        let (old, why) = *self.due.first()?;
         match (has_room, is_calm) {
-            (true, _) => Some(Step::Start { old, why }),
-            (false, true) => Some(Step::MakeRoom { old, why }),
+            (true, _) => Some(RotationStep::Start { old, why }),
+            (false, true) => Some(RotationStep::MakeRoom { old, why }),
             (false, false) => None,
         }
     }
 }
 
-fn why_due(fleet: &Fleet, runner: &EphemeralRunner, now: Timestamp) -> Option<String> {
+fn why_due(fleet: &Fleet, runner: &EphemeralRunner, now: Timestamp) -> Option<Outdated> {
     let vm = runner.vm.as_ref()?;
     let (age, limit) = (elapsed(runner.created_at, now), fleet.lifecycle.rotation_interval);
     if vm.tags.config_hash != fleet.config_hash() {
-        Some("it was made from another configuration of the fleet".to_owned())
+        Some(Outdated::OtherConfiguration)
     } else if age > limit {
-        Some(format!("it is {} old, more than rotation_interval ({})", in_words(age), in_words(limit)))
+        Some(Outdated::TooOld { age, limit })
     } else {
         None
     }

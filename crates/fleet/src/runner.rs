@@ -1,4 +1,4 @@
-//! Runners: what GitHub knows of them, and what they are to a fleet.
+//! Runners: their entries at GitHub, and their phase in a fleet.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use crate::drain_reason::DrainReason;
 use crate::names::{Label, Scope};
 use crate::runner_name::RunnerName;
 use crate::vm::Vm;
@@ -49,9 +50,9 @@ pub struct RunnerInfo {
 /// What a runner is registered as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerConfig {
-    /// Where: a repository, an organisation or an enterprise.
+    /// The repository, organisation or enterprise.
     pub scope: Scope,
-    /// The name, which its VM bears too.
+    /// Its name, which is also that of its VM.
     pub runner_name: RunnerName,
     /// The fleet's labels and the implicit ones.
     pub labels: Vec<Label>,
@@ -59,37 +60,37 @@ pub struct RunnerConfig {
     pub runner_group: Option<String>,
 }
 
-/// A registration token, to be used at once and dropped.
+/// A registration token, for immediate use.
 #[derive(Debug, Clone)]
 pub struct RegistrationToken {
     /// The token.
     pub token: SecretString,
-    /// When GitHub stops taking it.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// The page of the repository, organisation or enterprise, as `config.sh` wants it.
+    /// The URL of the repository, organisation or enterprise, for `config.sh`.
     pub url: String,
 }
 
-/// A runner that is registered ahead of its VM, and what the VM needs to become it. A JIT
-/// configuration takes the place of a registration token, and has no end of its own.
+/// A runner that is registered before its VM is made, and what the VM needs to run it. A JIT configuration
+/// replaces a registration token, and does not expire.
 #[derive(Debug, Clone)]
 pub struct RunnerRegistration {
     /// GitHub's number.
     pub runner_id: RunnerId,
-    /// The name, which its VM bears too.
+    /// Its name, which is also that of its VM.
     pub runner_name: RunnerName,
-    /// What `run.sh --jitconfig` takes.
+    /// The argument of `run.sh --jitconfig`.
     pub encoded_jit_config: SecretString,
 }
 
 /// How GitHub answered a request to remove a runner's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregistration {
-    /// It was there, ran no job, and is gone: it never gets a job again.
+    /// It ran no job and was removed: it will not get a job again.
     Removed,
-    /// GitHub has no such entry, or does not show it to us.
+    /// GitHub has no such entry, or does not show it to this credential.
     NotFound,
-    /// It runs a job. The only atomic test of "idle" said no.
+    /// It runs a job. This is the only atomic test of "idle".
     Busy,
 }
 
@@ -98,26 +99,26 @@ pub enum Deregistration {
 pub struct EphemeralRunner {
     /// The name of both.
     pub runner_name: RunnerName,
-    /// The VM; absent while it is being asked for, and after it is gone.
+    /// The VM; absent until a list shows it, and after it is gone.
     pub vm: Option<Arc<Vm>>,
     /// The runner's id at GitHub, from its entry or from the VM's tag.
     pub runner_id: Option<RunnerId>,
     /// Whether GitHub's list holds its entry.
     pub is_listed: bool,
-    /// When it was asked for.
+    /// When its VM was requested.
     pub created_at: Timestamp,
-    /// Jobs that it is known to have finished: those that polls saw, so at least so many.
+    /// Jobs that it has finished, as far as polls have shown them.
     pub jobs_completed: u32,
-    /// Where it stands.
+    /// Its phase.
     pub status: Phase,
 }
 
-/// Where a runner stands.
+/// The phase of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// On its way: not seen online yet.
+    /// It is starting: it has not been online yet.
     Provisioning {
-        /// When it was asked for.
+        /// When its VM was requested.
         since: Timestamp,
     },
     /// Online and without a job.
@@ -130,39 +131,13 @@ pub enum Phase {
         /// GitHub's number.
         id: RunnerId,
     },
-    /// It takes no job any more and is to be removed.
+    /// It takes no more jobs and will be removed.
     Draining {
         /// Why.
         why: DrainReason,
     },
-    /// It is being removed by Azure, or was removed and a list still shows it.
+    /// Azure is removing it, or has removed it and a list still shows it.
     Destroyed,
-}
-
-/// Why a runner is removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DrainReason {
-    /// Its entry is gone from GitHub: it had its job.
-    Finished,
-    /// It has had as many jobs as it may have, and is still registered.
-    Served(String),
-    /// Its VM stopped, failed, or is gone though its entry is there.
-    Broken(String),
-    /// Azure had no room for its VM, and told so after it had taken the request.
-    NoRoom(String),
-    /// It was not online in time.
-    BootTimeout(String),
-    /// It has been offline for too long.
-    Offline(String),
-    /// The fleet needs fewer.
-    Surplus(String),
-    /// A newer one takes its place.
-    Rotated(String),
-    /// It belongs to another GitHub than the one that is looked at, so nobody can tell whether it
-    /// runs a job. It is left alone.
-    OutOfSight(String),
-    /// The fleet's file says to end running jobs too.
-    Killed(String),
 }
 
 impl EphemeralRunner {
@@ -176,38 +151,77 @@ impl EphemeralRunner {
         matches!(self.status, Phase::Active { .. })
     }
 
-    /// Whether it has been online and still is to us: registered or active.
+    /// Whether it counts as online: registered or active.
     pub fn is_online(&self) -> bool {
         matches!(self.status, Phase::Registered { .. } | Phase::Active { .. })
     }
 }
 
+/// A [`Phase`] without its data, as status, history and metrics have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PhaseKind {
+    /// [`Phase::Provisioning`].
+    Provisioning,
+    /// [`Phase::Registered`].
+    Registered,
+    /// [`Phase::Active`].
+    Active,
+    /// [`Phase::Draining`].
+    Draining,
+    /// [`Phase::Destroyed`].
+    Destroyed,
+}
+
 impl Phase {
-    /// The phase in a word, as status and metrics have it.
-    pub fn word(&self) -> &'static str {
+    /// Which phase it is.
+    pub fn kind(&self) -> PhaseKind {
         match self {
-            Phase::Provisioning { .. } => "provisioning",
-            Phase::Registered { .. } => "registered",
-            Phase::Active { .. } => "active",
-            Phase::Draining { .. } => "draining",
-            Phase::Destroyed => "destroyed",
+            Phase::Provisioning { .. } => PhaseKind::Provisioning,
+            Phase::Registered { .. } => PhaseKind::Registered,
+            Phase::Active { .. } => PhaseKind::Active,
+            Phase::Draining { .. } => PhaseKind::Draining,
+            Phase::Destroyed => PhaseKind::Destroyed,
         }
     }
 }
 
-impl fmt::Display for DrainReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl PhaseKind {
+    /// All phases, in the order of a runner's life.
+    pub const ALL: [PhaseKind; 5] = [
+        PhaseKind::Provisioning,
+        PhaseKind::Registered,
+        PhaseKind::Active,
+        PhaseKind::Draining,
+        PhaseKind::Destroyed,
+    ];
+
+    /// Its name in JSON, in metrics and in tables.
+    pub fn as_str(self) -> &'static str {
         match self {
-            DrainReason::Finished => f.write_str("it had its job and GitHub has removed its entry"),
-            DrainReason::Served(why)
-            | DrainReason::Broken(why)
-            | DrainReason::NoRoom(why)
-            | DrainReason::BootTimeout(why)
-            | DrainReason::Offline(why)
-            | DrainReason::Surplus(why)
-            | DrainReason::Rotated(why)
-            | DrainReason::OutOfSight(why)
-            | DrainReason::Killed(why) => f.write_str(why),
+            PhaseKind::Provisioning => "provisioning",
+            PhaseKind::Registered => "registered",
+            PhaseKind::Active => "active",
+            PhaseKind::Draining => "draining",
+            PhaseKind::Destroyed => "destroyed",
+        }
+    }
+}
+
+impl fmt::Display for PhaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_is_named_as_json_names_it() {
+        for kind in PhaseKind::ALL {
+            assert_eq!(serde_json::to_value(kind).expect("it can be written"), kind.as_str());
         }
     }
 }

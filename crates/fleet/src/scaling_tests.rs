@@ -41,7 +41,7 @@ impl Default for Row {
 }
 
 impl Row {
-    fn decide(&self) -> ScalingDecision {
+    fn decide(&self) -> Scaling {
         let oldest =
             OldestPending { id: JobId(7), name: "build".to_owned(), since: at(1_000 - self.waited as i64) };
         let load = Load {
@@ -279,7 +279,7 @@ fn the_scaling_table() {
     for (situation, row, expected) in table {
         let found = row.decide();
         assert_eq!(
-            (found.action, found.target_runner_count, found.rule),
+            (found.action, found.reason.target, found.reason.cause.rule()),
             expected,
             "{situation}: {}",
             found.reason
@@ -290,7 +290,7 @@ fn the_scaling_table() {
 #[test]
 fn a_threshold_is_told_by_the_side_on_which_it_holds() {
     let keep = ScalingConfig { scale_down_threshold: 2, ..config(0, 10) };
-    let reason = |row: Row| row.decide().reason;
+    let reason = |row: Row| row.decide().reason.to_string();
     let over = reason(Row { config: keep, available: 2, ..Row::default() });
     assert!(over.contains("over the target of 0 by no more than scale_down_threshold (2)"), "{over}");
     let short = reason(Row { pending: 1, ..Row::default() });
@@ -312,7 +312,7 @@ fn reasons_are_understood_without_the_source() {
         Row { enabled: false, available: 1, ..row() },
     ]
     .iter()
-    .map(|row| row.decide().reason)
+    .map(|row| row.decide().reason.to_string())
     .collect();
     insta::assert_snapshot!(reasons.join("\n"));
 }
@@ -356,7 +356,7 @@ proptest! {
     fn the_maximum_is_never_exceeded_by_what_is_added(row in any_row()) {
         let found = row.decide();
         if found.action == ScaleUp {
-            prop_assert!(found.target_runner_count + row.busy + row.draining <= row.config.max_runners);
+            prop_assert!(found.reason.target + row.busy + row.draining <= row.config.max_runners);
         }
     }
 
@@ -364,11 +364,11 @@ proptest! {
     fn an_action_changes_something_and_says_so(row in any_row()) {
         let found = row.decide();
         match found.action {
-            ScaleUp => prop_assert!(found.target_runner_count > row.available),
-            ScaleDown => prop_assert!(found.target_runner_count < row.available),
+            ScaleUp => prop_assert!(found.reason.target > row.available),
+            ScaleDown => prop_assert!(found.reason.target < row.available),
             Maintain => {}
         }
-        prop_assert_eq!(found.current_runner_count, row.available);
+        prop_assert_eq!(found.reason.available, row.available);
     }
 
     #[test]
@@ -379,7 +379,7 @@ proptest! {
         let is_by_formula = row.enabled && row.config.manual_count.is_none();
         if is_by_formula && row.waited > 60 && row.available < need.min(room) {
             prop_assert_eq!(found.action, ScaleUp);
-            prop_assert!(found.target_runner_count >= need.min(room));
+            prop_assert!(found.reason.target >= need.min(room));
         }
     }
 
@@ -389,7 +389,7 @@ proptest! {
         let keep = row.config.max_runners.saturating_sub(row.busy);
         if row.available > keep {
             prop_assert_eq!(found.action, ScaleDown);
-            prop_assert!(found.target_runner_count <= keep);
+            prop_assert!(found.reason.target <= keep);
         }
     }
 
@@ -406,7 +406,7 @@ proptest! {
         let found = row.decide();
         if row.enabled && row.config.manual_count.is_none() && found.action == ScaleDown {
             let keep = row.config.max_runners.saturating_sub(row.busy);
-            prop_assert!(found.target_runner_count >= row.config.min_runners.min(keep));
+            prop_assert!(found.reason.target >= row.config.min_runners.min(keep));
         }
     }
 }

@@ -1,9 +1,7 @@
-//! What there is to know of the fleets: the status that the daemon leaves for others to read after each
-//! tick, and that `status` shows.
+//! The status of the fleets, which the daemon writes after each tick and `status` shows.
 //!
-//! It is all plain values with no secret among them. Version 1 of it is documented in
-//! docs/reference/schemas/status.schema.json; keys may be added to a version, and none is removed or
-//! changes its meaning.
+//! It is plain values without secrets. Version 1 is documented in docs/reference/schemas/status.schema.json; keys
+//! may be added to a version, and none is removed or changes its meaning.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,30 +9,31 @@ use serde::{Deserialize, Serialize};
 use crate::budget::Budgets;
 use crate::config::Fleet;
 use crate::cost::Cost;
+use crate::decision::DecisionStatus;
 use crate::demand::{OldestPending, QueueMetrics};
 use crate::job::JobId;
 use crate::memory::Memory;
 use crate::names::PoolName;
 use crate::plan::Plan;
 use crate::prices::Prices;
-use crate::runner::{EphemeralRunner, Phase, RunnerId};
+use crate::runner::{EphemeralRunner, Phase, PhaseKind, RunnerId};
 use crate::runner_name::RunnerName;
-use crate::scaling::{ScalingDecision, in_words};
 use crate::snapshot::{Operation, Snapshot};
+use crate::time::in_words;
 
 /// The version of [`Status`].
 pub const VERSION: u32 = 1;
 
-/// Everything.
+/// The whole status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// [`VERSION`].
     pub version: u32,
-    /// When this was put together.
+    /// When the status was made.
     pub at: Timestamp,
-    /// The daemon that it is from; absent where GitHub and Azure were asked directly.
+    /// The daemon that made it; absent where GitHub and Azure were read directly.
     pub daemon: Option<DaemonStatus>,
-    /// Each fleet that is configured and has been looked at, by name.
+    /// Each configured fleet that has had a tick, by name.
     pub fleets: Vec<FleetStatus>,
     /// Files that cannot be used.
     pub bad_files: Vec<BadFileStatus>,
@@ -45,15 +44,15 @@ pub struct Status {
 /// A daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonStatus {
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
     /// Its version.
     pub version: String,
-    /// Since when it runs.
+    /// When it was started.
     pub started_at: Timestamp,
-    /// Its configuration directory, as a whole path.
+    /// Its configuration directory, as an absolute path.
     pub config_dir: String,
-    /// When it last read that directory: what was written before is in force, unless it is bad.
+    /// When it last read that directory: files written before then are in force, unless they are bad.
     pub read_at: Timestamp,
 }
 
@@ -62,9 +61,9 @@ pub struct DaemonStatus {
 pub struct BadFileStatus {
     /// Its path.
     pub file: String,
-    /// Everything that is wrong with it.
+    /// All problems of the file.
     pub message: String,
-    /// Since when.
+    /// When it was first found bad.
     pub since: Timestamp,
 }
 
@@ -79,33 +78,33 @@ pub struct FleetStatus {
     pub enabled: bool,
     /// The tick's number, from 1.
     pub tick: u64,
-    /// When it was.
+    /// When the tick was.
     pub at: Timestamp,
-    /// When the next one is due, where there is to be one.
+    /// When the next tick is due, if there is to be one.
     pub next_poll: Option<Timestamp>,
-    /// Whether its jobs could be seen, all of them. Else they are at least so many.
+    /// Whether all of its jobs could be read. If not, the counts are lower bounds.
     pub jobs_known: bool,
-    /// Whether its runners and VMs could be seen. Else none is told.
+    /// Whether its runners and VMs could be read. If not, `runners` is empty.
     pub runners_known: bool,
     /// Its jobs.
     pub jobs: QueueMetrics,
     /// The pending job that has waited longest.
     pub oldest_pending: Option<OldestPending>,
-    /// The least runners that it keeps available.
+    /// The least number of runners that it keeps available.
     pub min_runners: u32,
-    /// The most VMs that it has.
+    /// The most VMs that it may have.
     pub max_runners: u32,
     /// The count that was set by hand.
     pub manual_count: Option<u32>,
     /// What was decided, and why.
-    pub decision: ScalingDecision,
+    pub decision: DecisionStatus,
     /// When a decision last changed the number of runners.
     pub last_scaling: Option<Timestamp>,
-    /// Every runner that is there, on its way, or on its way out.
+    /// Every runner that exists, is starting or is leaving.
     pub runners: Vec<RunnerStatus>,
-    /// What is wrong, and since when.
+    /// Errors that last, and since when.
     pub errors: Vec<LastingError>,
-    /// What its VMs cost; absent until they have been seen once.
+    /// What its VMs cost; absent until they have been read once.
     #[serde(default)]
     pub cost: Option<Cost>,
 }
@@ -113,21 +112,21 @@ pub struct FleetStatus {
 /// A runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerStatus {
-    /// The name, which its VM bears too.
+    /// Its name, which is also that of its VM.
     pub runner_name: RunnerName,
-    /// GitHub's number, where it is known.
+    /// GitHub's number, if known.
     pub runner_id: Option<RunnerId>,
-    /// provisioning, registered, active, draining or destroyed.
-    pub phase: String,
+    /// Its phase.
+    pub phase: PhaseKind,
     /// What it does, for people.
     pub doing: String,
     /// The job that it runs, where the queue named it.
     pub job: Option<JobId>,
     /// When its VM was asked for.
     pub created_at: Timestamp,
-    /// Jobs that it was seen to finish: at least so many.
+    /// Jobs that it has finished, as far as polls have shown them.
     pub jobs_completed: u32,
-    /// Its VM, once a list shows it.
+    /// Its VM, if a list shows it.
     pub vm: Option<VmStatus>,
 }
 
@@ -146,21 +145,21 @@ pub struct VmStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
-    /// What could not be read.
+    /// Something could not be read.
     Seeing,
-    /// What is left alone, and a person must look at.
+    /// Runners that only a person can remove.
     LeftAlone,
     /// Runners that cannot be started.
     Starting,
-    /// A credential that ends.
+    /// A credential that expires.
     Credential,
 }
 
 impl About {
-    /// Each of them.
+    /// All of them.
     pub const ALL: [About; 4] = [About::Seeing, About::LeftAlone, About::Starting, About::Credential];
 
-    /// The word for it.
+    /// Its name in JSON and in metrics.
     pub fn word(self) -> &'static str {
         match self {
             About::Seeing => "seeing",
@@ -187,14 +186,14 @@ pub struct LastingError {
 pub struct Tick {
     /// From 1.
     pub number: u64,
-    /// When.
+    /// When it was.
     pub at: Timestamp,
-    /// The next one.
+    /// When the next one is due.
     pub next: Option<Timestamp>,
 }
 
 impl FleetStatus {
-    /// The status after a tick. Errors that were there `before` keep their beginning.
+    /// The status after a tick. Errors that already lasted `before` keep their start.
     pub fn of(
         fleet: &Fleet,
         plan: &Plan,
@@ -218,7 +217,7 @@ impl FleetStatus {
             min_runners: fleet.scaling.min_runners,
             max_runners: fleet.scaling.max_runners,
             manual_count: fleet.scaling.manual_count,
-            decision: plan.decision.clone(),
+            decision: DecisionStatus::from(&plan.decision),
             last_scaling: memory.last_scaling,
             runners: plan.runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect(),
             errors: lasting(errors(plan, seen, memory), before, tick.at),
@@ -226,21 +225,21 @@ impl FleetStatus {
         }
     }
 
-    /// The same, with who is there since something began or ended.
+    /// Updates the runners after an operation has begun or ended.
     pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, memory: &Memory) {
         self.runners = runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect();
     }
 
     /// How many runners are in a phase.
-    pub fn count(&self, phase: &str) -> usize {
+    pub fn count(&self, phase: PhaseKind) -> usize {
         self.runners.iter().filter(|runner| runner.phase == phase).count()
     }
 }
 
 impl RunnerStatus {
-    /// Whether Azure shows its VM no more. It still counts for a while, since a list can lag.
+    /// Whether Azure no longer lists its VM. It still counts for a while, since a list can lag.
     pub fn is_gone(&self) -> bool {
-        self.phase == "destroyed" && self.vm.is_none()
+        self.phase == PhaseKind::Destroyed && self.vm.is_none()
     }
 
     fn of(runner: &EphemeralRunner, seen: &Snapshot, memory: &Memory) -> Self {
@@ -249,7 +248,7 @@ impl RunnerStatus {
         RunnerStatus {
             runner_name: name.clone(),
             runner_id: runner.runner_id,
-            phase: runner.status.word().to_owned(),
+            phase: runner.status.kind(),
             doing: doing(runner, job, seen, memory),
             job,
             created_at: runner.created_at,
@@ -283,7 +282,7 @@ fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, memory: 
     }
 }
 
-/// What is wrong in this tick.
+/// The errors of this tick.
 fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(About, String)> {
     let failures = &memory.failures;
     let starting = (failures.count > 0).then(|| {
@@ -294,7 +293,7 @@ fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(About, String)>
     });
     let told = [
         (About::Seeing, seen.trouble()),
-        (About::LeftAlone, plan.left_alone.clone()),
+        (About::LeftAlone, plan.left_alone.as_ref().map(ToString::to_string)),
         (About::Starting, starting),
         (About::Credential, seen.expiring.clone()),
     ];

@@ -32,21 +32,35 @@ fn what_each_runner_does() {
     let offline = format!("offline since {}", at(NOW - 60));
     let replacing = format!("is being made, to replace {old}");
     for (scene, phase, doing) in [
-        (under_way(entry(Absent), Operation::Install), "provisioning", "is being installed over SSH"),
-        (under_way(Scene::new(""), replaces), "provisioning", replacing.as_str()),
-        (under_way(Scene::new(""), Operation::Provision { replaces: None }), "provisioning", "is being made"),
-        (Scene::new("").remember(1, 60, asked), "provisioning", "awaits its VM"),
-        (entry(Offline), "provisioning", "boots"),
-        (entry(Idle), "registered", "idle"),
-        (entry(Offline).remember(1, 60, lost), "registered", offline.as_str()),
-        (entry(Busy), "active", "runs a job"),
-        (working(entry(Busy)), "active", "runs job 7"),
-        (entry(Absent), "draining", "is to be removed: it had its job and GitHub has removed its entry"),
-        (under_way(entry(Idle), Operation::Destroy), "destroyed", "is being removed"),
+        (
+            under_way(entry(Absent), Operation::Install),
+            PhaseKind::Provisioning,
+            "is being installed over SSH",
+        ),
+        (under_way(Scene::new(""), replaces), PhaseKind::Provisioning, replacing.as_str()),
+        (
+            under_way(Scene::new(""), Operation::Provision { replaces: None }),
+            PhaseKind::Provisioning,
+            "is being made",
+        ),
+        (Scene::new("").remember(1, 60, asked), PhaseKind::Provisioning, "awaits its VM"),
+        (entry(Offline), PhaseKind::Provisioning, "boots"),
+        (entry(Idle), PhaseKind::Registered, "idle"),
+        (entry(Offline).remember(1, 60, lost), PhaseKind::Registered, offline.as_str()),
+        (entry(Busy), PhaseKind::Active, "runs a job"),
+        (working(entry(Busy)), PhaseKind::Active, "runs job 7"),
+        (
+            entry(Absent),
+            PhaseKind::Draining,
+            "is to be removed: it had its job and GitHub has removed its entry",
+        ),
+        (under_way(entry(Idle), Operation::Destroy), PhaseKind::Destroyed, "is being removed"),
     ] {
         let shown = status(&scene, &[]);
-        assert_eq!((shown.runners[0].phase.as_str(), shown.runners[0].doing.as_str()), (phase, doing));
-        assert_eq!((shown.runners.len(), shown.count(phase), shown.count("other")), (1, 1, 0), "{doing}");
+        assert_eq!((shown.runners[0].phase, shown.runners[0].doing.as_str()), (phase, doing));
+        let others: usize =
+            PhaseKind::ALL.into_iter().filter(|other| *other != phase).map(|other| shown.count(other)).sum();
+        assert_eq!((shown.runners.len(), shown.count(phase), others), (1, 1, 0), "{doing}");
         assert_eq!(shown.runners[0].vm.is_some(), scene.last_vm.is_some(), "{doing}");
     }
 }
@@ -56,7 +70,7 @@ fn who_is_there_is_brought_up_to_date_between_ticks() {
     let (before, now) = (Scene::new("").runner(1, 60, Offline), Scene::new("").runner(1, 60, Busy));
     let mut shown = status(&before, &[]);
     shown.update(&now.plan().runners, &now.seen, &now.memory);
-    assert_eq!((shown.count("provisioning"), shown.count("active")), (0, 1));
+    assert_eq!((shown.count(PhaseKind::Provisioning), shown.count(PhaseKind::Active)), (0, 1));
 }
 
 #[test]

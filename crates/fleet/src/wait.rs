@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::job::{Job, JobId};
 use crate::names::PoolName;
 use crate::runner_name::RunnerName;
-use crate::scaling::elapsed;
+use crate::time::elapsed;
 
 /// How long those jobs have waited that a runner of the fleet is seen with for the first time. `known` are those
 /// that were seen before, or `None` before the first look: what runs then was begun at any time. Where the queue

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::scaling::elapsed;
+use azlin_fleet::time::elapsed;
 
 use crate::azure::{Part, SimVm, State};
 use crate::fault::{What, draw};

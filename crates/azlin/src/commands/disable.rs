@@ -3,6 +3,7 @@
 use anyhow::Result;
 use azlin_daemon::config_edit::IfAbsent;
 use azlin_fleet::config::edit::{Change, Literal};
+use azlin_fleet::runner::PhaseKind;
 use azlin_fleet::status::FleetStatus;
 
 use crate::Ended;
@@ -44,7 +45,7 @@ pub async fn run(args: Args) -> Result<Ended> {
 /// How far a fleet is drained.
 fn drained(fleet: &FleetStatus) -> Progress {
     let (busy, left) =
-        (fleet.count("active"), fleet.runners.iter().filter(|runner| !runner.is_gone()).count());
+        (fleet.count(PhaseKind::Active), fleet.runners.iter().filter(|runner| !runner.is_gone()).count());
     let told = match left {
         0 => "no runner is left".to_owned(),
         left => format!("{left} still there, {busy} of them busy"),

@@ -4,6 +4,7 @@ mod render;
 
 use anyhow::Result;
 use azlin_daemon::{Planned, StateDir, plan_once};
+use azlin_fleet::decision::DecisionStatus;
 use azlin_fleet::explain::{View, next_changes};
 use azlin_fleet::plan::Action;
 use serde_json::{Value, json};
@@ -76,8 +77,9 @@ fn counts(planned: &Planned) -> (u32, u32, u32) {
 fn as_json(planned: &[Planned]) -> Value {
     let fleets = planned.iter().map(|planned| {
         let Planned { fleet, plan, trouble, .. } = planned;
-        let actions = plan.actions.iter().map(|action| match action {
-            Action::Provision { replaces, places, reason } => {
+        let actions = plan.actions.iter().map(|action| (action, action.reason().to_string()));
+        let actions = actions.map(|(action, reason)| match action {
+            Action::Provision { replaces, places, .. } => {
                 let place = places.first();
                 json!({
                     "action": "provision", "replaces": replaces, "reason": reason,
@@ -86,22 +88,23 @@ fn as_json(planned: &[Planned]) -> Value {
                 })
             }
             Action::Install(install) => {
-                json!({"action": "install", "runner": install.runner, "reason": install.reason})
+                json!({"action": "install", "runner": install.runner, "reason": reason})
             }
             Action::Destroy(destroy) => {
-                json!({"action": "destroy", "runner": destroy.runner, "reason": destroy.reason})
+                json!({"action": "destroy", "runner": destroy.runner, "reason": reason})
             }
         });
         let runners = plan.runners.iter().map(|runner| {
             json!({
                 "runner_name": runner.runner_name, "runner_id": runner.runner_id, "created_at": runner.created_at,
-                "status": runner.status.word(),
+                "status": runner.status.kind(),
             })
         });
         let (available, busy, draining) = counts(planned);
         json!({
             "pool": fleet.name, "metrics": plan.demand.metrics, "oldest_pending": plan.demand.oldest_pending,
-            "decision": plan.decision, "trouble": trouble, "next_changes": next_changes(&view(planned)),
+            "decision": DecisionStatus::from(&plan.decision), "trouble": trouble,
+            "next_changes": next_changes(&view(planned)),
             "available": available, "busy": busy, "draining": draining,
             "runners": runners.collect::<Value>(), "actions": actions.collect::<Value>(),
         })

@@ -4,6 +4,7 @@ use anyhow::Result;
 use azlin_daemon::config_edit::{EditError, IfAbsent};
 use azlin_fleet::config::edit::{Change, Literal};
 use azlin_fleet::config::{Faulty, ProblemKind};
+use azlin_fleet::runner::PhaseKind;
 use azlin_fleet::status::FleetStatus;
 
 use crate::cli::Target;
@@ -67,13 +68,13 @@ pub async fn run(args: Args) -> Result<Ended> {
 /// How far a fleet is from having so many runners.
 fn scaled(fleet: &FleetStatus, count: Option<u32>) -> Progress {
     let is_taken = fleet.manual_count == count;
-    let online = fleet.count("registered") + fleet.count("active");
+    let online = fleet.count(PhaseKind::Registered) + fleet.count(PhaseKind::Active);
     let Some(count) = count.map(|count| count as usize) else {
         let told = fleet.decision.reason.clone();
         let state = if is_taken { State::Over } else { State::Waits };
         return Progress { left: 0, told, state };
     };
-    let coming = fleet.count("provisioning");
+    let coming = fleet.count(PhaseKind::Provisioning);
     let there = fleet.runners.iter().filter(|runner| !runner.is_gone()).count();
     let going = there.saturating_sub(online + coming);
     let told = format!("{online} of {count} online, {coming} coming, {going} going");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use azlin_daemon::Presence;
-use azlin_fleet::scaling::elapsed;
 use azlin_fleet::status::{FleetStatus, Status};
+use azlin_fleet::time::elapsed;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 

@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 
+use azlin_fleet::drain_reason::BrokenReason;
 use azlin_fleet::plan::Deregister;
+use azlin_fleet::reason::ScalingReason;
 use azlin_simcloud::{Happening, Watch, World};
 
 use super::*;
@@ -37,6 +39,9 @@ async fn runner(scene: &Scene, fleet: &Fleet, is_busy: bool) -> RunnerName {
     wanted.name
 }
 
+const LATE: DrainReason =
+    DrainReason::BootTimeout { age: Duration::from_secs(900), limit: Duration::from_secs(600) };
+
 fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
     Destroy {
         runner: runner.clone(),
@@ -44,8 +49,7 @@ fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
         first,
         vm: Some((fleet.vm.group.clone(), runner.to_string())),
         stop: None,
-        why: DrainReason::Surplus("a test".to_owned()),
-        reason: "a test".to_owned(),
+        why: DrainReason::Surplus(ScalingReason::IDLE),
     }
 }
 
@@ -279,10 +283,7 @@ async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that
     minutes(3).await;
     let last = wanted(&scene, &fleet);
     assert_eq!((lifecycle.provision(&fleet, &last).await, asked()), (Outcome::Started, 3));
-    let late = Destroy {
-        why: DrainReason::BootTimeout("late".to_owned()),
-        ..removal(&fleet, &last.name, Deregister::Regardless(None))
-    };
+    let late = Destroy { why: LATE, ..removal(&fleet, &last.name, Deregister::Regardless(None)) };
     assert_eq!(lifecycle.destroy(&fleet, &late).await, Outcome::Removed);
     assert_eq!((provision().await, asked()), (Outcome::Started, 4));
 }
@@ -299,8 +300,8 @@ async fn who_waits_for_a_machine_goes_when_the_daemon_stops() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_vm_printed_is_told_before_one_goes_that_did_not_work() {
-    let late = || DrainReason::BootTimeout("late".to_owned());
-    for (why, told) in [(late(), 1), (DrainReason::Broken("it is".to_owned()), 1), (DrainReason::Finished, 0)]
+    for (why, told) in
+        [(LATE, 1), (DrainReason::Broken(BrokenReason::Stopped), 1), (DrainReason::Finished, 0)]
     {
         let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
         let name = runner(&scene, &fleet, false).await;

@@ -2,6 +2,7 @@
 
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::plan::Outcome;
+use azlin_fleet::reason::{ScalingReason, StartReason};
 use azlin_fleet::snapshot::Operation;
 use azlin_fleet::status::FleetStatus;
 use tokio::time::sleep;
@@ -353,7 +354,6 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
             vm: (ci.fleet.vm.group.clone(), name.to_string()),
             host_key: String::new(),
             created_at: scene.outside.now(),
-            reason: String::new(),
         };
         (name, Action::Install(task))
     };
@@ -403,7 +403,11 @@ async fn a_name_is_never_given_twice() {
     let numbers = std::sync::Mutex::new(vec![3, 1, 2, 1, 1]);
     scene.outside.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
-    let provision = || Action::Provision { replaces: None, places: Vec::new(), reason: String::new() };
+    let provision = || Action::Provision {
+        replaces: None,
+        places: Vec::new(),
+        reason: StartReason::Scaling(ScalingReason::IDLE),
+    };
     let (first, action) = ci.name(provision());
     ci.begin(first.clone(), action);
     let second = ci.new_name();

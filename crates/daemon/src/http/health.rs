@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
 use azlin_fleet::names::PoolName;
-use azlin_fleet::scaling::elapsed;
+use azlin_fleet::time::elapsed;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;

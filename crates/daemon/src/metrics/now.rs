@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use azlin_fleet::budget::Budget;
 use azlin_fleet::calls::Calls;
+use azlin_fleet::runner::PhaseKind;
 use azlin_fleet::status::{About, FleetStatus};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -30,7 +31,7 @@ struct OfState {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfPhase {
     fleet: String,
-    phase: String,
+    phase: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -62,9 +63,6 @@ struct OfCalls {
     calls: &'static str,
 }
 
-/// The phases that a runner may be in, each of which is told even where no runner is in it.
-const PHASES: [&str; 5] = ["provisioning", "registered", "active", "draining", "destroyed"];
-
 fn family<L: Clone + Hash + Eq>(values: impl IntoIterator<Item = (L, f64)>) -> Family<L, Number> {
     let family = Family::<L, Number>::default();
     for (labels, value) in values {
@@ -93,9 +91,9 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outsi
         family(jobs),
     );
     let runners = fleets().flat_map(|fleet| {
-        PHASES.map(|phase| {
-            let count = fleet.runners.iter().filter(|runner| runner.phase == phase).count();
-            (OfPhase { fleet: fleet.pool.to_string(), phase: phase.to_owned() }, count as f64)
+        PhaseKind::ALL.map(|phase| {
+            let count = fleet.count(phase);
+            (OfPhase { fleet: fleet.pool.to_string(), phase: phase.as_str() }, count as f64)
         })
     });
     registry.register("runners", "Runners of a fleet by phase", family(runners));

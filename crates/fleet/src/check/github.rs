@@ -5,11 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts};
-use super::{About, Finding, Notes, State, in_words};
+use super::{About, Finding, Notes, State};
 use crate::config::Fleet;
 use crate::names::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
 use crate::ports::{CallError, Trouble};
 use crate::survey::{Credential, Permit, RateBudget, Repository, TokenKind};
+use crate::time::rounded;
 
 /// A credential that ends within this is warned of.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -165,7 +166,7 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
             notes.ok("credential", format!("{what}{whose}, good until {day}"));
         }
         Ok(left) if !left.is_zero() => {
-            notes.warning("credential", format!("{what}{whose}, ends in {}, {day}", in_words(left)), renew);
+            notes.warning("credential", format!("{what}{whose}, ends in {}, {day}", rounded(left)), renew);
         }
         _ => notes.problem("credential", format!("{what}{whose}, ended {day}"), A_TOKEN),
     }
@@ -181,7 +182,7 @@ fn budget(notes: &mut Notes, found: Option<&RateBudget>, now: Timestamp) {
         return notes.ok("rate limit", "there is none");
     };
     let left = Duration::try_from(reset.duration_since(now)).unwrap_or_default();
-    let said = format!("{remaining} of {limit} requests left for the next {}", in_words(left));
+    let said = format!("{remaining} of {limit} requests left for the next {}", rounded(left));
     if *remaining >= limit / 10 {
         notes.ok("rate limit", said);
     } else {

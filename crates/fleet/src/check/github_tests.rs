@@ -1,5 +1,7 @@
 //! What is found at GitHub when one thing is taken away.
 
+use std::time::Duration;
+
 use super::scene::*;
 use super::*;
 use crate::names::Scope;

@@ -170,21 +170,6 @@ fn advice_is_for_who_reads_it_now() {
 }
 
 #[test]
-fn what_is_left_is_told_in_one_unit() {
-    for (minutes, words) in [
-        (0, "0 minutes"),
-        (1, "1 minute"),
-        (119, "119 minutes"),
-        (120, "2 hours"),
-        (2879, "47 hours"),
-        (2880, "2 days"),
-        (1440 * 30, "30 days"),
-    ] {
-        assert_eq!(in_words(Duration::from_secs(minutes * 60 + 59)), words);
-    }
-}
-
-#[test]
 fn without_a_fleet_there_is_a_warning_unless_its_file_is_bad() {
     let tell = |facts: &Facts| {
         let findings = configuration(&[], facts);

@@ -1,19 +1,20 @@
-//! The last links of a job's chain: the runner that is to take it, from its VM to its assignment.
+//! The last links of a job's chain: its runner, from the VM to the assignment of the job.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::job::Case;
-use super::{Link, Step, ago, decision, first_few, first_tick_after, many, when};
+use super::{Link, Step, decision, first_tick_after, when};
 use crate::action::Action;
 use crate::names::Scope;
-use crate::room::NoRoom;
 use crate::rotation::Rotation;
 use crate::runner::{EphemeralRunner, Phase};
-use crate::scaling::{ScalingAction, elapsed, in_words};
+use crate::scaling::ScalingAction;
+use crate::text::{counted, first_few};
+use crate::time::{ago, elapsed, in_words};
 
-/// GitHub assigns within seconds; past this something is in the way.
+/// GitHub assigns a job within seconds; after this time something is wrong.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
 
 impl<'a> Case<'a> {
@@ -29,7 +30,7 @@ impl<'a> Case<'a> {
         self.registered().filter(|runner| self.offline_since(runner).is_none())
     }
 
-    /// Runners on their way. One that comes to take another's place adds none.
+    /// Runners that are starting, without replacements, which add no runner.
     fn coming(&self) -> Vec<&'a EphemeralRunner> {
         let view = self.view;
         let rotation =
@@ -41,13 +42,13 @@ impl<'a> Case<'a> {
         view.plan.runners.iter().filter(comes).collect()
     }
 
-    /// Runners that are online, without a job, and registered with every label that it asks for.
+    /// Idle runners that are registered with every label that the job asks for.
     pub(super) fn ready(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
         let (entries, job) = (self.view.seen.entries.as_ref().ok(), self.job);
         self.idle().filter(move |runner| {
             let entry = entries.and_then(|entries| entries.get(&runner.runner_name));
             entry.is_none_or(|entry| {
-                // A list that tells no labels tells nothing against it.
+                // A list without labels does not say that one is missing.
                 let has =
                     |wanted: &String| entry.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted));
                 entry.labels.is_empty() || job.labels.iter().all(has)
@@ -94,7 +95,7 @@ impl<'a> Case<'a> {
                 decision::after(view.now, left).map_or_else(String::new, |at| first_tick_after(at, view.now));
             let what = format!(
                 "starts failed {} in a row; the next is tried {at}. The last said: {}",
-                many(failures.count, "time"),
+                counted(failures.count, "time"),
                 failures.why
             );
             let cure = format!(
@@ -104,13 +105,13 @@ impl<'a> Case<'a> {
             return (Link::broken(Step::Vm, what).cure(cure), "no runner could be started for it".to_owned());
         }
         let starts = decision::starts(view);
-        if let Some(NoRoom { why, until }) = &view.plan.no_room {
+        if let Some(none) = &view.plan.no_room {
             let cure = format!(
                 "add sizes of other families, zones, or another region ([[vm.elsewhere]]) to fleets/{}.toml, or ask for a \
                  higher quota (portal: Quotas, Compute)",
                 fleet.name
             );
-            let what = format!("{why}; it is asked again {}", first_tick_after(*until, view.now));
+            let what = format!("{none}; it is asked again {}", first_tick_after(none.until, view.now));
             let link = Link::broken(Step::Vm, what).cure(cure);
             return (link, "Azure has no room for its runner".to_owned());
         }
@@ -119,7 +120,7 @@ impl<'a> Case<'a> {
         } else {
             format!(
                 " after {}, the last of which said: {}",
-                many(failures.count, "failed start"),
+                counted(failures.count, "failed start"),
                 failures.why
             )
         };
@@ -139,12 +140,12 @@ impl<'a> Case<'a> {
             Action::Install(_) | Action::Destroy(_) => None,
         });
         let place = place.map_or(String::new(), |place| format!(": {place}"));
-        let what = format!("the next tick starts {}{place}{again}", many(starts, "runner"));
+        let what = format!("the next tick starts {}{place}{again}", counted(starts, "runner"));
         let cure = "none is needed while the daemon runs: see `systemctl status azlin-github-runner`";
         (Link::waits(Step::Vm, what).cure(cure), "the next tick starts a runner for it".to_owned())
     }
 
-    /// Runners that went offline count as available until their time is up, so none is started for them.
+    /// Runners that went offline count as available until offline_timeout is over, so no other is started for them.
     fn offline(&self, since: &[Timestamp]) -> (Link, String) {
         let (now, limit) = (self.view.now, self.view.fleet.lifecycle.offline_timeout);
         let first = since.iter().min().copied().unwrap_or(now);
@@ -165,7 +166,7 @@ impl<'a> Case<'a> {
         let idle_since =
             self.ready().filter_map(|runner| view.memory.runners.get(&runner.runner_name)?.idle_since).min();
         let idle = idle_since.map(|since| elapsed(since, now)).unwrap_or_default();
-        // Since when the job is queued is not told: one that was approved just now is as old as before.
+        // GitHub does not report since when a job is queued: the approval of a job does not change its age.
         let at_most = idle.min(elapsed(self.job.created_at, now));
         let cure = match &view.fleet.scope {
             Scope::Repo(repo) => format!(
@@ -198,5 +199,5 @@ impl<'a> Case<'a> {
 
 /// "1 runner is", "2 runners are".
 fn are_runners(number: usize) -> String {
-    format!("{} {}", many(number as u64, "runner"), if number == 1 { "is" } else { "are" })
+    format!("{} {}", counted(number as u64, "runner"), if number == 1 { "is" } else { "are" })
 }

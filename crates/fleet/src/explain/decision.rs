@@ -5,22 +5,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Link, Step, View, first_few, first_tick_after, many};
+use super::{Link, Step, View, first_tick_after};
 use crate::plan::{Action, timing};
 use crate::runner::Phase;
 use crate::runner_name::RunnerName;
-use crate::scaling::{self, Rule, ScalingAction, in_words, runners_for};
+use crate::scaling::{self, Rule, ScalingAction, runners_for};
+use crate::text::{counted, first_few};
+use crate::time::in_words;
 
-/// Something that changes by itself.
+/// A change that comes by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NextChange {
-    /// When.
+    /// When it comes.
     pub at: Timestamp,
-    /// What.
+    /// What changes.
     pub what: String,
 }
 
-/// What changes a fleet's plan by itself, the soonest first.
+/// What will change a fleet's plan by itself, the soonest first.
 pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
     let (fleet, plan, memory) = (view.fleet, view.plan, view.memory);
     let mut changes = Vec::new();
@@ -35,7 +37,7 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
         let wait = in_words(fleet.scaling.max_queue_wait);
         at(starves_at(view), format!("job {} ({}) has waited max_queue_wait ({wait})", job.id, job.name));
     }
-    if plan.decision.rule == Rule::Cooldown {
+    if plan.decision.rule() == Rule::Cooldown {
         at(cooldown_ends(view), format!("the cooldown of {} ends", in_words(fleet.scaling.cooldown)));
     }
     let try_again = memory.failures.wait_left(view.now).and_then(|left| after(view.now, left));
@@ -82,13 +84,13 @@ pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {
     at.checked_add(duration).ok()
 }
 
-/// Runners that the plan starts beside replacements.
+/// Runners that the plan starts, without replacements.
 pub(super) fn starts(view: &View<'_>) -> usize {
     let is_new = |action: &&Action| matches!(action, Action::Provision { replaces: None, .. });
     view.plan.actions.iter().filter(is_new).count()
 }
 
-/// How many jobs the runners will do for that are there, come, or are about to be asked for.
+/// How many jobs are served by the runners that are available, are starting, or are started by this plan.
 fn covered(view: &View<'_>) -> usize {
     let decision = &view.plan.decision;
     let intended = match decision.action {
@@ -98,32 +100,32 @@ fn covered(view: &View<'_>) -> usize {
     decision.current_runner_count.max(intended) as usize
 }
 
-/// Judges whether a runner is to be there for the job that has so many others before it.
+/// Judges whether a runner should be available for the job that has `before` older ones before it.
 pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
     let (fleet, decision) = (view.fleet, &view.plan.decision);
     if view.seen.entries.is_err() || view.seen.vms.is_err() {
-        let link = Link::broken(Step::Decision, decision.reason.clone())
+        let link = Link::broken(Step::Decision, decision.reason.to_string())
             .cure("mend what cannot be read; `azlin github-runner plan` tells once it is seen again");
         return (link, "nothing is started while the fleet cannot be seen whole".to_owned());
     }
     if before < decision.current_runner_count as usize {
-        let available = many(decision.current_runner_count, "runner");
+        let available = counted(decision.current_runner_count, "runner");
         let what = format!("{available} can still take a job, and {} before it", are(before));
         return (Link::holds(Step::Decision, what), String::new());
     }
     if before < covered(view) {
-        let rule = decision.rule.word();
+        let rule = decision.rule().word();
         return (
             Link::holds(Step::Decision, format!("scale up, by the rule {rule}: {}", decision.reason)),
             String::new(),
         );
     }
     let scaling = &fleet.scaling;
-    // Those that are older get the runners that come first.
+    // Older jobs get the runners that come first.
     let is_next = decision.target_runner_count > decision.current_runner_count
         && before < decision.target_runner_count as usize;
     let need = runners_for(scaling, view.plan.demand.metrics.pending_jobs);
-    match decision.rule {
+    match decision.rule() {
         Rule::Manual => {
             let count = scaling.manual_count.unwrap_or_default();
             let pool = &fleet.name;
@@ -139,7 +141,7 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
             let cure = format!(
                 "`azlin github-runner scale --pool {pool} --auto` follows the queue again; {sets_more}"
             );
-            let link = Link::broken(Step::Decision, decision.reason.clone()).cure(cure);
+            let link = Link::broken(Step::Decision, decision.reason.to_string()).cure(cure);
             (link, format!("the count is set by hand to {count}"))
         }
         Rule::Threshold if is_next => {
@@ -178,22 +180,19 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
     }
 }
 
-/// A runner is wanted, and a rule holds it back until a moment; not before those that failed are tried again.
+/// A runner is needed, and a rule holds it back for a time; after failed starts, at least until the next try.
 fn held_back(view: &View<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
     let (failures, reason) = (&view.memory.failures, &view.plan.decision.reason);
     let again = failures.wait_left(view.now).and_then(|left| after(view.now, left));
     let at = at.max(again).map_or_else(|| "at the next tick".to_owned(), |at| first_tick_after(at, view.now));
     if failures.count == 0 {
         let cure = format!("none is needed: one is started {at}; {sooner} starts it sooner");
-        let link = Link::waits(Step::Decision, reason.clone()).cure(cure);
+        let link = Link::waits(Step::Decision, reason.to_string()).cure(cure);
         return (link, format!("{why}a runner is started for it {at}"));
     }
-    let said = if reason.contains(&failures.why) {
-        String::new()
-    } else {
-        format!("; the last said: {}", failures.why)
-    };
-    let what = format!("starts failed {} in a row{said}; {reason}", many(failures.count, "time"));
+    let said =
+        if reason.has_failed_starts() { String::new() } else { format!("; the last said: {}", failures.why) };
+    let what = format!("starts failed {} in a row{said}; {reason}", counted(failures.count, "time"));
     let cure = format!("what the message says; it is tried again {at}, and {sooner} tries it sooner");
     let link = Link::broken(Step::Decision, what).cure(cure);
     (link, format!("no runner could be started for it; it is tried again {at}"))
@@ -206,7 +205,7 @@ fn maximum(view: &View<'_>) -> (Link, String) {
     let verdict = format!("max_runners is {most}, and allows no more runners");
     if most == 0 {
         let cure = format!("raise max_runners in {file}");
-        return (Link::broken(Step::Decision, view.plan.decision.reason.clone()).cure(cure), verdict);
+        return (Link::broken(Step::Decision, view.plan.decision.reason.to_string()).cure(cure), verdict);
     }
     let busy = view.plan.runners.iter().filter(|runner| runner.is_busy()).map(|runner| {
         match view.seen.working.get(runner.runner_name.as_str()) {

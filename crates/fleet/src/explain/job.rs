@@ -1,13 +1,14 @@
 //! Why a job waits: from its place in the queue to the runner that takes it.
 
 use super::{About, Asked, Explanation, Link, LinkState, Step, View};
-use super::{decision, first_few, labels, many, queue};
+use super::{decision, labels, queue};
 use crate::config::Fleet;
 use crate::demand::{Claim, is_in_scope, owner};
 use crate::job::{Job, JobId, JobStatus};
 use crate::names::{PoolName, RepoSlug, Scope};
+use crate::text::{counted, first_few};
 
-/// The links of a job's chain, in their order.
+/// The links of a job's chain, in order.
 const CHAIN: [Step; 8] = [
     Step::Queue,
     Step::Labels,
@@ -19,7 +20,7 @@ const CHAIN: [Step; 8] = [
     Step::Registration,
 ];
 
-/// Why a job waits that is looked at for one fleet. `fleets` are all of the configuration.
+/// Why a job waits, explained for one fleet. `fleets` are all configured fleets.
 pub fn job(asked: Asked<'_>, view: &View<'_>, fleets: &[&Fleet]) -> Explanation {
     let (link, mut verdict) = queue::judge(asked, view);
     let mut links = vec![link];
@@ -46,7 +47,7 @@ pub fn job(asked: Asked<'_>, view: &View<'_>, fleets: &[&Fleet]) -> Explanation 
     Explanation { about: about(asked, Some(&view.fleet.name)), verdict, links }
 }
 
-/// Why a job waits that no fleet could serve: none has its runners where the job is.
+/// Why a job waits that no fleet can serve: no fleet has its runners registered where the job is.
 pub fn unserved(asked: Asked<'_>, repo: &RepoSlug, fleets: &[&Fleet]) -> Explanation {
     let there = first_few(fleets.iter().map(|fleet| format!("{} at {}", fleet.name, fleet.scope)));
     let there = if there.is_empty() { "there is no fleet".to_owned() } else { format!("there are {there}") };
@@ -71,7 +72,7 @@ fn about(asked: Asked<'_>, pool: Option<&PoolName>) -> About {
     About::Job { pool: pool.cloned(), id, name: name.map(str::to_owned), repo: repo.cloned() }
 }
 
-/// A job that could start, looked at for one fleet.
+/// A job that could start, explained for one fleet.
 pub(super) struct Case<'a> {
     pub(super) view: &'a View<'a>,
     fleets: &'a [&'a Fleet],
@@ -79,7 +80,7 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// The link, and the verdict where it does not hold.
+    /// The link, and the verdict if it does not hold.
     fn judge(&self, step: Step) -> (Link, String) {
         let said = |link: Link, verdict: String| (link, verdict);
         match step {
@@ -99,7 +100,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Fleets that share the jobs of one queue out among them.
+    /// Fleets among which the jobs of one queue are divided.
     fn peers(&self) -> impl Iterator<Item = &'a Fleet> {
         let scope = &self.view.fleet.scope;
         self.fleets.iter().copied().filter(move |fleet| fleet.scope == *scope)
@@ -147,10 +148,10 @@ impl<'a> Case<'a> {
         let is_listed = view.queue.is_ok_and(|queue| queue.jobs.iter().any(|job| job.id == self.job.id));
         if is_listed {
             let (before, all) = (self.before(), metrics.pending_jobs);
-            let waits = many(all, "pending job");
+            let waits = counted(all, "pending job");
             let what = format!(
                 "one of {waits}, {before} of them older; {} ready for it",
-                many(self.ready().count(), "idle runner")
+                counted(self.ready().count(), "idle runner")
             );
             return (Link::holds(Step::Demand, what), String::new());
         }
@@ -194,7 +195,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Pending jobs of the fleet that are older.
+    /// The number of older pending jobs of the fleet.
     pub(super) fn before(&self) -> usize {
         let Ok(queue) = self.view.queue else { return 0 };
         let own = (self.job.created_at, self.job.id);
@@ -205,7 +206,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Which rule puts one claim before another.
+/// Why one claim comes before another.
 fn why_first(first: &Claim<'_>, second: &Claim<'_>) -> String {
     if first.priority != second.priority {
         return format!(
@@ -217,17 +218,17 @@ fn why_first(first: &Claim<'_>, second: &Claim<'_>) -> String {
     if few != more {
         return format!(
             "it has {} that the job does not ask for, and {} has {more}",
-            many(few as u64, "label"),
+            counted(few as u64, "label"),
             second.pool
         );
     }
     format!("both fit alike, and its name comes before {}", second.pool)
 }
 
-/// The fleet that a job is best looked at for, where nobody named one: the one that it counts for, else
-/// one that serves it and counts no job, else the one in reach that lacks the fewest of its labels.
+/// The fleet for which a job is explained where none is named: the one that it counts for, else one that
+/// serves it and counts no job, else the one in scope that lacks the fewest of its labels.
 pub fn best<'f>(fleets: &[&'f Fleet], job: &Job) -> Option<&'f Fleet> {
-    // GitHub lists the queues of repositories only, and each scope shares its own jobs out.
+    // GitHub lists the queues of repositories only, and each scope divides its own jobs.
     let counts = |fleet: &Fleet| matches!(fleet.scope, Scope::Repo(_));
     for is_counting in [true, false] {
         let these = fleets.iter().copied().filter(|fleet| counts(fleet) == is_counting);

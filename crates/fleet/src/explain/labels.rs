@@ -1,19 +1,20 @@
-//! Labels: what a job asks for that runners lack, who has it, and what is spelled nearly like it.
+//! Labels: which labels of a job the runners lack, which fleets have them, and which are spelled alike.
 
 use super::{Link, Step};
 use crate::config::Fleet;
 use crate::demand::{has_label, is_in_scope, serves};
 use crate::job::Job;
+use crate::text::first_few;
 
-/// How many names are offered in place of one that is not there.
+/// How many similar names are suggested at most.
 const OFFERED: usize = 3;
 
-/// What the job asks for that the fleet's runners lack.
+/// Labels of the job that the fleet's runners lack.
 pub(super) fn lacking<'j>(fleet: &Fleet, job: &'j Job) -> Vec<&'j str> {
     job.labels.iter().map(String::as_str).filter(|wanted| !has_label(fleet, wanted)).collect()
 }
 
-/// Whether the job asks for an image that GitHub hosts, and for nothing else.
+/// Whether the job asks for a GitHub-hosted image, and not for a self-hosted runner.
 pub(super) fn is_for_hosted(job: &Job) -> bool {
     let is_image = |label: &String| {
         let label = label.to_ascii_lowercase();
@@ -23,7 +24,7 @@ pub(super) fn is_for_hosted(job: &Job) -> bool {
     job.labels.iter().any(is_image) && !job.labels.iter().any(is_own)
 }
 
-/// The names that are spelled most like one that is not there, the nearest first.
+/// The names that are spelled most like the wanted one, the nearest first.
 pub fn nearest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let wanted = wanted.to_ascii_lowercase();
     let rank = |name: &str| {
@@ -39,7 +40,7 @@ pub fn nearest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Ve
     near.into_iter().take(OFFERED).map(|(_, name)| name).collect()
 }
 
-/// Judges whether the fleet's runners have what the job asks for.
+/// Judges whether the fleet's runners have the labels that the job asks for.
 pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
     let lacking = lacking(fleet, job);
     let pool = &fleet.name;
@@ -62,7 +63,7 @@ pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
         );
     }
     let serving = fleets.iter().filter(|other| serves(other, job)).map(|other| other.name.to_string());
-    let serving = super::first_few(serving);
+    let serving = first_few(serving);
     if !serving.is_empty() {
         let what =
             format!("asks for {quoted}, which the runners of {pool} lack; those of {serving} have it all");
@@ -76,7 +77,7 @@ pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
         .cure(format!("correct `runs-on` in the workflow, or add {quoted} to `labels` of {pool}"))
 }
 
-/// Which fleets have a label, or what they have that is spelled like it.
+/// Which fleets have a label, or which of their labels are spelled alike.
 fn who_has(wanted: &str, fleets: &[&Fleet], job: &Job) -> String {
     let having: Vec<&&Fleet> = fleets.iter().filter(|fleet| has_label(fleet, wanted)).collect();
     if !having.is_empty() {
@@ -89,14 +90,14 @@ fn who_has(wanted: &str, fleets: &[&Fleet], job: &Job) -> String {
                 format!("{}, which is on {}", fleet.name, fleet.scope)
             }
         });
-        return format!("`{wanted}` is only on {}", super::first_few(told));
+        return format!("`{wanted}` is only on {}", first_few(told));
     }
     let own = fleets.iter().flat_map(|fleet| fleet.labels.iter().map(|label| label.as_str()));
     let implicit = fleets.iter().flat_map(|fleet| fleet.implicit_labels());
     let near = nearest(wanted, own.chain(implicit));
     let near = near.into_iter().map(|name| {
         let of = fleets.iter().filter(|fleet| has_label(fleet, name)).map(|fleet| fleet.name.to_string());
-        format!("`{name}` of {}", super::first_few(of))
+        format!("`{name}` of {}", first_few(of))
     });
     let near: Vec<String> = near.collect();
     if near.is_empty() {
@@ -113,7 +114,7 @@ fn who_has(wanted: &str, fleets: &[&Fleet], job: &Job) -> String {
                 format!("{} has {labels}", fleet.name)
             })
             .collect();
-        return format!("no fleet has `{wanted}` ({})", super::first_few(has));
+        return format!("no fleet has `{wanted}` ({})", first_few(has));
     }
     format!(
         "no fleet has `{wanted}`, nearest {} {}",

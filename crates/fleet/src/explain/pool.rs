@@ -4,29 +4,29 @@ use serde::Serialize;
 
 use super::{Asked, Explanation, NextChange, View, job, labels, next_changes, runner};
 use crate::config::Fleet;
+use crate::decision::DecisionStatus;
 use crate::demand::{is_in_scope, owner};
 use crate::job::{Job, JobStatus};
-use crate::scaling::ScalingDecision;
 
-/// Jobs that are explained one by one; the oldest are.
+/// How many jobs are explained one by one: the oldest ones.
 const SHOWN: usize = 10;
 
 /// A fleet at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PoolExplanation {
-    /// Its oldest waiting jobs, and those that nobody serves.
+    /// Its oldest waiting jobs, and those that no fleet serves.
     pub jobs: Vec<Explanation>,
-    /// How many more there are.
+    /// How many more jobs wait.
     pub more_jobs: usize,
     /// Its runners.
     pub runners: Vec<Explanation>,
     /// What is decided, and why.
-    pub decision: ScalingDecision,
-    /// What changes that by itself, the soonest first.
+    pub decision: DecisionStatus,
+    /// What will change that by itself, the soonest first.
     pub next_changes: Vec<NextChange>,
 }
 
-/// A fleet at a glance. `fleets` are all of the configuration.
+/// Explains a fleet. `fleets` are all configured fleets.
 pub fn pool(view: &View<'_>, fleets: &[&Fleet]) -> PoolExplanation {
     let peers = || fleets.iter().copied().filter(|fleet| fleet.scope == view.fleet.scope);
     let concerns = |job: &&Job| {
@@ -44,7 +44,7 @@ pub fn pool(view: &View<'_>, fleets: &[&Fleet]) -> PoolExplanation {
         more_jobs: waiting.len().saturating_sub(SHOWN),
         jobs: waiting.into_iter().take(SHOWN).map(|open| job(Asked::Open(open), view, fleets)).collect(),
         runners: view.plan.runners.iter().map(|each| runner(each, view)).collect(),
-        decision: view.plan.decision.clone(),
+        decision: DecisionStatus::from(&view.plan.decision),
         next_changes: next_changes(view),
     }
 }

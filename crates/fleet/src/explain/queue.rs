@@ -1,10 +1,11 @@
 //! The first link: where GitHub has the job.
 
-use super::{Asked, Link, Step, View, ago};
+use super::{Asked, Link, Step, View};
 use crate::demand::is_in_scope;
 use crate::job::{Job, JobStatus};
+use crate::time::ago;
 
-/// Judges whether the job is in the queue and could start, with the verdict where it could not.
+/// Judges whether the job is in the queue and could start, with the verdict if it could not.
 pub(super) fn judge(asked: Asked<'_>, view: &View<'_>) -> (Link, String) {
     let (fleet, now) = (view.fleet, view.now);
     match asked {

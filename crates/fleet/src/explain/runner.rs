@@ -1,13 +1,15 @@
-//! Why a runner still lives: its VM, its registration, its work, what it is kept for, and its end.
+//! Why a runner still exists: its VM, its registration, its work, what it is kept for, and its end.
 
-use super::{About, Explanation, Link, Step, View, ago, decision, many, when};
+use super::{About, Explanation, Link, Step, View, decision, when};
 use crate::plan::Action;
 use crate::rotation::Rotation;
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerStatus};
-use crate::scaling::{Rule, in_words, runners_for};
+use crate::scaling::{Rule, runners_for};
+use crate::text::counted;
+use crate::time::{ago, in_words};
 use crate::vm::{PowerState, ProvisioningState};
 
-/// Why a runner of the fleet still lives.
+/// Why a runner of the fleet still exists.
 pub fn runner(runner: &EphemeralRunner, view: &View<'_>) -> Explanation {
     let case = Case { runner, view };
     let (need, end, verdict) = case.kept();
@@ -99,12 +101,12 @@ impl Case<'_> {
         }
     }
 
-    /// What it is kept for, when it goes, and both in a sentence.
+    /// What it is kept for, when it is removed, and both in a sentence.
     fn kept(&self) -> (Link, Link, String) {
         let (view, runner) = (self.view, self.runner);
         let name = &runner.runner_name;
         let removal = view.plan.actions.iter().find_map(|action| match action {
-            Action::Destroy(destroy) if destroy.runner == *name => Some(&destroy.reason),
+            Action::Destroy(destroy) if destroy.runner == *name => Some(&destroy.why),
             Action::Destroy(_) | Action::Provision { .. } | Action::Install(_) => None,
         });
         if let Some(reason) = removal {
@@ -139,7 +141,7 @@ impl Case<'_> {
                     "let its job end, then delete the VM by hand, or point the daemon at that GitHub again",
                 );
                 (
-                    Link::broken(Step::Need, why.clone()),
+                    Link::broken(Step::Need, why.to_string()),
                     end,
                     "is left alone: it belongs to another GitHub".to_owned(),
                 )
@@ -208,17 +210,17 @@ impl Case<'_> {
         (Link::holds(Step::Need, kept), end, verdict)
     }
 
-    /// Why an idle runner is not surplus, in full and in short; and what would make it surplus.
+    /// Why an idle runner is not surplus, in full and in short, and what would make it surplus.
     fn reason_to_keep(&self) -> (String, String, Option<String>) {
         let view = self.view;
         let (decision, scaling) = (&view.plan.decision, &view.fleet.scaling);
         let (target, current) = (decision.target_runner_count, decision.current_runner_count);
-        let reason = decision.reason.clone();
+        let reason = &decision.reason;
         let is_surplus = |action: &&Action| matches!(action, Action::Destroy(destroy) if matches!(destroy.why, DrainReason::Surplus(_)));
         let going = view.plan.actions.iter().filter(is_surplus).count();
         if current.saturating_sub(target) as usize > going {
-            let over = format!("one of {} over the target of {target}", many(current - target, "runner"));
-            return match decision.rule {
+            let over = format!("one of {} over the target of {target}", counted(current - target, "runner"));
+            return match decision.rule() {
                 Rule::Cooldown => {
                     let at = decision::cooldown_ends(view).map_or_else(String::new, |at| when(at, view.now));
                     (
@@ -257,7 +259,7 @@ impl Case<'_> {
             );
         }
         if need >= target && need > 0 {
-            let jobs = many(metrics.pending_jobs, "pending job");
+            let jobs = counted(metrics.pending_jobs, "pending job");
             return (format!("{jobs}: {reason}"), format!("is kept for {jobs}"), None);
         }
         let least = scaling.min_runners;

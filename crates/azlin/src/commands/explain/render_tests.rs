@@ -1,8 +1,9 @@
 //! How explanations look, wide and narrow.
 
+use azlin_fleet::decision::DecisionStatus;
 use azlin_fleet::explain::Step;
 use azlin_fleet::job::JobId;
-use azlin_fleet::scaling::{Rule, ScalingDecision};
+use azlin_fleet::scaling::Rule;
 
 use super::*;
 
@@ -54,7 +55,7 @@ fn runner() -> Explanation {
 }
 
 fn whole() -> Told {
-    let decision = ScalingDecision {
+    let decision = DecisionStatus {
         action: ScalingAction::Maintain,
         target_runner_count: 1,
         current_runner_count: 0,

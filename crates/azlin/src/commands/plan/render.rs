@@ -3,7 +3,9 @@
 use azlin_daemon::Planned;
 use azlin_fleet::explain::next_changes;
 use azlin_fleet::plan::Action;
-use azlin_fleet::scaling::{ScalingAction, elapsed, in_words};
+use azlin_fleet::runner::PhaseKind;
+use azlin_fleet::scaling::ScalingAction;
+use azlin_fleet::time::{elapsed, in_words};
 
 use super::{counts, view};
 use crate::terminal::{Terminal, Tone};
@@ -46,15 +48,15 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     line("jobs", &format!("{pending} pending, {queued} queued, {running} running{oldest}"));
     let (available, busy, draining) = counts(planned);
     let mut phases = Vec::new();
-    for phase in ["provisioning", "registered", "active", "draining", "destroyed"] {
-        let number = plan.runners.iter().filter(|runner| runner.status.word() == phase).count();
+    for phase in PhaseKind::ALL {
+        let number = plan.runners.iter().filter(|runner| runner.status.kind() == phase).count();
         if number > 0 {
             phases.push(format!("{number} {phase}"));
         }
     }
     let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
     line("runners", &format!("{available} available, {busy} busy, {draining} draining{phases}"));
-    line("because", &decision.reason);
+    line("because", &decision.reason.to_string());
     if let Some(next) = next_changes(&view(planned)).first() {
         line("next", &format!("in {}: {}", in_words(elapsed(*now, next.at)), next.what));
     }
@@ -73,22 +75,20 @@ fn actions(planned: &Planned, terminal: Terminal) -> String {
         let is_start = matches!(first, Action::Provision { replaces: None, .. });
         let alike = rest.iter().take_while(|action| is_start && *action == first).count().max(1);
         rest = &rest[alike..];
-        let (mark, tone, what, reason) = match first {
-            Action::Provision { places, reason, .. } => {
+        let (mark, tone, what) = match first {
+            Action::Provision { places, .. } => {
                 let what =
                     if alike == 1 { "start a runner".to_owned() } else { format!("start {alike} runners") };
                 let place = places.first().map_or(String::new(), |place| format!(" ({place})"));
-                ("+", Tone::Good, format!("{what}{place}"), reason)
+                ("+", Tone::Good, format!("{what}{place}"))
             }
-            Action::Install(install) => {
-                ("~", Tone::Warning, format!("install {} over SSH", install.runner), &install.reason)
-            }
-            Action::Destroy(destroy) => {
-                ("-", Tone::Bad, format!("remove {}", destroy.runner), &destroy.reason)
-            }
+            Action::Install(install) => ("~", Tone::Warning, format!("install {} over SSH", install.runner)),
+            Action::Destroy(destroy) => ("-", Tone::Bad, format!("remove {}", destroy.runner)),
         };
+        let reason = first.reason();
         // The decision's own reason stands above.
-        let reason = if *reason == plan.decision.reason { String::new() } else { format!(": {reason}") };
+        let is_said = reason.scaling().is_some_and(|reason| plan.decision.reason.is_only(reason));
+        let reason = if is_said { String::new() } else { format!(": {reason}") };
         text +=
             &hanging(terminal, &format!("  {} ", terminal.paint(tone, mark)), 4, &format!("{what}{reason}"));
     }

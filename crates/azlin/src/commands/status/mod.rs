@@ -142,8 +142,7 @@ async fn directly(place: &Place, last: Option<&Status>) -> Result<Status> {
     let configuration = run::read(place)?;
     let now = Timestamp::now();
     let poll = configuration.daemon.poll_queue;
-    let is_fresh =
-        |last: &&Status| last.daemon.is_none() && azlin_fleet::scaling::elapsed(last.at, now) < poll;
+    let is_fresh = |last: &&Status| last.daemon.is_none() && azlin_fleet::time::elapsed(last.at, now) < poll;
     if let Some(last) = last.filter(is_fresh) {
         return Ok(last.clone());
     }

@@ -7,16 +7,14 @@ use std::time::Duration;
 use azlin_fleet::budget::Budgets;
 use azlin_fleet::cost::Cost;
 use azlin_fleet::names::PoolName;
-use azlin_fleet::scaling::{ScalingAction, elapsed};
+use azlin_fleet::runner::PhaseKind;
+use azlin_fleet::scaling::ScalingAction;
 use azlin_fleet::status::{FleetStatus, RunnerStatus, Status};
+use azlin_fleet::time::{age, elapsed, short};
 use jiff::Timestamp;
 
 use crate::terminal::{Terminal, Tone};
-use crate::words::{age, short};
 use crate::wrap::wrapped;
-
-/// The phases, in the order of a runner's life.
-const PHASES: [&str; 5] = ["provisioning", "registered", "active", "draining", "destroyed"];
 
 /// Everything. `waiting` are fleets that nobody has looked at yet.
 pub fn status(
@@ -139,7 +137,7 @@ fn jobs(fleet: &FleetStatus, now: Timestamp) -> String {
 }
 
 fn phases(fleet: &FleetStatus) -> String {
-    let counts = PHASES.map(|phase| (fleet.count(phase), phase));
+    let counts = PhaseKind::ALL.map(|phase| (fleet.count(phase), phase));
     let told: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -151,14 +149,13 @@ fn phases(fleet: &FleetStatus) -> String {
 /// One line for each runner. The columns of names, phases and sizes are as wide as they need to be.
 fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> String {
     let mut runners: Vec<&RunnerStatus> = runners.iter().collect();
-    let order = |runner: &RunnerStatus| PHASES.iter().position(|phase| *phase == runner.phase);
-    runners.sort_by_key(|runner| (order(runner), runner.created_at));
+    runners.sort_by_key(|runner| (runner.phase, runner.created_at));
     let size = |runner: &RunnerStatus| runner.vm.as_ref().map_or("-".to_owned(), |vm| vm.size.clone());
     let widest = |title: &str, column: &dyn Fn(&RunnerStatus) -> usize| {
         runners.iter().map(|runner| column(runner)).max().unwrap_or_default().max(title.len())
     };
     let name_width = widest("NAME", &|runner| runner.runner_name.as_str().len());
-    let phase_width = widest("PHASE", &|runner| runner.phase.len());
+    let phase_width = widest("PHASE", &|runner| runner.phase.as_str().len());
     let size_width = widest("SIZE", &|runner| size(runner).len());
     let titles = format!(
         "    {:<name_width$}  {:<phase_width$}  {:>6}  {:<size_width$}  DOING",
@@ -171,10 +168,10 @@ fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> Stri
         text += &format!("{}\n", terminal.paint(Tone::Faint, titles));
     }
     for runner in runners {
-        let tone = match runner.phase.as_str() {
-            "active" | "registered" => Tone::Good,
-            "provisioning" => Tone::Warning,
-            _ => Tone::Faint,
+        let tone = match runner.phase {
+            PhaseKind::Active | PhaseKind::Registered => Tone::Good,
+            PhaseKind::Provisioning => Tone::Warning,
+            PhaseKind::Draining | PhaseKind::Destroyed => Tone::Faint,
         };
         let phase = terminal.paint(tone, format!("{:<phase_width$}", runner.phase));
         let (name, created) = (runner.runner_name.as_str(), age(runner.created_at, now));

@@ -1,13 +1,13 @@
 //! What there is to tell of webhooks, for people and for programs.
 
 use azlin_fleet::hooks::Attempt;
+use azlin_fleet::time::age;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::place::Told;
 use crate::terminal::{Terminal, Tone};
-use crate::words::age;
 use crate::wrap::wrapped;
 
 /// Deliveries that are shown of each webhook.

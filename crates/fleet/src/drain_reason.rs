@@ -1,0 +1,195 @@
+//! Why a runner is removed, as a value. The sentence is made last, by `Display`.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::names::Scope;
+use crate::ports::CallError;
+use crate::reason::{Outdated, ScalingReason};
+use crate::runner_name::RunnerName;
+use crate::time::in_words;
+
+/// Why a runner is removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DrainReason {
+    /// Its entry is gone from GitHub: it had its job.
+    Finished,
+    /// It has had as many jobs as it may have, and is still registered.
+    Served {
+        /// Jobs that it has finished.
+        jobs: u32,
+        /// `max_job_count`.
+        limit: u32,
+    },
+    /// It will never be a runner, or is none any more.
+    Broken(BrokenReason),
+    /// Azure accepted the request for its VM, and reported later that it has no capacity for it.
+    NoRoom(CallError),
+    /// It was not online in time.
+    BootTimeout {
+        /// How old it is.
+        age: Duration,
+        /// `boot_timeout`.
+        limit: Duration,
+    },
+    /// It has been offline for too long.
+    Offline {
+        /// For how long.
+        lasted: Duration,
+        /// `offline_timeout`.
+        limit: Duration,
+    },
+    /// The fleet needs fewer.
+    Surplus(ScalingReason),
+    /// It is replaced.
+    Rotated(RotationReason),
+    /// It belongs to another GitHub than the one that is configured, so it cannot be known whether it runs a
+    /// job. It is left alone.
+    OutOfSight(OtherGitHub),
+    /// The fleet's file says to end running jobs too.
+    Killed,
+}
+
+/// What is wrong with a runner that never works, or does not work any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokenReason {
+    /// GitHub has its entry, and Azure has no VM for it.
+    NoVm,
+    /// Its VM was made for another GitHub, and has stopped.
+    OtherGitHub,
+    /// Azure could not make its VM, and why, where Azure reports it.
+    VmFailed(Option<CallError>),
+    /// Its installation failed, and how.
+    InstallFailed(String),
+    /// Its VM stopped before it was registered.
+    StoppedEarly,
+    /// Its VM is stopped.
+    Stopped,
+    /// It did not register at GitHub in time.
+    NotRegistered {
+        /// `boot_timeout`.
+        limit: Duration,
+    },
+}
+
+/// Why a runner is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RotationReason {
+    /// Its replacement is online.
+    Replaced {
+        /// The replacement.
+        by: RunnerName,
+    },
+    /// It is outdated, and the maximum allows no second runner beside it.
+    FirstToMakeRoom(Outdated),
+    /// The fleet has moved to another repository, organisation or enterprise.
+    ScopeChanged {
+        /// Where the runner is registered.
+        from: Scope,
+        /// Where the fleet is now.
+        to: Scope,
+    },
+}
+
+/// A VM whose runner is registered at another GitHub than the one that is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherGitHub {
+    /// The VM.
+    pub vm: String,
+    /// The GitHub of its runner, by the host of its API.
+    pub github: String,
+    /// The GitHub that is configured.
+    pub configured: String,
+}
+
+impl DrainReason {
+    /// Whether it never became a runner, which counts as a failed start. A place without capacity does not: it
+    /// is remembered by itself.
+    pub fn is_failed_start(&self) -> bool {
+        match self {
+            DrainReason::BootTimeout { .. } | DrainReason::Broken(_) => true,
+            DrainReason::NoRoom(_)
+            | DrainReason::Finished
+            | DrainReason::Served { .. }
+            | DrainReason::Offline { .. }
+            | DrainReason::Surplus(_)
+            | DrainReason::Rotated(_)
+            | DrainReason::OutOfSight(_)
+            | DrainReason::Killed => false,
+        }
+    }
+}
+
+impl fmt::Display for DrainReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DrainReason::Finished => f.write_str("it had its job and GitHub has removed its entry"),
+            DrainReason::Served { jobs, limit } => {
+                write!(f, "it has had {jobs} jobs, and max_job_count is {limit}")
+            }
+            DrainReason::Broken(why) => why.fmt(f),
+            DrainReason::NoRoom(error) => write!(f, "Azure could not make its VM: {error}"),
+            DrainReason::BootTimeout { age, limit } => write!(
+                f,
+                "not online {} after it was made, longer than boot_timeout ({})",
+                in_words(*age),
+                in_words(*limit)
+            ),
+            DrainReason::Offline { lasted, limit } => write!(
+                f,
+                "offline for {}, longer than offline_timeout ({})",
+                in_words(*lasted),
+                in_words(*limit)
+            ),
+            DrainReason::Surplus(reason) => reason.fmt(f),
+            DrainReason::Rotated(why) => why.fmt(f),
+            DrainReason::OutOfSight(vm) => vm.fmt(f),
+            DrainReason::Killed => f.write_str("kill_running_jobs is set, and the fleet is not enabled"),
+        }
+    }
+}
+
+impl fmt::Display for BrokenReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BrokenReason::NoVm => f.write_str("its entry at GitHub has no VM"),
+            BrokenReason::OtherGitHub => {
+                f.write_str("it was made for another GitHub, and nothing runs on its VM any more")
+            }
+            BrokenReason::VmFailed(None) => f.write_str("Azure could not make its VM"),
+            BrokenReason::VmFailed(Some(error)) => write!(f, "Azure could not make its VM: {error}"),
+            BrokenReason::InstallFailed(why) => f.write_str(why),
+            BrokenReason::StoppedEarly => f.write_str("its VM stopped before it was a runner"),
+            BrokenReason::Stopped => f.write_str("its VM is stopped"),
+            BrokenReason::NotRegistered { limit } => {
+                let limit = in_words(*limit);
+                write!(f, "it is no runner at GitHub though it is older than boot_timeout ({limit})")
+            }
+        }
+    }
+}
+
+impl fmt::Display for RotationReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RotationReason::Replaced { by } => write!(f, "{by} has taken its place"),
+            RotationReason::FirstToMakeRoom(why) => {
+                write!(f, "{why}; max_runners leaves no room to start another first")
+            }
+            RotationReason::ScopeChanged { from, to } => {
+                write!(f, "it was made for {from}, and the fleet is now on {to}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for OtherGitHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} was made for the GitHub at {}, and the daemon looks at {}: it is left alone; let it end there, or \
+             delete it by hand",
+            self.vm, self.github, self.configured
+        )
+    }
+}

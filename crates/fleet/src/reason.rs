@@ -1,0 +1,338 @@
+//! Why a fleet starts or removes runners: the numbers and the rule as values. The sentence is made last,
+//! by `Display`.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::JobId;
+use crate::runner_name::RunnerName;
+use crate::time::in_words;
+
+/// What is to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScalingAction {
+    /// Add runners up to the target.
+    ScaleUp,
+    /// Remove available runners down to the target.
+    ScaleDown,
+    /// Change nothing.
+    Maintain,
+}
+
+impl ScalingAction {
+    /// Its name in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            ScalingAction::ScaleUp => "scale_up",
+            ScalingAction::ScaleDown => "scale_down",
+            ScalingAction::Maintain => "maintain",
+        }
+    }
+}
+
+/// The rule that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// The formula, past its threshold.
+    Formula,
+    /// A job has waited too long.
+    NoJobStarves,
+    /// Fewer runners are available than the minimum.
+    Minimum,
+    /// The count was set by hand.
+    Manual,
+    /// The fleet is not enabled.
+    Disabled,
+    /// The fleet has what it needs.
+    Enough,
+    /// The difference is within the threshold.
+    Threshold,
+    /// It is too soon after the last scaling action.
+    Cooldown,
+    /// The fleet needs more than the maximum allows, or has more.
+    Maximum,
+    /// The demand is not fully known, so nothing is removed.
+    PartlyKnown,
+}
+
+impl Rule {
+    /// Its name in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Rule::Formula => "formula",
+            Rule::NoJobStarves => "no_job_starves",
+            Rule::Minimum => "minimum",
+            Rule::Manual => "manual",
+            Rule::Disabled => "disabled",
+            Rule::Enough => "enough",
+            Rule::Threshold => "threshold",
+            Rule::Cooldown => "cooldown",
+            Rule::Maximum => "maximum",
+            Rule::PartlyKnown => "partly_known",
+        }
+    }
+}
+
+/// The numbers behind a target, and what decided it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScalingReason {
+    /// Jobs that could start now.
+    pub pending_jobs: u32,
+    /// Whether `pending_jobs` is only a lower bound.
+    pub partly_known: bool,
+    /// Runners that the pending jobs need.
+    pub needed: u32,
+    /// Runners that can still take a job.
+    pub available: u32,
+    /// Runners that run a job.
+    pub busy: u32,
+    /// Runners on their way out, whose VMs still exist.
+    pub draining: u32,
+    /// The most VMs that the fleet may have.
+    pub max_runners: u32,
+    /// Runners that should be available.
+    pub target: u32,
+    /// What decided.
+    pub cause: ScalingCause,
+}
+
+/// What decided a target, and what would change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScalingCause {
+    /// Fewer runners are available than the target, by more than the threshold.
+    Short {
+        /// `scale_up_threshold`.
+        threshold: u32,
+    },
+    /// More runners are available than the target, by more than the threshold.
+    Over,
+    /// A job has waited longer than it may.
+    JobStarves {
+        /// The job.
+        oldest: WaitingJob,
+        /// How long a job may wait.
+        max_queue_wait: Duration,
+    },
+    /// Fewer runners are available than the minimum.
+    Minimum {
+        /// The minimum.
+        min_runners: u32,
+    },
+    /// The count was set by hand.
+    Manual {
+        /// The count, busy runners included.
+        count: u32,
+    },
+    /// The fleet is not enabled.
+    Disabled,
+    /// The target is met.
+    Enough,
+    /// Short of the target, and the threshold holds back.
+    ShortWithinThreshold {
+        /// `scale_up_threshold`.
+        threshold: u32,
+        /// How long a job may wait before a runner is added all the same.
+        max_queue_wait: Duration,
+        /// The job that has waited longest.
+        oldest: Option<WaitingJob>,
+    },
+    /// Over the target, and the threshold holds back.
+    OverWithinThreshold {
+        /// `scale_down_threshold`.
+        threshold: u32,
+    },
+    /// The cooldown holds back.
+    Cooldown {
+        /// The whole cooldown.
+        cooldown: Duration,
+        /// What is left of it.
+        left: Duration,
+    },
+    /// More runners are available than the maximum allows.
+    OverMaximum,
+    /// The jobs need more runners than the maximum allows.
+    AtMaximum,
+    /// The demand is not fully known.
+    PartlyKnown,
+}
+
+/// A pending job, and how long it has waited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingJob {
+    /// GitHub's number.
+    pub id: JobId,
+    /// Its name in the workflow.
+    pub name: String,
+    /// How long it has waited.
+    pub waited: Duration,
+}
+
+/// Why a runner is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartReason {
+    /// The fleet needs more runners.
+    Scaling(ScalingReason),
+    /// It replaces an outdated runner.
+    Replacement {
+        /// The runner to be replaced.
+        old: RunnerName,
+        /// Why that one is outdated.
+        why: Outdated,
+    },
+}
+
+/// Why an idle runner is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outdated {
+    /// It was made from another configuration of the fleet.
+    OtherConfiguration,
+    /// It is too old.
+    TooOld {
+        /// Its age.
+        age: Duration,
+        /// `rotation_interval`.
+        limit: Duration,
+    },
+}
+
+impl ScalingCause {
+    /// The rule behind it.
+    pub fn rule(&self) -> Rule {
+        match self {
+            ScalingCause::Short { .. } | ScalingCause::Over => Rule::Formula,
+            ScalingCause::JobStarves { .. } => Rule::NoJobStarves,
+            ScalingCause::Minimum { .. } => Rule::Minimum,
+            ScalingCause::Manual { .. } => Rule::Manual,
+            ScalingCause::Disabled => Rule::Disabled,
+            ScalingCause::Enough => Rule::Enough,
+            ScalingCause::ShortWithinThreshold { .. } | ScalingCause::OverWithinThreshold { .. } => {
+                Rule::Threshold
+            }
+            ScalingCause::Cooldown { .. } => Rule::Cooldown,
+            ScalingCause::OverMaximum | ScalingCause::AtMaximum => Rule::Maximum,
+            ScalingCause::PartlyKnown => Rule::PartlyKnown,
+        }
+    }
+}
+
+impl ScalingReason {
+    /// That of a fleet without jobs and runners.
+    pub const IDLE: ScalingReason = ScalingReason {
+        pending_jobs: 0,
+        partly_known: false,
+        needed: 0,
+        available: 0,
+        busy: 0,
+        draining: 0,
+        max_runners: 0,
+        target: 0,
+        cause: ScalingCause::Enough,
+    };
+}
+
+impl fmt::Display for ScalingReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let jobs = if self.pending_jobs == 1 { "job needs" } else { "jobs need" };
+        let least = if self.partly_known { "at least " } else { "" };
+        let runners = if self.needed == 1 { "runner" } else { "runners" };
+        write!(f, "{least}{} pending {jobs} {} {runners}", self.pending_jobs, self.needed)?;
+        let (available, busy, draining) = (self.available, self.busy, self.draining);
+        let most = self.max_runners;
+        write!(f, " ({available} available, {busy} busy, {draining} draining, at most {most}); ")?;
+        self.write_cause(f)
+    }
+}
+
+impl ScalingReason {
+    fn write_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (target, most) = (self.target, self.max_runners);
+        match &self.cause {
+            ScalingCause::Short { threshold } => {
+                write!(f, "short of the target of {target} by more than {threshold}: scaling up")
+            }
+            ScalingCause::Over => {
+                let surplus = self.available.saturating_sub(target);
+                write!(f, "{surplus} more than the target of {target}: scaling down")
+            }
+            ScalingCause::JobStarves { oldest, max_queue_wait } => {
+                let limit = in_words(*max_queue_wait);
+                write!(
+                    f,
+                    "{oldest}, longer than max_queue_wait ({limit}): scaling up to {target} past threshold and cooldown"
+                )
+            }
+            ScalingCause::Minimum { min_runners } => {
+                write!(f, "min_runners is {min_runners}: scaling up to {target}")
+            }
+            ScalingCause::Manual { count } => write!(
+                f,
+                "the count is set by hand to {count} in all: {target} should be available; `scale --auto` ends it"
+            ),
+            ScalingCause::Disabled => {
+                f.write_str("the fleet is not enabled: it is drained; `enabled = true` ends it")
+            }
+            ScalingCause::Enough => write!(f, "the target of {target} is met"),
+            ScalingCause::ShortWithinThreshold { threshold, max_queue_wait, oldest } => {
+                let limit = in_words(*max_queue_wait);
+                write!(
+                    f,
+                    "short of the target of {target} by no more than scale_up_threshold ({threshold}): a runner is \
+                     added once a job has waited {limit}; "
+                )?;
+                match oldest {
+                    Some(oldest) => write!(f, "{oldest}"),
+                    None => f.write_str("no job waits"),
+                }
+            }
+            ScalingCause::OverWithinThreshold { threshold } => {
+                write!(f, "over the target of {target} by no more than scale_down_threshold ({threshold})")
+            }
+            ScalingCause::Cooldown { cooldown, left } => write!(
+                f,
+                "the target of {target} waits for the cooldown of {}, which ends in {}",
+                in_words(*cooldown),
+                in_words(*left)
+            ),
+            ScalingCause::OverMaximum => {
+                write!(f, "more than max_runners ({most}): scaling down to {target}")
+            }
+            ScalingCause::AtMaximum => {
+                write!(f, "max_runners ({most}) allows no more; raise it, or wait for busy runners")
+            }
+            ScalingCause::PartlyKnown => f.write_str("the queue is only partly known, so nothing is removed"),
+        }
+    }
+}
+
+impl fmt::Display for WaitingJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "job {} ({}) has waited {}", self.id, self.name, in_words(self.waited))
+    }
+}
+
+impl fmt::Display for StartReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartReason::Scaling(reason) => reason.fmt(f),
+            StartReason::Replacement { old, why } => write!(f, "to take the place of {old}: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Outdated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outdated::OtherConfiguration => {
+                f.write_str("it was made from another configuration of the fleet")
+            }
+            Outdated::TooOld { age, limit } => {
+                let (age, limit) = (in_words(*age), in_words(*limit));
+                write!(f, "it is {age} old, more than rotation_interval ({limit})")
+            }
+        }
+    }
+}

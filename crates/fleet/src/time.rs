@@ -1,0 +1,99 @@
+//! Durations and moments as people read them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// How long ago something was; zero when it lies ahead, as after a clock was set back.
+pub fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO)
+}
+
+/// A duration to the second, in all of its units: `1h 5m 3s`.
+pub fn in_words(duration: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}
+
+/// How long ago something was, to the second.
+pub fn ago(since: Timestamp, now: Timestamp) -> String {
+    in_words(elapsed(since, now))
+}
+
+/// A duration in whole minutes, hours or days, rounded down: `3 days`.
+pub fn rounded(duration: Duration) -> String {
+    let minutes = duration.as_secs() / 60;
+    let (count, unit) = match minutes {
+        0..120 => (minutes, "minute"),
+        120..2880 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    crate::text::counted(count, unit)
+}
+
+/// A duration in its largest one or two units, for a table: `45s`, `12m`, `3h20m`, `2d4h`.
+pub fn short(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let two = |large: u64, unit: &str, rest: u64, small: &str| {
+        if rest == 0 { format!("{large}{unit}") } else { format!("{large}{unit}{rest}{small}") }
+    };
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..600 => two(minutes, "m", seconds % 60, "s"),
+        600..7200 => format!("{minutes}m"),
+        7200..86_400 => two(hours, "h", minutes % 60, "m"),
+        _ => two(days, "d", hours % 24, "h"),
+    }
+}
+
+/// How long ago something was, for a table.
+pub fn age(since: Timestamp, now: Timestamp) -> String {
+    short(elapsed(since, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_in_a_table() {
+        for (seconds, expected) in [
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (599, "9m59s"),
+            (600, "10m"),
+            (7199, "119m"),
+            (7200, "2h"),
+            (12_000, "3h20m"),
+            (86_399, "23h59m"),
+            (86_400, "1d"),
+            (100_000, "1d3h"),
+        ] {
+            assert_eq!(short(Duration::from_secs(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_one_unit() {
+        for (minutes, words) in [
+            (0, "0 minutes"),
+            (1, "1 minute"),
+            (119, "119 minutes"),
+            (120, "2 hours"),
+            (2879, "47 hours"),
+            (2880, "2 days"),
+            (1440 * 30, "30 days"),
+        ] {
+            assert_eq!(rounded(Duration::from_secs(minutes * 60 + 59)), words);
+        }
+    }
+
+    #[test]
+    fn what_lies_ahead_is_not_long_ago() {
+        let (earlier, later) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + Duration::from_secs(3903));
+        assert_eq!(elapsed(later, earlier), Duration::ZERO);
+        assert_eq!(ago(earlier, later), "1h 5m 3s");
+        assert_eq!(age(earlier, later), "65m");
+    }
+}
