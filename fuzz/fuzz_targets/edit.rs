@@ -2,12 +2,12 @@
 
 #![no_main]
 
-use azlin_fleet::config::edit::{Change, Literal, edit};
+use azlin_fleet::config::edit::{KeyChange, Literal, edit};
 use azlin_fleet::config::{Faulty, ProblemKind};
 use libfuzzer_sys::fuzz_target;
 
 /// The text as it would be, and whether it is TOML.
-fn edited(text: &str, change: &Change) -> (String, bool) {
+fn edited(text: &str, change: &KeyChange) -> (String, bool) {
     let pool = "ci".parse().expect("a valid name");
     match edit("ci.toml", &pool, text, std::slice::from_ref(change)) {
         Ok((text, _)) => (text, true),
@@ -19,17 +19,17 @@ fn edited(text: &str, change: &Change) -> (String, bool) {
 }
 
 fuzz_target!(|text: &str| {
-    let (_, is_toml) = edited(text, &Change::remove("no.such.key"));
+    let (_, is_toml) = edited(text, &KeyChange::remove("no.such.key"));
     if !is_toml {
         return;
     }
-    let tag = Change::set("vm.tags.team", Literal::Text("a".to_owned()));
+    let tag = KeyChange::set("vm.tags.team", Literal::Text("a".to_owned()));
     for change in [
-        Change::set("enabled", Literal::Flag(true)),
-        Change::set("scaling.max_runners", Literal::Number(7)),
-        Change::set("labels", Literal::List(vec!["a".to_owned()])),
-        Change::remove("scaling.manual_count"),
-        Change::remove("repo"),
+        KeyChange::set("enabled", Literal::Flag(true)),
+        KeyChange::set("scaling.max_runners", Literal::Number(7)),
+        KeyChange::set("labels", Literal::List(vec!["a".to_owned()])),
+        KeyChange::remove("scaling.manual_count"),
+        KeyChange::remove("repo"),
         tag,
     ] {
         let (once, is_toml) = edited(text, &change);

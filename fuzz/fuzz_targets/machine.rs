@@ -3,7 +3,7 @@
 #![no_main]
 
 use azlin_fleet::bootstrap::console::telling;
-use azlin_fleet::bootstrap::steps::{Found, Step, Wanted, next, runner_id};
+use azlin_fleet::bootstrap::steps::{ProbeResult, Step, WantedRunner, next, runner_id};
 use azlin_fleet::ports::Download;
 use azlin_fleet::redact;
 use libfuzzer_sys::fuzz_target;
@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
         assert!(!told.contains('\n') && told.chars().count() <= 3_100, "{told:?}");
     }
     assert!(!redact::line(text, &["a secret"]).contains("a secret"));
-    let Ok(found) = Found::parse(text) else { return };
+    let Ok(found) = ProbeResult::parse(text) else { return };
     let download = Download {
         os: "linux".to_owned(),
         architecture: "x64".to_owned(),
@@ -22,7 +22,7 @@ fuzz_target!(|text: &str| {
         sha256: None,
     };
     let name = found.configured.as_ref().or(found.registered.as_ref()).map_or("", |(_, name)| name);
-    let wanted = Wanted { name, download: &download, dependencies: true };
+    let wanted = WantedRunner { name, download: &download, dependencies: true };
     let _ = (next(&found, &wanted), runner_id(&found, &wanted));
     let _ = found.clone().after(&Step::Fetch(download.clone()), text);
 });

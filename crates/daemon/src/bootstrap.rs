@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Step, Wanted, next, runner_id};
+use azlin_fleet::bootstrap::steps::{Configure, NextStep, ProbeResult, Step, WantedRunner, next, runner_id};
 use azlin_fleet::bootstrap::{Took, labels};
 use azlin_fleet::config::Fleet;
 use azlin_fleet::plan::{Install, Outcome};
@@ -230,20 +230,20 @@ impl<'a> Work<'a> {
     /// One step after the other, as far as they lead.
     async fn steps(&mut self, session: &dyn Session) -> Result<Outcome, Halt> {
         let dependencies = self.fleet.bootstrap.install_dependencies;
-        let wanted = Wanted { name: self.task.runner.as_str(), download: self.download, dependencies };
+        let wanted = WantedRunner { name: self.task.runner.as_str(), download: self.download, dependencies };
         let printed = session.run(&Step::Probe).await?;
-        let mut found = Found::parse(&printed).map_err(Halt::Elsewhere)?;
+        let mut found = ProbeResult::parse(&printed).map_err(Halt::Elsewhere)?;
         loop {
             self.runner_id = runner_id(&found, &wanted).or(self.runner_id);
             let step = match next(&found, &wanted) {
-                Next::Done(runner_id) => {
+                NextStep::Done(runner_id) => {
                     return Ok(Outcome::Installed { runner_id, took: self.took() });
                 }
-                Next::Ended(runner_id) => return Ok(Outcome::Ended(runner_id)),
-                Next::Fetch => Step::Fetch(self.download.clone()),
-                Next::Dependencies => Step::Dependencies,
-                Next::Configure => Step::Configure(self.configuration().await?),
-                Next::Start => Step::Start { ephemeral: self.is_ephemeral() },
+                NextStep::Ended(runner_id) => return Ok(Outcome::Ended(runner_id)),
+                NextStep::Fetch => Step::Fetch(self.download.clone()),
+                NextStep::Dependencies => Step::Dependencies,
+                NextStep::Configure => Step::Configure(self.configuration().await?),
+                NextStep::Start => Step::Start { ephemeral: self.is_ephemeral() },
             };
             let began = Instant::now();
             let printed = session.run(&step).await?;

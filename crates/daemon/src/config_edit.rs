@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use azlin_fleet::config::edit::{Change, edit, new_file};
+use azlin_fleet::config::edit::{KeyChange, edit, new_file};
 use azlin_fleet::config::{Faulty, Fleet, name_clash};
 use azlin_fleet::names::PoolName;
 
@@ -113,7 +113,7 @@ fn cure(error: &io::Error) -> &'static str {
 pub fn update(
     directory: &Path,
     pool: &PoolName,
-    changes: &[Change],
+    changes: &[KeyChange],
     if_absent: IfAbsent,
     mode: Mode,
 ) -> Result<Edited, EditError> {
@@ -172,7 +172,7 @@ fn lock(fleets: &Path, patience: Duration) -> Result<File, EditError> {
 fn worked_out(
     fleets: &Path,
     pool: &PoolName,
-    changes: &[Change],
+    changes: &[KeyChange],
     if_absent: IfAbsent,
 ) -> Result<Edited, EditError> {
     let path = fleets.join(format!("{pool}.toml"));

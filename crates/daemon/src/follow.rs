@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use azlin_fleet::config::{BadFile, DaemonConfig, Fleet, Found, InForce, News, changes};
+use azlin_fleet::config::{BadFile, ConfigChange, DaemonConfig, Fleet, FoundFiles, InForce, changes};
 use azlin_fleet::status::BadFileStatus;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -44,7 +44,7 @@ impl Followed {
         let (daemon, daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
         let mut in_force = InForce::default();
         for news in in_force.take(found(read), now) {
-            if let News::Bad { .. } = news {
+            if let ConfigChange::Bad { .. } = news {
                 tell(&news);
             }
         }
@@ -154,7 +154,7 @@ impl Followed {
     fn take(&mut self, read: Configuration, now: Timestamp) {
         for news in self.in_force.take(found(read), now) {
             tell(&news);
-            if let News::Removed(fleet) = &news {
+            if let ConfigChange::Removed(fleet) = &news {
                 let known = self.board.remove(fleet);
                 // It may have gone from the board by itself.
                 let runners = known.map(|status| status.runners.len());
@@ -202,7 +202,7 @@ fn is_empty(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-fn found(read: Configuration) -> Found {
+fn found(read: Configuration) -> FoundFiles {
     let Configuration { fleets, mut texts, problems, .. } = read;
     let with_text = |fleet: Fleet| {
         let text = texts.remove(&fleet.name).unwrap_or_default();
@@ -212,7 +212,7 @@ fn found(read: Configuration) -> Found {
         let pool = problem.path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
         (problem.path.display().to_string(), BadFile { pool, message: problem.to_string() })
     });
-    Found { bad: bad.collect(), good: fleets.into_iter().map(with_text).collect() }
+    FoundFiles { bad: bad.collect(), good: fleets.into_iter().map(with_text).collect() }
 }
 
 /// The fleet whose file it would be.
@@ -220,21 +220,21 @@ fn fleet_of(file: &str) -> &str {
     Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or(file)
 }
 
-fn tell(news: &News) {
+fn tell(news: &ConfigChange) {
     match news {
-        News::Added(fleet) => info!(%fleet, changes = "new", "{fleet}: new fleet accepted"),
-        News::Changed(fleet, changes) if changes.is_empty() => {
+        ConfigChange::Added(fleet) => info!(%fleet, changes = "new", "{fleet}: new fleet accepted"),
+        ConfigChange::Changed(fleet, changes) if changes.is_empty() => {
             info!(%fleet, changes = "none of its own", "{fleet}: file accepted, with no change of its own");
         }
-        News::Changed(fleet, changes) => {
+        ConfigChange::Changed(fleet, changes) => {
             let changes = changes.join("; ");
             info!(%fleet, %changes, "{fleet}: change accepted: {changes}");
         }
-        News::Removed(fleet) => {
+        ConfigChange::Removed(fleet) => {
             info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted")
         }
-        News::Mended(file) => info!(fleet = fleet_of(file), %file, "{file} is good again"),
-        News::Bad { file, message, in_force } => {
+        ConfigChange::Fixed(file) => info!(fleet = fleet_of(file), %file, "{file} is good again"),
+        ConfigChange::Bad { file, message, in_force } => {
             let fleet = fleet_of(file);
             let what =
                 if *in_force { "the last good one stays in force" } else { "its fleet is left untouched" };

@@ -35,7 +35,7 @@ pub use runner::runner;
 
 /// A fleet as its next tick sees it, and what that tick would do.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct FleetView<'a> {
     /// The fleet.
     pub fleet: &'a Fleet,
     /// What was read for it.
@@ -52,7 +52,7 @@ pub struct View<'a> {
 
 /// The job that is asked about, and what is known of it.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked<'a> {
+pub enum JobQuery<'a> {
     /// A job that is not completed.
     Open(&'a Job),
     /// A completed job.
@@ -69,7 +69,7 @@ pub enum Asked<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// The job or the runner.
-    pub about: About,
+    pub about: ExplainedItem,
     /// The answer in a sentence.
     pub verdict: String,
     /// The chain from the job to its runner, or from a VM to its end.
@@ -79,7 +79,7 @@ pub struct Explanation {
 /// What an explanation is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum About {
+pub enum ExplainedItem {
     /// A job.
     Job {
         /// The fleet that it is explained for.
@@ -104,7 +104,7 @@ pub enum About {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Link {
     /// Which link it is.
-    pub link: Step,
+    pub link: LinkKind,
     /// Whether the link holds.
     pub state: LinkState,
     /// What was found; empty where the link was not reached.
@@ -116,7 +116,7 @@ pub struct Link {
 /// The links: a job's from its place in the queue to its registration, a runner's from its VM to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum LinkKind {
     /// GitHub has the job in its queue, and it could start.
     Queue,
     /// The fleet's runners have every label that the job asks for.
@@ -155,39 +155,39 @@ pub enum LinkState {
     NotReached,
 }
 
-impl Step {
+impl LinkKind {
     /// Its name in a table.
     pub fn word(self) -> &'static str {
         match self {
-            Step::Queue => "queue",
-            Step::Labels => "labels",
-            Step::Enabled => "enabled",
-            Step::Attribution => "attribution",
-            Step::Demand => "demand",
-            Step::Decision => "decision",
-            Step::Vm => "VM",
-            Step::Registration => "registration",
-            Step::Work => "work",
-            Step::Need => "need",
-            Step::End => "end",
+            LinkKind::Queue => "queue",
+            LinkKind::Labels => "labels",
+            LinkKind::Enabled => "enabled",
+            LinkKind::Attribution => "attribution",
+            LinkKind::Demand => "demand",
+            LinkKind::Decision => "decision",
+            LinkKind::Vm => "VM",
+            LinkKind::Registration => "registration",
+            LinkKind::Work => "work",
+            LinkKind::Need => "need",
+            LinkKind::End => "end",
         }
     }
 }
 
 impl Link {
-    fn holds(link: Step, what: impl Into<String>) -> Link {
+    fn holds(link: LinkKind, what: impl Into<String>) -> Link {
         Link { link, state: LinkState::Holds, what: what.into(), cure: None }
     }
 
-    fn waits(link: Step, what: impl Into<String>) -> Link {
+    fn waits(link: LinkKind, what: impl Into<String>) -> Link {
         Link { link, state: LinkState::Waits, what: what.into(), cure: None }
     }
 
-    fn broken(link: Step, what: impl Into<String>) -> Link {
+    fn broken(link: LinkKind, what: impl Into<String>) -> Link {
         Link { link, state: LinkState::Broken, what: what.into(), cure: None }
     }
 
-    fn not_reached(link: Step) -> Link {
+    fn not_reached(link: LinkKind) -> Link {
         Link { link, state: LinkState::NotReached, what: String::new(), cure: None }
     }
 
@@ -204,12 +204,12 @@ impl Explanation {
     }
 }
 
-impl fmt::Display for About {
+impl fmt::Display for ExplainedItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            About::Job { id, name: Some(name), .. } => write!(f, "job {id} ({name})"),
-            About::Job { id, name: None, .. } => write!(f, "job {id}"),
-            About::Runner { name, .. } => write!(f, "runner {name}"),
+            ExplainedItem::Job { id, name: Some(name), .. } => write!(f, "job {id} ({name})"),
+            ExplainedItem::Job { id, name: None, .. } => write!(f, "job {id}"),
+            ExplainedItem::Runner { name, .. } => write!(f, "runner {name}"),
         }
     }
 }

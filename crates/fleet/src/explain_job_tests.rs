@@ -23,17 +23,17 @@ fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
 }
 
 /// A fleet's world with a queue, and other fleets beside it.
-struct Case {
+struct JobCase {
     scene: Scene,
     queue: Queue,
     others: Vec<Fleet>,
 }
 
-fn case(scaling: &str) -> Case {
-    Case { scene: Scene::new(scaling), queue: Queue::default(), others: Vec::new() }
+fn case(scaling: &str) -> JobCase {
+    JobCase { scene: Scene::new(scaling), queue: Queue::default(), others: Vec::new() }
 }
 
-impl Case {
+impl JobCase {
     fn jobs(mut self, count: u64, seconds: i64) -> Self {
         let next = self.queue.jobs.len() as u64;
         self.queue.jobs.extend((1..=count).map(|id| waiting(next + id, seconds, &["self-hosted"])));
@@ -69,7 +69,7 @@ impl Case {
         let plan = self.scene.plan();
         let asked = self.queue.jobs.iter().find(|job| job.id == JobId(id)).cloned();
         let asked = asked.unwrap_or_else(|| waiting(id, 500, &["self-hosted"]));
-        let view = View {
+        let view = FleetView {
             fleet: &self.scene.fleet,
             seen: &self.scene.seen,
             memory: &self.scene.memory,
@@ -77,7 +77,7 @@ impl Case {
             queue: Ok(&self.queue),
             now: at(NOW),
         };
-        job(Asked::Open(&asked), &view, &fleets.iter().collect::<Vec<_>>())
+        job(JobQuery::Open(&asked), &view, &fleets.iter().collect::<Vec<_>>())
     }
 }
 
@@ -94,7 +94,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
     let status = |status| Job { status, ..waiting(1, 90, &["self-hosted"]) };
     let gpu = |labels: &[&str]| case("").job(waiting(1, 90, labels));
     let ephemeral = "jobs_per_runner = 1\nscale_up_threshold = 0";
-    let rows: Vec<(&str, Case, u64, &str, Vec<&str>)> = vec![
+    let rows: Vec<(&str, JobCase, u64, &str, Vec<&str>)> = vec![
         (
             "held by a rule",
             case("").job(status(JobStatus::Waiting)),
@@ -552,7 +552,7 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     let scene = Scene::new("");
     let (plan, queue) = (scene.plan(), Queue::default());
     let (fleet, seen, memory) = (&scene.fleet, &scene.seen, &scene.memory);
-    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
+    let view = FleetView { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
     let repo: RepoSlug = "o/r".parse().expect("valid");
     let done = CompletedJob {
         id: JobId(1),
@@ -562,16 +562,16 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
         runner_name: None,
     };
     let table = [
-        (Asked::Completed(&done, &repo), "completed 1m ago"),
-        (Asked::Completed(&done, &repo), "conclusion cancelled, on no runner"),
-        (Asked::Unknown(JobId(1), &repo), "GitHub has no job 1 in o/r"),
-        (Asked::Unseen(JobId(1), "503"), "could not be asked for: 503"),
+        (JobQuery::Completed(&done, &repo), "completed 1m ago"),
+        (JobQuery::Completed(&done, &repo), "conclusion cancelled, on no runner"),
+        (JobQuery::Unknown(JobId(1), &repo), "GitHub has no job 1 in o/r"),
+        (JobQuery::Unseen(JobId(1), "503"), "could not be asked for: 503"),
     ];
     for (asked, words) in table {
         let said = answer(&job(asked, &view, &[fleet]));
         assert!(said.starts_with("queue broken") && said.contains(words), "{said}");
     }
-    let nobody = unserved(Asked::Unknown(JobId(1), &repo), &repo, &[]);
+    let nobody = unserved(JobQuery::Unknown(JobId(1), &repo), &repo, &[]);
     assert_eq!(nobody.verdict, "no fleet is on o/r");
 }
 
@@ -628,8 +628,8 @@ fn the_oldest_are_shown_and_the_rest_is_counted() {
     let scene = case.scene.runner(4, 600, Entry::Busy);
     let (plan, fleet) = (scene.plan(), &scene.fleet);
     let (seen, memory) = (&scene.seen, &scene.memory);
-    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&case.queue), now: at(NOW) };
+    let view = FleetView { fleet, seen, memory, plan: &plan, queue: Ok(&case.queue), now: at(NOW) };
     let found = pool(&view, &[fleet]);
     assert_eq!((found.jobs.len(), found.more_jobs, found.runners.len()), (10, 4, 1));
-    assert!(matches!(found.jobs[0].about, About::Job { id: JobId(91), .. }), "nobody serves it");
+    assert!(matches!(found.jobs[0].about, ExplainedItem::Job { id: JobId(91), .. }), "nobody serves it");
 }

@@ -7,7 +7,7 @@ use crate::vm::{PowerState, ProvisioningState};
 
 fn explained(scene: &Scene, number: u32, age: i64) -> Explanation {
     let (plan, queue) = (scene.plan(), Queue::default());
-    let view = View {
+    let view = FleetView {
         fleet: &scene.fleet,
         seen: &scene.seen,
         memory: &scene.memory,
@@ -225,7 +225,7 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
     scene.memory.last_scaling = Some(at(NOW - 290));
     let (plan, queue) = (scene.plan(), Queue::default());
     let (fleet, seen, memory) = (&scene.fleet, &scene.seen, &scene.memory);
-    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
+    let view = FleetView { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
     let changes = next_changes(&view);
     let told: Vec<String> = changes
         .iter()
@@ -238,7 +238,7 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
 
     let served = Scene::new("").pending(2, 20).runner(1, 60, Entry::Offline);
     let (plan, fleet, seen, memory) = (served.plan(), &served.fleet, &served.seen, &served.memory);
-    let view = View { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
+    let view = FleetView { fleet, seen, memory, plan: &plan, queue: Ok(&queue), now: at(NOW) };
     let told: Vec<String> = next_changes(&view).into_iter().map(|change| change.what).collect();
     assert!(
         told.len() == 1 && told[0].starts_with("boot_timeout of "),
@@ -248,7 +248,7 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
 
 #[test]
 fn what_is_explained_has_a_name() {
-    let job = |name: Option<&str>| About::Job {
+    let job = |name: Option<&str>| ExplainedItem::Job {
         pool: None,
         id: JobId(7),
         name: name.map(str::to_owned),
@@ -257,7 +257,7 @@ fn what_is_explained_has_a_name() {
     assert_eq!(job(Some("build")).to_string(), "job 7 (build)");
     assert_eq!(job(None).to_string(), "job 7");
     let scene = Scene::new("").runner(1, 600, Entry::Idle);
-    let about = About::Runner { pool: scene.fleet.name.clone(), name: scene.name(1, 600) };
+    let about = ExplainedItem::Runner { pool: scene.fleet.name.clone(), name: scene.name(1, 600) };
     assert_eq!(about.to_string(), format!("runner {}", scene.name(1, 600)));
 }
 

@@ -64,12 +64,12 @@ mod tests {
     use crate::runner::PhaseKind::{self, Active, Destroyed, Draining, Provisioning, Registered};
     use crate::runner_name::RunnerName;
     use crate::scaling::{Rule, ScalingAction};
-    use crate::status::{About, LastingError, RunnerStatus, VmStatus};
+    use crate::status::{FleetErrorKind, LastingError, RunnerRow, VmStatus};
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -> FleetStatus {
-        let runner = |(number, phase): (u32, &PhaseKind)| RunnerStatus {
+        let runner = |(number, phase): (u32, &PhaseKind)| RunnerRow {
             runner_name: RunnerName::new(&name.parse().expect("a good name"), AT, number),
             runner_id: None,
             phase: *phase,
@@ -104,7 +104,11 @@ mod tests {
             runners: (0..).zip(phases).map(runner).collect(),
             errors: errors
                 .iter()
-                .map(|what| LastingError { about: About::Seeing, what: (*what).to_owned(), since: AT })
+                .map(|what| LastingError {
+                    about: FleetErrorKind::Seeing,
+                    what: (*what).to_owned(),
+                    since: AT,
+                })
                 .collect(),
             cost: None,
         }

@@ -297,7 +297,7 @@ pub struct RawDelivery<'a> {
 }
 
 /// Tells what GitHub has signed from what anybody has sent, and reads it.
-pub trait Webhook: Send + Sync {
+pub trait WebhookReader: Send + Sync {
     /// What a delivery says.
     fn read(&self, delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken>;
 }

@@ -101,7 +101,7 @@ pub struct FleetStatus {
     /// When a decision last changed the number of runners.
     pub last_scaling: Option<Timestamp>,
     /// Every runner that exists, is starting or is leaving.
-    pub runners: Vec<RunnerStatus>,
+    pub runners: Vec<RunnerRow>,
     /// Errors that last, and since when.
     pub errors: Vec<LastingError>,
     /// What its VMs cost; absent until they have been read once.
@@ -111,7 +111,7 @@ pub struct FleetStatus {
 
 /// A runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunnerStatus {
+pub struct RunnerRow {
     /// Its name, which is also that of its VM.
     pub runner_name: RunnerName,
     /// GitHub's number, if known.
@@ -144,7 +144,7 @@ pub struct VmStatus {
 /// What an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum About {
+pub enum FleetErrorKind {
     /// Something could not be read.
     Seeing,
     /// Runners that only a person can remove.
@@ -155,17 +155,22 @@ pub enum About {
     Credential,
 }
 
-impl About {
+impl FleetErrorKind {
     /// All of them.
-    pub const ALL: [About; 4] = [About::Seeing, About::LeftAlone, About::Starting, About::Credential];
+    pub const ALL: [FleetErrorKind; 4] = [
+        FleetErrorKind::Seeing,
+        FleetErrorKind::LeftAlone,
+        FleetErrorKind::Starting,
+        FleetErrorKind::Credential,
+    ];
 
     /// Its name in JSON and in metrics.
     pub fn word(self) -> &'static str {
         match self {
-            About::Seeing => "seeing",
-            About::LeftAlone => "left_alone",
-            About::Starting => "starting",
-            About::Credential => "credential",
+            FleetErrorKind::Seeing => "seeing",
+            FleetErrorKind::LeftAlone => "left_alone",
+            FleetErrorKind::Starting => "starting",
+            FleetErrorKind::Credential => "credential",
         }
     }
 }
@@ -174,7 +179,7 @@ impl About {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastingError {
     /// What it is about.
-    pub about: About,
+    pub about: FleetErrorKind,
     /// For people.
     pub what: String,
     /// Since when.
@@ -219,7 +224,7 @@ impl FleetStatus {
             manual_count: fleet.scaling.manual_count,
             decision: DecisionStatus::from(&plan.decision),
             last_scaling: memory.last_scaling,
-            runners: plan.runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect(),
+            runners: plan.runners.iter().map(|runner| RunnerRow::of(runner, seen, memory)).collect(),
             errors: lasting(errors(plan, seen, memory), before, tick.at),
             cost: Cost::of(&memory.ledger, seen, prices),
         }
@@ -227,7 +232,7 @@ impl FleetStatus {
 
     /// Updates the runners after an operation has begun or ended.
     pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, memory: &Memory) {
-        self.runners = runners.iter().map(|runner| RunnerStatus::of(runner, seen, memory)).collect();
+        self.runners = runners.iter().map(|runner| RunnerRow::of(runner, seen, memory)).collect();
     }
 
     /// How many runners are in a phase.
@@ -236,7 +241,7 @@ impl FleetStatus {
     }
 }
 
-impl RunnerStatus {
+impl RunnerRow {
     /// Whether Azure no longer lists its VM. It still counts for a while, since a list can lag.
     pub fn is_gone(&self) -> bool {
         self.phase == PhaseKind::Destroyed && self.vm.is_none()
@@ -245,7 +250,7 @@ impl RunnerStatus {
     fn of(runner: &EphemeralRunner, seen: &Snapshot, memory: &Memory) -> Self {
         let name = &runner.runner_name;
         let job = seen.working.get(name.as_str()).copied();
-        RunnerStatus {
+        RunnerRow {
             runner_name: name.clone(),
             runner_id: runner.runner_id,
             phase: runner.status.kind(),
@@ -283,7 +288,7 @@ fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, memory: 
 }
 
 /// The errors of this tick.
-fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(About, String)> {
+fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(FleetErrorKind, String)> {
     let failures = &memory.failures;
     let starting = (failures.count > 0).then(|| {
         let again = failures.wait_left(plan.demand.metrics.timestamp);
@@ -292,15 +297,19 @@ fn errors(plan: &Plan, seen: &Snapshot, memory: &Memory) -> Vec<(About, String)>
         format!("{stopped}{} starts failed in a row: {}{next}", failures.count, failures.why)
     });
     let told = [
-        (About::Seeing, seen.trouble()),
-        (About::LeftAlone, plan.left_alone.as_ref().map(ToString::to_string)),
-        (About::Starting, starting),
-        (About::Credential, seen.expiring.clone()),
+        (FleetErrorKind::Seeing, seen.trouble()),
+        (FleetErrorKind::LeftAlone, plan.left_alone.as_ref().map(ToString::to_string)),
+        (FleetErrorKind::Starting, starting),
+        (FleetErrorKind::Credential, seen.expiring.clone()),
     ];
     told.into_iter().filter_map(|(about, what)| Some((about, what?))).collect()
 }
 
-fn lasting(errors: Vec<(About, String)>, before: &[LastingError], now: Timestamp) -> Vec<LastingError> {
+fn lasting(
+    errors: Vec<(FleetErrorKind, String)>,
+    before: &[LastingError],
+    now: Timestamp,
+) -> Vec<LastingError> {
     let since = |about| before.iter().find(|error| error.about == about).map_or(now, |error| error.since);
     errors.into_iter().map(|(about, what)| LastingError { about, what, since: since(about) }).collect()
 }

@@ -83,7 +83,8 @@ fn what_is_known_and_what_is_wrong() {
     for half in &halves {
         assert!(!status(half, &[]).runners_known, "half of them is not known");
     }
-    let first = LastingError { about: About::Seeing, what: "before".to_owned(), since: at(NOW - 600) };
+    let first =
+        LastingError { about: FleetErrorKind::Seeing, what: "before".to_owned(), since: at(NOW - 600) };
     let mut wrong = halves[0].seen.clone();
     wrong.expiring = Some("the token ends".to_owned());
     let mut scene = Scene { seen: wrong, ..Scene::new("") };
@@ -93,7 +94,11 @@ fn what_is_known_and_what_is_wrong() {
     let told: Vec<_> = errors.iter().map(|error| (error.about, error.since)).collect();
     assert_eq!(
         told,
-        [(About::Seeing, at(NOW - 600)), (About::Starting, at(NOW)), (About::Credential, at(NOW))],
+        [
+            (FleetErrorKind::Seeing, at(NOW - 600)),
+            (FleetErrorKind::Starting, at(NOW)),
+            (FleetErrorKind::Credential, at(NOW))
+        ],
         "what lasts keeps its beginning"
     );
     assert_eq!(errors[0].what, "Azure: 503");

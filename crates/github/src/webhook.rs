@@ -68,7 +68,7 @@ impl Webhook {
     }
 }
 
-impl azlin_fleet::ports::Webhook for Webhook {
+impl azlin_fleet::ports::WebhookReader for Webhook {
     fn read(&self, delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
         let signature = delivery.signature.ok_or(NotTaken::Unsigned)?;
         let signature = signature.strip_prefix("sha256=").and_then(bytes_of_hex).ok_or(NotTaken::Forged)?;
@@ -114,7 +114,7 @@ fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use azlin_fleet::ports::Webhook as _;
+    use azlin_fleet::ports::WebhookReader as _;
 
     use super::*;
 

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use azlin_fleet::bootstrap::RUNNER;
 use azlin_fleet::bootstrap::cloud_init::{reachable, self_made};
-use azlin_fleet::bootstrap::steps::{Configure, Found, Next, RUNNER_PATH, Step, Wanted, next};
+use azlin_fleet::bootstrap::steps::{
+    Configure, NextStep, ProbeResult, RUNNER_PATH, Step, WantedRunner, next,
+};
 use azlin_fleet::ports::{Download, HostKey};
 use azlin_fleet::runner::{RunnerId, RunnerRegistration};
 use azlin_fleet::runner_name::RunnerName;
@@ -161,11 +163,11 @@ impl Cloud {
         self.ssh(address, &plant, RUNNER)?;
         let download = self.download().await;
         for _ in 0..10 {
-            let found = Found::parse(&self.step(address, &Step::Probe)?)?;
-            let step = match next(&found, &Wanted { name, download: &download, dependencies: true }) {
-                Next::Fetch => Step::Fetch(download.clone()),
-                Next::Dependencies => Step::Dependencies,
-                Next::Configure => {
+            let found = ProbeResult::parse(&self.step(address, &Step::Probe)?)?;
+            let step = match next(&found, &WantedRunner { name, download: &download, dependencies: true }) {
+                NextStep::Fetch => Step::Fetch(download.clone()),
+                NextStep::Dependencies => Step::Dependencies,
+                NextStep::Configure => {
                     let token = self.site.post("/repos/o/r/actions/runners/registration-token", None).await;
                     Step::Configure(Configure {
                         url: format!("http://{}/o/r", self.site.served.github),
@@ -176,9 +178,9 @@ impl Cloud {
                         token: token.body["token"].as_str().unwrap().to_owned().into(),
                     })
                 }
-                Next::Start => Step::Start { ephemeral },
-                Next::Done(id) => return Ok(id),
-                Next::Ended(id) => return Err(format!("{id} has ended")),
+                NextStep::Start => Step::Start { ephemeral },
+                NextStep::Done(id) => return Ok(id),
+                NextStep::Ended(id) => return Err(format!("{id} has ended")),
             };
             self.step(address, &step)?;
         }

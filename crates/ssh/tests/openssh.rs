@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use azlin_fleet::bootstrap::RUNNER;
-use azlin_fleet::bootstrap::steps::{Found, RUNNER_PATH, Step};
+use azlin_fleet::bootstrap::steps::{ProbeResult, RUNNER_PATH, Step};
 use azlin_fleet::ports::{Session, Ssh, SshTrouble};
 use azlin_ssh::{Command, Ended, File, Settings, SshClient, Stream};
 use sshd::{Sshd, keygen};
@@ -208,7 +208,7 @@ async fn the_probe_of_a_machine_is_understood() {
     assert_eq!(std::fs::read_to_string(RUNNER_PATH).unwrap(), RUNNER);
     assert_eq!(std::fs::metadata(RUNNER_PATH).unwrap().permissions().mode() & 0o7777, 0o755);
     let printed = session.run(&Step::Probe).await.unwrap();
-    let found = Found::parse(&printed).unwrap();
+    let found = ProbeResult::parse(&printed).unwrap();
     assert!(!found.runs_job, "{printed}");
     let _ = std::fs::remove_dir_all(Path::new(RUNNER_PATH).parent().unwrap());
 }

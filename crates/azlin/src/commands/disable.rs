@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use azlin_daemon::config_edit::IfAbsent;
-use azlin_fleet::config::edit::{Change, Literal};
+use azlin_fleet::config::edit::{KeyChange, Literal};
 use azlin_fleet::runner::PhaseKind;
 use azlin_fleet::status::FleetStatus;
 
@@ -29,9 +29,9 @@ pub struct Args {
 }
 
 pub async fn run(args: Args) -> Result<Ended> {
-    let mut changes = vec![Change::set("enabled", Literal::Flag(false))];
+    let mut changes = vec![KeyChange::set("enabled", Literal::Flag(false))];
     if args.force {
-        changes.push(Change::set(KILL_RUNNING_JOBS, Literal::Flag(true)));
+        changes.push(KeyChange::set(KILL_RUNNING_JOBS, Literal::Flag(true)));
     }
     match fleet_file::change(&args.target, &changes, IfAbsent::Refuse) {
         Ok(edited) => {

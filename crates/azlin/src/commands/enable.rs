@@ -4,7 +4,7 @@ mod options;
 
 use anyhow::Result;
 use azlin_daemon::config_edit::{EditError, IfAbsent};
-use azlin_fleet::config::edit::{Change, Literal, edit};
+use azlin_fleet::config::edit::{KeyChange, Literal, edit};
 use azlin_fleet::config::{Faulty, Problem, ProblemKind};
 
 use self::options::Options;
@@ -31,8 +31,9 @@ pub async fn run(args: Args) -> Result<Ended> {
         say_error(&message);
         return Ok(Ended::Usage);
     }
-    let mut changes = vec![Change::set("enabled", Literal::Flag(true)), Change::remove(KILL_RUNNING_JOBS)];
-    changes.extend(options.scopes_to_leave().map(Change::remove));
+    let mut changes =
+        vec![KeyChange::set("enabled", Literal::Flag(true)), KeyChange::remove(KILL_RUNNING_JOBS)];
+    changes.extend(options.scopes_to_leave().map(KeyChange::remove));
     changes.extend(given);
     match fleet_file::change(&target, &changes, IfAbsent::Make) {
         Ok(edited) => fleet_file::say(&target, &edited).await.map(|_| Ended::Done),
@@ -45,7 +46,7 @@ pub async fn run(args: Args) -> Result<Ended> {
 }
 
 /// What is wrong with the options by themselves, by the rules of the file.
-fn wrong(target: &Target, given: &[Change]) -> Option<String> {
+fn wrong(target: &Target, given: &[KeyChange]) -> Option<String> {
     let Err(faulty) = edit("", &target.pool, "", given) else { return None };
     let mut wrong: Vec<(String, String)> = Vec::new();
     for problem in &faulty.problems.0 {

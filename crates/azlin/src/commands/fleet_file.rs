@@ -3,7 +3,7 @@
 use anyhow::Result;
 use azlin_daemon::config_dir::{FileProblem, Trouble};
 use azlin_daemon::config_edit::{EditError, Edited, IfAbsent, Mode, update};
-use azlin_fleet::config::edit::Change;
+use azlin_fleet::config::edit::KeyChange;
 use azlin_fleet::config::may_be_shown;
 use azlin_fleet::names::PoolName;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::words::no_such_pool;
 use crate::{Ended, say_problem};
 
 /// Changes the file, or works out what would change.
-pub fn change(target: &Target, changes: &[Change], if_absent: IfAbsent) -> Result<Edited, EditError> {
+pub fn change(target: &Target, changes: &[KeyChange], if_absent: IfAbsent) -> Result<Edited, EditError> {
     let mode = if target.dry_run { Mode::DryRun } else { Mode::Write };
     update(&target.config_dir, &target.pool, changes, if_absent, mode)
 }

@@ -5,7 +5,7 @@ mod render;
 use anyhow::Result;
 use azlin_daemon::{Planned, StateDir, plan_once};
 use azlin_fleet::decision::DecisionStatus;
-use azlin_fleet::explain::{View, next_changes};
+use azlin_fleet::explain::{FleetView, next_changes};
 use azlin_fleet::plan::Action;
 use serde_json::{Value, json};
 
@@ -53,8 +53,8 @@ pub async fn run(args: Look) -> Result<Ended> {
 }
 
 /// A plan as it is looked at.
-fn view(planned: &Planned) -> View<'_> {
-    View {
+fn view(planned: &Planned) -> FleetView<'_> {
+    FleetView {
         fleet: &planned.fleet,
         seen: &planned.seen,
         memory: &planned.memory,

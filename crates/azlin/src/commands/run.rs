@@ -13,7 +13,7 @@ use azlin_daemon::{
     Wake, run_once, runtime_dirs, stop_on_signals, this_daemon, wake_on_hangup,
 };
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::ports::Webhook;
+use azlin_fleet::ports::WebhookReader;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -207,7 +207,7 @@ async fn watch(
 /// What a daemon's configuration asks of the outside.
 struct Service {
     outside: Outside,
-    webhook: Option<Arc<dyn Webhook>>,
+    webhook: Option<Arc<dyn WebhookReader>>,
     /// Where it listens, by the address that the configuration names; a second one answers GitHub alone.
     listeners: Vec<(SocketAddr, Arc<TcpListener>)>,
 }
@@ -237,7 +237,7 @@ impl Service {
             listeners.push((address, listener));
         }
         listeners.dedup_by_key(|(address, _)| *address);
-        let webhook = webhook(environment)?.map(|webhook| Arc::new(webhook) as Arc<dyn Webhook>);
+        let webhook = webhook(environment)?.map(|webhook| Arc::new(webhook) as Arc<dyn WebhookReader>);
         if let (None, Some(address)) = (&webhook, config.webhook_listen) {
             warn!(
                 "{address} answers no webhook, since there is no secret to tell by what GitHub has sent: webhook-secret"

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use azlin_daemon::config_edit::{EditError, IfAbsent};
-use azlin_fleet::config::edit::{Change, Literal};
+use azlin_fleet::config::edit::{KeyChange, Literal};
 use azlin_fleet::config::{Faulty, ProblemKind};
 use azlin_fleet::runner::PhaseKind;
 use azlin_fleet::status::FleetStatus;
@@ -42,8 +42,8 @@ pub struct Count {
 
 pub async fn run(args: Args) -> Result<Ended> {
     let change = match args.count.count {
-        Some(count) => Change::set(MANUAL_COUNT, Literal::Number(count.into())),
-        None => Change::remove(MANUAL_COUNT),
+        Some(count) => KeyChange::set(MANUAL_COUNT, Literal::Number(count.into())),
+        None => KeyChange::remove(MANUAL_COUNT),
     };
     let error = match fleet_file::change(&args.target, &[change], IfAbsent::Refuse) {
         Ok(edited) => {

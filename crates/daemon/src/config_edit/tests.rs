@@ -16,8 +16,8 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-fn max(number: i64) -> [Change; 1] {
-    [Change::set("scaling.max_runners", Literal::Number(number))]
+fn max(number: i64) -> [KeyChange; 1] {
+    [KeyChange::set("scaling.max_runners", Literal::Number(number))]
 }
 
 fn pool(name: &str) -> PoolName {
@@ -32,7 +32,7 @@ fn names(directory: &TempDir) -> Vec<String> {
     names
 }
 
-fn write(directory: &TempDir, changes: &[Change]) -> Result<Edited, EditError> {
+fn write(directory: &TempDir, changes: &[KeyChange]) -> Result<Edited, EditError> {
     update(directory.path(), &pool("ci"), changes, IfAbsent::Refuse, Mode::Write)
 }
 
@@ -72,9 +72,9 @@ fn nothing_is_written_when_nothing_changes_or_it_would_be_bad_or_it_is_dry() {
         std::fs::metadata(directory.path().join("fleets/ci.toml")).expect("it is there").ino()
     };
     let first = inode();
-    let same = [Change::remove("scaling.manual_count")];
+    let same = [KeyChange::remove("scaling.manual_count")];
     assert!(write(&directory, &same).is_ok());
-    let bad = [Change::set("scaling.min_runners", Literal::Number(11))];
+    let bad = [KeyChange::set("scaling.min_runners", Literal::Number(11))];
     assert!(matches!(write(&directory, &bad), Err(EditError::Refused { is_new: false, .. })));
     let dry = update(directory.path(), &pool("ci"), &max(7), IfAbsent::Refuse, Mode::DryRun);
     assert_ne!(dry.expect("it is good").after, GOOD);
@@ -109,7 +109,7 @@ fn ten_writers_at_once_lose_nothing() {
             scope.spawn(move || {
                 for round in 0..5 {
                     let key = format!("vm.tags.writer{writer}");
-                    let change = Change::set(&key, Literal::Text(round.to_string()));
+                    let change = KeyChange::set(&key, Literal::Text(round.to_string()));
                     update(directory, &pool("ci"), &[change], IfAbsent::Refuse, Mode::Write)
                         .expect("it is good");
                 }

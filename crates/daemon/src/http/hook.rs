@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery, Webhook};
+use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery, WebhookReader};
 use tracing::{debug, info, warn};
 
 use crate::board::Board;
@@ -21,7 +21,7 @@ const MOST_BODY: usize = 1024 * 1024;
 /// Where GitHub delivers what happens to jobs.
 #[derive(Clone)]
 pub struct Hook {
-    webhook: Option<Arc<dyn Webhook>>,
+    webhook: Option<Arc<dyn WebhookReader>>,
     hinter: Hinter,
     metrics: Metrics,
     refused: Arc<AtomicU64>,
@@ -29,7 +29,7 @@ pub struct Hook {
 
 impl Hook {
     /// Tells fleets of what is signed. Without anything to tell that by it takes nothing in.
-    pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, board: &Board) -> Self {
+    pub fn new(webhook: Option<Arc<dyn WebhookReader>>, hinter: Hinter, board: &Board) -> Self {
         Hook { webhook, hinter, metrics: board.metrics().clone(), refused: Arc::default() }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use azlin_fleet::budget::Budget;
 use azlin_fleet::calls::Calls;
 use azlin_fleet::runner::PhaseKind;
-use azlin_fleet::status::{About, FleetStatus};
+use azlin_fleet::status::{FleetErrorKind, FleetStatus};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -107,7 +107,7 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outsi
     });
     gauge("fleet_enabled", "Whether the fleet serves jobs", |fleet| Some(f64::from(u8::from(fleet.enabled))));
     let errors = fleets().flat_map(|fleet| {
-        About::ALL.map(|kind| {
+        FleetErrorKind::ALL.map(|kind| {
             let count = fleet.errors.iter().filter(|error| error.about == kind).count();
             (OfKind { fleet: fleet.pool.to_string(), kind: kind.word() }, count as f64)
         })

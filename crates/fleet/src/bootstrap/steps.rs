@@ -108,7 +108,7 @@ impl Step {
 
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct ProbeResult {
     /// The version of the runner's program, if there is one.
     pub version: Option<String>,
     /// The id and name in `.runner`: it is configured.
@@ -124,19 +124,19 @@ pub struct Found {
     pub has_dependencies: bool,
 }
 
-impl Found {
+impl ProbeResult {
     /// Reads what a probe printed; lines that it does not know are left out.
     ///
     /// # Errors
     /// What is missing.
-    pub fn parse(text: &str) -> Result<Found, String> {
+    pub fn parse(text: &str) -> Result<ProbeResult, String> {
         let value = |name: &str| {
             let line = text.lines().filter_map(|line| line.trim_end().split_once('='));
             line.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
         };
         let required = |name: &str| value(name).ok_or_else(|| format!("the probe did not tell {name}"));
         let named = |id: &str, name: &str| Some((RunnerId(id.parse().ok()?), name.to_owned()));
-        Ok(Found {
+        Ok(ProbeResult {
             version: Some(required("version")?.to_owned()).filter(|version| !version.is_empty()),
             configured: named(required("runner_id")?, required("runner_name")?),
             registered: required("registered")?.split_once(' ').and_then(|(id, name)| named(id, name)),
@@ -147,14 +147,14 @@ impl Found {
     }
 }
 
-impl Found {
+impl ProbeResult {
     /// What a probe would find after a step, so that none is needed.
     ///
     /// # Errors
     /// What the step did not tell.
-    pub fn after(mut self, step: &Step, printed: &str) -> Result<Found, String> {
+    pub fn after(mut self, step: &Step, printed: &str) -> Result<ProbeResult, String> {
         match step {
-            Step::Probe => return Found::parse(printed),
+            Step::Probe => return ProbeResult::parse(printed),
             Step::Fetch(download) => self.version = Some(download.version().unwrap_or("unknown").to_owned()),
             Step::Dependencies => self.has_dependencies = true,
             Step::Configure(config) => {
@@ -175,7 +175,7 @@ impl Found {
 
 /// What is to be on the machine.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
+pub struct WantedRunner<'a> {
     /// The runner's name.
     pub name: &'a str,
     /// The runner's program.
@@ -186,7 +186,7 @@ pub struct Wanted<'a> {
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// The program is missing, or is another version.
     Fetch,
     /// The system lacks what the program needs.
@@ -203,29 +203,29 @@ pub enum Next {
 
 /// What comes next on a machine that is as it was found. Another runner's traces, in an image that was
 /// made of its machine, count for nothing.
-pub fn next(found: &Found, wanted: &Wanted<'_>) -> Next {
+pub fn next(found: &ProbeResult, wanted: &WantedRunner<'_>) -> NextStep {
     match (own(&found.configured, wanted), own(&found.registered, wanted)) {
-        (Some(id), _) if found.runs_job || found.is_active => Next::Done(id),
-        (Some(_), _) => Next::Start,
-        (None, Some(id)) => Next::Ended(id),
-        (None, None) if !has_program(found, wanted.download) => Next::Fetch,
-        (None, None) if wanted.dependencies && !found.has_dependencies => Next::Dependencies,
-        (None, None) => Next::Configure,
+        (Some(id), _) if found.runs_job || found.is_active => NextStep::Done(id),
+        (Some(_), _) => NextStep::Start,
+        (None, Some(id)) => NextStep::Ended(id),
+        (None, None) if !has_program(found, wanted.download) => NextStep::Fetch,
+        (None, None) if wanted.dependencies && !found.has_dependencies => NextStep::Dependencies,
+        (None, None) => NextStep::Configure,
     }
 }
 
 /// GitHub's number of the runner, once it was registered from the machine.
-pub fn runner_id(found: &Found, wanted: &Wanted<'_>) -> Option<RunnerId> {
+pub fn runner_id(found: &ProbeResult, wanted: &WantedRunner<'_>) -> Option<RunnerId> {
     own(&found.configured, wanted).or_else(|| own(&found.registered, wanted))
 }
 
-fn own(trace: &Option<(RunnerId, String)>, wanted: &Wanted<'_>) -> Option<RunnerId> {
+fn own(trace: &Option<(RunnerId, String)>, wanted: &WantedRunner<'_>) -> Option<RunnerId> {
     let (id, name) = trace.as_ref()?;
     name.eq_ignore_ascii_case(wanted.name).then_some(*id)
 }
 
 /// Whether the machine has the program in the version that GitHub offers; in any, where that is not told.
-fn has_program(found: &Found, download: &Download) -> bool {
+fn has_program(found: &ProbeResult, download: &Download) -> bool {
     match (&found.version, download.version()) {
         (Some(found), Some(offered)) => found == offered,
         (found, _) => found.is_some(),

@@ -22,11 +22,11 @@ fn configure() -> Configure {
 }
 
 /// What a probe of the machine of ci-1 finds: in short, without the names.
-fn found(text: &str) -> Found {
+fn found(text: &str) -> ProbeResult {
     found_of("ci-1", text)
 }
 
-fn found_of(name: &str, text: &str) -> Found {
+fn found_of(name: &str, text: &str) -> ProbeResult {
     let value = |key: &str, absent: &str| {
         let pairs = text.split_whitespace().filter_map(|pair| pair.split_once('='));
         let value = pairs.filter(|(found, _)| *found == key).map(|(_, value)| value).next();
@@ -45,32 +45,32 @@ fn found_of(name: &str, text: &str) -> Found {
         format!("job={}", value("job", "none")),
         format!("dependencies={}", value("dependencies", "unknown")),
     ];
-    Found::parse(&lines.join("\r\n")).expect("whole")
+    ProbeResult::parse(&lines.join("\r\n")).expect("whole")
 }
 
 #[test]
 fn from_what_is_found_follows_the_next_step() {
     for (situation, text, next_step) in [
-        ("a bare image", "", Next::Fetch),
-        ("an image with an old version", "version=2.329.0", Next::Fetch),
-        ("an image that holds it", "version=2.330.0", Next::Configure),
-        ("cut off after config.sh had begun", "version=2.330.0 registered=", Next::Configure),
-        ("configured, not started", "version=2.330.0 runner_id=7", Next::Start),
+        ("a bare image", "", NextStep::Fetch),
+        ("an image with an old version", "version=2.329.0", NextStep::Fetch),
+        ("an image that holds it", "version=2.330.0", NextStep::Configure),
+        ("cut off after config.sh had begun", "version=2.330.0 registered=", NextStep::Configure),
+        ("configured, not started", "version=2.330.0 runner_id=7", NextStep::Start),
         (
             "cut off before the marker, service installed",
             "version=2.330.0 runner_id=7 service=inactive",
-            Next::Start,
+            NextStep::Start,
         ),
-        ("it runs", "version=2.330.0 runner_id=7 registered=7 service=active", Next::Done(RunnerId(7))),
+        ("it runs", "version=2.330.0 runner_id=7 registered=7 service=active", NextStep::Done(RunnerId(7))),
         (
             "a job runs though its service is not active",
             "runner_id=7 service=inactive job=running",
-            Next::Done(RunnerId(7)),
+            NextStep::Done(RunnerId(7)),
         ),
-        ("it had its job", "version=2.330.0 registered=7 service=inactive", Next::Ended(RunnerId(7))),
+        ("it had its job", "version=2.330.0 registered=7 service=inactive", NextStep::Ended(RunnerId(7))),
     ] {
         let download = download();
-        let wanted = Wanted { name: "ci-1", download: &download, dependencies: false };
+        let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: false };
         assert_eq!(next(&found(text), &wanted), next_step, "{situation}");
         let known = ["runner_id=7", "registered=7"].iter().any(|trace| text.contains(trace));
         assert_eq!(runner_id(&found(text), &wanted), known.then_some(RunnerId(7)), "{situation}");
@@ -80,26 +80,29 @@ fn from_what_is_found_follows_the_next_step() {
 #[test]
 fn what_another_runner_left_in_the_image_counts_for_nothing() {
     let download = download();
-    let wanted = Wanted { name: "ci-1", download: &download, dependencies: false };
+    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: false };
     for text in ["runner_id=7 registered=7 service=active", "registered=7", "runner_id=7 service=inactive"] {
         let image = found_of("golden", &format!("version=2.330.0 {text}"));
-        assert_eq!(next(&image, &wanted), Next::Configure, "{text}");
+        assert_eq!(next(&image, &wanted), NextStep::Configure, "{text}");
         let configured = image.after(&Step::Configure(configure()), "runner_id=42").expect("told");
-        assert_eq!(next(&configured, &wanted), Next::Start, "{text}");
+        assert_eq!(next(&configured, &wanted), NextStep::Start, "{text}");
     }
 }
 
 #[test]
 fn dependencies_are_installed_when_they_are_asked_for_and_once() {
     let download = download();
-    let wanted = Wanted { name: "ci-1", download: &download, dependencies: true };
-    assert_eq!(next(&found("version=2.330.0"), &wanted), Next::Dependencies);
-    assert_eq!(next(&found("version=2.330.0 dependencies=installed"), &wanted), Next::Configure);
+    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true };
+    assert_eq!(next(&found("version=2.330.0"), &wanted), NextStep::Dependencies);
+    assert_eq!(next(&found("version=2.330.0 dependencies=installed"), &wanted), NextStep::Configure);
 }
 
 #[test]
 fn half_a_probe_is_an_error_and_no_bare_machine() {
-    assert_eq!(Found::parse("version=\nrunner_id=\n"), Err("the probe did not tell runner_name".to_owned()));
+    assert_eq!(
+        ProbeResult::parse("version=\nrunner_id=\n"),
+        Err("the probe did not tell runner_name".to_owned())
+    );
 }
 
 #[test]
@@ -128,17 +131,17 @@ fn what_reaches_a_shell_is_quoted_and_no_secret_is_in_it() {
 #[test]
 fn each_step_leads_to_the_next_until_it_runs() {
     let download = download();
-    let wanted = Wanted { name: "ci-1", download: &download, dependencies: true };
+    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true };
     let mut now = found("");
     let mut taken = Vec::new();
     loop {
         let (step, printed) = match next(&now, &wanted) {
-            Next::Fetch => (Step::Fetch(download.clone()), ""),
-            Next::Dependencies => (Step::Dependencies, ""),
-            Next::Configure => (Step::Configure(configure()), "√ Runner added\nrunner_id=42\r\n"),
-            Next::Start => (Step::Start { ephemeral: true }, ""),
-            Next::Done(id) => break assert_eq!(id, RunnerId(42)),
-            Next::Ended(id) => panic!("{id}"),
+            NextStep::Fetch => (Step::Fetch(download.clone()), ""),
+            NextStep::Dependencies => (Step::Dependencies, ""),
+            NextStep::Configure => (Step::Configure(configure()), "√ Runner added\nrunner_id=42\r\n"),
+            NextStep::Start => (Step::Start { ephemeral: true }, ""),
+            NextStep::Done(id) => break assert_eq!(id, RunnerId(42)),
+            NextStep::Ended(id) => panic!("{id}"),
         };
         taken.push(step.name());
         now = now.after(&step, printed).expect("told");

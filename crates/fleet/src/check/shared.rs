@@ -17,7 +17,7 @@ pub(super) fn check(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
 
 /// What fleets want of one quota.
 #[derive(Default)]
-struct Demand<'f> {
+struct QuotaDemand<'f> {
     fleets: Vec<&'f str>,
     wanted: u64,
     own: u64,
@@ -28,7 +28,7 @@ fn quotas(notes: &mut Notes, fleets: &[&Fleet], facts: &AzureFacts) {
     for ((subscription, location), place) in &facts.places {
         let (Ok(sizes), Ok(usages)) = (&place.sizes, &place.usages) else { continue };
         let known = |name: &str| sizes.iter().find(|size| size.name.eq_ignore_ascii_case(name));
-        let mut demands: BTreeMap<String, Demand<'_>> = BTreeMap::new();
+        let mut demands: BTreeMap<String, QuotaDemand<'_>> = BTreeMap::new();
         for fleet in fleets {
             let (of, at) = place_key(&fleet.vm);
             let first = fleet.vm.sizes.iter().filter_map(|name| known(name)).find(|s| s.restricted.is_none());

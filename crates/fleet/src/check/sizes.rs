@@ -41,7 +41,7 @@ pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image:
         Ok(usages) => {
             let vms = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
             let own: Vec<&Vm> = vms.into_iter().flatten().filter(|vm| vm.tags.pool == fleet.name).collect();
-            let rooms: Vec<Room> = usable().map(|size| room(fleet, size, sizes, usages, &own)).collect();
+            let rooms: Vec<QuotaRoom> = usable().map(|size| room(fleet, size, sizes, usages, &own)).collect();
             quotas(notes, fleet, &rooms);
         }
     }
@@ -83,7 +83,7 @@ fn usable<'s>(
 }
 
 /// How many of a size the quotas leave room for, with the fleet's own counted as room.
-struct Room {
+struct QuotaRoom {
     size: String,
     vcpus: u32,
     /// `None` where no quota is told.
@@ -92,10 +92,10 @@ struct Room {
     said: Vec<String>,
 }
 
-fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm]) -> Room {
+fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm]) -> QuotaRoom {
     let counted: Vec<&str> =
         if fleet.vm.spot.is_some() { vec!["lowPriorityCores"] } else { vec![&size.family, "cores"] };
-    let mut room = Room { size: size.name.clone(), vcpus: size.vcpus, most: None, said: Vec::new() };
+    let mut room = QuotaRoom { size: size.name.clone(), vcpus: size.vcpus, most: None, said: Vec::new() };
     for name in counted {
         let Some(usage) = usages.iter().find(|usage| plain(&usage.name) == plain(name)) else { continue };
         let sizes_of_own =
@@ -121,10 +121,10 @@ pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn quotas(notes: &mut Notes, fleet: &Fleet, rooms: &[Room]) {
+fn quotas(notes: &mut Notes, fleet: &Fleet, rooms: &[QuotaRoom]) {
     let max = u64::from(fleet.scaling.max_runners);
     let none_fits = rooms.iter().all(|room| room.most == Some(0));
-    for Room { size, vcpus, most, said } in rooms {
+    for QuotaRoom { size, vcpus, most, said } in rooms {
         let what = format!("vCPU quota for {size}");
         let said = format!("{}; {max} runners take {}", said.join(", "), max * u64::from(*vcpus));
         let cure = format!(

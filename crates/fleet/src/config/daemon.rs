@@ -12,7 +12,7 @@ use super::fleet::absolute_path;
 use super::github::GitHubConfig;
 use super::prices;
 use super::problem::Problems;
-use super::reader::{File, number};
+use super::reader::{ConfigFile, number};
 use super::value::{base_url, duration};
 use crate::names::CredentialName;
 use crate::prices::Prices;
@@ -59,7 +59,7 @@ impl DaemonConfig {
     /// # Errors
     /// Everything that is wrong with it, each with its line.
     pub fn parse(file: &str, source: &str) -> Result<DaemonConfig, Problems> {
-        let file = File::new(file, source);
+        let file = ConfigFile::new(file, source);
         let mut top = file.root();
         let mut poll = top.table("poll");
         let mut limits = top.table("limits");

@@ -31,23 +31,23 @@ const COMMANDS_OWN: [&str; 2] = ["scaling.manual_count", "kill_running_jobs"];
 
 /// What becomes of one key.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct KeyChange {
     /// The tables and the key: `scaling`, `max_runners`.
     pub path: Vec<String>,
     /// What it becomes; `None` takes it out.
     pub to: Option<Literal>,
 }
 
-impl Change {
+impl KeyChange {
     /// Gives a key a value. The key with its tables, none of which has a dot in its name:
     /// `scaling.max_runners`.
-    pub fn set(key: &str, to: Literal) -> Change {
-        Change { path: key.split('.').map(str::to_owned).collect(), to: Some(to) }
+    pub fn set(key: &str, to: Literal) -> KeyChange {
+        KeyChange { path: key.split('.').map(str::to_owned).collect(), to: Some(to) }
     }
 
     /// Takes a key out.
-    pub fn remove(key: &str) -> Change {
-        Change { path: key.split('.').map(str::to_owned).collect(), to: None }
+    pub fn remove(key: &str) -> KeyChange {
+        KeyChange { path: key.split('.').map(str::to_owned).collect(), to: None }
     }
 }
 
@@ -55,9 +55,14 @@ impl Change {
 ///
 /// # Errors
 /// What is wrong with the text as it would become; with the text as it is, where it is not TOML.
-pub fn edit(file: &str, pool: &PoolName, text: &str, changes: &[Change]) -> Result<(String, Fleet), Faulty> {
+pub fn edit(
+    file: &str,
+    pool: &PoolName,
+    text: &str,
+    changes: &[KeyChange],
+) -> Result<(String, Fleet), Faulty> {
     let mut text = text.to_owned();
-    for Change { path, to } in changes {
+    for KeyChange { path, to } in changes {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         // What is not TOML, or has something else where the key belongs, stays, and is told of below.
         let changed = match to {
@@ -73,7 +78,7 @@ pub fn edit(file: &str, pool: &PoolName, text: &str, changes: &[Change]) -> Resu
 }
 
 /// Where a key is.
-enum Place<'d> {
+enum KeyPosition<'d> {
     Value(&'d Value),
     /// Not there; the innermost table above it that is there, and how many keys of the path lead to it.
     Absent(&'d Item, usize),
@@ -81,26 +86,26 @@ enum Place<'d> {
     Blocked,
 }
 
-fn find<'d>(root: &'d Item, path: &[&str]) -> Place<'d> {
+fn find<'d>(root: &'d Item, path: &[&str]) -> KeyPosition<'d> {
     let mut table = root;
     for (depth, key) in path.iter().enumerate() {
-        let Some(inside) = table.as_table_like() else { return Place::Blocked };
+        let Some(inside) = table.as_table_like() else { return KeyPosition::Blocked };
         match inside.get(key) {
-            None | Some(Item::None) => return Place::Absent(table, depth),
-            Some(Item::Value(value)) if depth + 1 == path.len() => return Place::Value(value),
+            None | Some(Item::None) => return KeyPosition::Absent(table, depth),
+            Some(Item::Value(value)) if depth + 1 == path.len() => return KeyPosition::Value(value),
             Some(item) => table = item,
         }
     }
-    Place::Blocked
+    KeyPosition::Blocked
 }
 
 fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
     let layout = Layout::of(text)?;
     let (key, parent) = path.split_last()?;
     match find(layout.root(), path) {
-        Place::Blocked => None,
-        Place::Value(found) if literal::is_same(found, value) => None,
-        Place::Value(found) => {
+        KeyPosition::Blocked => None,
+        KeyPosition::Value(found) if literal::is_same(found, value) => None,
+        KeyPosition::Value(found) => {
             let span = found.span()?;
             let has_remarks = found.is_array() && text[span.clone()].contains('#');
             match layout.entry(path).filter(|_| has_remarks) {
@@ -108,12 +113,12 @@ fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
                 None => Some(spliced(text, span, &value.to_string())),
             }
         }
-        Place::Absent(Item::Value(Value::InlineTable(table)), depth) => {
+        KeyPosition::Absent(Item::Value(Value::InlineTable(table)), depth) => {
             let value = within(&path[depth + 1..], value);
             let (table, from) = braces(layout.root(), table, &path[..depth]);
             inline::insert(text, table, &path[from..=depth], &value)
         }
-        Place::Absent(table, depth) => {
+        KeyPosition::Absent(table, depth) => {
             let revived = layout.commented(path).find_map(|line| {
                 let text = layout.revived(&line, value)?;
                 Layout::of(&text).is_some().then_some(text)
@@ -162,7 +167,7 @@ fn line(path: &[&str], value: &Value) -> String {
 
 fn remove(text: &str, path: &[&str]) -> Option<String> {
     let layout = Layout::of(text)?;
-    let Place::Value(_) = find(layout.root(), path) else { return None };
+    let KeyPosition::Value(_) = find(layout.root(), path) else { return None };
     match layout.entry(path) {
         Some(entry) => {
             let revoked = layout.revoked(entry).filter(|_| COMMANDS_OWN.contains(&path.join(".").as_str()));

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::problem::Problems;
-use super::reader::{File, Table, flag, name, number, text};
+use super::reader::{ConfigFile, Table, flag, name, number, text};
 use super::value::duration;
 use super::vm::VmConfig;
 use crate::names::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope};
@@ -154,7 +154,7 @@ impl Fleet {
     /// # Errors
     /// Everything that is wrong with it, each with its line.
     pub fn parse(file: &str, pool: PoolName, source: &str) -> Result<Fleet, Problems> {
-        let file = File::new(file, source);
+        let file = ConfigFile::new(file, source);
         let fleet = read(pool, file.root());
         file.finish(fleet)
     }

@@ -12,7 +12,7 @@ use crate::names::PoolName;
 
 /// The files of a directory, as they were found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FoundFiles {
     /// Fleets whose files are good, with the text.
     pub good: BTreeMap<PoolName, (Fleet, String)>,
     /// Files that are not, by their names.
@@ -37,7 +37,7 @@ pub struct InForce {
 
 /// Something that a new look at the files brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum ConfigChange {
     /// A fleet that was not there.
     Added(PoolName),
     /// A fleet's file differs, and how.
@@ -54,12 +54,12 @@ pub enum News {
         in_force: bool,
     },
     /// A file that was bad is good again.
-    Mended(String),
+    Fixed(String),
 }
 
 impl InForce {
     /// Takes in what was found; what is new about it.
-    pub fn take(&mut self, found: Found, now: Timestamp) -> Vec<News> {
+    pub fn take(&mut self, found: FoundFiles, now: Timestamp) -> Vec<ConfigChange> {
         let mut news = Vec::new();
         let is_bad = |pool: &PoolName| found.bad.values().any(|bad| bad.pool.as_ref() == Some(pool));
         let gone: Vec<PoolName> = (self.fleets.keys())
@@ -68,20 +68,20 @@ impl InForce {
             .collect();
         for pool in gone {
             self.fleets.remove(&pool);
-            news.push(News::Removed(pool));
+            news.push(ConfigChange::Removed(pool));
         }
         let is_mended = |file: &String, bad: &BadFile| {
             !found.bad.contains_key(file)
                 && bad.pool.as_ref().is_some_and(|pool| found.good.contains_key(pool))
         };
         let mended = self.bad.iter().filter(|(file, (bad, _))| is_mended(file, bad));
-        news.extend(mended.map(|(file, _)| News::Mended(file.clone())));
+        news.extend(mended.map(|(file, _)| ConfigChange::Fixed(file.clone())));
         for (file, bad) in &found.bad {
             if self.bad.get(file).is_some_and(|(before, _)| before == bad) {
                 continue;
             }
             let in_force = bad.pool.as_ref().is_some_and(|pool| self.fleets.contains_key(pool));
-            news.push(News::Bad { file: file.clone(), message: bad.message.clone(), in_force });
+            news.push(ConfigChange::Bad { file: file.clone(), message: bad.message.clone(), in_force });
         }
         let mut before = std::mem::take(&mut self.bad);
         for (file, bad) in found.bad {
@@ -90,9 +90,9 @@ impl InForce {
         }
         for (pool, (fleet, text)) in found.good {
             match self.fleets.get(&pool) {
-                None => news.push(News::Added(pool.clone())),
+                None => news.push(ConfigChange::Added(pool.clone())),
                 Some((before, _)) if *before == fleet => {}
-                Some((_, old)) => news.push(News::Changed(pool.clone(), changes(old, &text))),
+                Some((_, old)) => news.push(ConfigChange::Changed(pool.clone(), changes(old, &text))),
             }
             self.fleets.insert(pool, (fleet, text));
         }
@@ -119,8 +119,8 @@ mod tests {
         location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/0/s\"\n";
 
     /// Files by the names of pools; `None` where one is bad.
-    fn found(files: &[(&str, Option<&str>)]) -> Found {
-        let mut found = Found::default();
+    fn found(files: &[(&str, Option<&str>)]) -> FoundFiles {
+        let mut found = FoundFiles::default();
         for (pool, text) in files {
             let name: PoolName = pool.parse().expect("a name");
             let file = format!("{pool}.toml");
@@ -139,14 +139,14 @@ mod tests {
         found
     }
 
-    fn told(news: &[News]) -> String {
+    fn told(news: &[ConfigChange]) -> String {
         let told = news.iter().map(|news| match news {
-            News::Added(pool) => format!("+{pool}"),
-            News::Changed(pool, what) => format!("{pool}: {}", what.join(", ")),
-            News::Removed(pool) => format!("-{pool}"),
-            News::Bad { file, in_force: true, .. } => format!("{file} bad, goes on"),
-            News::Bad { file, in_force: false, .. } => format!("{file} bad, untouched"),
-            News::Mended(file) => format!("{file} good"),
+            ConfigChange::Added(pool) => format!("+{pool}"),
+            ConfigChange::Changed(pool, what) => format!("{pool}: {}", what.join(", ")),
+            ConfigChange::Removed(pool) => format!("-{pool}"),
+            ConfigChange::Bad { file, in_force: true, .. } => format!("{file} bad, goes on"),
+            ConfigChange::Bad { file, in_force: false, .. } => format!("{file} bad, untouched"),
+            ConfigChange::Fixed(file) => format!("{file} good"),
         });
         told.collect::<Vec<_>>().join("; ")
     }
@@ -162,8 +162,8 @@ mod tests {
         let good = |most| Some(most);
         let mut in_force = InForce::default();
         /// A situation, its files, what is told, and the maximum of each fleet in force.
-        type Step<'t> = (&'t str, Vec<(&'t str, Option<&'t str>)>, &'t str, &'t str);
-        let steps: Vec<Step<'_>> = vec![
+        type FilesRow<'t> = (&'t str, Vec<(&'t str, Option<&'t str>)>, &'t str, &'t str);
+        let steps: Vec<FilesRow<'_>> = vec![
             (
                 "a cold start with a bad file",
                 vec![("a", good("max_runners = 3")), ("b", None)],

@@ -22,7 +22,7 @@ pub use changes::changes;
 pub use daemon::DaemonConfig;
 pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig, Site};
 pub use github::{AppConfig, GitHubConfig};
-pub use in_force::{BadFile, Found, InForce, News};
+pub use in_force::{BadFile, ConfigChange, FoundFiles, InForce};
 pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;
 pub use vm::{Architecture, Elsewhere, VmConfig};

@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::problem::Problems;
-use super::reader::{File, Table};
+use super::reader::{ConfigFile, Table};
 use super::spot::price;
 use crate::prices::{MicroDollars, PriceTable, Prices};
 
@@ -23,7 +23,7 @@ pub(super) fn read(table: Table<'_, '_>) -> Prices {
 }
 
 fn built_in() -> Result<Prices, Problems> {
-    let file = File::new("prices.toml", BUILT_IN);
+    let file = ConfigFile::new("prices.toml", BUILT_IN);
     let prices = of_table(file.root());
     file.finish(Some(prices))
 }

@@ -16,7 +16,7 @@ use super::{secret, syntax};
 use crate::names::NameError;
 
 /// One file being read.
-pub(super) struct File<'t> {
+pub(super) struct ConfigFile<'t> {
     name: &'t str,
     text: &'t str,
     problems: RefCell<Vec<Problem>>,
@@ -25,9 +25,15 @@ pub(super) struct File<'t> {
     is_toml: Cell<bool>,
 }
 
-impl<'t> File<'t> {
+impl<'t> ConfigFile<'t> {
     pub(super) fn new(name: &'t str, text: &'t str) -> Self {
-        File { name, text, problems: RefCell::default(), known: RefCell::default(), is_toml: Cell::new(true) }
+        ConfigFile {
+            name,
+            text,
+            problems: RefCell::default(),
+            known: RefCell::default(),
+            is_toml: Cell::new(true),
+        }
     }
 
     /// The file's outermost table. Of text that is not TOML the first error alone is told.
@@ -127,7 +133,7 @@ fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
 
 /// A table, from which each key is taken once.
 pub(super) struct Table<'f, 't> {
-    file: &'f File<'t>,
+    file: &'f ConfigFile<'t>,
     path: String,
     span: Range<usize>,
     entries: DeTable<'t>,

@@ -3,7 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use super::problem::ProblemKind;
-use super::reader::File;
+use super::reader::ConfigFile;
 
 const TOKEN_PREFIXES: [&str; 8] =
     ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "eyJ", "-----BEGIN"];
@@ -50,7 +50,7 @@ fn holds_hash(line: &str) -> bool {
 }
 
 /// Notes every secret in a table and below it, without quoting it.
-pub(super) fn refuse(table: &DeTable<'_>, path: &str, file: &File<'_>) {
+pub(super) fn refuse(table: &DeTable<'_>, path: &str, file: &ConfigFile<'_>) {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };

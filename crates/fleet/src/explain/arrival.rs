@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::job::Case;
-use super::{Link, Step, decision, first_tick_after, when};
+use super::job::JobChain;
+use super::{Link, LinkKind, decision, first_tick_after, when};
 use crate::action::Action;
 use crate::names::Scope;
 use crate::rotation::Rotation;
@@ -17,7 +17,7 @@ use crate::time::{ago, elapsed, in_words};
 /// GitHub assigns a job within seconds; after this time something is wrong.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
 
-impl<'a> Case<'a> {
+impl<'a> JobChain<'a> {
     fn offline_since(&self, runner: &EphemeralRunner) -> Option<Timestamp> {
         self.view.memory.runners.get(&runner.runner_name)?.offline_since
     }
@@ -60,7 +60,7 @@ impl<'a> Case<'a> {
         let (view, before) = (self.view, self.before());
         let ready = self.ready().count();
         if before < ready {
-            return (Link::holds(Step::Vm, format!("{} online", are_runners(ready))), String::new());
+            return (Link::holds(LinkKind::Vm, format!("{} online", are_runners(ready))), String::new());
         }
         let (fleet, failures) = (view.fleet, &view.memory.failures);
         let coming = self.coming();
@@ -73,7 +73,7 @@ impl<'a> Case<'a> {
             });
             let what =
                 format!("starting: {}; each has boot_timeout ({limit}) to come online", first_few(told));
-            return (Link::waits(Step::Vm, what), "its runner is starting".to_owned());
+            return (Link::waits(LinkKind::Vm, what), "its runner is starting".to_owned());
         }
         let unlike = self.idle().count() - ready;
         if before < ready + coming.len() + unlike {
@@ -83,7 +83,10 @@ impl<'a> Case<'a> {
                 fleet.name
             );
             let cure = "none is needed: they are replaced one after another; deleting their VMs while idle is quicker";
-            return (Link::waits(Step::Vm, what).cure(cure), "the idle runners lack its labels".to_owned());
+            return (
+                Link::waits(LinkKind::Vm, what).cure(cure),
+                "the idle runners lack its labels".to_owned(),
+            );
         }
         let offline: Vec<Timestamp> =
             self.registered().filter_map(|runner| self.offline_since(runner)).collect();
@@ -102,7 +105,10 @@ impl<'a> Case<'a> {
                 "what the message says; sizes and zones of [vm] in fleets/{}.toml say where it is tried",
                 fleet.name
             );
-            return (Link::broken(Step::Vm, what).cure(cure), "no runner could be started for it".to_owned());
+            return (
+                Link::broken(LinkKind::Vm, what).cure(cure),
+                "no runner could be started for it".to_owned(),
+            );
         }
         let starts = decision::starts(view);
         if let Some(none) = &view.plan.no_room {
@@ -112,7 +118,7 @@ impl<'a> Case<'a> {
                 fleet.name
             );
             let what = format!("{none}; it is asked again {}", first_tick_after(none.until, view.now));
-            let link = Link::broken(Step::Vm, what).cure(cure);
+            let link = Link::broken(LinkKind::Vm, what).cure(cure);
             return (link, "Azure has no room for its runner".to_owned());
         }
         let again = if failures.count == 0 {
@@ -133,7 +139,7 @@ impl<'a> Case<'a> {
                     format!("the next tick starts none: {}", view.plan.decision.reason)
                 }
             };
-            return (Link::waits(Step::Vm, what), "the next tick starts no runner for it".to_owned());
+            return (Link::waits(LinkKind::Vm, what), "the next tick starts no runner for it".to_owned());
         }
         let place = view.plan.actions.iter().find_map(|action| match action {
             Action::Provision { places, .. } => places.first(),
@@ -142,7 +148,7 @@ impl<'a> Case<'a> {
         let place = place.map_or(String::new(), |place| format!(": {place}"));
         let what = format!("the next tick starts {}{place}{again}", counted(starts, "runner"));
         let cure = "none is needed while the daemon runs: see `systemctl status azlin-github-runner`";
-        (Link::waits(Step::Vm, what).cure(cure), "the next tick starts a runner for it".to_owned())
+        (Link::waits(LinkKind::Vm, what).cure(cure), "the next tick starts a runner for it".to_owned())
     }
 
     /// Runners that went offline count as available until offline_timeout is over, so no other is started for them.
@@ -157,7 +163,7 @@ impl<'a> Case<'a> {
             in_words(limit)
         );
         let cure = "look at the network of its VM, and at the service of the runner on it; it is replaced when its time is up";
-        (Link::waits(Step::Vm, what).cure(cure), "the runner that could take it is offline".to_owned())
+        (Link::waits(LinkKind::Vm, what).cure(cure), "the runner that could take it is offline".to_owned())
     }
 
     pub(super) fn registration(&self) -> (Link, String) {
@@ -186,14 +192,14 @@ impl<'a> Case<'a> {
             );
             let cure = format!("if it was approved or released a moment ago, wait two minutes; else {cure}");
             return (
-                Link::broken(Step::Registration, what).cure(cure),
+                Link::broken(LinkKind::Registration, what).cure(cure),
                 "GitHub has not given it to runners that are idle".to_owned(),
             );
         }
         let what =
             format!("{names} idle, with all of its labels: GitHub gives it to one of them within seconds");
         let cure = format!("none is needed; if it still waits in two minutes, {cure}");
-        (Link::waits(Step::Registration, what).cure(cure), "an idle runner is there for it".to_owned())
+        (Link::waits(LinkKind::Registration, what).cure(cure), "an idle runner is there for it".to_owned())
     }
 }
 

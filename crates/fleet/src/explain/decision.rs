@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Link, Step, View, first_tick_after};
+use super::{FleetView, Link, LinkKind, first_tick_after};
 use crate::plan::{Action, timing};
 use crate::runner::Phase;
 use crate::runner_name::RunnerName;
@@ -23,7 +23,7 @@ pub struct NextChange {
 }
 
 /// What will change a fleet's plan by itself, the soonest first.
-pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
+pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
     let (fleet, plan, memory) = (view.fleet, view.plan, view.memory);
     let mut changes = Vec::new();
     let mut at = |at: Option<Timestamp>, what: String| {
@@ -71,12 +71,12 @@ pub fn next_changes(view: &View<'_>) -> Vec<NextChange> {
 }
 
 /// When the oldest pending job will have waited for too long.
-pub(super) fn starves_at(view: &View<'_>) -> Option<Timestamp> {
+pub(super) fn starves_at(view: &FleetView<'_>) -> Option<Timestamp> {
     scaling::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending.as_ref()?)
 }
 
 /// When the cooldown ends, if it runs.
-pub(super) fn cooldown_ends(view: &View<'_>) -> Option<Timestamp> {
+pub(super) fn cooldown_ends(view: &FleetView<'_>) -> Option<Timestamp> {
     scaling::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.memory, view.now))
 }
 
@@ -85,13 +85,13 @@ pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {
 }
 
 /// Runners that the plan starts, without replacements.
-pub(super) fn starts(view: &View<'_>) -> usize {
+pub(super) fn starts(view: &FleetView<'_>) -> usize {
     let is_new = |action: &&Action| matches!(action, Action::Provision { replaces: None, .. });
     view.plan.actions.iter().filter(is_new).count()
 }
 
 /// How many jobs are served by the runners that are available, are starting, or are started by this plan.
-fn covered(view: &View<'_>) -> usize {
+fn covered(view: &FleetView<'_>) -> usize {
     let decision = &view.plan.decision;
     let intended = match decision.action {
         ScalingAction::ScaleUp => decision.target_runner_count,
@@ -101,22 +101,22 @@ fn covered(view: &View<'_>) -> usize {
 }
 
 /// Judges whether a runner should be available for the job that has `before` older ones before it.
-pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
+pub(super) fn judge(view: &FleetView<'_>, before: usize) -> (Link, String) {
     let (fleet, decision) = (view.fleet, &view.plan.decision);
     if view.seen.entries.is_err() || view.seen.vms.is_err() {
-        let link = Link::broken(Step::Decision, decision.reason.to_string())
+        let link = Link::broken(LinkKind::Decision, decision.reason.to_string())
             .cure("mend what cannot be read; `azlin github-runner plan` tells once it is seen again");
         return (link, "nothing is started while the fleet cannot be seen whole".to_owned());
     }
     if before < decision.current_runner_count as usize {
         let available = counted(decision.current_runner_count, "runner");
         let what = format!("{available} can still take a job, and {} before it", are(before));
-        return (Link::holds(Step::Decision, what), String::new());
+        return (Link::holds(LinkKind::Decision, what), String::new());
     }
     if before < covered(view) {
         let rule = decision.rule().word();
         return (
-            Link::holds(Step::Decision, format!("scale up, by the rule {rule}: {}", decision.reason)),
+            Link::holds(LinkKind::Decision, format!("scale up, by the rule {rule}: {}", decision.reason)),
             String::new(),
         );
     }
@@ -141,7 +141,7 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
             let cure = format!(
                 "`azlin github-runner scale --pool {pool} --auto` follows the queue again; {sets_more}"
             );
-            let link = Link::broken(Step::Decision, decision.reason.to_string()).cure(cure);
+            let link = Link::broken(LinkKind::Decision, decision.reason.to_string()).cure(cure);
             (link, format!("the count is set by hand to {count}"))
         }
         Rule::Threshold if is_next => {
@@ -175,37 +175,37 @@ pub(super) fn judge(view: &View<'_>, before: usize) -> (Link, String) {
                 fleet.name
             );
             let verdict = format!("it shares a runner with others, since jobs_per_runner is {each}");
-            (Link::waits(Step::Decision, what).cure(cure), verdict)
+            (Link::waits(LinkKind::Decision, what).cure(cure), verdict)
         }
     }
 }
 
 /// A runner is needed, and a rule holds it back for a time; after failed starts, at least until the next try.
-fn held_back(view: &View<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
+fn held_back(view: &FleetView<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
     let (failures, reason) = (&view.memory.failures, &view.plan.decision.reason);
     let again = failures.wait_left(view.now).and_then(|left| after(view.now, left));
     let at = at.max(again).map_or_else(|| "at the next tick".to_owned(), |at| first_tick_after(at, view.now));
     if failures.count == 0 {
         let cure = format!("none is needed: one is started {at}; {sooner} starts it sooner");
-        let link = Link::waits(Step::Decision, reason.to_string()).cure(cure);
+        let link = Link::waits(LinkKind::Decision, reason.to_string()).cure(cure);
         return (link, format!("{why}a runner is started for it {at}"));
     }
     let said =
         if reason.has_failed_starts() { String::new() } else { format!("; the last said: {}", failures.why) };
     let what = format!("starts failed {} in a row{said}; {reason}", counted(failures.count, "time"));
     let cure = format!("what the message says; it is tried again {at}, and {sooner} tries it sooner");
-    let link = Link::broken(Step::Decision, what).cure(cure);
+    let link = Link::broken(LinkKind::Decision, what).cure(cure);
     (link, format!("no runner could be started for it; it is tried again {at}"))
 }
 
 /// The maximum leaves no room.
-fn maximum(view: &View<'_>) -> (Link, String) {
+fn maximum(view: &FleetView<'_>) -> (Link, String) {
     let most = view.fleet.scaling.max_runners;
     let file = format!("fleets/{}.toml", view.fleet.name);
     let verdict = format!("max_runners is {most}, and allows no more runners");
     if most == 0 {
         let cure = format!("raise max_runners in {file}");
-        return (Link::broken(Step::Decision, view.plan.decision.reason.to_string()).cure(cure), verdict);
+        return (Link::broken(LinkKind::Decision, view.plan.decision.reason.to_string()).cure(cure), verdict);
     }
     let busy = view.plan.runners.iter().filter(|runner| runner.is_busy()).map(|runner| {
         match view.seen.working.get(runner.runner_name.as_str()) {
@@ -217,7 +217,7 @@ fn maximum(view: &View<'_>) -> (Link, String) {
     let busy = if busy.is_empty() { String::new() } else { format!("; busy: {busy}") };
     let what = format!("{}{busy}", view.plan.decision.reason);
     let cure = format!("raise max_runners in {file}, or wait until a runner has done its job");
-    (Link::waits(Step::Decision, what).cure(cure), verdict)
+    (Link::waits(LinkKind::Decision, what).cure(cure), verdict)
 }
 
 /// "1 job is", "2 jobs are".

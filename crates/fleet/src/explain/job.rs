@@ -1,6 +1,6 @@
 //! Why a job waits: from its place in the queue to the runner that takes it.
 
-use super::{About, Asked, Explanation, Link, LinkState, Step, View};
+use super::{ExplainedItem, Explanation, FleetView, JobQuery, Link, LinkKind, LinkState};
 use super::{decision, labels, queue};
 use crate::config::Fleet;
 use crate::demand::{Claim, is_in_scope, owner};
@@ -9,32 +9,32 @@ use crate::names::{PoolName, RepoSlug, Scope};
 use crate::text::{counted, first_few};
 
 /// The links of a job's chain, in order.
-const CHAIN: [Step; 8] = [
-    Step::Queue,
-    Step::Labels,
-    Step::Enabled,
-    Step::Attribution,
-    Step::Demand,
-    Step::Decision,
-    Step::Vm,
-    Step::Registration,
+const CHAIN: [LinkKind; 8] = [
+    LinkKind::Queue,
+    LinkKind::Labels,
+    LinkKind::Enabled,
+    LinkKind::Attribution,
+    LinkKind::Demand,
+    LinkKind::Decision,
+    LinkKind::Vm,
+    LinkKind::Registration,
 ];
 
 /// Why a job waits, explained for one fleet. `fleets` are all configured fleets.
-pub fn job(asked: Asked<'_>, view: &View<'_>, fleets: &[&Fleet]) -> Explanation {
+pub fn job(asked: JobQuery<'_>, view: &FleetView<'_>, fleets: &[&Fleet]) -> Explanation {
     let (link, mut verdict) = queue::judge(asked, view);
     let mut links = vec![link];
-    if let Asked::Open(job) = asked
+    if let JobQuery::Open(job) = asked
         && job.status == JobStatus::InProgress
     {
         return Explanation { about: about(asked, Some(&view.fleet.name)), verdict, links };
     }
-    if let Asked::Open(job) = asked
+    if let JobQuery::Open(job) = asked
         && links.iter().all(|link| link.state == LinkState::Holds)
     {
-        let case = Case { view, fleets, job };
+        let chain = JobChain { view, fleets, job };
         for step in &CHAIN[1..] {
-            let (link, said) = case.judge(*step);
+            let (link, said) = chain.judge(*step);
             let is_end = link.state != LinkState::Holds;
             links.push(link);
             if is_end {
@@ -48,12 +48,12 @@ pub fn job(asked: Asked<'_>, view: &View<'_>, fleets: &[&Fleet]) -> Explanation 
 }
 
 /// Why a job waits that no fleet can serve: no fleet has its runners registered where the job is.
-pub fn unserved(asked: Asked<'_>, repo: &RepoSlug, fleets: &[&Fleet]) -> Explanation {
+pub fn unserved(asked: JobQuery<'_>, repo: &RepoSlug, fleets: &[&Fleet]) -> Explanation {
     let there = first_few(fleets.iter().map(|fleet| format!("{} at {}", fleet.name, fleet.scope)));
     let there = if there.is_empty() { "there is no fleet".to_owned() } else { format!("there are {there}") };
     let mut links = vec![
         Link::broken(
-            Step::Queue,
+            LinkKind::Queue,
             format!("no fleet has its runners registered where {repo} may use them: {there}"),
         )
         .cure(format!("make a fleet: fleets/POOL.toml with repo = \"{repo}\"")),
@@ -62,41 +62,43 @@ pub fn unserved(asked: Asked<'_>, repo: &RepoSlug, fleets: &[&Fleet]) -> Explana
     Explanation { about: about(asked, None), verdict: format!("no fleet is on {repo}"), links }
 }
 
-fn about(asked: Asked<'_>, pool: Option<&PoolName>) -> About {
+fn about(asked: JobQuery<'_>, pool: Option<&PoolName>) -> ExplainedItem {
     let (id, name, repo): (JobId, Option<&str>, Option<&RepoSlug>) = match asked {
-        Asked::Open(job) => (job.id, Some(&job.name), Some(&job.repo)),
-        Asked::Completed(job, repo) => (job.id, Some(&job.name), Some(repo)),
-        Asked::Unknown(id, repo) | Asked::Elsewhere(id, repo) => (id, None, Some(repo)),
-        Asked::Unseen(id, _) => (id, None, None),
+        JobQuery::Open(job) => (job.id, Some(&job.name), Some(&job.repo)),
+        JobQuery::Completed(job, repo) => (job.id, Some(&job.name), Some(repo)),
+        JobQuery::Unknown(id, repo) | JobQuery::Elsewhere(id, repo) => (id, None, Some(repo)),
+        JobQuery::Unseen(id, _) => (id, None, None),
     };
-    About::Job { pool: pool.cloned(), id, name: name.map(str::to_owned), repo: repo.cloned() }
+    ExplainedItem::Job { pool: pool.cloned(), id, name: name.map(str::to_owned), repo: repo.cloned() }
 }
 
 /// A job that could start, explained for one fleet.
-pub(super) struct Case<'a> {
-    pub(super) view: &'a View<'a>,
+pub(super) struct JobChain<'a> {
+    pub(super) view: &'a FleetView<'a>,
     fleets: &'a [&'a Fleet],
     pub(super) job: &'a Job,
 }
 
-impl<'a> Case<'a> {
+impl<'a> JobChain<'a> {
     /// The link, and the verdict if it does not hold.
-    fn judge(&self, step: Step) -> (Link, String) {
+    fn judge(&self, step: LinkKind) -> (Link, String) {
         let said = |link: Link, verdict: String| (link, verdict);
         match step {
-            Step::Labels => {
+            LinkKind::Labels => {
                 let lacking = labels::lacking(self.view.fleet, self.job);
                 let lacking = lacking.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
                 let verdict = format!("asks for {lacking}, which no runner of {} has", self.view.fleet.name);
                 said(labels::judge(self.view.fleet, self.fleets, self.job), verdict)
             }
-            Step::Enabled => said(self.enabled(), format!("{} is not enabled", self.view.fleet.name)),
-            Step::Attribution => self.attribution(),
-            Step::Demand => self.demand(),
-            Step::Decision => decision::judge(self.view, self.before()),
-            Step::Vm => self.vm(),
-            Step::Registration => self.registration(),
-            Step::Queue | Step::Work | Step::Need | Step::End => said(Link::not_reached(step), String::new()),
+            LinkKind::Enabled => said(self.enabled(), format!("{} is not enabled", self.view.fleet.name)),
+            LinkKind::Attribution => self.attribution(),
+            LinkKind::Demand => self.demand(),
+            LinkKind::Decision => decision::judge(self.view, self.before()),
+            LinkKind::Vm => self.vm(),
+            LinkKind::Registration => self.registration(),
+            LinkKind::Queue | LinkKind::Work | LinkKind::Need | LinkKind::End => {
+                said(Link::not_reached(step), String::new())
+            }
         }
     }
 
@@ -109,11 +111,11 @@ impl<'a> Case<'a> {
     fn enabled(&self) -> Link {
         let pool = &self.view.fleet.name;
         if self.view.fleet.enabled {
-            return Link::holds(Step::Enabled, format!("{pool} serves jobs"));
+            return Link::holds(LinkKind::Enabled, format!("{pool} serves jobs"));
         }
         let other = owner(self.peers(), self.job).map(|claim| format!("; the job counts for {}", claim.pool));
         Link::broken(
-            Step::Enabled,
+            LinkKind::Enabled,
             format!("{pool} is not enabled: it counts no job{}", other.unwrap_or_default()),
         )
         .cure(format!("set `enabled = true` in fleets/{pool}.toml"))
@@ -123,7 +125,10 @@ impl<'a> Case<'a> {
         let pool = &self.view.fleet.name;
         let (Some(own), Some(owner)) = (Claim::of(self.view.fleet, self.job), owner(self.peers(), self.job))
         else {
-            return (Link::broken(Step::Attribution, format!("{pool} has no claim to it")), String::new());
+            return (
+                Link::broken(LinkKind::Attribution, format!("{pool} has no claim to it")),
+                String::new(),
+            );
         };
         if own == owner {
             let others =
@@ -132,14 +137,14 @@ impl<'a> Case<'a> {
                 None => "no other fleet could serve it".to_owned(),
                 Some(next) => format!("before {}: {}", next.pool, why_first(&own, &next)),
             };
-            return (Link::holds(Step::Attribution, format!("counts for {pool}; {told}")), String::new());
+            return (Link::holds(LinkKind::Attribution, format!("counts for {pool}; {told}")), String::new());
         }
         let what = format!("counts for {}, not for {pool}: {}", owner.pool, why_first(&owner, &own));
         let cure = format!(
             "`azlin github-runner explain --pool {} --job {}` goes on from there; a lower `priority` gives it to {pool}",
             owner.pool, self.job.id
         );
-        (Link::broken(Step::Attribution, what).cure(cure), format!("counts for {}", owner.pool))
+        (Link::broken(LinkKind::Attribution, what).cure(cure), format!("counts for {}", owner.pool))
     }
 
     fn demand(&self) -> (Link, String) {
@@ -153,7 +158,7 @@ impl<'a> Case<'a> {
                 "one of {waits}, {before} of them older; {} ready for it",
                 counted(self.ready().count(), "idle runner")
             );
-            return (Link::holds(Step::Demand, what), String::new());
+            return (Link::holds(LinkKind::Demand, what), String::new());
         }
         if !matches!(view.fleet.scope, Scope::Repo(_)) {
             if self.ready().count() > 0 {
@@ -161,7 +166,7 @@ impl<'a> Case<'a> {
                     "GitHub has no list of the queued jobs of {}, but an idle runner is there",
                     view.fleet.scope
                 );
-                return (Link::holds(Step::Demand, what), String::new());
+                return (Link::holds(LinkKind::Demand, what), String::new());
             }
             let what = format!(
                 "GitHub has no list of the queued jobs of {}: no job is counted, and {} keeps min_runners or manual_count",
@@ -171,23 +176,23 @@ impl<'a> Case<'a> {
                 "raise min_runners in fleets/{}.toml, or make a fleet on {}",
                 view.fleet.name, self.job.repo
             );
-            return (Link::broken(Step::Demand, what).cure(cure), "is not counted".to_owned());
+            return (Link::broken(LinkKind::Demand, what).cure(cure), "is not counted".to_owned());
         }
         match view.queue {
             Err(why) => (
-                Link::broken(Step::Demand, format!("the queue cannot be read: {why}")),
+                Link::broken(LinkKind::Demand, format!("the queue cannot be read: {why}")),
                 "is not counted, since the queue cannot be read".to_owned(),
             ),
             Ok(queue) if !queue.missing.is_empty() => (
                 Link::broken(
-                    Step::Demand,
+                    LinkKind::Demand,
                     format!("it is not in what could be read of the queue: {}", queue.missing.join("; ")),
                 ),
                 "is not counted: the queue is only partly known".to_owned(),
             ),
             Ok(_) => (
                 Link::waits(
-                    Step::Demand,
+                    LinkKind::Demand,
                     "GitHub's lists of runs do not show it yet; the next tick reads them again",
                 ),
                 "is too new to be counted".to_owned(),

@@ -1,6 +1,6 @@
 //! Labels: which labels of a job the runners lack, which fleets have them, and which are spelled alike.
 
-use super::{Link, Step};
+use super::{Link, LinkKind};
 use crate::config::Fleet;
 use crate::demand::{has_label, is_in_scope, serves};
 use crate::job::Job;
@@ -51,14 +51,14 @@ pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
                 "asks for no label: the runners of {pool} will do, unless `runs-on` names a runner group, which cannot \
                  be seen here"
             );
-            return Link::holds(Step::Labels, what);
+            return Link::holds(LinkKind::Labels, what);
         }
-        return Link::holds(Step::Labels, format!("asks for {asked}; the runners of {pool} will do"));
+        return Link::holds(LinkKind::Labels, format!("asks for {asked}; the runners of {pool} will do"));
     }
     let quoted = lacking.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
     if is_for_hosted(job) {
         let what = format!("asks for {quoted}, which is for runners that GitHub hosts: no fleet counts it");
-        return Link::broken(Step::Labels, what).cure(
+        return Link::broken(LinkKind::Labels, what).cure(
             "GitHub runs it by itself; `runs-on: self-hosted` and labels of a fleet would bring it here",
         );
     }
@@ -67,13 +67,13 @@ pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
     if !serving.is_empty() {
         let what =
             format!("asks for {quoted}, which the runners of {pool} lack; those of {serving} have it all");
-        return Link::broken(Step::Labels, what).cure(format!(
+        return Link::broken(LinkKind::Labels, what).cure(format!(
             "see what {serving} makes of it with `--pool`, or add {quoted} to `labels` of {pool}"
         ));
     }
     let told: Vec<String> = lacking.iter().map(|label| who_has(label, fleets, job)).collect();
     let what = format!("asks for {quoted}: {}", told.join("; "));
-    Link::broken(Step::Labels, what)
+    Link::broken(LinkKind::Labels, what)
         .cure(format!("correct `runs-on` in the workflow, or add {quoted} to `labels` of {pool}"))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Asked, Explanation, NextChange, View, job, labels, next_changes, runner};
+use super::{Explanation, FleetView, JobQuery, NextChange, job, labels, next_changes, runner};
 use crate::config::Fleet;
 use crate::decision::DecisionStatus;
 use crate::demand::{is_in_scope, owner};
@@ -27,7 +27,7 @@ pub struct PoolExplanation {
 }
 
 /// Explains a fleet. `fleets` are all configured fleets.
-pub fn pool(view: &View<'_>, fleets: &[&Fleet]) -> PoolExplanation {
+pub fn pool(view: &FleetView<'_>, fleets: &[&Fleet]) -> PoolExplanation {
     let peers = || fleets.iter().copied().filter(|fleet| fleet.scope == view.fleet.scope);
     let concerns = |job: &&Job| {
         is_in_scope(view.fleet, &job.repo)
@@ -42,7 +42,7 @@ pub fn pool(view: &View<'_>, fleets: &[&Fleet]) -> PoolExplanation {
     waiting.sort_by_key(|job| (job.created_at, job.id));
     PoolExplanation {
         more_jobs: waiting.len().saturating_sub(SHOWN),
-        jobs: waiting.into_iter().take(SHOWN).map(|open| job(Asked::Open(open), view, fleets)).collect(),
+        jobs: waiting.into_iter().take(SHOWN).map(|open| job(JobQuery::Open(open), view, fleets)).collect(),
         runners: view.plan.runners.iter().map(|each| runner(each, view)).collect(),
         decision: DecisionStatus::from(&view.plan.decision),
         next_changes: next_changes(view),

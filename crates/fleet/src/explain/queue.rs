@@ -1,54 +1,57 @@
 //! The first link: where GitHub has the job.
 
-use super::{Asked, Link, Step, View};
+use super::{FleetView, JobQuery, Link, LinkKind};
 use crate::demand::is_in_scope;
 use crate::job::{Job, JobStatus};
 use crate::time::ago;
 
 /// Judges whether the job is in the queue and could start, with the verdict if it could not.
-pub(super) fn judge(asked: Asked<'_>, view: &View<'_>) -> (Link, String) {
+pub(super) fn judge(asked: JobQuery<'_>, view: &FleetView<'_>) -> (Link, String) {
     let (fleet, now) = (view.fleet, view.now);
     match asked {
-        Asked::Open(job) => open(job, view),
-        Asked::Completed(job, _) => {
+        JobQuery::Open(job) => open(job, view),
+        JobQuery::Completed(job, _) => {
             let ran = job.runner_name.as_ref().map_or("on no runner".to_owned(), |name| format!("on {name}"));
             let since =
                 job.completed_at.map_or(String::new(), |at| format!(" {} ago, at {at}", ago(at, now)));
             let what = format!("completed{since} with the conclusion {}, {ran}", job.conclusion);
-            (Link::broken(Step::Queue, what), format!("waits no more: it is completed ({})", job.conclusion))
+            (
+                Link::broken(LinkKind::Queue, what),
+                format!("waits no more: it is completed ({})", job.conclusion),
+            )
         }
-        Asked::Unknown(id, repo) => {
+        JobQuery::Unknown(id, repo) => {
             let what = format!("GitHub has no job {id} in {repo}, or does not show it to this token");
             let cure = "copy the job's URL from its page at GitHub: .../actions/runs/RUN/job/JOB; the number of a run \
                         is not that of a job";
-            (Link::broken(Step::Queue, what).cure(cure), "is not to be found".to_owned())
+            (Link::broken(LinkKind::Queue, what).cure(cure), "is not to be found".to_owned())
         }
-        Asked::Elsewhere(_, repo) => {
+        JobQuery::Elsewhere(_, repo) => {
             let what =
                 format!("it is in {repo}; the runners of {} are registered at {}", fleet.name, fleet.scope);
             let cure = format!("ask without `--pool`, or make a fleet on {repo}");
             (
-                Link::broken(Step::Queue, what).cure(cure),
+                Link::broken(LinkKind::Queue, what).cure(cure),
                 format!("is not for {}: another repository", fleet.name),
             )
         }
-        Asked::Unseen(_, why) => {
-            let link = Link::broken(Step::Queue, format!("it could not be asked for: {why}"));
+        JobQuery::Unseen(_, why) => {
+            let link = Link::broken(LinkKind::Queue, format!("it could not be asked for: {why}"));
             (link, "could not be looked at".to_owned())
         }
     }
 }
 
-fn open(job: &Job, view: &View<'_>) -> (Link, String) {
+fn open(job: &Job, view: &FleetView<'_>) -> (Link, String) {
     let (fleet, now) = (view.fleet, view.now);
     let (run, repo) = (job.run_id, &job.repo);
     if !is_in_scope(fleet, repo) {
-        return judge(Asked::Elsewhere(job.id, repo), view);
+        return judge(JobQuery::Elsewhere(job.id, repo), view);
     }
     let age = ago(job.created_at, now);
     match job.status {
         JobStatus::Queued => {
-            (Link::holds(Step::Queue, format!("queued {age} ago in run {run} of {repo}")), String::new())
+            (Link::holds(LinkKind::Queue, format!("queued {age} ago in run {run} of {repo}")), String::new())
         }
         JobStatus::Waiting => {
             let what = format!(
@@ -57,18 +60,18 @@ fn open(job: &Job, view: &View<'_>) -> (Link, String) {
             let cure =
                 format!("approve the deployment on the page of run {run} of {repo}, or wait for its timer");
             (
-                Link::broken(Step::Queue, what).cure(cure),
+                Link::broken(LinkKind::Queue, what).cure(cure),
                 "is held by a protection rule of its environment".to_owned(),
             )
         }
         JobStatus::Pending => {
             let what = format!("pending, {age} old: another run of its concurrency group has to end first");
             let cure = "end or cancel that run, or change `concurrency` in the workflow".to_owned();
-            (Link::waits(Step::Queue, what).cure(cure), "is held by its concurrency group".to_owned())
+            (Link::waits(LinkKind::Queue, what).cure(cure), "is held by its concurrency group".to_owned())
         }
         JobStatus::Requested => {
             let what = format!("requested, {age} old: GitHub has not put it into the queue yet");
-            (Link::waits(Step::Queue, what), "is not in GitHub's queue yet".to_owned())
+            (Link::waits(LinkKind::Queue, what), "is not in GitHub's queue yet".to_owned())
         }
         JobStatus::InProgress => {
             let on = job.runner_name.as_deref().unwrap_or("a runner that GitHub does not name");
@@ -83,7 +86,7 @@ fn open(job: &Job, view: &View<'_>) -> (Link, String) {
                 format!(", no runner of {}", fleet.name)
             };
             (
-                Link::holds(Step::Queue, format!("runs on {on}{whose}")),
+                Link::holds(LinkKind::Queue, format!("runs on {on}{whose}")),
                 format!("waits no more: it runs on {on}"),
             )
         }

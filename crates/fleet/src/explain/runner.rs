@@ -1,6 +1,6 @@
 //! Why a runner still exists: its VM, its registration, its work, what it is kept for, and its end.
 
-use super::{About, Explanation, Link, Step, View, decision, when};
+use super::{ExplainedItem, Explanation, FleetView, Link, LinkKind, decision, when};
 use crate::plan::Action;
 use crate::rotation::Rotation;
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerStatus};
@@ -10,24 +10,24 @@ use crate::time::{ago, in_words};
 use crate::vm::{PowerState, ProvisioningState};
 
 /// Why a runner of the fleet still exists.
-pub fn runner(runner: &EphemeralRunner, view: &View<'_>) -> Explanation {
-    let case = Case { runner, view };
-    let (need, end, verdict) = case.kept();
-    let about = About::Runner { pool: view.fleet.name.clone(), name: runner.runner_name.clone() };
-    Explanation { about, verdict, links: vec![case.vm(), case.registration(), case.work(), need, end] }
+pub fn runner(runner: &EphemeralRunner, view: &FleetView<'_>) -> Explanation {
+    let chain = RunnerChain { runner, view };
+    let (need, end, verdict) = chain.kept();
+    let about = ExplainedItem::Runner { pool: view.fleet.name.clone(), name: runner.runner_name.clone() };
+    Explanation { about, verdict, links: vec![chain.vm(), chain.registration(), chain.work(), need, end] }
 }
 
-struct Case<'a> {
+struct RunnerChain<'a> {
     runner: &'a EphemeralRunner,
-    view: &'a View<'a>,
+    view: &'a FleetView<'a>,
 }
 
-impl Case<'_> {
+impl RunnerChain<'_> {
     fn vm(&self) -> Link {
         let age = ago(self.runner.created_at, self.view.now);
         let Some(vm) = &self.runner.vm else {
             let what = format!("none is in {}; it was asked for {age} ago", self.view.fleet.vm.group);
-            return Link::broken(Step::Vm, what);
+            return Link::broken(LinkKind::Vm, what);
         };
         let power = match vm.power {
             PowerState::Running => ", running",
@@ -37,10 +37,10 @@ impl Case<'_> {
         let what = format!("{} in {}, {:?}{power}, {age} old", vm.size, vm.group, vm.provisioning);
         let is_well = match vm.provisioning {
             ProvisioningState::Succeeded => vm.power != PowerState::Stopped,
-            ProvisioningState::Creating | ProvisioningState::Other => return Link::waits(Step::Vm, what),
+            ProvisioningState::Creating | ProvisioningState::Other => return Link::waits(LinkKind::Vm, what),
             ProvisioningState::Failed | ProvisioningState::Deleting => false,
         };
-        if is_well { Link::holds(Step::Vm, what) } else { Link::broken(Step::Vm, what) }
+        if is_well { Link::holds(LinkKind::Vm, what) } else { Link::broken(LinkKind::Vm, what) }
     }
 
     fn registration(&self) -> Link {
@@ -54,7 +54,7 @@ impl Case<'_> {
                 let labels =
                     if labels.is_empty() { String::new() } else { format!(", labels {}", labels.join(", ")) };
                 Link::holds(
-                    Step::Registration,
+                    LinkKind::Registration,
                     format!("runner {} at {scope}, online{labels}", entry.runner_id),
                 )
             }
@@ -65,18 +65,18 @@ impl Case<'_> {
                         entry.runner_id,
                         ago(since, view.now)
                     );
-                    Link::broken(Step::Registration, what)
+                    Link::broken(LinkKind::Registration, what)
                         .cure("its VM's network and the service of the runner on it")
                 }
                 None => Link::waits(
-                    Step::Registration,
+                    LinkKind::Registration,
                     format!("runner {} at {scope}, which has not been online yet", entry.runner_id),
                 ),
             },
             None if known.is_some_and(|known| known.entry_seen || known.ended) => {
-                Link::broken(Step::Registration, format!("its entry is gone from {scope}"))
+                Link::broken(LinkKind::Registration, format!("its entry is gone from {scope}"))
             }
-            None => Link::waits(Step::Registration, format!("it has no entry at {scope}")),
+            None => Link::waits(LinkKind::Registration, format!("it has no entry at {scope}")),
         }
     }
 
@@ -87,15 +87,15 @@ impl Case<'_> {
             (done, most) => format!("it has done {done} of at most {most} jobs"),
         };
         match (view.seen.working.get(runner.runner_name.as_str()), runner.is_busy()) {
-            (Some(job), _) => Link::holds(Step::Work, format!("runs job {job}; {done}")),
-            (None, true) => Link::holds(Step::Work, format!("GitHub says that it is busy; {done}")),
+            (Some(job), _) => Link::holds(LinkKind::Work, format!("runs job {job}; {done}")),
+            (None, true) => Link::holds(LinkKind::Work, format!("GitHub says that it is busy; {done}")),
             (None, false) => {
                 match view.memory.runners.get(&runner.runner_name).and_then(|known| known.idle_since) {
                     Some(since) => Link::waits(
-                        Step::Work,
+                        LinkKind::Work,
                         format!("idle, for at least {}; {done}", ago(since, view.now)),
                     ),
-                    None => Link::waits(Step::Work, format!("none; {done}")),
+                    None => Link::waits(LinkKind::Work, format!("none; {done}")),
                 }
             }
         }
@@ -110,8 +110,8 @@ impl Case<'_> {
             Action::Destroy(_) | Action::Provision { .. } | Action::Install(_) => None,
         });
         if let Some(reason) = removal {
-            let need = Link::broken(Step::Need, "nothing");
-            let end = Link::waits(Step::End, format!("the next tick removes it: {reason}"))
+            let need = Link::broken(LinkKind::Need, "nothing");
+            let end = Link::waits(LinkKind::End, format!("the next tick removes it: {reason}"))
                 .cure("none is needed while the daemon runs: see `systemctl status azlin-github-runner`");
             return (need, end, format!("is removed by the next tick: {reason}"));
         }
@@ -123,40 +123,42 @@ impl Case<'_> {
                 } else {
                     format!("once it has had {most} jobs, or is idle and not needed")
                 };
-                let need = Link::holds(Step::Need, "its job: a running job is never ended");
-                (need, Link::waits(Step::End, after.clone()), format!("runs a job, and goes {after}"))
+                let need = Link::holds(LinkKind::Need, "its job: a running job is never ended");
+                (need, Link::waits(LinkKind::End, after.clone()), format!("runs a job, and goes {after}"))
             }
             Phase::Provisioning { since } => {
                 let limit = view.fleet.lifecycle.boot_timeout;
                 let at = decision::after(*since, limit).map_or_else(String::new, |at| when(at, view.now));
-                let need = Link::holds(Step::Need, format!("jobs to come: {}", view.plan.decision.reason));
+                let need =
+                    Link::holds(LinkKind::Need, format!("jobs to come: {}", view.plan.decision.reason));
                 let end = Link::waits(
-                    Step::End,
+                    LinkKind::End,
                     format!("replaced {at} unless it is online by then: boot_timeout is {}", in_words(limit)),
                 );
                 (need, end, format!("has been starting for {}", ago(*since, view.now)))
             }
             Phase::Draining { why: DrainReason::OutOfSight(why) } => {
-                let end = Link::broken(Step::End, "never by itself".to_owned()).cure(
+                let end = Link::broken(LinkKind::End, "never by itself".to_owned()).cure(
                     "let its job end, then delete the VM by hand, or point the daemon at that GitHub again",
                 );
                 (
-                    Link::broken(Step::Need, why.to_string()),
+                    Link::broken(LinkKind::Need, why.to_string()),
                     end,
                     "is left alone: it belongs to another GitHub".to_owned(),
                 )
             }
             Phase::Draining { why } => {
-                let need = Link::broken(Step::Need, format!("nothing: {why}"));
+                let need = Link::broken(LinkKind::Need, format!("nothing: {why}"));
                 let end = Link::waits(
-                    Step::End,
+                    LinkKind::End,
                     "once the lists have shown for long enough that GitHub does not know it".to_owned(),
                 );
                 (need, end, format!("is on its way out: {why}"))
             }
             Phase::Destroyed => {
-                let need = Link::broken(Step::Need, "nothing");
-                let end = Link::waits(Step::End, "Azure is removing it, or has and its list lags".to_owned());
+                let need = Link::broken(LinkKind::Need, "nothing");
+                let end =
+                    Link::waits(LinkKind::End, "Azure is removing it, or has and its list lags".to_owned());
                 (need, end, "is being removed".to_owned())
             }
             Phase::Registered { .. } => self.idle(),
@@ -168,18 +170,23 @@ impl Case<'_> {
         let (fleet, name) = (view.fleet, &runner.runner_name);
         let known = view.memory.runners.get(name);
         if runner.vm.is_none() {
-            let end = Link::broken(Step::End, "not while it is online without a VM that is seen".to_owned())
-                .cure("if its VM is elsewhere, delete it by hand once it runs no job");
-            let need =
-                Link::broken(Step::Need, format!("it is online, and its VM is not in {}", fleet.vm.group));
+            let end =
+                Link::broken(LinkKind::End, "not while it is online without a VM that is seen".to_owned())
+                    .cure("if its VM is elsewhere, delete it by hand once it runs no job");
+            let need = Link::broken(
+                LinkKind::Need,
+                format!("it is online, and its VM is not in {}", fleet.vm.group),
+            );
             return (need, end, "is left alone: it is online and its VM is not to be seen".to_owned());
         }
         if let Some(since) = known.and_then(|known| known.offline_since) {
             let limit = fleet.lifecycle.offline_timeout;
             let at = decision::after(since, limit).map_or_else(String::new, |at| when(at, view.now));
-            let need =
-                Link::waits(Step::Need, format!("it may come back: offline_timeout is {}", in_words(limit)));
-            let end = Link::waits(Step::End, format!("replaced {at} unless it is online again by then"));
+            let need = Link::waits(
+                LinkKind::Need,
+                format!("it may come back: offline_timeout is {}", in_words(limit)),
+            );
+            let end = Link::waits(LinkKind::End, format!("replaced {at} unless it is online again by then"));
             return (
                 need,
                 end,
@@ -188,26 +195,27 @@ impl Case<'_> {
         }
         let rotation = Rotation::of(fleet, &view.plan.runners, &view.seen.in_flight, view.memory, view.now);
         if let Some(new) = rotation.replaced_by(name) {
-            let need = Link::holds(Step::Need, format!("until {new}, which takes its place, is online"));
+            let need = Link::holds(LinkKind::Need, format!("until {new}, which takes its place, is online"));
             return (
                 need,
-                Link::waits(Step::End, format!("once {new} is online")),
+                Link::waits(LinkKind::End, format!("once {new} is online")),
                 format!("is kept until {new} takes its place"),
             );
         }
         let (kept, verdict, changes) = self.reason_to_keep();
         let end = match rotation.why_due(name) {
-            Some(why) => {
-                Link::waits(Step::End, format!("it is due to be replaced, one after another, since {why}"))
-            }
+            Some(why) => Link::waits(
+                LinkKind::End,
+                format!("it is due to be replaced, one after another, since {why}"),
+            ),
             None => {
                 let at = decision::after(runner.created_at, fleet.lifecycle.rotation_interval);
                 let at = at.map_or_else(String::new, |at| when(at, view.now));
                 let changes = changes.map_or_else(String::new, |changes| format!("{changes}; "));
-                Link::waits(Step::End, format!("{changes}after its job, or replaced by rotation {at}"))
+                Link::waits(LinkKind::End, format!("{changes}after its job, or replaced by rotation {at}"))
             }
         };
-        (Link::holds(Step::Need, kept), end, verdict)
+        (Link::holds(LinkKind::Need, kept), end, verdict)
     }
 
     /// Why an idle runner is not surplus, in full and in short, and what would make it surplus.

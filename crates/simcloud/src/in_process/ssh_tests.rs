@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::cloud_init::reachable;
-use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Wanted, next};
+use azlin_fleet::bootstrap::steps::{Configure, NextStep, ProbeResult, WantedRunner, next};
 use azlin_fleet::names::Scope;
 use azlin_fleet::ports::GitHub;
 use base64::Engine;
@@ -50,11 +50,11 @@ async fn step_for(
     ephemeral: bool,
 ) -> Result<Option<Step>, SshError> {
     let download = cloud.downloads(&scope()).await.expect("downloads").remove(0);
-    let found = Found::parse(&session.run(&Step::Probe).await?).expect("whole");
-    Ok(match next(&found, &Wanted { name, download: &download, dependencies: true }) {
-        Next::Fetch => Some(Step::Fetch(download)),
-        Next::Dependencies => Some(Step::Dependencies),
-        Next::Configure => {
+    let found = ProbeResult::parse(&session.run(&Step::Probe).await?).expect("whole");
+    Ok(match next(&found, &WantedRunner { name, download: &download, dependencies: true }) {
+        NextStep::Fetch => Some(Step::Fetch(download)),
+        NextStep::Dependencies => Some(Step::Dependencies),
+        NextStep::Configure => {
             let token = cloud.registration_token(&scope()).await.expect("a token").token;
             let (url, name) = ("https://github.com/o/r".to_owned(), name.to_owned());
             Some(Step::Configure(Configure {
@@ -66,8 +66,8 @@ async fn step_for(
                 token,
             }))
         }
-        Next::Start => Some(Step::Start { ephemeral }),
-        Next::Done(_) | Next::Ended(_) => None,
+        NextStep::Start => Some(Step::Start { ephemeral }),
+        NextStep::Done(_) | NextStep::Ended(_) => None,
     })
 }
 
@@ -108,7 +108,7 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
         cloud.world().submit("o/r", vec![(vec!["x".to_owned()], Duration::from_secs(60))], Vec::new())[0];
     assert!(cloud.runners(&scope()).await.expect("runners")[0].busy);
     let session = cloud.connect(&machine).await.expect("up");
-    let found = Found::parse(&session.run(&Step::Probe).await.expect("told")).expect("whole");
+    let found = ProbeResult::parse(&session.run(&Step::Probe).await.expect("told")).expect("whole");
     assert!(found.runs_job && found.configured.is_some());
     tokio::time::sleep(Duration::from_secs(58)).await;
     assert!(matches!(cloud.world().state.github.jobs[&job].state, crate::github::JobState::Completed(_)));

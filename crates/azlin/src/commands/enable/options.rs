@@ -1,6 +1,6 @@
 //! Every key of a fleet's file as an option. What a value may be, the file's own rules say.
 
-use azlin_fleet::config::edit::{Change, Literal};
+use azlin_fleet::config::edit::{KeyChange, Literal};
 
 /// What a fleet's file is to have.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -179,9 +179,9 @@ fn tag(text: &str) -> Result<(String, String), String> {
 
 impl Options {
     /// The keys that are given, with their values.
-    pub fn given(&self) -> Vec<Change> {
+    pub fn given(&self) -> Vec<KeyChange> {
         let Options { jobs, scaling, lifecycle, bootstrap, vm } = self;
-        let mut given: Vec<Change> = [
+        let mut given: Vec<KeyChange> = [
             text("repo", &jobs.repo),
             text("org", &jobs.org),
             text("enterprise", &jobs.enterprise),
@@ -228,7 +228,7 @@ impl Options {
         .into_iter()
         .flatten()
         .collect();
-        given.extend(vm.tag.iter().map(|(name, value)| Change {
+        given.extend(vm.tag.iter().map(|(name, value)| KeyChange {
             path: vec!["vm".to_owned(), "tags".to_owned(), name.clone()],
             to: Some(Literal::Text(value.clone())),
         }));
@@ -245,20 +245,20 @@ impl Options {
     }
 }
 
-fn text(key: &str, value: &Option<String>) -> Option<Change> {
-    value.as_ref().map(|text| Change::set(key, Literal::Text(text.clone())))
+fn text(key: &str, value: &Option<String>) -> Option<KeyChange> {
+    value.as_ref().map(|text| KeyChange::set(key, Literal::Text(text.clone())))
 }
 
-fn number(key: &str, value: &Option<String>) -> Option<Change> {
-    value.as_ref().map(|text| Change::set(key, Literal::number(text)))
+fn number(key: &str, value: &Option<String>) -> Option<KeyChange> {
+    value.as_ref().map(|text| KeyChange::set(key, Literal::number(text)))
 }
 
-fn flag(key: &str, value: Option<bool>) -> Option<Change> {
-    value.map(|flag| Change::set(key, Literal::Flag(flag)))
+fn flag(key: &str, value: Option<bool>) -> Option<KeyChange> {
+    value.map(|flag| KeyChange::set(key, Literal::Flag(flag)))
 }
 
 /// Nothing between the commas is an empty list: that is how to take every item out.
-fn list(key: &str, value: &Option<Vec<String>>) -> Option<Change> {
+fn list(key: &str, value: &Option<Vec<String>>) -> Option<KeyChange> {
     let items = |items: &Vec<String>| if *items == [""] { Vec::new() } else { items.clone() };
-    value.as_ref().map(|given| Change::set(key, Literal::List(items(given))))
+    value.as_ref().map(|given| KeyChange::set(key, Literal::List(items(given))))
 }

@@ -1,6 +1,6 @@
 //! An explanation as text: the answer first, then the chain that leads to it.
 
-use azlin_fleet::explain::{About, Explanation, Link, LinkState, NextChange, PoolExplanation};
+use azlin_fleet::explain::{ExplainedItem, Explanation, Link, LinkState, NextChange, PoolExplanation};
 use azlin_fleet::names::PoolName;
 use azlin_fleet::scaling::ScalingAction;
 
@@ -30,12 +30,12 @@ pub(super) fn table(told: &Told, is_remembered: bool, terminal: Terminal) -> Str
 
 fn chain(explanation: &Explanation, terminal: Terminal) -> String {
     let place = match &explanation.about {
-        About::Job { repo, pool, .. } => {
+        ExplainedItem::Job { repo, pool, .. } => {
             let repo = repo.as_ref().map_or(String::new(), |repo| format!(" of {repo}"));
             let pool = pool.as_ref().map_or(String::new(), |pool| format!(", for pool {pool}"));
             format!("{repo}{pool}")
         }
-        About::Runner { pool, .. } => format!(" of pool {pool}"),
+        ExplainedItem::Runner { pool, .. } => format!(" of pool {pool}"),
     };
     let about = terminal.paint(Tone::Strong, &explanation.about);
     let mut text = format!("{about}{place}\n");
@@ -107,8 +107,8 @@ fn whole(name: &PoolName, pool: &PoolExplanation, terminal: Terminal) -> String 
 fn in_brief(explanation: &Explanation, link: Option<&Link>, terminal: Terminal) -> String {
     let mark = link.map_or_else(|| terminal.paint(Tone::Good, "✓"), |link| mark(link, terminal));
     let about = match &explanation.about {
-        About::Runner { name, .. } => name.to_string(),
-        job @ About::Job { .. } => job.to_string(),
+        ExplainedItem::Runner { name, .. } => name.to_string(),
+        job @ ExplainedItem::Job { .. } => job.to_string(),
     };
     let mut text = hanging(terminal, &format!("  {mark} "), 4, &format!("{about}: {}", explanation.verdict));
     if let Some(cure) = link.and_then(|link| link.cure.as_ref()) {

@@ -1,7 +1,7 @@
 //! How explanations look, wide and narrow.
 
 use azlin_fleet::decision::DecisionStatus;
-use azlin_fleet::explain::Step;
+use azlin_fleet::explain::LinkKind;
 use azlin_fleet::job::JobId;
 use azlin_fleet::scaling::Rule;
 
@@ -11,7 +11,7 @@ fn terminal(width: Option<usize>) -> Terminal {
     Terminal { width, colour: false }
 }
 
-fn link(link: Step, state: LinkState, what: &str, cure: Option<&str>) -> Link {
+fn link(link: LinkKind, state: LinkState, what: &str, cure: Option<&str>) -> Link {
     Link { link, state, what: what.to_owned(), cure: cure.map(str::to_owned) }
 }
 
@@ -19,18 +19,18 @@ fn job() -> Explanation {
     let pool = "ci".parse().ok();
     let repo = "o/r".parse().ok();
     Explanation {
-        about: About::Job { pool, id: JobId(22), name: Some("build (linux)".to_owned()), repo },
+        about: ExplainedItem::Job { pool, id: JobId(22), name: Some("build (linux)".to_owned()), repo },
         verdict: "asks for `gpu`, which no runner of ci has".to_owned(),
         links: vec![
-            link(Step::Queue, LinkState::Holds, "queued 3m 20s ago in run 11 of o/r", None),
+            link(LinkKind::Queue, LinkState::Holds, "queued 3m 20s ago in run 11 of o/r", None),
             link(
-                Step::Labels,
+                LinkKind::Labels,
                 LinkState::Broken,
                 "asks for `gpu`: no fleet has `gpu`, nearest is `gpu-a100` of big",
                 Some("correct `runs-on` in the workflow, or add `gpu` to `labels` of ci"),
             ),
-            link(Step::Enabled, LinkState::NotReached, "", None),
-            link(Step::Attribution, LinkState::NotReached, "", None),
+            link(LinkKind::Enabled, LinkState::NotReached, "", None),
+            link(LinkKind::Attribution, LinkState::NotReached, "", None),
         ],
     }
 }
@@ -39,17 +39,17 @@ fn runner() -> Explanation {
     let pool: PoolName = "ci".parse().expect("valid");
     let name = azlin_fleet::runner_name::RunnerName::new(&pool, jiff::Timestamp::UNIX_EPOCH, 7);
     Explanation {
-        about: About::Runner { pool, name },
+        about: ExplainedItem::Runner { pool, name },
         verdict: "is offline for 1m, and replaced in 4m, at 12:00:00 UTC unless it comes back".to_owned(),
         links: vec![
-            link(Step::Vm, LinkState::Holds, "Standard_D4s_v5 in s/rg, Succeeded, running, 1h old", None),
+            link(LinkKind::Vm, LinkState::Holds, "Standard_D4s_v5 in s/rg, Succeeded, running, 1h old", None),
             link(
-                Step::Registration,
+                LinkKind::Registration,
                 LinkState::Broken,
                 "runner 5 at repo:o/r, offline for 1m",
                 Some("its VM's network and the service of the runner on it"),
             ),
-            link(Step::Work, LinkState::Waits, "none; it is for one job", None),
+            link(LinkKind::Work, LinkState::Waits, "none; it is for one job", None),
         ],
     }
 }

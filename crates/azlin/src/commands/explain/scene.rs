@@ -3,7 +3,7 @@
 use azlin_daemon::{Outside, Planned};
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::is_in_scope;
-use azlin_fleet::explain::{self, Asked, View, nearest};
+use azlin_fleet::explain::{self, FleetView, JobQuery, nearest};
 use azlin_fleet::job::{FoundJob, Job, JobId, RunId};
 use azlin_fleet::names::{PoolName, RepoSlug, Scope};
 
@@ -19,8 +19,8 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn view<'a>(&'a self, look: &'a Planned) -> View<'a> {
-        View {
+    fn view<'a>(&'a self, look: &'a Planned) -> FleetView<'a> {
+        FleetView {
             fleet: &look.fleet,
             seen: &look.seen,
             memory: &look.memory,
@@ -96,7 +96,7 @@ impl Scene<'_> {
         }
         let mut told = Told::default();
         for job in jobs {
-            self.explain(Asked::Open(job), repo, &mut told);
+            self.explain(JobQuery::Open(job), repo, &mut told);
         }
         Ok(told)
     }
@@ -108,18 +108,18 @@ impl Scene<'_> {
         if let (Some(fleet), Some(repo)) = (own, repo)
             && !is_in_scope(fleet, repo)
         {
-            self.explain(Asked::Elsewhere(id, repo), repo, &mut told);
+            self.explain(JobQuery::Elsewhere(id, repo), repo, &mut told);
             return Ok(told);
         }
         if let Some(repo) = repo
             && !self.fleets.iter().any(|fleet| is_in_scope(fleet, repo))
         {
-            self.explain(Asked::Elsewhere(id, repo), repo, &mut told);
+            self.explain(JobQuery::Elsewhere(id, repo), repo, &mut told);
             return Ok(told);
         }
         let is_it = |job: &&Job| job.id == id && repo.is_none_or(|repo| *repo == job.repo);
         if let Some(job) = self.queued().find(is_it) {
-            self.explain(Asked::Open(job), &job.repo, &mut told);
+            self.explain(JobQuery::Open(job), &job.repo, &mut told);
             return Ok(told);
         }
         let mut repos: Vec<&RepoSlug> = repo.into_iter().collect();
@@ -140,11 +140,11 @@ impl Scene<'_> {
             let credential = asker.and_then(|fleet| fleet.credential.as_ref());
             match self.outside.github.of(credential).job(repo, id).await {
                 Ok(Some(FoundJob::Open(job))) => {
-                    self.explain(Asked::Open(&job), repo, &mut told);
+                    self.explain(JobQuery::Open(&job), repo, &mut told);
                     return Ok(told);
                 }
                 Ok(Some(FoundJob::Completed(job))) => {
-                    self.explain(Asked::Completed(&job, repo), repo, &mut told);
+                    self.explain(JobQuery::Completed(&job, repo), repo, &mut told);
                     return Ok(told);
                 }
                 Ok(None) => {}
@@ -153,7 +153,7 @@ impl Scene<'_> {
         }
         if let Some((repo, why)) = failed {
             told.troubles.push(why.clone());
-            self.explain(Asked::Unseen(id, &why), repo, &mut told);
+            self.explain(JobQuery::Unseen(id, &why), repo, &mut told);
             return Ok(told);
         }
         let repos = repos.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -169,10 +169,10 @@ impl Scene<'_> {
     }
 
     /// Explains a job for the fleet that was named, or for the one that it is best looked at for.
-    fn explain(&self, asked: Asked<'_>, repo: &RepoSlug, told: &mut Told) {
+    fn explain(&self, asked: JobQuery<'_>, repo: &RepoSlug, told: &mut Told) {
         let best = match (self.pool, asked) {
             (Some(pool), _) => Some(pool),
-            (None, Asked::Open(job)) => explain::best(&self.fleets, job).map(|fleet| &fleet.name),
+            (None, JobQuery::Open(job)) => explain::best(&self.fleets, job).map(|fleet| &fleet.name),
             (None, _) => self.fleets.iter().find(|fleet| is_in_scope(fleet, repo)).map(|fleet| &fleet.name),
         };
         let Some(look) = best.and_then(|pool| self.look(pool).ok()) else {

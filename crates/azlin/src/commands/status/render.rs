@@ -9,7 +9,7 @@ use azlin_fleet::cost::Cost;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::runner::PhaseKind;
 use azlin_fleet::scaling::ScalingAction;
-use azlin_fleet::status::{FleetStatus, RunnerStatus, Status};
+use azlin_fleet::status::{FleetStatus, RunnerRow, Status};
 use azlin_fleet::time::{age, elapsed, short};
 use jiff::Timestamp;
 
@@ -147,11 +147,11 @@ fn phases(fleet: &FleetStatus) -> String {
 }
 
 /// One line for each runner. The columns of names, phases and sizes are as wide as they need to be.
-fn runners(runners: &[RunnerStatus], now: Timestamp, terminal: Terminal) -> String {
-    let mut runners: Vec<&RunnerStatus> = runners.iter().collect();
+fn runners(runners: &[RunnerRow], now: Timestamp, terminal: Terminal) -> String {
+    let mut runners: Vec<&RunnerRow> = runners.iter().collect();
     runners.sort_by_key(|runner| (runner.phase, runner.created_at));
-    let size = |runner: &RunnerStatus| runner.vm.as_ref().map_or("-".to_owned(), |vm| vm.size.clone());
-    let widest = |title: &str, column: &dyn Fn(&RunnerStatus) -> usize| {
+    let size = |runner: &RunnerRow| runner.vm.as_ref().map_or("-".to_owned(), |vm| vm.size.clone());
+    let widest = |title: &str, column: &dyn Fn(&RunnerRow) -> usize| {
         runners.iter().map(|runner| column(runner)).max().unwrap_or_default().max(title.len())
     };
     let name_width = widest("NAME", &|runner| runner.runner_name.as_str().len());

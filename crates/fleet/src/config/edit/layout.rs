@@ -11,14 +11,14 @@ pub(super) struct Layout<'t> {
     text: &'t str,
     document: Document<&'t str>,
     /// In the order of the text. The first is what stands above the first header.
-    sections: Vec<Section>,
+    sections: Vec<TableSection>,
     /// In the order of the text.
-    entries: Vec<Entry>,
+    entries: Vec<KeyEntry>,
 }
 
 /// What a header begins: everything up to the next one.
 #[derive(Debug, Default)]
-pub(super) struct Section {
+pub(super) struct TableSection {
     pub(super) path: Vec<String>,
     is_array: bool,
     header: Range<usize>,
@@ -27,7 +27,7 @@ pub(super) struct Section {
 
 /// A key and its value, at the start of a line.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct KeyEntry {
     path: Vec<String>,
     key: usize,
     value: Range<usize>,
@@ -47,7 +47,8 @@ pub(super) struct Commented<'t> {
 impl<'t> Layout<'t> {
     pub(super) fn of(text: &'t str) -> Option<Self> {
         let document = Document::parse(text).ok()?;
-        let mut layout = Layout { text, document, sections: vec![Section::default()], entries: Vec::new() };
+        let mut layout =
+            Layout { text, document, sections: vec![TableSection::default()], entries: Vec::new() };
         let (mut sections, mut entries) = (Vec::new(), Vec::new());
         walk(layout.document.as_table(), &mut Vec::new(), &mut sections, &mut entries);
         layout.sections.append(&mut sections);
@@ -74,22 +75,22 @@ impl<'t> Layout<'t> {
         item.as_value()
     }
 
-    pub(super) fn section(&self, path: &[&str]) -> Option<&Section> {
+    pub(super) fn section(&self, path: &[&str]) -> Option<&TableSection> {
         self.sections.iter().find(|section| section.path == path && !section.is_array)
     }
 
     /// The section in which a table has its keys with dots.
-    pub(super) fn section_of_dotted(&self, path: &[&str]) -> Option<&Section> {
-        let begins = |entry: &&Entry| entry.path.len() > path.len() && entry.path[..path.len()] == *path;
+    pub(super) fn section_of_dotted(&self, path: &[&str]) -> Option<&TableSection> {
+        let begins = |entry: &&KeyEntry| entry.path.len() > path.len() && entry.path[..path.len()] == *path;
         let entry = self.entries.iter().find(begins)?;
         self.sections.iter().rfind(|section| section.header.start <= entry.key)
     }
 
-    pub(super) fn entry(&self, path: &[&str]) -> Option<&Entry> {
+    pub(super) fn entry(&self, path: &[&str]) -> Option<&KeyEntry> {
         self.entries.iter().find(|entry| entry.path == path)
     }
 
-    fn entries_in(&self, section: &Section) -> impl DoubleEndedIterator<Item = &Entry> {
+    fn entries_in(&self, section: &TableSection) -> impl DoubleEndedIterator<Item = &KeyEntry> {
         self.entries.iter().filter(|entry| (section.header.end..section.end).contains(&entry.key))
     }
 
@@ -99,7 +100,7 @@ impl<'t> Layout<'t> {
         sections.flat_map(|section| self.commented_in(section)).filter(move |line| line.path == path)
     }
 
-    fn commented_in(&self, section: &Section) -> Vec<Commented<'t>> {
+    fn commented_in(&self, section: &TableSection) -> Vec<Commented<'t>> {
         let mut lines = Vec::new();
         let mut start = line_start(self.text, section.header.start);
         while start < section.end {
@@ -139,7 +140,7 @@ impl<'t> Layout<'t> {
 
     /// The text without a key whose line stands directly below the same key in a comment: as it was
     /// before it became live.
-    pub(super) fn revoked(&self, entry: &Entry) -> Option<String> {
+    pub(super) fn revoked(&self, entry: &KeyEntry) -> Option<String> {
         let start = line_start(self.text, entry.key);
         let end =
             self.text[entry.value.end..].find('\n').map_or(self.text.len(), |at| entry.value.end + at + 1);
@@ -151,7 +152,7 @@ impl<'t> Layout<'t> {
     }
 
     /// The text with a line more at the end of a section.
-    pub(super) fn insert(&self, section: &Section, line: &str) -> String {
+    pub(super) fn insert(&self, section: &TableSection, line: &str) -> String {
         let live = self.entries_in(section).next_back().map(|entry| (entry.key, entry.value.end));
         let commented = self.commented_in(section).pop().map(|line| (line.range.start, line.range.end));
         let is_root = section.path.is_empty();
@@ -201,7 +202,7 @@ impl<'t> Layout<'t> {
     }
 
     /// The text with the lines of a key made comments.
-    pub(super) fn comment_out(&self, entry: &Entry) -> String {
+    pub(super) fn comment_out(&self, entry: &KeyEntry) -> String {
         let start = line_start(self.text, entry.key);
         let mut text = self.text[..start].to_owned();
         for line in self.text[start..entry.value.end].split_inclusive('\n') {
@@ -214,7 +215,7 @@ impl<'t> Layout<'t> {
     }
 
     /// The text with the lines of a key made comments, and the key with another value below them.
-    pub(super) fn supersede(&self, entry: &Entry, value: &Value) -> String {
+    pub(super) fn supersede(&self, entry: &KeyEntry, value: &Value) -> String {
         let start = line_start(self.text, entry.key);
         let live = format!("{}{value}", &self.text[start..entry.value.start]);
         let text = self.comment_out(entry);
@@ -243,26 +244,31 @@ impl<'t> Layout<'t> {
     }
 }
 
-fn walk(table: &Table, path: &mut Vec<String>, sections: &mut Vec<Section>, entries: &mut Vec<Entry>) {
+fn walk(
+    table: &Table,
+    path: &mut Vec<String>,
+    sections: &mut Vec<TableSection>,
+    entries: &mut Vec<KeyEntry>,
+) {
     for (name, item) in table {
         path.push(name.to_owned());
         match item {
             Item::Value(value) => {
                 let key = table.key(name).and_then(toml_edit::Key::span);
                 if let (Some(key), Some(value)) = (key, value.span()) {
-                    entries.push(Entry { path: path.clone(), key: key.start, value });
+                    entries.push(KeyEntry { path: path.clone(), key: key.start, value });
                 }
             }
             Item::Table(table) => {
                 if let (Some(header), false) = (table.span(), table.is_implicit()) {
-                    sections.push(Section { path: path.clone(), is_array: false, header, end: 0 });
+                    sections.push(TableSection { path: path.clone(), is_array: false, header, end: 0 });
                 }
                 walk(table, path, sections, entries);
             }
             Item::ArrayOfTables(tables) => {
                 for table in tables {
                     if let Some(header) = table.span() {
-                        sections.push(Section { path: path.clone(), is_array: true, header, end: 0 });
+                        sections.push(TableSection { path: path.clone(), is_array: true, header, end: 0 });
                     }
                     walk(table, path, sections, entries);
                 }

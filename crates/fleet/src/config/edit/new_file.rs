@@ -1,7 +1,7 @@
 //! A fleet's file from nothing: the example of the documentation, with what was given.
 
 use super::layout::Layout;
-use super::{Change, edit};
+use super::{KeyChange, edit};
 use crate::config::{Faulty, Fleet};
 use crate::names::PoolName;
 
@@ -17,7 +17,7 @@ const EXAMPLES_ONLY: [&str; 6] =
 ///
 /// # Errors
 /// What is missing in it or wrong with it.
-pub fn new_file(file: &str, pool: &PoolName, changes: &[Change]) -> Result<(String, Fleet), Faulty> {
+pub fn new_file(file: &str, pool: &PoolName, changes: &[KeyChange]) -> Result<(String, Fleet), Faulty> {
     let mut text = EXAMPLE.replacen("ci-workers", pool.as_str(), 1);
     for key in EXAMPLES_ONLY {
         let path: Vec<&str> = key.split('.').collect();

@@ -136,7 +136,7 @@ fn file() -> impl Strategy<Value = String> {
     })
 }
 
-fn applied(text: &str, changes: &[Change]) -> String {
+fn applied(text: &str, changes: &[KeyChange]) -> String {
     let pool = "ci".parse().expect("a valid name");
     match edit("ci.toml", &pool, text, changes) {
         Ok((text, _)) | Err(Faulty { text, .. }) => text,
@@ -148,17 +148,17 @@ proptest! {
 
     #[test]
     fn an_edit_changes_its_keys_and_nothing_else(text in file(), changes in vec((key(), prop::option::of(literal())), 1..5)) {
-        let is_table = |change: &Change| change.to.is_none() && change.path.len() == 3;
-        let changes: Vec<Change> = changes
+        let is_table = |change: &KeyChange| change.to.is_none() && change.path.len() == 3;
+        let changes: Vec<KeyChange> = changes
             .into_iter()
-            .map(|(key, to)| Change { path: key.split('.').map(str::to_owned).collect(), to })
+            .map(|(key, to)| KeyChange { path: key.split('.').map(str::to_owned).collect(), to })
             .filter(|change| !is_table(change))
             .collect();
         let before = values_of(&text);
         let edited = applied(&text, &changes);
         let after = values_of(&edited);
         let mut expected = before;
-        for Change { path, to } in &changes {
+        for KeyChange { path, to } in &changes {
             let path = format!("/{}", path.join("/"));
             match to {
                 Some(literal) => expected.insert(path, literal.value().to_string()),

@@ -2,12 +2,12 @@ use super::*;
 
 const EXAMPLE: &str = include_str!("../../../../../config/fleets/ci-workers.toml");
 
-fn number(key: &str, number: i64) -> Change {
-    Change::set(key, Literal::Number(number))
+fn number(key: &str, number: i64) -> KeyChange {
+    KeyChange::set(key, Literal::Number(number))
 }
 
 /// The text with one change, whether or not it makes a fleet.
-fn after(text: &str, change: Change) -> String {
+fn after(text: &str, change: KeyChange) -> String {
     let pool = "ci".parse().expect("a valid name");
     match edit("ci.toml", &pool, text, &[change]) {
         Ok((text, _)) | Err(Faulty { text, .. }) => text,
@@ -17,9 +17,9 @@ fn after(text: &str, change: Change) -> String {
 #[test]
 fn a_change_is_made_as_its_owner_would() {
     let max = || number("scaling.max_runners", 7);
-    let none = || Change::remove("scaling.manual_count");
-    let tag = || Change::set("vm.tags.team", Literal::Text("a b".to_owned()));
-    let on = || Change::set("enabled", Literal::Flag(true));
+    let none = || KeyChange::remove("scaling.manual_count");
+    let tag = || KeyChange::set("vm.tags.team", Literal::Text("a b".to_owned()));
+    let on = || KeyChange::set("enabled", Literal::Flag(true));
     for (what, before, change, expected) in [
         (
             "replaced, its comment kept",
@@ -42,13 +42,13 @@ fn a_change_is_made_as_its_owner_would() {
         (
             "the same price in another spelling stays",
             "[vm]\nmax_price = 2.50e-1\n",
-            Change::set("vm.max_price", Literal::Decimal(0.25)),
+            KeyChange::set("vm.max_price", Literal::Decimal(0.25)),
             "[vm]\nmax_price = 2.50e-1\n",
         ),
         (
             "another price does not",
             "[vm]\nmax_price = 2.50e-1\n",
-            Change::set("vm.max_price", Literal::Decimal(0.5)),
+            KeyChange::set("vm.max_price", Literal::Decimal(0.5)),
             "[vm]\nmax_price = 0.5\n",
         ),
         (
@@ -227,13 +227,13 @@ fn a_change_is_made_as_its_owner_would() {
         (
             "from its end, behind keys with dots",
             "vm = { tags.owner = \"x\", spot = true }\n",
-            Change::remove("vm.spot"),
+            KeyChange::remove("vm.spot"),
             "vm = { tags.owner = \"x\"  }\n",
         ),
         (
             "from its end, behind a table in braces",
             "vm = { tags = { owner = \"x\" }, spot = true }\n",
-            Change::remove("vm.spot"),
+            KeyChange::remove("vm.spot"),
             "vm = { tags = { owner = \"x\" }  }\n",
         ),
         ("what is not there", "repo = \"o/r\"\n", none(), "repo = \"o/r\"\n"),
@@ -293,10 +293,10 @@ fn a_change_is_made_as_its_owner_would() {
 #[test]
 fn a_new_file_has_what_was_given_and_nothing_of_the_example() {
     let pool: PoolName = "builds".parse().expect("a valid name");
-    let text = |key: &str, text: &str| Change::set(key, Literal::Text(text.to_owned()));
+    let text = |key: &str, text: &str| KeyChange::set(key, Literal::Text(text.to_owned()));
     let subscription = "11111111-1111-1111-1111-111111111111";
     let mut changes = vec![
-        Change::set("enabled", Literal::Flag(true)),
+        KeyChange::set("enabled", Literal::Flag(true)),
         text("org", "acme"),
         text("vm.subscription_id", subscription),
         text("vm.resource_group", "rg"),
