@@ -1,5 +1,5 @@
-//! What happens to a runner without our doing: it comes online, takes jobs, is gone. Told once, by what was
-//! remembered before a look and after it.
+//! What happens to a runner without an action of the daemon: it comes online, takes jobs, disappears. Each event
+//! is reported once, from the state before a poll and after it.
 
 use core::fmt;
 use core::time::Duration;
@@ -13,26 +13,26 @@ use crate::runner_name::RunnerName;
 use crate::time::{elapsed, in_words};
 use crate::vm::ResourceGroup;
 
-/// As many lists in a row have to lack a VM whose runner has an entry.
+/// How many lists in a row have to lack a VM whose runner has an entry.
 const MISSED: u32 = 2;
 
-/// What was seen to have happened since the last look.
+/// An event since the last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Milestone {
-    /// It is online for the first time, so long after its VM was asked for.
+    /// It is online for the first time; how long after the request for its VM.
     Online(Duration),
-    /// It has a job, of this number where the queue names it.
+    /// It has taken a job, with its number if the queue names it.
     TookJob(Option<JobId>),
-    /// It has ended a job and is still there.
+    /// It has ended a job and still exists.
     EndedJob(Option<JobId>),
-    /// Its VM is not there any more, and this daemon did not remove it; the job that it ran.
+    /// Its VM is gone, and this daemon did not remove it; the job that it ran.
     Vanished(Option<JobId>),
-    /// The same of a spot VM: Azure has evicted it, most likely.
+    /// The same for a spot VM: Azure has most likely evicted it.
     Evicted(Option<JobId>),
 }
 
 impl Milestone {
-    /// The word for it, as actions have one.
+    /// Its name in the journal and in metrics.
     pub fn word(&self) -> &'static str {
         match self {
             Milestone::Online(_) => "online",
@@ -43,7 +43,7 @@ impl Milestone {
         }
     }
 
-    /// The job that it is about.
+    /// The job, if the event has one.
     pub fn job(&self) -> Option<JobId> {
         match self {
             Milestone::Online(_) => None,
@@ -76,9 +76,8 @@ impl fmt::Display for Milestone {
     }
 }
 
-/// What happened between two states of what is remembered, before a look and after it. What was not known
-/// before is no news: after a loss of memory nothing is told a second time. A VM may be in a group that is
-/// `unread`.
+/// The events between the state before a poll and the state after it. A runner that was not in the state before
+/// has no event, so after the state was lost nothing is reported twice. A VM may be in a group that is `unread`.
 pub fn milestones(
     before: &Memory,
     after: &Memory,
@@ -90,7 +89,7 @@ pub fn milestones(
         match after.runners.get(name) {
             Some(is) => {
                 found.extend(of_one(was, is, now).map(|milestone| (name.clone(), milestone)));
-                // Its entry stays for a while. One list may be older than another, two are not.
+                // Its entry stays for a while. One list may be outdated, but not two in a row.
                 if was.vm_missed < MISSED && is.vm_missed >= MISSED && unread.is_empty() {
                     found.push((name.clone(), gone(was)));
                 }
@@ -108,17 +107,17 @@ pub fn milestones(
     found
 }
 
-/// How long the steps to a runner that is online took: its VM until a list had it as made, and from there.
+/// How long the steps of a start took: until a list showed the VM as made, and from there until online.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BootSteps {
-    /// From the request until the VM was seen made.
+    /// From the request until a list showed the VM as made.
     pub vm: Option<Duration>,
-    /// From there until the runner was seen online.
+    /// From there until a list showed the runner online.
     pub runner: Option<Duration>,
 }
 
 impl BootSteps {
-    /// Of a runner that is seen online for the first time now.
+    /// The times of a runner that is online for the first time.
     pub fn of(known: &Remembered, now: Timestamp) -> Self {
         BootSteps {
             vm: known.asked_for.zip(known.made).map(|(asked_for, made)| elapsed(asked_for, made)),
@@ -127,7 +126,7 @@ impl BootSteps {
     }
 }
 
-/// Something took its VM, with the job that it ran.
+/// The event of a runner whose VM is gone, with the job that it ran.
 fn gone(was: &Remembered) -> Milestone {
     let job = was.jobs.last.filter(|_| was.jobs.is_busy);
     if was.is_spot { Milestone::Evicted(job) } else { Milestone::Vanished(job) }
@@ -227,7 +226,7 @@ mod tests {
             (Some(&idle), None, &["vanished: is gone: something else removed its VM"]),
             (Some(&removed), None, &[]),
             (Some(&never_seen), None, &[]),
-            // A daemon that lost its memory.
+            // A daemon without a state file.
             (None, Some(&busy), &[]),
         ] {
             assert_eq!(between(before.cloned(), after.cloned(), &[]), expected, "{before:?} {after:?}");

@@ -1,9 +1,8 @@
-//! How often GitHub is looked at, so that its budget lasts.
+//! How often GitHub is polled, so that the rate limit lasts.
 //!
-//! What was spent of late tells what will be spent, if nothing changes. Where that is more than is left until
-//! the window ends, looks get rarer by as much; where it is less, they get more frequent again, up to what
-//! the configuration says. A tenth of the budget is left to what removes and registers runners: that is
-//! never slowed.
+//! Recent use predicts future use. If that is more than what is left until the window ends, polls become rarer in
+//! proportion; if it is less, they become more frequent again, up to the configured interval. A tenth of the
+//! budget is reserved for removing and registering runners, which is never slowed.
 
 use std::time::Duration;
 
@@ -12,12 +11,12 @@ use jiff::Timestamp;
 use crate::budget::Budget;
 use crate::time::{elapsed, in_words};
 
-/// After so many looks at one pace it is known what that costs.
+/// How many polls at one interval show what they cost.
 const LOOKS: usize = 2;
-/// What one step changes at the most, so that a burst does not silence it.
+/// The largest change in one step, so that a burst does not stop polling.
 const STEP: f64 = 4.0;
 
-/// How often the fleets of one credential look.
+/// How often the fleets of one credential poll.
 #[derive(Debug, Default)]
 pub struct Pacer {
     /// What was used of the window when this pace began, and at each look since. The first look of all finds
@@ -25,16 +24,16 @@ pub struct Pacer {
     samples: Vec<(Timestamp, u64)>,
     began: Option<Timestamp>,
     reset: Option<Timestamp>,
-    /// How much rarer looks are.
+    /// By which factor polls are rarer.
     stretch: Option<f64>,
 }
 
-/// Looks are rarer than the configuration says, and why.
+/// Polls are rarer than configured, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slowed {
-    /// One in so long.
+    /// The interval between polls.
     pub every: Duration,
-    /// What is left.
+    /// What is left of the rate limit.
     pub budget: Budget,
 }
 
@@ -51,7 +50,7 @@ impl std::fmt::Display for Slowed {
 }
 
 impl Pacer {
-    /// Takes in the budget as it was told last, and says whether looks are to be rarer than every `poll`.
+    /// Takes the last reported budget; returns whether polls have to be rarer than every `poll`.
     pub fn look(&mut self, budget: Option<Budget>, poll: Duration, now: Timestamp) -> Option<Slowed> {
         let budget = budget.filter(|budget| budget.reset > now)?;
         if self.reset.replace(budget.reset) != Some(budget.reset) {
@@ -72,17 +71,17 @@ impl Pacer {
             }
         }
         let stretch = self.stretch.unwrap_or(1.0);
-        // Ticks are on a grid, so a fraction of one is none.
+        // Ticks are on a grid, so a fraction counts as a whole one.
         let polls = stretch.ceil();
         let every = poll.mul_f64(polls).min(left.max(poll));
         (polls > 1.0).then_some(Slowed { every, budget })
     }
 
-    /// The stretch from now on, where enough was seen.
+    /// The factor from now on, if there are enough samples.
     fn next(&self, budget: Budget, poll: Duration, left: Duration) -> Option<f64> {
         let ((first, used_then), (last, used_now)) = (self.samples.first()?, self.samples.last()?);
         let seen = elapsed(*first, *last);
-        // A long interval tells as much as several short ones.
+        // A long interval says as much as several short ones.
         let enough = if self.stretch.is_some_and(|stretch| stretch > LOOKS as f64) { 1 } else { LOOKS };
         if self.samples.len() <= enough || seen.is_zero() {
             return None;

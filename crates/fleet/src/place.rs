@@ -1,8 +1,8 @@
-//! Where a VM can be had, and where lately it could not.
+//! Where a VM can be created, and where Azure has lately refused one.
 //!
-//! Azure has no list of what it has room for: one asks, and is refused, at once or minutes later. What was
-//! refused is not asked for again for a while, which doubles each time; the next place in the fleet's order
-//! takes its turn. What is learned holds for every fleet of the subscription.
+//! Azure publishes no list of free capacity: a request is refused, at once or minutes later. A refused place is not
+//! requested again for a time that doubles with each refusal; the next place in the fleet's order is used. A
+//! refusal holds for every fleet of the subscription.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,22 +15,22 @@ use crate::ports::{CallError, Trouble};
 use crate::time::elapsed;
 use crate::vm::{ProvisioningState, Vm};
 
-/// How long a place is left alone when it was refused for the first time.
+/// How long a place is not requested after its first refusal.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
-/// The same where Azure took the request and told minutes later: to ask again costs a VM that is half made.
+/// The same after an asynchronous failure. Longer, because each retry leaves a half-created VM to delete.
 const FIRST_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(2 * 60);
-/// The longest that it is left alone.
+/// The longest time that a place is not requested.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
-/// A quota is free again when VMs go, ours or another's.
+/// The same for a quota, which is free again when any VM is deleted.
 const LONGEST_QUOTA_WAIT: Duration = Duration::from_secs(5 * 60);
-/// A VM that Azure is removing holds its part of the quota for about so long.
+/// About how long a VM that Azure is deleting still holds its part of the quota.
 const QUOTA_RETURNS: Duration = Duration::from_secs(60);
-/// What was refused this long ago says nothing of today.
+/// After this time a refusal is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
-/// For so long after Azure took a request, others for the same place need not wait for an answer.
+/// How long after Azure accepted a request others for the same place need not wait for an answer.
 const PROVEN: Duration = Duration::from_secs(10 * 60);
 
-/// One way to have a VM: a size, somewhere, at a price.
+/// One way to create a VM: a size, a region, a zone, spot or regular.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The region.
@@ -54,7 +54,7 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// Where a VM is.
+    /// The place of a VM.
     pub fn of(vm: &Vm) -> Place {
         Place { location: vm.location.clone(), size: vm.size.clone(), zone: vm.zone.clone(), spot: vm.spot }
     }
@@ -71,7 +71,7 @@ enum Scarce {
     Region { location: String, spot: bool },
 }
 
-/// A refusal, and those before it.
+/// The last refusal, and how many came before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Setback {
     in_a_row: u32,
@@ -86,15 +86,15 @@ struct Setback {
 pub struct Places {
     #[serde(with = "as_list")]
     setbacks: BTreeMap<Scarce, Setback>,
-    /// When a request for a place was last taken.
+    /// When a request for a place was last accepted.
     #[serde(skip)]
     taken: BTreeMap<Place, Timestamp>,
-    /// VMs whose failure was taken in: it is one refusal, however often they are seen.
+    /// VMs whose failure is already counted: it counts once, however often lists show the VM.
     #[serde(skip)]
     counted: BTreeMap<String, Timestamp>,
 }
 
-/// Why a place is not asked for, and for how long.
+/// Why a place is not requested, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
     /// What Azure said.
@@ -104,14 +104,14 @@ pub struct Closed {
 }
 
 impl Places {
-    /// Why a place is not asked for now; `None` when it may be.
+    /// Why a place is not requested now; `None` when it may be.
     pub fn closed(&self, place: &Place, now: Timestamp) -> Option<Closed> {
         let of_place = scarce(place).into_iter().filter_map(|scarce| self.setbacks.get(&scarce));
         let longest = of_place.filter(|setback| setback.until > now).max_by_key(|setback| setback.until)?;
         Some(Closed { why: longest.why.clone(), until: longest.until })
     }
 
-    /// Whether Azure took a request for it lately, and has not refused one since.
+    /// Whether Azure has lately accepted a request for it, and has not refused one since.
     pub fn is_proven(&self, place: &Place, now: Timestamp) -> bool {
         let refused =
             scarce(place).into_iter().filter_map(|scarce| Some(self.setbacks.get(&scarce)?.at)).max();
@@ -119,13 +119,13 @@ impl Places {
         taken.is_some_and(|taken| refused.is_none_or(|refused| refused < taken))
     }
 
-    /// Takes in that Azure took a request. Whether it makes the VM is not known yet.
+    /// Records that Azure accepted a request. Whether it makes the VM is not known yet.
     pub fn took(&mut self, place: &Place, now: Timestamp) {
         self.taken.insert(place.clone(), now);
         self.taken.retain(|_, at| elapsed(*at, now) < PROVEN);
     }
 
-    /// Takes in that Azure refused one; whether it was for want of room.
+    /// Records that Azure refused a request; returns whether it lacks capacity or quota.
     pub fn refused(&mut self, place: &Place, error: &CallError, now: Timestamp) -> bool {
         self.set_back(place, error, FIRST_WAIT, now)
     }
@@ -138,7 +138,7 @@ impl Places {
         };
         self.setbacks.retain(|_, setback| elapsed(setback.until, now) < FORGOTTEN);
         let before = self.setbacks.get(&scarce);
-        // Those of one moment count once.
+        // Simultaneous refusals count once.
         if before.is_some_and(|before| before.until > now && before.at <= now) {
             return true;
         }
@@ -194,7 +194,7 @@ impl Places {
     }
 }
 
-/// A map whose keys are no texts, as JSON has them.
+/// A map whose keys are not text, as a list in JSON.
 mod as_list {
     use super::{BTreeMap, Deserialize, Scarce, Serialize, Setback};
 
@@ -222,7 +222,7 @@ fn scarce(place: &Place) -> [Scarce; 3] {
     ]
 }
 
-/// What quota a refusal speaks of: "exceeding approved Total Regional Cores quota", "exceeding approved
+/// The quota that a refusal names: "exceeding approved Total Regional Cores quota", "exceeding approved
 /// LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
 fn quota(place: &Place, message: &str) -> Scarce {
     let said = message.to_ascii_lowercase();

@@ -8,9 +8,9 @@ use crate::names::PoolName;
 use crate::runner_name::RunnerName;
 use crate::time::elapsed;
 
-/// How long those jobs have waited that a runner of the fleet is seen with for the first time. `known` are those
-/// that were seen before, or `None` before the first look: what runs then was begun at any time. Where the queue
-/// `is_whole`, jobs that are not in it any more are forgotten.
+/// How long jobs have waited that run on one of the fleet's runners for the first time. `known` are the jobs of
+/// earlier polls, or `None` before the first poll: the jobs that run then may have started at any time. If the
+/// queue `is_whole`, jobs that are no longer in it are forgotten.
 pub fn begun<'a>(
     pool: &PoolName,
     known: &mut Option<BTreeSet<JobId>>,

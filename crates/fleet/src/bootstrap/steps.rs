@@ -1,7 +1,7 @@
-//! Bootstrap by SSH, as a decision: from what is found on the machine follows the next step.
+//! Bootstrap over SSH, as a decision: the next step follows from what a probe finds on the machine.
 //!
-//! Each step can be repeated, and what was done is found again by the next probe. So whoever comes
-//! after a crash begins like everybody else.
+//! Each step can be repeated, and the next probe finds what was done. So there is no special case after a
+//! crash.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use super::quoted;
 use crate::ports::Download;
 use crate::runner::RunnerId;
 
-/// Where the program lies that a step calls.
+/// The path of the program that each step calls.
 pub const RUNNER_PATH: &str = "/usr/local/lib/azlin/runner";
 
 /// One command on the machine, run as root.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// What is there.
+    /// Finds out what is on the machine.
     Probe,
-    /// The runner's program, downloaded unless the machine has this version.
+    /// Downloads the runner's program, unless the machine has this version.
     Fetch(Download),
-    /// What the program needs of the system.
+    /// Installs what the program needs of the system.
     Dependencies,
     /// Registers the runner at GitHub.
     Configure(Configure),
@@ -34,14 +34,14 @@ pub enum Step {
     Stop,
 }
 
-/// What `config.sh` is told.
+/// The arguments of `config.sh`.
 #[derive(Debug, Clone)]
 pub struct Configure {
-    /// The repository's, organisation's or enterprise's page.
+    /// The URL of the repository, organisation or enterprise.
     pub url: String,
     /// The runner's name.
     pub name: String,
-    /// Every label that it gets.
+    /// All of its labels.
     pub labels: Vec<String>,
     /// The runner group; the default one where absent.
     pub group: Option<String>,
@@ -52,7 +52,7 @@ pub struct Configure {
 }
 
 impl Step {
-    /// Its name, for people.
+    /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
             Step::Probe => "probe",
@@ -64,7 +64,7 @@ impl Step {
         }
     }
 
-    /// The command for a POSIX shell. It holds no secret: others on the machine can see it.
+    /// The command for a POSIX shell. It holds no secret: other users of the machine can see it.
     pub fn command(&self) -> String {
         let arguments: Vec<String> = match self {
             Step::Probe | Step::Dependencies | Step::Stop => Vec::new(),
@@ -85,7 +85,7 @@ impl Step {
         words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
     }
 
-    /// What the command reads.
+    /// The standard input of the command.
     pub fn input(&self) -> Option<SecretString> {
         match self {
             Step::Configure(config) => {
@@ -125,10 +125,10 @@ pub struct ProbeResult {
 }
 
 impl ProbeResult {
-    /// Reads what a probe printed; lines that it does not know are left out.
+    /// Parses the output of a probe; unknown lines are ignored.
     ///
     /// # Errors
-    /// What is missing.
+    /// What is missing, for people.
     pub fn parse(text: &str) -> Result<ProbeResult, String> {
         let value = |name: &str| {
             let line = text.lines().filter_map(|line| line.trim_end().split_once('='));
@@ -151,7 +151,7 @@ impl ProbeResult {
     /// What a probe would find after a step, so that none is needed.
     ///
     /// # Errors
-    /// What the step did not tell.
+    /// What the step did not print, for people.
     pub fn after(mut self, step: &Step, printed: &str) -> Result<ProbeResult, String> {
         match step {
             Step::Probe => return ProbeResult::parse(printed),
@@ -163,7 +163,7 @@ impl ProbeResult {
                 let id = id.ok_or("config.sh has not told the runner's id")?;
                 self.configured = Some((id, config.name.clone()));
                 self.registered = self.configured.clone();
-                // What ran before was another runner's.
+                // What ran before belonged to another runner.
                 (self.is_active, self.runs_job) = (false, false);
             }
             Step::Start { .. } => self.is_active = true,
@@ -173,18 +173,18 @@ impl ProbeResult {
     }
 }
 
-/// What is to be on the machine.
+/// The runner that the machine should have.
 #[derive(Debug, Clone)]
 pub struct WantedRunner<'a> {
     /// The runner's name.
     pub name: &'a str,
     /// The runner's program.
     pub download: &'a Download,
-    /// Whether `installdependencies.sh` is to run.
+    /// Whether `installdependencies.sh` has to run.
     pub dependencies: bool,
 }
 
-/// What comes next.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
     /// The program is missing, or is another version.
@@ -197,12 +197,12 @@ pub enum NextStep {
     Start,
     /// It runs.
     Done(RunnerId),
-    /// It was registered, and is no more: it had its job, or was removed.
+    /// It was registered, and no longer is: it had its job, or was removed.
     Ended(RunnerId),
 }
 
-/// What comes next on a machine that is as it was found. Another runner's traces, in an image that was
-/// made of its machine, count for nothing.
+/// The next step on a machine. Traces of another runner, in an image that was made from its machine, are
+/// ignored.
 pub fn next(found: &ProbeResult, wanted: &WantedRunner<'_>) -> NextStep {
     match (own(&found.configured, wanted), own(&found.registered, wanted)) {
         (Some(id), _) if found.runs_job || found.is_active => NextStep::Done(id),
@@ -214,7 +214,7 @@ pub fn next(found: &ProbeResult, wanted: &WantedRunner<'_>) -> NextStep {
     }
 }
 
-/// GitHub's number of the runner, once it was registered from the machine.
+/// GitHub's number of the runner, if it was registered from this machine.
 pub fn runner_id(found: &ProbeResult, wanted: &WantedRunner<'_>) -> Option<RunnerId> {
     own(&found.configured, wanted).or_else(|| own(&found.registered, wanted))
 }
@@ -224,7 +224,7 @@ fn own(trace: &Option<(RunnerId, String)>, wanted: &WantedRunner<'_>) -> Option<
     name.eq_ignore_ascii_case(wanted.name).then_some(*id)
 }
 
-/// Whether the machine has the program in the version that GitHub offers; in any, where that is not told.
+/// Whether the machine has the version of the program that GitHub offers; any version, if that is not known.
 fn has_program(found: &ProbeResult, download: &Download) -> bool {
     match (&found.version, download.version()) {
         (Some(found), Some(offered)) => found == offered,

@@ -4,7 +4,7 @@
 //! A key that is there gets its value replaced; a default, `#key = …`, becomes live where it stands, and
 //! below `# key = …` the key is added; any other is added at the end of its table. A key that is taken
 //! out becomes a comment, as does a list with remarks among its items when another takes its place, so
-//! that nothing which somebody wrote is lost.
+//! that nothing written by a person is lost.
 //!
 //! The text is spliced, never printed anew from a tree: a printer that does not know a formatting
 //! changes it.
@@ -29,12 +29,12 @@ const TABLES: [&str; 4] = ["scaling", "lifecycle", "bootstrap", "vm"];
 /// Keys that commands set and take out again: of those no comment piles up.
 const COMMANDS_OWN: [&str; 2] = ["scaling.manual_count", "kill_running_jobs"];
 
-/// What becomes of one key.
+/// A change of one key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyChange {
     /// The tables and the key: `scaling`, `max_runners`.
     pub path: Vec<String>,
-    /// What it becomes; `None` takes it out.
+    /// Its new value; `None` removes it.
     pub to: Option<Literal>,
 }
 
@@ -45,7 +45,7 @@ impl KeyChange {
         KeyChange { path: key.split('.').map(str::to_owned).collect(), to: Some(to) }
     }
 
-    /// Takes a key out.
+    /// Removes a key.
     pub fn remove(key: &str) -> KeyChange {
         KeyChange { path: key.split('.').map(str::to_owned).collect(), to: None }
     }
@@ -82,7 +82,7 @@ enum KeyPosition<'d> {
     Value(&'d Value),
     /// Not there; the innermost table above it that is there, and how many keys of the path lead to it.
     Absent(&'d Item, usize),
-    /// Something else is in the way.
+    /// Something else is in its place.
     Blocked,
 }
 

@@ -1,7 +1,7 @@
-//! Which configuration is in force: of each fleet its last good file.
+//! Which configuration is in force: the last good file of each fleet.
 //!
-//! A bad file never stops anybody: its fleet goes on with what was good, and one that never was good
-//! is left untouched. A file that is gone takes its fleet out of sight, VMs and all.
+//! A bad file stops no fleet: its fleet keeps the last good configuration, and one that never had a good file is
+//! not touched. When a file is removed, its fleet and the fleet's VMs are left alone.
 
 use std::collections::BTreeMap;
 
@@ -15,34 +15,34 @@ use crate::names::PoolName;
 pub struct FoundFiles {
     /// Fleets whose files are good, with the text.
     pub good: BTreeMap<PoolName, (Fleet, String)>,
-    /// Files that are not, by their names.
+    /// Bad files, by name.
     pub bad: BTreeMap<String, BadFile>,
 }
 
 /// A file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadFile {
-    /// The fleet, if its name makes one.
+    /// The fleet, if the name of the file is a good one.
     pub pool: Option<PoolName>,
     /// Everything that is wrong with it.
     pub message: String,
 }
 
-/// What is in force, and what is wrong.
+/// The configuration in force, and the bad files.
 #[derive(Debug, Default)]
 pub struct InForce {
     fleets: BTreeMap<PoolName, (Fleet, String)>,
     bad: BTreeMap<String, (BadFile, Timestamp)>,
 }
 
-/// Something that a new look at the files brought.
+/// A change of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigChange {
-    /// A fleet that was not there.
+    /// A new fleet.
     Added(PoolName),
-    /// A fleet's file differs, and how.
+    /// A fleet's file has changed, and how.
     Changed(PoolName, Vec<String>),
-    /// A fleet's file is gone: its VMs are left alone.
+    /// A fleet's file was removed: its VMs are left alone.
     Removed(PoolName),
     /// A file is bad. With `in_force` its fleet goes on with the last good one.
     Bad {
@@ -58,7 +58,7 @@ pub enum ConfigChange {
 }
 
 impl InForce {
-    /// Takes in what was found; what is new about it.
+    /// Puts the files that were found in force; returns what has changed.
     pub fn take(&mut self, found: FoundFiles, now: Timestamp) -> Vec<ConfigChange> {
         let mut news = Vec::new();
         let is_bad = |pool: &PoolName| found.bad.values().any(|bad| bad.pool.as_ref() == Some(pool));
