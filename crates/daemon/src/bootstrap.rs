@@ -5,6 +5,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use azlin_fleet::bootstrap::retries::{
+    CONNECT_PAUSE, CONNECTS_PER_ADDRESS, STEP_PAUSE, STEP_TRIES, next_address_pause, patience,
+};
 use azlin_fleet::bootstrap::steps::{Configure, Found, Next, Step, Wanted, next, runner_id};
 use azlin_fleet::bootstrap::{Took, labels};
 use azlin_fleet::config::Fleet;
@@ -20,19 +23,6 @@ use tracing::debug;
 use crate::outside::Outside;
 
 const SSH_PORT: u16 = 22;
-/// The longest pause between two looks for an address. The first ones are shorter: a VM has one
-/// within seconds, unless Azure takes its time.
-const ADDRESS_PAUSE: Duration = Duration::from_secs(5);
-/// Between two tries to connect.
-const CONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// Between two tries of a step that failed.
-const STEP_PAUSE: Duration = Duration::from_secs(5);
-/// Tries of steps, over all of them.
-const STEP_TRIES: u32 = 3;
-/// Tries to connect before the address is asked for again.
-const CONNECTS: u32 = 30;
-/// How long a VM that boots may refuse our key, or be missing at Azure.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Makes a VM a runner. Its time ends with the fleet's `boot_timeout`, and when the daemon stops.
 pub(crate) async fn install(
@@ -165,7 +155,7 @@ impl<'a> Work<'a> {
         let mut refused_since: Option<Instant> = None;
         loop {
             let machine = machine(self.fleet, self.task, self.address().await?);
-            for _ in 0..CONNECTS {
+            for _ in 0..CONNECTS_PER_ADDRESS {
                 let error = match self.outside.ssh.connect(&machine).await {
                     Ok(session) => {
                         self.note("reachable", began);
@@ -177,7 +167,7 @@ impl<'a> Work<'a> {
                     SshTrouble::Unreachable | SshTrouble::Lost => {}
                     SshTrouble::KeyRefused => {
                         let since = refused_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= self.patience() {
+                        if since.elapsed() >= patience(self.fleet) {
                             return Err(Halt::Machine(error));
                         }
                     }
@@ -204,14 +194,14 @@ impl<'a> Work<'a> {
                 Err(error) => {
                     if error.trouble == Trouble::NotFound {
                         let since = missing_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= self.patience() {
+                        if since.elapsed() >= patience(self.fleet) {
                             return Err(Halt::With(self.broken(format!("its VM is gone: {error}"))));
                         }
                     }
                     self.waits_for(error.message);
                 }
             }
-            pause = (pause + Duration::from_secs(1)).min(ADDRESS_PAUSE);
+            pause = next_address_pause(pause);
             sleep(pause).await;
         }
     }
@@ -221,10 +211,6 @@ impl<'a> Work<'a> {
             debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "{}: {} is not reached yet: {why}", self.fleet.name, self.task.runner);
         }
         self.last = why;
-    }
-
-    fn patience(&self) -> Duration {
-        PATIENCE.min(self.fleet.lifecycle.boot_timeout / 2)
     }
 
     /// One step after the other, as far as they lead.

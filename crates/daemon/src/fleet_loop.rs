@@ -14,6 +14,7 @@ use azlin_fleet::names::RepoSlug;
 use azlin_fleet::pace::Slowed;
 use azlin_fleet::plan::{Action, Outcome, Plan, plan};
 use azlin_fleet::prices::Prices;
+use azlin_fleet::provisioning::fleet_share;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::scaling::elapsed;
 use azlin_fleet::snapshot::Snapshot;
@@ -38,7 +39,7 @@ use crate::pulse::Pulse;
 use crate::report;
 use crate::state::StateDir;
 use told::next_on_grid;
-use under_way::{InFlight, share, under_way};
+use under_way::{InFlight, under_way};
 
 #[cfg(test)]
 mod tests;
@@ -128,7 +129,7 @@ impl FleetLoop {
         let memory = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
         shared.places.recall(subscription, memory.places.clone(), shared.outside.now());
-        let share = share(shared.provisioning_limit, shared.fleets.now().len());
+        let share = fleet_share(shared.provisioning_limit, shared.fleets.now().len());
         let inbox = shared.hinter.inbox(&fleet.name);
         FleetLoop {
             saved: memory.clone(),
@@ -225,7 +226,7 @@ impl FleetLoop {
     /// Takes in that the configuration changed; whether that calls for a tick at once.
     fn reconfigure(&mut self) -> bool {
         let all = Arc::clone(self.configured.latest());
-        let before = std::mem::replace(&mut self.share, share(self.shared.provisioning_limit, all.len()));
+        let before = std::mem::replace(&mut self.share, fleet_share(self.shared.provisioning_limit, all.len()));
         if before != self.share {
             self.own_provisioning = Arc::new(Semaphore::new(self.share));
         }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::leftover::{Kind, Leftover, Sweep};
+use azlin_fleet::leftover::{FIRST_SEARCH, Kind, Leftover, SEARCH_INTERVAL, Sweep};
 use azlin_fleet::ports::CallError;
 use azlin_fleet::remedy::Failure;
 use azlin_fleet::vm::ResourceGroup;
@@ -15,14 +14,9 @@ use tracing::{debug, info, warn};
 use crate::fleet_loop::Shared;
 use crate::outside::Outside;
 
-/// How often.
-const EVERY: Duration = Duration::from_secs(15 * 60);
-/// The first time, after the daemon began: what it was in the middle of has settled by then.
-const FIRST: Duration = Duration::from_secs(60);
-
 /// Sweeps for as long as it is polled.
 pub(crate) async fn sweep(shared: Arc<Shared>) {
-    let mut timer = interval_at(shared.epoch + FIRST, EVERY);
+    let mut timer = interval_at(shared.epoch + FIRST_SEARCH, SEARCH_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outside = shared.outside.clone();
     let mut broom = Broom { outside, sweep: Sweep::default(), troubles: BTreeMap::new() };

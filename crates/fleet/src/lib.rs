@@ -29,6 +29,7 @@ pub mod plan;
 pub mod planted;
 pub mod ports;
 pub mod prices;
+pub mod provisioning;
 pub mod redact;
 pub mod remedy;
 pub mod room;

@@ -100,13 +100,6 @@ async fn the_grid_counts_from_the_beginning() {
     assert_eq!(next_on_grid(epoch, minute), Duration::from_secs(30));
 }
 
-#[test]
-fn where_there_are_several_fleets_a_quarter_is_left_to_the_others() {
-    let shares = [(10, 1), (1, 1), (10, 2), (10, 1000), (3, 2), (2, 2), (1, 2), (8, 3)];
-    let expected = [10, 1, 8, 8, 2, 1, 1, 6];
-    assert_eq!(shares.map(|(limit, fleets)| share(limit, fleets)), expected);
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_changes_is_looked_at_at_once_and_no_other() {
     let scene = Scene::new("");

@@ -140,9 +140,3 @@ impl FleetLoop {
 pub(super) fn under_way(in_flight: &BTreeMap<RunnerName, InFlight>) -> BTreeMap<RunnerName, Operation> {
     in_flight.iter().map(|(name, under_way)| (name.clone(), under_way.operation.clone())).collect()
 }
-
-/// How many provisioning operations one of so many fleets may hold: where there are several, a
-/// quarter, and at least one, is left to the others.
-pub(super) fn share(limit: usize, fleets: usize) -> usize {
-    if fleets > 1 { (limit - (limit / 4).max(1)).max(1) } else { limit }
-}
