@@ -6,6 +6,7 @@ use std::time::Duration;
 use azlin_fleet::bootstrap::console::telling;
 use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
+use azlin_fleet::freshness::{DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE};
 use azlin_fleet::place::Place;
 use azlin_fleet::plan::{Destroy, Install, Outcome};
 use azlin_fleet::planted::{self, Bug};
@@ -218,16 +219,16 @@ impl Lifecycle {
         Outcome::NoRoom(refusals.join("; "))
     }
 
-    /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.
+    /// Where the runner's program is, as GitHub said lately.
     async fn download(&self, fleet: &Fleet) -> Result<Download, String> {
         let ask = async || {
             let downloads = self.outside.github(fleet).downloads(&fleet.scope).await;
             downloads.map_err(|error| error.to_string())
         };
-        let ago = |age| Instant::now().checked_sub(Duration::from_secs(age)).unwrap_or_else(Instant::now);
-        let mut downloads = self.downloads.get(fleet.site(), ago(3600), ask()).await;
+        let ago = |age| Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
+        let mut downloads = self.downloads.get(fleet.site(), ago(DOWNLOADS_MAX_AGE), ask()).await;
         if downloads.is_err() {
-            downloads = self.downloads.get(fleet.site(), ago(10), ask()).await;
+            downloads = self.downloads.get(fleet.site(), ago(FAILED_DOWNLOADS_MAX_AGE), ask()).await;
         }
         let architecture = fleet.vm.architecture().label();
         let offered = downloads.as_ref().as_ref().map_err(String::clone)?;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
+use azlin_fleet::freshness::{Freshness, LastLists, Poll};
 use azlin_fleet::job::JobId;
 use azlin_fleet::memory::{Memory, set_ahead};
 use azlin_fleet::milestone::{BootSteps, Milestone, milestones};
@@ -31,7 +32,7 @@ use crate::board::Board;
 use crate::expiry::Expiry;
 use crate::fleet_set::{Fleets, Reader};
 use crate::hints::{Hinter, Inbox};
-use crate::observe::{Observer, Told};
+use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::pace::Pace;
 use crate::places::Book;
@@ -50,14 +51,6 @@ mod under_way;
 const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
 /// How many ticks in a row are given up at the most: whoever writes without end holds up nobody.
 const MOST_GIVEN_UP: u32 = 3;
-
-/// What a tick reads anew.
-enum Look {
-    /// Everything; and power states, if they are wanted.
-    Whole { power: bool },
-    /// What the fleet was hinted at, and what that makes necessary.
-    Hinted,
-}
 
 /// What all loops share.
 pub(crate) struct Shared {
@@ -103,10 +96,12 @@ pub struct FleetLoop {
     in_flight: BTreeMap<RunnerName, InFlight>,
     operations: JoinSet<(RunnerName, Outcome)>,
     tick: u64,
-    /// What it is hinted at.
+    /// The poll that is due, if one is.
+    due: Option<Poll>,
+    /// What triggers name.
     inbox: Arc<Inbox>,
-    /// When the last whole look began, and whether the next one is put off.
-    looked_at: Option<Instant>,
+    /// When the last poll began.
+    polled_at: Option<Instant>,
     slowed: Option<Slowed>,
     /// What was seen last, when its lists were read, and what was said of it.
     seen: Option<Snapshot>,
@@ -145,8 +140,9 @@ impl FleetLoop {
             in_flight: BTreeMap::new(),
             operations: JoinSet::new(),
             tick: 0,
+            due: None,
             inbox,
-            looked_at: None,
+            polled_at: None,
             slowed: None,
             seen: None,
             lists_at: Timestamp::UNIX_EPOCH,
@@ -172,11 +168,11 @@ impl FleetLoop {
         let (mut queue, mut health) = (every(shared.poll_queue), every(shared.poll_health));
         loop {
             let pause = self.slowed.as_ref().map(|slowed| slowed.every);
-            let (look, is_timer) = tokio::select! {
+            let (due, is_timer) = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
                 () = std::future::ready(()), if std::mem::take(&mut self.is_behind) => {
-                    (Look::Whole { power: true }, false)
+                    (Some(Poll::Health), false)
                 }
                 Some(done) = self.operations.join_next() => {
                     self.ended(done);
@@ -186,24 +182,25 @@ impl FleetLoop {
                     if !self.reconfigure() {
                         continue;
                     }
-                    (Look::Whole { power: true }, false)
+                    (Some(Poll::Health), false)
                 }
                 () = heart.beat() => continue,
-                // A health tick looks at the queue as well.
+                // It reads the queue as well.
                 _ = health.tick() => {
                     queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
-                    (Look::Whole { power: true }, true)
+                    (Some(Poll::Health), true)
                 }
-                _ = queue.tick() => (Look::Whole { power: false }, true),
-                () = inbox.due(shared.poll_queue, pause), if self.is_configured => (Look::Hinted, false),
+                _ = queue.tick() => (Some(Poll::Queue), true),
+                () = inbox.due(shared.poll_queue, pause), if self.is_configured => (None, false),
             };
             if !self.is_configured || is_timer && self.is_early() {
                 continue;
             }
+            self.due = due;
             tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
-                () = self.tick(look) => {}
+                () = self.tick() => {}
                 () = heart.beat_for(LONGEST_TICK) => {}
             }
         }
@@ -218,7 +215,7 @@ impl FleetLoop {
     /// Whether it is too early for another look, since GitHub's budget is short.
     fn is_early(&mut self) -> bool {
         self.slowed = self.shared.pace.slowed(&self.shared.outside, &self.fleet, self.shared.poll_queue);
-        let since = self.looked_at.map(|at| at.elapsed());
+        let since = self.polled_at.map(|at| at.elapsed());
         let Some((slowed, since)) = self.slowed.as_ref().zip(since) else { return false };
         since + self.shared.poll_queue / 2 < slowed.every
     }
@@ -248,10 +245,11 @@ impl FleetLoop {
     /// One tick, and all that it began; what failed in it.
     pub(crate) async fn run_once(mut self) -> Vec<String> {
         let stop = self.shared.stop.clone();
+        self.due = Some(Poll::Health);
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.tick(Look::Whole { power: true }) => {}
+            () = self.tick() => {}
         }
         self.settle().await;
         self.failed.extend(self.trouble.take());
@@ -259,11 +257,11 @@ impl FleetLoop {
     }
 
     /// Observe, decide, act, report.
-    async fn tick(&mut self, look: Look) {
+    async fn tick(&mut self) {
         self.failed.clear();
         let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
-        let is_hinted = matches!(look, Look::Hinted);
-        let (seen, are_lists_new) = self.look(look, began).await;
+        let is_triggered = self.due.is_none();
+        let (seen, are_lists_new) = self.look(began).await;
         if self.configured.has_changed() {
             self.reconfigure();
             if !self.is_configured {
@@ -286,7 +284,7 @@ impl FleetLoop {
         }
         self.tick += 1;
         let (plan, seen) = self.decide(seen, are_lists_new);
-        self.shared.board.metrics().ticked(&fleet.name, is_hinted, began.elapsed(), &plan.decision);
+        self.shared.board.metrics().ticked(&fleet.name, is_triggered, began.elapsed(), &plan.decision);
         self.report(&plan, &seen);
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
@@ -303,48 +301,40 @@ impl FleetLoop {
     }
 
     /// What there is, and whether the lists of runners and VMs were read for it.
-    async fn look(&mut self, look: Look, began: Instant) -> (Snapshot, bool) {
+    async fn look(&mut self, began: Instant) -> (Snapshot, bool) {
         let (shared, fleet, now) =
             (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.outside.now());
         self.mind_the_clock(began, now);
-        let since_epoch = began - shared.epoch;
-        let is_hinted = matches!(look, Look::Hinted);
-        let wanted = if is_hinted {
-            self.inbox.hints().take(shared.poll_queue, since_epoch)
-        } else {
-            // Hints put off no poll.
-            self.looked_at = Some(began);
+        let (poll, since_epoch) = (self.due.take(), began - shared.epoch);
+        let triggered = if poll.is_some() {
+            // Only a poll puts off the next one.
+            self.polled_at = Some(began);
             self.inbox.hints().take_all(since_epoch)
+        } else {
+            self.inbox.hints().take(shared.poll_queue, since_epoch)
         };
-        let at = |told: Duration| shared.epoch + told;
-        let repos = wanted.repos.into_iter().map(|(repo, told)| (repo, at(told))).collect();
-        let told = Told { repos, lists: wanted.lists.map(at) };
-        let serve = |seen: &&Snapshot| {
-            is_hinted
-                && seen.entries.is_ok()
-                && seen.vms.is_ok()
-                && told.lists.is_none()
-                && self.memory.is_told_by_lists_of(self.lists_at, &fleet, now)
+        let last = self.seen.as_ref().filter(|seen| seen.has_whole_lists());
+        let freshness = Freshness {
+            poll,
+            interval: shared.poll_queue,
+            triggered: &triggered,
+            lists: last.map(|_| LastLists::new(self.lists_at, self.memory.changes(), &fleet, now)),
+            shared_out: shared.observer.shared_out(&fleet, began),
+            now: since_epoch,
         };
-        let earlier = self.seen.as_ref().filter(serve).cloned();
-        let are_lists_new = earlier.is_none();
-        let (seen, queue) = match earlier {
-            Some(seen) => {
-                let queue = shared.observer.queue_after(&fleet, &told).await;
-                let demand = queue.demand(&fleet, shared.outside.now());
-                (Snapshot { demand, working: queue.working(), ..seen }, queue)
+        let ages = freshness.max_ages();
+        let (seen, queue) = shared.observer.look(&fleet, &self.memory.groups, &ages, began, last).await;
+        let are_lists_new = ages.lists.is_some();
+        if are_lists_new {
+            self.lists_at = now;
+        }
+        // A queue that was not asked for says nothing of a job that it may not show yet. A poll asks for all that are
+        // the fleet's, so it ends the search in any other.
+        let shows = |repo: &RepoSlug, job| {
+            if !freshness.asks_for(repo) {
+                return None;
             }
-            None => {
-                let power = matches!(look, Look::Whole { power: true });
-                self.lists_at = now;
-                shared.observer.observe_after(&fleet, &self.memory.groups, power, &told).await
-            }
-        };
-        // What was not read now tells nothing of jobs that it may not have shown yet.
-        let shows = |repo: &RepoSlug, job| match is_hinted {
-            true if !told.repos.contains_key(repo) => None,
-            true => queue.shows(repo, job),
-            false => queue.shows(repo, job).or(Some(true)),
+            queue.shows(repo, job).or(poll.map(|_| true))
         };
         self.inbox.hints().looked(shows, shared.epoch.elapsed());
         let begun = begun(&fleet.name, &mut self.running, queue.running(), queue.is_whole());

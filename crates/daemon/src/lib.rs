@@ -1,8 +1,9 @@
 //! The control loop: observe, decide, act, report, once a tick.
 //!
 //! - Each fleet has a loop of its own (`fleet_loop`), so that one fleet's trouble never delays
-//!   another's. What several fleets look at is fetched once and shared ([`observe`]).
-//! - A tick takes no input but the state of the world: timers and signals only say "now".
+//!   another's. What several fleets need is read once and shared (`observe`).
+//! - A tick takes no input but the state of the world. Timers, signals and webhooks only say "now", and how old what a
+//!   tick works with may be.
 //! - There is no separate start-up or recovery: the first tick is an ordinary tick.
 //! - What is decided, `azlin_fleet` decides. Here is no policy.
 
@@ -19,7 +20,7 @@ mod follow;
 mod hints;
 mod http;
 mod metrics;
-pub mod observe;
+mod observe;
 mod outside;
 mod pace;
 mod places;

@@ -1,4 +1,5 @@
 use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::vm::PowerState;
 use tokio::time::sleep;
 
 use super::*;
@@ -39,14 +40,14 @@ async fn what_was_read_serves_for_a_tenth_of_the_poll() {
         let github = scene.requests("GET", "/actions/runners");
         (github, scene.requests("GET", "/virtualMachines"), scene.requests("GET", "/actions/runs"))
     };
-    observer.observe(&fleet, &others(&[]), false).await;
+    observer.poll(&fleet, &others(&[]), Poll::Queue).await;
     let (runners, vms, runs) = reads();
     assert!(runners == 1 && vms == 1 && runs > 0, "{:?}", reads());
     sleep(Duration::from_secs(6)).await;
-    observer.observe(&fleet, &others(&[]), false).await;
+    observer.poll(&fleet, &others(&[]), Poll::Queue).await;
     assert_eq!(reads(), (runners, vms, runs));
     sleep(Duration::from_secs(1)).await;
-    observer.observe(&fleet, &others(&[]), false).await;
+    observer.poll(&fleet, &others(&[]), Poll::Queue).await;
     assert_eq!(reads(), (2 * runners, 2 * vms, 2 * runs));
 }
 
@@ -57,13 +58,13 @@ async fn vms_are_seen_in_every_group_that_has_some_and_each_group_is_read_once()
     let here = vm_in(&scene, &ci, "rg").await;
     let there = vm_in(&scene, &ci, "old").await;
     vm_in(&scene, &other, "rg").await;
-    let seen = observer.observe(&ci, &others(&["old", "rg"]), false).await;
+    let seen = observer.poll(&ci, &others(&["old", "rg"]), Poll::Queue).await.0;
     let vms = seen.vms.expect("they can be read");
     assert_eq!(vms.keys().collect::<Vec<_>>(), [&here, &there]);
     assert_eq!((seen.unread.len(), scene.requests("GET", "/virtualMachines")), (0, 2));
     let entries = seen.entries.expect("they can be read");
     assert_eq!(entries.keys().collect::<Vec<_>>(), [&here, &there], "and its own runners alone");
-    let alone = observer.observe(&ci, &others(&[]), false).await.vms.expect("they can be read");
+    let alone = observer.poll(&ci, &others(&[]), Poll::Queue).await.0.vms.expect("they can be read");
     assert_eq!(alone.keys().collect::<Vec<_>>(), [&here]);
     assert_eq!(observer.known_groups(), others(&["old", "rg"]));
 }
@@ -86,7 +87,7 @@ async fn a_group_that_the_fleet_has_left_holds_it_up_only_while_that_may_pass() 
             );
             let scene = Scene::new(&world);
             let seen =
-                observer(&scene, std::slice::from_ref(&ci)).observe(&ci, &others(&["old"]), false).await;
+                observer(&scene, std::slice::from_ref(&ci)).poll(&ci, &others(&["old"]), Poll::Queue).await.0;
             let case = format!("{status} of {broken}: {:?}", seen.vms);
             assert_eq!(seen.vms.is_ok(), is_known, "{case}");
             let unread: Vec<&str> = seen.unread.keys().map(|group| group.name.as_str()).collect();
@@ -98,22 +99,22 @@ async fn a_group_that_the_fleet_has_left_holds_it_up_only_while_that_may_pass() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn power_is_asked_for_when_it_is_wanted_and_told_as_unknown_where_it_cannot_be_read() {
+async fn power_states_are_read_by_a_health_poll_and_unknown_where_they_cannot_be_read() {
     let ci = fleet("ci", "", "");
     let refused = "[[faults]]\nwhat = { status = 403 }\npath = '00/providers/Microsoft.Compute'\n";
-    for (faults, wanted, power) in [
-        ("", true, PowerState::Running),
-        ("", false, PowerState::Unknown),
-        (refused, true, PowerState::Unknown),
+    for (faults, poll, power) in [
+        ("", Poll::Health, PowerState::Running),
+        ("", Poll::Queue, PowerState::Unknown),
+        (refused, Poll::Health, PowerState::Unknown),
     ] {
         let scene = Scene::new(faults);
         let name = vm_in(&scene, &ci, "rg").await;
         sleep(Duration::from_secs(120)).await;
         let observer = observer(&scene, std::slice::from_ref(&ci));
-        let seen = observer.observe(&ci, &others(&[]), wanted).await;
+        let seen = observer.poll(&ci, &others(&[]), poll).await.0;
         assert_eq!(seen.vms.expect("it can be read")[&name].power, power);
-        let is_told = wanted && power == PowerState::Unknown;
-        assert_eq!(observer.powerless.lock().expect("no panic").len(), usize::from(is_told));
+        let is_reported = poll == Poll::Health && power == PowerState::Unknown;
+        assert_eq!(observer.vms.powerless.lock().expect("no panic").len(), usize::from(is_reported));
     }
 }
 
@@ -128,7 +129,7 @@ async fn why_a_vm_could_not_be_made_is_asked_once() {
     let sound = vm_in(&scene, &ci, "rg").await;
     sleep(Duration::from_secs(60)).await;
     for _ in 0..3 {
-        let seen = observer.observe(&ci, &others(&["old"]), false).await;
+        let seen = observer.poll(&ci, &others(&["old"]), Poll::Queue).await.0;
         let vms = seen.vms.expect("they can be read");
         let failed = |name: &RunnerName| vms[name].failure.as_ref().map(|failure| failure.message.clone());
         assert!(failed(&here).is_some_and(|why| why.contains("AllocationFailed")));
@@ -136,14 +137,14 @@ async fn why_a_vm_could_not_be_made_is_asked_once() {
         sleep(Duration::from_secs(60)).await;
     }
     assert_eq!(scene.requests("GET", "/virtualMachines/{name}"), 2);
-    assert_eq!(observer.failures.lock().expect("no panic").len(), 2);
+    assert_eq!(observer.vms.failures.lock().expect("no panic").len(), 2);
     for (name, group) in [(&here, "rg"), (&there, "old")] {
         let group = others(&[group]).pop_first().expect("one");
         scene.outside.azure.delete(&group, name.as_str()).await.expect("it can be removed");
     }
     sleep(Duration::from_secs(60)).await;
-    observer.observe(&ci, &others(&["old"]), false).await;
-    assert_eq!(observer.failures.lock().expect("no panic").len(), 0, "they are gone");
+    observer.poll(&ci, &others(&["old"]), Poll::Queue).await;
+    assert_eq!(observer.vms.failures.lock().expect("no panic").len(), 0, "they are gone");
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +155,7 @@ async fn why_is_asked_again_when_it_could_not_be_told() {
     let name = vm_in(&scene, &ci, "rg").await;
     sleep(Duration::from_secs(60)).await;
     for is_known in [false, true] {
-        let vms = observer.observe(&ci, &others(&[]), false).await.vms.expect("they can be read");
+        let vms = observer.poll(&ci, &others(&[]), Poll::Queue).await.0.vms.expect("they can be read");
         assert_eq!(vms[&name].failure.is_some(), is_known);
         sleep(Duration::from_secs(60)).await;
     }
@@ -164,7 +165,7 @@ async fn why_is_asked_again_when_it_could_not_be_told() {
 async fn what_cannot_be_read_at_github_is_named() {
     let faults = "[[faults]]\nwhat = { status = 503 }\nside = 'github'\n";
     let (scene, ci) = (Scene::new(faults), fleet("ci", "", ""));
-    let seen = observer(&scene, std::slice::from_ref(&ci)).observe(&ci, &others(&[]), false).await;
+    let seen = observer(&scene, std::slice::from_ref(&ci)).poll(&ci, &others(&[]), Poll::Queue).await.0;
     assert!(seen.entries.expect_err("a fault").starts_with("the runners of repo:o/r: "));
     assert!(seen.demand.expect_err("a fault").starts_with("the queue of repo:o/r: "));
 }

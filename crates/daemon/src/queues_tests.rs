@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use azlin_fleet::demand::QueueMetrics;
 use azlin_fleet::job::JobStatus;
 use azlin_fleet::runner_name::RunnerName;
@@ -12,19 +14,19 @@ fn org(repositories: &str) -> Fleet {
     fleet("ci", &format!("org = 'o'\nrepositories = [{repositories}]"), "")
 }
 
-/// What a fleet's queue shows, read anew.
-async fn read(scene: &Scene, queues: &Queues, fleet: &Fleet) -> OwnQueue {
+/// The fleet's queues, read anew.
+async fn read(scene: &Scene, queues: &JobQueues, fleet: &Fleet) -> FleetQueue {
     sleep(Duration::from_secs(1)).await;
     queues.of(fleet, &Fleets::new([fleet.clone()]), &scene.outside, |_| Instant::now()).await
 }
 
-fn pending(queue: &OwnQueue, fleet: &Fleet, scene: &Scene) -> Seen<u32> {
+fn pending(queue: &FleetQueue, fleet: &Fleet, scene: &Scene) -> Seen<u32> {
     queue.demand(fleet, scene.outside.now()).map(|demand| demand.metrics.pending_jobs)
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_queues_that_a_fleet_names_are_one() {
-    let (scene, queues) = (Scene::new(""), Queues::default());
+    let (scene, queues) = (Scene::new(""), JobQueues::default());
     for repo in ["o/r", "o/r", "o/other", "o/third"] {
         scene.submit(repo);
     }
@@ -43,7 +45,7 @@ async fn the_queues_that_a_fleet_names_are_one() {
 async fn a_list_of_repositories_serves_for_ten_minutes_and_what_failed_for_none() {
     let failing = "[[faults]]\nwhat = { status = 503 }\npath = '/users/o/repos'\ntimes = 1\n[[faults]]\nwhat = { status = 503 }\npath = '/orgs/o/repos'\ntimes = 1\n";
     for (faults, first) in [("", true), (failing, false)] {
-        let (scene, queues, fleet) = (Scene::new(faults), Queues::default(), org("'*'"));
+        let (scene, queues, fleet) = (Scene::new(faults), JobQueues::default(), org("'*'"));
         let asked = || scene.requests("GET", "/repos") + scene.requests("GET", "/installation/repositories");
         let began = asked();
         let queue = read(&scene, &queues, &fleet).await;
@@ -66,8 +68,8 @@ async fn a_list_of_repositories_serves_for_ten_minutes_and_what_failed_for_none(
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_names_no_repository_or_none_that_is_there_is_told() {
-    let (scene, queues) = (Scene::new(""), Queues::default());
+async fn a_fleet_that_names_no_repository_or_none_that_exists_gets_a_note() {
+    let (scene, queues) = (Scene::new(""), JobQueues::default());
     for (fleet, words) in [
         (org(""), "GitHub has no list of the queued jobs of org:o"),
         (org("'x*'"), "no repository of org:o is one that the fleet's file names"),
@@ -90,7 +92,7 @@ async fn a_queue_that_cannot_be_read_is_missing_and_where_none_can_nothing_is_kn
     };
     let fleet = org("'r', 'other'");
     let (one, both) = (broken("other"), format!("{}{}", broken("r"), broken("other")));
-    let (scene, queues) = (Scene::new(&one), Queues::default());
+    let (scene, queues) = (Scene::new(&one), JobQueues::default());
     scene.submit("o/r");
     let queue = read(&scene, &queues, &fleet).await;
     let demand = queue.demand(&fleet, scene.outside.now()).expect("one of them could be read");
@@ -100,19 +102,19 @@ async fn a_queue_that_cannot_be_read_is_missing_and_where_none_can_nothing_is_kn
     );
     assert_eq!((demand.missing.len(), queue.whole().map(|whole| whole.missing.len())), (1, Ok(1)));
     let scene = Scene::new(&both);
-    let queue = read(&scene, &Queues::default(), &fleet).await;
+    let queue = read(&scene, &JobQueues::default(), &fleet).await;
     assert!(pending(&queue, &fleet, &scene).is_err_and(|why| why.starts_with("the queue of repo:o/")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_works_on_which_job_is_known() {
-    let (scene, queues, fleet) = (Scene::new(""), Queues::default(), org("'r', 'other'"));
+async fn it_is_known_which_runner_works_on_which_job() {
+    let (scene, queues, fleet) = (Scene::new(""), JobQueues::default(), org("'r', 'other'"));
     let lifecycle = Lifecycle::new(scene.outside.clone(), Arc::default(), CancellationToken::new());
     let name = RunnerName::new(&fleet.name, scene.outside.now(), 1);
     let wanted = Wanted { name: name.clone(), replaces: None, places: fleet.vm.places(false) };
     lifecycle.provision(&fleet, &wanted).await;
     scene.submit("o/r");
-    assert!(read(&scene, &queues, &fleet).await.working().is_empty(), "nobody does");
+    assert!(read(&scene, &queues, &fleet).await.working().is_empty(), "no runner does");
     sleep(Duration::from_secs(120)).await;
     let job = scene.world().state.github.jobs.keys().next().copied().expect("one");
     let queue = read(&scene, &queues, &fleet).await;

@@ -13,6 +13,7 @@ pub mod cost;
 pub mod demand;
 pub mod expiry;
 pub mod explain;
+pub mod freshness;
 pub mod headline;
 pub mod hint;
 pub mod history;

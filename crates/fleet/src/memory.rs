@@ -43,9 +43,6 @@ pub fn set_ahead(told: Duration, gone_by: Duration) -> Option<Duration> {
     Some(told.saturating_sub(gone_by)).filter(|ahead| *ahead >= CLOCK_JUMP)
 }
 
-/// How old lists may be for a look that does not read them.
-const LISTS_SERVE: Duration = Duration::from_secs(120);
-
 /// What the daemon remembers of one fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -305,15 +302,10 @@ impl Memory {
         }
     }
 
-    /// Whether lists that were read then, and a moment ago, tell what there is now as well as new ones would:
-    /// nothing has been asked for, removed or made a runner that they may not show.
-    pub fn is_told_by_lists_of(&self, read_at: Timestamp, fleet: &Fleet, now: Timestamp) -> bool {
-        let is_shown = |at: Timestamp| elapsed(at, read_at) >= list_lag(fleet);
-        let mut runners = self.runners.values();
-        elapsed(read_at, now) <= LISTS_SERVE
-            && runners.all(|known| {
-                [known.asked_for, known.removal_asked, known.installed].into_iter().flatten().all(is_shown)
-            })
+    /// When the daemon asked for, removed or installed each runner: changes that a list may not show yet.
+    pub fn changes(&self) -> impl Iterator<Item = Timestamp> {
+        let of_one = |known: &Remembered| [known.asked_for, known.removal_asked, known.installed];
+        self.runners.values().flat_map(of_one).flatten()
     }
 
     fn of(&mut self, name: &RunnerName) -> &mut Remembered {

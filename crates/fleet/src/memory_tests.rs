@@ -205,23 +205,14 @@ fn jobs_are_counted_once_whether_named_or_only_told_as_busy() {
 }
 
 #[test]
-fn lists_tell_until_they_are_old_or_something_was_done_that_they_may_not_show() {
+fn what_the_daemon_asked_for_removed_and_installed_are_its_changes() {
+    let mut memory = Memory::default();
+    let one = Remembered { asked_for: Some(at(1)), installed: Some(at(2)), ..Remembered::default() };
+    let other = Remembered { removal_asked: Some(at(3)), idle_since: Some(at(9)), ..Remembered::default() };
     let scene = Scene::new("");
-    let told = |memory: &Memory, age: i64| memory.is_told_by_lists_of(at(NOW - age), &scene.fleet, at(NOW));
-    let nothing = Memory::default();
-    assert_eq!([0, 119, 120, 121].map(|age| told(&nothing, age)), [true, true, true, false]);
-    let (runner, settled) = (scene.name(1, 0), scene.name(2, 0));
-    let set: [fn(&mut Remembered) -> &mut Option<Timestamp>; 3] =
-        [|known| &mut known.asked_for, |known| &mut known.removal_asked, |known| &mut known.installed];
-    for set in set {
-        // Done so long before the lists were read, or after.
-        for (before, is_told) in [(-20, false), (0, false), (119, false), (120, true), (9_999, true)] {
-            let mut memory = Memory::default();
-            memory.runners.entry(settled.clone()).or_default().asked_for = Some(at(NOW - 99_999));
-            *set(memory.runners.entry(runner.clone()).or_default()) = Some(at(NOW - 30 - before));
-            assert_eq!(told(&memory, 30), is_told, "{before} s before");
-        }
-    }
+    memory.runners.extend([(scene.name(1, 0), one), (scene.name(2, 0), other)]);
+    let changes: BTreeSet<Timestamp> = memory.changes().collect();
+    assert_eq!(changes, BTreeSet::from([at(1), at(2), at(3)]));
 }
 
 /// Seed 1057 of simulated weeks: a clock that was set 199 s ahead made what was asked for 8 s ago older than lists lag.

@@ -101,7 +101,7 @@ async fn the_grid_counts_from_the_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fleet_that_changes_is_looked_at_at_once_and_no_other() {
+async fn a_fleet_that_changes_is_polled_at_at_once_and_no_other() {
     let scene = Scene::new("");
     let (ci, other) = (fleet("ci", "", ""), fleet("other", "repo = 'o/other'", ""));
     let lived = live(&scene, "", vec![ci.clone(), other.clone()]);
@@ -178,7 +178,7 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
     assert!(every >= Duration::from_secs(120), "{every:?}");
     let half = Duration::from_secs(30);
     let mut is_early_after = |since: Duration| {
-        ci.looked_at = Instant::now().checked_sub(since);
+        ci.polled_at = Instant::now().checked_sub(since);
         ci.is_early()
     };
     let near = Duration::from_millis(1);
@@ -186,7 +186,7 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
         [every, every - half, every - half - near, near].map(&mut is_early_after),
         [false, false, true, true]
     );
-    ci.looked_at = None;
+    ci.polled_at = None;
     assert!(!ci.is_early(), "the first look is never early");
 }
 
@@ -196,14 +196,14 @@ async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
     let scene = Scene::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
     scene.submit("o/r");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     let name = ci.in_flight.keys().next().cloned().expect("one");
     wait(7).await;
     ci.slowed = Some(azlin_fleet::pace::Slowed {
         every: Duration::from_secs(300),
         budget: azlin_fleet::budget::Budget { limit: 10, remaining: 1, reset: scene.outside.now() },
     });
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     let seen = ci.seen.as_ref().expect("it has looked");
     assert_eq!(seen.in_flight, BTreeMap::from([(name, Operation::Provision { replaces: None })]));
     assert_eq!(seen.slowed, ci.slowed);
@@ -292,6 +292,12 @@ fn alone(scene: &Scene, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
     FleetLoop::new(first, shared.fleets.reader(), shared)
 }
 
+/// One tick after a poll.
+async fn poll(fleet: &mut FleetLoop, poll: Poll) {
+    fleet.due = Some(poll);
+    fleet.tick().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it_afterwards() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -299,7 +305,7 @@ async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it
     let scene = Scene::new("[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n");
     scene.submit("o/r");
     let mut ci = alone(&scene, state.clone(), vec![fleet("ci", "", EACH)]);
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     let saved = || state.load(&ci.fleet.name);
     assert_eq!(saved().runners.len(), 1);
     assert_eq!((ci.in_flight.len(), scene.requests("PUT", "/virtualMachines/{name}")), (1, 0));
@@ -309,7 +315,7 @@ async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it
     assert_eq!((after.runners.len(), after.failures.count), (0, 1));
     assert_eq!(ci.failed.len(), 1);
     wait(1).await;
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     assert!(ci.failed.is_empty(), "that was another tick");
 }
 
@@ -320,7 +326,7 @@ async fn a_panic_of_an_action_is_its_failure() {
         scene.submit("o/r");
     }
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     let panicking = ci.operations.spawn(async { panic!("a bug") }).id();
     let name = ci.in_flight.keys().next_back().cloned().expect("two are under way");
     ci.in_flight.get_mut(&name).expect("it is under way").task = panicking;
@@ -335,11 +341,11 @@ async fn a_panic_of_an_action_is_its_failure() {
 async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let scene = Scene::new("");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     ci.settle().await;
     let (name, action) = {
         wait(180).await;
-        ci.tick(Look::Whole { power: true }).await;
+        poll(&mut ci, Poll::Health).await;
         let name = ci.memory.runners.keys().next().cloned().expect("one");
         let task = azlin_fleet::plan::Install {
             runner: name.clone(),
@@ -379,7 +385,7 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
         let status = board.read().fleets.into_values().next().expect("it has ticked");
         status.runners.iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
     };
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     let at_once = phases();
     assert_eq!(at_once.len(), 1, "it is being made");
     ci.settle().await;

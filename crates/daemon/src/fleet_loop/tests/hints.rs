@@ -119,17 +119,17 @@ async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
 async fn a_look_after_a_hint_puts_off_no_poll() {
     let scene = Scene::new("");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    ci.tick(Look::Whole { power: true }).await;
-    let polled = ci.looked_at;
+    poll(&mut ci, Poll::Health).await;
+    let polled = ci.polled_at;
     assert_eq!(polled, Some(Instant::now()));
     for news in [News::Queued, News::Ended] {
         wait(10).await;
         ci.shared.hinter.tell(&hint("o/r", 1, news));
-        ci.tick(Look::Hinted).await;
-        assert_eq!(ci.looked_at, polled, "{news:?}");
+        ci.tick().await;
+        assert_eq!(ci.polled_at, polled, "{news:?}");
     }
-    ci.tick(Look::Whole { power: false }).await;
-    assert_eq!(ci.looked_at, Some(Instant::now()));
+    poll(&mut ci, Poll::Queue).await;
+    assert_eq!(ci.polled_at, Some(Instant::now()));
 }
 
 /// One repository's list lags, and another's jobs come and go meanwhile.
@@ -156,16 +156,16 @@ async fn hints_of_one_repository_do_not_end_the_search_in_another() {
 async fn a_runner_that_took_a_job_since_the_lists_were_read_is_known_by_the_queue() {
     let scene = Scene::new("");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     ci.settle().await;
     wait(240).await;
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     assert!(ci.in_flight.is_empty(), "it is there");
     let listed = ci.lists_at;
     wait(10).await;
     scene.submit("o/r");
     ci.shared.hinter.tell(&hint("o/r", 1, News::Started));
-    ci.tick(Look::Hinted).await;
+    ci.tick().await;
     let seen = ci.seen.as_ref().expect("it has looked");
     assert_eq!((seen.working.len(), ci.lists_at), (1, listed));
     assert_eq!(ci.in_flight.len(), 1, "another one is to be available");
