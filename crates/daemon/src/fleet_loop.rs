@@ -1,184 +1,97 @@
 //! The loop of one fleet: observe, decide, act, report.
 //!
-//! Actions run beside the loop, so that a slow one delays no tick. While one is under way its
-//! runner is left alone; when it ends, what came of it is remembered before the next plan.
+//! Operations run beside the loop, so that a slow one delays no tick. While one is under way its runner is left alone;
+//! when it ends, its outcome is recorded before the next plan.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::freshness::{Freshness, LastLists, Poll};
-use azlin_fleet::job::JobId;
-use azlin_fleet::memory::{Memory, set_ahead};
+use azlin_fleet::freshness::Poll;
+use azlin_fleet::memory::Memory;
 use azlin_fleet::milestone::{BootSteps, Milestone, milestones};
-use azlin_fleet::names::RepoSlug;
-use azlin_fleet::pace::Slowed;
-use azlin_fleet::plan::{Action, Outcome, Plan, plan};
-use azlin_fleet::prices::Prices;
-use azlin_fleet::provisioning::fleet_share;
+use azlin_fleet::plan::{Action, Plan, plan};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::scaling::elapsed;
 use azlin_fleet::snapshot::Snapshot;
-use azlin_fleet::status::FleetStatus;
-use azlin_fleet::wait::begun;
-use jiff::Timestamp;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Duration, Instant};
 
-use crate::act::Lifecycle;
-use crate::board::Board;
-use crate::expiry::Expiry;
-use crate::fleet_set::{Fleets, Reader};
-use crate::hints::{Hinter, Inbox};
-use crate::observe::Observer;
-use crate::outside::Outside;
-use crate::pace::Pace;
-use crate::places::Book;
-use crate::pulse::Pulse;
+use crate::fleet_set::Reader;
+use crate::hints::Inbox;
 use crate::report;
-use crate::state::StateDir;
-use told::next_on_grid;
-use under_way::{InFlight, under_way};
+use last_look::LastLook;
+use operations::Operations;
+use own_config::OwnConfig;
+use reported::Reported;
 
+mod context;
+mod last_look;
+mod operations;
+mod own_config;
+mod reported;
 #[cfg(test)]
 mod tests;
-mod told;
-mod under_way;
 
-/// A tick that lasts longer hangs: each request has a limit of its own, far below.
+pub(crate) use context::{LoopContext, PollSchedule, ProvisioningLimit};
+
+/// A tick that takes longer hangs: each request has a limit of its own, far below.
 const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
-/// How many ticks in a row are given up at the most: whoever writes without end holds up nobody.
-const MOST_GIVEN_UP: u32 = 3;
-
-/// What all loops share.
-pub(crate) struct Shared {
-    pub(crate) outside: Outside,
-    pub(crate) fleets: Fleets,
-    pub(crate) observer: Observer,
-    pub(crate) lifecycle: Lifecycle,
-    pub(crate) places: Arc<Book>,
-    pub(crate) pace: Pace,
-    pub(crate) expiry: Expiry,
-    /// Provisioning operations at once, over all fleets.
-    pub(crate) provisioning: Arc<Semaphore>,
-    /// How many those are.
-    pub(crate) provisioning_limit: usize,
-    pub(crate) board: Board,
-    pub(crate) state: StateDir,
-    pub(crate) prices: Prices,
-    pub(crate) poll_queue: Duration,
-    pub(crate) poll_health: Duration,
-    /// When all loops began: their timers tick together, so that they share what they fetch.
-    pub(crate) epoch: Instant,
-    pub(crate) pulse: Pulse,
-    pub(crate) hinter: Hinter,
-    pub(crate) stop: CancellationToken,
-}
 
 /// The loop of one fleet.
 pub struct FleetLoop {
-    fleet: Arc<Fleet>,
-    /// Whether its file is there. Without one its VMs are left alone.
-    is_configured: bool,
-    /// A tick was given up, since the configuration changed under it.
-    is_behind: bool,
-    /// How many in a row.
-    given_up: u32,
-    configured: Reader,
-    shared: Arc<Shared>,
+    shared: Arc<LoopContext>,
+    config: OwnConfig,
     memory: Memory,
+    /// The memory as it was saved last.
     saved: Memory,
-    /// Provisioning operations of this fleet at once, and how many those are.
-    own_provisioning: Arc<Semaphore>,
-    share: usize,
-    in_flight: BTreeMap<RunnerName, InFlight>,
-    operations: JoinSet<(RunnerName, Outcome)>,
+    /// The number of the last tick.
     tick: u64,
     /// The poll that is due, if one is.
     due: Option<Poll>,
     /// What triggers name.
     inbox: Arc<Inbox>,
-    /// When the last poll began.
-    polled_at: Option<Instant>,
-    slowed: Option<Slowed>,
-    /// What was seen last, when its lists were read, and what was said of it.
-    seen: Option<Snapshot>,
-    lists_at: Timestamp,
-    /// When it looked last, by both clocks.
-    clocks: Option<(Instant, Timestamp)>,
-    /// Jobs on its runners, as far as they were seen; `None` until they were.
-    running: Option<BTreeSet<JobId>>,
-    status: Option<FleetStatus>,
-    trouble: Option<String>,
-    /// What last went wrong with a runner, so that it is told once.
-    complaints: BTreeMap<RunnerName, String>,
-    /// What failed since the last tick began, for `run --once`.
-    failed: Vec<String>,
+    last_look: LastLook,
+    operations: Operations,
+    reported: Reported,
 }
 
 impl FleetLoop {
-    /// The loop of a fleet as it was read here.
-    pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<Shared>) -> Self {
+    /// The loop of a fleet as it is configured now.
+    pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<LoopContext>) -> Self {
         let memory = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
         shared.places.recall(subscription, memory.places.clone(), shared.outside.now());
-        let share = fleet_share(shared.provisioning_limit, shared.fleets.now().len());
-        let inbox = shared.hinter.inbox(&fleet.name);
         FleetLoop {
+            operations: Operations::new(shared.provisioning.limit, shared.fleets.now().len()),
+            inbox: shared.hinter.inbox(&fleet.name),
+            config: OwnConfig::new(fleet, configured),
             saved: memory.clone(),
             memory,
-            own_provisioning: Arc::new(Semaphore::new(share)),
-            share,
-            fleet,
-            is_configured: true,
-            is_behind: false,
-            given_up: 0,
-            configured,
-            shared,
-            in_flight: BTreeMap::new(),
-            operations: JoinSet::new(),
             tick: 0,
             due: None,
-            inbox,
-            polled_at: None,
-            slowed: None,
-            seen: None,
-            lists_at: Timestamp::UNIX_EPOCH,
-            clocks: None,
-            running: None,
-            status: None,
-            trouble: None,
-            complaints: BTreeMap::new(),
-            failed: Vec::new(),
+            last_look: LastLook::default(),
+            reported: Reported::default(),
+            shared,
         }
     }
 
-    /// Ticks until it is told to stop, then waits for what is under way.
+    /// Ticks until the daemon stops, then waits for what is under way.
     pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut heart = shared.pulse.heart(&self.fleet.name);
-        let every = |period| {
-            let mut timer = interval_at(shared.epoch, period);
-            timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            timer
-        };
-        let inbox = Arc::clone(&self.inbox);
-        let (mut queue, mut health) = (every(shared.poll_queue), every(shared.poll_health));
+        let (schedule, inbox) = (shared.schedule, Arc::clone(&self.inbox));
+        let mut heart = shared.pulse.heart(&self.config.fleet.name);
+        let (mut queue, mut health) = (schedule.timer(schedule.queue), schedule.timer(schedule.health));
         loop {
-            let pause = self.slowed.as_ref().map(|slowed| slowed.every);
+            let pause = self.last_look.slowed.as_ref().map(|slowed| slowed.every);
             let (due, is_timer) = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
-                () = std::future::ready(()), if std::mem::take(&mut self.is_behind) => {
+                () = std::future::ready(()), if std::mem::take(&mut self.config.is_behind) => {
                     (Some(Poll::Health), false)
                 }
-                Some(done) = self.operations.join_next() => {
+                Some(done) = self.operations.tasks.join_next() => {
                     self.ended(done);
                     continue;
                 }
-                () = self.configured.changed() => {
+                () = self.config.reader.changed() => {
                     if !self.reconfigure() {
                         continue;
                     }
@@ -187,13 +100,13 @@ impl FleetLoop {
                 () = heart.beat() => continue,
                 // It reads the queue as well.
                 _ = health.tick() => {
-                    queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
+                    queue.reset_after(schedule.until_queue());
                     (Some(Poll::Health), true)
                 }
                 _ = queue.tick() => (Some(Poll::Queue), true),
-                () = inbox.due(shared.poll_queue, pause), if self.is_configured => (None, false),
+                () = inbox.due(schedule.queue, pause), if self.config.is_configured => (None, false),
             };
-            if !self.is_configured || is_timer && self.is_early() {
+            if !self.config.is_configured || is_timer && self.is_early() {
                 continue;
             }
             self.due = due;
@@ -212,37 +125,27 @@ impl FleetLoop {
         }
     }
 
-    /// Whether it is too early for another look, since GitHub's budget is short.
+    /// Whether it is too early for another poll, since GitHub's budget is short.
     fn is_early(&mut self) -> bool {
-        self.slowed = self.shared.pace.slowed(&self.shared.outside, &self.fleet, self.shared.poll_queue);
-        let since = self.polled_at.map(|at| at.elapsed());
-        let Some((slowed, since)) = self.slowed.as_ref().zip(since) else { return false };
-        since + self.shared.poll_queue / 2 < slowed.every
+        let shared = &self.shared;
+        let interval = shared.schedule.queue;
+        self.last_look.slowed = shared.pace.slowed(&shared.outside, &self.config.fleet, interval);
+        self.last_look.is_early(interval)
     }
 
-    /// Takes in that the configuration changed; whether that calls for a tick at once.
+    /// Takes in that the configuration changed. Whether that calls for a tick at once.
     fn reconfigure(&mut self) -> bool {
-        let all = Arc::clone(self.configured.latest());
-        let before = std::mem::replace(&mut self.share, fleet_share(self.shared.provisioning_limit, all.len()));
-        if before != self.share {
-            self.own_provisioning = Arc::new(Semaphore::new(self.share));
+        let all = Arc::clone(self.config.reader.latest());
+        self.operations.share_among(self.shared.provisioning.limit, all.len());
+        let was_configured = self.config.is_configured;
+        let calls_for_tick = self.config.update(all.get(&self.config.fleet.name));
+        if was_configured && !self.config.is_configured {
+            self.shared.board.remove(&self.config.fleet.name);
         }
-        match all.get(&self.fleet.name) {
-            None => {
-                if std::mem::take(&mut self.is_configured) {
-                    self.shared.board.remove(&self.fleet.name);
-                }
-                false
-            }
-            Some(fleet) => {
-                let is_new = !self.is_configured || **fleet != *self.fleet;
-                (self.fleet, self.is_configured) = (Arc::clone(fleet), true);
-                is_new
-            }
-        }
+        calls_for_tick
     }
 
-    /// One tick, and all that it began; what failed in it.
+    /// One tick, and every operation that it began. What failed in it.
     pub(crate) async fn run_once(mut self) -> Vec<String> {
         let stop = self.shared.stop.clone();
         self.due = Some(Poll::Health);
@@ -252,34 +155,25 @@ impl FleetLoop {
             () = self.tick() => {}
         }
         self.settle().await;
-        self.failed.extend(self.trouble.take());
-        self.failed
+        let Reported { mut failed, trouble, .. } = self.reported;
+        failed.extend(trouble);
+        failed
     }
 
     /// Observe, decide, act, report.
     async fn tick(&mut self) {
-        self.failed.clear();
-        let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
+        self.reported.failed.clear();
+        let (fleet, began) = (Arc::clone(&self.config.fleet), Instant::now());
         let is_triggered = self.due.is_none();
         let (seen, are_lists_new) = self.look(began).await;
-        if self.configured.has_changed() {
+        if self.config.reader.has_changed() {
             self.reconfigure();
-            if !self.is_configured {
-                return;
-            }
-            let shared_since = self.shared.fleets.now().since(&self.fleet.credential);
-            let is_elsewhere = (fleet.site(), &fleet.vm.group) != (self.fleet.site(), &self.fleet.vm.group);
-            // What was seen was shared out among other fleets, or is not where the fleet is now.
-            if is_elsewhere
-                || (shared_since.is_some_and(|since| since > began) && self.given_up < MOST_GIVEN_UP)
-            {
-                self.given_up += 1;
-                self.is_behind = true;
+            if !self.config.is_configured || self.config.gives_up(&fleet, began, &self.shared.fleets) {
                 return;
             }
         }
-        self.given_up = 0;
-        while let Some(done) = self.operations.try_join_next() {
+        self.config.kept_up();
+        while let Some(done) = self.operations.tasks.try_join_next() {
             self.ended(done);
         }
         self.tick += 1;
@@ -288,107 +182,53 @@ impl FleetLoop {
         self.report(&plan, &seen);
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
-        // On disk before anything is sent: what is asked for is known to whoever starts after a crash.
+        // On disk before anything is sent: after a crash, the next daemon knows what was asked for.
         self.save();
         let begins = !named.is_empty();
         for (name, action) in named {
             self.begin(name, action);
         }
-        self.seen = Some(seen);
+        self.last_look.seen = Some(seen);
         if begins {
             self.post_runners();
         }
     }
 
-    /// What there is, and whether the lists of runners and VMs were read for it.
-    async fn look(&mut self, began: Instant) -> (Snapshot, bool) {
-        let (shared, fleet, now) =
-            (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.outside.now());
-        self.mind_the_clock(began, now);
-        let (poll, since_epoch) = (self.due.take(), began - shared.epoch);
-        let triggered = if poll.is_some() {
-            // Only a poll puts off the next one.
-            self.polled_at = Some(began);
-            self.inbox.hints().take_all(since_epoch)
-        } else {
-            self.inbox.hints().take(shared.poll_queue, since_epoch)
-        };
-        let last = self.seen.as_ref().filter(|seen| seen.has_whole_lists());
-        let freshness = Freshness {
-            poll,
-            interval: shared.poll_queue,
-            triggered: &triggered,
-            lists: last.map(|_| LastLists::new(self.lists_at, self.memory.changes(), &fleet, now)),
-            shared_out: shared.observer.shared_out(&fleet, began),
-            now: since_epoch,
-        };
-        let ages = freshness.max_ages();
-        let (seen, queue) = shared.observer.look(&fleet, &self.memory.groups, &ages, began, last).await;
-        let are_lists_new = ages.lists.is_some();
-        if are_lists_new {
-            self.lists_at = now;
-        }
-        // A queue that was not asked for says nothing of a job that it may not show yet. A poll asks for all that are
-        // the fleet's, so it ends the search in any other.
-        let shows = |repo: &RepoSlug, job| {
-            if !freshness.asks_for(repo) {
-                return None;
-            }
-            queue.shows(repo, job).or(poll.map(|_| true))
-        };
-        self.inbox.hints().looked(shows, shared.epoch.elapsed());
-        let begun = begun(&fleet.name, &mut self.running, queue.running(), queue.is_whole());
-        for waited in begun {
-            shared.board.metrics().waited(&fleet.name, waited);
-        }
-        (seen, are_lists_new)
-    }
-
-    /// A clock that was set ahead makes nothing older.
-    fn mind_the_clock(&mut self, began: Instant, now: Timestamp) {
-        let last = self.clocks.replace((began, now));
-        let ahead = last.and_then(|(then, at)| set_ahead(elapsed(at, now), began - then));
-        if let Some(ahead) = ahead {
-            self.memory.clock_was_set_ahead(ahead);
-            self.lists_at = self.lists_at.checked_add(ahead).unwrap_or(self.lists_at);
-        }
-    }
-
     fn decide(&mut self, seen: Snapshot, are_lists_new: bool) -> (Plan, Snapshot) {
-        let now = self.shared.outside.now();
+        let (now, fleet) = (self.shared.outside.now(), &*self.config.fleet);
         let seen = Snapshot {
-            in_flight: under_way(&self.in_flight),
-            slowed: self.slowed.clone(),
-            expiring: self.shared.expiry.of(&self.shared.outside, &self.fleet),
+            in_flight: self.operations.under_way(),
+            slowed: self.last_look.slowed.clone(),
+            expiring: self.shared.expiry.of(&self.shared.outside, fleet),
             ..seen
         };
-        self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
+        self.memory.places = self.shared.places.of(&fleet.vm.group.subscription_id);
         if are_lists_new {
             let before = self.memory.clone();
-            self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);
+            self.memory = std::mem::take(&mut self.memory).after_seeing(fleet, &seen, now);
             let milestones = milestones(&before, &self.memory, &seen.unread, now);
             for (name, milestone) in &milestones {
                 if let Milestone::Online(took) = milestone {
                     let known = self.memory.runners.get(name);
                     let steps = known.map(|known| BootSteps::of(known, now)).unwrap_or_default();
-                    self.shared.board.metrics().booted(&self.fleet.name, *took, steps);
+                    self.shared.board.metrics().booted(&fleet.name, *took, steps);
                 }
             }
-            report::happened(&self.fleet.name, &milestones, self.tick);
+            report::happened(&fleet.name, &milestones, self.tick);
         }
-        let planned = || plan(&self.fleet, &seen, &self.memory, now);
+        let planned = || plan(fleet, &seen, &self.memory, now);
         let plan = planned();
         debug_assert_eq!(plan, planned(), "one plan of one snapshot");
         if plan.scales {
             self.memory.last_scaling = Some(now);
-            self.memory.scaled_under = Some(self.fleet.scaling_hash());
+            self.memory.scaled_under = Some(fleet.scaling_hash());
         }
         (plan, seen)
     }
 
     fn save(&mut self) {
         if self.memory != self.saved {
-            self.shared.state.save(&self.fleet.name, &self.memory);
+            self.shared.state.save(&self.config.fleet.name, &self.memory);
             self.saved = self.memory.clone();
         }
     }

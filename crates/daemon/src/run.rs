@@ -6,7 +6,6 @@ use std::sync::Arc;
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::names::PoolName;
 use azlin_fleet::planted::{self, Bug};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +14,7 @@ use tracing::error;
 use crate::act::Lifecycle;
 use crate::board::Board;
 use crate::expiry::Expiry;
-use crate::fleet_loop::{FleetLoop, Shared};
+use crate::fleet_loop::{FleetLoop, LoopContext, PollSchedule, ProvisioningLimit};
 use crate::fleet_set::{Fleets, Reader};
 use crate::hints::Hinter;
 use crate::observe::Observer;
@@ -31,7 +30,7 @@ pub type Failures = BTreeMap<PoolName, Vec<String>>;
 
 /// The daemon with its configuration, ready to run.
 pub struct Daemon {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<LoopContext>,
 }
 
 impl Daemon {
@@ -49,21 +48,18 @@ impl Daemon {
         let limit = if planted::has(Bug::NoLimit) { 1000 } else { limit };
         let (fleets, epoch) = (Fleets::new(fleets), Instant::now());
         let places = Arc::new(Book::default());
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LoopContext {
             observer: Observer::of(outside.clone(), fleets.clone(), Arc::clone(&places), config.poll_queue),
             lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&places), stop.clone()),
             places,
             pace: Pace::default(),
             expiry: Expiry::default(),
-            provisioning: Arc::new(Semaphore::new(limit)),
-            provisioning_limit: limit,
+            provisioning: ProvisioningLimit::new(limit),
             hinter: Hinter::new(fleets.clone(), epoch),
             fleets,
             board,
             prices: config.prices.clone(),
-            poll_queue: config.poll_queue,
-            poll_health: config.poll_health,
-            epoch,
+            schedule: PollSchedule { epoch, queue: config.poll_queue, health: config.poll_health },
             pulse: Pulse::default(),
             outside,
             state,
@@ -116,7 +112,7 @@ impl Daemon {
 }
 
 /// Runs a fleet's loop. A panic in it is a bug; it costs this fleet a poll, and the others nothing.
-async fn watch(name: PoolName, shared: Arc<Shared>) {
+async fn watch(name: PoolName, shared: Arc<LoopContext>) {
     while let Some((fleet, fleets)) = configured(&name, &shared).await {
         // A set, and not a bare task: it ends with whoever waits for it.
         let mut one = JoinSet::new();
@@ -127,14 +123,14 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
         tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(shared.poll_queue) => {}
+            () = tokio::time::sleep(shared.schedule.queue) => {}
         }
     }
 }
 
 /// The fleet, once it is configured, and who read it; `None` when the daemon stops
 /// first.
-async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, Reader)> {
+async fn configured(name: &PoolName, shared: &LoopContext) -> Option<(Arc<Fleet>, Reader)> {
     let mut fleets = shared.fleets.reader();
     loop {
         let fleet = fleets.latest().get(name).cloned();

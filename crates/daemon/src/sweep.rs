@@ -11,12 +11,12 @@ use azlin_fleet::vm::ResourceGroup;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, info, warn};
 
-use crate::fleet_loop::Shared;
+use crate::fleet_loop::LoopContext;
 use crate::outside::Outside;
 
 /// Sweeps for as long as it is polled.
-pub(crate) async fn sweep(shared: Arc<Shared>) {
-    let mut timer = interval_at(shared.epoch + FIRST_SEARCH, SEARCH_INTERVAL);
+pub(crate) async fn sweep(shared: Arc<LoopContext>) {
+    let mut timer = interval_at(shared.schedule.epoch + FIRST_SEARCH, SEARCH_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outside = shared.outside.clone();
     let mut broom = Broom { outside, sweep: Sweep::default(), troubles: BTreeMap::new() };

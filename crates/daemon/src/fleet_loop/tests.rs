@@ -1,22 +1,30 @@
-//! When a loop looks, what it remembers, and what it tells.
+//! When a loop ticks, what it remembers, and what it reports.
+
+use std::collections::BTreeMap;
 
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::plan::Outcome;
 use azlin_fleet::snapshot::Operation;
 use azlin_fleet::status::FleetStatus;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
-use super::told::next_on_grid;
+use super::context::next_on_grid;
+use super::operations::InFlight;
 use super::*;
+use crate::board::Board;
+use crate::fleet_set::Fleets;
+use crate::hints::Hinter;
 use crate::run::{Daemon, run_once};
 use crate::scene::{Scene, Warned, fleet};
+use crate::state::StateDir;
 
 mod hints;
 
 /// One runner for each job, at once.
 const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 
-/// A daemon on a scene, and what it says.
+/// A daemon on a scene, and what it reports.
 struct Lived {
     board: Board,
     hinter: Hinter,
@@ -26,7 +34,7 @@ struct Lived {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// Each tick of each fleet: when, and when the next one was said to be.
+/// Each tick of each fleet: its time, and the reported time of the next one.
 type Ticks = Arc<std::sync::Mutex<Vec<(String, u64, u64)>>>;
 
 fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> u64 {
@@ -58,7 +66,7 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
 }
 
 impl Lived {
-    /// When the fleet ticked, and when it said that it would next.
+    /// The times of the fleet's ticks, and the reported times of the next ones.
     fn ticks_of(&self, fleet: &str) -> (Vec<u64>, Vec<u64>) {
         let ticks = self.ticks.lock().expect("no panic");
         ticks.iter().filter(|(name, ..)| name == fleet).map(|(_, at, next)| (*at, *next)).unzip()
@@ -70,7 +78,7 @@ async fn wait(seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_looks_on_a_grid_and_says_when() {
+async fn it_polls_on_a_grid_and_reports_when() {
     let grids = [
         ("", vec![0, 60, 120, 180, 240, 300]),
         ("[poll]\nqueue = '60s'\nhealth = '90s'\n", vec![0, 60, 90, 120, 180, 240, 270, 300]),
@@ -101,7 +109,7 @@ async fn the_grid_counts_from_the_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fleet_that_changes_is_polled_at_at_once_and_no_other() {
+async fn a_fleet_that_changes_ticks_at_once_and_no_other() {
     let scene = Scene::new("");
     let (ci, other) = (fleet("ci", "", ""), fleet("other", "repo = 'o/other'", ""));
     let lived = live(&scene, "", vec![ci.clone(), other.clone()]);
@@ -126,7 +134,7 @@ async fn a_fleet_that_changes_is_polled_at_at_once_and_no_other() {
     assert_eq!(lived.ticks_of("ci").0, [0, 10, 130], "it is back");
 }
 
-/// While it looks, for 8 s, its labels change: what it sees is shared out anew, and the tick given up.
+/// Its labels change during the 8 s that a look takes: the jobs are shared out anew, and the tick is given up.
 #[tokio::test(start_paused = true)]
 async fn a_tick_under_which_the_jobs_are_shared_out_anew_is_given_up_three_times_at_the_most() {
     let slow = "[[faults]]\nwhat = { latency = '8s' }\npath = '/actions/runs'\n";
@@ -149,12 +157,12 @@ async fn its_share_of_the_provisioning_follows_the_number_of_fleets() {
     let scene = Scene::new("");
     let (ci, other) = (fleet("ci", "", ""), fleet("other", "", ""));
     let mut one = alone(&scene, StateDir::default(), vec![ci.clone()]);
-    let permits = |one: &FleetLoop| (one.share, one.own_provisioning.available_permits());
+    let permits = |one: &FleetLoop| (one.operations.share, one.operations.permits.available_permits());
     assert_eq!(permits(&one), (10, 10));
     one.shared.fleets.set([ci.clone(), other.clone()]);
     assert!(!one.reconfigure(), "the fleet itself is as it was");
     assert_eq!(permits(&one), (8, 8));
-    let held = Arc::clone(&one.own_provisioning).acquire_many_owned(3).await;
+    let held = Arc::clone(&one.operations.permits).acquire_many_owned(3).await;
     one.shared.fleets.set([ci, fleet("other", "priority = 3", "")]);
     assert!(!one.reconfigure());
     assert_eq!(permits(&one), (8, 5), "what is under way counts on");
@@ -162,23 +170,26 @@ async fn its_share_of_the_provisioning_follows_the_number_of_fleets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one() {
+async fn while_polls_are_rarer_it_is_early_until_half_an_interval_before_the_next_one() {
     let scene = Scene::new("rate_limit = 600\n");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
-    let (scope, shared) = (ci.fleet.scope.clone(), Arc::clone(&ci.shared));
+    let (scope, shared) = (ci.config.fleet.scope.clone(), Arc::clone(&ci.shared));
     for _ in 0..8 {
         for number in 0..40 {
-            let _ =
-                shared.outside.github(&ci.fleet).runner(&scope, azlin_fleet::runner::RunnerId(number)).await;
+            let _ = shared
+                .outside
+                .github(&ci.config.fleet)
+                .runner(&scope, azlin_fleet::runner::RunnerId(number))
+                .await;
         }
         ci.is_early();
         wait(60).await;
     }
-    let every = ci.slowed.as_ref().map(|slowed| slowed.every).expect("the budget is short");
+    let every = ci.last_look.slowed.as_ref().map(|slowed| slowed.every).expect("the budget is short");
     assert!(every >= Duration::from_secs(120), "{every:?}");
     let half = Duration::from_secs(30);
     let mut is_early_after = |since: Duration| {
-        ci.polled_at = Instant::now().checked_sub(since);
+        ci.last_look.polled_at = Instant::now().checked_sub(since);
         ci.is_early()
     };
     let near = Duration::from_millis(1);
@@ -186,35 +197,35 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
         [every, every - half, every - half - near, near].map(&mut is_early_after),
         [false, false, true, true]
     );
-    ci.polled_at = None;
-    assert!(!ci.is_early(), "the first look is never early");
+    ci.last_look.polled_at = None;
+    assert!(!ci.is_early(), "the first poll is never early");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
+async fn a_plan_knows_what_is_under_way_and_what_to_warn_about() {
     let ends_soon = "[premises]\ntoken_ends = '24h'\n";
     let scene = Scene::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
     scene.submit("o/r");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
     poll(&mut ci, Poll::Queue).await;
-    let name = ci.in_flight.keys().next().cloned().expect("one");
+    let name = ci.operations.in_flight.keys().next().cloned().expect("one");
     wait(7).await;
-    ci.slowed = Some(azlin_fleet::pace::Slowed {
+    ci.last_look.slowed = Some(azlin_fleet::pace::Slowed {
         every: Duration::from_secs(300),
         budget: azlin_fleet::budget::Budget { limit: 10, remaining: 1, reset: scene.outside.now() },
     });
     poll(&mut ci, Poll::Queue).await;
-    let seen = ci.seen.as_ref().expect("it has looked");
+    let seen = ci.last_look.seen.as_ref().expect("it has looked");
     assert_eq!(seen.in_flight, BTreeMap::from([(name, Operation::Provision { replaces: None })]));
-    assert_eq!(seen.slowed, ci.slowed);
-    assert!(seen.expiring.as_ref().is_some_and(|told| told.contains("token")), "{:?}", seen.expiring);
+    assert_eq!(seen.slowed, ci.last_look.slowed);
+    assert!(seen.expiring.as_ref().is_some_and(|warning| warning.contains("token")), "{:?}", seen.expiring);
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_budget_is_short_it_looks_rarely_and_never_beyond_it() {
+async fn while_the_budget_is_short_it_polls_rarely_and_never_beyond_it() {
     let scene = Scene::new("rate_limit = 300\n");
     let lived = live(&scene, "", vec![fleet("ci", "", "")]);
-    // Each time another one, so that nothing is answered from what is known.
+    // Another job each time, so that no answer comes from a cache.
     for _ in 0..58 {
         wait(60).await;
         scene.submit("o/r");
@@ -225,7 +236,10 @@ async fn while_the_budget_is_short_it_looks_rarely_and_never_beyond_it() {
     assert!((10..40).contains(&at.len()), "{at:?}");
     assert!(at.windows(2).any(|pair| pair[1] - pair[0] >= 180), "{at:?}");
     let waits = || at.iter().zip(&next).map(|(at, next)| next - at);
-    assert!(waits().all(|wait| wait >= 60) && waits().any(|wait| wait >= 180), "it says so: {next:?} {at:?}");
+    assert!(
+        waits().all(|wait| wait >= 60) && waits().any(|wait| wait >= 180),
+        "it reports so: {next:?} {at:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,7 +257,7 @@ async fn what_is_under_way_ends_before_it_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_leave_to_begin_is_not_begun_when_it_stops_or_the_fleet_changes() {
+async fn an_operation_that_waits_for_a_permit_does_not_begin_when_it_stops_or_the_fleet_changes() {
     for changes in [false, true] {
         let scene = Scene::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
         for _ in 0..4 {
@@ -264,7 +278,7 @@ async fn who_waits_for_leave_to_begin_is_not_begun_when_it_stops_or_the_fleet_ch
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_pass_tells_what_failed_by_fleet() {
+async fn one_pass_reports_what_failed_by_fleet() {
     let away = "[[faults]]\nwhat = { status = 503 }\npath = '/repos/o/other'\n[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n";
     let scene = Scene::new(away);
     scene.submit("o/r");
@@ -283,7 +297,7 @@ async fn one_pass_tells_what_failed_by_fleet() {
     assert!(failures.values().flatten().all(|why| why.contains("40") || why.contains("503")), "{failures:?}");
 }
 
-/// A loop that does nothing by itself.
+/// A loop that ticks only when the test says so.
 fn alone(scene: &Scene, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let first = Arc::new(fleets[0].clone());
@@ -299,24 +313,24 @@ async fn poll(fleet: &mut FleetLoop, poll: Poll) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it_afterwards() {
+async fn what_is_asked_for_is_on_disk_before_the_request_and_its_outcome_afterwards() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = StateDir::new(Some(directory.path().to_owned()));
     let scene = Scene::new("[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n");
     scene.submit("o/r");
     let mut ci = alone(&scene, state.clone(), vec![fleet("ci", "", EACH)]);
     poll(&mut ci, Poll::Queue).await;
-    let saved = || state.load(&ci.fleet.name);
+    let saved = || state.load(&ci.config.fleet.name);
     assert_eq!(saved().runners.len(), 1);
-    assert_eq!((ci.in_flight.len(), scene.requests("PUT", "/virtualMachines/{name}")), (1, 0));
+    assert_eq!((ci.operations.in_flight.len(), scene.requests("PUT", "/virtualMachines/{name}")), (1, 0));
     ci.settle().await;
-    assert!(ci.in_flight.is_empty());
-    let after = state.load(&ci.fleet.name);
+    assert!(ci.operations.in_flight.is_empty());
+    let after = state.load(&ci.config.fleet.name);
     assert_eq!((after.runners.len(), after.failures.count), (0, 1));
-    assert_eq!(ci.failed.len(), 1);
+    assert_eq!(ci.reported.failed.len(), 1);
     wait(1).await;
     poll(&mut ci, Poll::Queue).await;
-    assert!(ci.failed.is_empty(), "that was another tick");
+    assert!(ci.reported.failed.is_empty(), "that was another tick");
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,18 +341,22 @@ async fn a_panic_of_an_action_is_its_failure() {
     }
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
     poll(&mut ci, Poll::Queue).await;
-    let panicking = ci.operations.spawn(async { panic!("a bug") }).id();
-    let name = ci.in_flight.keys().next_back().cloned().expect("two are under way");
-    ci.in_flight.get_mut(&name).expect("it is under way").task = panicking;
+    let panicking = ci.operations.tasks.spawn(async { panic!("a bug") }).id();
+    let name = ci.operations.in_flight.keys().next_back().cloned().expect("two are under way");
+    ci.operations.in_flight.get_mut(&name).expect("it is under way").task = panicking;
     ci.settle().await;
-    assert!(ci.failed.iter().any(|why| why.starts_with("a bug, please report it: ")), "{:?}", ci.failed);
-    assert!(ci.in_flight.is_empty());
+    assert!(
+        ci.reported.failed.iter().any(|why| why.starts_with("a bug, please report it: ")),
+        "{:?}",
+        ci.reported.failed
+    );
+    assert!(ci.operations.in_flight.is_empty());
     assert!(!ci.memory.runners.contains_key(&name));
     assert_eq!(ci.memory.runners.len(), 1, "the other one is known");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
+async fn a_complaint_is_kept_while_its_runner_is_known() {
     let scene = Scene::new("");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
     poll(&mut ci, Poll::Queue).await;
@@ -349,7 +367,7 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
         let name = ci.memory.runners.keys().next().cloned().expect("one");
         let task = azlin_fleet::plan::Install {
             runner: name.clone(),
-            vm: (ci.fleet.vm.group.clone(), name.to_string()),
+            vm: (ci.config.fleet.vm.group.clone(), name.to_string()),
             host_key: String::new(),
             created_at: scene.outside.now(),
             reason: String::new(),
@@ -359,12 +377,12 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let (told, _guard) = Warned::listen();
     let mut end = |outcome: Outcome| {
         let task = tokio::spawn(async {}).id();
-        ci.in_flight.insert(
+        ci.operations.in_flight.insert(
             name.clone(),
             InFlight { operation: Operation::Install, action: action.clone(), task, began: Instant::now() },
         );
         ci.ended(Ok((name.clone(), outcome)));
-        ci.complaints.get(&name).cloned()
+        ci.reported.complaints.get(&name).cloned()
     };
     assert_eq!(end(Outcome::LeftAlone("no matter".to_owned())), None);
     assert_eq!(end(Outcome::Unclear("why".to_owned())).as_deref(), Some("why"));
@@ -372,11 +390,11 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let later = azlin_fleet::remedy::Failure::later("another".to_owned());
     assert_eq!(end(Outcome::Failed(later.clone())).as_deref(), Some("another"));
     assert_eq!(end(Outcome::Failed(later)).as_deref(), Some("another"));
-    assert_eq!(told.warnings(), 2, "each is told once");
+    assert_eq!(told.warnings(), 2, "each is reported once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
+async fn what_begins_and_ends_is_on_the_board_before_the_next_tick() {
     let scene = Scene::new("");
     scene.submit("o/r");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
@@ -390,8 +408,8 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
     assert_eq!(at_once.len(), 1, "it is being made");
     ci.settle().await;
     assert_eq!(phases().len(), 1);
-    ci.is_configured = false;
-    board.remove(&ci.fleet.name);
+    ci.config.is_configured = false;
+    board.remove(&ci.config.fleet.name);
     ci.post_runners();
     assert!(board.read().fleets.is_empty(), "a fleet that is not there any more is not put back");
 }
@@ -413,7 +431,7 @@ async fn a_name_is_never_given_twice() {
 
 /// Two levels of requests, each of which takes half a minute: the repositories, their queues.
 #[tokio::test(start_paused = true)]
-async fn a_loop_that_looks_for_a_minute_lives() {
+async fn a_loop_whose_look_takes_a_minute_lives() {
     let scene = Scene::new("[[faults]]\nwhat = { latency = '29s' }\nside = 'github'\n");
     scene.submit("o/r");
     let org = fleet("ci", "org = 'o'\nrepositories = ['*']", EACH);

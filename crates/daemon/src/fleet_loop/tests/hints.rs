@@ -1,4 +1,4 @@
-//! What a hint makes a loop do, and what it does not.
+//! What a trigger makes a loop do, and what it does not.
 
 use azlin_fleet::hint::{Hint, News};
 use azlin_fleet::job::JobId;
@@ -21,7 +21,7 @@ fn reads(scene: &Scene) -> (u64, u64, u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_hint_the_fleet_that_it_concerns_reads_the_queue_alone_and_starts_a_runner_at_once() {
+async fn after_a_trigger_the_fleet_that_it_concerns_reads_only_the_queue_and_starts_a_runner_at_once() {
     let scene = Scene::new("");
     let other = fleet("other", "repo = 'o/other'", EACH);
     let lived = live(&scene, "", vec![fleet("ci", "", EACH), other]);
@@ -37,11 +37,11 @@ async fn after_a_hint_the_fleet_that_it_concerns_reads_the_queue_alone_and_start
     assert_eq!((runners_after, vms_after), (runners, vms));
     wait(30).await;
     assert_eq!((lived.ticks_of("ci").0, lived.ticks_of("other").0), (vec![0, 10], vec![0]));
-    assert_eq!(reads(&scene).0, runs_after, "it was shown at once, so nobody looks again");
+    assert_eq!(reads(&scene).0, runs_after, "it was shown at once, so no fleet looks again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_are_read_after_a_hint_where_they_may_have_changed() {
+async fn lists_are_read_after_a_trigger_when_they_may_have_changed() {
     let scene = Scene::new("");
     let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
     for (wait_for, news, are_read) in
@@ -56,7 +56,7 @@ async fn lists_are_read_after_a_hint_where_they_may_have_changed() {
         let lists = u64::from(are_read);
         assert_eq!((after.1 - runners, after.2 - vms), (lists, lists), "{news:?}");
     }
-    // A runner is started: until lists are sure to show it they are read each time.
+    // A runner was started: the lists are read each time until they are sure to show it.
     scene.submit("o/r");
     lived.hinter.tell(&hint("o/r", 2, News::Queued));
     wait(20).await;
@@ -82,7 +82,7 @@ async fn a_job_that_is_not_shown_yet_is_found_a_moment_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_hints_costs_some_looks_and_no_poll() {
+async fn a_flood_of_triggers_costs_some_ticks_and_no_poll() {
     let scene = Scene::new("");
     let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
     wait(1).await;
@@ -114,27 +114,27 @@ async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
     assert!(lived.ticks_of("ci").0.iter().all(|at| *at <= 2));
 }
 
-/// While looks are rarer, those after hints would otherwise leave none for what only a poll reads.
+/// While polls are rarer, triggers would otherwise put off what only a poll reads.
 #[tokio::test(start_paused = true)]
-async fn a_look_after_a_hint_puts_off_no_poll() {
+async fn a_trigger_puts_off_no_poll() {
     let scene = Scene::new("");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
     poll(&mut ci, Poll::Health).await;
-    let polled = ci.polled_at;
+    let polled = ci.last_look.polled_at;
     assert_eq!(polled, Some(Instant::now()));
     for news in [News::Queued, News::Ended] {
         wait(10).await;
         ci.shared.hinter.tell(&hint("o/r", 1, news));
         ci.tick().await;
-        assert_eq!(ci.polled_at, polled, "{news:?}");
+        assert_eq!(ci.last_look.polled_at, polled, "{news:?}");
     }
     poll(&mut ci, Poll::Queue).await;
-    assert_eq!(ci.polled_at, Some(Instant::now()));
+    assert_eq!(ci.last_look.polled_at, Some(Instant::now()));
 }
 
 /// One repository's list lags, and another's jobs come and go meanwhile.
 #[tokio::test(start_paused = true)]
-async fn hints_of_one_repository_do_not_end_the_search_in_another() {
+async fn triggers_of_one_repository_do_not_end_the_search_in_another() {
     let lags = "[[faults]]\nwhat = { stale = '8s' }\npath = '/repos/o/other'\n";
     let scene = Scene::new(lags);
     let lived = live(&scene, "", vec![fleet("ci", "org = 'o'\nrepositories = ['r', 'other']", EACH)]);
@@ -160,13 +160,13 @@ async fn a_runner_that_took_a_job_since_the_lists_were_read_is_known_by_the_queu
     ci.settle().await;
     wait(240).await;
     poll(&mut ci, Poll::Queue).await;
-    assert!(ci.in_flight.is_empty(), "it is there");
-    let listed = ci.lists_at;
+    assert!(ci.operations.in_flight.is_empty(), "it is there");
+    let listed = ci.last_look.lists_at;
     wait(10).await;
     scene.submit("o/r");
     ci.shared.hinter.tell(&hint("o/r", 1, News::Started));
     ci.tick().await;
-    let seen = ci.seen.as_ref().expect("it has looked");
-    assert_eq!((seen.working.len(), ci.lists_at), (1, listed));
-    assert_eq!(ci.in_flight.len(), 1, "another one is to be available");
+    let seen = ci.last_look.seen.as_ref().expect("it has looked");
+    assert_eq!((seen.working.len(), ci.last_look.lists_at), (1, listed));
+    assert_eq!(ci.operations.in_flight.len(), 1, "another one is to be available");
 }
