@@ -1,4 +1,4 @@
-//! Hints on their way from the listener to the loops of the fleets that they concern.
+//! Triggers on their way from the webhook listener to the loops of the fleets that they concern.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::fleet_set::Fleets;
 
-/// Tells fleets of hints.
+/// Brings each event to the fleets that it concerns.
 #[derive(Clone)]
 pub struct Hinter {
     fleets: Fleets,
@@ -19,7 +19,7 @@ pub struct Hinter {
     epoch: Instant,
 }
 
-/// What one fleet was hinted at.
+/// The triggers of one fleet.
 pub(crate) struct Inbox {
     hints: Mutex<Hints>,
     came: Notify,
@@ -31,7 +31,7 @@ impl Hinter {
         Hinter { fleets, inboxes: Arc::default(), epoch }
     }
 
-    /// Wakes the fleets that it concerns; how many those are.
+    /// Wakes the fleets that the event concerns; returns how many.
     pub fn tell(&self, hint: &Hint) -> usize {
         let fleets = self.fleets.now();
         let concerned =
@@ -39,7 +39,7 @@ impl Hinter {
         concerned.map(|name| self.inbox(name).add(hint)).count()
     }
 
-    /// What a fleet is hinted at.
+    /// The triggers of a fleet.
     pub(crate) fn inbox(&self, fleet: &PoolName) -> Arc<Inbox> {
         let mut inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Inbox { hints: Mutex::default(), came: Notify::new(), epoch: self.epoch };
@@ -53,12 +53,13 @@ impl Inbox {
         self.came.notify_one();
     }
 
-    /// What is in it.
+    /// The triggers that wait.
     pub(crate) fn hints(&self) -> MutexGuard<'_, Hints> {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is time to look at what is in it.
+    /// Waits until a tick is due. `poll` is the time between two polls, and `pause` the least between two ticks after
+    /// triggers while GitHub's budget is short.
     pub(crate) async fn due(&self, poll: Duration, pause: Option<Duration>) {
         loop {
             let due = self.hints().due(poll, pause);

@@ -1,3 +1,5 @@
+//! What is read, how often, and what of it may be missing.
+
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::PowerState;
 use tokio::time::sleep;
@@ -71,14 +73,14 @@ async fn vms_are_seen_in_every_group_that_has_some_and_each_group_is_read_once()
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_the_fleet_has_left_holds_it_up_only_while_that_may_pass() {
-    // The status; whether VMs are known when the fleet's own group or another one answers so; whether that is told.
-    for (status, own, other, is_told) in [
+    // The status; whether VMs are known when the fleet's own group or another one answers so; whether that is reported.
+    for (status, own, other, is_reported) in [
         (404, false, true, false),
         (403, false, true, true),
         (400, false, true, true),
         (503, false, false, false),
     ] {
-        for (broken, is_known, is_told) in [("rg", own, false), ("old", other, is_told)] {
+        for (broken, is_known, is_reported) in [("rg", own, false), ("old", other, is_reported)] {
             let (world, ci) = (
                 format!(
                     "[[faults]]\nwhat = {{ status = {status} }}\nmethod = 'GET'\npath = '/resourceGroups/{broken}'\n"
@@ -91,9 +93,9 @@ async fn a_group_that_the_fleet_has_left_holds_it_up_only_while_that_may_pass() 
             let case = format!("{status} of {broken}: {:?}", seen.vms);
             assert_eq!(seen.vms.is_ok(), is_known, "{case}");
             let unread: Vec<&str> = seen.unread.keys().map(|group| group.name.as_str()).collect();
-            assert_eq!(unread, if is_told { vec!["old"] } else { vec![] }, "{case}");
-            let told = seen.vms.err().unwrap_or_default();
-            assert!(is_known || told.contains(&format!("/{broken}")) || told.contains(broken), "{case}");
+            assert_eq!(unread, if is_reported { vec!["old"] } else { vec![] }, "{case}");
+            let why = seen.vms.err().unwrap_or_default();
+            assert!(is_known || why.contains(&format!("/{broken}")) || why.contains(broken), "{case}");
         }
     }
 }
@@ -119,7 +121,7 @@ async fn power_states_are_read_by_a_health_poll_and_unknown_where_they_cannot_be
 }
 
 #[tokio::test(start_paused = true)]
-async fn why_a_vm_could_not_be_made_is_asked_once() {
+async fn why_a_vm_could_not_be_created_is_asked_once() {
     let (scene, ci) = (
         Scene::new("[[faults]]\nwhat = { create_fails = 'AllocationFailed' }\ntimes = 2\n"),
         fleet("ci", "", ""),
@@ -148,7 +150,7 @@ async fn why_a_vm_could_not_be_made_is_asked_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn why_is_asked_again_when_it_could_not_be_told() {
+async fn why_is_asked_again_after_the_question_failed() {
     let faults = "[[faults]]\nwhat = { create_fails = 'AllocationFailed' }\n[[faults]]\nwhat = 'reset'\nmethod = 'GET'\npath = '/virtualMachines/'\nuntil = '90s'\n";
     let (scene, ci) = (Scene::new(faults), fleet("ci", "", ""));
     let observer = observer(&scene, std::slice::from_ref(&ci));

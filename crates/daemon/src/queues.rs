@@ -18,13 +18,11 @@ use crate::fetched::Fetched;
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
 
-type Credential = Option<CredentialName>;
-
 /// What was read, by credential.
 #[derive(Default)]
 pub(crate) struct JobQueues {
-    of_repo: Fetched<(Credential, RepoSlug), RepoQueue>,
-    repositories: Fetched<(Credential, AccountName), Seen<Vec<RepoSlug>>>,
+    of_repo: Fetched<(Option<CredentialName>, RepoSlug), RepoQueue>,
+    repositories: Fetched<(Option<CredentialName>, AccountName), Seen<Vec<RepoSlug>>>,
 }
 
 /// One repository's queue, shared out among the fleets that serve it.

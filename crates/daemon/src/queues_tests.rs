@@ -1,3 +1,5 @@
+//! Queues are read once for all fleets, and their jobs are shared out.
+
 use std::time::Duration;
 
 use azlin_fleet::demand::QueueMetrics;

@@ -89,14 +89,14 @@ impl Snapshot {
             )
         });
         let missing = self.demand.iter().flat_map(|demand| &demand.missing);
-        let mut told: Vec<&str> = Vec::new();
+        let mut reasons: Vec<&str> = Vec::new();
         for trouble in troubles.into_iter().flatten().chain(missing) {
-            if !told.contains(&trouble.as_str()) {
-                told.push(trouble);
+            if !reasons.contains(&trouble.as_str()) {
+                reasons.push(trouble);
             }
         }
-        let told: Vec<String> = told.into_iter().map(str::to_owned).chain(left).collect();
-        (!told.is_empty()).then(|| told.join("; "))
+        let reasons: Vec<String> = reasons.into_iter().map(str::to_owned).chain(left).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::plan::scene::{NOW, Scene};
 use crate::testing::at;
 
 #[test]
-fn what_could_not_be_read_is_told_once_each() {
+fn each_reason_why_something_could_not_be_read_is_reported_once() {
     let mut scene = Scene::new("");
     assert_eq!(scene.seen.trouble(), None);
     scene.seen.demand = Err("GitHub: 502".to_owned());
@@ -20,8 +20,8 @@ fn what_could_not_be_read_is_told_once_each() {
     assert_eq!(scene.seen.trouble().as_deref(), Some("GitHub: 502; Azure: 503; one of 2 repositories"));
     let (group, mut left) = (scene.fleet.vm.group.clone(), Scene::new(""));
     left.seen.unread.insert(group, "refused".to_owned());
-    let told = left.seen.trouble().expect("something is told");
-    assert!(told.contains("which cannot be read: refused; let the daemon read it"), "{told}");
+    let trouble = left.seen.trouble().expect("a group could not be read");
+    assert!(trouble.contains("which cannot be read: refused; let the daemon read it"), "{trouble}");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn each_fleet_gets_what_is_its_own() {
 }
 
 #[test]
-fn jobs_that_run_say_on_what() {
+fn running_jobs_name_their_runner() {
     let job = |id, status, runner: Option<&str>| Job {
         id: JobId(id),
         run_id: RunId(1),
