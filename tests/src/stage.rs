@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, Outside, StateDir};
+use azlin_daemon::{StatusStore, Daemon, Outside, StateDir};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::{InProcess, Workload, World};
@@ -57,7 +57,7 @@ impl Stage {
     }
 
     /// A daemon for these fleets lives for so long and is killed; what it said of them last.
-    pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
+    pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> StatusStore {
         live(self.outside.clone(), fleets, state, seconds).await
     }
 
@@ -78,9 +78,9 @@ impl Stage {
 }
 
 /// A daemon with that outside and these fleets lives for so long and is killed.
-pub async fn live(outside: Outside, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
+pub async fn live(outside: Outside, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> StatusStore {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
-    let board = Board::default();
+    let board = StatusStore::default();
     let daemon = Daemon::new(&config, fleets, outside, state, board.clone(), CancellationToken::new());
     let _ = tokio::time::timeout(Duration::from_secs(seconds), daemon.run()).await;
     board

@@ -7,7 +7,7 @@ use std::alloc::System;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, Outside, StateDir};
+use azlin_daemon::{StatusStore, Daemon, Outside, StateDir};
 use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
@@ -71,7 +71,7 @@ async fn bytes_after(hours: u32) -> (i64, Report) {
     };
     let directory = tempfile::tempdir().unwrap();
     let config = DaemonConfig::parse("azlin.toml", "").unwrap();
-    let (board, state) = (Board::default(), StateDir::new(Some(directory.path().to_owned())));
+    let (board, state) = (StatusStore::default(), StateDir::new(Some(directory.path().to_owned())));
     let daemon = Daemon::new(&config, fleets(2), outside, state, board.clone(), CancellationToken::new());
     let running = tokio::spawn(daemon.run());
     sleep(HOUR * hours - Duration::from_secs(30)).await;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, Outside, StateDir};
+use azlin_daemon::{StatusStore, Daemon, Outside, StateDir};
 use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::{InProcess, Workload, World};
 use azlin_tests::stage::fleets;
@@ -66,7 +66,7 @@ fn a_day(events: &str) -> Vec<String> {
             Outside { github: cloud.clone().into(), azure: cloud.clone(), ssh: cloud, clock, random };
         let config = DaemonConfig::parse("azlin.toml", "").unwrap();
         let stop = CancellationToken::new();
-        let daemon = Daemon::new(&config, fleets(1), outside, StateDir::default(), Board::default(), stop);
+        let daemon = Daemon::new(&config, fleets(1), outside, StateDir::default(), StatusStore::default(), stop);
         let _ = timeout(DAY, daemon.run()).await;
     });
     let log = log.0.lock().unwrap();

@@ -26,7 +26,7 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::act::Lifecycle;
-use crate::board::Board;
+use crate::status_store::StatusStore;
 use crate::expiry::Expiry;
 use crate::fleet_set::{Fleets, Reader};
 use crate::hints::{Hinter, Inbox};
@@ -71,7 +71,7 @@ pub(crate) struct Shared {
     pub(crate) provisioning: Arc<Semaphore>,
     /// How many those are.
     pub(crate) provisioning_limit: usize,
-    pub(crate) board: Board,
+    pub(crate) status_store: StatusStore,
     pub(crate) state: StateDir,
     pub(crate) prices: Prices,
     pub(crate) poll_queue: Duration,
@@ -232,7 +232,7 @@ impl FleetLoop {
         match all.get(&self.fleet.name) {
             None => {
                 if std::mem::take(&mut self.is_configured) {
-                    self.shared.board.remove(&self.fleet.name);
+                    self.shared.status_store.remove(&self.fleet.name);
                 }
                 false
             }
@@ -285,7 +285,7 @@ impl FleetLoop {
         }
         self.tick += 1;
         let (plan, seen) = self.decide(seen, are_lists_new);
-        self.shared.board.metrics().ticked(&fleet.name, is_hinted, began.elapsed(), &plan.decision);
+        self.shared.status_store.metrics().ticked(&fleet.name, is_hinted, began.elapsed(), &plan.decision);
         self.report(&plan, &seen);
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
@@ -348,7 +348,7 @@ impl FleetLoop {
         self.inbox.hints().looked(shows, shared.epoch.elapsed());
         let begun = begun(&fleet.name, &mut self.running, queue.running(), queue.is_whole());
         for waited in begun {
-            shared.board.metrics().waited(&fleet.name, waited);
+            shared.status_store.metrics().waited(&fleet.name, waited);
         }
         (seen, are_lists_new)
     }
@@ -380,7 +380,7 @@ impl FleetLoop {
                 if let Milestone::Online(took) = milestone {
                     let known = self.memory.runners.get(name);
                     let steps = known.map(|known| BootSteps::of(known, now)).unwrap_or_default();
-                    self.shared.board.metrics().booted(&self.fleet.name, *took, steps);
+                    self.shared.status_store.metrics().booted(&self.fleet.name, *took, steps);
                 }
             }
             report::happened(&self.fleet.name, &milestones, self.tick);

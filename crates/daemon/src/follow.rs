@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::board::Board;
+use crate::status_store::StatusStore;
 use crate::config_dir::{self, Configuration};
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
@@ -33,13 +33,13 @@ pub struct Followed {
     in_force: InForce,
     /// What is wrong with `azlin.toml` or with the directory, and since when.
     refused: Option<(String, Timestamp)>,
-    board: Board,
+    status_store: StatusStore,
     reminded: Instant,
 }
 
 impl Followed {
     /// Begins with a directory as it was read. Files that are bad are told.
-    pub fn new(directory: PathBuf, held: File, read: Configuration, board: Board) -> Self {
+    pub fn new(directory: PathBuf, held: File, read: Configuration, status_store: StatusStore) -> Self {
         let now = read.read_at;
         let (daemon, daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
         let mut in_force = InForce::default();
@@ -50,8 +50,8 @@ impl Followed {
         }
         let reminded = Instant::now();
         let followed =
-            Followed { directory, held, daemon, daemon_text, in_force, refused: None, board, reminded };
-        followed.post(now);
+            Followed { directory, held, daemon, daemon_text, in_force, refused: None, status_store, reminded };
+        followed.publish(now);
         followed
     }
 
@@ -99,7 +99,7 @@ impl Followed {
                     self.daemon_text.clone_from(&read.daemon_text);
                     let read_at = read.read_at;
                     self.take(read, now);
-                    self.post(read_at);
+                    self.publish(read_at);
                 }
                 Err(error) => self.refuse(&error.to_string(), now),
             }
@@ -125,7 +125,7 @@ impl Followed {
         (self.daemon, self.daemon_text) = (read.daemon.clone(), read.daemon_text.clone());
         let read_at = read.read_at;
         self.take(read, now);
-        self.post(read_at);
+        self.publish(read_at);
     }
 
     /// Goes on with the daemon's last good configuration, and says why. Fleets are followed all the
@@ -144,19 +144,19 @@ impl Followed {
         let read = is_there
             .then(|| config_dir::read_with(&self.directory, self.daemon.clone(), self.daemon_text.clone()))
             .and_then(Result::ok);
-        let read_at = read.as_ref().map_or(self.board.read().read_at, |read| read.read_at);
+        let read_at = read.as_ref().map_or(self.status_store.read().read_at, |read| read.read_at);
         if let Some(read) = read {
             self.take(read, now);
         }
-        self.post(read_at);
+        self.publish(read_at);
     }
 
     fn take(&mut self, read: Configuration, now: Timestamp) {
         for news in self.in_force.take(found(read), now) {
             tell(&news);
             if let News::Removed(fleet) = &news {
-                let known = self.board.remove(fleet);
-                // It may have gone from the board by itself.
+                let known = self.status_store.remove(fleet);
+                // It may have gone from the status store by itself.
                 let runners = known.map(|status| status.runners.len());
                 if runners == Some(0) {
                     continue;
@@ -183,7 +183,7 @@ impl Followed {
         }
     }
 
-    fn post(&self, read_at: Timestamp) {
+    fn publish(&self, read_at: Timestamp) {
         let bad = self.in_force.bad().map(|(file, bad, since)| BadFileStatus {
             file: file.to_owned(),
             message: bad.message.clone(),
@@ -194,7 +194,7 @@ impl Followed {
             message: why.clone(),
             since: *since,
         });
-        self.board.configured(daemon.chain(bad).collect(), read_at);
+        self.status_store.configured(daemon.chain(bad).collect(), read_at);
     }
 }
 

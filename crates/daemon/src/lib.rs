@@ -7,7 +7,7 @@
 //! - What is decided, `azlin_fleet` decides. Here is no policy.
 
 mod act;
-mod board;
+mod status_store;
 mod bootstrap;
 pub mod config_dir;
 pub mod config_edit;
@@ -38,7 +38,7 @@ mod supervisor;
 mod sweep;
 mod wake;
 
-pub use board::{Board, Posted};
+pub use status_store::{StatusStore, StatusView};
 pub use fleet_loop::FleetLoop;
 pub use fleet_set::Fleets;
 pub use follow::Followed;

@@ -1,7 +1,7 @@
 //! What is counted for graphs and alerts, as Prometheus scrapes it.
 //!
 //! Counters count since the process began. What there is now is not counted along: each scrape reads it off the
-//! [`Board`](crate::board::Board), so a fleet that is taken away leaves no line behind.
+//! [`StatusStore`](crate::status_store::StatusStore), so a fleet that is taken away leaves no line behind.
 
 mod now;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::board::Posted;
+use crate::status_store::StatusView;
 use crate::outside::Outside;
 
 /// What Prometheus is told that the text is.
@@ -162,7 +162,7 @@ impl Metrics {
     }
 
     /// All of it, and what there is now.
-    pub(crate) fn text(&self, posted: &Posted, outside: &Outside) -> String {
+    pub(crate) fn text(&self, view: &StatusView, outside: &Outside) -> String {
         let mut registry = Registry::with_prefix("azlin");
         let counts = &*self.0;
         let Counts { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } = counts;
@@ -212,7 +212,7 @@ impl Metrics {
             Unit::Seconds,
             counts.wait_seconds.clone(),
         );
-        now::register(&mut registry, posted, outside);
+        now::register(&mut registry, view, outside);
         let mut told = String::new();
         // A string takes everything.
         let _ = text::encode(&mut told, &registry);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::act::Lifecycle;
-use crate::board::Board;
+use crate::status_store::StatusStore;
 use crate::expiry::Expiry;
 use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{Fleets, Reader};
@@ -35,14 +35,14 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon for these fleets, which posts what it sees on the board. It stops when `stop` is
+    /// A daemon for these fleets, which posts what it sees on the status store. It stops when `stop` is
     /// cancelled.
     pub fn new(
         config: &DaemonConfig,
         fleets: Vec<Fleet>,
         outside: Outside,
         state: StateDir,
-        board: Board,
+        status_store: StatusStore,
         stop: CancellationToken,
     ) -> Self {
         let limit = config.max_concurrent_provisioning as usize;
@@ -59,7 +59,7 @@ impl Daemon {
             provisioning_limit: limit,
             hinter: Hinter::new(fleets.clone(), epoch),
             fleets,
-            board,
+            status_store,
             prices: config.prices.clone(),
             poll_queue: config.poll_queue,
             poll_health: config.poll_health,

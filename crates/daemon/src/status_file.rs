@@ -10,7 +10,7 @@ use azlin_fleet::status::{DaemonStatus, Status, VERSION};
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
-use crate::board::{Board, Posted};
+use crate::status_store::{StatusStore, StatusView};
 use crate::outside::Outside;
 
 const NAME: &str = "status.json";
@@ -46,9 +46,9 @@ impl StatusFile {
         })
     }
 
-    /// Writes the status after each change of the board, until this is dropped.
-    pub async fn keep(self, board: Board, daemon: DaemonStatus, outside: Outside) {
-        let (mut reader, mut is_told) = (board.reader(), false);
+    /// Writes the status after each change of the status store, until this is dropped.
+    pub async fn keep(self, status_store: StatusStore, daemon: DaemonStatus, outside: Outside) {
+        let (mut reader, mut is_told) = (status_store.reader(), false);
         loop {
             let status = status(reader.next().await, daemon.clone(), &outside);
             match self.write(&status) {
@@ -106,14 +106,14 @@ pub fn resolved(config_dir: &Path) -> String {
     path.display().to_string()
 }
 
-/// What is on the board, with whose it is.
-pub(crate) fn status(posted: Posted, daemon: DaemonStatus, outside: &Outside) -> Status {
+/// What is on the status store, with whose it is.
+pub(crate) fn status(view: StatusView, daemon: DaemonStatus, outside: &Outside) -> Status {
     Status {
         version: VERSION,
         at: outside.now(),
-        daemon: Some(DaemonStatus { read_at: posted.read_at, ..daemon }),
-        fleets: posted.fleets.into_values().collect(),
-        bad_files: posted.bad_files,
+        daemon: Some(DaemonStatus { read_at: view.read_at, ..daemon }),
+        fleets: view.fleets.into_values().collect(),
+        bad_files: view.bad_files,
         budgets: outside.budgets(),
     }
 }

@@ -13,7 +13,7 @@ use sd_notify::NotifyState;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
-use crate::board::Board;
+use crate::status_store::StatusStore;
 use crate::fleet_set::Fleets;
 use crate::pulse::Pulse;
 
@@ -34,32 +34,32 @@ struct Told {
 }
 
 impl Supervisor {
-    /// Keeps it informed of the daemon with this board, until this is dropped.
-    pub async fn keep(self, board: Board, fleets: Fleets, pulse: Pulse) {
-        futures::join!(self.tell(&board, &fleets), self.feed(&pulse));
+    /// Keeps it informed of the daemon with this status store, until this is dropped.
+    pub async fn keep(self, status_store: StatusStore, fleets: Fleets, pulse: Pulse) {
+        futures::join!(self.tell(&status_store, &fleets), self.feed(&pulse));
     }
 
     /// It is ready once each fleet has been looked at, or that has failed with a reason. One that takes too
     /// long keeps the others from nothing.
-    async fn tell(&self, board: &Board, fleets: &Fleets) {
-        let mut reader = board.reader();
+    async fn tell(&self, status_store: &StatusStore, fleets: &Fleets) {
+        let mut reader = status_store.reader();
         let mut patience = pin!(sleep(START_LIMIT));
         let mut is_late = false;
         loop {
-            let posted = tokio::select! {
-                posted = reader.next() => posted,
+            let view = tokio::select! {
+                view = reader.next() => view,
                 () = &mut patience, if !is_late => {
                     is_late = true;
-                    board.read()
+                    status_store.read()
                 }
             };
             if self.is(&self.0.stopping) {
                 continue;
             }
-            let line = headline(posted.fleets.values(), &posted.bad_files);
+            let line = headline(view.fleets.values(), &view.bad_files);
             let names = fleets.now();
             let missing: Vec<&PoolName> =
-                names.names().filter(|name| !posted.fleets.contains_key(*name)).collect();
+                names.names().filter(|name| !view.fleets.contains_key(*name)).collect();
             if missing.is_empty() || is_late {
                 if !self.0.ready.swap(true, Ordering::SeqCst) {
                     for fleet in missing {
@@ -150,7 +150,7 @@ mod tests {
         let fleet = Fleet::parse("ci.toml", "ci".parse().expect("a good name"), FLEET).expect("a good file");
         let supervisor = Supervisor::default();
         let is_ready = || supervisor.is(&supervisor.0.ready);
-        let keep = supervisor.clone().keep(Board::default(), Fleets::new([fleet]), Pulse::default());
+        let keep = supervisor.clone().keep(StatusStore::default(), Fleets::new([fleet]), Pulse::default());
         let kept = tokio::spawn(keep);
         sleep(START_LIMIT - Duration::from_secs(1)).await;
         assert!(!is_ready());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::Board;
+use azlin_daemon::StatusStore;
 use azlin_simcloud::fault::What;
 use azlin_simcloud::github::SimJob;
 use azlin_simcloud::{Event, Happening, Watch, World};
@@ -55,7 +55,7 @@ struct Inspection {
     disturbances: Disturbances,
     others: Others,
     trace: Trace,
-    board: Board,
+    board: StatusStore,
     looked: Duration,
     /// Since when what has been without a use, by its name.
     useless: BTreeMap<String, Duration>,
@@ -110,7 +110,7 @@ impl Inspector {
             disturbances: Disturbances::of(scenario),
             others,
             trace,
-            board: Board::default(),
+            board: StatusStore::default(),
             looked: Duration::ZERO,
             useless: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -128,7 +128,7 @@ impl Inspector {
     }
 
     /// A daemon is born, with that board.
-    pub fn born(&self, at: Duration, board: Board) {
+    pub fn born(&self, at: Duration, board: StatusStore) {
         let mut inner = self.inner();
         inner.disturbances.happened(at);
         inner.board = board;

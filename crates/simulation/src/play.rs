@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, Outside, StateDir, plan_once};
+use azlin_daemon::{StatusStore, Daemon, Outside, StateDir, plan_once};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::{InProcess, World};
@@ -220,7 +220,7 @@ impl<'s> Stage<'s> {
             clock: Arc::new(move || clock() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))),
             random: Arc::new(move || locked(&names).random()),
         };
-        let board = Board::default();
+        let board = StatusStore::default();
         self.trace.line(self.at(), format_args!("a daemon begins"));
         self.inspector.born(self.at(), board.clone());
         self.found = files(self.directory.path());

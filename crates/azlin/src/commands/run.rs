@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use azlin_daemon::config_dir::{self, Configuration};
 use azlin_daemon::{
-    Board, Daemon, Door, Followed, Health, Hook, NotAlone, Outside, Page, StateDir, StatusFile, Supervisor,
+    StatusStore, Daemon, Door, Followed, Health, Hook, NotAlone, Outside, Page, StateDir, StatusFile, Supervisor,
     Wake, run_once, runtime_dirs, stop_on_signals, this_daemon, wake_on_hangup,
 };
 use azlin_fleet::config::DaemonConfig;
@@ -85,8 +85,8 @@ async fn once(place: Place, configuration: Configuration, stop: CancellationToke
         say_problem(problem);
     }
     let state = StateDir::new(place.state_dir);
-    let board = Board::default();
-    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, board, stop);
+    let status_store = StatusStore::default();
+    let daemon = Daemon::new(&configuration.daemon, configuration.fleets, outside, state, status_store, stop);
     let failures = run_once(daemon).await;
     for (pool, messages) in &failures {
         for message in messages {
@@ -108,8 +108,8 @@ async fn watch(
     let directory = place.config_dir.clone();
     let environment = Environment::of_this_process(&directory)?;
     let mut service = Service::prepare(&configuration.daemon, &environment, None, &directory).await?;
-    let (board, state) = (Board::default(), StateDir::new(place.state_dir));
-    let mut followed = Followed::new(directory.clone(), alone, configuration, board.clone());
+    let (status_store, state) = (StatusStore::default(), StateDir::new(place.state_dir));
+    let mut followed = Followed::new(directory.clone(), alone, configuration, status_store.clone());
     let status_file = StatusFile::in_first_of(&runtime_dirs(place.runtime_dir.as_deref()));
     if status_file.is_none() {
         warn!(
@@ -127,30 +127,30 @@ async fn watch(
     // Each change of azlin.toml is a new daemon in the same process: its first tick is an ordinary one.
     loop {
         let (config, inner) = (followed.daemon().clone(), stop.child_token());
-        let (outside, board) = (service.outside.clone(), board.clone());
+        let (outside, status_store) = (service.outside.clone(), status_store.clone());
         let daemon = Daemon::new(
             &config,
             followed.fleets(),
             outside.clone(),
             state.clone(),
-            board.clone(),
+            status_store.clone(),
             inner.clone(),
         );
         let fleets = daemon.fleets();
         let patience = config.poll_queue * 3 + Duration::from_secs(60);
         let health = Health {
-            board: board.clone(),
+            status_store: status_store.clone(),
             outside: outside.clone(),
             fleets: fleets.clone(),
             patience,
             stop: inner.clone(),
         };
         let status =
-            status_file.clone().map(|file| file.keep(board.clone(), this_daemon.clone(), outside.clone()));
+            status_file.clone().map(|file| file.keep(status_store.clone(), this_daemon.clone(), outside.clone()));
         let status = status.map(tokio::spawn);
-        let informed = tokio::spawn(supervisor.clone().keep(board.clone(), fleets.clone(), daemon.pulse()));
-        let hook = Hook::new(service.webhook.clone(), daemon.hinter(), &board);
-        let page = Page { board: board.clone(), outside: outside.clone(), daemon: this_daemon.clone() };
+        let informed = tokio::spawn(supervisor.clone().keep(status_store.clone(), fleets.clone(), daemon.pulse()));
+        let hook = Hook::new(service.webhook.clone(), daemon.hinter(), &status_store);
+        let page = Page { status_store: status_store.clone(), outside: outside.clone(), daemon: this_daemon.clone() };
         let servers = service.serve(Door::to_operators(page, health, config.hosts.clone()), hook);
         let mut running = tokio::spawn(daemon.run());
         let next = loop {

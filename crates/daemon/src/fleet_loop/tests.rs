@@ -18,7 +18,7 @@ const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 
 /// A daemon on a scene, and what it says.
 struct Lived {
-    board: Board,
+    status_store: StatusStore,
     hinter: Hinter,
     fleets: Fleets,
     stop: CancellationToken,
@@ -35,11 +35,11 @@ fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> u64 {
 
 fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let config = DaemonConfig::parse("azlin.toml", poll).unwrap_or_else(|problems| panic!("{problems}"));
-    let (board, stop) = (Board::default(), CancellationToken::new());
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let daemon =
-        Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), board.clone(), stop.clone());
+        Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), status_store.clone(), stop.clone());
     let (fleets, hinter) = (daemon.fleets(), daemon.hinter());
-    let (ticks, mut reader, began) = (Ticks::default(), board.reader(), scene.outside.now());
+    let (ticks, mut reader, began) = (Ticks::default(), status_store.reader(), scene.outside.now());
     let told = Arc::clone(&ticks);
     tokio::spawn(async move {
         let mut last = std::collections::BTreeMap::new();
@@ -54,7 +54,7 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
         }
     });
     let task = tokio::spawn(daemon.run());
-    Lived { board, hinter, fleets, stop, ticks, task }
+    Lived { status_store, hinter, fleets, stop, ticks, task }
 }
 
 impl Lived {
@@ -83,7 +83,7 @@ async fn it_looks_on_a_grid_and_says_when() {
         let (at, next) = lived.ticks_of("ci");
         assert_eq!(at, grid, "{poll}");
         assert_eq!(next[..next.len() - 1], grid[1..], "{poll}");
-        let numbered = lived.board.read().fleets.into_values().map(|status| status.tick);
+        let numbered = lived.status_store.read().fleets.into_values().map(|status| status.tick);
         assert_eq!(numbered.collect::<Vec<_>>(), [grid.len() as u64], "{poll}");
     }
 }
@@ -127,7 +127,7 @@ async fn a_fleet_that_changes_is_looked_at_at_once_and_no_other() {
     lived.fleets.set([other.clone()]);
     wait(100).await;
     assert_eq!(lived.ticks_of("ci").0, [0, 10], "it is not there any more");
-    assert!(!lived.board.read().fleets.keys().any(|name| name.as_str() == "ci"));
+    assert!(!lived.status_store.read().fleets.keys().any(|name| name.as_str() == "ci"));
     lived.fleets.set([ci, other]);
     wait(1).await;
     assert_eq!(lived.ticks_of("ci").0, [0, 10, 130], "it is back");
@@ -281,8 +281,8 @@ async fn one_pass_tells_what_failed_by_fleet() {
         fleet("other", "repo = 'o/other'", ""),
         fleet("fine", "repo = 'o/third'", ""),
     ];
-    let (board, stop) = (Board::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), board, stop);
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
+    let daemon = Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), status_store, stop);
     let failures = run_once(daemon).await;
     let told: Vec<(&str, usize)> =
         failures.iter().map(|(name, failed)| (name.as_str(), failed.len())).collect();
@@ -294,8 +294,8 @@ async fn one_pass_tells_what_failed_by_fleet() {
 fn alone(scene: &Scene, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let first = Arc::new(fleets[0].clone());
-    let (board, stop) = (Board::default(), CancellationToken::new());
-    let shared = Daemon::new(&config, fleets, scene.outside.clone(), state, board, stop).shared;
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
+    let shared = Daemon::new(&config, fleets, scene.outside.clone(), state, status_store, stop).shared;
     FleetLoop::new(first, shared.fleets.reader(), shared)
 }
 
@@ -381,9 +381,9 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
     let scene = Scene::new("");
     scene.submit("o/r");
     let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    let board = ci.shared.board.clone();
+    let status_store = ci.shared.status_store.clone();
     let phases = || {
-        let status = board.read().fleets.into_values().next().expect("it has ticked");
+        let status = status_store.read().fleets.into_values().next().expect("it has ticked");
         status.runners.iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
     };
     ci.tick(Look::Whole { power: false }).await;
@@ -392,9 +392,9 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
     ci.settle().await;
     assert_eq!(phases().len(), 1);
     ci.is_configured = false;
-    board.remove(&ci.fleet.name);
+    status_store.remove(&ci.fleet.name);
     ci.post_runners();
-    assert!(board.read().fleets.is_empty(), "a fleet that is not there any more is not put back");
+    assert!(status_store.read().fleets.is_empty(), "a fleet that is not there any more is not put back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -419,15 +419,15 @@ async fn a_loop_that_looks_for_a_minute_lives() {
     scene.submit("o/r");
     let org = fleet("ci", "org = 'o'\nrepositories = ['*']", EACH);
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
-    let (board, stop) = (Board::default(), CancellationToken::new());
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let daemon =
-        Daemon::new(&config, vec![org], scene.outside.clone(), StateDir::default(), board.clone(), stop);
+        Daemon::new(&config, vec![org], scene.outside.clone(), StateDir::default(), status_store.clone(), stop);
     let pulse = daemon.pulse();
     tokio::spawn(daemon.run());
     for _ in 0..5 {
         wait(10).await;
         let felt = tokio::time::timeout(Duration::from_secs(1), pulse.felt()).await;
-        assert!(felt.is_ok() && board.read().fleets.is_empty(), "it is still in its first look");
+        assert!(felt.is_ok() && status_store.read().fleets.is_empty(), "it is still in its first look");
     }
 }
 
@@ -435,8 +435,8 @@ async fn a_loop_that_looks_for_a_minute_lives() {
 async fn the_pulse_of_a_daemon_is_that_of_its_loops() {
     let scene = Scene::new("");
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
-    let (board, stop) = (Board::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, Vec::new(), scene.outside.clone(), StateDir::default(), board, stop);
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
+    let daemon = Daemon::new(&config, Vec::new(), scene.outside.clone(), StateDir::default(), status_store, stop);
     let silent = daemon.shared.pulse.heart(&"ci".parse().expect("a good name"));
     let pulse = daemon.pulse();
     let felt = || tokio::time::timeout(Duration::from_secs(1), pulse.felt());

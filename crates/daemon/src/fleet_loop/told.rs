@@ -1,4 +1,4 @@
-//! What a fleet's loop tells: the journal's lines of a tick, and its status on the board.
+//! What a fleet's loop tells: the journal's lines of a tick, and its status on the status store.
 
 use azlin_fleet::plan::{Plan, runners};
 use azlin_fleet::snapshot::Snapshot;
@@ -19,7 +19,7 @@ impl FleetLoop {
         let errors = self.status.as_ref().map_or(&[][..], |status| &status.errors);
         let prices = &self.shared.prices;
         let status = FleetStatus::of(&self.fleet, plan, seen, &self.memory, prices, tick, errors);
-        self.shared.board.post(status.clone());
+        self.shared.status_store.publish(status.clone());
         self.status = Some(status);
         self.trouble = trouble;
     }
@@ -38,7 +38,7 @@ impl FleetLoop {
         let there = runners(&self.fleet, seen, &self.memory, self.shared.outside.now());
         status.update(&there, seen, &self.memory);
         if self.is_configured {
-            self.shared.board.post(status.clone());
+            self.shared.status_store.publish(status.clone());
         }
     }
 }

@@ -104,7 +104,7 @@ impl FleetLoop {
             }
         };
         let Some(InFlight { action, began, .. }) = self.in_flight.remove(&name) else { return };
-        self.shared.board.metrics().ended(&self.fleet.name, &action, &outcome, began.elapsed());
+        self.shared.status_store.metrics().ended(&self.fleet.name, &action, &outcome, began.elapsed());
         self.memory.record(&name, &action, &outcome, self.shared.outside.now());
         self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
         self.save();

@@ -9,7 +9,7 @@ use azlin_fleet::names::PoolName;
 use azlin_fleet::scaling::elapsed;
 use tokio_util::sync::CancellationToken;
 
-use crate::board::Board;
+use crate::status_store::StatusStore;
 use crate::fleet_set::Fleets;
 use crate::metrics;
 use crate::outside::Outside;
@@ -18,7 +18,7 @@ use crate::outside::Outside;
 #[derive(Clone)]
 pub struct Health {
     /// Each fleet's last tick.
-    pub board: Board,
+    pub status_store: StatusStore,
     /// The time of day.
     pub outside: Outside,
     /// The fleets that should tick.
@@ -32,15 +32,15 @@ pub struct Health {
 impl Health {
     /// What Prometheus is told.
     pub(super) fn metrics(&self) -> ([(HeaderName, &'static str); 1], String) {
-        let text = self.board.metrics().text(&self.board.read(), &self.outside);
+        let text = self.status_store.metrics().text(&self.status_store.read(), &self.outside);
         ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
     }
 
     pub(super) fn answer(&self) -> (StatusCode, String) {
         let now = self.outside.now();
-        let (board, fleets) = (self.board.read().fleets, self.fleets.now());
+        let (status_store, fleets) = (self.status_store.read().fleets, self.fleets.now());
         let ticks = |name: &&PoolName| {
-            board.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
+            status_store.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
         };
         let (all, fresh) = (fleets.len(), fleets.names().filter(ticks).count());
         let body = serde_json::json!({ "fleets": all, "fleets_ticking": fresh });
@@ -49,8 +49,8 @@ impl Health {
 
     /// Whether each fleet has been looked at, and the daemon goes on.
     pub(super) fn is_ready(&self) -> (StatusCode, String) {
-        let (board, fleets) = (self.board.read().fleets, self.fleets.now());
-        let (all, seen) = (fleets.len(), fleets.names().filter(|name| board.contains_key(*name)).count());
+        let (status_store, fleets) = (self.status_store.read().fleets, self.fleets.now());
+        let (all, seen) = (fleets.len(), fleets.names().filter(|name| status_store.contains_key(*name)).count());
         let is_stopping = self.stop.is_cancelled();
         let body = serde_json::json!({ "fleets": all, "fleets_seen": seen, "stopping": is_stopping });
         (status(seen == all && !is_stopping), format!("{body}\n"))

@@ -11,7 +11,7 @@ use axum::routing::post;
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery, Webhook};
 use tracing::{debug, info, warn};
 
-use crate::board::Board;
+use crate::status_store::StatusStore;
 use crate::hints::Hinter;
 use crate::metrics::Metrics;
 
@@ -29,8 +29,8 @@ pub struct Hook {
 
 impl Hook {
     /// Tells fleets of what is signed. Without anything to tell that by it takes nothing in.
-    pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, board: &Board) -> Self {
-        Hook { webhook, hinter, metrics: board.metrics().clone(), refused: Arc::default() }
+    pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, status_store: &StatusStore) -> Self {
+        Hook { webhook, hinter, metrics: status_store.metrics().clone(), refused: Arc::default() }
     }
 
     pub(super) fn route(self, router: Router) -> Router {

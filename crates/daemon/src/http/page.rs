@@ -21,7 +21,7 @@ use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use tokio::time::sleep;
 
-use crate::board::{Board, Reader};
+use crate::status_store::{StatusStore, StatusReader};
 use crate::outside::Outside;
 use crate::status_file::status;
 
@@ -41,7 +41,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Page {
     /// Each fleet's last tick, and its last hours.
-    pub board: Board,
+    pub status_store: StatusStore,
     /// The time of day, and the rate limits.
     pub outside: Outside,
     /// Whose page it is.
@@ -70,11 +70,11 @@ impl Page {
     }
 
     fn status(&self) -> Status {
-        status(self.board.read(), self.daemon.clone(), &self.outside)
+        status(self.status_store.read(), self.daemon.clone(), &self.outside)
     }
 
     fn history(&self, pool: &str) -> Response {
-        let history = pool.parse().ok().and_then(|pool: PoolName| self.board.history(&pool));
+        let history = pool.parse().ok().and_then(|pool: PoolName| self.status_store.history(&pool));
         match history {
             Some(history) => json(&history),
             None => (StatusCode::NOT_FOUND, "there is no such fleet\n").into_response(),
@@ -83,7 +83,7 @@ impl Page {
 
     /// Server-sent events. A connection does not last; whoever comes again says what he knows, and hears the rest.
     fn events(&self, headers: &HeaderMap) -> Response {
-        let body = Body::from_stream(self.clone().changes(self.board.reader(), self.known(headers)));
+        let body = Body::from_stream(self.clone().changes(self.status_store.reader(), self.known(headers)));
         ([(CONTENT_TYPE, "text/event-stream")], body).into_response()
     }
 
@@ -93,18 +93,18 @@ impl Page {
         id.and_then(|id| id.strip_prefix(&self.run())?.parse().ok()).unwrap_or(0)
     }
 
-    fn changes(self, reader: Reader, known: u64) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    fn changes(self, reader: StatusReader, known: u64) -> impl Stream<Item = Result<Bytes, Infallible>> {
         futures::stream::unfold(
             (self, reader, known, Duration::ZERO),
             |(page, mut reader, known, pause)| async move {
                 sleep(pause).await;
-                let posted = reader.next().await;
-                let stamp = posted.stamp();
-                let (posted, names) = posted.since(known);
-                let event = Event { status: status(posted, page.daemon.clone(), &page.outside), names };
+                let view = reader.next().await;
+                let revision = view.revision();
+                let (view, names) = view.since(known);
+                let event = Event { status: status(view, page.daemon.clone(), &page.outside), names };
                 let data = serde_json::to_string(&event).unwrap_or_default();
-                let text = format!("retry: 1000\nid: {}{stamp}\ndata: {data}\n\n", page.run());
-                Some((Ok(Bytes::from(text)), (page, reader, stamp, PAUSE)))
+                let text = format!("retry: 1000\nid: {}{revision}\ndata: {data}\n\n", page.run());
+                Some((Ok(Bytes::from(text)), (page, reader, revision, PAUSE)))
             },
         )
     }

@@ -24,9 +24,9 @@ async fn next(events: &mut Events) -> Option<(u64, Value)> {
     let event = event.unwrap_or_else(|never| match never {});
     let text = String::from_utf8(event.to_vec()).expect("text");
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).expect(name).to_owned();
-    let (_, stamp) =
-        field("id: ").rsplit_once('-').map(|(run, stamp)| (run.to_owned(), stamp.to_owned())).expect("an id");
-    Some((stamp.parse().expect("a number"), serde_json::from_str(&field("data: ")).expect("JSON")))
+    let (_, revision) =
+        field("id: ").rsplit_once('-').map(|(run, revision)| (run.to_owned(), revision.to_owned())).expect("an id");
+    Some((revision.parse().expect("a number"), serde_json::from_str(&field("data: ")).expect("JSON")))
 }
 
 fn pools(event: &Value) -> Vec<&str> {
@@ -37,14 +37,14 @@ fn pools(event: &Value) -> Vec<&str> {
 async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
     let scene = Scene::new("");
     let config = DaemonConfig::parse("azlin.toml", "").expect("an empty file is good");
-    let (board, stop) = (Board::default(), CancellationToken::new());
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let fleets = ["a", "b"].map(|name| fleet(name, "", ""));
     let daemon = Daemon::new(
         &config,
         fleets.to_vec(),
         scene.outside.clone(),
         StateDir::default(),
-        board.clone(),
+        status_store.clone(),
         stop.clone(),
     );
     let running = tokio::spawn(daemon.run());
@@ -52,11 +52,11 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
     stop.cancel();
     running.await.expect("it ends");
     let page = Page {
-        board: board.clone(),
+        status_store: status_store.clone(),
         outside: scene.outside.clone(),
         daemon: this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0"),
     };
-    let listen = |known| Box::pin(page.clone().changes(board.reader(), known)) as Events;
+    let listen = |known| Box::pin(page.clone().changes(status_store.reader(), known)) as Events;
     let mut events = listen(0);
 
     let (first, all) = next(&mut events).await.expect("at once");
@@ -64,25 +64,25 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
     assert_eq!(next(&mut events).await, None, "nothing has happened");
 
     let name: PoolName = "b".parse().expect("a good name");
-    let b = board.read().fleets[&name].clone();
-    board.post(b.clone());
+    let b = status_store.read().fleets[&name].clone();
+    status_store.publish(b.clone());
     let (second, changed) = next(&mut events).await.expect("it has changed");
     assert_eq!((pools(&changed), &changed["names"]), (vec!["b"], &Value::Null));
     assert!(second > first);
 
-    board.remove(&name);
+    status_store.remove(&name);
     let (third, gone) = next(&mut events).await.expect("it is gone");
     assert_eq!((pools(&gone), &gone["names"]), (vec![], &serde_json::json!(["a"])));
 
-    board.post(b);
+    status_store.publish(b);
     let (_, again) = next(&mut listen(third)).await.expect("who comes again hears what he missed");
     assert_eq!((pools(&again), &again["names"]), (vec!["b"], &serde_json::json!(["a", "b"])));
     let (_, late) = next(&mut listen(0)).await.expect("who is new hears all");
     assert_eq!(pools(&late), ["a", "b"]);
 
-    let history = board.history(&name).expect("it was looked at");
+    let history = status_store.history(&name).expect("it was looked at");
     assert_eq!(history.minutes.len(), 1);
-    assert!(board.history(&"c".parse().expect("a good name")).is_none());
+    assert!(status_store.history(&"c".parse().expect("a good name")).is_none());
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn who_comes_again_after_a_restart_hears_all() {
     let page = |started: &str| {
         let mut daemon = this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0");
         daemon.started_at = started.parse().expect("a time");
-        Page { board: Board::default(), outside: scene.outside.clone(), daemon }
+        Page { status_store: StatusStore::default(), outside: scene.outside.clone(), daemon }
     };
     let (before, after) = (page("2026-11-27T10:00:00Z"), page("2026-11-27T11:00:00Z"));
     let headers = |id: String| {

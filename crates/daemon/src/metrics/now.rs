@@ -1,4 +1,4 @@
-//! What there is now: gauges, read off the board at each scrape.
+//! What there is now: gauges, read from the status store at each scrape.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -15,7 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::OfFleet;
-use crate::board::Posted;
+use crate::status_store::StatusView;
 use crate::outside::Outside;
 
 /// A gauge for whole numbers and moments alike.
@@ -73,8 +73,8 @@ fn family<L: Clone + Hash + Eq>(values: impl IntoIterator<Item = (L, f64)>) -> F
     family
 }
 
-pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outside) {
-    let fleets = || posted.fleets.values();
+pub(super) fn register(registry: &mut Registry, view: &StatusView, outside: &Outside) {
+    let fleets = || view.fleets.values();
     let each = |value: fn(&FleetStatus) -> Option<f64>| {
         family(fleets().filter_map(|fleet| Some((OfFleet { fleet: fleet.pool.to_string() }, value(fleet)?))))
     };
@@ -115,7 +115,7 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outsi
         })
     });
     registry.register("fleet_errors", "What is wrong with a fleet at present, by kind", family(errors));
-    costs(registry, posted);
+    costs(registry, view);
     let seconds = Unit::Seconds;
     let at = family(fleets().map(|fleet| (OfFleet { fleet: fleet.pool.to_string() }, moment(fleet.at))));
     registry.register_with_unit(
@@ -131,16 +131,16 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, outside: &Outsi
     let help = "Since when the job waits that has waited longest; absent where none does";
     registry.register_with_unit("oldest_pending_job_timestamp", help, seconds.clone(), family(oldest));
     let bad = Number::default();
-    bad.set(posted.bad_files.len() as f64);
+    bad.set(view.bad_files.len() as f64);
     registry.register("bad_files", "Configuration files that cannot be used", bad);
     budgets(registry, outside, moment);
     calls(registry, outside);
 }
 
 /// What VMs cost. It is counted over restarts, so it is read off like a gauge.
-fn costs(registry: &mut Registry, posted: &Posted) {
+fn costs(registry: &mut Registry, view: &StatusView) {
     let fleets =
-        || posted.fleets.values().filter_map(|fleet| Some((fleet.pool.to_string(), fleet.cost.as_ref()?)));
+        || view.fleets.values().filter_map(|fleet| Some((fleet.pool.to_string(), fleet.cost.as_ref()?)));
     let spent = Family::<OfUse, Counter<f64, AtomicU64>>::default();
     let jobs = Family::<OfFleet, Counter>::default();
     for (fleet, cost) in fleets() {

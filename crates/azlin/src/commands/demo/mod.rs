@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use azlin_daemon::{
-    Board, Daemon, Door, Health, Outside, Page, StateDir, config_dir, stop_on_signals, this_daemon,
+    StatusStore, Daemon, Door, Health, Outside, Page, StateDir, config_dir, stop_on_signals, this_daemon,
 };
 use azlin_fleet::status::DaemonStatus;
 use azlin_simcloud::{IDENTITY_HEADER, Served, World};
@@ -72,16 +72,16 @@ pub async fn run(args: Args) -> Result<Ended> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let state = StateDir::new(Some(directory.path().join("state")));
-    let (config, board) = (&configuration.daemon, Board::default());
+    let (config, status_store) = (&configuration.daemon, StatusStore::default());
     let daemon =
-        Daemon::new(config, configuration.fleets, outside.clone(), state, board.clone(), stop.clone());
+        Daemon::new(config, configuration.fleets, outside.clone(), state, status_store.clone(), stop.clone());
     let page = match args.listen {
-        Some(address) => Some(serve(address, &daemon, &outside, &board, &stop).await?),
+        Some(address) => Some(serve(address, &daemon, &outside, &status_store, &stop).await?),
         None => None,
     };
     let running = tokio::spawn(daemon.run());
 
-    watch(&served, &board, args.duration, live, &stop).await;
+    watch(&served, &status_store, args.duration, live, &stop).await;
     stop.cancel();
     drop(page);
     running.await.context("the daemon panicked")?;
@@ -95,14 +95,14 @@ async fn serve(
     address: SocketAddr,
     daemon: &Daemon,
     outside: &Outside,
-    board: &Board,
+    status_store: &StatusStore,
     stop: &CancellationToken,
 ) -> Result<JoinSet<()>> {
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))?;
     crate::say_note(&format!("the page is at http://{}/", listener.local_addr()?));
     let page = Page {
-        board: board.clone(),
+        status_store: status_store.clone(),
         outside: outside.clone(),
         daemon: DaemonStatus {
             config_dir: "a simulated GitHub and Azure".to_owned(),
@@ -110,7 +110,7 @@ async fn serve(
         },
     };
     let health = Health {
-        board: board.clone(),
+        status_store: status_store.clone(),
         outside: outside.clone(),
         fleets: daemon.fleets(),
         patience: Duration::from_secs(60),
@@ -135,7 +135,7 @@ fn environment(served: &Served) -> Environment {
 }
 
 /// Waits until no more jobs come and nothing is left, or patience or the user ends it.
-async fn watch(served: &Served, board: &Board, duration: Duration, live: bool, stop: &CancellationToken) {
+async fn watch(served: &Served, status_store: &StatusStore, duration: Duration, live: bool, stop: &CancellationToken) {
     let start = Instant::now();
     let mut screen = live.then(Redrawn::default);
     let mut frames = tokio::time::interval(Duration::from_millis(200));
@@ -146,7 +146,7 @@ async fn watch(served: &Served, board: &Board, duration: Duration, live: bool, s
         }
         let elapsed = start.elapsed();
         if let Some(screen) = &mut screen {
-            let text = frame(&served.world(), board, elapsed, duration);
+            let text = frame(&served.world(), status_store, elapsed, duration);
             // Nobody looks any more, if it cannot be written.
             let _ = screen.draw(&mut std::io::stderr().lock(), &text);
         }
