@@ -34,7 +34,7 @@ use crate::observe::{Observer, Told};
 use crate::outside::Outside;
 use crate::pace::Pace;
 use crate::places::Book;
-use crate::pulse::Pulse;
+use crate::liveness::Liveness;
 use crate::report;
 use crate::state::StateDir;
 use told::next_on_grid;
@@ -78,7 +78,7 @@ pub(crate) struct Shared {
     pub(crate) poll_health: Duration,
     /// When all loops began: their timers tick together, so that they share what they fetch.
     pub(crate) epoch: Instant,
-    pub(crate) pulse: Pulse,
+    pub(crate) liveness: Liveness,
     pub(crate) hinter: Hinter,
     pub(crate) stop: CancellationToken,
 }
@@ -161,7 +161,7 @@ impl FleetLoop {
     /// Ticks until it is told to stop, then waits for what is under way.
     pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut heart = shared.pulse.heart(&self.fleet.name);
+        let mut probe = shared.liveness.probe(&self.fleet.name);
         let every = |period| {
             let mut timer = interval_at(shared.epoch, period);
             timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -187,7 +187,7 @@ impl FleetLoop {
                     }
                     (Look::Whole { power: true }, false)
                 }
-                () = heart.beat() => continue,
+                () = probe.answer() => continue,
                 // A health tick looks at the queue as well.
                 _ = health.tick() => {
                     queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
@@ -203,14 +203,14 @@ impl FleetLoop {
                 biased;
                 () = shared.stop.cancelled() => break,
                 () = self.tick(look) => {}
-                () = heart.beat_for(LONGEST_TICK) => {}
+                () = probe.answer_for(LONGEST_TICK) => {}
             }
         }
         tokio::select! {
             biased;
             () = self.settle() => {}
             // Each operation has limits of its own.
-            () = heart.beat_for(Duration::MAX) => {}
+            () = probe.answer_for(Duration::MAX) => {}
         }
     }
 

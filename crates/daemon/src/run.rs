@@ -22,7 +22,7 @@ use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::pace::Pace;
 use crate::places::Book;
-use crate::pulse::Pulse;
+use crate::liveness::Liveness;
 use crate::state::StateDir;
 use crate::sweep::sweep;
 
@@ -64,7 +64,7 @@ impl Daemon {
             poll_queue: config.poll_queue,
             poll_health: config.poll_health,
             epoch,
-            pulse: Pulse::default(),
+            liveness: Liveness::default(),
             outside,
             state,
             stop,
@@ -83,8 +83,8 @@ impl Daemon {
     }
 
     /// Says whether its loops live.
-    pub fn pulse(&self) -> Pulse {
-        self.shared.pulse.clone()
+    pub fn liveness(&self) -> Liveness {
+        self.shared.liveness.clone()
     }
 
     /// Runs every fleet's loop until the daemon is told to stop; then what is under way ends.

@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 
 use crate::status_store::StatusStore;
 use crate::fleet_set::Fleets;
-use crate::pulse::Pulse;
+use crate::liveness::Liveness;
 
 /// How long the first look at all fleets may take, below the unit's `TimeoutStartSec=`.
 const START_LIMIT: Duration = Duration::from_secs(4 * 60);
@@ -35,8 +35,8 @@ struct Told {
 
 impl Supervisor {
     /// Keeps it informed of the daemon with this status store, until this is dropped.
-    pub async fn keep(self, status_store: StatusStore, fleets: Fleets, pulse: Pulse) {
-        futures::join!(self.tell(&status_store, &fleets), self.feed(&pulse));
+    pub async fn keep(self, status_store: StatusStore, fleets: Fleets, liveness: Liveness) {
+        futures::join!(self.tell(&status_store, &fleets), self.feed(&liveness));
     }
 
     /// It is ready once each fleet has been looked at, or that has failed with a reason. One that takes too
@@ -81,10 +81,10 @@ impl Supervisor {
     }
 
     /// Feeds its watchdog while all loops live.
-    async fn feed(&self, pulse: &Pulse) {
+    async fn feed(&self, liveness: &Liveness) {
         let Some(patience) = sd_notify::watchdog_enabled() else { return };
         loop {
-            pulse.felt().await;
+            liveness.check().await;
             notify(&[NotifyState::Watchdog]);
             sleep(patience / 4).await;
         }
@@ -150,7 +150,7 @@ mod tests {
         let fleet = Fleet::parse("ci.toml", "ci".parse().expect("a good name"), FLEET).expect("a good file");
         let supervisor = Supervisor::default();
         let is_ready = || supervisor.is(&supervisor.0.ready);
-        let keep = supervisor.clone().keep(StatusStore::default(), Fleets::new([fleet]), Pulse::default());
+        let keep = supervisor.clone().keep(StatusStore::default(), Fleets::new([fleet]), Liveness::default());
         let kept = tokio::spawn(keep);
         sleep(START_LIMIT - Duration::from_secs(1)).await;
         assert!(!is_ready());

@@ -148,7 +148,7 @@ async fn watch(
         let status =
             status_file.clone().map(|file| file.keep(status_store.clone(), this_daemon.clone(), outside.clone()));
         let status = status.map(tokio::spawn);
-        let informed = tokio::spawn(supervisor.clone().keep(status_store.clone(), fleets.clone(), daemon.pulse()));
+        let informed = tokio::spawn(supervisor.clone().keep(status_store.clone(), fleets.clone(), daemon.liveness()));
         let hook = Hook::new(service.webhook.clone(), daemon.hinter(), &status_store);
         let page = Page { status_store: status_store.clone(), outside: outside.clone(), daemon: this_daemon.clone() };
         let servers = service.serve(Door::to_operators(page, health, config.hosts.clone()), hook);

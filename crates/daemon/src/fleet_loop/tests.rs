@@ -422,12 +422,12 @@ async fn a_loop_that_looks_for_a_minute_lives() {
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let daemon =
         Daemon::new(&config, vec![org], scene.outside.clone(), StateDir::default(), status_store.clone(), stop);
-    let pulse = daemon.pulse();
+    let liveness = daemon.liveness();
     tokio::spawn(daemon.run());
     for _ in 0..5 {
         wait(10).await;
-        let felt = tokio::time::timeout(Duration::from_secs(1), pulse.felt()).await;
-        assert!(felt.is_ok() && status_store.read().fleets.is_empty(), "it is still in its first look");
+        let answered = tokio::time::timeout(Duration::from_secs(1), liveness.check()).await;
+        assert!(answered.is_ok() && status_store.read().fleets.is_empty(), "it is still in its first look");
     }
 }
 
@@ -437,10 +437,10 @@ async fn the_pulse_of_a_daemon_is_that_of_its_loops() {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let daemon = Daemon::new(&config, Vec::new(), scene.outside.clone(), StateDir::default(), status_store, stop);
-    let silent = daemon.shared.pulse.heart(&"ci".parse().expect("a good name"));
-    let pulse = daemon.pulse();
-    let felt = || tokio::time::timeout(Duration::from_secs(1), pulse.felt());
-    assert!(felt().await.is_err());
+    let silent = daemon.shared.liveness.probe(&"ci".parse().expect("a good name"));
+    let liveness = daemon.liveness();
+    let answered = || tokio::time::timeout(Duration::from_secs(1), liveness.check());
+    assert!(answered().await.is_err());
     drop(silent);
-    assert!(felt().await.is_ok());
+    assert!(answered().await.is_ok());
 }

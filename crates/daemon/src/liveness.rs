@@ -11,74 +11,74 @@ use tokio::time::Instant;
 
 /// Asks all loops of a daemon.
 #[derive(Debug, Clone, Default)]
-pub struct Pulse(Arc<Inner>);
+pub struct Liveness(Arc<LivenessState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct LivenessState {
     /// The number of the last question.
     asked: watch::Sender<u64>,
     /// Wakes who waits for answers.
     answered: watch::Sender<()>,
     /// Which question each loop answered last.
-    hearts: Mutex<BTreeMap<PoolName, u64>>,
+    answers: Mutex<BTreeMap<PoolName, u64>>,
 }
 
 /// A loop's own: it counts until it is dropped, be it by a panic.
-pub(crate) struct Heart {
+pub(crate) struct Probe {
     fleet: PoolName,
     asked: watch::Receiver<u64>,
-    pulse: Pulse,
+    liveness: Liveness,
 }
 
-impl Pulse {
+impl Liveness {
     /// Waits until every loop that there is has answered.
-    pub async fn felt(&self) {
+    pub async fn check(&self) {
         let mut answered = self.0.answered.subscribe();
         self.0.asked.send_modify(|question| *question += 1);
         let question = *self.0.asked.borrow();
-        while self.hearts().values().any(|last| *last < question) {
+        while self.answers().values().any(|last| *last < question) {
             // The sender is here, so the channel stays open.
             let _ = answered.changed().await;
         }
     }
 
-    /// The heart of a loop that begins.
-    pub(crate) fn heart(&self, fleet: &PoolName) -> Heart {
+    /// The probe of a loop that begins.
+    pub(crate) fn probe(&self, fleet: &PoolName) -> Probe {
         let mut asked = self.0.asked.subscribe();
         let question = *asked.borrow_and_update();
-        self.hearts().insert(fleet.clone(), question);
-        Heart { fleet: fleet.clone(), asked, pulse: self.clone() }
+        self.answers().insert(fleet.clone(), question);
+        Probe { fleet: fleet.clone(), asked, liveness: self.clone() }
     }
 
-    fn hearts(&self) -> MutexGuard<'_, BTreeMap<PoolName, u64>> {
-        self.0.hearts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn answers(&self) -> MutexGuard<'_, BTreeMap<PoolName, u64>> {
+        self.0.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Heart {
+impl Probe {
     /// Waits for the next question, and answers it.
-    pub(crate) async fn beat(&mut self) {
-        // The pulse is here, so the channel stays open.
+    pub(crate) async fn answer(&mut self) {
+        // The liveness is here, so the channel stays open.
         let _ = self.asked.changed().await;
         let question = *self.asked.borrow_and_update();
-        self.pulse.hearts().insert(self.fleet.clone(), question);
-        self.pulse.0.answered.send_replace(());
+        self.liveness.answers().insert(self.fleet.clone(), question);
+        self.liveness.0.answered.send_replace(());
     }
 
     /// Answers while something else goes on, at most so long; it never ends.
-    pub(crate) async fn beat_for(&mut self, limit: Duration) {
+    pub(crate) async fn answer_for(&mut self, limit: Duration) {
         let start = Instant::now();
         while start.elapsed() < limit {
-            self.beat().await;
+            self.answer().await;
         }
         std::future::pending().await
     }
 }
 
-impl Drop for Heart {
+impl Drop for Probe {
     fn drop(&mut self) {
-        self.pulse.hearts().remove(&self.fleet);
-        self.pulse.0.answered.send_replace(());
+        self.liveness.answers().remove(&self.fleet);
+        self.liveness.0.answered.send_replace(());
     }
 }
 
@@ -94,41 +94,41 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn it_is_felt_when_every_loop_has_answered() {
-        let pulse = Pulse::default();
-        let is_felt = async |pulse: &Pulse| timeout(Duration::from_secs(1), pulse.felt()).await.is_ok();
-        assert!(is_felt(&pulse).await, "there is no loop");
+        let liveness = Liveness::default();
+        let has_answered = async |liveness: &Liveness| timeout(Duration::from_secs(1), liveness.check()).await.is_ok();
+        assert!(has_answered(&liveness).await, "there is no loop");
 
-        let (mut quick, mut slow) = (pulse.heart(&pool("quick")), pulse.heart(&pool("slow")));
-        let (felt, ()) = tokio::join!(is_felt(&pulse), quick.beat());
-        assert!(!felt, "the slow one has not answered");
+        let (mut quick, mut slow) = (liveness.probe(&pool("quick")), liveness.probe(&pool("slow")));
+        let (answered, ()) = tokio::join!(has_answered(&liveness), quick.answer());
+        assert!(!answered, "the slow one has not answered");
 
-        let both = async { tokio::join!(quick.beat(), slow.beat()) };
-        let (felt, _) = tokio::join!(is_felt(&pulse), both);
-        assert!(felt);
+        let both = async { tokio::join!(quick.answer(), slow.answer()) };
+        let (answered, _) = tokio::join!(has_answered(&liveness), both);
+        assert!(answered);
 
-        let busy = slow.beat_for(Duration::from_secs(10));
-        let (felt, ()) = tokio::select! {
-            felt = async { tokio::join!(is_felt(&pulse), quick.beat()) } => felt,
+        let busy = slow.answer_for(Duration::from_secs(10));
+        let (answered, ()) = tokio::select! {
+            answered = async { tokio::join!(has_answered(&liveness), quick.answer()) } => answered,
             () = busy => unreachable!("it never ends"),
         };
-        assert!(felt, "one that is busy answers");
+        assert!(answered, "one that is busy answers");
 
         let hangs = async {
             tokio::time::sleep(Duration::from_secs(11)).await;
             let mut answers = 0;
-            while let (true, ()) = tokio::join!(is_felt(&pulse), quick.beat()) {
+            while let (true, ()) = tokio::join!(has_answered(&liveness), quick.answer()) {
                 answers += 1;
             }
             answers
         };
         let answers = tokio::select! {
             answers = hangs => answers,
-            () = slow.beat_for(Duration::from_secs(10)) => unreachable!("it never ends"),
+            () = slow.answer_for(Duration::from_secs(10)) => unreachable!("it never ends"),
         };
         assert_eq!(answers, 1, "one that is busy for too long does not");
 
         drop(slow);
-        let (felt, ()) = tokio::join!(is_felt(&pulse), quick.beat());
-        assert!(felt, "one that is gone is not waited for");
+        let (answered, ()) = tokio::join!(has_answered(&liveness), quick.answer());
+        assert!(answered, "one that is gone is not waited for");
     }
 }
