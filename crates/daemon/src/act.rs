@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::{self, install, stop_service};
-use crate::fetched::Fetched;
+use crate::single_flight::SingleFlight;
 use crate::outside::Outside;
 use crate::places::Book;
 use release::released;
@@ -37,7 +37,7 @@ const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct Lifecycle {
     outside: Outside,
     stop: CancellationToken,
-    downloads: Fetched<Site, Result<Vec<Download>, String>>,
+    downloads: SingleFlight<Site, Result<Vec<Download>, String>>,
     places: Arc<Book>,
 }
 
@@ -60,7 +60,7 @@ struct Identity {
 
 impl Lifecycle {
     pub(crate) fn new(outside: Outside, places: Arc<Book>, stop: CancellationToken) -> Self {
-        Lifecycle { outside, stop, downloads: Fetched::default(), places }
+        Lifecycle { outside, stop, downloads: SingleFlight::default(), places }
     }
 
     /// Makes a runner, as the fleet's bootstrap has it.

@@ -12,7 +12,7 @@ mod bootstrap;
 pub mod config_dir;
 pub mod config_edit;
 mod expiry;
-mod fetched;
+mod single_flight;
 mod fleet_loop;
 mod fleet_set;
 mod follow;

@@ -18,7 +18,7 @@ use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup,
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::fetched::Fetched;
+use crate::single_flight::SingleFlight;
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
 use crate::places::Book;
@@ -47,9 +47,9 @@ pub struct Observer {
     tolerance: Duration,
     began: Instant,
     queues: Queues,
-    entries: Fetched<Site, Seen<Entries>>,
-    groups: Fetched<(ResourceGroup, bool), VmView>,
-    powers: Fetched<String, Result<PowerStates, CallError>>,
+    entries: SingleFlight<Site, Seen<Entries>>,
+    groups: SingleFlight<(ResourceGroup, bool), VmView>,
+    powers: SingleFlight<String, Result<PowerStates, CallError>>,
     /// Why power states could not be read, by subscription, so that it is told once.
     powerless: Mutex<BTreeMap<String, String>>,
     /// Why Azure could not make a VM, which it tells of one VM at a time.
@@ -71,9 +71,9 @@ impl Observer {
             tolerance: poll / 10,
             began: Instant::now(),
             queues: Queues::default(),
-            entries: Fetched::default(),
-            groups: Fetched::default(),
-            powers: Fetched::default(),
+            entries: SingleFlight::default(),
+            groups: SingleFlight::default(),
+            powers: SingleFlight::default(),
             powerless: Mutex::default(),
             failures: Mutex::default(),
         }

@@ -14,7 +14,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::fetched::Fetched;
+use crate::single_flight::SingleFlight;
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
 
@@ -26,8 +26,8 @@ type Credential = Option<CredentialName>;
 /// What was read, by credential.
 #[derive(Default)]
 pub(crate) struct Queues {
-    of_repo: Fetched<(Credential, RepoSlug), View>,
-    repositories: Fetched<(Credential, AccountName), Seen<Vec<RepoSlug>>>,
+    of_repo: SingleFlight<(Credential, RepoSlug), View>,
+    repositories: SingleFlight<(Credential, AccountName), Seen<Vec<RepoSlug>>>,
 }
 
 /// One repository's queue, shared out.

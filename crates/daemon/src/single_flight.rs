@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use azlin_fleet::planted::{self, Bug};
 use tokio::time::Instant;
 
-type Place<T> = Arc<tokio::sync::Mutex<Option<(Instant, Arc<T>)>>>;
+type Slot<T> = Arc<tokio::sync::Mutex<Option<(Instant, Arc<T>)>>>;
 
 /// What was fetched last, by key. Different keys never wait for each other.
-pub(crate) struct Fetched<K, T>(Mutex<BTreeMap<K, Place<T>>>);
+pub(crate) struct SingleFlight<K, T>(Mutex<BTreeMap<K, Slot<T>>>);
 
-impl<K, T> Default for Fetched<K, T> {
+impl<K, T> Default for SingleFlight<K, T> {
     fn default() -> Self {
-        Fetched(Mutex::default())
+        SingleFlight(Mutex::default())
     }
 }
 
-impl<K: Ord, T> Fetched<K, T> {
+impl<K: Ord, T> SingleFlight<K, T> {
     /// What was fetched is not to be trusted any more.
     pub(crate) fn forget(&self, key: &K) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
@@ -34,8 +34,8 @@ impl<K: Ord, T> Fetched<K, T> {
     /// What was fetched no earlier than `since`, or what `fetch` brings. A fetch that is under way
     /// is waited for.
     pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {
-        let place = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
-        let mut last = place.lock().await;
+        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
+        let mut last = slot.lock().await;
         if let Some((began, value)) = &*last
             && (*began >= since || planted::has(Bug::CacheForever))
         {
@@ -49,5 +49,4 @@ impl<K: Ord, T> Fetched<K, T> {
 }
 
 #[cfg(test)]
-#[path = "fetched_tests.rs"]
 mod tests;
