@@ -43,7 +43,7 @@ pub use fleet_loop::FleetLoop;
 pub use fleet_set::Fleets;
 pub use follow::Followed;
 pub use hints::Hinter;
-pub use http::{Door, Health, Hook, Page};
+pub use http::{Listener, Health, WebhookHandler, StatusPage};
 pub use outside::{GitHubs, Outside};
 pub use plan_once::{Planned, plan_once};
 pub use presence::{NotAlone, Presence, alone};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use azlin_daemon::config_dir::{self, Configuration};
 use azlin_daemon::{
-    StatusStore, Daemon, Door, Followed, Health, Hook, NotAlone, Outside, Page, StateDir, StatusFile, Supervisor,
+    StatusStore, Daemon, Listener, Followed, Health, WebhookHandler, NotAlone, Outside, StatusPage, StateDir, StatusFile, Supervisor,
     Wake, run_once, runtime_dirs, stop_on_signals, this_daemon, wake_on_hangup,
 };
 use azlin_fleet::config::DaemonConfig;
@@ -149,9 +149,9 @@ async fn watch(
             status_file.clone().map(|file| file.keep(status_store.clone(), this_daemon.clone(), outside.clone()));
         let status = status.map(tokio::spawn);
         let informed = tokio::spawn(supervisor.clone().keep(status_store.clone(), fleets.clone(), daemon.liveness()));
-        let hook = Hook::new(service.webhook.clone(), daemon.hinter(), &status_store);
-        let page = Page { status_store: status_store.clone(), outside: outside.clone(), daemon: this_daemon.clone() };
-        let servers = service.serve(Door::to_operators(page, health, config.hosts.clone()), hook);
+        let handler = WebhookHandler::new(service.webhook.clone(), daemon.hinter(), &status_store);
+        let page = StatusPage { status_store: status_store.clone(), outside: outside.clone(), daemon: this_daemon.clone() };
+        let servers = service.serve(Listener::for_operators(page, health, config.hosts.clone()), handler);
         let mut running = tokio::spawn(daemon.run());
         let next = loop {
             tokio::select! {
@@ -247,10 +247,10 @@ impl Service {
     }
 
     /// Answers at each listener what is answered there.
-    fn serve(&self, to_operators: Door, hook: Hook) -> Vec<JoinHandle<()>> {
+    fn serve(&self, for_operators: Listener, handler: WebhookHandler) -> Vec<JoinHandle<()>> {
         let doors = match self.listeners.len() {
-            1 => vec![to_operators.and_to_github(hook)],
-            _ => vec![to_operators, Door::to_github(hook)],
+            1 => vec![for_operators.and_for_github(handler)],
+            _ => vec![for_operators, Listener::for_github(handler)],
         };
         let each = self.listeners.iter().zip(doors);
         each.map(|((_, listener), door)| tokio::spawn(door.serve(Arc::clone(listener)))).collect()

@@ -39,7 +39,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What `/` and what it reads answer from.
 #[derive(Clone)]
-pub struct Page {
+pub struct StatusPage {
     /// Each fleet's last tick, and its last hours.
     pub status_store: StatusStore,
     /// The time of day, and the rate limits.
@@ -50,7 +50,7 @@ pub struct Page {
 
 /// What has changed.
 #[derive(Serialize)]
-struct Event {
+struct StatusEvent {
     /// With those fleets alone that were looked at since.
     #[serde(flatten)]
     status: Status,
@@ -58,7 +58,7 @@ struct Event {
     names: Option<Vec<PoolName>>,
 }
 
-impl Page {
+impl StatusPage {
     pub(super) fn route(self, router: Router) -> Router {
         let page = Arc::new(self);
         let (status, history, events) = (Arc::clone(&page), Arc::clone(&page), page);
@@ -101,7 +101,7 @@ impl Page {
                 let view = reader.next().await;
                 let revision = view.revision();
                 let (view, names) = view.since(known);
-                let event = Event { status: status(view, page.daemon.clone(), &page.outside), names };
+                let event = StatusEvent { status: status(view, page.daemon.clone(), &page.outside), names };
                 let data = serde_json::to_string(&event).unwrap_or_default();
                 let text = format!("retry: 1000\nid: {}{revision}\ndata: {data}\n\n", page.run());
                 Some((Ok(Bytes::from(text)), (page, reader, revision, PAUSE)))
@@ -136,5 +136,4 @@ fn json(value: &impl Serialize) -> Response {
 }
 
 #[cfg(test)]
-#[path = "page_tests.rs"]
 mod tests;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use azlin_daemon::{
-    StatusStore, Daemon, Door, Health, Outside, Page, StateDir, config_dir, stop_on_signals, this_daemon,
+    StatusStore, Daemon, Listener, Health, Outside, StatusPage, StateDir, config_dir, stop_on_signals, this_daemon,
 };
 use azlin_fleet::status::DaemonStatus;
 use azlin_simcloud::{IDENTITY_HEADER, Served, World};
@@ -101,7 +101,7 @@ async fn serve(
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))?;
     crate::say_note(&format!("the page is at http://{}/", listener.local_addr()?));
-    let page = Page {
+    let page = StatusPage {
         status_store: status_store.clone(),
         outside: outside.clone(),
         daemon: DaemonStatus {
@@ -117,7 +117,7 @@ async fn serve(
         stop: stop.clone(),
     };
     let mut serving = JoinSet::new();
-    serving.spawn(Door::to_operators(page, health, Vec::new()).serve(Arc::new(listener)));
+    serving.spawn(Listener::for_operators(page, health, Vec::new()).serve(Arc::new(listener)));
     Ok(serving)
 }
 

@@ -51,7 +51,7 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
     sleep(Duration::from_secs(10)).await;
     stop.cancel();
     running.await.expect("it ends");
-    let page = Page {
+    let page = StatusPage {
         status_store: status_store.clone(),
         outside: scene.outside.clone(),
         daemon: this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0"),
@@ -91,7 +91,7 @@ fn who_comes_again_after_a_restart_hears_all() {
     let page = |started: &str| {
         let mut daemon = this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0");
         daemon.started_at = started.parse().expect("a time");
-        Page { status_store: StatusStore::default(), outside: scene.outside.clone(), daemon }
+        StatusPage { status_store: StatusStore::default(), outside: scene.outside.clone(), daemon }
     };
     let (before, after) = (page("2026-11-27T10:00:00Z"), page("2026-11-27T11:00:00Z"));
     let headers = |id: String| {
@@ -118,8 +118,8 @@ fn it_brings_no_more_than_the_policy_lets_in() {
 #[test]
 fn it_reads_keys_that_there_are() {
     let schemas = [
-        include_str!("../../../../docs/reference/schemas/status.schema.json"),
-        include_str!("../../../../docs/reference/schemas/history.schema.json"),
+        include_str!("../../../../../docs/reference/schemas/status.schema.json"),
+        include_str!("../../../../../docs/reference/schemas/history.schema.json"),
     ];
     let (_, script) = HTML.split_once("<script>").expect("a script");
     let is_part = |c: char| c.is_ascii_lowercase() || c == '_';

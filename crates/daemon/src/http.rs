@@ -5,7 +5,7 @@
 
 mod guard;
 mod health;
-mod hook;
+mod webhook_handler;
 mod page;
 
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 pub use health::Health;
-pub use hook::Hook;
-pub use page::Page;
+pub use webhook_handler::WebhookHandler;
+pub use page::StatusPage;
 
 /// Connections of one listener at once. More wait until one of these ends.
 const CONNECTIONS: usize = 256;
@@ -34,32 +34,32 @@ const LONGEST: Duration = Duration::from_secs(20);
 const MOST_HEAD: usize = 32 * 1024;
 
 /// What one listener answers.
-pub struct Door {
+pub struct Listener {
     router: Router,
 }
 
-impl Door {
+impl Listener {
     /// To those who look after the daemon, if they ask under an address or one of these names: what it does, and
     /// how it is.
-    pub fn to_operators(page: Page, health: Health, hosts: Vec<String>) -> Self {
+    pub fn for_operators(page: StatusPage, health: Health, hosts: Vec<String>) -> Self {
         let health = Arc::new(health);
         let (ready, counted) = (Arc::clone(&health), Arc::clone(&health));
         let router = Router::new()
             .route("/healthz", get(move || std::future::ready(health.answer())))
             .route("/readyz", get(move || std::future::ready(ready.is_ready())))
             .route("/metrics", get(move || std::future::ready(counted.metrics())));
-        Door { router: guard::guarded(page.route(router).fallback(nothing), hosts) }
+        Listener { router: guard::guarded(page.route(router).fallback(nothing), hosts) }
     }
 
     /// To GitHub alone.
-    pub fn to_github(hook: Hook) -> Self {
-        Door { router: hook.route(Router::new().fallback(nothing)) }
+    pub fn for_github(handler: WebhookHandler) -> Self {
+        Listener { router: handler.route(Router::new().fallback(nothing)) }
     }
 
     /// To GitHub as well.
     #[must_use]
-    pub fn and_to_github(self, hook: Hook) -> Self {
-        Door { router: hook.route(self.router) }
+    pub fn and_for_github(self, handler: WebhookHandler) -> Self {
+        Listener { router: handler.route(self.router) }
     }
 
     /// Answers until the task is dropped.

@@ -20,17 +20,17 @@ const MOST_BODY: usize = 1024 * 1024;
 
 /// Where GitHub delivers what happens to jobs.
 #[derive(Clone)]
-pub struct Hook {
+pub struct WebhookHandler {
     webhook: Option<Arc<dyn Webhook>>,
     hinter: Hinter,
     metrics: Metrics,
     refused: Arc<AtomicU64>,
 }
 
-impl Hook {
+impl WebhookHandler {
     /// Tells fleets of what is signed. Without anything to tell that by it takes nothing in.
     pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, status_store: &StatusStore) -> Self {
-        Hook { webhook, hinter, metrics: status_store.metrics().clone(), refused: Arc::default() }
+        WebhookHandler { webhook, hinter, metrics: status_store.metrics().clone(), refused: Arc::default() }
     }
 
     pub(super) fn route(self, router: Router) -> Router {
