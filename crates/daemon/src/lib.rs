@@ -35,7 +35,7 @@ mod signals;
 mod state;
 mod status_file;
 mod supervisor;
-mod sweep;
+mod orphan_collector;
 mod wake;
 
 pub use status_store::{StatusStore, StatusView};

@@ -24,7 +24,7 @@ use crate::pace::Pace;
 use crate::places::Book;
 use crate::liveness::Liveness;
 use crate::state::StateDir;
-use crate::sweep::sweep;
+use crate::orphan_collector::collect_orphans;
 
 /// What failed in a tick, by fleet.
 pub type Failures = BTreeMap<PoolName, Vec<String>>;
@@ -94,8 +94,8 @@ impl Daemon {
         let mut known = BTreeSet::new();
         let mut loops = JoinSet::new();
         // It ends with this function: what it asks Azure for may be cut short at any moment.
-        let mut sweeper = JoinSet::new();
-        sweeper.spawn(sweep(Arc::clone(&shared)));
+        let mut collector = JoinSet::new();
+        collector.spawn(collect_orphans(Arc::clone(&shared)));
         loop {
             let fleets = Arc::clone(configured.latest());
             for name in fleets.names() {
@@ -110,7 +110,7 @@ impl Daemon {
                 () = configured.changed() => {}
             }
         }
-        sweeper.shutdown().await;
+        collector.shutdown().await;
         while loops.join_next().await.is_some() {}
     }
 }

@@ -21,29 +21,29 @@ const EVERY: Duration = Duration::from_secs(15 * 60);
 const FIRST: Duration = Duration::from_secs(60);
 
 /// Sweeps for as long as it is polled.
-pub(crate) async fn sweep(shared: Arc<Shared>) {
+pub(crate) async fn collect_orphans(shared: Arc<Shared>) {
     let mut timer = interval_at(shared.epoch + FIRST, EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let outside = shared.outside.clone();
-    let mut broom = Broom { outside, sweep: Sweep::default(), troubles: BTreeMap::new() };
+    let mut collector = OrphanCollector { outside, sweep: Sweep::default(), troubles: BTreeMap::new() };
     loop {
         timer.tick().await;
         let set = shared.fleets.now();
         let fleets: Vec<Arc<Fleet>> = set.names().filter_map(|name| set.get(name)).cloned().collect();
         for group in shared.observer.known_groups() {
-            broom.group(&group, &fleets).await;
+            collector.group(&group, &fleets).await;
         }
     }
 }
 
-struct Broom {
+struct OrphanCollector {
     outside: Outside,
     sweep: Sweep,
     /// What could not be done last time, so that it is told once.
     troubles: BTreeMap<ResourceGroup, String>,
 }
 
-impl Broom {
+impl OrphanCollector {
     async fn group(&mut self, group: &ResourceGroup, fleets: &[Arc<Fleet>]) {
         let azure = &self.outside.azure;
         let (mut found, mut failed) = (Vec::new(), None);
