@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, install, stop_service};
 use crate::single_flight::SingleFlight;
 use crate::outside::Outside;
-use crate::places::Book;
+use crate::capacity_cache::CapacityCache;
 use release::released;
 
 mod release;
@@ -38,7 +38,7 @@ pub(crate) struct Lifecycle {
     outside: Outside,
     stop: CancellationToken,
     downloads: SingleFlight<Site, Result<Vec<Download>, String>>,
-    places: Arc<Book>,
+    capacity: Arc<CapacityCache>,
 }
 
 /// A runner that is to be made.
@@ -59,8 +59,8 @@ struct Identity {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(outside: Outside, places: Arc<Book>, stop: CancellationToken) -> Self {
-        Lifecycle { outside, stop, downloads: SingleFlight::default(), places }
+    pub(crate) fn new(outside: Outside, capacity: Arc<CapacityCache>, stop: CancellationToken) -> Self {
+        Lifecycle { outside, stop, downloads: SingleFlight::default(), capacity }
     }
 
     /// Makes a runner, as the fleet's bootstrap has it.
@@ -185,7 +185,7 @@ impl Lifecycle {
         let subscription = &vm.group.subscription_id;
         let mut refusals: Vec<String> = Vec::new();
         for place in &wanted.places {
-            let turn = match self.places.turn(subscription, place, || self.outside.now()).await {
+            let turn = match self.capacity.turn(subscription, place, || self.outside.now()).await {
                 Ok(turn) => turn,
                 Err(why) => {
                     refusals.push(why);
@@ -198,7 +198,7 @@ impl Lifecycle {
             spec.spot = vm.spot.filter(|_| place.spot);
             let answer = self.outside.azure.create(&spec).await;
             let no_room =
-                self.places.answered(subscription, place, answer.as_ref().copied(), self.outside.now());
+                self.capacity.answered(subscription, place, answer.as_ref().copied(), self.outside.now());
             drop(turn);
             match answer {
                 Ok(()) => return Outcome::Started,
@@ -265,7 +265,7 @@ impl Lifecycle {
         }
         match outside.azure.delete(group, name).await {
             Ok(()) => {
-                self.places.freed(&group.subscription_id, outside.now());
+                self.capacity.freed(&group.subscription_id, outside.now());
                 Outcome::Removed
             }
             Err(error) => Outcome::Failed(error.into()),

@@ -33,7 +33,7 @@ use crate::hints::{Hinter, Inbox};
 use crate::observe::{Observer, Told};
 use crate::outside::Outside;
 use crate::pace::Pace;
-use crate::places::Book;
+use crate::capacity_cache::CapacityCache;
 use crate::liveness::Liveness;
 use crate::report;
 use crate::state::StateDir;
@@ -64,7 +64,7 @@ pub(crate) struct Shared {
     pub(crate) fleets: Fleets,
     pub(crate) observer: Observer,
     pub(crate) lifecycle: Lifecycle,
-    pub(crate) places: Arc<Book>,
+    pub(crate) capacity: Arc<CapacityCache>,
     pub(crate) pace: Pace,
     pub(crate) expiry: Expiry,
     /// Provisioning operations at once, over all fleets.
@@ -127,7 +127,7 @@ impl FleetLoop {
     pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<Shared>) -> Self {
         let memory = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
-        shared.places.recall(subscription, memory.places.clone(), shared.outside.now());
+        shared.capacity.recall(subscription, memory.places.clone(), shared.outside.now());
         let share = share(shared.provisioning_limit, shared.fleets.now().len());
         let inbox = shared.hinter.inbox(&fleet.name);
         FleetLoop {
@@ -371,7 +371,7 @@ impl FleetLoop {
             expiring: self.shared.expiry.of(&self.shared.outside, &self.fleet),
             ..seen
         };
-        self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
+        self.memory.places = self.shared.capacity.of(&self.fleet.vm.group.subscription_id);
         if are_lists_new {
             let before = self.memory.clone();
             self.memory = std::mem::take(&mut self.memory).after_seeing(&self.fleet, &seen, now);

@@ -22,7 +22,7 @@ mod metrics;
 pub mod observe;
 mod outside;
 mod pace;
-mod places;
+mod capacity_cache;
 mod plan_once;
 mod presence;
 mod liveness;

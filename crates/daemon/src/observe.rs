@@ -21,7 +21,7 @@ use tracing::warn;
 use crate::single_flight::SingleFlight;
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
-use crate::places::Book;
+use crate::capacity_cache::CapacityCache;
 use crate::queues::{OwnQueue, Queues};
 
 /// GitHub's entries, by the fleet that they bear in their names.
@@ -42,7 +42,7 @@ pub(crate) struct Told {
 pub struct Observer {
     outside: Outside,
     fleets: Fleets,
-    places: Arc<Book>,
+    places: Arc<CapacityCache>,
     /// How old a fetch may be and still serve.
     tolerance: Duration,
     began: Instant,
@@ -63,7 +63,7 @@ impl Observer {
     }
 
     /// For fleets that may change.
-    pub(crate) fn of(outside: Outside, fleets: Fleets, places: Arc<Book>, poll: Duration) -> Self {
+    pub(crate) fn of(outside: Outside, fleets: Fleets, places: Arc<CapacityCache>, poll: Duration) -> Self {
         Observer {
             outside,
             fleets,

@@ -21,7 +21,7 @@ use crate::hints::Hinter;
 use crate::observe::Observer;
 use crate::outside::Outside;
 use crate::pace::Pace;
-use crate::places::Book;
+use crate::capacity_cache::CapacityCache;
 use crate::liveness::Liveness;
 use crate::state::StateDir;
 use crate::orphan_collector::collect_orphans;
@@ -48,11 +48,11 @@ impl Daemon {
         let limit = config.max_concurrent_provisioning as usize;
         let limit = if planted::has(Bug::NoLimit) { 1000 } else { limit };
         let (fleets, epoch) = (Fleets::new(fleets), Instant::now());
-        let places = Arc::new(Book::default());
+        let capacity = Arc::new(CapacityCache::default());
         let shared = Arc::new(Shared {
-            observer: Observer::of(outside.clone(), fleets.clone(), Arc::clone(&places), config.poll_queue),
-            lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&places), stop.clone()),
-            places,
+            observer: Observer::of(outside.clone(), fleets.clone(), Arc::clone(&capacity), config.poll_queue),
+            lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&capacity), stop.clone()),
+            capacity,
             pace: Pace::default(),
             expiry: Expiry::default(),
             provisioning: Arc::new(Semaphore::new(limit)),

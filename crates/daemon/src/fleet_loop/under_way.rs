@@ -106,7 +106,7 @@ impl FleetLoop {
         let Some(InFlight { action, began, .. }) = self.in_flight.remove(&name) else { return };
         self.shared.status_store.metrics().ended(&self.fleet.name, &action, &outcome, began.elapsed());
         self.memory.record(&name, &action, &outcome, self.shared.outside.now());
-        self.memory.places = self.shared.places.of(&self.fleet.vm.group.subscription_id);
+        self.memory.places = self.shared.capacity.of(&self.fleet.vm.group.subscription_id);
         self.save();
         let complaint = match &outcome {
             Outcome::Failed(Failure { why, .. })

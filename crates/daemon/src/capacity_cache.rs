@@ -13,12 +13,12 @@ type Turns = BTreeMap<(String, Place), Arc<tokio::sync::Mutex<()>>>;
 
 /// What is known, and whose turn it is to find out more.
 #[derive(Default)]
-pub(crate) struct Book {
+pub(crate) struct CapacityCache {
     known: Mutex<BTreeMap<String, Places>>,
     turns: Mutex<Turns>,
 }
 
-impl Book {
+impl CapacityCache {
     /// What is known of a subscription.
     pub(crate) fn of(&self, subscription: &str) -> Places {
         self.known().get(subscription).cloned().unwrap_or_default()
