@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::Lifecycle;
 use crate::status_store::StatusStore;
-use crate::expiry::Expiry;
+use crate::token_expiry::TokenExpiry;
 use crate::fleet_set::{Fleets, Reader};
 use crate::hints::{Hinter, Inbox};
 use crate::observe::{Observer, Told};
@@ -66,7 +66,7 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) capacity: Arc<CapacityCache>,
     pub(crate) pace: Pace,
-    pub(crate) expiry: Expiry,
+    pub(crate) token_expiry: TokenExpiry,
     /// Provisioning operations at once, over all fleets.
     pub(crate) provisioning: Arc<Semaphore>,
     /// How many those are.
@@ -368,7 +368,7 @@ impl FleetLoop {
         let seen = Snapshot {
             in_flight: under_way(&self.in_flight),
             slowed: self.slowed.clone(),
-            expiring: self.shared.expiry.of(&self.shared.outside, &self.fleet),
+            expiring: self.shared.token_expiry.of(&self.shared.outside, &self.fleet),
             ..seen
         };
         self.memory.places = self.shared.capacity.of(&self.fleet.vm.group.subscription_id);

@@ -11,7 +11,7 @@ mod status_store;
 mod bootstrap;
 pub mod config_dir;
 pub mod config_edit;
-mod expiry;
+mod token_expiry;
 mod single_flight;
 mod fleet_loop;
 mod fleet_set;

@@ -14,7 +14,7 @@ use tracing::error;
 
 use crate::act::Lifecycle;
 use crate::status_store::StatusStore;
-use crate::expiry::Expiry;
+use crate::token_expiry::TokenExpiry;
 use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{Fleets, Reader};
 use crate::hints::Hinter;
@@ -54,7 +54,7 @@ impl Daemon {
             lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&capacity), stop.clone()),
             capacity,
             pace: Pace::default(),
-            expiry: Expiry::default(),
+            token_expiry: TokenExpiry::default(),
             provisioning: Arc::new(Semaphore::new(limit)),
             provisioning_limit: limit,
             hinter: Hinter::new(fleets.clone(), epoch),

@@ -12,9 +12,9 @@ use crate::outside::Outside;
 
 /// What was told last of each credential.
 #[derive(Default)]
-pub(crate) struct Expiry(Mutex<BTreeMap<Option<CredentialName>, String>>);
+pub(crate) struct TokenExpiry(Mutex<BTreeMap<Option<CredentialName>, String>>);
 
-impl Expiry {
+impl TokenExpiry {
     /// What is to be said of the token that the fleet is served with.
     pub(crate) fn of(&self, outside: &Outside, fleet: &Fleet) -> Option<String> {
         let ends = outside.github(fleet).token_ends()?;
