@@ -162,7 +162,7 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
-    use crate::scene::fleet;
+    use crate::fixture::fleet;
 
     /// Seed 442 of two simulated days did not have the same journal each time: loops were woken at random.
     #[tokio::test]

@@ -30,7 +30,7 @@ mod queues;
 mod report;
 mod run;
 #[cfg(test)]
-mod scene;
+mod fixture;
 mod signals;
 mod state;
 mod status_file;

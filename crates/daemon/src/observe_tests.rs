@@ -3,12 +3,12 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::act::{Lifecycle, Wanted};
-use crate::scene::{Scene, fleet};
+use crate::fixture::{CloudFixture, fleet};
 
 const POLL: Duration = Duration::from_secs(60);
 
-fn observer(scene: &Scene, fleets: &[Fleet]) -> Observer {
-    Observer::new(scene.outside.clone(), fleets, POLL)
+fn observer(fixture: &CloudFixture, fleets: &[Fleet]) -> Observer {
+    Observer::new(fixture.outside.clone(), fleets, POLL)
 }
 
 fn others(names: &[&str]) -> BTreeSet<ResourceGroup> {
@@ -20,12 +20,12 @@ fn others(names: &[&str]) -> BTreeSet<ResourceGroup> {
 }
 
 /// A VM of the fleet in this group, made as its runners are.
-async fn vm_in(scene: &Scene, fleet: &Fleet, group: &str) -> RunnerName {
+async fn vm_in(fixture: &CloudFixture, fleet: &Fleet, group: &str) -> RunnerName {
     let mut there = fleet.clone();
     group.clone_into(&mut there.vm.group.name);
     let lifecycle =
-        Lifecycle::new(scene.outside.clone(), Arc::default(), tokio_util::sync::CancellationToken::new());
-    let name = RunnerName::new(&fleet.name, scene.outside.now(), (scene.outside.random)());
+        Lifecycle::new(fixture.outside.clone(), Arc::default(), tokio_util::sync::CancellationToken::new());
+    let name = RunnerName::new(&fleet.name, fixture.outside.now(), (fixture.outside.random)());
     let wanted = Wanted { name: name.clone(), replaces: None, places: there.vm.places(false) };
     lifecycle.provision(&there, &wanted).await;
     name
@@ -33,11 +33,11 @@ async fn vm_in(scene: &Scene, fleet: &Fleet, group: &str) -> RunnerName {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_read_serves_for_a_tenth_of_the_poll() {
-    let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
-    let observer = observer(&scene, std::slice::from_ref(&fleet));
+    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+    let observer = observer(&fixture, std::slice::from_ref(&fleet));
     let reads = || {
-        let github = scene.requests("GET", "/actions/runners");
-        (github, scene.requests("GET", "/virtualMachines"), scene.requests("GET", "/actions/runs"))
+        let github = fixture.requests("GET", "/actions/runners");
+        (github, fixture.requests("GET", "/virtualMachines"), fixture.requests("GET", "/actions/runs"))
     };
     observer.observe(&fleet, &others(&[]), false).await;
     let (runners, vms, runs) = reads();
@@ -52,15 +52,15 @@ async fn what_was_read_serves_for_a_tenth_of_the_poll() {
 
 #[tokio::test(start_paused = true)]
 async fn vms_are_seen_in_every_group_that_has_some_and_each_group_is_read_once() {
-    let (scene, ci, other) = (Scene::new(""), fleet("ci", "", ""), fleet("other", "", ""));
-    let observer = observer(&scene, &[ci.clone(), other.clone()]);
-    let here = vm_in(&scene, &ci, "rg").await;
-    let there = vm_in(&scene, &ci, "old").await;
-    vm_in(&scene, &other, "rg").await;
+    let (fixture, ci, other) = (CloudFixture::new(""), fleet("ci", "", ""), fleet("other", "", ""));
+    let observer = observer(&fixture, &[ci.clone(), other.clone()]);
+    let here = vm_in(&fixture, &ci, "rg").await;
+    let there = vm_in(&fixture, &ci, "old").await;
+    vm_in(&fixture, &other, "rg").await;
     let seen = observer.observe(&ci, &others(&["old", "rg"]), false).await;
     let vms = seen.vms.expect("they can be read");
     assert_eq!(vms.keys().collect::<Vec<_>>(), [&here, &there]);
-    assert_eq!((seen.unread.len(), scene.requests("GET", "/virtualMachines")), (0, 2));
+    assert_eq!((seen.unread.len(), fixture.requests("GET", "/virtualMachines")), (0, 2));
     let entries = seen.entries.expect("they can be read");
     assert_eq!(entries.keys().collect::<Vec<_>>(), [&here, &there], "and its own runners alone");
     let alone = observer.observe(&ci, &others(&[]), false).await.vms.expect("they can be read");
@@ -84,9 +84,9 @@ async fn a_group_that_the_fleet_has_left_holds_it_up_only_while_that_may_pass() 
                 ),
                 fleet("ci", "", ""),
             );
-            let scene = Scene::new(&world);
+            let fixture = CloudFixture::new(&world);
             let seen =
-                observer(&scene, std::slice::from_ref(&ci)).observe(&ci, &others(&["old"]), false).await;
+                observer(&fixture, std::slice::from_ref(&ci)).observe(&ci, &others(&["old"]), false).await;
             let case = format!("{status} of {broken}: {:?}", seen.vms);
             assert_eq!(seen.vms.is_ok(), is_known, "{case}");
             let unread: Vec<&str> = seen.unread.keys().map(|group| group.name.as_str()).collect();
@@ -106,10 +106,10 @@ async fn power_is_asked_for_when_it_is_wanted_and_told_as_unknown_where_it_canno
         ("", false, PowerState::Unknown),
         (refused, true, PowerState::Unknown),
     ] {
-        let scene = Scene::new(faults);
-        let name = vm_in(&scene, &ci, "rg").await;
+        let fixture = CloudFixture::new(faults);
+        let name = vm_in(&fixture, &ci, "rg").await;
         sleep(Duration::from_secs(120)).await;
-        let observer = observer(&scene, std::slice::from_ref(&ci));
+        let observer = observer(&fixture, std::slice::from_ref(&ci));
         let seen = observer.observe(&ci, &others(&[]), wanted).await;
         assert_eq!(seen.vms.expect("it can be read")[&name].power, power);
         let is_told = wanted && power == PowerState::Unknown;
@@ -119,13 +119,13 @@ async fn power_is_asked_for_when_it_is_wanted_and_told_as_unknown_where_it_canno
 
 #[tokio::test(start_paused = true)]
 async fn why_a_vm_could_not_be_made_is_asked_once() {
-    let (scene, ci) = (
-        Scene::new("[[faults]]\nwhat = { create_fails = 'AllocationFailed' }\ntimes = 2\n"),
+    let (fixture, ci) = (
+        CloudFixture::new("[[faults]]\nwhat = { create_fails = 'AllocationFailed' }\ntimes = 2\n"),
         fleet("ci", "", ""),
     );
-    let observer = observer(&scene, std::slice::from_ref(&ci));
-    let (here, there) = (vm_in(&scene, &ci, "rg").await, vm_in(&scene, &ci, "old").await);
-    let sound = vm_in(&scene, &ci, "rg").await;
+    let observer = observer(&fixture, std::slice::from_ref(&ci));
+    let (here, there) = (vm_in(&fixture, &ci, "rg").await, vm_in(&fixture, &ci, "old").await);
+    let sound = vm_in(&fixture, &ci, "rg").await;
     sleep(Duration::from_secs(60)).await;
     for _ in 0..3 {
         let seen = observer.observe(&ci, &others(&["old"]), false).await;
@@ -135,11 +135,11 @@ async fn why_a_vm_could_not_be_made_is_asked_once() {
         assert_eq!((failed(&there).is_some(), failed(&sound)), (true, None));
         sleep(Duration::from_secs(60)).await;
     }
-    assert_eq!(scene.requests("GET", "/virtualMachines/{name}"), 2);
+    assert_eq!(fixture.requests("GET", "/virtualMachines/{name}"), 2);
     assert_eq!(observer.failures.lock().expect("no panic").len(), 2);
     for (name, group) in [(&here, "rg"), (&there, "old")] {
         let group = others(&[group]).pop_first().expect("one");
-        scene.outside.azure.delete(&group, name.as_str()).await.expect("it can be removed");
+        fixture.outside.azure.delete(&group, name.as_str()).await.expect("it can be removed");
     }
     sleep(Duration::from_secs(60)).await;
     observer.observe(&ci, &others(&["old"]), false).await;
@@ -149,9 +149,9 @@ async fn why_a_vm_could_not_be_made_is_asked_once() {
 #[tokio::test(start_paused = true)]
 async fn why_is_asked_again_when_it_could_not_be_told() {
     let faults = "[[faults]]\nwhat = { create_fails = 'AllocationFailed' }\n[[faults]]\nwhat = 'reset'\nmethod = 'GET'\npath = '/virtualMachines/'\nuntil = '90s'\n";
-    let (scene, ci) = (Scene::new(faults), fleet("ci", "", ""));
-    let observer = observer(&scene, std::slice::from_ref(&ci));
-    let name = vm_in(&scene, &ci, "rg").await;
+    let (fixture, ci) = (CloudFixture::new(faults), fleet("ci", "", ""));
+    let observer = observer(&fixture, std::slice::from_ref(&ci));
+    let name = vm_in(&fixture, &ci, "rg").await;
     sleep(Duration::from_secs(60)).await;
     for is_known in [false, true] {
         let vms = observer.observe(&ci, &others(&[]), false).await.vms.expect("they can be read");
@@ -163,8 +163,8 @@ async fn why_is_asked_again_when_it_could_not_be_told() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_read_at_github_is_named() {
     let faults = "[[faults]]\nwhat = { status = 503 }\nside = 'github'\n";
-    let (scene, ci) = (Scene::new(faults), fleet("ci", "", ""));
-    let seen = observer(&scene, std::slice::from_ref(&ci)).observe(&ci, &others(&[]), false).await;
+    let (fixture, ci) = (CloudFixture::new(faults), fleet("ci", "", ""));
+    let seen = observer(&fixture, std::slice::from_ref(&ci)).observe(&ci, &others(&[]), false).await;
     assert!(seen.entries.expect_err("a fault").starts_with("the runners of repo:o/r: "));
     assert!(seen.demand.expect_err("a fault").starts_with("the queue of repo:o/r: "));
 }

@@ -6,32 +6,32 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::act::{Lifecycle, Wanted};
-use crate::scene::{Scene, fleet};
+use crate::fixture::{CloudFixture, fleet};
 
 fn org(repositories: &str) -> Fleet {
     fleet("ci", &format!("org = 'o'\nrepositories = [{repositories}]"), "")
 }
 
 /// What a fleet's queue shows, read anew.
-async fn read(scene: &Scene, queues: &Queues, fleet: &Fleet) -> OwnQueue {
+async fn read(fixture: &CloudFixture, queues: &Queues, fleet: &Fleet) -> OwnQueue {
     sleep(Duration::from_secs(1)).await;
-    queues.of(fleet, &Fleets::new([fleet.clone()]), &scene.outside, |_| Instant::now()).await
+    queues.of(fleet, &Fleets::new([fleet.clone()]), &fixture.outside, |_| Instant::now()).await
 }
 
-fn pending(queue: &OwnQueue, fleet: &Fleet, scene: &Scene) -> Seen<u32> {
-    queue.demand(fleet, scene.outside.now()).map(|demand| demand.metrics.pending_jobs)
+fn pending(queue: &OwnQueue, fleet: &Fleet, fixture: &CloudFixture) -> Seen<u32> {
+    queue.demand(fleet, fixture.outside.now()).map(|demand| demand.metrics.pending_jobs)
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_queues_that_a_fleet_names_are_one() {
-    let (scene, queues) = (Scene::new(""), Queues::default());
+    let (fixture, queues) = (CloudFixture::new(""), Queues::default());
     for repo in ["o/r", "o/r", "o/other", "o/third"] {
-        scene.submit(repo);
+        fixture.submit(repo);
     }
     for (names, jobs) in [("'r'", 2), ("'r', 'other'", 3), ("'*'", 4), ("'t*', 'other'", 2)] {
         let fleet = org(names);
-        let queue = read(&scene, &queues, &fleet).await;
-        assert_eq!(pending(&queue, &fleet, &scene), Ok(jobs), "{names}");
+        let queue = read(&fixture, &queues, &fleet).await;
+        assert_eq!(pending(&queue, &fleet, &fixture), Ok(jobs), "{names}");
         let whole = queue.whole().expect("all could be read");
         assert_eq!(whole.jobs.len(), jobs as usize, "{names}");
         assert!(whole.missing.is_empty() && whole.notes.is_empty());
@@ -43,43 +43,43 @@ async fn the_queues_that_a_fleet_names_are_one() {
 async fn a_list_of_repositories_serves_for_ten_minutes_and_what_failed_for_none() {
     let failing = "[[faults]]\nwhat = { status = 503 }\npath = '/users/o/repos'\ntimes = 1\n[[faults]]\nwhat = { status = 503 }\npath = '/orgs/o/repos'\ntimes = 1\n";
     for (faults, first) in [("", true), (failing, false)] {
-        let (scene, queues, fleet) = (Scene::new(faults), Queues::default(), org("'*'"));
-        let asked = || scene.requests("GET", "/repos") + scene.requests("GET", "/installation/repositories");
+        let (fixture, queues, fleet) = (CloudFixture::new(faults), Queues::default(), org("'*'"));
+        let asked = || fixture.requests("GET", "/repos") + fixture.requests("GET", "/installation/repositories");
         let began = asked();
-        let queue = read(&scene, &queues, &fleet).await;
-        let seen = pending(&queue, &fleet, &scene);
+        let queue = read(&fixture, &queues, &fleet).await;
+        let seen = pending(&queue, &fleet, &fixture);
         assert_eq!(seen.is_ok(), first, "{seen:?}");
         if let Err(why) = seen {
             assert!(why.starts_with("the repositories of o: "), "{why}");
             assert!(queue.whole().is_err());
             assert!(queue.working().is_empty());
-            assert_eq!(pending(&read(&scene, &queues, &fleet).await, &fleet, &scene), Ok(0));
+            assert_eq!(pending(&read(&fixture, &queues, &fleet).await, &fleet, &fixture), Ok(0));
         }
         let listed = asked() - began;
         sleep(Duration::from_secs(590)).await;
-        read(&scene, &queues, &fleet).await;
+        read(&fixture, &queues, &fleet).await;
         assert_eq!(asked() - began, listed);
         sleep(Duration::from_secs(20)).await;
-        read(&scene, &queues, &fleet).await;
+        read(&fixture, &queues, &fleet).await;
         assert_eq!(asked() - began, listed + 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_names_no_repository_or_none_that_is_there_is_told() {
-    let (scene, queues) = (Scene::new(""), Queues::default());
+    let (fixture, queues) = (CloudFixture::new(""), Queues::default());
     for (fleet, words) in [
         (org(""), "GitHub has no list of the queued jobs of org:o"),
         (org("'x*'"), "no repository of org:o is one that the fleet's file names"),
     ] {
-        let queue = read(&scene, &queues, &fleet).await;
-        let demand = queue.demand(&fleet, scene.outside.now()).expect("nothing failed");
-        assert_eq!(demand.metrics, QueueMetrics::none(scene.outside.now()));
+        let queue = read(&fixture, &queues, &fleet).await;
+        let demand = queue.demand(&fleet, fixture.outside.now()).expect("nothing failed");
+        assert_eq!(demand.metrics, QueueMetrics::none(fixture.outside.now()));
         assert!(demand.notes.len() == 1 && demand.notes[0].starts_with(words), "{:?}", demand.notes);
         assert_eq!(queue.whole().expect("nothing failed").notes, demand.notes);
     }
     let fleet = fleet("ci", "", "");
-    let demand = read(&scene, &queues, &fleet).await.demand(&fleet, scene.outside.now());
+    let demand = read(&fixture, &queues, &fleet).await.demand(&fleet, fixture.outside.now());
     assert!(demand.expect("nothing failed").notes.is_empty());
 }
 
@@ -90,31 +90,31 @@ async fn a_queue_that_cannot_be_read_is_missing_and_where_none_can_nothing_is_kn
     };
     let fleet = org("'r', 'other'");
     let (one, both) = (broken("other"), format!("{}{}", broken("r"), broken("other")));
-    let (scene, queues) = (Scene::new(&one), Queues::default());
-    scene.submit("o/r");
-    let queue = read(&scene, &queues, &fleet).await;
-    let demand = queue.demand(&fleet, scene.outside.now()).expect("one of them could be read");
+    let (fixture, queues) = (CloudFixture::new(&one), Queues::default());
+    fixture.submit("o/r");
+    let queue = read(&fixture, &queues, &fleet).await;
+    let demand = queue.demand(&fleet, fixture.outside.now()).expect("one of them could be read");
     assert_eq!(demand.metrics.pending_jobs, 1);
     assert!(
         demand.missing[0].starts_with("1 of 2 repositories could not be read: the queue of repo:o/other: ")
     );
     assert_eq!((demand.missing.len(), queue.whole().map(|whole| whole.missing.len())), (1, Ok(1)));
-    let scene = Scene::new(&both);
-    let queue = read(&scene, &Queues::default(), &fleet).await;
-    assert!(pending(&queue, &fleet, &scene).is_err_and(|why| why.starts_with("the queue of repo:o/")));
+    let fixture = CloudFixture::new(&both);
+    let queue = read(&fixture, &Queues::default(), &fleet).await;
+    assert!(pending(&queue, &fleet, &fixture).is_err_and(|why| why.starts_with("the queue of repo:o/")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_works_on_which_job_is_known() {
-    let (scene, queues, fleet) = (Scene::new(""), Queues::default(), org("'r', 'other'"));
-    let lifecycle = Lifecycle::new(scene.outside.clone(), Arc::default(), CancellationToken::new());
-    let name = RunnerName::new(&fleet.name, scene.outside.now(), 1);
+    let (fixture, queues, fleet) = (CloudFixture::new(""), Queues::default(), org("'r', 'other'"));
+    let lifecycle = Lifecycle::new(fixture.outside.clone(), Arc::default(), CancellationToken::new());
+    let name = RunnerName::new(&fleet.name, fixture.outside.now(), 1);
     let wanted = Wanted { name: name.clone(), replaces: None, places: fleet.vm.places(false) };
     lifecycle.provision(&fleet, &wanted).await;
-    scene.submit("o/r");
-    assert!(read(&scene, &queues, &fleet).await.working().is_empty(), "nobody does");
+    fixture.submit("o/r");
+    assert!(read(&fixture, &queues, &fleet).await.working().is_empty(), "nobody does");
     sleep(Duration::from_secs(120)).await;
-    let job = scene.world().state.github.jobs.keys().next().copied().expect("one");
-    let queue = read(&scene, &queues, &fleet).await;
+    let job = fixture.world().state.github.jobs.keys().next().copied().expect("one");
+    let queue = read(&fixture, &queues, &fleet).await;
     assert_eq!(queue.working(), BTreeMap::from([(name.to_string(), JobId(job))]));
 }

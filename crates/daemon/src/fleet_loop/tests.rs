@@ -9,14 +9,14 @@ use tokio::time::sleep;
 use super::told::next_on_grid;
 use super::*;
 use crate::run::{Daemon, run_once};
-use crate::scene::{Scene, Warned, fleet};
+use crate::fixture::{CloudFixture, Warned, fleet};
 
 mod hints;
 
 /// One runner for each job, at once.
 const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 
-/// A daemon on a scene, and what it says.
+/// A daemon on a fixture, and what it says.
 struct Lived {
     status_store: StatusStore,
     hinter: Hinter,
@@ -33,13 +33,13 @@ fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).expect("it comes later")
 }
 
-fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
+fn live(fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let config = DaemonConfig::parse("azlin.toml", poll).unwrap_or_else(|problems| panic!("{problems}"));
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let daemon =
-        Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), status_store.clone(), stop.clone());
+        Daemon::new(&config, fleets, fixture.outside.clone(), StateDir::default(), status_store.clone(), stop.clone());
     let (fleets, hinter) = (daemon.fleets(), daemon.hinter());
-    let (ticks, mut reader, began) = (Ticks::default(), status_store.reader(), scene.outside.now());
+    let (ticks, mut reader, began) = (Ticks::default(), status_store.reader(), fixture.outside.now());
     let told = Arc::clone(&ticks);
     tokio::spawn(async move {
         let mut last = std::collections::BTreeMap::new();
@@ -77,8 +77,8 @@ async fn it_looks_on_a_grid_and_says_when() {
         ("[poll]\nqueue = '100s'\nhealth = '40s'\n", vec![0, 40, 80, 100, 120, 160, 200, 240, 280, 300]),
     ];
     for (poll, grid) in grids {
-        let scene = Scene::new("");
-        let lived = live(&scene, poll, vec![fleet("ci", "", "")]);
+        let fixture = CloudFixture::new("");
+        let lived = live(&fixture, poll, vec![fleet("ci", "", "")]);
         wait(310).await;
         let (at, next) = lived.ticks_of("ci");
         assert_eq!(at, grid, "{poll}");
@@ -109,9 +109,9 @@ fn where_there_are_several_fleets_a_quarter_is_left_to_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_changes_is_looked_at_at_once_and_no_other() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     let (ci, other) = (fleet("ci", "", ""), fleet("other", "repo = 'o/other'", ""));
-    let lived = live(&scene, "", vec![ci.clone(), other.clone()]);
+    let lived = live(&fixture, "", vec![ci.clone(), other.clone()]);
     wait(10).await;
     lived.fleets.set([fleet("ci", "priority = 5", ""), other.clone()]);
     wait(10).await;
@@ -139,8 +139,8 @@ async fn a_tick_under_which_the_jobs_are_shared_out_anew_is_given_up_three_times
     let slow = "[[faults]]\nwhat = { latency = '8s' }\npath = '/actions/runs'\n";
     let mut ticked = Vec::new();
     for changes in [0, 1, 2, 4, 9, 50] {
-        let scene = Scene::new(slow);
-        let lived = live(&scene, "[poll]\nqueue = '10m'\nhealth = '10m'\n", vec![fleet("ci", "", "")]);
+        let fixture = CloudFixture::new(slow);
+        let lived = live(&fixture, "[poll]\nqueue = '10m'\nhealth = '10m'\n", vec![fleet("ci", "", "")]);
         for change in 0..changes {
             wait(5).await;
             lived.fleets.set([fleet("ci", &format!("labels = ['of-{change}']"), "")]);
@@ -153,9 +153,9 @@ async fn a_tick_under_which_the_jobs_are_shared_out_anew_is_given_up_three_times
 
 #[tokio::test(start_paused = true)]
 async fn its_share_of_the_provisioning_follows_the_number_of_fleets() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     let (ci, other) = (fleet("ci", "", ""), fleet("other", "", ""));
-    let mut one = alone(&scene, StateDir::default(), vec![ci.clone()]);
+    let mut one = alone(&fixture, StateDir::default(), vec![ci.clone()]);
     let permits = |one: &FleetLoop| (one.share, one.own_provisioning.available_permits());
     assert_eq!(permits(&one), (10, 10));
     one.shared.fleets.set([ci.clone(), other.clone()]);
@@ -170,8 +170,8 @@ async fn its_share_of_the_provisioning_follows_the_number_of_fleets() {
 
 #[tokio::test(start_paused = true)]
 async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one() {
-    let scene = Scene::new("rate_limit = 600\n");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
+    let fixture = CloudFixture::new("rate_limit = 600\n");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "")]);
     let (scope, shared) = (ci.fleet.scope.clone(), Arc::clone(&ci.shared));
     for _ in 0..8 {
         for number in 0..40 {
@@ -200,15 +200,15 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
 #[tokio::test(start_paused = true)]
 async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
     let ends_soon = "[premises]\ntoken_ends = '24h'\n";
-    let scene = Scene::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
-    scene.submit("o/r");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
+    let fixture = CloudFixture::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
+    fixture.submit("o/r");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", EACH)]);
     ci.tick(Look::Whole { power: false }).await;
     let name = ci.in_flight.keys().next().cloned().expect("one");
     wait(7).await;
     ci.slowed = Some(azlin_fleet::pace::Slowed {
         every: Duration::from_secs(300),
-        budget: azlin_fleet::budget::Budget { limit: 10, remaining: 1, reset: scene.outside.now() },
+        budget: azlin_fleet::budget::Budget { limit: 10, remaining: 1, reset: fixture.outside.now() },
     });
     ci.tick(Look::Whole { power: false }).await;
     let seen = ci.seen.as_ref().expect("it has looked");
@@ -219,15 +219,15 @@ async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
 
 #[tokio::test(start_paused = true)]
 async fn while_the_budget_is_short_it_looks_rarely_and_never_beyond_it() {
-    let scene = Scene::new("rate_limit = 300\n");
-    let lived = live(&scene, "", vec![fleet("ci", "", "")]);
+    let fixture = CloudFixture::new("rate_limit = 300\n");
+    let lived = live(&fixture, "", vec![fleet("ci", "", "")]);
     // Each time another one, so that nothing is answered from what is known.
     for _ in 0..58 {
         wait(60).await;
-        scene.submit("o/r");
+        fixture.submit("o/r");
     }
     let (at, next) = lived.ticks_of("ci");
-    let world = scene.world();
+    let world = fixture.world();
     assert_eq!(world.ledger.requests_beyond_limit, 0);
     assert!((10..40).contains(&at.len()), "{at:?}");
     assert!(at.windows(2).any(|pair| pair[1] - pair[0] >= 180), "{at:?}");
@@ -237,28 +237,28 @@ async fn while_the_budget_is_short_it_looks_rarely_and_never_beyond_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_under_way_ends_before_it_stops() {
-    let scene = Scene::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
-    scene.submit("o/r");
-    let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
+    let fixture = CloudFixture::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
+    fixture.submit("o/r");
+    let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
     wait(5).await;
     lived.stop.cancel();
     wait(5).await;
     assert!(!lived.task.is_finished());
     wait(20).await;
     assert!(lived.task.is_finished());
-    assert_eq!(scene.vms().len(), 1);
+    assert_eq!(fixture.vms().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_leave_to_begin_is_not_begun_when_it_stops_or_the_fleet_changes() {
     for changes in [false, true] {
-        let scene = Scene::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
+        let fixture = CloudFixture::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
         for _ in 0..4 {
-            scene.submit("o/r");
+            fixture.submit("o/r");
         }
         let scaling = EACH;
         let limit = "[limits]\nmax_concurrent_provisioning = 1\n";
-        let lived = live(&scene, limit, vec![fleet("ci", "", scaling)]);
+        let lived = live(&fixture, limit, vec![fleet("ci", "", scaling)]);
         wait(5).await;
         if changes {
             lived.fleets.set([fleet("ci", "enabled = false", scaling)]);
@@ -266,15 +266,15 @@ async fn who_waits_for_leave_to_begin_is_not_begun_when_it_stops_or_the_fleet_ch
             lived.stop.cancel();
         }
         wait(50).await;
-        assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 1, "{changes}");
+        assert_eq!(fixture.requests("PUT", "/virtualMachines/{name}"), 1, "{changes}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_pass_tells_what_failed_by_fleet() {
     let away = "[[faults]]\nwhat = { status = 503 }\npath = '/repos/o/other'\n[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n";
-    let scene = Scene::new(away);
-    scene.submit("o/r");
+    let fixture = CloudFixture::new(away);
+    fixture.submit("o/r");
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let fleets = vec![
         fleet("ci", "", EACH),
@@ -282,7 +282,7 @@ async fn one_pass_tells_what_failed_by_fleet() {
         fleet("fine", "repo = 'o/third'", ""),
     ];
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, fleets, scene.outside.clone(), StateDir::default(), status_store, stop);
+    let daemon = Daemon::new(&config, fleets, fixture.outside.clone(), StateDir::default(), status_store, stop);
     let failures = run_once(daemon).await;
     let told: Vec<(&str, usize)> =
         failures.iter().map(|(name, failed)| (name.as_str(), failed.len())).collect();
@@ -291,11 +291,11 @@ async fn one_pass_tells_what_failed_by_fleet() {
 }
 
 /// A loop that does nothing by itself.
-fn alone(scene: &Scene, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
+fn alone(fixture: &CloudFixture, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let first = Arc::new(fleets[0].clone());
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let shared = Daemon::new(&config, fleets, scene.outside.clone(), state, status_store, stop).shared;
+    let shared = Daemon::new(&config, fleets, fixture.outside.clone(), state, status_store, stop).shared;
     FleetLoop::new(first, shared.fleets.reader(), shared)
 }
 
@@ -303,13 +303,13 @@ fn alone(scene: &Scene, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
 async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it_afterwards() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = StateDir::new(Some(directory.path().to_owned()));
-    let scene = Scene::new("[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n");
-    scene.submit("o/r");
-    let mut ci = alone(&scene, state.clone(), vec![fleet("ci", "", EACH)]);
+    let fixture = CloudFixture::new("[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n");
+    fixture.submit("o/r");
+    let mut ci = alone(&fixture, state.clone(), vec![fleet("ci", "", EACH)]);
     ci.tick(Look::Whole { power: false }).await;
     let saved = || state.load(&ci.fleet.name);
     assert_eq!(saved().runners.len(), 1);
-    assert_eq!((ci.in_flight.len(), scene.requests("PUT", "/virtualMachines/{name}")), (1, 0));
+    assert_eq!((ci.in_flight.len(), fixture.requests("PUT", "/virtualMachines/{name}")), (1, 0));
     ci.settle().await;
     assert!(ci.in_flight.is_empty());
     let after = state.load(&ci.fleet.name);
@@ -322,11 +322,11 @@ async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_an_action_is_its_failure() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     for _ in 0..2 {
-        scene.submit("o/r");
+        fixture.submit("o/r");
     }
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", EACH)]);
     ci.tick(Look::Whole { power: false }).await;
     let panicking = ci.operations.spawn(async { panic!("a bug") }).id();
     let name = ci.in_flight.keys().next_back().cloned().expect("two are under way");
@@ -340,8 +340,8 @@ async fn a_panic_of_an_action_is_its_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
-    let scene = Scene::new("");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
+    let fixture = CloudFixture::new("");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
     ci.tick(Look::Whole { power: false }).await;
     ci.settle().await;
     let (name, action) = {
@@ -352,7 +352,7 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
             runner: name.clone(),
             vm: (ci.fleet.vm.group.clone(), name.to_string()),
             host_key: String::new(),
-            created_at: scene.outside.now(),
+            created_at: fixture.outside.now(),
             reason: String::new(),
         };
         (name, Action::Install(task))
@@ -378,9 +378,9 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
 
 #[tokio::test(start_paused = true)]
 async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
-    let scene = Scene::new("");
-    scene.submit("o/r");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
+    let fixture = CloudFixture::new("");
+    fixture.submit("o/r");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", EACH)]);
     let status_store = ci.shared.status_store.clone();
     let phases = || {
         let status = status_store.read().fleets.into_values().next().expect("it has ticked");
@@ -399,10 +399,10 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
 
 #[tokio::test(start_paused = true)]
 async fn a_name_is_never_given_twice() {
-    let mut scene = Scene::new("");
+    let mut fixture = CloudFixture::new("");
     let numbers = std::sync::Mutex::new(vec![3, 1, 2, 1, 1]);
-    scene.outside.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
+    fixture.outside.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "")]);
     let provision = || Action::Provision { replaces: None, places: Vec::new(), reason: String::new() };
     let (first, action) = ci.name(provision());
     ci.begin(first.clone(), action);
@@ -415,13 +415,13 @@ async fn a_name_is_never_given_twice() {
 /// Two levels of requests, each of which takes half a minute: the repositories, their queues.
 #[tokio::test(start_paused = true)]
 async fn a_loop_that_looks_for_a_minute_lives() {
-    let scene = Scene::new("[[faults]]\nwhat = { latency = '29s' }\nside = 'github'\n");
-    scene.submit("o/r");
+    let fixture = CloudFixture::new("[[faults]]\nwhat = { latency = '29s' }\nside = 'github'\n");
+    fixture.submit("o/r");
     let org = fleet("ci", "org = 'o'\nrepositories = ['*']", EACH);
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let daemon =
-        Daemon::new(&config, vec![org], scene.outside.clone(), StateDir::default(), status_store.clone(), stop);
+        Daemon::new(&config, vec![org], fixture.outside.clone(), StateDir::default(), status_store.clone(), stop);
     let liveness = daemon.liveness();
     tokio::spawn(daemon.run());
     for _ in 0..5 {
@@ -433,10 +433,10 @@ async fn a_loop_that_looks_for_a_minute_lives() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pulse_of_a_daemon_is_that_of_its_loops() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, Vec::new(), scene.outside.clone(), StateDir::default(), status_store, stop);
+    let daemon = Daemon::new(&config, Vec::new(), fixture.outside.clone(), StateDir::default(), status_store, stop);
     let silent = daemon.shared.liveness.probe(&"ci".parse().expect("a good name"));
     let liveness = daemon.liveness();
     let answered = || tokio::time::timeout(Duration::from_secs(1), liveness.check());

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::run::Daemon;
-use crate::scene::{Scene, fleet};
+use crate::fixture::{CloudFixture, fleet};
 use crate::state::StateDir;
 use crate::status_file::this_daemon;
 
@@ -35,14 +35,14 @@ fn pools(event: &Value) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     let config = DaemonConfig::parse("azlin.toml", "").expect("an empty file is good");
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let fleets = ["a", "b"].map(|name| fleet(name, "", ""));
     let daemon = Daemon::new(
         &config,
         fleets.to_vec(),
-        scene.outside.clone(),
+        fixture.outside.clone(),
         StateDir::default(),
         status_store.clone(),
         stop.clone(),
@@ -53,7 +53,7 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
     running.await.expect("it ends");
     let page = StatusPage {
         status_store: status_store.clone(),
-        outside: scene.outside.clone(),
+        outside: fixture.outside.clone(),
         daemon: this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0"),
     };
     let listen = |known| Box::pin(page.clone().changes(status_store.reader(), known)) as Events;
@@ -87,11 +87,11 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
 
 #[test]
 fn who_comes_again_after_a_restart_hears_all() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     let page = |started: &str| {
         let mut daemon = this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0");
         daemon.started_at = started.parse().expect("a time");
-        StatusPage { status_store: StatusStore::default(), outside: scene.outside.clone(), daemon }
+        StatusPage { status_store: StatusStore::default(), outside: fixture.outside.clone(), daemon }
     };
     let (before, after) = (page("2026-11-27T10:00:00Z"), page("2026-11-27T11:00:00Z"));
     let headers = |id: String| {

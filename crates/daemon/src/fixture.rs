@@ -18,12 +18,12 @@ use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use crate::outside::Outside;
 
 /// A world whose VMs are online after a minute.
-pub(crate) struct Scene {
+pub(crate) struct CloudFixture {
     world: Arc<Mutex<World>>,
     pub(crate) outside: Outside,
 }
 
-impl Scene {
+impl CloudFixture {
     /// With this workload beside. Must be called on a paused current-thread runtime.
     pub(crate) fn new(workload: &str) -> Self {
         let workload = format!(
@@ -39,7 +39,7 @@ impl Scene {
         let random = Arc::new(move || numbers.fetch_add(1, Ordering::Relaxed));
         let outside =
             Outside { github: Arc::clone(&cloud).into(), azure: cloud.clone(), ssh: cloud, clock, random };
-        Scene { world, outside }
+        CloudFixture { world, outside }
     }
 
     /// The world as it is now.
