@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
+use azlin_daemon::config_dir::{ConfigError, FileProblem, FileProblemCause};
 use clap::Parser;
 
 use cli::{Area, Azlin, GithubRunner, Output};
@@ -125,10 +125,10 @@ fn usual_level(command: &GithubRunner) -> &'static str {
 
 /// A file that is wrong, for whoever typed the command.
 fn say_problem(problem: &FileProblem) {
-    match &problem.trouble {
+    match &problem.cause {
         _ if !logging::is_for_people() => say_error(&problem.to_string()),
-        Trouble::File(message) => say_error(message),
-        Trouble::Text(faulty) => {
+        FileProblemCause::File(message) => say_error(message),
+        FileProblemCause::Text(faulty) => {
             let _ = write!(io::stderr(), "{}", caret::drawn(faulty, Terminal::stderr()));
         }
     }

@@ -34,7 +34,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Makes runners and removes them.
-pub(crate) struct Lifecycle {
+pub(crate) struct RunnerLifecycle {
     outside: Outside,
     stop: CancellationToken,
     downloads: SingleFlight<Site, Result<Vec<Download>, String>>,
@@ -42,7 +42,7 @@ pub(crate) struct Lifecycle {
 }
 
 /// A runner that is to be made.
-pub(crate) struct Wanted {
+pub(crate) struct RunnerRequest {
     pub(crate) name: RunnerName,
     /// The runner that it is to take the place of.
     pub(crate) replaces: Option<RunnerName>,
@@ -58,20 +58,20 @@ struct Identity {
     admin_key: Option<String>,
 }
 
-impl Lifecycle {
+impl RunnerLifecycle {
     pub(crate) fn new(outside: Outside, capacity: Arc<CapacityCache>, stop: CancellationToken) -> Self {
-        Lifecycle { outside, stop, downloads: SingleFlight::default(), capacity }
+        RunnerLifecycle { outside, stop, downloads: SingleFlight::default(), capacity }
     }
 
     /// Makes a runner, as the fleet's bootstrap has it.
-    pub(crate) async fn provision(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
+    pub(crate) async fn provision(&self, fleet: &Fleet, request: &RunnerRequest) -> Outcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
             Err(why) => return Outcome::Failed(Failure::later(why)),
         };
         match fleet.bootstrap.method {
-            Method::CloudInit => self.by_itself(fleet, wanted, &download).await,
-            Method::Ssh => self.over_ssh(fleet, wanted).await,
+            Method::CloudInit => self.by_itself(fleet, request, &download).await,
+            Method::Ssh => self.over_ssh(fleet, request).await,
         }
     }
 
@@ -86,10 +86,10 @@ impl Lifecycle {
 
     /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
     /// prepared is taken back when there is no VM for it.
-    async fn by_itself(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> Outcome {
+    async fn by_itself(&self, fleet: &Fleet, request: &RunnerRequest, download: &Download) -> Outcome {
         let config = RunnerConfig {
             scope: fleet.scope.clone(),
-            runner_name: wanted.name.clone(),
+            runner_name: request.name.clone(),
             labels: labels(fleet),
             runner_group: fleet.runner_group.clone(),
         };
@@ -108,7 +108,7 @@ impl Lifecycle {
             host_key: None,
             admin_key: None,
         };
-        let outcome = self.create(fleet, wanted, identity).await;
+        let outcome = self.create(fleet, request, identity).await;
         if let Outcome::Failed(_) | Outcome::NoRoom(_) = outcome
             && let Err(error) = self.outside.github(fleet).deregister(&fleet.scope, runner.runner_id).await
         {
@@ -118,7 +118,7 @@ impl Lifecycle {
     }
 
     /// Asks for a VM with a host key that is known, then installs the runner on it.
-    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> Outcome {
+    async fn over_ssh(&self, fleet: &Fleet, request: &RunnerRequest) -> Outcome {
         let admin_key = match self.outside.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
             Ok(key) => key,
             Err(error) => return Outcome::Failed(error.into()),
@@ -131,12 +131,12 @@ impl Lifecycle {
             host_key: Some(host_key.public.clone()),
             admin_key: Some(admin_key),
         };
-        match self.create(fleet, wanted, identity).await {
+        match self.create(fleet, request, identity).await {
             Outcome::Started => {}
             other => return other,
         }
-        tracing::debug!(fleet = %fleet.name, runner = %wanted.name, "{}: {} is asked for, to be installed over SSH", fleet.name, wanted.name);
-        let task = bootstrap::just_made(fleet, wanted.name.clone(), host_key.public, created_at);
+        tracing::debug!(fleet = %fleet.name, runner = %request.name, "{}: {} is asked for, to be installed over SSH", fleet.name, request.name);
+        let task = bootstrap::just_made(fleet, request.name.clone(), host_key.public, created_at);
         match self.install(fleet, &task).await {
             // The VM is there, and whoever comes next goes on with it.
             Outcome::LeftAlone(_) => Outcome::Started,
@@ -146,8 +146,8 @@ impl Lifecycle {
     }
 
     /// Each place in turn, until one is to be had.
-    async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> Outcome {
-        let name = wanted.name.clone();
+    async fn create(&self, fleet: &Fleet, request: &RunnerRequest, identity: Identity) -> Outcome {
+        let name = request.name.clone();
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
@@ -157,7 +157,7 @@ impl Lifecycle {
                 + Duration::from_secs(if planted::has(Bug::LocalTime) { 7200 } else { 0 }),
             config_hash: fleet.config_hash().to_owned(),
             runner_id: identity.runner_id,
-            replaces: wanted.replaces.as_ref().map(ToString::to_string),
+            replaces: request.replaces.as_ref().map(ToString::to_string),
             host_key: identity.host_key,
         };
         let vm = &fleet.vm;
@@ -184,7 +184,7 @@ impl Lifecycle {
         };
         let subscription = &vm.group.subscription_id;
         let mut refusals: Vec<String> = Vec::new();
-        for place in &wanted.places {
+        for place in &request.places {
             let turn = match self.capacity.turn(subscription, place, || self.outside.now()).await {
                 Ok(turn) => turn,
                 Err(why) => {
@@ -237,7 +237,7 @@ impl Lifecycle {
     }
 }
 
-impl Lifecycle {
+impl RunnerLifecycle {
     /// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {

@@ -27,17 +27,17 @@ pub struct Configuration {
 
 /// A file that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{trouble}")]
+#[error("{cause}")]
 pub struct FileProblem {
     /// The file.
     pub path: PathBuf,
     /// Everything that is wrong with it.
-    pub trouble: Trouble,
+    pub cause: FileProblemCause,
 }
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum FileProblemCause {
     /// It is not what is in it: it cannot be read, or has a bad name.
     #[error("{0}")]
     File(String),
@@ -71,7 +71,7 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
     std::fs::read_dir(directory).map_err(unreadable)?;
     let daemon_file = directory.join("azlin.toml");
     let (daemon, text) = read_daemon(&daemon_file)
-        .map_err(|trouble| ConfigError::Daemon(FileProblem { path: daemon_file, trouble }))?;
+        .map_err(|cause| ConfigError::Daemon(FileProblem { path: daemon_file, cause }))?;
     read_with(directory, daemon, text)
 }
 
@@ -98,8 +98,8 @@ pub fn read_with(
             }
             Err(why) => {
                 let path = directory.join("fleets").join(format!("{name}.toml"));
-                let trouble = Trouble::File(format!("{}: {why}", path.display()));
-                problems.push(FileProblem { path, trouble });
+                let cause = FileProblemCause::File(format!("{}: {why}", path.display()));
+                problems.push(FileProblem { path, cause });
             }
         }
     }
@@ -139,16 +139,16 @@ pub fn fleets_alone(directory: &Path) -> Result<(Vec<Fleet>, Vec<FileProblem>), 
     Ok((read.into_iter().map(|(fleet, _)| fleet).collect(), problems))
 }
 
-fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), Trouble> {
+fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), FileProblemCause> {
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Trouble::File(format!("{shown}: {error}"))),
+        Err(error) => return Err(FileProblemCause::File(format!("{shown}: {error}"))),
     };
     match DaemonConfig::parse(&shown, &text) {
         Ok(daemon) => Ok((daemon, text)),
-        Err(problems) => Err(Trouble::Text(Faulty { text, problems })),
+        Err(problems) => Err(FileProblemCause::Text(Faulty { text, problems })),
     }
 }
 
@@ -173,7 +173,7 @@ fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
     for path in paths {
         match pool_of(&path) {
             Ok(pool) => drop(pools.insert(pool, path)),
-            Err(message) => problems.push(FileProblem { path, trouble: Trouble::File(message) }),
+            Err(message) => problems.push(FileProblem { path, cause: FileProblemCause::File(message) }),
         }
     }
     let mut fleets = Vec::new();
@@ -181,7 +181,7 @@ fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
     for (pool, path) in &pools {
         match read_fleet(path, pool, clashes.get(pool).copied()) {
             Ok(fleet) => fleets.push(fleet),
-            Err(trouble) => problems.push(FileProblem { path: path.clone(), trouble }),
+            Err(cause) => problems.push(FileProblem { path: path.clone(), cause }),
         }
     }
     Ok((fleets, problems))
@@ -212,15 +212,15 @@ fn pool_of(path: &Path) -> Result<PoolName, String> {
     stem.parse().map_err(|error| format!("{shown}: {error}; rename the file: the pool is named by its stem"))
 }
 
-fn read_fleet(path: &Path, pool: &PoolName, other: Option<&PoolName>) -> Result<(Fleet, String), Trouble> {
+fn read_fleet(path: &Path, pool: &PoolName, other: Option<&PoolName>) -> Result<(Fleet, String), FileProblemCause> {
     let shown = path.display().to_string();
     if let Some(other) = other {
-        return Err(Trouble::File(format!("{shown}: {}; rename one of the files", clash(pool, other))));
+        return Err(FileProblemCause::File(format!("{shown}: {}; rename one of the files", clash(pool, other))));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| Trouble::File(format!("{shown}: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| FileProblemCause::File(format!("{shown}: {error}")))?;
     match Fleet::parse(&shown, pool.clone(), &text) {
         Ok(fleet) => Ok((fleet, text)),
-        Err(problems) => Err(Trouble::Text(Faulty { text, problems })),
+        Err(problems) => Err(FileProblemCause::Text(Faulty { text, problems })),
     }
 }
 

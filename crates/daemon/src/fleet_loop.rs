@@ -25,10 +25,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::act::Lifecycle;
+use crate::act::RunnerLifecycle;
 use crate::status_store::StatusStore;
 use crate::token_expiry::TokenExpiry;
-use crate::fleet_set::{Fleets, Reader};
+use crate::fleet_set::{Fleets, FleetsReader};
 use crate::hints::{Hinter, Inbox};
 use crate::observe::{Observer, Told};
 use crate::outside::Outside;
@@ -63,7 +63,7 @@ pub(crate) struct Shared {
     pub(crate) outside: Outside,
     pub(crate) fleets: Fleets,
     pub(crate) observer: Observer,
-    pub(crate) lifecycle: Lifecycle,
+    pub(crate) lifecycle: RunnerLifecycle,
     pub(crate) capacity: Arc<CapacityCache>,
     pub(crate) pace: Pace,
     pub(crate) token_expiry: TokenExpiry,
@@ -92,7 +92,7 @@ pub struct FleetLoop {
     is_behind: bool,
     /// How many in a row.
     given_up: u32,
-    configured: Reader,
+    configured: FleetsReader,
     shared: Arc<Shared>,
     memory: Memory,
     saved: Memory,
@@ -124,7 +124,7 @@ pub struct FleetLoop {
 
 impl FleetLoop {
     /// The loop of a fleet as it was read here.
-    pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(fleet: Arc<Fleet>, configured: FleetsReader, shared: Arc<Shared>) -> Self {
         let memory = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
         shared.capacity.recall(subscription, memory.places.clone(), shared.outside.now());

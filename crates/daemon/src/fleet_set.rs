@@ -13,12 +13,12 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct FleetSet {
     by_name: BTreeMap<PoolName, Arc<Fleet>>,
-    by_credential: BTreeMap<Option<CredentialName>, Shared>,
+    by_credential: BTreeMap<Option<CredentialName>, CredentialFleets>,
 }
 
 /// The fleets of one credential, which share the jobs out that it sees.
 #[derive(Debug)]
-struct Shared {
+struct CredentialFleets {
     fleets: Vec<Arc<Fleet>>,
     /// Since when its jobs are shared out so.
     since: Instant,
@@ -39,7 +39,7 @@ struct Configured {
 
 /// One who looks at the fleets again and again.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct FleetsReader {
     fleets: Fleets,
     seen: Arc<FleetSet>,
 }
@@ -62,7 +62,7 @@ impl FleetSet {
         };
         let shared = |(credential, fleets): (Option<CredentialName>, Vec<Arc<Fleet>>)| {
             let since = since(&credential, &fleets).unwrap_or(now);
-            (credential, Shared { fleets, since })
+            (credential, CredentialFleets { fleets, since })
         };
         Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
     }
@@ -117,8 +117,8 @@ impl Fleets {
     }
 
     /// One who has seen the fleets as they are now.
-    pub(crate) fn reader(&self) -> Reader {
-        Reader { fleets: self.clone(), seen: self.now() }
+    pub(crate) fn reader(&self) -> FleetsReader {
+        FleetsReader { fleets: self.clone(), seen: self.now() }
     }
 
     pub(crate) fn now(&self) -> Arc<FleetSet> {
@@ -130,7 +130,7 @@ impl Fleets {
     }
 }
 
-impl Reader {
+impl FleetsReader {
     /// The fleets as they are now, which are seen by that.
     pub(crate) fn latest(&mut self) -> &Arc<FleetSet> {
         self.seen = self.fleets.now();

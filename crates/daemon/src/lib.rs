@@ -48,7 +48,7 @@ pub use outside::{GitHubs, Outside};
 pub use plan_once::{Planned, plan_once};
 pub use presence::{NotAlone, Presence, alone};
 pub use liveness::Liveness;
-pub use run::{Daemon, Failures, run_once};
+pub use run::{Daemon, TickFailures, run_once};
 pub use signals::{stop_on_signals, wake_on_hangup};
 pub use state::StateDir;
 pub use status_file::{StatusFile, other_version, read_status, resolved, runtime_dirs, this_daemon};

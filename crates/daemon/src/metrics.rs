@@ -29,19 +29,19 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 
 /// Everything that is counted, for all fleets.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics(Arc<Counts>);
+pub(crate) struct Metrics(Arc<MetricFamilies>);
 
 #[derive(Debug)]
-struct Counts {
-    ticks: Family<Tick, Counter>,
+struct MetricFamilies {
+    ticks: Family<OfTick, Counter>,
     tick_seconds: Histogram,
-    decisions: Family<Decision, Counter>,
-    actions: Family<Done, Counter>,
-    action_seconds: Family<Kind, Histogram, fn() -> Histogram>,
+    decisions: Family<OfDecision, Counter>,
+    actions: Family<OfOutcome, Counter>,
+    action_seconds: Family<OfAction, Histogram, fn() -> Histogram>,
     boot_seconds: Family<OfFleet, Histogram, fn() -> Histogram>,
     step_seconds: Family<OfStep, Histogram, fn() -> Histogram>,
     wait_seconds: Family<OfFleet, Histogram, fn() -> Histogram>,
-    deliveries: Family<Delivered, Counter>,
+    deliveries: Family<OfDelivery, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -56,32 +56,32 @@ struct OfStep {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Tick {
+struct OfTick {
     fleet: String,
     cause: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Decision {
+struct OfDecision {
     fleet: String,
     action: &'static str,
     rule: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
+struct OfAction {
     action: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Done {
+struct OfOutcome {
     fleet: String,
     action: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Delivered {
+struct OfDelivery {
     outcome: &'static str,
 }
 
@@ -92,7 +92,7 @@ fn seconds() -> Histogram {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Metrics(Arc::new(Counts {
+        Metrics(Arc::new(MetricFamilies {
             ticks: Family::default(),
             tick_seconds: seconds(),
             decisions: Family::default(),
@@ -117,17 +117,17 @@ impl Metrics {
     ) {
         let fleet = fleet.to_string();
         let cause = if is_hinted { "webhook" } else { "poll" };
-        self.0.ticks.get_or_create(&Tick { fleet: fleet.clone(), cause }).inc();
+        self.0.ticks.get_or_create(&OfTick { fleet: fleet.clone(), cause }).inc();
         self.0.tick_seconds.observe(took.as_secs_f64());
-        let decision = Decision { fleet, action: decided.action.word(), rule: decided.rule.word() };
+        let decision = OfDecision { fleet, action: decided.action.word(), rule: decided.rule.word() };
         self.0.decisions.get_or_create(&decision).inc();
     }
 
     /// An action has ended, after so long.
     pub(crate) fn ended(&self, fleet_name: &PoolName, action: &Action, outcome: &Outcome, took: Duration) {
         let (fleet, action) = (fleet_name.to_string(), action.word());
-        self.0.actions.get_or_create(&Done { fleet, action, outcome: outcome.word() }).inc();
-        self.0.action_seconds.get_or_create(&Kind { action }).observe(took.as_secs_f64());
+        self.0.actions.get_or_create(&OfOutcome { fleet, action, outcome: outcome.word() }).inc();
+        self.0.action_seconds.get_or_create(&OfAction { action }).observe(took.as_secs_f64());
         if let Outcome::Installed { took, .. } = outcome {
             for (step, took) in &took.steps {
                 self.step(fleet_name, step, *took);
@@ -158,14 +158,14 @@ impl Metrics {
 
     /// Something was delivered to the webhook.
     pub(crate) fn delivered(&self, outcome: &'static str) {
-        self.0.deliveries.get_or_create(&Delivered { outcome }).inc();
+        self.0.deliveries.get_or_create(&OfDelivery { outcome }).inc();
     }
 
     /// All of it, and what there is now.
     pub(crate) fn text(&self, view: &StatusView, outside: &Outside) -> String {
         let mut registry = Registry::with_prefix("azlin");
         let counts = &*self.0;
-        let Counts { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } = counts;
+        let MetricFamilies { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } = counts;
         registry.register(
             "ticks",
             "Looks at a fleet, each with a decision, by what called for them",

@@ -2,7 +2,7 @@ use azlin_fleet::runner_name::RunnerName;
 use tokio::time::sleep;
 
 use super::*;
-use crate::act::{Lifecycle, Wanted};
+use crate::act::{RunnerLifecycle, RunnerRequest};
 use crate::fixture::{CloudFixture, fleet};
 
 const POLL: Duration = Duration::from_secs(60);
@@ -24,9 +24,9 @@ async fn vm_in(fixture: &CloudFixture, fleet: &Fleet, group: &str) -> RunnerName
     let mut there = fleet.clone();
     group.clone_into(&mut there.vm.group.name);
     let lifecycle =
-        Lifecycle::new(fixture.outside.clone(), Arc::default(), tokio_util::sync::CancellationToken::new());
+        RunnerLifecycle::new(fixture.outside.clone(), Arc::default(), tokio_util::sync::CancellationToken::new());
     let name = RunnerName::new(&fleet.name, fixture.outside.now(), (fixture.outside.random)());
-    let wanted = Wanted { name: name.clone(), replaces: None, places: there.vm.places(false) };
+    let wanted = RunnerRequest { name: name.clone(), replaces: None, places: there.vm.places(false) };
     lifecycle.provision(&there, &wanted).await;
     name
 }

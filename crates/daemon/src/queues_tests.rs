@@ -5,7 +5,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::act::{Lifecycle, Wanted};
+use crate::act::{RunnerLifecycle, RunnerRequest};
 use crate::fixture::{CloudFixture, fleet};
 
 fn org(repositories: &str) -> Fleet {
@@ -107,9 +107,9 @@ async fn a_queue_that_cannot_be_read_is_missing_and_where_none_can_nothing_is_kn
 #[tokio::test(start_paused = true)]
 async fn who_works_on_which_job_is_known() {
     let (fixture, queues, fleet) = (CloudFixture::new(""), Queues::default(), org("'r', 'other'"));
-    let lifecycle = Lifecycle::new(fixture.outside.clone(), Arc::default(), CancellationToken::new());
+    let lifecycle = RunnerLifecycle::new(fixture.outside.clone(), Arc::default(), CancellationToken::new());
     let name = RunnerName::new(&fleet.name, fixture.outside.now(), 1);
-    let wanted = Wanted { name: name.clone(), replaces: None, places: fleet.vm.places(false) };
+    let wanted = RunnerRequest { name: name.clone(), replaces: None, places: fleet.vm.places(false) };
     lifecycle.provision(&fleet, &wanted).await;
     fixture.submit("o/r");
     assert!(read(&fixture, &queues, &fleet).await.working().is_empty(), "nobody does");

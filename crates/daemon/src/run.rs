@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::act::Lifecycle;
+use crate::act::RunnerLifecycle;
 use crate::status_store::StatusStore;
 use crate::token_expiry::TokenExpiry;
 use crate::fleet_loop::{FleetLoop, Shared};
-use crate::fleet_set::{Fleets, Reader};
+use crate::fleet_set::{Fleets, FleetsReader};
 use crate::hints::Hinter;
 use crate::observe::Observer;
 use crate::outside::Outside;
@@ -27,7 +27,7 @@ use crate::state::StateDir;
 use crate::orphan_collector::collect_orphans;
 
 /// What failed in a tick, by fleet.
-pub type Failures = BTreeMap<PoolName, Vec<String>>;
+pub type TickFailures = BTreeMap<PoolName, Vec<String>>;
 
 /// The daemon with its configuration, ready to run.
 pub struct Daemon {
@@ -51,7 +51,7 @@ impl Daemon {
         let capacity = Arc::new(CapacityCache::default());
         let shared = Arc::new(Shared {
             observer: Observer::of(outside.clone(), fleets.clone(), Arc::clone(&capacity), config.poll_queue),
-            lifecycle: Lifecycle::new(outside.clone(), Arc::clone(&capacity), stop.clone()),
+            lifecycle: RunnerLifecycle::new(outside.clone(), Arc::clone(&capacity), stop.clone()),
             capacity,
             pace: Pace::default(),
             token_expiry: TokenExpiry::default(),
@@ -134,7 +134,7 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
 
 /// The fleet, once it is configured, and who read it; `None` when the daemon stops
 /// first.
-async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, Reader)> {
+async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, FleetsReader)> {
     let mut fleets = shared.fleets.reader();
     loop {
         let fleet = fleets.latest().get(name).cloned();
@@ -150,7 +150,7 @@ async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, Rea
 }
 
 /// One tick of every fleet, and all that it began.
-pub async fn run_once(daemon: Daemon) -> Failures {
+pub async fn run_once(daemon: Daemon) -> TickFailures {
     let fleets = daemon.shared.fleets.now();
     let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
         let (fleet, shared) = (Arc::clone(fleet), Arc::clone(&daemon.shared));

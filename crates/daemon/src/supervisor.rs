@@ -22,10 +22,10 @@ const START_LIMIT: Duration = Duration::from_secs(4 * 60);
 
 /// The service manager, and what it has been told.
 #[derive(Debug, Clone, Default)]
-pub struct Supervisor(Arc<Told>);
+pub struct Supervisor(Arc<SupervisorState>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct SupervisorState {
     ready: AtomicBool,
     reloading: AtomicBool,
     stopping: AtomicBool,

@@ -1,7 +1,7 @@
 //! Changing a fleet's file, and telling what changed: what `enable`, `disable` and `scale` share.
 
 use anyhow::Result;
-use azlin_daemon::config_dir::{FileProblem, Trouble};
+use azlin_daemon::config_dir::{FileProblem, FileProblemCause};
 use azlin_daemon::config_edit::{EditError, Edited, IfAbsent, Mode, update};
 use azlin_fleet::config::edit::Change;
 use azlin_fleet::config::may_be_shown;
@@ -40,7 +40,7 @@ pub fn say_error(error: &EditError) -> Result<Ended> {
             return Ok(Ended::NothingMatched);
         }
         EditError::Refused { path, faulty, .. } => {
-            say_problem(&FileProblem { path: path.clone(), trouble: Trouble::Text(faulty.clone()) });
+            say_problem(&FileProblem { path: path.clone(), cause: FileProblemCause::Text(faulty.clone()) });
             crate::say_error(&format!("nothing was written: {} would be wrong as above", path.display()));
         }
         EditError::Clash(_) | EditError::Locked { .. } | EditError::Io { .. } => {

@@ -11,13 +11,13 @@ use crate::fixture::{CloudFixture, Warned, fleet};
 const BUSY: &str = "it runs a job";
 const LAGS: &str = "GitHub still has its entry: the list lags";
 
-fn lifecycle(fixture: &CloudFixture) -> Lifecycle {
-    Lifecycle::new(fixture.outside.clone(), Arc::default(), CancellationToken::new())
+fn lifecycle(fixture: &CloudFixture) -> RunnerLifecycle {
+    RunnerLifecycle::new(fixture.outside.clone(), Arc::default(), CancellationToken::new())
 }
 
-fn wanted(fixture: &CloudFixture, fleet: &Fleet) -> Wanted {
+fn request(fixture: &CloudFixture, fleet: &Fleet) -> RunnerRequest {
     let name = RunnerName::new(&fleet.name, fixture.outside.now(), (fixture.outside.random)());
-    Wanted { name, replaces: None, places: fleet.vm.places(false) }
+    RunnerRequest { name, replaces: None, places: fleet.vm.places(false) }
 }
 
 async fn minutes(minutes: u64) {
@@ -26,15 +26,15 @@ async fn minutes(minutes: u64) {
 
 /// A runner that is online; and at work, if it is to be.
 async fn runner(fixture: &CloudFixture, fleet: &Fleet, is_busy: bool) -> RunnerName {
-    let wanted = wanted(fixture, fleet);
-    assert_eq!(lifecycle(fixture).provision(fleet, &wanted).await, Outcome::Started);
+    let request = request(fixture, fleet);
+    assert_eq!(lifecycle(fixture).provision(fleet, &request).await, Outcome::Started);
     minutes(3).await;
     if is_busy {
         fixture.submit("o/r");
     }
-    let entry = fixture.entries().into_iter().find(|entry| entry.name == wanted.name.to_string());
+    let entry = fixture.entries().into_iter().find(|entry| entry.name == request.name.to_string());
     assert_eq!(entry.map(|entry| (entry.online, entry.job.is_some())), Some((true, is_busy)));
-    wanted.name
+    request.name
 }
 
 fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
@@ -192,8 +192,8 @@ async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
     let (fixture, before) = (CloudFixture::new(""), fleet("ci", "", "[bootstrap]\nmethod = 'ssh'\n"));
     let mut elsewhere = before.clone();
     "old".clone_into(&mut elsewhere.vm.group.name);
-    let wanted = wanted(&fixture, &elsewhere);
-    let outcome = lifecycle(&fixture).provision(&elsewhere, &wanted).await;
+    let request = request(&fixture, &elsewhere);
+    let outcome = lifecycle(&fixture).provision(&elsewhere, &request).await;
     assert!(matches!(outcome, Outcome::Installed { .. }), "{outcome:?}");
     let host_key =
         fixture.world().state.azure.vms.values().find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned));
@@ -202,16 +202,16 @@ async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
     fixture.world().watch(Box::new(Steps(Arc::clone(&steps))));
     let destroy = Destroy {
         stop: host_key,
-        ..removal(&elsewhere, &wanted.name, Deregister::Entry(fixture.id(wanted.name.as_str())))
+        ..removal(&elsewhere, &request.name, Deregister::Entry(fixture.id(request.name.as_str())))
     };
     assert_eq!(removed(&fixture, &before, &destroy).await, (Outcome::Removed, false, false));
-    assert_eq!(*steps.lock().expect("no panic"), [(wanted.name.to_string(), "stop".to_owned())]);
+    assert_eq!(*steps.lock().expect("no panic"), [(request.name.to_string(), "stop".to_owned())]);
 }
 
 /// How the start of a VM ended, how many VMs were asked for, and how many entries and VMs there are.
 async fn started(faults: &str, tables: &str) -> (Outcome, u64, usize, usize) {
     let (fixture, fleet) = (CloudFixture::new(faults), fleet("ci", "", tables));
-    let outcome = lifecycle(&fixture).provision(&fleet, &wanted(&fixture, &fleet)).await;
+    let outcome = lifecycle(&fixture).provision(&fleet, &request(&fixture, &fleet)).await;
     (outcome, fixture.requests("PUT", "/virtualMachines/{name}"), fixture.entries().len(), fixture.vms().len())
 }
 
@@ -267,7 +267,7 @@ async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that
     let (fixture, fleet) = (CloudFixture::new(failing), fleet("ci", "", ""));
     let lifecycle = lifecycle(&fixture);
     let asked = || fixture.requests("GET", "/runners/downloads");
-    let provision = async || lifecycle.provision(&fleet, &wanted(&fixture, &fleet)).await;
+    let provision = async || lifecycle.provision(&fleet, &request(&fixture, &fleet)).await;
     assert!(matches!(provision().await, Outcome::Failed(_)));
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(matches!(provision().await, Outcome::Failed(_)));
@@ -277,7 +277,7 @@ async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that
     minutes(58).await;
     assert_eq!((provision().await, asked()), (Outcome::Started, 2));
     minutes(3).await;
-    let last = wanted(&fixture, &fleet);
+    let last = request(&fixture, &fleet);
     assert_eq!((lifecycle.provision(&fleet, &last).await, asked()), (Outcome::Started, 3));
     let late = Destroy {
         why: DrainReason::BootTimeout("late".to_owned()),
@@ -292,8 +292,8 @@ async fn who_waits_for_a_machine_goes_when_the_daemon_stops() {
     let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", "[bootstrap]\nmethod = 'ssh'\n"));
     let stop = CancellationToken::new();
     stop.cancel();
-    let lifecycle = Lifecycle::new(fixture.outside.clone(), Arc::default(), stop);
-    let outcome = lifecycle.provision(&fleet, &wanted(&fixture, &fleet)).await;
+    let lifecycle = RunnerLifecycle::new(fixture.outside.clone(), Arc::default(), stop);
+    let outcome = lifecycle.provision(&fleet, &request(&fixture, &fleet)).await;
     assert_eq!(outcome, Outcome::Started, "the VM is there, and whoever comes next goes on with it");
 }
 

@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::FleetLoop;
-use crate::act::Wanted;
+use crate::act::RunnerRequest;
 use crate::report;
 
 /// Something under way beside the loop.
@@ -44,9 +44,9 @@ impl FleetLoop {
         };
         let task = match action.clone() {
             Action::Provision { replaces, places, .. } => {
-                let wanted = Wanted { name: name.clone(), replaces, places };
+                let request = RunnerRequest { name: name.clone(), replaces, places };
                 self.spawn_permitted(name.clone(), async move {
-                    shared.lifecycle.provision(&fleet, &wanted).await
+                    shared.lifecycle.provision(&fleet, &request).await
                 })
             }
             Action::Install(task) => self
