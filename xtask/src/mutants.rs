@@ -14,7 +14,7 @@ const LOOP: [&str; 10] = [
     "act/release.rs",
     "observe.rs",
     "queues.rs",
-    "fetched.rs",
+    "single_flight.rs",
     "hints.rs",
     "run.rs",
 ];
