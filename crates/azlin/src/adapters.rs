@@ -23,7 +23,7 @@ const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
 const WEBHOOK_SECRET: &str = "webhook-secret";
 
 /// What the environment holds of credentials.
-pub struct Environment {
+pub struct ProcessEnvironment {
     /// A variable that may hold a secret.
     pub variable: fn(&str) -> Option<SecretString>,
     /// What azure_identity looks for.
@@ -32,7 +32,7 @@ pub struct Environment {
     pub credentials: Option<PathBuf>,
 }
 
-impl Environment {
+impl ProcessEnvironment {
     /// The environment of this very process, with the credentials that systemd gave it. An administrator
     /// who types a command has those that the service is given, from where systemd takes them.
     pub fn of_this_process(config_dir: &Path) -> Result<Self> {
@@ -41,7 +41,7 @@ impl Environment {
         let credentials = given.or(source);
         let credential = |name| credential(credentials.as_deref(), name);
         let azure = azlin_azure::Environment::from_env();
-        Ok(Environment {
+        Ok(ProcessEnvironment {
             variable: |name| std::env::var(name).ok().map(SecretString::from),
             azure: azlin_azure::Environment {
                 client_secret: credential(AZURE_CLIENT_SECRET)?.or(azure.client_secret),
@@ -67,7 +67,7 @@ fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>>
 }
 
 /// The outside of the daemon: the real services, or whatever answers at the configured addresses.
-pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outside> {
+pub fn connect(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<Outside> {
     let github = githubs(config, environment)?;
     let azure = azure(config, environment)?;
     let credential = azure.credential();
@@ -82,13 +82,13 @@ pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Outsi
 }
 
 /// What GitHub's webhook signs with, one secret on each line. `None` where there is none.
-fn webhook_secrets(environment: &Environment) -> Result<Option<SecretString>> {
+fn webhook_secrets(environment: &ProcessEnvironment) -> Result<Option<SecretString>> {
     let given = credential(environment.credentials.as_deref(), WEBHOOK_SECRET)?;
     Ok(given.or_else(|| (environment.variable)("AZLIN_WEBHOOK_SECRET")))
 }
 
 /// What tells by these whether a delivery is GitHub's.
-pub fn webhook(environment: &Environment) -> Result<Option<Webhook>> {
+pub fn webhook(environment: &ProcessEnvironment) -> Result<Option<Webhook>> {
     let webhook = webhook_secrets(environment)?.map(|secrets| Webhook::new(&secrets));
     webhook
         .transpose()
@@ -96,7 +96,7 @@ pub fn webhook(environment: &Environment) -> Result<Option<Webhook>> {
 }
 
 /// What GitHub's webhook is to sign with: of several secrets the first.
-pub fn webhook_secret(environment: &Environment) -> Result<Option<SecretString>> {
+pub fn webhook_secret(environment: &ProcessEnvironment) -> Result<Option<SecretString>> {
     // One that the daemon would not take is told.
     webhook(environment)?;
     let first = |secrets: SecretString| {
@@ -107,7 +107,7 @@ pub fn webhook_secret(environment: &Environment) -> Result<Option<SecretString>>
 }
 
 /// GitHub, as each credential sees it.
-fn githubs(config: &DaemonConfig, environment: &Environment) -> Result<GitHubs> {
+fn githubs(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<GitHubs> {
     let github = |name| -> Result<Arc<dyn GitHub>> { Ok(Arc::new(github(config, name, environment)?)) };
     let named = config.credentials.keys().map(|name| {
         let found = github(Some(name)).with_context(|| format!("[github.credentials.{name}]"))?;
@@ -120,7 +120,7 @@ fn githubs(config: &DaemonConfig, environment: &Environment) -> Result<GitHubs> 
 pub fn github(
     config: &DaemonConfig,
     name: Option<&CredentialName>,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<GitHubClient> {
     let found = config.github_of(name).context("azlin.toml has no such credential")?;
     let credential = match &found.app {
@@ -136,7 +136,7 @@ pub fn github(
 }
 
 /// Azure, with the credential of the environment.
-pub fn azure(config: &DaemonConfig, environment: &Environment) -> Result<AzureClient> {
+pub fn azure(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<AzureClient> {
     Ok(AzureClient::new(azlin_azure::Settings {
         request_timeout: config.request_timeout,
         certificates: certificates(config)?,
@@ -159,7 +159,7 @@ fn certificates(config: &DaemonConfig) -> Result<Option<String>> {
 }
 
 /// Machines over SSH, with the keys of the environment.
-pub fn ssh(environment: &Environment) -> SshClient {
+pub fn ssh(environment: &ProcessEnvironment) -> SshClient {
     SshClient::new(azlin_ssh::Settings {
         credentials: environment.credentials.clone(),
         ..azlin_ssh::Settings::default()

@@ -67,14 +67,6 @@ impl Terminal {
     }
 }
 
-/// Prints to standard output. Where its reader has gone, as `head` does, the error is the bare
-/// [`std::io::Error`], by which `main` knows it.
-pub fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
 /// How many columns a text takes: escape sequences take none.
 pub fn visible(text: &str) -> usize {
     let mut count = 0;

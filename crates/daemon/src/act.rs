@@ -19,9 +19,9 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::{self, install, stop_service};
-use crate::single_flight::SingleFlight;
-use crate::outside::Outside;
 use crate::capacity_cache::CapacityCache;
+use crate::outside::Outside;
+use crate::single_flight::SingleFlight;
 use release::released;
 
 mod release;

@@ -212,12 +212,20 @@ fn pool_of(path: &Path) -> Result<PoolName, String> {
     stem.parse().map_err(|error| format!("{shown}: {error}; rename the file: the pool is named by its stem"))
 }
 
-fn read_fleet(path: &Path, pool: &PoolName, other: Option<&PoolName>) -> Result<(Fleet, String), FileProblemCause> {
+fn read_fleet(
+    path: &Path,
+    pool: &PoolName,
+    other: Option<&PoolName>,
+) -> Result<(Fleet, String), FileProblemCause> {
     let shown = path.display().to_string();
     if let Some(other) = other {
-        return Err(FileProblemCause::File(format!("{shown}: {}; rename one of the files", clash(pool, other))));
+        return Err(FileProblemCause::File(format!(
+            "{shown}: {}; rename one of the files",
+            clash(pool, other)
+        )));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| FileProblemCause::File(format!("{shown}: {error}")))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| FileProblemCause::File(format!("{shown}: {error}")))?;
     match Fleet::parse(&shown, pool.clone(), &text) {
         Ok(fleet) => Ok((fleet, text)),
         Err(problems) => Err(FileProblemCause::Text(Faulty { text, problems })),

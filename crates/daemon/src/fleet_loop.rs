@@ -26,17 +26,17 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::act::RunnerLifecycle;
-use crate::status_store::StatusStore;
-use crate::token_expiry::TokenExpiry;
+use crate::capacity_cache::CapacityCache;
 use crate::fleet_set::{Fleets, FleetsReader};
 use crate::hints::{Hinter, Inbox};
+use crate::liveness::Liveness;
 use crate::observe::{Observer, Told};
 use crate::outside::Outside;
 use crate::pace::Pace;
-use crate::capacity_cache::CapacityCache;
-use crate::liveness::Liveness;
 use crate::report;
 use crate::state::StateDir;
+use crate::status_store::StatusStore;
+use crate::token_expiry::TokenExpiry;
 use told::next_on_grid;
 use under_way::{InFlight, share, under_way};
 

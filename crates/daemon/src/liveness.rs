@@ -95,7 +95,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_is_felt_when_every_loop_has_answered() {
         let liveness = Liveness::default();
-        let has_answered = async |liveness: &Liveness| timeout(Duration::from_secs(1), liveness.check()).await.is_ok();
+        let has_answered =
+            async |liveness: &Liveness| timeout(Duration::from_secs(1), liveness.check()).await.is_ok();
         assert!(has_answered(&liveness).await, "there is no loop");
 
         let (mut quick, mut slow) = (liveness.probe(&pool("quick")), liveness.probe(&pool("slow")));

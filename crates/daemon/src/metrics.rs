@@ -21,8 +21,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::status_store::StatusView;
 use crate::outside::Outside;
+use crate::status_store::StatusView;
 
 /// What Prometheus is told that the text is.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -165,7 +165,8 @@ impl Metrics {
     pub(crate) fn text(&self, view: &StatusView, outside: &Outside) -> String {
         let mut registry = Registry::with_prefix("azlin");
         let counts = &*self.0;
-        let MetricFamilies { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } = counts;
+        let MetricFamilies { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } =
+            counts;
         registry.register(
             "ticks",
             "Looks at a fleet, each with a decision, by what called for them",

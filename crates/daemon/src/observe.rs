@@ -18,11 +18,11 @@ use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup,
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::single_flight::SingleFlight;
+use crate::capacity_cache::CapacityCache;
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
-use crate::capacity_cache::CapacityCache;
 use crate::queues::{OwnQueue, Queues};
+use crate::single_flight::SingleFlight;
 
 /// GitHub's entries, by the fleet that they bear in their names.
 type Entries = BTreeMap<String, Vec<Arc<RunnerInfo>>>;

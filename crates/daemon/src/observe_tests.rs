@@ -23,8 +23,11 @@ fn others(names: &[&str]) -> BTreeSet<ResourceGroup> {
 async fn vm_in(fixture: &CloudFixture, fleet: &Fleet, group: &str) -> RunnerName {
     let mut there = fleet.clone();
     group.clone_into(&mut there.vm.group.name);
-    let lifecycle =
-        RunnerLifecycle::new(fixture.outside.clone(), Arc::default(), tokio_util::sync::CancellationToken::new());
+    let lifecycle = RunnerLifecycle::new(
+        fixture.outside.clone(),
+        Arc::default(),
+        tokio_util::sync::CancellationToken::new(),
+    );
     let name = RunnerName::new(&fleet.name, fixture.outside.now(), (fixture.outside.random)());
     let wanted = RunnerRequest { name: name.clone(), replaces: None, places: there.vm.places(false) };
     lifecycle.provision(&there, &wanted).await;

@@ -14,9 +14,9 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::single_flight::SingleFlight;
 use crate::fleet_set::Fleets;
 use crate::outside::Outside;
+use crate::single_flight::SingleFlight;
 
 /// How old a list of an organisation's repositories may be.
 const REPOSITORIES: Duration = Duration::from_secs(10 * 60);

@@ -44,7 +44,8 @@ async fn a_list_of_repositories_serves_for_ten_minutes_and_what_failed_for_none(
     let failing = "[[faults]]\nwhat = { status = 503 }\npath = '/users/o/repos'\ntimes = 1\n[[faults]]\nwhat = { status = 503 }\npath = '/orgs/o/repos'\ntimes = 1\n";
     for (faults, first) in [("", true), (failing, false)] {
         let (fixture, queues, fleet) = (CloudFixture::new(faults), Queues::default(), org("'*'"));
-        let asked = || fixture.requests("GET", "/repos") + fixture.requests("GET", "/installation/repositories");
+        let asked =
+            || fixture.requests("GET", "/repos") + fixture.requests("GET", "/installation/repositories");
         let began = asked();
         let queue = read(&fixture, &queues, &fleet).await;
         let seen = pending(&queue, &fleet, &fixture);

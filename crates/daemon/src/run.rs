@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::names::PoolName;
 use azlin_fleet::planted::{self, Bug};
+use azlin_fleet::status::DaemonStatus;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -13,18 +15,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::act::RunnerLifecycle;
-use crate::status_store::StatusStore;
-use crate::token_expiry::TokenExpiry;
+use crate::capacity_cache::CapacityCache;
 use crate::fleet_loop::{FleetLoop, Shared};
 use crate::fleet_set::{Fleets, FleetsReader};
 use crate::hints::Hinter;
+use crate::http::{Health, Listener, StatusPage};
+use crate::liveness::Liveness;
 use crate::observe::Observer;
+use crate::orphan_collector::collect_orphans;
 use crate::outside::Outside;
 use crate::pace::Pace;
-use crate::capacity_cache::CapacityCache;
-use crate::liveness::Liveness;
 use crate::state::StateDir;
-use crate::orphan_collector::collect_orphans;
+use crate::status_store::StatusStore;
+use crate::token_expiry::TokenExpiry;
 
 /// What failed in a tick, by fleet.
 pub type TickFailures = BTreeMap<PoolName, Vec<String>>;
@@ -87,6 +90,38 @@ impl Daemon {
         self.shared.liveness.clone()
     }
 
+    /// Stops it.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.shared.stop.clone()
+    }
+
+    /// What operators see of it under an address or one of these names. A fleet whose last tick is older than
+    /// `patience` counts as stuck.
+    pub fn operators_listener(
+        &self,
+        this_daemon: DaemonStatus,
+        patience: Duration,
+        hosts: Vec<String>,
+    ) -> Listener {
+        let (status_store, outside) = (self.shared.status_store.clone(), self.shared.outside.clone());
+        let page =
+            StatusPage { status_store: status_store.clone(), outside: outside.clone(), daemon: this_daemon };
+        let (fleets, stop) = (self.fleets(), self.stop());
+        Listener::for_operators(page, Health { status_store, outside, fleets, patience, stop }, hosts)
+    }
+
+    /// Runs one tick of every fleet, and all that it began.
+    pub(crate) async fn run_once(self) -> TickFailures {
+        let fleets = self.shared.fleets.now();
+        let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
+            let (fleet, shared) = (Arc::clone(fleet), Arc::clone(&self.shared));
+            let configured = shared.fleets.reader();
+            async move { (fleet.name.clone(), FleetLoop::new(fleet, configured, shared).run_once().await) }
+        });
+        let failures = futures::future::join_all(ticks).await;
+        failures.into_iter().filter(|(_, failed)| !failed.is_empty()).collect()
+    }
+
     /// Runs every fleet's loop until the daemon is told to stop; then what is under way ends.
     pub async fn run(self) {
         let shared = self.shared;
@@ -147,16 +182,4 @@ async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, Fle
             () = fleets.changed() => {}
         }
     }
-}
-
-/// One tick of every fleet, and all that it began.
-pub async fn run_once(daemon: Daemon) -> TickFailures {
-    let fleets = daemon.shared.fleets.now();
-    let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
-        let (fleet, shared) = (Arc::clone(fleet), Arc::clone(&daemon.shared));
-        let configured = shared.fleets.reader();
-        async move { (fleet.name.clone(), FleetLoop::new(fleet, configured, shared).run_once().await) }
-    });
-    let failures = futures::future::join_all(ticks).await;
-    failures.into_iter().filter(|(_, failed)| !failed.is_empty()).collect()
 }

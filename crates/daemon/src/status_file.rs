@@ -10,8 +10,8 @@ use azlin_fleet::status::{DaemonStatus, Status, VERSION};
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
-use crate::status_store::{StatusStore, StatusView};
 use crate::outside::Outside;
+use crate::status_store::{StatusStore, StatusView};
 
 const NAME: &str = "status.json";
 /// The shortest time between two writes, however many fleets tick.

@@ -13,9 +13,9 @@ use sd_notify::NotifyState;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
-use crate::status_store::StatusStore;
 use crate::fleet_set::Fleets;
 use crate::liveness::Liveness;
+use crate::status_store::StatusStore;
 
 /// How long the first look at all fleets may take, below the unit's `TimeoutStartSec=`.
 const START_LIMIT: Duration = Duration::from_secs(4 * 60);

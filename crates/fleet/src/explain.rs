@@ -7,6 +7,7 @@
 mod arrival;
 mod decision;
 mod job;
+mod job_ref;
 mod labels;
 mod pool;
 mod queue;
@@ -29,6 +30,7 @@ use crate::snapshot::Snapshot;
 
 pub use decision::{NextChange, next_changes};
 pub use job::{best, job, unserved};
+pub use job_ref::JobRef;
 pub use labels::nearest;
 pub use pool::{PoolExplanation, pool};
 pub use runner::runner;

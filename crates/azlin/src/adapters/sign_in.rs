@@ -10,13 +10,13 @@ use azlin_fleet::names::CredentialName;
 use azlin_github::{App, Token};
 use secrecy::SecretString;
 
-use super::{Environment, credential};
+use super::{ProcessEnvironment, credential};
 
 /// The longest file that may be a key.
 const MOST_BYTES: u64 = 64 * 1024;
 
 /// The token of a credential.
-pub(super) fn token(name: Option<&CredentialName>, environment: &Environment) -> Result<Token> {
+pub(super) fn token(name: Option<&CredentialName>, environment: &ProcessEnvironment) -> Result<Token> {
     let (file, variable) = (named("github-token", name), variable("GITHUB_TOKEN", name));
     let given = credential(environment.credentials.as_deref(), &file)?;
     let token = given.or_else(|| (environment.variable)(&variable)).with_context(|| {
@@ -34,7 +34,11 @@ pub(super) fn token(name: Option<&CredentialName>, environment: &Environment) ->
 }
 
 /// The app of a credential, with its private key.
-pub(super) fn app(app: &AppConfig, name: Option<&CredentialName>, environment: &Environment) -> Result<App> {
+pub(super) fn app(
+    app: &AppConfig,
+    name: Option<&CredentialName>,
+    environment: &ProcessEnvironment,
+) -> Result<App> {
     let file = named("github-app-key", name);
     let key = match (credential(environment.credentials.as_deref(), &file)?, &app.private_key) {
         (Some(key), _) => key,
@@ -87,8 +91,8 @@ mod tests {
     use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};
     use secrecy::ExposeSecret;
 
-    fn environment(folder: &Path) -> Environment {
-        Environment {
+    fn environment(folder: &Path) -> ProcessEnvironment {
+        ProcessEnvironment {
             variable: |name| Some(SecretString::from(format!("ghp_{name}"))),
             azure: azlin_azure::Environment::default(),
             credentials: Some(folder.to_owned()),

@@ -8,8 +8,8 @@ use tokio::time::sleep;
 
 use super::told::next_on_grid;
 use super::*;
-use crate::run::{Daemon, run_once};
 use crate::fixture::{CloudFixture, Warned, fleet};
+use crate::run::Daemon;
 
 mod hints;
 
@@ -36,8 +36,14 @@ fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> u64 {
 fn live(fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let config = DaemonConfig::parse("azlin.toml", poll).unwrap_or_else(|problems| panic!("{problems}"));
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let daemon =
-        Daemon::new(&config, fleets, fixture.outside.clone(), StateDir::default(), status_store.clone(), stop.clone());
+    let daemon = Daemon::new(
+        &config,
+        fleets,
+        fixture.outside.clone(),
+        StateDir::default(),
+        status_store.clone(),
+        stop.clone(),
+    );
     let (fleets, hinter) = (daemon.fleets(), daemon.hinter());
     let (ticks, mut reader, began) = (Ticks::default(), status_store.reader(), fixture.outside.now());
     let told = Arc::clone(&ticks);
@@ -200,7 +206,8 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
 #[tokio::test(start_paused = true)]
 async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
     let ends_soon = "[premises]\ntoken_ends = '24h'\n";
-    let fixture = CloudFixture::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
+    let fixture =
+        CloudFixture::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
     fixture.submit("o/r");
     let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", EACH)]);
     ci.tick(Look::Whole { power: false }).await;
@@ -282,8 +289,9 @@ async fn one_pass_tells_what_failed_by_fleet() {
         fleet("fine", "repo = 'o/third'", ""),
     ];
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, fleets, fixture.outside.clone(), StateDir::default(), status_store, stop);
-    let failures = run_once(daemon).await;
+    let daemon =
+        Daemon::new(&config, fleets, fixture.outside.clone(), StateDir::default(), status_store, stop);
+    let failures = daemon.run_once().await;
     let told: Vec<(&str, usize)> =
         failures.iter().map(|(name, failed)| (name.as_str(), failed.len())).collect();
     assert_eq!(told, [("ci", 1), ("other", 1)], "{failures:?}");
@@ -420,8 +428,14 @@ async fn a_loop_that_looks_for_a_minute_lives() {
     let org = fleet("ci", "org = 'o'\nrepositories = ['*']", EACH);
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let daemon =
-        Daemon::new(&config, vec![org], fixture.outside.clone(), StateDir::default(), status_store.clone(), stop);
+    let daemon = Daemon::new(
+        &config,
+        vec![org],
+        fixture.outside.clone(),
+        StateDir::default(),
+        status_store.clone(),
+        stop,
+    );
     let liveness = daemon.liveness();
     tokio::spawn(daemon.run());
     for _ in 0..5 {
@@ -436,7 +450,8 @@ async fn the_pulse_of_a_daemon_is_that_of_its_loops() {
     let fixture = CloudFixture::new("");
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, Vec::new(), fixture.outside.clone(), StateDir::default(), status_store, stop);
+    let daemon =
+        Daemon::new(&config, Vec::new(), fixture.outside.clone(), StateDir::default(), status_store, stop);
     let silent = daemon.shared.liveness.probe(&"ci".parse().expect("a good name"));
     let liveness = daemon.liveness();
     let answered = || tokio::time::timeout(Duration::from_secs(1), liveness.check());

@@ -15,8 +15,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::OfFleet;
-use crate::status_store::StatusView;
 use crate::outside::Outside;
+use crate::status_store::StatusView;
 
 /// A gauge for whole numbers and moments alike.
 type Number = Gauge<f64, AtomicU64>;

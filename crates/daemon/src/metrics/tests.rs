@@ -4,10 +4,10 @@ use azlin_fleet::config::DaemonConfig;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::status_store::StatusStore;
-use crate::run::Daemon;
 use crate::fixture::{CloudFixture, fleet};
+use crate::run::Daemon;
 use crate::state::StateDir;
+use crate::status_store::StatusStore;
 
 const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 
@@ -26,8 +26,14 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     "other".clone_into(&mut other.vm.group.name);
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let fleets = vec![fleet("ci", "", EACH), other.clone()];
-    let daemon =
-        Daemon::new(&config, fleets, fixture.outside.clone(), StateDir::default(), status_store.clone(), stop);
+    let daemon = Daemon::new(
+        &config,
+        fleets,
+        fixture.outside.clone(),
+        StateDir::default(),
+        status_store.clone(),
+        stop,
+    );
     let fleets = daemon.fleets();
     tokio::spawn(daemon.run());
     wait(3 * 60 + 10).await;

@@ -245,5 +245,4 @@ fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {
 }
 
 #[cfg(test)]
-#[path = "render_tests.rs"]
 mod tests;
