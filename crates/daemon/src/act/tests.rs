@@ -64,8 +64,8 @@ fn left_alone(why: &str) -> Outcome {
 async fn a_runner_without_a_job_goes_as_github_confirms_it() {
     let lags = || (left_alone(LAGS), true, true);
     let gone = || (Outcome::Removed, false, false);
-    type Case = (fn(RunnerId) -> Deregister, (Outcome, bool, bool));
-    let cases: [Case; 9] = [
+    type RemovalCase = (fn(RunnerId) -> Deregister, (Outcome, bool, bool));
+    let cases: [RemovalCase; 9] = [
         (Deregister::Entry, gone()),
         (Deregister::ConfirmGone, lags()),
         (|id| Deregister::Unregistered(Some(id)), lags()),
@@ -87,8 +87,8 @@ async fn a_runner_without_a_job_goes_as_github_confirms_it() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_runs_keeps_its_vm_unless_it_is_to_end() {
     let stays = |why| (left_alone(why), true, true);
-    type Case = (fn(RunnerId) -> Deregister, (Outcome, bool, bool));
-    let cases: [Case; 6] = [
+    type BusyCase = (fn(RunnerId) -> Deregister, (Outcome, bool, bool));
+    let cases: [BusyCase; 6] = [
         (Deregister::Entry, stays("it has taken a job")),
         (Deregister::ConfirmGone, stays(LAGS)),
         (|id| Deregister::Unregistered(Some(id)), stays(LAGS)),
@@ -156,8 +156,8 @@ async fn an_entry_is_known_by_its_name_whatever_number_it_is_said_to_have() {
 #[tokio::test(start_paused = true)]
 async fn while_github_does_not_answer_only_what_must_go_goes() {
     let away = "[[faults]]\nwhat = 'reset'\nside = 'github'\nfrom = '150s'\n";
-    type Case = (fn(RunnerId) -> Deregister, bool);
-    let cases: [Case; 7] = [
+    type OutageCase = (fn(RunnerId) -> Deregister, bool);
+    let cases: [OutageCase; 7] = [
         (Deregister::Entry, true),
         (Deregister::ConfirmGone, true),
         (|id| Deregister::Unregistered(Some(id)), true),
@@ -212,7 +212,12 @@ async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
 async fn started(faults: &str, tables: &str) -> (Outcome, u64, usize, usize) {
     let (fixture, fleet) = (CloudFixture::new(faults), fleet("ci", "", tables));
     let outcome = lifecycle(&fixture).provision(&fleet, &request(&fixture, &fleet)).await;
-    (outcome, fixture.requests("PUT", "/virtualMachines/{name}"), fixture.entries().len(), fixture.vms().len())
+    (
+        outcome,
+        fixture.requests("PUT", "/virtualMachines/{name}"),
+        fixture.entries().len(),
+        fixture.vms().len(),
+    )
 }
 
 fn fault(what: &str) -> String {
