@@ -1,12 +1,12 @@
-//! The daemon's listeners: its page, how it is, and hints from GitHub.
+//! The daemon's listeners: its page, its health and metrics, and webhooks from GitHub.
 //!
-//! Whoever connects may be anybody: each connection has little time and little room, and there are only so
-//! many at once.
+//! A client may be anyone: time, memory and number of connections are limited.
 
 mod guard;
 mod health;
-mod webhook_handler;
+mod host;
 mod page;
+mod webhook_handler;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +20,17 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-pub use health::Health;
-pub use webhook_handler::WebhookHandler;
-pub use page::StatusPage;
+pub(crate) use health::Health;
+pub(crate) use page::StatusPage;
+pub(crate) use webhook_handler::WebhookHandler;
 
 /// Connections of one listener at once. More wait until one of these ends.
 const CONNECTIONS: usize = 256;
-/// How long a client may take for the head of its request.
+/// How long a client may take to send the head of its request.
 const HEAD: Duration = Duration::from_secs(5);
 /// How long a connection may last.
 const LONGEST: Duration = Duration::from_secs(20);
-/// How much of a request's head is read.
+/// The longest head of a request that is read.
 const MOST_HEAD: usize = 32 * 1024;
 
 /// What one listener answers.
@@ -39,9 +39,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// To those who look after the daemon, if they ask under an address or one of these names: what it does, and
-    /// how it is.
-    pub fn for_operators(page: StatusPage, health: Health, hosts: Vec<String>) -> Self {
+    /// Answers operators who ask under an address or one of these names: page, health and metrics.
+    pub(crate) fn for_operators(page: StatusPage, health: Health, hosts: Vec<String>) -> Self {
         let health = Arc::new(health);
         let (ready, counted) = (Arc::clone(&health), Arc::clone(&health));
         let router = Router::new()
@@ -51,24 +50,24 @@ impl Listener {
         Listener { router: guard::guarded(page.route(router).fallback(nothing), hosts) }
     }
 
-    /// To GitHub alone.
-    pub fn for_github(handler: WebhookHandler) -> Self {
+    /// Answers GitHub only.
+    pub(crate) fn for_github(handler: WebhookHandler) -> Self {
         Listener { router: handler.route(Router::new().fallback(nothing)) }
     }
 
-    /// To GitHub as well.
+    /// Answers GitHub, too.
     #[must_use]
-    pub fn and_for_github(self, handler: WebhookHandler) -> Self {
+    pub(crate) fn and_for_github(self, handler: WebhookHandler) -> Self {
         Listener { router: handler.route(self.router) }
     }
 
-    /// Answers until the task is dropped.
-    pub async fn serve(self, listener: Arc<TcpListener>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+    /// Serves until it is dropped.
+    pub(crate) async fn serve(self, listener: Arc<TcpListener>) {
+        let slots = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
             let Ok((stream, _)) = listener.accept().await else {
-                // Out of descriptors, as a rule: others may be freed in a moment.
+                // Usually out of file descriptors: some may be freed in a moment.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
@@ -76,14 +75,14 @@ impl Listener {
             tokio::spawn(async move {
                 let connection = hyper::server::conn::http1::Builder::new()
                     .timer(TokioTimer::new())
-                    // Whoever asks again is to hear of the fleets that there are then.
+                    // A new request is answered with the fleets that exist then.
                     .keep_alive(false)
                     .header_read_timeout(HEAD)
                     .max_buf_size(MOST_HEAD)
                     .serve_connection(TokioIo::new(stream), service);
-                // A client that goes away is no concern of ours.
+                // A client may go away at any moment.
                 let _ = timeout(LONGEST, connection).await;
-                drop(place);
+                drop(slot);
             });
         }
     }

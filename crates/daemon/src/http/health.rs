@@ -9,10 +9,10 @@ use azlin_fleet::names::PoolName;
 use azlin_fleet::scaling::elapsed;
 use tokio_util::sync::CancellationToken;
 
-use crate::status_store::StatusStore;
 use crate::fleet_set::Fleets;
 use crate::metrics;
 use crate::outside::Outside;
+use crate::status_store::StatusStore;
 
 /// What `/healthz` answers from.
 #[derive(Clone)]
@@ -50,7 +50,8 @@ impl Health {
     /// Whether each fleet has been looked at, and the daemon goes on.
     pub(super) fn is_ready(&self) -> (StatusCode, String) {
         let (status_store, fleets) = (self.status_store.read().fleets, self.fleets.now());
-        let (all, seen) = (fleets.len(), fleets.names().filter(|name| status_store.contains_key(*name)).count());
+        let (all, seen) =
+            (fleets.len(), fleets.names().filter(|name| status_store.contains_key(*name)).count());
         let is_stopping = self.stop.is_cancelled();
         let body = serde_json::json!({ "fleets": all, "fleets_seen": seen, "stopping": is_stopping });
         (status(seen == all && !is_stopping), format!("{body}\n"))

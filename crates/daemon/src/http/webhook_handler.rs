@@ -11,9 +11,9 @@ use axum::routing::post;
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery, Webhook};
 use tracing::{debug, info, warn};
 
-use crate::status_store::StatusStore;
 use crate::hints::Hinter;
 use crate::metrics::Metrics;
+use crate::status_store::StatusStore;
 
 /// The largest delivery that is read. Those of jobs have some ten kilobytes.
 const MOST_BODY: usize = 1024 * 1024;

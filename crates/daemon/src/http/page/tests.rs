@@ -2,30 +2,32 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::BodyDataStream;
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::names::PoolName;
 use futures::StreamExt;
-use futures::stream::BoxStream;
 use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::run::Daemon;
 use crate::fixture::{CloudFixture, fleet};
+use crate::run::Daemon;
 use crate::state::StateDir;
 use crate::status_file::this_daemon;
 
-type Events = BoxStream<'static, Result<Bytes, Infallible>>;
+type Events = BodyDataStream;
 
 /// The next event's number and content; `None` if none comes within a while.
 async fn next(events: &mut Events) -> Option<(u64, Value)> {
     let event = timeout(Duration::from_secs(20), events.next()).await.ok()??;
-    let event = event.unwrap_or_else(|never| match never {});
+    let event = event.expect("events go on");
     let text = String::from_utf8(event.to_vec()).expect("text");
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).expect(name).to_owned();
-    let (_, revision) =
-        field("id: ").rsplit_once('-').map(|(run, revision)| (run.to_owned(), revision.to_owned())).expect("an id");
+    let (_, revision) = field("id: ")
+        .rsplit_once('-')
+        .map(|(run, revision)| (run.to_owned(), revision.to_owned()))
+        .expect("an id");
     Some((revision.parse().expect("a number"), serde_json::from_str(&field("data: ")).expect("JSON")))
 }
 
@@ -56,7 +58,7 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
         outside: fixture.outside.clone(),
         daemon: this_daemon(std::path::Path::new("/etc/azlin"), "0.1.0"),
     };
-    let listen = |known| Box::pin(page.clone().changes(status_store.reader(), known)) as Events;
+    let listen = |known| page.clone().sse(known).into_response().into_body().into_data_stream();
     let mut events = listen(0);
 
     let (first, all) = next(&mut events).await.expect("at once");

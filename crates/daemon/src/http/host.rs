@@ -1,12 +1,12 @@
-//! Whether a request to the daemon names the daemon.
+//! Whether the `Host` header of a request names this daemon.
 //!
-//! A page of a stranger can have a browser ask any address, under the stranger's own name (DNS rebinding), and
-//! reads the answer. So a request counts only under a name that nobody else can give away.
+//! A foreign page can make a browser send requests to any address under the page's own name, and read the
+//! answers (DNS rebinding). So a request counts only under a name that the page's owner cannot choose.
 
-use core::net::IpAddr;
+use std::net::IpAddr;
 
 /// Whether the `Host` of a request is an address, this machine, or one of these names; with a port or without.
-pub fn is_ours(host: &str, named: &[String]) -> bool {
+pub(super) fn is_ours(host: &str, named: &[String]) -> bool {
     let is_port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let name = match host.rsplit_once(':') {
         Some((name, port)) if is_port(port) && (!name.contains(':') || name.ends_with(']')) => name,
