@@ -22,19 +22,19 @@ const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
 /// The credential with the secrets of GitHub's webhook; it goes before `AZLIN_WEBHOOK_SECRET`.
 const WEBHOOK_SECRET: &str = "webhook-secret";
 
-/// What the environment holds of credentials.
+/// The credentials of a process.
 pub struct ProcessEnvironment {
     /// A variable that may hold a secret.
     pub variable: fn(&str) -> Option<SecretString>,
-    /// What azure_identity looks for.
+    /// Azure's part, by the names that azure_identity knows.
     pub azure: azlin_azure::Environment,
-    /// Where the credentials are.
+    /// The directory with credentials.
     pub credentials: Option<PathBuf>,
 }
 
 impl ProcessEnvironment {
-    /// The environment of this very process, with the credentials that systemd gave it. An administrator
-    /// who types a command has those that the service is given, from where systemd takes them.
+    /// The environment of this process, with the credentials that systemd gave it. A command that an administrator
+    /// types uses the service's credentials, from the directory where systemd finds them.
     pub fn of_this_process(config_dir: &Path) -> Result<Self> {
         let given = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         let source = Some(config_dir.join("credentials")).filter(|folder| folder.read_dir().is_ok());
@@ -52,8 +52,8 @@ impl ProcessEnvironment {
     }
 }
 
-/// A credential of systemd's, without the line end that editors leave. One that is empty is none: so the
-/// unit can name those that need not be there.
+/// A credential of systemd's, without the line end that editors leave. An empty one counts as absent, so that the
+/// unit can name optional ones.
 fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>> {
     let Some(path) = folder.map(|folder| folder.join(name)) else { return Ok(None) };
     let text = match std::fs::read_to_string(&path) {
@@ -66,7 +66,7 @@ fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>>
     Ok((!text.is_empty()).then(|| SecretString::from(text.to_owned())))
 }
 
-/// The outside of the daemon: the real services, or whatever answers at the configured addresses.
+/// Connects the daemon to the real services, or to what answers at the configured addresses.
 pub fn connect(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<Outside> {
     let github = githubs(config, environment)?;
     let azure = azure(config, environment)?;
@@ -81,13 +81,13 @@ pub fn connect(config: &DaemonConfig, environment: &ProcessEnvironment) -> Resul
     })
 }
 
-/// What GitHub's webhook signs with, one secret on each line. `None` where there is none.
+/// The secrets of GitHub's webhook, one on each line; `None` if there is none.
 fn webhook_secrets(environment: &ProcessEnvironment) -> Result<Option<SecretString>> {
     let given = credential(environment.credentials.as_deref(), WEBHOOK_SECRET)?;
     Ok(given.or_else(|| (environment.variable)("AZLIN_WEBHOOK_SECRET")))
 }
 
-/// What tells by these whether a delivery is GitHub's.
+/// Verifies with these secrets whether a delivery is GitHub's.
 pub fn webhook(environment: &ProcessEnvironment) -> Result<Option<Webhook>> {
     let webhook = webhook_secrets(environment)?.map(|secrets| Webhook::new(&secrets));
     webhook
@@ -95,9 +95,9 @@ pub fn webhook(environment: &ProcessEnvironment) -> Result<Option<Webhook>> {
         .context("the secret of GitHub's webhook (webhook-secret, or AZLIN_WEBHOOK_SECRET) is of no use")
 }
 
-/// What GitHub's webhook is to sign with: of several secrets the first.
+/// The secret that a new webhook signs with: the first one.
 pub fn webhook_secret(environment: &ProcessEnvironment) -> Result<Option<SecretString>> {
-    // One that the daemon would not take is told.
+    // A secret that the daemon would refuse is an error here, too.
     webhook(environment)?;
     let first = |secrets: SecretString| {
         let mut lines = secrets.expose_secret().lines().map(str::trim);
@@ -144,7 +144,7 @@ pub fn azure(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<
     })?)
 }
 
-/// What TLS trusts beside the system's certificates.
+/// Certificates that TLS trusts beside the system's own.
 fn certificates(config: &DaemonConfig) -> Result<Option<String>> {
     let Some(path) = &config.ca_file else { return Ok(None) };
     let shown = path.display();

@@ -1,4 +1,4 @@
-//! Times and counts as people say them, short enough for a table.
+//! Times and counts in words, short enough for a table.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub fn short(duration: Duration) -> String {
     }
 }
 
-/// That there is no such pool, and which of those that there are may be meant.
+/// Says that there is no such pool, and which existing pool may be meant.
 pub fn no_such_pool<'n>(pool: &PoolName, names: impl IntoIterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     let near = nearest(pool.as_str(), names.iter().copied());

@@ -28,9 +28,9 @@ mod release;
 #[cfg(test)]
 mod tests;
 
-/// How long a service is given to stop before its VM goes.
+/// How long a service may take to stop before its VM is deleted.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-/// How long Azure is given to show what a VM printed.
+/// How long Azure may take to return a VM's console log.
 const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Makes runners and removes them.
@@ -41,16 +41,16 @@ pub(crate) struct RunnerLifecycle {
     capacity: Arc<CapacityCache>,
 }
 
-/// A runner that is to be made.
+/// A request for a runner.
 pub(crate) struct RunnerRequest {
     pub(crate) name: RunnerName,
-    /// The runner that it is to take the place of.
+    /// The runner that it replaces.
     pub(crate) replaces: Option<RunnerName>,
-    /// Where it is asked for, in this order.
+    /// The offerings to try, in this order.
     pub(crate) places: Vec<Place>,
 }
 
-/// What makes a VM the one runner that it is to be.
+/// What distinguishes the VM of one runner from others.
 struct Identity {
     custom_data: SecretString,
     runner_id: Option<RunnerId>,
@@ -63,7 +63,7 @@ impl RunnerLifecycle {
         RunnerLifecycle { outside, stop, downloads: SingleFlight::default(), capacity }
     }
 
-    /// Makes a runner, as the fleet's bootstrap has it.
+    /// Makes a runner by the fleet's bootstrap method.
     pub(crate) async fn provision(&self, fleet: &Fleet, request: &RunnerRequest) -> Outcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
@@ -75,7 +75,7 @@ impl RunnerLifecycle {
         }
     }
 
-    /// Makes a VM that is there a runner, over SSH.
+    /// Installs a runner on an existing VM, over SSH.
     pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> Outcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
@@ -84,8 +84,8 @@ impl RunnerLifecycle {
         install(&self.outside, &self.stop, fleet, task, &download).await
     }
 
-    /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
-    /// prepared is taken back when there is no VM for it.
+    /// Prepares GitHub's side, then requests the VM, which becomes the runner by itself. If there is no VM, GitHub's
+    /// side is undone.
     async fn by_itself(&self, fleet: &Fleet, request: &RunnerRequest, download: &Download) -> Outcome {
         let config = RunnerConfig {
             scope: fleet.scope.clone(),
@@ -117,7 +117,7 @@ impl RunnerLifecycle {
         outcome
     }
 
-    /// Asks for a VM with a host key that is known, then installs the runner on it.
+    /// Requests a VM with a known host key, then installs the runner on it.
     async fn over_ssh(&self, fleet: &Fleet, request: &RunnerRequest) -> Outcome {
         let admin_key = match self.outside.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
             Ok(key) => key,
@@ -138,14 +138,14 @@ impl RunnerLifecycle {
         tracing::debug!(fleet = %fleet.name, runner = %request.name, "{}: {} is asked for, to be installed over SSH", fleet.name, request.name);
         let task = bootstrap::just_made(fleet, request.name.clone(), host_key.public, created_at);
         match self.install(fleet, &task).await {
-            // The VM is there, and whoever comes next goes on with it.
+            // The VM exists, and the next tick goes on with it.
             Outcome::LeftAlone(_) => Outcome::Started,
             Outcome::Failed(failure) => Outcome::Unclear(failure.why),
             other => other,
         }
     }
 
-    /// Each place in turn, until one is to be had.
+    /// Tries each offering in turn, until Azure accepts one.
     async fn create(&self, fleet: &Fleet, request: &RunnerRequest, identity: Identity) -> Outcome {
         let name = request.name.clone();
         let tags = VmTags {
@@ -218,7 +218,7 @@ impl RunnerLifecycle {
         Outcome::NoRoom(refusals.join("; "))
     }
 
-    /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.
+    /// The download of the runner's program: asked for once an hour, and after a failure every ten seconds.
     async fn download(&self, fleet: &Fleet) -> Result<Download, String> {
         let ask = async || {
             let downloads = self.outside.github(fleet).downloads(&fleet.scope).await;
@@ -260,7 +260,7 @@ impl RunnerLifecycle {
         }
         if matches!(destroy.why, DrainReason::BootTimeout(_) | DrainReason::Broken(_)) {
             tell_console(outside, fleet, destroy).await;
-            // What GitHub offers may be what is wrong.
+            // The download itself may be the cause.
             self.downloads.forget(&fleet.site());
         }
         match outside.azure.delete(group, name).await {
@@ -273,7 +273,7 @@ impl RunnerLifecycle {
     }
 }
 
-/// Says what a VM that goes for its trouble printed last: it is lost with the VM.
+/// Logs what a failed VM printed last: it is lost with the VM.
 async fn tell_console(outside: &Outside, fleet: &Fleet, destroy: &Destroy) {
     let Some((group, name)) = &destroy.vm else { return };
     let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, outside.azure.console(group, name)).await else { return };

@@ -1,6 +1,6 @@
-//! Bootstrap over SSH: a VM that is there becomes a runner, step by step. What the next step is
-//! follows from what is found on the machine ([`azlin_fleet::bootstrap::steps`]), so whoever begins
-//! anew after a crash, a reboot or a lost connection goes on where it ended.
+//! Bootstrap over SSH: an existing VM becomes a runner, step by step. The next step follows from what is found
+//! on the machine ([`azlin_fleet::bootstrap::steps`]), so after a crash, a reboot or a lost connection it goes on
+//! where it stopped.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,21 +20,21 @@ use tracing::debug;
 use crate::outside::Outside;
 
 const SSH_PORT: u16 = 22;
-/// The longest pause between two looks for an address. The first ones are shorter: a VM has one
-/// within seconds, unless Azure takes its time.
+/// The longest pause between two requests for an address. The first ones are shorter: a VM usually has an
+/// address within seconds.
 const ADDRESS_PAUSE: Duration = Duration::from_secs(5);
-/// Between two tries to connect.
+/// The pause between two attempts to connect.
 const CONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// Between two tries of a step that failed.
+/// The pause between two attempts of a step that failed.
 const STEP_PAUSE: Duration = Duration::from_secs(5);
-/// Tries of steps, over all of them.
+/// The most failed attempts, over all steps.
 const STEP_TRIES: u32 = 3;
-/// Tries to connect before the address is asked for again.
+/// Attempts to connect before the address is requested again.
 const CONNECTS: u32 = 30;
-/// How long a VM that boots may refuse our key, or be missing at Azure.
+/// How long a booting VM may refuse our key, or be missing at Azure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Makes a VM a runner. Its time ends with the fleet's `boot_timeout`, and when the daemon stops.
+/// Makes a VM a runner. The limit is the fleet's `boot_timeout`, or the end of the daemon.
 pub(crate) async fn install(
     outside: &Outside,
     stop: &CancellationToken,
@@ -55,7 +55,7 @@ pub(crate) async fn install(
     })
 }
 
-/// Stops a runner's service before its VM goes. What fails is of no consequence.
+/// Stops a runner's service before its VM is deleted. A failure has no consequence.
 pub(crate) async fn stop_service(outside: &Outside, fleet: &Fleet, task: &Install) -> Result<(), String> {
     let (group, vm) = &task.vm;
     let found = outside.azure.address(group, vm, fleet.vm.public_ip).await;
@@ -77,27 +77,27 @@ fn machine(fleet: &Fleet, task: &Install, address: IpAddr) -> Machine {
     }
 }
 
-/// A bootstrap under way.
+/// A running bootstrap.
 struct Work<'a> {
     outside: &'a Outside,
     fleet: &'a Fleet,
     task: &'a Install,
     download: &'a Download,
     began: Instant,
-    /// What kept it from going on last.
+    /// The last obstacle.
     last: String,
     took: Vec<(&'static str, Duration)>,
-    /// GitHub's number of the runner, once the machine has told it.
+    /// GitHub's id of the runner, once the machine has reported it.
     runner_id: Option<RunnerId>,
 }
 
-/// Why the steps did not lead to their end.
+/// Why the steps stopped.
 enum Halt {
-    /// It ended otherwise.
+    /// The bootstrap has ended.
     With(Outcome),
-    /// The machine.
+    /// The machine failed.
     Machine(SshError),
-    /// Something else than the machine.
+    /// Something other than the machine failed.
     Elsewhere(String),
 }
 
@@ -159,7 +159,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Tries to log in until the machine is up.
+    /// Tries to log in until the machine accepts it.
     async fn connect(&mut self) -> Result<Box<dyn Session>, Halt> {
         let began = Instant::now();
         let mut refused_since: Option<Instant> = None;
@@ -227,7 +227,7 @@ impl<'a> Work<'a> {
         PATIENCE.min(self.fleet.lifecycle.boot_timeout / 2)
     }
 
-    /// One step after the other, as far as they lead.
+    /// One step after the other, until the runner is installed or a step fails.
     async fn steps(&mut self, session: &dyn Session) -> Result<Outcome, Halt> {
         let dependencies = self.fleet.bootstrap.install_dependencies;
         let wanted = Wanted { name: self.task.runner.as_str(), download: self.download, dependencies };
@@ -252,11 +252,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// With a token that is fresh, and dropped once it is used.
+    /// The configuration with a fresh token, which is dropped after its use.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.outside.github(self.fleet).registration_token(&self.fleet.scope).await;
         let token = token.map_err(|error| match error.call().trouble.remedy() {
-            // A person must act: the VM waits for it as long as it may.
+            // A person must act: the VM waits for it until boot_timeout.
             Remedy::Stop => Halt::With(Outcome::Failed(error.into())),
             Remedy::Again | Remedy::Later | Remedy::AnotherWay | Remedy::GiveUp => {
                 Halt::Elsewhere(error.to_string())
@@ -285,7 +285,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// A task for a VM that was just asked for.
+/// The installation on a VM that was just requested.
 pub(crate) fn just_made(
     fleet: &Fleet,
     runner: azlin_fleet::runner_name::RunnerName,

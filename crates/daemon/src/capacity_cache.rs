@@ -1,4 +1,4 @@
-//! What all fleets have learned of where Azure has room, by subscription.
+//! What all fleets have learned of Azure's capacity, by subscription.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 
 type Turns = BTreeMap<(String, Place), Arc<tokio::sync::Mutex<()>>>;
 
-/// What is known, and whose turn it is to find out more.
+/// Known refusals, and the turns of those that ask for more.
 #[derive(Default)]
 pub(crate) struct CapacityCache {
     known: Mutex<BTreeMap<String, Places>>,
@@ -24,22 +24,22 @@ impl CapacityCache {
         self.known().get(subscription).cloned().unwrap_or_default()
     }
 
-    /// Takes in what was known before a restart.
+    /// Adds what was known before a restart.
     pub(crate) fn recall(&self, subscription: &str, earlier: Places, now: Timestamp) {
         self.known().entry(subscription.to_owned()).or_default().recall(earlier, now);
     }
 
-    /// Takes in what a look at a subscription's VMs shows.
+    /// Adds what a list of a subscription's VMs shows.
     pub(crate) fn saw<'v>(&self, subscription: &str, vms: impl IntoIterator<Item = &'v Vm>, now: Timestamp) {
         self.known().entry(subscription.to_owned()).or_default().saw(vms, now);
     }
 
-    /// Takes in that a VM goes.
+    /// Notes that a VM is deleted.
     pub(crate) fn freed(&self, subscription: &str, now: Timestamp) {
         self.known().entry(subscription.to_owned()).or_default().freed(now);
     }
 
-    /// Takes in how Azure answered to a request; whether it refused it for want of room.
+    /// Notes Azure's answer to a request; returns whether it was refused for lack of capacity.
     pub(crate) fn answered(
         &self,
         subscription: &str,
@@ -56,9 +56,9 @@ impl CapacityCache {
         false
     }
 
-    /// Waits for the turn to ask for a place. Of many that would ask together for one of which nothing is
-    /// known, one asks, and the others hear what came of it: so a size that is not to be had is asked for
-    /// once. Where there is room they go together. The error is what Azure said to somebody else.
+    /// Waits for the turn to request an offering. If nothing is known of it, one request goes first and the others
+    /// wait for its answer, so an unavailable size is requested once. If capacity is known, requests go together.
+    /// The error is Azure's answer to an earlier request.
     pub(crate) async fn turn(
         &self,
         subscription: &str,

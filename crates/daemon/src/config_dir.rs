@@ -19,9 +19,9 @@ pub struct Configuration {
     pub fleets: Vec<Fleet>,
     /// The texts of their files.
     pub texts: BTreeMap<PoolName, String>,
-    /// What is wrong with the others, by file. They are left untouched.
+    /// The problems of the other files. Their fleets are left alone.
     pub problems: Vec<FileProblem>,
-    /// When it was begun to read: what was written before is in it.
+    /// When reading began: it has everything that was written before.
     pub read_at: Timestamp,
 }
 
@@ -38,10 +38,10 @@ pub struct FileProblem {
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileProblemCause {
-    /// It is not what is in it: it cannot be read, or has a bad name.
+    /// The file itself: it cannot be read, or has a bad name.
     #[error("{0}")]
     File(String),
-    /// What is in it.
+    /// Its content.
     #[error("{0}")]
     Text(#[from] Faulty),
 }
@@ -49,7 +49,7 @@ pub enum FileProblemCause {
 /// Why a directory cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not there, or cannot be listed.
+    /// It does not exist, or cannot be listed.
     #[error("the configuration directory {} cannot be read: {error}; give another one with --config-dir or AZLIN_CONFIG_DIR, or make it with fleets/<pool>.toml in it", path.display())]
     Directory {
         /// The directory.
@@ -57,12 +57,12 @@ pub enum ConfigError {
         /// What the system said.
         error: io::Error,
     },
-    /// `azlin.toml` is wrong, and with it everything.
+    /// `azlin.toml` is bad, so nothing can run.
     #[error("{0}")]
     Daemon(FileProblem),
 }
 
-/// Reads a directory. A fleet whose file is bad is left out, with its problems told.
+/// Reads a directory. A fleet whose file is bad is left out, and its problems are listed.
 ///
 /// # Errors
 /// When the directory cannot be read, or `azlin.toml` is bad.
@@ -75,7 +75,7 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
     read_with(directory, daemon, text)
 }
 
-/// Reads the fleets of a directory for a daemon that is configured so already, by that text.
+/// Reads the fleets of a directory for a daemon whose own configuration, with its text, is known.
 ///
 /// # Errors
 /// When the directory cannot be read.
@@ -106,7 +106,7 @@ pub fn read_with(
     Ok(Configuration { daemon, daemon_text, fleets, texts, problems, read_at })
 }
 
-/// The fleet at the GitHub of its credential; why it cannot be there beside others.
+/// The fleet at the GitHub of its credential; or why it cannot be there beside others.
 pub(crate) fn signed_in(fleet: Fleet, daemon: &DaemonConfig, others: &[Fleet]) -> Result<Fleet, String> {
     let Some(github) = daemon.github_of(fleet.credential.as_ref()) else {
         let name = fleet.credential.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -128,8 +128,8 @@ pub(crate) fn signed_in(fleet: Fleet, daemon: &DaemonConfig, others: &[Fleet]) -
     }
 }
 
-/// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and what is wrong with
-/// the other files.
+/// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and the problems of the other
+/// files.
 ///
 /// # Errors
 /// When the directory cannot be read.

@@ -1,4 +1,4 @@
-//! The fleets as the configuration has them, shared by all loops. A change of it wakes them.
+//! The configured fleets, shared by all loops. A change of the configuration wakes the loops.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,24 +9,24 @@ use azlin_fleet::names::{CredentialName, PoolName};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The fleets as they are configured from one moment on.
+/// The fleets of one configuration.
 #[derive(Debug)]
 pub(crate) struct FleetSet {
     by_name: BTreeMap<PoolName, Arc<Fleet>>,
     by_credential: BTreeMap<Option<CredentialName>, CredentialFleets>,
 }
 
-/// The fleets of one credential, which share the jobs out that it sees.
+/// The fleets of one credential, which share the jobs that it sees.
 #[derive(Debug)]
 struct CredentialFleets {
     fleets: Vec<Arc<Fleet>>,
-    /// Since when its jobs are shared out so.
+    /// Since when its jobs are shared out among these fleets.
     since: Instant,
 }
 
-/// Says which fleets there are. The loops of those that differ look at once.
+/// The current fleets. The loops of changed fleets tick at once.
 ///
-/// Who waits for a change is woken in the order of waiting: `tokio::sync::watch` wakes at random, and a simulated
+/// Waiting loops are woken in the order of waiting: `tokio::sync::watch` wakes in random order, and a simulated
 /// day would not be the same twice.
 #[derive(Debug, Clone)]
 pub struct Fleets(Arc<Configured>);
@@ -37,7 +37,7 @@ struct Configured {
     changed: Notify,
 }
 
-/// One who looks at the fleets again and again.
+/// Follows the changes of the fleets.
 #[derive(Debug)]
 pub(crate) struct FleetsReader {
     fleets: Fleets,
@@ -75,7 +75,7 @@ impl FleetSet {
         self.by_name.get(name)
     }
 
-    /// The fleets that share out the jobs which a credential sees.
+    /// The fleets that share the jobs which a credential sees.
     pub(crate) fn of_credential(&self, credential: &Option<CredentialName>) -> impl Iterator<Item = &Fleet> {
         self.by_credential.get(credential).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
     }
@@ -84,8 +84,8 @@ impl FleetSet {
         self.by_name.len()
     }
 
-    /// Since when the jobs that a credential sees are shared out as they are: what was fetched before was
-    /// shared out among other fleets.
+    /// Since when the jobs that a credential sees are shared out among the current fleets: what was fetched before
+    /// was shared out among others.
     pub(crate) fn since(&self, credential: &Option<CredentialName>) -> Option<Instant> {
         self.by_credential.get(credential).map(|shared| shared.since)
     }
@@ -97,7 +97,7 @@ impl Fleets {
         Fleets(Arc::new(Configured { now, changed: Notify::new() }))
     }
 
-    /// From now on there are these. Nobody is woken when they are the same.
+    /// Replaces the fleets. Equal fleets wake no loop.
     pub fn set(&self, fleets: impl IntoIterator<Item = Fleet>) {
         let mut now = self.lock();
         let next = FleetSet::new(fleets, Some(&now));
@@ -108,7 +108,7 @@ impl Fleets {
         }
     }
 
-    /// Waits until a fleet is not configured so any more.
+    /// Waits until a fleet's configuration differs from this one.
     pub(crate) async fn differs(&self, fleet: &Fleet) {
         let mut all = self.reader();
         while all.latest().get(&fleet.name).is_some_and(|now| **now == *fleet) {
@@ -116,7 +116,7 @@ impl Fleets {
         }
     }
 
-    /// One who has seen the fleets as they are now.
+    /// A reader that has seen the current fleets.
     pub(crate) fn reader(&self) -> FleetsReader {
         FleetsReader { fleets: self.clone(), seen: self.now() }
     }
@@ -131,18 +131,18 @@ impl Fleets {
 }
 
 impl FleetsReader {
-    /// The fleets as they are now, which are seen by that.
+    /// The current fleets, which count as seen from now on.
     pub(crate) fn latest(&mut self) -> &Arc<FleetSet> {
         self.seen = self.fleets.now();
         &self.seen
     }
 
-    /// Whether there are others than were seen last.
+    /// Whether the fleets differ from those that were seen last.
     pub(crate) fn has_changed(&self) -> bool {
         !Arc::ptr_eq(&self.fleets.lock(), &self.seen)
     }
 
-    /// Waits until there are.
+    /// Waits until they do.
     pub(crate) async fn changed(&self) {
         loop {
             let mut changed = std::pin::pin!(self.fleets.0.changed.notified());
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::fixture::fleet;
 
-    /// Seed 442 of two simulated days did not have the same journal each time: loops were woken at random.
+    /// Seed 442 of two simulated days had different journals: loops were woken in random order.
     #[tokio::test]
     async fn a_change_wakes_in_the_order_of_waiting() {
         let fleets = Fleets::new([]);

@@ -1,5 +1,5 @@
-//! Whether the fleets' loops live: each one is asked, and answers where it waits for what comes next.
-//! A timer of its own would go on beside a loop that hangs.
+//! Liveness of the fleets' loops: each loop is asked, and answers where it waits for its next event. A separate
+//! timer would go on beside a loop that hangs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,13 +17,13 @@ pub struct Liveness(Arc<LivenessState>);
 struct LivenessState {
     /// The number of the last question.
     asked: watch::Sender<u64>,
-    /// Wakes who waits for answers.
+    /// Wakes tasks that wait for answers.
     answered: watch::Sender<()>,
     /// Which question each loop answered last.
     answers: Mutex<BTreeMap<PoolName, u64>>,
 }
 
-/// A loop's own: it counts until it is dropped, be it by a panic.
+/// Answers for one loop, until it is dropped, also by a panic.
 pub(crate) struct Probe {
     fleet: PoolName,
     asked: watch::Receiver<u64>,
@@ -31,7 +31,7 @@ pub(crate) struct Probe {
 }
 
 impl Liveness {
-    /// Waits until every loop that there is has answered.
+    /// Waits until every loop has answered.
     pub async fn check(&self) {
         let mut answered = self.0.answered.subscribe();
         self.0.asked.send_modify(|question| *question += 1);
@@ -58,14 +58,14 @@ impl Liveness {
 impl Probe {
     /// Waits for the next question, and answers it.
     pub(crate) async fn answer(&mut self) {
-        // The liveness is here, so the channel stays open.
+        // The sender is here, so the channel stays open.
         let _ = self.asked.changed().await;
         let question = *self.asked.borrow_and_update();
         self.liveness.answers().insert(self.fleet.clone(), question);
         self.liveness.0.answered.send_replace(());
     }
 
-    /// Answers while something else goes on, at most so long; it never ends.
+    /// Answers while something else goes on, up to the limit; never returns.
     pub(crate) async fn answer_for(&mut self, limit: Duration) {
         let start = Instant::now();
         while start.elapsed() < limit {

@@ -1,7 +1,7 @@
-//! What is counted for graphs and alerts, as Prometheus scrapes it.
+//! Metrics for graphs and alerts, in the format of Prometheus.
 //!
-//! Counters count since the process began. What there is now is not counted along: each scrape reads it off the
-//! [`StatusStore`](crate::status_store::StatusStore), so a fleet that is taken away leaves no line behind.
+//! Counters count since the process began. Gauges are read from the
+//! [`StatusStore`](crate::status_store::StatusStore) at each scrape, so a removed fleet leaves no line behind.
 
 mod now;
 #[cfg(test)]
@@ -24,10 +24,10 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::outside::Outside;
 use crate::status_store::StatusView;
 
-/// What Prometheus is told that the text is.
+/// The content type of the text.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything that is counted, for all fleets.
+/// The counters of all fleets.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics(Arc<MetricFamilies>);
 
@@ -107,7 +107,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A fleet was looked at and decided upon, which took so long.
+    /// A tick of a fleet ended with a decision.
     pub(crate) fn ticked(
         &self,
         fleet: &PoolName,
@@ -123,7 +123,7 @@ impl Metrics {
         self.0.decisions.get_or_create(&decision).inc();
     }
 
-    /// An action has ended, after so long.
+    /// An action has ended.
     pub(crate) fn ended(&self, fleet_name: &PoolName, action: &Action, outcome: &Outcome, took: Duration) {
         let (fleet, action) = (fleet_name.to_string(), action.word());
         self.0.actions.get_or_create(&OfOutcome { fleet, action, outcome: outcome.word() }).inc();
@@ -135,8 +135,7 @@ impl Metrics {
         }
     }
 
-    /// A runner is online, so long after its VM was asked for; and how long the steps on its way took, as far as
-    /// they are known.
+    /// A runner is online: the time since its VM was requested, and of the steps on the way as far as known.
     pub(crate) fn booted(&self, fleet: &PoolName, took: Duration, steps: BootSteps) {
         self.0.boot_seconds.get_or_create(&OfFleet { fleet: fleet.to_string() }).observe(took.as_secs_f64());
         let steps = [("vm", steps.vm), ("runner", steps.runner)];
@@ -150,18 +149,18 @@ impl Metrics {
         self.0.step_seconds.get_or_create(&of_step).observe(took.as_secs_f64());
     }
 
-    /// A job was begun with, so long after it was there.
+    /// A runner has taken a job that waited this long.
     pub(crate) fn waited(&self, fleet: &PoolName, waited: Duration) {
         let of_fleet = OfFleet { fleet: fleet.to_string() };
         self.0.wait_seconds.get_or_create(&of_fleet).observe(waited.as_secs_f64());
     }
 
-    /// Something was delivered to the webhook.
+    /// GitHub has delivered to the webhook.
     pub(crate) fn delivered(&self, outcome: &'static str) {
         self.0.deliveries.get_or_create(&OfDelivery { outcome }).inc();
     }
 
-    /// All of it, and what there is now.
+    /// All counters and gauges as text.
     pub(crate) fn text(&self, view: &StatusView, outside: &Outside) -> String {
         let mut registry = Registry::with_prefix("azlin");
         let counts = &*self.0;
@@ -215,7 +214,7 @@ impl Metrics {
         );
         now::register(&mut registry, view, outside);
         let mut told = String::new();
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = text::encode(&mut told, &registry);
         told
     }

@@ -1,4 +1,4 @@
-//! Every quarter of an hour: what VMs left behind is found, and removed after a while.
+//! Every quarter of an hour: finds resources that VMs left behind, and removes them after a while.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use tracing::{debug, info, warn};
 use crate::fleet_loop::Shared;
 use crate::outside::Outside;
 
-/// How often.
+/// The interval.
 const EVERY: Duration = Duration::from_secs(15 * 60);
-/// The first time, after the daemon began: what it was in the middle of has settled by then.
+/// The first time after the start: operations of an earlier daemon have ended by then.
 const FIRST: Duration = Duration::from_secs(60);
 
-/// Sweeps for as long as it is polled.
+/// Collects for as long as it is polled.
 pub(crate) async fn collect_orphans(shared: Arc<Shared>) {
     let mut timer = interval_at(shared.epoch + FIRST, EVERY);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -39,7 +39,7 @@ pub(crate) async fn collect_orphans(shared: Arc<Shared>) {
 struct OrphanCollector {
     outside: Outside,
     sweep: Sweep,
-    /// What could not be done last time, so that it is told once.
+    /// The last problem of each group, so that it is reported once.
     troubles: BTreeMap<ResourceGroup, String>,
 }
 
@@ -48,7 +48,7 @@ impl OrphanCollector {
         let azure = &self.outside.azure;
         let (mut found, mut failed) = (Vec::new(), None);
         for kind in Kind::ALL {
-            // The right to see them is not asked for where there are none.
+            // A fleet without public addresses needs no permission to list them.
             if kind == Kind::PublicIp && !fleets.iter().any(|fleet| fleet.vm.public_ip) {
                 continue;
             }
@@ -57,7 +57,7 @@ impl OrphanCollector {
                 Err(error) => failed = Some(error),
             }
         }
-        // VMs are listed after their parts, so that none is missing whose part is there.
+        // VMs are listed after their parts, so that no VM of a listed part is missing.
         let vms = if found.is_empty() { Ok(Vec::new()) } else { azure.vms(group).await };
         let vms = match vms {
             Ok(vms) => vms,
@@ -80,7 +80,7 @@ impl OrphanCollector {
         }
     }
 
-    /// Tells once what only a person can mend. What passes by itself, the fleets tell of.
+    /// Reports once what only a person can fix. The fleets report what passes by itself.
     fn trouble(&mut self, group: &ResourceGroup, error: &CallError) {
         let why = format!("what VMs may have left behind cannot be removed: {error}");
         if !Failure::from(error.clone()).is_loud() || self.troubles.get(group) == Some(&why) {

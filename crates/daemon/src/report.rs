@@ -1,8 +1,8 @@
-//! Report: what the loop says in the journal.
+//! Report: what the loop writes to the journal.
 //!
-//! At info stands what changed the world: each decision that changes something, each action's end, and
-//! what a runner does by itself. A trouble is told when it begins and when it ends, not every minute.
-//! Each message says all by itself; the fields are there to be searched for.
+//! Info: each decision that changes something, each action's end, and what a runner does by itself. A problem is
+//! reported when it begins and when it ends, not every minute. Each message is complete; the fields are for
+//! searching.
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::milestone::Milestone;
@@ -14,7 +14,7 @@ use azlin_fleet::scaling::ScalingAction;
 use azlin_fleet::snapshot::Snapshot;
 use tracing::{debug, error, info, warn};
 
-/// Says what was decided. What only replaces or removes runners is told at each action's end.
+/// Reports a decision. Replacements and removals of runners are reported at each action's end.
 pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
     let decision = &plan.decision;
     let (fleet, reason) = (&fleet.name, &decision.reason);
@@ -32,7 +32,7 @@ pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
     }
 }
 
-/// Says what was seen to have happened.
+/// Reports what runners did by themselves.
 pub(crate) fn happened(fleet: &PoolName, milestones: &[(RunnerName, Milestone)], tick: u64) {
     for (runner, milestone) in milestones {
         let (action, job) = (milestone.word(), milestone.job().map(|job| job.0));
@@ -51,7 +51,7 @@ pub(crate) fn happened(fleet: &PoolName, milestones: &[(RunnerName, Milestone)],
     }
 }
 
-/// What a person may have to look at: what could not be seen, and what is left alone.
+/// What a person may have to look at: what could not be read, and what is left alone.
 pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
     let troubles: Vec<String> = seen
         .trouble()
@@ -62,7 +62,7 @@ pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
     (!troubles.is_empty()).then(|| troubles.join("; "))
 }
 
-/// Says when a trouble begins, changes and ends.
+/// Reports when a problem begins, changes and ends.
 pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&str>, tick: u64) {
     let fleet = &fleet.name;
     match (before, now) {
@@ -75,7 +75,7 @@ pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&
     }
 }
 
-/// Says how an action ended. What went wrong the same way before is not said again.
+/// Reports how an action ended. The same failure is not reported twice.
 pub(crate) fn ended(
     fleet: &PoolName,
     runner: &RunnerName,
@@ -112,7 +112,7 @@ pub(crate) fn ended(
         Outcome::LeftAlone(why) => {
             debug!(%fleet, %runner, vm = %runner, action = word, reason = %why, tick, "{fleet}: {runner} is left alone: {why}")
         }
-        // That there is room nowhere is told as the fleet's trouble, once.
+        // A lack of capacity is reported once, as the fleet's problem.
         Outcome::NoRoom(error) => {
             debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}")
         }
@@ -124,7 +124,7 @@ pub(crate) fn ended(
             let then = if failure.is_unknown {
                 "this is new to azlin, and tried again later"
             } else {
-                "somebody must act"
+                "a person must act"
             };
             error!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed, {then}: {error}")
         }

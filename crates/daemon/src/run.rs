@@ -1,4 +1,4 @@
-//! The daemon: one loop for each fleet, until it is told to stop.
+//! The daemon: one loop for each fleet, until it is stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,8 +38,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon for these fleets, which posts what it sees on the status store. It stops when `stop` is
-    /// cancelled.
+    /// A daemon for these fleets, which publishes their status in the store. It stops when `stop` is cancelled.
     pub fn new(
         config: &DaemonConfig,
         fleets: Vec<Fleet>,
@@ -75,22 +74,22 @@ impl Daemon {
         Daemon { shared }
     }
 
-    /// Says which fleets there are, while it runs.
+    /// Its fleets, which can be replaced while it runs.
     pub fn fleets(&self) -> Fleets {
         self.shared.fleets.clone()
     }
 
-    /// Tells its fleets of hints.
+    /// Wakes its fleets after webhooks.
     pub fn hinter(&self) -> Hinter {
         self.shared.hinter.clone()
     }
 
-    /// Says whether its loops live.
+    /// Checks whether its loops are alive.
     pub fn liveness(&self) -> Liveness {
         self.shared.liveness.clone()
     }
 
-    /// Stops it.
+    /// Stops it when it is cancelled.
     pub(crate) fn stop(&self) -> CancellationToken {
         self.shared.stop.clone()
     }
@@ -122,19 +121,19 @@ impl Daemon {
         failures.into_iter().filter(|(_, failed)| !failed.is_empty()).collect()
     }
 
-    /// Runs every fleet's loop until the daemon is told to stop; then what is under way ends.
+    /// Runs every fleet's loop until the daemon is stopped; then running operations end.
     pub async fn run(self) {
         let shared = self.shared;
         let mut configured = shared.fleets.reader();
         let mut known = BTreeSet::new();
         let mut loops = JoinSet::new();
-        // It ends with this function: what it asks Azure for may be cut short at any moment.
+        // It ends with this function: its requests to Azure may be cut off at any moment.
         let mut collector = JoinSet::new();
         collector.spawn(collect_orphans(Arc::clone(&shared)));
         loop {
             let fleets = Arc::clone(configured.latest());
             for name in fleets.names() {
-                // A loop whose fleet is taken away waits for it to come back, so there is one for each.
+                // A loop whose fleet is removed waits for it to come back, so there is never a second one.
                 if known.insert(name.clone()) {
                     loops.spawn(watch(name.clone(), Arc::clone(&shared)));
                 }
@@ -153,7 +152,7 @@ impl Daemon {
 /// Runs a fleet's loop. A panic in it is a bug; it costs this fleet a poll, and the others nothing.
 async fn watch(name: PoolName, shared: Arc<Shared>) {
     while let Some((fleet, fleets)) = configured(&name, &shared).await {
-        // A set, and not a bare task: it ends with whoever waits for it.
+        // A set, and not a bare task: it ends with its parent.
         let mut one = JoinSet::new();
         let own = Arc::clone(&shared);
         one.spawn(async move { FleetLoop::new(fleet, fleets, own).run().await });
@@ -167,8 +166,7 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
     }
 }
 
-/// The fleet, once it is configured, and who read it; `None` when the daemon stops
-/// first.
+/// The fleet, once it is configured, and its reader; `None` if the daemon stops first.
 async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, FleetsReader)> {
     let mut fleets = shared.fleets.reader();
     loop {

@@ -1,4 +1,4 @@
-//! One fetch for all who ask for the same thing at about the same time.
+//! One fetch for all tasks that ask for the same thing at about the same time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 type Slot<T> = Arc<tokio::sync::Mutex<Option<(Instant, Arc<T>)>>>;
 
-/// What was fetched last, by key. Different keys never wait for each other.
+/// The last fetched values, by key. Different keys never wait for each other.
 pub(crate) struct SingleFlight<K, T>(Mutex<BTreeMap<K, Slot<T>>>);
 
 impl<K, T> Default for SingleFlight<K, T> {
@@ -18,12 +18,12 @@ impl<K, T> Default for SingleFlight<K, T> {
 }
 
 impl<K: Ord, T> SingleFlight<K, T> {
-    /// What was fetched is not to be trusted any more.
+    /// Drops the fetched value.
     pub(crate) fn forget(&self, key: &K) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
-    /// Everything that was ever asked for.
+    /// All keys that were ever asked for.
     pub(crate) fn keys(&self) -> Vec<K>
     where
         K: Clone,
@@ -31,8 +31,8 @@ impl<K: Ord, T> SingleFlight<K, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
-    /// What was fetched no earlier than `since`, or what `fetch` brings. A fetch that is under way
-    /// is waited for.
+    /// The value if it was fetched no earlier than `since`, else the result of `fetch`. A running fetch is waited
+    /// for.
     pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {
         let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         let mut last = slot.lock().await;

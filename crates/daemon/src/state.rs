@@ -1,5 +1,5 @@
-//! The state directory: what is convenient to remember over a restart. Deleting it harms nothing.
-//! Without one it is remembered as long as the process lives.
+//! The state directory: what is convenient to remember over a restart. Deleting it harms nothing. Without one, the
+//! state lives as long as the process.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,17 +16,17 @@ pub struct StateDir {
     directory: Option<PathBuf>,
     /// What this process has saved.
     saved: Arc<Mutex<BTreeMap<PoolName, Memory>>>,
-    /// That it cannot be written is told once.
+    /// Whether a failed write was reported, so that it is reported once.
     is_told: Arc<AtomicBool>,
 }
 
 impl StateDir {
-    /// Keeps memories in this directory; `None` keeps none.
+    /// Keeps state in this directory; `None` keeps none.
     pub fn new(directory: Option<PathBuf>) -> Self {
         StateDir { directory, ..StateDir::default() }
     }
 
-    /// What was remembered of a fleet. A file that cannot be read counts as none.
+    /// The state of a fleet. A file that cannot be read counts as none.
     pub(crate) fn load(&self, pool: &PoolName) -> Memory {
         if let Some(memory) = self.saved().get(pool) {
             return memory.clone();

@@ -1,5 +1,5 @@
-//! The status file: what the daemon knows, in its runtime directory, replaced whole after each tick.
-//! It tells no secret, and anybody may read it.
+//! The status file: what the daemon knows, in its runtime directory, replaced whole after each tick. It holds no
+//! secret, and all users may read it.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -23,8 +23,8 @@ pub struct StatusFile {
     path: PathBuf,
 }
 
-/// Directories where a status file may be, the likelier ones first: the one that is named, else those
-/// that a service, root and a user have.
+/// Directories where a status file may be, the likelier ones first: the named one, else those of a service, of
+/// root and of a user.
 pub fn runtime_dirs(named: Option<&Path>) -> Vec<PathBuf> {
     match named {
         Some(named) => vec![named.to_owned()],
@@ -36,8 +36,8 @@ pub fn runtime_dirs(named: Option<&Path>) -> Vec<PathBuf> {
 }
 
 impl StatusFile {
-    /// In the first of these directories that can be written to, made where it is missing; `None`
-    /// where there is none.
+    /// In the first of these directories that can be written to, which is made if it is missing; `None` if there is
+    /// none.
     pub fn in_first_of(directories: &[PathBuf]) -> Option<Self> {
         directories.iter().find_map(|directory| {
             let is_there = std::fs::create_dir_all(directory).is_ok();
@@ -63,7 +63,7 @@ impl StatusFile {
         }
     }
 
-    /// Takes it away: nobody keeps it any more.
+    /// Removes the file.
     pub fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -89,7 +89,7 @@ pub fn read_status(directories: &[PathBuf], config_dir: &Path) -> Option<Status>
     })
 }
 
-/// The version of a daemon whose status cannot be read, since it is of another version than this.
+/// The version of a daemon whose status this version cannot read.
 pub fn other_version(directories: &[PathBuf]) -> Option<String> {
     directories.iter().find_map(|directory| {
         let bytes = std::fs::read(directory.join(NAME)).ok()?;
@@ -100,13 +100,13 @@ pub fn other_version(directories: &[PathBuf]) -> Option<String> {
     })
 }
 
-/// A configuration directory as a status names it: links stay, since one may be flipped.
+/// A configuration directory as a status names it: links are not resolved, since one may be flipped.
 pub fn resolved(config_dir: &Path) -> String {
     let path = std::path::absolute(config_dir).unwrap_or_else(|_| config_dir.to_owned());
     path.display().to_string()
 }
 
-/// What is on the status store, with whose it is.
+/// The content of the status store, with the daemon's own data.
 pub(crate) fn status(view: StatusView, daemon: DaemonStatus, outside: &Outside) -> Status {
     Status {
         version: VERSION,
@@ -118,7 +118,7 @@ pub(crate) fn status(view: StatusView, daemon: DaemonStatus, outside: &Outside) 
     }
 }
 
-/// This process as a status names it.
+/// This process, as a status describes it.
 pub fn this_daemon(config_dir: &Path, version: &str) -> DaemonStatus {
     let now = Timestamp::now();
     DaemonStatus {

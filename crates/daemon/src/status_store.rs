@@ -1,4 +1,4 @@
-//! The status store: each fleet's last tick, for whoever wants to look. It outlives a change of `azlin.toml`.
+//! The status store: each fleet's last tick, for all readers. It outlives a change of `azlin.toml`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ pub struct StatusStore {
     metrics: Metrics,
 }
 
-/// What is on the status store.
+/// The content of the status store.
 #[derive(Debug, Clone, Default)]
 pub struct StatusView {
     /// Each fleet's last tick.
@@ -28,23 +28,23 @@ pub struct StatusView {
     pub bad_files: Vec<BadFileStatus>,
     /// When the configuration was last read.
     pub read_at: Timestamp,
-    /// Goes up with everything that is view.
+    /// Rises with each change.
     revision: u64,
-    /// What it was when a fleet's tick was view, and when a fleet came or went.
+    /// The revision of each fleet's last tick, and of the last change of the set of fleets.
     revisions: BTreeMap<PoolName, u64>,
     fleets_revision: u64,
 }
 
-/// Looks at the status store again and again.
+/// Follows the changes of the status store.
 pub(crate) struct StatusReader(watch::Receiver<StatusView>);
 
 impl StatusStore {
-    /// All of it.
+    /// The current content.
     pub fn read(&self) -> StatusView {
         self.view.borrow().clone()
     }
 
-    /// What is counted.
+    /// The counters.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
@@ -85,7 +85,7 @@ impl StatusStore {
         });
     }
 
-    /// The last hours of a fleet.
+    /// The history of a fleet.
     pub(crate) fn history(&self, fleet: &PoolName) -> Option<History> {
         self.histories(|histories| histories.get(fleet).cloned())
     }
@@ -96,13 +96,13 @@ impl StatusStore {
 }
 
 impl StatusView {
-    /// What is known by whoever has taken in all of this.
+    /// The revision of this content.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// The fleets whose ticks are not known by whoever has taken in all of an earlier status_store; and every fleet's
-    /// name, if one has come or gone since.
+    /// The content with only the fleets that ticked after a revision; and the names of all fleets, if one was added
+    /// or removed since.
     pub(crate) fn since(mut self, revision: u64) -> (StatusView, Option<Vec<PoolName>>) {
         let names = (self.fleets_revision > revision).then(|| self.fleets.keys().cloned().collect());
         self.fleets.retain(|name, _| self.revisions.get(name).is_some_and(|view| *view > revision));
@@ -111,10 +111,10 @@ impl StatusView {
 }
 
 impl StatusReader {
-    /// What is on the status store now, and at once the first time; then each time that something was view.
+    /// The current content: at once the first time, then after each change.
     pub(crate) async fn next(&mut self) -> StatusView {
         if self.0.changed().await.is_err() {
-            // Nobody has the status store any more, so nothing will be view.
+            // The store is gone, so nothing will change.
             std::future::pending::<()>().await;
         }
         self.0.borrow_and_update().clone()

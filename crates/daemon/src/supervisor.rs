@@ -1,6 +1,5 @@
-//! What the service manager is told, as systemd's sd_notify has it: when the daemon is ready, that it
-//! lives, what it does, when it reads its configuration again, and that it stops. Where nobody listens,
-//! nothing is told.
+//! Notifications to the service manager by systemd's sd_notify: ready, alive, a line of status, reloading and
+//! stopping. Without a service manager nothing is sent.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +16,10 @@ use crate::fleet_set::Fleets;
 use crate::liveness::Liveness;
 use crate::status_store::StatusStore;
 
-/// How long the first look at all fleets may take, below the unit's `TimeoutStartSec=`.
+/// How long the first ticks of all fleets may take, below the unit's `TimeoutStartSec=`.
 const START_LIMIT: Duration = Duration::from_secs(4 * 60);
 
-/// The service manager, and what it has been told.
+/// The service manager, and what was sent to it.
 #[derive(Debug, Clone, Default)]
 pub struct Supervisor(Arc<SupervisorState>);
 
@@ -29,18 +28,18 @@ struct SupervisorState {
     ready: AtomicBool,
     reloading: AtomicBool,
     stopping: AtomicBool,
-    /// The last line, told once.
+    /// The last line that was sent.
     line: Mutex<String>,
 }
 
 impl Supervisor {
-    /// Keeps it informed of the daemon with this status store, until this is dropped.
+    /// Reports on the daemon with this status store, until it is dropped.
     pub async fn keep(self, status_store: StatusStore, fleets: Fleets, liveness: Liveness) {
         futures::join!(self.tell(&status_store, &fleets), self.feed(&liveness));
     }
 
-    /// It is ready once each fleet has been looked at, or that has failed with a reason. One that takes too
-    /// long keeps the others from nothing.
+    /// The daemon is ready once each fleet has ticked, also if that failed with a reason. A fleet that takes too long
+    /// does not hold up the others.
     async fn tell(&self, status_store: &StatusStore, fleets: &Fleets) {
         let mut reader = status_store.reader();
         let mut patience = pin!(sleep(START_LIMIT));
@@ -80,7 +79,7 @@ impl Supervisor {
         }
     }
 
-    /// Feeds its watchdog while all loops live.
+    /// Feeds the watchdog while all loops are alive.
     async fn feed(&self, liveness: &Liveness) {
         let Some(patience) = sd_notify::watchdog_enabled() else { return };
         loop {
@@ -90,16 +89,16 @@ impl Supervisor {
         }
     }
 
-    /// The configuration is about to be read again, since somebody asked for it.
+    /// SIGHUP has come: the configuration is read again.
     pub(crate) fn reloading(&self) {
         self.0.reloading.store(true, Ordering::SeqCst);
-        // It must be the time at which it was asked for, and nobody waits for one that is not ready.
+        // systemd wants the time of the request, and does not wait for a service that is not ready.
         if let (true, Ok(since)) = (self.is(&self.0.ready), NotifyState::monotonic_usec_now()) {
             notify(&[NotifyState::Reloading, since]);
         }
     }
 
-    /// What was asked for is done.
+    /// The configuration was read again.
     pub(crate) fn reloaded(&self) {
         if self.0.reloading.swap(false, Ordering::SeqCst) {
             info!("the configuration was read again, as SIGHUP asked");
@@ -109,7 +108,7 @@ impl Supervisor {
         }
     }
 
-    /// It stops, and has this long for it.
+    /// The daemon stops within this limit.
     pub fn stopping(&self, limit: Duration) {
         if self.0.stopping.swap(true, Ordering::SeqCst) {
             return;
@@ -126,11 +125,11 @@ impl Supervisor {
 
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        debug!(reason = %error, "the service manager cannot be told: {error}");
+        debug!(reason = %error, "the service manager cannot be notified: {error}");
     }
 }
 
-/// A line end would begin another message.
+/// A line break would begin another message.
 fn one_line(text: &str) -> String {
     text.split(char::is_control).filter(|part| !part.trim().is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Tokens that end: told once for each credential, as often as what there is to tell changes.
+//! Tokens that expire: a warning for each credential, logged again only when its text changes.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +10,12 @@ use tracing::warn;
 
 use crate::outside::Outside;
 
-/// What was told last of each credential.
+/// The last warning of each credential.
 #[derive(Default)]
 pub(crate) struct TokenExpiry(Mutex<BTreeMap<Option<CredentialName>, String>>);
 
 impl TokenExpiry {
-    /// What is to be said of the token that the fleet is served with.
+    /// The warning about the expiry of the fleet's GitHub token, if any.
     pub(crate) fn of(&self, outside: &Outside, fleet: &Fleet) -> Option<String> {
         let ends = outside.github(fleet).token_ends()?;
         let name = fleet.credential.as_ref().map(CredentialName::as_str);

@@ -1,5 +1,5 @@
-//! Where what signs in at GitHub comes from: a credential of systemd's goes before a variable or a file.
-//! That of a name has the name in its own: `github-token-NAME`, `GITHUB_TOKEN_NAME`.
+//! Credentials for GitHub: a credential of systemd's comes before a variable or a file. A named credential has its
+//! name in theirs: `github-token-NAME`, `GITHUB_TOKEN_NAME`.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -56,7 +56,7 @@ pub(super) fn app(
     Ok(App::new(&app.id, app.installation_id, &key)?)
 }
 
-/// A private key out of a file that nobody else can read.
+/// A private key from a file that other users cannot read.
 fn key_file(path: &Path) -> Result<SecretString> {
     let shown = path.display();
     let metadata = std::fs::metadata(path)

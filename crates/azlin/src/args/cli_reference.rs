@@ -1,5 +1,4 @@
-//! docs/reference/cli.md, from the same source as `--help`. A test keeps the page true, and writes it
-//! when it is asked to.
+//! docs/reference/cli.md, from the same source as `--help`. A test checks the page, and writes it on request.
 
 use clap::{Arg, ArgAction, Command};
 

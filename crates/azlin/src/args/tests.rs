@@ -1,4 +1,4 @@
-//! What every command owes to whoever asks it for help. New commands are held to it as they are.
+//! What every command's help has to have. New commands are checked without further work.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub fn every_command() -> Vec<(String, Command)> {
             add(&format!("{path} {}", below.get_name()), below, found);
         }
     }
-    // What the environment holds just here is no part of the help.
+    // Values from the environment of this test are no part of the help.
     fn without_values(command: Command) -> Command {
         let command = command.mut_args(|argument| argument.hide_env_values(true));
         command.mut_subcommands(without_values)

@@ -30,7 +30,7 @@ pub async fn run(args: EnableArgs) -> Result<ExitStatus> {
     }
 }
 
-/// What is wrong with the options by themselves, by the rules of the file.
+/// What is wrong with the options by themselves, by the rules of a fleet's file.
 fn wrong(target: &TargetArgs, given: &[Change]) -> Option<String> {
     let Err(faulty) = edit("", &target.pool, "", given) else { return None };
     let mut wrong: Vec<(String, String)> = Vec::new();
@@ -66,7 +66,7 @@ fn is_missing_something(faulty: &Faulty) -> bool {
     faulty.problems.0.iter().any(|problem| problem.kind == ProblemKind::Missing)
 }
 
-/// The options that a new fleet cannot do without, and what is given with them.
+/// The options that a new fleet needs, with examples.
 fn missing(target: &TargetArgs, faulty: &Faulty) -> String {
     let mut text = format!("pool {} has no file yet, and to make one these are needed too:", target.pool);
     for problem in faulty.problems.0.iter().filter(|problem| problem.kind == ProblemKind::Missing) {

@@ -1,4 +1,4 @@
-//! Before a VM is touched: what has to be true of its runner at GitHub.
+//! What has to be true of a runner at GitHub before its VM is touched.
 
 use azlin_fleet::names::Scope;
 use azlin_fleet::plan::{Deregister, Destroy};
@@ -7,7 +7,7 @@ use azlin_fleet::ports::{CallError, GitHub, RunnerError};
 use azlin_fleet::runner::{Deregistration, RunnerId, RunnerInfo};
 use azlin_fleet::runner_name::RunnerName;
 
-/// Whether the VM may be touched; why not, if it may not.
+/// Releases the runner at GitHub; the reason if its VM must not be touched.
 pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {
     const LAGS: &str = "GitHub still has its entry: the list lags";
     const BUSY: &str = "it runs a job";

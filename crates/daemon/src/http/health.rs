@@ -1,5 +1,5 @@
-//! `GET /healthz`: whether every fleet is looked at. `GET /readyz`: whether each has been, so that what is told is
-//! whole. `GET /metrics`: what is counted.
+//! `GET /healthz`: whether every fleet ticks. `GET /readyz`: whether each fleet has ticked, so that the status is
+//! complete. `GET /metrics`: counters and gauges.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::metrics;
 use crate::outside::Outside;
 use crate::status_store::StatusStore;
 
-/// What `/healthz` answers from.
+/// What these requests are answered from.
 #[derive(Clone)]
 pub struct Health {
     /// Each fleet's last tick.
@@ -25,12 +25,12 @@ pub struct Health {
     pub fleets: Fleets,
     /// How old a fleet's last tick may be.
     pub patience: Duration,
-    /// Whether the daemon is to stop.
+    /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
 }
 
 impl Health {
-    /// What Prometheus is told.
+    /// The metrics for Prometheus.
     pub(super) fn metrics(&self) -> ([(HeaderName, &'static str); 1], String) {
         let text = self.status_store.metrics().text(&self.status_store.read(), &self.outside);
         ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
@@ -47,7 +47,7 @@ impl Health {
         (status(fresh == all), format!("{body}\n"))
     }
 
-    /// Whether each fleet has been looked at, and the daemon goes on.
+    /// Whether each fleet has ticked, and the daemon is not stopping.
     pub(super) fn is_ready(&self) -> (StatusCode, String) {
         let (status_store, fleets) = (self.status_store.read().fleets, self.fleets.now());
         let (all, seen) =

@@ -1,4 +1,4 @@
-//! `POST /webhook`: what GitHub delivers wakes fleets, and decides nothing.
+//! `POST /webhook`: a delivery from GitHub wakes fleets, and decides nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,10 +15,10 @@ use crate::hints::Hinter;
 use crate::metrics::Metrics;
 use crate::status_store::StatusStore;
 
-/// The largest delivery that is read. Those of jobs have some ten kilobytes.
+/// The largest delivery that is read. A job's delivery has about ten kilobytes.
 const MOST_BODY: usize = 1024 * 1024;
 
-/// Where GitHub delivers what happens to jobs.
+/// Receives GitHub's deliveries about jobs.
 #[derive(Clone)]
 pub struct WebhookHandler {
     webhook: Option<Arc<dyn Webhook>>,
@@ -28,7 +28,7 @@ pub struct WebhookHandler {
 }
 
 impl WebhookHandler {
-    /// Tells fleets of what is signed. Without anything to tell that by it takes nothing in.
+    /// Wakes fleets after verified deliveries. Without a secret to verify with, every delivery is refused.
     pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, status_store: &StatusStore) -> Self {
         WebhookHandler { webhook, hinter, metrics: status_store.metrics().clone(), refused: Arc::default() }
     }
@@ -77,11 +77,11 @@ impl WebhookHandler {
         }
     }
 
-    /// Anybody can send what is refused: it is told ever more rarely.
+    /// Any client can send what is refused, so refusals are logged more and more rarely.
     fn refused(&self, why: &NotTaken) -> (StatusCode, String) {
         let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
-            warn!(count, reason = %why, "a webhook's delivery was refused, the {count}. since the start: {why}");
+            warn!(count, reason = %why, "a webhook's delivery was refused (refusal {count} since start): {why}");
         }
         let (status, outcome) = match why {
             NotTaken::Unsigned => (StatusCode::UNAUTHORIZED, "unsigned"),

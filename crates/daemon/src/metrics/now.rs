@@ -1,4 +1,4 @@
-//! What there is now: gauges, read from the status store at each scrape.
+//! Gauges, read from the status store at each scrape.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -18,7 +18,7 @@ use super::OfFleet;
 use crate::outside::Outside;
 use crate::status_store::StatusView;
 
-/// A gauge for whole numbers and moments alike.
+/// A gauge for numbers and timestamps.
 type Number = Gauge<f64, AtomicU64>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -62,7 +62,7 @@ struct OfCalls {
     calls: &'static str,
 }
 
-/// The phases that a runner may be in, each of which is told even where no runner is in it.
+/// The phases of a runner; each is exported even if no runner is in it.
 const PHASES: [&str; 5] = ["provisioning", "registered", "active", "draining", "destroyed"];
 
 fn family<L: Clone + Hash + Eq>(values: impl IntoIterator<Item = (L, f64)>) -> Family<L, Number> {
@@ -137,7 +137,7 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, outside: &Out
     calls(registry, outside);
 }
 
-/// What VMs cost. It is counted over restarts, so it is read off like a gauge.
+/// What VMs cost. The sum survives restarts, so it is read like a gauge.
 fn costs(registry: &mut Registry, view: &StatusView) {
     let fleets =
         || view.fleets.values().filter_map(|fleet| Some((fleet.pool.to_string(), fleet.cost.as_ref()?)));

@@ -9,7 +9,7 @@ use azlin_simcloud::github::JobState;
 
 use super::config::MAXIMUMS;
 
-/// The world as it is.
+/// One frame.
 pub fn frame(world: &World, status_store: &StatusStore, elapsed: Duration, duration: Duration) -> String {
     let report = world.report();
     let jobs =

@@ -97,7 +97,7 @@ fn delivery(attempt: &Attempt, now: Timestamp) -> String {
     )
 }
 
-/// What to do about an answer that is none.
+/// What to do about a delivery that failed.
 fn cure(code: u16) -> &'static str {
     match code {
         401 => {
