@@ -13,7 +13,7 @@ pub fn read(directories: &DirectoryArgs) -> Result<Configuration> {
     Ok(config_dir::read(&directories.config_dir)?)
 }
 
-/// The problems with one pool's file.
+/// Leaves out the problems of other pools' files.
 pub fn keep_problems_of(problems: &mut Vec<FileProblem>, pool: &PoolName) {
     problems.retain(|problem| problem.path.file_stem().is_some_and(|stem| stem == pool.as_str()));
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 /// Asks all loops of a daemon.
 #[derive(Debug, Clone, Default)]
-pub struct Liveness(Arc<LivenessState>);
+pub(crate) struct Liveness(Arc<LivenessState>);
 
 #[derive(Debug, Default)]
 struct LivenessState {
@@ -32,7 +32,7 @@ pub(crate) struct Probe {
 
 impl Liveness {
     /// Waits until every loop has answered.
-    pub async fn check(&self) {
+    pub(crate) async fn check(&self) {
         let mut answered = self.0.answered.subscribe();
         self.0.asked.send_modify(|question| *question += 1);
         let question = *self.0.asked.borrow();

@@ -85,7 +85,7 @@ impl Daemon {
     }
 
     /// Checks whether its loops are alive.
-    pub fn liveness(&self) -> Liveness {
+    pub(crate) fn liveness(&self) -> Liveness {
         self.shared.liveness.clone()
     }
 

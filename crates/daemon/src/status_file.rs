@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a daemon leaves its status.
 #[derive(Debug, Clone)]
-pub struct StatusFile {
+pub(crate) struct StatusFile {
     path: PathBuf,
 }
 
@@ -38,7 +38,7 @@ pub fn runtime_dirs(named: Option<&Path>) -> Vec<PathBuf> {
 impl StatusFile {
     /// In the first of these directories that can be written to, which is made if it is missing; `None` if there is
     /// none.
-    pub fn in_first_of(directories: &[PathBuf]) -> Option<Self> {
+    pub(crate) fn in_first_of(directories: &[PathBuf]) -> Option<Self> {
         directories.iter().find_map(|directory| {
             let is_there = std::fs::create_dir_all(directory).is_ok();
             let probe = is_there.then(|| tempfile::NamedTempFile::new_in(directory));
@@ -47,7 +47,7 @@ impl StatusFile {
     }
 
     /// Writes the status after each change of the status store, until this is dropped.
-    pub async fn keep(self, status_store: StatusStore, daemon: DaemonStatus, outside: Outside) {
+    pub(crate) async fn keep(self, status_store: StatusStore, daemon: DaemonStatus, outside: Outside) {
         let (mut reader, mut is_told) = (status_store.reader(), false);
         loop {
             let status = status(reader.next().await, daemon.clone(), &outside);
@@ -64,7 +64,7 @@ impl StatusFile {
     }
 
     /// Removes the file.
-    pub fn remove(&self) {
+    pub(crate) fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
     }
 
@@ -101,7 +101,7 @@ pub fn other_version(directories: &[PathBuf]) -> Option<String> {
 }
 
 /// A configuration directory as a status names it: links are not resolved, since one may be flipped.
-pub fn resolved(config_dir: &Path) -> String {
+fn resolved(config_dir: &Path) -> String {
     let path = std::path::absolute(config_dir).unwrap_or_else(|_| config_dir.to_owned());
     path.display().to_string()
 }

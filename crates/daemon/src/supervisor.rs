@@ -21,7 +21,7 @@ const START_LIMIT: Duration = Duration::from_secs(4 * 60);
 
 /// The service manager, and what was sent to it.
 #[derive(Debug, Clone, Default)]
-pub struct Supervisor(Arc<SupervisorState>);
+pub(crate) struct Supervisor(Arc<SupervisorState>);
 
 #[derive(Debug, Default)]
 struct SupervisorState {
@@ -34,7 +34,7 @@ struct SupervisorState {
 
 impl Supervisor {
     /// Reports on the daemon with this status store, until it is dropped.
-    pub async fn keep(self, status_store: StatusStore, fleets: Fleets, liveness: Liveness) {
+    pub(crate) async fn keep(self, status_store: StatusStore, fleets: Fleets, liveness: Liveness) {
         futures::join!(self.tell(&status_store, &fleets), self.feed(&liveness));
     }
 
@@ -109,7 +109,7 @@ impl Supervisor {
     }
 
     /// The daemon stops within this limit.
-    pub fn stopping(&self, limit: Duration) {
+    pub(crate) fn stopping(&self, limit: Duration) {
         if self.0.stopping.swap(true, Ordering::SeqCst) {
             return;
         }

@@ -16,17 +16,17 @@ use crate::status_store::StatusStore;
 
 /// What these requests are answered from.
 #[derive(Clone)]
-pub struct Health {
+pub(crate) struct Health {
     /// Each fleet's last tick.
-    pub status_store: StatusStore,
+    pub(crate) status_store: StatusStore,
     /// The time of day.
-    pub outside: Outside,
+    pub(crate) outside: Outside,
     /// The fleets that should tick.
-    pub fleets: Fleets,
+    pub(crate) fleets: Fleets,
     /// How old a fleet's last tick may be.
-    pub patience: Duration,
+    pub(crate) patience: Duration,
     /// Cancelled when the daemon stops.
-    pub stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Health {

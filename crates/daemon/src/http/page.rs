@@ -41,13 +41,13 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// What the page and its requests are answered from.
 #[derive(Clone)]
-pub struct StatusPage {
+pub(crate) struct StatusPage {
     /// Each fleet's last tick and its history.
-    pub status_store: StatusStore,
+    pub(crate) status_store: StatusStore,
     /// The time of day, and the rate limits.
-    pub outside: Outside,
+    pub(crate) outside: Outside,
     /// The daemon that it shows.
-    pub daemon: DaemonStatus,
+    pub(crate) daemon: DaemonStatus,
 }
 
 /// What has changed.

@@ -20,7 +20,7 @@ const MOST_BODY: usize = 1024 * 1024;
 
 /// Receives GitHub's deliveries about jobs.
 #[derive(Clone)]
-pub struct WebhookHandler {
+pub(crate) struct WebhookHandler {
     webhook: Option<Arc<dyn Webhook>>,
     hinter: Hinter,
     metrics: Metrics,
@@ -29,7 +29,7 @@ pub struct WebhookHandler {
 
 impl WebhookHandler {
     /// Wakes fleets after verified deliveries. Without a secret to verify with, every delivery is refused.
-    pub fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, status_store: &StatusStore) -> Self {
+    pub(crate) fn new(webhook: Option<Arc<dyn Webhook>>, hinter: Hinter, status_store: &StatusStore) -> Self {
         WebhookHandler { webhook, hinter, metrics: status_store.metrics().clone(), refused: Arc::default() }
     }
 
