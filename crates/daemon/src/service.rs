@@ -3,9 +3,9 @@
 //! A change of `azlin.toml` replaces the [`Daemon`] by another one in the same process, with what it
 //! remembers. A configuration that cannot be used is refused before anything ends.
 
-mod beside;
 mod error;
 mod listeners;
+mod run_until;
 mod running;
 
 use std::path::{Path, PathBuf};
@@ -32,10 +32,10 @@ use crate::state::StateDir;
 use crate::status_file::{StatusFile, runtime_dirs, this_daemon};
 use crate::status_store::StatusStore;
 use crate::supervisor::Supervisor;
-pub use beside::run_beside;
 use error::with_causes;
 pub use error::{ConnectError, ServiceError};
 use listeners::BoundListeners;
+pub use run_until::run_until;
 use running::RunningDaemon;
 
 /// How long running operations have to end, below the unit's `TimeoutStopSec=`.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use azlin_daemon::service::run_beside;
+use azlin_daemon::service::run_until;
 use azlin_daemon::{Daemon, Listener, StateDir, StatusStore, config_dir, stop_on_signals, this_daemon};
 use azlin_fleet::status::DaemonStatus;
 use azlin_simcloud::{IDENTITY_HEADER, Served, World};
@@ -60,7 +60,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitStatus> {
         Some(address) => Some(page(address, &daemon).await?),
         None => None,
     };
-    run_beside(daemon, page, watch(&served, &store, args.duration, live, &stop)).await?;
+    run_until(daemon, page, watch(&served, &store, args.duration, live, &stop)).await?;
     let summary = Summary::of(&served.world().report());
     summary.print(args.output)?;
     Ok(if summary.is_good() { ExitStatus::Done } else { ExitStatus::Failed })

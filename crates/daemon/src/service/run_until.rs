@@ -1,4 +1,4 @@
-//! A daemon beside something else in the same process, as in the demo.
+//! A daemon that runs until something else in the same process has ended, as in the demo.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::run::Daemon;
 ///
 /// # Errors
 /// When the daemon panicked.
-pub async fn run_beside(
+pub async fn run_until(
     daemon: Daemon,
     page: Option<(TcpListener, Listener)>,
     work: impl Future<Output = ()>,
