@@ -97,6 +97,10 @@ fn the_command_line_starts_no_task_and_waits_for_no_race() {
         for word in ["select!", "tokio::spawn", "spawn_blocking", "JoinSet", "JoinHandle", "thread::spawn"] {
             assert!(!text.contains(word), "{} has {word}: it belongs in crates/daemon", source.display());
         }
+        let is_test = source.ends_with("args/tests.rs") || source.ends_with("args/cli_reference.rs");
+        if source.components().any(|part| part.as_os_str() == "args") && !is_test {
+            assert!(!text.contains("crate::"), "{}: arguments know no other module", source.display());
+        }
     }
 }
 

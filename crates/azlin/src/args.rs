@@ -29,7 +29,7 @@ pub use explain::ExplainArgs;
 pub use man::ManArgs;
 pub use run::RunArgs;
 pub use scale::ScaleArgs;
-pub use shared::{DirectoryArgs, TargetArgs, ViewArgs};
+pub use shared::{DirectoryArgs, OutputFormat, TargetArgs, ViewArgs};
 pub use status::StatusArgs;
 pub use webhook::{WebhookArgs, WebhookCommand};
 

@@ -21,10 +21,10 @@ use anyhow::Result;
 use azlin_daemon::config_dir::ConfigError;
 use clap::Parser;
 
-use args::{Area, Azlin, GithubRunner};
+use args::{Area, Azlin, GithubRunner, OutputFormat};
 use commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status, webhook};
 use exit_status::ExitStatus;
-use output::{OutputFormat, say_error, say_problem};
+use output::{say_error, say_problem};
 
 fn main() -> ExitCode {
     let Azlin { loudness, area } = Azlin::parse();

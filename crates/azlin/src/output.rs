@@ -4,19 +4,9 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use azlin_daemon::config_dir::{FileProblem, FileProblemCause};
-use clap::ValueEnum;
 
 use crate::terminal::Terminal;
 use crate::{caret, logging};
-
-/// How to print something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-}
 
 /// Whether only errors are printed.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);

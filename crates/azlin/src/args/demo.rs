@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::output::OutputFormat;
+use super::OutputFormat;
 
 /// What `demo` takes.
 #[derive(Debug, Args)]

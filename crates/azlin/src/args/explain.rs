@@ -4,8 +4,7 @@ use azlin_fleet::explain::JobRef;
 use azlin_fleet::names::PoolName;
 use clap::Args;
 
-use super::DirectoryArgs;
-use crate::output::OutputFormat;
+use super::{DirectoryArgs, OutputFormat};
 
 /// What `explain` takes.
 #[derive(Debug, Args)]

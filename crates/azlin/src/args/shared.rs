@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use azlin_fleet::names::PoolName;
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::WHERE;
-use crate::output::OutputFormat;
 
 /// Where the configuration is and what is remembered.
 #[derive(Debug, Args)]
@@ -57,4 +56,13 @@ pub struct TargetArgs {
     /// Show what would change, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// How to print something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
 }

@@ -6,8 +6,7 @@ use azlin_fleet::names::PoolName;
 use clap::{Args, Subcommand, ValueHint};
 use url::Url;
 
-use super::WHERE;
-use crate::output::OutputFormat;
+use super::{OutputFormat, WHERE};
 
 /// What to do about GitHub's webhook.
 #[derive(Debug, Subcommand)]

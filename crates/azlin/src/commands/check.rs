@@ -12,10 +12,10 @@ use azlin_fleet::names::CredentialName;
 use jiff::Timestamp;
 
 use crate::adapters::{self, ProcessEnvironment};
-use crate::args::ViewArgs;
+use crate::args::{OutputFormat, ViewArgs};
 use crate::config::{ReadableFiles, read_what_is_readable};
 use crate::exit_status::ExitStatus;
-use crate::output::{OutputFormat, print, say_error};
+use crate::output::{print, say_error};
 use crate::terminal::Terminal;
 use crate::words::no_such_pool;
 

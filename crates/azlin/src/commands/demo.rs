@@ -26,9 +26,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapters::{ProcessEnvironment, connect};
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, OutputFormat};
 use crate::exit_status::ExitStatus;
-use crate::output::{OutputFormat, say_note};
+use crate::output::say_note;
 use crate::terminal::Redrawn;
 use screen::frame;
 use summary::Summary;

@@ -7,10 +7,10 @@ use azlin_daemon::StateDir;
 use azlin_daemon::explain::{ExplainQuestion, Explainer, NoSuchFleet};
 
 use crate::adapters::{ProcessEnvironment, connect};
-use crate::args::ExplainArgs;
+use crate::args::{ExplainArgs, OutputFormat};
 use crate::config;
 use crate::exit_status::ExitStatus;
-use crate::output::{OutputFormat, print, say_error, say_problem};
+use crate::output::{print, say_error, say_problem};
 use crate::terminal::Terminal;
 use crate::words::no_such_pool;
 

@@ -6,10 +6,10 @@ use anyhow::Result;
 use azlin_daemon::{StateDir, plan_once};
 
 use crate::adapters::{ProcessEnvironment, connect};
-use crate::args::ViewArgs;
+use crate::args::{OutputFormat, ViewArgs};
 use crate::config;
 use crate::exit_status::ExitStatus;
-use crate::output::{OutputFormat, print, say_error, say_problem};
+use crate::output::{print, say_error, say_problem};
 use crate::terminal::Terminal;
 use crate::words::no_such_pool;
 

@@ -15,10 +15,10 @@ use azlin_fleet::status::{FleetStatus, Status};
 use jiff::Timestamp;
 
 use crate::adapters::{ProcessEnvironment, connect};
-use crate::args::{DirectoryArgs, StatusArgs, ViewArgs};
+use crate::args::{DirectoryArgs, OutputFormat, StatusArgs, ViewArgs};
 use crate::config;
 use crate::exit_status::ExitStatus;
-use crate::output::{OutputFormat, print, say_error};
+use crate::output::{print, say_error};
 use crate::terminal::{Redrawn, Terminal};
 use crate::words::no_such_pool;
 

@@ -13,9 +13,9 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::adapters::{ProcessEnvironment, github, webhook_secret};
-use crate::args::{WebhookArgs, WebhookCommand};
+use crate::args::{OutputFormat, WebhookArgs, WebhookCommand};
 use crate::exit_status::ExitStatus;
-use crate::output::{OutputFormat, print, say_error, say_problem};
+use crate::output::{print, say_error, say_problem};
 use crate::terminal::Terminal;
 use crate::words::no_such_pool;
 use site::{WebhookReport, WebhookSite};

@@ -5,7 +5,8 @@ use azlin_simcloud::ledger::Report;
 use serde::Serialize;
 
 use super::config::{MAX_VMS, MAXIMUMS};
-use crate::output::{OutputFormat, print};
+use crate::args::OutputFormat;
+use crate::output::print;
 
 /// How the demo went: the object that `--output json` prints.
 #[derive(Debug, Serialize)]
