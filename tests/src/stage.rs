@@ -1,15 +1,16 @@
 //! The real loop against one simulated world in virtual time, step by step. For tests that play one
 //! situation; the simulation draws them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{StatusStore, Daemon, Outside, StateDir};
+use azlin_daemon::{Daemon, Outside, StateDir, StatusStore};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::{InProcess, Workload, World};
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,7 @@ impl Stage {
 
     /// The world as it is now.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         world.advance(self.outside.now());
         world
     }

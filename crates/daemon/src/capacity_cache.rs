@@ -1,12 +1,13 @@
 //! What all fleets have learned of Azure's capacity, by subscription.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use azlin_fleet::place::{Place, Places};
 use azlin_fleet::ports::CallError;
 use azlin_fleet::vm::Vm;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
 
 type Turns = BTreeMap<(String, Place), Arc<tokio::sync::Mutex<()>>>;
@@ -76,13 +77,12 @@ impl CapacityCache {
             return Ok(None);
         }
         let key = (subscription.to_owned(), place.clone());
-        let turn =
-            Arc::clone(self.turns.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
+        let turn = Arc::clone(self.turns.lock().entry(key).or_default());
         let turn = turn.lock_owned().await;
         Ok(if may()? { None } else { Some(turn) })
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<String, Places>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }

@@ -1,7 +1,7 @@
 //! One simulated world for the tests of this crate, and what the loop reaches it by.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
@@ -10,6 +10,7 @@ use azlin_fleet::runner::RunnerId;
 use azlin_simcloud::github::SimRunner;
 use azlin_simcloud::{InProcess, Workload, World};
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
@@ -44,7 +45,7 @@ impl CloudFixture {
 
     /// The world as it is now.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         world.advance(self.outside.now());
         world
     }

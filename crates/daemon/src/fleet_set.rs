@@ -1,11 +1,12 @@
 //! The configured fleets, shared by all loops. A change of the configuration wakes the loops.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::demand::claims_alike;
 use azlin_fleet::names::{CredentialName, PoolName};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -126,7 +127,7 @@ impl Fleets {
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<FleetSet>> {
-        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.now.lock()
     }
 }
 
@@ -174,13 +175,13 @@ mod tests {
             let (reader, order) = (fleets.reader(), Arc::clone(&order));
             waiting.spawn(async move {
                 reader.changed().await;
-                order.lock().expect("a lock").push(number);
+                order.lock().push(number);
             });
         }
         tokio::task::yield_now().await;
         fleets.set([fleet("ci", "", "")]);
         while waiting.join_next().await.is_some() {}
-        assert_eq!(*order.lock().expect("a lock"), Vec::from_iter(0..20));
+        assert_eq!(*order.lock(), Vec::from_iter(0..20));
     }
 
     #[tokio::test(start_paused = true)]

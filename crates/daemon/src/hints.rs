@@ -1,11 +1,12 @@
 //! Hints on their way from the listener to the loops of the fleets that they concern.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::hint::{Hint, Hints};
 use azlin_fleet::names::PoolName;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -41,7 +42,7 @@ impl Hinter {
 
     /// What a fleet is hinted at.
     pub(crate) fn inbox(&self, fleet: &PoolName) -> Arc<Inbox> {
-        let mut inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inboxes = self.inboxes.lock();
         let new = || Inbox { hints: Mutex::default(), came: Notify::new(), epoch: self.epoch };
         Arc::clone(inboxes.entry(fleet.clone()).or_insert_with(|| Arc::new(new())))
     }
@@ -55,7 +56,7 @@ impl Inbox {
 
     /// What is in it.
     pub(crate) fn hints(&self) -> MutexGuard<'_, Hints> {
-        self.hints.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hints.lock()
     }
 
     /// Waits until it is time to look at what is in it.

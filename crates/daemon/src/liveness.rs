@@ -2,10 +2,11 @@
 //! timer would go on beside a loop that hangs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::names::PoolName;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -51,7 +52,7 @@ impl Liveness {
     }
 
     fn answers(&self) -> MutexGuard<'_, BTreeMap<PoolName, u64>> {
-        self.0.answers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.answers.lock()
     }
 }
 

@@ -5,7 +5,7 @@
 //! asks; one that is under way is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::{Fleet, Site};
@@ -15,6 +15,7 @@ use azlin_fleet::runner::RunnerInfo;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::snapshot::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -207,7 +208,7 @@ impl Observer {
     /// Asks why VMs could not be made, once for each. One that is not told yet is asked for at the next look.
     async fn learn_failures(&self, group: &ResourceGroup, vms: &mut [Vm]) {
         let failed = |vm: &&mut Vm| vm.provisioning == ProvisioningState::Failed;
-        let known = || self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || self.failures.lock();
         known().retain(|(of, name), _| of != group || vms.iter().any(|vm| vm.name == *name));
         let asked = vms.iter_mut().filter(failed).map(|vm| async {
             let key = (group.clone(), vm.name.clone());
@@ -229,7 +230,7 @@ impl Observer {
     /// Without power states a stopped VM is only found by its runner, which is then offline: worth a
     /// word, and no reason to stand still.
     fn tell_powerless(&self, subscription: &str, error: Option<&CallError>) {
-        let mut told = self.powerless.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.powerless.lock();
         match error {
             None => drop(told.remove(subscription)),
             Some(error) => {

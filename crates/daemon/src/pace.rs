@@ -1,13 +1,13 @@
 //! How often GitHub is looked at: for each credential over all fleets that use it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::names::CredentialName;
 use azlin_fleet::pace::{Pacer, Slowed};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::outside::Outside;
@@ -27,7 +27,7 @@ impl Pace {
     /// Whether looks are to be rarer than every `poll`. That they are is told once in each window of the
     /// budget, and when a window has ended after which they are not: in between it may change with every job.
     pub(crate) fn slowed(&self, outside: &Outside, fleet: &Fleet, poll: Duration) -> Option<Slowed> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         let Paced { pacer, told_until } = all.entry(fleet.credential.clone()).or_default();
         let now = outside.now();
         let slowed = pacer.look(outside.github(fleet).budget(), poll, now);

@@ -1,9 +1,10 @@
 //! One fetch for all tasks that ask for the same thing at about the same time.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use azlin_fleet::planted::{self, Bug};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 type Slot<T> = Arc<tokio::sync::Mutex<Option<(Instant, Arc<T>)>>>;
@@ -20,7 +21,7 @@ impl<K, T> Default for SingleFlight<K, T> {
 impl<K: Ord, T> SingleFlight<K, T> {
     /// Drops the fetched value.
     pub(crate) fn forget(&self, key: &K) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.0.lock().remove(key);
     }
 
     /// All keys that were ever asked for.
@@ -28,13 +29,13 @@ impl<K: Ord, T> SingleFlight<K, T> {
     where
         K: Clone,
     {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.0.lock().keys().cloned().collect()
     }
 
     /// The value if it was fetched no earlier than `since`, else the result of `fetch`. A running fetch is waited
     /// for.
     pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {
-        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
+        let slot = Arc::clone(self.0.lock().entry(key).or_default());
         let mut last = slot.lock().await;
         if let Some((began, value)) = &*last
             && (*began >= since || planted::has(Bug::CacheForever))

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use azlin_fleet::memory::Memory;
 use azlin_fleet::names::PoolName;
+use parking_lot::{Mutex, MutexGuard};
 
 /// One small JSON file for each fleet, or nothing at all.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +67,7 @@ impl StateDir {
     }
 
     fn saved(&self) -> MutexGuard<'_, BTreeMap<PoolName, Memory>> {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+        self.saved.lock()
     }
 
     fn path(&self, pool: &PoolName) -> Option<PathBuf> {

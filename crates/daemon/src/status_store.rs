@@ -1,12 +1,13 @@
 //! The status store: each fleet's last tick, for all readers. It outlives a change of `azlin.toml`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use azlin_fleet::history::History;
 use azlin_fleet::names::PoolName;
 use azlin_fleet::status::{BadFileStatus, FleetStatus};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
@@ -91,7 +92,7 @@ impl StatusStore {
     }
 
     fn histories<T>(&self, take: impl FnOnce(&mut BTreeMap<PoolName, History>) -> T) -> T {
-        take(&mut self.history.lock().unwrap_or_else(PoisonError::into_inner))
+        take(&mut self.history.lock())
     }
 }
 

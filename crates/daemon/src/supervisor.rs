@@ -2,12 +2,13 @@
 //! stopping. Without a service manager nothing is sent.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::headline::headline;
 use azlin_fleet::names::PoolName;
+use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
@@ -71,7 +72,7 @@ impl Supervisor {
                 notify(&[NotifyState::Status("looks at GitHub and Azure for the first time")]);
                 continue;
             }
-            let mut last = self.0.line.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.0.line.lock();
             if line != *last {
                 notify(&[NotifyState::Status(&one_line(&line))]);
                 *last = line;

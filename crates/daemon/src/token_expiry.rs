@@ -1,11 +1,11 @@
 //! Tokens that expire: a warning for each credential, logged again only when its text changes.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::expiry::warning;
 use azlin_fleet::names::CredentialName;
+use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::outside::Outside;
@@ -20,7 +20,7 @@ impl TokenExpiry {
         let ends = outside.github(fleet).token_ends()?;
         let name = fleet.credential.as_ref().map(CredentialName::as_str);
         let told = warning(ends, name, outside.now());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         match &told {
             None => drop(all.remove(&fleet.credential)),
             Some(reason) if all.get(&fleet.credential) != Some(reason) => {

@@ -2,13 +2,13 @@
 //! their runs.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
 use azlin_fleet::names::{AccountName, RepoSlug};
 use azlin_fleet::ports::{CallError, Trouble};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
+use parking_lot::Mutex;
 use reqwest::Method;
 
 use crate::http::{Call, Http};
@@ -101,7 +101,7 @@ impl Queues {
     }
 
     fn of<T>(&self, repo: &RepoSlug, with: impl FnOnce(&mut Watched) -> T) -> T {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.watched.lock();
         with(watched.entry(repo.clone()).or_default())
     }
 }

@@ -1,7 +1,6 @@
 //! Runners of a scope: list, get, prepare, remove.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{CallError, Download, Trouble};
@@ -9,6 +8,7 @@ use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
 use azlin_fleet::runner_name::RunnerName;
+use parking_lot::Mutex;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -164,8 +164,8 @@ impl Groups {
         self.lock().retain(|(of, _), _| of != scope);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Scope, String), u64>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<(Scope, String), u64>> {
+        self.known.lock()
     }
 }
 

@@ -1,13 +1,14 @@
 //! Looks at the world after everything that happens, and says when a promise is broken.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_daemon::StatusStore;
 use azlin_simcloud::fault::What;
 use azlin_simcloud::github::SimJob;
 use azlin_simcloud::{Event, Happening, Watch, World};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::others::Others;
@@ -196,7 +197,7 @@ impl Inspector {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inspection> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

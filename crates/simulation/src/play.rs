@@ -1,15 +1,16 @@
 //! Plays a scenario: the real loop against the simulated clouds in virtual time.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{StatusStore, Daemon, Outside, StateDir, plan_once};
+use azlin_daemon::{Daemon, Outside, StateDir, StatusStore, plan_once};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::{InProcess, World};
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
@@ -340,5 +341,5 @@ fn start() -> Timestamp {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

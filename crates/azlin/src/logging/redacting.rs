@@ -84,8 +84,9 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for Redacting<L> {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
 
+    use parking_lot::Mutex;
     use tracing_subscriber::prelude::*;
 
     use super::*;
@@ -95,7 +96,7 @@ mod tests {
 
     impl io::Write for LogBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -110,7 +111,7 @@ mod tests {
             tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(Redacting(lines));
         tracing::subscriber::with_default(subscriber, log);
-        let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bytes = written.0.lock().clone();
         String::from_utf8(bytes).expect("JSON is UTF-8")
     }
 

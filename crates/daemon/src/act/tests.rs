@@ -1,9 +1,8 @@
 //! What each action does in the world, and what it leaves alone.
 
-use std::sync::Mutex;
-
 use azlin_fleet::plan::Deregister;
 use azlin_simcloud::{Happening, Watch, World};
+use parking_lot::Mutex;
 
 use super::*;
 use crate::fixture::{CloudFixture, Warned, fleet};
@@ -182,7 +181,7 @@ struct Steps(Arc<Mutex<Vec<(String, String)>>>);
 impl Watch for Steps {
     fn happened(&mut self, _: &World, what: &Happening<'_>) {
         if let Happening::Step { vm, step } = what {
-            self.0.lock().expect("no panic").push(((*vm).to_owned(), (*step).to_owned()));
+            self.0.lock().push(((*vm).to_owned(), (*step).to_owned()));
         }
     }
 }
@@ -205,7 +204,7 @@ async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
         ..removal(&elsewhere, &request.name, Deregister::Entry(fixture.id(request.name.as_str())))
     };
     assert_eq!(removed(&fixture, &before, &destroy).await, (Outcome::Removed, false, false));
-    assert_eq!(*steps.lock().expect("no panic"), [(request.name.to_string(), "stop".to_owned())]);
+    assert_eq!(*steps.lock(), [(request.name.to_string(), "stop".to_owned())]);
 }
 
 /// How the start of a VM ended, how many VMs were asked for, and how many entries and VMs there are.

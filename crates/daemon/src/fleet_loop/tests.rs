@@ -27,7 +27,7 @@ struct Lived {
 }
 
 /// Each tick of each fleet: when, and when the next one was said to be.
-type Ticks = Arc<std::sync::Mutex<Vec<(String, u64, u64)>>>;
+type Ticks = Arc<parking_lot::Mutex<Vec<(String, u64, u64)>>>;
 
 fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).expect("it comes later")
@@ -54,7 +54,7 @@ fn live(fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
                 if last.insert(name.clone(), tick) != Some(tick) {
                     let at = seconds_between(began, at);
                     let next = next_poll.map_or(0, |next| seconds_between(began, next));
-                    told.lock().expect("no panic").push((name.to_string(), at, next));
+                    told.lock().push((name.to_string(), at, next));
                 }
             }
         }
@@ -66,7 +66,7 @@ fn live(fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
 impl Lived {
     /// When the fleet ticked, and when it said that it would next.
     fn ticks_of(&self, fleet: &str) -> (Vec<u64>, Vec<u64>) {
-        let ticks = self.ticks.lock().expect("no panic");
+        let ticks = self.ticks.lock();
         ticks.iter().filter(|(name, ..)| name == fleet).map(|(_, at, next)| (*at, *next)).unzip()
     }
 }
@@ -408,8 +408,8 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
 #[tokio::test(start_paused = true)]
 async fn a_name_is_never_given_twice() {
     let mut fixture = CloudFixture::new("");
-    let numbers = std::sync::Mutex::new(vec![3, 1, 2, 1, 1]);
-    fixture.outside.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
+    let numbers = parking_lot::Mutex::new(vec![3, 1, 2, 1, 1]);
+    fixture.outside.random = Arc::new(move || numbers.lock().pop().unwrap_or(9));
     let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "")]);
     let provision = || Action::Provision { replaces: None, places: Vec::new(), reason: String::new() };
     let (first, action) = ci.name(provision());
