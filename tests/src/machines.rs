@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use azlin_simcloud::azure::SimVm;
@@ -14,6 +13,7 @@ use azlin_simcloud::real::{Hypervisor, MachineSettings};
 use azlin_simcloud::{Workload, World};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::binary::{Cloud, Daemon, VM};
@@ -208,7 +208,7 @@ impl RealCloud {
         let lines = key.lines().take_while(|line| !line.starts_with("-----END"));
         let lines = lines.filter(|line| line.len() > 30 && !line.starts_with("-----")).map(str::to_owned);
         // The first line is the same in every key of the kind.
-        self.secrets.lock().expect("no panic holds it").extend(lines.skip(1));
+        self.secrets.lock().extend(lines.skip(1));
     }
 
     /// Checks that no secret was logged: the tokens, JIT configurations and private keys that were
@@ -217,7 +217,7 @@ impl RealCloud {
     /// # Panics
     /// When one was.
     pub fn assert_nothing_leaked(&self) -> usize {
-        let mut secrets = self.secrets.lock().expect("no panic holds it").clone();
+        let mut secrets = self.secrets.lock().clone();
         secrets.insert(self.cloud.served.world().settings.token.clone());
         for exchange in self.cloud.served.recorded() {
             let body: serde_json::Value = serde_json::from_slice(&exchange.response).unwrap_or_default();

@@ -1,15 +1,16 @@
 //! The real loop against one simulated world in virtual time, step by step. For tests that play one
 //! situation; the simulation draws them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, DaemonContext, StateDir};
+use azlin_daemon::{Daemon, DaemonContext, StateDir, StatusStore};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::{InProcess, Workload, World};
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +44,7 @@ impl Stage {
 
     /// The world as it is now.
     pub fn world(&self) -> MutexGuard<'_, World> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         world.advance(self.context.now());
         world
     }
@@ -60,7 +61,7 @@ impl Stage {
     }
 
     /// A daemon for these fleets lives for so long and is killed; what it said of them last.
-    pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
+    pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> StatusStore {
         live(self.context.clone(), fleets, state, seconds).await
     }
 
@@ -81,9 +82,9 @@ impl Stage {
 }
 
 /// A daemon with that outside and these fleets lives for so long and is killed.
-pub async fn live(context: DaemonContext, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
+pub async fn live(context: DaemonContext, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> StatusStore {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
-    let board = Board::default();
+    let board = StatusStore::default();
     let daemon = Daemon::new(&config, fleets, context, state, board.clone(), CancellationToken::new());
     let _ = tokio::time::timeout(Duration::from_secs(seconds), daemon.run()).await;
     board

@@ -83,3 +83,34 @@ fn arrows_between_crates_run_one_way() {
         |name: &String| rooms.contains(name.as_str()) || ["azlin-tests", "xtask"].contains(&name.as_str());
     assert!(dependencies.keys().all(listed), "a crate is missing from this table: {:?}", dependencies.keys());
 }
+
+/// The command line hands in adapters and prints results: tasks and races are the daemon's.
+#[test]
+fn the_command_line_starts_no_task_and_waits_for_no_race() {
+    let root =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
+    let mut sources = Vec::new();
+    rust_files(&root.join("crates/azlin/src"), &mut sources);
+    assert!(sources.len() > 30, "{sources:?}");
+    for source in sources {
+        let text = std::fs::read_to_string(&source).expect("a source is text");
+        for word in ["select!", "tokio::spawn", "spawn_blocking", "JoinSet", "JoinHandle", "thread::spawn"] {
+            assert!(!text.contains(word), "{} has {word}: it belongs in crates/daemon", source.display());
+        }
+        let is_test = source.ends_with("args/tests.rs") || source.ends_with("args/cli_reference.rs");
+        if source.components().any(|part| part.as_os_str() == "args") && !is_test {
+            assert!(!text.contains("crate::"), "{}: arguments know no other module", source.display());
+        }
+    }
+}
+
+fn rust_files(directory: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("a directory of the repository can be read") {
+        let path = entry.expect("its entries too").path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}

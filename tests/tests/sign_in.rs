@@ -4,11 +4,12 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Workload, World};
 use azlin_tests::binary::{Cloud, Daemon, VM};
+use parking_lot::Mutex;
 
 const SOON: Duration = Duration::from_secs(60);
 const QUICK: &str = "create = '500ms'\nboot = '500ms'\nregister = '200ms'\ndelete = '500ms'\n";
@@ -59,7 +60,7 @@ fn tunnel(mut client: TcpStream, told: &Mutex<Vec<String>>) {
     let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
     let port = target.rsplit(':').next().and_then(|port| port.parse::<u16>().ok());
     let is_known = head.starts_with("CONNECT ") && target.contains(".test:");
-    told.lock().unwrap().push(target);
+    told.lock().push(target);
     let server = port.filter(|_| is_known).and_then(|port| TcpStream::connect(("127.0.0.1", port)).ok());
     let Some(mut server) = server else {
         let _ = client.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
@@ -100,7 +101,7 @@ fn by_https_through_a_proxy_with_a_ca_of_ones_own() {
     let log = std::fs::File::create(cloud.log()).unwrap();
     let _daemon = Daemon::of(run(&["run"]).stderr(log).stdout(Stdio::null()).spawn().unwrap());
     assert!(cloud.wait(SOON, is_served), "{}", cloud.logged());
-    let asked = asked.lock().unwrap();
+    let asked = asked.lock();
     for name in ["github.test:", "azure.test:"] {
         assert!(asked.iter().any(|target| target.starts_with(name)), "{asked:?}");
     }

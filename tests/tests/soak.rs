@@ -4,16 +4,17 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::alloc::System;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, DaemonContext, StateDir};
+use azlin_daemon::{Daemon, DaemonContext, StateDir, StatusStore};
 use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
 use azlin_simcloud::{InProcess, World};
 use azlin_tests::stage::fleets;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -67,11 +68,11 @@ async fn bytes_after(hours: u32) -> (i64, Report) {
         azure: cloud.clone(),
         ssh: cloud.clone(),
         clock,
-        random: Arc::new(move || names.lock().unwrap().random()),
+        random: Arc::new(move || names.lock().random()),
     };
     let directory = tempfile::tempdir().unwrap();
     let config = DaemonConfig::parse("azlin.toml", "").unwrap();
-    let (board, state) = (Board::default(), StateDir::new(Some(directory.path().to_owned())));
+    let (board, state) = (StatusStore::default(), StateDir::new(Some(directory.path().to_owned())));
     let daemon = Daemon::new(&config, fleets(2), context, state, board.clone(), CancellationToken::new());
     let running = tokio::spawn(daemon.run());
     sleep(HOUR * hours - Duration::from_secs(30)).await;
@@ -81,7 +82,7 @@ async fn bytes_after(hours: u32) -> (i64, Report) {
     assert!(running.await.unwrap_err().is_cancelled());
     drop(board);
     let bytes = with - live();
-    let report = world.lock().unwrap().report();
+    let report = world.lock().report();
     (bytes, report)
 }
 

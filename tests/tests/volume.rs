@@ -2,14 +2,15 @@
 //! works.
 
 use std::io::{self, Write};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, DaemonContext, StateDir};
+use azlin_daemon::{Daemon, DaemonContext, StateDir, StatusStore};
 use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::{InProcess, Workload, World};
 use azlin_tests::stage::fleets;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, timeout};
@@ -27,7 +28,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -61,15 +62,16 @@ fn a_day(events: &str) -> Vec<String> {
         let world = Arc::new(Mutex::new(World::new(&workload, start)));
         let cloud = Arc::new(InProcess::new(world, Arc::clone(&clock)));
         let names = Mutex::new(StdRng::seed_from_u64(7));
-        let random = Arc::new(move || names.lock().unwrap().random());
+        let random = Arc::new(move || names.lock().random());
         let context =
             DaemonContext { github: cloud.clone().into(), azure: cloud.clone(), ssh: cloud, clock, random };
         let config = DaemonConfig::parse("azlin.toml", "").unwrap();
         let stop = CancellationToken::new();
-        let daemon = Daemon::new(&config, fleets(1), context, StateDir::default(), Board::default(), stop);
+        let daemon =
+            Daemon::new(&config, fleets(1), context, StateDir::default(), StatusStore::default(), stop);
         let _ = timeout(DAY, daemon.run()).await;
     });
-    let log = log.0.lock().unwrap();
+    let log = log.0.lock();
     String::from_utf8(log.clone()).unwrap().lines().map(str::to_owned).collect()
 }
 

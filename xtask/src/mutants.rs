@@ -6,15 +6,19 @@ use crate::tools::tool;
 use crate::{root, run};
 
 /// The loop: what gathers, what decides when, what acts.
-const LOOP: [&str; 10] = [
+const LOOP: [&str; 14] = [
     "fleet_loop.rs",
-    "fleet_loop/told.rs",
-    "fleet_loop/under_way.rs",
+    "fleet_loop/context.rs",
+    "fleet_loop/last_look.rs",
+    "fleet_loop/operations.rs",
+    "fleet_loop/own_config.rs",
+    "fleet_loop/reported.rs",
     "act.rs",
     "act/release.rs",
     "observe.rs",
+    "observe/vms.rs",
     "queues.rs",
-    "fetched.rs",
+    "single_flight.rs",
     "hints.rs",
     "run.rs",
 ];

@@ -22,26 +22,26 @@ const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
 /// The credential with the secrets of GitHub's webhook; it goes before `AZLIN_WEBHOOK_SECRET`.
 const WEBHOOK_SECRET: &str = "webhook-secret";
 
-/// What the environment holds of credentials.
-pub struct Environment {
+/// The credentials of a process.
+pub struct ProcessEnvironment {
     /// A variable that may hold a secret.
     pub variable: fn(&str) -> Option<SecretString>,
-    /// What azure_identity looks for.
+    /// Azure's part, by the names that azure_identity knows.
     pub azure: azlin_azure::Environment,
-    /// Where the credentials are.
+    /// The directory with credentials.
     pub credentials: Option<PathBuf>,
 }
 
-impl Environment {
-    /// The environment of this very process, with the credentials that systemd gave it. An administrator
-    /// who types a command has those that the service is given, from where systemd takes them.
+impl ProcessEnvironment {
+    /// The environment of this process, with the credentials that systemd gave it. A command that an administrator
+    /// types uses the service's credentials, from the directory where systemd finds them.
     pub fn of_this_process(config_dir: &Path) -> Result<Self> {
         let given = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         let source = Some(config_dir.join("credentials")).filter(|folder| folder.read_dir().is_ok());
         let credentials = given.or(source);
         let credential = |name| credential(credentials.as_deref(), name);
         let azure = azlin_azure::Environment::from_env();
-        Ok(Environment {
+        Ok(ProcessEnvironment {
             variable: |name| std::env::var(name).ok().map(SecretString::from),
             azure: azlin_azure::Environment {
                 client_secret: credential(AZURE_CLIENT_SECRET)?.or(azure.client_secret),
@@ -52,8 +52,8 @@ impl Environment {
     }
 }
 
-/// A credential of systemd's, without the line end that editors leave. One that is empty is none: so the
-/// unit can name those that need not be there.
+/// A credential of systemd's, without the line end that editors leave. An empty one counts as absent, so that the
+/// unit can name optional ones.
 fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>> {
     let Some(path) = folder.map(|folder| folder.join(name)) else { return Ok(None) };
     let text = match std::fs::read_to_string(&path) {
@@ -66,8 +66,8 @@ fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>>
     Ok((!text.is_empty()).then(|| SecretString::from(text.to_owned())))
 }
 
-/// The outside of the daemon: the real services, or whatever answers at the configured addresses.
-pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<DaemonContext> {
+/// Connects the daemon to the real services, or to what answers at the configured addresses.
+pub fn connect(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<DaemonContext> {
     let github = githubs(config, environment)?;
     let azure = azure(config, environment)?;
     let credential = azure.credential();
@@ -81,23 +81,23 @@ pub fn connect(config: &DaemonConfig, environment: &Environment) -> Result<Daemo
     })
 }
 
-/// What GitHub's webhook signs with, one secret on each line. `None` where there is none.
-fn webhook_secrets(environment: &Environment) -> Result<Option<SecretString>> {
+/// The secrets of GitHub's webhook, one on each line; `None` if there is none.
+fn webhook_secrets(environment: &ProcessEnvironment) -> Result<Option<SecretString>> {
     let given = credential(environment.credentials.as_deref(), WEBHOOK_SECRET)?;
     Ok(given.or_else(|| (environment.variable)("AZLIN_WEBHOOK_SECRET")))
 }
 
-/// What tells by these whether a delivery is GitHub's.
-pub fn webhook(environment: &Environment) -> Result<Option<Webhook>> {
+/// Verifies with these secrets whether a delivery is GitHub's.
+pub fn webhook(environment: &ProcessEnvironment) -> Result<Option<Webhook>> {
     let webhook = webhook_secrets(environment)?.map(|secrets| Webhook::new(&secrets));
     webhook
         .transpose()
         .context("the secret of GitHub's webhook (webhook-secret, or AZLIN_WEBHOOK_SECRET) is of no use")
 }
 
-/// What GitHub's webhook is to sign with: of several secrets the first.
-pub fn webhook_secret(environment: &Environment) -> Result<Option<SecretString>> {
-    // One that the daemon would not take is told.
+/// The secret that a new webhook signs with: the first one.
+pub fn webhook_secret(environment: &ProcessEnvironment) -> Result<Option<SecretString>> {
+    // A secret that the daemon would refuse is an error here, too.
     webhook(environment)?;
     let first = |secrets: SecretString| {
         let mut lines = secrets.expose_secret().lines().map(str::trim);
@@ -107,7 +107,7 @@ pub fn webhook_secret(environment: &Environment) -> Result<Option<SecretString>>
 }
 
 /// GitHub, as each credential sees it.
-fn githubs(config: &DaemonConfig, environment: &Environment) -> Result<GitHubs> {
+fn githubs(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<GitHubs> {
     let github = |name| -> Result<Arc<dyn GitHub>> { Ok(Arc::new(github(config, name, environment)?)) };
     let named = config.credentials.keys().map(|name| {
         let found = github(Some(name)).with_context(|| format!("[github.credentials.{name}]"))?;
@@ -120,7 +120,7 @@ fn githubs(config: &DaemonConfig, environment: &Environment) -> Result<GitHubs> 
 pub fn github(
     config: &DaemonConfig,
     name: Option<&CredentialName>,
-    environment: &Environment,
+    environment: &ProcessEnvironment,
 ) -> Result<GitHubClient> {
     let found = config.github_of(name).context("azlin.toml has no such credential")?;
     let credential = match &found.app {
@@ -136,7 +136,7 @@ pub fn github(
 }
 
 /// Azure, with the credential of the environment.
-pub fn azure(config: &DaemonConfig, environment: &Environment) -> Result<AzureClient> {
+pub fn azure(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<AzureClient> {
     Ok(AzureClient::new(azlin_azure::Settings {
         request_timeout: config.request_timeout,
         certificates: certificates(config)?,
@@ -144,7 +144,7 @@ pub fn azure(config: &DaemonConfig, environment: &Environment) -> Result<AzureCl
     })?)
 }
 
-/// What TLS trusts beside the system's certificates.
+/// Certificates that TLS trusts beside the system's own.
 fn certificates(config: &DaemonConfig) -> Result<Option<String>> {
     let Some(path) = &config.ca_file else { return Ok(None) };
     let shown = path.display();
@@ -159,7 +159,7 @@ fn certificates(config: &DaemonConfig) -> Result<Option<String>> {
 }
 
 /// Machines over SSH, with the keys of the environment.
-pub fn ssh(environment: &Environment) -> SshClient {
+pub fn ssh(environment: &ProcessEnvironment) -> SshClient {
     SshClient::new(azlin_ssh::Settings {
         credentials: environment.credentials.clone(),
         ..azlin_ssh::Settings::default()

@@ -1,4 +1,4 @@
-//! What is wrong with a file, drawn for people: the line, and a caret under what is meant.
+//! Draws what is wrong with a file for people: the line, and a caret under the place.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::terminal::Terminal;
 /// Every problem of a text, each with its line. A line that holds a secret is not shown.
 pub fn drawn(faulty: &Faulty, terminal: Terminal) -> String {
     let renderer = if terminal.colour { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
-    // Whoever reads a pipe gets whole lines.
+    // A pipe gets whole lines.
     let renderer = renderer.term_width(terminal.width.unwrap_or(100_000));
     // Beside the line there are its number and a bar, and dots where it is cut.
     let most = terminal.width.map_or(usize::MAX, |width| width.saturating_sub(16).max(1));
@@ -22,7 +22,7 @@ fn one(problem: &Problem, text: &str, renderer: &Renderer, most: usize) -> Strin
     let key = if problem.key.is_empty() { String::new() } else { format!("{}: ", problem.key) };
     let title = format!("{key}{}", problem.message);
     let title = Level::ERROR.primary_title(title.as_str());
-    // What is missing from a table that is not there has no line of its own.
+    // A key that is missing from a table that is missing, too, has no line.
     let is_nowhere = problem.kind == ProblemKind::Missing && problem.span.is_empty();
     let (line, span) = first_line(problem, text, most);
     let mut report = if problem.is_quotable && !is_nowhere {

@@ -1,6 +1,6 @@
-//! Where log lines go: to the journal with their fields, to a terminal as people read them, or as JSON.
+//! Where log lines go: to the journal with their fields, to a terminal as text, or as JSON.
 //!
-//! Each message says all by itself, so a terminal shows it alone.
+//! Each message is complete without its fields, so a terminal shows the message alone.
 
 mod redacting;
 
@@ -15,10 +15,10 @@ use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Registry};
 
-use crate::cli::{LogFormat, Loudness};
+use crate::args::{LogFormat, Loudness};
 use redacting::Redacting;
 
-/// Where they go, once that is known.
+/// The format, once it is chosen.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// Sets up logging for the process. `AZLIN_LOG` overrides the level, as in `AZLIN_LOG=debug`.
@@ -30,12 +30,12 @@ pub fn start(loudness: Loudness, usual: &str) -> Result<()> {
         Loudness { .. } => "trace",
     };
     let level = std::env::var("AZLIN_LOG").unwrap_or_else(|_| level.to_owned());
-    // What others log is noise here, and azure_core prints headers at debug.
+    // Logs of libraries are noise here, and azure_core prints headers at debug.
     let filter = format!(
         "{level},azure_core=error,azure_identity=error,typespec_client_core=error,reqwest=error,hyper=error,hyper_util=error"
     );
     let subscriber = Registry::default().with(EnvFilter::builder().parse_lossy(filter));
-    // A daemon whose log nobody reads any more goes on; to say so there would panic.
+    // A daemon whose log has lost its reader goes on; reporting that to the log would panic.
     let lines = || tracing_subscriber::fmt::layer().log_internal_errors(false).with_writer(io::stderr);
     let format = match loudness.log_format {
         LogFormat::Auto if is_journal() && journal().is_ok() => LogFormat::Journal,
@@ -63,12 +63,12 @@ pub fn start(loudness: Loudness, usual: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether somebody reads standard error as it is. Where not, errors are logged.
+/// Whether a person reads standard error. If not, errors are logged.
 pub fn is_for_people() -> bool {
     FORMAT.get().is_none_or(|format| *format == LogFormat::Text)
 }
 
-/// From here on a panic is logged, too.
+/// From now on a panic is logged, too.
 pub fn log_panics() {
     if is_for_people() {
         return;
@@ -91,7 +91,7 @@ fn journal() -> Result<tracing_journald::Layer> {
         .with_priority_mappings(priorities))
 }
 
-/// Whether standard error leads to the journal, as systemd tells: by device and inode.
+/// Whether standard error is the journal: systemd names its device and inode.
 fn is_journal() -> bool {
     let told = std::env::var("JOURNAL_STREAM").ok();
     let stderr = fs::metadata("/proc/self/fd/2").ok();

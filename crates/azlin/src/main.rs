@@ -1,58 +1,34 @@
 //! The `azlin` command: arguments in, text and an exit code out. How anything is done is elsewhere.
 
 mod adapters;
+mod args;
 mod caret;
-mod cli;
-#[cfg(test)]
-mod cli_reference;
-#[cfg(test)]
-mod cli_tests;
-mod cli_text;
 mod commands;
+mod config;
+mod exit_status;
+mod help_text;
 mod logging;
+mod output;
 mod terminal;
 mod words;
 mod wrap;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use azlin_daemon::config_dir::{ConfigError, FileProblem, Trouble};
+use azlin_daemon::config_dir::ConfigError;
 use clap::Parser;
 
-use cli::{Area, Azlin, GithubRunner, Output};
+use args::{Area, Azlin, GithubRunner, OutputFormat};
 use commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status, webhook};
-use terminal::Terminal;
-
-/// How a command ended, as an exit code.
-enum Ended {
-    Done,
-    Failed,
-    /// The command line is wrong, in what clap does not check.
-    Usage,
-    NothingMatched,
-    /// Whoever read standard output has gone: as if by SIGPIPE, which is what shells expect.
-    NobodyReads,
-}
-
-impl From<Ended> for ExitCode {
-    fn from(ended: Ended) -> ExitCode {
-        ExitCode::from(match ended {
-            Ended::Done => 0,
-            Ended::Failed => 1,
-            Ended::Usage => 2,
-            Ended::NothingMatched => 3,
-            Ended::NobodyReads => 128 + 13,
-        })
-    }
-}
+use exit_status::ExitStatus;
+use output::{say_error, say_problem};
 
 fn main() -> ExitCode {
     let Azlin { loudness, area } = Azlin::parse();
-    IS_QUIET.store(loudness.quiet, Ordering::Relaxed);
+    output::be_quiet(loudness.quiet);
     let ended = match area {
         Area::GithubRunner(command) => logging::start(loudness, usual_level(&command)).and_then(|()| {
             if matches!(command, GithubRunner::Run(_)) {
@@ -64,19 +40,19 @@ fn main() -> ExitCode {
         Area::Man(args) => man::run(&args),
     };
     match ended {
-        Ok(ended) => ended.into(),
-        Err(error) if is_nobody_reading(&error) => Ended::NobodyReads.into(),
+        Ok(status) => status.into(),
+        Err(error) if is_nobody_reading(&error) => ExitStatus::NobodyReads.into(),
         Err(error) => {
             match error.downcast_ref() {
                 Some(ConfigError::Daemon(problem)) => say_problem(problem),
                 _ => say_error(&format!("{error:#}")),
             }
-            Ended::Failed.into()
+            ExitStatus::Failed.into()
         }
     }
 }
 
-fn github_runner(command: GithubRunner) -> Result<Ended> {
+fn github_runner(command: GithubRunner) -> Result<ExitStatus> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match command {
@@ -92,26 +68,26 @@ fn github_runner(command: GithubRunner) -> Result<Ended> {
             GithubRunner::Demo(args) => demo::run(args).await,
         }
     });
-    // A look for a name that nobody answers keeps nobody.
+    // A name lookup that gets no answer does not delay the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
 }
 
-/// Whether an error is of writing to standard output that nobody reads any more. It comes bare; the
-/// errors of adapters say what was tried.
+/// Whether an error is that standard output has no reader any more. That error comes bare; the errors of
+/// adapters say what was tried.
 fn is_nobody_reading(error: &anyhow::Error) -> bool {
     let bare = error.chain().count() == 1;
     bare && error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// What a command logs unless it is asked for more or less: a daemon what changed, the others what a
-/// person should know beside their output.
+/// What a command logs unless it is asked for more or less: a daemon reports what changed, the others only
+/// what a person should know beside their output.
 fn usual_level(command: &GithubRunner) -> &'static str {
     match command {
         GithubRunner::Run(_) => "info",
-        GithubRunner::Demo(args) if demo::is_live(args) || args.output == Output::Json => "error",
+        GithubRunner::Demo(args) if demo::is_live(args) || args.output == OutputFormat::Json => "error",
         GithubRunner::Demo(_) => "info",
-        // What it finds is its output.
+        // Its findings are its output.
         GithubRunner::Check(_) => "error",
         GithubRunner::Enable(_)
         | GithubRunner::Disable(_)
@@ -121,33 +97,4 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         | GithubRunner::Status(_)
         | GithubRunner::Webhook(_) => "warn",
     }
-}
-
-/// A file that is wrong, for whoever typed the command.
-fn say_problem(problem: &FileProblem) {
-    match &problem.trouble {
-        _ if !logging::is_for_people() => say_error(&problem.to_string()),
-        Trouble::File(message) => say_error(message),
-        Trouble::Text(faulty) => {
-            let _ = write!(io::stderr(), "{}", caret::drawn(faulty, Terminal::stderr()));
-        }
-    }
-}
-
-/// Whether only errors are to be said.
-static IS_QUIET: AtomicBool = AtomicBool::new(false);
-
-/// A remark for whoever typed the command.
-fn say_note(message: &str) {
-    if !IS_QUIET.load(Ordering::Relaxed) {
-        let _ = writeln!(io::stderr(), "{message}");
-    }
-}
-
-/// An error for whoever typed the command. Where nobody reads them there is nowhere to say so.
-fn say_error(message: &str) {
-    if !logging::is_for_people() {
-        return tracing::error!("{message}");
-    }
-    let _ = writeln!(io::stderr(), "error: {message}");
 }

@@ -1,14 +1,14 @@
-//! Where output goes: how wide that is, and whether it takes colours.
+//! The terminal: its width, and whether it takes colours.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
-/// What is printed on.
+/// What output is printed on.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
-    /// Columns; `None` where nobody looks: a pipe or a file gets whole lines.
+    /// Columns; `None` for a pipe or a file, which gets whole lines.
     pub width: Option<usize>,
     /// Whether colours are wanted.
     pub colour: bool,
@@ -40,7 +40,7 @@ impl Terminal {
         Terminal::of(std::io::stderr().is_terminal())
     }
 
-    /// `COLUMNS` stands over what the terminal says.
+    /// `COLUMNS` overrides the terminal's own width.
     fn of(is_terminal: bool) -> Self {
         let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|n| *n > 0);
         let measured = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
@@ -65,14 +65,6 @@ impl Terminal {
         };
         format!("{style}{text}{style:#}")
     }
-}
-
-/// Prints to standard output. Where its reader has gone, as `head` does, the error is the bare
-/// [`std::io::Error`], by which `main` knows it.
-pub fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 /// How many columns a text takes: escape sequences take none.

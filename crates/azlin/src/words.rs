@@ -3,7 +3,7 @@
 use azlin_fleet::explain::nearest;
 use azlin_fleet::model::PoolName;
 
-/// That there is no such pool, and which of those that there are may be meant.
+/// Says that there is no such pool, and which existing pool may be meant.
 pub fn no_such_pool<'n>(pool: &PoolName, names: impl IntoIterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     let near = nearest(pool.as_str(), names.iter().copied());

@@ -1,17 +1,16 @@
-//! Lines broken to the width of the terminal, with what follows indented.
+//! Breaks lines to the width of the terminal, with a hanging indent.
 
 use crate::terminal::{Terminal, visible};
 
-/// Columns that text gets at the least, however narrow the terminal and however deep it stands.
+/// The fewest columns that a text gets, however narrow the terminal and deep the indent.
 const LEAST: usize = 24;
 
-/// The text after `head`; where it is broken, what follows stands under its beginning.
+/// The text after `head`; further lines begin below its first word.
 pub fn wrapped(head: &str, text: &str, terminal: Terminal) -> String {
     hanging(terminal, head, visible(head), text)
 }
 
-/// The text after `head`, which is `indent` columns wide and may be painted; where it is broken, what
-/// follows begins at that column. Whole where nobody looks.
+/// The text after `head`, which is `indent` columns wide and may be painted; further lines begin at that column. Not broken if the output is not a terminal.
 pub fn hanging(terminal: Terminal, head: &str, indent: usize, text: &str) -> String {
     let room = terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(LEAST));
     let mut lines: Vec<String> = Vec::new();

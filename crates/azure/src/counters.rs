@@ -1,9 +1,9 @@
 //! What was sent and received, and what Azure's limits were at last.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::model::{CallOutcome, Calls, Remaining};
+use parking_lot::Mutex;
 
 /// Sums since the client was made, of requests to the resource manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,11 +32,11 @@ impl Counters {
 
     /// A request has ended.
     pub(crate) fn ended(&self, outcome: CallOutcome) {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).add(outcome);
+        self.calls.lock().add(outcome);
     }
 
     pub(crate) fn calls(&self) -> Calls {
-        *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.calls.lock()
     }
 
     pub(crate) fn received(&self, bytes: usize) {
@@ -48,7 +48,7 @@ impl Counters {
             let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");
             headers.get(name)?.to_str().ok()?.parse().ok()
         };
-        let mut remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remaining = self.remaining.lock();
         remaining.reads = number("reads").or(remaining.reads);
         remaining.writes = number("writes").or(remaining.writes);
         remaining.deletes = number("deletes").or(remaining.deletes);
@@ -72,6 +72,6 @@ impl Counters {
     }
 
     pub(crate) fn remaining(&self) -> Remaining {
-        self.remaining.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.remaining.lock().clone()
     }
 }

@@ -6,9 +6,9 @@
 //! else: deleting VMs goes on while creating them has to wait.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use reqwest::Method;
 use tokio::time::Instant;
 use url::Url;
@@ -87,7 +87,7 @@ impl Gates {
     }
 
     fn until(&self) -> MutexGuard<'_, HashMap<Counted, Instant>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        self.until.lock()
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
-use azlin_fleet::model::Offering;
 use azlin_fleet::model::{
-    DestroyOutcome, DrainReason, Failure, InstallOutcome, ProvisionOutcome, RunnerConfig, RunnerId,
+    DestroyOutcome, DrainReason, Failure, InstallOutcome, Offering, ProvisionOutcome, RunnerConfig, RunnerId,
     RunnerName, VmSpec, VmTags,
 };
+use azlin_fleet::observe::{DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE};
 use azlin_fleet::plan::{Destroy, Install};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallErrorKind, Download};
@@ -18,38 +18,38 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::bootstrap::{self, install, stop_service};
+use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
-use crate::fetched::Fetched;
-use crate::places::Book;
+use crate::single_flight::SingleFlight;
 use release::released;
 
 mod release;
 #[cfg(test)]
 mod tests;
 
-/// How long a service is given to stop before its VM goes.
+/// How long a service may take to stop before its VM is deleted.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-/// How long Azure is given to show what a VM printed.
+/// How long Azure may take to return a VM's console log.
 const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Makes runners and removes them.
-pub(crate) struct Lifecycle {
+pub(crate) struct RunnerLifecycle {
     context: DaemonContext,
     stop: CancellationToken,
-    downloads: Fetched<Site, Result<Vec<Download>, String>>,
-    places: Arc<Book>,
+    downloads: SingleFlight<Site, Result<Vec<Download>, String>>,
+    capacity: Arc<CapacityCache>,
 }
 
-/// A runner that is to be made.
-pub(crate) struct Wanted {
+/// A request for a runner.
+pub(crate) struct RunnerRequest {
     pub(crate) name: RunnerName,
-    /// The runner that it is to take the place of.
+    /// The runner that it replaces.
     pub(crate) replaces: Option<RunnerName>,
-    /// Where it is asked for, in this order.
+    /// The offerings to try, in this order.
     pub(crate) offerings: Vec<Offering>,
 }
 
-/// What makes a VM the one runner that it is to be.
+/// What distinguishes the VM of one runner from others.
 struct Identity {
     custom_data: SecretString,
     runner_id: Option<RunnerId>,
@@ -57,24 +57,24 @@ struct Identity {
     admin_key: Option<String>,
 }
 
-impl Lifecycle {
-    pub(crate) fn new(context: DaemonContext, places: Arc<Book>, stop: CancellationToken) -> Self {
-        Lifecycle { context, stop, downloads: Fetched::default(), places }
+impl RunnerLifecycle {
+    pub(crate) fn new(context: DaemonContext, capacity: Arc<CapacityCache>, stop: CancellationToken) -> Self {
+        RunnerLifecycle { context, stop, downloads: SingleFlight::default(), capacity }
     }
 
-    /// Makes a runner, as the fleet's bootstrap has it.
-    pub(crate) async fn provision(&self, fleet: &Fleet, wanted: &Wanted) -> ProvisionOutcome {
+    /// Makes a runner by the fleet's bootstrap method.
+    pub(crate) async fn provision(&self, fleet: &Fleet, request: &RunnerRequest) -> ProvisionOutcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
             Err(why) => return ProvisionOutcome::Failed(Failure::later(why)),
         };
         match fleet.bootstrap.method {
-            Method::CloudInit => self.by_itself(fleet, wanted, &download).await,
-            Method::Ssh => self.over_ssh(fleet, wanted).await,
+            Method::CloudInit => self.by_itself(fleet, request, &download).await,
+            Method::Ssh => self.over_ssh(fleet, request).await,
         }
     }
 
-    /// Makes a VM that is there a runner, over SSH.
+    /// Installs a runner on an existing VM, over SSH.
     pub(crate) async fn install(&self, fleet: &Fleet, task: &Install) -> InstallOutcome {
         let download = match self.download(fleet).await {
             Ok(download) => download,
@@ -83,12 +83,17 @@ impl Lifecycle {
         install(&self.context, &self.stop, fleet, task, &download).await
     }
 
-    /// Prepares GitHub's side, then asks for the VM, which becomes the runner by itself. What was
-    /// prepared is taken back when there is no VM for it.
-    async fn by_itself(&self, fleet: &Fleet, wanted: &Wanted, download: &Download) -> ProvisionOutcome {
+    /// Prepares GitHub's side, then requests the VM, which becomes the runner by itself. If there is no VM, GitHub's
+    /// side is undone.
+    async fn by_itself(
+        &self,
+        fleet: &Fleet,
+        request: &RunnerRequest,
+        download: &Download,
+    ) -> ProvisionOutcome {
         let config = RunnerConfig {
             scope: fleet.scope.clone(),
-            runner_name: wanted.name.clone(),
+            runner_name: request.name.clone(),
             labels: labels(fleet),
             runner_group: fleet.runner_group.clone(),
         };
@@ -107,7 +112,7 @@ impl Lifecycle {
             host_key: None,
             admin_key: None,
         };
-        let outcome = self.create(fleet, wanted, identity).await;
+        let outcome = self.create(fleet, request, identity).await;
         if let ProvisionOutcome::Failed(_) | ProvisionOutcome::NoCapacity(_) = outcome
             && let Err(error) = self.context.github(fleet).deregister(&fleet.scope, runner.runner_id).await
         {
@@ -116,8 +121,8 @@ impl Lifecycle {
         outcome
     }
 
-    /// Asks for a VM with a host key that is known, then installs the runner on it.
-    async fn over_ssh(&self, fleet: &Fleet, wanted: &Wanted) -> ProvisionOutcome {
+    /// Requests a VM with a known host key, then installs the runner on it.
+    async fn over_ssh(&self, fleet: &Fleet, request: &RunnerRequest) -> ProvisionOutcome {
         let admin_key = match self.context.ssh.public_key(fleet.bootstrap.ssh_private_key.as_deref()) {
             Ok(key) => key,
             Err(error) => return ProvisionOutcome::Failed(error.into()),
@@ -130,23 +135,23 @@ impl Lifecycle {
             host_key: Some(host_key.public.clone()),
             admin_key: Some(admin_key),
         };
-        match self.create(fleet, wanted, identity).await {
+        match self.create(fleet, request, identity).await {
             ProvisionOutcome::Started => {}
             other => return other,
         }
-        tracing::debug!(fleet = %fleet.name, runner = %wanted.name, "{}: {} is asked for, to be installed over SSH", fleet.name, wanted.name);
-        let task = bootstrap::just_made(fleet, wanted.name.clone(), host_key.public, created_at);
+        tracing::debug!(fleet = %fleet.name, runner = %request.name, "{}: {} is asked for, to be installed over SSH", fleet.name, request.name);
+        let task = bootstrap::just_made(fleet, request.name.clone(), host_key.public, created_at);
         match self.install(fleet, &task).await {
-            InstallOutcome::Bootstrap(outcome) => ProvisionOutcome::Bootstrap(outcome),
-            // The VM is there, and a later tick goes on with it.
+            // The VM exists, and the next tick goes on with it.
             InstallOutcome::LeftAlone(_) => ProvisionOutcome::Started,
             InstallOutcome::Failed(failure) => ProvisionOutcome::Unclear(failure.why),
+            InstallOutcome::Bootstrap(outcome) => ProvisionOutcome::Bootstrap(outcome),
         }
     }
 
-    /// Each place in turn, until one is to be had.
-    async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> ProvisionOutcome {
-        let name = wanted.name.clone();
+    /// Tries each offering in turn, until Azure accepts one.
+    async fn create(&self, fleet: &Fleet, request: &RunnerRequest, identity: Identity) -> ProvisionOutcome {
+        let name = request.name.clone();
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
@@ -156,7 +161,7 @@ impl Lifecycle {
                 + Duration::from_secs(if planted::has(Bug::LocalTime) { 7200 } else { 0 }),
             config_hash: fleet.config_hash().to_owned(),
             runner_id: identity.runner_id,
-            replaces: wanted.replaces.as_ref().map(ToString::to_string),
+            replaces: request.replaces.as_ref().map(ToString::to_string),
             host_key: identity.host_key,
         };
         let vm = &fleet.vm;
@@ -183,8 +188,8 @@ impl Lifecycle {
         };
         let subscription = &vm.group.subscription_id;
         let mut refusals: Vec<String> = Vec::new();
-        for place in &wanted.offerings {
-            let turn = match self.places.turn(subscription, place, || self.context.now()).await {
+        for place in &request.offerings {
+            let turn = match self.capacity.turn(subscription, place, || self.context.now()).await {
                 Ok(turn) => turn,
                 Err(why) => {
                     refusals.push(why);
@@ -197,7 +202,7 @@ impl Lifecycle {
             spec.spot = vm.spot.filter(|_| place.spot);
             let answer = self.context.azure.create(&spec).await;
             let no_room =
-                self.places.answered(subscription, place, answer.as_ref().copied(), self.context.now());
+                self.capacity.answered(subscription, place, answer.as_ref().copied(), self.context.now());
             drop(turn);
             match answer {
                 Ok(()) => return ProvisionOutcome::Started,
@@ -217,16 +222,16 @@ impl Lifecycle {
         ProvisionOutcome::NoCapacity(refusals.join("; "))
     }
 
-    /// Where the runner's program is: asked once an hour, after a failure once in ten seconds.
+    /// Where the runner's program is, as GitHub said lately.
     async fn download(&self, fleet: &Fleet) -> Result<Download, String> {
         let ask = async || {
             let downloads = self.context.github(fleet).downloads(&fleet.scope).await;
             downloads.map_err(|error| error.to_string())
         };
-        let ago = |age| Instant::now().checked_sub(Duration::from_secs(age)).unwrap_or_else(Instant::now);
-        let mut downloads = self.downloads.get(fleet.site(), ago(3600), ask()).await;
+        let ago = |age| Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
+        let mut downloads = self.downloads.get(fleet.site(), ago(DOWNLOADS_MAX_AGE), ask()).await;
         if downloads.is_err() {
-            downloads = self.downloads.get(fleet.site(), ago(10), ask()).await;
+            downloads = self.downloads.get(fleet.site(), ago(FAILED_DOWNLOADS_MAX_AGE), ask()).await;
         }
         let (os, architecture) = (fleet.vm.os(), fleet.vm.architecture().label());
         let offered = downloads.as_ref().as_ref().map_err(String::clone)?;
@@ -236,7 +241,7 @@ impl Lifecycle {
     }
 }
 
-impl Lifecycle {
+impl RunnerLifecycle {
     /// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> DestroyOutcome {
@@ -259,12 +264,12 @@ impl Lifecycle {
         }
         if matches!(destroy.why, DrainReason::BootTimeout { .. } | DrainReason::Broken(_)) {
             tell_console(context, fleet, destroy).await;
-            // What GitHub offers may be what is wrong.
+            // The download itself may be the cause.
             self.downloads.forget(&fleet.site());
         }
         match context.azure.delete(group, name).await {
             Ok(()) => {
-                self.places.freed(&group.subscription_id, context.now());
+                self.capacity.freed(&group.subscription_id, context.now());
                 DestroyOutcome::Removed
             }
             Err(error) => DestroyOutcome::Failed(error.into()),
@@ -272,7 +277,7 @@ impl Lifecycle {
     }
 }
 
-/// Says what a VM that goes for its trouble printed last: it is lost with the VM.
+/// Logs what a failed VM printed last: it is lost with the VM.
 async fn tell_console(context: &DaemonContext, fleet: &Fleet, destroy: &Destroy) {
     let Some((group, name)) = &destroy.vm else { return };
     let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, context.azure.console(group, name)).await else { return };

@@ -1,12 +1,13 @@
-//! Bootstrap over SSH: a VM that is there becomes a runner, step by step. What the next step is
-//! follows from what is found on the machine ([`azlin_fleet::bootstrap::steps`]), so whoever begins
-//! anew after a crash, a reboot or a lost connection goes on where it ended.
+//! Bootstrap over SSH: an existing VM becomes a runner, step by step. The next step follows from what is found
+//! on the machine ([`azlin_fleet::bootstrap::steps`]), so after a crash, a reboot or a lost connection it goes on
+//! where it stopped.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::{
     Took, labels,
+    retries::{CONNECT_PAUSE, CONNECTS_PER_ADDRESS, STEP_PAUSE, STEP_TRIES, next_address_pause, patience},
     steps::{Configure, NextStep, ProbeResult, Step, WantedRunner, next, runner_id},
 };
 use azlin_fleet::config::Fleet;
@@ -21,21 +22,8 @@ use tracing::debug;
 use crate::context::DaemonContext;
 
 const SSH_PORT: u16 = 22;
-/// The longest pause between two looks for an address. The first ones are shorter: a VM has one
-/// within seconds, unless Azure takes its time.
-const ADDRESS_PAUSE: Duration = Duration::from_secs(5);
-/// Between two tries to connect.
-const CONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// Between two tries of a step that failed.
-const STEP_PAUSE: Duration = Duration::from_secs(5);
-/// Tries of steps, over all of them.
-const STEP_TRIES: u32 = 3;
-/// Tries to connect before the address is asked for again.
-const CONNECTS: u32 = 30;
-/// How long a VM that boots may refuse our key, or be missing at Azure.
-const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Makes a VM a runner. Its time ends with the fleet's `boot_timeout`, and when the daemon stops.
+/// Makes a VM a runner. The limit is the fleet's `boot_timeout`, or the end of the daemon.
 pub(crate) async fn install(
     context: &DaemonContext,
     stop: &CancellationToken,
@@ -56,7 +44,7 @@ pub(crate) async fn install(
     })
 }
 
-/// Stops a runner's service before its VM goes. What fails is of no consequence.
+/// Stops a runner's service before its VM is deleted. A failure has no consequence.
 pub(crate) async fn stop_service(
     context: &DaemonContext,
     fleet: &Fleet,
@@ -82,27 +70,27 @@ fn machine(fleet: &Fleet, task: &Install, address: IpAddr) -> Machine {
     }
 }
 
-/// A bootstrap under way.
+/// A running bootstrap.
 struct Work<'a> {
     context: &'a DaemonContext,
     fleet: &'a Fleet,
     task: &'a Install,
     download: &'a Download,
     began: Instant,
-    /// What kept it from going on last.
+    /// The last obstacle.
     last: String,
     took: Vec<(&'static str, Duration)>,
-    /// GitHub's number of the runner, once the machine has told it.
+    /// GitHub's id of the runner, once the machine has reported it.
     runner_id: Option<RunnerId>,
 }
 
-/// Why the steps did not lead to their end.
+/// Why the steps stopped.
 enum Halt {
-    /// It ended otherwise.
+    /// The bootstrap has ended.
     With(InstallOutcome),
-    /// The machine.
+    /// The machine failed.
     Machine(SshError),
-    /// Something else than the machine.
+    /// Something other than the machine failed.
     Elsewhere(String),
 }
 
@@ -164,13 +152,13 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Tries to log in until the machine is up.
+    /// Tries to log in until the machine accepts it.
     async fn connect(&mut self) -> Result<Box<dyn Session>, Halt> {
         let began = Instant::now();
         let mut refused_since: Option<Instant> = None;
         loop {
             let machine = machine(self.fleet, self.task, self.address().await?);
-            for _ in 0..CONNECTS {
+            for _ in 0..CONNECTS_PER_ADDRESS {
                 let error = match self.context.ssh.connect(&machine).await {
                     Ok(session) => {
                         self.note("reachable", began);
@@ -182,7 +170,7 @@ impl<'a> Work<'a> {
                     SshErrorKind::Unreachable | SshErrorKind::Lost => {}
                     SshErrorKind::KeyRefused => {
                         let since = refused_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= self.patience() {
+                        if since.elapsed() >= patience(self.fleet) {
                             return Err(Halt::Machine(error));
                         }
                     }
@@ -209,14 +197,14 @@ impl<'a> Work<'a> {
                 Err(error) => {
                     if error.trouble == CallErrorKind::NotFound {
                         let since = missing_since.get_or_insert_with(Instant::now);
-                        if since.elapsed() >= self.patience() {
+                        if since.elapsed() >= patience(self.fleet) {
                             return Err(Halt::With(self.broken(format!("its VM is gone: {error}"))));
                         }
                     }
                     self.waits_for(error.message);
                 }
             }
-            pause = (pause + Duration::from_secs(1)).min(ADDRESS_PAUSE);
+            pause = next_address_pause(pause);
             sleep(pause).await;
         }
     }
@@ -226,10 +214,6 @@ impl<'a> Work<'a> {
             debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "{}: {} is not reached yet: {why}", self.fleet.name, self.task.runner);
         }
         self.last = why;
-    }
-
-    fn patience(&self) -> Duration {
-        PATIENCE.min(self.fleet.lifecycle.boot_timeout / 2)
     }
 
     /// One step after the other, as far as they lead.
@@ -257,11 +241,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// With a token that is fresh, and dropped once it is used.
+    /// The configuration with a fresh token, which is dropped after its use.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.context.github(self.fleet).registration_token(&self.fleet.scope).await;
         let token = token.map_err(|error| match error.call().trouble.policy() {
-            // A person must act: the VM waits for it as long as it may.
+            // A person must act: the VM waits for it until boot_timeout.
             ErrorPolicy::Stop => Halt::With(InstallOutcome::Failed(error.into())),
             ErrorPolicy::Again | ErrorPolicy::Later | ErrorPolicy::AnotherWay | ErrorPolicy::GiveUp => {
                 Halt::Elsewhere(error.to_string())
@@ -290,7 +274,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// A task for a VM that was just asked for.
+/// The installation on a VM that was just requested.
 pub(crate) fn just_made(
     fleet: &Fleet,
     runner: azlin_fleet::model::RunnerName,

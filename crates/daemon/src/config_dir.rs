@@ -19,29 +19,29 @@ pub struct Configuration {
     pub fleets: Vec<Fleet>,
     /// The texts of their files.
     pub texts: BTreeMap<PoolName, String>,
-    /// What is wrong with the others, by file. They are left untouched.
+    /// The problems of the other files. Their fleets are left alone.
     pub problems: Vec<FileProblem>,
-    /// When it was begun to read: what was written before is in it.
+    /// When reading began: it has everything that was written before.
     pub read_at: Timestamp,
 }
 
 /// A file that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{trouble}")]
+#[error("{cause}")]
 pub struct FileProblem {
     /// The file.
     pub path: PathBuf,
     /// Everything that is wrong with it.
-    pub trouble: Trouble,
+    pub cause: FileProblemCause,
 }
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// It is not what is in it: it cannot be read, or has a bad name.
+pub enum FileProblemCause {
+    /// The file itself: it cannot be read, or has a bad name.
     #[error("{0}")]
     File(String),
-    /// What is in it.
+    /// Its content.
     #[error("{0}")]
     Text(#[from] Faulty),
 }
@@ -49,7 +49,7 @@ pub enum Trouble {
 /// Why a directory cannot be used at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not there, or cannot be listed.
+    /// It does not exist, or cannot be listed.
     #[error("the configuration directory {} cannot be read: {error}; give another one with --config-dir or AZLIN_CONFIG_DIR, or make it with fleets/<pool>.toml in it", path.display())]
     Directory {
         /// The directory.
@@ -57,12 +57,12 @@ pub enum ConfigError {
         /// What the system said.
         error: io::Error,
     },
-    /// `azlin.toml` is wrong, and with it everything.
+    /// `azlin.toml` is bad, so nothing can run.
     #[error("{0}")]
     Daemon(FileProblem),
 }
 
-/// Reads a directory. A fleet whose file is bad is left out, with its problems told.
+/// Reads a directory. A fleet whose file is bad is left out, and its problems are listed.
 ///
 /// # Errors
 /// When the directory cannot be read, or `azlin.toml` is bad.
@@ -71,11 +71,11 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
     std::fs::read_dir(directory).map_err(unreadable)?;
     let daemon_file = directory.join("azlin.toml");
     let (daemon, text) = read_daemon(&daemon_file)
-        .map_err(|trouble| ConfigError::Daemon(FileProblem { path: daemon_file, trouble }))?;
+        .map_err(|cause| ConfigError::Daemon(FileProblem { path: daemon_file, cause }))?;
     read_with(directory, daemon, text)
 }
 
-/// Reads the fleets of a directory for a daemon that is configured so already, by that text.
+/// Reads the fleets of a directory for a daemon whose own configuration, with its text, is known.
 ///
 /// # Errors
 /// When the directory cannot be read.
@@ -98,15 +98,15 @@ pub fn read_with(
             }
             Err(why) => {
                 let path = directory.join("fleets").join(format!("{name}.toml"));
-                let trouble = Trouble::File(format!("{}: {why}", path.display()));
-                problems.push(FileProblem { path, trouble });
+                let cause = FileProblemCause::File(format!("{}: {why}", path.display()));
+                problems.push(FileProblem { path, cause });
             }
         }
     }
     Ok(Configuration { daemon, daemon_text, fleets, texts, problems, read_at })
 }
 
-/// The fleet at the GitHub of its credential; why it cannot be there beside others.
+/// The fleet at the GitHub of its credential; or why it cannot be there beside others.
 pub(crate) fn signed_in(fleet: Fleet, daemon: &DaemonConfig, others: &[Fleet]) -> Result<Fleet, String> {
     let Some(github) = daemon.github_of(fleet.credential.as_ref()) else {
         let name = fleet.credential.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -128,8 +128,8 @@ pub(crate) fn signed_in(fleet: Fleet, daemon: &DaemonConfig, others: &[Fleet]) -
     }
 }
 
-/// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and what is wrong with
-/// the other files.
+/// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and the problems of the other
+/// files.
 ///
 /// # Errors
 /// When the directory cannot be read.
@@ -139,16 +139,16 @@ pub fn fleets_alone(directory: &Path) -> Result<(Vec<Fleet>, Vec<FileProblem>), 
     Ok((read.into_iter().map(|(fleet, _)| fleet).collect(), problems))
 }
 
-fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), Trouble> {
+fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), FileProblemCause> {
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(Trouble::File(format!("{shown}: {error}"))),
+        Err(error) => return Err(FileProblemCause::File(format!("{shown}: {error}"))),
     };
     match DaemonConfig::parse(&shown, &text) {
         Ok(daemon) => Ok((daemon, text)),
-        Err(problems) => Err(Trouble::Text(Faulty { text, problems })),
+        Err(problems) => Err(FileProblemCause::Text(Faulty { text, problems })),
     }
 }
 
@@ -173,7 +173,7 @@ fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
     for path in paths {
         match pool_of(&path) {
             Ok(pool) => drop(pools.insert(pool, path)),
-            Err(message) => problems.push(FileProblem { path, trouble: Trouble::File(message) }),
+            Err(message) => problems.push(FileProblem { path, cause: FileProblemCause::File(message) }),
         }
     }
     let mut fleets = Vec::new();
@@ -181,7 +181,7 @@ fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
     for (pool, path) in &pools {
         match read_fleet(path, pool, clashes.get(pool).copied()) {
             Ok(fleet) => fleets.push(fleet),
-            Err(trouble) => problems.push(FileProblem { path: path.clone(), trouble }),
+            Err(cause) => problems.push(FileProblem { path: path.clone(), cause }),
         }
     }
     Ok((fleets, problems))
@@ -212,15 +212,23 @@ fn pool_of(path: &Path) -> Result<PoolName, String> {
     stem.parse().map_err(|error| format!("{shown}: {error}; rename the file: the pool is named by its stem"))
 }
 
-fn read_fleet(path: &Path, pool: &PoolName, other: Option<&PoolName>) -> Result<(Fleet, String), Trouble> {
+fn read_fleet(
+    path: &Path,
+    pool: &PoolName,
+    other: Option<&PoolName>,
+) -> Result<(Fleet, String), FileProblemCause> {
     let shown = path.display().to_string();
     if let Some(other) = other {
-        return Err(Trouble::File(format!("{shown}: {}; rename one of the files", clash(pool, other))));
+        return Err(FileProblemCause::File(format!(
+            "{shown}: {}; rename one of the files",
+            clash(pool, other)
+        )));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| Trouble::File(format!("{shown}: {error}")))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| FileProblemCause::File(format!("{shown}: {error}")))?;
     match Fleet::parse(&shown, pool.clone(), &text) {
         Ok(fleet) => Ok((fleet, text)),
-        Err(problems) => Err(Trouble::Text(Faulty { text, problems })),
+        Err(problems) => Err(FileProblemCause::Text(Faulty { text, problems })),
     }
 }
 

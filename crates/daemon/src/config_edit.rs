@@ -1,9 +1,9 @@
 //! Changing a fleet's file on disk: one writer at a time, and never half a file.
 //!
-//! - Writers lock `fleets/`; the file is read under that lock, so that none undoes what another did.
-//!   The daemon's lock is on the directory above: it never waits for a writer, nor a writer for it.
-//! - The new text goes to a hidden file beside the old one, which readers pass over, and takes its
-//!   place in one step once it is on the disk. A power cut leaves the old file or the new one.
+//! - Writers lock `fleets/`; the file is read under that lock, so that no writer undoes the change of another.
+//!   The daemon's lock is on the directory above: the daemon and a writer never wait for each other.
+//! - The new text goes to a hidden file beside the old one, which readers ignore, and replaces it in one step
+//!   once it is on the disk. A power cut leaves the old file or the new one.
 //! - Only a text that makes a good fleet is written.
 
 use std::fs::{File, TryLockError};
@@ -23,24 +23,24 @@ use replace::{clear, replace};
 
 mod replace;
 
-/// How long a writer waits for another.
+/// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What becomes of a fleet whose file is not there.
+/// What to do if the fleet has no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfAbsent {
-    /// It gets one, made from the documented example.
+    /// Make one from the documented example.
     Make,
-    /// It is an error.
+    /// Return an error.
     Refuse,
 }
 
 /// Whether a change is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It is.
+    /// The file is written.
     Write,
-    /// It is only worked out.
+    /// Nothing is written; only the result is worked out.
     DryRun,
 }
 
@@ -49,39 +49,39 @@ pub enum Mode {
 pub struct Edited {
     /// The file.
     pub path: PathBuf,
-    /// What was in it; `None` where it was not there.
+    /// Its old text; `None` if there was no file.
     pub before: Option<String>,
-    /// What is in it.
+    /// Its new text.
     pub after: String,
-    /// The fleet that it makes.
+    /// The fleet that the new text describes.
     pub fleet: Fleet,
 }
 
-/// Why a fleet's file was not changed. Then it is as it was.
+/// Why a fleet's file was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     /// There is no such fleet.
     #[error("there is no pool {pool}")]
     NoSuchPool {
-        /// The one that was asked for.
+        /// The requested pool.
         pool: PoolName,
-        /// Those that there are.
+        /// The existing pools.
         pools: Vec<PoolName>,
     },
-    /// What the file would become is wrong.
+    /// The new text would be bad.
     #[error("{faulty}")]
     Refused {
         /// The file.
         path: PathBuf,
-        /// Whether it was there.
+        /// Whether the file does not exist yet.
         is_new: bool,
-        /// The text that it would have, and what is wrong with it.
+        /// The new text, and what is wrong with it.
         faulty: Faulty,
     },
-    /// Another pool is named too much alike.
+    /// The name is too similar to that of another pool.
     #[error("{0}; choose another name")]
     Clash(String),
-    /// Another writer does not end.
+    /// Another writer holds the lock for too long.
     #[error("{} has been locked for {} s: another azlin github-runner enable, disable or scale is at work on it, or was stopped in the middle; end it, or wait, and try again", path.display(), PATIENCE.as_secs())]
     Locked {
         /// `fleets/`.
@@ -154,7 +154,7 @@ fn make(fleets: &Path) -> io::Result<()> {
     }
 }
 
-/// The lock that one writer holds at a time. It ends with the process, however that ends.
+/// The lock of the one writer. It ends with the process, however that ends.
 fn lock(fleets: &Path, patience: Duration) -> Result<File, EditError> {
     let failed = |error| EditError::Io { what: "opened", path: fleets.to_owned(), error };
     let file = File::open(fleets).map_err(failed)?;
@@ -162,7 +162,7 @@ fn lock(fleets: &Path, patience: Duration) -> Result<File, EditError> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            // Some network file systems know no locks; nobody is kept from the work there.
+            // Some network file systems have no locks; writers go on without one there.
             Err(TryLockError::Error(_)) => return Ok(file),
             Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(5));

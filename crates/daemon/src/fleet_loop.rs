@@ -1,395 +1,231 @@
 //! The loop of one fleet: observe, decide, act, report.
 //!
-//! Actions run beside the loop, so that a slow one delays no tick. While one is under way its
-//! runner is left alone; when it ends, what came of it is remembered before the next plan.
+//! Operations run beside the loop, so that a slow one delays no tick. While one is under way its runner is left alone;
+//! when it ends, its outcome is recorded before the next plan.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{Completed, JobId, Prices, RepoSlug, RunnerName, elapsed};
-use azlin_fleet::observe::{SlowedPolling, Snapshot};
+use azlin_fleet::model::RunnerName;
+use azlin_fleet::observe::{Poll, Snapshot};
 use azlin_fleet::plan::{Action, Plan, plan};
-use azlin_fleet::report::{FleetStatus, begun};
-use azlin_fleet::state::{BootSteps, FleetState, RunnerEvent, runner_events, set_ahead};
-use jiff::Timestamp;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at};
-use tokio_util::sync::CancellationToken;
+use azlin_fleet::state::{BootSteps, FleetState, RunnerEvent, runner_events};
+use tokio::time::{Duration, Instant};
 
-use crate::act::Lifecycle;
-use crate::board::Board;
-use crate::context::DaemonContext;
-use crate::expiry::Expiry;
-use crate::fleet_set::{Fleets, Reader};
-use crate::observe::{Observer, Told};
-use crate::pace::Pace;
-use crate::places::Book;
-use crate::pulse::Pulse;
+use crate::fleet_set::FleetsReader;
 use crate::report;
-use crate::state::StateDir;
-use crate::triggers::{TriggerQueue, TriggerRouter};
-use told::next_on_grid;
-use under_way::{InFlight, share, under_way};
+use crate::triggers::TriggerQueue;
+use last_look::LastLook;
+use operations::Operations;
+use own_config::OwnConfig;
+use reported::Reported;
 
+mod context;
+mod last_look;
+mod operations;
+mod own_config;
+mod reported;
 #[cfg(test)]
 mod tests;
-mod told;
-mod under_way;
 
-/// A tick that lasts longer hangs: each request has a limit of its own, far below.
+pub(crate) use context::{LoopContext, PollSchedule, ProvisioningLimit};
+
+/// A tick that takes longer hangs: each request has a limit of its own, far below.
 const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
-/// How many ticks in a row are given up at the most: whoever writes without end holds up nobody.
-const MOST_GIVEN_UP: u32 = 3;
-
-/// What a tick reads anew.
-enum Look {
-    /// Everything; and power states, if they are wanted.
-    Whole { power: bool },
-    /// What the fleet was hinted at, and what that makes necessary.
-    Triggered,
-}
-
-/// What all loops share.
-pub(crate) struct Shared {
-    pub(crate) context: DaemonContext,
-    pub(crate) fleets: Fleets,
-    pub(crate) observer: Observer,
-    pub(crate) lifecycle: Lifecycle,
-    pub(crate) places: Arc<Book>,
-    pub(crate) pace: Pace,
-    pub(crate) expiry: Expiry,
-    /// Provisioning operations at once, over all fleets.
-    pub(crate) provisioning: Arc<Semaphore>,
-    /// How many those are.
-    pub(crate) provisioning_limit: usize,
-    pub(crate) board: Board,
-    pub(crate) state: StateDir,
-    pub(crate) prices: Prices,
-    pub(crate) poll_queue: Duration,
-    pub(crate) poll_health: Duration,
-    /// When all loops began: their timers tick together, so that they share what they fetch.
-    pub(crate) epoch: Instant,
-    pub(crate) pulse: Pulse,
-    pub(crate) trigger_router: TriggerRouter,
-    pub(crate) stop: CancellationToken,
-}
 
 /// The loop of one fleet.
 pub struct FleetLoop {
-    fleet: Arc<Fleet>,
-    /// Whether its file is there. Without one its VMs are left alone.
-    is_configured: bool,
-    /// A tick was given up, since the configuration changed under it.
-    is_behind: bool,
-    /// How many in a row.
-    given_up: u32,
-    configured: Reader,
-    shared: Arc<Shared>,
+    shared: Arc<LoopContext>,
+    config: OwnConfig,
     fleet_state: FleetState,
+    /// The memory as it was saved last.
     saved: FleetState,
-    /// Provisioning operations of this fleet at once, and how many those are.
-    own_provisioning: Arc<Semaphore>,
-    share: usize,
-    in_flight: BTreeMap<RunnerName, InFlight>,
-    operations: JoinSet<(RunnerName, Completed)>,
+    /// The number of the last tick.
     tick: u64,
-    /// What it is hinted at.
+    /// The poll that is due, if one is.
+    due: Option<Poll>,
+    /// What triggers name.
     trigger_queue: Arc<TriggerQueue>,
-    /// When the last whole look began, and whether the next one is put off.
-    looked_at: Option<Instant>,
-    slowed: Option<SlowedPolling>,
-    /// What was seen last, when its lists were read, and what was said of it.
-    seen: Option<Snapshot>,
-    lists_at: Timestamp,
-    /// When it looked last, by both clocks.
-    clocks: Option<(Instant, Timestamp)>,
-    /// Jobs on its runners, as far as they were seen; `None` until they were.
-    running: Option<BTreeSet<JobId>>,
-    status: Option<FleetStatus>,
-    trouble: Option<String>,
-    /// What last went wrong with a runner, so that it is told once.
-    complaints: BTreeMap<RunnerName, String>,
-    /// What failed since the last tick began, for `run --once`.
-    failed: Vec<String>,
+    last_look: LastLook,
+    operations: Operations,
+    reported: Reported,
 }
 
 impl FleetLoop {
-    /// The loop of a fleet as it was read here.
-    pub(crate) fn new(fleet: Arc<Fleet>, configured: Reader, shared: Arc<Shared>) -> Self {
+    /// The loop of a fleet as it is configured now.
+    pub(crate) fn new(fleet: Arc<Fleet>, configured: FleetsReader, shared: Arc<LoopContext>) -> Self {
         let fleet_state = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
-        shared.places.recall(subscription, fleet_state.capacity.clone(), shared.context.now());
-        let share = share(shared.provisioning_limit, shared.fleets.now().len());
-        let trigger_queue = shared.trigger_router.trigger_queue(&fleet.name);
+        shared.capacity.recall(subscription, fleet_state.capacity.clone(), shared.context.now());
         FleetLoop {
+            operations: Operations::new(shared.provisioning.limit, shared.fleets.now().len()),
+            trigger_queue: shared.trigger_router.trigger_queue(&fleet.name),
+            config: OwnConfig::new(fleet, configured),
             saved: fleet_state.clone(),
             fleet_state,
-            own_provisioning: Arc::new(Semaphore::new(share)),
-            share,
-            fleet,
-            is_configured: true,
-            is_behind: false,
-            given_up: 0,
-            configured,
-            shared,
-            in_flight: BTreeMap::new(),
-            operations: JoinSet::new(),
             tick: 0,
-            trigger_queue,
-            looked_at: None,
-            slowed: None,
-            seen: None,
-            lists_at: Timestamp::UNIX_EPOCH,
-            clocks: None,
-            running: None,
-            status: None,
-            trouble: None,
-            complaints: BTreeMap::new(),
-            failed: Vec::new(),
+            due: None,
+            last_look: LastLook::default(),
+            reported: Reported::default(),
+            shared,
         }
     }
 
-    /// Ticks until it is told to stop, then waits for what is under way.
+    /// Ticks until the daemon stops, then waits for what is under way.
     pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut heart = shared.pulse.heart(&self.fleet.name);
-        let every = |period| {
-            let mut timer = interval_at(shared.epoch, period);
-            timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            timer
-        };
-        let trigger_queue = Arc::clone(&self.trigger_queue);
-        let (mut queue, mut health) = (every(shared.poll_queue), every(shared.poll_health));
+        let (schedule, trigger_queue) = (shared.schedule, Arc::clone(&self.trigger_queue));
+        let mut probe = shared.liveness.probe(&self.config.fleet.name);
+        let (mut queue, mut health) = (schedule.timer(schedule.queue), schedule.timer(schedule.health));
         loop {
-            let pause = self.slowed.as_ref().map(|slowed| slowed.every);
-            let (look, is_timer) = tokio::select! {
+            let pause = self.last_look.slowed.as_ref().map(|slowed| slowed.every);
+            let (due, is_timer) = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
-                () = std::future::ready(()), if std::mem::take(&mut self.is_behind) => {
-                    (Look::Whole { power: true }, false)
+                () = std::future::ready(()), if std::mem::take(&mut self.config.is_behind) => {
+                    (Some(Poll::Health), false)
                 }
-                Some(done) = self.operations.join_next() => {
+                Some(done) = self.operations.tasks.join_next() => {
                     self.ended(done);
                     continue;
                 }
-                () = self.configured.changed() => {
+                () = self.config.reader.changed() => {
                     if !self.reconfigure() {
                         continue;
                     }
-                    (Look::Whole { power: true }, false)
+                    (Some(Poll::Health), false)
                 }
-                () = heart.beat() => continue,
-                // A health tick looks at the queue as well.
+                () = probe.answer() => continue,
+                // It reads the queue as well.
                 _ = health.tick() => {
-                    queue.reset_after(next_on_grid(shared.epoch, shared.poll_queue));
-                    (Look::Whole { power: true }, true)
+                    queue.reset_after(schedule.until_queue());
+                    (Some(Poll::Health), true)
                 }
-                _ = queue.tick() => (Look::Whole { power: false }, true),
-                () = trigger_queue.due(shared.poll_queue, pause), if self.is_configured => (Look::Triggered, false),
+                _ = queue.tick() => (Some(Poll::Queue), true),
+                () = trigger_queue.due(schedule.queue, pause), if self.config.is_configured => (None, false),
             };
-            if !self.is_configured || is_timer && self.is_early() {
+            if !self.config.is_configured || is_timer && self.is_early() {
                 continue;
             }
+            self.due = due;
             tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
-                () = self.tick(look) => {}
-                () = heart.beat_for(LONGEST_TICK) => {}
+                () = self.tick() => {}
+                () = probe.answer_for(LONGEST_TICK) => {}
             }
         }
         tokio::select! {
             biased;
             () = self.settle() => {}
             // Each operation has limits of its own.
-            () = heart.beat_for(Duration::MAX) => {}
+            () = probe.answer_for(Duration::MAX) => {}
         }
     }
 
-    /// Whether it is too early for another look, since GitHub's budget is short.
+    /// Whether it is too early for another poll, since GitHub's budget is short.
     fn is_early(&mut self) -> bool {
-        self.slowed = self.shared.pace.slowed(&self.shared.context, &self.fleet, self.shared.poll_queue);
-        let since = self.looked_at.map(|at| at.elapsed());
-        let Some((slowed, since)) = self.slowed.as_ref().zip(since) else { return false };
-        since + self.shared.poll_queue / 2 < slowed.every
+        let shared = &self.shared;
+        let interval = shared.schedule.queue;
+        self.last_look.slowed = shared.pace.slowed(&shared.context, &self.config.fleet, interval);
+        self.last_look.is_early(interval)
     }
 
-    /// Takes in that the configuration changed; whether that calls for a tick at once.
+    /// Takes in that the configuration changed. Whether that calls for a tick at once.
     fn reconfigure(&mut self) -> bool {
-        let all = Arc::clone(self.configured.latest());
-        let before = std::mem::replace(&mut self.share, share(self.shared.provisioning_limit, all.len()));
-        if before != self.share {
-            self.own_provisioning = Arc::new(Semaphore::new(self.share));
+        let all = Arc::clone(self.config.reader.latest());
+        self.operations.share_among(self.shared.provisioning.limit, all.len());
+        let was_configured = self.config.is_configured;
+        let calls_for_tick = self.config.update(all.get(&self.config.fleet.name));
+        if was_configured && !self.config.is_configured {
+            self.shared.status_store.remove(&self.config.fleet.name);
         }
-        match all.get(&self.fleet.name) {
-            None => {
-                if std::mem::take(&mut self.is_configured) {
-                    self.shared.board.remove(&self.fleet.name);
-                }
-                false
-            }
-            Some(fleet) => {
-                let is_new = !self.is_configured || **fleet != *self.fleet;
-                (self.fleet, self.is_configured) = (Arc::clone(fleet), true);
-                is_new
-            }
-        }
+        calls_for_tick
     }
 
-    /// One tick, and all that it began; what failed in it.
+    /// One tick, and every operation that it began. What failed in it.
     pub(crate) async fn run_once(mut self) -> Vec<String> {
         let stop = self.shared.stop.clone();
+        self.due = Some(Poll::Health);
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.tick(Look::Whole { power: true }) => {}
+            () = self.tick() => {}
         }
         self.settle().await;
-        self.failed.extend(self.trouble.take());
-        self.failed
+        let Reported { mut failed, trouble, .. } = self.reported;
+        failed.extend(trouble);
+        failed
     }
 
     /// Observe, decide, act, report.
-    async fn tick(&mut self, look: Look) {
-        self.failed.clear();
-        let (fleet, began) = (Arc::clone(&self.fleet), Instant::now());
-        let is_triggered = matches!(look, Look::Triggered);
-        let (seen, are_lists_new) = self.look(look, began).await;
-        if self.configured.has_changed() {
+    async fn tick(&mut self) {
+        self.reported.failed.clear();
+        let (fleet, began) = (Arc::clone(&self.config.fleet), Instant::now());
+        let is_triggered = self.due.is_none();
+        let (seen, are_lists_new) = self.look(began).await;
+        if self.config.reader.has_changed() {
             self.reconfigure();
-            if !self.is_configured {
-                return;
-            }
-            let shared_since = self.shared.fleets.now().since(&self.fleet.credential);
-            let is_elsewhere = (fleet.site(), &fleet.vm.group) != (self.fleet.site(), &self.fleet.vm.group);
-            // What was seen was shared out among other fleets, or is not where the fleet is now.
-            if is_elsewhere
-                || (shared_since.is_some_and(|since| since > began) && self.given_up < MOST_GIVEN_UP)
-            {
-                self.given_up += 1;
-                self.is_behind = true;
+            if !self.config.is_configured || self.config.gives_up(&fleet, began, &self.shared.fleets) {
                 return;
             }
         }
-        self.given_up = 0;
-        while let Some(done) = self.operations.try_join_next() {
+        self.config.kept_up();
+        while let Some(done) = self.operations.tasks.try_join_next() {
             self.ended(done);
         }
         self.tick += 1;
         let (plan, seen) = self.decide(seen, are_lists_new);
-        self.shared.board.metrics().ticked(&fleet.name, is_triggered, began.elapsed(), &plan.decision);
+        self.shared.status_store.metrics().ticked(&fleet.name, is_triggered, began.elapsed(), &plan.decision);
         self.report(&plan, &seen);
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
-        // On disk before anything is sent: what is asked for is known to whoever starts after a crash.
+        // On disk before anything is sent: after a crash, the next daemon knows what was asked for.
         self.save();
         let begins = !named.is_empty();
         for (name, action) in named {
             self.begin(name, action);
         }
-        self.seen = Some(seen);
+        self.last_look.seen = Some(seen);
         if begins {
             self.post_runners();
         }
     }
 
-    /// What there is, and whether the lists of runners and VMs were read for it.
-    async fn look(&mut self, look: Look, began: Instant) -> (Snapshot, bool) {
-        let (shared, fleet, now) =
-            (Arc::clone(&self.shared), Arc::clone(&self.fleet), self.shared.context.now());
-        self.mind_the_clock(began, now);
-        let since_epoch = began - shared.epoch;
-        let is_triggered = matches!(look, Look::Triggered);
-        let wanted = if is_triggered {
-            self.trigger_queue.triggers().take(shared.poll_queue, since_epoch)
-        } else {
-            // Hints put off no poll.
-            self.looked_at = Some(began);
-            self.trigger_queue.triggers().take_all(since_epoch)
-        };
-        let at = |told: Duration| shared.epoch + told;
-        let repos = wanted.repos.into_iter().map(|(repo, told)| (repo, at(told))).collect();
-        let told = Told { repos, lists: wanted.lists.map(at) };
-        let serve = |seen: &&Snapshot| {
-            is_triggered
-                && seen.entries.is_ok()
-                && seen.vms.is_ok()
-                && told.lists.is_none()
-                && self.fleet_state.is_told_by_lists_of(self.lists_at, &fleet, now)
-        };
-        let earlier = self.seen.as_ref().filter(serve).cloned();
-        let are_lists_new = earlier.is_none();
-        let (seen, queue) = match earlier {
-            Some(seen) => {
-                let queue = shared.observer.queue_after(&fleet, &told).await;
-                let demand = queue.demand(&fleet, shared.context.now());
-                (Snapshot { demand, working: queue.working(), ..seen }, queue)
-            }
-            None => {
-                let power = matches!(look, Look::Whole { power: true });
-                self.lists_at = now;
-                shared.observer.observe_after(&fleet, self.fleet_state.groups(), power, &told).await
-            }
-        };
-        // What was not read now tells nothing of jobs that it may not have shown yet.
-        let shows = |repo: &RepoSlug, job| match is_triggered {
-            true if !told.repos.contains_key(repo) => None,
-            true => queue.shows(repo, job),
-            false => queue.shows(repo, job).or(Some(true)),
-        };
-        self.trigger_queue.triggers().looked(shows, shared.epoch.elapsed());
-        let begun = begun(&fleet.name, &mut self.running, queue.running(), queue.is_whole());
-        for waited in begun {
-            shared.board.metrics().waited(&fleet.name, waited);
-        }
-        (seen, are_lists_new)
-    }
-
-    /// A clock that was set ahead makes nothing older.
-    fn mind_the_clock(&mut self, began: Instant, now: Timestamp) {
-        let last = self.clocks.replace((began, now));
-        let ahead = last.and_then(|(then, at)| set_ahead(elapsed(at, now), began - then));
-        if let Some(ahead) = ahead {
-            self.fleet_state.clock_was_set_ahead(ahead);
-            self.lists_at = self.lists_at.checked_add(ahead).unwrap_or(self.lists_at);
-        }
-    }
-
     fn decide(&mut self, seen: Snapshot, are_lists_new: bool) -> (Plan, Snapshot) {
-        let now = self.shared.context.now();
+        let (now, fleet) = (self.shared.context.now(), &*self.config.fleet);
         let seen = Snapshot {
-            in_flight: under_way(&self.in_flight),
-            slowed: self.slowed.clone(),
-            expiring: self.shared.expiry.of(&self.shared.context, &self.fleet),
+            in_flight: self.operations.under_way(),
+            slowed: self.last_look.slowed.clone(),
+            expiring: self.shared.token_expiry.of(&self.shared.context, fleet),
             ..seen
         };
-        self.fleet_state.capacity = self.shared.places.of(&self.fleet.vm.group.subscription_id);
+        self.fleet_state.capacity = self.shared.capacity.of(&fleet.vm.group.subscription_id);
         if are_lists_new {
             let before = self.fleet_state.clone();
-            self.fleet_state = std::mem::take(&mut self.fleet_state).after_seeing(&self.fleet, &seen, now);
+            self.fleet_state = std::mem::take(&mut self.fleet_state).after_seeing(fleet, &seen, now);
             let runner_events = runner_events(&before, &self.fleet_state, &seen.unread, now);
             for (name, runner_event) in &runner_events {
                 if let RunnerEvent::Online(took) = runner_event {
                     let known = self.fleet_state.runners.get(name);
                     let steps = known.map(|known| BootSteps::of(known, now)).unwrap_or_default();
-                    self.shared.board.metrics().booted(&self.fleet.name, *took, steps);
+                    self.shared.status_store.metrics().booted(&fleet.name, *took, steps);
                 }
             }
-            report::happened(&self.fleet.name, &runner_events, self.tick);
+            report::happened(&fleet.name, &runner_events, self.tick);
         }
-        let planned = || plan(&self.fleet, &seen, &self.fleet_state, now);
+        let planned = || plan(fleet, &seen, &self.fleet_state, now);
         let plan = planned();
         debug_assert_eq!(plan, planned(), "one plan of one snapshot");
         if plan.scales {
-            self.fleet_state.scaled(&self.fleet, now);
+            self.fleet_state.scaled(fleet, now);
         }
         (plan, seen)
     }
 
     fn save(&mut self) {
         if self.fleet_state != self.saved {
-            self.shared.state.save(&self.fleet.name, &self.fleet_state);
+            self.shared.state.save(&self.config.fleet.name, &self.fleet_state);
             self.saved = self.fleet_state.clone();
         }
     }

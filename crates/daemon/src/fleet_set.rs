@@ -1,32 +1,33 @@
-//! The fleets as the configuration has them, shared by all loops. A change of it wakes them.
+//! The configured fleets, shared by all loops. A change of the configuration wakes the loops.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{CredentialName, PoolName};
 use azlin_fleet::observe::claims_alike;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The fleets as they are configured from one moment on.
+/// The fleets of one configuration.
 #[derive(Debug)]
 pub(crate) struct FleetSet {
     by_name: BTreeMap<PoolName, Arc<Fleet>>,
-    by_credential: BTreeMap<Option<CredentialName>, Shared>,
+    by_credential: BTreeMap<Option<CredentialName>, CredentialFleets>,
 }
 
-/// The fleets of one credential, which share the jobs out that it sees.
+/// The fleets of one credential, which share the jobs that it sees.
 #[derive(Debug)]
-struct Shared {
+struct CredentialFleets {
     fleets: Vec<Arc<Fleet>>,
-    /// Since when its jobs are shared out so.
+    /// Since when its jobs are shared out among these fleets.
     since: Instant,
 }
 
-/// Says which fleets there are. The loops of those that differ look at once.
+/// The current fleets. The loops of changed fleets tick at once.
 ///
-/// Who waits for a change is woken in the order of waiting: `tokio::sync::watch` wakes at random, and a simulated
+/// Waiting loops are woken in the order of waiting: `tokio::sync::watch` wakes in random order, and a simulated
 /// day would not be the same twice.
 #[derive(Debug, Clone)]
 pub struct Fleets(Arc<Configured>);
@@ -37,9 +38,9 @@ struct Configured {
     changed: Notify,
 }
 
-/// One who looks at the fleets again and again.
+/// Follows the changes of the fleets.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct FleetsReader {
     fleets: Fleets,
     seen: Arc<FleetSet>,
 }
@@ -62,7 +63,7 @@ impl FleetSet {
         };
         let shared = |(credential, fleets): (Option<CredentialName>, Vec<Arc<Fleet>>)| {
             let since = since(&credential, &fleets).unwrap_or(now);
-            (credential, Shared { fleets, since })
+            (credential, CredentialFleets { fleets, since })
         };
         Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
     }
@@ -75,7 +76,7 @@ impl FleetSet {
         self.by_name.get(name)
     }
 
-    /// The fleets that share out the jobs which a credential sees.
+    /// The fleets that share the jobs which a credential sees.
     pub(crate) fn of_credential(&self, credential: &Option<CredentialName>) -> impl Iterator<Item = &Fleet> {
         self.by_credential.get(credential).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
     }
@@ -84,8 +85,8 @@ impl FleetSet {
         self.by_name.len()
     }
 
-    /// Since when the jobs that a credential sees are shared out as they are: what was fetched before was
-    /// shared out among other fleets.
+    /// Since when the jobs that a credential sees are shared out among the current fleets: what was fetched before
+    /// was shared out among others.
     pub(crate) fn since(&self, credential: &Option<CredentialName>) -> Option<Instant> {
         self.by_credential.get(credential).map(|shared| shared.since)
     }
@@ -97,7 +98,7 @@ impl Fleets {
         Fleets(Arc::new(Configured { now, changed: Notify::new() }))
     }
 
-    /// From now on there are these. Nobody is woken when they are the same.
+    /// Replaces the fleets. Equal fleets wake no loop.
     pub fn set(&self, fleets: impl IntoIterator<Item = Fleet>) {
         let mut now = self.lock();
         let next = FleetSet::new(fleets, Some(&now));
@@ -108,7 +109,7 @@ impl Fleets {
         }
     }
 
-    /// Waits until a fleet is not configured so any more.
+    /// Waits until a fleet's configuration differs from this one.
     pub(crate) async fn differs(&self, fleet: &Fleet) {
         let mut all = self.reader();
         while all.latest().get(&fleet.name).is_some_and(|now| **now == *fleet) {
@@ -116,9 +117,9 @@ impl Fleets {
         }
     }
 
-    /// One who has seen the fleets as they are now.
-    pub(crate) fn reader(&self) -> Reader {
-        Reader { fleets: self.clone(), seen: self.now() }
+    /// A reader that has seen the current fleets.
+    pub(crate) fn reader(&self) -> FleetsReader {
+        FleetsReader { fleets: self.clone(), seen: self.now() }
     }
 
     pub(crate) fn now(&self) -> Arc<FleetSet> {
@@ -126,23 +127,23 @@ impl Fleets {
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<FleetSet>> {
-        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.now.lock()
     }
 }
 
-impl Reader {
-    /// The fleets as they are now, which are seen by that.
+impl FleetsReader {
+    /// The current fleets, which count as seen from now on.
     pub(crate) fn latest(&mut self) -> &Arc<FleetSet> {
         self.seen = self.fleets.now();
         &self.seen
     }
 
-    /// Whether there are others than were seen last.
+    /// Whether the fleets differ from those that were seen last.
     pub(crate) fn has_changed(&self) -> bool {
         !Arc::ptr_eq(&self.fleets.lock(), &self.seen)
     }
 
-    /// Waits until there are.
+    /// Waits until they do.
     pub(crate) async fn changed(&self) {
         loop {
             let mut changed = std::pin::pin!(self.fleets.0.changed.notified());
@@ -162,9 +163,9 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
-    use crate::scene::fleet;
+    use crate::fixture::fleet;
 
-    /// Seed 442 of two simulated days did not have the same journal each time: loops were woken at random.
+    /// Seed 442 of two simulated days had different journals: loops were woken in random order.
     #[tokio::test]
     async fn a_change_wakes_in_the_order_of_waiting() {
         let fleets = Fleets::new([]);
@@ -174,13 +175,13 @@ mod tests {
             let (reader, order) = (fleets.reader(), Arc::clone(&order));
             waiting.spawn(async move {
                 reader.changed().await;
-                order.lock().expect("a lock").push(number);
+                order.lock().push(number);
             });
         }
         tokio::task::yield_now().await;
         fleets.set([fleet("ci", "", "")]);
         while waiting.join_next().await.is_some() {}
-        assert_eq!(*order.lock().expect("a lock"), Vec::from_iter(0..20));
+        assert_eq!(*order.lock(), Vec::from_iter(0..20));
     }
 
     #[tokio::test(start_paused = true)]

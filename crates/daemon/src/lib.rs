@@ -1,56 +1,58 @@
 //! The control loop: observe, decide, act, report, once a tick.
 //!
 //! - Each fleet has a loop of its own (`fleet_loop`), so that one fleet's trouble never delays
-//!   another's. What several fleets look at is fetched once and shared ([`observe`]).
-//! - A tick takes no input but the state of the world: timers and signals only say "now".
+//!   another's. What several fleets need is read once and shared (`observe`).
+//! - A tick takes no input but the state of the world. Timers, signals and webhooks only say "now", and how old what a
+//!   tick works with may be.
 //! - There is no separate start-up or recovery: the first tick is an ordinary tick.
 //! - What is decided, `azlin_fleet` decides. Here is no policy.
 
 mod act;
-mod board;
 mod bootstrap;
+mod capacity_cache;
 pub mod config_dir;
 pub mod config_edit;
+mod config_reloader;
+mod config_watcher;
 mod context;
-mod expiry;
-mod fetched;
+mod direct_status;
+pub mod explain;
+#[cfg(test)]
+mod fixture;
 mod fleet_loop;
 mod fleet_set;
-mod follow;
 mod http;
+mod instance_lock;
+mod liveness;
 mod metrics;
 pub mod observe;
+mod orphan_collector;
 mod pace;
-mod places;
 mod plan_once;
-mod presence;
-mod pulse;
+pub mod preflight;
 mod queues;
 mod report;
 mod run;
-#[cfg(test)]
-mod scene;
+pub mod service;
 mod signals;
+mod single_flight;
 mod state;
 mod status_file;
+mod status_store;
 mod supervisor;
-mod sweep;
+mod token_expiry;
 mod triggers;
-mod wake;
 
-pub use board::{Board, Posted};
 pub use context::{DaemonContext, GitHubs};
+pub use direct_status::direct_status;
 pub use fleet_loop::FleetLoop;
 pub use fleet_set::Fleets;
-pub use follow::Followed;
-pub use http::{Door, Health, Hook, Page};
+pub use http::Listener;
+pub use instance_lock::{LockError, Presence};
 pub use plan_once::{Planned, plan_once};
-pub use presence::{NotAlone, Presence, alone};
-pub use pulse::Pulse;
-pub use run::{Daemon, Failures, run_once};
-pub use signals::{stop_on_signals, wake_on_hangup};
+pub use run::{Daemon, TickFailures};
+pub use signals::stop_on_signals;
 pub use state::StateDir;
-pub use status_file::{StatusFile, other_version, read_status, resolved, runtime_dirs, this_daemon};
-pub use supervisor::Supervisor;
+pub use status_file::{other_version, read_status, runtime_dirs, this_daemon};
+pub use status_store::{StatusStore, StatusView};
 pub use triggers::TriggerRouter;
-pub use wake::Wake;

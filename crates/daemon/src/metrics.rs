@@ -1,7 +1,7 @@
-//! What is counted for graphs and alerts, as Prometheus scrapes it.
+//! Metrics for graphs and alerts, in the format of Prometheus.
 //!
-//! Counters count since the process began. What there is now is not counted along: each scrape reads it off the
-//! [`Board`](crate::board::Board), so a fleet that is taken away leaves no line behind.
+//! Counters count since the process began. Gauges are read from the
+//! [`StatusStore`](crate::status_store::StatusStore) at each scrape, so a removed fleet leaves no line behind.
 
 mod now;
 #[cfg(test)]
@@ -20,27 +20,27 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::board::Posted;
 use crate::context::DaemonContext;
+use crate::status_store::StatusView;
 
-/// What Prometheus is told that the text is.
+/// The content type of the text.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything that is counted, for all fleets.
+/// The counters of all fleets.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics(Arc<Counts>);
+pub(crate) struct Metrics(Arc<MetricFamilies>);
 
 #[derive(Debug)]
-struct Counts {
-    ticks: Family<Tick, Counter>,
+struct MetricFamilies {
+    ticks: Family<OfTick, Counter>,
     tick_seconds: Histogram,
-    decisions: Family<Decision, Counter>,
-    actions: Family<Done, Counter>,
-    action_seconds: Family<Kind, Histogram, fn() -> Histogram>,
+    decisions: Family<OfDecision, Counter>,
+    actions: Family<OfOutcome, Counter>,
+    action_seconds: Family<OfAction, Histogram, fn() -> Histogram>,
     boot_seconds: Family<OfFleet, Histogram, fn() -> Histogram>,
     step_seconds: Family<OfStep, Histogram, fn() -> Histogram>,
     wait_seconds: Family<OfFleet, Histogram, fn() -> Histogram>,
-    deliveries: Family<Delivered, Counter>,
+    deliveries: Family<OfDelivery, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,32 +55,32 @@ struct OfStep {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Tick {
+struct OfTick {
     fleet: String,
     cause: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Decision {
+struct OfDecision {
     fleet: String,
     action: &'static str,
     rule: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
+struct OfAction {
     action: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Done {
+struct OfOutcome {
     fleet: String,
     action: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Delivered {
+struct OfDelivery {
     outcome: &'static str,
 }
 
@@ -91,7 +91,7 @@ fn seconds() -> Histogram {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Metrics(Arc::new(Counts {
+        Metrics(Arc::new(MetricFamilies {
             ticks: Family::default(),
             tick_seconds: seconds(),
             decisions: Family::default(),
@@ -106,7 +106,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A fleet was looked at and decided upon, which took so long.
+    /// A tick of a fleet ended with a decision.
     pub(crate) fn ticked(
         &self,
         fleet: &PoolName,
@@ -116,17 +116,17 @@ impl Metrics {
     ) {
         let fleet = fleet.to_string();
         let cause = if is_triggered { "webhook" } else { "poll" };
-        self.0.ticks.get_or_create(&Tick { fleet: fleet.clone(), cause }).inc();
+        self.0.ticks.get_or_create(&OfTick { fleet: fleet.clone(), cause }).inc();
         self.0.tick_seconds.observe(took.as_secs_f64());
-        let decision = Decision { fleet, action: decided.action.as_str(), rule: decided.rule().as_str() };
+        let decision = OfDecision { fleet, action: decided.action.as_str(), rule: decided.rule().as_str() };
         self.0.decisions.get_or_create(&decision).inc();
     }
 
     /// An action has ended, after so long.
     pub(crate) fn ended(&self, fleet_name: &PoolName, completed: &Completed, took: Duration) {
         let (fleet, action) = (fleet_name.to_string(), completed.action());
-        self.0.actions.get_or_create(&Done { fleet, action, outcome: completed.as_str() }).inc();
-        self.0.action_seconds.get_or_create(&Kind { action }).observe(took.as_secs_f64());
+        self.0.actions.get_or_create(&OfOutcome { fleet, action, outcome: completed.as_str() }).inc();
+        self.0.action_seconds.get_or_create(&OfAction { action }).observe(took.as_secs_f64());
         if let Some(BootstrapOutcome::Installed { took, .. }) = completed.bootstrap() {
             for (step, took) in &took.steps {
                 self.step(fleet_name, step, *took);
@@ -134,8 +134,7 @@ impl Metrics {
         }
     }
 
-    /// A runner is online, so long after its VM was asked for; and how long the steps on its way took, as far as
-    /// they are known.
+    /// A runner is online: the time since its VM was requested, and of the steps on the way as far as known.
     pub(crate) fn booted(&self, fleet: &PoolName, took: Duration, steps: BootSteps) {
         self.0.boot_seconds.get_or_create(&OfFleet { fleet: fleet.to_string() }).observe(took.as_secs_f64());
         let steps = [("vm", steps.vm), ("runner", steps.runner)];
@@ -149,22 +148,23 @@ impl Metrics {
         self.0.step_seconds.get_or_create(&of_step).observe(took.as_secs_f64());
     }
 
-    /// A job was begun with, so long after it was there.
+    /// A runner has taken a job that waited this long.
     pub(crate) fn waited(&self, fleet: &PoolName, waited: Duration) {
         let of_fleet = OfFleet { fleet: fleet.to_string() };
         self.0.wait_seconds.get_or_create(&of_fleet).observe(waited.as_secs_f64());
     }
 
-    /// Something was delivered to the webhook.
+    /// GitHub has delivered to the webhook.
     pub(crate) fn delivered(&self, outcome: &'static str) {
-        self.0.deliveries.get_or_create(&Delivered { outcome }).inc();
+        self.0.deliveries.get_or_create(&OfDelivery { outcome }).inc();
     }
 
-    /// All of it, and what there is now.
-    pub(crate) fn text(&self, posted: &Posted, context: &DaemonContext) -> String {
+    /// All counters and gauges as text.
+    pub(crate) fn text(&self, view: &StatusView, context: &DaemonContext) -> String {
         let mut registry = Registry::with_prefix("azlin");
         let counts = &*self.0;
-        let Counts { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } = counts;
+        let MetricFamilies { ticks, tick_seconds, decisions, actions, action_seconds, boot_seconds, .. } =
+            counts;
         registry.register(
             "ticks",
             "Looks at a fleet, each with a decision, by what called for them",
@@ -211,9 +211,9 @@ impl Metrics {
             Unit::Seconds,
             counts.wait_seconds.clone(),
         );
-        now::register(&mut registry, posted, context);
+        now::register(&mut registry, view, context);
         let mut told = String::new();
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = text::encode(&mut told, &registry);
         told
     }

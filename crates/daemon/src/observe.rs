@@ -1,248 +1,140 @@
 //! Observe: gathers facts and interprets nothing.
 //!
-//! What several fleets look at is fetched once: fleets that serve one repository share its queue, fleets of
-//! one scope its runners, fleets of one resource group its VMs. A fetch that began a moment ago serves whoever
-//! asks; one that is under way is waited for.
+//! What several fleets need is read once: fleets that serve one repository share its queue, fleets of one scope its
+//! runners, fleets of one resource group its VMs. How old a read may be to serve, `azlin_fleet::observe` decides. A
+//! read that is under way is waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::{Fleet, Site};
-use azlin_fleet::model::{
-    PoolName, PowerState, PowerStates, ProvisioningState, RepoSlug, ResourceGroup, RunnerInfo, RunnerName, Vm,
-};
-use azlin_fleet::observe::{Seen, Snapshot, entries_by_prefix, entries_of, vms_by_pool};
-use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_fleet::model::{RepoSlug, ResourceGroup, RunnerInfo};
+use azlin_fleet::observe::{Lists, MaxAges, Poll, Seen, Snapshot, entries_by_prefix, entries_of};
 use tokio::time::Instant;
-use tracing::warn;
 
+use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
-use crate::fetched::Fetched;
 use crate::fleet_set::Fleets;
-use crate::places::Book;
-use crate::queues::{OwnQueue, Queues};
+use crate::queues::{FleetQueue, JobQueues};
+use crate::single_flight::SingleFlight;
+use vms::VmLists;
 
-/// GitHub's entries, by the fleet that they bear in their names.
+mod vms;
+
+/// GitHub's entries of runners, by the prefix of their names.
 type Entries = BTreeMap<String, Vec<Arc<RunnerInfo>>>;
 
-type VmView = Result<BTreeMap<PoolName, BTreeMap<RunnerName, Arc<Vm>>>, CallError>;
-
-/// What a fleet was hinted at, and when last.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// Queues of repositories.
-    pub(crate) repos: BTreeMap<RepoSlug, Instant>,
-    /// The lists of runners and VMs.
-    pub(crate) lists: Option<Instant>,
-}
-
-/// The eyes of all fleets.
-pub struct Observer {
+/// Reads for all fleets, and keeps what was read last.
+pub(crate) struct Observer {
     context: DaemonContext,
     fleets: Fleets,
-    places: Arc<Book>,
-    /// How old a fetch may be and still serve.
-    tolerance: Duration,
-    began: Instant,
-    queues: Queues,
-    entries: Fetched<Site, Seen<Entries>>,
-    groups: Fetched<(ResourceGroup, bool), VmView>,
-    powers: Fetched<String, Result<PowerStates, CallError>>,
-    /// Why power states could not be read, by subscription, so that it is told once.
-    powerless: Mutex<BTreeMap<String, String>>,
-    /// Why Azure could not make a VM, which it tells of one VM at a time.
-    failures: Mutex<BTreeMap<(ResourceGroup, String), Option<CallError>>>,
+    /// The time between two polls.
+    interval: Duration,
+    /// Nothing was read before.
+    epoch: Instant,
+    queues: JobQueues,
+    entries: SingleFlight<Site, Seen<Entries>>,
+    vms: VmLists,
 }
 
 impl Observer {
-    /// For these fleets, which look every `poll`.
-    pub fn new<'f>(
+    /// For these fleets, which are polled every `interval`.
+    pub(crate) fn new<'f>(
         context: DaemonContext,
         fleets: impl IntoIterator<Item = &'f Fleet>,
-        poll: Duration,
+        interval: Duration,
     ) -> Self {
-        Observer::of(context, Fleets::new(fleets.into_iter().cloned()), Arc::default(), poll)
+        Observer::of(context, Fleets::new(fleets.into_iter().cloned()), Arc::default(), interval)
     }
 
     /// For fleets that may change.
-    pub(crate) fn of(context: DaemonContext, fleets: Fleets, places: Arc<Book>, poll: Duration) -> Self {
+    pub(crate) fn of(
+        context: DaemonContext,
+        fleets: Fleets,
+        capacity: Arc<CapacityCache>,
+        interval: Duration,
+    ) -> Self {
         Observer {
+            vms: VmLists::new(context.clone(), capacity),
             context,
             fleets,
-            places,
-            tolerance: poll / 10,
-            began: Instant::now(),
-            queues: Queues::default(),
-            entries: Fetched::default(),
-            groups: Fetched::default(),
-            powers: Fetched::default(),
-            powerless: Mutex::default(),
-            failures: Mutex::default(),
+            interval,
+            epoch: Instant::now(),
+            queues: JobQueues::default(),
+            entries: SingleFlight::default(),
         }
     }
 
-    /// What the fleet sees now: its VMs in its own resource group, and in others that it may still
-    /// have some in. `power` asks for their power states too.
-    pub async fn observe(&self, fleet: &Fleet, others: &BTreeSet<ResourceGroup>, power: bool) -> Snapshot {
-        self.observe_with_queue(fleet, others, power).await.0
-    }
-
-    /// The same, with the queue of the fleet's repositories as it was read.
-    pub(crate) async fn observe_with_queue(
+    /// What a poll shows the fleet now: its VMs in its own resource group, and in others that may still hold some of
+    /// them; and the queues as they were read.
+    pub(crate) async fn poll(
         &self,
         fleet: &Fleet,
         others: &BTreeSet<ResourceGroup>,
-        power: bool,
-    ) -> (Snapshot, OwnQueue) {
-        self.observe_after(fleet, others, power, &Told::default()).await
-    }
-
-    /// The same after hints, which what is read is not to be older than.
-    pub(crate) async fn observe_after(
-        &self,
-        fleet: &Fleet,
-        others: &BTreeSet<ResourceGroup>,
-        power: bool,
-        told: &Told,
-    ) -> (Snapshot, OwnQueue) {
+        poll: Poll,
+    ) -> (Snapshot, FleetQueue) {
         let now = Instant::now();
-        let tolerated = now.checked_sub(self.tolerance).unwrap_or(now);
-        let since = told.lists.map_or(tolerated, |told| tolerated.max(told));
-        let of_repo = |repo: &RepoSlug| told.repos.get(repo).map_or(tolerated, |told| tolerated.max(*told));
-        let (queue, entries, vms) = futures::join!(
-            self.queue_since(fleet, of_repo),
-            self.entries.get(fleet.site(), since, self.look_at_runners(fleet)),
-            self.vms_of(fleet, others, power, since),
-        );
-        let unread = vms.as_ref().map(|(_, unread)| unread.clone()).unwrap_or_default();
-        let snapshot = Snapshot {
-            demand: queue.demand(fleet, self.context.now()),
-            entries: (*entries).as_ref().map(|shared| entries_of(fleet, shared)).map_err(String::clone),
-            vms: vms.map(|(vms, _)| vms),
-            unread,
-            working: queue.working(),
-            slowed: None,
-            expiring: None,
-            in_flight: BTreeMap::new(),
+        let ages = MaxAges::of_poll(poll, self.interval, self.shared_out(fleet, now));
+        self.look(fleet, others, &ages, now, None).await
+    }
+
+    /// What the fleet sees, where nothing may be older than `ages` allow at `now`. The lists of `last` serve again
+    /// where they may.
+    pub(crate) async fn look(
+        &self,
+        fleet: &Fleet,
+        others: &BTreeSet<ResourceGroup>,
+        ages: &MaxAges,
+        now: Instant,
+        last: Option<&Snapshot>,
+    ) -> (Snapshot, FleetQueue) {
+        let since = |age: Option<Duration>| age.and_then(|age| now.checked_sub(age)).unwrap_or(self.epoch);
+        let since_of = |repo: &RepoSlug| since(ages.queue(repo));
+        let lists = async {
+            match (ages.lists, last) {
+                (None, Some(last)) => last.lists(),
+                (age, _) => self.lists(fleet, others, ages.power, since(age.or(Some(Duration::ZERO)))).await,
+            }
         };
-        (snapshot, queue)
+        let queue = self.queues.of(fleet, &self.fleets, &self.context, since_of);
+        let (queue, lists) = futures::join!(queue, lists);
+        (Snapshot::new(queue.observed(fleet, self.context.now()), lists), queue)
     }
 
-    /// The queues that the fleet serves alone, and of them only what it was told of anew: the rest as it was
-    /// read last.
-    pub(crate) async fn queue_after(&self, fleet: &Fleet, told: &Told) -> OwnQueue {
-        let ever = self.began;
-        self.queue_since(fleet, |repo| told.repos.get(repo).copied().unwrap_or(ever)).await
+    /// How long the jobs of the fleet's credential have been shared out among the fleets as they are configured.
+    pub(crate) fn shared_out(&self, fleet: &Fleet, now: Instant) -> Option<Duration> {
+        let since = self.fleets.now().since(&fleet.credential)?;
+        Some(now.saturating_duration_since(since))
     }
 
-    async fn queue_since(&self, fleet: &Fleet, since: impl Fn(&RepoSlug) -> Instant) -> OwnQueue {
-        let shared_since = self.fleets.now().since(&fleet.credential);
-        let since = |repo: &RepoSlug| shared_since.map_or(since(repo), |shared| since(repo).max(shared));
-        self.queues.of(fleet, &self.fleets, &self.context, since).await
-    }
-
-    /// The resource groups that were looked at, those that fleets have left among them.
+    /// Every resource group that was read, those that fleets have left among them.
     pub(crate) fn known_groups(&self) -> BTreeSet<ResourceGroup> {
-        self.groups.keys().into_iter().map(|(group, _)| group).collect()
+        self.vms.known_groups()
     }
 
-    async fn look_at_runners(&self, fleet: &Fleet) -> Seen<Entries> {
-        let scope = &fleet.scope;
-        let entries = self.context.github(fleet).runners(scope).await;
-        entries.map(entries_by_prefix).map_err(|error| format!("the runners of {scope}: {error}"))
-    }
-
-    async fn vms_of(
+    async fn lists(
         &self,
         fleet: &Fleet,
         others: &BTreeSet<ResourceGroup>,
         power: bool,
         since: Instant,
-    ) -> Seen<(BTreeMap<RunnerName, Arc<Vm>>, BTreeMap<ResourceGroup, String>)> {
-        let own = &fleet.vm.group;
-        let groups = others.iter().filter(|group| *group != own).chain([own]);
-        let views = groups.map(|group| async move {
-            let look = self.look_at_group(group, power, since);
-            (group, self.groups.get((group.clone(), power), since, look).await)
-        });
-        let (mut all, mut unread) = (BTreeMap::new(), BTreeMap::new());
-        for (group, view) in futures::future::join_all(views).await {
-            match view.as_ref() {
-                Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
-                // A group that was removed took its VMs with it.
-                Err(error) if error.trouble == CallErrorKind::NotFound && group != own => {}
-                // To stand still would not make it readable.
-                Err(error)
-                    if matches!(error.trouble, CallErrorKind::NotPermitted | CallErrorKind::Invalid)
-                        && group != own =>
-                {
-                    unread.insert(group.clone(), error.message.clone());
-                }
-                Err(error) => return Err(format!("the VMs of {group}: {error}")),
-            }
+    ) -> Lists {
+        let (entries, vms) = futures::join!(
+            self.entries.get(fleet.site(), since, self.read_runners(fleet)),
+            self.vms.of(fleet, others, power, since),
+        );
+        let entries = (*entries).as_ref().map(|all| entries_of(fleet, all)).map_err(String::clone);
+        match vms {
+            Ok((vms, unread)) => Lists { entries, vms: Ok(vms), unread },
+            Err(why) => Lists { entries, vms: Err(why), unread: BTreeMap::new() },
         }
-        Ok((all, unread))
     }
 
-    async fn look_at_group(&self, group: &ResourceGroup, power: bool, since: Instant) -> VmView {
-        let subscription = &group.subscription_id;
-        let powers = async {
-            if power {
-                let look = self.context.azure.power_states(subscription);
-                Some(self.powers.get(subscription.clone(), since, look).await)
-            } else {
-                None
-            }
-        };
-        let (vms, powers) = futures::join!(self.context.azure.vms(group), powers);
-        let mut vms = vms?;
-        self.learn_failures(group, &mut vms).await;
-        self.places.saw(subscription, &vms, self.context.now());
-        if let Some(powers) = powers {
-            self.tell_powerless(subscription, powers.as_ref().as_ref().err());
-            for vm in vms.iter_mut() {
-                vm.power = powers.as_ref().as_ref().map_or(PowerState::Unknown, |powers| powers.of(vm));
-            }
-        }
-        Ok(vms_by_pool(vms))
-    }
-
-    /// Asks why VMs could not be made, once for each. One that is not told yet is asked for at the next look.
-    async fn learn_failures(&self, group: &ResourceGroup, vms: &mut [Vm]) {
-        let failed = |vm: &&mut Vm| vm.provisioning == ProvisioningState::Failed;
-        let known = || self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        known().retain(|(of, name), _| of != group || vms.iter().any(|vm| vm.name == *name));
-        let asked = vms.iter_mut().filter(failed).map(|vm| async {
-            let key = (group.clone(), vm.name.clone());
-            let before = known().get(&key).cloned();
-            vm.failure = match before {
-                Some(failure) => failure,
-                None => match self.context.azure.failure(group, &vm.name).await {
-                    Ok(failure) => {
-                        known().insert(key, failure.clone());
-                        failure
-                    }
-                    Err(_) => None,
-                },
-            };
-        });
-        futures::future::join_all(asked).await;
-    }
-
-    /// Without power states a stopped VM is only found by its runner, which is then offline: worth a
-    /// word, and no reason to stand still.
-    fn tell_powerless(&self, subscription: &str, error: Option<&CallError>) {
-        let mut told = self.powerless.lock().unwrap_or_else(PoisonError::into_inner);
-        match error {
-            None => drop(told.remove(subscription)),
-            Some(error) => {
-                let before = told.insert(subscription.to_owned(), error.message.clone());
-                if before.is_none() {
-                    warn!(subscription, reason = %error, "power states of VMs of subscription {subscription} cannot be read: {error}");
-                }
-            }
-        }
+    async fn read_runners(&self, fleet: &Fleet) -> Seen<Entries> {
+        let scope = &fleet.scope;
+        let entries = self.context.github(fleet).runners(scope).await;
+        entries.map(entries_by_prefix).map_err(|error| format!("the runners of {scope}: {error}"))
     }
 }
 

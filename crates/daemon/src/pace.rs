@@ -1,48 +1,49 @@
-//! How often GitHub is looked at: for each credential over all fleets that use it.
+//! How often GitHub is polled: decided for each credential, over all fleets that use it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::CredentialName;
 use azlin_fleet::observe::{PollPacer, SlowedPolling};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::context::DaemonContext;
 
+/// The pace of polls, by credential.
 #[derive(Default)]
 pub(crate) struct Pace(Mutex<BTreeMap<Option<CredentialName>, Paced>>);
 
-/// The looks of one credential.
+/// The polls with one credential.
 #[derive(Default)]
 struct Paced {
     pacer: PollPacer,
-    /// That they are rarer was told, in the window that ends then.
-    told_until: Option<Timestamp>,
+    /// The end of the window of the budget in which it was reported that polls are rarer.
+    reported_until: Option<Timestamp>,
 }
 
 impl Pace {
-    /// Whether looks are to be rarer than every `poll`. That they are is told once in each window of the
-    /// budget, and when a window has ended after which they are not: in between it may change with every job.
+    /// Whether polls have to be rarer than every `poll`. It is reported once in each window of the budget, and when a
+    /// window ends after which they are not; in between it may change with every job.
     pub(crate) fn slowed(
         &self,
         context: &DaemonContext,
         fleet: &Fleet,
         poll: Duration,
     ) -> Option<SlowedPolling> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Paced { pacer, told_until } = all.entry(fleet.credential.clone()).or_default();
+        let mut all = self.0.lock();
+        let Paced { pacer, reported_until } = all.entry(fleet.credential.clone()).or_default();
         let now = context.now();
         let slowed = pacer.look(context.github(fleet).budget(), poll, now);
-        match (&slowed, *told_until) {
-            (Some(reason), told) if told.is_none_or(|until| until < reason.budget.reset) => {
-                *told_until = Some(reason.budget.reset);
+        match (&slowed, *reported_until) {
+            (Some(reason), reported) if reported.is_none_or(|until| until < reason.budget.reset) => {
+                *reported_until = Some(reason.budget.reset);
                 warn!(%reason, "polling slows: {reason}");
             }
             (None, Some(until)) if until <= now => {
-                *told_until = None;
+                *reported_until = None;
                 info!("polling is as often as configured again");
             }
             _ => {}

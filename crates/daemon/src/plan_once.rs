@@ -1,11 +1,11 @@
-//! What the next tick of each fleet would see and do. Changes nothing.
+//! What the next tick of each fleet would observe and do. Changes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{Prices, Queue};
-use azlin_fleet::observe::{Seen, Snapshot};
+use azlin_fleet::observe::{Poll, Seen, Snapshot};
 use azlin_fleet::plan::{Plan, plan};
 use azlin_fleet::report::{FleetStatus, Tick};
 use azlin_fleet::state::FleetState;
@@ -16,33 +16,33 @@ use crate::observe::Observer;
 use crate::report;
 use crate::state::StateDir;
 
-/// What the next tick of a fleet would see and do.
+/// What the next tick of a fleet would observe and do.
 pub struct Planned {
     /// The fleet.
     pub fleet: Fleet,
-    /// What it would see.
+    /// What it would observe.
     pub seen: Snapshot,
-    /// The queue of its scope, with the jobs of other fleets and of nobody.
+    /// The queue of its scope, with the jobs of other fleets and of no fleet.
     pub queue: Seen<Arc<Queue>>,
     /// What it would remember.
     pub fleet_state: FleetState,
     /// What it would do.
     pub plan: Plan,
-    /// What could not be seen or is left alone, if anything.
+    /// What could not be read or is left alone, if anything.
     pub trouble: Option<String>,
-    /// When it was looked.
+    /// When it was observed.
     pub at: Timestamp,
 }
 
 impl Planned {
-    /// What the fleet looks like.
+    /// The fleet's status as that tick would report it.
     pub fn status(&self, prices: &Prices) -> FleetStatus {
         let tick = Tick { number: 1, at: self.at, next: None };
         FleetStatus::of(&self.fleet, &self.plan, &self.seen, &self.fleet_state, prices, tick, &[])
     }
 }
 
-/// Looks at the world as a tick does, and plans.
+/// Observes the world as a tick does, and plans.
 pub async fn plan_once(
     fleets: &[Fleet],
     context: DaemonContext,
@@ -52,7 +52,7 @@ pub async fn plan_once(
     let observer = Observer::new(context.clone(), fleets, poll);
     let each = fleets.iter().map(|fleet| async {
         let fleet_state = state.load(&fleet.name);
-        let (seen, queue) = observer.observe_with_queue(fleet, fleet_state.groups(), true).await;
+        let (seen, queue) = observer.poll(fleet, fleet_state.groups(), Poll::Health).await;
         let at = context.now();
         let mut fleet_state = fleet_state.after_seeing(fleet, &seen, at);
         fleet_state.capacity.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);

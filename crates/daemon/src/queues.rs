@@ -1,60 +1,56 @@
-//! The queues of repositories: each is read once for all fleets that serve it, and its jobs are shared out
-//! among them.
+//! The queues of repositories, the source of demand: each is read once for all fleets that serve it, and its jobs are
+//! shared out among them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
     AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoSlug, Scope,
 };
-use azlin_fleet::observe::{Demand, Seen, attribute, is_in_scope, working};
+use azlin_fleet::observe::{
+    Demand, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, is_in_scope, working,
+};
 use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::context::DaemonContext;
-use crate::fetched::Fetched;
 use crate::fleet_set::Fleets;
-
-/// How old a list of an organisation's repositories may be.
-const REPOSITORIES: Duration = Duration::from_secs(10 * 60);
-
-type Credential = Option<CredentialName>;
+use crate::single_flight::SingleFlight;
 
 /// What was read, by credential.
 #[derive(Default)]
-pub(crate) struct Queues {
-    of_repo: Fetched<(Credential, RepoSlug), View>,
-    repositories: Fetched<(Credential, AccountName), Seen<Vec<RepoSlug>>>,
+pub(crate) struct JobQueues {
+    of_repo: SingleFlight<(Option<CredentialName>, RepoSlug), RepoQueue>,
+    repositories: SingleFlight<(Option<CredentialName>, AccountName), Seen<Vec<RepoSlug>>>,
 }
 
-/// One repository's queue, shared out.
-struct View {
+/// One repository's queue, shared out among the fleets that serve it.
+struct RepoQueue {
     queue: Seen<Arc<Queue>>,
     demands: BTreeMap<PoolName, Demand>,
     working: BTreeMap<String, JobId>,
 }
 
-/// The queues that a fleet serves.
-pub(crate) struct OwnQueue {
-    views: Seen<Vec<(RepoSlug, Arc<View>)>>,
+/// The queues that one fleet serves.
+pub(crate) struct FleetQueue {
+    repos: Seen<Vec<(RepoSlug, Arc<RepoQueue>)>>,
     note: Option<String>,
 }
 
-impl Queues {
-    /// What the fleet serves, each read no earlier than `since`.
+impl JobQueues {
+    /// The queues that the fleet serves, each read no earlier than `since`.
     pub(crate) async fn of(
         &self,
         fleet: &Fleet,
         fleets: &Fleets,
         context: &DaemonContext,
         since: impl Fn(&RepoSlug) -> Instant,
-    ) -> OwnQueue {
+    ) -> FleetQueue {
         let repos = match self.repositories(fleet, context).await {
             Ok(repos) => repos,
-            Err(why) => return OwnQueue { views: Err(why), note: None },
+            Err(why) => return FleetQueue { repos: Err(why), note: None },
         };
         let scope = &fleet.scope;
         let note = match (fleet.repositories.is_empty(), repos.is_empty()) {
@@ -65,12 +61,13 @@ impl Queues {
             )),
             (false, true) => Some(format!("no repository of {scope} is one that the fleet's file names")),
         };
-        let views = repos.into_iter().map(|repo| async {
+        let repos = repos.into_iter().map(|repo| async {
             let key = (fleet.credential.clone(), repo.clone());
-            let view = self.of_repo.get(key, since(&repo), look(fleet, fleets, context, &repo)).await;
-            (repo, view)
+            let read = read(fleet, fleets, context, &repo);
+            let queue = self.of_repo.get(key, since(&repo), read).await;
+            (repo, queue)
         });
-        OwnQueue { views: Ok(join_all(views).await), note }
+        FleetQueue { repos: Ok(join_all(repos).await), note }
     }
 
     async fn repositories(&self, fleet: &Fleet, context: &DaemonContext) -> Seen<BTreeSet<RepoSlug>> {
@@ -78,7 +75,7 @@ impl Queues {
             return Ok(BTreeSet::from([repo.clone()]));
         }
         let now = Instant::now();
-        let since = now.checked_sub(REPOSITORIES).unwrap_or(now);
+        let since = now.checked_sub(REPOSITORIES_MAX_AGE).unwrap_or(now);
         let mut repos = BTreeSet::new();
         for pattern in &fleet.repositories {
             if let Some(repo) = pattern.one() {
@@ -93,7 +90,7 @@ impl Queues {
             let key = (fleet.credential.clone(), owner.clone());
             let all = self.repositories.get(key.clone(), since, ask).await;
             if all.is_err() {
-                // What failed is not kept for as long as what was read.
+                // A failure does not serve for as long as a list.
                 self.repositories.forget(&key);
             }
             let all = all.as_ref().as_ref().map_err(String::clone)?;
@@ -103,85 +100,90 @@ impl Queues {
     }
 }
 
-async fn look(fleet: &Fleet, fleets: &Fleets, context: &DaemonContext, repo: &RepoSlug) -> View {
+async fn read(fleet: &Fleet, fleets: &Fleets, context: &DaemonContext, repo: &RepoSlug) -> RepoQueue {
     let queue = context.github(fleet).queue(repo).await;
     let queue = queue.map_err(|error| format!("the queue of repo:{repo}: {error}"));
     let all = fleets.now();
     let serving = all.of_credential(&fleet.credential).filter(|fleet| is_in_scope(fleet, repo));
-    View {
+    RepoQueue {
         working: queue.as_ref().map(working).unwrap_or_default(),
         demands: queue.as_ref().map(|queue| attribute(serving, queue, context.now())).unwrap_or_default(),
         queue: queue.map(Arc::new),
     }
 }
 
-impl OwnQueue {
-    /// What the fleet is asked for. A repository whose queue could not be read is named as missing; where
-    /// none could, nothing is known.
-    pub(crate) fn demand(&self, fleet: &Fleet, now: Timestamp) -> Seen<Demand> {
-        let views = self.views.as_ref().map_err(String::clone)?;
+impl FleetQueue {
+    /// What the plan takes from the queues.
+    pub(crate) fn observed(&self, fleet: &Fleet, now: Timestamp) -> ObservedDemand {
+        ObservedDemand { demand: self.demand(fleet, now), working: self.working() }
+    }
+
+    /// The fleet's jobs, counted. A repository whose queue could not be read is named as missing; when none could be
+    /// read, nothing is known.
+    fn demand(&self, fleet: &Fleet, now: Timestamp) -> Seen<Demand> {
+        let repos = self.repos.as_ref().map_err(String::clone)?;
         let mut demands = Vec::new();
         let mut failed = Vec::new();
-        for (_, view) in views {
-            match &view.queue {
+        for (_, repo) in repos {
+            match &repo.queue {
                 Ok(_) => {
                     let changed = || "the configuration changed while the queue was read".to_owned();
-                    demands.push(view.demands.get(&fleet.name).ok_or_else(changed)?);
+                    demands.push(repo.demands.get(&fleet.name).ok_or_else(changed)?);
                 }
                 Err(why) => failed.push(why),
             }
         }
         let mut demand = Demand::of_all(demands, now);
         if let Some(first) = failed.first() {
-            if failed.len() == views.len() {
+            if failed.len() == repos.len() {
                 return Err((*first).clone());
             }
             demand.missing.push(format!(
                 "{} of {} repositories could not be read: {first}",
                 failed.len(),
-                views.len()
+                repos.len()
             ));
         }
         demand.notes.extend(self.note.clone());
         Ok(demand)
     }
 
-    /// Whether a repository's queue shows a job; `None` where it is none of these.
+    /// Whether a repository's queue shows a job; `None` for a repository that the fleet does not serve.
     pub(crate) fn shows(&self, repo: &RepoSlug, job: JobId) -> Option<bool> {
-        let (_, view) = self.views.as_ref().ok()?.iter().find(|(of, _)| of == repo)?;
-        Some(view.queue.as_ref().is_ok_and(|queue| queue.jobs.iter().any(|shown| shown.id == job)))
+        let (_, repo) = self.repos.as_ref().ok()?.iter().find(|(of, _)| of == repo)?;
+        Some(repo.queue.as_ref().is_ok_and(|queue| queue.jobs.iter().any(|shown| shown.id == job)))
     }
 
-    /// Running jobs by the names of their runners.
-    pub(crate) fn working(&self) -> BTreeMap<String, JobId> {
-        let views = self.views.as_ref().into_iter().flatten();
-        views.flat_map(|(_, view)| view.working.clone()).collect()
+    /// Running jobs by the name of the runner that they say they run on.
+    fn working(&self) -> BTreeMap<String, JobId> {
+        let repos = self.repos.as_ref().into_iter().flatten();
+        repos.flat_map(|(_, repo)| repo.working.clone()).collect()
     }
 
-    /// Jobs that run.
+    /// Running jobs.
     pub(crate) fn running(&self) -> impl Iterator<Item = &Job> {
-        let views = self.views.as_ref().into_iter().flatten();
-        let queues = views.filter_map(|(_, view)| view.queue.as_ref().ok());
+        let repos = self.repos.as_ref().into_iter().flatten();
+        let queues = repos.filter_map(|(_, repo)| repo.queue.as_ref().ok());
         queues.flat_map(|queue| &queue.jobs).filter(|job| job.status == JobStatus::InProgress)
     }
 
-    /// Whether nothing of it is missing.
+    /// Whether every queue was read whole.
     pub(crate) fn is_whole(&self) -> bool {
-        let is_read = |(_, view): &(RepoSlug, Arc<View>)| {
-            view.queue.as_ref().is_ok_and(|queue| queue.missing.is_empty())
+        let is_read = |(_, repo): &(RepoSlug, Arc<RepoQueue>)| {
+            repo.queue.as_ref().is_ok_and(|queue| queue.missing.is_empty())
         };
-        self.views.as_ref().is_ok_and(|views| views.iter().all(is_read))
+        self.repos.as_ref().is_ok_and(|repos| repos.iter().all(is_read))
     }
 
-    /// All of it as one queue.
+    /// All queues as one.
     pub(crate) fn whole(&self) -> Seen<Arc<Queue>> {
-        let views = self.views.as_ref().map_err(String::clone)?;
-        if let [(_, view)] = views.as_slice() {
-            return view.queue.clone();
+        let repos = self.repos.as_ref().map_err(String::clone)?;
+        if let [(_, repo)] = repos.as_slice() {
+            return repo.queue.clone();
         }
         let mut whole = Queue { notes: self.note.clone().into_iter().collect(), ..Queue::default() };
-        for (_, view) in views {
-            match &view.queue {
+        for (_, repo) in repos {
+            match &repo.queue {
                 Ok(queue) => {
                     whole.jobs.extend(queue.jobs.iter().cloned());
                     whole.missing.extend(queue.missing.iter().cloned());

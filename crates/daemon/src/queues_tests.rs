@@ -1,36 +1,40 @@
+//! Queues are read once for all fleets, and their jobs are shared out.
+
+use std::time::Duration;
+
 use azlin_fleet::model::{JobStatus, RunnerName};
 use azlin_fleet::observe::QueueMetrics;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::act::{Lifecycle, Wanted};
-use crate::scene::{Scene, fleet};
+use crate::act::{RunnerLifecycle, RunnerRequest};
+use crate::fixture::{CloudFixture, fleet};
 
 fn org(repositories: &str) -> Fleet {
     fleet("ci", &format!("org = 'o'\nrepositories = [{repositories}]"), "")
 }
 
-/// What a fleet's queue shows, read anew.
-async fn read(scene: &Scene, queues: &Queues, fleet: &Fleet) -> OwnQueue {
+/// The fleet's queues, read anew.
+async fn read(fixture: &CloudFixture, queues: &JobQueues, fleet: &Fleet) -> FleetQueue {
     sleep(Duration::from_secs(1)).await;
-    queues.of(fleet, &Fleets::new([fleet.clone()]), &scene.context, |_| Instant::now()).await
+    queues.of(fleet, &Fleets::new([fleet.clone()]), &fixture.context, |_| Instant::now()).await
 }
 
-fn pending(queue: &OwnQueue, fleet: &Fleet, scene: &Scene) -> Seen<u32> {
-    queue.demand(fleet, scene.context.now()).map(|demand| demand.metrics.pending_jobs)
+fn pending(queue: &FleetQueue, fleet: &Fleet, fixture: &CloudFixture) -> Seen<u32> {
+    queue.demand(fleet, fixture.context.now()).map(|demand| demand.metrics.pending_jobs)
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_queues_that_a_fleet_names_are_one() {
-    let (scene, queues) = (Scene::new(""), Queues::default());
+    let (fixture, queues) = (CloudFixture::new(""), JobQueues::default());
     for repo in ["o/r", "o/r", "o/other", "o/third"] {
-        scene.submit(repo);
+        fixture.submit(repo);
     }
     for (names, jobs) in [("'r'", 2), ("'r', 'other'", 3), ("'*'", 4), ("'t*', 'other'", 2)] {
         let fleet = org(names);
-        let queue = read(&scene, &queues, &fleet).await;
-        assert_eq!(pending(&queue, &fleet, &scene), Ok(jobs), "{names}");
+        let queue = read(&fixture, &queues, &fleet).await;
+        assert_eq!(pending(&queue, &fleet, &fixture), Ok(jobs), "{names}");
         let whole = queue.whole().expect("all could be read");
         assert_eq!(whole.jobs.len(), jobs as usize, "{names}");
         assert!(whole.missing.is_empty() && whole.notes.is_empty());
@@ -42,43 +46,44 @@ async fn the_queues_that_a_fleet_names_are_one() {
 async fn a_list_of_repositories_serves_for_ten_minutes_and_what_failed_for_none() {
     let failing = "[[faults]]\nwhat = { status = 503 }\npath = '/users/o/repos'\ntimes = 1\n[[faults]]\nwhat = { status = 503 }\npath = '/orgs/o/repos'\ntimes = 1\n";
     for (faults, first) in [("", true), (failing, false)] {
-        let (scene, queues, fleet) = (Scene::new(faults), Queues::default(), org("'*'"));
-        let asked = || scene.requests("GET", "/repos") + scene.requests("GET", "/installation/repositories");
+        let (fixture, queues, fleet) = (CloudFixture::new(faults), JobQueues::default(), org("'*'"));
+        let asked =
+            || fixture.requests("GET", "/repos") + fixture.requests("GET", "/installation/repositories");
         let began = asked();
-        let queue = read(&scene, &queues, &fleet).await;
-        let seen = pending(&queue, &fleet, &scene);
+        let queue = read(&fixture, &queues, &fleet).await;
+        let seen = pending(&queue, &fleet, &fixture);
         assert_eq!(seen.is_ok(), first, "{seen:?}");
         if let Err(why) = seen {
             assert!(why.starts_with("the repositories of o: "), "{why}");
             assert!(queue.whole().is_err());
             assert!(queue.working().is_empty());
-            assert_eq!(pending(&read(&scene, &queues, &fleet).await, &fleet, &scene), Ok(0));
+            assert_eq!(pending(&read(&fixture, &queues, &fleet).await, &fleet, &fixture), Ok(0));
         }
         let listed = asked() - began;
         sleep(Duration::from_secs(590)).await;
-        read(&scene, &queues, &fleet).await;
+        read(&fixture, &queues, &fleet).await;
         assert_eq!(asked() - began, listed);
         sleep(Duration::from_secs(20)).await;
-        read(&scene, &queues, &fleet).await;
+        read(&fixture, &queues, &fleet).await;
         assert_eq!(asked() - began, listed + 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_names_no_repository_or_none_that_is_there_is_told() {
-    let (scene, queues) = (Scene::new(""), Queues::default());
+async fn a_fleet_that_names_no_repository_or_none_that_exists_gets_a_note() {
+    let (fixture, queues) = (CloudFixture::new(""), JobQueues::default());
     for (fleet, words) in [
         (org(""), "GitHub has no list of the queued jobs of org:o"),
         (org("'x*'"), "no repository of org:o is one that the fleet's file names"),
     ] {
-        let queue = read(&scene, &queues, &fleet).await;
-        let demand = queue.demand(&fleet, scene.context.now()).expect("nothing failed");
-        assert_eq!(demand.metrics, QueueMetrics::none(scene.context.now()));
+        let queue = read(&fixture, &queues, &fleet).await;
+        let demand = queue.demand(&fleet, fixture.context.now()).expect("nothing failed");
+        assert_eq!(demand.metrics, QueueMetrics::none(fixture.context.now()));
         assert!(demand.notes.len() == 1 && demand.notes[0].starts_with(words), "{:?}", demand.notes);
         assert_eq!(queue.whole().expect("nothing failed").notes, demand.notes);
     }
     let fleet = fleet("ci", "", "");
-    let demand = read(&scene, &queues, &fleet).await.demand(&fleet, scene.context.now());
+    let demand = read(&fixture, &queues, &fleet).await.demand(&fleet, fixture.context.now());
     assert!(demand.expect("nothing failed").notes.is_empty());
 }
 
@@ -89,31 +94,31 @@ async fn a_queue_that_cannot_be_read_is_missing_and_where_none_can_nothing_is_kn
     };
     let fleet = org("'r', 'other'");
     let (one, both) = (broken("other"), format!("{}{}", broken("r"), broken("other")));
-    let (scene, queues) = (Scene::new(&one), Queues::default());
-    scene.submit("o/r");
-    let queue = read(&scene, &queues, &fleet).await;
-    let demand = queue.demand(&fleet, scene.context.now()).expect("one of them could be read");
+    let (fixture, queues) = (CloudFixture::new(&one), JobQueues::default());
+    fixture.submit("o/r");
+    let queue = read(&fixture, &queues, &fleet).await;
+    let demand = queue.demand(&fleet, fixture.context.now()).expect("one of them could be read");
     assert_eq!(demand.metrics.pending_jobs, 1);
     assert!(
         demand.missing[0].starts_with("1 of 2 repositories could not be read: the queue of repo:o/other: ")
     );
     assert_eq!((demand.missing.len(), queue.whole().map(|whole| whole.missing.len())), (1, Ok(1)));
-    let scene = Scene::new(&both);
-    let queue = read(&scene, &Queues::default(), &fleet).await;
-    assert!(pending(&queue, &fleet, &scene).is_err_and(|why| why.starts_with("the queue of repo:o/")));
+    let fixture = CloudFixture::new(&both);
+    let queue = read(&fixture, &JobQueues::default(), &fleet).await;
+    assert!(pending(&queue, &fleet, &fixture).is_err_and(|why| why.starts_with("the queue of repo:o/")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_works_on_which_job_is_known() {
-    let (scene, queues, fleet) = (Scene::new(""), Queues::default(), org("'r', 'other'"));
-    let lifecycle = Lifecycle::new(scene.context.clone(), Arc::default(), CancellationToken::new());
-    let name = RunnerName::new(&fleet.name, scene.context.now(), 1);
-    let wanted = Wanted { name: name.clone(), replaces: None, offerings: fleet.vm.offerings(false) };
+async fn it_is_known_which_runner_works_on_which_job() {
+    let (fixture, queues, fleet) = (CloudFixture::new(""), JobQueues::default(), org("'r', 'other'"));
+    let lifecycle = RunnerLifecycle::new(fixture.context.clone(), Arc::default(), CancellationToken::new());
+    let name = RunnerName::new(&fleet.name, fixture.context.now(), 1);
+    let wanted = RunnerRequest { name: name.clone(), replaces: None, offerings: fleet.vm.offerings(false) };
     lifecycle.provision(&fleet, &wanted).await;
-    scene.submit("o/r");
-    assert!(read(&scene, &queues, &fleet).await.working().is_empty(), "nobody does");
+    fixture.submit("o/r");
+    assert!(read(&fixture, &queues, &fleet).await.working().is_empty(), "no runner does");
     sleep(Duration::from_secs(120)).await;
-    let job = scene.world().state.github.jobs.keys().next().copied().expect("one");
-    let queue = read(&scene, &queues, &fleet).await;
+    let job = fixture.world().state.github.jobs.keys().next().copied().expect("one");
+    let queue = read(&fixture, &queues, &fleet).await;
     assert_eq!(queue.working(), BTreeMap::from([(name.to_string(), JobId(job))]));
 }

@@ -1,8 +1,8 @@
-//! Report: what the loop says in the journal.
+//! Report: what the loop writes to the journal.
 //!
-//! At info stands what changed the world: each decision that changes something, each action's end, and
-//! what a runner does by itself. A trouble is told when it begins and when it ends, not every minute.
-//! Each message says all by itself; the fields are there to be searched for.
+//! Info: each decision that changes something, each action's end, and what a runner does by itself. A problem is
+//! reported when it begins and when it ends, not every minute. Each message is complete; the fields are for
+//! searching.
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
@@ -14,7 +14,7 @@ use azlin_fleet::plan::{Plan, ScalingAction};
 use azlin_fleet::state::RunnerEvent;
 use tracing::{debug, error, info, warn};
 
-/// Says what was decided. What only replaces or removes runners is told at each action's end.
+/// Reports a decision. Replacements and removals of runners are reported at each action's end.
 pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
     let decision = &plan.decision;
     let (fleet, reason) = (&fleet.name, &decision.reason);
@@ -32,7 +32,7 @@ pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
     }
 }
 
-/// Says what was seen to have happened.
+/// Reports what runners did by themselves.
 pub(crate) fn happened(fleet: &PoolName, runner_events: &[(RunnerName, RunnerEvent)], tick: u64) {
     for (runner, runner_event) in runner_events {
         let (action, job) = (runner_event.as_str(), runner_event.job().map(|job| job.0));
@@ -51,7 +51,7 @@ pub(crate) fn happened(fleet: &PoolName, runner_events: &[(RunnerName, RunnerEve
     }
 }
 
-/// What a person may have to look at: what could not be seen, and what is left alone.
+/// What a person may have to look at: what could not be read, and what is left alone.
 pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
     let troubles: Vec<String> = seen
         .trouble()
@@ -62,7 +62,7 @@ pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
     (!troubles.is_empty()).then(|| troubles.join("; "))
 }
 
-/// Says when a trouble begins, changes and ends.
+/// Reports when a problem begins, changes and ends.
 pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&str>, tick: u64) {
     let fleet = &fleet.name;
     match (before, now) {
@@ -160,7 +160,7 @@ impl JournalEntry<'_> {
             let then = if failure.is_unknown {
                 "this is new to azlin, and tried again later"
             } else {
-                "somebody must act"
+                "a person must act"
             };
             error!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: {action} failed, {then}: {error}");
         } else {

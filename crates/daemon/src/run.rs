@@ -1,70 +1,68 @@
-//! The daemon: one loop for each fleet, until it is told to stop.
+//! The daemon: one loop for each fleet, until it is stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::http::{Health, Listener, StatusPage};
+use crate::liveness::Liveness;
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::model::PoolName;
 use azlin_fleet::planted::{self, Bug};
-use tokio::sync::Semaphore;
+use azlin_fleet::report::DaemonStatus;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::act::Lifecycle;
-use crate::board::Board;
+use crate::act::RunnerLifecycle;
+use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
-use crate::expiry::Expiry;
-use crate::fleet_loop::{FleetLoop, Shared};
-use crate::fleet_set::{Fleets, Reader};
+use crate::fleet_loop::{FleetLoop, LoopContext, PollSchedule, ProvisioningLimit};
+use crate::fleet_set::{Fleets, FleetsReader};
 use crate::observe::Observer;
+use crate::orphan_collector::collect_orphans;
 use crate::pace::Pace;
-use crate::places::Book;
-use crate::pulse::Pulse;
 use crate::state::StateDir;
-use crate::sweep::sweep;
+use crate::status_store::StatusStore;
+use crate::token_expiry::TokenExpiry;
 use crate::triggers::TriggerRouter;
 
 /// What failed in a tick, by fleet.
-pub type Failures = BTreeMap<PoolName, Vec<String>>;
+pub type TickFailures = BTreeMap<PoolName, Vec<String>>;
 
 /// The daemon with its configuration, ready to run.
 pub struct Daemon {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<LoopContext>,
 }
 
 impl Daemon {
-    /// A daemon for these fleets, which posts what it sees on the board. It stops when `stop` is
-    /// cancelled.
+    /// A daemon for these fleets, which publishes their status in the store. It stops when `stop` is cancelled.
     pub fn new(
         config: &DaemonConfig,
         fleets: Vec<Fleet>,
         context: DaemonContext,
         state: StateDir,
-        board: Board,
+        status_store: StatusStore,
         stop: CancellationToken,
     ) -> Self {
         let limit = config.max_concurrent_provisioning as usize;
         let limit = if planted::has(Bug::NoLimit) { 1000 } else { limit };
         let (fleets, epoch) = (Fleets::new(fleets), Instant::now());
-        let places = Arc::new(Book::default());
-        let shared = Arc::new(Shared {
-            observer: Observer::of(context.clone(), fleets.clone(), Arc::clone(&places), config.poll_queue),
-            lifecycle: Lifecycle::new(context.clone(), Arc::clone(&places), stop.clone()),
-            places,
+        let capacity = Arc::new(CapacityCache::default());
+        let shared = Arc::new(LoopContext {
+            observer: Observer::of(context.clone(), fleets.clone(), Arc::clone(&capacity), config.poll_queue),
+            lifecycle: RunnerLifecycle::new(context.clone(), Arc::clone(&capacity), stop.clone()),
+            capacity,
             pace: Pace::default(),
-            expiry: Expiry::default(),
-            provisioning: Arc::new(Semaphore::new(limit)),
-            provisioning_limit: limit,
+            token_expiry: TokenExpiry::default(),
+            provisioning: ProvisioningLimit::new(limit),
             trigger_router: TriggerRouter::new(fleets.clone(), epoch),
             fleets,
-            board,
+            status_store,
             prices: config.prices.clone(),
-            poll_queue: config.poll_queue,
-            poll_health: config.poll_health,
-            epoch,
-            pulse: Pulse::default(),
+            schedule: PollSchedule { epoch, queue: config.poll_queue, health: config.poll_health },
+            liveness: Liveness::default(),
             context,
             state,
             stop,
@@ -72,34 +70,66 @@ impl Daemon {
         Daemon { shared }
     }
 
-    /// Says which fleets there are, while it runs.
+    /// Its fleets, which can be replaced while it runs.
     pub fn fleets(&self) -> Fleets {
         self.shared.fleets.clone()
     }
 
-    /// Tells its fleets of hints.
+    /// Wakes its fleets after webhooks.
     pub fn trigger_router(&self) -> TriggerRouter {
         self.shared.trigger_router.clone()
     }
 
-    /// Says whether its loops live.
-    pub fn pulse(&self) -> Pulse {
-        self.shared.pulse.clone()
+    /// Checks whether its loops are alive.
+    pub(crate) fn liveness(&self) -> Liveness {
+        self.shared.liveness.clone()
     }
 
-    /// Runs every fleet's loop until the daemon is told to stop; then what is under way ends.
+    /// Stops it when it is cancelled.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.shared.stop.clone()
+    }
+
+    /// What operators see of it under an address or one of these names. A fleet whose last tick is older than
+    /// `patience` counts as stuck.
+    pub fn operators_listener(
+        &self,
+        this_daemon: DaemonStatus,
+        patience: Duration,
+        hosts: Vec<String>,
+    ) -> Listener {
+        let (status_store, context) = (self.shared.status_store.clone(), self.shared.context.clone());
+        let page =
+            StatusPage { status_store: status_store.clone(), context: context.clone(), daemon: this_daemon };
+        let (fleets, stop) = (self.fleets(), self.stop());
+        Listener::for_operators(page, Health { status_store, context, fleets, patience, stop }, hosts)
+    }
+
+    /// Runs one tick of every fleet, and all that it began.
+    pub(crate) async fn run_once(self) -> TickFailures {
+        let fleets = self.shared.fleets.now();
+        let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
+            let (fleet, shared) = (Arc::clone(fleet), Arc::clone(&self.shared));
+            let configured = shared.fleets.reader();
+            async move { (fleet.name.clone(), FleetLoop::new(fleet, configured, shared).run_once().await) }
+        });
+        let failures = futures::future::join_all(ticks).await;
+        failures.into_iter().filter(|(_, failed)| !failed.is_empty()).collect()
+    }
+
+    /// Runs every fleet's loop until the daemon is stopped; then running operations end.
     pub async fn run(self) {
         let shared = self.shared;
         let mut configured = shared.fleets.reader();
         let mut known = BTreeSet::new();
         let mut loops = JoinSet::new();
-        // It ends with this function: what it asks Azure for may be cut short at any moment.
-        let mut sweeper = JoinSet::new();
-        sweeper.spawn(sweep(Arc::clone(&shared)));
+        // It ends with this function: its requests to Azure may be cut off at any moment.
+        let mut collector = JoinSet::new();
+        collector.spawn(collect_orphans(Arc::clone(&shared)));
         loop {
             let fleets = Arc::clone(configured.latest());
             for name in fleets.names() {
-                // A loop whose fleet is taken away waits for it to come back, so there is one for each.
+                // A loop whose fleet is removed waits for it to come back, so there is never a second one.
                 if known.insert(name.clone()) {
                     loops.spawn(watch(name.clone(), Arc::clone(&shared)));
                 }
@@ -110,15 +140,15 @@ impl Daemon {
                 () = configured.changed() => {}
             }
         }
-        sweeper.shutdown().await;
+        collector.shutdown().await;
         while loops.join_next().await.is_some() {}
     }
 }
 
 /// Runs a fleet's loop. A panic in it is a bug; it costs this fleet a poll, and the others nothing.
-async fn watch(name: PoolName, shared: Arc<Shared>) {
+async fn watch(name: PoolName, shared: Arc<LoopContext>) {
     while let Some((fleet, fleets)) = configured(&name, &shared).await {
-        // A set, and not a bare task: it ends with whoever waits for it.
+        // A set, and not a bare task: it ends with its parent.
         let mut one = JoinSet::new();
         let own = Arc::clone(&shared);
         one.spawn(async move { FleetLoop::new(fleet, fleets, own).run().await });
@@ -127,14 +157,14 @@ async fn watch(name: PoolName, shared: Arc<Shared>) {
         tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(shared.poll_queue) => {}
+            () = tokio::time::sleep(shared.schedule.queue) => {}
         }
     }
 }
 
 /// The fleet, once it is configured, and who read it; `None` when the daemon stops
 /// first.
-async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, Reader)> {
+async fn configured(name: &PoolName, shared: &LoopContext) -> Option<(Arc<Fleet>, FleetsReader)> {
     let mut fleets = shared.fleets.reader();
     loop {
         let fleet = fleets.latest().get(name).cloned();
@@ -147,16 +177,4 @@ async fn configured(name: &PoolName, shared: &Shared) -> Option<(Arc<Fleet>, Rea
             () = fleets.changed() => {}
         }
     }
-}
-
-/// One tick of every fleet, and all that it began.
-pub async fn run_once(daemon: Daemon) -> Failures {
-    let fleets = daemon.shared.fleets.now();
-    let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
-        let (fleet, shared) = (Arc::clone(fleet), Arc::clone(&daemon.shared));
-        let configured = shared.fleets.reader();
-        async move { (fleet.name.clone(), FleetLoop::new(fleet, configured, shared).run_once().await) }
-    });
-    let failures = futures::future::join_all(ticks).await;
-    failures.into_iter().filter(|(_, failed)| !failed.is_empty()).collect()
 }

@@ -30,16 +30,16 @@ pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// At each SIGHUP the service manager is told, and who waits is woken.
+/// At each SIGHUP the service manager is told, and the configuration is read again.
 ///
 /// # Errors
 /// When the handler cannot be set up.
-pub fn wake_on_hangup(wake: Arc<Notify>, supervisor: Supervisor) -> std::io::Result<()> {
+pub(crate) fn reload_on_hangup(reload: Arc<Notify>, supervisor: Supervisor) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGHUP])?;
     let watch = move || {
         for _ in signals.forever() {
             supervisor.reloading();
-            wake.notify_one();
+            reload.notify_one();
         }
     };
     std::thread::Builder::new().name("hangup".to_owned()).spawn(watch)?;

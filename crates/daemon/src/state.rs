@@ -1,14 +1,15 @@
-//! The state directory: what is convenient to remember over a restart. Deleting it harms nothing.
-//! Without one it is remembered as long as the process lives.
+//! The state directory: what is convenient to remember over a restart. Deleting it harms nothing. Without one, the
+//! state lives as long as the process.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use azlin_fleet::model::PoolName;
 use azlin_fleet::state::FleetState;
+use parking_lot::{Mutex, MutexGuard};
 
 /// One small JSON file for each fleet, or nothing at all.
 #[derive(Debug, Clone, Default)]
@@ -16,17 +17,17 @@ pub struct StateDir {
     directory: Option<PathBuf>,
     /// What this process has saved.
     saved: Arc<Mutex<BTreeMap<PoolName, FleetState>>>,
-    /// That it cannot be written is told once.
+    /// Whether a failed write was reported, so that it is reported once.
     is_told: Arc<AtomicBool>,
 }
 
 impl StateDir {
-    /// Keeps memories in this directory; `None` keeps none.
+    /// Keeps state in this directory; `None` keeps none.
     pub fn new(directory: Option<PathBuf>) -> Self {
         StateDir { directory, ..StateDir::default() }
     }
 
-    /// What was remembered of a fleet. A file that cannot be read counts as none.
+    /// The state of a fleet. A file that cannot be read counts as none.
     pub(crate) fn load(&self, pool: &PoolName) -> FleetState {
         if let Some(fleet_state) = self.saved().get(pool) {
             return fleet_state.clone();
@@ -66,7 +67,7 @@ impl StateDir {
     }
 
     fn saved(&self) -> MutexGuard<'_, BTreeMap<PoolName, FleetState>> {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+        self.saved.lock()
     }
 
     fn path(&self, pool: &PoolName) -> Option<PathBuf> {

@@ -1,5 +1,5 @@
-//! The status file: what the daemon knows, in its runtime directory, replaced whole after each tick.
-//! It tells no secret, and anybody may read it.
+//! The status file: what the daemon knows, in its runtime directory, replaced whole after each tick. It holds no
+//! secret, and all users may read it.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -10,8 +10,8 @@ use azlin_fleet::report::{DaemonStatus, Status, VERSION};
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
-use crate::board::{Board, Posted};
 use crate::context::DaemonContext;
+use crate::status_store::{StatusStore, StatusView};
 
 const NAME: &str = "status.json";
 /// The shortest time between two writes, however many fleets tick.
@@ -19,12 +19,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a daemon leaves its status.
 #[derive(Debug, Clone)]
-pub struct StatusFile {
+pub(crate) struct StatusFile {
     path: PathBuf,
 }
 
-/// Directories where a status file may be, the likelier ones first: the one that is named, else those
-/// that a service, root and a user have.
+/// Directories where a status file may be, the likelier ones first: the named one, else those of a service, of
+/// root and of a user.
 pub fn runtime_dirs(named: Option<&Path>) -> Vec<PathBuf> {
     match named {
         Some(named) => vec![named.to_owned()],
@@ -36,9 +36,9 @@ pub fn runtime_dirs(named: Option<&Path>) -> Vec<PathBuf> {
 }
 
 impl StatusFile {
-    /// In the first of these directories that can be written to, made where it is missing; `None`
-    /// where there is none.
-    pub fn in_first_of(directories: &[PathBuf]) -> Option<Self> {
+    /// In the first of these directories that can be written to, which is made if it is missing; `None` if there is
+    /// none.
+    pub(crate) fn in_first_of(directories: &[PathBuf]) -> Option<Self> {
         directories.iter().find_map(|directory| {
             let is_there = std::fs::create_dir_all(directory).is_ok();
             let probe = is_there.then(|| tempfile::NamedTempFile::new_in(directory));
@@ -46,9 +46,9 @@ impl StatusFile {
         })
     }
 
-    /// Writes the status after each change of the board, until this is dropped.
-    pub async fn keep(self, board: Board, daemon: DaemonStatus, context: DaemonContext) {
-        let (mut reader, mut is_told) = (board.reader(), false);
+    /// Writes the status after each change of the status store, until this is dropped.
+    pub(crate) async fn keep(self, status_store: StatusStore, daemon: DaemonStatus, context: DaemonContext) {
+        let (mut reader, mut is_told) = (status_store.reader(), false);
         loop {
             let status = status(reader.next().await, daemon.clone(), &context);
             match self.write(&status) {
@@ -63,8 +63,8 @@ impl StatusFile {
         }
     }
 
-    /// Takes it away: nobody keeps it any more.
-    pub fn remove(&self) {
+    /// Removes the file.
+    pub(crate) fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
     }
 
@@ -89,7 +89,7 @@ pub fn read_status(directories: &[PathBuf], config_dir: &Path) -> Option<Status>
     })
 }
 
-/// The version of a daemon whose status cannot be read, since it is of another version than this.
+/// The version of a daemon whose status this version cannot read.
 pub fn other_version(directories: &[PathBuf]) -> Option<String> {
     directories.iter().find_map(|directory| {
         let bytes = std::fs::read(directory.join(NAME)).ok()?;
@@ -100,25 +100,25 @@ pub fn other_version(directories: &[PathBuf]) -> Option<String> {
     })
 }
 
-/// A configuration directory as a status names it: links stay, since one may be flipped.
-pub fn resolved(config_dir: &Path) -> String {
+/// A configuration directory as a status names it: links are not resolved, since one may be flipped.
+fn resolved(config_dir: &Path) -> String {
     let path = std::path::absolute(config_dir).unwrap_or_else(|_| config_dir.to_owned());
     path.display().to_string()
 }
 
-/// What is on the board, with whose it is.
-pub(crate) fn status(posted: Posted, daemon: DaemonStatus, context: &DaemonContext) -> Status {
+/// The content of the status store, with the daemon's own data.
+pub(crate) fn status(view: StatusView, daemon: DaemonStatus, context: &DaemonContext) -> Status {
     Status {
         version: VERSION,
         at: context.now(),
-        daemon: Some(DaemonStatus { read_at: posted.read_at, ..daemon }),
-        fleets: posted.fleets.into_values().collect(),
-        bad_files: posted.bad_files,
+        daemon: Some(DaemonStatus { read_at: view.read_at, ..daemon }),
+        fleets: view.fleets.into_values().collect(),
+        bad_files: view.bad_files,
         budgets: context.budgets(),
     }
 }
 
-/// This process as a status names it.
+/// This process, as a status describes it.
 pub fn this_daemon(config_dir: &Path, version: &str) -> DaemonStatus {
     let now = Timestamp::now();
     DaemonStatus {

@@ -1,65 +1,65 @@
-//! What the service manager is told, as systemd's sd_notify has it: when the daemon is ready, that it
-//! lives, what it does, when it reads its configuration again, and that it stops. Where nobody listens,
-//! nothing is told.
+//! Notifications to the service manager by systemd's sd_notify: ready, alive, a line of status, reloading and
+//! stopping. Without a service manager nothing is sent.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::model::PoolName;
 use azlin_fleet::report::summary;
+use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
-use crate::board::Board;
 use crate::fleet_set::Fleets;
-use crate::pulse::Pulse;
+use crate::liveness::Liveness;
+use crate::status_store::StatusStore;
 
-/// How long the first look at all fleets may take, below the unit's `TimeoutStartSec=`.
+/// How long the first ticks of all fleets may take, below the unit's `TimeoutStartSec=`.
 const START_LIMIT: Duration = Duration::from_secs(4 * 60);
 
-/// The service manager, and what it has been told.
+/// The service manager, and what was sent to it.
 #[derive(Debug, Clone, Default)]
-pub struct Supervisor(Arc<Told>);
+pub(crate) struct Supervisor(Arc<SupervisorState>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct SupervisorState {
     ready: AtomicBool,
     reloading: AtomicBool,
     stopping: AtomicBool,
-    /// The last line, told once.
+    /// The last line that was sent.
     line: Mutex<String>,
 }
 
 impl Supervisor {
-    /// Keeps it informed of the daemon with this board, until this is dropped.
-    pub async fn keep(self, board: Board, fleets: Fleets, pulse: Pulse) {
-        futures::join!(self.tell(&board, &fleets), self.feed(&pulse));
+    /// Reports on the daemon with this status store, until it is dropped.
+    pub(crate) async fn keep(self, status_store: StatusStore, fleets: Fleets, liveness: Liveness) {
+        futures::join!(self.tell(&status_store, &fleets), self.feed(&liveness));
     }
 
-    /// It is ready once each fleet has been looked at, or that has failed with a reason. One that takes too
-    /// long keeps the others from nothing.
-    async fn tell(&self, board: &Board, fleets: &Fleets) {
-        let mut reader = board.reader();
+    /// The daemon is ready once each fleet has ticked, also if that failed with a reason. A fleet that takes too long
+    /// does not hold up the others.
+    async fn tell(&self, status_store: &StatusStore, fleets: &Fleets) {
+        let mut reader = status_store.reader();
         let mut patience = pin!(sleep(START_LIMIT));
         let mut is_late = false;
         loop {
-            let posted = tokio::select! {
-                posted = reader.next() => posted,
+            let view = tokio::select! {
+                view = reader.next() => view,
                 () = &mut patience, if !is_late => {
                     is_late = true;
-                    board.read()
+                    status_store.read()
                 }
             };
             if self.is(&self.0.stopping) {
                 continue;
             }
-            let line = summary(posted.fleets.values(), &posted.bad_files);
+            let line = summary(view.fleets.values(), &view.bad_files);
             let names = fleets.now();
             let missing: Vec<&PoolName> =
-                names.names().filter(|name| !posted.fleets.contains_key(*name)).collect();
+                names.names().filter(|name| !view.fleets.contains_key(*name)).collect();
             if missing.is_empty() || is_late {
                 if !self.0.ready.swap(true, Ordering::SeqCst) {
                     for fleet in missing {
@@ -72,7 +72,7 @@ impl Supervisor {
                 notify(&[NotifyState::Status("looks at GitHub and Azure for the first time")]);
                 continue;
             }
-            let mut last = self.0.line.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.0.line.lock();
             if line != *last {
                 notify(&[NotifyState::Status(&one_line(&line))]);
                 *last = line;
@@ -80,26 +80,26 @@ impl Supervisor {
         }
     }
 
-    /// Feeds its watchdog while all loops live.
-    async fn feed(&self, pulse: &Pulse) {
+    /// Feeds the watchdog while all loops are alive.
+    async fn feed(&self, liveness: &Liveness) {
         let Some(patience) = sd_notify::watchdog_enabled() else { return };
         loop {
-            pulse.felt().await;
+            liveness.check().await;
             notify(&[NotifyState::Watchdog]);
             sleep(patience / 4).await;
         }
     }
 
-    /// The configuration is about to be read again, since somebody asked for it.
+    /// SIGHUP has come: the configuration is read again.
     pub(crate) fn reloading(&self) {
         self.0.reloading.store(true, Ordering::SeqCst);
-        // It must be the time at which it was asked for, and nobody waits for one that is not ready.
+        // systemd wants the time of the request, and does not wait for a service that is not ready.
         if let (true, Ok(since)) = (self.is(&self.0.ready), NotifyState::monotonic_usec_now()) {
             notify(&[NotifyState::Reloading, since]);
         }
     }
 
-    /// What was asked for is done.
+    /// The configuration was read again.
     pub(crate) fn reloaded(&self) {
         if self.0.reloading.swap(false, Ordering::SeqCst) {
             info!("the configuration was read again, as SIGHUP asked");
@@ -109,8 +109,8 @@ impl Supervisor {
         }
     }
 
-    /// It stops, and has this long for it.
-    pub fn stopping(&self, limit: Duration) {
+    /// The daemon stops within this limit.
+    pub(crate) fn stopping(&self, limit: Duration) {
         if self.0.stopping.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -126,11 +126,11 @@ impl Supervisor {
 
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        debug!(reason = %error, "the service manager cannot be told: {error}");
+        debug!(reason = %error, "the service manager cannot be notified: {error}");
     }
 }
 
-/// A line end would begin another message.
+/// A line break would begin another message.
 fn one_line(text: &str) -> String {
     text.split(char::is_control).filter(|part| !part.trim().is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -150,7 +150,7 @@ mod tests {
         let fleet = Fleet::parse("ci.toml", "ci".parse().expect("a good name"), FLEET).expect("a good file");
         let supervisor = Supervisor::default();
         let is_ready = || supervisor.is(&supervisor.0.ready);
-        let keep = supervisor.clone().keep(Board::default(), Fleets::new([fleet]), Pulse::default());
+        let keep = supervisor.clone().keep(StatusStore::default(), Fleets::new([fleet]), Liveness::default());
         let kept = tokio::spawn(keep);
         sleep(START_LIMIT - Duration::from_secs(1)).await;
         assert!(!is_ready());

@@ -1,17 +1,18 @@
-//! Hints on their way from the listener to the loops of the fleets that they concern.
+//! Triggers on their way from the webhook listener to the loops of the fleets that they concern.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::model::PoolName;
 use azlin_fleet::observe::{JobEvent, Triggers};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::fleet_set::Fleets;
 
-/// Tells fleets of hints.
+/// Brings each event to the fleets that it concerns.
 #[derive(Clone)]
 pub struct TriggerRouter {
     fleets: Fleets,
@@ -19,7 +20,7 @@ pub struct TriggerRouter {
     epoch: Instant,
 }
 
-/// What one fleet was hinted at.
+/// The triggers of one fleet.
 pub(crate) struct TriggerQueue {
     triggers: Mutex<Triggers>,
     came: Notify,
@@ -31,7 +32,7 @@ impl TriggerRouter {
         TriggerRouter { fleets, inboxes: Arc::default(), epoch }
     }
 
-    /// Wakes the fleets that it concerns; how many those are.
+    /// Wakes the fleets that the event concerns; returns how many.
     pub fn tell(&self, job_event: &JobEvent) -> usize {
         let fleets = self.fleets.now();
         let concerned =
@@ -39,9 +40,9 @@ impl TriggerRouter {
         concerned.map(|name| self.trigger_queue(name).add(job_event)).count()
     }
 
-    /// What a fleet is hinted at.
+    /// The triggers of a fleet.
     pub(crate) fn trigger_queue(&self, fleet: &PoolName) -> Arc<TriggerQueue> {
-        let mut inboxes = self.inboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inboxes = self.inboxes.lock();
         let new = || TriggerQueue { triggers: Mutex::default(), came: Notify::new(), epoch: self.epoch };
         Arc::clone(inboxes.entry(fleet.clone()).or_insert_with(|| Arc::new(new())))
     }
@@ -53,12 +54,13 @@ impl TriggerQueue {
         self.came.notify_one();
     }
 
-    /// What is in it.
+    /// The triggers that wait.
     pub(crate) fn triggers(&self) -> MutexGuard<'_, Triggers> {
-        self.triggers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.triggers.lock()
     }
 
-    /// Waits until it is time to look at what is in it.
+    /// Waits until a tick is due. `poll` is the time between two polls, and `pause` the least between two ticks after
+    /// triggers while GitHub's budget is short.
     pub(crate) async fn due(&self, poll: Duration, pause: Option<Duration>) {
         loop {
             let due = self.triggers().due(poll, pause);

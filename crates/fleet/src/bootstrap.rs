@@ -3,6 +3,7 @@
 
 pub mod cloud_init;
 pub mod console;
+pub mod retries;
 pub mod steps;
 
 use crate::config::Fleet;

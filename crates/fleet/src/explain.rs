@@ -7,6 +7,7 @@
 mod arrival;
 mod decision;
 mod job;
+mod job_ref;
 mod labels;
 mod pool;
 mod queue;
@@ -26,6 +27,7 @@ use crate::state::FleetState;
 
 pub use decision::{NextChange, next_changes};
 pub use job::{best, job, unserved};
+pub use job_ref::JobRef;
 pub use labels::nearest;
 pub use pool::{PoolExplanation, pool};
 pub use runner::runner;

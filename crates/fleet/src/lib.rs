@@ -9,7 +9,6 @@ pub mod config;
 pub mod explain;
 #[cfg(test)]
 mod fixture;
-pub mod host;
 pub mod model;
 pub mod observe;
 pub mod plan;

@@ -1,7 +1,6 @@
 //! The client: made from settings, used through the port.
 
 use std::fmt;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -129,11 +128,7 @@ impl GitHub for GitHubClient {
 
     fn token_ends(&self) -> Option<Timestamp> {
         // The tokens of an app are renewed.
-        self.http
-            .sign_in
-            .app()
-            .is_none()
-            .then(|| *self.http.token_ends.lock().unwrap_or_else(PoisonError::into_inner))?
+        self.http.sign_in.app().is_none().then(|| *self.http.token_ends.lock())?
     }
 
     fn calls(&self) -> Calls {

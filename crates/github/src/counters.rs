@@ -1,9 +1,9 @@
 //! What was sent and received.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::model::{CallOutcome, Calls};
+use parking_lot::Mutex;
 
 /// Sums since the client was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,11 +35,11 @@ impl Counters {
 
     /// A request has ended.
     pub(crate) fn ended(&self, outcome: CallOutcome) {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).add(outcome);
+        self.calls.lock().add(outcome);
     }
 
     pub(crate) fn calls(&self) -> Calls {
-        *self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.calls.lock()
     }
 
     pub(crate) fn received(&self, bytes: usize) {

@@ -7,10 +7,10 @@
 //! - The secondary limits are kept by design: fewer at once, and fewer points and new things in any minute,
 //!   than GitHub allows.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::model::Budget;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -232,7 +232,7 @@ impl Gate {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

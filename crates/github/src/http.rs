@@ -2,12 +2,13 @@
 //! for it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use azlin_fleet::model::CallOutcome;
 use azlin_fleet::ports::CallError;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Method, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -254,7 +255,7 @@ impl Http {
         // An app has another budget than its installation.
         if let As::Us(_) = who {
             if let Some(ends) = rate::token_ends(&answer.headers) {
-                *self.token_ends.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends);
+                *self.token_ends.lock() = Some(ends);
             }
             self.gate.told(rate::budget(&answer.headers).map(|budget| (budget, rate::left(&budget, now))));
         }

@@ -2,7 +2,6 @@
 //! their runs.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::model::{
     AccountName, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug, RunId,
@@ -10,6 +9,7 @@ use azlin_fleet::model::{
 use azlin_fleet::ports::{CallError, CallErrorKind};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
+use parking_lot::Mutex;
 use reqwest::Method;
 
 use crate::http::{Call, Http};
@@ -102,7 +102,7 @@ impl Queues {
     }
 
     fn of<T>(&self, repo: &RepoSlug, with: impl FnOnce(&mut Watched) -> T) -> T {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.watched.lock();
         with(watched.entry(repo.clone()).or_default())
     }
 }

@@ -1,13 +1,13 @@
 //! Runners of a scope: list, get, prepare, remove.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use azlin_fleet::model::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
     Scope,
 };
 use azlin_fleet::ports::{CallError, CallErrorKind, Download};
+use parking_lot::Mutex;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -163,8 +163,8 @@ impl Groups {
         self.lock().retain(|(of, _), _| of != scope);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Scope, String), u64>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<(Scope, String), u64>> {
+        self.known.lock()
     }
 }
 

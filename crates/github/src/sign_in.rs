@@ -4,12 +4,13 @@
 //! One renewal is under way at a time. Until it has ended, and after one that failed, the old token serves
 //! for as long as it is good.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::model::redact;
 use azlin_fleet::ports::{CallError, CallErrorKind, preflight::TokenKind};
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -169,11 +170,11 @@ impl SignIn {
     }
 
     fn issued(&self) -> MutexGuard<'_, Option<Issued>> {
-        self.issued.lock().unwrap_or_else(PoisonError::into_inner)
+        self.issued.lock()
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<(Instant, CallError)>> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failed.lock()
     }
 }
 

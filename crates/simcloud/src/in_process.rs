@@ -10,11 +10,12 @@ mod github;
 mod preflight;
 mod ssh;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallError, CallErrorKind};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -91,7 +92,7 @@ impl InProcess {
     }
 
     fn locked(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.lock()
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::observe::JobChange;
@@ -11,6 +11,7 @@ use azlin_simcloud::github::{Conclusion, JobState};
 use azlin_simcloud::hooks::payload;
 use azlin_simcloud::openapi::Spec;
 use common::Site;
+use parking_lot::Mutex;
 use reqwest::Method;
 use ring::hmac;
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ impl Taker {
                         break whole;
                     }
                 };
-                all.lock().unwrap().push(whole);
+                all.lock().push(whole);
                 let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
@@ -57,12 +58,12 @@ impl Taker {
     async fn takes(&self, count: usize) -> Vec<(String, String)> {
         for _ in 0..400 {
             tokio::time::sleep(Duration::from_millis(25)).await;
-            let taken = self.taken.lock().unwrap().clone();
+            let taken = self.taken.lock().clone();
             if taken.len() >= count {
                 return taken;
             }
         }
-        panic!("{:?}", self.taken.lock().unwrap());
+        panic!("{:?}", self.taken.lock());
     }
 }
 

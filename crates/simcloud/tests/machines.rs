@@ -7,7 +7,6 @@ mod common;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use azlin_fleet::bootstrap::{
@@ -20,6 +19,7 @@ use azlin_fleet::ports::{Download, HostKey};
 use azlin_simcloud::azure::Machine;
 use azlin_simcloud::real::{Host, Hypervisor, MachineSettings, sweep};
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
+use parking_lot::Mutex;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -253,14 +253,14 @@ impl Cloud {
         })
         .await;
         nothing_is_left_of(&machine);
-        self.gone.lock().unwrap().push(machine);
+        self.gone.lock().push(machine);
     }
 
     /// Nothing is left of the machines that there were.
     fn end(self) {
         let machines = self.site.served.machines();
         drop(self.hypervisor);
-        machines.values().chain(self.gone.lock().unwrap().iter()).for_each(nothing_is_left_of);
+        machines.values().chain(self.gone.lock().iter()).for_each(nothing_is_left_of);
     }
 }
 

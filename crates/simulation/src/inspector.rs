@@ -1,13 +1,14 @@
 //! Looks at the world after everything that happens, and says when a promise is broken.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_daemon::Board;
+use azlin_daemon::StatusStore;
 use azlin_simcloud::fault::What;
 use azlin_simcloud::github::SimJob;
 use azlin_simcloud::{Event, Happening, Watch, World};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::others::Others;
@@ -55,7 +56,7 @@ struct Inspection {
     disturbances: Disturbances,
     others: Others,
     trace: Trace,
-    board: Board,
+    board: StatusStore,
     looked: Duration,
     /// Since when what has been without a use, by its name.
     useless: BTreeMap<String, Duration>,
@@ -110,7 +111,7 @@ impl Inspector {
             disturbances: Disturbances::of(scenario),
             others,
             trace,
-            board: Board::default(),
+            board: StatusStore::default(),
             looked: Duration::ZERO,
             useless: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -128,7 +129,7 @@ impl Inspector {
     }
 
     /// A daemon is born, with that board.
-    pub fn born(&self, at: Duration, board: Board) {
+    pub fn born(&self, at: Duration, board: StatusStore) {
         let mut inner = self.inner();
         inner.disturbances.happened(at);
         inner.board = board;
@@ -196,7 +197,7 @@ impl Inspector {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inspection> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 

@@ -5,13 +5,13 @@
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::planted::Bug;
 use azlin_simulation::{Breach, Pick, Scenario, Trace, hunt, play, scenario, shrink};
 use clap::Parser;
 use mimalloc::MiMalloc;
+use parking_lot::Mutex;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
             });
         }
     });
-    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let sum = sum.into_inner();
     let (took, days) = (began.elapsed(), sum.simulated.as_secs_f64() / 86_400.0);
     let speed = sum.simulated.as_secs_f64() / sum.cost.as_secs_f64().max(0.001);
     println!(
@@ -159,7 +159,7 @@ fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
         play(&drawn, &Trace::default(), None)
     };
     let cost = start.elapsed();
-    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut sum = sum.lock();
     sum.played += 1;
     sum.simulated += outcome.length;
     sum.cost += cost;

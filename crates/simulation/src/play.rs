@@ -1,15 +1,16 @@
 //! Plays a scenario: the real loop against the simulated clouds in virtual time.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use azlin_daemon::{Board, Daemon, DaemonContext, StateDir, plan_once};
+use azlin_daemon::{Daemon, DaemonContext, StateDir, StatusStore, plan_once};
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::{InProcess, World};
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
@@ -220,7 +221,7 @@ impl<'s> Stage<'s> {
             clock: Arc::new(move || clock() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))),
             random: Arc::new(move || locked(&names).random()),
         };
-        let board = Board::default();
+        let board = StatusStore::default();
         self.trace.line(self.at(), format_args!("a daemon begins"));
         self.inspector.born(self.at(), board.clone());
         self.found = files(self.directory.path());
@@ -340,5 +341,5 @@ fn start() -> Timestamp {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

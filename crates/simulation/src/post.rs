@@ -2,13 +2,14 @@
 //! way.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_daemon::TriggerRouter;
 use azlin_fleet::observe::JobEvent;
 use azlin_simcloud::World;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep_until};
@@ -51,7 +52,7 @@ impl Postman {
     pub fn new(post: Post, seed: u64, world: Arc<Mutex<World>>, trace: Trace, start: Timestamp) -> Self {
         let chance = StdRng::seed_from_u64(seed ^ 0x9057);
         let bag = Bag { on_its_way: BTreeMap::new(), left: 0, chance };
-        world.lock().unwrap_or_else(PoisonError::into_inner).state.github.take_news();
+        world.lock().state.github.take_news();
         Postman { post, world, trace, began: Instant::now(), start, bag: Arc::new(Mutex::new(bag)) }
     }
 
@@ -89,7 +90,7 @@ impl Postman {
 
     /// Takes what GitHub has to tell; when the world goes on by itself.
     fn collect(&self) -> Instant {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         world.advance(self.start + self.began.elapsed());
         let news = world.state.github.take_news();
         let next = world.next_event().map(|at| Duration::try_from(at.duration_since(self.start)));
@@ -108,6 +109,6 @@ impl Postman {
     }
 
     fn bag(&self) -> MutexGuard<'_, Bag> {
-        self.bag.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bag.lock()
     }
 }

@@ -3,10 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use azlin_fleet::planted::Bug;
 use azlin_simulation::{Outcome, Promise, Trace, hunt, play, scenario};
+use parking_lot::Mutex;
 
 /// Each bug breaks a promise within a thousand seeds of half a day.
 #[test]
@@ -65,9 +66,9 @@ fn the_documentation_names_every_promise_and_every_planted_bug() {
 fn trace(seed: u64, days: f64) -> (Vec<String>, Outcome) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let written = Arc::clone(&lines);
-    let trace = Trace::read_by(move |line| written.lock().unwrap().push(line.to_owned()));
+    let trace = Trace::read_by(move |line| written.lock().push(line.to_owned()));
     let outcome = play(&scenario(seed, days), &trace, Some(tracing::Level::DEBUG));
-    let lines = std::mem::take(&mut *lines.lock().unwrap());
+    let lines = std::mem::take(&mut *lines.lock());
     (lines, outcome)
 }
 

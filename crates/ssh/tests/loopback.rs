@@ -6,13 +6,14 @@
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::bootstrap::RUNNER;
 use azlin_fleet::bootstrap::steps::{Configure, Step};
 use azlin_fleet::ports::{Session, Ssh, SshErrorKind};
 use azlin_ssh::{Command, Ended, File, Settings, SshClient, Stream};
+use parking_lot::Mutex;
 use server::{Answer, Server, Situation};
 use tokio::net::TcpListener;
 use tracing::Dispatch;
@@ -172,7 +173,7 @@ async fn what_a_step_prints_is_logged_line_by_line_without_the_secret() {
     struct Log(Arc<Mutex<Vec<u8>>>);
     impl std::io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            self.0.lock().write(bytes)
         }
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
@@ -190,7 +191,7 @@ async fn what_a_step_prints_is_logged_line_by_line_without_the_secret() {
     let (_server, session) = session(Answer::prints("one\ntoken SECRETTOKEN", "two\n", 0)).await;
     let printed = session.run(&configure("SECRETTOKEN")).await.unwrap();
     assert_eq!(printed, "one\ntoken ***\n");
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(log.0.lock().clone()).unwrap();
     for line in [
         r#"vm-1: configure: one vm=vm-1 step="configure" stream="stdout" line="one""#,
         r#"vm-1: configure: two vm=vm-1 step="configure" stream="stderr" line="two""#,

@@ -1,5 +1,5 @@
-//! Where what signs in at GitHub comes from: a credential of systemd's goes before a variable or a file.
-//! That of a name has the name in its own: `github-token-NAME`, `GITHUB_TOKEN_NAME`.
+//! Credentials for GitHub: a credential of systemd's comes before a variable or a file. A named credential has its
+//! name in theirs: `github-token-NAME`, `GITHUB_TOKEN_NAME`.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,13 +10,13 @@ use azlin_fleet::model::CredentialName;
 use azlin_github::{App, Token};
 use secrecy::SecretString;
 
-use super::{Environment, credential};
+use super::{ProcessEnvironment, credential};
 
 /// The longest file that may be a key.
 const MOST_BYTES: u64 = 64 * 1024;
 
 /// The token of a credential.
-pub(super) fn token(name: Option<&CredentialName>, environment: &Environment) -> Result<Token> {
+pub(super) fn token(name: Option<&CredentialName>, environment: &ProcessEnvironment) -> Result<Token> {
     let (file, variable) = (named("github-token", name), variable("GITHUB_TOKEN", name));
     let given = credential(environment.credentials.as_deref(), &file)?;
     let token = given.or_else(|| (environment.variable)(&variable)).with_context(|| {
@@ -34,7 +34,11 @@ pub(super) fn token(name: Option<&CredentialName>, environment: &Environment) ->
 }
 
 /// The app of a credential, with its private key.
-pub(super) fn app(app: &AppConfig, name: Option<&CredentialName>, environment: &Environment) -> Result<App> {
+pub(super) fn app(
+    app: &AppConfig,
+    name: Option<&CredentialName>,
+    environment: &ProcessEnvironment,
+) -> Result<App> {
     let file = named("github-app-key", name);
     let key = match (credential(environment.credentials.as_deref(), &file)?, &app.private_key) {
         (Some(key), _) => key,
@@ -52,7 +56,7 @@ pub(super) fn app(app: &AppConfig, name: Option<&CredentialName>, environment: &
     Ok(App::new(&app.id, app.installation_id, &key)?)
 }
 
-/// A private key out of a file that nobody else can read.
+/// A private key from a file that other users cannot read.
 fn key_file(path: &Path) -> Result<SecretString> {
     let shown = path.display();
     let metadata = std::fs::metadata(path)
@@ -87,8 +91,8 @@ mod tests {
     use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};
     use secrecy::ExposeSecret;
 
-    fn environment(folder: &Path) -> Environment {
-        Environment {
+    fn environment(folder: &Path) -> ProcessEnvironment {
+        ProcessEnvironment {
             variable: |name| Some(SecretString::from(format!("ghp_{name}"))),
             azure: azlin_azure::Environment::default(),
             credentials: Some(folder.to_owned()),

@@ -4,20 +4,13 @@ use anyhow::Result;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::Ended;
-use crate::cli::Azlin;
-use crate::terminal::print;
+use crate::args::{Azlin, CompletionsArgs};
+use crate::exit_status::ExitStatus;
+use crate::output::print;
 
-/// What `completions` takes.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The shell.
-    pub shell: Shell,
-}
-
-pub fn run(args: &Args) -> Result<Ended> {
+pub fn run(args: &CompletionsArgs) -> Result<ExitStatus> {
     print(&script(args.shell))?;
-    Ok(Ended::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn script(shell: Shell) -> String {
@@ -61,7 +54,7 @@ mod tests {
     use clap::ValueEnum;
 
     use super::*;
-    use crate::cli_tests::every_command;
+    use crate::args::tests::every_command;
 
     #[test]
     fn every_command_and_option_is_completed_in_every_shell() {

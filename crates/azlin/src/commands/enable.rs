@@ -1,52 +1,38 @@
 //! `enable`: makes a fleet's file, or changes it and lets the fleet serve jobs.
 
-mod options;
-
 use anyhow::Result;
 use azlin_daemon::config_edit::{EditError, IfAbsent};
 use azlin_fleet::config::edit::{KeyChange, Literal, edit};
 use azlin_fleet::config::{Faulty, Problem, ProblemKind};
 
-use self::options::Options;
-use crate::cli::Target;
-use crate::commands::disable::KILL_RUNNING_JOBS;
-use crate::commands::fleet_file;
-use crate::{Ended, say_error};
+use crate::args::{EnableArgs, TargetArgs};
+use crate::commands::fleet_file::{self, KILL_RUNNING_JOBS};
+use crate::exit_status::ExitStatus;
+use crate::output::say_error;
 
-/// What `enable` takes.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Which fleet.
-    #[command(flatten)]
-    pub target: Target,
-    /// What its file is to have.
-    #[command(flatten)]
-    pub options: Options,
-}
-
-pub async fn run(args: Args) -> Result<Ended> {
-    let Args { target, options } = args;
+pub async fn run(args: EnableArgs) -> Result<ExitStatus> {
+    let EnableArgs { target, options } = args;
     let given = options.given();
     if let Some(message) = wrong(&target, &given) {
         say_error(&message);
-        return Ok(Ended::Usage);
+        return Ok(ExitStatus::Usage);
     }
     let mut changes =
         vec![KeyChange::set("enabled", Literal::Flag(true)), KeyChange::remove(KILL_RUNNING_JOBS)];
     changes.extend(options.scopes_to_leave().map(KeyChange::remove));
     changes.extend(given);
     match fleet_file::change(&target, &changes, IfAbsent::Make) {
-        Ok(edited) => fleet_file::say(&target, &edited).await.map(|_| Ended::Done),
+        Ok(edited) => fleet_file::report(&target, &edited).await.map(|_| ExitStatus::Done),
         Err(EditError::Refused { is_new: true, faulty, .. }) if is_missing_something(&faulty) => {
             say_error(&missing(&target, &faulty));
-            Ok(Ended::Usage)
+            Ok(ExitStatus::Usage)
         }
-        Err(error) => fleet_file::say_error(&error),
+        Err(error) => fleet_file::report_error(&error),
     }
 }
 
-/// What is wrong with the options by themselves, by the rules of the file.
-fn wrong(target: &Target, given: &[KeyChange]) -> Option<String> {
+/// What is wrong with the options by themselves, by the rules of a fleet's file.
+fn wrong(target: &TargetArgs, given: &[KeyChange]) -> Option<String> {
     let Err(faulty) = edit("", &target.pool, "", given) else { return None };
     let mut wrong: Vec<(String, String)> = Vec::new();
     for problem in &faulty.problems.0 {
@@ -81,8 +67,8 @@ fn is_missing_something(faulty: &Faulty) -> bool {
     faulty.problems.0.iter().any(|problem| problem.kind == ProblemKind::Missing)
 }
 
-/// The options that a new fleet cannot do without, and what is given with them.
-fn missing(target: &Target, faulty: &Faulty) -> String {
+/// The options that a new fleet needs, with examples.
+fn missing(target: &TargetArgs, faulty: &Faulty) -> String {
     let mut text = format!("pool {} has no file yet, and to make one these are needed too:", target.pool);
     for problem in faulty.problems.0.iter().filter(|problem| problem.kind == ProblemKind::Missing) {
         let (value, example) = match problem.key.as_str() {
@@ -104,7 +90,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::cli::Azlin;
+    use crate::args::Azlin;
 
     /// Every key of the documented example has its option, and every option its key.
     #[test]

@@ -1,55 +1,59 @@
-//! Changing a fleet's file, and telling what changed: what `enable`, `disable` and `scale` share.
+//! Changing a fleet's file, and reporting the change: what `enable`, `disable` and `scale` share.
 
 use anyhow::Result;
-use azlin_daemon::config_dir::{FileProblem, Trouble};
+use azlin_daemon::config_dir::{FileProblem, FileProblemCause};
 use azlin_daemon::config_edit::{EditError, Edited, IfAbsent, Mode, update};
 use azlin_fleet::config::{edit::KeyChange, may_be_shown};
 use azlin_fleet::model::PoolName;
 use jiff::Timestamp;
 use similar::{ChangeTag, TextDiff};
 
-use crate::cli::Target;
+use crate::args::TargetArgs;
 use crate::commands::who_acts;
-use crate::terminal::{Terminal, Tone, print};
+use crate::exit_status::ExitStatus;
+use crate::output::{print, say_error, say_problem};
+use crate::terminal::{Terminal, Tone};
 use crate::words::no_such_pool;
-use crate::{Ended, say_problem};
+
+/// The key that lets a drained fleet's busy runners be removed in the middle of their jobs.
+pub const KILL_RUNNING_JOBS: &str = "kill_running_jobs";
 
 /// Changes the file, or works out what would change.
-pub fn change(target: &Target, changes: &[KeyChange], if_absent: IfAbsent) -> Result<Edited, EditError> {
+pub fn change(target: &TargetArgs, changes: &[KeyChange], if_absent: IfAbsent) -> Result<Edited, EditError> {
     let mode = if target.dry_run { Mode::DryRun } else { Mode::Write };
     update(&target.config_dir, &target.pool, changes, if_absent, mode)
 }
 
-/// Prints what changed, and who acts on it; when it was written.
-pub async fn say(target: &Target, edited: &Edited) -> Result<Timestamp> {
+/// Prints what changed, and whether a daemon acts on it; returns when it was written.
+pub async fn report(target: &TargetArgs, edited: &Edited) -> Result<Timestamp> {
     let written = Timestamp::now();
-    let text = told(edited, target.dry_run, Terminal::stdout());
+    let text = text(edited, target.dry_run, Terminal::stdout());
     print(&text)?;
     let is_changed = !target.dry_run && edited.before.as_ref() != Some(&edited.after);
-    let who = who_acts::told(target, is_changed.then_some(written)).await;
+    let who = who_acts::text(target, is_changed.then_some(written)).await;
     print(&format!("{who}\n"))?;
     Ok(written)
 }
 
 /// Prints why nothing changed.
-pub fn say_error(error: &EditError) -> Result<Ended> {
+pub fn report_error(error: &EditError) -> Result<ExitStatus> {
     match error {
         EditError::NoSuchPool { pool, pools } => {
-            crate::say_error(&no_such_pool(pool, pools.iter().map(PoolName::as_str)));
-            return Ok(Ended::NothingMatched);
+            say_error(&no_such_pool(pool, pools.iter().map(PoolName::as_str)));
+            return Ok(ExitStatus::NothingMatched);
         }
         EditError::Refused { path, faulty, .. } => {
-            say_problem(&FileProblem { path: path.clone(), trouble: Trouble::Text(faulty.clone()) });
-            crate::say_error(&format!("nothing was written: {} would be wrong as above", path.display()));
+            say_problem(&FileProblem { path: path.clone(), cause: FileProblemCause::Text(faulty.clone()) });
+            say_error(&format!("nothing was written: {} would be wrong as above", path.display()));
         }
         EditError::Clash(_) | EditError::Locked { .. } | EditError::Io { .. } => {
-            crate::say_error(&error.to_string());
+            say_error(&error.to_string());
         }
     }
-    Ok(Ended::Failed)
+    Ok(ExitStatus::Failed)
 }
 
-fn told(edited: &Edited, is_dry: bool, terminal: Terminal) -> String {
+fn text(edited: &Edited, is_dry: bool, terminal: Terminal) -> String {
     let path = terminal.paint(Tone::Strong, edited.path.display());
     let wrote = if is_dry { terminal.paint(Tone::Warning, "would write") } else { "wrote".to_owned() };
     match &edited.before {
@@ -59,7 +63,7 @@ fn told(edited: &Edited, is_dry: bool, terminal: Terminal) -> String {
     }
 }
 
-/// The lines of a file that say something to the daemon.
+/// The lines of a file that are not comments.
 fn live(text: &str, terminal: Terminal) -> String {
     let is_live = |line: &&str| !line.is_empty() && !line.starts_with('#');
     let lines: Vec<&str> = text.lines().filter(is_live).collect();

@@ -1,34 +1,25 @@
 //! `man`: manual pages, from what `--help` says.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::{Command, CommandFactory, ValueHint};
+use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::Ended;
-use crate::cli::Azlin;
-use crate::cli_text::{self, Section};
-use crate::terminal::print;
+use crate::args::{Azlin, ManArgs};
+use crate::exit_status::ExitStatus;
+use crate::help_text::{self, HelpSection};
+use crate::output::print;
 
-/// What `man` takes.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Write the pages of all commands into this directory, which is made if it is not there:
-    /// azlin.1, azlin-github-runner.1, azlin-github-runner-run.1 and so on.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub dir: Option<PathBuf>,
-}
-
-pub fn run(args: &Args) -> Result<Ended> {
+pub fn run(args: &ManArgs) -> Result<ExitStatus> {
     let pages = pages()?;
     match &args.dir {
         Some(directory) => write(&pages, directory)?,
         None => print(&pages[0].1)?,
     }
-    Ok(Ended::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn write(pages: &[(String, String)], directory: &Path) -> Result<()> {
@@ -73,7 +64,7 @@ fn page(command: &Command, above: &[&str]) -> io::Result<String> {
         man.render_subcommands_section(&mut page)?;
     }
     let mut rest = Roff::default();
-    for Section { title, text, is_literal } in cli_text::sections(command) {
+    for HelpSection { title, text, is_literal } in help_text::sections(command) {
         rest.control("SH", [title.to_uppercase().as_str()]);
         if is_literal {
             rest.control("nf", []);
@@ -98,7 +89,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::cli_tests::every_command;
+    use crate::args::tests::every_command;
 
     #[test]
     fn every_command_has_a_page_with_all_that_its_help_has() {

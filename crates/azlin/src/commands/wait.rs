@@ -1,4 +1,4 @@
-//! `--wait`: until the daemon has made a fleet what its file says.
+//! `--wait`: waits until the daemon has brought a fleet to what its file says.
 
 use std::cell::{Cell, RefCell};
 use std::io::IsTerminal;
@@ -11,11 +11,12 @@ use azlin_fleet::report::{FleetStatus, Status};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use crate::cli::Target;
+use crate::args::TargetArgs;
 use crate::commands::who_acts;
-use crate::{Ended, say_error, say_note};
+use crate::exit_status::ExitStatus;
+use crate::output::{say_error, say_note};
 
-/// How long a daemon may take to say anything.
+/// How long a daemon may take to write a status.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -24,32 +25,32 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Progress {
     /// How many runners are not yet as they should be.
     pub left: usize,
-    /// In words: what is done, and what is waited for.
-    pub told: String,
+    /// In words: what is done, and what is missing.
+    pub text: String,
     /// Whether there is anything more to wait for.
-    pub state: State,
+    pub state: WaitState,
 }
 
-/// Whether there is anything to wait for.
+/// Whether to wait on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// It is under way.
+pub enum WaitState {
+    /// Work goes on.
     Waits,
-    /// It is done.
+    /// The fleet is as its file says.
     Over,
     /// It never will be, and why.
     Never(String),
 }
 
-/// Waits until the fleet is as the file that was written at that time says, and shows how far it is.
+/// Waits until the fleet is as the file says that was written at that time, and shows the progress.
 pub async fn wait(
-    target: &Target,
+    target: &TargetArgs,
     written: Timestamp,
     progress: impl Fn(&FleetStatus) -> Progress,
-) -> Result<Ended> {
-    let shown = Shown::new();
+) -> Result<ExitStatus> {
+    let shown = ProgressDisplay::new();
     let ended = loop {
-        if let Some(why) = in_vain(target, written) {
+        if let Some(why) = useless(target, written) {
             break Err(why);
         }
         let status = who_acts::status(target);
@@ -61,15 +62,15 @@ pub async fn wait(
         {
             let mut progress = progress(fleet);
             if !fleet.jobs_known || !fleet.runners_known {
-                progress.state = State::Waits;
-                progress.told = "not known".to_owned();
+                progress.state = WaitState::Waits;
+                progress.text = "not known".to_owned();
             }
             let error = fleet.errors.first().map_or(String::new(), |error| format!("; {}", error.what));
             shown.say(&progress, &error);
             match progress.state {
-                State::Waits => {}
-                State::Over => break Ok(Ended::Done),
-                State::Never(why) => break Err(why),
+                WaitState::Waits => {}
+                WaitState::Over => break Ok(ExitStatus::Done),
+                WaitState::Never(why) => break Err(why),
             }
         }
         tokio::time::sleep(LOOK).await;
@@ -77,12 +78,12 @@ pub async fn wait(
     shown.end();
     ended.or_else(|why| {
         say_error(&why);
-        Ok(Ended::Failed)
+        Ok(ExitStatus::Failed)
     })
 }
 
-/// Why there is nothing to wait for, if so.
-fn in_vain(target: &Target, written: Timestamp) -> Option<String> {
+/// Why waiting is useless, if it is.
+fn useless(target: &TargetArgs, written: Timestamp) -> Option<String> {
     let (shown, pool) = (target.config_dir.display(), &target.pool);
     if Presence::of(&target.config_dir) == Presence::Absent {
         return Some(format!(
@@ -106,14 +107,14 @@ fn in_vain(target: &Target, written: Timestamp) -> Option<String> {
     }
 }
 
-/// A bar on a terminal, else a line each time that something changes.
-struct Shown {
+/// A bar on a terminal, else a line after each change.
+struct ProgressDisplay {
     bar: Option<ProgressBar>,
     most: Cell<usize>,
     last: RefCell<String>,
 }
 
-impl Shown {
+impl ProgressDisplay {
     fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template("{spinner} [{bar:20}] {pos}/{len} {wide_msg} {elapsed}")
@@ -122,22 +123,22 @@ impl Shown {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Shown { bar, most: Cell::default(), last: RefCell::default() }
+        ProgressDisplay { bar, most: Cell::default(), last: RefCell::default() }
     }
 
     fn say(&self, progress: &Progress, error: &str) {
-        let told = format!("{}{error}", progress.told);
+        let text = format!("{}{error}", progress.text);
         match &self.bar {
             Some(bar) => {
                 let most = self.most.get().max(progress.left);
                 self.most.set(most);
                 bar.set_length(most as u64);
                 bar.set_position((most - progress.left) as u64);
-                bar.set_message(told);
+                bar.set_message(text);
             }
-            None if *self.last.borrow() != told => {
-                say_note(&told);
-                self.last.replace(told);
+            None if *self.last.borrow() != text => {
+                say_note(&text);
+                self.last.replace(text);
             }
             None => {}
         }

@@ -1,4 +1,4 @@
-//! Who acts on a change of a fleet's file: whether a daemon is there to do it, and has taken it.
+//! Whether a daemon acts on a change of a fleet's file, and has accepted it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,19 +7,19 @@ use azlin_daemon::{Presence, read_status, runtime_dirs};
 use azlin_fleet::report::Status;
 use jiff::Timestamp;
 
-use crate::cli::Target;
+use crate::args::TargetArgs;
 
-/// How long a daemon is given to take a change: it needs a quarter of a second.
+/// How long a daemon may take to accept a change: it needs a quarter of a second.
 const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(25);
 
-/// A line that says whether a daemon is at work on the configuration, and whether it has taken what
-/// was written at that time.
-pub async fn told(target: &Target, written: Option<Timestamp>) -> String {
+/// A line that says whether a daemon runs on the configuration, and whether it has accepted what was
+/// written at that time.
+pub async fn text(target: &TargetArgs, written: Option<Timestamp>) -> String {
     let shown = target.config_dir.display();
     match (Presence::of(&target.config_dir), written) {
         (Presence::Running, None) => format!("A daemon is running on {shown}."),
-        (Presence::Running, Some(written)) => match taken(target, written).await {
+        (Presence::Running, Some(written)) => match reader_of(target, written).await {
             Some((_, Some(why))) => {
                 format!("The daemon on {shown} refuses the file, and the fleet goes on as it was: {why}")
             }
@@ -35,13 +35,13 @@ pub async fn told(target: &Target, written: Option<Timestamp>) -> String {
     }
 }
 
-/// The daemon's own status, if it can be read here.
-pub fn status(target: &Target) -> Option<Status> {
+/// The daemon's status, if it can be read here.
+pub fn status(target: &TargetArgs) -> Option<Status> {
     read_status(&runtime_dirs(target.runtime_dir.as_deref()), &target.config_dir)
 }
 
-/// What a daemon that has read what was written finds wrong with the pool's file.
-pub fn refusal(target: &Target, status: &Status) -> Option<String> {
+/// Why the daemon refuses the pool's file, if it does.
+pub fn refusal(target: &TargetArgs, status: &Status) -> Option<String> {
     let is_its = |file: &str| {
         let path = Path::new(file);
         path.file_stem().is_some_and(|stem| stem == target.pool.as_str())
@@ -50,8 +50,8 @@ pub fn refusal(target: &Target, status: &Status) -> Option<String> {
     Some(bad.message.clone())
 }
 
-/// The process that has read what was written, once it has, and why it refuses it if it does.
-async fn taken(target: &Target, written: Timestamp) -> Option<(u32, Option<String>)> {
+/// The process that has read the change, once it has, and why it refuses the file if it does.
+async fn reader_of(target: &TargetArgs, written: Timestamp) -> Option<(u32, Option<String>)> {
     let start = Instant::now();
     loop {
         if let Some(status) = status(target)

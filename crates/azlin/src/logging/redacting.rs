@@ -1,6 +1,6 @@
-//! The last look at a log line before it is written, wherever it goes: what looks like a secret is taken out.
+//! Redacts what looks like a secret in each log line, just before it is written.
 //!
-//! Errors are clean where they are made; this is for what nobody thought of, and for what libraries log.
+//! Errors are redacted where they are made; this is the second line of defence, also for what libraries log.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -12,13 +12,13 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// More fields than this no event can have.
+/// The most fields that an event can have.
 const MOST_FIELDS: usize = 32;
 
-/// A layer that sees no secrets.
+/// A layer that gets events without secrets.
 pub(super) struct Redacting<L>(pub(super) L);
 
-/// What an event says in text, and whether a secret was in it.
+/// The texts of an event, and whether one held a secret.
 #[derive(Default)]
 struct Texts {
     clean: Vec<(Field, String)>,
@@ -54,7 +54,7 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for Redacting<L> {
         let values: Vec<(&Field, DisplayValue<&String>)> =
             texts.clean.iter().map(|(field, text)| (field, display(text))).collect();
         let Some((first, _)) = values.first() else { return };
-        // The rest is filled with nothing, since the number is part of the type.
+        // The rest is filled up with empty fields, since their number is part of the type.
         let pairs: [(&Field, Option<&dyn Value>); MOST_FIELDS] =
             std::array::from_fn(|at| match values.get(at) {
                 Some((field, text)) => (*field, Some(text as &dyn Value)),
@@ -84,18 +84,19 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for Redacting<L> {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::Arc;
 
+    use parking_lot::Mutex;
     use tracing_subscriber::prelude::*;
 
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Written {
+    impl io::Write for LogBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -104,13 +105,13 @@ mod tests {
     }
 
     fn logged(log: impl FnOnce()) -> String {
-        let written = Written::default();
+        let written = LogBuffer::default();
         let writer = written.clone();
         let lines =
             tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(Redacting(lines));
         tracing::subscriber::with_default(subscriber, log);
-        let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bytes = written.0.lock().clone();
         String::from_utf8(bytes).expect("JSON is UTF-8")
     }
 

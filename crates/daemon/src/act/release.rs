@@ -1,11 +1,11 @@
-//! Before a VM is touched: what has to be true of its runner at GitHub.
+//! What has to be true of a runner at GitHub before its VM is touched.
 
 use azlin_fleet::model::{Deregistration, RunnerId, RunnerInfo, RunnerName, Scope};
 use azlin_fleet::plan::{Deregister, Destroy};
 use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, GitHub, RunnerError};
 
-/// Whether the VM may be touched; why not, if it may not.
+/// Releases the runner at GitHub; the reason if its VM must not be touched.
 pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {
     const LAGS: &str = "GitHub still has its entry: the list lags";
     const BUSY: &str = "it runs a job";

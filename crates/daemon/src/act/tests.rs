@@ -1,24 +1,23 @@
 //! What each action does in the world, and what it leaves alone.
 
-use std::sync::Mutex;
-
 use azlin_fleet::model::{BootstrapOutcome, BrokenReason, ScalingReason};
 use azlin_fleet::plan::Deregister;
 use azlin_simcloud::{Happening, Watch, World};
+use parking_lot::Mutex;
 
 use super::*;
-use crate::scene::{Scene, Warned, fleet};
+use crate::fixture::{CloudFixture, Warned, fleet};
 
 const BUSY: &str = "it runs a job";
 const LAGS: &str = "GitHub still has its entry: the list lags";
 
-fn lifecycle(scene: &Scene) -> Lifecycle {
-    Lifecycle::new(scene.context.clone(), Arc::default(), CancellationToken::new())
+fn lifecycle(fixture: &CloudFixture) -> RunnerLifecycle {
+    RunnerLifecycle::new(fixture.context.clone(), Arc::default(), CancellationToken::new())
 }
 
-fn wanted(scene: &Scene, fleet: &Fleet) -> Wanted {
-    let name = RunnerName::new(&fleet.name, scene.context.now(), (scene.context.random)());
-    Wanted { name, replaces: None, offerings: fleet.vm.offerings(false) }
+fn request(fixture: &CloudFixture, fleet: &Fleet) -> RunnerRequest {
+    let name = RunnerName::new(&fleet.name, fixture.context.now(), (fixture.context.random)());
+    RunnerRequest { name, replaces: None, offerings: fleet.vm.offerings(false) }
 }
 
 async fn minutes(minutes: u64) {
@@ -26,16 +25,16 @@ async fn minutes(minutes: u64) {
 }
 
 /// A runner that is online; and at work, if it is to be.
-async fn runner(scene: &Scene, fleet: &Fleet, is_busy: bool) -> RunnerName {
-    let wanted = wanted(scene, fleet);
-    assert_eq!(lifecycle(scene).provision(fleet, &wanted).await, ProvisionOutcome::Started);
+async fn runner(fixture: &CloudFixture, fleet: &Fleet, is_busy: bool) -> RunnerName {
+    let request = request(fixture, fleet);
+    assert_eq!(lifecycle(fixture).provision(fleet, &request).await, ProvisionOutcome::Started);
     minutes(3).await;
     if is_busy {
-        scene.submit("o/r");
+        fixture.submit("o/r");
     }
-    let entry = scene.entries().into_iter().find(|entry| entry.name == wanted.name.to_string());
+    let entry = fixture.entries().into_iter().find(|entry| entry.name == request.name.to_string());
     assert_eq!(entry.map(|entry| (entry.online, entry.job.is_some())), Some((true, is_busy)));
-    wanted.name
+    request.name
 }
 
 const LATE: DrainReason =
@@ -53,10 +52,10 @@ fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
 }
 
 /// What came of a runner's removal: whether its VM is there, and whether its entry is.
-async fn removed(scene: &Scene, fleet: &Fleet, destroy: &Destroy) -> (DestroyOutcome, bool, bool) {
-    let outcome = lifecycle(scene).destroy(fleet, destroy).await;
+async fn removed(fixture: &CloudFixture, fleet: &Fleet, destroy: &Destroy) -> (DestroyOutcome, bool, bool) {
+    let outcome = lifecycle(fixture).destroy(fleet, destroy).await;
     let name = destroy.runner.to_string();
-    (outcome, scene.vms().contains(&name), scene.entries().iter().any(|entry| entry.name == name))
+    (outcome, fixture.vms().contains(&name), fixture.entries().iter().any(|entry| entry.name == name))
 }
 
 fn left_alone(why: &str) -> DestroyOutcome {
@@ -80,10 +79,10 @@ async fn a_runner_without_a_job_goes_as_github_confirms_it() {
         (|_| Deregister::Nothing, (DestroyOutcome::Removed, false, true)),
     ];
     for (first, result) in cases {
-        let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
-        let name = runner(&scene, &fleet, false).await;
-        let first = first(scene.id(name.as_str()));
-        assert_eq!(removed(&scene, &fleet, &removal(&fleet, &name, first)).await, result, "{first:?}");
+        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+        let name = runner(&fixture, &fleet, false).await;
+        let first = first(fixture.id(name.as_str()));
+        assert_eq!(removed(&fixture, &fleet, &removal(&fleet, &name, first)).await, result, "{first:?}");
     }
 }
 
@@ -100,36 +99,36 @@ async fn a_job_that_runs_keeps_its_vm_unless_it_is_to_end() {
         (|id| Deregister::Regardless(Some(id)), (DestroyOutcome::Removed, false, true)),
     ];
     for (first, result) in cases {
-        let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
-        let name = runner(&scene, &fleet, true).await;
-        let first = first(scene.id(name.as_str()));
-        assert_eq!(removed(&scene, &fleet, &removal(&fleet, &name, first)).await, result, "{first:?}");
+        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+        let name = runner(&fixture, &fleet, true).await;
+        let first = first(fixture.id(name.as_str()));
+        assert_eq!(removed(&fixture, &fleet, &removal(&fleet, &name, first)).await, result, "{first:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_entry_that_is_not_found_is_no_leave_to_touch_a_vm() {
-    let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
-    let name = runner(&scene, &fleet, true).await;
-    let nobody = RunnerId(scene.id(name.as_str()).0 + 100);
+    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+    let name = runner(&fixture, &fleet, true).await;
+    let nobody = RunnerId(fixture.id(name.as_str()).0 + 100);
     let with_vm = removal(&fleet, &name, Deregister::Entry(nobody));
     let why = "its entry was gone before it was removed; the next look decides";
-    assert_eq!(removed(&scene, &fleet, &with_vm).await, (left_alone(why), true, true));
+    assert_eq!(removed(&fixture, &fleet, &with_vm).await, (left_alone(why), true, true));
     let without = Destroy { vm: None, ..with_vm };
-    assert_eq!(removed(&scene, &fleet, &without).await, (DestroyOutcome::Removed, true, true));
+    assert_eq!(removed(&fixture, &fleet, &without).await, (DestroyOutcome::Removed, true, true));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_entry_elsewhere_that_is_not_shown_to_us_is_looked_for_in_the_whole_list() {
     let lagging = "[[faults]]\nwhat = { stale = '1m' }\nside = 'github'\n";
-    let (scene, fleet) = (Scene::new(lagging), fleet("ci", "", ""));
-    let name = runner(&scene, &fleet, false).await;
-    let id = scene.id(name.as_str());
-    scene.world().state.github.runners.remove(&id.0);
+    let (fixture, fleet) = (CloudFixture::new(lagging), fleet("ci", "", ""));
+    let name = runner(&fixture, &fleet, false).await;
+    let id = fixture.id(name.as_str());
+    fixture.world().state.github.runners.remove(&id.0);
     let destroy = removal(&fleet, &name, Deregister::Elsewhere(None));
-    assert_eq!(removed(&scene, &fleet, &destroy).await, (left_alone(LAGS), true, false));
+    assert_eq!(removed(&fixture, &fleet, &destroy).await, (left_alone(LAGS), true, false));
     minutes(2).await;
-    assert_eq!(removed(&scene, &fleet, &destroy).await, (DestroyOutcome::Removed, false, false));
+    assert_eq!(removed(&fixture, &fleet, &destroy).await, (DestroyOutcome::Removed, false, false));
 }
 
 /// Its number may be that of another runner by now, which is none of its business.
@@ -140,27 +139,27 @@ async fn an_entry_is_known_by_its_name_whatever_number_it_is_said_to_have() {
         |id| Deregister::Regardless(Some(id)),
         |id| Deregister::Elsewhere(Some(id)),
     ] {
-        let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
-        let name = runner(&scene, &fleet, false).await;
-        let other = runner(&scene, &fleet, false).await;
-        let first = first(scene.id(other.as_str()));
+        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+        let name = runner(&fixture, &fleet, false).await;
+        let other = runner(&fixture, &fleet, false).await;
+        let first = first(fixture.id(other.as_str()));
         let gone = (DestroyOutcome::Removed, false, false);
-        assert_eq!(removed(&scene, &fleet, &removal(&fleet, &name, first)).await, gone, "{first:?}");
-        let left: Vec<String> = scene.entries().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(removed(&fixture, &fleet, &removal(&fleet, &name, first)).await, gone, "{first:?}");
+        let left: Vec<String> = fixture.entries().into_iter().map(|entry| entry.name).collect();
         assert_eq!(left, [other.to_string()], "{first:?}");
     }
-    let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
-    let name = runner(&scene, &fleet, false).await;
-    let nobody = RunnerId(scene.id(name.as_str()).0 + 100);
+    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+    let name = runner(&fixture, &fleet, false).await;
+    let nobody = RunnerId(fixture.id(name.as_str()).0 + 100);
     let destroy = removal(&fleet, &name, Deregister::Unregistered(Some(nobody)));
-    assert_eq!(removed(&scene, &fleet, &destroy).await, (left_alone(LAGS), true, true));
+    assert_eq!(removed(&fixture, &fleet, &destroy).await, (left_alone(LAGS), true, true));
 }
 
 #[tokio::test(start_paused = true)]
 async fn while_github_does_not_answer_only_what_must_go_goes() {
     let away = "[[faults]]\nwhat = 'reset'\nside = 'github'\nfrom = '150s'\n";
-    type Case = (fn(RunnerId) -> Deregister, bool);
-    let cases: [Case; 7] = [
+    type OutageCase = (fn(RunnerId) -> Deregister, bool);
+    let cases: [OutageCase; 7] = [
         (Deregister::Entry, true),
         (Deregister::ConfirmGone, true),
         (|id| Deregister::Unregistered(Some(id)), true),
@@ -170,10 +169,10 @@ async fn while_github_does_not_answer_only_what_must_go_goes() {
         (|_| Deregister::Nothing, false),
     ];
     for (first, stays) in cases {
-        let (scene, fleet) = (Scene::new(away), fleet("ci", "", ""));
-        let name = runner(&scene, &fleet, false).await;
-        let first = first(scene.id(name.as_str()));
-        let (outcome, is_there, _) = removed(&scene, &fleet, &removal(&fleet, &name, first)).await;
+        let (fixture, fleet) = (CloudFixture::new(away), fleet("ci", "", ""));
+        let name = runner(&fixture, &fleet, false).await;
+        let first = first(fixture.id(name.as_str()));
+        let (outcome, is_there, _) = removed(&fixture, &fleet, &removal(&fleet, &name, first)).await;
         assert_eq!(is_there, stays, "{first:?}");
         assert_eq!(matches!(outcome, DestroyOutcome::Failed(_)), stays, "{first:?}: {outcome:?}");
     }
@@ -185,40 +184,45 @@ struct Steps(Arc<Mutex<Vec<(String, String)>>>);
 impl Watch for Steps {
     fn happened(&mut self, _: &World, what: &Happening<'_>) {
         if let Happening::Step { vm, step } = what {
-            self.0.lock().expect("no panic").push(((*vm).to_owned(), (*step).to_owned()));
+            self.0.lock().push(((*vm).to_owned(), (*step).to_owned()));
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
-    let (scene, before) = (Scene::new(""), fleet("ci", "", "[bootstrap]\nmethod = 'ssh'\n"));
+    let (fixture, before) = (CloudFixture::new(""), fleet("ci", "", "[bootstrap]\nmethod = 'ssh'\n"));
     let mut elsewhere = before.clone();
     "old".clone_into(&mut elsewhere.vm.group.name);
-    let wanted = wanted(&scene, &elsewhere);
-    let outcome = lifecycle(&scene).provision(&elsewhere, &wanted).await;
+    let request = request(&fixture, &elsewhere);
+    let outcome = lifecycle(&fixture).provision(&elsewhere, &request).await;
     assert!(
         matches!(outcome, ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed { .. })),
         "{outcome:?}"
     );
     let host_key =
-        scene.world().state.azure.vms.values().find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned));
+        fixture.world().state.azure.vms.values().find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned));
     assert!(host_key.is_some());
     let steps = Arc::new(Mutex::new(Vec::new()));
-    scene.world().watch(Box::new(Steps(Arc::clone(&steps))));
+    fixture.world().watch(Box::new(Steps(Arc::clone(&steps))));
     let destroy = Destroy {
         stop: host_key,
-        ..removal(&elsewhere, &wanted.name, Deregister::Entry(scene.id(wanted.name.as_str())))
+        ..removal(&elsewhere, &request.name, Deregister::Entry(fixture.id(request.name.as_str())))
     };
-    assert_eq!(removed(&scene, &before, &destroy).await, (DestroyOutcome::Removed, false, false));
-    assert_eq!(*steps.lock().expect("no panic"), [(wanted.name.to_string(), "stop".to_owned())]);
+    assert_eq!(removed(&fixture, &before, &destroy).await, (DestroyOutcome::Removed, false, false));
+    assert_eq!(*steps.lock(), [(request.name.to_string(), "stop".to_owned())]);
 }
 
 /// How the start of a VM ended, how many VMs were asked for, and how many entries and VMs there are.
 async fn started(faults: &str, tables: &str) -> (ProvisionOutcome, u64, usize, usize) {
-    let (scene, fleet) = (Scene::new(faults), fleet("ci", "", tables));
-    let outcome = lifecycle(&scene).provision(&fleet, &wanted(&scene, &fleet)).await;
-    (outcome, scene.requests("PUT", "/virtualMachines/{name}"), scene.entries().len(), scene.vms().len())
+    let (fixture, fleet) = (CloudFixture::new(faults), fleet("ci", "", tables));
+    let outcome = lifecycle(&fixture).provision(&fleet, &request(&fixture, &fleet)).await;
+    (
+        outcome,
+        fixture.requests("PUT", "/virtualMachines/{name}"),
+        fixture.entries().len(),
+        fixture.vms().len(),
+    )
 }
 
 fn fault(what: &str) -> String {
@@ -258,11 +262,11 @@ async fn over_ssh_a_vm_that_cannot_be_had_is_told_as_such() {
 
 #[tokio::test(start_paused = true)]
 async fn a_vm_bears_the_time_at_which_it_was_asked_for() {
-    let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
+    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
     minutes(5).await;
-    let now = scene.context.now();
-    runner(&scene, &fleet, false).await;
-    let world = scene.world();
+    let now = fixture.context.now();
+    runner(&fixture, &fleet, false).await;
+    let world = fixture.world();
     let created = world.state.azure.vms.values().find_map(|vm| vm.tag("azlin-created"));
     assert_eq!(created, Some(now.to_string().as_str()));
 }
@@ -270,10 +274,10 @@ async fn a_vm_bears_the_time_at_which_it_was_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that_never_came() {
     let failing = "[[faults]]\nwhat = 'reset'\npath = '/runners/downloads'\nuntil = '15s'\n";
-    let (scene, fleet) = (Scene::new(failing), fleet("ci", "", ""));
-    let lifecycle = lifecycle(&scene);
-    let asked = || scene.requests("GET", "/runners/downloads");
-    let provision = async || lifecycle.provision(&fleet, &wanted(&scene, &fleet)).await;
+    let (fixture, fleet) = (CloudFixture::new(failing), fleet("ci", "", ""));
+    let lifecycle = lifecycle(&fixture);
+    let asked = || fixture.requests("GET", "/runners/downloads");
+    let provision = async || lifecycle.provision(&fleet, &request(&fixture, &fleet)).await;
     assert!(matches!(provision().await, ProvisionOutcome::Failed(_)));
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(matches!(provision().await, ProvisionOutcome::Failed(_)));
@@ -283,7 +287,7 @@ async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that
     minutes(58).await;
     assert_eq!((provision().await, asked()), (ProvisionOutcome::Started, 2));
     minutes(3).await;
-    let last = wanted(&scene, &fleet);
+    let last = request(&fixture, &fleet);
     assert_eq!((lifecycle.provision(&fleet, &last).await, asked()), (ProvisionOutcome::Started, 3));
     let late = Destroy { why: LATE, ..removal(&fleet, &last.name, Deregister::Regardless(None)) };
     assert_eq!(lifecycle.destroy(&fleet, &late).await, DestroyOutcome::Removed);
@@ -292,11 +296,11 @@ async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_machine_goes_when_the_daemon_stops() {
-    let (scene, fleet) = (Scene::new(""), fleet("ci", "", "[bootstrap]\nmethod = 'ssh'\n"));
+    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", "[bootstrap]\nmethod = 'ssh'\n"));
     let stop = CancellationToken::new();
     stop.cancel();
-    let lifecycle = Lifecycle::new(scene.context.clone(), Arc::default(), stop);
-    let outcome = lifecycle.provision(&fleet, &wanted(&scene, &fleet)).await;
+    let lifecycle = RunnerLifecycle::new(fixture.context.clone(), Arc::default(), stop);
+    let outcome = lifecycle.provision(&fleet, &request(&fixture, &fleet)).await;
     assert_eq!(outcome, ProvisionOutcome::Started, "the VM is there, and whoever comes next goes on with it");
 }
 
@@ -305,11 +309,11 @@ async fn what_a_vm_printed_is_told_before_one_goes_that_did_not_work() {
     for (why, told) in
         [(LATE, 1), (DrainReason::Broken(BrokenReason::Stopped), 1), (DrainReason::Finished, 0)]
     {
-        let (scene, fleet) = (Scene::new(""), fleet("ci", "", ""));
-        let name = runner(&scene, &fleet, false).await;
+        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+        let name = runner(&fixture, &fleet, false).await;
         let (warned, _guard) = Warned::listen();
         let destroy = Destroy { why, ..removal(&fleet, &name, Deregister::Nothing) };
-        lifecycle(&scene).destroy(&fleet, &destroy).await;
+        lifecycle(&fixture).destroy(&fleet, &destroy).await;
         assert_eq!(warned.warnings(), told, "{:?}", destroy.why);
     }
 }

@@ -1,12 +1,12 @@
-//! A file's text, replaced in one step.
+//! Replaces a file's text in one step.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-/// Gives a file another text. Its mode stays, and its owner where that may be; a link stays one, and
-/// what it leads to is replaced. Call it under a lock.
+/// Replaces a file's text. Its mode stays, and its owner if that is permitted; a link stays a link, and its
+/// target is replaced. Call it under a lock.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let is_there = path.symlink_metadata().is_ok();
     let path = behind_links(path)?;
@@ -21,7 +21,7 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     File::open(&directory)?.sync_all()
 }
 
-/// Clears away what earlier calls for a file left when they were cut off. Call it under a lock.
+/// Removes what interrupted calls for a file left behind. Call it under a lock.
 pub(super) fn clear(path: &Path) -> io::Result<()> {
     left_over(&behind_links(path)?)?.into_iter().try_for_each(std::fs::remove_file)
 }
@@ -32,7 +32,7 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     if is_there { path.canonicalize().map_err(nowhere) } else { Ok(path.to_owned()) }
 }
 
-/// What the name of a hidden file begins and ends with: `.ci.toml.`, `.tmp`.
+/// The beginning and the end of a hidden file's name: `.ci.toml.`, `.tmp`.
 fn around(path: &Path) -> (String, &'static str) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     (format!(".{name}."), ".tmp")
@@ -49,12 +49,12 @@ fn left_over(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths.into_iter().filter(is_left).collect())
 }
 
-/// The mode and owner of the file that is replaced; of a new one, what everybody may read.
+/// Copies mode and owner of the old file; a new file is readable by all.
 fn take_after(file: &File, old: Option<&Metadata>) -> io::Result<()> {
     let Some(old) = old else { return file.set_permissions(Permissions::from_mode(0o644)) };
     let own = file.metadata()?;
     if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
-        // Only root may give a file away; to others theirs is as good as the old one.
+        // Only root may change the owner; for other users their own file serves as well.
         let _ = fchown(file, Some(old.uid()), Some(old.gid()));
     }
     file.set_permissions(old.permissions())

@@ -1,4 +1,6 @@
-//! When a loop looks, what it remembers, and what it tells.
+//! When a loop ticks, what it remembers, and what it reports.
+
+use std::collections::BTreeMap;
 
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::model::{BootstrapOutcome, Completed, InstallOutcome, ScalingReason, StartReason};
@@ -6,20 +8,26 @@ use azlin_fleet::observe::Operation;
 use azlin_fleet::report::FleetStatus;
 use azlin_fleet::state::KnownRunners;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
-use super::told::next_on_grid;
+use super::context::next_on_grid;
+use super::operations::InFlight;
 use super::*;
-use crate::run::{Daemon, run_once};
-use crate::scene::{Scene, Warned, fleet};
+use crate::fixture::{CloudFixture, Warned, fleet};
+use crate::fleet_set::Fleets;
+use crate::run::Daemon;
+use crate::state::StateDir;
+use crate::status_store::StatusStore;
+use crate::triggers::TriggerRouter;
 
 mod triggers;
 
 /// One runner for each job, at once.
 const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 
-/// A daemon on a scene, and what it says.
+/// A daemon on a fixture, and what it reports.
 struct Lived {
-    board: Board,
+    status_store: StatusStore,
     trigger_router: TriggerRouter,
     fleets: Fleets,
     stop: CancellationToken,
@@ -27,20 +35,26 @@ struct Lived {
     task: tokio::task::JoinHandle<()>,
 }
 
-/// Each tick of each fleet: when, and when the next one was said to be.
-type Ticks = Arc<std::sync::Mutex<Vec<(String, u64, u64)>>>;
+/// Each tick of each fleet: its time, and the reported time of the next one.
+type Ticks = Arc<parking_lot::Mutex<Vec<(String, u64, u64)>>>;
 
 fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).expect("it comes later")
 }
 
-fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
+fn live(fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let config = DaemonConfig::parse("azlin.toml", poll).unwrap_or_else(|problems| panic!("{problems}"));
-    let (board, stop) = (Board::default(), CancellationToken::new());
-    let daemon =
-        Daemon::new(&config, fleets, scene.context.clone(), StateDir::default(), board.clone(), stop.clone());
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
+    let daemon = Daemon::new(
+        &config,
+        fleets,
+        fixture.context.clone(),
+        StateDir::default(),
+        status_store.clone(),
+        stop.clone(),
+    );
     let (fleets, trigger_router) = (daemon.fleets(), daemon.trigger_router());
-    let (ticks, mut reader, began) = (Ticks::default(), board.reader(), scene.context.now());
+    let (ticks, mut reader, began) = (Ticks::default(), status_store.reader(), fixture.context.now());
     let told = Arc::clone(&ticks);
     tokio::spawn(async move {
         let mut last = std::collections::BTreeMap::new();
@@ -49,19 +63,19 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
                 if last.insert(name.clone(), tick) != Some(tick) {
                     let at = seconds_between(began, at);
                     let next = next_poll.map_or(0, |next| seconds_between(began, next));
-                    told.lock().expect("no panic").push((name.to_string(), at, next));
+                    told.lock().push((name.to_string(), at, next));
                 }
             }
         }
     });
     let task = tokio::spawn(daemon.run());
-    Lived { board, trigger_router, fleets, stop, ticks, task }
+    Lived { status_store, trigger_router, fleets, stop, ticks, task }
 }
 
 impl Lived {
-    /// When the fleet ticked, and when it said that it would next.
+    /// The times of the fleet's ticks, and the reported times of the next ones.
     fn ticks_of(&self, fleet: &str) -> (Vec<u64>, Vec<u64>) {
-        let ticks = self.ticks.lock().expect("no panic");
+        let ticks = self.ticks.lock();
         ticks.iter().filter(|(name, ..)| name == fleet).map(|(_, at, next)| (*at, *next)).unzip()
     }
 }
@@ -71,20 +85,20 @@ async fn wait(seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_looks_on_a_grid_and_says_when() {
+async fn it_polls_on_a_grid_and_reports_when() {
     let grids = [
         ("", vec![0, 60, 120, 180, 240, 300]),
         ("[poll]\nqueue = '60s'\nhealth = '90s'\n", vec![0, 60, 90, 120, 180, 240, 270, 300]),
         ("[poll]\nqueue = '100s'\nhealth = '40s'\n", vec![0, 40, 80, 100, 120, 160, 200, 240, 280, 300]),
     ];
     for (poll, grid) in grids {
-        let scene = Scene::new("");
-        let lived = live(&scene, poll, vec![fleet("ci", "", "")]);
+        let fixture = CloudFixture::new("");
+        let lived = live(&fixture, poll, vec![fleet("ci", "", "")]);
         wait(310).await;
         let (at, next) = lived.ticks_of("ci");
         assert_eq!(at, grid, "{poll}");
         assert_eq!(next[..next.len() - 1], grid[1..], "{poll}");
-        let numbered = lived.board.read().fleets.into_values().map(|status| status.tick);
+        let numbered = lived.status_store.read().fleets.into_values().map(|status| status.tick);
         assert_eq!(numbered.collect::<Vec<_>>(), [grid.len() as u64], "{poll}");
     }
 }
@@ -101,18 +115,11 @@ async fn the_grid_counts_from_the_beginning() {
     assert_eq!(next_on_grid(epoch, minute), Duration::from_secs(30));
 }
 
-#[test]
-fn where_there_are_several_fleets_a_quarter_is_left_to_the_others() {
-    let shares = [(10, 1), (1, 1), (10, 2), (10, 1000), (3, 2), (2, 2), (1, 2), (8, 3)];
-    let expected = [10, 1, 8, 8, 2, 1, 1, 6];
-    assert_eq!(shares.map(|(limit, fleets)| share(limit, fleets)), expected);
-}
-
 #[tokio::test(start_paused = true)]
-async fn a_fleet_that_changes_is_looked_at_at_once_and_no_other() {
-    let scene = Scene::new("");
+async fn a_fleet_that_changes_ticks_at_once_and_no_other() {
+    let fixture = CloudFixture::new("");
     let (ci, other) = (fleet("ci", "", ""), fleet("other", "repo = 'o/other'", ""));
-    let lived = live(&scene, "", vec![ci.clone(), other.clone()]);
+    let lived = live(&fixture, "", vec![ci.clone(), other.clone()]);
     wait(10).await;
     lived.fleets.set([fleet("ci", "priority = 5", ""), other.clone()]);
     wait(10).await;
@@ -128,20 +135,20 @@ async fn a_fleet_that_changes_is_looked_at_at_once_and_no_other() {
     lived.fleets.set([other.clone()]);
     wait(100).await;
     assert_eq!(lived.ticks_of("ci").0, [0, 10], "it is not there any more");
-    assert!(!lived.board.read().fleets.keys().any(|name| name.as_str() == "ci"));
+    assert!(!lived.status_store.read().fleets.keys().any(|name| name.as_str() == "ci"));
     lived.fleets.set([ci, other]);
     wait(1).await;
     assert_eq!(lived.ticks_of("ci").0, [0, 10, 130], "it is back");
 }
 
-/// While it looks, for 8 s, its labels change: what it sees is shared out anew, and the tick given up.
+/// Its labels change during the 8 s that a look takes: the jobs are shared out anew, and the tick is given up.
 #[tokio::test(start_paused = true)]
 async fn a_tick_under_which_the_jobs_are_shared_out_anew_is_given_up_three_times_at_the_most() {
     let slow = "[[faults]]\nwhat = { latency = '8s' }\npath = '/actions/runs'\n";
     let mut ticked = Vec::new();
     for changes in [0, 1, 2, 4, 9, 50] {
-        let scene = Scene::new(slow);
-        let lived = live(&scene, "[poll]\nqueue = '10m'\nhealth = '10m'\n", vec![fleet("ci", "", "")]);
+        let fixture = CloudFixture::new(slow);
+        let lived = live(&fixture, "[poll]\nqueue = '10m'\nhealth = '10m'\n", vec![fleet("ci", "", "")]);
         for change in 0..changes {
             wait(5).await;
             lived.fleets.set([fleet("ci", &format!("labels = ['of-{change}']"), "")]);
@@ -154,15 +161,15 @@ async fn a_tick_under_which_the_jobs_are_shared_out_anew_is_given_up_three_times
 
 #[tokio::test(start_paused = true)]
 async fn its_share_of_the_provisioning_follows_the_number_of_fleets() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     let (ci, other) = (fleet("ci", "", ""), fleet("other", "", ""));
-    let mut one = alone(&scene, StateDir::default(), vec![ci.clone()]);
-    let permits = |one: &FleetLoop| (one.share, one.own_provisioning.available_permits());
+    let mut one = alone(&fixture, StateDir::default(), vec![ci.clone()]);
+    let permits = |one: &FleetLoop| (one.operations.share, one.operations.permits.available_permits());
     assert_eq!(permits(&one), (10, 10));
     one.shared.fleets.set([ci.clone(), other.clone()]);
     assert!(!one.reconfigure(), "the fleet itself is as it was");
     assert_eq!(permits(&one), (8, 8));
-    let held = Arc::clone(&one.own_provisioning).acquire_many_owned(3).await;
+    let held = Arc::clone(&one.operations.permits).acquire_many_owned(3).await;
     one.shared.fleets.set([ci, fleet("other", "priority = 3", "")]);
     assert!(!one.reconfigure());
     assert_eq!(permits(&one), (8, 5), "what is under way counts on");
@@ -170,23 +177,26 @@ async fn its_share_of_the_provisioning_follows_the_number_of_fleets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one() {
-    let scene = Scene::new("rate_limit = 600\n");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
-    let (scope, shared) = (ci.fleet.scope.clone(), Arc::clone(&ci.shared));
+async fn while_polls_are_rarer_it_is_early_until_half_an_interval_before_the_next_one() {
+    let fixture = CloudFixture::new("rate_limit = 600\n");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "")]);
+    let (scope, shared) = (ci.config.fleet.scope.clone(), Arc::clone(&ci.shared));
     for _ in 0..8 {
         for number in 0..40 {
-            let _ =
-                shared.context.github(&ci.fleet).runner(&scope, azlin_fleet::model::RunnerId(number)).await;
+            let _ = shared
+                .context
+                .github(&ci.config.fleet)
+                .runner(&scope, azlin_fleet::model::RunnerId(number))
+                .await;
         }
         ci.is_early();
         wait(60).await;
     }
-    let every = ci.slowed.as_ref().map(|slowed| slowed.every).expect("the budget is short");
+    let every = ci.last_look.slowed.as_ref().map(|slowed| slowed.every).expect("the budget is short");
     assert!(every >= Duration::from_secs(120), "{every:?}");
     let half = Duration::from_secs(30);
     let mut is_early_after = |since: Duration| {
-        ci.looked_at = Instant::now().checked_sub(since);
+        ci.last_look.polled_at = Instant::now().checked_sub(since);
         ci.is_early()
     };
     let near = Duration::from_millis(1);
@@ -194,72 +204,76 @@ async fn while_looks_are_rarer_it_is_early_until_half_a_poll_before_the_next_one
         [every, every - half, every - half - near, near].map(&mut is_early_after),
         [false, false, true, true]
     );
-    ci.looked_at = None;
-    assert!(!ci.is_early(), "the first look is never early");
+    ci.last_look.polled_at = None;
+    assert!(!ci.is_early(), "the first poll is never early");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
+async fn a_plan_knows_what_is_under_way_and_what_to_warn_about() {
     let ends_soon = "[premises]\ntoken_ends = '24h'\n";
-    let scene = Scene::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
-    scene.submit("o/r");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    ci.tick(Look::Whole { power: false }).await;
-    let name = ci.in_flight.keys().next().cloned().expect("one");
+    let fixture =
+        CloudFixture::new(&format!("{ends_soon}[[faults]]\nwhat = {{ latency = '20s' }}\nmethod = 'PUT'\n"));
+    fixture.submit("o/r");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", EACH)]);
+    poll(&mut ci, Poll::Queue).await;
+    let name = ci.operations.in_flight.keys().next().cloned().expect("one");
     wait(7).await;
-    ci.slowed = Some(azlin_fleet::observe::SlowedPolling {
+    ci.last_look.slowed = Some(azlin_fleet::observe::SlowedPolling {
         every: Duration::from_secs(300),
-        budget: azlin_fleet::model::Budget { limit: 10, remaining: 1, reset: scene.context.now() },
+        budget: azlin_fleet::model::Budget { limit: 10, remaining: 1, reset: fixture.context.now() },
     });
-    ci.tick(Look::Whole { power: false }).await;
-    let seen = ci.seen.as_ref().expect("it has looked");
+    poll(&mut ci, Poll::Queue).await;
+    let seen = ci.last_look.seen.as_ref().expect("it has looked");
     assert_eq!(seen.in_flight, BTreeMap::from([(name, Operation::Provision { replaces: None })]));
-    assert_eq!(seen.slowed, ci.slowed);
-    assert!(seen.expiring.as_ref().is_some_and(|told| told.contains("token")), "{:?}", seen.expiring);
+    assert_eq!(seen.slowed, ci.last_look.slowed);
+    assert!(seen.expiring.as_ref().is_some_and(|warning| warning.contains("token")), "{:?}", seen.expiring);
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_budget_is_short_it_looks_rarely_and_never_beyond_it() {
-    let scene = Scene::new("rate_limit = 300\n");
-    let lived = live(&scene, "", vec![fleet("ci", "", "")]);
-    // Each time another one, so that nothing is answered from what is known.
+async fn while_the_budget_is_short_it_polls_rarely_and_never_beyond_it() {
+    let fixture = CloudFixture::new("rate_limit = 300\n");
+    let lived = live(&fixture, "", vec![fleet("ci", "", "")]);
+    // Another job each time, so that no answer comes from a cache.
     for _ in 0..58 {
         wait(60).await;
-        scene.submit("o/r");
+        fixture.submit("o/r");
     }
     let (at, next) = lived.ticks_of("ci");
-    let world = scene.world();
+    let world = fixture.world();
     assert_eq!(world.ledger.requests_beyond_limit, 0);
     assert!((10..40).contains(&at.len()), "{at:?}");
     assert!(at.windows(2).any(|pair| pair[1] - pair[0] >= 180), "{at:?}");
     let waits = || at.iter().zip(&next).map(|(at, next)| next - at);
-    assert!(waits().all(|wait| wait >= 60) && waits().any(|wait| wait >= 180), "it says so: {next:?} {at:?}");
+    assert!(
+        waits().all(|wait| wait >= 60) && waits().any(|wait| wait >= 180),
+        "it reports so: {next:?} {at:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_under_way_ends_before_it_stops() {
-    let scene = Scene::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
-    scene.submit("o/r");
-    let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
+    let fixture = CloudFixture::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
+    fixture.submit("o/r");
+    let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
     wait(5).await;
     lived.stop.cancel();
     wait(5).await;
     assert!(!lived.task.is_finished());
     wait(20).await;
     assert!(lived.task.is_finished());
-    assert_eq!(scene.vms().len(), 1);
+    assert_eq!(fixture.vms().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_leave_to_begin_is_not_begun_when_it_stops_or_the_fleet_changes() {
+async fn an_operation_that_waits_for_a_permit_does_not_begin_when_it_stops_or_the_fleet_changes() {
     for changes in [false, true] {
-        let scene = Scene::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
+        let fixture = CloudFixture::new("[[faults]]\nwhat = { latency = '20s' }\nmethod = 'PUT'\n");
         for _ in 0..4 {
-            scene.submit("o/r");
+            fixture.submit("o/r");
         }
         let scaling = EACH;
         let limit = "[limits]\nmax_concurrent_provisioning = 1\n";
-        let lived = live(&scene, limit, vec![fleet("ci", "", scaling)]);
+        let lived = live(&fixture, limit, vec![fleet("ci", "", scaling)]);
         wait(5).await;
         if changes {
             lived.fleets.set([fleet("ci", "enabled = false", scaling)]);
@@ -267,93 +281,104 @@ async fn who_waits_for_leave_to_begin_is_not_begun_when_it_stops_or_the_fleet_ch
             lived.stop.cancel();
         }
         wait(50).await;
-        assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 1, "{changes}");
+        assert_eq!(fixture.requests("PUT", "/virtualMachines/{name}"), 1, "{changes}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_pass_tells_what_failed_by_fleet() {
+async fn one_pass_reports_what_failed_by_fleet() {
     let away = "[[faults]]\nwhat = { status = 503 }\npath = '/repos/o/other'\n[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n";
-    let scene = Scene::new(away);
-    scene.submit("o/r");
+    let fixture = CloudFixture::new(away);
+    fixture.submit("o/r");
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let fleets = vec![
         fleet("ci", "", EACH),
         fleet("other", "repo = 'o/other'", ""),
         fleet("fine", "repo = 'o/third'", ""),
     ];
-    let (board, stop) = (Board::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, fleets, scene.context.clone(), StateDir::default(), board, stop);
-    let failures = run_once(daemon).await;
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
+    let daemon =
+        Daemon::new(&config, fleets, fixture.context.clone(), StateDir::default(), status_store, stop);
+    let failures = daemon.run_once().await;
     let told: Vec<(&str, usize)> =
         failures.iter().map(|(name, failed)| (name.as_str(), failed.len())).collect();
     assert_eq!(told, [("ci", 1), ("other", 1)], "{failures:?}");
     assert!(failures.values().flatten().all(|why| why.contains("40") || why.contains("503")), "{failures:?}");
 }
 
-/// A loop that does nothing by itself.
-fn alone(scene: &Scene, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
+/// A loop that ticks only when the test says so.
+fn alone(fixture: &CloudFixture, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let first = Arc::new(fleets[0].clone());
-    let (board, stop) = (Board::default(), CancellationToken::new());
-    let shared = Daemon::new(&config, fleets, scene.context.clone(), state, board, stop).shared;
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
+    let shared = Daemon::new(&config, fleets, fixture.context.clone(), state, status_store, stop).shared;
     FleetLoop::new(first, shared.fleets.reader(), shared)
 }
 
+/// One tick after a poll.
+async fn poll(fleet: &mut FleetLoop, poll: Poll) {
+    fleet.due = Some(poll);
+    fleet.tick().await;
+}
+
 #[tokio::test(start_paused = true)]
-async fn what_is_asked_for_is_on_disk_before_it_is_asked_for_and_what_came_of_it_afterwards() {
+async fn what_is_asked_for_is_on_disk_before_the_request_and_its_outcome_afterwards() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = StateDir::new(Some(directory.path().to_owned()));
-    let scene = Scene::new("[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n");
-    scene.submit("o/r");
-    let mut ci = alone(&scene, state.clone(), vec![fleet("ci", "", EACH)]);
-    ci.tick(Look::Whole { power: false }).await;
-    let saved = || state.load(&ci.fleet.name);
+    let fixture = CloudFixture::new("[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\n");
+    fixture.submit("o/r");
+    let mut ci = alone(&fixture, state.clone(), vec![fleet("ci", "", EACH)]);
+    poll(&mut ci, Poll::Queue).await;
+    let saved = || state.load(&ci.config.fleet.name);
     assert_eq!(saved().runners.names().count(), 1);
-    assert_eq!((ci.in_flight.len(), scene.requests("PUT", "/virtualMachines/{name}")), (1, 0));
+    assert_eq!((ci.operations.in_flight.len(), fixture.requests("PUT", "/virtualMachines/{name}")), (1, 0));
     ci.settle().await;
-    assert!(ci.in_flight.is_empty());
-    let after = state.load(&ci.fleet.name);
+    assert!(ci.operations.in_flight.is_empty());
+    let after = state.load(&ci.config.fleet.name);
     assert_eq!((after.runners.names().count(), after.failures.count), (0, 1));
-    assert_eq!(ci.failed.len(), 1);
+    assert_eq!(ci.reported.failed.len(), 1);
     wait(1).await;
-    ci.tick(Look::Whole { power: false }).await;
-    assert!(ci.failed.is_empty(), "that was another tick");
+    poll(&mut ci, Poll::Queue).await;
+    assert!(ci.reported.failed.is_empty(), "that was another tick");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_an_action_is_its_failure() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     for _ in 0..2 {
-        scene.submit("o/r");
+        fixture.submit("o/r");
     }
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    ci.tick(Look::Whole { power: false }).await;
-    let panicking = ci.operations.spawn(async { panic!("a bug") }).id();
-    let name = ci.in_flight.keys().next_back().cloned().expect("two are under way");
-    ci.in_flight.get_mut(&name).expect("it is under way").task = panicking;
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", EACH)]);
+    poll(&mut ci, Poll::Queue).await;
+    let panicking = ci.operations.tasks.spawn(async { panic!("a bug") }).id();
+    let name = ci.operations.in_flight.keys().next_back().cloned().expect("two are under way");
+    ci.operations.in_flight.get_mut(&name).expect("it is under way").task = panicking;
     ci.settle().await;
-    assert!(ci.failed.iter().any(|why| why.starts_with("a bug, please report it: ")), "{:?}", ci.failed);
-    assert!(ci.in_flight.is_empty());
+    assert!(
+        ci.reported.failed.iter().any(|why| why.starts_with("a bug, please report it: ")),
+        "{:?}",
+        ci.reported.failed
+    );
+    assert!(ci.operations.in_flight.is_empty());
     assert!(!ci.fleet_state.runners.contains(&name));
     assert_eq!(ci.fleet_state.runners.names().count(), 1, "the other one is known");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
-    let scene = Scene::new("");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
-    ci.tick(Look::Whole { power: false }).await;
+async fn a_complaint_is_kept_while_its_runner_is_known() {
+    let fixture = CloudFixture::new("");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
+    poll(&mut ci, Poll::Queue).await;
     ci.settle().await;
     let (name, action) = {
         wait(180).await;
-        ci.tick(Look::Whole { power: true }).await;
+        poll(&mut ci, Poll::Health).await;
         let name = ci.fleet_state.runners.names().next().cloned().expect("one");
         let task = azlin_fleet::plan::Install {
             runner: name.clone(),
-            vm: (ci.fleet.vm.group.clone(), name.to_string()),
+            vm: (ci.config.fleet.vm.group.clone(), name.to_string()),
             host_key: String::new(),
-            created_at: scene.context.now(),
+            created_at: fixture.context.now(),
         };
         (name, Action::Install(task))
     };
@@ -361,12 +386,12 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let mut end = |outcome: InstallOutcome| {
         let Action::Install(install) = action.clone() else { panic!("{action:?}") };
         let task = tokio::spawn(async {}).id();
-        ci.in_flight.insert(
+        ci.operations.in_flight.insert(
             name.clone(),
             InFlight { operation: Operation::Install, action: action.clone(), task, began: Instant::now() },
         );
         ci.ended(Ok((name.clone(), Completed::Install { install, outcome })));
-        ci.complaints.get(&name).cloned()
+        ci.reported.complaints.get(&name).cloned()
     };
     assert_eq!(end(InstallOutcome::LeftAlone("no matter".to_owned())), None);
     let broken = BootstrapOutcome::Broken { why: "why".to_owned(), runner_id: None };
@@ -375,36 +400,36 @@ async fn a_complaint_is_kept_as_long_as_its_runner_is_known() {
     let later = azlin_fleet::model::Failure::later("another".to_owned());
     assert_eq!(end(InstallOutcome::Failed(later.clone())).as_deref(), Some("another"));
     assert_eq!(end(InstallOutcome::Failed(later)).as_deref(), Some("another"));
-    assert_eq!(told.warnings(), 2, "each is told once");
+    assert_eq!(told.warnings(), 2, "each is reported once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
-    let scene = Scene::new("");
-    scene.submit("o/r");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    let board = ci.shared.board.clone();
+async fn what_begins_and_ends_is_on_the_board_before_the_next_tick() {
+    let fixture = CloudFixture::new("");
+    fixture.submit("o/r");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", EACH)]);
+    let status_store = ci.shared.status_store.clone();
     let phases = || {
-        let status = board.read().fleets.into_values().next().expect("it has ticked");
+        let status = status_store.read().fleets.into_values().next().expect("it has ticked");
         status.runners.iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
     };
-    ci.tick(Look::Whole { power: false }).await;
+    poll(&mut ci, Poll::Queue).await;
     let at_once = phases();
     assert_eq!(at_once.len(), 1, "it is being made");
     ci.settle().await;
     assert_eq!(phases().len(), 1);
-    ci.is_configured = false;
-    board.remove(&ci.fleet.name);
+    ci.config.is_configured = false;
+    status_store.remove(&ci.config.fleet.name);
     ci.post_runners();
-    assert!(board.read().fleets.is_empty(), "a fleet that is not there any more is not put back");
+    assert!(status_store.read().fleets.is_empty(), "a fleet that is not there any more is not put back");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_is_never_given_twice() {
-    let mut scene = Scene::new("");
-    let numbers = std::sync::Mutex::new(vec![3, 1, 2, 1, 1]);
-    scene.context.random = Arc::new(move || numbers.lock().expect("no panic").pop().unwrap_or(9));
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "")]);
+    let mut fixture = CloudFixture::new("");
+    let numbers = parking_lot::Mutex::new(vec![3, 1, 2, 1, 1]);
+    fixture.context.random = Arc::new(move || numbers.lock().pop().unwrap_or(9));
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "")]);
     let provision = || Action::Provision {
         replaces: None,
         offerings: Vec::new(),
@@ -420,33 +445,40 @@ async fn a_name_is_never_given_twice() {
 
 /// Two levels of requests, each of which takes half a minute: the repositories, their queues.
 #[tokio::test(start_paused = true)]
-async fn a_loop_that_looks_for_a_minute_lives() {
-    let scene = Scene::new("[[faults]]\nwhat = { latency = '29s' }\nside = 'github'\n");
-    scene.submit("o/r");
+async fn a_loop_whose_look_takes_a_minute_lives() {
+    let fixture = CloudFixture::new("[[faults]]\nwhat = { latency = '29s' }\nside = 'github'\n");
+    fixture.submit("o/r");
     let org = fleet("ci", "org = 'o'\nrepositories = ['*']", EACH);
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
-    let (board, stop) = (Board::default(), CancellationToken::new());
-    let daemon =
-        Daemon::new(&config, vec![org], scene.context.clone(), StateDir::default(), board.clone(), stop);
-    let pulse = daemon.pulse();
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
+    let daemon = Daemon::new(
+        &config,
+        vec![org],
+        fixture.context.clone(),
+        StateDir::default(),
+        status_store.clone(),
+        stop,
+    );
+    let liveness = daemon.liveness();
     tokio::spawn(daemon.run());
     for _ in 0..5 {
         wait(10).await;
-        let felt = tokio::time::timeout(Duration::from_secs(1), pulse.felt()).await;
-        assert!(felt.is_ok() && board.read().fleets.is_empty(), "it is still in its first look");
+        let answered = tokio::time::timeout(Duration::from_secs(1), liveness.check()).await;
+        assert!(answered.is_ok() && status_store.read().fleets.is_empty(), "it is still in its first look");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_pulse_of_a_daemon_is_that_of_its_loops() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
-    let (board, stop) = (Board::default(), CancellationToken::new());
-    let daemon = Daemon::new(&config, Vec::new(), scene.context.clone(), StateDir::default(), board, stop);
-    let silent = daemon.shared.pulse.heart(&"ci".parse().expect("a good name"));
-    let pulse = daemon.pulse();
-    let felt = || tokio::time::timeout(Duration::from_secs(1), pulse.felt());
-    assert!(felt().await.is_err());
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
+    let daemon =
+        Daemon::new(&config, Vec::new(), fixture.context.clone(), StateDir::default(), status_store, stop);
+    let silent = daemon.shared.liveness.probe(&"ci".parse().expect("a good name"));
+    let liveness = daemon.liveness();
+    let answered = || tokio::time::timeout(Duration::from_secs(1), liveness.check());
+    assert!(answered().await.is_err());
     drop(silent);
-    assert!(felt().await.is_ok());
+    assert!(answered().await.is_ok());
 }

@@ -1,4 +1,5 @@
-//! What holds for every answer to operators: asked for under a name of ours, and of no use to a stranger's page.
+//! What holds for every answer to operators: it is given only under a name of this daemon, and a foreign page
+//! cannot use it.
 
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use axum::http::header::{self, HeaderValue};
 use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use azlin_fleet::host::is_ours;
+
+use super::host::is_ours;
 
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -18,7 +20,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// What an answer may bring about in a browser, unless it says otherwise: nothing.
+/// The default policy of an answer: a browser loads nothing for it.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 pub(super) fn guarded(router: Router, hosts: Vec<String>) -> Router {
@@ -37,7 +39,7 @@ pub(super) fn guarded(router: Router, hosts: Vec<String>) -> Router {
     }))
 }
 
-/// A client that names no host at all is no browser.
+/// A client that names no host is not a browser.
 fn is_asked_for(request: &Request, hosts: &[String]) -> bool {
     let host = request.headers().get(header::HOST).map(HeaderValue::to_str);
     host.is_none_or(|host| host.is_ok_and(|host| is_ours(host, hosts)))

@@ -1,5 +1,5 @@
-//! `GET /healthz`: whether every fleet is looked at. `GET /readyz`: whether each has been, so that what is told is
-//! whole. `GET /metrics`: what is counted.
+//! `GET /healthz`: whether every fleet ticks. `GET /readyz`: whether each fleet has ticked, so that the status is
+//! complete. `GET /metrics`: counters and gauges.
 
 use std::time::Duration;
 
@@ -8,48 +8,49 @@ use axum::http::{HeaderName, StatusCode};
 use azlin_fleet::model::{PoolName, elapsed};
 use tokio_util::sync::CancellationToken;
 
-use crate::board::Board;
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
 use crate::metrics;
+use crate::status_store::StatusStore;
 
-/// What `/healthz` answers from.
+/// What these requests are answered from.
 #[derive(Clone)]
-pub struct Health {
+pub(crate) struct Health {
     /// Each fleet's last tick.
-    pub board: Board,
+    pub(crate) status_store: StatusStore,
     /// The time of day.
-    pub context: DaemonContext,
+    pub(crate) context: DaemonContext,
     /// The fleets that should tick.
-    pub fleets: Fleets,
+    pub(crate) fleets: Fleets,
     /// How old a fleet's last tick may be.
-    pub patience: Duration,
-    /// Whether the daemon is to stop.
-    pub stop: CancellationToken,
+    pub(crate) patience: Duration,
+    /// Cancelled when the daemon stops.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Health {
-    /// What Prometheus is told.
+    /// The metrics for Prometheus.
     pub(super) fn metrics(&self) -> ([(HeaderName, &'static str); 1], String) {
-        let text = self.board.metrics().text(&self.board.read(), &self.context);
+        let text = self.status_store.metrics().text(&self.status_store.read(), &self.context);
         ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
     }
 
     pub(super) fn answer(&self) -> (StatusCode, String) {
         let now = self.context.now();
-        let (board, fleets) = (self.board.read().fleets, self.fleets.now());
+        let (status_store, fleets) = (self.status_store.read().fleets, self.fleets.now());
         let ticks = |name: &&PoolName| {
-            board.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
+            status_store.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
         };
         let (all, fresh) = (fleets.len(), fleets.names().filter(ticks).count());
         let body = serde_json::json!({ "fleets": all, "fleets_ticking": fresh });
         (status(fresh == all), format!("{body}\n"))
     }
 
-    /// Whether each fleet has been looked at, and the daemon goes on.
+    /// Whether each fleet has ticked, and the daemon is not stopping.
     pub(super) fn is_ready(&self) -> (StatusCode, String) {
-        let (board, fleets) = (self.board.read().fleets, self.fleets.now());
-        let (all, seen) = (fleets.len(), fleets.names().filter(|name| board.contains_key(*name)).count());
+        let (status_store, fleets) = (self.status_store.read().fleets, self.fleets.now());
+        let (all, seen) =
+            (fleets.len(), fleets.names().filter(|name| status_store.contains_key(*name)).count());
         let is_stopping = self.stop.is_cancelled();
         let body = serde_json::json!({ "fleets": all, "fleets_seen": seen, "stopping": is_stopping });
         (status(seen == all && !is_stopping), format!("{body}\n"))

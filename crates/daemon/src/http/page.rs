@@ -1,15 +1,15 @@
-//! `GET /`: what the fleets do, as a page. It reads `GET /api/status`, which is what `status --output json` prints,
-//! `GET /api/history/<pool>`, and `GET /api/events`, by which it hears of what has changed.
+//! `GET /`: what the fleets do, as a page. Its script reads `GET /api/status`, which is what `status --output json`
+//! prints, `GET /api/history/<pool>`, and the changes from `GET /api/events`.
 
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::header::{self, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use azlin_fleet::model::PoolName;
@@ -21,12 +21,12 @@ use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use tokio::time::sleep;
 
-use crate::board::{Board, Reader};
 use crate::context::DaemonContext;
 use crate::status_file::status;
+use crate::status_store::StatusStore;
 
 const HTML: &str = include_str!("page.html");
-/// The page's own style and script, told by what is in them, and questions to this daemon: nothing else.
+/// Allows the page's own style and script, identified by their hashes, and requests to this daemon; nothing else.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let (style, script) = (hash_of("style"), hash_of("script"));
     format!(
@@ -36,29 +36,31 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 });
 /// The shortest time between two events to one client, however much happens.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a client waits before it connects again.
+const RETRY: Duration = Duration::from_secs(1);
 
-/// What `/` and what it reads answer from.
+/// What the page and its requests are answered from.
 #[derive(Clone)]
-pub struct Page {
-    /// Each fleet's last tick, and its last hours.
-    pub board: Board,
+pub(crate) struct StatusPage {
+    /// Each fleet's last tick and its history.
+    pub(crate) status_store: StatusStore,
     /// The time of day, and the rate limits.
-    pub context: DaemonContext,
-    /// Whose page it is.
-    pub daemon: DaemonStatus,
+    pub(crate) context: DaemonContext,
+    /// The daemon that it shows.
+    pub(crate) daemon: DaemonStatus,
 }
 
 /// What has changed.
 #[derive(Serialize)]
-struct Event {
-    /// With those fleets alone that were looked at since.
+struct StatusEvent {
+    /// Only with the fleets that ticked since.
     #[serde(flatten)]
     status: Status,
-    /// Every fleet, if one has come or gone.
+    /// The names of all fleets, if one was added or removed.
     names: Option<Vec<PoolName>>,
 }
 
-impl Page {
+impl StatusPage {
     pub(super) fn route(self, router: Router) -> Router {
         let page = Arc::new(self);
         let (status, history, events) = (Arc::clone(&page), Arc::clone(&page), page);
@@ -70,46 +72,47 @@ impl Page {
     }
 
     fn status(&self) -> Status {
-        status(self.board.read(), self.daemon.clone(), &self.context)
+        status(self.status_store.read(), self.daemon.clone(), &self.context)
     }
 
     fn history(&self, pool: &str) -> Response {
-        let history = pool.parse().ok().and_then(|pool: PoolName| self.board.history(&pool));
+        let history = pool.parse().ok().and_then(|pool: PoolName| self.status_store.history(&pool));
         match history {
             Some(history) => json(&history),
             None => (StatusCode::NOT_FOUND, "there is no such fleet\n").into_response(),
         }
     }
 
-    /// Server-sent events. A connection does not last; whoever comes again says what he knows, and hears the rest.
+    /// Server-sent events. A connection is short; a client that reconnects names the last event it got, and gets the
+    /// rest.
     fn events(&self, headers: &HeaderMap) -> Response {
-        let body = Body::from_stream(self.clone().changes(self.board.reader(), self.known(headers)));
-        ([(CONTENT_TYPE, "text/event-stream")], body).into_response()
+        self.clone().sse(self.known(headers)).into_response()
     }
 
-    /// What whoever comes again has heard of this run already.
+    /// The revision of this run that a client has got already.
     fn known(&self, headers: &HeaderMap) -> u64 {
         let id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         id.and_then(|id| id.strip_prefix(&self.run())?.parse().ok()).unwrap_or(0)
     }
 
-    fn changes(self, reader: Reader, known: u64) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        futures::stream::unfold(
+    fn sse(self, known: u64) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+        let reader = self.status_store.reader();
+        Sse::new(futures::stream::unfold(
             (self, reader, known, Duration::ZERO),
             |(page, mut reader, known, pause)| async move {
                 sleep(pause).await;
-                let posted = reader.next().await;
-                let stamp = posted.stamp();
-                let (posted, names) = posted.since(known);
-                let event = Event { status: status(posted, page.daemon.clone(), &page.context), names };
+                let view = reader.next().await;
+                let revision = view.revision();
+                let (view, names) = view.since(known);
+                let event = StatusEvent { status: status(view, page.daemon.clone(), &page.context), names };
                 let data = serde_json::to_string(&event).unwrap_or_default();
-                let text = format!("retry: 1000\nid: {}{stamp}\ndata: {data}\n\n", page.run());
-                Some((Ok(Bytes::from(text)), (page, reader, stamp, PAUSE)))
+                let event = Event::default().retry(RETRY).id(format!("{}{revision}", page.run())).data(data);
+                Some((Ok(event), (page, reader, revision, PAUSE)))
             },
-        )
+        ))
     }
 
-    /// What tells this run of the daemon from others, which count anew.
+    /// Distinguishes this run of the daemon from others, whose revisions begin anew.
     fn run(&self) -> String {
         format!("{}-", self.daemon.started_at.as_millisecond())
     }
@@ -119,7 +122,7 @@ fn html() -> ([(HeaderName, &'static str); 2], &'static str) {
     ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY.as_str())], HTML)
 }
 
-/// The hash of what stands in an element, as a policy names it.
+/// The hash of an element's content, as a policy names it.
 fn hash_of(element: &str) -> String {
     let inner = HTML
         .split_once(&format!("<{element}>"))
@@ -136,5 +139,4 @@ fn json(value: &impl Serialize) -> Response {
 }
 
 #[cfg(test)]
-#[path = "page_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! What there is now: gauges, read off the board at each scrape.
+//! Gauges, read from the status store at each scrape.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -14,10 +14,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::OfFleet;
-use crate::board::Posted;
 use crate::context::DaemonContext;
+use crate::status_store::StatusView;
 
-/// A gauge for whole numbers and moments alike.
+/// A gauge for numbers and timestamps.
 type Number = Gauge<f64, AtomicU64>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,8 +69,8 @@ fn family<L: Clone + Hash + Eq>(values: impl IntoIterator<Item = (L, f64)>) -> F
     family
 }
 
-pub(super) fn register(registry: &mut Registry, posted: &Posted, context: &DaemonContext) {
-    let fleets = || posted.fleets.values();
+pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &DaemonContext) {
+    let fleets = || view.fleets.values();
     let each = |value: fn(&FleetStatus) -> Option<f64>| {
         family(fleets().filter_map(|fleet| Some((OfFleet { fleet: fleet.pool.to_string() }, value(fleet)?))))
     };
@@ -111,7 +111,7 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, context: &Daemo
         })
     });
     registry.register("fleet_errors", "What is wrong with a fleet at present, by kind", family(errors));
-    costs(registry, posted);
+    costs(registry, view);
     let seconds = Unit::Seconds;
     let at = family(fleets().map(|fleet| (OfFleet { fleet: fleet.pool.to_string() }, moment(fleet.at))));
     registry.register_with_unit(
@@ -127,16 +127,16 @@ pub(super) fn register(registry: &mut Registry, posted: &Posted, context: &Daemo
     let help = "Since when the job waits that has waited longest; absent where none does";
     registry.register_with_unit("oldest_pending_job_timestamp", help, seconds.clone(), family(oldest));
     let bad = Number::default();
-    bad.set(posted.bad_files.len() as f64);
+    bad.set(view.bad_files.len() as f64);
     registry.register("bad_files", "Configuration files that cannot be used", bad);
     budgets(registry, context, moment);
     calls(registry, context);
 }
 
-/// What VMs cost. It is counted over restarts, so it is read off like a gauge.
-fn costs(registry: &mut Registry, posted: &Posted) {
+/// What VMs cost. The sum survives restarts, so it is read like a gauge.
+fn costs(registry: &mut Registry, view: &StatusView) {
     let fleets =
-        || posted.fleets.values().filter_map(|fleet| Some((fleet.pool.to_string(), fleet.cost.as_ref()?)));
+        || view.fleets.values().filter_map(|fleet| Some((fleet.pool.to_string(), fleet.cost.as_ref()?)));
     let spent = Family::<OfUse, Counter<f64, AtomicU64>>::default();
     let jobs = Family::<OfFleet, Counter>::default();
     for (fleet, cost) in fleets() {

@@ -4,10 +4,10 @@ use azlin_fleet::config::DaemonConfig;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::board::Board;
+use crate::fixture::{CloudFixture, fleet};
 use crate::run::Daemon;
-use crate::scene::{Scene, fleet};
 use crate::state::StateDir;
+use crate::status_store::StatusStore;
 
 const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 
@@ -18,20 +18,26 @@ async fn wait(seconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     let refused = "[[faults]]\nwhat = { status = 403 }\nmethod = 'PUT'\npath = '/resourceGroups/other'\n";
-    let scene = Scene::new(refused);
-    scene.submit("o/r");
-    scene.submit("o/other");
+    let fixture = CloudFixture::new(refused);
+    fixture.submit("o/r");
+    fixture.submit("o/other");
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let mut other = fleet("other", "repo = 'o/other'", EACH);
     "other".clone_into(&mut other.vm.group.name);
-    let (board, stop) = (Board::default(), CancellationToken::new());
+    let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
     let fleets = vec![fleet("ci", "", EACH), other.clone()];
-    let daemon =
-        Daemon::new(&config, fleets, scene.context.clone(), StateDir::default(), board.clone(), stop);
+    let daemon = Daemon::new(
+        &config,
+        fleets,
+        fixture.context.clone(),
+        StateDir::default(),
+        status_store.clone(),
+        stop,
+    );
     let fleets = daemon.fleets();
     tokio::spawn(daemon.run());
     wait(3 * 60 + 10).await;
-    let told = board.metrics().text(&board.read(), &scene.context);
+    let told = status_store.metrics().text(&status_store.read(), &fixture.context);
     for line in [
         "# TYPE azlin_ticks counter",
         "azlin_ticks_total{fleet=\"ci\",cause=\"poll\"} 4",
@@ -65,15 +71,15 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     let starting = "azlin_cost_dollars_total{fleet=\"ci\",use=\"starting\"} ";
     let cost = told.lines().find_map(|line| line.strip_prefix(starting)).unwrap_or("0");
     assert!(cost.parse::<f64>().is_ok_and(|cost| cost > 0.0), "{cost}");
-    board.metrics().delivered("told");
-    let told = board.metrics().text(&board.read(), &scene.context);
+    status_store.metrics().delivered("told");
+    let told = status_store.metrics().text(&status_store.read(), &fixture.context);
     assert_eq!(
         of_the_page(),
         told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
     );
     fleets.set([other]);
     wait(60).await;
-    let told = board.metrics().text(&board.read(), &scene.context);
+    let told = status_store.metrics().text(&status_store.read(), &fixture.context);
     let gauges = told.lines().filter(|line| line.contains("fleet=\"ci\"") && !line.contains("_total"));
     let left: BTreeSet<&str> = gauges.filter_map(|line| line.split('{').next()).collect();
     assert!(left.iter().all(|name| name.contains("_duration_")), "of a fleet that is gone: {left:?}");

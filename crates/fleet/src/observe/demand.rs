@@ -1,8 +1,7 @@
-//! Demand: which jobs a fleet is to serve, counted.
+//! Demand: how many jobs a fleet has to serve.
 //!
-//! Labels are on jobs, so demand is counted over jobs. A job counts for exactly one fleet, so that
-//! two never both start a VM for it; GitHub may still give it to any runner that matches, so these
-//! are counts and never pairs.
+//! Labels are on jobs, so demand is counted over jobs. A job counts for exactly one fleet, so that two fleets never both
+//! start a VM for it. GitHub may still give it to any runner that matches, so these are counts and never pairs.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +16,9 @@ use crate::model::{Job, JobId, JobStatus, Label, PoolName, Queue, RepoSlug, Scop
 pub struct QueueMetrics {
     /// Jobs that could start now if a runner were there.
     pub pending_jobs: u32,
-    /// Jobs that run.
+    /// Running jobs.
     pub in_progress_jobs: u32,
-    /// All jobs that have not started: pending ones, and those held by a rule or a group.
+    /// All jobs that have not started: pending ones, and those that a rule or a concurrency group holds back.
     pub queued_jobs: u32,
     /// `queued_jobs + in_progress_jobs`.
     pub total_jobs: u32,
@@ -58,25 +57,25 @@ pub struct OldestPending {
     pub id: JobId,
     /// Its name in the workflow.
     pub name: String,
-    /// Since when it waits.
+    /// When it began to wait.
     pub since: Timestamp,
 }
 
-/// What a fleet is asked for.
+/// The demand on one fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {
     /// The counts.
     pub metrics: QueueMetrics,
     /// The pending job that has waited longest.
     pub oldest_pending: Option<OldestPending>,
-    /// What could not be read. Not empty: the counts are lower bounds.
+    /// What could not be read. When there is any, the counts are lower bounds.
     pub missing: Vec<String>,
-    /// What else a person should know of the counts.
+    /// What else an operator should know about the counts.
     pub notes: Vec<String>,
 }
 
 impl Demand {
-    /// No jobs, all of them seen.
+    /// No jobs, and nothing missing.
     pub fn none(now: Timestamp) -> Self {
         Demand {
             metrics: QueueMetrics::none(now),
@@ -86,7 +85,7 @@ impl Demand {
         }
     }
 
-    /// What is asked for in several repositories.
+    /// The sum over several repositories.
     pub fn of_all<'d>(demands: impl IntoIterator<Item = &'d Demand>, now: Timestamp) -> Self {
         let mut sum = Demand::none(now);
         for demand in demands {
@@ -117,7 +116,7 @@ impl Demand {
     }
 }
 
-/// Shares the jobs of a queue out among the fleets that could serve them: one entry for each fleet.
+/// Shares the jobs of a queue out among the fleets that can serve them. The result has an entry for each fleet.
 pub fn attribute<'f>(
     fleets: impl IntoIterator<Item = &'f Fleet>,
     queue: &Queue,
@@ -140,8 +139,8 @@ pub fn attribute<'f>(
     demands
 }
 
-/// A fleet's claim to a job. Of several, the least has it: the lowest priority, then the fewest labels
-/// that the job does not ask for, then the name.
+/// A fleet's claim to a job. The least of several claims wins: the lowest priority, then the fewest labels that the job
+/// does not ask for, then the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim<'f> {
     /// The fleet's `priority`.
@@ -153,7 +152,7 @@ pub struct Claim<'f> {
 }
 
 impl<'f> Claim<'f> {
-    /// The fleet's claim; `None` when it is not enabled or its runners cannot take the job.
+    /// The fleet's claim; `None` when the fleet is not enabled or its runners cannot take the job.
     pub fn of(fleet: &'f Fleet, job: &Job) -> Option<Self> {
         let labels_not_asked_for = || {
             let is_asked = |label: &&Label| job.labels.iter().any(|wanted| label.matches(wanted));
@@ -167,12 +166,12 @@ impl<'f> Claim<'f> {
     }
 }
 
-/// The claim of the fleet that a job counts for.
+/// The winning claim: the job counts for that fleet.
 pub fn owner<'f>(fleets: impl IntoIterator<Item = &'f Fleet>, job: &Job) -> Option<Claim<'f>> {
     fleets.into_iter().filter_map(|fleet| Claim::of(fleet, job)).min()
 }
 
-/// Whether two states of a fleet have the same claim on every job.
+/// Whether two configurations of a fleet have the same claim to every job.
 pub fn claims_alike(before: &Fleet, after: &Fleet) -> bool {
     let claim = |fleet: &Fleet| {
         let Fleet { scope, enabled, priority, labels, repositories, credential, .. } = fleet.clone();
@@ -181,13 +180,13 @@ pub fn claims_alike(before: &Fleet, after: &Fleet) -> bool {
     claim(before) == claim(after)
 }
 
-/// Whether the fleet's runners can take the job: they are registered where it is, and have every
-/// label that it asks for (GitHub docs, Using self-hosted runners in a workflow).
+/// Whether the fleet's runners can take the job: they are registered where it is, and have every label that it asks for
+/// (GitHub docs, Using self-hosted runners in a workflow).
 pub fn serves(fleet: &Fleet, job: &Job) -> bool {
     is_in_scope(fleet, &job.repo) && job.labels.iter().all(|wanted| has_label(fleet, wanted))
 }
 
-/// Whether the fleet's runners are registered where the repository's jobs may get them.
+/// Whether the fleet's runners are registered where the repository's jobs can reach them.
 pub fn is_in_scope(fleet: &Fleet, repo: &RepoSlug) -> bool {
     match &fleet.scope {
         Scope::Repo(own) => own == repo,
@@ -196,12 +195,12 @@ pub fn is_in_scope(fleet: &Fleet, repo: &RepoSlug) -> bool {
     }
 }
 
-/// Whether a repository is one of those that the fleet's file names, where it names any.
+/// Whether the fleet's file names the repository, or names none at all.
 fn is_chosen(fleet: &Fleet, repo: &RepoSlug) -> bool {
     fleet.repositories.is_empty() || fleet.repositories.iter().any(|pattern| pattern.matches(repo))
 }
 
-/// Whether the fleet's runners have a label, their implicit ones included.
+/// Whether the fleet's runners have a label, be it an implicit one.
 pub fn has_label(fleet: &Fleet, wanted: &str) -> bool {
     fleet.implicit_labels().iter().any(|label| label.eq_ignore_ascii_case(wanted))
         || fleet.labels.iter().any(|label| label.matches(wanted))

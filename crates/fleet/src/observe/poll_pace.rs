@@ -1,8 +1,8 @@
-//! How often GitHub is polled, so that the rate limit lasts.
+//! How often GitHub is polled, so that its rate limit lasts.
 //!
-//! Recent use predicts future use. If that is more than what is left until the window ends, polls become rarer in
-//! proportion; if it is less, they become more frequent again, up to the configured interval. A tenth of the
-//! budget is reserved for removing and registering runners, which is never slowed.
+//! What polls have cost lately is what they will cost, if nothing changes. When that is more than is left until the
+//! window ends, polls get rarer by the same factor; when it is less, they get more frequent again, up to what the
+//! configuration says. A tenth of the budget is left for registering and removing runners, which is never slowed.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use jiff::Timestamp;
 
 use crate::model::{Budget, elapsed, in_words};
 
-/// How many polls at one interval show what they cost.
-const LOOKS: usize = 2;
-/// The largest change in one step, so that a burst does not stop polling.
+/// How many polls at one pace show what that pace costs.
+const POLLS: usize = 2;
+/// The largest factor by which the pace changes at once, so that a burst does not stop polls.
 const STEP: f64 = 4.0;
 
 /// How often the fleets of one credential poll.
 #[derive(Debug, Default)]
 pub struct PollPacer {
-    /// What was used of the window when this pace began, and at each look since. The first look of all finds
-    /// much that later ones need not read again: it is none of them.
+    /// How much of the window was used when this pace began, and at each poll since. The very first poll reads much that
+    /// later ones need not read again, so it is left out.
     samples: Vec<(Timestamp, u64)>,
     began: Option<Timestamp>,
     reset: Option<Timestamp>,
-    /// By which factor polls are rarer.
+    /// The factor by which polls are rarer than configured.
     stretch: Option<f64>,
 }
 
-/// Polls are rarer than configured, and why.
+/// Polls are rarer than the configuration says, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowedPolling {
-    /// The interval between polls.
+    /// The time between two polls.
     pub every: Duration,
     /// What is left of the rate limit.
     pub budget: Budget,
@@ -49,7 +49,7 @@ impl std::fmt::Display for SlowedPolling {
 }
 
 impl PollPacer {
-    /// Takes the last reported budget; returns whether polls have to be rarer than every `poll`.
+    /// Takes in the budget as GitHub reported it last. Returns whether polls have to be rarer than every `poll`.
     pub fn look(&mut self, budget: Option<Budget>, poll: Duration, now: Timestamp) -> Option<SlowedPolling> {
         let budget = budget.filter(|budget| budget.reset > now)?;
         if self.reset.replace(budget.reset) != Some(budget.reset) {
@@ -76,12 +76,12 @@ impl PollPacer {
         (polls > 1.0).then_some(SlowedPolling { every, budget })
     }
 
-    /// The factor from now on, if there are enough samples.
+    /// The factor from now on, when enough polls were seen.
     fn next(&self, budget: Budget, poll: Duration, left: Duration) -> Option<f64> {
         let ((first, used_then), (last, used_now)) = (self.samples.first()?, self.samples.last()?);
         let seen = elapsed(*first, *last);
-        // A long interval says as much as several short ones.
-        let enough = if self.stretch.is_some_and(|stretch| stretch > LOOKS as f64) { 1 } else { LOOKS };
+        // One long interval shows as much as several short ones.
+        let enough = if self.stretch.is_some_and(|stretch| stretch > POLLS as f64) { 1 } else { POLLS };
         if self.samples.len() <= enough || seen.is_zero() {
             return None;
         }
@@ -102,9 +102,9 @@ mod tests {
 
     const POLL: Duration = Duration::from_secs(60);
 
-    /// Plays an hour in which each look costs `a_look` and each minute `a_minute` on top; how long the
-    /// intervals were at the most and in the end, and what was left.
-    fn an_hour(limit: u64, a_look: u64, a_minute: u64) -> (Duration, Duration, i64) {
+    /// An hour in which each poll costs `a_poll`, and each minute `a_minute` on top. Returns the longest interval, the last
+    /// one, and what was left.
+    fn an_hour(limit: u64, a_poll: u64, a_minute: u64) -> (Duration, Duration, i64) {
         let mut pacer = PollPacer::default();
         let (mut left, mut next, mut longest, mut last) = (limit as i64, 0, POLL, POLL);
         for second in (0..3600).step_by(60) {
@@ -116,16 +116,16 @@ mod tests {
             last = pacer.look(Some(budget), POLL, at(second)).map_or(POLL, |slowed| slowed.every);
             longest = longest.max(last);
             next = second + last.as_secs() as i64;
-            left -= a_look as i64;
+            left -= a_poll as i64;
         }
         (longest, last, left)
     }
 
     #[test]
-    fn the_budget_lasts_for_an_hour_and_looks_are_as_frequent_as_it_allows() {
+    fn the_budget_lasts_for_an_hour_and_polls_are_as_frequent_as_it_allows() {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        for (a_look, a_minute, most) in [
-            // What is idle costs nothing; 83 a minute are 5,000 an hour.
+        for (a_poll, a_minute, most) in [
+            // An idle fleet costs nothing; 83 a minute are 5,000 an hour.
             (0, 0, minutes(1)),
             (70, 0, minutes(1)),
             (100, 0, minutes(2)),
@@ -134,9 +134,9 @@ mod tests {
             (100, 40, minutes(5)),
             (300, 40, minutes(17)),
         ] {
-            let (longest, _, left) = an_hour(5000, a_look, a_minute);
-            assert!(left > 0, "{a_look} a look and {a_minute} a minute leave {left}");
-            assert!(longest <= most, "{a_look} a look and {a_minute} a minute: {longest:?}");
+            let (longest, _, left) = an_hour(5000, a_poll, a_minute);
+            assert!(left > 0, "{a_poll} a poll and {a_minute} a minute leave {left}");
+            assert!(longest <= most, "{a_poll} a poll and {a_minute} a minute: {longest:?}");
         }
     }
 
@@ -144,7 +144,7 @@ mod tests {
     fn a_burst_at_the_start_is_no_rate_and_a_new_window_is_a_new_start() {
         let mut pacer = PollPacer::default();
         let budget = |remaining, reset| Some(Budget { limit: 5000, remaining, reset: at(reset) });
-        // The first look of all finds nothing that was seen before.
+        // The first poll finds nothing in the cache.
         assert_eq!(pacer.look(budget(4900, 3600), POLL, at(0)), None);
         for minute in 1..10 {
             assert_eq!(pacer.look(budget(4400, 3600), POLL, at(60 * minute)), None, "minute {minute}");
@@ -157,7 +157,7 @@ mod tests {
         assert!(slowed.every >= POLL * 4, "{slowed:?}");
         let said = slowed.to_string();
         assert!(said.contains("1200 of 5000") && said.contains("every "), "{said}");
-        // In the next window it begins with what it had, and eases.
+        // The next window begins at the same pace, which then eases.
         let mut last = None;
         for minute in 60..90 {
             last = pacer.look(budget(5000, 7200), POLL, at(60 * minute));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn one_dear_look_is_no_rate() {
+    fn one_expensive_poll_is_no_rate() {
         let mut pacer = PollPacer::default();
         for (minute, used) in [(0, 0), (1, 0), (2, 150), (3, 150), (4, 150)] {
             let budget = Budget { limit: 5000, remaining: 5000 - used, reset: at(3600) };
@@ -179,7 +179,7 @@ mod tests {
     fn a_window_that_others_used_up_makes_the_next_one_no_slower() {
         let mut pacer = PollPacer::default();
         let (mut next, mut last) = (0, None);
-        let mut looks = Vec::new();
+        let mut polls = Vec::new();
         for minute in 0..120 {
             let (window, spent) =
                 (minute / 60, if (5..60).contains(&minute) { 5000 } else { 20 * (minute % 60) });
@@ -187,12 +187,12 @@ mod tests {
                 Budget { limit: 5000, remaining: 5000 - spent, reset: at(3600 * (1 + window as i64)) };
             last = pacer.look(Some(budget), POLL, at(60 * minute as i64));
             if minute >= next {
-                looks.push(minute);
+                polls.push(minute);
                 next = minute + last.as_ref().map_or(1, |slowed| slowed.every.as_secs() / 60);
             }
         }
         assert_eq!(last, None);
-        let in_the_next = looks.iter().filter(|minute| **minute >= 60).count();
-        assert!(in_the_next > 50, "of {looks:?}");
+        let in_the_next = polls.iter().filter(|minute| **minute >= 60).count();
+        assert!(in_the_next > 50, "of {polls:?}");
     }
 }

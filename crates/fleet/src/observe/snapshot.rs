@@ -1,4 +1,4 @@
-//! What one fleet sees of the world in one tick.
+//! What one fleet observes in one tick: its demand, its runners and VMs, and what the daemon has under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +22,33 @@ pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
     Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2)
 }
 
-/// Something that was read whole, or why it was not: there is no third.
+/// Something that was read whole, or why it was not. There is no third case.
 pub type Seen<T> = Result<T, String>;
 
-/// What one fleet sees of the world in one tick.
+/// What a source of demand shows of one fleet's jobs.
+///
+/// This is the seam between the source and the plan: a snapshot takes nothing else of it. The queues of the fleet's
+/// repositories are the one source today; a session of a runner scale set would fill the same fields.
+#[derive(Debug, Clone)]
+pub struct ObservedDemand {
+    /// How many jobs there are and which waits longest; the error says why nothing is known.
+    pub demand: Seen<Demand>,
+    /// Running jobs by the name of the runner that they say they run on.
+    pub working: BTreeMap<String, JobId>,
+}
+
+/// The lists of runners and VMs, as far as they are one fleet's. They are read together, since they are compared.
+#[derive(Debug, Clone)]
+pub struct Lists {
+    /// GitHub's entries of its runners.
+    pub entries: Seen<BTreeMap<RunnerName, Arc<RunnerInfo>>>,
+    /// Its VMs.
+    pub vms: Seen<BTreeMap<RunnerName, Arc<Vm>>>,
+    /// Resource groups beside its own that could not be read, and why. VMs may be left there.
+    pub unread: BTreeMap<ResourceGroup, String>,
+}
+
+/// What one fleet observes in one tick.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Its jobs.
@@ -38,16 +61,33 @@ pub struct Snapshot {
     pub unread: BTreeMap<ResourceGroup, String>,
     /// Running jobs by the name of the runner that they say they run on.
     pub working: BTreeMap<String, JobId>,
-    /// Whether looks are rarer than they should be.
+    /// Set while polls are rarer than configured.
     pub slowed: Option<SlowedPolling>,
-    /// What is to be said of a token that ends.
+    /// The warning about a token that ends soon.
     pub expiring: Option<String>,
-    /// What the daemon is doing with its runners this moment.
+    /// What the daemon has under way with its runners at this moment.
     pub in_flight: BTreeMap<RunnerName, Operation>,
 }
 
 impl Snapshot {
-    /// What could not be read, in a sentence; the same trouble once.
+    /// What was observed; nothing is under way.
+    pub fn new(ObservedDemand { demand, working }: ObservedDemand, lists: Lists) -> Self {
+        let Lists { entries, vms, unread } = lists;
+        let in_flight = BTreeMap::new();
+        Snapshot { demand, entries, vms, unread, working, slowed: None, expiring: None, in_flight }
+    }
+
+    /// Whether both lists, of runners and of VMs, were read whole.
+    pub fn has_whole_lists(&self) -> bool {
+        self.entries.is_ok() && self.vms.is_ok()
+    }
+
+    /// The lists of runners and VMs.
+    pub fn lists(&self) -> Lists {
+        Lists { entries: self.entries.clone(), vms: self.vms.clone(), unread: self.unread.clone() }
+    }
+
+    /// What could not be read, in one sentence; each reason once.
     pub fn trouble(&self) -> Option<String> {
         let troubles = [self.demand.as_ref().err(), self.entries.as_ref().err(), self.vms.as_ref().err()];
         let left = self.unread.iter().map(|(group, why)| {
@@ -57,33 +97,32 @@ impl Snapshot {
             )
         });
         let missing = self.demand.iter().flat_map(|demand| &demand.missing);
-        let mut told: Vec<&str> = Vec::new();
+        let mut reasons: Vec<&str> = Vec::new();
         for trouble in troubles.into_iter().flatten().chain(missing) {
-            if !told.contains(&trouble.as_str()) {
-                told.push(trouble);
+            if !reasons.contains(&trouble.as_str()) {
+                reasons.push(trouble);
             }
         }
-        let told: Vec<String> = told.into_iter().map(str::to_owned).chain(left).collect();
-        (!told.is_empty()).then(|| told.join("; "))
+        let reasons: Vec<String> = reasons.into_iter().map(str::to_owned).chain(left).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }
 
-/// Something that the daemon has under way with a runner.
+/// What the daemon has under way with a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// It is being made.
+    /// The runner and its VM are being created.
     Provision {
-        /// The runner that it is to take the place of.
+        /// The runner that it replaces.
         replaces: Option<RunnerName>,
     },
-    /// Its VM is there, and is being made a runner over SSH.
+    /// The VM exists, and the runner is being installed over SSH.
     Install,
-    /// It is being removed.
+    /// The runner and its VM are being removed.
     Destroy,
 }
 
-/// Entries of a scope by the prefix of their names, so that each fleet takes its own without
-/// reading all.
+/// Entries of a scope by the prefix of their names, so that each fleet finds its own without a search through all.
 pub fn entries_by_prefix(entries: Vec<RunnerInfo>) -> BTreeMap<String, Vec<Arc<RunnerInfo>>> {
     let mut shared = BTreeMap::<String, Vec<Arc<RunnerInfo>>>::new();
     for entry in entries {
@@ -94,7 +133,7 @@ pub fn entries_by_prefix(entries: Vec<RunnerInfo>) -> BTreeMap<String, Vec<Arc<R
     shared
 }
 
-/// The entries that the fleet's own names mark as its own.
+/// The entries whose names say that they are the fleet's.
 pub fn entries_of(
     fleet: &Fleet,
     shared: &BTreeMap<String, Vec<Arc<RunnerInfo>>>,
@@ -119,13 +158,13 @@ pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, BTreeMap<RunnerName, Arc<
     shared
 }
 
-/// Running jobs by the name of their runner, by what the jobs say.
+/// Running jobs by the name of the runner that they say they run on.
 pub fn working(queue: &Queue) -> BTreeMap<String, JobId> {
     let running = queue.jobs.iter().filter(|job| job.status == JobStatus::InProgress);
     running.filter_map(|job| Some((job.runner_name.clone()?, job.id))).collect()
 }
 
-/// A fleet's demand where the queue could not be read: no jobs, known to be a lower bound.
+/// A fleet's demand when the queue could not be read: no jobs, marked as a lower bound.
 pub fn unknown_demand(why: &str, now: Timestamp) -> Demand {
     Demand { missing: vec![why.to_owned()], ..Demand::none(now) }
 }

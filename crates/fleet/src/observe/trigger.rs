@@ -1,7 +1,8 @@
-//! Hints: what GitHub tells of jobs by webhook, and how soon a fleet looks after one.
+//! Triggers: what GitHub's webhook reports of jobs, and how soon a fleet ticks after it.
 //!
-//! A hint says whose queue may have changed, and never what to do: that a look finds out. So one that is
-//! lost, late, doubled, out of order or not true costs a look, or the wait for the next poll, and nothing else.
+//! An event says which queue may have changed, and never what to do. It makes a tick due, and lowers the age that what it
+//! names may have ([`crate::observe`]). So an event that is lost, late, doubled, out of order or false costs one tick,
+//! or the wait for the next poll, and nothing else.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,23 +11,23 @@ use crate::config::Fleet;
 use crate::model::{JobId, RepoSlug};
 use crate::observe::{has_label, is_in_scope};
 
-/// Between two looks after hints.
+/// The least time between two ticks after triggers.
 const GAP: Duration = Duration::from_millis(100);
-/// So many looks after hints may follow each other so closely, once there was none for a poll's time.
+/// How many ticks after triggers may follow each other that closely, once there was none for the time of one poll.
 const BURST: u32 = 10;
-/// GitHub may tell of a job before its list shows it: when it is looked for again.
+/// GitHub may report a job before its list shows it: the pauses before the queue is read again.
 const AGAIN: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
-/// Of so many jobs it is known that they were not there yet. Of more, the next poll tells.
+/// How many jobs are remembered that no list has shown yet. The next poll finds any more.
 const MOST_UNSEEN: usize = 100;
 
-/// What GitHub tells of a job.
+/// What GitHub reports of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobEvent {
-    /// Where it is.
+    /// Its repository.
     pub repo: RepoSlug,
-    /// GitHub's number of it.
+    /// Its number at GitHub.
     pub job: JobId,
-    /// What it asks of a runner.
+    /// The labels that it asks of a runner.
     pub labels: Vec<String>,
     /// What has happened to it.
     pub change: JobChange,
@@ -50,28 +51,28 @@ impl JobEvent {
     }
 }
 
-/// What a look after hints is to read again: nothing else.
+/// What triggers name, and when. Times are those of one clock that only goes forward.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadScope {
-    /// Queues of repositories, read no earlier than then.
+    /// Repositories whose queue may have changed, and when the last event of each came.
     pub repos: BTreeMap<RepoSlug, Duration>,
-    /// The lists of runners and VMs, read no earlier than then.
+    /// When the last job ended: the lists of runners and VMs may have changed.
     pub lists: Option<Duration>,
 }
 
-/// What a fleet was hinted at and has not looked at yet. Times are those of one clock that only goes forward.
+/// The triggers that a fleet has not followed yet. Times are those of one clock that only goes forward.
 #[derive(Debug, Default)]
 pub struct Triggers {
     repos: BTreeMap<RepoSlug, Due>,
     lists: Option<Duration>,
-    /// Jobs that are said to wait, and how often their queue was read without them.
+    /// Jobs that are reported to wait, and how often their queue was read without showing them.
     waiting: BTreeMap<JobId, (RepoSlug, usize)>,
-    /// Looks after hints are paid for until then.
+    /// The end of the time that ticks after triggers have used up in advance.
     paid_until: Duration,
     last: Option<Duration>,
 }
 
-/// When a queue is to be read, and how old what was read may be.
+/// When a queue has to be read, and the time before which no read of it counts.
 #[derive(Debug)]
 struct Due {
     at: Duration,
@@ -79,7 +80,7 @@ struct Due {
 }
 
 impl Triggers {
-    /// Takes a hint in.
+    /// Takes in an event.
     pub fn add(&mut self, job_event: &JobEvent, now: Duration) {
         match job_event.change {
             JobChange::Queued if self.waiting.len() < MOST_UNSEEN => {
@@ -99,8 +100,8 @@ impl Triggers {
         (due.at, due.since) = (due.at.min(at), due.since.max(at));
     }
 
-    /// When to look, if there is anything to look at. `poll` is the time between ordinary looks, and `pause`
-    /// the least between two after hints where GitHub's budget is short.
+    /// When the next tick is due; `None` when no trigger waits. `poll` is the time between two polls, and `pause` the
+    /// least time between two ticks after triggers while GitHub's budget is short.
     pub fn due(&self, poll: Duration, pause: Option<Duration>) -> Option<Duration> {
         let first = self.repos.values().map(|due| due.at).min()?;
         let Some(last) = self.last else { return Some(first) };
@@ -108,14 +109,14 @@ impl Triggers {
         Some(first.max(last + pause.unwrap_or(GAP)).max(paid))
     }
 
-    /// What is to be looked at now. What is to be looked at later stays.
+    /// Takes what is due now, for a tick after triggers. What is due later stays.
     pub fn take(&mut self, poll: Duration, now: Duration) -> ReadScope {
         self.paid_until = self.paid_until.max(now) + poll / BURST;
         self.last = Some(now);
         self.take_all(now)
     }
 
-    /// The same, for a look that was due anyway.
+    /// The same, for a poll: it costs no tick.
     pub fn take_all(&mut self, now: Duration) -> ReadScope {
         let is_due = |due: &Due| due.at <= now;
         let ready = self.repos.iter().filter(|(_, due)| is_due(due));
@@ -124,16 +125,16 @@ impl Triggers {
         ReadScope { repos, lists: self.lists.take() }
     }
 
-    /// Takes in what these repositories' queues showed. A job that they do not show yet is looked for again.
+    /// Takes in what queues have shown. The queue of a job that it does not show yet is read again. `is_shown` gives
+    /// `None` for a queue that was not asked for.
     pub fn looked(&mut self, is_shown: impl Fn(&RepoSlug, JobId) -> Option<bool>, now: Duration) {
         let mut again = Vec::new();
-        self.waiting.retain(|job, (repo, looks)| match is_shown(repo, *job) {
-            // It was not asked.
+        self.waiting.retain(|job, (repo, reads)| match is_shown(repo, *job) {
             None => true,
             Some(true) => false,
             Some(false) => {
-                let wait = AGAIN.get(*looks);
-                *looks += 1;
+                let wait = AGAIN.get(*reads);
+                *reads += 1;
                 again.extend(wait.map(|wait| (repo.clone(), now + *wait)));
                 wait.is_some()
             }
@@ -168,25 +169,25 @@ mod tests {
         job_event("o/r", job, JobChange::Queued)
     }
 
-    /// When it looks, if it is hinted at without end until then.
-    fn looks(mut triggers: Triggers, pause: Option<Duration>, until: u64) -> Vec<u64> {
-        let mut looks = Vec::new();
+    /// The times of ticks, with triggers every 10 ms until then.
+    fn ticks(mut triggers: Triggers, pause: Option<Duration>, until: u64) -> Vec<u64> {
+        let mut ticks = Vec::new();
         for now in (0..until).step_by(10).map(at) {
             triggers.add(&queued(1), now);
-            if triggers.due(POLL, pause).expect("it was hinted at") <= now {
+            if triggers.due(POLL, pause).expect("a trigger waits") <= now {
                 triggers.take(POLL, now);
-                looks.push(u64::try_from(now.as_millis()).expect("it is small"));
+                ticks.push(u64::try_from(now.as_millis()).expect("it is small"));
             }
         }
-        looks
+        ticks
     }
 
     #[test]
-    fn the_first_hint_is_followed_at_once_and_a_flood_ten_times_a_second_and_then_ten_times_a_poll() {
-        let looks = looks(Triggers::default(), None, 60_000);
-        assert_eq!(looks[..10], [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]);
-        assert_eq!(looks[10..14], [6_000, 12_000, 18_000, 24_000]);
-        assert_eq!(looks.len(), 19);
+    fn the_first_trigger_is_followed_at_once_and_a_flood_ten_times_a_second_and_then_ten_times_a_poll() {
+        let ticks = ticks(Triggers::default(), None, 60_000);
+        assert_eq!(ticks[..10], [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]);
+        assert_eq!(ticks[10..14], [6_000, 12_000, 18_000, 24_000]);
+        assert_eq!(ticks.len(), 19);
     }
 
     #[test]
@@ -205,13 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn where_the_budget_is_short_it_looks_no_more_often_than_that_allows() {
+    fn while_the_budget_is_short_it_ticks_no_more_often_than_that_allows() {
         let pause = Some(Duration::from_secs(20));
-        assert_eq!(looks(Triggers::default(), pause, 60_000), [0, 20_000, 40_000]);
+        assert_eq!(ticks(Triggers::default(), pause, 60_000), [0, 20_000, 40_000]);
     }
 
     #[test]
-    fn a_look_reads_what_was_hinted_at_and_no_earlier_than_the_last_hint() {
+    fn a_tick_takes_what_triggers_name_and_the_time_of_the_last_one() {
         let mut triggers = Triggers::default();
         assert_eq!(triggers.due(POLL, None), None);
         triggers.add(&queued(1), at(10));
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_was_not_read_tells_nothing() {
+    fn a_queue_that_was_not_asked_for_says_nothing() {
         let mut triggers = Triggers::default();
         triggers.add(&queued(1), at(0));
         triggers.take(POLL, at(0));
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_hint_is_not_kept_waiting_by_a_look_for_what_was_not_shown() {
+    fn a_later_trigger_does_not_wait_for_the_search_for_what_was_not_shown() {
         let mut triggers = Triggers::default();
         triggers.add(&queued(1), at(0));
         triggers.take(POLL, at(0));
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn it_concerns_who_serves_the_repository_and_has_all_labels() {
+    fn it_concerns_a_fleet_that_serves_the_repository_and_has_all_labels() {
         let fleet = fixture::fleet("ci", "");
         let with = |repo: &str, labels: &[&str]| {
             let labels = labels.iter().map(|label| (*label).to_owned()).collect();

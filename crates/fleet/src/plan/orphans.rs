@@ -9,8 +9,11 @@ use jiff::Timestamp;
 use crate::config::Fleet;
 use crate::model::{Orphan, OrphanKind, ResourceGroup, Vm, elapsed};
 
-/// How long a part is seen without a VM before it is removed. The parts of a VM are made before it and removed after
-/// it.
+/// How often they are looked for. They cost cents an hour, and each search is several requests for each resource group.
+pub const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// When they are looked for first, after the daemon has started: what it was doing before a restart has settled by then.
+pub const FIRST_SEARCH: Duration = Duration::from_secs(60);
+/// How long one is seen without a VM before it is removed: a VM's parts come before it and go after it.
 const GRACE: Duration = Duration::from_secs(10 * 60);
 
 /// Since when each leftover has been seen.

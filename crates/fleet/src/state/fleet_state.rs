@@ -28,9 +28,6 @@ pub fn set_ahead(wall: Duration, monotonic: Duration) -> Option<Duration> {
     Some(wall.saturating_sub(monotonic)).filter(|ahead| *ahead >= CLOCK_JUMP)
 }
 
-/// How old lists may be for a tick that does not read them.
-const LISTS_SERVE: Duration = Duration::from_secs(120);
-
 /// What the daemon remembers of one fleet. Its JSON is the state file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -151,6 +148,11 @@ impl FleetState {
         }
     }
 
+    /// When the daemon asked for, removed or installed each runner: changes that a list may not show yet.
+    pub fn changes(&self) -> impl Iterator<Item = Timestamp> {
+        self.runners.iter().flat_map(|(_, known)| known.changes())
+    }
+
     fn record_removal(&mut self, name: &RunnerName, why: &DrainReason, now: Timestamp) {
         let known = self.runners.entry(name);
         known.removal_asked = Some(now);
@@ -185,12 +187,6 @@ impl FleetState {
         let own = self.scaling.times().into_iter().chain(self.groups.times());
         let counters = [&mut self.failures.last, &mut self.ledger.since];
         self.runners.times().chain(own).chain(counters)
-    }
-
-    /// Whether lists that were read at this time show what there is as well as new ones would: they are not old, and
-    /// nothing has been asked for, removed or installed that they may not show.
-    pub fn is_told_by_lists_of(&self, read_at: Timestamp, fleet: &Fleet, now: Timestamp) -> bool {
-        elapsed(read_at, now) <= LISTS_SERVE && self.runners.are_shown_by_lists_of(read_at, list_lag(fleet))
     }
 }
 

@@ -65,11 +65,6 @@ impl KnownRunners {
         !self.0.values().any(|known| known.is_recent(lag, now))
     }
 
-    /// Whether lists that were read at this time show everything that this daemon did.
-    pub(crate) fn are_shown_by_lists_of(&self, read_at: Timestamp, lag: Duration) -> bool {
-        self.0.values().all(|known| known.is_shown_by_lists_of(read_at, lag))
-    }
-
     /// Every time that waiting is measured from.
     pub(crate) fn times(&mut self) -> impl Iterator<Item = &mut Option<Timestamp>> {
         self.0.values_mut().flat_map(RunnerState::times)

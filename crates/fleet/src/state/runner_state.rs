@@ -192,10 +192,9 @@ impl RunnerState {
         [self.asked_for, self.removal_asked].into_iter().flatten().any(|at| elapsed(at, now) < lag)
     }
 
-    /// Whether lists that were read at this time show everything that this daemon did.
-    pub(crate) fn is_shown_by_lists_of(&self, read_at: Timestamp, lag: Duration) -> bool {
-        let done = [self.asked_for, self.removal_asked, self.installed];
-        done.into_iter().flatten().all(|at| elapsed(at, read_at) >= lag)
+    /// When the daemon asked for, removed or installed it.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = Timestamp> + use<> {
+        [self.asked_for, self.removal_asked, self.installed].into_iter().flatten()
     }
 
     /// Every time that waiting is measured from.

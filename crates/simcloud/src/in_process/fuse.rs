@@ -1,7 +1,8 @@
 //! The death of whoever calls, between two of its effects.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// Counts the points at which it makes a difference whether the caller dies.
@@ -41,6 +42,6 @@ impl Fuse {
     }
 
     fn left(&self) -> MutexGuard<'_, Option<u64>> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock()
     }
 }

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::{
@@ -10,6 +10,7 @@ use azlin_fleet::ports::GitHub;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use serde_json::json;
 

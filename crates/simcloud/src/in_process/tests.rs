@@ -1,13 +1,14 @@
 //! The ports over the simulated world: what failures mean, and that nothing is done twice.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use azlin_fleet::model::{
     Deregistration, FoundJob, Image, JobId, ResourceGroup, RunnerConfig, RunnerId, RunnerName, Scope, VmSpec,
 };
 use azlin_fleet::ports::{Azure, CallErrorKind, GitHub, RunnerError};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use secrecy::SecretString;
 
 use super::InProcess;
@@ -69,7 +70,7 @@ async fn a_vm_whose_answer_was_lost_is_there_when_it_is_asked_for_again() {
     cloud.create(&spec("ci")).await.expect("the very VM that is asked for");
     let taken = cloud.create(&spec("other")).await.expect_err("another's name");
     assert_eq!(taken.trouble, CallErrorKind::NameTaken);
-    let report = world.lock().expect("nobody panicked").report();
+    let report = world.lock().report();
     assert_eq!((report.vms_created, report.overwrites), (1, 0));
 }
 
@@ -120,7 +121,7 @@ async fn faults_go_by_path_and_the_ledger_by_route() {
     for id in 8..20 {
         assert_eq!(cloud.runner(&scope(), RunnerId(id)).await, Ok(None));
     }
-    let requests = world.lock().expect("nobody panicked").ledger.requests.clone();
+    let requests = world.lock().ledger.requests.clone();
     let routes: Vec<_> = requests.keys().map(|(_, method, route, status)| (method, route, *status)).collect();
     let (get, route) = ("GET".to_owned(), "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned());
     assert_eq!(routes, [(&get, &route, 200), (&get, &route, 500)]);
@@ -138,7 +139,7 @@ async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
         let result = cloud.create(&spec("ci")).await.map_err(|error| error.trouble);
         assert_eq!((result, began.elapsed().as_secs()), (created, took), "{latency}");
         tokio::time::sleep(std::time::Duration::from_secs(300)).await;
-        let made = world.lock().expect("nobody panicked").report().vms_created;
+        let made = world.lock().report().vms_created;
         assert_eq!(made, 1, "it was done all the same, sooner or later");
     }
 }
@@ -151,7 +152,7 @@ async fn what_is_done_twice_makes_one_vm_and_no_second_entry() {
     let refused =
         matches!(&entry, Err(RunnerError::Registration(error)) if error.trouble == CallErrorKind::NameTaken);
     assert!(refused, "{entry:?}");
-    let report = world.lock().expect("nobody panicked").report();
+    let report = world.lock().report();
     assert_eq!((report.vms_created, report.overwrites, report.runners_left), (1, 0, 1));
 }
 
@@ -171,7 +172,7 @@ async fn a_caller_that_dies_sends_nothing_more_and_what_it_sent_has_its_effect()
             () = cloud.caller_is_dead() => {}
             () = calls => panic!("it lives"),
         }
-        let made = world.lock().expect("nobody panicked").report().vms_created;
+        let made = world.lock().report().vms_created;
         assert_eq!(made, created, "{points} points");
     }
 }
@@ -185,7 +186,7 @@ async fn what_is_beyond_the_limit_is_not_sent_and_looks_leave_the_last_of_it() {
     }
     assert_eq!(looks, 98, "two are kept");
     assert_eq!(cloud.deregister(&scope(), RunnerId(1)).await.ok(), Some(Deregistration::NotFound));
-    let world = world.lock().expect("nobody panicked");
+    let world = world.lock();
     assert_eq!(world.budget().map(|budget| budget.remaining), Some(1));
     assert_eq!((world.ledger.requests_beyond_limit, world.ledger.requests_held_back), (0, 1));
 }
@@ -194,11 +195,11 @@ async fn what_is_beyond_the_limit_is_not_sent_and_looks_leave_the_last_of_it() {
 async fn a_job_is_found_by_its_number_in_its_repository_alone() {
     let (world, cloud) = cloud("");
     let job = (vec!["docker".to_owned()], std::time::Duration::from_secs(60));
-    let id = world.lock().expect("no panic").submit("o/r", vec![job], Vec::new())[0];
+    let id = world.lock().submit("o/r", vec![job], Vec::new())[0];
     let repo = "o/r".parse().expect("valid");
     let found = cloud.job(&repo, JobId(id)).await.expect("an answer");
     assert!(matches!(found, Some(FoundJob::Open(job)) if job.id == JobId(id)));
-    world.lock().expect("no panic").state.github.complete(id, Conclusion::Cancelled, Timestamp::UNIX_EPOCH);
+    world.lock().state.github.complete(id, Conclusion::Cancelled, Timestamp::UNIX_EPOCH);
     let found = cloud.job(&repo, JobId(id)).await.expect("an answer");
     assert!(matches!(found, Some(FoundJob::Completed(job)) if job.conclusion == "cancelled"));
     assert_eq!(cloud.job(&"o/x".parse().expect("valid"), JobId(id)).await, Ok(None));

@@ -8,9 +8,10 @@ mod convert;
 mod routes;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jsonschema::{Draft, Registry, Resource, Validator};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::http::Exchange;
@@ -154,7 +155,7 @@ impl Spec {
     }
 
     fn validator(&self, key: &str, schema: &Value) -> Result<Arc<Validator>, String> {
-        let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut validators = self.validators.lock();
         if let Some(known) = validators.get(key) {
             return Ok(Arc::clone(known));
         }

@@ -18,10 +18,12 @@ mod sweep;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::azure::{Machine, SimVm, State};
 use crate::http::{Door, Served};
@@ -82,7 +84,7 @@ fn number() -> u32 {
 }
 
 fn locked(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+    world.lock()
 }
 
 impl Served {

@@ -1,8 +1,9 @@
 //! The folder of a simcloud's machines, and what becomes of it when simcloud is killed.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::{fs, io};
+
+use parking_lot::Mutex;
 
 use super::{RUN, control_groups, processes, run, text};
 
@@ -11,7 +12,7 @@ static FOLDERS: Mutex<()> = Mutex::new(());
 
 /// A folder in memory for a hypervisor of this process.
 pub(super) fn make_folder(number: u32) -> io::Result<PathBuf> {
-    let _alone = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = FOLDERS.lock();
     let folder = own_folder()?.join(format!("h{number}"));
     fs::create_dir(&folder)?;
     run("mount", &["-t", "tmpfs", "-o", "mode=0755", "azlin-machines", text(&folder)?])?;
@@ -44,7 +45,7 @@ fn own_folder() -> io::Result<PathBuf> {
 }
 
 pub(super) fn remove_folder(folder: &Path) {
-    let _alone = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = FOLDERS.lock();
     processes::unmount(folder);
     let _ = fs::remove_dir(folder);
     let is_owner = |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.file_name() == "owner");

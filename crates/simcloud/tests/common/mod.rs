@@ -1,13 +1,14 @@
 //! A served world with a clock that the test turns, and a plain client.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_simcloud::{Clock, IDENTITY_HEADER, Served, Workload, World};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -54,7 +55,7 @@ impl Site {
         let workload = Workload::parse(&text).unwrap_or_else(|error| panic!("{error}"));
         let clock = Arc::new(Mutex::new(START.parse().unwrap()));
         let face = Arc::clone(&clock);
-        Site::with(&workload, clock, Arc::new(move || *face.lock().unwrap())).await
+        Site::with(&workload, clock, Arc::new(move || *face.lock())).await
     }
 
     /// A world in which time passes by itself.
@@ -83,7 +84,7 @@ impl Site {
     /// Time goes on.
     pub fn pass(&self, seconds: u64) {
         let now = {
-            let mut clock = self.clock.lock().unwrap();
+            let mut clock = self.clock.lock();
             *clock += Duration::from_secs(seconds);
             *clock
         };

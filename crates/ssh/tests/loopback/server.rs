@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use azlin_fleet::ports::Machine;
+use parking_lot::Mutex;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey};
@@ -161,15 +162,15 @@ impl Server {
     }
 
     pub fn answer_with(&self, answer: Answer) {
-        self.situation.lock().unwrap().answer = answer;
+        self.situation.lock().answer = answer;
     }
 
     pub fn commands(&self) -> Vec<Seen> {
-        self.notes.lock().unwrap().commands.clone()
+        self.notes.lock().commands.clone()
     }
 
     pub fn logins(&self) -> usize {
-        self.notes.lock().unwrap().logins
+        self.notes.lock().logins
     }
 
     pub fn connections(&self) -> usize {
@@ -216,8 +217,8 @@ impl Handler for Talk {
     type Error = russh::Error;
 
     async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
-        let situation = self.situation.lock().unwrap().clone();
-        self.notes.lock().unwrap().logins += 1;
+        let situation = self.situation.lock().clone();
+        self.notes.lock().logins += 1;
         match situation {
             Situation { leaves_at_login: true, .. } => Err(russh::Error::Disconnect),
             Situation { refuses: true, .. } => Ok(Auth::reject()),
@@ -242,10 +243,10 @@ impl Handler for Talk {
         session: &mut Session,
     ) -> Result<(), russh::Error> {
         let line = String::from_utf8_lossy(line).into_owned();
-        let situation = self.situation.lock().unwrap().clone();
+        let situation = self.situation.lock().clone();
         let answer = if line.contains("mktemp") { situation.placing } else { situation.answer };
         let number = {
-            let mut notes = self.notes.lock().unwrap();
+            let mut notes = self.notes.lock();
             notes.commands.push(Seen { line, ..Seen::default() });
             notes.commands.len() - 1
         };
@@ -263,14 +264,14 @@ impl Handler for Talk {
 
     async fn data(&mut self, channel: ChannelId, data: &[u8], _: &mut Session) -> Result<(), russh::Error> {
         if let Some((number, _)) = self.open.get(&channel) {
-            self.notes.lock().unwrap().commands[*number].input.extend_from_slice(data);
+            self.notes.lock().commands[*number].input.extend_from_slice(data);
         }
         Ok(())
     }
 
     async fn channel_eof(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
         let Some((number, answer)) = self.open.remove(&channel) else { return Ok(()) };
-        self.notes.lock().unwrap().commands[number].ended = true;
+        self.notes.lock().commands[number].ended = true;
         if matches!(answer, Answer::EndsWithoutReading) {
             return Ok(());
         }

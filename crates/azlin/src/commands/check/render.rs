@@ -1,4 +1,4 @@
-//! Findings as people read them, and as programs do.
+//! Findings for people, and for programs.
 
 use azlin_fleet::check::{About, Finding, State};
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ fn line(finding: &Finding, terminal: Terminal) -> String {
     };
     let mark = terminal.paint(tone, mark);
     let mut text = if *about == About::Configuration && *state != State::Ok && found.contains(['\n', ':']) {
-        // What is wrong with a file has a form of its own.
+        // A problem with a file is formatted already.
         let lines: String = found.lines().map(|line| format!("    {line}\n")).collect();
         format!("  {mark} {what}\n{lines}")
     } else {

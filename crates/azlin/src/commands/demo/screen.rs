@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use azlin_daemon::Board;
+use azlin_daemon::StatusStore;
 use azlin_simcloud::World;
 use azlin_simcloud::github::JobState;
 
 use super::config::MAXIMUMS;
 
-/// The world as it is.
-pub fn frame(world: &World, board: &Board, elapsed: Duration, duration: Duration) -> String {
+/// One frame.
+pub fn frame(world: &World, status_store: &StatusStore, elapsed: Duration, duration: Duration) -> String {
     let report = world.report();
     let jobs =
         |is: fn(JobState) -> bool| world.state.github.jobs.values().filter(|job| is(job.state)).count();
@@ -23,7 +23,7 @@ pub fn frame(world: &World, board: &Board, elapsed: Duration, duration: Duration
         report.jobs_completed,
         report.jobs_killed
     );
-    let reports = board.read().fleets;
+    let reports = status_store.read().fleets;
     for (pool, most) in MAXIMUMS {
         let vms = world.state.azure.vms.values().filter(|vm| vm.tag("azlin-pool") == Some(pool));
         let (mut busy, mut idle, mut other) = (0, 0, 0);

@@ -5,8 +5,8 @@ use azlin_simcloud::ledger::Report;
 use serde::Serialize;
 
 use super::config::{MAX_VMS, MAXIMUMS};
-use crate::cli::Output;
-use crate::terminal::print;
+use crate::args::OutputFormat;
+use crate::output::print;
 
 /// How the demo went: the object that `--output json` prints.
 #[derive(Debug, Serialize)]
@@ -53,10 +53,10 @@ impl Summary {
         !self.exceeded && self.jobs_killed + self.jobs_unserved + self.vms_left + self.runners_left == 0
     }
 
-    pub fn print(&self, output: Output) -> Result<()> {
+    pub fn print(&self, output: OutputFormat) -> Result<()> {
         let text = match output {
-            Output::Json => serde_json::to_string(self)? + "\n",
-            Output::Table => self.table(),
+            OutputFormat::Json => serde_json::to_string(self)? + "\n",
+            OutputFormat::Table => self.table(),
         };
         Ok(print(&text)?)
     }

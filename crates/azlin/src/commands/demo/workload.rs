@@ -23,7 +23,7 @@ fn fault(what: What, from: f64, until: f64) -> Fault {
     }
 }
 
-/// Jobs until the demo's duration is over. The seed decides the rest.
+/// Jobs until the demo's duration is over, drawn by the seed.
 pub fn for_demo(seed: u64, duration: Duration, token: &str) -> Workload {
     let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
     let burst = Arrival {

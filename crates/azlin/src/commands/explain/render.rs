@@ -1,22 +1,23 @@
-//! An explanation as text: the answer first, then the chain that leads to it.
+//! An explanation as text: the answer first, then the chain that leads to it; and as JSON.
 
+use azlin_daemon::explain::Explained;
 use azlin_fleet::explain::{ExplainedItem, Explanation, Link, LinkState, NextChange, PoolExplanation};
 use azlin_fleet::model::PoolName;
 use azlin_fleet::plan::ScalingAction;
+use serde_json::{Value, json};
 
-use super::Told;
 use crate::terminal::{Terminal, Tone};
 use crate::wrap::hanging;
 
 /// The column where a link's text begins: after its mark and its name.
 const TEXT: usize = 18;
 
-pub(super) fn table(told: &Told, is_remembered: bool, terminal: Terminal) -> String {
-    let mut parts: Vec<String> = told.explanations.iter().map(|each| chain(each, terminal)).collect();
-    if let Some((name, pool)) = &told.pool {
+pub(super) fn table(explained: &Explained, is_remembered: bool, terminal: Terminal) -> String {
+    let mut parts: Vec<String> = explained.explanations.iter().map(|each| chain(each, terminal)).collect();
+    if let Some((name, pool)) = &explained.pool {
         parts.push(whole(name, pool, terminal));
     }
-    for trouble in &told.troubles {
+    for trouble in &explained.troubles {
         let head = terminal.paint(Tone::Bad, "not seen: ");
         parts.push(hanging(terminal, &head, 10, trouble));
     }
@@ -117,6 +118,17 @@ fn in_brief(explanation: &Explanation, link: Option<&Link>, terminal: Terminal) 
     text
 }
 
+/// `docs/reference/schemas/explain.schema.json`.
+pub(super) fn json(explained: &Explained) -> Value {
+    let pool = explained.pool.as_ref().map(|(name, pool)| {
+        json!({
+            "pool": name, "decision": pool.decision, "next_changes": pool.next_changes, "more_jobs": pool.more_jobs,
+        })
+    });
+    let of_pool = explained.pool.iter().flat_map(|(_, pool)| pool.jobs.iter().chain(&pool.runners));
+    let explanations: Vec<&Explanation> = explained.explanations.iter().chain(of_pool).collect();
+    json!({"version": 1, "explanations": explanations, "pool": pool, "troubles": explained.troubles})
+}
+
 #[cfg(test)]
-#[path = "render_tests.rs"]
 mod tests;

@@ -1,11 +1,11 @@
-//! A plan as text: the numbers behind the decision, then one line for each thing that would be done.
+//! A plan as text: the numbers behind the decision, then one line for each action; and as JSON.
 
 use azlin_daemon::Planned;
 use azlin_fleet::explain::next_changes;
 use azlin_fleet::model::{PhaseKind, elapsed, in_words};
-use azlin_fleet::plan::{Action, ScalingAction};
+use azlin_fleet::plan::{Action, DecisionStatus, ScalingAction};
+use serde_json::{Value, json};
 
-use super::{counts, view};
 use crate::terminal::{Terminal, Tone};
 use crate::wrap::hanging;
 
@@ -55,7 +55,7 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
     line("runners", &format!("{available} available, {busy} busy, {draining} draining{phases}"));
     line("because", &decision.reason.to_string());
-    if let Some(next) = next_changes(&view(planned)).first() {
+    if let Some(next) = next_changes(&planned.view()).first() {
         line("next", &format!("in {}: {}", in_words(elapsed(*now, next.at)), next.what));
     }
     if let Some(trouble) = trouble {
@@ -93,6 +93,53 @@ fn actions(planned: &Planned, terminal: Terminal) -> String {
     text
 }
 
+/// Runners that can still take a job, that run one, and that are on their way out.
+fn counts(planned: &Planned) -> (u32, u32, u32) {
+    let of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let runners = &planned.plan.runners;
+    let available = planned.plan.decision.current_runner_count;
+    let busy = of(runners.iter().filter(|runner| runner.is_busy()).count());
+    (available, busy, of(runners.len()).saturating_sub(available + busy))
+}
+
+/// `docs/reference/schemas/plan.schema.json`.
+pub(super) fn json(planned: &[Planned]) -> Value {
+    let fleets = planned.iter().map(|planned| {
+        let Planned { fleet, plan, trouble, .. } = planned;
+        let actions = plan.actions.iter().map(|action| (action, action.reason().to_string()));
+        let actions = actions.map(|(action, reason)| match action {
+            Action::Provision { replaces, offerings, .. } => {
+                let place = offerings.first();
+                json!({
+                    "action": "provision", "replaces": replaces, "reason": reason,
+                    "size": place.map(|place| &place.size), "zone": place.map(|place| &place.zone),
+                    "location": place.map(|place| &place.location), "spot": place.map(|place| place.spot),
+                })
+            }
+            Action::Install(install) => {
+                json!({"action": "install", "runner": install.runner, "reason": reason})
+            }
+            Action::Destroy(destroy) => {
+                json!({"action": "destroy", "runner": destroy.runner, "reason": reason})
+            }
+        });
+        let runners = plan.runners.iter().map(|runner| {
+            json!({
+                "runner_name": runner.runner_name, "runner_id": runner.runner_id, "created_at": runner.created_at,
+                "status": runner.status.kind(),
+            })
+        });
+        let (available, busy, draining) = counts(planned);
+        json!({
+            "pool": fleet.name, "metrics": plan.demand.metrics, "oldest_pending": plan.demand.oldest_pending,
+            "decision": DecisionStatus::from(&plan.decision), "trouble": trouble,
+            "next_changes": next_changes(&planned.view()),
+            "available": available, "busy": busy, "draining": draining,
+            "runners": runners.collect::<Value>(), "actions": actions.collect::<Value>(),
+        })
+    });
+    json!({"version": 1, "fleets": fleets.collect::<Value>()})
+}
+
 #[cfg(test)]
-#[path = "render_tests.rs"]
 mod tests;

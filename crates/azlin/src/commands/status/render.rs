@@ -46,7 +46,7 @@ pub fn status(
 const LATE: &str = "no fleet has ticked for long after it was due: the daemon hangs, or the machine slept; \
     its journal tells";
 
-/// Whether every fleet's next look is a minute overdue.
+/// Whether every fleet's next poll is a minute overdue.
 fn is_late(status: &Status, now: Timestamp) -> bool {
     let latest = status.fleets.iter().filter_map(|fleet| fleet.next_poll).max();
     latest.is_some_and(|due| elapsed(due, now) > Duration::from_secs(60))
@@ -157,7 +157,7 @@ fn runners(runners: &[RunnerRow], now: Timestamp, terminal: Terminal) -> String 
         "    {:<name_width$}  {:<phase_width$}  {:>6}  {:<size_width$}  DOING",
         "NAME", "PHASE", "AGE", "SIZE"
     );
-    // Where a column of its own would be squeezed, what a runner does goes below it.
+    // If the last column would be too narrow, its text goes below the runner.
     let is_narrow = terminal.width.is_some_and(|width| titles.len() + 20 > width);
     let mut text = String::new();
     if !runners.is_empty() && !is_narrow {
@@ -238,5 +238,4 @@ fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {
 }
 
 #[cfg(test)]
-#[path = "render_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! What there is to tell of webhooks, for people and for programs.
+//! Reports on webhooks, for people and for programs.
 
 use azlin_fleet::model::age;
 use azlin_fleet::ports::webhook_admin::Attempt;
@@ -6,22 +6,22 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::place::Told;
+use super::site::WebhookReport;
 use crate::terminal::{Terminal, Tone};
 use crate::wrap::wrapped;
 
 /// Deliveries that are shown of each webhook.
 const SHOWN: usize = 10;
 
-pub(super) fn table(told: &[Told], url: &Url, terminal: Terminal) -> String {
+pub(super) fn table(reports: &[WebhookReport], url: &Url, terminal: Terminal) -> String {
     let now = Timestamp::now();
-    told.iter().map(|one| of_one(one, url, now, terminal)).collect::<Vec<_>>().join("\n")
+    reports.iter().map(|one| of_one(one, url, now, terminal)).collect::<Vec<_>>().join("\n")
 }
 
-fn of_one(told: &Told, url: &Url, now: Timestamp, terminal: Terminal) -> String {
-    let mut text = format!("{}\n", terminal.paint(Tone::Strong, &told.scope));
+fn of_one(report: &WebhookReport, url: &Url, now: Timestamp, terminal: Terminal) -> String {
+    let mut text = format!("{}\n", terminal.paint(Tone::Strong, &report.scope));
     let mut line = |tone: Tone, words: &str| text += &wrapped("  ", &terminal.paint(tone, words), terminal);
-    match (&told.webhook, told.did) {
+    match (&report.webhook, report.did) {
         (Some(webhook), Some(did)) => line(Tone::Good, &format!("webhook {} {did}: {url}", webhook.id)),
         (Some(webhook), None) => {
             line(Tone::Good, &format!("webhook {} leads to {url}", webhook.id));
@@ -32,12 +32,12 @@ fn of_one(told: &Told, url: &Url, now: Timestamp, terminal: Terminal) -> String 
                 line(Tone::Bad, &format!("it {state} {events}; `webhook install` mends it"));
             }
         }
-        (None, _) if told.error.is_none() => {
+        (None, _) if report.error.is_none() => {
             line(Tone::Warning, &format!("no webhook leads to {url}; `webhook install` makes it"));
         }
         (None, _) => {}
     }
-    match &told.ping {
+    match &report.ping {
         Some(ping) if ping.has_arrived() => {
             line(Tone::Good, &format!("GitHub's try has arrived: {}", ping.code))
         }
@@ -45,7 +45,7 @@ fn of_one(told: &Told, url: &Url, now: Timestamp, terminal: Terminal) -> String 
             Tone::Bad,
             &format!("GitHub's try was answered {} ({}): {}", ping.code, ping.status, cure(ping.code)),
         ),
-        None if told.did.is_some_and(|did| did != "removed") && told.error.is_none() => {
+        None if report.did.is_some_and(|did| did != "removed") && report.error.is_none() => {
             line(
                 Tone::Bad,
                 "GitHub has not shown in time what came of its try; `webhook status` shows it once it has",
@@ -53,31 +53,32 @@ fn of_one(told: &Told, url: &Url, now: Timestamp, terminal: Terminal) -> String 
         }
         None => {}
     }
-    for attempt in told.attempts.iter().take(SHOWN) {
+    for attempt in report.attempts.iter().take(SHOWN) {
         line(if attempt.has_arrived() { Tone::Faint } else { Tone::Bad }, &delivery(attempt, now));
     }
-    if !told.attempts.is_empty() {
-        let count = told.attempts.len();
+    if !report.attempts.is_empty() {
+        let count = report.attempts.len();
         line(
             Tone::Faint,
             &format!(
                 "{count} deliveries in the last three days; of their events {} never arrived",
-                told.lost
+                report.lost
             ),
         );
     }
-    if told.redelivered > 0 {
-        line(Tone::Good, &format!("GitHub delivers {} of them again", told.redelivered));
-    } else if let Some(last) = told.attempts.iter().find(|_| told.lost > 0).filter(|last| !last.has_arrived())
+    if report.redelivered > 0 {
+        line(Tone::Good, &format!("GitHub delivers {} of them again", report.redelivered));
+    } else if let Some(last) =
+        report.attempts.iter().find(|_| report.lost > 0).filter(|last| !last.has_arrived())
     {
         line(Tone::Bad, &format!("{}; then: `webhook status --redeliver`", cure(last.code)));
-    } else if told.lost > 0 {
+    } else if report.lost > 0 {
         line(
             Tone::Warning,
             "`webhook status --redeliver` has them delivered again; polls have found those jobs by now",
         );
     }
-    if let Some(error) = &told.error {
+    if let Some(error) = &report.error {
         line(Tone::Bad, error);
     }
     text
@@ -96,7 +97,7 @@ fn delivery(attempt: &Attempt, now: Timestamp) -> String {
     )
 }
 
-/// What to do about an answer that is none.
+/// What to do about a delivery that failed.
 fn cure(code: u16) -> &'static str {
     match code {
         401 => {
@@ -115,8 +116,8 @@ fn cure(code: u16) -> &'static str {
     }
 }
 
-pub(super) fn json(told: &[Told], url: &Url) -> Value {
-    let places: Vec<Value> = told
+pub(super) fn json(reports: &[WebhookReport], url: &Url) -> Value {
+    let places: Vec<Value> = reports
         .iter()
         .map(|one| {
             let webhook = one.webhook.as_ref().map(|webhook| {
@@ -132,5 +133,4 @@ pub(super) fn json(told: &[Told], url: &Url) -> Value {
 }
 
 #[cfg(test)]
-#[path = "render_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! What a hint makes a loop do, and what it does not.
+//! What a trigger makes a loop do, and what it does not.
 
 use azlin_fleet::model::JobId;
 use azlin_fleet::observe::{JobChange, JobEvent};
@@ -15,66 +15,66 @@ fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
 }
 
 /// How often the queues of a repository, the runners and the VMs were read.
-fn reads(scene: &Scene) -> (u64, u64, u64) {
-    let github = scene.requests("GET", "/actions/runners");
-    (scene.requests("GET", "/actions/runs"), github, scene.requests("GET", "/virtualMachines"))
+fn reads(fixture: &CloudFixture) -> (u64, u64, u64) {
+    let github = fixture.requests("GET", "/actions/runners");
+    (fixture.requests("GET", "/actions/runs"), github, fixture.requests("GET", "/virtualMachines"))
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_hint_the_fleet_that_it_concerns_reads_the_queue_alone_and_starts_a_runner_at_once() {
-    let scene = Scene::new("");
+async fn after_a_trigger_the_fleet_that_it_concerns_reads_only_the_queue_and_starts_a_runner_at_once() {
+    let fixture = CloudFixture::new("");
     let other = fleet("other", "repo = 'o/other'", EACH);
-    let lived = live(&scene, "", vec![fleet("ci", "", EACH), other]);
+    let lived = live(&fixture, "", vec![fleet("ci", "", EACH), other]);
     wait(10).await;
-    let (runs, runners, vms) = reads(&scene);
-    scene.submit("o/r");
-    let job = *scene.world().state.github.jobs.keys().next().expect("one");
+    let (runs, runners, vms) = reads(&fixture);
+    fixture.submit("o/r");
+    let job = *fixture.world().state.github.jobs.keys().next().expect("one");
     assert_eq!(lived.trigger_router.tell(&job_event("o/r", job, JobChange::Queued)), 1);
     sleep(Duration::from_millis(50)).await;
-    assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 1);
-    let (runs_after, runners_after, vms_after) = reads(&scene);
+    assert_eq!(fixture.requests("PUT", "/virtualMachines/{name}"), 1);
+    let (runs_after, runners_after, vms_after) = reads(&fixture);
     assert!(runs_after > runs && runs_after - runs <= 2, "{runs} {runs_after}");
     assert_eq!((runners_after, vms_after), (runners, vms));
     wait(30).await;
     assert_eq!((lived.ticks_of("ci").0, lived.ticks_of("other").0), (vec![0, 10], vec![0]));
-    assert_eq!(reads(&scene).0, runs_after, "it was shown at once, so nobody looks again");
+    assert_eq!(reads(&fixture).0, runs_after, "it was shown at once, so no fleet looks again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_are_read_after_a_hint_where_they_may_have_changed() {
-    let scene = Scene::new("");
-    let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
+async fn lists_are_read_after_a_trigger_when_they_may_have_changed() {
+    let fixture = CloudFixture::new("");
+    let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
     for (wait_for, change, are_read) in
         [(10, JobChange::Started, false), (1, JobChange::Ended, true), (1, JobChange::Queued, false)]
     {
         wait(wait_for).await;
-        let (runs, runners, vms) = reads(&scene);
+        let (runs, runners, vms) = reads(&fixture);
         lived.trigger_router.tell(&job_event("o/r", 1, change));
         sleep(Duration::from_millis(50)).await;
-        let after = reads(&scene);
+        let after = reads(&fixture);
         assert!(after.0 > runs, "{change:?}");
         let lists = u64::from(are_read);
         assert_eq!((after.1 - runners, after.2 - vms), (lists, lists), "{change:?}");
     }
-    // A runner is started: until lists are sure to show it they are read each time.
-    scene.submit("o/r");
+    // A runner was started: the lists are read each time until they are sure to show it.
+    fixture.submit("o/r");
     lived.trigger_router.tell(&job_event("o/r", 2, JobChange::Queued));
     wait(20).await;
-    let before = reads(&scene);
+    let before = reads(&fixture);
     lived.trigger_router.tell(&job_event("o/r", 3, JobChange::Started));
     sleep(Duration::from_millis(50)).await;
-    assert_eq!(reads(&scene).2, before.2 + 1);
+    assert_eq!(reads(&fixture).2, before.2 + 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_not_shown_yet_is_found_a_moment_later() {
-    let scene = Scene::new("[[faults]]\nwhat = { stale = '2s' }\nside = 'github'\n");
-    let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
+    let fixture = CloudFixture::new("[[faults]]\nwhat = { stale = '2s' }\nside = 'github'\n");
+    let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
     wait(10).await;
-    scene.submit("o/r");
-    let job = *scene.world().state.github.jobs.keys().next().expect("one");
+    fixture.submit("o/r");
+    let job = *fixture.world().state.github.jobs.keys().next().expect("one");
     lived.trigger_router.tell(&job_event("o/r", job, JobChange::Queued));
-    let asked = || scene.requests("PUT", "/virtualMachines/{name}");
+    let asked = || fixture.requests("PUT", "/virtualMachines/{name}");
     sleep(Duration::from_millis(500)).await;
     assert_eq!(asked(), 0, "the list lags");
     wait(4).await;
@@ -82,9 +82,9 @@ async fn a_job_that_is_not_shown_yet_is_found_a_moment_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_hints_costs_some_looks_and_no_poll() {
-    let scene = Scene::new("");
-    let lived = live(&scene, "", vec![fleet("ci", "", EACH)]);
+async fn a_flood_of_triggers_costs_some_ticks_and_no_poll() {
+    let fixture = CloudFixture::new("");
+    let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
     wait(1).await;
     for job in 0..10_000 {
         lived.trigger_router.tell(&job_event("o/r", job, JobChange::Queued));
@@ -98,9 +98,9 @@ async fn a_flood_of_hints_costs_some_looks_and_no_poll() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
-    let scene = Scene::new("");
+    let fixture = CloudFixture::new("");
     let ci = fleet("ci", "", EACH);
-    let lived = live(&scene, "", vec![ci.clone(), fleet("other", "repo = 'o/other'", EACH)]);
+    let lived = live(&fixture, "", vec![ci.clone(), fleet("other", "repo = 'o/other'", EACH)]);
     wait(1).await;
     let elsewhere = [("o/third", vec!["self-hosted"]), ("o/r", vec!["self-hosted", "gpu"])];
     for (repo, labels) in elsewhere {
@@ -117,59 +117,59 @@ async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
     assert!(lived.ticks_of("ci").0.iter().all(|at| *at <= 2));
 }
 
-/// While looks are rarer, those after hints would otherwise leave none for what only a poll reads.
+/// While polls are rarer, triggers would otherwise put off what only a poll reads.
 #[tokio::test(start_paused = true)]
-async fn a_look_after_a_hint_puts_off_no_poll() {
-    let scene = Scene::new("");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", EACH)]);
-    ci.tick(Look::Whole { power: true }).await;
-    let polled = ci.looked_at;
+async fn a_trigger_puts_off_no_poll() {
+    let fixture = CloudFixture::new("");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", EACH)]);
+    poll(&mut ci, Poll::Health).await;
+    let polled = ci.last_look.polled_at;
     assert_eq!(polled, Some(Instant::now()));
     for change in [JobChange::Queued, JobChange::Ended] {
         wait(10).await;
         ci.shared.trigger_router.tell(&job_event("o/r", 1, change));
-        ci.tick(Look::Triggered).await;
-        assert_eq!(ci.looked_at, polled, "{change:?}");
+        ci.tick().await;
+        assert_eq!(ci.last_look.polled_at, polled, "{change:?}");
     }
-    ci.tick(Look::Whole { power: false }).await;
-    assert_eq!(ci.looked_at, Some(Instant::now()));
+    poll(&mut ci, Poll::Queue).await;
+    assert_eq!(ci.last_look.polled_at, Some(Instant::now()));
 }
 
 /// One repository's list lags, and another's jobs come and go meanwhile.
 #[tokio::test(start_paused = true)]
-async fn hints_of_one_repository_do_not_end_the_search_in_another() {
+async fn triggers_of_one_repository_do_not_end_the_search_in_another() {
     let lags = "[[faults]]\nwhat = { stale = '8s' }\npath = '/repos/o/other'\n";
-    let scene = Scene::new(lags);
-    let lived = live(&scene, "", vec![fleet("ci", "org = 'o'\nrepositories = ['r', 'other']", EACH)]);
+    let fixture = CloudFixture::new(lags);
+    let lived = live(&fixture, "", vec![fleet("ci", "org = 'o'\nrepositories = ['r', 'other']", EACH)]);
     wait(10).await;
-    scene.submit("o/other");
-    let job = *scene.world().state.github.jobs.keys().next().expect("one");
+    fixture.submit("o/other");
+    let job = *fixture.world().state.github.jobs.keys().next().expect("one");
     lived.trigger_router.tell(&job_event("o/other", job, JobChange::Queued));
     for other in 0..8 {
         sleep(Duration::from_millis(150)).await;
         lived.trigger_router.tell(&job_event("o/r", 100_000 + other, JobChange::Started));
     }
     wait(9).await;
-    assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 0, "{:?}", lived.ticks_of("ci"));
+    assert_eq!(fixture.requests("PUT", "/virtualMachines/{name}"), 0, "{:?}", lived.ticks_of("ci"));
     wait(11).await;
-    assert_eq!(scene.requests("PUT", "/virtualMachines/{name}"), 1);
+    assert_eq!(fixture.requests("PUT", "/virtualMachines/{name}"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_runner_that_took_a_job_since_the_lists_were_read_is_known_by_the_queue() {
-    let scene = Scene::new("");
-    let mut ci = alone(&scene, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
-    ci.tick(Look::Whole { power: false }).await;
+    let fixture = CloudFixture::new("");
+    let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "[scaling]\nmin_runners = 1\n")]);
+    poll(&mut ci, Poll::Queue).await;
     ci.settle().await;
     wait(240).await;
-    ci.tick(Look::Whole { power: false }).await;
-    assert!(ci.in_flight.is_empty(), "it is there");
-    let listed = ci.lists_at;
+    poll(&mut ci, Poll::Queue).await;
+    assert!(ci.operations.in_flight.is_empty(), "it is there");
+    let listed = ci.last_look.lists_at;
     wait(10).await;
-    scene.submit("o/r");
+    fixture.submit("o/r");
     ci.shared.trigger_router.tell(&job_event("o/r", 1, JobChange::Started));
-    ci.tick(Look::Triggered).await;
-    let seen = ci.seen.as_ref().expect("it has looked");
-    assert_eq!((seen.working.len(), ci.lists_at), (1, listed));
-    assert_eq!(ci.in_flight.len(), 1, "another one is to be available");
+    ci.tick().await;
+    let seen = ci.last_look.seen.as_ref().expect("it has looked");
+    assert_eq!((seen.working.len(), ci.last_look.lists_at), (1, listed));
+    assert_eq!(ci.operations.in_flight.len(), 1, "another one is to be available");
 }

@@ -1,4 +1,4 @@
-//! What was read, sorted by whose it is, and what could not be read, in words.
+//! What was read goes to the fleet that owns it, and what could not be read is reported.
 
 use super::*;
 use crate::fixture::{Entry::Idle, NOW, Scene, at};
@@ -6,7 +6,7 @@ use crate::model::{Job, RunId};
 use crate::observe::Demand;
 
 #[test]
-fn what_could_not_be_read_is_told_once_each() {
+fn each_reason_why_something_could_not_be_read_is_reported_once() {
     let mut scene = Scene::new("");
     assert_eq!(scene.seen.trouble(), None);
     scene.seen.demand = Err("GitHub: 502".to_owned());
@@ -18,8 +18,28 @@ fn what_could_not_be_read_is_told_once_each() {
     assert_eq!(scene.seen.trouble().as_deref(), Some("GitHub: 502; Azure: 503; one of 2 repositories"));
     let (group, mut left) = (scene.fleet.vm.group.clone(), Scene::new(""));
     left.seen.unread.insert(group, "refused".to_owned());
-    let told = left.seen.trouble().expect("something is told");
-    assert!(told.contains("which cannot be read: refused; let the daemon read it"), "{told}");
+    let trouble = left.seen.trouble().expect("a group could not be read");
+    assert!(trouble.contains("which cannot be read: refused; let the daemon read it"), "{trouble}");
+}
+
+#[test]
+fn lists_serve_again_when_both_are_whole() {
+    let mut scene = Scene::new("").runner(1, 60, Idle);
+    let (group, why) = (scene.fleet.vm.group.clone(), "refused".to_owned());
+    scene.seen.unread.insert(group, why);
+    assert!(scene.seen.has_whole_lists());
+    let observed = ObservedDemand { demand: scene.seen.demand.clone(), working: scene.seen.working.clone() };
+    let again = Snapshot::new(observed, scene.seen.lists());
+    assert_eq!((&again.entries, &again.vms), (&scene.seen.entries, &scene.seen.vms));
+    assert_eq!((&again.demand, &again.unread), (&scene.seen.demand, &scene.seen.unread));
+    for breaks in [
+        |seen: &mut Snapshot| seen.entries = Err("GitHub: 502".to_owned()),
+        |seen: &mut Snapshot| seen.vms = Err("Azure: 503".to_owned()),
+    ] {
+        let mut seen = scene.seen.clone();
+        breaks(&mut seen);
+        assert!(!seen.has_whole_lists());
+    }
 }
 
 #[test]
@@ -48,7 +68,7 @@ fn each_fleet_gets_what_is_its_own() {
 }
 
 #[test]
-fn jobs_that_run_say_on_what() {
+fn running_jobs_name_their_runner() {
     let job = |id, status, runner: Option<&str>| Job {
         id: JobId(id),
         run_id: RunId(1),

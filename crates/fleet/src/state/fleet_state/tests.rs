@@ -203,25 +203,14 @@ fn a_runner_that_never_came_online_is_a_start_that_failed_once() {
 }
 
 #[test]
-fn lists_tell_until_they_are_old_or_something_was_done_that_they_may_not_show() {
+fn what_the_daemon_asked_for_removed_and_installed_are_its_changes() {
+    let mut fleet_state = FleetState::default();
+    let one = RunnerState { asked_for: Some(at(1)), installed: Some(at(2)), ..RunnerState::default() };
+    let other = RunnerState { removal_asked: Some(at(3)), idle_since: Some(at(9)), ..RunnerState::default() };
     let scene = Scene::new("");
-    let told = |fleet_state: &FleetState, age: i64| {
-        fleet_state.is_told_by_lists_of(at(NOW - age), &scene.fleet, at(NOW))
-    };
-    let nothing = FleetState::default();
-    assert_eq!([0, 119, 120, 121].map(|age| told(&nothing, age)), [true, true, true, false]);
-    let (runner, settled) = (scene.name(1, 0), scene.name(2, 0));
-    let set: [fn(&mut RunnerState) -> &mut Option<Timestamp>; 3] =
-        [|known| &mut known.asked_for, |known| &mut known.removal_asked, |known| &mut known.installed];
-    for set in set {
-        // Done so long before the lists were read, or after.
-        for (before, is_told) in [(-20, false), (0, false), (119, false), (120, true), (9_999, true)] {
-            let mut fleet_state = FleetState::default();
-            fleet_state.runners.entry(&settled).asked_for = Some(at(NOW - 99_999));
-            *set(fleet_state.runners.entry(&runner)) = Some(at(NOW - 30 - before));
-            assert_eq!(told(&fleet_state, 30), is_told, "{before} s before");
-        }
-    }
+    fleet_state.runners = [(scene.name(1, 0), one), (scene.name(2, 0), other)].into_iter().collect();
+    let changes: BTreeSet<Timestamp> = fleet_state.changes().collect();
+    assert_eq!(changes, BTreeSet::from([at(1), at(2), at(3)]));
 }
 
 /// Seed 1057 of simulated weeks: a clock that was set 199 s ahead made what was asked for 8 s ago older than lists lag.

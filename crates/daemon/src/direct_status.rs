@@ -1,0 +1,33 @@
+//! The status of fleets where no daemon runs: GitHub and Azure are asked directly.
+
+use azlin_fleet::report::{BadFileStatus, Status, VERSION};
+use jiff::Timestamp;
+
+use crate::config_dir::Configuration;
+use crate::context::DaemonContext;
+use crate::plan_once::plan_once;
+use crate::state::StateDir;
+
+/// Looks at each fleet once, as a tick does.
+pub async fn direct_status(
+    configuration: &Configuration,
+    context: &DaemonContext,
+    state: &StateDir,
+) -> Status {
+    let at = Timestamp::now();
+    let Configuration { daemon, fleets, problems, .. } = configuration;
+    let planned = plan_once(fleets, context.clone(), state, daemon.poll_queue).await;
+    let bad_files = problems.iter().map(|problem| BadFileStatus {
+        file: problem.path.display().to_string(),
+        message: problem.to_string(),
+        since: at,
+    });
+    Status {
+        version: VERSION,
+        at,
+        daemon: None,
+        fleets: planned.iter().map(|planned| planned.status(&daemon.prices)).collect(),
+        bad_files: bad_files.collect(),
+        budgets: context.budgets(),
+    }
+}

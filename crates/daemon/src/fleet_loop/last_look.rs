@@ -1,0 +1,109 @@
+//! What a loop read last, and when: what the next tick may take from it, and what it has to read anew.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use azlin_fleet::config::Fleet;
+use azlin_fleet::model::elapsed;
+use azlin_fleet::model::{JobId, RepoSlug};
+use azlin_fleet::observe::{Freshness, LastLists, SlowedPolling, Snapshot};
+use azlin_fleet::report::begun;
+use azlin_fleet::state::{FleetState, set_ahead};
+use jiff::Timestamp;
+use tokio::time::{Duration, Instant};
+
+use super::FleetLoop;
+
+/// What a loop read last, and when.
+#[derive(Default)]
+pub(super) struct LastLook {
+    /// When the last poll began.
+    pub(super) polled_at: Option<Instant>,
+    /// Set while polls are rarer than configured, since GitHub's budget is short.
+    pub(super) slowed: Option<SlowedPolling>,
+    /// What was observed last.
+    pub(super) seen: Option<Snapshot>,
+    /// When the lists of runners and VMs in it were read.
+    pub(super) lists_at: Timestamp,
+    /// When the last look began, by both clocks.
+    clocks: Option<(Instant, Timestamp)>,
+    /// Jobs that were running on the fleet's runners; `None` before the first look.
+    running: Option<BTreeSet<JobId>>,
+}
+
+impl LastLook {
+    /// Whether it is too early for another poll.
+    pub(super) fn is_early(&self, interval: Duration) -> bool {
+        let since = self.polled_at.map(|at| at.elapsed());
+        let Some((slowed, since)) = self.slowed.as_ref().zip(since) else { return false };
+        since + interval / 2 < slowed.every
+    }
+
+    /// The observed state, and the age of its lists, when both were read whole.
+    fn lists(
+        &self,
+        fleet: &Fleet,
+        fleet_state: &FleetState,
+        now: Timestamp,
+    ) -> Option<(&Snapshot, LastLists)> {
+        let seen = self.seen.as_ref().filter(|seen| seen.has_whole_lists())?;
+        Some((seen, LastLists::new(self.lists_at, fleet_state.changes(), fleet, now)))
+    }
+
+    /// How far the wall clock was set ahead since the last look, if it was. It makes lists no older.
+    fn clock_was_set_ahead(&mut self, began: Instant, now: Timestamp) -> Option<Duration> {
+        let (then, at) = self.clocks.replace((began, now))?;
+        let ahead = set_ahead(elapsed(at, now), began - then)?;
+        self.lists_at = self.lists_at.checked_add(ahead).unwrap_or(self.lists_at);
+        Some(ahead)
+    }
+}
+
+impl FleetLoop {
+    /// What there is, and whether the lists of runners and VMs were read for it.
+    pub(super) async fn look(&mut self, began: Instant) -> (Snapshot, bool) {
+        let (shared, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.config.fleet));
+        let now = shared.context.now();
+        if let Some(ahead) = self.last_look.clock_was_set_ahead(began, now) {
+            self.fleet_state.clock_was_set_ahead(ahead);
+        }
+        let schedule = shared.schedule;
+        let (poll, since_epoch) = (self.due.take(), began - schedule.epoch);
+        let triggered = if poll.is_some() {
+            // Only a poll puts off the next one.
+            self.last_look.polled_at = Some(began);
+            self.trigger_queue.triggers().take_all(since_epoch)
+        } else {
+            self.trigger_queue.triggers().take(schedule.queue, since_epoch)
+        };
+        let (last, lists) = self.last_look.lists(&fleet, &self.fleet_state, now).unzip();
+        let freshness = Freshness {
+            poll,
+            interval: schedule.queue,
+            triggered: &triggered,
+            lists,
+            shared_out: shared.observer.shared_out(&fleet, began),
+            now: since_epoch,
+        };
+        let ages = freshness.max_ages();
+        let (seen, queue) = shared.observer.look(&fleet, self.fleet_state.groups(), &ages, began, last).await;
+        let are_lists_new = ages.lists.is_some();
+        if are_lists_new {
+            self.last_look.lists_at = now;
+        }
+        // A queue that was not asked for says nothing of a job that it may not show yet. A poll asks for all that are
+        // the fleet's, so it ends the search in any other.
+        let shows = |repo: &RepoSlug, job| {
+            if !freshness.asks_for(repo) {
+                return None;
+            }
+            queue.shows(repo, job).or(poll.map(|_| true))
+        };
+        self.trigger_queue.triggers().looked(shows, schedule.epoch.elapsed());
+        let running = &mut self.last_look.running;
+        for waited in begun(&fleet.name, running, queue.running(), queue.is_whole()) {
+            shared.status_store.metrics().waited(&fleet.name, waited);
+        }
+        (seen, are_lists_new)
+    }
+}

@@ -1,0 +1,182 @@
+//! The operations that a loop has under way beside its ticks. They begin as planned; how they ended is recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use azlin_fleet::model::{Completed, Failure, RunnerName};
+use azlin_fleet::observe::Operation;
+use azlin_fleet::plan::Action;
+use azlin_fleet::plan::fleet_share;
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::FleetLoop;
+use crate::act::RunnerRequest;
+use crate::report;
+
+/// The operations of one fleet.
+pub(super) struct Operations {
+    /// How many provisioning operations the fleet may have under way.
+    pub(super) share: usize,
+    /// As many permits.
+    pub(super) permits: Arc<Semaphore>,
+    /// What is under way, by runner.
+    pub(super) in_flight: BTreeMap<RunnerName, InFlight>,
+    pub(super) tasks: JoinSet<(RunnerName, Completed)>,
+}
+
+/// One operation under way.
+pub(super) struct InFlight {
+    pub(super) operation: Operation,
+    pub(super) action: Action,
+    pub(super) task: tokio::task::Id,
+    pub(super) began: Instant,
+}
+
+impl Operations {
+    /// None yet. The fleet is one of `fleets`, which have `limit` provisioning operations together.
+    pub(super) fn new(limit: usize, fleets: usize) -> Self {
+        let share = fleet_share(limit, fleets);
+        Operations {
+            share,
+            permits: Arc::new(Semaphore::new(share)),
+            in_flight: BTreeMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Takes in that there are other fleets now. Operations under way keep their permits.
+    pub(super) fn share_among(&mut self, limit: usize, fleets: usize) {
+        let share = fleet_share(limit, fleets);
+        if std::mem::replace(&mut self.share, share) != share {
+            self.permits = Arc::new(Semaphore::new(share));
+        }
+    }
+
+    /// What is under way, as a plan has to know it.
+    pub(super) fn under_way(&self) -> BTreeMap<RunnerName, Operation> {
+        let in_flight = self.in_flight.iter();
+        in_flight.map(|(name, one)| (name.clone(), one.operation.clone())).collect()
+    }
+
+    /// The runner of a task that has ended, and what it completed. A panic is a failure.
+    fn completed(&self, done: Result<(RunnerName, Completed), JoinError>) -> Option<(RunnerName, Completed)> {
+        let error = match done {
+            Ok(done) => return Some(done),
+            Err(error) => error,
+        };
+        let (name, panicked) = self.in_flight.iter().find(|(_, in_flight)| in_flight.task == error.id())?;
+        let failure = Failure::later(format!("a bug, please report it: {error}"));
+        Some((name.clone(), Completed::failed(panicked.action.clone(), failure)))
+    }
+}
+
+impl FleetLoop {
+    /// The runner that an action is about. The fleet's state records that the action begins.
+    pub(super) fn name(&mut self, action: Action) -> (RunnerName, Action) {
+        let name = match &action {
+            Action::Provision { .. } => self.new_name(),
+            Action::Install(install) => install.runner.clone(),
+            Action::Destroy(destroy) => destroy.runner.clone(),
+        };
+        self.fleet_state.begin(&name, &action, self.shared.context.now());
+        (name, action)
+    }
+
+    /// Starts an action beside the loop.
+    pub(super) fn begin(&mut self, name: RunnerName, action: Action) {
+        let (shared, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.config.fleet));
+        let operation = match &action {
+            Action::Provision { replaces, .. } => Operation::Provision { replaces: replaces.clone() },
+            Action::Install(_) => Operation::Install,
+            Action::Destroy(_) => Operation::Destroy,
+        };
+        let task = match action.clone() {
+            Action::Provision { replaces, offerings, reason } => {
+                let request = RunnerRequest { name: name.clone(), replaces, offerings };
+                self.spawn_permitted(name.clone(), action.clone(), async move {
+                    let outcome = shared.lifecycle.provision(&fleet, &request).await;
+                    Completed::Provision { reason, outcome }
+                })
+            }
+            Action::Install(install) => self.spawn_permitted(name.clone(), action.clone(), async move {
+                let outcome = shared.lifecycle.install(&fleet, &install).await;
+                Completed::Install { install, outcome }
+            }),
+            Action::Destroy(destroy) => {
+                let name = name.clone();
+                self.operations.tasks.spawn(async move {
+                    let outcome = shared.lifecycle.destroy(&fleet, &destroy).await;
+                    (name, Completed::Destroy { destroy, outcome })
+                })
+            }
+        };
+        let in_flight = InFlight { operation, action, task: task.id(), began: Instant::now() };
+        self.operations.in_flight.insert(name, in_flight);
+    }
+
+    /// Starts a provisioning operation once the fleet and the daemon have a permit for it.
+    fn spawn_permitted(
+        &mut self,
+        name: RunnerName,
+        action: Action,
+        operation: impl Future<Output = Completed> + Send + 'static,
+    ) -> AbortHandle {
+        let (shared, own) = (Arc::clone(&self.shared), Arc::clone(&self.operations.permits));
+        let fleet = Arc::clone(&self.config.fleet);
+        self.operations.tasks.spawn(async move {
+            let all = &shared.provisioning.permits;
+            let allowed = tokio::select! {
+                biased;
+                () = shared.stop.cancelled() => Err("the daemon is stopping"),
+                () = shared.fleets.differs(&fleet) => Err("the configuration changed while it waited"),
+                allowed = async { (own.acquire().await, all.acquire().await) } => Ok(allowed),
+            };
+            let completed = match &allowed {
+                Ok(_) => operation.await,
+                Err(why) => Completed::left_alone(action, *why),
+            };
+            drop(allowed);
+            (name, completed)
+        })
+    }
+
+    pub(super) fn new_name(&self) -> RunnerName {
+        loop {
+            let context = &self.shared.context;
+            let name = RunnerName::new(&self.config.fleet.name, context.now(), (context.random)());
+            if !self.operations.in_flight.contains_key(&name) && !self.fleet_state.runners.contains(&name) {
+                return name;
+            }
+        }
+    }
+
+    /// Records and reports how an action ended.
+    pub(super) fn ended(&mut self, done: Result<(RunnerName, Completed), JoinError>) {
+        let Some((name, completed)) = self.operations.completed(done) else { return };
+        let Some(InFlight { began, .. }) = self.operations.in_flight.remove(&name) else { return };
+        let fleet = Arc::clone(&self.config.fleet);
+        self.shared.status_store.metrics().ended(&fleet.name, &completed, began.elapsed());
+        self.fleet_state.record(&name, &completed, self.shared.context.now());
+        self.fleet_state.capacity = self.shared.capacity.of(&fleet.vm.group.subscription_id);
+        self.save();
+        let complaint = completed.error().map(str::to_owned);
+        let complaints = &mut self.reported.complaints;
+        let is_new = complaint.is_none() || complaints.get(&name) != complaint.as_ref();
+        report::ended(&fleet.name, &name, &completed, is_new, self.tick);
+        complaints.retain(|runner, _| self.fleet_state.runners.contains(runner));
+        if let Some(why) = complaint {
+            self.reported.failed.push(why.clone());
+            complaints.insert(name, why);
+        }
+        self.post_runners();
+    }
+
+    /// Waits for what is under way.
+    pub(super) async fn settle(&mut self) {
+        while let Some(done) = self.operations.tasks.join_next().await {
+            self.ended(done);
+        }
+    }
+}

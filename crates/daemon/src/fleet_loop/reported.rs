@@ -1,0 +1,60 @@
+//! What a loop reports: the journal's lines of a tick, and its status on the board.
+
+use std::collections::BTreeMap;
+
+use azlin_fleet::model::RunnerName;
+use azlin_fleet::observe::Snapshot;
+use azlin_fleet::plan::{Plan, runners};
+use azlin_fleet::report::{FleetStatus, Tick};
+use jiff::Timestamp;
+
+use super::FleetLoop;
+use crate::report;
+
+/// What a loop has reported, so that it reports each thing once.
+#[derive(Default)]
+pub(super) struct Reported {
+    pub(super) status: Option<FleetStatus>,
+    pub(super) trouble: Option<String>,
+    /// What last went wrong with each runner.
+    pub(super) complaints: BTreeMap<RunnerName, String>,
+    /// What has failed since the last tick began, for `run --once`.
+    pub(super) failed: Vec<String>,
+}
+
+impl FleetLoop {
+    /// Writes what was decided to the journal, and posts the status.
+    pub(super) fn report(&mut self, plan: &Plan, seen: &Snapshot) {
+        let fleet = &self.config.fleet;
+        let trouble = report::trouble(plan, seen);
+        let before = self.reported.trouble.as_deref();
+        report::trouble_changed(fleet, before, trouble.as_deref(), self.tick);
+        report::decided(fleet, plan, self.tick);
+        let tick = Tick { number: self.tick, at: self.shared.context.now(), next: Some(self.next_poll()) };
+        let errors = self.reported.status.as_ref().map_or(&[][..], |status| &status.errors);
+        let prices = &self.shared.prices;
+        let status = FleetStatus::of(fleet, plan, seen, &self.fleet_state, prices, tick, errors);
+        self.shared.status_store.publish(status.clone());
+        self.reported.status = Some(status);
+        self.reported.trouble = trouble;
+    }
+
+    fn next_poll(&self) -> Timestamp {
+        let wait = self.shared.schedule.until_next();
+        let wait = self.last_look.slowed.as_ref().map_or(wait, |slowed| wait.max(slowed.every));
+        self.shared.context.now() + wait
+    }
+
+    /// Posts the runners again, after an operation began or ended.
+    pub(super) fn post_runners(&mut self) {
+        let (Some(seen), Some(status)) = (&mut self.last_look.seen, &mut self.reported.status) else {
+            return;
+        };
+        seen.in_flight = self.operations.under_way();
+        let there = runners(&self.config.fleet, seen, &self.fleet_state, self.shared.context.now());
+        status.update(&there, seen, &self.fleet_state);
+        if self.config.is_configured {
+            self.shared.status_store.publish(status.clone());
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The VMs of each resource group, read once for all fleets that have some there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use azlin_fleet::config::Fleet;
+use azlin_fleet::model::{
+    PoolName, PowerState, PowerStates, ProvisioningState, ResourceGroup, RunnerName, Vm,
+};
+use azlin_fleet::observe::{Seen, vms_by_pool};
+use azlin_fleet::ports::{CallError, CallErrorKind};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::capacity_cache::CapacityCache;
+use crate::context::DaemonContext;
+use crate::single_flight::SingleFlight;
+
+type FleetVms = BTreeMap<RunnerName, Arc<Vm>>;
+
+type GroupVms = Result<BTreeMap<PoolName, FleetVms>, CallError>;
+
+/// What was read of Azure last.
+pub(super) struct VmLists {
+    context: DaemonContext,
+    capacity: Arc<CapacityCache>,
+    groups: SingleFlight<(ResourceGroup, bool), GroupVms>,
+    powers: SingleFlight<String, Result<PowerStates, CallError>>,
+    /// Subscriptions whose power states cannot be read, and why, so that each is reported once.
+    pub(super) powerless: Mutex<BTreeMap<String, String>>,
+    /// Why Azure could not create a VM, which it says of one VM at a time.
+    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, String), Option<CallError>>>,
+}
+
+impl VmLists {
+    pub(super) fn new(context: DaemonContext, capacity: Arc<CapacityCache>) -> Self {
+        VmLists {
+            context,
+            capacity,
+            groups: SingleFlight::default(),
+            powers: SingleFlight::default(),
+            powerless: Mutex::default(),
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Every resource group that was read.
+    pub(super) fn known_groups(&self) -> BTreeSet<ResourceGroup> {
+        self.groups.keys().into_iter().map(|(group, _)| group).collect()
+    }
+
+    /// The fleet's VMs in its own group and in `others`, read no earlier than `since`; and those of the others that
+    /// could not be read, and why.
+    pub(super) async fn of(
+        &self,
+        fleet: &Fleet,
+        others: &BTreeSet<ResourceGroup>,
+        power: bool,
+        since: Instant,
+    ) -> Seen<(FleetVms, BTreeMap<ResourceGroup, String>)> {
+        let own = &fleet.vm.group;
+        let groups = others.iter().filter(|group| *group != own).chain([own]);
+        let lists = groups.map(|group| async move {
+            let read = self.read_group(group, power, since);
+            (group, self.groups.get((group.clone(), power), since, read).await)
+        });
+        let (mut all, mut unread) = (BTreeMap::new(), BTreeMap::new());
+        for (group, list) in futures::future::join_all(lists).await {
+            match list.as_ref() {
+                Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
+                // A group that was removed took its VMs with it.
+                Err(error) if error.trouble == CallErrorKind::NotFound && group != own => {}
+                // Waiting would not make it readable.
+                Err(error)
+                    if matches!(error.trouble, CallErrorKind::NotPermitted | CallErrorKind::Invalid)
+                        && group != own =>
+                {
+                    unread.insert(group.clone(), error.message.clone());
+                }
+                Err(error) => return Err(format!("the VMs of {group}: {error}")),
+            }
+        }
+        Ok((all, unread))
+    }
+
+    async fn read_group(&self, group: &ResourceGroup, power: bool, since: Instant) -> GroupVms {
+        let subscription = &group.subscription_id;
+        let powers = async {
+            if power {
+                let read = self.context.azure.power_states(subscription);
+                Some(self.powers.get(subscription.clone(), since, read).await)
+            } else {
+                None
+            }
+        };
+        let (vms, powers) = futures::join!(self.context.azure.vms(group), powers);
+        let mut vms = vms?;
+        self.learn_failures(group, &mut vms).await;
+        self.capacity.saw(subscription, &vms, self.context.now());
+        if let Some(powers) = powers {
+            self.report_powerless(subscription, powers.as_ref().as_ref().err());
+            for vm in vms.iter_mut() {
+                vm.power = powers.as_ref().as_ref().map_or(PowerState::Unknown, |powers| powers.of(vm));
+            }
+        }
+        Ok(vms_by_pool(vms))
+    }
+
+    /// Asks why VMs could not be created, once for each. A request that fails is repeated with the next read.
+    async fn learn_failures(&self, group: &ResourceGroup, vms: &mut [Vm]) {
+        let failed = |vm: &&mut Vm| vm.provisioning == ProvisioningState::Failed;
+        let known = || self.failures.lock();
+        known().retain(|(of, name), _| of != group || vms.iter().any(|vm| vm.name == *name));
+        let asked = vms.iter_mut().filter(failed).map(|vm| async {
+            let key = (group.clone(), vm.name.clone());
+            let before = known().get(&key).cloned();
+            vm.failure = match before {
+                Some(failure) => failure,
+                None => match self.context.azure.failure(group, &vm.name).await {
+                    Ok(failure) => {
+                        known().insert(key, failure.clone());
+                        failure
+                    }
+                    Err(_) => None,
+                },
+            };
+        });
+        futures::future::join_all(asked).await;
+    }
+
+    /// Without power states a stopped VM is found only by its runner, which is then offline: worth a warning, and no
+    /// reason to stop.
+    fn report_powerless(&self, subscription: &str, error: Option<&CallError>) {
+        let mut reported = self.powerless.lock();
+        match error {
+            None => drop(reported.remove(subscription)),
+            Some(error) => {
+                let before = reported.insert(subscription.to_owned(), error.message.clone());
+                if before.is_none() {
+                    warn!(subscription, reason = %error, "power states of VMs of subscription {subscription} cannot be read: {error}");
+                }
+            }
+        }
+    }
+}

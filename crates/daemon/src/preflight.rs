@@ -1,0 +1,194 @@
+//! Asks GitHub and Azure what `check` judges: everything at once, and each question once however many
+//! fleets share it. Nothing is judged here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::Path;
+
+use azlin_fleet::check::{
+    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SubnetFacts,
+    SubscriptionFacts, image_key, place_key,
+};
+use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
+use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope};
+use azlin_fleet::ports::{
+    Azure, GitHub, Ssh,
+    preflight::{Access, AzurePreflight, GitHubPreflight},
+};
+use futures::future::{OptionFuture, join_all};
+
+/// What is asked. An adapter that cannot be made is a finding, too: the error says why.
+pub struct PreflightAdapters<'a, G, A> {
+    /// GitHub, as the first credential or one with a name sees it.
+    pub github: &'a dyn Fn(Option<&CredentialName>) -> Result<G, String>,
+    /// Azure, and the kind of its credential.
+    pub azure: Result<(A, String), String>,
+    /// Reads the keys of fleets.
+    pub ssh: &'a dyn Ssh,
+    /// Whether the service's credentials can be read here.
+    pub has_credentials: bool,
+}
+
+/// Everything that `check` judges, but for the files.
+pub async fn gather<G, A>(
+    config: &DaemonConfig,
+    fleets: &[Fleet],
+    adapters: PreflightAdapters<'_, G, A>,
+) -> Facts
+where
+    G: GitHub + GitHubPreflight,
+    A: Azure + AzurePreflight,
+{
+    let PreflightAdapters { github, azure, ssh, has_credentials } = adapters;
+    let at_github = async {
+        let named = each(config.credentials.keys(), |name| signed_in(github, Some(name), fleets));
+        let (first, named) = tokio::join!(signed_in(github, None, fleets), named);
+        (first, named.into_iter().map(|(name, found)| (name.clone(), found)).collect())
+    };
+    let at_azure = async {
+        match azure {
+            Ok((client, kind)) => Ok(azure_facts(&client, kind, fleets).await),
+            Err(why) => Err(why),
+        }
+    };
+    let ((github, credentials), azure) = tokio::join!(at_github, at_azure);
+    let ssh_keys = ssh_keys(fleets, ssh, has_credentials);
+    Facts { bad_files: Vec::new(), github: Some(github), credentials, azure: Some(azure), ssh_keys }
+}
+
+/// What a credential shows of GitHub, or why it cannot sign in.
+async fn signed_in<G: GitHub + GitHubPreflight>(
+    github: &dyn Fn(Option<&CredentialName>) -> Result<G, String>,
+    name: Option<&CredentialName>,
+    fleets: &[Fleet],
+) -> Result<GitHubFacts, String> {
+    let own = fleets.iter().filter(|fleet| fleet.credential.as_ref() == name);
+    Ok(github_facts(&github(name)?, &own.cloned().collect::<Vec<_>>()).await)
+}
+
+/// One question for each key, all under way at once.
+async fn each<K, V, F>(keys: impl IntoIterator<Item = K>, ask: impl Fn(K) -> F) -> BTreeMap<K, V>
+where
+    K: Ord + Clone,
+    F: Future<Output = V>,
+{
+    let keys: BTreeSet<K> = keys.into_iter().collect();
+    let answers = keys.into_iter().map(|key| {
+        let answer = ask(key.clone());
+        async { (key, answer.await) }
+    });
+    join_all(answers).await.into_iter().collect()
+}
+
+async fn github_facts(github: &(impl GitHub + GitHubPreflight), fleets: &[Fleet]) -> GitHubFacts {
+    let (credential, budget) = tokio::join!(github.credential(), github.rate_budget());
+    let is_in = credential.is_ok();
+    let asked = fleets.iter().filter(|_| is_in);
+    let scopes = each(asked.map(|fleet| &fleet.scope), |scope| async move {
+        let names_group = fleets.iter().any(|fleet| fleet.scope == *scope && fleet.runner_group.is_some());
+        scope_facts(github, scope, names_group).await
+    });
+    let patterns = fleets.iter().filter(|_| is_in).flat_map(|fleet| fleet.repositories.iter().cloned());
+    let followed = each(patterns, |pattern| async move { follow(github, &pattern).await });
+    let (scopes, followed) = tokio::join!(scopes, followed);
+    let scopes = scopes.into_iter().map(|(scope, facts)| (scope.clone(), facts)).collect();
+    GitHubFacts { credential, budget, scopes, followed }
+}
+
+/// The repositories that a fleet's file names, and whether the first may be read.
+async fn follow(github: &(impl GitHub + GitHubPreflight), pattern: &RepoPattern) -> Followed {
+    let found = match pattern.one() {
+        Some(repo) => Ok(vec![repo]),
+        None => github.repositories(&pattern.owner()).await,
+    };
+    let found = found.map(|all| all.into_iter().filter(|repo| pattern.matches(repo)).collect::<Vec<_>>());
+    let runs = match found.as_ref().ok().and_then(|found| found.first()) {
+        Some(repo) => Some(github.may_read_runs(repo).await),
+        None => None,
+    };
+    Followed { found, runs }
+}
+
+async fn scope_facts(github: &impl GitHubPreflight, scope: &Scope, names_group: bool) -> ScopeFacts {
+    let repo = match scope {
+        Scope::Repo(repo) => Some(repo),
+        Scope::Org(_) | Scope::Enterprise(_) => None,
+    };
+    let of_runners = async {
+        let runners = github.may_read_runners(scope).await;
+        let administer = match &runners {
+            Ok(Access::Granted) => Some(github.may_administer_runners(scope).await),
+            _ => None,
+        };
+        (runners, administer)
+    };
+    let (repository, runs, (runners, administer), groups) = tokio::join!(
+        OptionFuture::from(repo.map(|repo| github.repository(repo))),
+        OptionFuture::from(repo.map(|repo| github.may_read_runs(repo))),
+        of_runners,
+        OptionFuture::from(names_group.then(|| github.runner_groups(scope))),
+    );
+    ScopeFacts { repository, runs, runners, administer, groups }
+}
+
+async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets: &[Fleet]) -> AzureFacts {
+    let principal = azure.principal().await;
+    let is_in = principal.is_ok();
+    let in_regions: Vec<VmConfig> =
+        fleets.iter().filter(|_| is_in).flat_map(|fleet| fleet.vm.in_each_region()).collect();
+    let vms = || in_regions.iter();
+    let subscriptions = each(vms().map(|vm| vm.group.subscription_id.clone()), |id| async move {
+        let (subscription, power_states) =
+            tokio::join!(azure.subscription(&id), azure.may_read_power_states(&id));
+        SubscriptionFacts { subscription, power_states }
+    });
+    let groups =
+        each(vms().map(|vm| vm.group.clone()), |group| async move { group_facts(azure, &group).await });
+    let subnets = each(vms().map(|vm| vm.subnet_id.clone()), |id| async move {
+        let (subnet, grants) = tokio::join!(azure.subnet(&id), azure.grants(&id));
+        SubnetFacts { subnet, grants }
+    });
+    let places = each(vms().map(place_key), |(subscription, location)| async move {
+        let (sizes, usages) =
+            tokio::join!(azure.sizes(&subscription, &location), azure.usages(&subscription, &location));
+        PlaceFacts { sizes, usages }
+    });
+    // Of two spellings of one image, either will do.
+    let named: BTreeMap<_, _> = vms().map(|vm| (image_key(vm), vm)).collect();
+    let images = each(named.keys().cloned(), |key| {
+        let vm = named[&key];
+        async move { azure.image(&vm.group.subscription_id, &vm.location, &vm.image).await }
+    });
+    let identities =
+        each(vms().flat_map(|vm| vm.identity.clone()), |id| async move { azure.grants(&id).await });
+    let (subscriptions, groups, subnets, places, images, identities) =
+        tokio::join!(subscriptions, groups, subnets, places, images, identities);
+    AzureFacts { kind, principal, subscriptions, groups, subnets, places, images, identities }
+}
+
+async fn group_facts(azure: &(impl Azure + AzurePreflight), group: &ResourceGroup) -> GroupFacts {
+    let id = group.id();
+    let (location, grants, vms) =
+        tokio::join!(azure.resource_group(group), azure.grants(&id), azure.vms(group));
+    GroupFacts { location, grants, vms }
+}
+
+/// The keys of fleets that need one: their kind and where they come from.
+fn ssh_keys(
+    fleets: &[Fleet],
+    ssh: &dyn Ssh,
+    has_credentials: bool,
+) -> BTreeMap<PoolName, Result<Option<String>, String>> {
+    let over_ssh = fleets.iter().filter(|fleet| fleet.bootstrap.method == Method::Ssh);
+    let key = |fleet: &Fleet| {
+        let file = fleet.bootstrap.ssh_private_key.as_deref();
+        if file.is_none() && !has_credentials {
+            return Ok(None);
+        }
+        let found = ssh.public_key(file).map_err(|error| error.message)?;
+        let kind = found.split(' ').next().unwrap_or_default();
+        let origin = file.map_or("the systemd credential ssh-key".into(), Path::to_string_lossy);
+        Ok(Some(format!("{kind}, from {origin}")))
+    };
+    over_ssh.map(|fleet| (fleet.name.clone(), key(fleet))).collect()
+}

@@ -1,0 +1,53 @@
+//! One fetch for all tasks that ask for the same thing at about the same time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use azlin_fleet::planted::{self, Bug};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+type Slot<T> = Arc<tokio::sync::Mutex<Option<(Instant, Arc<T>)>>>;
+
+/// The last fetched values, by key. Different keys never wait for each other.
+pub(crate) struct SingleFlight<K, T>(Mutex<BTreeMap<K, Slot<T>>>);
+
+impl<K, T> Default for SingleFlight<K, T> {
+    fn default() -> Self {
+        SingleFlight(Mutex::default())
+    }
+}
+
+impl<K: Ord, T> SingleFlight<K, T> {
+    /// Drops the fetched value.
+    pub(crate) fn forget(&self, key: &K) {
+        self.0.lock().remove(key);
+    }
+
+    /// All keys that were ever asked for.
+    pub(crate) fn keys(&self) -> Vec<K>
+    where
+        K: Clone,
+    {
+        self.0.lock().keys().cloned().collect()
+    }
+
+    /// The value if it was fetched no earlier than `since`, else the result of `fetch`. A running fetch is waited
+    /// for.
+    pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {
+        let slot = Arc::clone(self.0.lock().entry(key).or_default());
+        let mut last = slot.lock().await;
+        if let Some((began, value)) = &*last
+            && (*began >= since || planted::has(Bug::CacheForever))
+        {
+            return Arc::clone(value);
+        }
+        let began = Instant::now();
+        let value = Arc::new(fetch.await);
+        *last = Some((began, Arc::clone(&value)));
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests;

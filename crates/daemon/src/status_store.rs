@@ -1,0 +1,122 @@
+//! The status store: each fleet's last tick, for all readers. It outlives a change of `azlin.toml`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use azlin_fleet::model::PoolName;
+use azlin_fleet::report::{BadFileStatus, FleetStatus, History};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+
+/// Each fleet's last tick, and the state of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct StatusStore {
+    view: Arc<watch::Sender<StatusView>>,
+    history: Arc<Mutex<BTreeMap<PoolName, History>>>,
+    metrics: Metrics,
+}
+
+/// The content of the status store.
+#[derive(Debug, Clone, Default)]
+pub struct StatusView {
+    /// Each fleet's last tick.
+    pub fleets: BTreeMap<PoolName, FleetStatus>,
+    /// Files that cannot be used.
+    pub bad_files: Vec<BadFileStatus>,
+    /// When the configuration was last read.
+    pub read_at: Timestamp,
+    /// Rises with each change.
+    revision: u64,
+    /// The revision of each fleet's last tick, and of the last change of the set of fleets.
+    revisions: BTreeMap<PoolName, u64>,
+    fleets_revision: u64,
+}
+
+/// Follows the changes of the status store.
+pub(crate) struct StatusReader(watch::Receiver<StatusView>);
+
+impl StatusStore {
+    /// The current content.
+    pub fn read(&self) -> StatusView {
+        self.view.borrow().clone()
+    }
+
+    /// The counters.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn reader(&self) -> StatusReader {
+        let mut reader = self.view.subscribe();
+        reader.mark_changed();
+        StatusReader(reader)
+    }
+
+    pub(crate) fn publish(&self, status: FleetStatus) {
+        self.histories(|histories| histories.entry(status.pool.clone()).or_default().saw(&status));
+        self.view.send_modify(|view| {
+            view.revision += 1;
+            view.revisions.insert(status.pool.clone(), view.revision);
+            if view.fleets.insert(status.pool.clone(), status).is_none() {
+                view.fleets_revision = view.revision;
+            }
+        });
+    }
+
+    pub(crate) fn remove(&self, fleet: &PoolName) -> Option<FleetStatus> {
+        let mut removed = None;
+        self.histories(|histories| drop(histories.remove(fleet)));
+        self.view.send_modify(|view| {
+            view.revision += 1;
+            view.fleets_revision = view.revision;
+            view.revisions.remove(fleet);
+            removed = view.fleets.remove(fleet);
+        });
+        removed
+    }
+
+    pub(crate) fn configured(&self, bad_files: Vec<BadFileStatus>, read_at: Timestamp) {
+        self.view.send_modify(|view| {
+            view.revision += 1;
+            (view.bad_files, view.read_at) = (bad_files, read_at);
+        });
+    }
+
+    /// The history of a fleet.
+    pub(crate) fn history(&self, fleet: &PoolName) -> Option<History> {
+        self.histories(|histories| histories.get(fleet).cloned())
+    }
+
+    fn histories<T>(&self, take: impl FnOnce(&mut BTreeMap<PoolName, History>) -> T) -> T {
+        take(&mut self.history.lock())
+    }
+}
+
+impl StatusView {
+    /// The revision of this content.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The content with only the fleets that ticked after a revision; and the names of all fleets, if one was added
+    /// or removed since.
+    pub(crate) fn since(mut self, revision: u64) -> (StatusView, Option<Vec<PoolName>>) {
+        let names = (self.fleets_revision > revision).then(|| self.fleets.keys().cloned().collect());
+        self.fleets.retain(|name, _| self.revisions.get(name).is_some_and(|view| *view > revision));
+        (self, names)
+    }
+}
+
+impl StatusReader {
+    /// The current content: at once the first time, then after each change.
+    pub(crate) async fn next(&mut self) -> StatusView {
+        if self.0.changed().await.is_err() {
+            // The store is gone, so nothing will change.
+            std::future::pending::<()>().await;
+        }
+        self.0.borrow_and_update().clone()
+    }
+}
