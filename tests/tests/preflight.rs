@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_azure::{AzureClient, Environment};
+use azlin_azure::{AzureClient, AzureEnvironment};
 use azlin_fleet::model::{Image, ResourceGroup, RunnerName, Scope, VmSpec};
 use azlin_fleet::ports::{
     Azure, CallError, CallErrorKind, GitHub,
     preflight::{Access, AzurePreflight, GitHubPreflight},
 };
 use azlin_github::{GitHubClient, Token};
+use azlin_simcloud::fixture::vm_spec;
 use azlin_simcloud::{IDENTITY_HEADER, InProcess, Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -38,26 +39,26 @@ async fn faces(workload: &str) -> Faces {
     let served = Served::start(world, Arc::new(move || start)).await.unwrap();
     let inside = InProcess::new(Arc::clone(&served.world), Arc::new(move || start));
     let url = format!("http://{}", served.github).parse().unwrap();
-    let settings = azlin_github::Settings {
+    let settings = azlin_github::GitHubSettings {
         retry_pause: Duration::from_millis(1),
-        ..azlin_github::Settings::new(url, Token::new(&token).unwrap())
+        ..azlin_github::GitHubSettings::new(url, Token::new(&token).unwrap())
     };
-    let environment = Environment {
+    let environment = AzureEnvironment {
         identity_endpoint: Some(served.identity_endpoint()),
         identity_header: Some(SecretString::from(IDENTITY_HEADER)),
-        ..Environment::default()
+        ..AzureEnvironment::default()
     };
     let url = format!("http://{}", served.azure).parse().unwrap();
-    let azure = AzureClient::new(azlin_azure::Settings {
+    let azure = AzureClient::new(azlin_azure::AzureSettings {
         retry_pause: Duration::from_millis(1),
-        ..azlin_azure::Settings::new(url, environment)
+        ..azlin_azure::AzureSettings::new(url, environment)
     });
     Faces { inside, github: GitHubClient::new(settings).unwrap(), azure: azure.unwrap(), _served: served }
 }
 
 /// What a call came to; of an error, what a caller does differently about it.
 fn came_to<T>(result: Result<T, CallError>) -> Result<T, CallErrorKind> {
-    result.map_err(|error| error.trouble)
+    result.map_err(|error| error.kind)
 }
 
 async fn github_tells(github: &impl GitHubPreflight) -> String {
@@ -127,25 +128,13 @@ fn marketplace(version: &str) -> Image {
 
 fn spec(subnet_id: &str, size: &str, number: u32) -> VmSpec {
     VmSpec {
-        name: RunnerName::new(&"ci".parse().unwrap(), Timestamp::UNIX_EPOCH, number),
         group: ResourceGroup { subscription_id: SUBSCRIPTION.to_owned(), name: "rg".to_owned() },
-        location: "westeurope".to_owned(),
         size: size.to_owned(),
         image: marketplace("latest"),
         subnet_id: subnet_id.to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
         spot: Some(azlin_fleet::model::Spot { max_price: None }),
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
         tags: std::collections::BTreeMap::new(),
-        custom_data: SecretString::from("#cloud-config"),
+        ..vm_spec(RunnerName::new(&"ci".parse().unwrap(), Timestamp::UNIX_EPOCH, number))
     }
 }
 
@@ -186,10 +175,10 @@ async fn an_image_of_a_gallery_is_read_by_its_definition_and_its_version() {
     assert_eq!((found.locations.as_slice(), found.plan), (["westeurope".to_owned()].as_slice(), None));
     let gone = faces(&format!("[premises]\nabsent = ['{GALLERY}']\n")).await;
     let error = gone.azure.image(SUBSCRIPTION, "westeurope", &image).await.unwrap_err();
-    assert_eq!(error.trouble, CallErrorKind::NotFound, "{error}");
+    assert_eq!(error.kind, CallErrorKind::NotFound, "{error}");
     let odd = Image::Id("/subscriptions/0/../../evil".to_owned());
     let error = there.azure.image(SUBSCRIPTION, "westeurope", &odd).await.unwrap_err();
-    assert_eq!(error.trouble, CallErrorKind::Invalid, "{error}");
+    assert_eq!(error.kind, CallErrorKind::Invalid, "{error}");
 }
 
 #[tokio::test]
@@ -212,7 +201,7 @@ async fn a_refusal_names_what_would_do() {
     let permit = faces.github.may_administer_runners(&"repo:o/r".parse().unwrap()).await;
     assert_eq!(permit, Ok(Access::Denied(Some("administration=write".to_owned()))));
     let error = faces.azure.sizes(SUBSCRIPTION, "westeurope").await.unwrap_err();
-    assert!(error.message.ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
+    assert!(error.to_string().ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
 }
 
 #[tokio::test]

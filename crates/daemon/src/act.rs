@@ -198,13 +198,13 @@ impl Lifecycle {
             drop(turn);
             match answer {
                 Ok(()) => return Outcome::Started,
-                Err(error) if no_room => refusals.push(error.message),
+                Err(error) if no_room => refusals.push(error.to_string()),
                 Err(error) => {
-                    return match error.trouble {
+                    return match error.kind {
                         CallErrorKind::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
-                            Outcome::Failed(Failure::later(error.message))
+                            Outcome::Failed(Failure::later(error.to_string()))
                         }
-                        CallErrorKind::OutcomeUnknown => Outcome::Unclear(error.message),
+                        CallErrorKind::OutcomeUnknown => Outcome::Unclear(error.to_string()),
                         _ => Outcome::Failed(error.into()),
                     };
                 }

@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness, no environment. Time comes in as a value, and decisions
 //! go out as values. The outside fills [`ports`].
 
+pub mod advice;
 pub mod bootstrap;
 pub mod check;
 pub mod config;

@@ -267,8 +267,8 @@ impl RunnerView<'_> {
 fn not_made(vm: &Vm) -> DrainReason {
     let said = vm.failure.as_ref().map_or(String::new(), |failure| format!(": {failure}"));
     let why = format!("Azure could not make its VM{said}");
-    match vm.failure.as_ref().map(|failure| failure.trouble) {
-        Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota) => DrainReason::NoCapacity(why),
+    match vm.failure.as_ref().map(|failure| failure.kind) {
+        Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_)) => DrainReason::NoCapacity(why),
         _ => DrainReason::Broken(why),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallErrorKind, GitHub};
-use azlin_github::{App, GitHubClient, Settings};
+use azlin_github::{App, GitHubClient, GitHubSettings};
 use azlin_simcloud::scripted::{Reply, Request, Server};
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};
 use jiff::Timestamp;
@@ -16,8 +16,10 @@ use super::scope;
 async fn as_app(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, GitHubClient) {
     let server = Server::start(answer).await;
     let app = App::new(APP_ID, 815, &SecretString::from(APP_PRIVATE_KEY)).expect("a good key");
-    let settings =
-        Settings { retry_pause: Duration::from_millis(1), ..Settings::new(server.url.clone(), app) };
+    let settings = GitHubSettings {
+        retry_pause: Duration::from_millis(1),
+        ..GitHubSettings::new(server.url.clone(), app)
+    };
     (server, GitHubClient::new(settings).expect("a client"))
 }
 
@@ -113,9 +115,9 @@ async fn why_there_is_no_token_is_told_with_its_cure() {
             as_app(move |_, _| Reply::Answer(status, headers.clone(), message.clone())).await;
         for _ in 0..3 {
             let error = github.runners(&scope()).await.expect_err(said);
-            assert_eq!(error.trouble, CallErrorKind::NotPermitted, "{error}");
-            assert!(error.message.contains(said) && error.message.contains(cure), "{error}");
-            assert!(!error.message.contains("eyJ"), "{error}");
+            assert_eq!(error.kind, CallErrorKind::NotPermitted, "{error}");
+            assert!(error.to_string().contains(said) && error.to_string().contains(cure), "{error}");
+            assert!(!error.to_string().contains("eyJ"), "{error}");
         }
         assert_eq!(server.requests().len(), 1, "{said}: it is not asked for again and again");
     }

@@ -8,7 +8,7 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::plan::{Orphan, OrphanKind};
 use azlin_fleet::planted::{self, Bug};
-use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind};
+use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind, QuotaScope};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
@@ -120,7 +120,7 @@ fn trouble(code: &str) -> CallErrorKind {
         "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => CallErrorKind::NoCapacity,
         "AuthorizationFailed" => CallErrorKind::NotPermitted,
         "ResourceGroupNotFound" => CallErrorKind::NotFound,
-        "OperationNotAllowed" | "QuotaExceeded" => CallErrorKind::NoQuota,
+        "OperationNotAllowed" | "QuotaExceeded" => CallErrorKind::NoQuota(QuotaScope::Region),
         "PreconditionFailed" => CallErrorKind::NameTaken,
         _ => CallErrorKind::Unavailable,
     }

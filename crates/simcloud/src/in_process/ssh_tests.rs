@@ -86,7 +86,7 @@ async fn bootstrap(cloud: &InProcess, machine: &Machine, ephemeral: bool) -> usi
         };
         match tried.await {
             Ok(()) => return met,
-            Err(error) if error.trouble == SshErrorKind::Unreachable => {}
+            Err(error) if error.kind == SshErrorKind::Unreachable => {}
             Err(_) => met += 1,
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -117,7 +117,7 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
     assert!(cloud.runners(&scope()).await.expect("runners").is_empty());
     tokio::time::sleep(Duration::from_secs(5)).await;
     let lost = session.run(&Step::Probe).await.expect_err("it is off");
-    assert_eq!(lost.trouble, SshErrorKind::Lost);
+    assert_eq!(lost.kind, SshErrorKind::Lost);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use crate::model::{
     ProvisioningState::{Creating, Deleting, Failed, Succeeded},
 };
 use crate::observe::Operation;
-use crate::ports::{CallError, CallErrorKind};
+use crate::ports::{CallError, CallErrorKind, QuotaScope};
 
 #[test]
 fn what_is_done_in_each_situation() {
@@ -368,9 +368,11 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
 
 #[test]
 fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
-    for (trouble, counts) in
-        [(CallErrorKind::NoCapacity, 0), (CallErrorKind::NoQuota, 0), (CallErrorKind::Unavailable, 1)]
-    {
+    for (trouble, counts) in [
+        (CallErrorKind::NoCapacity, 0),
+        (CallErrorKind::NoQuota(QuotaScope::Family), 0),
+        (CallErrorKind::Unavailable, 1),
+    ] {
         let scene = Scene::new("").vm(1, 60, Failed, Unknown);
         let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
         let [action] = scene.plan().actions.try_into().expect("it is removed");
