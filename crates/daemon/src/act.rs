@@ -7,8 +7,8 @@ use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, labels}
 use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::model::{DrainReason, Failure, RunnerConfig, RunnerId, RunnerName, VmSpec, VmTags};
 use azlin_fleet::plan::{Destroy, Install, Outcome};
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallErrorKind, Download};
+use azlin_fleet::seeded_bug;
 use azlin_fleet::state::Offering;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
@@ -144,13 +144,13 @@ impl Lifecycle {
     /// Each place in turn, until one is to be had.
     async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> Outcome {
         let name = wanted.name.clone();
+        let now = self.context.now();
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
             github: fleet.github.clone(),
             scope: fleet.scope.clone(),
-            created_at: self.context.now()
-                + Duration::from_secs(if planted::has(Bug::LocalTime) { 7200 } else { 0 }),
+            created_at: seeded_bug!(LocalTime, now, now + Duration::from_secs(7200)),
             config_hash: fleet.config_hash().to_owned(),
             runner_id: identity.runner_id,
             replaces: wanted.replaces.as_ref().map(ToString::to_string),
@@ -201,10 +201,11 @@ impl Lifecycle {
                 Err(error) if no_room => refusals.push(error.to_string()),
                 Err(error) => {
                     return match error.kind {
-                        CallErrorKind::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
-                            Outcome::Failed(Failure::later(error.to_string()))
-                        }
-                        CallErrorKind::OutcomeUnknown => Outcome::Unclear(error.to_string()),
+                        CallErrorKind::OutcomeUnknown => seeded_bug!(
+                            UnknownIsFailed,
+                            Outcome::Unclear(error.to_string()),
+                            Outcome::Failed(Failure::later(error.to_string())),
+                        ),
                         _ => Outcome::Failed(error.into()),
                     };
                 }
@@ -238,9 +239,13 @@ impl Lifecycle {
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
         let context = &self.context;
-        if let (true, Some((group, name))) = (planted::has(Bug::VmBeforeEntry), &destroy.vm) {
-            let _ = context.azure.delete(group, name).await;
-        }
+        seeded_bug!(
+            VmBeforeEntry,
+            (),
+            if let Some((group, name)) = &destroy.vm {
+                let _ = context.azure.delete(group, name).await;
+            }
+        );
         match released(context.github(fleet), destroy).await {
             Err(why) => return Outcome::Failed(Failure::later(why)),
             Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),

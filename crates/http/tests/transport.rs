@@ -6,7 +6,7 @@ use std::time::Duration;
 use azlin_http::{
     ApiClient, HttpReply, HttpRequest, HttpSettings, HttpTransport, NoReply, Redirects, TrafficCounts,
 };
-use azlin_simcloud::scripted::{Reply, Server};
+use azlin_simcloud::scripted::{Reply, ScriptedServer};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use url::Url;
@@ -25,7 +25,7 @@ async fn get(settings: HttpSettings, url: &Url) -> Result<HttpReply, NoReply> {
 
 #[tokio::test]
 async fn a_request_carries_its_headers_its_token_and_its_body() {
-    let server = Server::start(|_, _| ok("done")).await;
+    let server = ScriptedServer::start(|_, _| ok("done")).await;
     let headers = HeaderMap::from_iter([("x-all".parse().expect("a name"), HeaderValue::from_static("1"))]);
     let transport =
         HttpTransport::new(HttpSettings { user_agent: Some("azlin-test"), headers, ..settings() });
@@ -49,7 +49,7 @@ async fn an_answer_that_is_not_whole_is_lost() {
         ("half an answer", Reply::Half, "end of file"),
         ("no answer", Reply::Silence, "no answer in time"),
     ] {
-        let server = Server::start(move |_, _| reply.clone()).await;
+        let server = ScriptedServer::start(move |_, _| reply.clone()).await;
         let settings = HttpSettings::new(Duration::from_millis(300), 1024);
         let lost = get(settings, &server.url).await.expect_err(situation);
         assert!(matches!(lost, NoReply::Lost(_)) && lost.was_sent(), "{situation}: {lost:?}");
@@ -70,7 +70,7 @@ async fn what_was_not_sent_says_so() {
 
 #[tokio::test]
 async fn a_long_poll_has_a_time_limit_of_its_own() {
-    let server = Server::start(|_, _| Reply::Silence).await;
+    let server = ScriptedServer::start(|_, _| Reply::Silence).await;
     let transport = HttpTransport::new(settings());
     let limit = Some(Duration::from_millis(100));
     let request = HttpRequest { time_limit: limit, ..HttpRequest::new(Method::GET, &server.url) };
@@ -80,9 +80,9 @@ async fn a_long_poll_has_a_time_limit_of_its_own() {
 
 #[tokio::test]
 async fn a_redirect_is_followed_on_the_same_host_alone() {
-    let other = Server::start(|_, _| ok("other")).await;
+    let other = ScriptedServer::start(|_, _| ok("other")).await;
     let elsewhere = other.url.to_string();
-    let server = Server::start(move |request, _| match request.path() {
+    let server = ScriptedServer::start(move |request, _| match request.path() {
         "/renamed" => Reply::Answer(301, vec![("location", "/new".into())], String::new()),
         "/away" => Reply::Answer(301, vec![("location", elsewhere.clone())], String::new()),
         "/circle" => Reply::Answer(301, vec![("location", "/circle".into())], String::new()),
@@ -106,7 +106,7 @@ async fn a_redirect_is_followed_on_the_same_host_alone() {
 
 #[tokio::test]
 async fn requests_and_answers_are_counted_and_wait_for_each_other() {
-    let server = Server::start(|_, before| match before {
+    let server = ScriptedServer::start(|_, before| match before {
         0 => ok("12345"),
         1 => Reply::Answer(304, Vec::new(), String::new()),
         _ => Reply::HangUp,
@@ -121,7 +121,7 @@ async fn requests_and_answers_are_counted_and_wait_for_each_other() {
     let expected = TrafficCounts { requests: 3, not_modified: 1, bytes_received: 5 };
     assert_eq!(client.traffic.counts(), expected);
 
-    let silent = Server::start(|_, _| Reply::Silence).await;
+    let silent = ScriptedServer::start(|_, _| Reply::Silence).await;
     let first = client.send(HttpRequest::new(Method::GET, &silent.url));
     let both = async { tokio::join!(first, client.send(HttpRequest::new(Method::GET, &server.url))) };
     let waited = tokio::time::timeout(Duration::from_millis(300), both).await;

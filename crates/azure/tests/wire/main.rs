@@ -12,7 +12,7 @@ use std::time::Duration;
 use azlin_azure::{AzureClient, AzureEnvironment, AzureSettings};
 use azlin_fleet::model::{ResourceGroup, RunnerId, RunnerName, VmSpec, VmTags};
 use azlin_simcloud::fixture::vm_spec;
-use azlin_simcloud::scripted::{Reply, Request, Server, json};
+use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -22,8 +22,10 @@ const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
 
 /// A server that also has a managed identity, and a client of it, which pauses for little. The count
 /// that `answer` is told is of requests to the resource manager.
-async fn azure(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, AzureClient) {
-    let server = Server::start(move |request, before| match request.path() {
+async fn azure(
+    answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+) -> (ScriptedServer, AzureClient) {
+    let server = ScriptedServer::start(move |request, before| match request.path() {
         "/msi/token" => token(),
         _ => answer(request, before - 1),
     })
@@ -42,7 +44,7 @@ fn token() -> Reply {
     )
 }
 
-fn settings(server: &Server) -> AzureSettings {
+fn settings(server: &ScriptedServer) -> AzureSettings {
     secrets::listen();
     let environment = AzureEnvironment {
         identity_endpoint: Some(server.url.join("msi/token").expect("a URL").to_string()),
@@ -56,7 +58,7 @@ fn settings(server: &Server) -> AzureSettings {
 }
 
 /// The requests to the resource manager.
-fn arm_requests(server: &Server) -> Vec<Request> {
+fn arm_requests(server: &ScriptedServer) -> Vec<Request> {
     server.requests().into_iter().filter(|request| request.path() != "/msi/token").collect()
 }
 

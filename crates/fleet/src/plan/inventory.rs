@@ -16,8 +16,8 @@ use crate::model::{
 };
 use crate::observe::Operation;
 use crate::plan::{elapsed, in_words};
-use crate::planted::{self, Bug};
 use crate::ports::CallErrorKind;
+use crate::seeded_bug;
 use crate::state::{FleetState, RunnerState, list_lag};
 
 /// How long an entry may be missing from a list after it was made.
@@ -158,7 +158,7 @@ impl RunnerView<'_> {
         } else if entry.status == RunnerStatus::Online {
             // It runs on a machine, whatever the list of VMs says. Where that is gone, GitHub finds out.
             Phase::Registered { id }
-        } else if self.may_not_show_yet() || planted::has(Bug::EntriesStay) {
+        } else if seeded_bug!(EntriesStay, self.may_not_show_yet(), true) {
             self.provisioning()
         } else {
             Phase::Draining { why: DrainReason::Broken("its entry at GitHub has no VM".to_owned()) }

@@ -18,7 +18,7 @@ use crate::plan::{
     Load, NoCapacity, Observed, Placement, Rotation, Rule, ScalingAction, ScalingDecision, Step, Timing,
     elapsed, in_words, inventory, may_be_removed, scale,
 };
-use crate::planted::{self, Bug};
+use crate::seeded_bug;
 use crate::state::{FleetState, list_lag};
 
 /// What a fleet does next, and what it looks like.
@@ -195,8 +195,11 @@ impl<'a> PlanBuilder<'a> {
 
     /// How many VMs more there may be.
     fn headroom(&self) -> usize {
-        let idle = || self.runners.iter().filter(|runner| !runner.is_busy()).count();
-        let there = if planted::has(Bug::BusyNotCounted) { idle() } else { self.runners.len() };
+        let there = seeded_bug!(
+            BusyNotCounted,
+            self.runners.len(),
+            self.runners.iter().filter(|runner| !runner.is_busy()).count(),
+        );
         (self.fleet.scaling.max_runners as usize).saturating_sub(there)
     }
 

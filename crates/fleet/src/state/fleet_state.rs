@@ -16,17 +16,15 @@ use crate::model::{
 };
 use crate::observe::Snapshot;
 use crate::plan::{Action, Outcome, elapsed};
-use crate::planted::{self, Bug};
 use crate::report::Ledger;
+use crate::seeded_bug;
 use crate::state::CapacityBackoff;
 
 /// How long a VM that was asked for, or removed, may be missing from a list, or still be in it. A
 /// fleet whose VMs have to be up within minutes is in a quicker cloud.
 pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
-    if planted::has(Bug::ListsAreTrue) {
-        return Duration::ZERO;
-    }
-    Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2)
+    let lag = Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2);
+    seeded_bug!(ListsAreTrue, lag, Duration::ZERO)
 }
 
 /// How long a group is looked after once the last VM of a fleet that has moved is gone from it: what VMs left

@@ -100,14 +100,14 @@ async fn faults_go_by_path_and_the_ledger_by_route() {
     for id in 8..20 {
         assert_eq!(cloud.runner(&scope(), RunnerId(id)).await, Ok(None));
     }
-    let requests = world.lock().expect("nobody panicked").ledger.requests.clone();
+    let requests = world.lock().expect("nobody panicked").statistics.requests.clone();
     let routes: Vec<_> = requests.keys().map(|(_, method, route, status)| (method, route, *status)).collect();
     let (get, route) = ("GET".to_owned(), "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned());
     assert_eq!(routes, [(&get, &route, 200), (&get, &route, 500)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
+async fn a_call_takes_time_and_no_caller_waits_longer_than_the_adapters() {
     for (latency, took, created) in [
         ("10s", 10, Ok(())),
         ("50s", 30, Err(CallErrorKind::OutcomeUnknown)),
@@ -145,10 +145,10 @@ async fn a_caller_that_dies_sends_nothing_more_and_what_it_sent_has_its_effect()
                 let _ = cloud.create(&VmSpec { name, ..spec("ci") }).await;
             }
         };
-        cloud.caller_dies_after(points);
+        cloud.crash_caller_after(points);
         tokio::select! {
             biased;
-            () = cloud.caller_is_dead() => {}
+            () = cloud.caller_crashed() => {}
             () = calls => panic!("it lives"),
         }
         let made = world.lock().expect("nobody panicked").report().vms_created;
@@ -167,7 +167,7 @@ async fn what_is_beyond_the_limit_is_not_sent_and_looks_leave_the_last_of_it() {
     assert_eq!(cloud.deregister(&scope(), RunnerId(1)).await.ok(), Some(Deregistration::NotFound));
     let world = world.lock().expect("nobody panicked");
     assert_eq!(world.budget().map(|budget| budget.remaining), Some(1));
-    assert_eq!((world.ledger.requests_beyond_limit, world.ledger.requests_held_back), (0, 1));
+    assert_eq!((world.statistics.requests_beyond_limit, world.statistics.requests_held_back), (0, 1));
 }
 
 #[tokio::test]
