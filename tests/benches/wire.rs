@@ -1,7 +1,12 @@
 //! What a tick costs over loopback HTTP: time, requests, bytes, memory. A command, never a test:
 //! `cargo bench -p azlin-tests --bench wire`.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,10 +17,11 @@ use azlin_daemon::{DaemonContext, StateDir, config_dir, plan_once};
 use azlin_simcloud::fault::Side;
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use azlin_tests::binary::{Cloud, VM, azlin};
+use azlin_tests::ports::free_address;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-/// A cloud with so many fleets, each on a repository of its own.
+/// A cloud with a number of fleets, each on its own repository.
 fn cloud(fleets: usize, top: &str) -> Cloud {
     let repositories = (0..fleets).map(|number| format!("o/r{number}")).collect();
     let mut workload = Workload { repositories, ..Workload::default() };
@@ -88,7 +94,7 @@ fn whole_tick() {
     );
 }
 
-/// What `/healthz` answers, if anybody answers.
+/// What `/healthz` answers, if there is an answer.
 fn health(address: SocketAddr) -> Option<String> {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
@@ -112,10 +118,6 @@ fn until(start: Instant, address: SocketAddr, is_wanted: fn(&str) -> bool) -> Du
 fn median_ms(mut times: Vec<Duration>) -> f64 {
     times.sort();
     times[times.len() / 2].as_secs_f64() * 1e3
-}
-
-fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Resident memory of the daemon, its time until it is ready (its configuration read, its listener
@@ -149,7 +151,7 @@ fn memory_and_start() {
     println!();
 }
 
-/// Requests and bytes of a tick, with so many active runs. The first tick reads all five lists.
+/// Requests and bytes of a tick, with a number of active runs. The first tick reads all five lists.
 fn requests() {
     println!(
         "| active runs | GitHub requests | bytes | Azure requests | bytes |\n|---:|---:|---:|---:|---:|"

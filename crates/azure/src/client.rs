@@ -63,6 +63,9 @@ pub struct AzureClient {
 
 impl AzureClient {
     /// A client. It sends nothing yet.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
     pub fn new(settings: AzureSettings) -> Result<Self, SettingsError> {
         let AzureSettings {
             resource_manager_url: root,

@@ -63,6 +63,9 @@ pub struct GitHubClient {
 
 impl GitHubClient {
     /// A client. It sends nothing yet.
+    ///
+    /// # Errors
+    /// When the address of the API cannot be used.
     pub fn new(settings: GitHubSettings) -> Result<Self, ApiUrlError> {
         let api = ApiUrl::new(&settings.api_url)?;
         let http = Http::new(api, settings);

@@ -73,7 +73,7 @@ impl Generations {
 }
 
 fn size(url: &str, kept: &CachedAnswer) -> usize {
-    2 * url.len() + kept.etag.len() + kept.body.len() + mem::size_of::<CachedAnswer>()
+    2 * url.len() + kept.etag.len() + kept.body.len() + size_of::<CachedAnswer>()
 }
 
 #[cfg(test)]

@@ -195,7 +195,8 @@ impl Gate {
 
     /// The primary limit, as the last answer stated it.
     pub(crate) fn budget(&self) -> Option<Budget> {
-        match self.state().primary {
+        let primary = self.state().primary;
+        match primary {
             Primary::Told { budget, .. } => Some(budget),
             Primary::Unknown | Primary::None => None,
         }

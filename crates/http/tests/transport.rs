@@ -1,5 +1,7 @@
 //! What goes over the wire, and what comes of answers that are late, cut short, too large or lead elsewhere.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

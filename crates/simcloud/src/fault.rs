@@ -236,7 +236,7 @@ impl Faults {
                 }
                 FaultKind::Twice => call_faults.is_twice = true,
                 FaultKind::Status(status, retry_after) => {
-                    call_faults.failure = Some(CallFailure::Status(*status, *retry_after))
+                    call_faults.failure = Some(CallFailure::Status(*status, *retry_after));
                 }
                 FaultKind::Reset => call_faults.failure = Some(CallFailure::Reset),
                 FaultKind::Truncated => call_faults.failure = Some(CallFailure::Truncated),

@@ -281,7 +281,7 @@ async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<R
     }
     match failure {
         Some(CallFailure::LostAnswer) => None,
-        Some(CallFailure::Truncated) => Some(truncated(answer)),
+        Some(CallFailure::Truncated) => Some(truncated(&answer)),
         _ => Some(whole(answer)),
     }
 }
@@ -367,8 +367,8 @@ fn whole(answer: SimResponse) -> Response<SimBody> {
 }
 
 /// Half of the response, and then an error.
-fn truncated(answer: SimResponse) -> Response<SimBody> {
-    let response = head(&answer).header("content-length", answer.body.len());
+fn truncated(answer: &SimResponse) -> Response<SimBody> {
+    let response = head(answer).header("content-length", answer.body.len());
     let half = answer.body.slice(..answer.body.len() / 2);
     let broken = io::Error::from(io::ErrorKind::BrokenPipe);
     let parts = futures::stream::iter([Ok(Frame::data(half)), Err(broken)]);

@@ -245,7 +245,7 @@ impl SimCall {
             (429, _) | (403, Side::Github) => CallErrorKind::Throttled,
             (401 | 403, _) => CallErrorKind::NotPermitted,
             (404, _) => CallErrorKind::NotFound,
-            (409, Side::Azure) | (503, Side::Azure) => CallErrorKind::Unavailable,
+            (409 | 503, Side::Azure) => CallErrorKind::Unavailable,
             (500.., _) => self.lost(),
             (400 | 410 | 422, _) => CallErrorKind::Invalid,
             _ => CallErrorKind::Unknown,

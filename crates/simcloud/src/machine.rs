@@ -47,8 +47,8 @@ impl World {
             self.after(limit, WorldEvent::Watch(uid));
         }
         let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-        let words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
-        let runner = words.filter_map(|word| self.state.github.jits.get(word)).next().copied();
+        let mut words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
+        let runner = words.find_map(|word| self.state.github.jits.get(word)).copied();
         if let Some(runner) = runner.filter(|_| starts) {
             let delay = random_duration(self.settings.register.clone(), &mut self.rng);
             self.after(delay, WorldEvent::Online(uid, runner));

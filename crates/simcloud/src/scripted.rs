@@ -4,6 +4,8 @@
 //! # Panics
 //! Everything here panics on unexpected input, since that is an error of the test.
 
+#![expect(clippy::expect_used, reason = "it serves tests, which fail by panicking")]
+
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -55,6 +57,7 @@ pub enum Reply {
 }
 
 /// A whole answer with a JSON body.
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
 pub fn json(status: u16, body: serde_json::Value) -> Reply {
     Reply::Answer(status, Vec::new(), body.to_string())
 }

@@ -1,7 +1,7 @@
 //! Tests of the simulator itself: it finds bugs, a seed always has the same trace, and the documentation is
 //! complete.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
 

@@ -204,5 +204,4 @@ fn signal_named(signal: &russh::Sig) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

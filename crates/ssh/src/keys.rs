@@ -116,6 +116,7 @@ fn parse(path: &Path, text: &SecretString) -> Result<PrivateKey, SshError> {
 }
 
 /// A line of `authorized_keys`, without a comment.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub(crate) fn public_line(key: &PublicKey) -> String {
     let mut key = key.clone();
     key.set_comment("");
@@ -128,6 +129,7 @@ pub(crate) fn fingerprint(key: &PublicKey) -> String {
 }
 
 /// A new ed25519 key.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub(crate) fn new_host_key() -> HostKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
         .expect("an ed25519 key is any 32 bytes");
@@ -140,5 +142,4 @@ fn no_key(says: impl Into<String>) -> SshError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests;

@@ -226,6 +226,7 @@ pub(super) fn page<T>(request: &SimRequest, items: Vec<T>, default: usize) -> (V
     (items, (!links.is_empty()).then(|| links.join(", ")))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
 fn listed(name: &str, total: usize, items: Vec<Value>, link: Option<String>) -> SimResponse {
     linked(SimResponse::json(200, &json!({"total_count": total, name: items})), link)
 }

@@ -55,7 +55,7 @@ fn json(part: &SimResource, resource: &str) -> Value {
     match (part.kind, &part.vm) {
         (OrphanKind::NetworkInterface, Some(vm)) => shown["properties"]["virtualMachine"] = json!({"id": vm}),
         (OrphanKind::PublicIp, Some(vm)) => {
-            shown["properties"]["ipConfiguration"] = json!({"id": format!("{vm}-nic")})
+            shown["properties"]["ipConfiguration"] = json!({"id": format!("{vm}-nic")});
         }
         (OrphanKind::Disk, vm) => {
             shown["managedBy"] = json!(vm);

@@ -21,7 +21,8 @@ impl CrashCountdown {
 
     /// Passes a point. Returns whether the caller has crashed.
     pub(super) fn count_down(&self) -> bool {
-        match &mut *self.left() {
+        let mut left = self.left();
+        match &mut *left {
             None => return false,
             Some(0) => {}
             Some(left) => {
@@ -29,6 +30,7 @@ impl CrashCountdown {
                 return false;
             }
         }
+        drop(left);
         self.0.1.notify_one();
         true
     }

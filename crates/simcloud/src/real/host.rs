@@ -10,7 +10,7 @@ use super::sandbox::Sandbox;
 use super::{MachineSettings, number, processes, run, seed, sweep};
 
 /// How long `systemd-nspawn` may take to start an init.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A machine that runs until this is dropped. Its only network is a link to this host.
 pub struct Host {

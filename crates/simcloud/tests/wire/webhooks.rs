@@ -52,7 +52,7 @@ impl Taker {
 
     /// Waits for this many deliveries.
     async fn takes(&self, count: usize) -> Vec<(String, String)> {
-        for _ in 0..400 {
+        for _ in 0..2400 {
             tokio::time::sleep(Duration::from_millis(25)).await;
             let taken = self.taken.lock().unwrap().clone();
             if taken.len() >= count {
@@ -74,7 +74,7 @@ fn field<'t>(head: &'t str, name: &str) -> Option<&'t str> {
 }
 
 async fn attempts(cloud: &TestCloud, below: &str, count: usize) -> Vec<Value> {
-    for _ in 0..400 {
+    for _ in 0..2400 {
         let page = cloud.get(below).await;
         if page.body.as_array().unwrap().len() >= count {
             return page.body.as_array().unwrap().clone();

@@ -32,8 +32,8 @@ fn scope() -> Scope {
 /// A VM with this host key.
 fn machine(cloud: &InProcess, name: &str) -> Machine {
     let key = cloud.host_key();
-    let data = STANDARD
-        .encode(reachable(&key, "ssh-ed25519 AAAA", std::time::Duration::from_secs(86_400)).expose_secret());
+    let data =
+        STANDARD.encode(reachable(&key, "ssh-ed25519 AAAA", Duration::from_secs(86_400)).expose_secret());
     let body = json!({"properties": {"osProfile": {"customData": data}}});
     cloud.world().put_vm("s", "g", name, body, true).expect("made");
     Machine {
@@ -99,11 +99,11 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
     let cloud = cloud("");
     let machine = machine(&cloud, "vm-a");
     let early = cloud.connect(&machine).await.map(drop).expect_err("it has not booted");
-    assert_eq!(early.trouble, SshErrorKind::Unreachable);
+    assert_eq!(early.kind, SshErrorKind::Unreachable);
     assert_eq!(bootstrap(&cloud, &machine, true).await, 0);
     let other = Machine { host_key: cloud.host_key().public, ..machine.clone() };
     let wrong = cloud.connect(&other).await.map(drop).expect_err("another key");
-    assert_eq!(wrong.trouble, SshErrorKind::WrongHostKey);
+    assert_eq!(wrong.kind, SshErrorKind::WrongHostKey);
 
     tokio::time::sleep(Duration::from_secs(4)).await;
     let job =
