@@ -147,8 +147,8 @@ impl Azure for AzureClient {
         let model = model::virtual_machine(spec);
         let sealed = model::sealed(&model, spec)
             .map_err(|why| CallError::new(CallErrorKind::Invalid, why).during(&what))?;
-        let put = self.vms_api().create(&spec.group, spec.name.as_str(), model, sealed);
-        let Err(error) = put.await else {
+        let created = self.vms_api().create(&spec.group, spec.name.as_str(), model, sealed).await;
+        let Err(error) = created else {
             return Ok(());
         };
         let refused = call_error(&what, ArmEffect::Creates, self.credential(), &error);

@@ -5,8 +5,8 @@ use super::*;
 const OLD: &str = "an old secret of some length";
 const NEW: &str = "a new secret of some length";
 
-fn webhook() -> Webhook {
-    Webhook::new(&SecretString::from(format!("{NEW}\n\n  {OLD} \n"))).expect("good secrets")
+fn webhook() -> WebhookVerifier {
+    WebhookVerifier::new(&SecretString::from(format!("{NEW}\n\n  {OLD} \n"))).expect("good secrets")
 }
 
 fn signature(secret: &str, body: &[u8]) -> String {
@@ -26,7 +26,8 @@ fn signed(event: &str, body: &[u8]) -> Result<Delivery, NotTaken> {
 #[test]
 fn the_signature_is_the_one_of_githubs_own_page() {
     // GitHub docs, Validating webhook deliveries: its test values.
-    let webhook = Webhook::new(&SecretString::from("It's a Secret to Everybody")).expect("a good secret");
+    let webhook =
+        WebhookVerifier::new(&SecretString::from("It's a Secret to Everybody")).expect("a good secret");
     let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     let delivery = RawDelivery {
         event: "ping",
@@ -64,7 +65,7 @@ fn what_is_forged_is_not_even_read() {
 
 #[test]
 fn real_deliveries_are_read() {
-    let file = include_str!("../../simcloud/specs/workflow-job-examples.json");
+    let file = include_str!("../../../simcloud/specs/workflow-job-examples.json");
     let file: serde_json::Value = serde_json::from_str(file).expect("JSON");
     let mut seen = Vec::new();
     for example in file["examples"].as_array().expect("a list") {
@@ -116,7 +117,8 @@ fn what_cannot_be_read_says_why() {
 
 #[test]
 fn a_secret_that_could_be_guessed_is_refused_without_being_shown() {
-    let refused = |text: &str| Webhook::new(&SecretString::from(text)).err().map(|error| error.to_string());
+    let refused =
+        |text: &str| WebhookVerifier::new(&SecretString::from(text)).err().map(|error| error.to_string());
     assert!(refused("").is_some_and(|why| why.contains("empty")));
     assert!(refused(" \n\n").is_some_and(|why| why.contains("empty")));
     let told = refused(&format!("{NEW}\nhunter2")).expect("it is too short");
