@@ -8,11 +8,11 @@ use azlin_fleet::bootstrap::{cloud_init, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::place::Place;
 use azlin_fleet::plan::{Destroy, Install, Outcome};
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Download, Trouble};
 use azlin_fleet::remedy::Failure;
 use azlin_fleet::runner::{DrainReason, RunnerConfig, RunnerId};
 use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::seeded_bug;
 use azlin_fleet::vm::{VmSpec, VmTags};
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
@@ -148,13 +148,13 @@ impl Lifecycle {
     /// Each place in turn, until one is to be had.
     async fn create(&self, fleet: &Fleet, wanted: &Wanted, identity: Identity) -> Outcome {
         let name = wanted.name.clone();
+        let now = self.outside.now();
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
             github: fleet.github.clone(),
             scope: fleet.scope.clone(),
-            created_at: self.outside.now()
-                + Duration::from_secs(if planted::has(Bug::LocalTime) { 7200 } else { 0 }),
+            created_at: seeded_bug!(LocalTime, now, now + Duration::from_secs(7200)),
             config_hash: fleet.config_hash().to_owned(),
             runner_id: identity.runner_id,
             replaces: wanted.replaces.as_ref().map(ToString::to_string),
@@ -205,10 +205,11 @@ impl Lifecycle {
                 Err(error) if no_room => refusals.push(error.message),
                 Err(error) => {
                     return match error.trouble {
-                        Trouble::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
-                            Outcome::Failed(Failure::later(error.message))
-                        }
-                        Trouble::OutcomeUnknown => Outcome::Unclear(error.message),
+                        Trouble::OutcomeUnknown => seeded_bug!(
+                            UnknownIsFailed,
+                            Outcome::Unclear(error.message),
+                            Outcome::Failed(Failure::later(error.message)),
+                        ),
                         _ => Outcome::Failed(error.into()),
                     };
                 }
@@ -242,9 +243,13 @@ impl Lifecycle {
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> Outcome {
         let outside = &self.outside;
-        if let (true, Some((group, name))) = (planted::has(Bug::VmBeforeEntry), &destroy.vm) {
-            let _ = outside.azure.delete(group, name).await;
-        }
+        seeded_bug!(
+            VmBeforeEntry,
+            (),
+            if let Some((group, name)) = &destroy.vm {
+                let _ = outside.azure.delete(group, name).await;
+            }
+        );
         match released(outside.github(fleet), destroy).await {
             Err(why) => return Outcome::Failed(Failure::later(why)),
             Ok(Some(why)) => return Outcome::LeftAlone(why.to_owned()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use azlin_fleet::planted::{self, Bug};
+use azlin_fleet::seeded_bug;
 use tokio::time::Instant;
 
 type Place<T> = Arc<tokio::sync::Mutex<Option<(Instant, Arc<T>)>>>;
@@ -37,7 +37,7 @@ impl<K: Ord, T> Fetched<K, T> {
         let place = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         let mut last = place.lock().await;
         if let Some((began, value)) = &*last
-            && (*began >= since || planted::has(Bug::CacheForever))
+            && seeded_bug!(CacheForever, *began >= since, true)
         {
             return Arc::clone(value);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::names::PoolName;
-use azlin_fleet::planted::{self, Bug};
+use azlin_fleet::seeded_bug;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ impl Daemon {
         stop: CancellationToken,
     ) -> Self {
         let limit = config.max_concurrent_provisioning as usize;
-        let limit = if planted::has(Bug::NoLimit) { 1000 } else { limit };
+        let limit = seeded_bug!(NoLimit, limit, 1000);
         let (fleets, epoch) = (Fleets::new(fleets), Instant::now());
         let places = Arc::new(Book::default());
         let shared = Arc::new(Shared {

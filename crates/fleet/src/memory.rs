@@ -14,21 +14,19 @@ use crate::cost::Ledger;
 use crate::job::JobId;
 use crate::place::Places;
 use crate::plan::{Action, Outcome};
-use crate::planted::{self, Bug};
 use crate::remedy::Remedy;
 use crate::runner::{DrainReason, RunnerId, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::elapsed;
+use crate::seeded_bug;
 use crate::snapshot::Snapshot;
 use crate::vm::{ProvisioningState, ResourceGroup};
 
 /// How long a VM that was asked for, or removed, may be missing from a list, or still be in it. A
 /// fleet whose VMs have to be up within minutes is in a quicker cloud.
 pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
-    if planted::has(Bug::ListsAreTrue) {
-        return Duration::ZERO;
-    }
-    Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2)
+    let lag = Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2);
+    seeded_bug!(ListsAreTrue, lag, Duration::ZERO)
 }
 
 /// How long a group is looked after once the last VM of a fleet that has moved is gone from it: what VMs left

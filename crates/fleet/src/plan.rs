@@ -14,13 +14,13 @@ pub use crate::action::{Action, Deregister, Destroy, Install, Outcome};
 use crate::config::Fleet;
 use crate::demand::Demand;
 use crate::memory::{Memory, list_lag};
-use crate::planted::{self, Bug};
 use crate::room::{NoRoom, Room};
 use crate::roster::{World, may_be_removed, roster};
 use crate::rotation::{Rotation, Step};
 use crate::runner::{DrainReason, EphemeralRunner, Phase};
 use crate::runner_name::RunnerName;
 use crate::scaling::{Load, Rule, ScalingAction, ScalingDecision, Timing, elapsed, in_words, scale};
+use crate::seeded_bug;
 use crate::snapshot::{Snapshot, unknown_demand};
 use crate::vm::Vm;
 
@@ -185,8 +185,11 @@ impl<'a> Draft<'a> {
 
     /// How many VMs more there may be.
     fn headroom(&self) -> usize {
-        let idle = || self.runners.iter().filter(|runner| !runner.is_busy()).count();
-        let there = if planted::has(Bug::BusyNotCounted) { idle() } else { self.runners.len() };
+        let there = seeded_bug!(
+            BusyNotCounted,
+            self.runners.len(),
+            self.runners.iter().filter(|runner| !runner.is_busy()).count(),
+        );
         (self.fleet.scaling.max_runners as usize).saturating_sub(there)
     }
 

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use crate::config::Fleet;
 use crate::job::JobId;
 use crate::memory::{Memory, Remembered, list_lag};
-use crate::planted::{self, Bug};
 use crate::ports::Trouble;
 use crate::runner::{DrainReason, EphemeralRunner, Phase, RunnerInfo, RunnerStatus};
 use crate::runner_name::RunnerName;
 use crate::scaling::{elapsed, in_words};
+use crate::seeded_bug;
 use crate::snapshot::Operation;
 use crate::vm::{PowerState, ProvisioningState, Vm};
 
@@ -158,7 +158,7 @@ impl Sight<'_> {
         } else if entry.status == RunnerStatus::Online {
             // It runs on a machine, whatever the list of VMs says. Where that is gone, GitHub finds out.
             Phase::Registered { id }
-        } else if self.may_not_show_yet() || planted::has(Bug::EntriesStay) {
+        } else if seeded_bug!(EntriesStay, self.may_not_show_yet(), true) {
             self.provisioning()
         } else {
             Phase::Draining { why: DrainReason::Broken("its entry at GitHub has no VM".to_owned()) }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::ScalingConfig;
 use crate::demand::OldestPending;
-use crate::planted::{self, Bug};
+use crate::seeded_bug;
 
 /// What is to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +127,7 @@ pub struct Timing {
 /// Decides how many runners a fleet should have available.
 pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Timing) -> ScalingDecision {
     // What may be there to be kept, and to be added to: runners that are going make no other go.
-    let busy = if planted::has(Bug::BusyNotCounted) { 0 } else { load.busy };
+    let busy = seeded_bug!(BusyNotCounted, load.busy, 0);
     let keep = config.max_runners.saturating_sub(busy);
     let room = keep.saturating_sub(load.draining);
     let within = |wanted: u32| {
@@ -176,8 +176,8 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
 fn up(facts: &Facts<'_>, target: u32, least: u32, timing: Timing) -> (ScalingAction, Rule) {
     let (config, load) = (facts.config, facts.load);
     let starves_at = load.oldest_pending.and_then(|oldest| starves_at(config, oldest));
-    let starves = starves_at.is_some_and(|at| timing.now > at) && !planted::has(Bug::NoStarvationRule);
-    if starves && load.available < facts.need {
+    let starves = starves_at.is_some_and(|at| timing.now > at);
+    if seeded_bug!(NoStarvationRule, starves, false) && load.available < facts.need {
         (ScalingAction::ScaleUp, Rule::NoJobStarves)
     } else if load.available < least {
         (ScalingAction::ScaleUp, Rule::Minimum)
@@ -222,7 +222,8 @@ pub fn cooldown_ends(config: &ScalingConfig, timing: Timing) -> Option<Timestamp
 fn cooldown_left(config: &ScalingConfig, timing: Timing) -> Option<Duration> {
     let since = elapsed(timing.last_scaling?, timing.now);
     let holds = |left: &Duration| !left.is_zero() && !timing.config_changed;
-    config.cooldown.checked_sub(since).filter(holds).filter(|_| !planted::has(Bug::NoCooldown))
+    let left = config.cooldown.checked_sub(since).filter(holds);
+    seeded_bug!(NoCooldown, left, None)
 }
 
 /// How long ago something was; nothing when it lies ahead, as after a clock was set back.

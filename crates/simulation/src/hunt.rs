@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use azlin_fleet::planted::{Bug, plant};
+use azlin_fleet::seeded_bugs::{Bug, seed};
 
 use super::draw::scenario;
 use super::play::play;
@@ -12,11 +12,11 @@ use super::trace::Trace;
 /// The first of these seeds in which a bug breaks a promise, and which. The bug is planted in this thread
 /// for as long.
 pub fn hunt(bug: Bug, mut seeds: Range<u64>, days: f64) -> Option<(u64, Breach)> {
-    plant(Some(bug));
-    let found = seeds.find_map(|seed| {
-        let outcome = play(&scenario(seed, days), &Trace::default(), None);
-        outcome.breach.map(|breach| (seed, breach))
+    seed(Some(bug));
+    let found = seeds.find_map(|number| {
+        let outcome = play(&scenario(number, days), &Trace::default(), None);
+        outcome.breach.map(|breach| (number, breach))
     });
-    plant(None);
+    seed(None);
     found
 }

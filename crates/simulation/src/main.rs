@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use azlin_fleet::planted::Bug;
+use azlin_fleet::seeded_bugs::Bug;
 use azlin_simulation::{Breach, Pick, Scenario, Trace, hunt, play, scenario, shrink};
 use clap::Parser;
 use mimalloc::MiMalloc;
@@ -45,7 +45,7 @@ struct Arguments {
     /// Print each seed's trace as it happens, with the daemon's whole journal
     #[arg(long)]
     journal: bool,
-    /// Plant this bug, and stop at the first seed that finds it: one of those of crates/fleet/src/planted.rs, or all
+    /// Plant this bug, and stop at the first seed that finds it: one of those of crates/fleet/src/seeded_bugs.rs, or all
     #[arg(long, value_name = "BUG")]
     planted: Option<Planted>,
     /// How many seeds to play at once

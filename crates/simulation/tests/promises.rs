@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use azlin_fleet::planted::Bug;
+use azlin_fleet::seeded_bugs::Bug;
 use azlin_simulation::{Outcome, Promise, Trace, hunt, play, scenario};
 
 /// Each bug breaks a promise within a thousand seeds of half a day.

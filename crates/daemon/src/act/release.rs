@@ -2,10 +2,10 @@
 
 use azlin_fleet::names::Scope;
 use azlin_fleet::plan::{Deregister, Destroy};
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, GitHub, RunnerError};
 use azlin_fleet::runner::{Deregistration, RunnerId, RunnerInfo};
 use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::seeded_bug;
 
 /// Whether the VM may be touched; why not, if it may not.
 pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {
@@ -21,8 +21,7 @@ pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<O
             Deregistration::NotFound => {
                 Ok(Some("its entry was gone before it was removed; the next look decides"))
             }
-            Deregistration::Busy if planted::has(Bug::BusyIgnored) => Ok(None),
-            Deregistration::Busy => Ok(Some("it has taken a job")),
+            Deregistration::Busy => seeded_bug!(BusyIgnored, Ok(Some("it has taken a job")), Ok(None)),
         },
         Deregister::ConfirmGone(id) => match github.runner(scope, id).await {
             Ok(None) => Ok(None),

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use azlin_fleet::budget::Remaining;
 use azlin_fleet::calls::Calls;
 use azlin_fleet::leftover::{Kind, Leftover};
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
+use azlin_fleet::seeded_bug;
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,9 +19,6 @@ use crate::azure::{Part, Refusal, SimVm, State, key};
 use crate::fault::Side;
 use crate::http::told_of;
 use crate::world::World;
-
-/// VMs on a page, for a bug that reads no other.
-const PAGE: usize = 4;
 
 /// A call on a group's VMs, or on one of them.
 fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
@@ -136,7 +133,7 @@ impl Azure for InProcess {
         self.call(on(group, "GET", None), |world, stale| {
             let state = &world.seen(stale).azure;
             let vms = state.of_group(&group.subscription_id, &group.name);
-            let read = if planted::has(Bug::FirstPage) { PAGE } else { vms.len() };
+            let read = seeded_bug!(FirstPage, vms.len(), 4);
             Ok(vms.into_iter().take(read).filter_map(|each| vm(each, group)).collect())
         })
         .await

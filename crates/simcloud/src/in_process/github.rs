@@ -5,12 +5,12 @@ use azlin_fleet::budget::Budget;
 use azlin_fleet::calls::Calls;
 use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
 use azlin_fleet::names::{AccountName, RepoSlug, Scope};
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration, RunnerStatus,
 };
 use azlin_fleet::runner_name::RunnerName;
+use azlin_fleet::seeded_bug;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -115,7 +115,7 @@ impl GitHub for InProcess {
             let active = state.active.get(&repo.as_str().to_ascii_lowercase());
             let runs = active.into_iter().flatten().filter_map(|id| state.runs.get(id));
             let jobs = runs.flat_map(|run| {
-                let skips = planted::has(Bug::RunLevel) && state.status(run) == "in_progress";
+                let skips = seeded_bug!(RunLevel, false, state.status(run) == "in_progress");
                 let jobs = run.jobs.iter().filter_map(|id| job(repo, state.jobs.get(id)?));
                 jobs.filter(move |job| !skips || job.status == JobStatus::InProgress)
             });
