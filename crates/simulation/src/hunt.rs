@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use azlin_fleet::seeded_bugs::{Bug, seed};
 
-use super::draw::scenario;
+use super::generate::generate;
 use super::play::play;
 use super::promises::Breach;
 use super::trace::Trace;
@@ -14,7 +14,7 @@ use super::trace::Trace;
 pub fn hunt(bug: Bug, mut seeds: Range<u64>, days: f64) -> Option<(u64, Breach)> {
     seed(Some(bug));
     let found = seeds.find_map(|number| {
-        let outcome = play(&scenario(number, days), &Trace::default(), None);
+        let outcome = play(&generate(number, days), &Trace::default(), None);
         outcome.breach.map(|breach| (number, breach))
     });
     seed(None);

@@ -2,7 +2,7 @@
 //! changes of the configuration, deaths of the daemon. After everything that happens every promise is
 //! looked after. docs/reliability.md says what is promised.
 
-mod draw;
+mod generate;
 mod hunt;
 mod inspector;
 mod others;
@@ -14,7 +14,7 @@ mod shrink;
 mod trace;
 mod weather;
 
-pub use draw::scenario;
+pub use generate::generate;
 pub use hunt::hunt;
 pub use play::{Outcome, play};
 pub use promises::{Breach, Promise, Stamp};

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Breach, Pick, Scenario, Trace, hunt, play, scenario, shrink};
+use azlin_simulation::{Breach, Pick, Scenario, Trace, generate, hunt, play, shrink};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -149,14 +149,14 @@ fn look_for(bugs: &[Bug], arguments: &Arguments) -> ExitCode {
 }
 
 fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
-    let drawn = scenario(seed, arguments.days).with_fleets(arguments.fleets as usize);
-    let drawn = arguments.only.as_ref().map_or(drawn.clone(), |only| only.of(&drawn));
+    let scenario = generate(seed, arguments.days).with_fleets(arguments.fleets as usize);
+    let scenario = arguments.only.as_ref().map_or(scenario.clone(), |only| only.of(&scenario));
     let start = Instant::now();
     let outcome = if arguments.journal {
-        introduce(&drawn);
-        play(&drawn, &Trace::read_by(|line| println!("{line}")), Some(tracing::Level::DEBUG))
+        introduce(&scenario);
+        play(&scenario, &Trace::read_by(|line| println!("{line}")), Some(tracing::Level::DEBUG))
     } else {
-        play(&drawn, &Trace::default(), None)
+        play(&scenario, &Trace::default(), None)
     };
     let cost = start.elapsed();
     let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,26 +171,26 @@ fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
     }
     if let Some(breach) = outcome.breach {
         sum.failed.push(seed);
-        tell(arguments, &drawn, &breach);
+        tell(arguments, &scenario, &breach);
     }
 }
 
 /// What there is to know of a seed that failed.
-fn tell(arguments: &Arguments, drawn: &Scenario, breach: &Breach) {
-    let Scenario { seed, .. } = drawn;
+fn tell(arguments: &Arguments, scenario: &Scenario, breach: &Breach) {
+    let Scenario { seed, .. } = scenario;
     println!("seed {seed}: {breach}");
     let mut only = arguments.only.clone();
     if arguments.minimise {
-        let pick = shrink(drawn, breach.promise);
-        println!("of its {} parts, {} are enough:", drawn.parts.len(), pick.of(drawn).parts.len());
-        introduce(&pick.of(drawn));
+        let pick = shrink(scenario, breach.promise);
+        println!("of its {} parts, {} are enough:", scenario.parts.len(), pick.of(scenario).parts.len());
+        introduce(&pick.of(scenario));
         // What is only looked at is left out here.
         let trace = Trace::read_by(|line| {
             if !line.contains(" call GET ") {
                 println!("{line}");
             }
         });
-        play(&pick.of(drawn), &trace, Some(tracing::Level::INFO));
+        play(&pick.of(scenario), &trace, Some(tracing::Level::INFO));
         only = Some(pick);
     }
     let only = only.map(|only| format!(" --only {only}")).unwrap_or_default();

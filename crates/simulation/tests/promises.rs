@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Outcome, Promise, Trace, hunt, play, scenario};
+use azlin_simulation::{Outcome, Promise, Trace, generate, hunt, play};
 
 /// Each bug breaks a promise within a thousand seeds of half a day.
 #[test]
@@ -37,7 +37,7 @@ fn every_planted_bug_is_found() {
 /// that was told.
 #[test]
 fn that_polling_slows_is_told_once_an_hour() {
-    let is_short = |seed: &u64| scenario(*seed, 0.5).rate_limit < 5000;
+    let is_short = |seed: &u64| generate(*seed, 0.5).rate_limit < 5000;
     let mut told = 0;
     for seed in (0..200).filter(is_short).take(8) {
         let (lines, outcome) = trace(seed, 0.5);
@@ -66,7 +66,7 @@ fn trace(seed: u64, days: f64) -> (Vec<String>, Outcome) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let written = Arc::clone(&lines);
     let trace = Trace::read_by(move |line| written.lock().unwrap().push(line.to_owned()));
-    let outcome = play(&scenario(seed, days), &trace, Some(tracing::Level::DEBUG));
+    let outcome = play(&generate(seed, days), &trace, Some(tracing::Level::DEBUG));
     let lines = std::mem::take(&mut *lines.lock().unwrap());
     (lines, outcome)
 }

@@ -18,37 +18,37 @@ const DAY: u64 = 24 * HOUR;
 const WORKDAY: u64 = 17 * HOUR;
 
 /// What a seed has in store.
-struct Fate {
+struct Generator {
     chance: StdRng,
     length: u64,
     parts: Vec<Part>,
 }
 
 /// The scenario of a seed, over so many days.
-pub fn scenario(seed: u64, days: f64) -> Scenario {
+pub fn generate(seed: u64, days: f64) -> Scenario {
     let length = (days * DAY as f64) as u64;
-    let mut fate = Fate { chance: StdRng::seed_from_u64(seed), length, parts: Vec::new() };
-    let fleets = fate.fleets();
-    let poll = Duration::from_secs(*fate.one_of(&[60, 60, 60, 60, 60, 60, 90, 30, 20]));
-    let provisioning = *fate.one_of(&[10, 10, 10, 3, 1]);
-    let rate_limit = *fate.one_of(&[5000, 5000, 5000, 1500]);
-    let answer = match fate.chance.random_range(0..6) {
+    let mut generator = Generator { chance: StdRng::seed_from_u64(seed), length, parts: Vec::new() };
+    let fleets = generator.fleets();
+    let poll = Duration::from_secs(*generator.one_of(&[60, 60, 60, 60, 60, 60, 90, 30, 20]));
+    let provisioning = *generator.one_of(&[10, 10, 10, 3, 1]);
+    let rate_limit = *generator.one_of(&[5000, 5000, 5000, 1500]);
+    let answer = match generator.chance.random_range(0..6) {
         0 => Span::exactly(Duration::ZERO),
-        1 => fate.span(0, 10),
-        _ => fate.span(0, 1),
+        1 => generator.span(0, 10),
+        _ => generator.span(0, 1),
     };
-    fate.jobs(&fleets);
-    fate.weather();
-    fate.edits(&fleets);
-    fate.clocks();
-    fate.deaths();
-    fate.post();
-    let parts = fate.parts.into_iter().enumerate().collect();
+    generator.jobs(&fleets);
+    generator.faults();
+    generator.edits(&fleets);
+    generator.clocks();
+    generator.deaths();
+    generator.post();
+    let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
     Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }
 }
 
-impl Fate {
+impl Generator {
     fn one_of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.chance.random_range(0..all.len())]
     }
@@ -151,7 +151,7 @@ impl Fate {
     }
 
     /// Faults come in fronts of one to three.
-    fn weather(&mut self) {
+    fn faults(&mut self) {
         for _ in 0..self.some(8) {
             let from = self.moment();
             let until = from + Duration::from_secs(self.chance.random_range(20..HOUR));
