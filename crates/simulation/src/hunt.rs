@@ -5,8 +5,8 @@ use std::ops::Range;
 use azlin_fleet::seeded_bugs::{Bug, seed};
 
 use super::generate::generate;
-use super::play::play;
 use super::promises::Breach;
+use super::run::run;
 use super::trace::Trace;
 
 /// The first of these seeds in which a bug breaks a promise, and which. The bug is planted in this thread
@@ -14,8 +14,8 @@ use super::trace::Trace;
 pub fn hunt(bug: Bug, mut seeds: Range<u64>, days: f64) -> Option<(u64, Breach)> {
     seed(Some(bug));
     let found = seeds.find_map(|number| {
-        let outcome = play(&generate(number, days), &Trace::default(), None);
-        outcome.breach.map(|breach| (number, breach))
+        let result = run(&generate(number, days), &Trace::default(), None);
+        result.breach.map(|breach| (number, breach))
     });
     seed(None);
     found

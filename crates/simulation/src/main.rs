@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Breach, Pick, Scenario, Trace, generate, hunt, play, shrink};
+use azlin_simulation::{Breach, Pick, Scenario, Trace, generate, hunt, run, shrink};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -152,24 +152,24 @@ fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
     let scenario = generate(seed, arguments.days).with_fleets(arguments.fleets as usize);
     let scenario = arguments.only.as_ref().map_or(scenario.clone(), |only| only.of(&scenario));
     let start = Instant::now();
-    let outcome = if arguments.journal {
+    let result = if arguments.journal {
         introduce(&scenario);
-        play(&scenario, &Trace::read_by(|line| println!("{line}")), Some(tracing::Level::DEBUG))
+        run(&scenario, &Trace::read_by(|line| println!("{line}")), Some(tracing::Level::DEBUG))
     } else {
-        play(&scenario, &Trace::default(), None)
+        run(&scenario, &Trace::default(), None)
     };
     let cost = start.elapsed();
     let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
     sum.played += 1;
-    sum.simulated += outcome.length;
+    sum.simulated += result.length;
     sum.cost += cost;
-    sum.calls += outcome.calls;
-    sum.jobs += outcome.report.jobs_submitted;
-    sum.digest = sum.digest.wrapping_add(outcome.digest);
+    sum.calls += result.calls;
+    sum.jobs += result.report.jobs_submitted;
+    sum.digest = sum.digest.wrapping_add(result.digest);
     if sum.played.is_multiple_of(1000) {
         println!("{} seeds after {:.0} s", sum.played, began.elapsed().as_secs_f64());
     }
-    if let Some(breach) = outcome.breach {
+    if let Some(breach) = result.breach {
         sum.failed.push(seed);
         tell(arguments, &scenario, &breach);
     }
@@ -190,7 +190,7 @@ fn tell(arguments: &Arguments, scenario: &Scenario, breach: &Breach) {
                 println!("{line}");
             }
         });
-        play(&pick.of(scenario), &trace, Some(tracing::Level::INFO));
+        run(&pick.of(scenario), &trace, Some(tracing::Level::INFO));
         only = Some(pick);
     }
     let only = only.map(|only| format!(" --only {only}")).unwrap_or_default();

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use azlin_simcloud::workload::Count;
 
-use super::play::play;
 use super::promises::Promise;
+use super::run::run;
 use super::scenario::{Part, Scenario};
 use super::trace::Trace;
 
@@ -78,8 +78,8 @@ impl Part {
 pub fn shrink(scenario: &Scenario, promise: Promise) -> Pick {
     let breaks = |parts: &[(usize, bool)]| {
         let pick = Pick(parts.iter().copied().collect());
-        let outcome = play(&pick.of(scenario), &Trace::default(), None);
-        outcome.breach.is_some_and(|breach| breach.promise == promise)
+        let result = run(&pick.of(scenario), &Trace::default(), None);
+        result.breach.is_some_and(|breach| breach.promise == promise)
     };
     let mut left: Vec<(usize, bool)> = scenario.parts.iter().map(|(number, _)| (*number, false)).collect();
     let mut piece = left.len().div_ceil(2);

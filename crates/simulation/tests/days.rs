@@ -1,12 +1,12 @@
 //! Simulated days in which every promise is kept. Many more by command: `cargo xtask simulate --help`.
 
-use azlin_simulation::{Outcome, Trace, generate, play};
+use azlin_simulation::{RunResult, Trace, generate, run};
 
 /// A day of each, in which every promise is kept.
 #[test]
 fn a_day_of_these_seeds_breaks_no_promise() {
     for seed in 0..20 {
-        let Outcome { breach, .. } = play(&generate(seed, 1.0), &Trace::default(), None);
+        let RunResult { breach, .. } = run(&generate(seed, 1.0), &Trace::default(), None);
         let again = format!("cargo xtask simulate --from {seed} --seeds 1 --minimise");
         assert_eq!(breach, None, "again: {again}");
     }
@@ -21,7 +21,7 @@ fn a_week_of_these_seeds_breaks_no_promise_any_more() {
         (3804, "the same, in a fleet whose runners are installed over SSH"),
     ];
     for (seed, once) in weeks {
-        let Outcome { breach, .. } = play(&generate(seed, 7.0), &Trace::default(), None);
+        let RunResult { breach, .. } = run(&generate(seed, 7.0), &Trace::default(), None);
         let again = format!("cargo xtask simulate --from {seed} --seeds 1 --days 7 --minimise");
         assert_eq!(breach, None, "again: {again}; once {once}");
     }

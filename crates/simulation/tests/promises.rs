@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Outcome, Promise, Trace, generate, hunt, play};
+use azlin_simulation::{Promise, RunResult, Trace, generate, hunt, run};
 
 /// Each bug breaks a promise within a thousand seeds of half a day.
 #[test]
@@ -40,10 +40,10 @@ fn that_polling_slows_is_told_once_an_hour() {
     let is_short = |seed: &u64| generate(*seed, 0.5).rate_limit < 5000;
     let mut told = 0;
     for seed in (0..200).filter(is_short).take(8) {
-        let (lines, outcome) = trace(seed, 0.5);
+        let (lines, result) = trace(seed, 0.5);
         let slows = lines.iter().filter(|line| line.contains("polling slows")).count() as u64;
         let lives = lines.iter().filter(|line| line.ends_with("a daemon begins")).count() as u64;
-        let hours = outcome.length.as_secs().div_ceil(3600);
+        let hours = result.length.as_secs().div_ceil(3600);
         assert!(slows <= hours + lives, "seed {seed}: {slows} times in {hours} h and {lives} lives");
         told += slows;
     }
@@ -62,25 +62,25 @@ fn the_documentation_names_every_promise_and_every_planted_bug() {
 }
 
 /// Everything that happens, and everything that the daemon says of it.
-fn trace(seed: u64, days: f64) -> (Vec<String>, Outcome) {
+fn trace(seed: u64, days: f64) -> (Vec<String>, RunResult) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let written = Arc::clone(&lines);
     let trace = Trace::read_by(move |line| written.lock().unwrap().push(line.to_owned()));
-    let outcome = play(&generate(seed, days), &trace, Some(tracing::Level::DEBUG));
+    let result = run(&generate(seed, days), &trace, Some(tracing::Level::DEBUG));
     let lines = std::mem::take(&mut *lines.lock().unwrap());
-    (lines, outcome)
+    (lines, result)
 }
 
 #[test]
 fn two_runs_of_a_seed_have_the_same_trace_to_the_letter() {
     let mut digests = std::collections::BTreeSet::new();
     for seed in 0..6 {
-        let ((once, outcome), (again, other)) = (trace(seed, 0.5), trace(seed, 0.5));
+        let ((once, result), (again, other)) = (trace(seed, 0.5), trace(seed, 0.5));
         let differs = once.iter().zip(&again).position(|(one, other)| one != other);
         assert_eq!(differs.map(|line| (&once[line], &again[line])), None, "seed {seed}, line {differs:?}");
         assert_eq!(once.len(), again.len(), "seed {seed}");
-        assert_eq!(outcome, other, "seed {seed}");
-        digests.insert(outcome.digest);
+        assert_eq!(result, other, "seed {seed}");
+        digests.insert(result.digest);
     }
     assert_eq!(digests.len(), 6, "each seed has a trace of its own");
 }

@@ -34,7 +34,7 @@ const LATEST_DEATH: Duration = Duration::from_secs(20 * 60);
 
 /// How a scenario went.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
+pub struct RunResult {
     /// What happened.
     pub report: Report,
     /// The first promise that was broken.
@@ -52,18 +52,18 @@ pub struct Outcome {
 ///
 /// # Panics
 /// When there is no runtime or no directory to be had.
-pub fn play(scenario: &Scenario, trace: &Trace, journal: Option<tracing::Level>) -> Outcome {
+pub fn run(scenario: &Scenario, trace: &Trace, journal: Option<tracing::Level>) -> RunResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap_or_else(|error| panic!("{error}")).block_on(async {
-        let stage = Stage::new(scenario, trace);
-        let directory = stage.directory.path();
-        let _told = journal.map(|level| trace.takes_journal(stage.began, level, directory));
-        stage.play().await
+        let simulation = Simulation::new(scenario, trace);
+        let directory = simulation.directory.path();
+        let _told = journal.map(|level| trace.takes_journal(simulation.began, level, directory));
+        simulation.run().await
     })
 }
 
 /// What daemons live on, one after the other.
-struct Stage<'s> {
+struct Simulation<'s> {
     scenario: &'s Scenario,
     trace: &'s Trace,
     began: Instant,
@@ -81,13 +81,13 @@ struct Stage<'s> {
 }
 
 /// A daemon that lives.
-struct Life {
+struct LiveDaemon {
     cloud: InProcess,
     outside: Outside,
     stop: CancellationToken,
 }
 
-impl<'s> Stage<'s> {
+impl<'s> Simulation<'s> {
     fn new(scenario: &'s Scenario, trace: &'s Trace) -> Self {
         let mut world = World::new(&scenario.workload(), start());
         let others = Others::settle(&mut world, scenario);
@@ -104,7 +104,7 @@ impl<'s> Stage<'s> {
         let postman = scenario
             .post()
             .map(|post| Postman::new(post, scenario.seed, Arc::clone(&world), trace.clone(), start()));
-        Stage {
+        Simulation {
             scenario,
             trace,
             began: Instant::now(),
@@ -121,7 +121,7 @@ impl<'s> Stage<'s> {
         }
     }
 
-    async fn play(mut self) -> Outcome {
+    async fn run(mut self) -> RunResult {
         let mut timeline = self.scenario.timeline().into_iter().peekable();
         while self.inspector.breach().is_none() {
             let (life, daemon) = self.born();
@@ -195,7 +195,7 @@ impl<'s> Stage<'s> {
         let world = locked(&self.world);
         let calls = world.ledger.requests.values().map(|(count, _)| count).sum();
         let (report, digest) = (world.report(), self.trace.digest());
-        Outcome { report, breach: self.inspector.breach(), digest, length: at, calls }
+        RunResult { report, breach: self.inspector.breach(), digest, length: at, calls }
     }
 
     fn at(&self) -> Duration {
@@ -207,7 +207,7 @@ impl<'s> Stage<'s> {
     }
 
     /// A new daemon, with what the last one left.
-    fn born(&mut self) -> (Life, Daemon) {
+    fn born(&mut self) -> (LiveDaemon, Daemon) {
         let began = self.began;
         let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || start() + began.elapsed());
         let cloud = InProcess::new(Arc::clone(&self.world), Arc::clone(&clock));
@@ -227,7 +227,7 @@ impl<'s> Stage<'s> {
         let stop = CancellationToken::new();
         let (fleets, state) = (self.fleets(), self.state());
         let daemon = Daemon::new(&self.config, fleets, outside.clone(), state, board, stop.clone());
-        (Life { cloud, outside, stop }, daemon)
+        (LiveDaemon { cloud, outside, stop }, daemon)
     }
 
     fn state(&self) -> StateDir {
@@ -286,7 +286,7 @@ impl<'s> Stage<'s> {
     }
 
     /// Waits until everything is as it is to be, and looks whether it stays so.
-    async fn rests(&self, life: &Life) {
+    async fn rests(&self, life: &LiveDaemon) {
         let deadline = Instant::now() + UNTIL_REST;
         let mut since = Instant::now();
         while since.elapsed() < SETTLED {
