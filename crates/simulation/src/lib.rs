@@ -2,8 +2,8 @@
 //! changes of the configuration, deaths of the daemon. After everything that happens every promise is
 //! looked after. docs/reliability.md says what is promised.
 
+mod find_bug;
 mod generate;
-mod hunt;
 mod inspector;
 mod others;
 mod post;
@@ -14,8 +14,8 @@ mod shrink;
 mod trace;
 mod weather;
 
+pub use find_bug::find_bug;
 pub use generate::generate;
-pub use hunt::hunt;
 pub use promises::{Breach, Promise, Stamp};
 pub use run::{RunResult, run};
 pub use scenario::{Part, Scenario};

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Breach, Pick, Scenario, Trace, generate, hunt, run, shrink};
+use azlin_simulation::{Breach, Pick, Scenario, Trace, find_bug, generate, run, shrink};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -46,8 +46,8 @@ struct Arguments {
     #[arg(long)]
     journal: bool,
     /// Plant this bug, and stop at the first seed that finds it: one of those of crates/fleet/src/seeded_bugs.rs, or all
-    #[arg(long, value_name = "BUG")]
-    planted: Option<Planted>,
+    #[arg(long = "planted", value_name = "BUG")]
+    seeded: Option<SeededBugs>,
     /// How many seeds to play at once
     #[arg(long, value_name = "N", default_value_t = threads())]
     threads: u64,
@@ -64,16 +64,16 @@ fn days(text: &str) -> Result<f64, String> {
 
 /// Which bugs to plant.
 #[derive(Debug, Clone)]
-struct Planted(Vec<Bug>);
+struct SeededBugs(Vec<Bug>);
 
-impl FromStr for Planted {
+impl FromStr for SeededBugs {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let is_it = |bug: &&Bug| text == "all" || bug.to_string().eq_ignore_ascii_case(text);
         let bugs: Vec<Bug> = Bug::ALL.iter().filter(is_it).copied().collect();
         let all = || Bug::ALL.map(|bug| bug.to_string()).join(", ");
-        if bugs.is_empty() { Err(format!("wanted all, or one of {}", all())) } else { Ok(Planted(bugs)) }
+        if bugs.is_empty() { Err(format!("wanted all, or one of {}", all())) } else { Ok(SeededBugs(bugs)) }
     }
 }
 
@@ -92,7 +92,7 @@ struct Sum {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Planted(bugs)) = &arguments.planted {
+    if let Some(SeededBugs(bugs)) = &arguments.seeded {
         return look_for(bugs, &arguments);
     }
     let (next, sum) = (AtomicU64::new(arguments.from), Mutex::new(Sum::default()));
@@ -135,7 +135,7 @@ fn look_for(bugs: &[Bug], arguments: &Arguments) -> ExitCode {
     let mut missed = 0;
     for bug in bugs {
         let began = Instant::now();
-        match hunt(*bug, arguments.from..arguments.from.saturating_add(arguments.seeds), arguments.days) {
+        match find_bug(*bug, arguments.from..arguments.from.saturating_add(arguments.seeds), arguments.days) {
             Some((seed, breach)) => {
                 println!("{bug}: seed {seed}, {:.1} s: {breach}", began.elapsed().as_secs_f64());
             }

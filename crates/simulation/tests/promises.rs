@@ -6,11 +6,11 @@
 use std::sync::{Arc, Mutex};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Promise, RunResult, Trace, generate, hunt, run};
+use azlin_simulation::{Promise, RunResult, Trace, find_bug, generate, run};
 
 /// Each bug breaks a promise within a thousand seeds of half a day.
 #[test]
-fn every_planted_bug_is_found() {
+fn every_seeded_bug_is_found() {
     let (even, odd): (Vec<_>, Vec<_>) = Bug::ALL.iter().enumerate().partition(|(number, _)| number % 2 == 0);
     // Where those were found last that take long to be found.
     let hint = |bug: &Bug| match bug {
@@ -23,7 +23,7 @@ fn every_planted_bug_is_found() {
     let look = |bugs: Vec<(usize, &Bug)>| {
         for (_, bug) in bugs {
             let hint = hint(bug);
-            let found = hunt(*bug, hint..hint + 1, 0.5).or_else(|| hunt(*bug, 0..1000, 0.5));
+            let found = find_bug(*bug, hint..hint + 1, 0.5).or_else(|| find_bug(*bug, 0..1000, 0.5));
             assert!(found.is_some(), "{bug}: cargo xtask simulate --planted {bug} --days 0.5 --seeds 1000");
         }
     };
@@ -51,7 +51,7 @@ fn that_polling_slows_is_told_once_an_hour() {
 }
 
 #[test]
-fn the_documentation_names_every_promise_and_every_planted_bug() {
+fn the_documentation_names_every_promise_and_every_seeded_bug() {
     let text = include_str!("../../../docs/reliability.md");
     for (_, name) in Promise::ALL {
         assert!(text.contains(&format!("\n| `{name}` |")), "{name}");

@@ -11,7 +11,7 @@ use super::trace::Trace;
 
 /// The first of these seeds in which a bug breaks a promise, and which. The bug is planted in this thread
 /// for as long.
-pub fn hunt(bug: Bug, mut seeds: Range<u64>, days: f64) -> Option<(u64, Breach)> {
+pub fn find_bug(bug: Bug, mut seeds: Range<u64>, days: f64) -> Option<(u64, Breach)> {
     seed(Some(bug));
     let found = seeds.find_map(|number| {
         let result = run(&generate(number, days), &Trace::default(), None);
