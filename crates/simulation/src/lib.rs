@@ -2,12 +2,12 @@
 //! changes of the configuration, deaths of the daemon. After everything that happens every promise is
 //! looked after. docs/reliability.md says what is promised.
 
+mod checker;
 mod find_bug;
 mod generate;
-mod inspector;
+mod invariants;
 mod others;
 mod post;
-mod promises;
 mod run;
 mod scenario;
 mod shrink;
@@ -16,7 +16,7 @@ mod weather;
 
 pub use find_bug::find_bug;
 pub use generate::generate;
-pub use promises::{Breach, Promise, Stamp};
+pub use invariants::{Invariant, SinceStart, Violation};
 pub use run::{RunResult, run};
 pub use scenario::{Part, Scenario};
 pub use shrink::{Pick, shrink};

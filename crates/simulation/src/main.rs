@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Breach, Pick, Scenario, Trace, find_bug, generate, run, shrink};
+use azlin_simulation::{Pick, Scenario, Trace, Violation, find_bug, generate, run, shrink};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -136,8 +136,8 @@ fn look_for(bugs: &[Bug], arguments: &Arguments) -> ExitCode {
     for bug in bugs {
         let began = Instant::now();
         match find_bug(*bug, arguments.from..arguments.from.saturating_add(arguments.seeds), arguments.days) {
-            Some((seed, breach)) => {
-                println!("{bug}: seed {seed}, {:.1} s: {breach}", began.elapsed().as_secs_f64());
+            Some((seed, violation)) => {
+                println!("{bug}: seed {seed}, {:.1} s: {violation}", began.elapsed().as_secs_f64());
             }
             None => {
                 missed += 1;
@@ -169,19 +169,19 @@ fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
     if sum.played.is_multiple_of(1000) {
         println!("{} seeds after {:.0} s", sum.played, began.elapsed().as_secs_f64());
     }
-    if let Some(breach) = result.breach {
+    if let Some(violation) = result.violation {
         sum.failed.push(seed);
-        tell(arguments, &scenario, &breach);
+        tell(arguments, &scenario, &violation);
     }
 }
 
 /// What there is to know of a seed that failed.
-fn tell(arguments: &Arguments, scenario: &Scenario, breach: &Breach) {
+fn tell(arguments: &Arguments, scenario: &Scenario, violation: &Violation) {
     let Scenario { seed, .. } = scenario;
-    println!("seed {seed}: {breach}");
+    println!("seed {seed}: {violation}");
     let mut only = arguments.only.clone();
     if arguments.minimise {
-        let pick = shrink(scenario, breach.promise);
+        let pick = shrink(scenario, violation.invariant);
         println!("of its {} parts, {} are enough:", scenario.parts.len(), pick.of(scenario).parts.len());
         introduce(&pick.of(scenario));
         // What is only looked at is left out here.

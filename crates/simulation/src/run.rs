@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::inspector::Inspector;
+use super::checker::Checker;
+use super::invariants::{Invariant, Violation};
 use super::others::Others;
 use super::post::Postman;
-use super::promises::{Breach, Promise};
 use super::scenario::{Death, Disk, FleetPlan, Part, Scenario};
 use super::trace::Trace;
 
@@ -38,7 +38,7 @@ pub struct RunResult {
     /// What happened.
     pub report: Report,
     /// The first promise that was broken.
-    pub breach: Option<Breach>,
+    pub violation: Option<Violation>,
     /// The same for two runs of a scenario.
     pub digest: u64,
     /// How long it was, with the rest at its end.
@@ -68,7 +68,7 @@ struct Simulation<'s> {
     trace: &'s Trace,
     began: Instant,
     world: Arc<Mutex<World>>,
-    inspector: Inspector,
+    checker: Checker,
     others: Others,
     postman: Option<Postman>,
     ahead_s: Arc<AtomicI64>,
@@ -91,8 +91,8 @@ impl<'s> Simulation<'s> {
     fn new(scenario: &'s Scenario, trace: &'s Trace) -> Self {
         let mut world = World::new(&scenario.workload(), start());
         let others = Others::settle(&mut world, scenario);
-        let inspector = Inspector::of(scenario, others.clone(), trace.clone());
-        world.watch(Box::new(inspector.clone()));
+        let checker = Checker::of(scenario, others.clone(), trace.clone());
+        world.watch(Box::new(checker.clone()));
         let config = format!(
             "[poll]\nqueue = \"{}s\"\n[limits]\nmax_concurrent_provisioning = {}\n",
             scenario.poll.as_secs(),
@@ -109,7 +109,7 @@ impl<'s> Simulation<'s> {
             trace,
             began: Instant::now(),
             world,
-            inspector,
+            checker,
             others,
             postman,
             ahead_s: Arc::default(),
@@ -123,7 +123,7 @@ impl<'s> Simulation<'s> {
 
     async fn run(mut self) -> RunResult {
         let mut timeline = self.scenario.timeline().into_iter().peekable();
-        while self.inspector.breach().is_none() {
+        while self.checker.violation().is_none() {
             let (life, daemon) = self.born();
             let fleets = daemon.fleets();
             let mut post = JoinSet::new();
@@ -147,7 +147,7 @@ impl<'s> Simulation<'s> {
                 };
                 tokio::select! {
                     biased;
-                    () = self.inspector.finds() => break None,
+                    () = self.checker.violated() => break None,
                     () = &mut lives => break None,
                     () = dies => break dying,
                     () = sleep_until(self.began + next) => {}
@@ -164,7 +164,7 @@ impl<'s> Simulation<'s> {
                     None => {
                         tokio::select! {
                             biased;
-                            () = self.inspector.finds() => {}
+                            () = self.checker.violated() => {}
                             () = &mut lives => {}
                             () = self.rests(&life) => life.stop.cancel(),
                         }
@@ -186,16 +186,16 @@ impl<'s> Simulation<'s> {
         let at = self.at();
         let missing = self.others.missing(&locked(&self.world));
         if !missing.is_empty() {
-            self.inspector.breaks(
+            self.checker.violate(
                 at,
-                Promise::OthersUntouched,
+                Invariant::OthersUntouched,
                 format!("{missing:?} are not there any more"),
             );
         }
         let world = locked(&self.world);
         let calls = world.ledger.requests.values().map(|(count, _)| count).sum();
         let (report, digest) = (world.report(), self.trace.digest());
-        RunResult { report, breach: self.inspector.breach(), digest, length: at, calls }
+        RunResult { report, violation: self.checker.violation(), digest, length: at, calls }
     }
 
     fn at(&self) -> Duration {
@@ -203,7 +203,7 @@ impl<'s> Simulation<'s> {
     }
 
     fn fleets(&self) -> Vec<Fleet> {
-        self.inspector.fleets().iter().map(FleetPlan::fleet).collect()
+        self.checker.fleets().iter().map(FleetPlan::fleet).collect()
     }
 
     /// A new daemon, with what the last one left.
@@ -222,7 +222,7 @@ impl<'s> Simulation<'s> {
         };
         let board = Board::default();
         self.trace.line(self.at(), format_args!("a daemon begins"));
-        self.inspector.born(self.at(), board.clone());
+        self.checker.born(self.at(), board.clone());
         self.found = files(self.directory.path());
         let stop = CancellationToken::new();
         let (fleets, state) = (self.fleets(), self.state());
@@ -239,10 +239,10 @@ impl<'s> Simulation<'s> {
         let at = self.at();
         self.trace.line(at, format_args!("{part}"));
         match part {
-            Part::Edit(edit) => self.inspector.edited(at, edit.fleet, &edit.change),
+            Part::Edit(edit) => self.checker.edited(at, edit.fleet, &edit.change),
             Part::Clock(clock) => {
                 self.ahead_s.store(clock.ahead_s, Ordering::Relaxed);
-                self.inspector.clock_set(at);
+                self.checker.clock_set(at);
             }
             Part::Jobs(_) | Part::Fault(_) | Part::Death(_) | Part::Post(_) => {}
         }
@@ -294,16 +294,16 @@ impl<'s> Simulation<'s> {
             let at_rest = {
                 let mut world = locked(&self.world);
                 world.advance(start() + self.began.elapsed());
-                self.inspector.at_rest(&world)
+                self.checker.at_rest(&world)
             };
             if let Err(why) = at_rest {
                 since = Instant::now();
                 if since > deadline {
-                    return self.inspector.breaks(self.at(), Promise::Rest, why);
+                    return self.checker.violate(self.at(), Invariant::Rest, why);
                 }
             }
         }
-        if !self.inspector.settled(&locked(&self.world), AT_REST) {
+        if !self.checker.settled(&locked(&self.world), AT_REST) {
             return;
         }
         self.trace.line(self.at(), format_args!("everything is as it is to be, and has to stay so"));
@@ -312,7 +312,7 @@ impl<'s> Simulation<'s> {
         for planned in plan_once(&fleets, life.outside.clone(), &self.state(), self.scenario.poll).await {
             if let Some(action) = planned.plan.actions.first() {
                 let what = format!("{}: at rest, {action:?} is planned", planned.fleet.name);
-                self.inspector.breaks(self.at(), Promise::Settles, what);
+                self.checker.violate(self.at(), Invariant::Settles, what);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use azlin_simcloud::workload::Count;
 
-use super::promises::Promise;
+use super::invariants::Invariant;
 use super::run::run;
 use super::scenario::{Part, Scenario};
 use super::trace::Trace;
@@ -75,11 +75,11 @@ impl Part {
 
 /// Leaves out of a scenario that breaks a promise what it still breaks it without: first halves, then ever
 /// smaller pieces, then single parts; then makes simpler what is left.
-pub fn shrink(scenario: &Scenario, promise: Promise) -> Pick {
-    let breaks = |parts: &[(usize, bool)]| {
+pub fn shrink(scenario: &Scenario, invariant: Invariant) -> Pick {
+    let violate = |parts: &[(usize, bool)]| {
         let pick = Pick(parts.iter().copied().collect());
         let result = run(&pick.of(scenario), &Trace::default(), None);
-        result.breach.is_some_and(|breach| breach.promise == promise)
+        result.violation.is_some_and(|violation| violation.invariant == invariant)
     };
     let mut left: Vec<(usize, bool)> = scenario.parts.iter().map(|(number, _)| (*number, false)).collect();
     let mut piece = left.len().div_ceil(2);
@@ -92,7 +92,7 @@ pub fn shrink(scenario: &Scenario, promise: Promise) -> Pick {
                 .filter(|(n, _)| !(at..at + piece).contains(n))
                 .map(|(_, part)| *part)
                 .collect();
-            if breaks(&rest) {
+            if violate(&rest) {
                 left = rest;
             } else {
                 at += piece;
@@ -102,7 +102,7 @@ pub fn shrink(scenario: &Scenario, promise: Promise) -> Pick {
     }
     for at in 0..left.len() {
         left[at].1 = true;
-        if !breaks(&left) {
+        if !violate(&left) {
             left[at].1 = false;
         }
     }

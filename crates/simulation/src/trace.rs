@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use super::promises::Stamp;
+use super::invariants::SinceStart;
 
 /// Somebody who reads each line as it is written.
 type Reader = Box<dyn FnMut(&str) + Send>;
@@ -37,9 +37,9 @@ impl Trace {
 
     /// Writes a line.
     pub fn line(&self, at: Duration, what: std::fmt::Arguments<'_>) {
-        let Inner { hash, line, reader } = &mut *self.inner();
+        let Inner { hash, line, reader } = &mut *self.state();
         line.clear();
-        let _ = write!(line, "{} {what}", Stamp(at));
+        let _ = write!(line, "{} {what}", SinceStart(at));
         hash.write(line.as_bytes());
         if let Some(reader) = reader {
             reader(line);
@@ -48,10 +48,10 @@ impl Trace {
 
     /// A number that only this trace has.
     pub fn digest(&self) -> u64 {
-        self.inner().hash.finish()
+        self.state().hash.finish()
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn state(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,9 +6,9 @@ use azlin_simulation::{RunResult, Trace, generate, run};
 #[test]
 fn a_day_of_these_seeds_breaks_no_promise() {
     for seed in 0..20 {
-        let RunResult { breach, .. } = run(&generate(seed, 1.0), &Trace::default(), None);
+        let RunResult { violation, .. } = run(&generate(seed, 1.0), &Trace::default(), None);
         let again = format!("cargo xtask simulate --from {seed} --seeds 1 --minimise");
-        assert_eq!(breach, None, "again: {again}");
+        assert_eq!(violation, None, "again: {again}");
     }
 }
 
@@ -21,8 +21,8 @@ fn a_week_of_these_seeds_breaks_no_promise_any_more() {
         (3804, "the same, in a fleet whose runners are installed over SSH"),
     ];
     for (seed, once) in weeks {
-        let RunResult { breach, .. } = run(&generate(seed, 7.0), &Trace::default(), None);
+        let RunResult { violation, .. } = run(&generate(seed, 7.0), &Trace::default(), None);
         let again = format!("cargo xtask simulate --from {seed} --seeds 1 --days 7 --minimise");
-        assert_eq!(breach, None, "again: {again}; once {once}");
+        assert_eq!(violation, None, "again: {again}; once {once}");
     }
 }

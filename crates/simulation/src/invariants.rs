@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Promise {
+pub enum Invariant {
     /// Somebody's work is lost otherwise, and nobody trusts the fleet again.
     NoJobKilled,
     /// What others made may be dear to them, whatever it looks like.
@@ -32,51 +32,51 @@ pub enum Promise {
     Settles,
 }
 
-impl Promise {
+impl Invariant {
     /// All of them, with their names.
-    pub const ALL: [(Promise, &'static str); 12] = [
-        (Promise::NoJobKilled, "no-job-killed"),
-        (Promise::OthersUntouched, "others-untouched"),
-        (Promise::Maximum, "maximum"),
-        (Promise::NamesOnce, "names-once"),
-        (Promise::NothingLeaks, "nothing-leaks"),
-        (Promise::NoJobStarves, "no-job-starves"),
-        (Promise::Rest, "rest"),
-        (Promise::Cooldown, "cooldown"),
-        (Promise::Said, "said"),
-        (Promise::Provisioning, "provisioning"),
-        (Promise::Budget, "budget"),
-        (Promise::Settles, "settles"),
+    pub const ALL: [(Invariant, &'static str); 12] = [
+        (Invariant::NoJobKilled, "no-job-killed"),
+        (Invariant::OthersUntouched, "others-untouched"),
+        (Invariant::Maximum, "maximum"),
+        (Invariant::NamesOnce, "names-once"),
+        (Invariant::NothingLeaks, "nothing-leaks"),
+        (Invariant::NoJobStarves, "no-job-starves"),
+        (Invariant::Rest, "rest"),
+        (Invariant::Cooldown, "cooldown"),
+        (Invariant::Said, "said"),
+        (Invariant::Provisioning, "provisioning"),
+        (Invariant::Budget, "budget"),
+        (Invariant::Settles, "settles"),
     ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        Promise::ALL.iter().find(|(promise, _)| *promise == self).map_or("", |(_, name)| name)
+        Invariant::ALL.iter().find(|(invariant, _)| *invariant == self).map_or("", |(_, name)| name)
     }
 }
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Breach {
+pub struct Violation {
     /// When, from the start.
     pub at: Duration,
     /// Which one.
-    pub promise: Promise,
+    pub invariant: Invariant,
     /// What happened, in a sentence.
     pub what: String,
 }
 
-impl fmt::Display for Breach {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", Stamp(self.at), self.promise.name(), self.what)
+        write!(f, "{}: {}: {}", SinceStart(self.at), self.invariant.name(), self.what)
     }
 }
 
 /// A time from the start, as days, hours, minutes and seconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Stamp(pub Duration);
+pub struct SinceStart(pub Duration);
 
-impl fmt::Display for Stamp {
+impl fmt::Display for SinceStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);

@@ -10,16 +10,16 @@ use azlin_simcloud::github::SimJob;
 use azlin_simcloud::{Event, Happening, Watch, World};
 use tokio::sync::Notify;
 
+use super::invariants::{Invariant, Violation};
 use super::others::Others;
-use super::promises::{Breach, Promise};
 use super::scenario::{Change, FleetPlan, Scenario};
 use super::trace::Trace;
 use super::weather::Disturbances;
 
-mod in_time;
-mod judge;
+mod liveness;
+mod ownership;
 
-use judge::{age, open_jobs};
+use ownership::{age, open_jobs};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// What takes time is looked at this often.
@@ -37,12 +37,12 @@ const SOON: Duration = Duration::from_secs(26 * 60);
 
 /// Looks at the world, and shares what it finds.
 #[derive(Clone)]
-pub struct Inspector {
-    inner: Arc<Mutex<Inspection>>,
+pub struct Checker {
+    state: Arc<Mutex<CheckerState>>,
     found: Arc<Notify>,
 }
 
-struct Inspection {
+struct CheckerState {
     fleets: Vec<FleetPlan>,
     /// How many VMs each fleet may have had, since when.
     most: Vec<Vec<(Duration, u32)>>,
@@ -74,29 +74,29 @@ struct Inspection {
     scaled: BTreeMap<String, jiff::Timestamp>,
     /// When something was last changed by a call, once nothing should be any more.
     is_settled: bool,
-    breach: Option<Breach>,
+    violation: Option<Violation>,
 }
 
-impl Watch for Inspector {
+impl Watch for Checker {
     fn happened(&mut self, world: &World, what: &Happening<'_>) {
-        let mut inner = self.inner();
-        if inner.breach.is_some() {
+        let mut state = self.state();
+        if state.violation.is_some() {
             return;
         }
-        inner.look(world, what);
-        if inner.breach.is_some() {
+        state.look(world, what);
+        if state.violation.is_some() {
             self.found.notify_one();
         }
     }
 }
 
-impl Inspector {
+impl Checker {
     /// For a scenario in a world.
     pub fn of(scenario: &Scenario, others: Others, trace: Trace) -> Self {
         let most = scenario.fleets.iter().map(|fleet| vec![(Duration::ZERO, fleet.max)]).collect();
         let count = scenario.fleets.len();
         let slack = scenario.poll * 5 + if scenario.rate_limit < 5000 { 15 * MINUTE } else { Duration::ZERO };
-        let inner = Inspection {
+        let state = CheckerState {
             fleets: scenario.fleets.clone(),
             most,
             provisioning: scenario.provisioning,
@@ -122,89 +122,89 @@ impl Inspector {
             worked: vec![Duration::ZERO; count],
             scaled: BTreeMap::new(),
             is_settled: false,
-            breach: None,
+            violation: None,
         };
-        Inspector { inner: Arc::new(Mutex::new(inner)), found: Arc::default() }
+        Checker { state: Arc::new(Mutex::new(state)), found: Arc::default() }
     }
 
     /// A daemon is born, with that board.
     pub fn born(&self, at: Duration, board: Board) {
-        let mut inner = self.inner();
-        inner.disturbances.happened(at);
-        inner.board = board;
-        inner.scaled.clear();
+        let mut state = self.state();
+        state.disturbances.happened(at);
+        state.board = board;
+        state.scaled.clear();
     }
 
     /// The clock was set.
     pub fn clock_set(&self, at: Duration) {
-        self.inner().disturbances.happened(at);
+        self.state().disturbances.happened(at);
     }
 
     /// The configuration changed.
     pub fn edited(&self, at: Duration, fleet: usize, change: &Change) {
-        let mut inner = self.inner();
-        inner.disturbances.happened(at);
-        inner.fleets[fleet].change(change);
-        inner.is_full[fleet] = None;
-        let max = inner.fleets[fleet].max;
-        inner.most[fleet].push((at, max));
+        let mut state = self.state();
+        state.disturbances.happened(at);
+        state.fleets[fleet].change(change);
+        state.is_full[fleet] = None;
+        let max = state.fleets[fleet].max;
+        state.most[fleet].push((at, max));
     }
 
     /// The fleets whose files are there.
     pub fn fleets(&self) -> Vec<FleetPlan> {
-        self.inner().fleets.iter().filter(|fleet| fleet.is_present).cloned().collect()
+        self.state().fleets.iter().filter(|fleet| fleet.is_present).cloned().collect()
     }
 
     /// From now on nothing is to be changed any more for so long; false if something will be due by then.
     pub fn settled(&self, world: &World, time: Duration) -> bool {
-        let mut inner = self.inner();
-        let is_due = (0..inner.fleets.len()).any(|number| {
-            let interval = Duration::from_secs(inner.fleets[number].rotation_min * 60);
-            inner.vms(world, number).any(|vm| age(world, vm) + time + SOON > interval)
+        let mut state = self.state();
+        let is_due = (0..state.fleets.len()).any(|number| {
+            let interval = Duration::from_secs(state.fleets[number].rotation_min * 60);
+            state.vms(world, number).any(|vm| age(world, vm) + time + SOON > interval)
         });
-        inner.is_settled = !is_due;
+        state.is_settled = !is_due;
         !is_due
     }
 
     /// Waits for a breach.
-    pub async fn finds(&self) {
+    pub async fn violated(&self) {
         self.found.notified().await;
     }
 
     /// The first promise that was broken.
-    pub fn breach(&self) -> Option<Breach> {
-        self.inner().breach.clone()
+    pub fn violation(&self) -> Option<Violation> {
+        self.state().violation.clone()
     }
 
     /// A promise is broken, as others see.
-    pub fn breaks(&self, at: Duration, promise: Promise, what: String) {
-        self.inner().breaks(at, promise, what);
+    pub fn violate(&self, at: Duration, invariant: Invariant, what: String) {
+        self.state().violate(at, invariant, what);
     }
 
     /// Whether everything is as it is to be without jobs; if not, what is not.
     pub fn at_rest(&self, world: &World) -> Result<(), String> {
-        let inner = self.inner();
-        let can_run = |job: &&SimJob| (0..inner.fleets.len()).any(|number| inner.can_run(world, number, job));
+        let state = self.state();
+        let can_run = |job: &&SimJob| (0..state.fleets.len()).any(|number| state.can_run(world, number, job));
         if let Some(job) = open_jobs(world).find(can_run) {
             return Err(format!("job {} is {:?}", job.id, job.state));
         }
-        for (number, plan) in inner.fleets.iter().enumerate() {
-            inner.rests(world, number).map_err(|why| format!("{}: {why}", plan.name))?;
+        for (number, plan) in state.fleets.iter().enumerate() {
+            state.rests(world, number).map_err(|why| format!("{}: {why}", plan.name))?;
         }
-        let left = world.state.azure.left.values().find(|part| !inner.others.is_one(part.name()));
+        let left = world.state.azure.left.values().find(|part| !state.others.is_one(part.name()));
         left.map_or(Ok(()), |part| Err(format!("{} was left behind", part.name())))
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inspection> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, CheckerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inspection {
-    fn breaks(&mut self, at: Duration, promise: Promise, what: String) {
-        let breach = Breach { at, promise, what };
-        self.trace.line(at, format_args!("BREACH {}: {}", promise.name(), breach.what));
-        self.breach.get_or_insert(breach);
+impl CheckerState {
+    fn violate(&mut self, at: Duration, invariant: Invariant, what: String) {
+        let violation = Violation { at, invariant, what };
+        self.trace.line(at, format_args!("BREACH {}: {}", invariant.name(), violation.what));
+        self.violation.get_or_insert(violation);
     }
 
     fn look(&mut self, world: &World, what: &Happening<'_>) {
@@ -242,21 +242,21 @@ impl Inspection {
     fn count(&mut self, world: &World, at: Duration) {
         let ledger = &world.ledger;
         if ledger.jobs_killed > 0 {
-            self.breaks(at, Promise::NoJobKilled, "the VM of a running job was removed".to_owned());
+            self.violate(at, Invariant::NoJobKilled, "the VM of a running job was removed".to_owned());
         }
         if ledger.overwrites > 0 || ledger.names_reused > 0 {
-            self.breaks(at, Promise::NamesOnce, "a VM's name was used twice".to_owned());
+            self.violate(at, Invariant::NamesOnce, "a VM's name was used twice".to_owned());
         }
         if ledger.peak_open_starts > self.provisioning {
             let (open, limit) = (ledger.peak_open_starts, self.provisioning);
-            self.breaks(
+            self.violate(
                 at,
-                Promise::Provisioning,
+                Invariant::Provisioning,
                 format!("{open} requests to make something at once, of {limit}"),
             );
         }
         if ledger.requests_beyond_limit > 0 && self.is_alone {
-            self.breaks(at, Promise::Budget, "GitHub refused a request beyond its limit".to_owned());
+            self.violate(at, Invariant::Budget, "GitHub refused a request beyond its limit".to_owned());
         }
     }
 
@@ -283,7 +283,7 @@ impl Inspection {
             let youngest = self.vms(world, number).map(|vm| vm.created_at).max();
             if mine > most && youngest == Some(world.now()) {
                 let name = self.fleets[number].name;
-                self.breaks(at, Promise::Maximum, format!("{name} has {mine} VMs, and may have {most}"));
+                self.violate(at, Invariant::Maximum, format!("{name} has {mine} VMs, and may have {most}"));
             }
         }
     }
@@ -298,13 +298,13 @@ impl Inspection {
         is_awaited: bool,
     ) {
         if self.others.has(path) {
-            self.breaks(at, Promise::OthersUntouched, format!("{method} {path}"));
+            self.violate(at, Invariant::OthersUntouched, format!("{method} {path}"));
         }
         if is_refused || path.ends_with("/registration-token") {
             return;
         }
         if self.is_settled {
-            self.breaks(at, Promise::Settles, format!("{method} {path}, though all was as it is to be"));
+            self.violate(at, Invariant::Settles, format!("{method} {path}, though all was as it is to be"));
         }
         // Of what nobody waits for any more nothing is said, and parts are removed by none of the fleets.
         let (kind, name) = path.rsplit_once('/').unwrap_or_default();
@@ -336,7 +336,11 @@ impl Inspection {
                     .any(|fleet| fleet.is_present && vm.tag("azlin-pool") == Some(fleet.name))
         });
         if !is_said && is_configured {
-            self.breaks(at, Promise::Said, format!("{method} of {name}, of which the board says {shown:?}"));
+            self.violate(
+                at,
+                Invariant::Said,
+                format!("{method} of {name}, of which the board says {shown:?}"),
+            );
         }
     }
 }

@@ -8,8 +8,8 @@ use azlin_simcloud::World;
 use azlin_simcloud::azure::{SimVm, State};
 use azlin_simcloud::github::SimJob;
 
-use super::judge::{age, is_of_use};
-use super::{Inspection, MINUTE, Promise, SOON};
+use super::ownership::{age, is_of_use};
+use super::{CheckerState, Invariant, MINUTE, SOON};
 
 /// The cooldown as it comes.
 const COOLDOWN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
@@ -24,7 +24,7 @@ const INSTALL: Duration = Duration::from_secs(150);
 /// In calm a fleet without jobs is at its minimum after this.
 const REST: Duration = Duration::from_secs(40 * 60);
 
-impl Inspection {
+impl CheckerState {
     /// What is promised within a time.
     pub(super) fn look_around(&mut self, world: &World, at: Duration) {
         if world.ledger.requests_held_back > self.held_back {
@@ -58,7 +58,7 @@ impl Inspection {
             if status.decision.rule == Rule::Formula && waited < COOLDOWN && !is_disturbed {
                 let reason = &status.decision.reason;
                 let what = format!("{} scaled twice within {waited:#}: {reason}", status.pool);
-                return self.breaks(at, Promise::Cooldown, what);
+                return self.violate(at, Invariant::Cooldown, what);
             }
         }
     }
@@ -96,7 +96,7 @@ impl Inspection {
         if let Some((name, since)) = too_long {
             let for_s = (at - *since).as_secs();
             let what = format!("{name} has been there for {for_s} s without being of use");
-            self.breaks(at, Promise::NothingLeaks, what);
+            self.violate(at, Invariant::NothingLeaks, what);
         }
         let left = world.state.azure.left.values().filter(|part| !self.others.is_one(part.name()));
         self.left = left
@@ -113,7 +113,7 @@ impl Inspection {
         let too_long = self.left.iter().find(|(_, since)| at > (**since).max(calm) + LONGEST_LEFT);
         if let Some((name, _)) = too_long {
             let what = format!("{name} was left behind by a VM and is still there");
-            self.breaks(at, Promise::NothingLeaks, what);
+            self.violate(at, Invariant::NothingLeaks, what);
         }
     }
 
@@ -152,7 +152,7 @@ impl Inspection {
                     "job {} waits since {:?}, though {} could have more VMs",
                     job.id, since, plan.name
                 );
-                return self.breaks(at, Promise::NoJobStarves, what);
+                return self.violate(at, Invariant::NoJobStarves, what);
             }
         }
     }
@@ -170,7 +170,7 @@ impl Inspection {
                 && let Err(why) = self.rests(world, number)
             {
                 let what = format!("{}: {why}", self.fleets[number].name);
-                return self.breaks(at, Promise::Rest, what);
+                return self.violate(at, Invariant::Rest, what);
             }
         }
     }

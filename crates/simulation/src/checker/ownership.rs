@@ -7,10 +7,10 @@ use azlin_simcloud::World;
 use azlin_simcloud::azure::{SimVm, State};
 use azlin_simcloud::github::{JobState, SimJob};
 
-use super::{Inspection, MINUTE};
+use super::{CheckerState, MINUTE};
 use crate::scenario::OWNER;
 
-impl Inspection {
+impl CheckerState {
     /// The VMs of a fleet.
     pub(super) fn vms<'w>(&'w self, world: &'w World, number: usize) -> impl Iterator<Item = &'w SimVm> {
         let name = self.fleets[number].name;

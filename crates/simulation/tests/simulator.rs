@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Promise, RunResult, Trace, find_bug, generate, run};
+use azlin_simulation::{Invariant, RunResult, Trace, find_bug, generate, run};
 
 /// Each bug breaks a promise within a thousand seeds of half a day.
 #[test]
@@ -53,7 +53,7 @@ fn that_polling_slows_is_told_once_an_hour() {
 #[test]
 fn the_documentation_names_every_promise_and_every_seeded_bug() {
     let text = include_str!("../../../docs/reliability.md");
-    for (_, name) in Promise::ALL {
+    for (_, name) in Invariant::ALL {
         assert!(text.contains(&format!("\n| `{name}` |")), "{name}");
     }
     for bug in Bug::ALL {
