@@ -10,11 +10,11 @@ use azlin_simcloud::github::SimJob;
 use azlin_simcloud::{Event, Happening, Watch, World};
 use tokio::sync::Notify;
 
+use super::fault_schedule::FaultSchedule;
 use super::invariants::{Invariant, Violation};
 use super::others::Others;
 use super::scenario::{Change, FleetPlan, Scenario};
 use super::trace::Trace;
-use super::weather::Disturbances;
 
 mod liveness;
 mod ownership;
@@ -52,7 +52,7 @@ struct CheckerState {
     is_alone: bool,
     /// Polls may be rarer than configured where GitHub's limit is short.
     slack: Duration,
-    disturbances: Disturbances,
+    fault_schedule: FaultSchedule,
     others: Others,
     trace: Trace,
     board: Board,
@@ -107,7 +107,7 @@ impl Checker {
             },
             is_alone: !scenario.has_fault(|what| matches!(what, What::BudgetGone)),
             slack,
-            disturbances: Disturbances::of(scenario),
+            fault_schedule: FaultSchedule::of(scenario),
             others,
             trace,
             board: Board::default(),
@@ -130,20 +130,20 @@ impl Checker {
     /// A daemon is born, with that board.
     pub fn born(&self, at: Duration, board: Board) {
         let mut state = self.state();
-        state.disturbances.happened(at);
+        state.fault_schedule.disturbed(at);
         state.board = board;
         state.scaled.clear();
     }
 
     /// The clock was set.
     pub fn clock_set(&self, at: Duration) {
-        self.state().disturbances.happened(at);
+        self.state().fault_schedule.disturbed(at);
     }
 
     /// The configuration changed.
     pub fn edited(&self, at: Duration, fleet: usize, change: &Change) {
         let mut state = self.state();
-        state.disturbances.happened(at);
+        state.fault_schedule.disturbed(at);
         state.fleets[fleet].change(change);
         state.is_full[fleet] = None;
         let max = state.fleets[fleet].max;

@@ -3,6 +3,7 @@
 //! looked after. docs/reliability.md says what is promised.
 
 mod checker;
+mod fault_schedule;
 mod find_bug;
 mod generate;
 mod invariants;
@@ -12,7 +13,6 @@ mod run;
 mod scenario;
 mod shrink;
 mod trace;
-mod weather;
 
 pub use find_bug::find_bug;
 pub use generate::generate;

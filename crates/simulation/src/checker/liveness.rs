@@ -31,7 +31,7 @@ impl CheckerState {
             // With GitHub's limit used up, nothing can be known until its window ends.
             (self.held_back, self.spent_at) = (world.ledger.requests_held_back, at);
         }
-        let calm = self.disturbances.calm_since(at).max(self.spent_at);
+        let calm = self.fault_schedule.calm_since(at).max(self.spent_at);
         self.look_for_useless(world, at, calm);
         self.look_for_starving(world, at, calm);
         self.look_at_rest(world, at, calm);

@@ -12,14 +12,14 @@ const WINDOW: Duration = Duration::from_secs(3600);
 
 /// When something disturbed the world, from the start of it.
 #[derive(Debug, Clone, Default)]
-pub struct Disturbances {
+pub struct FaultSchedule {
     /// Faults: from when until when. Sorted by their beginning.
     faults: Vec<(Duration, Duration)>,
     /// When something was last done to the daemon: its birth, a changed file, a clock that was set.
     last: Duration,
 }
 
-impl Disturbances {
+impl FaultSchedule {
     /// Those that a scenario has in store by itself.
     pub fn of(scenario: &Scenario) -> Self {
         let mut faults: Vec<(Duration, Duration)> = Vec::new();
@@ -30,11 +30,11 @@ impl Disturbances {
             faults.push((fault.from, until));
         }
         faults.sort();
-        Disturbances { faults, last: Duration::ZERO }
+        FaultSchedule { faults, last: Duration::ZERO }
     }
 
     /// Something was done to the daemon.
-    pub fn happened(&mut self, at: Duration) {
+    pub fn disturbed(&mut self, at: Duration) {
         self.last = self.last.max(at);
     }
 
