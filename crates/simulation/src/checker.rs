@@ -10,9 +10,9 @@ use azlin_simcloud::github::SimJob;
 use azlin_simcloud::{Event, Happening, Watch, World};
 use tokio::sync::Notify;
 
+use super::bystanders::Bystanders;
 use super::fault_schedule::FaultSchedule;
 use super::invariants::{Invariant, Violation};
-use super::others::Others;
 use super::scenario::{Change, FleetPlan, Scenario};
 use super::trace::Trace;
 
@@ -53,7 +53,7 @@ struct CheckerState {
     /// Polls may be rarer than configured where GitHub's limit is short.
     slack: Duration,
     fault_schedule: FaultSchedule,
-    others: Others,
+    bystanders: Bystanders,
     trace: Trace,
     board: Board,
     looked: Duration,
@@ -92,7 +92,7 @@ impl Watch for Checker {
 
 impl Checker {
     /// For a scenario in a world.
-    pub fn of(scenario: &Scenario, others: Others, trace: Trace) -> Self {
+    pub fn of(scenario: &Scenario, bystanders: Bystanders, trace: Trace) -> Self {
         let most = scenario.fleets.iter().map(|fleet| vec![(Duration::ZERO, fleet.max)]).collect();
         let count = scenario.fleets.len();
         let slack = scenario.poll * 5 + if scenario.rate_limit < 5000 { 15 * MINUTE } else { Duration::ZERO };
@@ -108,7 +108,7 @@ impl Checker {
             is_alone: !scenario.has_fault(|what| matches!(what, What::BudgetGone)),
             slack,
             fault_schedule: FaultSchedule::of(scenario),
-            others,
+            bystanders,
             trace,
             board: Board::default(),
             looked: Duration::ZERO,
@@ -191,7 +191,7 @@ impl Checker {
         for (number, plan) in state.fleets.iter().enumerate() {
             state.rests(world, number).map_err(|why| format!("{}: {why}", plan.name))?;
         }
-        let left = world.state.azure.left.values().find(|part| !state.others.is_one(part.name()));
+        let left = world.state.azure.left.values().find(|part| !state.bystanders.is_one(part.name()));
         left.map_or(Ok(()), |part| Err(format!("{} was left behind", part.name())))
     }
 
@@ -297,7 +297,7 @@ impl CheckerState {
         is_refused: bool,
         is_awaited: bool,
     ) {
-        if self.others.has(path) {
+        if self.bystanders.has(path) {
             self.violate(at, Invariant::OthersUntouched, format!("{method} {path}"));
         }
         if is_refused || path.ends_with("/registration-token") {

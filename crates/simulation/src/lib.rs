@@ -2,12 +2,12 @@
 //! changes of the configuration, deaths of the daemon. After everything that happens every promise is
 //! looked after. docs/reliability.md says what is promised.
 
+mod bystanders;
 mod checker;
 mod fault_schedule;
 mod find_bug;
 mod generate;
 mod invariants;
-mod others;
 mod post;
 mod run;
 mod scenario;

@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::bystanders::Bystanders;
 use super::checker::Checker;
 use super::invariants::{Invariant, Violation};
-use super::others::Others;
 use super::post::Postman;
 use super::scenario::{Death, Disk, FleetPlan, Part, Scenario};
 use super::trace::Trace;
@@ -69,7 +69,7 @@ struct Simulation<'s> {
     began: Instant,
     world: Arc<Mutex<World>>,
     checker: Checker,
-    others: Others,
+    bystanders: Bystanders,
     postman: Option<Postman>,
     ahead_s: Arc<AtomicI64>,
     names: Arc<Mutex<StdRng>>,
@@ -90,8 +90,8 @@ struct LiveDaemon {
 impl<'s> Simulation<'s> {
     fn new(scenario: &'s Scenario, trace: &'s Trace) -> Self {
         let mut world = World::new(&scenario.workload(), start());
-        let others = Others::settle(&mut world, scenario);
-        let checker = Checker::of(scenario, others.clone(), trace.clone());
+        let bystanders = Bystanders::settle(&mut world, scenario);
+        let checker = Checker::of(scenario, bystanders.clone(), trace.clone());
         world.watch(Box::new(checker.clone()));
         let config = format!(
             "[poll]\nqueue = \"{}s\"\n[limits]\nmax_concurrent_provisioning = {}\n",
@@ -110,7 +110,7 @@ impl<'s> Simulation<'s> {
             began: Instant::now(),
             world,
             checker,
-            others,
+            bystanders,
             postman,
             ahead_s: Arc::default(),
             names: Arc::new(Mutex::new(StdRng::seed_from_u64(scenario.seed ^ 0xa5a5))),
@@ -184,7 +184,7 @@ impl<'s> Simulation<'s> {
             self.away(death.down, &mut timeline).await;
         }
         let at = self.at();
-        let missing = self.others.missing(&locked(&self.world));
+        let missing = self.bystanders.missing(&locked(&self.world));
         if !missing.is_empty() {
             self.checker.violate(
                 at,

@@ -81,7 +81,7 @@ impl CheckerState {
                 let is_mine = runner.name.rsplit_once('-').is_some_and(|(head, _)| head == prefix);
                 let has_vm = || world.state.azure.vms.values().any(|vm| vm.name == runner.name);
                 if is_mine
-                    && !self.others.is_one(&runner.name)
+                    && !self.bystanders.is_one(&runner.name)
                     && !runner.online
                     && runner.job.is_none()
                     && !has_vm()
@@ -98,7 +98,7 @@ impl CheckerState {
             let what = format!("{name} has been there for {for_s} s without being of use");
             self.violate(at, Invariant::NothingLeaks, what);
         }
-        let left = world.state.azure.left.values().filter(|part| !self.others.is_one(part.name()));
+        let left = world.state.azure.left.values().filter(|part| !self.bystanders.is_one(part.name()));
         self.left = left
             .map(|part| {
                 // Of a fleet whose file is not there nothing is touched.
@@ -123,8 +123,8 @@ impl CheckerState {
         let owners: Vec<Option<usize>> = queued.iter().map(|job| self.owner(world, job)).collect();
         // GitHub gives a runner to any job that it can run, the oldest first.
         for number in 0..self.fleets.len() {
-            let mut others = queued.iter().zip(&owners).filter(|(_, owner)| **owner != Some(number));
-            if others.any(|(job, _)| self.can_run(world, number, job)) {
+            let mut bystanders = queued.iter().zip(&owners).filter(|(_, owner)| **owner != Some(number));
+            if bystanders.any(|(job, _)| self.can_run(world, number, job)) {
                 self.crowded[number] = at;
             }
         }
@@ -189,7 +189,7 @@ impl CheckerState {
         let runners = &world.state.github.runners;
         let is_mine = |name: &str| name.rsplit_once('-').is_some_and(|(head, _)| head == plan.name);
         let entries =
-            runners.values().filter(|runner| is_mine(&runner.name) && !self.others.is_one(&runner.name));
+            runners.values().filter(|runner| is_mine(&runner.name) && !self.bystanders.is_one(&runner.name));
         let (online, all) = (entries.clone().filter(|runner| runner.online).count(), entries.count());
         if (online, all) != (wanted, wanted) {
             return Err(format!("{online} of {all} runners are online at rest, where {wanted} are wanted"));

@@ -14,7 +14,8 @@ impl CheckerState {
     /// The VMs of a fleet.
     pub(super) fn vms<'w>(&'w self, world: &'w World, number: usize) -> impl Iterator<Item = &'w SimVm> {
         let name = self.fleets[number].name;
-        let is_mine = move |vm: &&SimVm| vm.tag("azlin-pool") == Some(name) && !self.others.is_one(&vm.name);
+        let is_mine =
+            move |vm: &&SimVm| vm.tag("azlin-pool") == Some(name) && !self.bystanders.is_one(&vm.name);
         world.state.azure.vms.values().filter(is_mine)
     }
 

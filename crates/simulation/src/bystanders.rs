@@ -15,16 +15,16 @@ use super::scenario::{OWNER, Scenario};
 
 /// The names of things that others made.
 #[derive(Debug, Clone, Default)]
-pub struct Others(BTreeSet<String>);
+pub struct Bystanders(BTreeSet<String>);
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 /// A name of the form that a fleet gives, with the wrong letters at its end.
 const ALIKE: &str = "large-0123456789abcd";
 
-impl Others {
+impl Bystanders {
     /// Puts them into a world.
-    pub fn settle(world: &mut World, scenario: &Scenario) -> Others {
-        let mut others = Others::default();
+    pub fn settle(world: &mut World, scenario: &Scenario) -> Bystanders {
+        let mut bystanders = Bystanders::default();
         // Of a fleet that another daemon has.
         let pool: PoolName = "theirs".parse().unwrap_or_else(|error| panic!("{error}"));
         let theirs =
@@ -38,7 +38,7 @@ impl Others {
         copied["azlin-pool"] = json!("large");
         copied["azlin-runner"] = json!(ALIKE);
         for (name, tags) in [("web-1", json!({})), (&theirs, tags.clone()), (ALIKE, copied)] {
-            others.vm(world, name, tags);
+            bystanders.vm(world, name, tags);
         }
         for (name, tags) in [("large-nic", json!({})), ("theirs-nic", tags)] {
             let id = format!(
@@ -52,15 +52,15 @@ impl Others {
                 vm: None,
             };
             world.state.azure.left.insert(id.to_ascii_lowercase(), part);
-            others.0.insert(name.to_owned());
+            bystanders.0.insert(name.to_owned());
         }
         let scope: Scope = format!("repo:{OWNER}/{}", scenario.fleets[0].repo)
             .parse()
             .unwrap_or_else(|error| panic!("{error}"));
         for name in ["build-box", &theirs, ALIKE] {
-            others.runner(world, name, &scope);
+            bystanders.runner(world, name, &scope);
         }
-        others
+        bystanders
     }
 
     /// Whether somebody else made what a path ends with.
