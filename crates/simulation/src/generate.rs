@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::scenario::{
-    Change, Clock, Death, Disk, Edit, FleetPlan, LONGEST_LAG, OWNER, Part, Post, Scenario,
+    Change, Clock, Death, Disk, Edit, FleetPlan, LONGEST_LAG, OWNER, Part, Scenario, WebhookConditions,
 };
 
 const MINUTE: u64 = 60;
@@ -42,7 +42,7 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     generator.edits(&fleets);
     generator.clocks();
     generator.deaths();
-    generator.post();
+    generator.webhooks();
     let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
     Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }
@@ -243,7 +243,7 @@ impl Generator {
     }
 
     /// In a third of all scenarios GitHub tells nothing by webhook, and in a third it does so reliably.
-    fn post(&mut self) {
+    fn webhooks(&mut self) {
         let is_bad = match self.chance.random_range(0..3) {
             0 => return,
             1 => false,
@@ -253,7 +253,12 @@ impl Generator {
         let (lost, doubled) = (share(), share());
         let late = if is_bad { self.chance.random_range(0..20 * MINUTE) } else { 3 };
         let again = Duration::from_secs(HOUR);
-        self.parts.push(Part::Post(Post { lost, late: Duration::from_secs(late), doubled, again }));
+        self.parts.push(Part::Webhooks(WebhookConditions {
+            lost,
+            late: Duration::from_secs(late),
+            doubled,
+            again,
+        }));
     }
 
     fn deaths(&mut self) {

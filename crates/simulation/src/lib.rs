@@ -8,11 +8,11 @@ mod fault_schedule;
 mod find_bug;
 mod generate;
 mod invariants;
-mod post;
 mod run;
 mod scenario;
 mod shrink;
 mod trace;
+mod webhook_delivery;
 
 pub use find_bug::find_bug;
 pub use generate::generate;

@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::bystanders::Bystanders;
 use super::checker::Checker;
 use super::invariants::{Invariant, Violation};
-use super::post::Postman;
 use super::scenario::{Death, Disk, FleetPlan, Part, Scenario};
 use super::trace::Trace;
+use super::webhook_delivery::WebhookDelivery;
 
 /// After the end, everything is as it is to be within this: the jobs that are left may be long.
 const UNTIL_REST: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -70,7 +70,7 @@ struct Simulation<'s> {
     world: Arc<Mutex<World>>,
     checker: Checker,
     bystanders: Bystanders,
-    postman: Option<Postman>,
+    webhooks: Option<WebhookDelivery>,
     ahead_s: Arc<AtomicI64>,
     names: Arc<Mutex<StdRng>>,
     config: DaemonConfig,
@@ -101,9 +101,9 @@ impl<'s> Simulation<'s> {
         let config =
             DaemonConfig::parse("azlin.toml", &config).unwrap_or_else(|problems| panic!("{problems}"));
         let world = Arc::new(Mutex::new(world));
-        let postman = scenario
-            .post()
-            .map(|post| Postman::new(post, scenario.seed, Arc::clone(&world), trace.clone(), start()));
+        let webhooks = scenario.webhooks().map(|conditions| {
+            WebhookDelivery::new(conditions, scenario.seed, Arc::clone(&world), trace.clone(), start())
+        });
         Simulation {
             scenario,
             trace,
@@ -111,7 +111,7 @@ impl<'s> Simulation<'s> {
             world,
             checker,
             bystanders,
-            postman,
+            webhooks,
             ahead_s: Arc::default(),
             names: Arc::new(Mutex::new(StdRng::seed_from_u64(scenario.seed ^ 0xa5a5))),
             config,
@@ -126,9 +126,9 @@ impl<'s> Simulation<'s> {
         while self.checker.violation().is_none() {
             let (life, daemon) = self.born();
             let fleets = daemon.fleets();
-            let mut post = JoinSet::new();
-            if let Some(postman) = self.postman.clone() {
-                post.spawn(postman.delivers_to(daemon.hinter()));
+            let mut deliveries = JoinSet::new();
+            if let Some(webhooks) = self.webhooks.clone() {
+                deliveries.spawn(webhooks.deliver_to(daemon.hinter()));
             }
             let mut lives = Box::pin(daemon.run());
             let mut dying: Option<(Death, Instant)> = None;
@@ -178,7 +178,7 @@ impl<'s> Simulation<'s> {
                 }
                 break;
             };
-            drop((lives, post));
+            drop((lives, deliveries));
             self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", death.disk));
             self.spoil(death.disk);
             self.away(death.down, &mut timeline).await;
@@ -244,7 +244,7 @@ impl<'s> Simulation<'s> {
                 self.ahead_s.store(clock.ahead_s, Ordering::Relaxed);
                 self.checker.clock_set(at);
             }
-            Part::Jobs(_) | Part::Fault(_) | Part::Death(_) | Part::Post(_) => {}
+            Part::Jobs(_) | Part::Fault(_) | Part::Death(_) | Part::Webhooks(_) => {}
         }
     }
 
@@ -260,8 +260,8 @@ impl<'s> Simulation<'s> {
             self.apply(&part);
         }
         sleep_until(back).await;
-        if let Some(postman) = &self.postman {
-            postman.finds_nobody();
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.lose_what_arrives();
         }
     }
 

@@ -48,12 +48,12 @@ pub enum Part {
     /// The daemon's clock is set.
     Clock(Clock),
     /// GitHub tells of jobs by webhook.
-    Post(Post),
+    Webhooks(WebhookConditions),
 }
 
 /// What becomes of what GitHub tells by webhook.
 #[derive(Debug, Clone, Copy)]
-pub struct Post {
+pub struct WebhookConditions {
     /// How likely each is lost.
     pub lost: f64,
     /// How late it may come.
@@ -265,16 +265,16 @@ impl Scenario {
             Part::Death(death) => Some((death.at, part.clone())),
             Part::Edit(edit) => Some((edit.at, part.clone())),
             Part::Clock(clock) => Some((clock.at, part.clone())),
-            Part::Jobs(_) | Part::Fault(_) | Part::Post(_) => None,
+            Part::Jobs(_) | Part::Fault(_) | Part::Webhooks(_) => None,
         });
         all.sort_by_key(|(at, _)| *at);
         all
     }
 
     /// What becomes of GitHub's webhooks, where there are any.
-    pub fn post(&self) -> Option<Post> {
-        let post = |part: &Part| if let Part::Post(post) = part { Some(*post) } else { None };
-        self.of(post).pop()
+    pub fn webhooks(&self) -> Option<WebhookConditions> {
+        let webhooks = |part: &Part| if let Part::Webhooks(webhooks) = part { Some(*webhooks) } else { None };
+        self.of(webhooks).pop()
     }
 
     fn of<T>(&self, pick: impl Fn(&Part) -> Option<T>) -> Vec<T> {
@@ -311,7 +311,7 @@ impl std::fmt::Display for Part {
             Part::Edit(Edit { at: when, fleet, change }) => {
                 write!(f, "{} fleet {fleet}: {change:?}", at(*when))
             }
-            Part::Post(Post { lost, late, doubled, again }) => {
+            Part::Webhooks(WebhookConditions { lost, late, doubled, again }) => {
                 let (late, again) = (at(*late), at(*again));
                 write!(f, "webhooks, lost p={lost:.2}, late up to {late}, again p={doubled:.2} up to {again}")
             }

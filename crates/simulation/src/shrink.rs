@@ -68,7 +68,7 @@ impl Part {
                 death.points = 0;
                 Part::Death(death)
             }
-            part @ (Part::Edit(_) | Part::Clock(_) | Part::Post(_)) => part,
+            part @ (Part::Edit(_) | Part::Clock(_) | Part::Webhooks(_)) => part,
         }
     }
 }

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep_until};
 
-use super::scenario::Post;
+use super::scenario::WebhookConditions;
 use super::trace::Trace;
 
 /// What happens in the world because of the daemon is found out by then.
@@ -21,24 +21,24 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// Takes what has happened to jobs to whichever daemon lives.
 #[derive(Clone)]
-pub struct Postman {
-    post: Post,
+pub struct WebhookDelivery {
+    conditions: WebhookConditions,
     world: Arc<Mutex<World>>,
     trace: Trace,
     began: Instant,
     start: Timestamp,
-    bag: Arc<Mutex<Bag>>,
+    in_transit: Arc<Mutex<InTransit>>,
 }
 
-struct Bag {
+struct InTransit {
     /// What is on its way, by when it comes and in which order it left.
     on_its_way: BTreeMap<(Instant, u64), Hint>,
     left: u64,
     chance: StdRng,
 }
 
-impl Bag {
-    fn takes(&mut self, hint: &Hint, longest: Duration) {
+impl InTransit {
+    fn accept(&mut self, hint: &Hint, longest: Duration) {
         let wait = self.chance.random_range(0..=longest.as_millis());
         let comes = Instant::now() + Duration::from_millis(wait.try_into().unwrap_or(u64::MAX));
         self.left += 1;
@@ -46,41 +46,54 @@ impl Bag {
     }
 }
 
-impl Postman {
+impl WebhookDelivery {
     /// One who treats what he carries like this.
-    pub fn new(post: Post, seed: u64, world: Arc<Mutex<World>>, trace: Trace, start: Timestamp) -> Self {
+    pub fn new(
+        conditions: WebhookConditions,
+        seed: u64,
+        world: Arc<Mutex<World>>,
+        trace: Trace,
+        start: Timestamp,
+    ) -> Self {
         let chance = StdRng::seed_from_u64(seed ^ 0x9057);
-        let bag = Bag { on_its_way: BTreeMap::new(), left: 0, chance };
+        let in_transit = InTransit { on_its_way: BTreeMap::new(), left: 0, chance };
         world.lock().unwrap_or_else(PoisonError::into_inner).state.github.take_news();
-        Postman { post, world, trace, began: Instant::now(), start, bag: Arc::new(Mutex::new(bag)) }
+        WebhookDelivery {
+            conditions,
+            world,
+            trace,
+            began: Instant::now(),
+            start,
+            in_transit: Arc::new(Mutex::new(in_transit)),
+        }
     }
 
     /// Delivers to this daemon until this is dropped. What comes while nobody is there is lost.
-    pub async fn delivers_to(self, hinter: Hinter) {
+    pub async fn deliver_to(self, hinter: Hinter) {
         loop {
             sleep_until(self.deliver(&hinter)).await;
         }
     }
 
     /// What comes now is gone.
-    pub fn finds_nobody(&self) {
+    pub fn lose_what_arrives(&self) {
         self.collect();
         let now = Instant::now();
-        self.bag().on_its_way.retain(|(at, _), _| *at > now);
+        self.in_transit().on_its_way.retain(|(at, _), _| *at > now);
     }
 
     /// Delivers what is due; when to go again.
     fn deliver(&self, hinter: &Hinter) -> Instant {
         let (now, next_event) = (Instant::now(), self.collect());
-        let mut bag = self.bag();
-        while let Some(first) = bag.on_its_way.first_entry()
+        let mut in_transit = self.in_transit();
+        while let Some(first) = in_transit.on_its_way.first_entry()
             && first.key().0 <= now
         {
             let hint = first.remove();
             self.trace.line(self.began.elapsed(), format_args!("webhook: job {} {:?}", hint.job, hint.news));
             hinter.tell(&hint);
         }
-        let next = bag.on_its_way.keys().next().map_or(now + LOOK, |(at, _)| *at);
+        let next = in_transit.on_its_way.keys().next().map_or(now + LOOK, |(at, _)| *at);
         next.min(next_event).min(now + LOOK).max(now + Duration::from_millis(1))
     }
 
@@ -91,20 +104,20 @@ impl Postman {
         let news = world.state.github.take_news();
         let next = world.next_event().map(|at| Duration::try_from(at.duration_since(self.start)));
         drop(world);
-        let Post { lost, doubled, late, again } = self.post;
-        let mut bag = self.bag();
+        let WebhookConditions { lost, doubled, late, again } = self.conditions;
+        let mut in_transit = self.in_transit();
         for hint in news {
-            if !bag.chance.random_bool(lost) {
-                bag.takes(&hint, late);
+            if !in_transit.chance.random_bool(lost) {
+                in_transit.accept(&hint, late);
             }
-            if bag.chance.random_bool(doubled) {
-                bag.takes(&hint, again);
+            if in_transit.chance.random_bool(doubled) {
+                in_transit.accept(&hint, again);
             }
         }
         next.and_then(Result::ok).map_or(Instant::now() + LOOK, |after| self.began + after)
     }
 
-    fn bag(&self) -> MutexGuard<'_, Bag> {
-        self.bag.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_transit(&self) -> MutexGuard<'_, InTransit> {
+        self.in_transit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
