@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::bystanders::Bystanders;
 use super::fault_schedule::FaultSchedule;
 use super::invariants::{Invariant, Violation};
-use super::scenario::{Change, FleetPlan, Scenario};
+use super::scenario::{FileChange, FleetSpec, Scenario};
 use super::trace::Trace;
 
 mod liveness;
@@ -43,7 +43,7 @@ pub struct Checker {
 }
 
 struct CheckerState {
-    fleets: Vec<FleetPlan>,
+    fleets: Vec<FleetSpec>,
     /// How many VMs each fleet may have had, since when.
     most: Vec<Vec<(Duration, u32)>>,
     provisioning: u32,
@@ -128,7 +128,7 @@ impl Checker {
     }
 
     /// A daemon is born, with that board.
-    pub fn born(&self, at: Duration, board: Board) {
+    pub fn daemon_began(&self, at: Duration, board: Board) {
         let mut state = self.state();
         state.fault_schedule.disturbed(at);
         state.board = board;
@@ -141,7 +141,7 @@ impl Checker {
     }
 
     /// The configuration changed.
-    pub fn edited(&self, at: Duration, fleet: usize, change: &Change) {
+    pub fn edited(&self, at: Duration, fleet: usize, change: &FileChange) {
         let mut state = self.state();
         state.fault_schedule.disturbed(at);
         state.fleets[fleet].change(change);
@@ -151,7 +151,7 @@ impl Checker {
     }
 
     /// The fleets whose files are there.
-    pub fn fleets(&self) -> Vec<FleetPlan> {
+    pub fn fleets(&self) -> Vec<FleetSpec> {
         self.state().fleets.iter().filter(|fleet| fleet.is_present).cloned().collect()
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use azlin_simcloud::fault::What;
 
-use super::scenario::{Part, Scenario};
+use super::scenario::{Scenario, ScenarioPart};
 
 /// GitHub's window: until it ends, what others used is missing.
 const WINDOW: Duration = Duration::from_secs(3600);
@@ -24,7 +24,7 @@ impl FaultSchedule {
     pub fn of(scenario: &Scenario) -> Self {
         let mut faults: Vec<(Duration, Duration)> = Vec::new();
         for (_, part) in &scenario.parts {
-            let Part::Fault(fault) = part else { continue };
+            let ScenarioPart::Fault(fault) = part else { continue };
             let until = fault.until.unwrap_or(Duration::MAX);
             let until = if fault.what == What::BudgetGone { until.saturating_add(WINDOW) } else { until };
             faults.push((fault.from, until));

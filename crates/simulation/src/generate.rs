@@ -8,7 +8,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::scenario::{
-    Change, Clock, Death, Disk, Edit, FleetPlan, LONGEST_LAG, OWNER, Part, Scenario, WebhookConditions,
+    ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, LONGEST_LAG, OWNER, Scenario, ScenarioPart,
+    WebhookConditions,
 };
 
 const MINUTE: u64 = 60;
@@ -21,7 +22,7 @@ const WORKDAY: u64 = 17 * HOUR;
 struct Generator {
     chance: StdRng,
     length: u64,
-    parts: Vec<Part>,
+    parts: Vec<ScenarioPart>,
 }
 
 /// The scenario of a seed, over so many days.
@@ -41,7 +42,7 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     generator.faults();
     generator.edits(&fleets);
     generator.clocks();
-    generator.deaths();
+    generator.crashes();
     generator.webhooks();
     let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
@@ -70,7 +71,7 @@ impl Generator {
         if most == 0 { 0 } else { self.chance.random_range(0..=most * days) }
     }
 
-    fn fleets(&mut self) -> Vec<FleetPlan> {
+    fn fleets(&mut self) -> Vec<FleetSpec> {
         let count = self.chance.random_range(1..=3_usize);
         let is_shared = self.chance.random_bool(0.7);
         let kinds = [("large", vec!["docker"]), ("small", vec!["docker", "gpu"]), ("any", vec![])];
@@ -78,7 +79,7 @@ impl Generator {
             let max = self.chance.random_range(1..=8);
             let has_minimum = self.chance.random_bool(0.4);
             let by_ssh = self.chance.random_bool(0.3);
-            FleetPlan {
+            FleetSpec {
                 name,
                 repo: if is_shared || number == 0 { "r" } else { "s" },
                 is_of_account: self.chance.random_bool(0.1),
@@ -100,7 +101,7 @@ impl Generator {
         kinds.into_iter().take(count).enumerate().map(plan).collect()
     }
 
-    fn jobs(&mut self, fleets: &[FleetPlan]) {
+    fn jobs(&mut self, fleets: &[FleetSpec]) {
         let days = self.length.div_ceil(DAY);
         let runs = self.chance.random_range(4..=40 * days.max(1)) * fleets.len() as u64;
         for _ in 0..runs {
@@ -135,7 +136,7 @@ impl Generator {
                 }
                 _ => {}
             }
-            self.parts.push(Part::Jobs(Arrival {
+            self.parts.push(ScenarioPart::Jobs(Arrival {
                 at: Duration::from_secs(at),
                 until: every.map(|_| Duration::from_secs((at + HOUR).min(self.length))),
                 every,
@@ -157,7 +158,7 @@ impl Generator {
             let until = from + Duration::from_secs(self.chance.random_range(20..HOUR));
             for _ in 0..self.chance.random_range(1..=3) {
                 let fault = self.fault(from, until.min(Duration::from_secs(self.length)));
-                self.parts.push(Part::Fault(fault));
+                self.parts.push(ScenarioPart::Fault(fault));
             }
         }
     }
@@ -201,7 +202,7 @@ impl Generator {
         Fault { what, side, method, path: None, from, until: Some(until), probability, times: None }
     }
 
-    fn edits(&mut self, fleets: &[FleetPlan]) {
+    fn edits(&mut self, fleets: &[FleetSpec]) {
         for _ in 0..self.some(8) {
             let number = self.chance.random_range(0..fleets.len());
             let fleet = &fleets[number];
@@ -209,22 +210,22 @@ impl Generator {
             let max = self.chance.random_range(1..=8_u32);
             // What is done is mostly undone some time later.
             let (change, back) = match self.chance.random_range(0..12) {
-                0 | 1 => (Change::Enabled(false), Some(Change::Enabled(true))),
+                0 | 1 => (FileChange::Enabled(false), Some(FileChange::Enabled(true))),
                 2..4 => (
-                    Change::Manual(Some(self.chance.random_range(0..=fleet.max))),
-                    Some(Change::Manual(None)),
+                    FileChange::Manual(Some(self.chance.random_range(0..=fleet.max))),
+                    Some(FileChange::Manual(None)),
                 ),
-                4..7 => (Change::Scale(self.chance.random_range(0..=max.min(2)), max), None),
-                7..9 => (Change::Tag(self.chance.random_range(1..1000)), None),
-                9 => (Change::Group(self.chance.random_range(0..3)), None),
-                10 => (Change::Spelling(true), Some(Change::Spelling(false))),
-                _ => (Change::Present(false), Some(Change::Present(true))),
+                4..7 => (FileChange::Scale(self.chance.random_range(0..=max.min(2)), max), None),
+                7..9 => (FileChange::Tag(self.chance.random_range(1..1000)), None),
+                9 => (FileChange::Group(self.chance.random_range(0..3)), None),
+                10 => (FileChange::Spelling(true), Some(FileChange::Spelling(false))),
+                _ => (FileChange::Present(false), Some(FileChange::Present(true))),
             };
-            self.parts.push(Part::Edit(Edit { at, fleet: number, change }));
+            self.parts.push(ScenarioPart::Edit(Edit { at, fleet: number, change }));
             if let Some(change) = back {
                 let later = Duration::from_secs(self.chance.random_range(1..3 * HOUR));
                 let at = (at + later).min(Duration::from_secs(self.length));
-                self.parts.push(Part::Edit(Edit { at, fleet: number, change }));
+                self.parts.push(ScenarioPart::Edit(Edit { at, fleet: number, change }));
             }
         }
     }
@@ -237,9 +238,10 @@ impl Generator {
         for _ in 0..self.some(4) {
             let at = self.moment();
             let ahead_s = self.chance.random_range(-600..=600);
-            self.parts.push(Part::Clock(Clock { at, ahead_s }));
+            self.parts.push(ScenarioPart::Clock(ClockChange { at, ahead_s }));
         }
-        self.parts.push(Part::Clock(Clock { at: Duration::from_secs(self.length), ahead_s: 0 }));
+        self.parts
+            .push(ScenarioPart::Clock(ClockChange { at: Duration::from_secs(self.length), ahead_s: 0 }));
     }
 
     /// In a third of all scenarios GitHub tells nothing by webhook, and in a third it does so reliably.
@@ -253,7 +255,7 @@ impl Generator {
         let (lost, doubled) = (share(), share());
         let late = if is_bad { self.chance.random_range(0..20 * MINUTE) } else { 3 };
         let again = Duration::from_secs(HOUR);
-        self.parts.push(Part::Webhooks(WebhookConditions {
+        self.parts.push(ScenarioPart::Webhooks(WebhookConditions {
             lost,
             late: Duration::from_secs(late),
             doubled,
@@ -261,14 +263,15 @@ impl Generator {
         }));
     }
 
-    fn deaths(&mut self) {
-        let is =
-            |part: &Part, is_it: fn(&What) -> bool| matches!(part, Part::Fault(fault) if is_it(&fault.what));
+    fn crashes(&mut self) {
+        let is = |part: &ScenarioPart, is_it: fn(&What) -> bool| matches!(part, ScenarioPart::Fault(fault) if is_it(&fault.what));
         let lags = self
             .parts
             .iter()
             .any(|part| is(part, |what| matches!(what, What::Stale(_) | What::Patchy(_) | What::Latency(_))));
-        let moves = |part: &Part| matches!(part, Part::Edit(Edit { change: Change::Group(_), .. }));
+        let moves = |part: &ScenarioPart| {
+            matches!(part, ScenarioPart::Edit(Edit { change: FileChange::Group(_), .. }))
+        };
         let may_forget = !self.parts.iter().any(moves);
         for _ in 0..self.some(6) {
             let disk = *self.one_of(&[Disk::Kept, Disk::Kept, Disk::Lost, Disk::Old, Disk::Torn]);
@@ -277,13 +280,13 @@ impl Generator {
             let longest = *self.one_of(&[2, 30, 30, 20 * MINUTE]);
             let down = Duration::from_millis(self.chance.random_range(1..=longest * 1000));
             let least = if lags && disk != Disk::Kept { LONGEST_LAG } else { Duration::ZERO };
-            let death = Death {
+            let crash = Crash {
                 at: self.moment(),
                 points: self.chance.random_range(0..30),
                 down: least + down,
                 disk,
             };
-            self.parts.push(Part::Death(death));
+            self.parts.push(ScenarioPart::Crash(crash));
         }
     }
 }

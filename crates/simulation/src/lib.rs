@@ -18,6 +18,6 @@ pub use find_bug::find_bug;
 pub use generate::generate;
 pub use invariants::{Invariant, SinceStart, Violation};
 pub use run::{RunResult, run};
-pub use scenario::{Part, Scenario};
-pub use shrink::{Pick, shrink};
+pub use scenario::{Scenario, ScenarioPart};
+pub use shrink::{PartSelection, shrink};
 pub use trace::Trace;

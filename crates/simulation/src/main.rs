@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::seeded_bugs::Bug;
-use azlin_simulation::{Pick, Scenario, Trace, Violation, find_bug, generate, run, shrink};
+use azlin_simulation::{PartSelection, Scenario, Trace, Violation, find_bug, generate, run, shrink};
 use clap::Parser;
 use mimalloc::MiMalloc;
 
@@ -23,7 +23,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// it again.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask simulate", bin_name = "cargo xtask simulate")]
-struct Arguments {
+struct SimulateArgs {
     /// How many seeds
     #[arg(long, value_name = "N", default_value_t = 500)]
     seeds: u64,
@@ -41,7 +41,7 @@ struct Arguments {
     minimise: bool,
     /// Play these parts of a seed only, as --minimise names them
     #[arg(long, value_name = "PARTS")]
-    only: Option<Pick>,
+    only: Option<PartSelection>,
     /// Print each seed's trace as it happens, with the daemon's whole journal
     #[arg(long)]
     journal: bool,
@@ -79,7 +79,7 @@ impl FromStr for SeededBugs {
 
 /// What all seeds came to.
 #[derive(Debug, Default)]
-struct Sum {
+struct Totals {
     played: u64,
     simulated: Duration,
     cost: Duration,
@@ -91,11 +91,11 @@ struct Sum {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = SimulateArgs::parse();
     if let Some(SeededBugs(bugs)) = &arguments.seeded {
-        return look_for(bugs, &arguments);
+        return find_bugs(bugs, &arguments);
     }
-    let (next, sum) = (AtomicU64::new(arguments.from), Mutex::new(Sum::default()));
+    let (next, totals) = (AtomicU64::new(arguments.from), Mutex::new(Totals::default()));
     let began = Instant::now();
     let threads = if arguments.journal { 1 } else { arguments.threads.max(1) };
     std::thread::scope(|scope| {
@@ -106,32 +106,32 @@ fn main() -> ExitCode {
                     if seed >= arguments.from.saturating_add(arguments.seeds) {
                         break;
                     }
-                    one(&arguments, seed, &sum, began);
+                    run_seed(&arguments, seed, &totals, began);
                 }
             });
         }
     });
-    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (took, days) = (began.elapsed(), sum.simulated.as_secs_f64() / 86_400.0);
-    let speed = sum.simulated.as_secs_f64() / sum.cost.as_secs_f64().max(0.001);
+    let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (took, days) = (began.elapsed(), totals.simulated.as_secs_f64() / 86_400.0);
+    let speed = totals.simulated.as_secs_f64() / totals.cost.as_secs_f64().max(0.001);
     println!(
         "{} seeds, {days:.0} days, {} jobs, {} calls in {:.1} s on {threads} threads: each {speed:.0} times as fast as life",
-        sum.played,
-        sum.jobs,
-        sum.calls,
+        totals.played,
+        totals.jobs,
+        totals.calls,
         took.as_secs_f64(),
     );
-    println!("digest of all traces: {:016x}", sum.digest);
-    if sum.failed.is_empty() {
+    println!("digest of all traces: {:016x}", totals.digest);
+    if totals.failed.is_empty() {
         println!("every promise was kept");
         return ExitCode::SUCCESS;
     }
-    println!("{} failed: {:?}", sum.failed.len(), sum.failed);
+    println!("{} failed: {:?}", totals.failed.len(), totals.failed);
     ExitCode::FAILURE
 }
 
 /// Plants each bug, and looks for it.
-fn look_for(bugs: &[Bug], arguments: &Arguments) -> ExitCode {
+fn find_bugs(bugs: &[Bug], arguments: &SimulateArgs) -> ExitCode {
     let mut missed = 0;
     for bug in bugs {
         let began = Instant::now();
@@ -148,50 +148,50 @@ fn look_for(bugs: &[Bug], arguments: &Arguments) -> ExitCode {
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn one(arguments: &Arguments, seed: u64, sum: &Mutex<Sum>, began: Instant) {
+fn run_seed(arguments: &SimulateArgs, seed: u64, totals: &Mutex<Totals>, began: Instant) {
     let scenario = generate(seed, arguments.days).with_fleets(arguments.fleets as usize);
     let scenario = arguments.only.as_ref().map_or(scenario.clone(), |only| only.of(&scenario));
     let start = Instant::now();
     let result = if arguments.journal {
-        introduce(&scenario);
+        print_scenario(&scenario);
         run(&scenario, &Trace::read_by(|line| println!("{line}")), Some(tracing::Level::DEBUG))
     } else {
         run(&scenario, &Trace::default(), None)
     };
     let cost = start.elapsed();
-    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-    sum.played += 1;
-    sum.simulated += result.length;
-    sum.cost += cost;
-    sum.calls += result.calls;
-    sum.jobs += result.report.jobs_submitted;
-    sum.digest = sum.digest.wrapping_add(result.digest);
-    if sum.played.is_multiple_of(1000) {
-        println!("{} seeds after {:.0} s", sum.played, began.elapsed().as_secs_f64());
+    let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+    totals.played += 1;
+    totals.simulated += result.length;
+    totals.cost += cost;
+    totals.calls += result.calls;
+    totals.jobs += result.report.jobs_submitted;
+    totals.digest = totals.digest.wrapping_add(result.digest);
+    if totals.played.is_multiple_of(1000) {
+        println!("{} seeds after {:.0} s", totals.played, began.elapsed().as_secs_f64());
     }
     if let Some(violation) = result.violation {
-        sum.failed.push(seed);
-        tell(arguments, &scenario, &violation);
+        totals.failed.push(seed);
+        report_failure(arguments, &scenario, &violation);
     }
 }
 
 /// What there is to know of a seed that failed.
-fn tell(arguments: &Arguments, scenario: &Scenario, violation: &Violation) {
+fn report_failure(arguments: &SimulateArgs, scenario: &Scenario, violation: &Violation) {
     let Scenario { seed, .. } = scenario;
     println!("seed {seed}: {violation}");
     let mut only = arguments.only.clone();
     if arguments.minimise {
-        let pick = shrink(scenario, violation.invariant);
-        println!("of its {} parts, {} are enough:", scenario.parts.len(), pick.of(scenario).parts.len());
-        introduce(&pick.of(scenario));
+        let selection = shrink(scenario, violation.invariant);
+        println!("of its {} parts, {} are enough:", scenario.parts.len(), selection.of(scenario).parts.len());
+        print_scenario(&selection.of(scenario));
         // What is only looked at is left out here.
         let trace = Trace::read_by(|line| {
             if !line.contains(" call GET ") {
                 println!("{line}");
             }
         });
-        run(&pick.of(scenario), &trace, Some(tracing::Level::INFO));
-        only = Some(pick);
+        run(&selection.of(scenario), &trace, Some(tracing::Level::INFO));
+        only = Some(selection);
     }
     let only = only.map(|only| format!(" --only {only}")).unwrap_or_default();
     let fleets = if arguments.fleets < 3 { format!(" --fleets {}", arguments.fleets) } else { String::new() };
@@ -200,7 +200,7 @@ fn tell(arguments: &Arguments, scenario: &Scenario, violation: &Violation) {
 }
 
 /// What is going to happen.
-fn introduce(scenario: &Scenario) {
+fn print_scenario(scenario: &Scenario) {
     let Scenario { poll, provisioning, rate_limit, .. } = scenario;
     println!("poll {poll:?}, {provisioning} provisioning operations, {rate_limit} requests an hour");
     for fleet in &scenario.fleets {

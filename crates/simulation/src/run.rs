@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::bystanders::Bystanders;
 use super::checker::Checker;
 use super::invariants::{Invariant, Violation};
-use super::scenario::{Death, Disk, FleetPlan, Part, Scenario};
+use super::scenario::{Crash, Disk, FleetSpec, Scenario, ScenarioPart};
 use super::trace::Trace;
 use super::webhook_delivery::WebhookDelivery;
 
@@ -30,7 +30,7 @@ const SETTLED: Duration = Duration::from_secs(5 * 60);
 /// And then nothing is done for so long, and longer than any backoff.
 const AT_REST: Duration = Duration::from_secs(20 * 60);
 /// A death is at a point at which it makes a difference, but no later than this.
-const LATEST_DEATH: Duration = Duration::from_secs(20 * 60);
+const LATEST_CRASH: Duration = Duration::from_secs(20 * 60);
 
 /// How a scenario went.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +57,7 @@ pub fn run(scenario: &Scenario, trace: &Trace, journal: Option<tracing::Level>) 
     runtime.unwrap_or_else(|error| panic!("{error}")).block_on(async {
         let simulation = Simulation::new(scenario, trace);
         let directory = simulation.directory.path();
-        let _told = journal.map(|level| trace.takes_journal(simulation.began, level, directory));
+        let _journal = journal.map(|level| trace.take_journal(simulation.began, level, directory));
         simulation.run().await
     })
 }
@@ -124,22 +124,22 @@ impl<'s> Simulation<'s> {
     async fn run(mut self) -> RunResult {
         let mut timeline = self.scenario.timeline().into_iter().peekable();
         while self.checker.violation().is_none() {
-            let (life, daemon) = self.born();
+            let (live, daemon) = self.start_daemon();
             let fleets = daemon.fleets();
             let mut deliveries = JoinSet::new();
             if let Some(webhooks) = self.webhooks.clone() {
                 deliveries.spawn(webhooks.deliver_to(daemon.hinter()));
             }
-            let mut lives = Box::pin(daemon.run());
-            let mut dying: Option<(Death, Instant)> = None;
+            let mut running = Box::pin(daemon.run());
+            let mut crashing: Option<(Crash, Instant)> = None;
             // Whether it died, and how long it stays away.
-            let died = loop {
+            let crashed = loop {
                 let next = timeline.peek().map_or(self.scenario.length, |(at, _)| *at);
-                let dies = async {
-                    match &dying {
+                let crashes = async {
+                    match &crashing {
                         Some((_, at_last)) => tokio::select! {
                             biased;
-                            () = life.cloud.caller_is_dead() => {}
+                            () = live.cloud.caller_is_dead() => {}
                             () = sleep_until(*at_last) => {}
                         },
                         None => std::future::pending().await,
@@ -148,14 +148,14 @@ impl<'s> Simulation<'s> {
                 tokio::select! {
                     biased;
                     () = self.checker.violated() => break None,
-                    () = &mut lives => break None,
-                    () = dies => break dying,
+                    () = &mut running => break None,
+                    () = crashes => break crashing,
                     () = sleep_until(self.began + next) => {}
                 }
                 match timeline.next().map(|(_, part)| part) {
-                    Some(Part::Death(death)) if dying.is_none() => {
-                        life.cloud.caller_dies_after(death.points);
-                        dying = Some((death, Instant::now() + LATEST_DEATH));
+                    Some(ScenarioPart::Crash(crash)) if crashing.is_none() => {
+                        live.cloud.caller_dies_after(crash.points);
+                        crashing = Some((crash, Instant::now() + LATEST_CRASH));
                     }
                     Some(part) => {
                         self.apply(&part);
@@ -165,23 +165,23 @@ impl<'s> Simulation<'s> {
                         tokio::select! {
                             biased;
                             () = self.checker.violated() => {}
-                            () = &mut lives => {}
-                            () = self.rests(&life) => life.stop.cancel(),
+                            () = &mut running => {}
+                            () = self.rests(&live) => live.stop.cancel(),
                         }
                         break None;
                     }
                 }
             };
-            let Some((death, _)) = died else {
-                if life.stop.is_cancelled() {
-                    lives.await;
+            let Some((crash, _)) = crashed else {
+                if live.stop.is_cancelled() {
+                    running.await;
                 }
                 break;
             };
-            drop((lives, deliveries));
-            self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", death.disk));
-            self.spoil(death.disk);
-            self.away(death.down, &mut timeline).await;
+            drop((running, deliveries));
+            self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", crash.disk));
+            self.spoil(crash.disk);
+            self.away(crash.down, &mut timeline).await;
         }
         let at = self.at();
         let missing = self.bystanders.missing(&locked(&self.world));
@@ -203,11 +203,11 @@ impl<'s> Simulation<'s> {
     }
 
     fn fleets(&self) -> Vec<Fleet> {
-        self.checker.fleets().iter().map(FleetPlan::fleet).collect()
+        self.checker.fleets().iter().map(FleetSpec::fleet).collect()
     }
 
     /// A new daemon, with what the last one left.
-    fn born(&mut self) -> (LiveDaemon, Daemon) {
+    fn start_daemon(&mut self) -> (LiveDaemon, Daemon) {
         let began = self.began;
         let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || start() + began.elapsed());
         let cloud = InProcess::new(Arc::clone(&self.world), Arc::clone(&clock));
@@ -222,7 +222,7 @@ impl<'s> Simulation<'s> {
         };
         let board = Board::default();
         self.trace.line(self.at(), format_args!("a daemon begins"));
-        self.checker.born(self.at(), board.clone());
+        self.checker.daemon_began(self.at(), board.clone());
         self.found = files(self.directory.path());
         let stop = CancellationToken::new();
         let (fleets, state) = (self.fleets(), self.state());
@@ -235,16 +235,19 @@ impl<'s> Simulation<'s> {
     }
 
     /// What is done to the configuration or to the clock.
-    fn apply(&self, part: &Part) {
+    fn apply(&self, part: &ScenarioPart) {
         let at = self.at();
         self.trace.line(at, format_args!("{part}"));
         match part {
-            Part::Edit(edit) => self.checker.edited(at, edit.fleet, &edit.change),
-            Part::Clock(clock) => {
+            ScenarioPart::Edit(edit) => self.checker.edited(at, edit.fleet, &edit.change),
+            ScenarioPart::Clock(clock) => {
                 self.ahead_s.store(clock.ahead_s, Ordering::Relaxed);
                 self.checker.clock_set(at);
             }
-            Part::Jobs(_) | Part::Fault(_) | Part::Death(_) | Part::Webhooks(_) => {}
+            ScenarioPart::Jobs(_)
+            | ScenarioPart::Fault(_)
+            | ScenarioPart::Crash(_)
+            | ScenarioPart::Webhooks(_) => {}
         }
     }
 
@@ -252,7 +255,7 @@ impl<'s> Simulation<'s> {
     async fn away(
         &self,
         down: Duration,
-        timeline: &mut std::iter::Peekable<std::vec::IntoIter<(Duration, Part)>>,
+        timeline: &mut std::iter::Peekable<std::vec::IntoIter<(Duration, ScenarioPart)>>,
     ) {
         let back = Instant::now() + down;
         while let Some((at, part)) = timeline.next_if(|(at, _)| self.began + *at <= back) {
@@ -286,7 +289,7 @@ impl<'s> Simulation<'s> {
     }
 
     /// Waits until everything is as it is to be, and looks whether it stays so.
-    async fn rests(&self, life: &LiveDaemon) {
+    async fn rests(&self, live: &LiveDaemon) {
         let deadline = Instant::now() + UNTIL_REST;
         let mut since = Instant::now();
         while since.elapsed() < SETTLED {
@@ -309,7 +312,7 @@ impl<'s> Simulation<'s> {
         self.trace.line(self.at(), format_args!("everything is as it is to be, and has to stay so"));
         sleep(AT_REST).await;
         let fleets = self.fleets();
-        for planned in plan_once(&fleets, life.outside.clone(), &self.state(), self.scenario.poll).await {
+        for planned in plan_once(&fleets, live.outside.clone(), &self.state(), self.scenario.poll).await {
             if let Some(action) = planned.plan.actions.first() {
                 let what = format!("{}: at rest, {action:?} is planned", planned.fleet.name);
                 self.checker.violate(self.at(), Invariant::Settles, what);

@@ -29,24 +29,24 @@ pub struct Scenario {
     /// How long a call takes.
     pub answer: Span,
     /// The fleets as they are at the start.
-    pub fleets: Vec<FleetPlan>,
+    pub fleets: Vec<FleetSpec>,
     /// What happens, each with a number by which it can be named.
-    pub parts: Vec<(usize, Part)>,
+    pub parts: Vec<(usize, ScenarioPart)>,
 }
 
 /// Something that happens. Without it the rest still makes a scenario.
 #[derive(Debug, Clone)]
-pub enum Part {
+pub enum ScenarioPart {
     /// Jobs arrive.
     Jobs(Arrival),
     /// Something fails for a while.
     Fault(Fault),
     /// The daemon dies.
-    Death(Death),
+    Crash(Crash),
     /// Somebody changes the configuration.
     Edit(Edit),
     /// The daemon's clock is set.
-    Clock(Clock),
+    Clock(ClockChange),
     /// GitHub tells of jobs by webhook.
     Webhooks(WebhookConditions),
 }
@@ -66,7 +66,7 @@ pub struct WebhookConditions {
 
 /// The daemon dies, and is started again.
 #[derive(Debug, Clone, Copy)]
-pub struct Death {
+pub struct Crash {
     /// When, from the start, it begins to be possible.
     pub at: Duration,
     /// After so many more points at which it makes a difference.
@@ -98,12 +98,12 @@ pub struct Edit {
     /// Which fleet: its place in the list.
     pub fleet: usize,
     /// What becomes of it.
-    pub change: Change,
+    pub change: FileChange,
 }
 
 /// A change of a fleet's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum FileChange {
     /// `enabled`.
     Enabled(bool),
     /// `scaling.manual_count`, no more than the maximum.
@@ -122,7 +122,7 @@ pub enum Change {
 
 /// The daemon's clock is set.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub struct ClockChange {
     /// When, from the start.
     pub at: Duration,
     /// How far it is ahead from then on.
@@ -131,7 +131,7 @@ pub struct Clock {
 
 /// A fleet's file, as far as simulations vary it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FleetPlan {
+pub struct FleetSpec {
     /// Its name.
     pub name: &'static str,
     /// The name of its repository.
@@ -166,7 +166,7 @@ pub struct FleetPlan {
     pub is_present: bool,
 }
 
-impl FleetPlan {
+impl FleetSpec {
     /// The fleet as its file says.
     ///
     /// # Panics
@@ -211,15 +211,15 @@ impl FleetPlan {
     }
 
     /// Takes in a change.
-    pub fn change(&mut self, change: &Change) {
+    pub fn change(&mut self, change: &FileChange) {
         match *change {
-            Change::Enabled(enabled) => self.enabled = enabled,
-            Change::Manual(count) => self.manual = count,
-            Change::Scale(min, max) => (self.min, self.max) = (min, max),
-            Change::Tag(tag) => self.tag = tag,
-            Change::Group(group) => self.group = group,
-            Change::Spelling(shouts) => self.shouts = shouts,
-            Change::Present(is_present) => self.is_present = is_present,
+            FileChange::Enabled(enabled) => self.enabled = enabled,
+            FileChange::Manual(count) => self.manual = count,
+            FileChange::Scale(min, max) => (self.min, self.max) = (min, max),
+            FileChange::Tag(tag) => self.tag = tag,
+            FileChange::Group(group) => self.group = group,
+            FileChange::Spelling(shouts) => self.shouts = shouts,
+            FileChange::Present(is_present) => self.is_present = is_present,
         }
     }
 }
@@ -235,11 +235,11 @@ impl Scenario {
         };
         let repositories = self.fleets.iter().map(|fleet| format!("{OWNER}/{}", fleet.repo)).collect();
         let arrivals = self.of(|part| match part {
-            Part::Jobs(arrival) => Some(arrival.clone()),
+            ScenarioPart::Jobs(arrival) => Some(arrival.clone()),
             _ => None,
         });
         let faults = self.of(|part| match part {
-            Part::Fault(fault) => Some(fault.clone()),
+            ScenarioPart::Fault(fault) => Some(fault.clone()),
             _ => None,
         });
         Workload { settings, repositories, arrivals, faults, ..Workload::default() }
@@ -249,23 +249,23 @@ impl Scenario {
     #[must_use]
     pub fn with_fleets(mut self, most: usize) -> Scenario {
         self.fleets.truncate(most);
-        let is_there = |part: &Part| !matches!(part, Part::Edit(edit) if edit.fleet >= most);
+        let is_there = |part: &ScenarioPart| !matches!(part, ScenarioPart::Edit(edit) if edit.fleet >= most);
         self.parts.retain(|(_, part)| is_there(part));
         self
     }
 
     /// Whether something fails in such a way.
     pub fn has_fault(&self, is_it: impl Fn(&What) -> bool) -> bool {
-        self.parts.iter().any(|(_, part)| matches!(part, Part::Fault(fault) if is_it(&fault.what)))
+        self.parts.iter().any(|(_, part)| matches!(part, ScenarioPart::Fault(fault) if is_it(&fault.what)))
     }
 
     /// What is done to the daemon and its configuration, in order.
-    pub fn timeline(&self) -> Vec<(Duration, Part)> {
+    pub fn timeline(&self) -> Vec<(Duration, ScenarioPart)> {
         let mut all = self.of(|part| match part {
-            Part::Death(death) => Some((death.at, part.clone())),
-            Part::Edit(edit) => Some((edit.at, part.clone())),
-            Part::Clock(clock) => Some((clock.at, part.clone())),
-            Part::Jobs(_) | Part::Fault(_) | Part::Webhooks(_) => None,
+            ScenarioPart::Crash(crash) => Some((crash.at, part.clone())),
+            ScenarioPart::Edit(edit) => Some((edit.at, part.clone())),
+            ScenarioPart::Clock(clock) => Some((clock.at, part.clone())),
+            ScenarioPart::Jobs(_) | ScenarioPart::Fault(_) | ScenarioPart::Webhooks(_) => None,
         });
         all.sort_by_key(|(at, _)| *at);
         all
@@ -273,20 +273,22 @@ impl Scenario {
 
     /// What becomes of GitHub's webhooks, where there are any.
     pub fn webhooks(&self) -> Option<WebhookConditions> {
-        let webhooks = |part: &Part| if let Part::Webhooks(webhooks) = part { Some(*webhooks) } else { None };
+        let webhooks = |part: &ScenarioPart| {
+            if let ScenarioPart::Webhooks(webhooks) = part { Some(*webhooks) } else { None }
+        };
         self.of(webhooks).pop()
     }
 
-    fn of<T>(&self, pick: impl Fn(&Part) -> Option<T>) -> Vec<T> {
+    fn of<T>(&self, pick: impl Fn(&ScenarioPart) -> Option<T>) -> Vec<T> {
         self.parts.iter().filter_map(|(_, part)| pick(part)).collect()
     }
 }
 
-impl std::fmt::Display for Part {
+impl std::fmt::Display for ScenarioPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let at = |at: Duration| humantime::format_duration(Duration::from_secs(at.as_secs()));
         match self {
-            Part::Jobs(arrival) => {
+            ScenarioPart::Jobs(arrival) => {
                 let Arrival { repo, jobs, labels, then, .. } = arrival;
                 let (from, to) = (at(arrival.duration.from), at(arrival.duration.to));
                 write!(
@@ -295,12 +297,12 @@ impl std::fmt::Display for Part {
                     at(arrival.at)
                 )
             }
-            Part::Fault(fault) => {
+            ScenarioPart::Fault(fault) => {
                 let until = fault.until.map_or("the end".to_owned(), |until| at(until).to_string());
                 let Fault { what, side, method, probability, .. } = fault;
                 write!(f, "{} to {until} {what:?} {side:?} {method:?} p={probability:.2}", at(fault.from))
             }
-            Part::Death(Death { at: when, points, down, disk }) => {
+            ScenarioPart::Crash(Crash { at: when, points, down, disk }) => {
                 write!(
                     f,
                     "{} the daemon dies {points} points later, is down for {}, disk {disk:?}",
@@ -308,14 +310,14 @@ impl std::fmt::Display for Part {
                     at(*down)
                 )
             }
-            Part::Edit(Edit { at: when, fleet, change }) => {
+            ScenarioPart::Edit(Edit { at: when, fleet, change }) => {
                 write!(f, "{} fleet {fleet}: {change:?}", at(*when))
             }
-            Part::Webhooks(WebhookConditions { lost, late, doubled, again }) => {
+            ScenarioPart::Webhooks(WebhookConditions { lost, late, doubled, again }) => {
                 let (late, again) = (at(*late), at(*again));
                 write!(f, "webhooks, lost p={lost:.2}, late up to {late}, again p={doubled:.2} up to {again}")
             }
-            Part::Clock(Clock { at: when, ahead_s }) => {
+            ScenarioPart::Clock(ClockChange { at: when, ahead_s }) => {
                 write!(f, "{} the clock is {ahead_s} s ahead", at(*when))
             }
         }

@@ -8,14 +8,14 @@ use azlin_simcloud::workload::Count;
 
 use super::invariants::Invariant;
 use super::run::run;
-use super::scenario::{Part, Scenario};
+use super::scenario::{Scenario, ScenarioPart};
 use super::trace::Trace;
 
 /// Parts of a scenario, by their numbers; those with an `s` are simpler than they were drawn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pick(BTreeSet<(usize, bool)>);
+pub struct PartSelection(BTreeSet<(usize, bool)>);
 
-impl fmt::Display for Pick {
+impl fmt::Display for PartSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word =
             |(number, is_simple): &(usize, bool)| format!("{number}{}", if *is_simple { "s" } else { "" });
@@ -24,7 +24,7 @@ impl fmt::Display for Pick {
     }
 }
 
-impl FromStr for Pick {
+impl FromStr for PartSelection {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -34,51 +34,51 @@ impl FromStr for Pick {
             Ok((parsed, word.ends_with('s')))
         };
         let words = text.split(',').filter(|word| !word.is_empty() && *word != "none");
-        words.map(read).collect::<Result<_, String>>().map(Pick)
+        words.map(read).collect::<Result<_, String>>().map(PartSelection)
     }
 }
 
-impl Pick {
+impl PartSelection {
     /// The scenario with these parts only.
     pub fn of(&self, scenario: &Scenario) -> Scenario {
-        let pick = |(number, part): &(usize, Part)| {
+        let selection = |(number, part): &(usize, ScenarioPart)| {
             let is_simple = self.0.contains(&(*number, true));
             if is_simple {
                 return Some((*number, part.simpler()));
             }
             self.0.contains(&(*number, false)).then(|| (*number, part.clone()))
         };
-        Scenario { parts: scenario.parts.iter().filter_map(pick).collect(), ..scenario.clone() }
+        Scenario { parts: scenario.parts.iter().filter_map(selection).collect(), ..scenario.clone() }
     }
 }
 
-impl Part {
+impl ScenarioPart {
     /// The same in a simpler form.
-    fn simpler(&self) -> Part {
+    fn simpler(&self) -> ScenarioPart {
         match self.clone() {
-            Part::Jobs(mut arrival) => {
+            ScenarioPart::Jobs(mut arrival) => {
                 (arrival.jobs, arrival.then, arrival.held) = (Count::Exactly(1), 0, None);
-                Part::Jobs(arrival)
+                ScenarioPart::Jobs(arrival)
             }
-            Part::Fault(mut fault) => {
+            ScenarioPart::Fault(mut fault) => {
                 fault.probability = 1.0;
-                Part::Fault(fault)
+                ScenarioPart::Fault(fault)
             }
-            Part::Death(mut death) => {
-                death.points = 0;
-                Part::Death(death)
+            ScenarioPart::Crash(mut crash) => {
+                crash.points = 0;
+                ScenarioPart::Crash(crash)
             }
-            part @ (Part::Edit(_) | Part::Clock(_) | Part::Webhooks(_)) => part,
+            part @ (ScenarioPart::Edit(_) | ScenarioPart::Clock(_) | ScenarioPart::Webhooks(_)) => part,
         }
     }
 }
 
 /// Leaves out of a scenario that breaks a promise what it still breaks it without: first halves, then ever
 /// smaller pieces, then single parts; then makes simpler what is left.
-pub fn shrink(scenario: &Scenario, invariant: Invariant) -> Pick {
+pub fn shrink(scenario: &Scenario, invariant: Invariant) -> PartSelection {
     let violate = |parts: &[(usize, bool)]| {
-        let pick = Pick(parts.iter().copied().collect());
-        let result = run(&pick.of(scenario), &Trace::default(), None);
+        let selection = PartSelection(parts.iter().copied().collect());
+        let result = run(&selection.of(scenario), &Trace::default(), None);
         result.violation.is_some_and(|violation| violation.invariant == invariant)
     };
     let mut left: Vec<(usize, bool)> = scenario.parts.iter().map(|(number, _)| (*number, false)).collect();
@@ -106,7 +106,7 @@ pub fn shrink(scenario: &Scenario, invariant: Invariant) -> Pick {
             left[at].1 = false;
         }
     }
-    Pick(left.into_iter().collect())
+    PartSelection(left.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -116,8 +116,11 @@ mod tests {
     #[test]
     fn a_pick_is_written_as_it_is_read() {
         for text in ["none", "0", "3,7s,12"] {
-            assert_eq!(text.parse::<Pick>().map(|pick| pick.to_string()).as_deref(), Ok(text));
+            assert_eq!(
+                text.parse::<PartSelection>().map(|selection| selection.to_string()).as_deref(),
+                Ok(text)
+            );
         }
-        assert!("3,x".parse::<Pick>().is_err_and(|why| why.contains("\"x\" is no part")));
+        assert!("3,x".parse::<PartSelection>().is_err_and(|why| why.contains("\"x\" is no part")));
     }
 }

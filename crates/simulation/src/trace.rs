@@ -16,28 +16,28 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use super::invariants::SinceStart;
 
 /// Somebody who reads each line as it is written.
-type Reader = Box<dyn FnMut(&str) + Send>;
+type LineReader = Box<dyn FnMut(&str) + Send>;
 
 /// A trace, for all who write it.
 #[derive(Clone, Default)]
-pub struct Trace(Arc<Mutex<Inner>>);
+pub struct Trace(Arc<Mutex<TraceState>>);
 
 #[derive(Default)]
-struct Inner {
+struct TraceState {
     hash: DefaultHasher,
     line: String,
-    reader: Option<Reader>,
+    reader: Option<LineReader>,
 }
 
 impl Trace {
     /// A trace of which somebody reads each line.
     pub fn read_by(reader: impl FnMut(&str) + Send + 'static) -> Self {
-        Trace(Arc::new(Mutex::new(Inner { reader: Some(Box::new(reader)), ..Inner::default() })))
+        Trace(Arc::new(Mutex::new(TraceState { reader: Some(Box::new(reader)), ..TraceState::default() })))
     }
 
     /// Writes a line.
     pub fn line(&self, at: Duration, what: std::fmt::Arguments<'_>) {
-        let Inner { hash, line, reader } = &mut *self.state();
+        let TraceState { hash, line, reader } = &mut *self.state();
         line.clear();
         let _ = write!(line, "{} {what}", SinceStart(at));
         hash.write(line.as_bytes());
@@ -51,7 +51,7 @@ impl Trace {
         self.state().hash.finish()
     }
 
-    fn state(&self) -> MutexGuard<'_, Inner> {
+    fn state(&self) -> MutexGuard<'_, TraceState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -70,9 +70,9 @@ struct Journal {
 
 /// Until it is dropped, what this thread's daemon tells is written into a trace.
 #[must_use]
-pub struct Told(());
+pub struct JournalGuard(());
 
-impl Drop for Told {
+impl Drop for JournalGuard {
     fn drop(&mut self) {
         JOURNAL.set(None);
     }
@@ -81,22 +81,23 @@ impl Drop for Told {
 impl Trace {
     /// From now on the journal is written into it, as far as it is so important. The state directory, which
     /// has another name each time, is called STATE.
-    pub fn takes_journal(&self, began: Instant, level: Level, directory: &Path) -> Told {
+    pub fn take_journal(&self, began: Instant, level: Level, directory: &Path) -> JournalGuard {
         // One for all threads: those that come and go while others tell something lose lines.
         static GLOBAL: Once = Once::new();
         GLOBAL.call_once(|| {
-            let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Writes));
+            let _ =
+                tracing::subscriber::set_global_default(tracing_subscriber::registry().with(JournalLayer));
         });
         let directory = directory.display().to_string();
         JOURNAL.set(Some(Journal { trace: self.clone(), began, level, directory }));
-        Told(())
+        JournalGuard(())
     }
 }
 
 /// Writes what a thread tells into its trace.
-struct Writes;
+struct JournalLayer;
 
-impl<S: Subscriber> Layer<S> for Writes {
+impl<S: Subscriber> Layer<S> for JournalLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         JOURNAL.with_borrow(|journal| {
             let level = *event.metadata().level();
