@@ -217,14 +217,14 @@ async fn a_refusal_names_what_would_do() {
 
 #[tokio::test]
 async fn what_the_account_lacks_keeps_a_vm_from_being_made() {
-    for (premises, expected) in [
+    for (account, expected) in [
         ("azure_denies = ['Microsoft.Compute/virtualMachines/write']", Trouble::NotPermitted),
         ("absent = ['rg']", Trouble::NotFound),
         ("restricted_sizes = ['Standard_D4s_v5']", Trouble::NoCapacity),
     ] {
-        let faces = faces(&format!("[premises]\n{premises}\n")).await;
+        let faces = faces(&format!("[premises]\n{account}\n")).await;
         let spec = spec(SUBNET, "Standard_D4s_v5", 1);
-        assert_eq!(came_to(faces.azure.create(&spec).await), Err(expected), "{premises}");
-        assert_eq!(came_to(faces.inside.create(&spec).await), Err(expected), "{premises}");
+        assert_eq!(came_to(faces.azure.create(&spec).await), Err(expected), "{account}");
+        assert_eq!(came_to(faces.inside.create(&spec).await), Err(expected), "{account}");
     }
 }

@@ -162,7 +162,7 @@ fn what_keeps_it_from_being_set_up_is_told_with_its_cure() {
         "none leads there"
     );
 
-    cloud.served.world().premises.github_refuses = vec!["POST /hooks".to_owned()];
+    cloud.served.world().account.github_refuses = vec!["POST /hooks".to_owned()];
     let (told, code) = text(&webhook(&cloud, &["install", "--url", "http://127.0.0.1:1/webhook"]));
     assert_eq!(code, Some(1));
     assert!(told.contains("Webhooks: read and write on the repository"), "{told}");

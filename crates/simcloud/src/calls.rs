@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use rand::RngExt;
 use serde_json::{Value, json};
 
+use crate::account::vcpus;
 use crate::azure::{Refusal, SimVm, State, key};
 use crate::fault::{What, draw};
 use crate::github::SimRunner;
-use crate::premises::vcpus;
 use crate::world::{Event, World};
 
 /// How GitHub answers a request to remove a runner.
@@ -179,15 +179,15 @@ impl World {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default();
         let action = "Microsoft.Compute/virtualMachines/write";
         let refuse = |status, code, message| Err(Refusal { status, code, message });
-        if !self.premises.grants(action) {
+        if !self.account.grants(action) {
             let message = format!("The client does not have authorization to perform action '{action}'.");
             return refuse(403, "AuthorizationFailed", message);
         }
-        if !self.premises.has(group) {
+        if !self.account.has(group) {
             let message = format!("Resource group '{group}' could not be found.");
             return refuse(404, "ResourceGroupNotFound", message);
         }
-        if self.premises.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(size)) {
+        if self.account.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(size)) {
             let message = format!("The requested size {size} is not available for this subscription.");
             return refuse(409, "SkuNotAvailable", message);
         }

@@ -4,6 +4,7 @@
 //! run unchanged, and behind the ports in this process ([`InProcess`]), for virtual time. The world
 //! has its own chance and a clock that it is given; nothing of it knows the daemon.
 
+pub mod account;
 mod arrivals;
 mod assign;
 pub mod azure;
@@ -20,7 +21,6 @@ mod machine;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod package;
-pub mod premises;
 mod rate_limit;
 pub mod real;
 pub mod registration;
@@ -33,10 +33,10 @@ mod survey;
 pub mod workload;
 mod world;
 
+pub use account::Account;
 pub use calls::{NoRunner, Removal};
 pub use http::{APP_ID, APP_PRIVATE_KEY, Clock, Door, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Served};
 pub use in_process::InProcess;
-pub use premises::Premises;
 pub use settings::Settings;
 pub use workload::Workload;
 pub use world::{Event, Happening, Moment, Watch, World};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::account::Account;
 use crate::fault::Fault;
-use crate::premises::Premises;
 use crate::settings::Settings;
 
 /// Jobs and faults, and how the world behaves otherwise.
@@ -16,8 +16,9 @@ use crate::settings::Settings;
 pub struct Workload {
     /// Changes to [`Settings`].
     pub settings: Overrides,
-    /// What is permitted and what is there.
-    pub premises: Premises,
+    /// What is permitted and what exists.
+    #[serde(rename = "premises")]
+    pub account: Account,
     /// Repositories that exist without any job.
     pub repositories: Vec<String>,
     /// When which jobs arrive.
@@ -213,8 +214,8 @@ mod tests {
         let workload = Workload::parse(text).unwrap_or_else(|error| panic!("{error}"));
         let written = format!("{:?}", workload.settings);
         assert!(!written.contains("None"), "a setting is missing in the example: {written}");
-        let default = Premises { token_ends: workload.premises.token_ends, ..Premises::default() };
-        assert_eq!(workload.premises, default, "the example has the defaults");
+        let default = Account { token_ends: workload.account.token_ends, ..Account::default() };
+        assert_eq!(workload.account, default, "the example has the defaults");
         for line in format!("{default:#?}").lines().filter_map(|line| line.trim().split_once(": ")) {
             assert!(text.contains(&format!("\n{} = ", line.0)), "{} is missing in the example", line.0);
         }

@@ -11,13 +11,13 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::account::Account;
 use crate::azure::{AzureState, VmKey};
 use crate::fault::{Call, Faults, Lag, Side, Weather, What, draw};
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::hooks::Hooks;
 use crate::ledger::Ledger;
 use crate::package::Package;
-use crate::premises::Premises;
 use crate::rate_limit::RateLimit;
 use crate::registration::RunnerToken;
 use crate::settings::Settings;
@@ -151,7 +151,7 @@ pub struct World {
     /// How it behaves when nothing fails.
     pub settings: Settings,
     /// What is permitted in it, and what is there.
-    pub premises: Premises,
+    pub account: Account,
     /// How it is.
     pub state: Moment,
     /// What happened so far.
@@ -219,7 +219,7 @@ impl World {
             package: None,
             names_used: BTreeSet::new(),
             by_uid: BTreeMap::new(),
-            premises: workload.premises.clone(),
+            account: workload.account.clone(),
             settings,
         };
         for repo in &workload.repositories {

@@ -57,14 +57,14 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
     let lower: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let words: Vec<&str> = lower.iter().map(String::as_str).collect();
     if let Some((route, action, found)) = azure_survey::answer(world, ask, &words) {
-        let found = if world.premises.grants(action) { found } else { denied(action) };
+        let found = if world.account.grants(action) { found } else { denied(action) };
         return told(Answer { route: route.to_owned(), ..found });
     }
-    if let Some(action) = action(&ask.method, &words).filter(|action| !world.premises.grants(action)) {
+    if let Some(action) = action(&ask.method, &words).filter(|action| !world.account.grants(action)) {
         return told(denied(&action));
     }
     if let ["subscriptions", _, "resourcegroups", group, ..] = words.as_slice()
-        && !world.premises.has(group)
+        && !world.account.has(group)
     {
         let message = format!("Resource group '{group}' could not be found.");
         return told(error(404, "ResourceGroupNotFound", &message));

@@ -59,7 +59,7 @@ pub(super) fn answer(
         }
         [.., "providers", "microsoft.network", "virtualnetworks", name] => {
             let body =
-                json!({"id": ask.path, "name": name, "location": world.premises.location, "properties": {}});
+                json!({"id": ask.path, "name": name, "location": world.account.location, "properties": {}});
             ("/virtualNetworks/{name}", "Microsoft.Network/virtualNetworks/read", Answer::json(200, &body))
         }
         [.., "providers", "microsoft.network", "virtualnetworks", _, "subnets", _] => (
@@ -72,20 +72,20 @@ pub(super) fn answer(
 }
 
 fn group(world: &World, name: &str) -> Answer {
-    if !world.premises.has(name) {
+    if !world.account.has(name) {
         return error(404, "ResourceGroupNotFound", &format!("Resource group '{name}' could not be found."));
     }
     let properties = json!({"provisioningState": "Succeeded"});
-    Answer::json(200, &json!({"name": name, "location": world.premises.location, "properties": properties}))
+    Answer::json(200, &json!({"name": name, "location": world.account.location, "properties": properties}))
 }
 
 fn permissions(world: &World, words: &[&str]) -> Answer {
     if let ["subscriptions", _, "resourcegroups", name, ..] = words
-        && !world.premises.has(name)
+        && !world.account.has(name)
     {
         return group(world, name);
     }
-    let roles = world.premises.roles().into_iter().map(|role| {
+    let roles = world.account.roles().into_iter().map(|role| {
         json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": [], "notDataActions": []})
     });
     Answer::json(200, &json!({"value": roles.collect::<Value>()}))
@@ -94,7 +94,7 @@ fn permissions(world: &World, words: &[&str]) -> Answer {
 fn skus(world: &World, ask: &Ask) -> Answer {
     // As Azure filters: by one location.
     let filter = ask.parameter("$filter").unwrap_or_default();
-    let location = filter.split('\'').nth(1).unwrap_or(&world.premises.location).to_owned();
+    let location = filter.split('\'').nth(1).unwrap_or(&world.account.location).to_owned();
     let mut skus: Vec<Value> = world.sizes().iter().map(|size| sku(size, &location)).collect();
     skus.push(
         json!({"resourceType": "disks", "name": "Premium_LRS", "locations": [location], "restrictions": []}),
@@ -189,14 +189,14 @@ fn by_id(world: &World, ask: &Ask) -> Answer {
     properties["osType"] = json!(facts.os);
     properties["publishingProfile"] =
         json!({"targetRegions": facts.locations.iter().map(|name| json!({"name": name})).collect::<Value>()});
-    Answer::json(200, &json!({"id": ask.path, "location": world.premises.location, "properties": properties}))
+    Answer::json(200, &json!({"id": ask.path, "location": world.account.location, "properties": properties}))
 }
 
 fn subnet(world: &World, ask: &Ask) -> Answer {
     let Some(found) = world.subnet(&ask.path) else { return not_there("subnet") };
     let ips = (0..world.in_subnet(&ask.path)).map(|n| json!({"id": format!("{}/ip/{n}", ask.path)}));
     let mut properties = json!({
-        "addressPrefix": world.premises.subnet_prefix, "ipConfigurations": ips.collect::<Value>(),
+        "addressPrefix": world.account.subnet_prefix, "ipConfigurations": ips.collect::<Value>(),
         "provisioningState": "Succeeded",
     });
     if found.nat_gateway {

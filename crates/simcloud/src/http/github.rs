@@ -57,7 +57,7 @@ fn permitted(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
     if !is_free && world.is_beyond_limit() {
         return Answer::json(403, &shape::error(403, "API rate limit exceeded"));
     }
-    if !world.premises.permits(&ask.method, &ask.path) {
+    if !world.account.permits(&ask.method, &ask.path) {
         world.count_requests(1);
         let message = "Resource not accessible by personal access token";
         let wants = needed(&ask.method, &ask.path);
@@ -258,7 +258,7 @@ fn one_repository(world: &World, ask: &Ask, repo: &str) -> Answer {
         || Answer::json(404, &shape::not_found()),
         |(name, id)| {
             let mut repository = repository_json::in_full(&ask.base, name, *id);
-            let archived = &world.premises.archived;
+            let archived = &world.account.archived;
             repository["archived"] = json!(archived.iter().any(|one| one.eq_ignore_ascii_case(name)));
             Answer::json(200, &repository)
         },

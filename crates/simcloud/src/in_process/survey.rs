@@ -42,7 +42,7 @@ impl InProcess {
         let path = path(scope, rest);
         let wire = Wire { method, ..reads(Side::Github, &path) };
         self.call(wire, |world, _| {
-            Ok(if !world.premises.permits(method, &path) {
+            Ok(if !world.account.permits(method, &path) {
                 Permit::Denied(None)
             } else if !world.state.github.knows(scope) {
                 Permit::Hidden
@@ -61,7 +61,7 @@ impl InProcess {
         found: impl FnOnce(&World) -> Option<T>,
     ) -> Result<T, CallError> {
         self.call(reads(Side::Azure, path), |world, _| {
-            if !world.premises.grants(action) {
+            if !world.account.grants(action) {
                 return Err(CallError::new(
                     Trouble::NotPermitted,
                     format!("{path}: {action} is not granted"),
@@ -110,7 +110,7 @@ impl GitHubSurvey for InProcess {
         self.call(reads(Side::Github, &path), |world, _| {
             let known = world.state.github.repos.get(&repo.as_str().to_ascii_lowercase());
             let (full_name, _) = known.ok_or_else(|| not_there(&path))?;
-            let archived = world.premises.archived.iter().any(|one| one.eq_ignore_ascii_case(full_name));
+            let archived = world.account.archived.iter().any(|one| one.eq_ignore_ascii_case(full_name));
             Ok(Repository { full_name: full_name.clone(), archived, disabled: false })
         })
         .await
@@ -158,7 +158,7 @@ impl AzureSurvey for InProcess {
 
     async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError> {
         self.look(&group.id(), "Microsoft.Resources/subscriptions/resourceGroups/read", |world| {
-            world.premises.has(&group.name).then(|| world.premises.location.clone())
+            world.account.has(&group.name).then(|| world.account.location.clone())
         })
         .await
     }
@@ -166,7 +166,7 @@ impl AzureSurvey for InProcess {
     async fn grants(&self, scope_id: &str) -> Result<Vec<Grant>, CallError> {
         let group = scope_id.split('/').nth(4).unwrap_or_default();
         self.look(scope_id, "Microsoft.Authorization/permissions/read", |world| {
-            world.premises.has(group).then(|| world.premises.roles())
+            world.account.has(group).then(|| world.account.roles())
         })
         .await
     }

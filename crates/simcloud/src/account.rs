@@ -28,7 +28,7 @@ pub enum WayOut {
 /// What the account is like.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Premises {
+pub struct Account {
     /// GitHub's token is good for so long from the start; for ever where absent.
     #[serde(deserialize_with = "optional_duration")]
     pub token_ends: Option<Duration>,
@@ -57,9 +57,9 @@ pub struct Premises {
     pub image_plan: bool,
 }
 
-impl Default for Premises {
+impl Default for Account {
     fn default() -> Self {
-        Premises {
+        Account {
             token_ends: None,
             github_refuses: Vec::new(),
             archived: Vec::new(),
@@ -76,7 +76,7 @@ impl Default for Premises {
     }
 }
 
-impl Premises {
+impl Account {
     /// Whether something is there.
     pub fn has(&self, name: &str) -> bool {
         !self.absent.iter().any(|absent| absent.eq_ignore_ascii_case(name))
@@ -108,7 +108,7 @@ impl Premises {
 impl World {
     /// When GitHub's token ends, if it does.
     pub fn github_token_ends_at(&self) -> Option<Timestamp> {
-        self.premises.token_ends.map(|after| self.began_at() + after)
+        self.account.token_ends.map(|after| self.began_at() + after)
     }
 }
 
@@ -169,15 +169,15 @@ mod tests {
 
     #[test]
     fn what_is_refused_and_denied() {
-        let premises = Premises {
+        let account = Account {
             github_refuses: vec!["DELETE /actions/runners".to_owned(), "/actions/runs".to_owned()],
             azure_denies: vec!["Microsoft.Compute/virtualMachines/*".to_owned()],
-            ..Premises::default()
+            ..Account::default()
         };
-        assert!(!premises.permits("DELETE", "/repos/o/r/actions/runners/7"));
-        assert!(premises.permits("GET", "/repos/o/r/actions/runners/7"));
-        assert!(!premises.permits("GET", "/repos/o/r/actions/runs"));
-        assert!(!premises.grants("Microsoft.Compute/virtualMachines/write"));
-        assert!(premises.grants("Microsoft.Compute/disks/write"));
+        assert!(!account.permits("DELETE", "/repos/o/r/actions/runners/7"));
+        assert!(account.permits("GET", "/repos/o/r/actions/runners/7"));
+        assert!(!account.permits("GET", "/repos/o/r/actions/runs"));
+        assert!(!account.grants("Microsoft.Compute/virtualMachines/write"));
+        assert!(account.grants("Microsoft.Compute/disks/write"));
     }
 }
