@@ -60,7 +60,7 @@ fn whole_tick() {
     }
     let configuration = config_dir::read(cloud.config.path()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let requests = || cloud.served.world().ledger.requests.values().map(|(count, _)| count).sum::<u64>();
+    let requests = || cloud.served.world().statistics.requests.values().map(|(count, _)| count).sum::<u64>();
     let (mut times, mut before) = (Vec::new(), 0);
     runtime.block_on(async {
         let outside = outside(&cloud);
@@ -164,7 +164,7 @@ fn requests() {
         let configuration = config_dir::read(cloud.config.path()).unwrap();
         let count = |side| {
             let world = cloud.served.world();
-            let all = world.ledger.requests.iter().filter(|((to, ..), _)| *to == side);
+            let all = world.statistics.requests.iter().filter(|((to, ..), _)| *to == side);
             all.fold((0, 0), |(count, bytes), (_, (more, and))| (count + more, bytes + and))
         };
         runtime.block_on(async {

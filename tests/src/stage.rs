@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use azlin_daemon::{Board, Daemon, Outside, StateDir};
 use azlin_fleet::config::{DaemonConfig, Fleet};
-use azlin_simcloud::ledger::Report;
+use azlin_simcloud::statistics::Report;
 use azlin_simcloud::{InProcess, Workload, World};
 use jiff::Timestamp;
 use tokio::time::Instant;

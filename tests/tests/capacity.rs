@@ -58,7 +58,7 @@ fn where_there_is_no_room_each_size_is_asked_for_once_in_each_step_of_patience()
         stage.live(vec![fleet.clone()], state.clone(), 25).await;
         let puts = |stage: &Stage| -> u64 {
             let world = stage.world();
-            let of = world.ledger.requests.iter().filter(|((_, method, ..), _)| method == "PUT");
+            let of = world.statistics.requests.iter().filter(|((_, method, ..), _)| method == "PUT");
             of.map(|(_, (count, _))| count).sum()
         };
         assert_eq!(puts(&stage), 3);
@@ -118,6 +118,6 @@ fn a_job_that_was_evicted_is_told_of_and_its_runner_replaced() {
         stage.submit("o/r", 1, 600);
         stage.live(vec![fleet], StateDir::default(), 1800).await;
         let report = stage.report();
-        assert_eq!((report.jobs_lost_to_weather, report.vms_left), (1, 1), "{report:?}");
+        assert_eq!((report.jobs_lost_to_faults, report.vms_left), (1, 1), "{report:?}");
     });
 }

@@ -179,7 +179,7 @@ fn the_world_is_as_it_was_and_each_thing_was_asked_once() {
     let world = cloud.served.world();
     assert!(world.state.github.runners.is_empty() && world.state.azure.vms.is_empty());
     let mut removals = Vec::new();
-    for ((side, method, route, status), (count, _)) in &world.ledger.requests {
+    for ((side, method, route, status), (count, _)) in &world.statistics.requests {
         match (side, method.as_str()) {
             (Side::Github | Side::Azure, "GET") => {}
             (Side::Identity, _) => assert_eq!(*count, 1, "one sign-in"),

@@ -70,7 +70,7 @@ fn crash(seed: u64, faults: Vec<Fault>) {
     let report = cloud.served.world().report();
     assert!(at_rest, "{}", told("not at rest"));
     assert_eq!(report.jobs_killed, 0, "{}", told("a job was killed"));
-    assert_eq!(report.jobs_completed + report.jobs_lost_to_weather, 60, "{}", told("a job was not served"));
+    assert_eq!(report.jobs_completed + report.jobs_lost_to_faults, 60, "{}", told("a job was not served"));
     assert!(report.peak_by_pool["ci"] <= MAX_RUNNERS, "{}", told("the maximum was exceeded"));
     assert_eq!(
         (report.overwrites, report.names_reused, report.vms_leaking),

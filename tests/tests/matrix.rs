@@ -9,7 +9,7 @@ use std::time::Duration;
 use azlin_daemon::StateDir;
 use azlin_fleet::config::{Fleet, Method};
 use azlin_simcloud::github::JobState;
-use azlin_simcloud::ledger::Report;
+use azlin_simcloud::statistics::Report;
 use azlin_tests::stage::{Stage, fleet, live, play};
 
 /// Kinds of calls: service, method, and what is in their paths.

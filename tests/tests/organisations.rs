@@ -25,7 +25,7 @@ fn submit(stage: &Stage, repo: &str, label: &str) {
 fn queues_read(stage: &Stage) -> u64 {
     let world = stage.world();
     let of = world
-        .ledger
+        .statistics
         .requests
         .iter()
         .filter(|((side, _, route, _), _)| *side == Side::Github && route.contains("/actions/runs"));

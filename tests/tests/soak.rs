@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use azlin_daemon::{Board, Daemon, Outside, StateDir};
 use azlin_fleet::config::DaemonConfig;
-use azlin_simcloud::ledger::Report;
+use azlin_simcloud::statistics::Report;
 use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
 use azlin_simcloud::{InProcess, World};
 use azlin_tests::stage::fleets;

@@ -9,7 +9,7 @@ use azlin_tests::binary::{Cloud, VM};
 const QUICK: &str = "create = '500ms'\nboot = '500ms'\nregister = '200ms'\ndelete = '500ms'\n";
 
 fn refused(world: &World) -> u64 {
-    let of_github = world.ledger.requests.iter().filter(|((side, ..), _)| *side == Side::Github);
+    let of_github = world.statistics.requests.iter().filter(|((side, ..), _)| *side == Side::Github);
     of_github.filter(|((.., status), _)| matches!(status, 403 | 429)).map(|(_, (count, _))| count).sum()
 }
 
@@ -44,7 +44,12 @@ fn with_nothing_left_of_the_budget_nothing_is_sent_that_would_be_refused_and_all
     };
     assert!(cloud.wait(Duration::from_secs(120), is_served), "{:?}", cloud.served.world().report());
     let world = cloud.served.world();
-    assert_eq!((refused(&world), world.report().jobs_killed), (under_way, 0), "{:?}", world.ledger.requests);
+    assert_eq!(
+        (refused(&world), world.report().jobs_killed),
+        (under_way, 0),
+        "{:?}",
+        world.statistics.requests
+    );
     drop(world);
     drop(daemon);
     let log = std::fs::read_to_string(cloud.log()).unwrap();

@@ -58,7 +58,7 @@ fn what_is_not_githubs_is_refused_and_changes_nothing() {
     let cloud = cloud("");
     let (address, _daemon) = daemon(&cloud, "", Some(SECRET));
     let body = job("o/r", submit(&cloud, 1)[0], &["self-hosted"], "queued");
-    let before = cloud.served.world().ledger.requests.values().map(|(count, _)| count).sum::<u64>();
+    let before = cloud.served.world().statistics.requests.values().map(|(count, _)| count).sum::<u64>();
     let forged = signature("another secret of some length", &body);
     for (signature, status) in [(None, 401), (Some(forged.as_str()), 401), (Some("nonsense"), 401)] {
         assert_eq!(deliver(address, "workflow_job", &body, signature).unwrap().0, status);
@@ -72,7 +72,7 @@ fn what_is_not_githubs_is_refused_and_changes_nothing() {
     assert_eq!(get(address, "/webhook").unwrap().0, 405);
     assert_eq!(get(address, "/nothing").unwrap().0, 404);
     std::thread::sleep(Duration::from_millis(300));
-    let after = cloud.served.world().ledger.requests.values().map(|(count, _)| count).sum::<u64>();
+    let after = cloud.served.world().statistics.requests.values().map(|(count, _)| count).sum::<u64>();
     assert_eq!(after, before, "nobody has looked");
     let log = cloud.logged();
     assert!(log.contains("a webhook's delivery was refused, the 1. since the start"), "{log}");

@@ -97,7 +97,7 @@ impl World {
     }
 
     pub(crate) fn submitted(&mut self, ids: &[u64]) {
-        self.ledger.jobs_submitted += ids.len() as u64;
+        self.statistics.jobs_submitted += ids.len() as u64;
         for id in ids {
             self.after(self.settings.queue_limit, Event::Expire(*id));
             if self.strikes(|what| matches!(what, What::Cancelled)) {

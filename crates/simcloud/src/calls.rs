@@ -137,12 +137,12 @@ impl World {
                 let message = format!("The resource '{name}' already exists, and If-None-Match was *.");
                 return Err(Refusal { status: 412, code: "PreconditionFailed", message });
             }
-            self.ledger.overwrites += 1;
+            self.statistics.overwrites += 1;
         }
         self.allowed(group, &body)?;
         self.capacity(&body)?;
         if !self.names_used.insert(key.clone()) {
-            self.ledger.names_reused += 1;
+            self.statistics.names_reused += 1;
         }
         let mut code = None;
         let is_failed = self.strikes(|what| match what {
@@ -167,7 +167,7 @@ impl World {
         let vm = SimVm { failure, ..SimVm::asked(uid, (subscription, group, name), body, self.now()) };
         self.by_uid.insert(vm.uid, key.clone());
         self.state.azure.vms.insert(key, vm.clone());
-        self.ledger.vms_created += 1;
+        self.statistics.vms_created += 1;
         self.count_vms();
         let delay = draw(self.settings.create.clone(), &mut self.chance);
         self.after(delay, Event::Made(vm.uid));
@@ -230,9 +230,9 @@ impl World {
         }
         vm.state = State::Deleting;
         let (uid, runner, leaks) = (vm.uid, vm.runner, vm.leaks());
-        self.ledger.vms_leaking += u64::from(leaks);
+        self.statistics.vms_leaking += u64::from(leaks);
         if self.disconnect(runner) {
-            self.ledger.jobs_killed += 1;
+            self.statistics.jobs_killed += 1;
         }
         let delay = draw(self.settings.delete.clone(), &mut self.chance);
         self.after(delay, Event::Gone(uid));

@@ -136,12 +136,12 @@ impl World {
         let Some(runner) = guest.runner_id else { return };
         let job = self.state.github.runners.get(&runner).and_then(|entry| entry.job);
         if let Some(job) = job {
-            self.ledger.jobs_killed += 1;
+            self.statistics.jobs_killed += 1;
             self.complete(job, Conclusion::Cancelled);
             self.job_ends(runner);
         }
         if self.disconnect(Some(runner)) {
-            self.ledger.jobs_lost_to_weather += 1;
+            self.statistics.jobs_lost_to_faults += 1;
         }
         if guest.powers_off {
             self.after(Duration::from_secs(2), Event::Off(uid));

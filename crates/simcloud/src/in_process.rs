@@ -110,7 +110,7 @@ impl InProcess {
             let kept = if wire.effect == Effect::Reads { budget.limit.div_ceil(KEPT) } else { 0 };
             if budget.remaining < u64::from(world.open_requests + requests) + kept {
                 let wait = Duration::try_from(budget.reset.duration_since(world.now())).unwrap_or_default();
-                world.ledger.requests_held_back += u64::from(requests);
+                world.statistics.requests_held_back += u64::from(requests);
                 return Err(
                     wire.failed(Trouble::Throttled(Some(wait)), "not sent, since the limit is used up")
                 );
@@ -119,7 +119,7 @@ impl InProcess {
         world.open_requests += requests;
         let is_start = wire.effect == Effect::Changes && wire.method != "DELETE";
         world.open_starts += u32::from(is_start);
-        world.ledger.peak_open_starts = world.ledger.peak_open_starts.max(world.open_starts);
+        world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
         let weather = world.weather(Call { side: wire.side, method: wire.method, path: &wire.path });
         drop(world);
         Ok((Open { cloud: self, requests, is_start }, weather))
@@ -209,7 +209,7 @@ impl InProcess {
 
     fn answered<T>(&self, wire: &Wire, result: Result<T, CallError>) -> Result<T, CallError> {
         let status = if result.is_ok() { 200 } else { 500 };
-        self.world().ledger.request(wire.side, wire.method, &wire.route, status, 0);
+        self.world().statistics.request(wire.side, wire.method, &wire.route, status, 0);
         result
     }
 }

@@ -15,7 +15,6 @@ mod guest;
 pub mod hooks;
 mod http;
 mod in_process;
-pub mod ledger;
 mod limits;
 mod machine;
 #[cfg(feature = "openapi")]
@@ -29,6 +28,7 @@ mod report;
 pub mod scripted;
 pub mod session;
 mod settings;
+pub mod statistics;
 mod survey;
 pub mod workload;
 mod world;

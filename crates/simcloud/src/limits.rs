@@ -10,7 +10,7 @@ impl World {
         let limit = self.settings.queue_limit;
         let waits = self.state.github.jobs.get(&job).filter(|job| job.state == JobState::Queued);
         if waits.is_some_and(|job| job.queued_at + limit <= self.now()) {
-            self.ledger.jobs_expired += 1;
+            self.statistics.jobs_expired += 1;
             self.complete(job, Conclusion::Cancelled);
         }
     }

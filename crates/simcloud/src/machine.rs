@@ -87,7 +87,7 @@ impl World {
         if !runs {
             return; // Its machine was lost meanwhile.
         }
-        self.ledger.jobs_completed += 1;
+        self.statistics.jobs_completed += 1;
         self.complete(job, Conclusion::Success);
         self.job_ends(runner.0);
     }
@@ -151,7 +151,7 @@ impl World {
         vm.running = Some(false);
         let runner = vm.runner;
         if self.disconnect(runner) {
-            self.ledger.jobs_lost_to_weather += 1;
+            self.statistics.jobs_lost_to_faults += 1;
         }
     }
 
@@ -164,7 +164,7 @@ impl World {
         if let Some(vm) = self.vm(uid).filter(|_| is_removed) {
             vm.state = State::Deleting;
             let leaks = vm.leaks();
-            self.ledger.vms_leaking += u64::from(leaks);
+            self.statistics.vms_leaking += u64::from(leaks);
             let delay = draw(self.settings.delete.clone(), &mut self.chance);
             self.after(delay, Event::Gone(uid));
         }

@@ -111,7 +111,7 @@ fn who_deletes_a_vm_kills_its_job_and_github_notices_late() {
     assert_eq!(state(&world, job), JobState::Completed(Conclusion::Failure));
     assert_eq!(world.deregister(&scope(), id), Removal::Removed);
     let report = world.report();
-    assert_eq!((report.jobs_killed, report.jobs_lost_to_weather, report.jobs_submitted), (1, 0, 1));
+    assert_eq!((report.jobs_killed, report.jobs_lost_to_faults, report.jobs_submitted), (1, 0, 1));
     for (status, runs) in [("completed", 1), ("failure", 1), ("success", 0), ("in_progress", 0)] {
         assert_eq!(world.state.github.runs_with("O/R", Some(status)).len(), runs, "{status}");
     }
@@ -136,7 +136,7 @@ fn an_evicted_vm_is_removed_or_stops_as_its_policy_says_and_its_job_is_the_weath
         vm(&mut world, "a", &[("evictionPolicy", json!(policy))]);
         until(&mut world, ONLINE + 100);
         let report = world.report();
-        assert_eq!((report.jobs_killed, report.jobs_lost_to_weather), (0, 1), "{policy}");
+        assert_eq!((report.jobs_killed, report.jobs_lost_to_faults), (0, 1), "{policy}");
         assert_eq!((report.vms_left, report.runners_left), (left, 1), "{policy}");
     }
 }
@@ -212,7 +212,7 @@ fn many_small_steps_and_one_large_step_are_the_same() {
         (world.report(), format!("{:?}", world.state.github))
     };
     let whole = end(7200);
-    assert!(whole.0.jobs_completed > 10 && whole.0.jobs_lost_to_weather > 0, "{:?}", whole.0);
+    assert!(whole.0.jobs_completed > 10 && whole.0.jobs_lost_to_faults > 0, "{:?}", whole.0);
     for step in [1, 7, 600] {
         assert_eq!(end(step), whole, "steps of {step} s");
     }

@@ -34,7 +34,7 @@ impl World {
     /// Counts a request against the limit; whether it is beyond it, and so refused.
     pub(crate) fn is_beyond_limit(&mut self) -> bool {
         let is_beyond = self.budget().is_some_and(|budget| budget.remaining == 0);
-        self.ledger.requests_beyond_limit += u64::from(is_beyond);
+        self.statistics.requests_beyond_limit += u64::from(is_beyond);
         is_beyond
     }
 

@@ -92,9 +92,9 @@ impl World {
             job.result = Some(report.result);
         }
         match report.conclusion {
-            Conclusion::Success | Conclusion::Failure => self.ledger.jobs_completed += 1,
+            Conclusion::Success | Conclusion::Failure => self.statistics.jobs_completed += 1,
             // Somebody stopped the runner's service.
-            Conclusion::Cancelled => self.ledger.jobs_killed += 1,
+            Conclusion::Cancelled => self.statistics.jobs_killed += 1,
         }
         self.complete(report.job, report.conclusion);
         self.job_ends(runner);
@@ -126,7 +126,7 @@ impl World {
 
     fn goes_offline(&mut self, runner: u64) {
         if self.disconnect(Some(runner)) {
-            self.ledger.jobs_lost_to_weather += 1;
+            self.statistics.jobs_lost_to_faults += 1;
         }
     }
 

@@ -16,11 +16,11 @@ use crate::azure::{AzureState, VmKey};
 use crate::fault::{Call, Faults, Lag, Side, Weather, What, draw};
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::hooks::Hooks;
-use crate::ledger::Ledger;
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
 use crate::registration::RunnerToken;
 use crate::settings::Settings;
+use crate::statistics::Statistics;
 use crate::workload::{Arrival, Workload};
 
 /// Both sides of the world at one moment.
@@ -155,7 +155,7 @@ pub struct World {
     /// How it is.
     pub state: Moment,
     /// What happened so far.
-    pub ledger: Ledger,
+    pub statistics: Statistics,
     pub(crate) chance: StdRng,
     /// A chance of its own, so that a seed brings the same jobs whatever is asked of the world.
     pub(crate) chance_of_arrivals: StdRng,
@@ -200,7 +200,7 @@ impl World {
             faults: Faults::new(workload.faults.clone()),
             hooks: Hooks::default(),
             state: Moment::default(),
-            ledger: Ledger::default(),
+            statistics: Statistics::default(),
             now: start,
             start,
             events: BTreeMap::new(),
@@ -361,7 +361,7 @@ impl World {
             Event::Cancel(id) => {
                 let waits = self.state.github.jobs.get(&id);
                 if waits.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Waiting)) {
-                    self.ledger.jobs_cancelled += 1;
+                    self.statistics.jobs_cancelled += 1;
                     self.complete(id, Conclusion::Cancelled);
                 }
             }
@@ -394,7 +394,7 @@ impl World {
             let Some(started) = self.state.github.jobs.get(&job) else { continue };
             let (duration, queued_at) = (started.duration, started.queued_at);
             let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();
-            self.ledger.waits.push(waited);
+            self.statistics.waits.push(waited);
             // A job on a real machine ends when it says so.
             if self.state.github.runners.get(&runner).is_none_or(|entry| entry.heard_at.is_none()) {
                 self.after(duration, Event::Done(job));

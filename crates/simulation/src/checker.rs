@@ -240,22 +240,22 @@ impl CheckerState {
 
     /// What the world has counted.
     fn count(&mut self, world: &World, at: Duration) {
-        let ledger = &world.ledger;
-        if ledger.jobs_killed > 0 {
+        let statistics = &world.statistics;
+        if statistics.jobs_killed > 0 {
             self.violate(at, Invariant::NoJobKilled, "the VM of a running job was removed".to_owned());
         }
-        if ledger.overwrites > 0 || ledger.names_reused > 0 {
+        if statistics.overwrites > 0 || statistics.names_reused > 0 {
             self.violate(at, Invariant::NamesOnce, "a VM's name was used twice".to_owned());
         }
-        if ledger.peak_open_starts > self.provisioning {
-            let (open, limit) = (ledger.peak_open_starts, self.provisioning);
+        if statistics.peak_open_starts > self.provisioning {
+            let (open, limit) = (statistics.peak_open_starts, self.provisioning);
             self.violate(
                 at,
                 Invariant::Provisioning,
                 format!("{open} requests to make something at once, of {limit}"),
             );
         }
-        if ledger.requests_beyond_limit > 0 && self.is_alone {
+        if statistics.requests_beyond_limit > 0 && self.is_alone {
             self.violate(at, Invariant::Budget, "GitHub refused a request beyond its limit".to_owned());
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use azlin_daemon::{Board, Daemon, Outside, StateDir, plan_once};
 use azlin_fleet::config::{DaemonConfig, Fleet};
-use azlin_simcloud::ledger::Report;
+use azlin_simcloud::statistics::Report;
 use azlin_simcloud::{InProcess, World};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
@@ -193,7 +193,7 @@ impl<'s> Simulation<'s> {
             );
         }
         let world = locked(&self.world);
-        let calls = world.ledger.requests.values().map(|(count, _)| count).sum();
+        let calls = world.statistics.requests.values().map(|(count, _)| count).sum();
         let (report, digest) = (world.report(), self.trace.digest());
         RunResult { report, violation: self.checker.violation(), digest, length: at, calls }
     }

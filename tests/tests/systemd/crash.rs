@@ -58,7 +58,7 @@ fn a_second_sigterm_stops_it_at_once() {
     let host = AdminHost::serving("", &slow_creation("10m", ""), "");
     host.submit(1, 1);
     host.wait("one is asked for", |world| {
-        world.ledger.requests_to(Side::Azure) > 0 && world.state.github.runners.len() == 1
+        world.statistics.requests_to(Side::Azure) > 0 && world.state.github.runners.len() == 1
     });
     host.run(&format!("systemctl stop --no-block {UNIT}"));
     host.wait_for_line(&["a second signal stops at once"]);

@@ -228,7 +228,7 @@ async fn while_the_budget_is_short_it_looks_rarely_and_never_beyond_it() {
     }
     let (at, next) = lived.ticks_of("ci");
     let world = scene.world();
-    assert_eq!(world.ledger.requests_beyond_limit, 0);
+    assert_eq!(world.statistics.requests_beyond_limit, 0);
     assert!((10..40).contains(&at.len()), "{at:?}");
     assert!(at.windows(2).any(|pair| pair[1] - pair[0] >= 180), "{at:?}");
     let waits = || at.iter().zip(&next).map(|(at, next)| next - at);

@@ -319,7 +319,7 @@ fn refusal(side: Side, status: u16, retry_after: Option<u64>) -> Answer {
 fn note(face: &Face, side: Side, ask: &Ask, answer: &Answer) {
     let route = if answer.route.is_empty() { &ask.path } else { &answer.route };
     let bytes = answer.body.len() as u64;
-    locked(&face.world).ledger.request(side, &ask.method, route, answer.status, bytes);
+    locked(&face.world).statistics.request(side, &ask.method, route, answer.status, bytes);
     if side == Side::Github
         && let Some(exchanges) = &mut *locked(&face.exchanges)
     {

@@ -122,7 +122,7 @@ async fn faults_go_by_path_and_the_ledger_by_route() {
     for id in 8..20 {
         assert_eq!(cloud.runner(&scope(), RunnerId(id)).await, Ok(None));
     }
-    let requests = world.lock().expect("nobody panicked").ledger.requests.clone();
+    let requests = world.lock().expect("nobody panicked").statistics.requests.clone();
     let routes: Vec<_> = requests.keys().map(|(_, method, route, status)| (method, route, *status)).collect();
     let (get, route) = ("GET".to_owned(), "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned());
     assert_eq!(routes, [(&get, &route, 200), (&get, &route, 500)]);
@@ -189,7 +189,7 @@ async fn what_is_beyond_the_limit_is_not_sent_and_looks_leave_the_last_of_it() {
     assert_eq!(cloud.deregister(&scope(), RunnerId(1)).await.ok(), Some(Deregistration::NotFound));
     let world = world.lock().expect("nobody panicked");
     assert_eq!(world.budget().map(|budget| budget.remaining), Some(1));
-    assert_eq!((world.ledger.requests_beyond_limit, world.ledger.requests_held_back), (0, 1));
+    assert_eq!((world.statistics.requests_beyond_limit, world.statistics.requests_held_back), (0, 1));
 }
 
 #[tokio::test]

@@ -27,9 +27,9 @@ const REST: Duration = Duration::from_secs(40 * 60);
 impl CheckerState {
     /// What is promised within a time.
     pub(super) fn look_around(&mut self, world: &World, at: Duration) {
-        if world.ledger.requests_held_back > self.held_back {
+        if world.statistics.requests_held_back > self.held_back {
             // With GitHub's limit used up, nothing can be known until its window ends.
-            (self.held_back, self.spent_at) = (world.ledger.requests_held_back, at);
+            (self.held_back, self.spent_at) = (world.statistics.requests_held_back, at);
         }
         let calm = self.fault_schedule.calm_since(at).max(self.spent_at);
         self.look_for_useless(world, at, calm);

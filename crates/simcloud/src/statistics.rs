@@ -9,7 +9,7 @@ use crate::fault::Side;
 
 /// What happened so far.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger {
+pub struct Statistics {
     /// Jobs that came into being.
     pub jobs_submitted: u64,
     /// Jobs that ran to their end.
@@ -17,7 +17,7 @@ pub struct Ledger {
     /// Jobs whose machine was taken away by a client's request while they ran.
     pub jobs_killed: u64,
     /// Jobs whose machine was lost to a fault.
-    pub jobs_lost_to_weather: u64,
+    pub jobs_lost_to_faults: u64,
     /// Jobs that were cancelled while they waited.
     pub jobs_cancelled: u64,
     /// Jobs that GitHub cancelled because nobody took them for too long.
@@ -51,35 +51,36 @@ pub struct Ledger {
 /// A report, as it is printed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// See [`Ledger::jobs_submitted`].
+    /// See [`Statistics::jobs_submitted`].
     pub jobs_submitted: u64,
-    /// See [`Ledger::jobs_completed`].
+    /// See [`Statistics::jobs_completed`].
     pub jobs_completed: u64,
-    /// See [`Ledger::jobs_killed`].
+    /// See [`Statistics::jobs_killed`].
     pub jobs_killed: u64,
-    /// See [`Ledger::jobs_lost_to_weather`].
-    pub jobs_lost_to_weather: u64,
-    /// See [`Ledger::jobs_cancelled`].
+    /// See [`Statistics::jobs_lost_to_faults`].
+    #[serde(rename = "jobs_lost_to_weather")]
+    pub jobs_lost_to_faults: u64,
+    /// See [`Statistics::jobs_cancelled`].
     pub jobs_cancelled: u64,
     /// Jobs that nobody has served: they wait or run, or GitHub gave them up.
     pub jobs_unserved: u64,
-    /// See [`Ledger::vms_created`].
+    /// See [`Statistics::vms_created`].
     pub vms_created: u64,
     /// VMs that are there.
     pub vms_left: u64,
     /// Entries of runners that are there.
     pub runners_left: u64,
-    /// See [`Ledger::vms_leaking`].
+    /// See [`Statistics::vms_leaking`].
     pub vms_leaking: u64,
-    /// See [`Ledger::overwrites`].
+    /// See [`Statistics::overwrites`].
     pub overwrites: u64,
-    /// See [`Ledger::names_reused`].
+    /// See [`Statistics::names_reused`].
     pub names_reused: u64,
-    /// See [`Ledger::peak_vms`].
+    /// See [`Statistics::peak_vms`].
     pub peak_vms: u32,
-    /// See [`Ledger::peak_by_pool`].
+    /// See [`Statistics::peak_by_pool`].
     pub peak_by_pool: BTreeMap<String, u32>,
-    /// See [`Ledger::peak_creating`].
+    /// See [`Statistics::peak_creating`].
     pub peak_creating: u32,
     /// Half of the jobs waited no longer, in seconds.
     pub wait_p50_s: f64,
@@ -91,7 +92,7 @@ pub struct Report {
     pub azure_requests: u64,
 }
 
-impl Ledger {
+impl Statistics {
     /// The wait that so many of a hundred jobs did not exceed, in seconds.
     pub fn wait_percentile(&self, percent: usize) -> f64 {
         let mut waits = self.waits.clone();
