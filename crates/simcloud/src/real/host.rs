@@ -6,7 +6,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use super::lair::Lair;
+use super::sandbox::Sandbox;
 use super::{MachineSettings, number, processes, run, seed, sweep};
 
 /// How long `systemd-nspawn` may take until the machine has an init.
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Host {
     folder: PathBuf,
     /// Taken when it is removed.
-    lair: Option<Lair>,
+    sandbox: Option<Sandbox>,
     nspawn: Option<Child>,
     leader: u32,
     link: String,
@@ -31,11 +31,12 @@ impl Host {
     pub fn boot(settings: &MachineSettings, hostname: &str) -> io::Result<Host> {
         settings.check()?;
         let folder = sweep::make_folder(number())?;
-        let mut host = Host { folder, lair: None, nspawn: None, leader: 0, link: String::new(), number: 0 };
-        let lair = Lair::make(settings, &host.folder, |root| seed::plant_host(root, hostname))?;
-        (host.link, host.number) = (lair.network.link.clone(), lair.network.number);
-        let nspawn = lair.boot();
-        host.lair = Some(lair);
+        let mut host =
+            Host { folder, sandbox: None, nspawn: None, leader: 0, link: String::new(), number: 0 };
+        let sandbox = Sandbox::make(settings, &host.folder, |root| seed::plant_host(root, hostname))?;
+        (host.link, host.number) = (sandbox.network.link.clone(), sandbox.network.number);
+        let nspawn = sandbox.boot();
+        host.sandbox = Some(sandbox);
         let id = host.nspawn.insert(nspawn?).id();
         let start = Instant::now();
         host.leader = loop {
@@ -71,17 +72,17 @@ impl Host {
 
     /// What it wrote to its console.
     pub fn console(&self) -> PathBuf {
-        self.lair.as_ref().map(Lair::console).unwrap_or_default()
+        self.sandbox.as_ref().map(Sandbox::console).unwrap_or_default()
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let (Some(lair), Some(nspawn)) = (&self.lair, &mut self.nspawn) {
+        if let (Some(sandbox), Some(nspawn)) = (&self.sandbox, &mut self.nspawn) {
             // What could not be ended is left to the next sweep.
-            let _ = lair.kill(nspawn);
+            let _ = sandbox.kill(nspawn);
         }
-        drop(self.lair.take());
+        drop(self.sandbox.take());
         sweep::remove_folder(&self.folder);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::lair::Lair;
+use super::sandbox::Sandbox;
 use super::{Site, locked, processes, seed};
 use crate::azure::{Machine, SimVm};
 
@@ -72,8 +72,8 @@ impl Story {
     }
 
     fn tell(&self) {
-        let lair = self.live();
-        if let Err(error) = &lair {
+        let sandbox = self.live();
+        if let Err(error) = &sandbox {
             let _ = writeln!(io::stderr(), "azlin-simcloud: {}: {error}", self.vm.name);
         }
         if !self.is_told(Order::Remove) {
@@ -82,7 +82,7 @@ impl Story {
         while !self.is_told(Order::Remove) {
             std::thread::sleep(GLANCE);
         }
-        drop(lair);
+        drop(sandbox);
         if let Some(vm) = locked(self.site.door.world()).vm(self.vm.uid) {
             vm.machine = None;
         }
@@ -97,35 +97,35 @@ impl Story {
     }
 
     /// From its making until it is off.
-    fn live(&self) -> io::Result<Lair> {
+    fn live(&self) -> io::Result<Sandbox> {
         let plant = |root: &Path| seed::plant(root, &self.vm);
-        let mut lair = Lair::make(&self.site.settings, &self.site.folder, plant)?;
-        lair.open(&self.site.door, &self.vm.name)?;
+        let mut sandbox = Sandbox::make(&self.site.settings, &self.site.folder, plant)?;
+        sandbox.open(&self.site.door, &self.vm.name)?;
         self.note(|machine| {
-            machine.address = Some(Ipv4Addr::new(10, 113, lair.network.number, 2));
-            machine.netns.clone_from(&lair.network.netns);
-            machine.console = lair.console();
+            machine.address = Some(Ipv4Addr::new(10, 113, sandbox.network.number, 2));
+            machine.netns.clone_from(&sandbox.network.netns);
+            machine.console = sandbox.console();
         });
         while !self.is_told(Order::PowerOff) {
-            let mut nspawn = lair.boot()?;
+            let mut nspawn = sandbox.boot()?;
             self.note(|machine| machine.nspawn = Some(nspawn.id()));
-            let code = self.until_off(&lair, &mut nspawn);
+            let code = self.until_off(&sandbox, &mut nspawn);
             self.note(|machine| (machine.nspawn, machine.leader) = (None, None));
             if code? != Some(REBOOT) {
                 break;
             }
         }
-        Ok(lair)
+        Ok(sandbox)
     }
 
-    fn until_off(&self, lair: &Lair, nspawn: &mut Child) -> io::Result<Option<i32>> {
+    fn until_off(&self, sandbox: &Sandbox, nspawn: &mut Child) -> io::Result<Option<i32>> {
         let mut leader = None;
         loop {
             if let Some(status) = nspawn.try_wait()? {
                 return Ok(status.code());
             }
             if self.is_told(Order::PowerOff) {
-                lair.kill(nspawn)?;
+                sandbox.kill(nspawn)?;
                 return Ok(None);
             }
             if leader.is_none() {

@@ -8,10 +8,10 @@
 
 mod control_groups;
 mod host;
-mod lair;
 mod life;
 mod network;
 mod processes;
+mod sandbox;
 mod seed;
 mod sweep;
 

@@ -19,7 +19,7 @@ const IN_GROUPS: &str =
     r#"while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit; shift; done; shift; exec "$@""#;
 
 /// A machine's root, network and listener. Dropping it removes them, and whatever still runs in it.
-pub(super) struct Lair {
+pub(super) struct Sandbox {
     folder: PathBuf,
     pub(super) network: Network,
     /// They go when nothing is in them.
@@ -28,35 +28,35 @@ pub(super) struct Lair {
     door: Option<AbortHandle>,
 }
 
-impl Lair {
+impl Sandbox {
     /// In a folder that a sweep knows. `plant` writes what the machine finds in its root.
     pub(super) fn make(
         settings: &MachineSettings,
         folder: &Path,
         plant: impl FnOnce(&Path) -> io::Result<()>,
-    ) -> io::Result<Lair> {
+    ) -> io::Result<Sandbox> {
         let number = number();
         let folder = folder.join(number.to_string());
         fs::create_dir(&folder)?;
         let network = Network::make(number, &folder)?;
-        let mut lair = Lair { folder, network, control_groups: None, is_mounted: false, door: None };
-        lair.control_groups = Some(ControlGroups::make(&lair.network.netns, &lair.folder)?);
+        let mut sandbox = Sandbox { folder, network, control_groups: None, is_mounted: false, door: None };
+        sandbox.control_groups = Some(ControlGroups::make(&sandbox.network.netns, &sandbox.folder)?);
         for name in ["root", "upper", "work"] {
-            fs::create_dir(lair.folder.join(name))?;
+            fs::create_dir(sandbox.folder.join(name))?;
         }
         let layers = format!(
             "lowerdir={},upperdir={},workdir={}",
             text(&settings.root)?,
-            text(&lair.folder.join("upper"))?,
-            text(&lair.folder.join("work"))?
+            text(&sandbox.folder.join("upper"))?,
+            text(&sandbox.folder.join("work"))?
         );
-        run("mount", &["-t", "overlay", "overlay", "-o", &layers, text(&lair.root())?])?;
-        lair.is_mounted = true;
-        plant(&lair.root())?;
+        run("mount", &["-t", "overlay", "overlay", "-o", &layers, text(&sandbox.root())?])?;
+        sandbox.is_mounted = true;
+        plant(&sandbox.root())?;
         if let Some(overlay) = &settings.overlay {
-            run("cp", &["-a", &format!("{}/.", text(overlay)?), text(&lair.root())?])?;
+            run("cp", &["-a", &format!("{}/.", text(overlay)?), text(&sandbox.root())?])?;
         }
-        Ok(lair)
+        Ok(sandbox)
     }
 
     /// GitHub answers on the machine's own loopback, and knows what comes from there for this VM's.
@@ -114,7 +114,7 @@ impl Lair {
     }
 }
 
-impl Drop for Lair {
+impl Drop for Sandbox {
     fn drop(&mut self) {
         if let Some(door) = &self.door {
             door.abort();
