@@ -82,14 +82,14 @@ fn github_is_told_where_the_daemon_is_and_jobs_are_served_at_once() {
         (&again["places"][0]["did"], again["places"].as_array().unwrap().len()),
         (&"mended".into(), 1)
     );
-    assert_eq!(cloud.served.world().hooks.all.len(), 2);
+    assert_eq!(cloud.served.world().webhooks.all.len(), 2);
     let (told, code) = text(&webhook(&cloud, &["status"]));
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("workflow_job completed: 202 (OK)"), "{told}");
 
     let (told, code) = text(&webhook(&cloud, &["remove"]));
     assert_eq!((code, told.matches("removed").count()), (Some(0), 2), "{told}");
-    assert!(cloud.served.world().hooks.all.is_empty());
+    assert!(cloud.served.world().webhooks.all.is_empty());
     let (told, code) = text(&webhook(&cloud, &["remove"]));
     assert_eq!(code, Some(3), "{told}");
     let (spec, exchanges) = (Spec::load(), cloud.served.recorded());
@@ -109,7 +109,7 @@ fn what_never_arrived_is_told_and_delivered_again() {
 
     let labels = vec!["self-hosted".to_owned()];
     cloud.served.world().submit("o/r", vec![(labels, Duration::from_millis(200))], Vec::new());
-    assert!(cloud.wait(SOON, |world| world.hooks.all.values().any(|hook| hook.deliveries.len() == 2)));
+    assert!(cloud.wait(SOON, |world| world.webhooks.all.values().any(|hook| hook.deliveries.len() == 2)));
     let lost = json(&cloud, &["status", "--pool", "ci"]);
     assert_eq!(lost["places"][0]["never_arrived"], 2, "its ping, and a job");
     let (told, code) = text(&webhook(&cloud, &["status", "--pool", "ci"]));

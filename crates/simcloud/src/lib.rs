@@ -12,7 +12,6 @@ mod calls;
 pub mod fault;
 pub mod github;
 mod guest;
-pub mod hooks;
 mod http;
 mod in_process;
 mod limits;
@@ -30,6 +29,7 @@ pub mod session;
 mod settings;
 pub mod statistics;
 mod survey;
+pub mod webhooks;
 pub mod workload;
 mod world;
 

@@ -15,12 +15,12 @@ use crate::account::Account;
 use crate::azure::{AzureState, VmKey};
 use crate::fault::{Call, Faults, Lag, Side, Weather, What, draw};
 use crate::github::{Conclusion, GitHubState, JobState};
-use crate::hooks::Hooks;
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
 use crate::registration::RunnerToken;
 use crate::settings::Settings;
 use crate::statistics::Statistics;
+use crate::webhooks::SimWebhooks;
 use crate::workload::{Arrival, Workload};
 
 /// Both sides of the world at one moment.
@@ -162,7 +162,7 @@ pub struct World {
     /// What goes wrong.
     pub faults: Faults,
     /// GitHub's webhooks.
-    pub hooks: Hooks,
+    pub webhooks: SimWebhooks,
     pub(crate) now: Timestamp,
     start: Timestamp,
     pub(crate) events: BTreeMap<(Timestamp, u64), Event>,
@@ -198,7 +198,7 @@ impl World {
             chance: StdRng::seed_from_u64(settings.seed),
             chance_of_arrivals: StdRng::seed_from_u64(!settings.seed),
             faults: Faults::new(workload.faults.clone()),
-            hooks: Hooks::default(),
+            webhooks: SimWebhooks::default(),
             state: Moment::default(),
             statistics: Statistics::default(),
             now: start,

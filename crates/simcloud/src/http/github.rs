@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Ask};
 use super::github_json as shape;
 use super::repository_json;
-use super::{github_app, github_hooks};
+use super::{github_app, github_webhooks};
 use crate::calls::{NoRunner, Removal};
 use crate::fault::{Lag, What};
 use crate::github::SimRun;
@@ -158,7 +158,7 @@ fn route(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
         ("GET", ["repos"], None) if matches!(scope, Scope::Org(_)) => {
             ("/repos", repositories(world, ask, &scope))
         }
-        (_, ["hooks", rest @ ..], _) => github_hooks::answer(world, ask, &scope, rest),
+        (_, ["hooks", rest @ ..], _) => github_webhooks::answer(world, ask, &scope, rest),
         (_, ["actions", rest @ ..], _) => runner_route(world, ask, &scope, rest, stale),
         _ => ("", Answer::json(404, &shape::not_found())),
     };

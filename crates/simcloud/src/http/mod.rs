@@ -5,11 +5,11 @@ mod about;
 mod answer;
 mod azure;
 mod azure_survey;
-mod courier;
+mod delivery;
 mod github;
 mod github_app;
-mod github_hooks;
 mod github_json;
+mod github_webhooks;
 mod parts;
 mod repository_json;
 mod runner;
@@ -125,23 +125,23 @@ impl Served {
 
 /// Lets time go by, and tells webhooks what has happened.
 async fn tick(face: Arc<Face>) {
-    let mut couriers = JoinSet::new();
+    let mut deliveries = JoinSet::new();
     loop {
         tokio::time::sleep(Duration::from_millis(25)).await;
         let now = (face.clock)();
-        let letters = {
+        let requests = {
             let mut world = locked(&face.world);
             world.advance(now);
-            world.letters()
+            world.take_webhook_requests()
         };
-        for letter in letters {
+        for request in requests {
             let face = Arc::clone(&face);
-            couriers.spawn(async move {
-                let (took, code, status) = courier::deliver(&letter).await;
-                locked(&face.world).delivered(letter, now, took, code, status);
+            deliveries.spawn(async move {
+                let (took, code, status) = delivery::deliver(&request).await;
+                locked(&face.world).delivered(request, now, took, code, status);
             });
         }
-        while couriers.try_join_next().is_some() {}
+        while deliveries.try_join_next().is_some() {}
     }
 }
 

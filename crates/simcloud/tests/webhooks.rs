@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use azlin_fleet::hint::News;
 use azlin_simcloud::github::{Conclusion, JobState};
-use azlin_simcloud::hooks::payload;
 use azlin_simcloud::openapi::Spec;
+use azlin_simcloud::webhooks::payload;
 use common::Site;
 use reqwest::Method;
 use ring::hmac;

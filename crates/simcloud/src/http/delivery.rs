@@ -10,15 +10,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::hooks::Letter;
+use crate::webhooks::WebhookRequest;
 
 /// How long a webhook may take to answer (GitHub Docs: Best practices for using webhooks).
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Delivers a letter; how long it took, and the status of the answer with GitHub's words for it.
-pub(crate) async fn deliver(letter: &Letter) -> (Duration, u16, &'static str) {
+pub(crate) async fn deliver(webhook: &WebhookRequest) -> (Duration, u16, &'static str) {
     let began = Instant::now();
-    let (code, status) = match timeout(PATIENCE, post(letter)).await {
+    let (code, status) = match timeout(PATIENCE, post(webhook)).await {
         Ok(Ok(code)) if (200..300).contains(&code) => (code, "OK"),
         Ok(Ok(code)) => (code, "Invalid HTTP Response"),
         Ok(Err(_)) => (502, "failed to connect to host"),
@@ -27,10 +27,10 @@ pub(crate) async fn deliver(letter: &Letter) -> (Duration, u16, &'static str) {
     (began.elapsed(), code, status)
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type DeliveryError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn post(letter: &Letter) -> Result<u16, Failure> {
-    let url = Url::parse(&letter.url)?;
+async fn post(webhook: &WebhookRequest) -> Result<u16, DeliveryError> {
+    let url = Url::parse(&webhook.url)?;
     let host =
         url.host_str().filter(|_| url.scheme() == "http").ok_or("it is reached by plain HTTP alone")?;
     let address = (host.trim_matches(['[', ']']), url.port_or_known_default().unwrap_or(80));
@@ -42,13 +42,13 @@ async fn post(letter: &Letter) -> Result<u16, Failure> {
         .header("user-agent", "GitHub-Hookshot/5ca1ab1e")
         .header("accept", "*/*")
         .header("content-type", "application/json")
-        .header("x-github-delivery", &letter.guid)
-        .header("x-github-event", &letter.event)
-        .header("x-github-hook-id", letter.hook);
-    if let Some(signature) = &letter.signature {
+        .header("x-github-delivery", &webhook.guid)
+        .header("x-github-event", &webhook.event)
+        .header("x-github-hook-id", webhook.hook);
+    if let Some(signature) = &webhook.signature {
         request = request.header("x-hub-signature-256", signature);
     }
-    let answer = sender.send_request(request.body(Full::new(Bytes::from(letter.body.clone())))?).await?;
+    let answer = sender.send_request(request.body(Full::new(Bytes::from(webhook.body.clone())))?).await?;
     connection.abort();
     Ok(answer.status().as_u16())
 }

@@ -18,15 +18,15 @@ const KEPT: usize = 500;
 
 /// All webhooks, and what is on its way to them.
 #[derive(Debug, Default)]
-pub struct Hooks {
+pub struct SimWebhooks {
     /// By their numbers.
-    pub all: BTreeMap<u64, SimHook>,
-    outgoing: Vec<Letter>,
+    pub all: BTreeMap<u64, SimWebhook>,
+    outgoing: Vec<WebhookRequest>,
 }
 
 /// A webhook.
 #[derive(Debug, Clone)]
-pub struct SimHook {
+pub struct SimWebhook {
     /// Its number.
     pub id: u64,
     /// Whose it is.
@@ -61,12 +61,12 @@ pub struct SimDelivery {
     /// In words.
     pub status: String,
     /// What was delivered.
-    pub letter: Letter,
+    pub request: WebhookRequest,
 }
 
 /// Something on its way to a webhook.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct WebhookRequest {
     /// To which webhook.
     pub hook: u64,
     /// Where that is.
@@ -89,7 +89,7 @@ pub struct Letter {
 
 impl World {
     /// Makes a webhook, which is told so by a `ping`.
-    pub(crate) fn make_hook(
+    pub(crate) fn make_webhook(
         &mut self,
         scope: Scope,
         url: &str,
@@ -97,7 +97,7 @@ impl World {
         events: Vec<String>,
     ) -> u64 {
         let (id, now) = (self.state.github.number(), self.now());
-        let hook = SimHook {
+        let hook = SimWebhook {
             id,
             scope,
             url: url.to_owned(),
@@ -108,35 +108,37 @@ impl World {
             updated_at: now,
             deliveries: VecDeque::new(),
         };
-        self.hooks.all.insert(id, hook);
+        self.webhooks.all.insert(id, hook);
         // From now on it is kept what happens to jobs.
         self.state.github.news.get_or_insert_default();
-        self.ping_hook(id);
+        self.ping_webhook(id);
         id
     }
 
     /// Tries a webhook.
-    pub(crate) fn ping_hook(&mut self, id: u64) {
-        let Some(hook) = self.hooks.all.get(&id) else { return };
+    pub(crate) fn ping_webhook(&mut self, id: u64) {
+        let Some(hook) = self.webhooks.all.get(&id) else { return };
         let body = json!({"zen": "Keep it logically awesome.", "hook_id": id, "hook": {"type": "Repository", "id": id}});
-        let letter = Letter { event: "ping".to_owned(), ..hook.letter(&mut self.state.github, &body) };
-        self.hooks.outgoing.push(letter);
+        let request =
+            WebhookRequest { event: "ping".to_owned(), ..hook.request(&mut self.state.github, &body) };
+        self.webhooks.outgoing.push(request);
     }
 
     /// Delivers once more; whether there was such a delivery.
     pub(crate) fn deliver_again(&mut self, hook: u64, delivery: u64) -> bool {
-        let Some(hook) = self.hooks.all.get(&hook) else { return false };
+        let Some(hook) = self.webhooks.all.get(&hook) else { return false };
         let Some(known) = hook.deliveries.iter().find(|known| known.id == delivery) else { return false };
         // Signed with the secret that it has now.
-        let signature = hook.signature(&known.letter.body);
-        let letter = Letter { redelivery: true, signature, url: hook.url.clone(), ..known.letter.clone() };
-        self.hooks.outgoing.push(letter);
+        let signature = hook.signature(&known.request.body);
+        let request =
+            WebhookRequest { redelivery: true, signature, url: hook.url.clone(), ..known.request.clone() };
+        self.webhooks.outgoing.push(request);
         true
     }
 
     /// What is to be delivered now.
-    pub(crate) fn letters(&mut self) -> Vec<Letter> {
-        if self.hooks.all.is_empty() {
+    pub(crate) fn take_webhook_requests(&mut self) -> Vec<WebhookRequest> {
+        if self.webhooks.all.is_empty() {
             return Vec::new();
         }
         for hint in self.state.github.take_news() {
@@ -144,32 +146,37 @@ impl World {
             let Some(body) = payload(github, hint.job.0, hint.news, now) else { continue };
             let repo = hint.repo.to_string();
             let repository = github.repos.get(&repo.to_ascii_lowercase()).map(|(_, id)| *id);
-            for hook in self.hooks.all.values().filter(|hook| hook.hears_of(&repo)) {
+            for hook in self.webhooks.all.values().filter(|hook| hook.hears_of(&repo)) {
                 let action = body["action"].as_str().map(str::to_owned);
                 let event = "workflow_job".to_owned();
-                self.hooks.outgoing.push(Letter { event, action, repository, ..hook.letter(github, &body) });
+                self.webhooks.outgoing.push(WebhookRequest {
+                    event,
+                    action,
+                    repository,
+                    ..hook.request(github, &body)
+                });
             }
         }
-        std::mem::take(&mut self.hooks.outgoing)
+        std::mem::take(&mut self.webhooks.outgoing)
     }
 
     /// Takes note of what came of a delivery.
     pub(crate) fn delivered(
         &mut self,
-        letter: Letter,
+        request: WebhookRequest,
         at: Timestamp,
         took: Duration,
         code: u16,
         status: &str,
     ) {
         let id = self.state.github.number();
-        let Some(hook) = self.hooks.all.get_mut(&letter.hook) else { return };
-        hook.deliveries.push_front(SimDelivery { id, at, took, code, status: status.to_owned(), letter });
+        let Some(hook) = self.webhooks.all.get_mut(&request.hook) else { return };
+        hook.deliveries.push_front(SimDelivery { id, at, took, code, status: status.to_owned(), request });
         hook.deliveries.truncate(KEPT);
     }
 }
 
-impl SimHook {
+impl SimWebhook {
     fn hears_of(&self, repo: &str) -> bool {
         let is_its = match &self.scope {
             Scope::Repo(own) => own.to_string().eq_ignore_ascii_case(repo),
@@ -181,9 +188,9 @@ impl SimHook {
         is_its && self.active && self.events.iter().any(|event| event == "workflow_job" || event == "*")
     }
 
-    fn letter(&self, github: &mut GitHubState, body: &Value) -> Letter {
+    fn request(&self, github: &mut GitHubState, body: &Value) -> WebhookRequest {
         let body = body.to_string();
-        Letter {
+        WebhookRequest {
             hook: self.id,
             url: self.url.clone(),
             event: String::new(),

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Ask};
 use super::github::{linked, page};
 use super::github_json as shape;
-use crate::hooks::{SimDelivery, SimHook};
+use crate::webhooks::{SimDelivery, SimWebhook};
 use crate::world::World;
 
-/// What lies below `/hooks`, with the route for counting.
+/// What lies below `/webhooks`, with the route for counting.
 pub(super) fn answer(world: &mut World, ask: &Ask, scope: &Scope, rest: &[&str]) -> (&'static str, Answer) {
     let number = |text: &str| text.parse::<u64>().unwrap_or(0);
     let hook =
-        rest.first().and_then(|id| world.hooks.all.get(&number(id))).filter(|hook| hook.scope == *scope);
+        rest.first().and_then(|id| world.webhooks.all.get(&number(id))).filter(|hook| hook.scope == *scope);
     let hook = hook.map(|hook| hook.id);
     match (ask.method.as_str(), rest, hook) {
         ("GET", [], _) => ("/hooks", list(world, ask, scope)),
@@ -22,11 +22,11 @@ pub(super) fn answer(world: &mut World, ask: &Ask, scope: &Scope, rest: &[&str])
         ("GET", [_], Some(id)) => ("/hooks/{hook_id}", one(world, ask, id, 200)),
         ("PATCH", [_], Some(id)) => ("/hooks/{hook_id}", change(world, ask, id)),
         ("DELETE", [_], Some(id)) => {
-            world.hooks.all.remove(&id);
+            world.webhooks.all.remove(&id);
             ("/hooks/{hook_id}", Answer::empty(204))
         }
         ("POST", [_, "pings"], Some(id)) => {
-            world.ping_hook(id);
+            world.ping_webhook(id);
             ("/hooks/{hook_id}/pings", Answer::empty(204))
         }
         ("GET", [_, "deliveries"], Some(id)) => ("/hooks/{hook_id}/deliveries", deliveries(world, ask, id)),
@@ -43,14 +43,14 @@ pub(super) fn answer(world: &mut World, ask: &Ask, scope: &Scope, rest: &[&str])
 }
 
 fn list(world: &World, ask: &Ask, scope: &Scope) -> Answer {
-    let own: Vec<&SimHook> = world.hooks.all.values().filter(|hook| hook.scope == *scope).collect();
-    let (hooks, link) = page(ask, own, 30);
-    let hooks: Vec<Value> = hooks.into_iter().map(|hook| shape_of(ask, hook)).collect();
-    linked(Answer::json(200, &json!(hooks)), link)
+    let own: Vec<&SimWebhook> = world.webhooks.all.values().filter(|hook| hook.scope == *scope).collect();
+    let (webhooks, link) = page(ask, own, 30);
+    let webhooks: Vec<Value> = webhooks.into_iter().map(|hook| shape_of(ask, hook)).collect();
+    linked(Answer::json(200, &json!(webhooks)), link)
 }
 
 fn one(world: &World, ask: &Ask, id: u64, status: u16) -> Answer {
-    let found = world.hooks.all.get(&id).map(|hook| shape_of(ask, hook));
+    let found = world.webhooks.all.get(&id).map(|hook| shape_of(ask, hook));
     found.map_or_else(|| Answer::json(404, &shape::not_found()), |hook| Answer::json(status, &hook))
 }
 
@@ -62,13 +62,13 @@ fn make(world: &mut World, ask: &Ask, scope: &Scope) -> Answer {
     let Some(url) = body["config"]["url"].as_str().filter(|url| url.starts_with("http")) else {
         return Answer::json(422, &shape::error(422, "Validation Failed"));
     };
-    let is_there = |hook: &SimHook| hook.scope == *scope && hook.url == url && hook.events == events;
-    if world.hooks.all.values().any(is_there) {
+    let is_there = |hook: &SimWebhook| hook.scope == *scope && hook.url == url && hook.events == events;
+    if world.webhooks.all.values().any(is_there) {
         let message = "Validation Failed: Hook already exists on this repository";
         return Answer::json(422, &shape::error(422, message));
     }
     let secret = body["config"]["secret"].as_str().map(str::to_owned);
-    let id = world.make_hook(scope.clone(), url, secret, events);
+    let id = world.make_webhook(scope.clone(), url, secret, events);
     one(world, ask, id, 201)
 }
 
@@ -77,7 +77,7 @@ fn change(world: &mut World, ask: &Ask, id: u64) -> Answer {
         return Answer::json(400, &shape::error(400, "Problems parsing JSON"));
     };
     let now = world.now();
-    if let Some(hook) = world.hooks.all.get_mut(&id) {
+    if let Some(hook) = world.webhooks.all.get_mut(&id) {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         hook.events = strings(&body["events"]).unwrap_or(std::mem::take(&mut hook.events));
         hook.active = body["active"].as_bool().unwrap_or(hook.active);
@@ -93,7 +93,7 @@ fn change(world: &mut World, ask: &Ask, id: u64) -> Answer {
 
 /// The newest first, page by page: the next one begins after the number that `cursor` names.
 fn deliveries(world: &World, ask: &Ask, id: u64) -> Answer {
-    let all = world.hooks.all.get(&id).map(|hook| &hook.deliveries).into_iter().flatten();
+    let all = world.webhooks.all.get(&id).map(|hook| &hook.deliveries).into_iter().flatten();
     let size = ask.number("per_page", 30).clamp(1, 100);
     let before = ask.parameter("cursor").and_then(|cursor| cursor.parse::<u64>().ok()).unwrap_or(u64::MAX);
     let mut rest = all.filter(|delivery| delivery.id < before);
@@ -107,16 +107,16 @@ fn deliveries(world: &World, ask: &Ask, id: u64) -> Answer {
 }
 
 fn delivery(delivery: &SimDelivery) -> Value {
-    let letter = &delivery.letter;
+    let request = &delivery.request;
     json!({
-        "id": delivery.id, "guid": letter.guid, "delivered_at": delivery.at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string(),
-        "redelivery": letter.redelivery, "duration": delivery.took.as_secs_f64(), "status": delivery.status,
-        "status_code": delivery.code, "event": letter.event, "action": letter.action, "installation_id": null,
-        "repository_id": letter.repository, "throttled_at": null,
+        "id": delivery.id, "guid": request.guid, "delivered_at": delivery.at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string(),
+        "redelivery": request.redelivery, "duration": delivery.took.as_secs_f64(), "status": delivery.status,
+        "status_code": delivery.code, "event": request.event, "action": request.action, "installation_id": null,
+        "repository_id": request.repository, "throttled_at": null,
     })
 }
 
-fn shape_of(ask: &Ask, hook: &SimHook) -> Value {
+fn shape_of(ask: &Ask, hook: &SimWebhook) -> Value {
     let (kind, at) = match &hook.scope {
         Scope::Repo(repo) => ("Repository", format!("{}/repos/{repo}/hooks/{}", ask.base, hook.id)),
         Scope::Org(org) => ("Organization", format!("{}/orgs/{org}/hooks/{}", ask.base, hook.id)),
