@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::fault::{Call, Failure, Lag, Side, Weather};
-use crate::http::Clock;
+use crate::http::SimClock;
 use crate::world::{Happening, World};
 use fuse::Fuse;
 
@@ -32,7 +32,7 @@ const KEPT: u64 = 50;
 #[derive(Clone)]
 pub struct InProcess {
     world: Arc<Mutex<World>>,
-    clock: Clock,
+    clock: SimClock,
     host_keys: Arc<AtomicU64>,
     fuse: Fuse,
 }
@@ -74,7 +74,7 @@ impl Drop for Open<'_> {
 
 impl InProcess {
     /// The world, with the time that it is given before each call.
-    pub fn new(world: Arc<Mutex<World>>, clock: Clock) -> Self {
+    pub fn new(world: Arc<Mutex<World>>, clock: SimClock) -> Self {
         InProcess { world, clock, host_keys: Arc::default(), fuse: Fuse::default() }
     }
 

@@ -35,7 +35,9 @@ mod world;
 
 pub use account::Account;
 pub use calls::{NoRunner, Removal};
-pub use http::{APP_ID, APP_PRIVATE_KEY, Clock, Door, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Served};
+pub use http::{
+    APP_ID, APP_PRIVATE_KEY, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress, Served, SimClock,
+};
 pub use in_process::InProcess;
 pub use settings::Settings;
 pub use workload::Workload;

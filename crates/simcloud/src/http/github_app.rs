@@ -8,8 +8,8 @@ use rustls_pki_types::PrivatePkcs1KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
 use super::github_json as shape;
+use super::message::{SimRequest, SimResponse};
 use super::repository_json::user;
 use crate::world::World;
 
@@ -24,25 +24,26 @@ pub const INSTALLATION_ID: u64 = 815;
 const LONGEST: i64 = 600;
 
 /// Answers what is asked as the app itself; `None` where it is none of that.
-pub(crate) fn answer(world: &mut World, ask: &Ask) -> Option<Answer> {
-    let segments = ask.segments();
-    let (route, answer): (&str, fn(&mut World) -> Answer) = match (ask.method.as_str(), segments.as_slice()) {
-        ("GET", ["app"]) => ("/app", |world| Answer::json(200, &app(world))),
-        ("POST", ["app", "installations", id, "access_tokens"]) => (
-            "/app/installations/{installation_id}/access_tokens",
-            if *id == INSTALLATION_ID.to_string() {
-                issue
-            } else {
-                |_| Answer::json(404, &shape::not_found())
-            },
-        ),
-        _ => return None,
-    };
-    let answer = match refused(world, ask.bearer().unwrap_or_default()) {
-        Some(why) => Answer::json(401, &shape::error(401, why)),
+pub(crate) fn answer(world: &mut World, request: &SimRequest) -> Option<SimResponse> {
+    let segments = request.segments();
+    let (route, answer): (&str, fn(&mut World) -> SimResponse) =
+        match (request.method.as_str(), segments.as_slice()) {
+            ("GET", ["app"]) => ("/app", |world| SimResponse::json(200, &app(world))),
+            ("POST", ["app", "installations", id, "access_tokens"]) => (
+                "/app/installations/{installation_id}/access_tokens",
+                if *id == INSTALLATION_ID.to_string() {
+                    issue
+                } else {
+                    |_| SimResponse::json(404, &shape::not_found())
+                },
+            ),
+            _ => return None,
+        };
+    let answer = match refused(world, request.bearer().unwrap_or_default()) {
+        Some(why) => SimResponse::json(401, &shape::error(401, why)),
         None => answer(world),
     };
-    Some(Answer { route: route.to_owned(), ..answer })
+    Some(SimResponse { route: route.to_owned(), ..answer })
 }
 
 /// Why a word is not taken.
@@ -76,7 +77,7 @@ fn refused(world: &World, jwt: &str) -> Option<&'static str> {
     }
 }
 
-fn issue(world: &mut World) -> Answer {
+fn issue(world: &mut World) -> SimResponse {
     let token = format!("ghs_{:032x}", world.chance.random::<u128>());
     let ends = world.now() + world.settings.app_token_life;
     world.installation_tokens.insert(token.clone(), ends);
@@ -84,7 +85,7 @@ fn issue(world: &mut World) -> Answer {
         "token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "permissions": permissions(), "repository_selection": "all",
     });
-    Answer::json(201, &told)
+    SimResponse::json(201, &told)
 }
 
 fn permissions() -> Value {

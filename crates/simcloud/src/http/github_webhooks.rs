@@ -3,78 +3,85 @@
 use azlin_fleet::names::Scope;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
 use super::github::{linked, page};
 use super::github_json as shape;
+use super::message::{SimRequest, SimResponse};
 use crate::webhooks::{SimDelivery, SimWebhook};
 use crate::world::World;
 
 /// What lies below `/webhooks`, with the route for counting.
-pub(super) fn answer(world: &mut World, ask: &Ask, scope: &Scope, rest: &[&str]) -> (&'static str, Answer) {
+pub(super) fn answer(
+    world: &mut World,
+    request: &SimRequest,
+    scope: &Scope,
+    rest: &[&str],
+) -> (&'static str, SimResponse) {
     let number = |text: &str| text.parse::<u64>().unwrap_or(0);
     let hook =
         rest.first().and_then(|id| world.webhooks.all.get(&number(id))).filter(|hook| hook.scope == *scope);
     let hook = hook.map(|hook| hook.id);
-    match (ask.method.as_str(), rest, hook) {
-        ("GET", [], _) => ("/hooks", list(world, ask, scope)),
-        ("POST", [], _) => ("/hooks", make(world, ask, scope)),
-        (_, [_, ..], None) => ("/hooks/{hook_id}", Answer::json(404, &shape::not_found())),
-        ("GET", [_], Some(id)) => ("/hooks/{hook_id}", one(world, ask, id, 200)),
-        ("PATCH", [_], Some(id)) => ("/hooks/{hook_id}", change(world, ask, id)),
+    match (request.method.as_str(), rest, hook) {
+        ("GET", [], _) => ("/hooks", list(world, request, scope)),
+        ("POST", [], _) => ("/hooks", make(world, request, scope)),
+        (_, [_, ..], None) => ("/hooks/{hook_id}", SimResponse::json(404, &shape::not_found())),
+        ("GET", [_], Some(id)) => ("/hooks/{hook_id}", one(world, request, id, 200)),
+        ("PATCH", [_], Some(id)) => ("/hooks/{hook_id}", change(world, request, id)),
         ("DELETE", [_], Some(id)) => {
             world.webhooks.all.remove(&id);
-            ("/hooks/{hook_id}", Answer::empty(204))
+            ("/hooks/{hook_id}", SimResponse::empty(204))
         }
         ("POST", [_, "pings"], Some(id)) => {
             world.ping_webhook(id);
-            ("/hooks/{hook_id}/pings", Answer::empty(204))
+            ("/hooks/{hook_id}/pings", SimResponse::empty(204))
         }
-        ("GET", [_, "deliveries"], Some(id)) => ("/hooks/{hook_id}/deliveries", deliveries(world, ask, id)),
+        ("GET", [_, "deliveries"], Some(id)) => {
+            ("/hooks/{hook_id}/deliveries", deliveries(world, request, id))
+        }
         ("POST", [_, "deliveries", delivery, "attempts"], Some(id)) => {
             let answer = if world.deliver_again(id, number(delivery)) {
-                Answer::json(202, &json!({}))
+                SimResponse::json(202, &json!({}))
             } else {
-                Answer::json(404, &shape::not_found())
+                SimResponse::json(404, &shape::not_found())
             };
             ("/hooks/{hook_id}/deliveries/{delivery_id}/attempts", answer)
         }
-        _ => ("", Answer::json(404, &shape::not_found())),
+        _ => ("", SimResponse::json(404, &shape::not_found())),
     }
 }
 
-fn list(world: &World, ask: &Ask, scope: &Scope) -> Answer {
+fn list(world: &World, request: &SimRequest, scope: &Scope) -> SimResponse {
     let own: Vec<&SimWebhook> = world.webhooks.all.values().filter(|hook| hook.scope == *scope).collect();
-    let (webhooks, link) = page(ask, own, 30);
-    let webhooks: Vec<Value> = webhooks.into_iter().map(|hook| shape_of(ask, hook)).collect();
-    linked(Answer::json(200, &json!(webhooks)), link)
+    let (webhooks, link) = page(request, own, 30);
+    let webhooks: Vec<Value> = webhooks.into_iter().map(|hook| shape_of(request, hook)).collect();
+    linked(SimResponse::json(200, &json!(webhooks)), link)
 }
 
-fn one(world: &World, ask: &Ask, id: u64, status: u16) -> Answer {
-    let found = world.webhooks.all.get(&id).map(|hook| shape_of(ask, hook));
-    found.map_or_else(|| Answer::json(404, &shape::not_found()), |hook| Answer::json(status, &hook))
+fn one(world: &World, request: &SimRequest, id: u64, status: u16) -> SimResponse {
+    let found = world.webhooks.all.get(&id).map(|hook| shape_of(request, hook));
+    found.map_or_else(|| SimResponse::json(404, &shape::not_found()), |hook| SimResponse::json(status, &hook))
 }
 
-fn make(world: &mut World, ask: &Ask, scope: &Scope) -> Answer {
-    let Some(body) = ask.json() else {
-        return Answer::json(400, &shape::error(400, "Problems parsing JSON"));
+fn make(world: &mut World, request: &SimRequest, scope: &Scope) -> SimResponse {
+    let Some(body) = request.json() else {
+        return SimResponse::json(400, &shape::error(400, "Problems parsing JSON"));
     };
     let events = strings(&body["events"]).unwrap_or_else(|| vec!["push".to_owned()]);
     let Some(url) = body["config"]["url"].as_str().filter(|url| url.starts_with("http")) else {
-        return Answer::json(422, &shape::error(422, "Validation Failed"));
+        return SimResponse::json(422, &shape::error(422, "Validation Failed"));
     };
     let is_there = |hook: &SimWebhook| hook.scope == *scope && hook.url == url && hook.events == events;
     if world.webhooks.all.values().any(is_there) {
         let message = "Validation Failed: Hook already exists on this repository";
-        return Answer::json(422, &shape::error(422, message));
+        return SimResponse::json(422, &shape::error(422, message));
     }
     let secret = body["config"]["secret"].as_str().map(str::to_owned);
     let id = world.make_webhook(scope.clone(), url, secret, events);
-    one(world, ask, id, 201)
+    one(world, request, id, 201)
 }
 
-fn change(world: &mut World, ask: &Ask, id: u64) -> Answer {
-    let Some(body) = ask.json() else {
-        return Answer::json(400, &shape::error(400, "Problems parsing JSON"));
+fn change(world: &mut World, request: &SimRequest, id: u64) -> SimResponse {
+    let Some(body) = request.json() else {
+        return SimResponse::json(400, &shape::error(400, "Problems parsing JSON"));
     };
     let now = world.now();
     if let Some(hook) = world.webhooks.all.get_mut(&id) {
@@ -88,22 +95,22 @@ fn change(world: &mut World, ask: &Ask, id: u64) -> Answer {
         }
         hook.updated_at = now;
     }
-    one(world, ask, id, 200)
+    one(world, request, id, 200)
 }
 
 /// The newest first, page by page: the next one begins after the number that `cursor` names.
-fn deliveries(world: &World, ask: &Ask, id: u64) -> Answer {
+fn deliveries(world: &World, request: &SimRequest, id: u64) -> SimResponse {
     let all = world.webhooks.all.get(&id).map(|hook| &hook.deliveries).into_iter().flatten();
-    let size = ask.number("per_page", 30).clamp(1, 100);
-    let before = ask.parameter("cursor").and_then(|cursor| cursor.parse::<u64>().ok()).unwrap_or(u64::MAX);
+    let size = request.number("per_page", 30).clamp(1, 100);
+    let before =
+        request.parameter("cursor").and_then(|cursor| cursor.parse::<u64>().ok()).unwrap_or(u64::MAX);
     let mut rest = all.filter(|delivery| delivery.id < before);
     let page: Vec<&SimDelivery> = rest.by_ref().take(size).collect();
-    let next = page
-        .last()
-        .filter(|_| rest.next().is_some())
-        .map(|last| format!("<{}{}?per_page={size}&cursor={}>; rel=\"next\"", ask.base, ask.path, last.id));
+    let next = page.last().filter(|_| rest.next().is_some()).map(|last| {
+        format!("<{}{}?per_page={size}&cursor={}>; rel=\"next\"", request.base, request.path, last.id)
+    });
     let page: Vec<Value> = page.into_iter().map(delivery).collect();
-    linked(Answer::json(200, &json!(page)), next)
+    linked(SimResponse::json(200, &json!(page)), next)
 }
 
 fn delivery(delivery: &SimDelivery) -> Value {
@@ -116,12 +123,12 @@ fn delivery(delivery: &SimDelivery) -> Value {
     })
 }
 
-fn shape_of(ask: &Ask, hook: &SimWebhook) -> Value {
+fn shape_of(request: &SimRequest, hook: &SimWebhook) -> Value {
     let (kind, at) = match &hook.scope {
-        Scope::Repo(repo) => ("Repository", format!("{}/repos/{repo}/hooks/{}", ask.base, hook.id)),
-        Scope::Org(org) => ("Organization", format!("{}/orgs/{org}/hooks/{}", ask.base, hook.id)),
+        Scope::Repo(repo) => ("Repository", format!("{}/repos/{repo}/hooks/{}", request.base, hook.id)),
+        Scope::Org(org) => ("Organization", format!("{}/orgs/{org}/hooks/{}", request.base, hook.id)),
         Scope::Enterprise(name) => {
-            ("Enterprise", format!("{}/enterprises/{name}/hooks/{}", ask.base, hook.id))
+            ("Enterprise", format!("{}/enterprises/{name}/hooks/{}", request.base, hook.id))
         }
     };
     let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -2,7 +2,6 @@
 //! the managed identity endpoint on another.
 
 mod about;
-mod answer;
 mod azure;
 mod azure_survey;
 mod delivery;
@@ -10,6 +9,7 @@ mod github;
 mod github_app;
 mod github_json;
 mod github_webhooks;
+mod message;
 mod parts;
 mod repository_json;
 mod runner;
@@ -34,17 +34,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 
-pub use answer::Exchange;
-use answer::{Answer, Ask};
 pub use azure::IDENTITY_HEADER;
 pub(crate) use azure::told_of;
 pub use github_app::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID};
+pub use message::Exchange;
+use message::{SimRequest, SimResponse};
 
 use crate::fault::{Call, Failure, Lag, Side, Weather};
 use crate::world::World;
 
 /// The time of day, as the world is given it.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub type SimClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A world that answers over HTTP until this is dropped.
 pub struct Served {
@@ -55,13 +55,13 @@ pub struct Served {
     /// Where Azure is.
     pub azure: SocketAddr,
     exchanges: Arc<Mutex<Option<Vec<Exchange>>>>,
-    face: Arc<Face>,
+    state: Arc<ServedState>,
     _tasks: JoinSet<()>,
 }
 
-struct Face {
+struct ServedState {
     world: Arc<Mutex<World>>,
-    clock: Clock,
+    clock: SimClock,
     exchanges: Arc<Mutex<Option<Vec<Exchange>>>>,
 }
 
@@ -74,7 +74,7 @@ impl Served {
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn start(world: World, clock: Clock) -> io::Result<Served> {
+    pub async fn start(world: World, clock: SimClock) -> io::Result<Served> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         Self::on(TcpListener::bind(any).await?, TcpListener::bind(any).await?, world, clock)
     }
@@ -83,18 +83,19 @@ impl Served {
     ///
     /// # Errors
     /// When a listener has no address.
-    pub fn on(github: TcpListener, azure: TcpListener, world: World, clock: Clock) -> io::Result<Served> {
+    pub fn on(github: TcpListener, azure: TcpListener, world: World, clock: SimClock) -> io::Result<Served> {
         let (at_github, at_azure) = (github.local_addr()?, azure.local_addr()?);
         let mut world = world;
         world.url = format!("http://{at_github}");
         let world = Arc::new(Mutex::new(world));
         let exchanges = Arc::new(Mutex::new(None));
-        let face = Arc::new(Face { world: Arc::clone(&world), clock, exchanges: Arc::clone(&exchanges) });
+        let state =
+            Arc::new(ServedState { world: Arc::clone(&world), clock, exchanges: Arc::clone(&exchanges) });
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(github, Arc::clone(&face), Side::Github, None));
-        tasks.spawn(accept(azure, Arc::clone(&face), Side::Azure, None));
-        tasks.spawn(tick(Arc::clone(&face)));
-        Ok(Served { world, github: at_github, azure: at_azure, exchanges, face, _tasks: tasks })
+        tasks.spawn(accept(github, Arc::clone(&state), Side::Github, None));
+        tasks.spawn(accept(azure, Arc::clone(&state), Side::Azure, None));
+        tasks.spawn(tick(Arc::clone(&state)));
+        Ok(Served { world, github: at_github, azure: at_azure, exchanges, state, _tasks: tasks })
     }
 
     /// The world, for a look or a change.
@@ -108,8 +109,8 @@ impl Served {
     }
 
     /// A way in for machines. Must be called on a runtime of tokio.
-    pub fn door(&self) -> Door {
-        Door { face: Arc::clone(&self.face), port: self.github.port(), runtime: Handle::current() }
+    pub fn ingress(&self) -> Ingress {
+        Ingress { state: Arc::clone(&self.state), port: self.github.port(), runtime: Handle::current() }
     }
 
     /// Keeps every exchange with GitHub from now on.
@@ -124,21 +125,21 @@ impl Served {
 }
 
 /// Lets time go by, and tells webhooks what has happened.
-async fn tick(face: Arc<Face>) {
+async fn tick(state: Arc<ServedState>) {
     let mut deliveries = JoinSet::new();
     loop {
         tokio::time::sleep(Duration::from_millis(25)).await;
-        let now = (face.clock)();
+        let now = (state.clock)();
         let requests = {
-            let mut world = locked(&face.world);
+            let mut world = locked(&state.world);
             world.advance(now);
             world.take_webhook_requests()
         };
         for request in requests {
-            let face = Arc::clone(&face);
+            let state = Arc::clone(&state);
             deliveries.spawn(async move {
                 let (took, code, status) = delivery::deliver(&request).await;
-                locked(&face.world).delivered(request, now, took, code, status);
+                locked(&state.world).delivered(request, now, took, code, status);
             });
         }
         while deliveries.try_join_next().is_some() {}
@@ -147,16 +148,16 @@ async fn tick(face: Arc<Face>) {
 
 /// Lets machines in that have a network of their own.
 #[derive(Clone)]
-pub struct Door {
-    face: Arc<Face>,
+pub struct Ingress {
+    state: Arc<ServedState>,
     port: u16,
     runtime: Handle,
 }
 
-impl Door {
+impl Ingress {
     /// The world.
     pub(crate) fn world(&self) -> &Mutex<World> {
-        &self.face.world
+        &self.state.world
     }
 
     /// GitHub's port.
@@ -170,7 +171,7 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        talk(stream, Arc::clone(&self.face), side, Caller { base: base.into(), machine: None }, || ()).await;
+        talk(stream, Arc::clone(&self.state), side, Peer { base: base.into(), machine: None }, || ()).await;
     }
 
     /// Serves GitHub on a listener to which only this VM has access, until the answer is aborted.
@@ -178,18 +179,18 @@ impl Door {
         let _inside = self.runtime.enter();
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let task = accept(listener, Arc::clone(&self.face), Side::Github, Some(vm.into()));
+        let task = accept(listener, Arc::clone(&self.state), Side::Github, Some(vm.into()));
         Ok(self.runtime.spawn(task).abort_handle())
     }
 }
 
 /// `machine` is the VM that all connections come from, where they come from one.
-async fn accept(listener: TcpListener, face: Arc<Face>, side: Side, machine: Option<Arc<str>>) {
+async fn accept(listener: TcpListener, state: Arc<ServedState>, side: Side, machine: Option<Arc<str>>) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.spawn(connection(stream, Arc::clone(&face), side, machine.clone()));
+                connections.spawn(connection(stream, Arc::clone(&state), side, machine.clone()));
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
@@ -197,42 +198,42 @@ async fn accept(listener: TcpListener, face: Arc<Face>, side: Side, machine: Opt
     }
 }
 
-type Body = BoxBody<Bytes, io::Error>;
+type SimBody = BoxBody<Bytes, io::Error>;
 
 /// Who asks, and where it found what it asks.
 #[derive(Clone)]
-struct Caller {
+struct Peer {
     base: Arc<str>,
     machine: Option<Arc<str>>,
 }
 
 /// A connection that a fault ends is reset, as a failing network does it: `lingering` is a second
 /// handle to the socket, through which it is told not to end in an orderly way.
-async fn connection(stream: TcpStream, face: Arc<Face>, side: Side, machine: Option<Arc<str>>) {
+async fn connection(stream: TcpStream, state: Arc<ServedState>, side: Side, machine: Option<Arc<str>>) {
     let Ok(lingering) = stream.as_fd().try_clone_to_owned().map(socket2::Socket::from) else { return };
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
     let lingering = Arc::new(lingering);
     let socket = Arc::clone(&lingering);
-    let caller = Caller { base: format!("http://{local}").into(), machine };
+    let peer = Peer { base: format!("http://{local}").into(), machine };
     let reset = move || {
         let _ = socket.set_linger(Some(Duration::ZERO));
     };
-    talk(stream, face, side, caller, reset).await;
+    talk(stream, state, side, peer, reset).await;
     drop(lingering);
 }
 
-async fn talk<S, R>(stream: S, face: Arc<Face>, side: Side, caller: Caller, reset: R)
+async fn talk<S, R>(stream: S, state: Arc<ServedState>, side: Side, peer: Peer, reset: R)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     R: Fn() + Send + Sync + 'static,
 {
     let reset = Arc::new(reset);
     let service = service_fn(move |request| {
-        let (face, caller, reset) = (Arc::clone(&face), caller.clone(), Arc::clone(&reset));
+        let (state, peer, reset) = (Arc::clone(&state), peer.clone(), Arc::clone(&reset));
         async move {
-            let answer = match read(request, &caller).await {
-                Some(ask) => respond(&face, side, ask).await,
+            let answer = match read(request, &peer).await {
+                Some(asked) => respond(&state, side, asked).await,
                 None => None,
             };
             if answer.is_none() {
@@ -245,17 +246,17 @@ where
 }
 
 /// The answer, or `None` where the connection is to be reset.
-async fn respond(face: &Face, side: Side, ask: Ask) -> Option<Response<Body>> {
-    let side = if ask.path == "/msi/token" { Side::Identity } else { side };
-    if side == Side::Github && ask.path.starts_with("/_sim/") {
-        let mut world = locked(&face.world);
-        world.advance((face.clock)());
-        return Some(whole(sim::answer(&mut world, &ask)));
+async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<Response<SimBody>> {
+    let side = if asked.path == "/msi/token" { Side::Identity } else { side };
+    if side == Side::Github && asked.path.starts_with("/_sim/") {
+        let mut world = locked(&state.world);
+        world.advance((state.clock)());
+        return Some(whole(sim::answer(&mut world, &asked)));
     }
     let weather = {
-        let mut world = locked(&face.world);
-        world.advance((face.clock)());
-        world.weather(Call { side, method: &ask.method, path: &ask.path })
+        let mut world = locked(&state.world);
+        world.advance((state.clock)());
+        world.weather(Call { side, method: &asked.method, path: &asked.path })
     };
     if !weather.latency.is_zero() {
         tokio::time::sleep(weather.latency).await;
@@ -265,18 +266,18 @@ async fn respond(face: &Face, side: Side, ask: Ask) -> Option<Response<Body>> {
         Some(Failure::Reset) => return None,
         Some(Failure::Status(status, retry_after)) => refusal(side, *status, *retry_after),
         _ => {
-            let first = is_twice.then(|| act(face, side, &ask, stale));
+            let first = is_twice.then(|| act(state, side, &asked, stale));
             drop(first);
-            act(face, side, &ask, stale)
+            act(state, side, &asked, stale)
         }
     };
-    let is_of_runners = ask.is_of_runners(side);
+    let is_of_runners = asked.is_of_runners(side);
     let answer = match side {
-        Side::Github if !is_of_runners => github::with_limit(&locked(&face.world), answer),
+        Side::Github if !is_of_runners => github::with_limit(&locked(&state.world), answer),
         Side::Github | Side::Azure | Side::Identity => answer,
     };
     if !is_of_runners {
-        note(face, side, &ask, &answer);
+        note(state, side, &asked, &answer);
     }
     match failure {
         Some(Failure::LostAnswer) => None,
@@ -285,18 +286,18 @@ async fn respond(face: &Face, side: Side, ask: Ask) -> Option<Response<Body>> {
     }
 }
 
-fn act(face: &Face, side: Side, ask: &Ask, stale: Lag) -> Answer {
-    let mut world = locked(&face.world);
-    world.advance((face.clock)());
+fn act(state: &ServedState, side: Side, asked: &SimRequest, stale: Lag) -> SimResponse {
+    let mut world = locked(&state.world);
+    world.advance((state.clock)());
     match side {
-        Side::Github if ask.is_of_runners(side) => runner::answer(&mut world, ask),
-        Side::Github => github::answer(&mut world, ask, stale),
-        Side::Azure => azure::answer(&mut world, ask, stale),
-        Side::Identity => azure::identity(&mut world, ask),
+        Side::Github if asked.is_of_runners(side) => runner::answer(&mut world, asked),
+        Side::Github => github::answer(&mut world, asked, stale),
+        Side::Azure => azure::answer(&mut world, asked, stale),
+        Side::Identity => azure::identity(&mut world, asked),
     }
 }
 
-fn refusal(side: Side, status: u16, retry_after: Option<u64>) -> Answer {
+fn refusal(side: Side, status: u16, retry_after: Option<u64>) -> SimResponse {
     let message = match status {
         403 | 429 => {
             "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
@@ -304,10 +305,10 @@ fn refusal(side: Side, status: u16, retry_after: Option<u64>) -> Answer {
         _ => "Server Error",
     };
     let answer = match side {
-        Side::Github => Answer::json(status, &github_json::error(status, message)),
+        Side::Github => SimResponse::json(status, &github_json::error(status, message)),
         Side::Azure | Side::Identity => {
             let code = if status == 429 { "OperationNotAllowed" } else { "InternalServerError" };
-            Answer::json(status, &serde_json::json!({"error": {"code": code, "message": message}}))
+            SimResponse::json(status, &serde_json::json!({"error": {"code": code, "message": message}}))
         }
     };
     match retry_after {
@@ -316,42 +317,42 @@ fn refusal(side: Side, status: u16, retry_after: Option<u64>) -> Answer {
     }
 }
 
-fn note(face: &Face, side: Side, ask: &Ask, answer: &Answer) {
-    let route = if answer.route.is_empty() { &ask.path } else { &answer.route };
+fn note(state: &ServedState, side: Side, asked: &SimRequest, answer: &SimResponse) {
+    let route = if answer.route.is_empty() { &asked.path } else { &answer.route };
     let bytes = answer.body.len() as u64;
-    locked(&face.world).statistics.request(side, &ask.method, route, answer.status, bytes);
+    locked(&state.world).statistics.request(side, &asked.method, route, answer.status, bytes);
     if side == Side::Github
-        && let Some(exchanges) = &mut *locked(&face.exchanges)
+        && let Some(exchanges) = &mut *locked(&state.exchanges)
     {
         exchanges.push(Exchange {
-            method: ask.method.clone(),
-            path: ask.path.clone(),
-            query: ask.query.clone(),
-            request: ask.body.clone(),
+            method: asked.method.clone(),
+            path: asked.path.clone(),
+            query: asked.query.clone(),
+            request: asked.body.clone(),
             status: answer.status,
             response: answer.body.to_vec(),
         });
     }
 }
 
-async fn read(request: Request<Incoming>, caller: &Caller) -> Option<Ask> {
+async fn read(request: Request<Incoming>, peer: &Peer) -> Option<SimRequest> {
     let (head, body) = request.into_parts();
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Some(Ask {
+    Some(SimRequest {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
-        base: caller.base.to_string(),
+        base: peer.base.to_string(),
         authorization: text("authorization"),
         if_none_match: text("if-none-match"),
         identity_header: text("x-identity-header"),
         range: text("range"),
-        machine: caller.machine.as_deref().map(str::to_owned),
+        machine: peer.machine.as_deref().map(str::to_owned),
         body: Limited::new(body, 4 << 20).collect().await.ok()?.to_bytes().to_vec(),
     })
 }
 
-fn head(answer: &Answer) -> hyper::http::response::Builder {
+fn head(answer: &SimResponse) -> hyper::http::response::Builder {
     let mut response = Response::builder().status(answer.status);
     if !answer.headers.iter().any(|(name, _)| name == "content-type") {
         response = response.header("content-type", "application/json; charset=utf-8");
@@ -359,14 +360,14 @@ fn head(answer: &Answer) -> hyper::http::response::Builder {
     answer.headers.iter().fold(response, |response, (name, value)| response.header(name, value))
 }
 
-fn whole(answer: Answer) -> Response<Body> {
+fn whole(answer: SimResponse) -> Response<SimBody> {
     let response = head(&answer);
     let body = Full::new(answer.body).map_err(|never: Infallible| match never {}).boxed();
     response.body(body).unwrap_or_default()
 }
 
 /// Half of the answer, and then an end that is none.
-fn truncated(answer: Answer) -> Response<Body> {
+fn truncated(answer: SimResponse) -> Response<SimBody> {
     let response = head(&answer).header("content-length", answer.body.len());
     let half = answer.body.slice(..answer.body.len() / 2);
     let broken = io::Error::from(io::ErrorKind::BrokenPipe);

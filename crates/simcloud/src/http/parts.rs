@@ -3,8 +3,8 @@
 use azlin_fleet::leftover::Kind;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
 use super::azure::error;
+use super::message::{SimRequest, SimResponse};
 use crate::azure::Part;
 use crate::world::World;
 
@@ -19,18 +19,18 @@ pub(super) fn kind(word: &str) -> Option<(Kind, &'static str)> {
 }
 
 /// Answers a request for a list, or for a removal.
-pub(super) fn answer(world: &mut World, ask: &Ask, words: &[&str]) -> (&'static str, Answer) {
+pub(super) fn answer(world: &mut World, request: &SimRequest, words: &[&str]) -> (&'static str, SimResponse) {
     let Some((kind, resource)) = kind(words[6]) else {
         return ("", error(404, "NotFound", "No such resource type here."));
     };
     let parts = world.state.azure.parts(words[1], words[3], kind);
-    let answer = match (ask.method.as_str(), words.get(7)) {
-        ("GET", None) => Answer::json(
+    let answer = match (request.method.as_str(), words.get(7)) {
+        ("GET", None) => SimResponse::json(
             200,
             &json!({"value": parts.iter().map(|part| json(part, resource)).collect::<Value>()}),
         ),
         ("DELETE", Some(name)) => match parts.iter().find(|part| part.name().eq_ignore_ascii_case(name)) {
-            None => Answer::empty(204),
+            None => SimResponse::empty(204),
             Some(Part { vm: Some(vm), .. }) => error(
                 if kind == Kind::Disk { 409 } else { 400 },
                 if kind == Kind::Disk { "OperationNotAllowed" } else { "NicInUse" },
@@ -38,7 +38,7 @@ pub(super) fn answer(world: &mut World, ask: &Ask, words: &[&str]) -> (&'static 
             ),
             Some(part) => {
                 world.state.azure.left.remove(&part.id.to_ascii_lowercase());
-                Answer::empty(202)
+                SimResponse::empty(202)
             }
         },
         _ => error(405, "MethodNotAllowed", "Not allowed here."),

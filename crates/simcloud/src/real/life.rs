@@ -77,20 +77,20 @@ impl Story {
             let _ = writeln!(io::stderr(), "azlin-simcloud: {}: {error}", self.vm.name);
         }
         if !self.is_told(Order::Remove) {
-            locked(self.site.door.world()).powered_off(self.vm.uid);
+            locked(self.site.ingress.world()).powered_off(self.vm.uid);
         }
         while !self.is_told(Order::Remove) {
             std::thread::sleep(GLANCE);
         }
         drop(sandbox);
-        if let Some(vm) = locked(self.site.door.world()).vm(self.vm.uid) {
+        if let Some(vm) = locked(self.site.ingress.world()).vm(self.vm.uid) {
             vm.machine = None;
         }
     }
 
     fn note(&self, change: impl FnOnce(&mut Machine)) {
         if let Some(machine) =
-            locked(self.site.door.world()).vm(self.vm.uid).and_then(|vm| vm.machine.as_mut())
+            locked(self.site.ingress.world()).vm(self.vm.uid).and_then(|vm| vm.machine.as_mut())
         {
             change(machine);
         }
@@ -100,7 +100,7 @@ impl Story {
     fn live(&self) -> io::Result<Sandbox> {
         let plant = |root: &Path| seed::plant(root, &self.vm);
         let mut sandbox = Sandbox::make(&self.site.settings, &self.site.folder, plant)?;
-        sandbox.open(&self.site.door, &self.vm.name)?;
+        sandbox.open(&self.site.ingress, &self.vm.name)?;
         self.note(|machine| {
             machine.address = Some(Ipv4Addr::new(10, 113, sandbox.network.number, 2));
             machine.netns.clone_from(&sandbox.network.netns);

@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::azure::{Machine, SimVm, State};
-use crate::http::{Door, Served};
+use crate::http::{Ingress, Served};
 use crate::package::Package;
 use crate::world::World;
 pub use host::Host;
@@ -71,7 +71,7 @@ struct Site {
     settings: MachineSettings,
     /// In memory, and unmounted at the end.
     folder: PathBuf,
-    door: Door,
+    ingress: Ingress,
 }
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -94,7 +94,7 @@ impl Served {
         settings.check()?;
         let padding = self.world().settings.package_padding;
         let package = Package::new(padding)?;
-        let site = Site { settings, folder: sweep::make_folder(number())?, door: self.door() };
+        let site = Site { settings, folder: sweep::make_folder(number())?, ingress: self.ingress() };
         {
             let mut world = self.world();
             world.package = Some(package);
@@ -129,7 +129,7 @@ impl Drop for Hypervisor {
 fn watch(site: &Arc<Site>, stop: &AtomicBool) {
     let mut lives = BTreeMap::<u64, Life>::new();
     while !stop.load(Ordering::Relaxed) {
-        let born = look(&mut locked(site.door.world()), &lives);
+        let born = look(&mut locked(site.ingress.world()), &lives);
         for vm in born {
             lives.insert(vm.uid, Life::begin(Arc::clone(site), vm));
         }

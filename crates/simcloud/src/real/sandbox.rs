@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use super::control_groups::ControlGroups;
 use super::network::Network;
 use super::{MachineSettings, number, processes, run, text};
-use crate::http::Door;
+use crate::http::Ingress;
 
 /// Moves itself into groups and becomes what comes after them.
 const IN_GROUPS: &str =
@@ -25,7 +25,7 @@ pub(super) struct Sandbox {
     /// They go when nothing is in them.
     control_groups: Option<ControlGroups>,
     is_mounted: bool,
-    door: Option<AbortHandle>,
+    ingress: Option<AbortHandle>,
 }
 
 impl Sandbox {
@@ -39,7 +39,7 @@ impl Sandbox {
         let folder = folder.join(number.to_string());
         fs::create_dir(&folder)?;
         let network = Network::make(number, &folder)?;
-        let mut sandbox = Sandbox { folder, network, control_groups: None, is_mounted: false, door: None };
+        let mut sandbox = Sandbox { folder, network, control_groups: None, is_mounted: false, ingress: None };
         sandbox.control_groups = Some(ControlGroups::make(&sandbox.network.netns, &sandbox.folder)?);
         for name in ["root", "upper", "work"] {
             fs::create_dir(sandbox.folder.join(name))?;
@@ -60,9 +60,9 @@ impl Sandbox {
     }
 
     /// GitHub answers on the machine's own loopback, and knows what comes from there for this VM's.
-    pub(super) fn open(&mut self, door: &Door, vm: &str) -> io::Result<()> {
-        let listener = self.network.listen(door.port())?;
-        self.door = Some(door.open(listener, vm)?);
+    pub(super) fn open(&mut self, ingress: &Ingress, vm: &str) -> io::Result<()> {
+        let listener = self.network.listen(ingress.port())?;
+        self.ingress = Some(ingress.open(listener, vm)?);
         Ok(())
     }
 
@@ -116,8 +116,8 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        if let Some(door) = &self.door {
-            door.abort();
+        if let Some(ingress) = &self.ingress {
+            ingress.abort();
         }
         self.network.kill_all();
         drop(self.control_groups.take());

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use azlin_simcloud::{Clock, IDENTITY_HEADER, Served, Workload, World};
+use azlin_simcloud::{IDENTITY_HEADER, Served, SimClock, Workload, World};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ impl Site {
         Site::with(workload, Arc::new(Mutex::new(Timestamp::now())), Arc::new(Timestamp::now)).await
     }
 
-    async fn with(workload: &Workload, clock: Arc<Mutex<Timestamp>>, face: Clock) -> Site {
+    async fn with(workload: &Workload, clock: Arc<Mutex<Timestamp>>, face: SimClock) -> Site {
         let world = World::new(workload, face());
         let token = world.settings.token.clone();
         let served = Served::start(world, face).await.unwrap();

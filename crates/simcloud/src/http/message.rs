@@ -7,7 +7,7 @@ use crate::fault::Side;
 
 /// A request that was read whole.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
+pub(crate) struct SimRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
@@ -23,7 +23,7 @@ pub(crate) struct Ask {
     pub(crate) machine: Option<String>,
 }
 
-impl Ask {
+impl SimRequest {
     /// Whether it is a runner's program that asks.
     pub(crate) fn is_of_runners(&self, side: Side) -> bool {
         side == Side::Github && self.path.starts_with("/_runner/")
@@ -55,7 +55,7 @@ impl Ask {
 
 /// An answer.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Answer {
+pub(crate) struct SimResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
@@ -63,18 +63,18 @@ pub(crate) struct Answer {
     pub(crate) route: String,
 }
 
-impl Answer {
+impl SimResponse {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Answer::text(status, body.to_string())
+        SimResponse::text(status, body.to_string())
     }
 
     /// JSON that is printed already.
     pub(crate) fn text(status: u16, body: String) -> Self {
-        Answer { status, body: body.into(), ..Answer::default() }
+        SimResponse { status, body: body.into(), ..SimResponse::default() }
     }
 
     pub(crate) fn empty(status: u16) -> Self {
-        Answer { status, ..Answer::default() }
+        SimResponse { status, ..SimResponse::default() }
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
