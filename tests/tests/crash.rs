@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_simcloud::fault::{Fault, Side, What};
+use azlin_simcloud::fault::{Fault, FaultKind, Side};
 use azlin_simcloud::workload::{Arrival, Count, Overrides, Span};
 use azlin_tests::binary::{Cloud, VM};
 use rand::rngs::StdRng;
@@ -84,7 +84,7 @@ fn log(cloud: &Cloud) -> String {
     std::fs::read_to_string(cloud.log()).unwrap_or_default()
 }
 
-fn fault(what: What, probability: f64) -> Fault {
+fn fault(what: FaultKind, probability: f64) -> Fault {
     Fault {
         what,
         side: None,
@@ -104,13 +104,16 @@ fn killed_ten_times_in_a_burst() {
 
 #[test]
 fn killed_ten_times_in_a_burst_with_answers_lost_and_boots_that_fail() {
-    let lost =
-        Fault { side: Some(Side::Azure), method: Some("PUT".to_owned()), ..fault(What::LostAnswer, 0.3) };
-    crash(2, vec![lost, fault(What::NeverBoots, 0.2)]);
+    let lost = Fault {
+        side: Some(Side::Azure),
+        method: Some("PUT".to_owned()),
+        ..fault(FaultKind::LostAnswer, 0.3)
+    };
+    crash(2, vec![lost, fault(FaultKind::NeverBoots, 0.2)]);
 }
 
 #[test]
 fn killed_ten_times_in_a_burst_with_errors_of_github_and_creations_that_fail() {
-    let errors = Fault { side: Some(Side::Github), ..fault(What::Status(502, None), 0.2) };
-    crash(3, vec![errors, fault(What::CreateFails(None), 0.2)]);
+    let errors = Fault { side: Some(Side::Github), ..fault(FaultKind::Status(502, None), 0.2) };
+    crash(3, vec![errors, fault(FaultKind::CreateFails(None), 0.2)]);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::fault::{What, draw};
+use crate::fault::{FaultKind, draw};
 use crate::github::JobState;
 use crate::workload::Count;
 use crate::world::{Event, World};
@@ -100,7 +100,7 @@ impl World {
         self.statistics.jobs_submitted += ids.len() as u64;
         for id in ids {
             self.after(self.settings.queue_limit, Event::Expire(*id));
-            if self.strikes(|what| matches!(what, What::Cancelled)) {
+            if self.strikes(|what| matches!(what, FaultKind::Cancelled)) {
                 let delay = draw(Duration::from_secs(1)..Duration::from_secs(20), &mut self.chance);
                 self.after(delay, Event::Cancel(*id));
             }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::account::vcpus;
 use crate::azure::{Refusal, SimVm, State, key};
-use crate::fault::{What, draw};
+use crate::fault::{FaultKind, draw};
 use crate::github::SimRunner;
 use crate::world::{Event, World};
 
@@ -146,11 +146,11 @@ impl World {
         }
         let mut code = None;
         let is_failed = self.strikes(|what| match what {
-            What::CreateFails(None) => {
+            FaultKind::CreateFails(None) => {
                 code = None;
                 true
             }
-            What::CreateFails(Some(words)) => {
+            FaultKind::CreateFails(Some(words)) => {
                 let (first, rest) = words.split_once(' ').unwrap_or((words, ""));
                 let strikes = is_asked(rest, &body);
                 if strikes {
@@ -197,7 +197,7 @@ impl World {
     fn capacity(&mut self, body: &Value) -> Result<(), Refusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default().to_owned();
         let is_short = self.strikes(|what| match what {
-            What::NoCapacity(only) => only.as_ref().is_none_or(|words| is_asked(words, body)),
+            FaultKind::NoCapacity(only) => only.as_ref().is_none_or(|words| is_asked(words, body)),
             _ => false,
         });
         if is_short {

@@ -27,7 +27,7 @@ pub enum Side {
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// What.
-    pub what: What,
+    pub what: FaultKind,
     /// Only calls to this service.
     #[serde(default)]
     pub side: Option<Side>,
@@ -58,7 +58,7 @@ fn always() -> f64 {
 /// What goes wrong. In a workload file: `what = "reset"`, `what = { latency = ["1s", "5s"] }`,
 /// `what = { status = 502 }`, with `retry-after` in seconds `what = { status = [429, 3] }`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum FaultKind {
     /// The answer takes longer.
     Latency(Span),
     /// The call is refused with this status, and `retry-after` in seconds where it is told.
@@ -105,7 +105,7 @@ pub enum What {
 
 /// A call as faults see it.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct CallTarget<'a> {
     /// The service.
     pub side: Side,
     /// `GET` and so on.
@@ -125,11 +125,11 @@ pub struct Lag {
 
 /// What happens to a call.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Weather {
+pub struct CallFaults {
     /// The answer takes this much longer.
     pub latency: Duration,
     /// How it fails, if it does.
-    pub failure: Option<Failure>,
+    pub failure: Option<CallFailure>,
     /// How lists lag behind.
     pub stale: Lag,
     /// Whether the call has its effect twice.
@@ -138,7 +138,7 @@ pub struct Weather {
 
 /// How a call fails.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Failure {
+pub enum CallFailure {
     /// Refused with this status, and `retry-after`.
     Status(u16, Option<u64>),
     /// Reset before it had an effect.
@@ -160,7 +160,7 @@ pub struct Faults {
 impl Faults {
     /// These faults.
     pub fn new(faults: Vec<Fault>) -> Self {
-        let lag = faults.iter().any(|fault| matches!(fault.what, What::Stale(_) | What::Patchy(_)));
+        let lag = faults.iter().any(|fault| matches!(fault.what, FaultKind::Stale(_) | FaultKind::Patchy(_)));
         Faults { all: faults.into_iter().map(|fault| (fault, 0)).collect(), lag }
     }
 
@@ -175,7 +175,7 @@ impl Faults {
             return Duration::ZERO;
         }
         let spans = self.all.iter().filter_map(|(fault, _)| match fault.what {
-            What::Stale(span) | What::Patchy(span) => {
+            FaultKind::Stale(span) | FaultKind::Patchy(span) => {
                 let is_over = fault.until.is_some_and(|until| until < since_start);
                 let is_near = fault.from <= since_start + span.to + Duration::from_secs(60);
                 (is_near && !is_over).then_some(span.to)
@@ -186,8 +186,13 @@ impl Faults {
     }
 
     /// What happens to a call now.
-    pub fn weather(&mut self, call: Call<'_>, since_start: Duration, chance: &mut StdRng) -> Weather {
-        let mut weather = Weather::default();
+    pub fn call_faults(
+        &mut self,
+        call: CallTarget<'_>,
+        since_start: Duration,
+        chance: &mut StdRng,
+    ) -> CallFaults {
+        let mut call_faults = CallFaults::default();
         for (fault, struck) in &mut self.all {
             // What runners say to GitHub is struck only by faults that name it.
             let is_of_runners = call.path.starts_with("/_runner/");
@@ -199,43 +204,43 @@ impl Faults {
                 && fault.path.as_ref().is_none_or(|path| call.path.contains(path.as_str()));
             let is_of_calls = matches!(
                 fault.what,
-                What::Latency(_)
-                    | What::Status(..)
-                    | What::Reset
-                    | What::Truncated
-                    | What::LostAnswer
-                    | What::Stale(_)
-                    | What::Patchy(_)
-                    | What::Twice
+                FaultKind::Latency(_)
+                    | FaultKind::Status(..)
+                    | FaultKind::Reset
+                    | FaultKind::Truncated
+                    | FaultKind::LostAnswer
+                    | FaultKind::Stale(_)
+                    | FaultKind::Patchy(_)
+                    | FaultKind::Twice
             );
             if !matches || !is_of_calls || !strikes(fault, struck, since_start, chance) {
                 continue;
             }
             match &fault.what {
-                What::Latency(span) => weather.latency += draw(span.from..span.to, chance),
-                What::Stale(span) => {
-                    weather.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: false }
+                FaultKind::Latency(span) => call_faults.latency += draw(span.from..span.to, chance),
+                FaultKind::Stale(span) => {
+                    call_faults.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: false }
                 }
-                What::Patchy(span) => {
-                    weather.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: true }
+                FaultKind::Patchy(span) => {
+                    call_faults.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: true }
                 }
-                What::Twice => weather.is_twice = true,
-                What::Status(status, retry_after) => {
-                    weather.failure = Some(Failure::Status(*status, *retry_after))
+                FaultKind::Twice => call_faults.is_twice = true,
+                FaultKind::Status(status, retry_after) => {
+                    call_faults.failure = Some(CallFailure::Status(*status, *retry_after))
                 }
-                What::Reset => weather.failure = Some(Failure::Reset),
-                What::Truncated => weather.failure = Some(Failure::Truncated),
-                What::LostAnswer => weather.failure = Some(Failure::LostAnswer),
+                FaultKind::Reset => call_faults.failure = Some(CallFailure::Reset),
+                FaultKind::Truncated => call_faults.failure = Some(CallFailure::Truncated),
+                FaultKind::LostAnswer => call_faults.failure = Some(CallFailure::LostAnswer),
                 _ => {}
             }
         }
-        weather
+        call_faults
     }
 
     /// Whether a fault of this kind strikes now.
     pub fn strikes(
         &mut self,
-        mut is_it: impl FnMut(&What) -> bool,
+        mut is_it: impl FnMut(&FaultKind) -> bool,
         since_start: Duration,
         chance: &mut StdRng,
     ) -> bool {

@@ -18,7 +18,7 @@ use azlin_fleet::ports::{CallError, Trouble};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::fault::{Call, Failure, Lag, Side, Weather};
+use crate::fault::{CallFailure, CallFaults, CallTarget, Lag, Side};
 use crate::http::SimClock;
 use crate::world::{Happening, World};
 use fuse::Fuse;
@@ -101,7 +101,7 @@ impl InProcess {
     }
 
     /// What the adapter would not even send, since GitHub's limit is used up with what is under way.
-    fn open(&self, wire: &Wire) -> Result<(Open<'_>, Weather), CallError> {
+    fn open(&self, wire: &Wire) -> Result<(Open<'_>, CallFaults), CallError> {
         let mut world = self.world();
         let requests = if wire.side == Side::Github { wire.requests } else { 0 };
         if requests > 0
@@ -120,9 +120,9 @@ impl InProcess {
         let is_start = wire.effect == Effect::Changes && wire.method != "DELETE";
         world.open_starts += u32::from(is_start);
         world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
-        let weather = world.weather(Call { side: wire.side, method: wire.method, path: &wire.path });
+        let faults = world.call_faults(CallTarget { side: wire.side, method: wire.method, path: &wire.path });
         drop(world);
-        Ok((Open { cloud: self, requests, is_start }, weather))
+        Ok((Open { cloud: self, requests, is_start }, faults))
     }
 
     /// What reaches the service, now.
@@ -154,17 +154,17 @@ impl InProcess {
         wire: Wire,
         look: impl FnOnce(&mut World, Lag) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let (open, weather) = self.open(&wire)?;
-        let there = (weather.latency / 2).min(PATIENCE);
-        let back = (weather.latency - weather.latency / 2).min(PATIENCE - there);
+        let (open, faults) = self.open(&wire)?;
+        let there = (faults.latency / 2).min(PATIENCE);
+        let back = (faults.latency - faults.latency / 2).min(PATIENCE - there);
         sleep(there).await;
-        let result = match weather.failure {
+        let result = match faults.failure {
             Some(failure) => Err(wire.fails(&failure)),
-            None => self.arrives(&wire, true, |world| look(world, weather.stale)),
+            None => self.arrives(&wire, true, |world| look(world, faults.stale)),
         };
         sleep(back).await;
         drop(open);
-        let is_late = weather.latency > PATIENCE;
+        let is_late = faults.latency > PATIENCE;
         self.answered(
             &wire,
             if is_late { Err(wire.failed(wire.lost(), "no answer in time")) } else { result },
@@ -179,24 +179,25 @@ impl InProcess {
         mut effect: impl FnMut(&mut World) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
         self.fuse.point().await;
-        let (open, weather) = self.open(&wire)?;
+        let (open, faults) = self.open(&wire)?;
         let (cloud, sent) = (self.clone(), Arc::new(wire));
         let wire = Arc::clone(&sent);
         let (tell, told) = oneshot::channel();
         tokio::spawn(async move {
-            sleep(weather.latency / 2).await;
-            let is_carried_out = !matches!(weather.failure, Some(Failure::Reset | Failure::Status(..)));
+            sleep(faults.latency / 2).await;
+            let is_carried_out =
+                !matches!(faults.failure, Some(CallFailure::Reset | CallFailure::Status(..)));
             let mut result = Err(sent.failed(Trouble::Unknown, "not sent"));
-            for _ in 0..if is_carried_out { 1 + u32::from(weather.is_twice) } else { 0 } {
+            for _ in 0..if is_carried_out { 1 + u32::from(faults.is_twice) } else { 0 } {
                 result = cloud.arrives(&sent, !tell.is_closed(), &mut effect);
             }
             if is_carried_out {
                 cloud.fuse.burn();
             }
-            if let Some(failure) = weather.failure {
+            if let Some(failure) = faults.failure {
                 result = Err(sent.fails(&failure));
             }
-            sleep(weather.latency - weather.latency / 2).await;
+            sleep(faults.latency - faults.latency / 2).await;
             let _ = tell.send(result);
         });
         let result = match timeout(PATIENCE, told).await {
@@ -220,11 +221,13 @@ impl Wire {
     }
 
     /// What comes of it when it fails so.
-    fn fails(&self, failure: &Failure) -> CallError {
+    fn fails(&self, failure: &CallFailure) -> CallError {
         match failure {
-            Failure::Reset => self.failed(Trouble::Unavailable, "the connection was reset"),
-            Failure::Status(status, retry_after) => self.refused(*status, *retry_after),
-            Failure::Truncated | Failure::LostAnswer => self.failed(self.lost(), "the answer was lost"),
+            CallFailure::Reset => self.failed(Trouble::Unavailable, "the connection was reset"),
+            CallFailure::Status(status, retry_after) => self.refused(*status, *retry_after),
+            CallFailure::Truncated | CallFailure::LostAnswer => {
+                self.failed(self.lost(), "the answer was lost")
+            }
         }
     }
 

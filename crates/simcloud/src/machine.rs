@@ -7,7 +7,7 @@ use std::time::Duration;
 use azlin_fleet::scaling::elapsed;
 
 use crate::azure::{Part, SimVm, State};
-use crate::fault::{What, draw};
+use crate::fault::{FaultKind, draw};
 use crate::github::{Conclusion, JobState};
 use crate::world::{Event, World};
 
@@ -18,9 +18,9 @@ impl World {
     }
 
     pub(crate) fn made(&mut self, uid: u64) {
-        let boots = !self.strikes(|what| matches!(what, What::NeverBoots));
+        let boots = !self.strikes(|what| matches!(what, FaultKind::NeverBoots));
         let is_mute =
-            self.settings.real_machines && self.strikes(|what| matches!(what, What::NeverRegisters));
+            self.settings.real_machines && self.strikes(|what| matches!(what, FaultKind::NeverRegisters));
         let Some(vm) = self.vm(uid).filter(|vm| vm.state == State::Creating) else { return };
         if vm.failure.is_some() {
             vm.state = State::Failed;
@@ -38,7 +38,7 @@ impl World {
 
     /// cloud-init reads the custom data once.
     pub(crate) fn booted(&mut self, uid: u64) {
-        let starts = !self.strikes(|what| matches!(what, What::NeverRegisters));
+        let starts = !self.strikes(|what| matches!(what, FaultKind::NeverRegisters));
         let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
         vm.guest.is_up = true;
         vm.guest.works = starts;
@@ -67,7 +67,7 @@ impl World {
         if let Some(vm) = self.vm(uid) {
             vm.runner = Some(runner);
         }
-        if self.strikes(|what| matches!(what, What::Eviction)) {
+        if self.strikes(|what| matches!(what, FaultKind::Eviction)) {
             let delay = draw(Duration::from_secs(1)..Duration::from_secs(30), &mut self.chance);
             self.after(delay, Event::Evicted(uid));
         }
@@ -179,7 +179,7 @@ impl World {
         if let Some(key) = self.by_uid.remove(&uid)
             && self.state.azure.vms.get(&key).is_some_and(|vm| vm.uid == uid)
             && let Some(vm) = self.state.azure.vms.remove(&key)
-            && (vm.leaks() || self.strikes(|what| matches!(what, What::LeavesBehind)))
+            && (vm.leaks() || self.strikes(|what| matches!(what, FaultKind::LeavesBehind)))
         {
             let left = vm.parts().into_iter().map(|part| Part { vm: None, ..part });
             self.state.azure.left.extend(left.map(|part| (part.id.to_ascii_lowercase(), part)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use azlin_fleet::budget::Budget;
 use jiff::Timestamp;
 
-use crate::fault::What;
+use crate::fault::FaultKind;
 use crate::world::World;
 
 /// The lists of runs that a queue is read from: queued, in progress, waiting.
@@ -45,7 +45,7 @@ impl World {
 
     /// Others may use the same token, and have used the rest.
     pub(crate) fn others_use_the_limit(&mut self) {
-        if self.strikes(|what| matches!(what, What::BudgetGone)) {
+        if self.strikes(|what| matches!(what, FaultKind::BudgetGone)) {
             self.count_requests(self.settings.rate_limit);
         }
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use crate::fault::What;
+use crate::fault::FaultKind;
 use crate::github::SimRunner;
 use crate::world::{Event, World};
 
@@ -103,7 +103,7 @@ impl World {
         if !self.token_is_good(&asked.token, &asked.scope, TokenUse::Register) {
             return Err(Refused::new(404, "Http response code: NotFound from the registration token check"));
         }
-        if self.strikes(|what| matches!(what, What::RegistrationRefused)) {
+        if self.strikes(|what| matches!(what, FaultKind::RegistrationRefused)) {
             return Err(Refused::new(
                 403,
                 "Registration was refused. Runner registration is not allowed here.",

@@ -2,7 +2,7 @@
 //! of it. While it asks, it is online.
 
 use crate::azure::State;
-use crate::fault::{What, draw};
+use crate::fault::{FaultKind, draw};
 use crate::github::{Conclusion, JobResult, SimJob};
 use crate::registration::Refused;
 use crate::world::{Event, World};
@@ -52,7 +52,7 @@ impl World {
             self.after(self.settings.runner_silence, Event::Silent(runner));
         }
         if let Some(uid) = uid.filter(|_| is_new)
-            && self.strikes(|what| matches!(what, What::Eviction))
+            && self.strikes(|what| matches!(what, FaultKind::Eviction))
         {
             let delay =
                 draw(std::time::Duration::from_secs(1)..std::time::Duration::from_secs(30), &mut self.chance);

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::account::Account;
 use crate::azure::{AzureState, VmKey};
-use crate::fault::{Call, Faults, Lag, Side, Weather, What, draw};
+use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, draw};
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
@@ -288,23 +288,23 @@ impl World {
         self.events.insert((self.now + delay, self.sequence), event);
     }
 
-    pub(crate) fn strikes(&mut self, is_it: impl FnMut(&What) -> bool) -> bool {
+    pub(crate) fn strikes(&mut self, is_it: impl FnMut(&FaultKind) -> bool) -> bool {
         let age = self.age();
         self.faults.strikes(is_it, age, &mut self.chance)
     }
 
     /// What happens to a call now.
-    pub fn weather(&mut self, call: Call<'_>) -> Weather {
+    pub fn call_faults(&mut self, call: CallTarget<'_>) -> CallFaults {
         let age = self.age();
-        let mut weather = self.faults.weather(call, age, &mut self.chance);
+        let mut call_faults = self.faults.call_faults(call, age, &mut self.chance);
         if !self.settings.answer.is_empty() {
-            weather.latency += draw(self.settings.answer.clone(), &mut self.chance);
+            call_faults.latency += draw(self.settings.answer.clone(), &mut self.chance);
         }
-        if weather.stale.is_patchy {
-            let past = self.past(weather.stale.ago).clone();
+        if call_faults.stale.is_patchy {
+            let past = self.past(call_faults.stale.ago).clone();
             self.patchwork = Some(Box::new(past.mixed_with(&self.state, &mut self.chance)));
         }
-        weather
+        call_faults
     }
 
     /// What lists show that lag so, as far back as faults ask for.
@@ -401,7 +401,7 @@ impl World {
             }
             let on = self.state.azure.vms.values().find(|vm| vm.runner == Some(runner)).map(|vm| vm.uid);
             if let Some(uid) = on
-                && self.strikes(|what| matches!(what, What::DiesInJob))
+                && self.strikes(|what| matches!(what, FaultKind::DiesInJob))
             {
                 self.after(duration / 2, Event::Dies(uid));
             }

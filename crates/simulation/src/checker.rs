@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_daemon::Board;
-use azlin_simcloud::fault::What;
+use azlin_simcloud::fault::FaultKind;
 use azlin_simcloud::github::SimJob;
 use azlin_simcloud::{Event, Happening, Watch, World};
 use tokio::sync::Notify;
@@ -100,12 +100,12 @@ impl Checker {
             fleets: scenario.fleets.clone(),
             most,
             provisioning: scenario.provisioning,
-            longest_wait: if scenario.has_fault(|what| matches!(what, What::NoCapacity(_))) {
+            longest_wait: if scenario.has_fault(|what| matches!(what, FaultKind::NoCapacity(_))) {
                 LONGEST_WAIT_FOR_ROOM
             } else {
                 LONGEST_WAIT
             },
-            is_alone: !scenario.has_fault(|what| matches!(what, What::BudgetGone)),
+            is_alone: !scenario.has_fault(|what| matches!(what, FaultKind::BudgetGone)),
             slack,
             fault_schedule: FaultSchedule::of(scenario),
             bystanders,

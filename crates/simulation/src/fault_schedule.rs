@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use azlin_simcloud::fault::What;
+use azlin_simcloud::fault::FaultKind;
 
 use super::scenario::{Scenario, ScenarioPart};
 
@@ -26,7 +26,8 @@ impl FaultSchedule {
         for (_, part) in &scenario.parts {
             let ScenarioPart::Fault(fault) = part else { continue };
             let until = fault.until.unwrap_or(Duration::MAX);
-            let until = if fault.what == What::BudgetGone { until.saturating_add(WINDOW) } else { until };
+            let until =
+                if fault.what == FaultKind::BudgetGone { until.saturating_add(WINDOW) } else { until };
             faults.push((fault.from, until));
         }
         faults.sort();

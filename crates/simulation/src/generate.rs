@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_simcloud::fault::{Fault, Side, What};
+use azlin_simcloud::fault::{Fault, FaultKind, Side};
 use azlin_simcloud::workload::{Arrival, Count, Span};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -167,34 +167,34 @@ impl Generator {
         let (azure, github) = (Some(Side::Azure), Some(Side::Github));
         let lag = self.span(5, LONGEST_LAG.as_secs());
         let (what, side, method) = match self.chance.random_range(0..25) {
-            0 => (What::Latency(self.span(1, 50)), None, None),
-            1 => (What::Latency(self.span(20, 2 * LONGEST_LAG.as_secs() - 10)), azure, None),
-            2 => (What::Status(502, None), github, None),
-            3 => (What::Status(500, None), azure, None),
-            4 => (What::Status(403, Some(120)), github, None),
-            5 => (What::Status(429, None), azure, None),
-            6 => (What::Reset, None, None),
-            7 => (What::Truncated, None, None),
-            8 => (What::LostAnswer, azure, Some("PUT")),
-            9 => (What::LostAnswer, github, Some("POST")),
-            10 => (What::LostAnswer, None, Some("DELETE")),
-            11 => (What::Twice, None, None),
-            12 => (What::NoCapacity(None), None, None),
-            13 => (What::CreateFails(None), None, None),
-            14 => (What::NeverBoots, None, None),
-            15 => (What::NeverRegisters, None, None),
-            16 => (What::DiesInJob, None, None),
-            17 => (What::Eviction, None, None),
-            18 => (What::Cancelled, None, None),
-            19 => (What::StepFails(None), None, None),
-            20 => (What::ConnectionLost(None), None, None),
-            21 => (What::LeavesBehind, None, None),
-            22 => (What::BudgetGone, None, None),
-            23 => (What::Patchy(lag), None, Some("GET")),
-            _ => (What::Stale(lag), None, Some("GET")),
+            0 => (FaultKind::Latency(self.span(1, 50)), None, None),
+            1 => (FaultKind::Latency(self.span(20, 2 * LONGEST_LAG.as_secs() - 10)), azure, None),
+            2 => (FaultKind::Status(502, None), github, None),
+            3 => (FaultKind::Status(500, None), azure, None),
+            4 => (FaultKind::Status(403, Some(120)), github, None),
+            5 => (FaultKind::Status(429, None), azure, None),
+            6 => (FaultKind::Reset, None, None),
+            7 => (FaultKind::Truncated, None, None),
+            8 => (FaultKind::LostAnswer, azure, Some("PUT")),
+            9 => (FaultKind::LostAnswer, github, Some("POST")),
+            10 => (FaultKind::LostAnswer, None, Some("DELETE")),
+            11 => (FaultKind::Twice, None, None),
+            12 => (FaultKind::NoCapacity(None), None, None),
+            13 => (FaultKind::CreateFails(None), None, None),
+            14 => (FaultKind::NeverBoots, None, None),
+            15 => (FaultKind::NeverRegisters, None, None),
+            16 => (FaultKind::DiesInJob, None, None),
+            17 => (FaultKind::Eviction, None, None),
+            18 => (FaultKind::Cancelled, None, None),
+            19 => (FaultKind::StepFails(None), None, None),
+            20 => (FaultKind::ConnectionLost(None), None, None),
+            21 => (FaultKind::LeavesBehind, None, None),
+            22 => (FaultKind::BudgetGone, None, None),
+            23 => (FaultKind::Patchy(lag), None, Some("GET")),
+            _ => (FaultKind::Stale(lag), None, Some("GET")),
         };
         let probability = match what {
-            What::BudgetGone => 0.01,
+            FaultKind::BudgetGone => 0.01,
             _ if self.chance.random_bool(0.3) => 1.0,
             _ => self.chance.random_range(0.05..0.6),
         };
@@ -264,11 +264,12 @@ impl Generator {
     }
 
     fn crashes(&mut self) {
-        let is = |part: &ScenarioPart, is_it: fn(&What) -> bool| matches!(part, ScenarioPart::Fault(fault) if is_it(&fault.what));
-        let lags = self
-            .parts
-            .iter()
-            .any(|part| is(part, |what| matches!(what, What::Stale(_) | What::Patchy(_) | What::Latency(_))));
+        let is = |part: &ScenarioPart, is_it: fn(&FaultKind) -> bool| matches!(part, ScenarioPart::Fault(fault) if is_it(&fault.what));
+        let lags = self.parts.iter().any(|part| {
+            is(part, |what| {
+                matches!(what, FaultKind::Stale(_) | FaultKind::Patchy(_) | FaultKind::Latency(_))
+            })
+        });
         let moves = |part: &ScenarioPart| {
             matches!(part, ScenarioPart::Edit(Edit { change: FileChange::Group(_), .. }))
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_simcloud::fault::{Fault, What};
+use azlin_simcloud::fault::{Fault, FaultKind};
 use azlin_simcloud::workload::{Arrival, Overrides, Span, Workload};
 
 /// The account that all fleets are of.
@@ -255,7 +255,7 @@ impl Scenario {
     }
 
     /// Whether something fails in such a way.
-    pub fn has_fault(&self, is_it: impl Fn(&What) -> bool) -> bool {
+    pub fn has_fault(&self, is_it: impl Fn(&FaultKind) -> bool) -> bool {
         self.parts.iter().any(|(_, part)| matches!(part, ScenarioPart::Fault(fault) if is_it(&fault.what)))
     }
 

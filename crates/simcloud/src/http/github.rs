@@ -12,7 +12,7 @@ use super::message::{SimRequest, SimResponse};
 use super::repository_json;
 use super::{github_app, github_webhooks};
 use crate::calls::{NoRunner, Removal};
-use crate::fault::{Lag, What};
+use crate::fault::{FaultKind, Lag};
 use crate::github::SimRun;
 use crate::registration::TokenUse;
 use crate::world::World;
@@ -356,7 +356,7 @@ fn downloads(world: &mut World) -> Value {
         Some(package) => shape::package(&world.url, package),
         None => shape::downloads(),
     };
-    if world.strikes(|what| matches!(what, What::WrongChecksum)) {
+    if world.strikes(|what| matches!(what, FaultKind::WrongChecksum)) {
         for download in downloads.as_array_mut().into_iter().flatten() {
             download["sha256_checksum"] = json!("0".repeat(64));
         }

@@ -40,7 +40,7 @@ pub use github_app::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID};
 pub use message::Exchange;
 use message::{SimRequest, SimResponse};
 
-use crate::fault::{Call, Failure, Lag, Side, Weather};
+use crate::fault::{CallFailure, CallFaults, CallTarget, Lag, Side};
 use crate::world::World;
 
 /// The time of day, as the world is given it.
@@ -253,18 +253,18 @@ async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<R
         world.advance((state.clock)());
         return Some(whole(sim::answer(&mut world, &asked)));
     }
-    let weather = {
+    let faults = {
         let mut world = locked(&state.world);
         world.advance((state.clock)());
-        world.weather(Call { side, method: &asked.method, path: &asked.path })
+        world.call_faults(CallTarget { side, method: &asked.method, path: &asked.path })
     };
-    if !weather.latency.is_zero() {
-        tokio::time::sleep(weather.latency).await;
+    if !faults.latency.is_zero() {
+        tokio::time::sleep(faults.latency).await;
     }
-    let Weather { failure, stale, is_twice, .. } = weather;
+    let CallFaults { failure, stale, is_twice, .. } = faults;
     let answer = match &failure {
-        Some(Failure::Reset) => return None,
-        Some(Failure::Status(status, retry_after)) => refusal(side, *status, *retry_after),
+        Some(CallFailure::Reset) => return None,
+        Some(CallFailure::Status(status, retry_after)) => refusal(side, *status, *retry_after),
         _ => {
             let first = is_twice.then(|| act(state, side, &asked, stale));
             drop(first);
@@ -280,8 +280,8 @@ async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<R
         note(state, side, &asked, &answer);
     }
     match failure {
-        Some(Failure::LostAnswer) => None,
-        Some(Failure::Truncated) => Some(truncated(answer)),
+        Some(CallFailure::LostAnswer) => None,
+        Some(CallFailure::Truncated) => Some(truncated(answer)),
         _ => Some(whole(answer)),
     }
 }

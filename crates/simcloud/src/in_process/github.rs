@@ -16,7 +16,7 @@ use secrecy::SecretString;
 
 use super::{Effect, InProcess, Wire};
 use crate::calls::{NoRunner, Removal};
-use crate::fault::{Side, What};
+use crate::fault::{FaultKind, Side};
 use crate::github::{JobState, SimJob, SimRunner};
 use crate::guest::true_checksum;
 use crate::registration::TokenUse;
@@ -223,7 +223,7 @@ impl GitHub for InProcess {
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
         self.call(on(scope, "GET", "runners/downloads", None), |world, _| {
             known(world, scope)?;
-            let is_wrong = world.strikes(|what| matches!(what, What::WrongChecksum));
+            let is_wrong = world.strikes(|what| matches!(what, FaultKind::WrongChecksum));
             let sha256 = if is_wrong { "0".repeat(64) } else { true_checksum() };
             let one = |architecture: &str| Download {
                 os: "linux".to_owned(),

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 use super::InProcess;
 use crate::azure::SimVm;
-use crate::fault::{What, draw};
+use crate::fault::{FaultKind, draw};
 use crate::world::{Happening, World};
 
 fn trouble(trouble: SshTrouble, vm: &str, why: impl std::fmt::Display) -> SshError {
@@ -91,7 +91,8 @@ impl Session for Connection {
         if !world.vm(self.uid).is_some_and(|vm| is_up(vm)) || cut == Some(Cut::Before) {
             return Err(lost());
         }
-        let fails = |what: &What| matches!(what, What::StepFails(only) if is_it(only.as_deref(), step));
+        let fails =
+            |what: &FaultKind| matches!(what, FaultKind::StepFails(only) if is_it(only.as_deref(), step));
         if world.strikes(fails) {
             return Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: a fault", step.name())));
         }
@@ -113,7 +114,8 @@ fn is_it(only: Option<&str>, step: &Step) -> bool {
 }
 
 fn cut(world: &mut World, step: &Step) -> Option<Cut> {
-    let is_lost = |what: &What| matches!(what, What::ConnectionLost(only) if is_it(only.as_deref(), step));
+    let is_lost =
+        |what: &FaultKind| matches!(what, FaultKind::ConnectionLost(only) if is_it(only.as_deref(), step));
     if !world.strikes(is_lost) {
         return None;
     }
