@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use azlin_simcloud::Workload;
 use azlin_simcloud::fault::{Fault, FaultKind, Side};
-use azlin_simcloud::workload::{Arrival, Count, Overrides, Span};
+use azlin_simcloud::workload::{Arrival, JobCount, Overrides, Span};
 use azlin_tests::binary::{Cloud, VM};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -24,7 +24,7 @@ fn burst(seed: u64, faults: Vec<Fault>) -> Workload {
         every: None,
         until: None,
         repo: "o/r".to_owned(),
-        jobs: Count::Exactly(60),
+        jobs: JobCount::Exactly(60),
         labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
         duration: span(300, 2_500),
         script: None,

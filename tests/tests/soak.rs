@@ -10,7 +10,7 @@ use std::time::Duration;
 use azlin_daemon::{Board, Daemon, Outside, StateDir};
 use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::statistics::Report;
-use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
+use azlin_simcloud::workload::{Arrival, JobCount, Overrides, Span, Workload};
 use azlin_simcloud::{InProcess, World};
 use azlin_tests::stage::fleets;
 use jiff::Timestamp;
@@ -33,7 +33,7 @@ fn workload() -> Workload {
         every: Some(span(3600, 3600)),
         until: None,
         repo: "o/r".to_owned(),
-        jobs: Count::Between(1, 6),
+        jobs: JobCount::Between(1, 6),
         labels: ["self-hosted", "docker"].map(str::to_owned).to_vec(),
         duration: span(20, 600),
         script: None,

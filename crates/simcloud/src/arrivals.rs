@@ -6,8 +6,8 @@ use rand::RngExt;
 
 use crate::fault::{FaultKind, draw};
 use crate::github::JobState;
-use crate::workload::Count;
-use crate::world::{Event, World};
+use crate::workload::JobCount;
+use crate::world::{World, WorldEvent};
 
 impl World {
     pub(crate) fn arrive(&mut self, number: usize) {
@@ -17,8 +17,8 @@ impl World {
             return;
         }
         let count = match arrival.jobs {
-            Count::Exactly(count) => count,
-            Count::Between(least, most) => self.chance_of_arrivals.random_range(least..=most.max(least)),
+            JobCount::Exactly(count) => count,
+            JobCount::Between(least, most) => self.chance_of_arrivals.random_range(least..=most.max(least)),
         };
         let span = arrival.duration.from..arrival.duration.to;
         let then = (0..arrival.then)
@@ -40,13 +40,13 @@ impl World {
                     job.state = JobState::Waiting;
                 }
                 self.state.github.queued.remove(&id);
-                self.after(delay, Event::Release(id));
+                self.after(delay, WorldEvent::Release(id));
             }
         }
         if let Some(every) = arrival.every {
             let delay =
                 draw(every.from..every.to, &mut self.chance_of_arrivals).max(Duration::from_millis(1));
-            self.after(delay, Event::Arrive(number));
+            self.after(delay, WorldEvent::Arrive(number));
         }
     }
 
@@ -99,10 +99,10 @@ impl World {
     pub(crate) fn submitted(&mut self, ids: &[u64]) {
         self.statistics.jobs_submitted += ids.len() as u64;
         for id in ids {
-            self.after(self.settings.queue_limit, Event::Expire(*id));
+            self.after(self.settings.queue_limit, WorldEvent::Expire(*id));
             if self.strikes(|what| matches!(what, FaultKind::Cancelled)) {
                 let delay = draw(Duration::from_secs(1)..Duration::from_secs(20), &mut self.chance);
-                self.after(delay, Event::Cancel(*id));
+                self.after(delay, WorldEvent::Cancel(*id));
             }
         }
     }

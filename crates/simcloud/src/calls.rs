@@ -11,7 +11,7 @@ use crate::account::vcpus;
 use crate::azure::{Refusal, SimVm, State, key};
 use crate::fault::{FaultKind, draw};
 use crate::github::SimRunner;
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
 /// How GitHub answers a request to remove a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl World {
         };
         self.state.github.jits.insert(jit.clone(), id);
         self.state.github.runners.insert(id, runner.clone());
-        self.after(self.settings.entry_limit, Event::Forget(id));
+        self.after(self.settings.entry_limit, WorldEvent::Forget(id));
         Ok((runner, jit))
     }
 
@@ -170,7 +170,7 @@ impl World {
         self.statistics.vms_created += 1;
         self.count_vms();
         let delay = draw(self.settings.create.clone(), &mut self.chance);
-        self.after(delay, Event::Made(vm.uid));
+        self.after(delay, WorldEvent::Made(vm.uid));
         Ok(vm)
     }
 
@@ -235,7 +235,7 @@ impl World {
             self.statistics.jobs_killed += 1;
         }
         let delay = draw(self.settings.delete.clone(), &mut self.chance);
-        self.after(delay, Event::Gone(uid));
+        self.after(delay, WorldEvent::Gone(uid));
         true
     }
 }

@@ -11,7 +11,7 @@ use crate::fault::draw;
 use crate::github::Conclusion;
 use crate::package::RUNNER_VERSION;
 use crate::registration::{Registration, scope_of};
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
 /// The checksum of the runner's program where machines are simulated.
 pub(crate) fn true_checksum() -> String {
@@ -120,10 +120,10 @@ impl World {
             _ if is_cut || guest.service == Some(true) => {}
             Some(runner) if runs => {
                 let delay = draw(self.settings.register.clone(), &mut self.chance);
-                self.after(delay, Event::Online(uid, runner));
+                self.after(delay, WorldEvent::Online(uid, runner));
             }
             // A runner's program that GitHub does not know ends, and its unit with it.
-            _ if ephemeral && !is_known => self.after(Duration::from_secs(2), Event::Off(uid)),
+            _ if ephemeral && !is_known => self.after(Duration::from_secs(2), WorldEvent::Off(uid)),
             _ => {}
         }
     }
@@ -144,7 +144,7 @@ impl World {
             self.statistics.jobs_lost_to_faults += 1;
         }
         if guest.powers_off {
-            self.after(Duration::from_secs(2), Event::Off(uid));
+            self.after(Duration::from_secs(2), WorldEvent::Off(uid));
         }
     }
 

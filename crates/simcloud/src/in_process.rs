@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::fault::{CallFailure, CallFaults, CallTarget, Lag, Side};
 use crate::http::SimClock;
-use crate::world::{Happening, World};
+use crate::world::{Occurrence, World};
 use fuse::Fuse;
 
 /// How long the adapters wait for an answer.
@@ -143,7 +143,7 @@ impl InProcess {
         let result = effect(&mut world);
         let refused = result.as_ref().err().map(|error| error.message.as_str());
         let (side, method, path) = (wire.side, wire.method, wire.path.as_str());
-        world.tell(&Happening::Call { side, method, path, refused, is_awaited });
+        world.tell(&Occurrence::Call { side, method, path, refused, is_awaited });
         result
     }
 

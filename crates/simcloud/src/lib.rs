@@ -39,6 +39,6 @@ pub use http::{
     APP_ID, APP_PRIVATE_KEY, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress, Served, SimClock,
 };
 pub use in_process::InProcess;
-pub use settings::Settings;
+pub use settings::WorldSettings;
 pub use workload::Workload;
-pub use world::{Event, Happening, Moment, Watch, World};
+pub use world::{Occurrence, World, WorldEvent, WorldObserver, WorldState};

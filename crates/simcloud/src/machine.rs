@@ -9,7 +9,7 @@ use azlin_fleet::scaling::elapsed;
 use crate::azure::{Part, SimVm, State};
 use crate::fault::{FaultKind, draw};
 use crate::github::{Conclusion, JobState};
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
 impl World {
     pub(crate) fn vm(&mut self, uid: u64) -> Option<&mut SimVm> {
@@ -32,7 +32,7 @@ impl World {
         vm.guest.is_mute = is_mute;
         if boots && !self.settings.real_machines {
             let boot = draw(self.settings.boot.clone(), &mut self.chance);
-            self.after(boot, Event::Booted(uid));
+            self.after(boot, WorldEvent::Booted(uid));
         }
     }
 
@@ -44,14 +44,14 @@ impl World {
         vm.guest.works = starts;
         let text = Arc::clone(&vm.custom_data);
         if let Some(limit) = vm.dead_mans_switch() {
-            self.after(limit, Event::Watch(uid));
+            self.after(limit, WorldEvent::Watch(uid));
         }
         let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
         let runner = words.filter_map(|word| self.state.github.jits.get(word)).next().copied();
         if let Some(runner) = runner.filter(|_| starts) {
             let delay = draw(self.settings.register.clone(), &mut self.chance);
-            self.after(delay, Event::Online(uid, runner));
+            self.after(delay, WorldEvent::Online(uid, runner));
         }
     }
 
@@ -69,7 +69,7 @@ impl World {
         }
         if self.strikes(|what| matches!(what, FaultKind::Eviction)) {
             let delay = draw(Duration::from_secs(1)..Duration::from_secs(30), &mut self.chance);
-            self.after(delay, Event::Evicted(uid));
+            self.after(delay, WorldEvent::Evicted(uid));
         }
     }
 
@@ -119,7 +119,7 @@ impl World {
         let powers_off = vm.guest.powers_off || vm.custom_data.contains("poweroff");
         let uid = vm.uid;
         if powers_off && !self.settings.real_machines {
-            self.after(Duration::from_secs(2), Event::Off(uid));
+            self.after(Duration::from_secs(2), WorldEvent::Off(uid));
         }
     }
 
@@ -133,7 +133,7 @@ impl World {
         let is_busy = entry.is_some_and(|entry| entry.online && entry.job.is_some());
         let idle = idle_since.map_or(limit, |since| elapsed(since, now));
         if is_busy || idle < limit {
-            self.after(if is_busy { limit } else { limit - idle }, Event::Watch(uid));
+            self.after(if is_busy { limit } else { limit - idle }, WorldEvent::Watch(uid));
             return;
         }
         self.dies(uid);
@@ -166,14 +166,14 @@ impl World {
             let leaks = vm.leaks();
             self.statistics.vms_leaking += u64::from(leaks);
             let delay = draw(self.settings.delete.clone(), &mut self.chance);
-            self.after(delay, Event::Gone(uid));
+            self.after(delay, WorldEvent::Gone(uid));
         }
     }
 
     pub(crate) fn gone(&mut self, uid: u64) {
         if self.vm(uid).is_some_and(|vm| vm.machine.is_some()) {
             // Azure keeps a VM in its lists for as long as there is something of it.
-            self.after(Duration::from_millis(50), Event::Gone(uid));
+            self.after(Duration::from_millis(50), WorldEvent::Gone(uid));
             return;
         }
         if let Some(key) = self.by_uid.remove(&uid)
@@ -195,12 +195,12 @@ impl World {
         entry.lost = true;
         entry.offline_since.get_or_insert(now);
         let (id, job) = (entry.id, entry.job);
-        self.after(self.settings.entry_limit, Event::Forget(id));
+        self.after(self.settings.entry_limit, WorldEvent::Forget(id));
         let runs = job.and_then(|job| self.state.github.jobs.get(&job));
         let loses_job = was_connected && runs.is_some_and(|job| job.state == JobState::InProgress);
         if loses_job {
             let delay = self.settings.lost_after;
-            self.after(delay, Event::Lost(id));
+            self.after(delay, WorldEvent::Lost(id));
         }
         loses_job
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fault::FaultKind;
 use crate::github::SimRunner;
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
 /// What a token for `config.sh` is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl World {
             heard_at: None,
         };
         self.state.github.runners.insert(id, runner.clone());
-        self.after(self.settings.entry_limit, Event::Forget(id));
+        self.after(self.settings.entry_limit, WorldEvent::Forget(id));
         Ok(runner)
     }
 

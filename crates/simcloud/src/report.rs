@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::azure::State;
 use crate::fault::Side;
 use crate::statistics::Report;
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
 impl World {
     /// A report of what happened so far.
@@ -41,7 +41,7 @@ impl World {
     /// Whether no more jobs come, none waits or runs, and nothing is left.
     pub fn is_at_rest(&self) -> bool {
         let report = self.report();
-        let comes_more = self.events.values().any(|event| matches!(event, Event::Arrive(_)));
+        let comes_more = self.events.values().any(|event| matches!(event, WorldEvent::Arrive(_)));
         let open = report.jobs_unserved - self.statistics.jobs_expired;
         !comes_more && open == 0 && report.vms_left == 0 && report.runners_left == 0
     }

@@ -5,7 +5,7 @@ use crate::azure::State;
 use crate::fault::{FaultKind, draw};
 use crate::github::{Conclusion, JobResult, SimJob};
 use crate::registration::Refused;
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
 /// What a runner tells of its job.
 #[derive(Debug, Clone)]
@@ -49,14 +49,14 @@ impl World {
         let jit = std::mem::take(&mut entry.jit);
         self.state.github.jits.remove(&jit);
         if !was_online {
-            self.after(self.settings.runner_silence, Event::Silent(runner));
+            self.after(self.settings.runner_silence, WorldEvent::Silent(runner));
         }
         if let Some(uid) = uid.filter(|_| is_new)
             && self.strikes(|what| matches!(what, FaultKind::Eviction))
         {
             let delay =
                 draw(std::time::Duration::from_secs(1)..std::time::Duration::from_secs(30), &mut self.chance);
-            self.after(delay, Event::Evicted(uid));
+            self.after(delay, WorldEvent::Evicted(uid));
         }
         self.assign();
         let job = self.state.github.runners.get(&runner).and_then(|entry| entry.job);
@@ -120,7 +120,7 @@ impl World {
         if quiet >= limit {
             self.goes_offline(runner);
         } else {
-            self.after(limit - quiet, Event::Silent(runner));
+            self.after(limit - quiet, WorldEvent::Silent(runner));
         }
     }
 

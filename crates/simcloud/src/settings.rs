@@ -7,7 +7,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How the simulated world behaves when nothing fails.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct WorldSettings {
     /// What chance brings.
     pub seed: u64,
     /// What GitHub takes as a token.
@@ -50,10 +50,10 @@ pub struct Settings {
     pub real_machines: bool,
 }
 
-impl Default for Settings {
+impl Default for WorldSettings {
     fn default() -> Self {
         let seconds = |from, to| Duration::from_secs(from)..Duration::from_secs(to);
-        Settings {
+        WorldSettings {
             seed: 1,
             token: "ghp_simcloudsimcloudsimcloudsimcloud0000".to_owned(),
             rate_limit: 5_000,

@@ -8,13 +8,13 @@ use serde::{Deserialize, Deserializer};
 
 use crate::account::Account;
 use crate::fault::Fault;
-use crate::settings::Settings;
+use crate::settings::WorldSettings;
 
 /// Jobs and faults, and how the world behaves otherwise.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workload {
-    /// Changes to [`Settings`].
+    /// Changes to [`WorldSettings`].
     pub settings: Overrides,
     /// What is permitted and what exists.
     #[serde(rename = "premises")]
@@ -70,56 +70,56 @@ pub(crate) fn optional_duration<'de, D: Deserializer<'de>>(
     duration(deserializer).map(Some)
 }
 
-/// Changes to [`Settings`].
+/// Changes to [`WorldSettings`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Overrides {
-    /// See [`Settings::seed`].
+    /// See [`WorldSettings::seed`].
     pub seed: Option<u64>,
-    /// See [`Settings::token`].
+    /// See [`WorldSettings::token`].
     pub token: Option<String>,
-    /// See [`Settings::rate_limit`].
+    /// See [`WorldSettings::rate_limit`].
     pub rate_limit: Option<u32>,
-    /// See [`Settings::rate_window`].
+    /// See [`WorldSettings::rate_window`].
     pub rate_window: Option<Span>,
-    /// See [`Settings::answer`].
+    /// See [`WorldSettings::answer`].
     pub answer: Option<Span>,
-    /// See [`Settings::create`].
+    /// See [`WorldSettings::create`].
     pub create: Option<Span>,
-    /// See [`Settings::boot`].
+    /// See [`WorldSettings::boot`].
     pub boot: Option<Span>,
-    /// See [`Settings::register`].
+    /// See [`WorldSettings::register`].
     pub register: Option<Span>,
-    /// See [`Settings::delete`].
+    /// See [`WorldSettings::delete`].
     pub delete: Option<Span>,
-    /// See [`Settings::lost_after`].
+    /// See [`WorldSettings::lost_after`].
     pub lost_after: Option<Span>,
-    /// See [`Settings::queue_limit`].
+    /// See [`WorldSettings::queue_limit`].
     pub queue_limit: Option<Span>,
-    /// See [`Settings::entry_limit`].
+    /// See [`WorldSettings::entry_limit`].
     pub entry_limit: Option<Span>,
-    /// See [`Settings::app_token_life`].
+    /// See [`WorldSettings::app_token_life`].
     pub app_token_life: Option<Span>,
-    /// See [`Settings::token_life`].
+    /// See [`WorldSettings::token_life`].
     pub token_life: Option<Span>,
-    /// See [`Settings::vm_page`].
+    /// See [`WorldSettings::vm_page`].
     pub vm_page: Option<usize>,
-    /// See [`Settings::vcpu_quota`].
+    /// See [`WorldSettings::vcpu_quota`].
     pub vcpu_quota: Option<u32>,
-    /// See [`Settings::step`].
+    /// See [`WorldSettings::step`].
     pub step: Option<Span>,
-    /// See [`Settings::runner_silence`].
+    /// See [`WorldSettings::runner_silence`].
     pub runner_silence: Option<Span>,
-    /// See [`Settings::package_padding`].
+    /// See [`WorldSettings::package_padding`].
     pub package_padding: Option<usize>,
 }
 
 impl Overrides {
     /// The defaults with these changes.
-    pub fn settings(&self) -> Settings {
-        let default = Settings::default();
+    pub fn settings(&self) -> WorldSettings {
+        let default = WorldSettings::default();
         let range = |span: Option<Span>, default| span.map_or(default, |span| span.from..span.to);
-        Settings {
+        WorldSettings {
             seed: self.seed.unwrap_or(default.seed),
             token: self.token.clone().unwrap_or(default.token),
             rate_limit: self.rate_limit.unwrap_or(default.rate_limit),
@@ -161,7 +161,7 @@ pub struct Arrival {
     pub repo: String,
     /// How many jobs a run has, at the least and at the most: `3` or `[1, 8]`.
     #[serde(default = "one")]
-    pub jobs: Count,
+    pub jobs: JobCount,
     /// What each job asks for.
     pub labels: Vec<String>,
     /// How long each job runs.
@@ -180,15 +180,15 @@ pub struct Arrival {
 /// A number that is drawn between two, or is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "wanted one number, as in 3, or two, as in [1, 8]")]
-pub enum Count {
+pub enum JobCount {
     /// Always the same.
     Exactly(usize),
     /// Between the two, both allowed.
     Between(usize, usize),
 }
 
-fn one() -> Count {
-    Count::Exactly(1)
+fn one() -> JobCount {
+    JobCount::Exactly(1)
 }
 
 impl Workload {

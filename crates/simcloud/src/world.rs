@@ -18,14 +18,14 @@ use crate::github::{Conclusion, GitHubState, JobState};
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
 use crate::registration::RunnerToken;
-use crate::settings::Settings;
+use crate::settings::WorldSettings;
 use crate::statistics::Statistics;
 use crate::webhooks::SimWebhooks;
 use crate::workload::{Arrival, Workload};
 
 /// Both sides of the world at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Moment {
+pub struct WorldState {
     /// GitHub's side.
     pub github: GitHubState,
     /// Azure's side.
@@ -33,14 +33,14 @@ pub struct Moment {
 }
 
 /// Somebody who is told of everything that happens, as it happens.
-pub trait Watch: Send {
+pub trait WorldObserver: Send {
     /// Something has happened; this is what the world is like now.
-    fn happened(&mut self, world: &World, what: &Happening<'_>);
+    fn happened(&mut self, world: &World, what: &Occurrence<'_>);
 }
 
-impl Moment {
+impl WorldState {
     /// Each VM, runner and run as it is in one of the two.
-    fn mixed_with(mut self, other: &Moment, chance: &mut StdRng) -> Moment {
+    fn mixed_with(mut self, other: &WorldState, chance: &mut StdRng) -> WorldState {
         swap_some(&mut self.azure.vms, &other.azure.vms, chance);
         swap_some(&mut self.github.runners, &other.github.runners, chance);
         for (repo, active) in &other.github.active {
@@ -84,9 +84,9 @@ fn swap_some<K: Ord + Clone, V: Clone>(
 
 /// Something that has happened.
 #[derive(Debug, Clone, Copy)]
-pub enum Happening<'a> {
+pub enum Occurrence<'a> {
     /// It happened by itself.
-    Event(Event),
+    Event(WorldEvent),
     /// A call has had its effect, or was refused.
     Call {
         /// The service.
@@ -111,7 +111,7 @@ pub enum Happening<'a> {
 
 /// Something that happens by itself at its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+pub enum WorldEvent {
     /// A run of this arrival comes into being.
     Arrive(usize),
     /// A held job could start.
@@ -149,11 +149,11 @@ pub enum Event {
 /// The simulated world.
 pub struct World {
     /// How it behaves when nothing fails.
-    pub settings: Settings,
+    pub settings: WorldSettings,
     /// What is permitted in it, and what is there.
     pub account: Account,
     /// How it is.
-    pub state: Moment,
+    pub state: WorldState,
     /// What happened so far.
     pub statistics: Statistics,
     pub(crate) chance: StdRng,
@@ -165,13 +165,13 @@ pub struct World {
     pub webhooks: SimWebhooks,
     pub(crate) now: Timestamp,
     start: Timestamp,
-    pub(crate) events: BTreeMap<(Timestamp, u64), Event>,
+    pub(crate) events: BTreeMap<(Timestamp, u64), WorldEvent>,
     sequence: u64,
     pub(crate) arrivals: Vec<Arrival>,
-    history: VecDeque<(Timestamp, Moment)>,
+    history: VecDeque<(Timestamp, WorldState)>,
     /// What the last patchy list shows.
-    patchwork: Option<Box<Moment>>,
-    watch: Option<Box<dyn Watch>>,
+    patchwork: Option<Box<WorldState>>,
+    watch: Option<Box<dyn WorldObserver>>,
     pub(crate) limit: RateLimit,
     /// Requests to GitHub that are under way, where they are made in process.
     pub(crate) open_requests: u32,
@@ -199,7 +199,7 @@ impl World {
             chance_of_arrivals: StdRng::seed_from_u64(!settings.seed),
             faults: Faults::new(workload.faults.clone()),
             webhooks: SimWebhooks::default(),
-            state: Moment::default(),
+            state: WorldState::default(),
             statistics: Statistics::default(),
             now: start,
             start,
@@ -227,17 +227,17 @@ impl World {
         }
         for (number, arrival) in workload.arrivals.iter().enumerate() {
             world.state.github.add_repo(&arrival.repo);
-            world.after(arrival.at, Event::Arrive(number));
+            world.after(arrival.at, WorldEvent::Arrive(number));
         }
         world
     }
 
     /// From now on somebody is told of everything that happens.
-    pub fn watch(&mut self, watch: Box<dyn Watch>) {
+    pub fn watch(&mut self, watch: Box<dyn WorldObserver>) {
         self.watch = Some(watch);
     }
 
-    pub(crate) fn tell(&mut self, what: &Happening<'_>) {
+    pub(crate) fn tell(&mut self, what: &Occurrence<'_>) {
         if let Some(mut watch) = self.watch.take() {
             watch.happened(self, what);
             self.watch = Some(watch);
@@ -283,7 +283,7 @@ impl World {
         self.events.first_key_value().map(|((at, _), _)| *at)
     }
 
-    pub(crate) fn after(&mut self, delay: Duration, event: Event) {
+    pub(crate) fn after(&mut self, delay: Duration, event: WorldEvent) {
         self.sequence += 1;
         self.events.insert((self.now + delay, self.sequence), event);
     }
@@ -308,14 +308,14 @@ impl World {
     }
 
     /// What lists show that lag so, as far back as faults ask for.
-    pub fn seen(&self, lag: Lag) -> &Moment {
+    pub fn seen(&self, lag: Lag) -> &WorldState {
         match &self.patchwork {
             Some(patchwork) if lag.is_patchy => patchwork,
             _ => self.past(lag.ago),
         }
     }
 
-    fn past(&self, ago: Duration) -> &Moment {
+    fn past(&self, ago: Duration) -> &WorldState {
         if ago.is_zero() {
             return &self.state;
         }
@@ -343,11 +343,11 @@ impl World {
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: WorldEvent) {
         let now = self.now;
         match event {
-            Event::Arrive(number) => self.arrive(number),
-            Event::Release(id) => {
+            WorldEvent::Arrive(number) => self.arrive(number),
+            WorldEvent::Release(id) => {
                 if let Some(job) = self.state.github.jobs.get_mut(&id)
                     && job.state == JobState::Waiting
                 {
@@ -355,32 +355,32 @@ impl World {
                     job.queued_at = now;
                     self.state.github.queued.insert(id);
                     self.state.github.tell(id, News::Queued);
-                    self.after(self.settings.queue_limit, Event::Expire(id));
+                    self.after(self.settings.queue_limit, WorldEvent::Expire(id));
                 }
             }
-            Event::Cancel(id) => {
+            WorldEvent::Cancel(id) => {
                 let waits = self.state.github.jobs.get(&id);
                 if waits.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Waiting)) {
                     self.statistics.jobs_cancelled += 1;
                     self.complete(id, Conclusion::Cancelled);
                 }
             }
-            Event::Done(id) => self.done(id),
-            Event::Made(uid) => self.made(uid),
-            Event::Booted(uid) => self.booted(uid),
-            Event::Online(uid, runner) => self.online(uid, runner),
-            Event::Off(uid) => self.off(uid),
-            Event::Watch(uid) => self.has_had_no_job(uid),
-            Event::Dies(uid) => self.dies(uid),
-            Event::Evicted(uid) => self.evicted(uid),
-            Event::Gone(uid) => self.gone(uid),
-            Event::Lost(runner) => self.lost(runner),
-            Event::Expire(job) => self.expired(job),
-            Event::Silent(runner) => self.silent(runner),
-            Event::Forget(runner) => self.forget(runner),
+            WorldEvent::Done(id) => self.done(id),
+            WorldEvent::Made(uid) => self.made(uid),
+            WorldEvent::Booted(uid) => self.booted(uid),
+            WorldEvent::Online(uid, runner) => self.online(uid, runner),
+            WorldEvent::Off(uid) => self.off(uid),
+            WorldEvent::Watch(uid) => self.has_had_no_job(uid),
+            WorldEvent::Dies(uid) => self.dies(uid),
+            WorldEvent::Evicted(uid) => self.evicted(uid),
+            WorldEvent::Gone(uid) => self.gone(uid),
+            WorldEvent::Lost(runner) => self.lost(runner),
+            WorldEvent::Expire(job) => self.expired(job),
+            WorldEvent::Silent(runner) => self.silent(runner),
+            WorldEvent::Forget(runner) => self.forget(runner),
         }
         self.assign();
-        self.tell(&Happening::Event(event));
+        self.tell(&Occurrence::Event(event));
     }
 
     pub(crate) fn complete(&mut self, job: u64, conclusion: Conclusion) {
@@ -397,13 +397,13 @@ impl World {
             self.statistics.waits.push(waited);
             // A job on a real machine ends when it says so.
             if self.state.github.runners.get(&runner).is_none_or(|entry| entry.heard_at.is_none()) {
-                self.after(duration, Event::Done(job));
+                self.after(duration, WorldEvent::Done(job));
             }
             let on = self.state.azure.vms.values().find(|vm| vm.runner == Some(runner)).map(|vm| vm.uid);
             if let Some(uid) = on
                 && self.strikes(|what| matches!(what, FaultKind::DiesInJob))
             {
-                self.after(duration / 2, Event::Dies(uid));
+                self.after(duration / 2, WorldEvent::Dies(uid));
             }
         }
     }

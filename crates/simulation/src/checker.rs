@@ -7,7 +7,7 @@ use std::time::Duration;
 use azlin_daemon::Board;
 use azlin_simcloud::fault::FaultKind;
 use azlin_simcloud::github::SimJob;
-use azlin_simcloud::{Event, Happening, Watch, World};
+use azlin_simcloud::{Occurrence, World, WorldEvent, WorldObserver};
 use tokio::sync::Notify;
 
 use super::bystanders::Bystanders;
@@ -77,8 +77,8 @@ struct CheckerState {
     violation: Option<Violation>,
 }
 
-impl Watch for Checker {
-    fn happened(&mut self, world: &World, what: &Happening<'_>) {
+impl WorldObserver for Checker {
+    fn happened(&mut self, world: &World, what: &Occurrence<'_>) {
         let mut state = self.state();
         if state.violation.is_some() {
             return;
@@ -207,18 +207,18 @@ impl CheckerState {
         self.violation.get_or_insert(violation);
     }
 
-    fn look(&mut self, world: &World, what: &Happening<'_>) {
+    fn look(&mut self, world: &World, what: &Occurrence<'_>) {
         let at = world.age();
         match what {
-            Happening::Event(event) => self.trace.line(at, format_args!("world {event:?}")),
-            Happening::Step { vm, step } => self.trace.line(at, format_args!("ssh {vm} {step}")),
-            Happening::Call { method, path, refused, .. } => {
+            Occurrence::Event(event) => self.trace.line(at, format_args!("world {event:?}")),
+            Occurrence::Step { vm, step } => self.trace.line(at, format_args!("ssh {vm} {step}")),
+            Occurrence::Call { method, path, refused, .. } => {
                 let refused = refused.map_or(String::new(), |why| format!(": {why}"));
                 self.trace.line(at, format_args!("call {method} {path}{refused}"));
             }
         }
         self.count(world, at);
-        let is_look = matches!(what, Happening::Call { method: "GET", .. });
+        let is_look = matches!(what, Occurrence::Call { method: "GET", .. });
         self.count_vms(world, at, is_look);
         if is_of_jobs(what) || at >= self.looked + EVERY {
             for number in 0..self.fleets.len() {
@@ -227,7 +227,7 @@ impl CheckerState {
                 }
             }
         }
-        if let Happening::Call { method, path, refused, is_awaited, .. } = *what
+        if let Occurrence::Call { method, path, refused, is_awaited, .. } = *what
             && method != "GET"
         {
             self.changed(world, at, (method, path), refused.is_some(), is_awaited);
@@ -346,8 +346,8 @@ impl CheckerState {
 }
 
 /// Whether jobs may have come or gone by themselves.
-fn is_of_jobs(what: &Happening<'_>) -> bool {
-    use Event::{Arrive, Cancel, Done, Expire, Release};
-    let Happening::Event(event) = what else { return false };
+fn is_of_jobs(what: &Occurrence<'_>) -> bool {
+    use WorldEvent::{Arrive, Cancel, Done, Expire, Release};
+    let Occurrence::Event(event) = what else { return false };
     matches!(event, Arrive(_) | Release(_) | Cancel(_) | Done(_) | Expire(_))
 }

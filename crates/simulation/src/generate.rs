@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_simcloud::fault::{Fault, FaultKind, Side};
-use azlin_simcloud::workload::{Arrival, Count, Span};
+use azlin_simcloud::workload::{Arrival, JobCount, Span};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -122,9 +122,9 @@ impl Generator {
                 4 => self.span(1, 10),
                 _ => self.span(20, 12 * MINUTE),
             };
-            let (mut jobs, mut then, mut held, mut every) = (Count::Between(1, 3), 0, None, None);
+            let (mut jobs, mut then, mut held, mut every) = (JobCount::Between(1, 3), 0, None, None);
             match self.chance.random_range(0..21) {
-                0..3 if duration.to < Duration::from_secs(HOUR) => jobs = Count::Between(4, 20),
+                0..3 if duration.to < Duration::from_secs(HOUR) => jobs = JobCount::Between(4, 20),
                 3..5 => then = self.chance.random_range(1..=3),
                 5 => held = Some(self.span(MINUTE, 40 * MINUTE)),
                 // Nobody serves these.
@@ -132,7 +132,7 @@ impl Generator {
                 7 => labels = vec!["ubuntu-latest".to_owned()],
                 // One after the other, for an hour.
                 8 if duration.to < Duration::from_secs(HOUR) => {
-                    (jobs, every) = (Count::Exactly(1), Some(self.span(20, 3 * MINUTE)));
+                    (jobs, every) = (JobCount::Exactly(1), Some(self.span(20, 3 * MINUTE)));
                 }
                 _ => {}
             }

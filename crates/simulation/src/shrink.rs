@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use azlin_simcloud::workload::Count;
+use azlin_simcloud::workload::JobCount;
 
 use super::invariants::Invariant;
 use super::run::run;
@@ -57,7 +57,7 @@ impl ScenarioPart {
     fn simpler(&self) -> ScenarioPart {
         match self.clone() {
             ScenarioPart::Jobs(mut arrival) => {
-                (arrival.jobs, arrival.then, arrival.held) = (Count::Exactly(1), 0, None);
+                (arrival.jobs, arrival.then, arrival.held) = (JobCount::Exactly(1), 0, None);
                 ScenarioPart::Jobs(arrival)
             }
             ScenarioPart::Fault(mut fault) => {

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use super::InProcess;
 use crate::azure::SimVm;
 use crate::fault::{FaultKind, draw};
-use crate::world::{Happening, World};
+use crate::world::{Occurrence, World};
 
 fn trouble(trouble: SshTrouble, vm: &str, why: impl std::fmt::Display) -> SshError {
     SshError::new(trouble, format!("{vm}: {why}"))
@@ -97,7 +97,7 @@ impl Session for Connection {
             return Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: a fault", step.name())));
         }
         let told = world.step(self.uid, step, cut == Some(Cut::Halfway));
-        world.tell(&Happening::Step { vm: &self.vm, step: step.name() });
+        world.tell(&Occurrence::Step { vm: &self.vm, step: step.name() });
         self.cloud.fuse.burn();
         match (cut, told) {
             (Some(_), _) => Err(lost()),
