@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use azlin_daemon::StateDir;
 use azlin_fleet::leftover::Kind;
-use azlin_simcloud::azure::Part;
+use azlin_simcloud::azure::SimResource;
 use azlin_tests::stage::{Stage, fleet, play};
 use serde_json::json;
 
@@ -22,7 +22,8 @@ fn foreign(stage: &Stage) {
     tags["azlin-runner"] = json!(pool);
     for (name, tags) in [("data", json!({"owner": "db"})), ("theirs", tags)] {
         let id = format!("{base}/{name}");
-        let part = Part { kind: Kind::Disk, id: id.clone(), location: json!("westeurope"), tags, vm: None };
+        let part =
+            SimResource { kind: Kind::Disk, id: id.clone(), location: json!("westeurope"), tags, vm: None };
         world.state.azure.left.insert(id.to_ascii_lowercase(), part);
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// Where Azure stands with a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum SimVmState {
     /// It is being made.
     Creating,
     /// It is made.
@@ -25,14 +25,14 @@ pub enum State {
     Deleting,
 }
 
-impl State {
+impl SimVmState {
     /// Azure's word for it.
     pub fn word(self) -> &'static str {
         match self {
-            State::Creating => "Creating",
-            State::Succeeded => "Succeeded",
-            State::Failed => "Failed",
-            State::Deleting => "Deleting",
+            SimVmState::Creating => "Creating",
+            SimVmState::Succeeded => "Succeeded",
+            SimVmState::Failed => "Failed",
+            SimVmState::Deleting => "Deleting",
         }
     }
 }
@@ -53,7 +53,7 @@ pub struct SimVm {
     /// What cloud-init reads on it.
     pub custom_data: Arc<str>,
     /// Where Azure stands with it.
-    pub state: State,
+    pub state: SimVmState,
     /// The code of what Azure cannot make it for, which it tells once it has failed.
     pub failure: Option<String>,
     /// Whether it runs; `None` before it is made.
@@ -67,7 +67,7 @@ pub struct SimVm {
     /// How far it has come, where it is simulated.
     pub guest: Guest,
     /// The real machine that stands for it.
-    pub machine: Option<Machine>,
+    pub machine: Option<RealMachine>,
 }
 
 /// What is on a simulated VM, as steps over SSH find it.
@@ -95,7 +95,7 @@ pub struct Guest {
 
 /// A real machine that stands for a VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Machine {
+pub struct RealMachine {
     /// Its address, once its network stands.
     pub address: Option<Ipv4Addr>,
     /// Its network namespace.
@@ -125,7 +125,7 @@ impl SimVm {
             name: name.to_owned(),
             custom_data: String::from_utf8_lossy(&bytes).into(),
             body: Arc::new(body),
-            state: State::Creating,
+            state: SimVmState::Creating,
             failure: None,
             running: None,
             created_at: at,
@@ -204,11 +204,11 @@ impl SimVm {
     }
 
     /// Its NIC, its public address if it has one, and its disk, if that is a managed one.
-    pub fn parts(&self) -> Vec<Part> {
+    pub fn parts(&self) -> Vec<SimResource> {
         let properties = &self.body["properties"];
         let nic = &properties["networkProfile"]["networkInterfaceConfigurations"][0];
         let ip = &nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"];
-        let part = |kind, id, tags: &Value| Part {
+        let part = |kind, id, tags: &Value| SimResource {
             kind,
             id,
             location: self.body["location"].clone(),
@@ -251,7 +251,7 @@ impl SimVm {
 
 /// A VM's NIC, public address or disk.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct SimResource {
     /// What it is.
     pub kind: Kind,
     /// Azure's id for it.
@@ -264,7 +264,7 @@ pub struct Part {
     pub vm: Option<String>,
 }
 
-impl Part {
+impl SimResource {
     /// Its name.
     pub fn name(&self) -> &str {
         self.id.rsplit('/').next().unwrap_or_default()
@@ -279,7 +279,7 @@ pub fn key(subscription: &str, group: &str, name: &str) -> VmKey {
     (subscription.to_ascii_lowercase(), group.to_ascii_lowercase(), name.to_ascii_lowercase())
 }
 
-impl Machine {
+impl RealMachine {
     /// How far it has come, in a word: `made`, `running` or `off`.
     pub fn state(&self) -> &'static str {
         match (self.address, self.leader) {
@@ -296,7 +296,7 @@ pub struct AzureState {
     /// VMs.
     pub vms: BTreeMap<VmKey, SimVm>,
     /// What VMs left behind, by its id in lower case.
-    pub left: BTreeMap<String, Part>,
+    pub left: BTreeMap<String, SimResource>,
     /// The last number given.
     pub last_uid: u64,
 }
@@ -309,7 +309,7 @@ impl AzureState {
     }
 
     /// The parts of one kind in a resource group: those that VMs hold, and those that none does.
-    pub fn parts(&self, subscription: &str, group: &str, kind: Kind) -> Vec<Part> {
+    pub fn parts(&self, subscription: &str, group: &str, kind: Kind) -> Vec<SimResource> {
         let held = self.of_group(subscription, group).into_iter().flat_map(SimVm::parts);
         let here = format!("/subscriptions/{subscription}/resourcegroups/{group}/").to_ascii_lowercase();
         let left = self.left.iter().filter(|(id, _)| id.starts_with(&here)).map(|(_, part)| part.clone());
@@ -325,7 +325,7 @@ impl AzureState {
 
 /// Why Azure refuses: its status, code and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct AzureRefusal {
     /// The HTTP status.
     pub status: u16,
     /// Azure's code.

@@ -8,7 +8,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::account::vcpus;
-use crate::azure::{Refusal, SimVm, State, key};
+use crate::azure::{AzureRefusal, SimVm, SimVmState, key};
 use crate::fault::{FaultKind, draw};
 use crate::github::SimRunner;
 use crate::world::{World, WorldEvent};
@@ -130,12 +130,12 @@ impl World {
         name: &str,
         body: Value,
         only_if_absent: bool,
-    ) -> Result<SimVm, Refusal> {
+    ) -> Result<SimVm, AzureRefusal> {
         let key = key(subscription, group, name);
         if self.state.azure.vms.contains_key(&key) {
             if only_if_absent {
                 let message = format!("The resource '{name}' already exists, and If-None-Match was *.");
-                return Err(Refusal { status: 412, code: "PreconditionFailed", message });
+                return Err(AzureRefusal { status: 412, code: "PreconditionFailed", message });
             }
             self.statistics.overwrites += 1;
         }
@@ -175,10 +175,10 @@ impl World {
     }
 
     /// Whether what the account is like allows a VM.
-    fn allowed(&self, group: &str, body: &Value) -> Result<(), Refusal> {
+    fn allowed(&self, group: &str, body: &Value) -> Result<(), AzureRefusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default();
         let action = "Microsoft.Compute/virtualMachines/write";
-        let refuse = |status, code, message| Err(Refusal { status, code, message });
+        let refuse = |status, code, message| Err(AzureRefusal { status, code, message });
         if !self.account.grants(action) {
             let message = format!("The client does not have authorization to perform action '{action}'.");
             return refuse(403, "AuthorizationFailed", message);
@@ -194,7 +194,7 @@ impl World {
         Ok(())
     }
 
-    fn capacity(&mut self, body: &Value) -> Result<(), Refusal> {
+    fn capacity(&mut self, body: &Value) -> Result<(), AzureRefusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default().to_owned();
         let is_short = self.strikes(|what| match what {
             FaultKind::NoCapacity(only) => only.as_ref().is_none_or(|words| is_asked(words, body)),
@@ -202,7 +202,7 @@ impl World {
         });
         if is_short {
             let message = format!("Allocation failed. There is no capacity for {size} in this region.");
-            return Err(Refusal { status: 409, code: "AllocationFailed", message });
+            return Err(AzureRefusal { status: 409, code: "AllocationFailed", message });
         }
         let (used, more) = (self.vcpus_used(), vcpus(&size));
         match self.settings.vcpu_quota {
@@ -211,7 +211,7 @@ impl World {
                     "Operation could not be completed as it results in exceeding approved Total Regional Cores quota. \
                      Current Limit: {quota}, Current Usage: {used}, Additional Required: {more}."
                 );
-                Err(Refusal { status: 409, code: "OperationNotAllowed", message })
+                Err(AzureRefusal { status: 409, code: "OperationNotAllowed", message })
             }
             _ => Ok(()),
         }
@@ -225,10 +225,10 @@ impl World {
     /// Asks for a VM's removal; whether there is one. A job that runs on it is lost.
     pub fn delete_vm(&mut self, subscription: &str, group: &str, name: &str) -> bool {
         let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) else { return false };
-        if vm.state == State::Deleting {
+        if vm.state == SimVmState::Deleting {
             return true;
         }
-        vm.state = State::Deleting;
+        vm.state = SimVmState::Deleting;
         let (uid, runner, leaks) = (vm.uid, vm.runner, vm.leaks());
         self.statistics.vms_leaking += u64::from(leaks);
         if self.disconnect(runner) {

@@ -6,7 +6,7 @@ use azlin_fleet::bootstrap::steps::{Configure, Step};
 use azlin_fleet::ports::Download;
 use secrecy::ExposeSecret;
 
-use crate::azure::{Guest, State};
+use crate::azure::{Guest, SimVmState};
 use crate::fault::draw;
 use crate::github::Conclusion;
 use crate::package::RUNNER_VERSION;
@@ -151,7 +151,7 @@ impl World {
     /// Whether the runner's program runs on a VM: by itself, or as a service that was started.
     pub(crate) fn is_running_on(&mut self, uid: u64, runner: u64) -> bool {
         self.vm(uid).is_some_and(|vm| {
-            let is_up = vm.running == Some(true) && vm.state == State::Succeeded;
+            let is_up = vm.running == Some(true) && vm.state == SimVmState::Succeeded;
             let is_by_itself = vm.guest.service.is_none() && vm.guest.runner_id.is_none();
             is_up && (is_by_itself || vm.guest.service == Some(true) && vm.guest.runner_id == Some(runner))
         })

@@ -5,7 +5,7 @@
 //! here holds over the wire.
 
 mod azure;
-mod fuse;
+mod crash;
 mod github;
 mod ssh;
 mod survey;
@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use crate::fault::{CallFailure, CallFaults, CallTarget, Lag, Side};
 use crate::http::SimClock;
 use crate::world::{Occurrence, World};
-use fuse::Fuse;
+use crash::CrashCountdown;
 
 /// How long the adapters wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,37 +34,37 @@ pub struct InProcess {
     world: Arc<Mutex<World>>,
     clock: SimClock,
     host_keys: Arc<AtomicU64>,
-    fuse: Fuse,
+    crash: CrashCountdown,
 }
 
 /// What a call does when it is carried out, for what its loss means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
+enum CallEffect {
     Reads,
     Changes,
 }
 
 /// A call, as it would go over the wire.
-struct Wire {
+struct SimCall {
     side: Side,
     method: &'static str,
     /// With names and ids: what faults go by.
     path: String,
     /// With their parameters' names: what the ledger counts by.
     route: String,
-    effect: Effect,
+    effect: CallEffect,
     /// How many requests it is.
     requests: u32,
 }
 
 /// A call that is under way, until it is dropped.
-struct Open<'c> {
+struct OpenCall<'c> {
     cloud: &'c InProcess,
     requests: u32,
     is_start: bool,
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenCall<'_> {
     fn drop(&mut self) {
         let mut world = self.cloud.locked();
         world.open_requests -= self.requests;
@@ -75,19 +75,19 @@ impl Drop for Open<'_> {
 impl InProcess {
     /// The world, with the time that it is given before each call.
     pub fn new(world: Arc<Mutex<World>>, clock: SimClock) -> Self {
-        InProcess { world, clock, host_keys: Arc::default(), fuse: Fuse::default() }
+        InProcess { world, clock, host_keys: Arc::default(), crash: CrashCountdown::default() }
     }
 
     /// The caller is to die after so many points at which that makes a difference: before it sends what
     /// changes something, and when that has had its effect, but nobody has heard of it.
-    pub fn caller_dies_after(&self, points: u64) {
-        self.fuse.set(points);
+    pub fn crash_caller_after(&self, points: u64) {
+        self.crash.set(points);
     }
 
     /// Waits for that moment. From then on nothing is sent any more; what is on its way has its effect all
     /// the same.
-    pub async fn caller_is_dead(&self) {
-        self.fuse.blows().await;
+    pub async fn caller_crashed(&self) {
+        self.crash.is_over().await;
     }
 
     fn locked(&self) -> MutexGuard<'_, World> {
@@ -101,48 +101,48 @@ impl InProcess {
     }
 
     /// What the adapter would not even send, since GitHub's limit is used up with what is under way.
-    fn open(&self, wire: &Wire) -> Result<(Open<'_>, CallFaults), CallError> {
+    fn open(&self, call: &SimCall) -> Result<(OpenCall<'_>, CallFaults), CallError> {
         let mut world = self.world();
-        let requests = if wire.side == Side::Github { wire.requests } else { 0 };
+        let requests = if call.side == Side::Github { call.requests } else { 0 };
         if requests > 0
             && let Some(budget) = world.budget()
         {
-            let kept = if wire.effect == Effect::Reads { budget.limit.div_ceil(KEPT) } else { 0 };
+            let kept = if call.effect == CallEffect::Reads { budget.limit.div_ceil(KEPT) } else { 0 };
             if budget.remaining < u64::from(world.open_requests + requests) + kept {
                 let wait = Duration::try_from(budget.reset.duration_since(world.now())).unwrap_or_default();
                 world.statistics.requests_held_back += u64::from(requests);
                 return Err(
-                    wire.failed(Trouble::Throttled(Some(wait)), "not sent, since the limit is used up")
+                    call.failed(Trouble::Throttled(Some(wait)), "not sent, since the limit is used up")
                 );
             }
         }
         world.open_requests += requests;
-        let is_start = wire.effect == Effect::Changes && wire.method != "DELETE";
+        let is_start = call.effect == CallEffect::Changes && call.method != "DELETE";
         world.open_starts += u32::from(is_start);
         world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
-        let faults = world.call_faults(CallTarget { side: wire.side, method: wire.method, path: &wire.path });
+        let faults = world.call_faults(CallTarget { side: call.side, method: call.method, path: &call.path });
         drop(world);
-        Ok((Open { cloud: self, requests, is_start }, faults))
+        Ok((OpenCall { cloud: self, requests, is_start }, faults))
     }
 
     /// What reaches the service, now.
     fn arrives<T>(
         &self,
-        wire: &Wire,
+        call: &SimCall,
         is_awaited: bool,
         effect: impl FnOnce(&mut World) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let mut world = self.world();
-        if wire.side == Side::Github {
+        if call.side == Side::Github {
             if world.is_beyond_limit() {
-                return Err(wire.failed(Trouble::Throttled(None), "the limit is used up"));
+                return Err(call.failed(Trouble::Throttled(None), "the limit is used up"));
             }
-            world.count_requests(wire.requests);
+            world.count_requests(call.requests);
             world.others_use_the_limit();
         }
         let result = effect(&mut world);
         let refused = result.as_ref().err().map(|error| error.message.as_str());
-        let (side, method, path) = (wire.side, wire.method, wire.path.as_str());
+        let (side, method, path) = (call.side, call.method, call.path.as_str());
         world.tell(&Occurrence::Call { side, method, path, refused, is_awaited });
         result
     }
@@ -151,23 +151,23 @@ impl InProcess {
     /// on its way, and nobody waits for it for ever.
     async fn call<T>(
         &self,
-        wire: Wire,
+        call: SimCall,
         look: impl FnOnce(&mut World, Lag) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let (open, faults) = self.open(&wire)?;
+        let (open, faults) = self.open(&call)?;
         let there = (faults.latency / 2).min(PATIENCE);
         let back = (faults.latency - faults.latency / 2).min(PATIENCE - there);
         sleep(there).await;
         let result = match faults.failure {
-            Some(failure) => Err(wire.fails(&failure)),
-            None => self.arrives(&wire, true, |world| look(world, faults.stale)),
+            Some(failure) => Err(call.fails(&failure)),
+            None => self.arrives(&call, true, |world| look(world, faults.stale)),
         };
         sleep(back).await;
         drop(open);
         let is_late = faults.latency > PATIENCE;
         self.answered(
-            &wire,
-            if is_late { Err(wire.failed(wire.lost(), "no answer in time")) } else { result },
+            &call,
+            if is_late { Err(call.failed(call.lost(), "no answer in time")) } else { result },
         )
     }
 
@@ -175,13 +175,13 @@ impl InProcess {
     /// the time it has its effect.
     async fn change<T: Send + 'static>(
         &self,
-        wire: Wire,
+        call: SimCall,
         mut effect: impl FnMut(&mut World) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
-        self.fuse.point().await;
-        let (open, faults) = self.open(&wire)?;
-        let (cloud, sent) = (self.clone(), Arc::new(wire));
-        let wire = Arc::clone(&sent);
+        self.crash.pass_point().await;
+        let (open, faults) = self.open(&call)?;
+        let (cloud, sent) = (self.clone(), Arc::new(call));
+        let call = Arc::clone(&sent);
         let (tell, told) = oneshot::channel();
         tokio::spawn(async move {
             sleep(faults.latency / 2).await;
@@ -192,7 +192,7 @@ impl InProcess {
                 result = cloud.arrives(&sent, !tell.is_closed(), &mut effect);
             }
             if is_carried_out {
-                cloud.fuse.burn();
+                cloud.crash.count_down();
             }
             if let Some(failure) = faults.failure {
                 result = Err(sent.fails(&failure));
@@ -202,20 +202,20 @@ impl InProcess {
         });
         let result = match timeout(PATIENCE, told).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(wire.failed(wire.lost(), "no answer in time")),
+            Ok(Err(_)) | Err(_) => Err(call.failed(call.lost(), "no answer in time")),
         };
         drop(open);
-        self.answered(&wire, result)
+        self.answered(&call, result)
     }
 
-    fn answered<T>(&self, wire: &Wire, result: Result<T, CallError>) -> Result<T, CallError> {
+    fn answered<T>(&self, call: &SimCall, result: Result<T, CallError>) -> Result<T, CallError> {
         let status = if result.is_ok() { 200 } else { 500 };
-        self.world().statistics.request(wire.side, wire.method, &wire.route, status, 0);
+        self.world().statistics.request(call.side, call.method, &call.route, status, 0);
         result
     }
 }
 
-impl Wire {
+impl SimCall {
     fn failed(&self, trouble: Trouble, why: &str) -> CallError {
         CallError::new(trouble, format!("{} {}: {why}", self.method, self.path))
     }
@@ -234,8 +234,8 @@ impl Wire {
     /// What it means that no answer came.
     fn lost(&self) -> Trouble {
         match self.effect {
-            Effect::Reads => Trouble::Unavailable,
-            Effect::Changes => Trouble::OutcomeUnknown,
+            CallEffect::Reads => Trouble::Unavailable,
+            CallEffect::Changes => Trouble::OutcomeUnknown,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use azlin_fleet::scaling::elapsed;
 
-use crate::azure::{Part, SimVm, State};
+use crate::azure::{SimResource, SimVm, SimVmState};
 use crate::fault::{FaultKind, draw};
 use crate::github::{Conclusion, JobState};
 use crate::world::{World, WorldEvent};
@@ -21,12 +21,12 @@ impl World {
         let boots = !self.strikes(|what| matches!(what, FaultKind::NeverBoots));
         let is_mute =
             self.settings.real_machines && self.strikes(|what| matches!(what, FaultKind::NeverRegisters));
-        let Some(vm) = self.vm(uid).filter(|vm| vm.state == State::Creating) else { return };
+        let Some(vm) = self.vm(uid).filter(|vm| vm.state == SimVmState::Creating) else { return };
         if vm.failure.is_some() {
-            vm.state = State::Failed;
+            vm.state = SimVmState::Failed;
             return;
         }
-        vm.state = State::Succeeded;
+        vm.state = SimVmState::Succeeded;
         vm.running = Some(true);
         vm.guest.works = boots;
         vm.guest.is_mute = is_mute;
@@ -147,7 +147,7 @@ impl World {
 
     /// A fault takes a machine away.
     pub(crate) fn dies(&mut self, uid: u64) {
-        let Some(vm) = self.vm(uid).filter(|vm| vm.state != State::Deleting) else { return };
+        let Some(vm) = self.vm(uid).filter(|vm| vm.state != SimVmState::Deleting) else { return };
         vm.running = Some(false);
         let runner = vm.runner;
         if self.disconnect(runner) {
@@ -158,11 +158,11 @@ impl World {
     /// Azure takes a machine back: it is removed, or deallocated with all that is on it.
     pub(crate) fn evicted(&mut self, uid: u64) {
         let is_removed = self.vm(uid).is_some_and(|vm| {
-            vm.state != State::Deleting && vm.body["properties"]["evictionPolicy"] == "Delete"
+            vm.state != SimVmState::Deleting && vm.body["properties"]["evictionPolicy"] == "Delete"
         });
         self.dies(uid);
         if let Some(vm) = self.vm(uid).filter(|_| is_removed) {
-            vm.state = State::Deleting;
+            vm.state = SimVmState::Deleting;
             let leaks = vm.leaks();
             self.statistics.vms_leaking += u64::from(leaks);
             let delay = draw(self.settings.delete.clone(), &mut self.chance);
@@ -181,7 +181,7 @@ impl World {
             && let Some(vm) = self.state.azure.vms.remove(&key)
             && (vm.leaks() || self.strikes(|what| matches!(what, FaultKind::LeavesBehind)))
         {
-            let left = vm.parts().into_iter().map(|part| Part { vm: None, ..part });
+            let left = vm.parts().into_iter().map(|part| SimResource { vm: None, ..part });
             self.state.azure.left.extend(left.map(|part| (part.id.to_ascii_lowercase(), part)));
         }
     }

@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
     version,
     after_help = "Example:\n  azlin-simcloud --workload examples/burst.toml --seed 7"
 )]
-struct Arguments {
+struct SimcloudArgs {
     /// Where GitHub listens; Azure and its identity endpoint take a free port beside it.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
@@ -51,7 +51,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = SimcloudArgs::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended =
         runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(run(arguments)));
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), String> {
+async fn run(arguments: SimcloudArgs) -> Result<(), String> {
     if arguments.sweep {
         return azlin_simcloud::real::sweep().map(drop).map_err(|error| error.to_string());
     }

@@ -49,16 +49,16 @@ pub struct Registration {
 
 /// Why GitHub refuses a runner: its status and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RunnerRefusal {
     /// The HTTP status.
     pub status: u16,
     /// For people.
     pub message: String,
 }
 
-impl Refused {
+impl RunnerRefusal {
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        Refused { status, message: message.into() }
+        RunnerRefusal { status, message: message.into() }
     }
 }
 
@@ -99,24 +99,27 @@ impl World {
     ///
     /// # Errors
     /// When the token is not good, the name is in use, or a fault strikes.
-    pub fn register(&mut self, asked: &Registration) -> Result<SimRunner, Refused> {
+    pub fn register(&mut self, asked: &Registration) -> Result<SimRunner, RunnerRefusal> {
         if !self.token_is_good(&asked.token, &asked.scope, TokenUse::Register) {
-            return Err(Refused::new(404, "Http response code: NotFound from the registration token check"));
+            return Err(RunnerRefusal::new(
+                404,
+                "Http response code: NotFound from the registration token check",
+            ));
         }
         if self.strikes(|what| matches!(what, FaultKind::RegistrationRefused)) {
-            return Err(Refused::new(
+            return Err(RunnerRefusal::new(
                 403,
                 "Registration was refused. Runner registration is not allowed here.",
             ));
         }
         if asked.name.is_empty() || asked.name.len() > 64 {
-            return Err(Refused::new(400, "The runner name must be 1 to 64 characters."));
+            return Err(RunnerRefusal::new(400, "The runner name must be 1 to 64 characters."));
         }
         let group = match asked.group.as_deref() {
             None | Some("") | Some("Default") => 1,
             Some("builders") if !matches!(asked.scope, Scope::Repo(_)) => 2,
             Some(other) => {
-                return Err(Refused::new(
+                return Err(RunnerRefusal::new(
                     404,
                     format!("Could not find any self-hosted runner group named \"{other}\"."),
                 ));
@@ -127,10 +130,10 @@ impl World {
         if let Some(same) = &same {
             if !asked.replace {
                 let message = format!("A runner exists with the same name {}.", asked.name);
-                return Err(Refused::new(409, message));
+                return Err(RunnerRefusal::new(409, message));
             }
             if same.job.is_some() {
-                return Err(Refused::new(409, format!("The runner {} runs a job.", asked.name)));
+                return Err(RunnerRefusal::new(409, format!("The runner {} runs a job.", asked.name)));
             }
             self.state.github.jits.remove(&same.jit);
         }
@@ -172,16 +175,16 @@ impl World {
     ///
     /// # Errors
     /// When the token is not good, there is no such runner, or it runs a job.
-    pub fn unregister(&mut self, id: u64, token: &str) -> Result<(), Refused> {
+    pub fn unregister(&mut self, id: u64, token: &str) -> Result<(), RunnerRefusal> {
         let scope = self.state.github.runners.get(&id).map(|runner| runner.scope.clone());
-        let Some(scope) = scope else { return Err(Refused::new(404, "There is no such runner.")) };
+        let Some(scope) = scope else { return Err(RunnerRefusal::new(404, "There is no such runner.")) };
         if !self.token_is_good(token, &scope, TokenUse::Remove) {
-            return Err(Refused::new(404, "Http response code: NotFound from the removal token check"));
+            return Err(RunnerRefusal::new(404, "Http response code: NotFound from the removal token check"));
         }
         match self.deregister(&scope, id) {
             crate::calls::Removal::Removed => Ok(()),
-            crate::calls::Removal::NotFound => Err(Refused::new(404, "There is no such runner.")),
-            crate::calls::Removal::Busy => Err(Refused::new(422, "The runner runs a job.")),
+            crate::calls::Removal::NotFound => Err(RunnerRefusal::new(404, "There is no such runner.")),
+            crate::calls::Removal::Busy => Err(RunnerRefusal::new(422, "The runner runs a job.")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::azure::State;
+use crate::azure::SimVmState;
 use crate::fault::Side;
 use crate::statistics::Report;
 use crate::world::{World, WorldEvent};
@@ -53,7 +53,7 @@ impl World {
         for vm in vms.values() {
             *pools.entry(vm.tag("azlin-pool").unwrap_or_default().to_owned()).or_default() += 1;
         }
-        let creating = vms.values().filter(|vm| vm.state == State::Creating).count() as u32;
+        let creating = vms.values().filter(|vm| vm.state == SimVmState::Creating).count() as u32;
         self.statistics.peak_vms = self.statistics.peak_vms.max(vms.len() as u32);
         self.statistics.peak_creating = self.statistics.peak_creating.max(creating);
         for (pool, count) in pools {

@@ -60,13 +60,13 @@ pub fn json(status: u16, body: serde_json::Value) -> Reply {
 }
 
 /// A server that answers until the runtime ends.
-pub struct Server {
+pub struct ScriptedServer {
     /// Where it is.
     pub url: Url,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
-impl Server {
+impl ScriptedServer {
     /// Starts one that answers each request as `answer` says; it is told how many came before.
     pub async fn start(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -87,7 +87,7 @@ impl Server {
                 });
             }
         });
-        Server { url: Url::parse(&format!("http://{address}")).expect("a URL"), requests }
+        ScriptedServer { url: Url::parse(&format!("http://{address}")).expect("a URL"), requests }
     }
 
     /// What was asked so far.

@@ -1,10 +1,10 @@
 //! A runner on a real machine and GitHub: it asks for a job again and again, and tells what became
 //! of it. While it asks, it is online.
 
-use crate::azure::State;
+use crate::azure::SimVmState;
 use crate::fault::{FaultKind, draw};
 use crate::github::{Conclusion, JobResult, SimJob};
-use crate::registration::Refused;
+use crate::registration::RunnerRefusal;
 use crate::world::{World, WorldEvent};
 
 /// What a runner tells of its job.
@@ -19,11 +19,11 @@ pub struct JobReport {
 }
 
 impl World {
-    fn known(&self, runner: u64, secret: &str) -> Result<(), Refused> {
+    fn known(&self, runner: u64, secret: &str) -> Result<(), RunnerRefusal> {
         match self.state.github.runners.get(&runner) {
             Some(entry) if !entry.secret.is_empty() && entry.secret == secret => Ok(()),
-            Some(_) => Err(Refused::new(401, "The runner's credentials are wrong.")),
-            None => Err(Refused::new(404, "The runner registration has been deleted from the server.")),
+            Some(_) => Err(RunnerRefusal::new(401, "The runner's credentials are wrong.")),
+            None => Err(RunnerRefusal::new(404, "The runner registration has been deleted from the server.")),
         }
     }
 
@@ -36,7 +36,7 @@ impl World {
         runner: u64,
         secret: &str,
         machine: Option<&str>,
-    ) -> Result<Option<SimJob>, Refused> {
+    ) -> Result<Option<SimJob>, RunnerRefusal> {
         self.known(runner, secret)?;
         let now = self.now();
         let uid = self.stand_on(runner, machine)?;
@@ -64,17 +64,17 @@ impl World {
     }
 
     /// Notes on which VM a runner is.
-    fn stand_on(&mut self, runner: u64, machine: Option<&str>) -> Result<Option<u64>, Refused> {
+    fn stand_on(&mut self, runner: u64, machine: Option<&str>) -> Result<Option<u64>, RunnerRefusal> {
         let Some(name) = machine else { return Ok(None) };
         let vm = self.state.azure.vms.values_mut().find(|vm| vm.name == name);
         match vm {
-            Some(vm) if vm.guest.is_mute => Err(Refused::new(503, "Nobody hears this machine.")),
-            Some(vm) if vm.running == Some(true) && vm.state != State::Deleting => {
+            Some(vm) if vm.guest.is_mute => Err(RunnerRefusal::new(503, "Nobody hears this machine.")),
+            Some(vm) if vm.running == Some(true) && vm.state != SimVmState::Deleting => {
                 vm.runner = Some(runner);
                 Ok(Some(vm.uid))
             }
             // What a machine says while it is taken away is not heard.
-            _ => Err(Refused::new(503, "The machine is on its way out.")),
+            _ => Err(RunnerRefusal::new(503, "The machine is on its way out.")),
         }
     }
 
@@ -82,11 +82,11 @@ impl World {
     ///
     /// # Errors
     /// When the runner is not registered, or has not this job.
-    pub fn report_job(&mut self, runner: u64, secret: &str, report: JobReport) -> Result<(), Refused> {
+    pub fn report_job(&mut self, runner: u64, secret: &str, report: JobReport) -> Result<(), RunnerRefusal> {
         self.known(runner, secret)?;
         self.stand_on(runner, report.result.machine.as_deref())?;
         if self.state.github.runners.get(&runner).is_none_or(|entry| entry.job != Some(report.job)) {
-            return Err(Refused::new(409, "The runner has not this job."));
+            return Err(RunnerRefusal::new(409, "The runner has not this job."));
         }
         if let Some(job) = self.state.github.jobs.get_mut(&report.job) {
             job.result = Some(report.result);
@@ -106,7 +106,7 @@ impl World {
     ///
     /// # Errors
     /// When it is not registered.
-    pub fn end_session(&mut self, runner: u64, secret: &str) -> Result<(), Refused> {
+    pub fn end_session(&mut self, runner: u64, secret: &str) -> Result<(), RunnerRefusal> {
         self.known(runner, secret)?;
         self.goes_offline(runner);
         Ok(())

@@ -16,32 +16,32 @@ use azlin_fleet::bootstrap::steps::{Configure, Found, Next, RUNNER_PATH, Step, W
 use azlin_fleet::ports::{Download, HostKey};
 use azlin_fleet::runner::{RunnerId, RunnerRegistration};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_simcloud::azure::Machine;
+use azlin_simcloud::azure::RealMachine;
 use azlin_simcloud::real::{Host, Hypervisor, MachineSettings, sweep};
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use common::{Site, VMS, jit};
+use common::{TestCloud, VMS, jit};
 
 /// Longer than any test.
 const SWITCH: Duration = Duration::from_secs(86_400);
 
 const SETTINGS: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunner_silence = '2s'\n";
 
-struct Cloud {
-    site: Site,
+struct MachineCloud {
+    site: TestCloud,
     hypervisor: Hypervisor,
     keys: tempfile::TempDir,
-    gone: Mutex<Vec<Machine>>,
+    gone: Mutex<Vec<RealMachine>>,
 }
 
-impl Cloud {
-    async fn start(settings: &str, more: &str, overlay: Option<PathBuf>) -> Cloud {
+impl MachineCloud {
+    async fn start(settings: &str, more: &str, overlay: Option<PathBuf>) -> MachineCloud {
         let root = std::env::var_os("AZLIN_MACHINE_ROOT").expect("AZLIN_MACHINE_ROOT names a root");
         let text = format!("repositories = ['o/r']\n[settings]\n{SETTINGS}{settings}\n{more}");
-        let site = Site::live(&Workload::parse(&text).unwrap()).await;
+        let site = TestCloud::live(&Workload::parse(&text).unwrap()).await;
         let settings = MachineSettings { overlay, ..MachineSettings::new(root) };
         let hypervisor = site.served.with_machines(settings).unwrap();
         let keys = tempfile::tempdir().unwrap();
@@ -50,7 +50,7 @@ impl Cloud {
             let made = Command::new("ssh-keygen").args(arguments).arg(keys.path().join(name)).status();
             assert!(made.unwrap().success());
         }
-        Cloud { site, hypervisor, keys, gone: Mutex::default() }
+        MachineCloud { site, hypervisor, keys, gone: Mutex::default() }
     }
 
     fn key(&self, name: &str) -> String {
@@ -191,7 +191,7 @@ impl Cloud {
             .map_err(|why| format!("{}: {why}", step.name()))
     }
 
-    async fn until(&self, what: &str, is_so: impl Fn(&Cloud) -> bool) {
+    async fn until(&self, what: &str, is_so: impl Fn(&MachineCloud) -> bool) {
         let start = Instant::now();
         while !is_so(self) {
             if start.elapsed() > Duration::from_secs(60) {
@@ -268,7 +268,7 @@ fn printed(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn nothing_is_left_of(machine: &Machine) {
+fn nothing_is_left_of(machine: &RealMachine) {
     let [_, _, number, _] = machine.address.unwrap().octets();
     let netns = &machine.netns;
     assert!(!Path::new("/run/netns").join(netns).exists(), "{netns}");
@@ -283,7 +283,7 @@ fn nothing_is_left_of(machine: &Machine) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_machines_become_runners_and_leave_nothing() {
-    let cloud = Cloud::start("package_padding = 1000000\n", "", None).await;
+    let cloud = MachineCloud::start("package_padding = 1000000\n", "", None).await;
     let host_key =
         HostKey { public: cloud.key("host.pub").trim().to_owned(), private: cloud.key("host").into() };
     cloud.create("by-ssh", &reachable(&host_key, cloud.key("login.pub").trim(), SWITCH)).await;
@@ -330,7 +330,7 @@ async fn two_machines_become_runners_and_leave_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lasting_runner_goes_on_after_a_reboot_and_can_be_stopped_and_removed() {
-    let cloud = Cloud::start("", "", None).await;
+    let cloud = MachineCloud::start("", "", None).await;
     let address = cloud.reachable("lasting").await;
     // A download that was cut off between its end and the check goes on like any other.
     let Download { url, sha256, .. } = cloud.download().await;
@@ -384,7 +384,8 @@ async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
         [[faults]]\nwhat = 'registration_refused'\ntimes = 1\n\
         [[faults]]\nwhat = 'truncated'\npath = '/_runner/package'\ntimes = 1\n\
         [[faults]]\nwhat = 'dies_in_job'\ntimes = 1\n";
-    let cloud = Cloud::start("package_padding = 4000000\n", faults, Some(overlay.path().to_path_buf())).await;
+    let cloud =
+        MachineCloud::start("package_padding = 4000000\n", faults, Some(overlay.path().to_path_buf())).await;
     let start = Instant::now();
     let address = cloud.reachable("late").await;
     assert!(start.elapsed() > Duration::from_secs(3), "{:?}", start.elapsed());
@@ -403,16 +404,16 @@ async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
 }
 
 /// A program that runs; it is told to end when this is dropped.
-struct Running(std::process::Child);
+struct SignalledProgram(std::process::Child);
 
-impl Running {
+impl SignalledProgram {
     fn signal(&self, signal: &str) {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 }
 
-impl Drop for Running {
+impl Drop for SignalledProgram {
     fn drop(&mut self) {
         if self.0.try_wait().is_ok_and(|status| status.is_none()) {
             self.signal("-TERM");
@@ -422,7 +423,7 @@ impl Drop for Running {
 }
 
 /// An `azlin-simcloud` with one machine that runs, as `/_sim/machines` tells it.
-async fn program() -> (Running, Value) {
+async fn program() -> (SignalledProgram, Value) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let workload = folder.path().join("workload.toml");
@@ -434,7 +435,7 @@ async fn program() -> (Running, Value) {
         .arg(&workload)
         .stdout(Stdio::piped())
         .spawn();
-    let mut child = Running(child.unwrap());
+    let mut child = SignalledProgram(child.unwrap());
     let lines = std::io::BufReader::new(child.0.stdout.as_mut().unwrap()).lines();
     let told: Vec<String> =
         lines.take(3).map(|line| line.unwrap().split_once('=').unwrap().1.to_owned()).collect();
@@ -459,7 +460,7 @@ async fn two_simclouds_at_once_and_nothing_is_left_of_either() {
     let (mut one, of_one) = program().await;
     let (mut other, of_other) = program().await;
     assert_ne!(of_one["address"], of_other["address"]);
-    let machine = |told: &Value| Machine {
+    let machine = |told: &Value| RealMachine {
         address: Some(told["address"].as_str().unwrap().parse().unwrap()),
         netns: told["netns"].as_str().unwrap().to_owned(),
         console: told["console"].as_str().unwrap().into(),
@@ -484,13 +485,13 @@ fn host() -> Host {
     Host::boot(&MachineSettings::new(root), "computer").unwrap()
 }
 
-fn told_of(host: &Host) -> Machine {
+fn told_of(host: &Host) -> RealMachine {
     let [a, b, number, _] = host.gateway().octets();
     let processes = printed("ps", &["-eo", "args"]);
     let netns = |line: &str| line.split("--machine=").nth(1)?.split(' ').next().map(str::to_owned);
     let folder = host.console().parent().unwrap().display().to_string();
     let netns = processes.lines().filter(|line| line.contains(&folder)).find_map(netns).unwrap();
-    Machine {
+    RealMachine {
         address: Some([a, b, number, 2].into()),
         netns,
         console: host.console(),
@@ -512,14 +513,14 @@ fn nothing_is_left_of_a_host_that_is_dropped_or_whose_owner_is_killed() {
         .args(["--ignored", "--exact", "a_host_until_its_owner_is_killed", "--nocapture"])
         .stdout(Stdio::piped())
         .spawn();
-    let mut owner = Running(owner.unwrap());
+    let mut owner = SignalledProgram(owner.unwrap());
     let lines = std::io::BufReader::new(owner.0.stdout.take().unwrap()).lines();
     let told = lines
         .map(Result::unwrap)
         .find_map(|line| line.split_once("a host: ").map(|(_, rest)| rest.to_owned()))
         .unwrap();
     let told: Vec<&str> = told.split(' ').collect();
-    let machine = Machine {
+    let machine = RealMachine {
         address: Some(told[0].parse().unwrap()),
         netns: told[1].to_owned(),
         console: told[2].into(),

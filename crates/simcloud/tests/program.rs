@@ -15,9 +15,9 @@ fn program(arguments: &[&str]) -> Command {
 }
 
 /// A program that runs; it is killed when this is dropped.
-struct Running(Child);
+struct KilledProgram(Child);
 
-impl Drop for Running {
+impl Drop for KilledProgram {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.0.kill();
@@ -38,7 +38,7 @@ async fn it_prints_where_it_is_serves_and_reports_at_its_end() {
     std::fs::write(&workload, "[[arrivals]]\nrepo = 'o/r'\nlabels = ['docker']\nduration = '1m'\njobs = 3\n")
         .unwrap();
     let arguments = ["--workload", workload.to_str().unwrap(), "--token", "ghp_simcloudtest"];
-    let mut running = Running(program(&arguments).spawn().unwrap());
+    let mut running = KilledProgram(program(&arguments).spawn().unwrap());
     let mut out = BufReader::new(running.0.stdout.take().unwrap());
     let mut told = BTreeMap::new();
     for _ in 0..5 {

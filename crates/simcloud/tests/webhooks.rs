@@ -10,7 +10,7 @@ use azlin_fleet::hint::News;
 use azlin_simcloud::github::{Conclusion, JobState};
 use azlin_simcloud::openapi::Spec;
 use azlin_simcloud::webhooks::payload;
-use common::Site;
+use common::TestCloud;
 use reqwest::Method;
 use ring::hmac;
 use serde_json::{Value, json};
@@ -76,9 +76,9 @@ fn field<'t>(head: &'t str, name: &str) -> Option<&'t str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-async fn attempts(site: &Site, below: &str, count: usize) -> Vec<Value> {
+async fn attempts(cloud: &TestCloud, below: &str, count: usize) -> Vec<Value> {
     for _ in 0..400 {
-        let page = site.get(below).await;
+        let page = cloud.get(below).await;
         if page.body.as_array().unwrap().len() >= count {
             return page.body.as_array().unwrap().clone();
         }
@@ -89,52 +89,52 @@ async fn attempts(site: &Site, below: &str, count: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn they_are_made_changed_tried_and_removed_as_github_describes_it() {
-    let site = Site::of("", "").await;
-    site.served.record();
+    let cloud = TestCloud::of("", "").await;
+    cloud.served.record();
     let taker = Taker::answering(202).await;
     for scope in ["/repos/o/r", "/orgs/o"] {
-        let made = site.post(&format!("{scope}/hooks"), Some(hook(&taker.url))).await;
+        let made = cloud.post(&format!("{scope}/hooks"), Some(hook(&taker.url))).await;
         assert_eq!((made.status, &made.body["config"]["secret"]), (201, &"********".into()));
-        let again = site.post(&format!("{scope}/hooks"), Some(hook(&taker.url))).await;
+        let again = cloud.post(&format!("{scope}/hooks"), Some(hook(&taker.url))).await;
         assert_eq!(again.status, 422, "it is there");
         let one = format!("{scope}/hooks/{}", made.body["id"]);
-        assert_eq!(site.get(&format!("{scope}/hooks")).await.body.as_array().unwrap().len(), 1);
-        assert_eq!(site.get(&one).await.body["events"], json!(["workflow_job"]));
-        let changed = site.github(Method::PATCH, &one, Some(json!({"active": false}))).await;
+        assert_eq!(cloud.get(&format!("{scope}/hooks")).await.body.as_array().unwrap().len(), 1);
+        assert_eq!(cloud.get(&one).await.body["events"], json!(["workflow_job"]));
+        let changed = cloud.github(Method::PATCH, &one, Some(json!({"active": false}))).await;
         assert_eq!((changed.status, &changed.body["active"]), (200, &false.into()));
-        assert_eq!(site.post(&format!("{one}/pings"), None).await.status, 204);
+        assert_eq!(cloud.post(&format!("{one}/pings"), None).await.status, 204);
         let deliveries = format!("{one}/deliveries");
-        let shown = attempts(&site, &deliveries, 2).await;
+        let shown = attempts(&cloud, &deliveries, 2).await;
         assert!(shown.iter().all(|one| one["event"] == "ping" && one["status_code"] == 202), "{shown:?}");
         let again = format!("{deliveries}/{}/attempts", shown[0]["id"]);
-        assert_eq!(site.post(&again, None).await.status, 202);
-        let shown = attempts(&site, &deliveries, 3).await;
+        assert_eq!(cloud.post(&again, None).await.status, 202);
+        let shown = attempts(&cloud, &deliveries, 3).await;
         assert_eq!((&shown[0]["redelivery"], &shown[0]["guid"]), (&true.into(), &shown[1]["guid"]));
-        let page = site.get(&format!("{deliveries}?per_page=2")).await;
+        let page = cloud.get(&format!("{deliveries}?per_page=2")).await;
         let next = page.next().expect("there is a third");
         let (_, next) = next.split_once("/hooks/").unwrap();
-        assert_eq!(site.get(&format!("{scope}/hooks/{next}")).await.body.as_array().unwrap().len(), 1);
-        assert_eq!(site.github(Method::DELETE, &one, None).await.status, 204);
-        assert_eq!(site.get(&one).await.status, 404);
+        assert_eq!(cloud.get(&format!("{scope}/hooks/{next}")).await.body.as_array().unwrap().len(), 1);
+        assert_eq!(cloud.github(Method::DELETE, &one, None).await.status, 204);
+        assert_eq!(cloud.get(&one).await.status, 404);
     }
-    assert_eq!(site.post("/repos/o/r/hooks", Some(json!({"name": "web"}))).await.status, 422);
+    assert_eq!(cloud.post("/repos/o/r/hooks", Some(json!({"name": "web"}))).await.status, 422);
     let spec = Spec::load();
     let faults: Vec<String> =
-        site.served.recorded().iter().flat_map(|exchange| spec.check(exchange)).collect();
+        cloud.served.recorded().iter().flat_map(|exchange| spec.check(exchange)).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[tokio::test]
 async fn what_happens_to_a_job_is_delivered_signed_to_whom_it_concerns() {
-    let site = Site::of("", "").await;
+    let cloud = TestCloud::of("", "").await;
     let (ours, orgs, others) =
         (Taker::answering(202).await, Taker::answering(500).await, Taker::answering(200).await);
-    site.served.world().state.github.add_repo("x/y");
-    site.post("/repos/o/r/hooks", Some(hook(&ours.url))).await;
-    let org = site.post("/orgs/o/hooks", Some(hook(&orgs.url))).await.body["id"].clone();
-    site.post("/repos/x/y/hooks", Some(hook(&others.url))).await;
+    cloud.served.world().state.github.add_repo("x/y");
+    cloud.post("/repos/o/r/hooks", Some(hook(&ours.url))).await;
+    let org = cloud.post("/orgs/o/hooks", Some(hook(&orgs.url))).await.body["id"].clone();
+    cloud.post("/repos/x/y/hooks", Some(hook(&others.url))).await;
     let job = (vec!["self-hosted".to_owned()], Duration::from_secs(60));
-    site.served.world().submit("o/r", vec![job], Vec::new());
+    cloud.served.world().submit("o/r", vec![job], Vec::new());
 
     let taken = ours.takes(2).await;
     let events: Vec<Option<&str>> = taken.iter().map(|(head, _)| field(head, "x-github-event")).collect();
@@ -145,7 +145,7 @@ async fn what_happens_to_a_job_is_delivered_signed_to_whom_it_concerns() {
         assert_eq!(field(head, "x-hub-signature-256"), Some(format!("sha256={hex}").as_str()));
     }
     orgs.takes(2).await;
-    let shown = attempts(&site, &format!("/orgs/o/hooks/{org}/deliveries"), 2).await;
+    let shown = attempts(&cloud, &format!("/orgs/o/hooks/{org}/deliveries"), 2).await;
     assert!(shown.iter().all(|one| one["status_code"] == 500), "{shown:?}");
     assert_eq!(others.takes(1).await.len(), 1, "its ping alone");
 }
@@ -155,11 +155,11 @@ async fn what_happens_to_a_job_is_delivered_signed_to_whom_it_concerns() {
 async fn payloads_are_as_github_sends_them() {
     let schema: Value = serde_json::from_str(include_str!("../specs/workflow-job.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    let site = Site::of("", "").await;
+    let cloud = TestCloud::of("", "").await;
     let job = (vec!["self-hosted".to_owned(), "linux".to_owned()], Duration::from_secs(60));
-    let id = site.served.world().submit("o/r", vec![job], Vec::new())[0];
+    let id = cloud.served.world().submit("o/r", vec![job], Vec::new())[0];
     let check = |news: News| {
-        let world = site.served.world();
+        let world = cloud.served.world();
         let body = payload(&world.state.github, id, news, world.now()).unwrap();
         let wrong: Vec<String> =
             validator.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())).collect();
@@ -168,7 +168,7 @@ async fn payloads_are_as_github_sends_them() {
     };
     assert_eq!(check(News::Queued)["workflow_job"]["labels"], json!(["self-hosted", "linux"]));
     let become_so = |state: JobState| {
-        let mut world = site.served.world();
+        let mut world = cloud.served.world();
         let job = world.state.github.jobs.get_mut(&id).unwrap();
         job.runner = Some((7, "ci-1".to_owned()));
         job.state = state;

@@ -6,7 +6,7 @@ use azlin_fleet::leftover::Kind;
 use azlin_fleet::names::{PoolName, Scope};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_simcloud::World;
-use azlin_simcloud::azure::{Part, SimVm, State, key};
+use azlin_simcloud::azure::{SimResource, SimVm, SimVmState, key};
 use azlin_simcloud::github::SimRunner;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ impl Bystanders {
             let id = format!(
                 "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg0/providers/Microsoft.Network/networkInterfaces/{name}"
             );
-            let part = Part {
+            let part = SimResource {
                 kind: Kind::NetworkInterface,
                 id: id.clone(),
                 location: json!("westeurope"),
@@ -72,7 +72,7 @@ impl Bystanders {
         let uid = 1_000_000 + world.state.azure.vms.len() as u64;
         let body = json!({"location": "westeurope", "tags": tags});
         let vm = SimVm {
-            state: State::Succeeded,
+            state: SimVmState::Succeeded,
             // One that is off costs money too, and is not ours all the same.
             running: Some(name != ALIKE),
             ..SimVm::asked(uid, (SUBSCRIPTION, "rg0", name), body, Timestamp::UNIX_EPOCH)

@@ -139,7 +139,7 @@ impl<'s> Simulation<'s> {
                     match &crashing {
                         Some((_, at_last)) => tokio::select! {
                             biased;
-                            () = live.cloud.caller_is_dead() => {}
+                            () = live.cloud.caller_crashed() => {}
                             () = sleep_until(*at_last) => {}
                         },
                         None => std::future::pending().await,
@@ -154,7 +154,7 @@ impl<'s> Simulation<'s> {
                 }
                 match timeline.next().map(|(_, part)| part) {
                     Some(ScenarioPart::Crash(crash)) if crashing.is_none() => {
-                        live.cloud.caller_dies_after(crash.points);
+                        live.cloud.crash_caller_after(crash.points);
                         crashing = Some((crash, Instant::now() + LATEST_CRASH));
                     }
                     Some(part) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use azlin_azure::{AzureClient, Settings};
 use azlin_fleet::ports::{Azure, Trouble};
-use azlin_simcloud::scripted::{Reply, Request, Server, json};
+use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 
 use crate::{BEARER, SUBSCRIPTION, arm_requests, azure, name, refusal, settings, spec, token, vm};
@@ -152,7 +152,7 @@ async fn a_provider_that_throttles_one_operation_holds_back_that_one_alone() {
 
 #[tokio::test]
 async fn no_answer_leaves_the_outcome_unknown() {
-    let server = Server::start(|request: &Request, _| match request.path() {
+    let server = ScriptedServer::start(|request: &Request, _| match request.path() {
         "/msi/token" => token(),
         _ => Reply::Silence,
     })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use azlin_azure::{AzureClient, CredentialKind, Settings, SettingsError};
 use azlin_fleet::ports::{Azure, Trouble};
-use azlin_simcloud::scripted::{Reply, Server, json};
+use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
 use serde_json::json;
 use url::Url;
 
@@ -30,7 +30,7 @@ async fn the_identity_endpoint_is_asked_once_for_many_calls() {
 
 #[tokio::test]
 async fn a_user_assigned_identity_is_asked_for_by_its_client_id() {
-    let server = Server::start(|request, _| match request.path() {
+    let server = ScriptedServer::start(|request, _| match request.path() {
         "/msi/token" => token(),
         _ => json(200, json!({"value": []})),
     })
@@ -43,7 +43,7 @@ async fn a_user_assigned_identity_is_asked_for_by_its_client_id() {
 
 #[tokio::test]
 async fn no_token_is_told_with_its_cure() {
-    let server = Server::start(|_, _| json(400, json!({"message": "no identity"}))).await;
+    let server = ScriptedServer::start(|_, _| json(400, json!({"message": "no identity"}))).await;
     let azure = AzureClient::new(settings(&server)).expect("a client");
     let error = azure.vms(&group()).await.expect_err("no identity");
     assert_eq!(error.trouble, Trouble::NotPermitted, "{error}");
@@ -57,7 +57,7 @@ async fn no_token_is_told_with_its_cure() {
 
 #[tokio::test]
 async fn an_identity_endpoint_in_trouble_is_waited_for_no_longer_than_a_request() {
-    let server = Server::start(|_, _| json(500, json!({}))).await;
+    let server = ScriptedServer::start(|_, _| json(500, json!({}))).await;
     let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
     let error = AzureClient::new(hasty).expect("a client").vms(&group()).await.expect_err("no token");
     assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
@@ -66,7 +66,7 @@ async fn an_identity_endpoint_in_trouble_is_waited_for_no_longer_than_a_request(
 
 #[tokio::test]
 async fn all_who_wait_for_a_token_hear_of_its_failure_together() {
-    let server = Server::start(|_, _| Reply::Silence).await;
+    let server = ScriptedServer::start(|_, _| Reply::Silence).await;
     let hasty = Settings { request_timeout: Duration::from_millis(500), ..settings(&server) };
     let azure = AzureClient::new(hasty).expect("a client");
     let group = group();
@@ -79,7 +79,7 @@ async fn all_who_wait_for_a_token_hear_of_its_failure_together() {
 
 #[tokio::test]
 async fn settings_that_are_refused() {
-    let server = Server::start(|_, _| token()).await;
+    let server = ScriptedServer::start(|_, _| token()).await;
     let good = settings(&server);
     for (root, part) in [
         ("http://management.azure.com", "plain HTTP is allowed to a loopback address alone"),

@@ -2,7 +2,7 @@
 
 use azlin_fleet::ports::{Azure, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, VmTags};
-use azlin_simcloud::scripted::{Reply, Request, Server, json};
+use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 
 use crate::{SUBSCRIPTION, arm_requests, azure, group, name, refusal, spec, vm};
@@ -106,7 +106,7 @@ async fn a_fault_in_the_middle_of_a_list_is_not_seen() {
 
 #[tokio::test]
 async fn the_token_follows_no_link_to_another_host() {
-    let other = Server::start(|_, _| json(200, json!({"value": []}))).await;
+    let other = ScriptedServer::start(|_, _| json(200, json!({"value": []}))).await;
     let link = other.url.join("next").expect("a URL").to_string();
     let (_server, azure) = azure(move |_, _| json(200, json!({"value": [], "nextLink": link}))).await;
     let error = azure.vms(&group()).await.expect_err("another host");

@@ -13,7 +13,7 @@ use azlin_azure::{AzureClient, Environment, Settings};
 use azlin_fleet::runner::RunnerId;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{Image, ResourceGroup, VmSpec, VmTags};
-use azlin_simcloud::scripted::{Reply, Request, Server, json};
+use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -23,8 +23,10 @@ const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
 
 /// A server that also has a managed identity, and a client of it, which pauses for little. The count
 /// that `answer` is told is of requests to the resource manager.
-async fn azure(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, AzureClient) {
-    let server = Server::start(move |request, before| match request.path() {
+async fn azure(
+    answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+) -> (ScriptedServer, AzureClient) {
+    let server = ScriptedServer::start(move |request, before| match request.path() {
         "/msi/token" => token(),
         _ => answer(request, before - 1),
     })
@@ -43,7 +45,7 @@ fn token() -> Reply {
     )
 }
 
-fn settings(server: &Server) -> Settings {
+fn settings(server: &ScriptedServer) -> Settings {
     secrets::listen();
     let environment = Environment {
         identity_endpoint: Some(server.url.join("msi/token").expect("a URL").to_string()),
@@ -54,7 +56,7 @@ fn settings(server: &Server) -> Settings {
 }
 
 /// The requests to the resource manager.
-fn arm_requests(server: &Server) -> Vec<Request> {
+fn arm_requests(server: &ScriptedServer) -> Vec<Request> {
     server.requests().into_iter().filter(|request| request.path() != "/msi/token").collect()
 }
 

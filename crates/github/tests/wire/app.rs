@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_github::{App, GitHubClient, Settings};
-use azlin_simcloud::scripted::{Reply, Request, Server};
+use azlin_simcloud::scripted::{Reply, Request, ScriptedServer};
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -13,8 +13,10 @@ use serde_json::json;
 use super::faults::no_runners;
 use super::scope;
 
-async fn as_app(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, GitHubClient) {
-    let server = Server::start(answer).await;
+async fn as_app(
+    answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+) -> (ScriptedServer, GitHubClient) {
+    let server = ScriptedServer::start(answer).await;
     let app = App::new(APP_ID, 815, &SecretString::from(APP_PRIVATE_KEY)).expect("a good key");
     let settings =
         Settings { retry_pause: Duration::from_millis(1), ..Settings::new(server.url.clone(), app) };
@@ -31,7 +33,7 @@ fn is_sign_in(request: &Request) -> bool {
     request.path() == "/app/installations/815/access_tokens"
 }
 
-fn sign_ins(server: &Server) -> usize {
+fn sign_ins(server: &ScriptedServer) -> usize {
     server.requests().iter().filter(|request| is_sign_in(request)).count()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_fleet::runner::RunnerId;
 use azlin_github::{GitHubClient, Settings};
-use azlin_simcloud::scripted::{Reply, Server, json};
+use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
 use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
@@ -61,7 +61,7 @@ async fn a_lasting_fault_is_an_error_after_three_tries() {
 
 #[tokio::test]
 async fn no_connection_says_so() {
-    let server = Server::start(|_, _| no_runners()).await;
+    let server = ScriptedServer::start(|_, _| no_runners()).await;
     let settings = settings(&server);
     let nobody = Url::parse("http://127.0.0.1:1").expect("a URL");
     let github = GitHubClient::new(Settings { api_url: nobody, ..settings }).expect("a client");
@@ -167,7 +167,7 @@ async fn a_used_up_budget_is_told_and_obeyed() {
 
 #[tokio::test]
 async fn the_token_follows_no_link_and_no_redirect_to_another_host() {
-    let other = Server::start(|_, _| no_runners()).await;
+    let other = ScriptedServer::start(|_, _| no_runners()).await;
     let elsewhere = other.url.join("repos/o/r/actions/runners?page=2").expect("a URL");
     for (situation, status, name, value) in [
         ("a link", 200, "link", format!("<{elsewhere}>; rel=\"next\"")),

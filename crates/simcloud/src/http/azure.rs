@@ -6,7 +6,7 @@ use super::about;
 use super::azure_survey;
 use super::message::{SimRequest, SimResponse};
 use super::parts;
-use crate::azure::{SimVm, State, key};
+use crate::azure::{SimVm, SimVmState, key};
 use crate::fault::Lag;
 use crate::world::World;
 
@@ -261,20 +261,20 @@ pub(crate) fn told_of(code: &str, size: &str) -> String {
 
 fn view(vm: &SimVm) -> Value {
     let mut statuses = vec![match vm.state {
-        State::Creating => {
+        SimVmState::Creating => {
             json!({"code": "ProvisioningState/creating", "level": "Info", "displayStatus": "Creating"})
         }
-        State::Succeeded => {
+        SimVmState::Succeeded => {
             json!({"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"})
         }
-        State::Failed => {
+        SimVmState::Failed => {
             let code = vm.failure.as_deref().unwrap_or("InternalExecutionError");
             json!({
                 "code": format!("ProvisioningState/failed/{code}"), "level": "Error",
                 "displayStatus": "Provisioning failed", "message": told_of(code, vm.size()),
             })
         }
-        State::Deleting => {
+        SimVmState::Deleting => {
             json!({"code": "ProvisioningState/deleting", "level": "Info", "displayStatus": "Deleting"})
         }
     }];

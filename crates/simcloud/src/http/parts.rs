@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::azure::error;
 use super::message::{SimRequest, SimResponse};
-use crate::azure::Part;
+use crate::azure::SimResource;
 use crate::world::World;
 
 /// The kind that a path names in lower case, and its type.
@@ -31,7 +31,7 @@ pub(super) fn answer(world: &mut World, request: &SimRequest, words: &[&str]) ->
         ),
         ("DELETE", Some(name)) => match parts.iter().find(|part| part.name().eq_ignore_ascii_case(name)) {
             None => SimResponse::empty(204),
-            Some(Part { vm: Some(vm), .. }) => error(
+            Some(SimResource { vm: Some(vm), .. }) => error(
                 if kind == Kind::Disk { 409 } else { 400 },
                 if kind == Kind::Disk { "OperationNotAllowed" } else { "NicInUse" },
                 &format!("{name} is used by {vm}."),
@@ -47,7 +47,7 @@ pub(super) fn answer(world: &mut World, request: &SimRequest, words: &[&str]) ->
 }
 
 /// A part as Azure shows it. An address is held by its NIC, even where no VM holds that.
-fn json(part: &Part, resource: &str) -> Value {
+fn json(part: &SimResource, resource: &str) -> Value {
     let mut shown = json!({
         "id": part.id, "name": part.name(), "type": resource, "location": part.location, "tags": part.tags,
         "properties": {"provisioningState": "Succeeded"},

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::github_json as shape;
 use super::message::{SimRequest, SimResponse};
 use crate::github::{Conclusion, JobResult, SimJob};
-use crate::registration::{Refused, Registration, scope_of};
+use crate::registration::{Registration, RunnerRefusal, scope_of};
 use crate::session::JobReport;
 use crate::world::World;
 
@@ -17,9 +17,9 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest) -> SimResponse {
         ("POST", ["_runner", "register"]) => register(world, request),
         ("POST", ["_runner", id, what]) => match id.parse() {
             Ok(id) => of_runner(world, request, id, what),
-            Err(_) => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+            Err(_) => Err(RunnerRefusal { status: 404, message: "Not Found".to_owned() }),
         },
-        _ => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+        _ => Err(RunnerRefusal { status: 404, message: "Not Found".to_owned() }),
     };
     match found {
         Ok(body) => SimResponse::json(200, &body),
@@ -27,11 +27,11 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest) -> SimResponse {
     }
 }
 
-fn invalid() -> Refused {
-    Refused { status: 400, message: "The request is wrong.".to_owned() }
+fn invalid() -> RunnerRefusal {
+    RunnerRefusal { status: 400, message: "The request is wrong.".to_owned() }
 }
 
-fn register(world: &mut World, request: &SimRequest) -> Result<Value, Refused> {
+fn register(world: &mut World, request: &SimRequest) -> Result<Value, RunnerRefusal> {
     let body = request.json().ok_or_else(invalid)?;
     let text = |key: &str| body[key].as_str().map(str::to_owned);
     let labels = body["labels"].as_array().into_iter().flatten();
@@ -49,7 +49,7 @@ fn register(world: &mut World, request: &SimRequest) -> Result<Value, Refused> {
     Ok(json!({"runner": json, "secret": runner.secret}))
 }
 
-fn of_runner(world: &mut World, request: &SimRequest, id: u64, what: &str) -> Result<Value, Refused> {
+fn of_runner(world: &mut World, request: &SimRequest, id: u64, what: &str) -> Result<Value, RunnerRefusal> {
     let body = request.json().ok_or_else(invalid)?;
     let secret = request.bearer().unwrap_or_default();
     let machine = request.machine.as_deref();
@@ -68,7 +68,7 @@ fn of_runner(world: &mut World, request: &SimRequest, id: u64, what: &str) -> Re
             world.unregister(id, body["token"].as_str().unwrap_or_default())?;
             Ok(json!({}))
         }
-        _ => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+        _ => Err(RunnerRefusal { status: 404, message: "Not Found".to_owned() }),
     }
 }
 

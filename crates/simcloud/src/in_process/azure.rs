@@ -14,14 +14,14 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{Effect, InProcess, Wire};
-use crate::azure::{Part, Refusal, SimVm, State, key};
+use super::{CallEffect, InProcess, SimCall};
+use crate::azure::{AzureRefusal, SimResource, SimVm, SimVmState, key};
 use crate::fault::Side;
 use crate::http::told_of;
 use crate::world::World;
 
 /// A call on a group's VMs, or on one of them.
-fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
+fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> SimCall {
     let vms = format!(
         "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines",
         group.subscription_id, group.name
@@ -30,12 +30,12 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
         Some(name) => (format!("{vms}/{name}"), "/virtualMachines/{name}"),
         None => (vms, "/resourceGroups/{name}/virtualMachines"),
     };
-    let effect = if method == "GET" { Effect::Reads } else { Effect::Changes };
-    Wire { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1 }
+    let effect = if method == "GET" { CallEffect::Reads } else { CallEffect::Changes };
+    SimCall { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1 }
 }
 
 /// A call on a group's parts of VMs of one kind, or on one of them.
-fn on_parts(group: &ResourceGroup, kind: Kind, method: &'static str, name: Option<&str>) -> Wire {
+fn on_parts(group: &ResourceGroup, kind: Kind, method: &'static str, name: Option<&str>) -> SimCall {
     let kind = match kind {
         Kind::NetworkInterface => "Microsoft.Network/networkInterfaces",
         Kind::PublicIp => "Microsoft.Network/publicIPAddresses",
@@ -47,8 +47,8 @@ fn on_parts(group: &ResourceGroup, kind: Kind, method: &'static str, name: Optio
         Some(name) => (format!("{all}/{name}"), format!("{kind}/{{name}}")),
         None => (all, kind.to_owned()),
     };
-    let effect = if method == "GET" { Effect::Reads } else { Effect::Changes };
-    Wire { side: Side::Azure, method, path, route, effect, requests: 1 }
+    let effect = if method == "GET" { CallEffect::Reads } else { CallEffect::Changes };
+    SimCall { side: Side::Azure, method, path, route, effect, requests: 1 }
 }
 
 fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
@@ -56,7 +56,7 @@ fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
     Some(tags.as_object()?.iter().map(text).collect())
 }
 
-fn leftover(part: &Part, group: &ResourceGroup) -> Option<Leftover> {
+fn leftover(part: &SimResource, group: &ResourceGroup) -> Option<Leftover> {
     Leftover::of(group, part.kind, part.name(), &tags(&part.tags)?)
 }
 
@@ -71,10 +71,10 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
         spot: vm.is_spot(),
         failure: None,
         provisioning: match vm.state {
-            State::Creating => ProvisioningState::Creating,
-            State::Succeeded => ProvisioningState::Succeeded,
-            State::Failed => ProvisioningState::Failed,
-            State::Deleting => ProvisioningState::Deleting,
+            SimVmState::Creating => ProvisioningState::Creating,
+            SimVmState::Succeeded => ProvisioningState::Succeeded,
+            SimVmState::Failed => ProvisioningState::Failed,
+            SimVmState::Deleting => ProvisioningState::Deleting,
         },
         power: PowerState::Unknown,
         tags: VmTags::of(&vm.name, &tags)?,
@@ -123,7 +123,7 @@ fn trouble(code: &str) -> Trouble {
     }
 }
 
-fn refused(refusal: Refusal) -> CallError {
+fn refused(refusal: AzureRefusal) -> CallError {
     CallError::new(trouble(refusal.code), refusal.message)
 }
 
@@ -140,15 +140,15 @@ impl Azure for InProcess {
     }
 
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {
-        let wire = Wire {
+        let call = SimCall {
             side: Side::Azure,
             method: "GET",
             path: format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines"),
             route: "/subscriptions/{id}/virtualMachines".to_owned(),
-            effect: Effect::Reads,
+            effect: CallEffect::Reads,
             requests: 1,
         };
-        self.call(wire, |world, stale| {
+        self.call(call, |world, stale| {
             let mut states = PowerStates::default();
             for vm in world.seen(stale).azure.of_subscription(subscription_id) {
                 if let Some(runs) = vm.running {
@@ -182,11 +182,13 @@ impl Azure for InProcess {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
             let Some(vm) = vm else { return Err(CallError::new(Trouble::NotFound, "there is no such VM")) };
             Ok(match vm.state {
-                State::Creating => Address::Pending,
-                State::Succeeded => {
+                SimVmState::Creating => Address::Pending,
+                SimVmState::Succeeded => {
                     vm.address(false).map_or(Address::Pending, |address| Address::At(address.into()))
                 }
-                State::Failed | State::Deleting => Address::Never("Azure could not make its VM".to_owned()),
+                SimVmState::Failed | SimVmState::Deleting => {
+                    Address::Never("Azure could not make its VM".to_owned())
+                }
             })
         })
         .await
@@ -195,7 +197,7 @@ impl Azure for InProcess {
     async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.filter(|vm| vm.state == State::Failed).and_then(|vm| {
+            Ok(vm.filter(|vm| vm.state == SimVmState::Failed).and_then(|vm| {
                 let code = vm.failure.as_deref()?;
                 Some(CallError::new(trouble(code), format!("{code} \"{}\"", told_of(code, vm.size()))))
             }))
@@ -230,9 +232,9 @@ impl Azure for InProcess {
     }
 
     async fn discard(&self, leftover: &Leftover) -> Result<(), CallError> {
-        let wire = on_parts(&leftover.group, leftover.kind, "DELETE", Some(&leftover.name));
-        let id = wire.path.to_ascii_lowercase();
-        self.change(wire, move |world| {
+        let call = on_parts(&leftover.group, leftover.kind, "DELETE", Some(&leftover.name));
+        let id = call.path.to_ascii_lowercase();
+        self.change(call, move |world| {
             world.state.azure.left.remove(&id);
             Ok(())
         })

@@ -28,7 +28,7 @@ enum Cut {
 }
 
 /// A connection to a simulated VM.
-struct Connection {
+struct SimSession {
     cloud: InProcess,
     vm: String,
     uid: u64,
@@ -67,7 +67,7 @@ impl Ssh for InProcess {
                 "another host key than the planted one",
             ));
         }
-        Ok(Box::new(Connection { cloud: self.clone(), vm: vm.name.clone(), uid: vm.uid }))
+        Ok(Box::new(SimSession { cloud: self.clone(), vm: vm.name.clone(), uid: vm.uid }))
     }
 }
 
@@ -76,9 +76,9 @@ fn is_up(vm: &SimVm) -> bool {
 }
 
 #[async_trait]
-impl Session for Connection {
+impl Session for SimSession {
     async fn run(&self, step: &Step) -> Result<String, SshError> {
-        self.cloud.fuse.point().await;
+        self.cloud.crash.pass_point().await;
         let (wait, cut) = {
             let mut world = self.cloud.world();
             let span = world.settings.step.clone();
@@ -98,7 +98,7 @@ impl Session for Connection {
         }
         let told = world.step(self.uid, step, cut == Some(Cut::Halfway));
         world.tell(&Occurrence::Step { vm: &self.vm, step: step.name() });
-        self.cloud.fuse.burn();
+        self.cloud.crash.count_down();
         match (cut, told) {
             (Some(_), _) => Err(lost()),
             (None, Ok(told)) => Ok(told),

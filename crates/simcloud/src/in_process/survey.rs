@@ -10,17 +10,17 @@ use azlin_fleet::survey::{
 };
 use azlin_fleet::vm::{Image, ResourceGroup};
 
-use super::{Effect, InProcess, Wire};
+use super::{CallEffect, InProcess, SimCall};
 use crate::fault::Side;
 use crate::world::World;
 
-fn reads(side: Side, path: &str) -> Wire {
-    Wire {
+fn reads(side: Side, path: &str) -> SimCall {
+    SimCall {
         side,
         method: "GET",
         path: path.to_owned(),
         route: path.to_owned(),
-        effect: Effect::Reads,
+        effect: CallEffect::Reads,
         requests: 0,
     }
 }
@@ -40,8 +40,8 @@ fn path(scope: &Scope, rest: &str) -> String {
 impl InProcess {
     async fn tried(&self, scope: &Scope, method: &'static str, rest: &str) -> Result<Permit, CallError> {
         let path = path(scope, rest);
-        let wire = Wire { method, ..reads(Side::Github, &path) };
-        self.call(wire, |world, _| {
+        let call = SimCall { method, ..reads(Side::Github, &path) };
+        self.call(call, |world, _| {
             Ok(if !world.account.permits(method, &path) {
                 Permit::Denied(None)
             } else if !world.state.github.knows(scope) {

@@ -167,10 +167,10 @@ async fn a_caller_that_dies_sends_nothing_more_and_what_it_sent_has_its_effect()
                 let _ = cloud.create(&VmSpec { name, ..spec("ci") }).await;
             }
         };
-        cloud.caller_dies_after(points);
+        cloud.crash_caller_after(points);
         tokio::select! {
             biased;
-            () = cloud.caller_is_dead() => {}
+            () = cloud.caller_crashed() => {}
             () = calls => panic!("it lives"),
         }
         let made = world.lock().expect("nobody panicked").report().vms_created;

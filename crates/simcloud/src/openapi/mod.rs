@@ -14,7 +14,7 @@ use jsonschema::{Draft, Registry, Resource, Validator};
 use serde_json::{Value, json};
 
 use crate::http::Exchange;
-use routes::{Found, Routes};
+use routes::{MatchedRoute, Routes};
 
 const TEXT: &str = include_str!("../../specs/github-rest.json");
 
@@ -60,7 +60,7 @@ impl Spec {
         faults
     }
 
-    fn parameters(&self, found: &Found<'_>, operation: &Value, exchange: &Exchange) -> Vec<String> {
+    fn parameters(&self, found: &MatchedRoute<'_>, operation: &Value, exchange: &Exchange) -> Vec<String> {
         let declared: Vec<&Value> =
             operation["parameters"].as_array().into_iter().flatten().map(|one| self.followed(one)).collect();
         let of = |place: &str, name: &str| {
@@ -97,7 +97,7 @@ impl Spec {
         self.fits(&format!("parameter {name}"), &format!("parameter {name} {schema}"), schema, &value)
     }
 
-    fn request(&self, found: &Found<'_>, operation: &Value, exchange: &Exchange) -> Vec<String> {
+    fn request(&self, found: &MatchedRoute<'_>, operation: &Value, exchange: &Exchange) -> Vec<String> {
         let wanted = self.followed(&operation["requestBody"]);
         match (exchange.request.is_empty(), wanted.is_null()) {
             (true, _) if wanted["required"] == true => vec!["the request needs a body".to_owned()],
@@ -110,7 +110,7 @@ impl Spec {
         }
     }
 
-    fn response(&self, found: &Found<'_>, operation: &Value, exchange: &Exchange) -> Vec<String> {
+    fn response(&self, found: &MatchedRoute<'_>, operation: &Value, exchange: &Exchange) -> Vec<String> {
         let status = exchange.status;
         let key = format!("{} {} {status}", exchange.method, found.template);
         let described = self.followed(&operation["responses"][status.to_string()]);

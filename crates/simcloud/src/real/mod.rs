@@ -8,7 +8,7 @@
 
 mod control_groups;
 mod host;
-mod life;
+mod machine_thread;
 mod network;
 mod processes;
 mod sandbox;
@@ -23,12 +23,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::azure::{Machine, SimVm, State};
+use crate::azure::{RealMachine, SimVm, SimVmState};
 use crate::http::{Ingress, Served};
 use crate::package::Package;
 use crate::world::World;
 pub use host::Host;
-use life::{Life, Order};
+use machine_thread::{MachineThread, Order};
 pub use sweep::sweep;
 
 /// Where machines are: a folder for each simcloud, by its process id.
@@ -67,7 +67,7 @@ pub struct Hypervisor {
 }
 
 /// What the machines of one hypervisor have in common.
-struct Site {
+struct HypervisorState {
     settings: MachineSettings,
     /// In memory, and unmounted at the end.
     folder: PathBuf,
@@ -94,7 +94,8 @@ impl Served {
         settings.check()?;
         let padding = self.world().settings.package_padding;
         let package = Package::new(padding)?;
-        let site = Site { settings, folder: sweep::make_folder(number())?, ingress: self.ingress() };
+        let state =
+            HypervisorState { settings, folder: sweep::make_folder(number())?, ingress: self.ingress() };
         {
             let mut world = self.world();
             world.package = Some(package);
@@ -104,12 +105,12 @@ impl Served {
         let asked = Arc::clone(&stop);
         let watch = std::thread::Builder::new()
             .name("hypervisor".to_owned())
-            .spawn(move || watch(&Arc::new(site), &asked))?;
+            .spawn(move || watch(&Arc::new(state), &asked))?;
         Ok(Hypervisor { stop, watch: Some(watch) })
     }
 
     /// The machines, by their VM's name.
-    pub fn machines(&self) -> BTreeMap<String, Machine> {
+    pub fn machines(&self) -> BTreeMap<String, RealMachine> {
         let world = self.world();
         let machines = world.state.azure.vms.values();
         machines.filter_map(|vm| Some((vm.name.clone(), vm.machine.clone()?))).collect()
@@ -126,40 +127,40 @@ impl Drop for Hypervisor {
     }
 }
 
-fn watch(site: &Arc<Site>, stop: &AtomicBool) {
-    let mut lives = BTreeMap::<u64, Life>::new();
+fn watch(state: &Arc<HypervisorState>, stop: &AtomicBool) {
+    let mut threads = BTreeMap::<u64, MachineThread>::new();
     while !stop.load(Ordering::Relaxed) {
-        let born = look(&mut locked(site.ingress.world()), &lives);
+        let born = look(&mut locked(state.ingress.world()), &threads);
         for vm in born {
-            lives.insert(vm.uid, Life::begin(Arc::clone(site), vm));
+            threads.insert(vm.uid, MachineThread::begin(Arc::clone(state), vm));
         }
-        lives.retain(|_, life| !life.has_ended());
+        threads.retain(|_, machine_thread| !machine_thread.has_ended());
         std::thread::sleep(BEAT);
     }
-    for life in lives.values() {
-        life.order(Order::Remove);
+    for machine_thread in threads.values() {
+        machine_thread.order(Order::Remove);
     }
-    drop(lives);
-    sweep::remove_folder(&site.folder);
+    drop(threads);
+    sweep::remove_folder(&state.folder);
 }
 
 /// Tells each machine what its VM is to be; which VMs have none.
-fn look(world: &mut World, lives: &BTreeMap<u64, Life>) -> Vec<SimVm> {
-    for (uid, life) in lives {
+fn look(world: &mut World, threads: &BTreeMap<u64, MachineThread>) -> Vec<SimVm> {
+    for (uid, machine_thread) in threads {
         match world.vm(*uid) {
-            Some(vm) if vm.state == State::Deleting => life.order(Order::Remove),
-            None => life.order(Order::Remove),
-            Some(vm) if vm.running == Some(false) => life.order(Order::PowerOff),
+            Some(vm) if vm.state == SimVmState::Deleting => machine_thread.order(Order::Remove),
+            None => machine_thread.order(Order::Remove),
+            Some(vm) if vm.running == Some(false) => machine_thread.order(Order::PowerOff),
             Some(_) => {}
         }
     }
     let wants = |vm: &&mut SimVm| {
-        let is_up = vm.state == State::Succeeded && vm.running == Some(true) && vm.guest.works;
-        is_up && vm.machine.is_none() && !lives.contains_key(&vm.uid)
+        let is_up = vm.state == SimVmState::Succeeded && vm.running == Some(true) && vm.guest.works;
+        is_up && vm.machine.is_none() && !threads.contains_key(&vm.uid)
     };
     let mut born = Vec::new();
     for vm in world.state.azure.vms.values_mut().filter(wants) {
-        vm.machine = Some(Machine {
+        vm.machine = Some(RealMachine {
             address: None,
             netns: String::new(),
             console: PathBuf::new(),

@@ -18,7 +18,7 @@ const START: &str = "2026-03-01T12:00:00Z";
 const PACE: &str = "create = '10s'\nboot = '10s'\nregister = '10s'\ndelete = '30s'\n";
 
 /// A served world and a client.
-pub struct Site {
+pub struct TestCloud {
     pub served: Served,
     pub token: String,
     clock: Arc<Mutex<Timestamp>>,
@@ -27,13 +27,13 @@ pub struct Site {
 
 /// An answer that was read whole.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct ReadResponse {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub body: Value,
 }
 
-impl Answer {
+impl ReadResponse {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("plain text"))
     }
@@ -45,29 +45,29 @@ impl Answer {
     }
 }
 
-impl Site {
+impl TestCloud {
     /// A world with the repository `o/r`; `settings` and then the rest of a workload.
-    pub async fn of(settings: &str, more: &str) -> Site {
+    pub async fn of(settings: &str, more: &str) -> TestCloud {
         // An error says that another test of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let text = format!("repositories = ['o/r']\n[settings]\n{PACE}{settings}\n{more}");
         let workload = Workload::parse(&text).unwrap_or_else(|error| panic!("{error}"));
         let clock = Arc::new(Mutex::new(START.parse().unwrap()));
         let face = Arc::clone(&clock);
-        Site::with(&workload, clock, Arc::new(move || *face.lock().unwrap())).await
+        TestCloud::with(&workload, clock, Arc::new(move || *face.lock().unwrap())).await
     }
 
     /// A world in which time passes by itself.
-    pub async fn live(workload: &Workload) -> Site {
+    pub async fn live(workload: &Workload) -> TestCloud {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Site::with(workload, Arc::new(Mutex::new(Timestamp::now())), Arc::new(Timestamp::now)).await
+        TestCloud::with(workload, Arc::new(Mutex::new(Timestamp::now())), Arc::new(Timestamp::now)).await
     }
 
-    async fn with(workload: &Workload, clock: Arc<Mutex<Timestamp>>, face: SimClock) -> Site {
+    async fn with(workload: &Workload, clock: Arc<Mutex<Timestamp>>, face: SimClock) -> TestCloud {
         let world = World::new(workload, face());
         let token = world.settings.token.clone();
         let served = Served::start(world, face).await.unwrap();
-        Site { served, token, clock, http: Client::builder().no_proxy().build().unwrap() }
+        TestCloud { served, token, clock, http: Client::builder().no_proxy().build().unwrap() }
     }
 
     /// A text at an address, without any header.
@@ -76,8 +76,8 @@ impl Site {
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    pub async fn start() -> Site {
-        Site::of("", "").await
+    pub async fn start() -> TestCloud {
+        TestCloud::of("", "").await
     }
 
     /// Time goes on.
@@ -97,7 +97,7 @@ impl Site {
         url: &str,
         headers: &[(&str, &str)],
         body: Option<Value>,
-    ) -> Result<Answer, reqwest::Error> {
+    ) -> Result<ReadResponse, reqwest::Error> {
         let mut request = self.http.request(method, url);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -109,11 +109,11 @@ impl Site {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?;
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Ok(Answer { status, headers, body })
+        Ok(ReadResponse { status, headers, body })
     }
 
     /// A call to GitHub, with its token; `target` is a path, or a whole address as links have it.
-    pub async fn github(&self, method: Method, target: &str, body: Option<Value>) -> Answer {
+    pub async fn github(&self, method: Method, target: &str, body: Option<Value>) -> ReadResponse {
         self.try_github(method, target, body).await.unwrap_or_else(|error| panic!("{target}: {error}"))
     }
 
@@ -122,7 +122,7 @@ impl Site {
         method: Method,
         target: &str,
         body: Option<Value>,
-    ) -> Result<Answer, reqwest::Error> {
+    ) -> Result<ReadResponse, reqwest::Error> {
         let url = match target.strip_prefix('/') {
             Some(path) => format!("http://{}/{path}", self.served.github),
             None => target.to_owned(),
@@ -130,15 +130,15 @@ impl Site {
         self.call(method, &url, &[("authorization", &format!("Bearer {}", self.token))], body).await
     }
 
-    pub async fn get(&self, target: &str) -> Answer {
+    pub async fn get(&self, target: &str) -> ReadResponse {
         self.github(Method::GET, target, None).await
     }
 
-    pub async fn post(&self, target: &str, body: Option<Value>) -> Answer {
+    pub async fn post(&self, target: &str, body: Option<Value>) -> ReadResponse {
         self.github(Method::POST, target, body).await
     }
 
-    pub async fn delete(&self, target: &str) -> Answer {
+    pub async fn delete(&self, target: &str) -> ReadResponse {
         self.github(Method::DELETE, target, None).await
     }
 
@@ -149,7 +149,7 @@ impl Site {
         target: &str,
         headers: &[(&str, &str)],
         body: Option<Value>,
-    ) -> Answer {
+    ) -> ReadResponse {
         let bearer = format!("Bearer {}", self.served.world().issue_token().0);
         let headers = [&[("authorization", bearer.as_str())], headers].concat();
         let url = if target.starts_with('/') {
@@ -161,7 +161,7 @@ impl Site {
     }
 
     /// What the identity endpoint answers to this header.
-    pub async fn identity(&self, header: Option<&str>) -> Answer {
+    pub async fn identity(&self, header: Option<&str>) -> ReadResponse {
         let url = format!(
             "{}?resource=https://management.azure.com&api-version=2019-08-01",
             self.served.identity_endpoint()
@@ -171,7 +171,7 @@ impl Site {
     }
 
     /// What the endpoint answers to the right header.
-    pub async fn signed_in(&self) -> Answer {
+    pub async fn signed_in(&self) -> ReadResponse {
         self.identity(Some(IDENTITY_HEADER)).await
     }
 

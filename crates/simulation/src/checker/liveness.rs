@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use azlin_fleet::scaling::Rule;
 use azlin_simcloud::World;
-use azlin_simcloud::azure::{SimVm, State};
+use azlin_simcloud::azure::{SimVm, SimVmState};
 use azlin_simcloud::github::SimJob;
 
 use super::ownership::{age, is_of_use};
@@ -182,7 +182,8 @@ impl CheckerState {
             return Ok(());
         }
         let wanted = plan.at_rest() as usize;
-        let vms: Vec<&SimVm> = self.vms(world, number).filter(|vm| vm.state != State::Deleting).collect();
+        let vms: Vec<&SimVm> =
+            self.vms(world, number).filter(|vm| vm.state != SimVmState::Deleting).collect();
         if vms.len() != wanted {
             return Err(format!("{} VMs at rest, where {wanted} are wanted", vms.len()));
         }

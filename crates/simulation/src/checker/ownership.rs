@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use azlin_simcloud::World;
-use azlin_simcloud::azure::{SimVm, State};
+use azlin_simcloud::azure::{SimVm, SimVmState};
 use azlin_simcloud::github::{JobState, SimJob};
 
 use super::{CheckerState, MINUTE};
@@ -64,7 +64,7 @@ pub(super) fn age(world: &World, vm: &SimVm) -> Duration {
 /// Whether a VM does something, comes, or goes.
 pub(super) fn is_of_use(world: &World, vm: &SimVm) -> bool {
     let entry = vm.runner.and_then(|id| world.state.github.runners.get(&id));
-    vm.state == State::Deleting
+    vm.state == SimVmState::Deleting
         || age(world, vm) < 12 * MINUTE
         // A runner that was lost in its job is busy for as long as GitHub says so.
         || entry.is_some_and(|entry| entry.online || entry.job.is_some())

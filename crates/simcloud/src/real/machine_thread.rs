@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::sandbox::Sandbox;
-use super::{Site, locked, processes, seed};
-use crate::azure::{Machine, SimVm};
+use super::{HypervisorState, locked, processes, seed};
+use crate::azure::{RealMachine, SimVm};
 
 /// `systemd-nspawn` ends with it when the machine asks for a reboot.
 const REBOOT: i32 = 133;
@@ -27,17 +27,17 @@ pub(super) enum Order {
 }
 
 /// A machine that lives.
-pub(super) struct Life {
+pub(super) struct MachineThread {
     order: Arc<AtomicU8>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Life {
-    pub(super) fn begin(site: Arc<Site>, vm: SimVm) -> Life {
+impl MachineThread {
+    pub(super) fn begin(state: Arc<HypervisorState>, vm: SimVm) -> MachineThread {
         let order = Arc::new(AtomicU8::new(0));
         let told = Arc::clone(&order);
-        let thread = std::thread::spawn(move || Story { site, vm, order: told }.tell());
-        Life { order, thread: Some(thread) }
+        let thread = std::thread::spawn(move || MachineLife { state, vm, order: told }.tell());
+        MachineThread { order, thread: Some(thread) }
     }
 
     /// An order is never taken back.
@@ -50,7 +50,7 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for MachineThread {
     fn drop(&mut self) {
         self.order(Order::Remove);
         if let Some(thread) = self.thread.take() {
@@ -60,13 +60,13 @@ impl Drop for Life {
     }
 }
 
-struct Story {
-    site: Arc<Site>,
+struct MachineLife {
+    state: Arc<HypervisorState>,
     vm: SimVm,
     order: Arc<AtomicU8>,
 }
 
-impl Story {
+impl MachineLife {
     fn is_told(&self, order: Order) -> bool {
         self.order.load(Ordering::Relaxed) >= order as u8
     }
@@ -77,20 +77,20 @@ impl Story {
             let _ = writeln!(io::stderr(), "azlin-simcloud: {}: {error}", self.vm.name);
         }
         if !self.is_told(Order::Remove) {
-            locked(self.site.ingress.world()).powered_off(self.vm.uid);
+            locked(self.state.ingress.world()).powered_off(self.vm.uid);
         }
         while !self.is_told(Order::Remove) {
             std::thread::sleep(GLANCE);
         }
         drop(sandbox);
-        if let Some(vm) = locked(self.site.ingress.world()).vm(self.vm.uid) {
+        if let Some(vm) = locked(self.state.ingress.world()).vm(self.vm.uid) {
             vm.machine = None;
         }
     }
 
-    fn note(&self, change: impl FnOnce(&mut Machine)) {
+    fn note(&self, change: impl FnOnce(&mut RealMachine)) {
         if let Some(machine) =
-            locked(self.site.ingress.world()).vm(self.vm.uid).and_then(|vm| vm.machine.as_mut())
+            locked(self.state.ingress.world()).vm(self.vm.uid).and_then(|vm| vm.machine.as_mut())
         {
             change(machine);
         }
@@ -99,8 +99,8 @@ impl Story {
     /// From its making until it is off.
     fn live(&self) -> io::Result<Sandbox> {
         let plant = |root: &Path| seed::plant(root, &self.vm);
-        let mut sandbox = Sandbox::make(&self.site.settings, &self.site.folder, plant)?;
-        sandbox.open(&self.site.ingress, &self.vm.name)?;
+        let mut sandbox = Sandbox::make(&self.state.settings, &self.state.folder, plant)?;
+        sandbox.open(&self.state.ingress, &self.vm.name)?;
         self.note(|machine| {
             machine.address = Some(Ipv4Addr::new(10, 113, sandbox.network.number, 2));
             machine.netns.clone_from(&sandbox.network.netns);

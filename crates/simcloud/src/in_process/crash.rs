@@ -6,21 +6,21 @@ use tokio::sync::Notify;
 
 /// Counts the points at which it makes a difference whether the caller dies.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fuse(Arc<(Mutex<Option<u64>>, Notify)>);
+pub(super) struct CrashCountdown(Arc<(Mutex<Option<u64>>, Notify)>);
 
-impl Fuse {
+impl CrashCountdown {
     /// Blows after so many points.
     pub(super) fn set(&self, points: u64) {
         *self.left() = Some(points);
     }
 
     /// Waits until it has blown.
-    pub(super) async fn blows(&self) {
+    pub(super) async fn is_over(&self) {
         self.0.1.notified().await;
     }
 
     /// Passes a point; whether the caller is dead.
-    pub(super) fn burn(&self) -> bool {
+    pub(super) fn count_down(&self) -> bool {
         match &mut *self.left() {
             None => return false,
             Some(0) => {}
@@ -34,8 +34,8 @@ impl Fuse {
     }
 
     /// Passes a point, and does not come back where the caller is dead.
-    pub(super) async fn point(&self) {
-        if self.burn() {
+    pub(super) async fn pass_point(&self) {
+        if self.count_down() {
             std::future::pending::<()>().await;
         }
     }
