@@ -1,4 +1,4 @@
-//! Things in the same account that others made, some of which look like ours.
+//! VMs, network interfaces and runners in the same account that other people made. Some look like ours.
 
 use std::collections::BTreeSet;
 
@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 
 use super::scenario::{OWNER, Scenario};
 
-/// The names of things that others made.
+/// The names and ids of all things that others made.
 #[derive(Debug, Clone, Default)]
 pub struct Bystanders(BTreeSet<String>);
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
-/// A name of the form that a fleet gives, with the wrong letters at its end.
+/// A name of the form that a fleet gives, with a wrong check at its end.
 const ALIKE: &str = "large-0123456789abcd";
 
 impl Bystanders {
-    /// Puts them into a world.
-    pub fn settle(world: &mut World, scenario: &Scenario) -> Bystanders {
+    /// Adds the bystanders to a world.
+    pub fn add_to(world: &mut World, scenario: &Scenario) -> Bystanders {
         let mut bystanders = Bystanders::default();
-        // Of a fleet that another daemon has.
+        // This one belongs to a fleet of another daemon.
         let pool: PoolName = "theirs".parse().unwrap_or_else(|error| panic!("{error}"));
         let theirs =
             RunnerName::new(&pool, world.now() - jiff::SignedDuration::from_hours(48), 7).to_string();
@@ -63,8 +63,8 @@ impl Bystanders {
         bystanders
     }
 
-    /// Whether somebody else made what a path ends with.
-    pub fn has(&self, path: &str) -> bool {
+    /// Whether others made the thing whose name or id ends a path.
+    pub fn has_path(&self, path: &str) -> bool {
         path.rsplit('/').next().is_some_and(|name| self.0.contains(name))
     }
 
@@ -73,7 +73,7 @@ impl Bystanders {
         let body = json!({"location": "westeurope", "tags": tags});
         let vm = SimVm {
             state: SimVmState::Succeeded,
-            // One that is off costs money too, and is not ours all the same.
+            // A stopped VM costs money too, and still is not ours.
             running: Some(name != ALIKE),
             ..SimVm::asked(uid, (SUBSCRIPTION, "rg0", name), body, Timestamp::UNIX_EPOCH)
         };
@@ -99,12 +99,12 @@ impl Bystanders {
             heard_at: None,
         };
         world.state.github.runners.insert(id, runner);
-        // Calls name a runner by its number.
+        // Calls name a runner by its id.
         self.0.insert(id.to_string());
         self.0.insert(name.to_owned());
     }
 
-    /// What is not there any more.
+    /// The names of bystanders that no longer exist.
     pub fn missing(&self, world: &World) -> Vec<String> {
         let vms = world.state.azure.vms.values().map(|vm| vm.name.clone());
         let parts = world.state.azure.left.values().map(|part| part.name().to_owned());
@@ -118,8 +118,8 @@ impl Bystanders {
         self.0.difference(&there).cloned().collect()
     }
 
-    /// Whether somebody else made what bears this name.
-    pub fn is_one(&self, name: &str) -> bool {
+    /// Whether others made the thing with this name.
+    pub fn has_name(&self, name: &str) -> bool {
         self.0.contains(name)
     }
 }

@@ -1,4 +1,4 @@
-//! Looks at the world after everything that happens, and says when a promise is broken.
+//! Checks the invariants after everything that happens in the world, and reports the first violation.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,20 +22,20 @@ mod ownership;
 use ownership::{age, open_jobs};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// What takes time is looked at this often.
+/// Liveness is checked once in this time.
 const EVERY: Duration = Duration::from_secs(15);
-/// What was decided before a change can still arrive for so long after it.
+/// What was decided before a change can still have its effect for this time after it.
 const ON_ITS_WAY: Duration = Duration::from_secs(300);
-/// In calm a job waits no longer than this once its fleet could have more VMs: the longest backoff after
-/// failures, and a round of boots.
+/// In calm, a job waits no longer than this once its fleet could have more VMs: the longest backoff after
+/// failures, and one round of boots.
 const LONGEST_WAIT: Duration = Duration::from_secs(25 * 60);
-/// The same where Azure had no room: the longest time for which a place that had none is not asked again.
+/// The same where Azure had no capacity: the longest backoff of an offering that had none.
 const LONGEST_WAIT_FOR_ROOM: Duration = Duration::from_secs(40 * 60);
-/// What is due by then may be done: to a daemon whose clock was ten minutes behind and is ten minutes ahead, what it
-/// asked for is 20 minutes older.
+/// What is due within this time may be done. To a daemon whose clock was ten minutes behind and is now ten
+/// minutes ahead, its requests are 20 minutes older.
 const SOON: Duration = Duration::from_secs(26 * 60);
 
-/// Looks at the world, and shares what it finds.
+/// Watches the world and keeps the first violation. Clones share both.
 #[derive(Clone)]
 pub struct Checker {
     state: Arc<Mutex<CheckerState>>,
@@ -44,35 +44,35 @@ pub struct Checker {
 
 struct CheckerState {
     fleets: Vec<FleetSpec>,
-    /// How many VMs each fleet may have had, since when.
+    /// The maximum of each fleet over time: from when, and how many VMs.
     most: Vec<Vec<(Duration, u32)>>,
     provisioning: u32,
     longest_wait: Duration,
-    /// Whether nobody else uses GitHub's limit.
+    /// Whether the daemon is the only one that uses GitHub's rate limit.
     is_alone: bool,
-    /// Polls may be rarer than configured where GitHub's limit is short.
+    /// How much longer things may take: polls are rarer than configured where GitHub's limit is short.
     slack: Duration,
     fault_schedule: FaultSchedule,
     bystanders: Bystanders,
     trace: Trace,
     board: Board,
-    looked: Duration,
-    /// Since when what has been without a use, by its name.
+    checked_at: Duration,
+    /// When each VM or runner entry became useless, by name.
     useless: BTreeMap<String, Duration>,
     left: BTreeMap<String, Duration>,
-    /// Requests to GitHub that were not sent, and when the last one was not.
+    /// How many requests to GitHub were not sent, and when the last one was held back.
     held_back: u64,
     spent_at: Duration,
-    /// When there was last a job that could be given to a runner of a fleet, though it is none of its jobs.
+    /// When a job of another fleet last waited that this fleet's runners can run, for each fleet.
     crowded: Vec<Duration>,
-    /// When each fleet last had all VMs that it may have, and when there was last a job for it.
+    /// When each fleet last had its maximum of VMs, and when a job that its runners can run last existed.
     full: Vec<Duration>,
-    /// Whether it has, where nothing has changed since they were counted.
+    /// Whether each fleet has its maximum of VMs; `None` where that must be counted again.
     is_full: Vec<Option<bool>>,
     worked: Vec<Duration>,
-    /// When each fleet last took a scaling action.
+    /// When each fleet last scaled, as its status says.
     scaled: BTreeMap<String, jiff::Timestamp>,
-    /// When something was last changed by a call, once nothing should be any more.
+    /// Whether no call may change anything any more.
     is_settled: bool,
     violation: Option<Violation>,
 }
@@ -83,7 +83,7 @@ impl WorldObserver for Checker {
         if state.violation.is_some() {
             return;
         }
-        state.look(world, what);
+        state.check(world, what);
         if state.violation.is_some() {
             self.found.notify_one();
         }
@@ -91,7 +91,7 @@ impl WorldObserver for Checker {
 }
 
 impl Checker {
-    /// For a scenario in a world.
+    /// A checker for a world that runs this scenario.
     pub fn of(scenario: &Scenario, bystanders: Bystanders, trace: Trace) -> Self {
         let most = scenario.fleets.iter().map(|fleet| vec![(Duration::ZERO, fleet.max)]).collect();
         let count = scenario.fleets.len();
@@ -111,7 +111,7 @@ impl Checker {
             bystanders,
             trace,
             board: Board::default(),
-            looked: Duration::ZERO,
+            checked_at: Duration::ZERO,
             useless: BTreeMap::new(),
             left: BTreeMap::new(),
             held_back: 0,
@@ -127,7 +127,7 @@ impl Checker {
         Checker { state: Arc::new(Mutex::new(state)), found: Arc::default() }
     }
 
-    /// A daemon is born, with that board.
+    /// A daemon has started, and posts its status on this board.
     pub fn daemon_began(&self, at: Duration, board: Board) {
         let mut state = self.state();
         state.fault_schedule.disturbed(at);
@@ -135,12 +135,12 @@ impl Checker {
         state.scaled.clear();
     }
 
-    /// The clock was set.
+    /// The daemon's clock was set.
     pub fn clock_set(&self, at: Duration) {
         self.state().fault_schedule.disturbed(at);
     }
 
-    /// The configuration changed.
+    /// A fleet's file was changed.
     pub fn edited(&self, at: Duration, fleet: usize, change: &FileChange) {
         let mut state = self.state();
         state.fault_schedule.disturbed(at);
@@ -150,12 +150,13 @@ impl Checker {
         state.most[fleet].push((at, max));
     }
 
-    /// The fleets whose files are there.
+    /// The fleets whose files exist.
     pub fn fleets(&self) -> Vec<FleetSpec> {
         self.state().fleets.iter().filter(|fleet| fleet.is_present).cloned().collect()
     }
 
-    /// From now on nothing is to be changed any more for so long; false if something will be due by then.
+    /// From now on no call may change anything for this time. Returns false, and does not hold it, where a
+    /// rotation is due within it.
     pub fn settled(&self, world: &World, time: Duration) -> bool {
         let mut state = self.state();
         let is_due = (0..state.fleets.len()).any(|number| {
@@ -166,22 +167,22 @@ impl Checker {
         !is_due
     }
 
-    /// Waits for a breach.
+    /// Waits for the first violation.
     pub async fn violated(&self) {
         self.found.notified().await;
     }
 
-    /// The first promise that was broken.
+    /// The first violation, if there was one.
     pub fn violation(&self) -> Option<Violation> {
         self.state().violation.clone()
     }
 
-    /// A promise is broken, as others see.
+    /// Reports a violation that was seen elsewhere.
     pub fn violate(&self, at: Duration, invariant: Invariant, what: String) {
         self.state().violate(at, invariant, what);
     }
 
-    /// Whether everything is as it is to be without jobs; if not, what is not.
+    /// Whether the world is as it must be without jobs; if not, what is wrong.
     pub fn at_rest(&self, world: &World) -> Result<(), String> {
         let state = self.state();
         let can_run = |job: &&SimJob| (0..state.fleets.len()).any(|number| state.can_run(world, number, job));
@@ -191,7 +192,7 @@ impl Checker {
         for (number, plan) in state.fleets.iter().enumerate() {
             state.rests(world, number).map_err(|why| format!("{}: {why}", plan.name))?;
         }
-        let left = world.state.azure.left.values().find(|part| !state.bystanders.is_one(part.name()));
+        let left = world.state.azure.left.values().find(|part| !state.bystanders.has_name(part.name()));
         left.map_or(Ok(()), |part| Err(format!("{} was left behind", part.name())))
     }
 
@@ -203,11 +204,11 @@ impl Checker {
 impl CheckerState {
     fn violate(&mut self, at: Duration, invariant: Invariant, what: String) {
         let violation = Violation { at, invariant, what };
-        self.trace.line(at, format_args!("BREACH {}: {}", invariant.name(), violation.what));
+        self.trace.line(at, format_args!("VIOLATION {}: {}", invariant.name(), violation.what));
         self.violation.get_or_insert(violation);
     }
 
-    fn look(&mut self, world: &World, what: &Occurrence<'_>) {
+    fn check(&mut self, world: &World, what: &Occurrence<'_>) {
         let at = world.age();
         match what {
             Occurrence::Event(event) => self.trace.line(at, format_args!("world {event:?}")),
@@ -217,10 +218,10 @@ impl CheckerState {
                 self.trace.line(at, format_args!("call {method} {path}{refused}"));
             }
         }
-        self.count(world, at);
+        self.check_statistics(world, at);
         let is_look = matches!(what, Occurrence::Call { method: "GET", .. });
-        self.count_vms(world, at, is_look);
-        if is_of_jobs(what) || at >= self.looked + EVERY {
+        self.check_vms(world, at, is_look);
+        if is_of_jobs(what) || at >= self.checked_at + EVERY {
             for number in 0..self.fleets.len() {
                 if open_jobs(world).any(|job| self.can_run(world, number, job)) {
                     self.worked[number] = at;
@@ -230,16 +231,16 @@ impl CheckerState {
         if let Occurrence::Call { method, path, refused, is_awaited, .. } = *what
             && method != "GET"
         {
-            self.changed(world, at, (method, path), refused.is_some(), is_awaited);
+            self.check_change(world, at, (method, path), refused.is_some(), is_awaited);
         }
-        if at >= self.looked + EVERY {
-            self.looked = at;
-            self.look_around(world, at);
+        if at >= self.checked_at + EVERY {
+            self.checked_at = at;
+            self.check_liveness(world, at);
         }
     }
 
-    /// What the world has counted.
-    fn count(&mut self, world: &World, at: Duration) {
+    /// Checks what the world's statistics count.
+    fn check_statistics(&mut self, world: &World, at: Duration) {
         let statistics = &world.statistics;
         if statistics.jobs_killed > 0 {
             self.violate(at, Invariant::NoJobKilled, "the VM of a running job was removed".to_owned());
@@ -252,7 +253,7 @@ impl CheckerState {
             self.violate(
                 at,
                 Invariant::Provisioning,
-                format!("{open} requests to make something at once, of {limit}"),
+                format!("{open} requests that make something at the same time, of {limit}"),
             );
         }
         if statistics.requests_beyond_limit > 0 && self.is_alone {
@@ -260,8 +261,8 @@ impl CheckerState {
         }
     }
 
-    /// The VMs of each fleet. A look changes nothing.
-    fn count_vms(&mut self, world: &World, at: Duration, is_look: bool) {
+    /// Counts the VMs of each fleet. A call that only reads changes none.
+    fn check_vms(&mut self, world: &World, at: Duration, is_look: bool) {
         for number in 0..self.fleets.len() {
             if is_look && let Some(is_full) = self.is_full[number] {
                 if is_full {
@@ -279,7 +280,7 @@ impl CheckerState {
                 self.full[number] = at;
             }
             self.is_full[number] = Some(is_full);
-            // Those that were there before the maximum was lowered are no breach; one more is.
+            // VMs that existed before the maximum was lowered are no violation. One more VM is.
             let youngest = self.vms(world, number).map(|vm| vm.created_at).max();
             if mine > most && youngest == Some(world.now()) {
                 let name = self.fleets[number].name;
@@ -288,8 +289,8 @@ impl CheckerState {
         }
     }
 
-    /// A call has changed something, or tried to.
-    fn changed(
+    /// Checks a call that changed something, or tried to.
+    fn check_change(
         &mut self,
         world: &World,
         at: Duration,
@@ -297,22 +298,23 @@ impl CheckerState {
         is_refused: bool,
         is_awaited: bool,
     ) {
-        if self.bystanders.has(path) {
+        if self.bystanders.has_path(path) {
             self.violate(at, Invariant::OthersUntouched, format!("{method} {path}"));
         }
         if is_refused || path.ends_with("/registration-token") {
             return;
         }
         if self.is_settled {
-            self.violate(at, Invariant::Settles, format!("{method} {path}, though all was as it is to be"));
+            self.violate(at, Invariant::Settles, format!("{method} {path}, though the world was at rest"));
         }
-        // Of what nobody waits for any more nothing is said, and parts are removed by none of the fleets.
+        // The status says nothing about a call that its sender gave up. No fleet deletes NICs, addresses and
+        // disks.
         let (kind, name) = path.rsplit_once('/').unwrap_or_default();
         if !is_awaited || !kind.ends_with("/virtualMachines") {
             return;
         }
         let posted = self.board.read();
-        // Where the runners cannot be seen, none is shown.
+        // The status shows no runner while the runners cannot be read.
         if posted.fleets.values().any(|fleet| !fleet.runners_known) {
             return;
         }
@@ -336,16 +338,12 @@ impl CheckerState {
                     .any(|fleet| fleet.is_present && vm.tag("azlin-pool") == Some(fleet.name))
         });
         if !is_said && is_configured {
-            self.violate(
-                at,
-                Invariant::Said,
-                format!("{method} of {name}, of which the board says {shown:?}"),
-            );
+            self.violate(at, Invariant::Said, format!("{method} of {name}, but the status says {shown:?}"));
         }
     }
 }
 
-/// Whether jobs may have come or gone by themselves.
+/// Whether jobs may have come or gone without a call.
 fn is_of_jobs(what: &Occurrence<'_>) -> bool {
     use WorldEvent::{Arrive, Cancel, Done, Expire, Release};
     let Occurrence::Event(event) = what else { return false };

@@ -1,5 +1,5 @@
-//! When it was calm: what is promised within a time is promised in calm, since a fault can hold up anything
-//! for as long as it lasts.
+//! Since when the world has been calm. Liveness is checked in calm only, since a fault can delay anything
+//! while it lasts.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use azlin_simcloud::fault::FaultKind;
 
 use super::scenario::{Scenario, ScenarioPart};
 
-/// GitHub's window: until it ends, what others used is missing.
+/// The length of GitHub's rate limit window. What others used is missing until it ends.
 const WINDOW: Duration = Duration::from_secs(3600);
 
-/// When something disturbed the world, from the start of it.
+/// What disturbs the daemon, by time from the start of the world.
 #[derive(Debug, Clone, Default)]
 pub struct FaultSchedule {
-    /// Faults: from when until when. Sorted by their beginning.
+    /// Faults as (from, until), sorted by their start.
     faults: Vec<(Duration, Duration)>,
-    /// When something was last done to the daemon: its birth, a changed file, a clock that was set.
+    /// When the daemon was last started, its files changed or its clock set.
     last: Duration,
 }
 
 impl FaultSchedule {
-    /// Those that a scenario has in store by itself.
+    /// The faults of a scenario.
     pub fn of(scenario: &Scenario) -> Self {
         let mut faults: Vec<(Duration, Duration)> = Vec::new();
         for (_, part) in &scenario.parts {
@@ -34,12 +34,12 @@ impl FaultSchedule {
         FaultSchedule { faults, last: Duration::ZERO }
     }
 
-    /// Something was done to the daemon.
+    /// The daemon was started, its files changed or its clock set.
     pub fn disturbed(&mut self, at: Duration) {
         self.last = self.last.max(at);
     }
 
-    /// Since when it has been calm at a time.
+    /// The start of the present calm; `now` while a fault lasts.
     pub fn calm_since(&self, now: Duration) -> Duration {
         let begun = self.faults.iter().take_while(|(from, _)| *from <= now);
         begun.map(|(_, until)| (*until).min(now)).fold(self.last, Duration::max)

@@ -1,4 +1,4 @@
-//! Does it see? Plants a bug, and looks how many seeds it takes to find it.
+//! Measures the simulation itself: seeds a bug, and counts the seeds that it takes to find it.
 
 use std::ops::Range;
 
@@ -9,8 +9,8 @@ use super::invariants::Violation;
 use super::run::run;
 use super::trace::Trace;
 
-/// The first of these seeds in which a bug breaks a promise, and which. The bug is planted in this thread
-/// for as long.
+/// The first of these seeds in which the bug violates an invariant, with the violation. The bug is in force
+/// in this thread meanwhile.
 pub fn find_bug(bug: Bug, mut seeds: Range<u64>, days: f64) -> Option<(u64, Violation)> {
     seed(Some(bug));
     let found = seeds.find_map(|number| {

@@ -1,4 +1,4 @@
-//! Scenarios, drawn from seeds.
+//! Generates scenarios from seeds.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use super::scenario::{
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-/// Jobs arrive by day, so that there is rest by night.
+/// Jobs arrive by day, so that fleets come to rest at night. In seconds from midnight.
 const WORKDAY: u64 = 17 * HOUR;
 
-/// What a seed has in store.
+/// The random source and what it has generated so far.
 struct Generator {
     chance: StdRng,
     length: u64,
     parts: Vec<ScenarioPart>,
 }
 
-/// The scenario of a seed, over so many days.
+/// Generates the scenario of a seed, over this many days.
 pub fn generate(seed: u64, days: f64) -> Scenario {
     let length = (days * DAY as f64) as u64;
     let mut generator = Generator { chance: StdRng::seed_from_u64(seed), length, parts: Vec::new() };
@@ -58,13 +58,13 @@ impl Generator {
         Span { from: Duration::from_secs(from), to: Duration::from_secs(to) }
     }
 
-    /// Some time, and not at the very end.
+    /// A random time from the start, not within the last 20 minutes.
     fn moment(&mut self) -> Duration {
         let last = (self.length * 1000).saturating_sub(20 * MINUTE * 1000).max(1);
         Duration::from_millis(self.chance.random_range(0..last))
     }
 
-    /// How many of something that is this frequent on a day at the most: often none at all.
+    /// A random count of events, of which there are at most this many a day: often none.
     fn some(&mut self, most_a_day: u64) -> u64 {
         let days = self.length.div_ceil(DAY);
         let most = *self.one_of(&[0, most_a_day / 4, most_a_day / 2, most_a_day]);
@@ -127,10 +127,10 @@ impl Generator {
                 0..3 if duration.to < Duration::from_secs(HOUR) => jobs = JobCount::Between(4, 20),
                 3..5 => then = self.chance.random_range(1..=3),
                 5 => held = Some(self.span(MINUTE, 40 * MINUTE)),
-                // Nobody serves these.
+                // No fleet serves these jobs.
                 6 => labels.push("fpga".to_owned()),
                 7 => labels = vec!["ubuntu-latest".to_owned()],
-                // One after the other, for an hour.
+                // One job after another, for an hour.
                 8 if duration.to < Duration::from_secs(HOUR) => {
                     (jobs, every) = (JobCount::Exactly(1), Some(self.span(20, 3 * MINUTE)));
                 }
@@ -151,7 +151,7 @@ impl Generator {
         }
     }
 
-    /// Faults come in fronts of one to three.
+    /// Faults come in groups of one to three.
     fn faults(&mut self) {
         for _ in 0..self.some(8) {
             let from = self.moment();
@@ -208,7 +208,7 @@ impl Generator {
             let fleet = &fleets[number];
             let at = self.moment();
             let max = self.chance.random_range(1..=8_u32);
-            // What is done is mostly undone some time later.
+            // Most changes are undone some time later.
             let (change, back) = match self.chance.random_range(0..12) {
                 0 | 1 => (FileChange::Enabled(false), Some(FileChange::Enabled(true))),
                 2..4 => (
@@ -244,7 +244,7 @@ impl Generator {
             .push(ScenarioPart::Clock(ClockChange { at: Duration::from_secs(self.length), ahead_s: 0 }));
     }
 
-    /// In a third of all scenarios GitHub tells nothing by webhook, and in a third it does so reliably.
+    /// A third of all scenarios has no webhooks, and in a third every delivery arrives.
     fn webhooks(&mut self) {
         let is_bad = match self.chance.random_range(0..3) {
             0 => return,
@@ -276,7 +276,7 @@ impl Generator {
         let may_forget = !self.parts.iter().any(moves);
         for _ in 0..self.some(6) {
             let disk = *self.one_of(&[Disk::Kept, Disk::Kept, Disk::Lost, Disk::Old, Disk::Torn]);
-            // Where VMs were is in the state file alone.
+            // Only the state file knows the resource groups that VMs were in before.
             let disk = if may_forget { disk } else { Disk::Kept };
             let longest = *self.one_of(&[2, 30, 30, 20 * MINUTE]);
             let down = Duration::from_millis(self.chance.random_range(1..=longest * 1000));

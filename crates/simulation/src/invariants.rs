@@ -1,39 +1,39 @@
-//! What the product promises, each by a name, and how its breach is said.
+//! The invariants of the product, each with a name, and how a violation is printed.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A promise.
+/// An invariant. docs/reliability.md explains each one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
-    /// Somebody's work is lost otherwise, and nobody trusts the fleet again.
+    /// No running job is killed: it would lose people's work, and their trust.
     NoJobKilled,
-    /// What others made may be dear to them, whatever it looks like.
+    /// Nothing that others made is touched, whatever it looks like.
     OthersUntouched,
-    /// It is the limit of the bill.
+    /// No fleet has more VMs than its maximum: it limits the bill.
     Maximum,
-    /// A name joins a VM to its runner: one that was used twice joins the wrong ones.
+    /// No VM name is used twice: a name joins a VM to its runner.
     NamesOnce,
-    /// Nobody looks for what nobody knows of, and it is paid for.
+    /// Nothing useless stays: people do not look for what they do not know, and pay for it.
     NothingLeaks,
-    /// Somebody waits for it.
+    /// No job waits for ever while its fleet could have more VMs.
     NoJobStarves,
-    /// The minimum is a promise both ways: that they are there, and that no more are.
+    /// A fleet without jobs has exactly its minimum of runners.
     Rest,
-    /// A fleet that goes up and down with every job pays for boots.
+    /// The formula waits for the cooldown: a fleet that scales with every job pays for boots.
     Cooldown,
-    /// What cannot be explained cannot be trusted.
+    /// The status explains every action: people do not trust what they cannot explain.
     Said,
-    /// Azure throttles who asks for too much at once.
+    /// No more provisioning operations run at once than are configured: Azure throttles beyond its limit.
     Provisioning,
-    /// GitHub bans who goes on asking.
+    /// No request goes to GitHub beyond its rate limit: GitHub bans clients that do.
     Budget,
-    /// A plan that does not settle goes on paying and removing for ever.
+    /// A world at rest stays at rest: otherwise the daemon pays and deletes for ever.
     Settles,
 }
 
 impl Invariant {
-    /// All of them, with their names.
+    /// All invariants, with their names.
     pub const ALL: [(Invariant, &'static str); 12] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
@@ -49,18 +49,18 @@ impl Invariant {
         (Invariant::Settles, "settles"),
     ];
 
-    /// Its name.
+    /// The name that docs/reliability.md uses.
     pub fn name(self) -> &'static str {
         Invariant::ALL.iter().find(|(invariant, _)| *invariant == self).map_or("", |(_, name)| name)
     }
 }
 
-/// A promise that was broken.
+/// An invariant that was violated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// When, from the start.
+    /// When it happened, from the start of the scenario.
     pub at: Duration,
-    /// Which one.
+    /// Which invariant.
     pub invariant: Invariant,
     /// What happened, in a sentence.
     pub what: String,
@@ -72,7 +72,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A time from the start, as days, hours, minutes and seconds.
+/// A time from the start of the scenario, printed as days, hours, minutes, seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct SinceStart(pub Duration);
 

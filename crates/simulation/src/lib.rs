@@ -1,6 +1,10 @@
-//! The real loop against the simulated clouds in virtual time, all of it from one seed: jobs, faults,
-//! changes of the configuration, deaths of the daemon. After everything that happens every promise is
-//! looked after. docs/reliability.md says what is promised.
+//! Runs the real loop against the simulated clouds in virtual time. One seed gives everything: jobs, faults,
+//! changes of the configuration, crashes of the daemon. All invariants are checked after everything that
+//! happens; docs/reliability.md lists them.
+//!
+//! The way of a seed: [`generate`] makes a [`Scenario`] of it, [`run`] runs that and returns a [`RunResult`],
+//! in which `checker` reports the first [`Violation`] of an [`Invariant`]; [`shrink`] finds the smallest part
+//! of the scenario that still shows it; [`find_bug`] tries all of it with a bug seeded on purpose.
 
 mod bystanders;
 mod checker;

@@ -1,4 +1,4 @@
-//! `cargo xtask simulate`: years of weather in minutes.
+//! `cargo xtask simulate`: runs many scenarios, in a small part of the time that they simulate.
 
 #![allow(clippy::print_stdout, reason = "it is there to print")]
 
@@ -16,39 +16,40 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Lives fleets of runners through simulated jobs, faults, changed files and deaths of the daemon, and looks
-/// after every promise of docs/reliability.md after everything that happens.
+/// Runs fleets of runners through simulated jobs, faults, changed files and crashes of the daemon, and checks
+/// every invariant of docs/reliability.md after everything that happens.
 ///
-/// All of it comes from a seed. A seed in which a promise is broken is printed with the command that plays
-/// it again.
+/// One seed gives all of it. For a seed that violates an invariant, the command that runs it again is
+/// printed.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask simulate", bin_name = "cargo xtask simulate")]
 struct SimulateArgs {
-    /// How many seeds
+    /// How many seeds to run
     #[arg(long, value_name = "N", default_value_t = 500)]
     seeds: u64,
-    /// The first of them
+    /// The first seed
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     from: u64,
-    /// How long each lives
+    /// How many days each seed simulates
     #[arg(long, value_name = "DAYS", default_value_t = 1.0, value_parser = days)]
     days: f64,
-    /// Of each seed, so many fleets at the most
+    /// Run at most this many fleets of each seed
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3))]
     fleets: u64,
-    /// Of each seed that fails, look for the smallest part that still does, and print its trace
+    /// For each seed that fails, find the smallest part that still fails, and print its trace
     #[arg(long)]
     minimise: bool,
-    /// Play these parts of a seed only, as --minimise names them
+    /// Run only these parts of a seed, as --minimise names them
     #[arg(long, value_name = "PARTS")]
     only: Option<PartSelection>,
     /// Print each seed's trace as it happens, with the daemon's whole journal
     #[arg(long)]
     journal: bool,
-    /// Plant this bug, and stop at the first seed that finds it: one of those of crates/fleet/src/seeded_bugs.rs, or all
+    /// Seed this bug, and stop at the first seed that finds it: one of those in
+    /// crates/fleet/src/seeded_bugs.rs, or all
     #[arg(long = "planted", value_name = "BUG")]
     seeded: Option<SeededBugs>,
-    /// How many seeds to play at once
+    /// How many seeds to run at the same time
     #[arg(long, value_name = "N", default_value_t = threads())]
     threads: u64,
 }
@@ -62,7 +63,7 @@ fn days(text: &str) -> Result<f64, String> {
     if (0.05..=366.0).contains(&days) { Ok(days) } else { Err("wanted 0.05 to 366 days".to_owned()) }
 }
 
-/// Which bugs to plant.
+/// The bugs to seed.
 #[derive(Debug, Clone)]
 struct SeededBugs(Vec<Bug>);
 
@@ -77,15 +78,15 @@ impl FromStr for SeededBugs {
     }
 }
 
-/// What all seeds came to.
+/// The sums over all seeds.
 #[derive(Debug, Default)]
 struct Totals {
-    played: u64,
+    seeds_run: u64,
     simulated: Duration,
     cost: Duration,
     calls: u64,
     jobs: u64,
-    /// The same for the same seeds, in whichever order they were played.
+    /// The wrapping sum of all digests, so that the order of seeds does not matter.
     digest: u64,
     failed: Vec<u64>,
 }
@@ -115,22 +116,22 @@ fn main() -> ExitCode {
     let (took, days) = (began.elapsed(), totals.simulated.as_secs_f64() / 86_400.0);
     let speed = totals.simulated.as_secs_f64() / totals.cost.as_secs_f64().max(0.001);
     println!(
-        "{} seeds, {days:.0} days, {} jobs, {} calls in {:.1} s on {threads} threads: each {speed:.0} times as fast as life",
-        totals.played,
+        "{} seeds, {days:.0} days, {} jobs, {} calls in {:.1} s on {threads} threads: each {speed:.0} times as fast as real time",
+        totals.seeds_run,
         totals.jobs,
         totals.calls,
         took.as_secs_f64(),
     );
     println!("digest of all traces: {:016x}", totals.digest);
     if totals.failed.is_empty() {
-        println!("every promise was kept");
+        println!("no invariant was violated");
         return ExitCode::SUCCESS;
     }
     println!("{} failed: {:?}", totals.failed.len(), totals.failed);
     ExitCode::FAILURE
 }
 
-/// Plants each bug, and looks for it.
+/// Seeds each bug, and prints the first seed that finds it.
 fn find_bugs(bugs: &[Bug], arguments: &SimulateArgs) -> ExitCode {
     let mut missed = 0;
     for bug in bugs {
@@ -160,14 +161,14 @@ fn run_seed(arguments: &SimulateArgs, seed: u64, totals: &Mutex<Totals>, began: 
     };
     let cost = start.elapsed();
     let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
-    totals.played += 1;
+    totals.seeds_run += 1;
     totals.simulated += result.length;
     totals.cost += cost;
     totals.calls += result.calls;
     totals.jobs += result.report.jobs_submitted;
     totals.digest = totals.digest.wrapping_add(result.digest);
-    if totals.played.is_multiple_of(1000) {
-        println!("{} seeds after {:.0} s", totals.played, began.elapsed().as_secs_f64());
+    if totals.seeds_run.is_multiple_of(1000) {
+        println!("{} seeds after {:.0} s", totals.seeds_run, began.elapsed().as_secs_f64());
     }
     if let Some(violation) = result.violation {
         totals.failed.push(seed);
@@ -175,7 +176,7 @@ fn run_seed(arguments: &SimulateArgs, seed: u64, totals: &Mutex<Totals>, began: 
     }
 }
 
-/// What there is to know of a seed that failed.
+/// Prints a violation, its smallest scenario where asked for, and the command that runs it again.
 fn report_failure(arguments: &SimulateArgs, scenario: &Scenario, violation: &Violation) {
     let Scenario { seed, .. } = scenario;
     println!("seed {seed}: {violation}");
@@ -184,7 +185,7 @@ fn report_failure(arguments: &SimulateArgs, scenario: &Scenario, violation: &Vio
         let selection = shrink(scenario, violation.invariant);
         println!("of its {} parts, {} are enough:", scenario.parts.len(), selection.of(scenario).parts.len());
         print_scenario(&selection.of(scenario));
-        // What is only looked at is left out here.
+        // The trace leaves out calls that only read.
         let trace = Trace::read_by(|line| {
             if !line.contains(" call GET ") {
                 println!("{line}");
@@ -199,7 +200,7 @@ fn report_failure(arguments: &SimulateArgs, scenario: &Scenario, violation: &Vio
     println!("again: cargo xtask simulate --from {seed} --seeds 1 --days {days}{fleets}{only} --journal");
 }
 
-/// What is going to happen.
+/// Prints the settings, fleets and parts of a scenario.
 fn print_scenario(scenario: &Scenario) {
     let Scenario { poll, provisioning, rate_limit, .. } = scenario;
     println!("poll {poll:?}, {provisioning} provisioning operations, {rate_limit} requests an hour");

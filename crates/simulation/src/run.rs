@@ -1,4 +1,4 @@
-//! Plays a scenario: the real loop against the simulated clouds in virtual time.
+//! Runs a scenario: the real loop against the simulated clouds in virtual time.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,35 +23,35 @@ use super::scenario::{Crash, Disk, FleetSpec, Scenario, ScenarioPart};
 use super::trace::Trace;
 use super::webhook_delivery::WebhookDelivery;
 
-/// After the end, everything is as it is to be within this: the jobs that are left may be long.
+/// After the last part, the world must come to rest within this time. The jobs that are left may be long.
 const UNTIL_REST: Duration = Duration::from_secs(3 * 24 * 3600);
-/// Nothing is due any more once it has been so for as long: two looks at everything.
+/// The world is at rest once it has been so for this time: two polls of everything.
 const SETTLED: Duration = Duration::from_secs(5 * 60);
-/// And then nothing is done for so long, and longer than any backoff.
+/// Then nothing may change for this time, which is longer than any backoff.
 const AT_REST: Duration = Duration::from_secs(20 * 60);
-/// A death is at a point at which it makes a difference, but no later than this.
+/// A crash waits for a point at which it makes a difference, but no longer than this.
 const LATEST_CRASH: Duration = Duration::from_secs(20 * 60);
 
-/// How a scenario went.
+/// The result of a scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunResult {
-    /// What happened.
+    /// The world's report at the end.
     pub report: Report,
-    /// The first promise that was broken.
+    /// The first violation, if there was one.
     pub violation: Option<Violation>,
-    /// The same for two runs of a scenario.
+    /// The hash of the trace. Two runs of a scenario have the same.
     pub digest: u64,
-    /// How long it was, with the rest at its end.
+    /// The simulated time, with the rest at its end.
     pub length: Duration,
-    /// How many calls were made.
+    /// How many requests reached the simulated clouds.
     pub calls: u64,
 }
 
-/// Plays a scenario on a runtime of its own. `journal` tells what of the daemon's journal goes into the
-/// trace.
+/// Runs a scenario on a runtime of its own. With `journal`, lines of the daemon's journal up to that level go
+/// into the trace.
 ///
 /// # Panics
-/// When there is no runtime or no directory to be had.
+/// If no runtime or no directory for state files can be made.
 pub fn run(scenario: &Scenario, trace: &Trace, journal: Option<tracing::Level>) -> RunResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap_or_else(|error| panic!("{error}")).block_on(async {
@@ -62,7 +62,7 @@ pub fn run(scenario: &Scenario, trace: &Trace, journal: Option<tracing::Level>) 
     })
 }
 
-/// What daemons live on, one after the other.
+/// What outlives the daemons of a scenario.
 struct Simulation<'s> {
     scenario: &'s Scenario,
     trace: &'s Trace,
@@ -76,11 +76,11 @@ struct Simulation<'s> {
     config: DaemonConfig,
     chance: StdRng,
     directory: tempfile::TempDir,
-    /// The state files as the present daemon found them.
-    found: Vec<(std::path::PathBuf, Vec<u8>)>,
+    /// The state files that the present daemon started with.
+    files_at_start: Vec<(std::path::PathBuf, Vec<u8>)>,
 }
 
-/// A daemon that lives.
+/// A running daemon, and the handles that stop or crash it.
 struct LiveDaemon {
     cloud: InProcess,
     outside: Outside,
@@ -90,7 +90,7 @@ struct LiveDaemon {
 impl<'s> Simulation<'s> {
     fn new(scenario: &'s Scenario, trace: &'s Trace) -> Self {
         let mut world = World::new(&scenario.workload(), start());
-        let bystanders = Bystanders::settle(&mut world, scenario);
+        let bystanders = Bystanders::add_to(&mut world, scenario);
         let checker = Checker::of(scenario, bystanders.clone(), trace.clone());
         world.watch(Box::new(checker.clone()));
         let config = format!(
@@ -117,7 +117,7 @@ impl<'s> Simulation<'s> {
             config,
             chance: StdRng::seed_from_u64(scenario.seed ^ 0x5a5a),
             directory: directory().unwrap_or_else(|error| panic!("{error}")),
-            found: Vec::new(),
+            files_at_start: Vec::new(),
         }
     }
 
@@ -132,7 +132,7 @@ impl<'s> Simulation<'s> {
             }
             let mut running = Box::pin(daemon.run());
             let mut crashing: Option<(Crash, Instant)> = None;
-            // Whether it died, and how long it stays away.
+            // The crash that ended this daemon; `None` where the scenario has ended.
             let crashed = loop {
                 let next = timeline.peek().map_or(self.scenario.length, |(at, _)| *at);
                 let crashes = async {
@@ -166,7 +166,7 @@ impl<'s> Simulation<'s> {
                             biased;
                             () = self.checker.violated() => {}
                             () = &mut running => {}
-                            () = self.rests(&live) => live.stop.cancel(),
+                            () = self.check_rest(&live) => live.stop.cancel(),
                         }
                         break None;
                     }
@@ -180,17 +180,13 @@ impl<'s> Simulation<'s> {
             };
             drop((running, deliveries));
             self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", crash.disk));
-            self.spoil(crash.disk);
-            self.away(crash.down, &mut timeline).await;
+            self.damage_state_files(crash.disk);
+            self.stay_down(crash.down, &mut timeline).await;
         }
         let at = self.at();
         let missing = self.bystanders.missing(&locked(&self.world));
         if !missing.is_empty() {
-            self.checker.violate(
-                at,
-                Invariant::OthersUntouched,
-                format!("{missing:?} are not there any more"),
-            );
+            self.checker.violate(at, Invariant::OthersUntouched, format!("{missing:?} no longer exist"));
         }
         let world = locked(&self.world);
         let calls = world.statistics.requests.values().map(|(count, _)| count).sum();
@@ -206,7 +202,7 @@ impl<'s> Simulation<'s> {
         self.checker.fleets().iter().map(FleetSpec::fleet).collect()
     }
 
-    /// A new daemon, with what the last one left.
+    /// Starts a daemon with the state files of the last one.
     fn start_daemon(&mut self) -> (LiveDaemon, Daemon) {
         let began = self.began;
         let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(move || start() + began.elapsed());
@@ -223,7 +219,7 @@ impl<'s> Simulation<'s> {
         let board = Board::default();
         self.trace.line(self.at(), format_args!("a daemon begins"));
         self.checker.daemon_began(self.at(), board.clone());
-        self.found = files(self.directory.path());
+        self.files_at_start = files(self.directory.path());
         let stop = CancellationToken::new();
         let (fleets, state) = (self.fleets(), self.state());
         let daemon = Daemon::new(&self.config, fleets, outside.clone(), state, board, stop.clone());
@@ -234,7 +230,7 @@ impl<'s> Simulation<'s> {
         StateDir::new(Some(self.directory.path().to_owned()))
     }
 
-    /// What is done to the configuration or to the clock.
+    /// Changes the configuration or the clock.
     fn apply(&self, part: &ScenarioPart) {
         let at = self.at();
         self.trace.line(at, format_args!("{part}"));
@@ -251,8 +247,8 @@ impl<'s> Simulation<'s> {
         }
     }
 
-    /// Nobody is there for a while. What would have died then does not.
-    async fn away(
+    /// No daemon runs for a while. Crashes in that time have no effect.
+    async fn stay_down(
         &self,
         down: Duration,
         timeline: &mut std::iter::Peekable<std::vec::IntoIter<(Duration, ScenarioPart)>>,
@@ -264,17 +260,17 @@ impl<'s> Simulation<'s> {
         }
         sleep_until(back).await;
         if let Some(webhooks) = &self.webhooks {
-            webhooks.lose_what_arrives();
+            webhooks.drop_arrived();
         }
     }
 
-    /// What becomes of the state files.
-    fn spoil(&mut self, disk: Disk) {
+    /// Damages the state files as the crash says.
+    fn damage_state_files(&mut self, disk: Disk) {
         if disk == Disk::Kept {
             return;
         }
         for (file, bytes) in files(self.directory.path()) {
-            let old = self.found.iter().find(|(name, _)| *name == file);
+            let old = self.files_at_start.iter().find(|(name, _)| *name == file);
             let is_torn = disk == Disk::Torn && self.chance.random_bool(0.5);
             let result = match (disk, old) {
                 (Disk::Old, Some((_, old))) => std::fs::write(&file, old),
@@ -288,8 +284,8 @@ impl<'s> Simulation<'s> {
         }
     }
 
-    /// Waits until everything is as it is to be, and looks whether it stays so.
-    async fn rests(&self, live: &LiveDaemon) {
+    /// Waits until the world is at rest, and checks that it stays so.
+    async fn check_rest(&self, live: &LiveDaemon) {
         let deadline = Instant::now() + UNTIL_REST;
         let mut since = Instant::now();
         while since.elapsed() < SETTLED {
@@ -321,12 +317,12 @@ impl<'s> Simulation<'s> {
     }
 }
 
-/// A directory for state files, in memory where the system has such a place: they are written at every step.
+/// A directory for state files, in memory where possible: they are written at every step.
 fn directory() -> std::io::Result<tempfile::TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
-/// The state files and what is in them.
+/// The paths and the contents of the state files.
 fn files(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let mut files: Vec<_> = entries

@@ -1,4 +1,4 @@
-//! What is going to happen in a simulation: plain values, all of them drawn before it begins.
+//! A scenario: plain values, generated before it runs.
 
 use std::time::Duration;
 
@@ -6,98 +6,98 @@ use azlin_fleet::config::Fleet;
 use azlin_simcloud::fault::{Fault, FaultKind};
 use azlin_simcloud::workload::{Arrival, Overrides, Span, Workload};
 
-/// The account that all fleets are of.
+/// The account of all fleets.
 pub const OWNER: &str = "o";
-/// The longest that a list lags, and that a request is on its way before it has its effect. A daemon that
-/// lost its state file cannot know what a list that is older than its own death does not show, so it stays
-/// down for longer than that (ARCHITECTURE.md, What always holds).
+/// The longest time that a list lags, and that a request takes until it has its effect. A daemon that lost
+/// its state file cannot know what a list older than its own crash does not show, so it stays down for longer
+/// than this (ARCHITECTURE.md, What always holds).
 pub const LONGEST_LAG: Duration = Duration::from_secs(60);
 
-/// Everything that is going to happen.
+/// Everything that will happen, and to whom.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// What it was drawn from.
+    /// The seed that it was generated from.
     pub seed: u64,
-    /// How long things go on happening; then comes rest.
+    /// How long parts happen. After that the world must come to rest.
     pub length: Duration,
-    /// How often the daemon looks at the queue.
+    /// The configured interval between polls of the queue.
     pub poll: Duration,
-    /// How many provisioning operations it may have under way.
+    /// The configured maximum of provisioning operations at the same time.
     pub provisioning: u32,
-    /// Requests in an hour that GitHub allows.
+    /// GitHub's rate limit, in requests an hour.
     pub rate_limit: u32,
-    /// How long a call takes.
+    /// How long a call takes, there and back.
     pub answer: Span,
-    /// The fleets as they are at the start.
+    /// The fleets at the start.
     pub fleets: Vec<FleetSpec>,
-    /// What happens, each with a number by which it can be named.
+    /// What happens, each with a number that `--only` can name.
     pub parts: Vec<(usize, ScenarioPart)>,
 }
 
-/// Something that happens. Without it the rest still makes a scenario.
+/// One thing that happens. Any subset of the parts of a scenario is a scenario too.
 #[derive(Debug, Clone)]
 pub enum ScenarioPart {
     /// Jobs arrive.
     Jobs(Arrival),
     /// Something fails for a while.
     Fault(Fault),
-    /// The daemon dies.
+    /// The daemon crashes.
     Crash(Crash),
-    /// Somebody changes the configuration.
+    /// A person changes a fleet's file.
     Edit(Edit),
     /// The daemon's clock is set.
     Clock(ClockChange),
-    /// GitHub tells of jobs by webhook.
+    /// GitHub delivers job events by webhook.
     Webhooks(WebhookConditions),
 }
 
-/// What becomes of what GitHub tells by webhook.
+/// How reliable webhook deliveries are.
 #[derive(Debug, Clone, Copy)]
 pub struct WebhookConditions {
-    /// How likely each is lost.
+    /// The probability that a delivery is lost, from 0 to 1.
     pub lost: f64,
-    /// How late it may come.
+    /// The longest delay of a delivery.
     pub late: Duration,
-    /// How likely it comes once more.
+    /// The probability that a delivery comes a second time, from 0 to 1.
     pub doubled: f64,
-    /// And how late that may be.
+    /// The longest delay of the second one.
     pub again: Duration,
 }
 
-/// The daemon dies, and is started again.
+/// The daemon crashes, and is started again.
 #[derive(Debug, Clone, Copy)]
 pub struct Crash {
-    /// When, from the start, it begins to be possible.
+    /// The earliest time, from the start.
     pub at: Duration,
-    /// After so many more points at which it makes a difference.
+    /// How many points at which a crash makes a difference pass before it.
     pub points: u64,
-    /// How long it stays away.
+    /// How long no daemon runs.
     pub down: Duration,
-    /// What becomes of its state files.
+    /// What happens to its state files.
     pub disk: Disk,
 }
 
-/// What a new daemon finds of what the last one remembered.
+/// The state files that a new daemon finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
-    /// All of it.
+    /// As the last daemon wrote them.
     Kept,
-    /// Nothing.
+    /// None.
     Lost,
-    /// What was there when the last one began.
+    /// As they were when the last daemon started.
     Old,
-    /// Files that end half-way.
+    /// Some are cut off at a random byte.
     Torn,
 }
 
-/// Somebody changes a fleet's file.
+/// A person changes a fleet's file.
 #[derive(Debug, Clone)]
 pub struct Edit {
     /// When, from the start.
     pub at: Duration,
-    /// Which fleet: its place in the list.
+    /// The index of the fleet in [`Scenario::fleets`].
     pub fleet: usize,
-    /// What becomes of it.
+    /// What is changed.
     pub change: FileChange,
 }
 
@@ -106,17 +106,17 @@ pub struct Edit {
 pub enum FileChange {
     /// `enabled`.
     Enabled(bool),
-    /// `scaling.manual_count`, no more than the maximum.
+    /// `scaling.manual_count`, at most the maximum.
     Manual(Option<u32>),
     /// `scaling.min_runners` and `max_runners`.
     Scale(u32, u32),
-    /// A tag of the VMs, which makes those that are there out of date.
+    /// The value of a tag of the VMs, which makes existing VMs outdated.
     Tag(u32),
-    /// `vm.resource_group`.
+    /// The number in the name of `vm.resource_group`.
     Group(u32),
-    /// The repository is spelled in upper case, or as it was.
+    /// Whether the repository is spelled in upper case.
     Spelling(bool),
-    /// The file is there, or not.
+    /// Whether the file exists.
     Present(bool),
 }
 
@@ -125,18 +125,18 @@ pub enum FileChange {
 pub struct ClockChange {
     /// When, from the start.
     pub at: Duration,
-    /// How far it is ahead from then on.
+    /// How far the clock is ahead from then on, in seconds; negative if behind.
     pub ahead_s: i64,
 }
 
-/// A fleet's file, as far as simulations vary it.
+/// A fleet's file, as far as scenarios vary it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetSpec {
-    /// Its name.
+    /// The fleet's name.
     pub name: &'static str,
-    /// The name of its repository.
+    /// The repository's name, without its owner.
     pub repo: &'static str,
-    /// Whether it serves the whole account's repositories.
+    /// Whether the fleet serves all repositories of the account.
     pub is_of_account: bool,
     /// `labels`.
     pub labels: Vec<&'static str>,
@@ -152,25 +152,25 @@ pub struct FleetSpec {
     pub jobs_per_runner: u32,
     /// `lifecycle.rotation_interval`, in minutes.
     pub rotation_min: u64,
-    /// Whether it bootstraps over SSH, and jobs for each runner.
+    /// `lifecycle.max_job_count` of a fleet that bootstraps over SSH; `None` where VMs bootstrap themselves.
     pub ssh: Option<u32>,
-    /// Whether its VMs are spot VMs.
+    /// `vm.spot`.
     pub spot: bool,
-    /// A tag of its VMs.
+    /// The value of the tag `build` of its VMs.
     pub tag: u32,
-    /// Which resource group.
+    /// The number in the name of `vm.resource_group`.
     pub group: u32,
-    /// Whether its repository is spelled in upper case.
+    /// Whether the repository is spelled in upper case.
     pub shouts: bool,
-    /// Whether its file is there.
+    /// Whether the file exists.
     pub is_present: bool,
 }
 
 impl FleetSpec {
-    /// The fleet as its file says.
+    /// The fleet that this file describes.
     ///
     /// # Panics
-    /// When the file is wrong.
+    /// If the file is invalid.
     pub fn fleet(&self) -> Fleet {
         let place = format!("{OWNER}/{}", self.repo);
         let place = if self.shouts { place.to_uppercase() } else { place };
@@ -204,13 +204,13 @@ impl FleetSpec {
         Fleet::parse(self.name, name, &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
     }
 
-    /// How many runners it has when there are no jobs.
+    /// How many runners the fleet has without jobs.
     pub fn at_rest(&self) -> u32 {
         let wanted = self.manual.unwrap_or(self.min).min(self.max);
         if self.enabled { wanted } else { 0 }
     }
 
-    /// Takes in a change.
+    /// Applies a change.
     pub fn change(&mut self, change: &FileChange) {
         match *change {
             FileChange::Enabled(enabled) => self.enabled = enabled,
@@ -225,7 +225,7 @@ impl FleetSpec {
 }
 
 impl Scenario {
-    /// The jobs and faults, as the world takes them.
+    /// The jobs and faults as a workload of simcloud.
     pub fn workload(&self) -> Workload {
         let settings = Overrides {
             seed: Some(self.seed),
@@ -245,7 +245,7 @@ impl Scenario {
         Workload { settings, repositories, arrivals, faults, ..Workload::default() }
     }
 
-    /// The same with no more than so many fleets.
+    /// The same scenario with at most this many fleets.
     #[must_use]
     pub fn with_fleets(mut self, most: usize) -> Scenario {
         self.fleets.truncate(most);
@@ -254,12 +254,12 @@ impl Scenario {
         self
     }
 
-    /// Whether something fails in such a way.
+    /// Whether the scenario has a fault of this kind.
     pub fn has_fault(&self, is_it: impl Fn(&FaultKind) -> bool) -> bool {
         self.parts.iter().any(|(_, part)| matches!(part, ScenarioPart::Fault(fault) if is_it(&fault.what)))
     }
 
-    /// What is done to the daemon and its configuration, in order.
+    /// The crashes, file changes and clock changes, in order of time.
     pub fn timeline(&self) -> Vec<(Duration, ScenarioPart)> {
         let mut all = self.of(|part| match part {
             ScenarioPart::Crash(crash) => Some((crash.at, part.clone())),
@@ -271,7 +271,7 @@ impl Scenario {
         all
     }
 
-    /// What becomes of GitHub's webhooks, where there are any.
+    /// How reliable webhooks are; `None` where GitHub sends none.
     pub fn webhooks(&self) -> Option<WebhookConditions> {
         let webhooks = |part: &ScenarioPart| {
             if let ScenarioPart::Webhooks(webhooks) = part { Some(*webhooks) } else { None }

@@ -1,4 +1,4 @@
-//! The smallest part of a scenario that still breaks its promise.
+//! Finds the smallest part of a scenario that still violates its invariant.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::run::run;
 use super::scenario::{Scenario, ScenarioPart};
 use super::trace::Trace;
 
-/// Parts of a scenario, by their numbers; those with an `s` are simpler than they were drawn.
+/// Parts of a scenario, by number. An `s` after a number asks for the simpler form of that part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartSelection(BTreeSet<(usize, bool)>);
 
@@ -53,7 +53,7 @@ impl PartSelection {
 }
 
 impl ScenarioPart {
-    /// The same in a simpler form.
+    /// The simpler form of a part.
     fn simpler(&self) -> ScenarioPart {
         match self.clone() {
             ScenarioPart::Jobs(mut arrival) => {
@@ -73,10 +73,10 @@ impl ScenarioPart {
     }
 }
 
-/// Leaves out of a scenario that breaks a promise what it still breaks it without: first halves, then ever
-/// smaller pieces, then single parts; then makes simpler what is left.
+/// Removes from a scenario the parts that its violation does not need: first halves, then ever smaller
+/// pieces, then single parts. Then simplifies the parts that are left.
 pub fn shrink(scenario: &Scenario, invariant: Invariant) -> PartSelection {
-    let violate = |parts: &[(usize, bool)]| {
+    let still_violates = |parts: &[(usize, bool)]| {
         let selection = PartSelection(parts.iter().copied().collect());
         let result = run(&selection.of(scenario), &Trace::default(), None);
         result.violation.is_some_and(|violation| violation.invariant == invariant)
@@ -92,7 +92,7 @@ pub fn shrink(scenario: &Scenario, invariant: Invariant) -> PartSelection {
                 .filter(|(n, _)| !(at..at + piece).contains(n))
                 .map(|(_, part)| *part)
                 .collect();
-            if violate(&rest) {
+            if still_violates(&rest) {
                 left = rest;
             } else {
                 at += piece;
@@ -102,7 +102,7 @@ pub fn shrink(scenario: &Scenario, invariant: Invariant) -> PartSelection {
     }
     for at in 0..left.len() {
         left[at].1 = true;
-        if !violate(&left) {
+        if !still_violates(&left) {
             left[at].1 = false;
         }
     }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pick_is_written_as_it_is_read() {
+    fn a_selection_is_written_as_it_is_read() {
         for text in ["none", "0", "3,7s,12"] {
             assert_eq!(
                 text.parse::<PartSelection>().map(|selection| selection.to_string()).as_deref(),

@@ -1,5 +1,5 @@
-//! The trace of a simulation: everything that happens in its world, and where asked for every line of the
-//! daemon's journal, in one order. Two runs of a seed have the same.
+//! The trace of a simulation: everything that happens in its world and, on request, every line of the
+//! daemon's journal, in one order. Two runs of a seed have the same trace.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Write};
@@ -15,10 +15,10 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::invariants::SinceStart;
 
-/// Somebody who reads each line as it is written.
+/// A function that receives each line as it is written.
 type LineReader = Box<dyn FnMut(&str) + Send>;
 
-/// A trace, for all who write it.
+/// A trace. Clones write the same one.
 #[derive(Clone, Default)]
 pub struct Trace(Arc<Mutex<TraceState>>);
 
@@ -30,7 +30,7 @@ struct TraceState {
 }
 
 impl Trace {
-    /// A trace of which somebody reads each line.
+    /// A trace whose lines `reader` receives.
     pub fn read_by(reader: impl FnMut(&str) + Send + 'static) -> Self {
         Trace(Arc::new(Mutex::new(TraceState { reader: Some(Box::new(reader)), ..TraceState::default() })))
     }
@@ -46,7 +46,7 @@ impl Trace {
         }
     }
 
-    /// A number that only this trace has.
+    /// The hash of all lines so far.
     pub fn digest(&self) -> u64 {
         self.state().hash.finish()
     }
@@ -60,7 +60,7 @@ thread_local! {
     static JOURNAL: RefCell<Option<Journal>> = const { RefCell::new(None) };
 }
 
-/// Where this thread's journal goes.
+/// The trace that takes this thread's journal.
 struct Journal {
     trace: Trace,
     began: Instant,
@@ -68,7 +68,7 @@ struct Journal {
     directory: String,
 }
 
-/// Until it is dropped, what this thread's daemon tells is written into a trace.
+/// While it exists, the journal of this thread's daemon goes into a trace.
 #[must_use]
 pub struct JournalGuard(());
 
@@ -79,10 +79,10 @@ impl Drop for JournalGuard {
 }
 
 impl Trace {
-    /// From now on the journal is written into it, as far as it is so important. The state directory, which
-    /// has another name each time, is called STATE.
+    /// Adds the journal of this thread to the trace, up to this level. The state directory has another name
+    /// in each run, so the trace calls it STATE.
     pub fn take_journal(&self, began: Instant, level: Level, directory: &Path) -> JournalGuard {
-        // One for all threads: those that come and go while others tell something lose lines.
+        // One subscriber for all threads: replacing it while other threads log would lose their lines.
         static GLOBAL: Once = Once::new();
         GLOBAL.call_once(|| {
             let _ =
@@ -94,7 +94,7 @@ impl Trace {
     }
 }
 
-/// Writes what a thread tells into its trace.
+/// Writes the log events of a thread into its trace.
 struct JournalLayer;
 
 impl<S: Subscriber> Layer<S> for JournalLayer {

@@ -1,5 +1,4 @@
-//! GitHub's webhook: what it tells the daemon of jobs, and what is lost, late, doubled and out of order on the
-//! way.
+//! Webhook deliveries to the daemon: some are lost, late, doubled or out of order.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +15,10 @@ use tokio::time::{Instant, sleep_until};
 use super::scenario::WebhookConditions;
 use super::trace::Trace;
 
-/// What happens in the world because of the daemon is found out by then.
+/// Job events that the daemon's own calls cause are collected at least this often.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Takes what has happened to jobs to whichever daemon lives.
+/// Carries job events from the world to the running daemon.
 #[derive(Clone)]
 pub struct WebhookDelivery {
     conditions: WebhookConditions,
@@ -31,23 +30,23 @@ pub struct WebhookDelivery {
 }
 
 struct InTransit {
-    /// What is on its way, by when it comes and in which order it left.
-    on_its_way: BTreeMap<(Instant, u64), Hint>,
-    left: u64,
+    /// Events in transit, by time of arrival and order of departure.
+    events: BTreeMap<(Instant, u64), Hint>,
+    departed: u64,
     chance: StdRng,
 }
 
 impl InTransit {
     fn accept(&mut self, hint: &Hint, longest: Duration) {
         let wait = self.chance.random_range(0..=longest.as_millis());
-        let comes = Instant::now() + Duration::from_millis(wait.try_into().unwrap_or(u64::MAX));
-        self.left += 1;
-        self.on_its_way.insert((comes, self.left), hint.clone());
+        let arrives_at = Instant::now() + Duration::from_millis(wait.try_into().unwrap_or(u64::MAX));
+        self.departed += 1;
+        self.events.insert((arrives_at, self.departed), hint.clone());
     }
 }
 
 impl WebhookDelivery {
-    /// One who treats what he carries like this.
+    /// A delivery with these conditions.
     pub fn new(
         conditions: WebhookConditions,
         seed: u64,
@@ -56,7 +55,7 @@ impl WebhookDelivery {
         start: Timestamp,
     ) -> Self {
         let chance = StdRng::seed_from_u64(seed ^ 0x9057);
-        let in_transit = InTransit { on_its_way: BTreeMap::new(), left: 0, chance };
+        let in_transit = InTransit { events: BTreeMap::new(), departed: 0, chance };
         world.lock().unwrap_or_else(PoisonError::into_inner).state.github.take_news();
         WebhookDelivery {
             conditions,
@@ -68,36 +67,36 @@ impl WebhookDelivery {
         }
     }
 
-    /// Delivers to this daemon until this is dropped. What comes while nobody is there is lost.
+    /// Delivers to this daemon until the future is dropped. What arrives while no daemon runs is lost.
     pub async fn deliver_to(self, hinter: Hinter) {
         loop {
             sleep_until(self.deliver(&hinter)).await;
         }
     }
 
-    /// What comes now is gone.
-    pub fn lose_what_arrives(&self) {
+    /// Drops the events that have arrived by now.
+    pub fn drop_arrived(&self) {
         self.collect();
         let now = Instant::now();
-        self.in_transit().on_its_way.retain(|(at, _), _| *at > now);
+        self.in_transit().events.retain(|(at, _), _| *at > now);
     }
 
-    /// Delivers what is due; when to go again.
+    /// Delivers what is due; returns when to deliver again.
     fn deliver(&self, hinter: &Hinter) -> Instant {
         let (now, next_event) = (Instant::now(), self.collect());
         let mut in_transit = self.in_transit();
-        while let Some(first) = in_transit.on_its_way.first_entry()
+        while let Some(first) = in_transit.events.first_entry()
             && first.key().0 <= now
         {
             let hint = first.remove();
             self.trace.line(self.began.elapsed(), format_args!("webhook: job {} {:?}", hint.job, hint.news));
             hinter.tell(&hint);
         }
-        let next = in_transit.on_its_way.keys().next().map_or(now + LOOK, |(at, _)| *at);
+        let next = in_transit.events.keys().next().map_or(now + LOOK, |(at, _)| *at);
         next.min(next_event).min(now + LOOK).max(now + Duration::from_millis(1))
     }
 
-    /// Takes what GitHub has to tell; when the world goes on by itself.
+    /// Collects the world's new job events; returns when the world next changes by itself.
     fn collect(&self) -> Instant {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.advance(self.start + self.began.elapsed());

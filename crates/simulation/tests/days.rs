@@ -1,8 +1,8 @@
-//! Simulated days in which every promise is kept. Many more by command: `cargo xtask simulate --help`.
+//! Simulated days without a violation. `cargo xtask simulate` runs many more.
 
 use azlin_simulation::{RunResult, Trace, generate, run};
 
-/// A day of each, in which every promise is kept.
+/// One day of each of these seeds.
 #[test]
 fn a_day_of_these_seeds_breaks_no_promise() {
     for seed in 0..20 {
@@ -12,7 +12,7 @@ fn a_day_of_these_seeds_breaks_no_promise() {
     }
 }
 
-/// Weeks that once broke a promise, and why.
+/// Weeks that once violated an invariant, and why.
 #[test]
 fn a_week_of_these_seeds_breaks_no_promise_any_more() {
     let weeks = [

@@ -1,5 +1,5 @@
-//! What the simulation itself promises: that it sees, that a seed is one trace, and that what is written of it
-//! is so.
+//! Tests of the simulator itself: it finds bugs, a seed always has the same trace, and the documentation is
+//! complete.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use azlin_fleet::seeded_bugs::Bug;
 use azlin_simulation::{Invariant, RunResult, Trace, find_bug, generate, run};
 
-/// Each bug breaks a promise within a thousand seeds of half a day.
+/// Each bug violates an invariant within a thousand seeds of half a day.
 #[test]
 fn every_seeded_bug_is_found() {
     let (even, odd): (Vec<_>, Vec<_>) = Bug::ALL.iter().enumerate().partition(|(number, _)| number % 2 == 0);
-    // Where those were found last that take long to be found.
+    // The seeds that found the slow ones last time.
     let hint = |bug: &Bug| match bug {
         Bug::BusyIgnored => 81,
         Bug::VmBeforeEntry => 39,
@@ -33,8 +33,7 @@ fn every_seeded_bug_is_found() {
     });
 }
 
-/// Found in seed 442: each job that came or went slowed the polls and sped them up again, and each time
-/// that was told.
+/// Found in seed 442: polls slowed down and sped up with each job, and the journal reported it each time.
 #[test]
 fn that_polling_slows_is_told_once_an_hour() {
     let is_short = |seed: &u64| generate(*seed, 0.5).rate_limit < 5000;
@@ -61,7 +60,7 @@ fn the_documentation_names_every_promise_and_every_seeded_bug() {
     }
 }
 
-/// Everything that happens, and everything that the daemon says of it.
+/// The lines of a trace with the daemon's whole journal.
 fn trace(seed: u64, days: f64) -> (Vec<String>, RunResult) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let written = Arc::clone(&lines);

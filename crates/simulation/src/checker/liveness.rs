@@ -1,4 +1,4 @@
-//! What is promised within a time.
+//! Liveness: what the product promises within a time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,38 +8,39 @@ use azlin_simcloud::World;
 use azlin_simcloud::azure::{SimVm, SimVmState};
 use azlin_simcloud::github::SimJob;
 
-use super::ownership::{age, is_of_use};
+use super::ownership::{age, is_useful};
 use super::{CheckerState, Invariant, MINUTE, SOON};
 
-/// The cooldown as it comes.
+/// The default cooldown.
 const COOLDOWN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
-/// In calm nothing is without a use for longer: it boots, is found not to have, and is removed.
+/// In calm, nothing is useless for longer: a VM boots, fails its boot timeout, and is deleted.
 const LONGEST_USELESS: Duration = Duration::from_secs(25 * 60);
-/// In calm nothing that a VM left behind is there for longer.
+/// In calm, what a VM left behind exists no longer than this.
 const LONGEST_LEFT: Duration = Duration::from_secs(70 * 60);
-/// A round of boots more, since one runner is started for several jobs.
+/// One more round of boots, since one runner is started for several jobs.
 const ROUND: Duration = Duration::from_secs(4 * 60);
-/// How long it takes to install a runner over SSH, from the request for its VM on.
+/// How long it takes from the request for a VM until its runner is installed over SSH.
 const INSTALL: Duration = Duration::from_secs(150);
-/// In calm a fleet without jobs is at its minimum after this.
+/// In calm, a fleet without jobs is at its minimum after this time.
 const REST: Duration = Duration::from_secs(40 * 60);
 
 impl CheckerState {
-    /// What is promised within a time.
-    pub(super) fn look_around(&mut self, world: &World, at: Duration) {
+    /// Checks everything that is promised within a time.
+    pub(super) fn check_liveness(&mut self, world: &World, at: Duration) {
         if world.statistics.requests_held_back > self.held_back {
-            // With GitHub's limit used up, nothing can be known until its window ends.
+            // While GitHub's limit is used up, the daemon can know nothing until the window ends.
             (self.held_back, self.spent_at) = (world.statistics.requests_held_back, at);
         }
         let calm = self.fault_schedule.calm_since(at).max(self.spent_at);
-        self.look_for_useless(world, at, calm);
-        self.look_for_starving(world, at, calm);
-        self.look_at_rest(world, at, calm);
-        self.look_at_cooldown(at, calm);
+        self.check_useless(world, at, calm);
+        self.check_starving(world, at, calm);
+        self.check_rest(world, at, calm);
+        self.check_cooldown(at, calm);
     }
 
-    /// Whether the formula waits between two scaling actions. Every other rule stands over the cooldown.
-    fn look_at_cooldown(&mut self, at: Duration, calm: Duration) {
+    /// Checks the cooldown between two scaling actions of the formula. Every other rule overrides the
+    /// cooldown.
+    fn check_cooldown(&mut self, at: Duration, calm: Duration) {
         let posted = self.board.read();
         for status in posted.fleets.values() {
             let Some(now) = status.last_scaling else {
@@ -53,7 +54,7 @@ impl CheckerState {
             self.scaled.insert(status.pool.to_string(), now);
             let Some(before) = before else { continue };
             let waited = now.duration_since(before);
-            // After a change of its file a fleet need not wait, nor after a start that came to nothing.
+            // A fleet need not wait after a change of its file, nor after a start that failed.
             let is_disturbed = at <= calm + 7 * MINUTE;
             if status.decision.rule == Rule::Formula && waited < COOLDOWN && !is_disturbed {
                 let reason = &status.decision.reason;
@@ -63,7 +64,7 @@ impl CheckerState {
         }
     }
 
-    fn look_for_useless(&mut self, world: &World, at: Duration, calm: Duration) {
+    fn check_useless(&mut self, world: &World, at: Duration, calm: Duration) {
         let mut useless = BTreeMap::new();
         let mut note = |name: &str| {
             let since = self.useless.get(name).copied().unwrap_or(at);
@@ -73,7 +74,7 @@ impl CheckerState {
             if !self.fleets[number].is_present {
                 continue;
             }
-            for vm in self.vms(world, number).filter(|vm| !is_of_use(world, vm)) {
+            for vm in self.vms(world, number).filter(|vm| !is_useful(world, vm)) {
                 note(&vm.name);
             }
             let prefix = self.fleets[number].name;
@@ -81,7 +82,7 @@ impl CheckerState {
                 let is_mine = runner.name.rsplit_once('-').is_some_and(|(head, _)| head == prefix);
                 let has_vm = || world.state.azure.vms.values().any(|vm| vm.name == runner.name);
                 if is_mine
-                    && !self.bystanders.is_one(&runner.name)
+                    && !self.bystanders.has_name(&runner.name)
                     && !runner.online
                     && runner.job.is_none()
                     && !has_vm()
@@ -95,13 +96,13 @@ impl CheckerState {
             self.useless.iter().find(|(_, since)| at > (**since).max(calm) + LONGEST_USELESS + self.slack);
         if let Some((name, since)) = too_long {
             let for_s = (at - *since).as_secs();
-            let what = format!("{name} has been there for {for_s} s without being of use");
+            let what = format!("{name} has existed for {for_s} s without use");
             self.violate(at, Invariant::NothingLeaks, what);
         }
-        let left = world.state.azure.left.values().filter(|part| !self.bystanders.is_one(part.name()));
+        let left = world.state.azure.left.values().filter(|part| !self.bystanders.has_name(part.name()));
         self.left = left
             .map(|part| {
-                // Of a fleet whose file is not there nothing is touched.
+                // Nothing of a fleet whose file is missing is touched.
                 let is_absent = self
                     .fleets
                     .iter()
@@ -112,12 +113,12 @@ impl CheckerState {
             .collect();
         let too_long = self.left.iter().find(|(_, since)| at > (**since).max(calm) + LONGEST_LEFT);
         if let Some((name, _)) = too_long {
-            let what = format!("{name} was left behind by a VM and is still there");
+            let what = format!("{name} was left behind by a VM and still exists");
             self.violate(at, Invariant::NothingLeaks, what);
         }
     }
 
-    fn look_for_starving(&mut self, world: &World, at: Duration, calm: Duration) {
+    fn check_starving(&mut self, world: &World, at: Duration, calm: Duration) {
         let github = &world.state.github;
         let queued: Vec<&SimJob> = github.queued.iter().filter_map(|id| github.jobs.get(id)).collect();
         let owners: Vec<Option<usize>> = queued.iter().map(|job| self.owner(world, job)).collect();
@@ -142,7 +143,7 @@ impl CheckerState {
                     (pending.ln() / (f64::from(jobs) / f64::from(jobs - 1)).ln()).ceil() as u32
                 }
             };
-            // Over SSH a runner is in the making until it is installed, and only so many are at once.
+            // Over SSH a runner counts as provisioning until it is installed, and that number is limited.
             let installs = match self.fleets.iter().any(|fleet| fleet.ssh.is_some()) {
                 true => INSTALL * queued.len() as u32 / self.provisioning,
                 false => Duration::ZERO,
@@ -157,9 +158,9 @@ impl CheckerState {
         }
     }
 
-    fn look_at_rest(&mut self, world: &World, at: Duration, calm: Duration) {
+    fn check_rest(&mut self, world: &World, at: Duration, calm: Duration) {
         for number in 0..self.fleets.len() {
-            // While one takes another's place there is one more, or one less.
+            // During a rotation there is one runner more or less.
             let due = Duration::from_secs(self.fleets[number].rotation_min * 60).saturating_sub(SOON);
             let is_rotating = self.vms(world, number).any(|vm| age(world, vm) >= due);
             if is_rotating {
@@ -175,7 +176,7 @@ impl CheckerState {
         }
     }
 
-    /// Whether a fleet that has nothing to do has exactly the runners that it is to have.
+    /// Whether a fleet without work has exactly the runners that it must have; if not, what is wrong.
     pub(super) fn rests(&self, world: &World, number: usize) -> Result<(), String> {
         let plan = &self.fleets[number];
         if !plan.is_present {
@@ -185,15 +186,16 @@ impl CheckerState {
         let vms: Vec<&SimVm> =
             self.vms(world, number).filter(|vm| vm.state != SimVmState::Deleting).collect();
         if vms.len() != wanted {
-            return Err(format!("{} VMs at rest, where {wanted} are wanted", vms.len()));
+            return Err(format!("{} VMs at rest, but {wanted} are wanted", vms.len()));
         }
         let runners = &world.state.github.runners;
         let is_mine = |name: &str| name.rsplit_once('-').is_some_and(|(head, _)| head == plan.name);
-        let entries =
-            runners.values().filter(|runner| is_mine(&runner.name) && !self.bystanders.is_one(&runner.name));
+        let entries = runners
+            .values()
+            .filter(|runner| is_mine(&runner.name) && !self.bystanders.has_name(&runner.name));
         let (online, all) = (entries.clone().filter(|runner| runner.online).count(), entries.count());
         if (online, all) != (wanted, wanted) {
-            return Err(format!("{online} of {all} runners are online at rest, where {wanted} are wanted"));
+            return Err(format!("{online} of {all} runners are online at rest, but {wanted} are wanted"));
         }
         Ok(())
     }

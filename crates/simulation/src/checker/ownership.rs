@@ -1,5 +1,5 @@
-//! Whose a VM and a job is, and what a VM is good for: looked at from outside, with nothing of the product's own
-//! judgement.
+//! Which fleet a VM or a job belongs to, and whether a VM is useful. Derived from the world alone, without
+//! the product's own code.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use super::{CheckerState, MINUTE};
 use crate::scenario::OWNER;
 
 impl CheckerState {
-    /// The VMs of a fleet.
+    /// The VMs of a fleet that the fleet made.
     pub(super) fn vms<'w>(&'w self, world: &'w World, number: usize) -> impl Iterator<Item = &'w SimVm> {
         let name = self.fleets[number].name;
         let is_mine =
-            move |vm: &&SimVm| vm.tag("azlin-pool") == Some(name) && !self.bystanders.is_one(&vm.name);
+            move |vm: &&SimVm| vm.tag("azlin-pool") == Some(name) && !self.bystanders.has_name(&vm.name);
         world.state.azure.vms.values().filter(is_mine)
     }
 
-    /// Whether a fleet's runners could run a job.
+    /// Whether a fleet's runners can run a job.
     pub(super) fn can_run(&self, world: &World, number: usize, job: &SimJob) -> bool {
         let plan = &self.fleets[number];
         let own = ["self-hosted", "linux", "x64"];
@@ -32,7 +32,7 @@ impl CheckerState {
         (plan.is_of_account || repo().is_some_and(is_ours)) && job.labels.iter().all(offered)
     }
 
-    /// The fleet that has to serve a job, where it is certain that it will.
+    /// The fleet that must serve a job; `None` where no fleet certainly will.
     pub(super) fn owner(&self, world: &World, job: &SimJob) -> Option<usize> {
         let able = (0..self.fleets.len()).filter(|number| {
             let plan = &self.fleets[*number];
@@ -44,7 +44,7 @@ impl CheckerState {
             (plan.labels.iter().filter(|label| !is_asked(label)).count(), plan.name)
         };
         let owner = able.min_by_key(not_asked_for)?;
-        // A count that was set by hand is all there is.
+        // A fleet with a manual count starts no runner for a job.
         self.fleets[owner].manual.is_none().then_some(owner)
     }
 }
@@ -61,11 +61,11 @@ pub(super) fn age(world: &World, vm: &SimVm) -> Duration {
     Duration::try_from(world.now().duration_since(vm.created_at)).unwrap_or_default()
 }
 
-/// Whether a VM does something, comes, or goes.
-pub(super) fn is_of_use(world: &World, vm: &SimVm) -> bool {
+/// Whether a VM works, boots, or is being deleted.
+pub(super) fn is_useful(world: &World, vm: &SimVm) -> bool {
     let entry = vm.runner.and_then(|id| world.state.github.runners.get(&id));
     vm.state == SimVmState::Deleting
         || age(world, vm) < 12 * MINUTE
-        // A runner that was lost in its job is busy for as long as GitHub says so.
+        // GitHub reports a runner that was lost in its job as busy for a while.
         || entry.is_some_and(|entry| entry.online || entry.job.is_some())
 }
