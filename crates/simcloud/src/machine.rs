@@ -217,5 +217,4 @@ impl World {
 }
 
 #[cfg(test)]
-#[path = "machine_tests.rs"]
 mod tests;

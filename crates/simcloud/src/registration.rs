@@ -190,5 +190,4 @@ impl World {
 }
 
 #[cfg(test)]
-#[path = "registration_tests.rs"]
 mod tests;

@@ -2,7 +2,8 @@
 //! program makes a runner. As root, with systemd-nspawn, and with a root in AZLIN_MACHINE_ROOT.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
+#[path = "wire/fixture.rs"]
+mod fixture;
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use common::{TestCloud, VMS, jit};
+use fixture::{TestCloud, VMS, jit};
 
 /// Longer than any test.
 const SWITCH: Duration = Duration::from_secs(86_400);
@@ -443,7 +444,7 @@ async fn program() -> (SignalledProgram, Value) {
     let token = http.get(&told[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
     let token: Value = token.send().await.unwrap().json().await.unwrap();
     let put = http.put(format!("{}{VMS}/vm", told[1])).bearer_auth(token["access_token"].as_str().unwrap());
-    assert_eq!(put.json(&common::vm_body("")).send().await.unwrap().status(), 201);
+    assert_eq!(put.json(&fixture::vm_body("")).send().await.unwrap().status(), 201);
     for _ in 0..200 {
         let machines = http.get(format!("{}/_sim/machines", told[0])).send().await.unwrap();
         let machines: Value = machines.json().await.unwrap();

@@ -123,5 +123,4 @@ fn cut(world: &mut World, step: &Step) -> Option<Cut> {
 }
 
 #[cfg(test)]
-#[path = "ssh_tests.rs"]
 mod tests;

@@ -1,5 +1,5 @@
 //! A served world with a clock that the test turns, and a plain client.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

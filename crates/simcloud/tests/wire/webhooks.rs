@@ -1,16 +1,13 @@
 //! Webhooks: GitHub's API for them, and what is delivered.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::fixture::TestCloud;
 use azlin_fleet::hint::News;
 use azlin_simcloud::github::{Conclusion, JobState};
 use azlin_simcloud::openapi::Spec;
 use azlin_simcloud::webhooks::payload;
-use common::TestCloud;
 use reqwest::Method;
 use ring::hmac;
 use serde_json::{Value, json};
@@ -153,7 +150,7 @@ async fn what_happens_to_a_job_is_delivered_signed_to_whom_it_concerns() {
 /// Every payload is one that GitHub's own schema for them allows.
 #[tokio::test]
 async fn payloads_are_as_github_sends_them() {
-    let schema: Value = serde_json::from_str(include_str!("../specs/workflow-job.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../specs/workflow-job.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let cloud = TestCloud::of("", "").await;
     let job = (vec!["self-hosted".to_owned(), "linux".to_owned()], Duration::from_secs(60));

@@ -1,11 +1,8 @@
 //! What faults do to a connection, and what they leave done.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{TestCloud, jit};
+use crate::fixture::{TestCloud, jit};
 use reqwest::Method;
 
 const JIT: &str = "/repos/o/r/actions/runners/generate-jitconfig";

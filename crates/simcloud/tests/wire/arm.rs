@@ -1,21 +1,18 @@
 //! The simulated Azure over the wire, as Azure's documentation and the real client library have it.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-mod common;
-
+use crate::fixture::{ReadResponse, TestCloud, VMS, vm_body};
 use azlin_simcloud::IDENTITY_HEADER;
-use common::{TestCloud, VMS, vm_body};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 const OF_SUBSCRIPTION: &str = "/subscriptions/s/providers/Microsoft.Compute/virtualMachines";
 
-async fn put(cloud: &TestCloud, name: &str) -> common::ReadResponse {
+async fn put(cloud: &TestCloud, name: &str) -> ReadResponse {
     let only_new = [("if-none-match", "*")];
     cloud.azure(Method::PUT, &format!("{VMS}/{name}"), &only_new, Some(vm_body("#cloud-config"))).await
 }
 
-async fn look(cloud: &TestCloud, target: &str) -> common::ReadResponse {
+async fn look(cloud: &TestCloud, target: &str) -> ReadResponse {
     cloud.azure(Method::GET, target, &[], None).await
 }
 
@@ -97,7 +94,7 @@ async fn what_azure_refuses_bears_a_code_and_a_message() {
         [[faults]]\nwhat = { status = [429, 17] }\nside = 'azure'\nfrom = '20s'\nuntil = '30s'\n";
     let cloud = TestCloud::of("vcpu_quota = 4\n", faults).await;
     assert_eq!(put(&cloud, "vm-1").await.status, 201);
-    let told = |answer: &common::ReadResponse| {
+    let told = |answer: &ReadResponse| {
         let error = &answer.body["error"];
         assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{answer:?}");
         (answer.status, error["code"].as_str().unwrap_or_default().to_owned())
@@ -137,9 +134,7 @@ async fn a_vms_nic_and_console_are_told_beside_it() {
     };
     assert_eq!(nic("vm-1", "").await.status, 404, "it has no address yet");
     cloud.pass(20);
-    let ip = |answer: &common::ReadResponse| {
-        answer.body["properties"]["ipConfigurations"][0]["properties"].clone()
-    };
+    let ip = |answer: &ReadResponse| answer.body["properties"]["ipConfigurations"][0]["properties"].clone();
     let expand = "&$expand=ipConfigurations/publicIPAddress";
     let (plain, full, other) = (nic("vm-1", "").await, nic("vm-1", expand).await, nic("vm-2", expand).await);
     assert_eq!(ip(&plain)["privateIPAddress"], "10.0.0.5");

@@ -1,12 +1,9 @@
 //! Every answer of the simulated GitHub is one that GitHub's own description allows.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-mod common;
 
 use std::collections::BTreeSet;
 
+use crate::fixture::{TestCloud, jit};
 use azlin_simcloud::openapi::Spec;
-use common::{TestCloud, jit};
 use reqwest::Method;
 
 const SCOPES: [&str; 3] = ["/repos/o/r", "/orgs/o", "/enterprises/e"];

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::http::Exchange;
 use routes::{MatchedRoute, Routes};
 
-const TEXT: &str = include_str!("../../specs/github-rest.json");
+const TEXT: &str = include_str!("../specs/github-rest.json");
 
 /// Where the schemas are, for references between them.
 const SCHEMAS: &str = "urn:github-rest";
