@@ -1,5 +1,5 @@
-//! What the account is like in which the world plays: who may do what, and what is there. As it comes,
-//! everything is permitted and there; each key takes something away.
+//! The simulated account: what is permitted in it, and what exists. By default everything is permitted and
+//! exists; each key of `[premises]` in a workload file takes something away.
 
 use std::time::Duration;
 
@@ -13,47 +13,47 @@ use crate::world::World;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WayOut {
-    /// By a NAT gateway.
+    /// Through a NAT gateway.
     NatGateway,
-    /// By a route table.
+    /// Through a route table.
     RouteTable,
-    /// By Azure's default outbound access.
+    /// Through Azure's default outbound access.
     Default,
     /// Not at all: the subnet is private.
     None,
-    /// Azure does not tell.
+    /// Unknown: Azure does not report it.
     Untold,
 }
 
-/// What the account is like.
+/// What is permitted and what exists in the account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Account {
-    /// GitHub's token is good for so long from the start; for ever where absent.
+    /// How long GitHub's token is valid, from the start of the world; `None` means for ever.
     #[serde(deserialize_with = "optional_duration")]
     pub token_ends: Option<Duration>,
-    /// Calls that GitHub does not permit, by method and a part of the path: `DELETE /actions/runners`.
+    /// Calls that GitHub refuses, as a method and a part of the path: `DELETE /actions/runners`.
     pub github_refuses: Vec<String>,
-    /// Repositories that are archived.
+    /// Archived repositories.
     pub archived: Vec<String>,
-    /// What is not there: names of resource groups and of sizes, images as fleets name them, ids of
+    /// What does not exist: names of resource groups and of sizes, images as fleets name them, ids of
     /// subnets.
     pub absent: Vec<String>,
-    /// The state of every subscription.
+    /// The state of every subscription, in Azure's words.
     pub subscription_state: String,
-    /// Actions that Azure grants, with its wildcards; all of them as it comes.
+    /// Actions that Azure grants, with Azure's wildcards. The default is `*`.
     pub azure_grants: Vec<String>,
-    /// Actions that Azure does not grant all the same, with its wildcards: `Microsoft.Network/*`.
+    /// Actions that Azure denies although they are granted, with Azure's wildcards: `Microsoft.Network/*`.
     pub azure_denies: Vec<String>,
-    /// Where resource groups and networks are.
+    /// The region of all resource groups and networks.
     pub location: String,
     /// How subnets reach the internet.
     pub way_out: WayOut,
-    /// The range of every subnet.
+    /// The address range of every subnet, as `10.0.0.0/16`.
     pub subnet_prefix: String,
     /// Sizes that the subscription may not use.
     pub restricted_sizes: Vec<String>,
-    /// Whether images want a purchase plan.
+    /// Whether images need a purchase plan.
     pub image_plan: bool,
 }
 
@@ -77,7 +77,7 @@ impl Default for Account {
 }
 
 impl Account {
-    /// Whether something is there.
+    /// Whether the thing with this name or id exists.
     pub fn has(&self, name: &str) -> bool {
         !self.absent.iter().any(|absent| absent.eq_ignore_ascii_case(name))
     }
@@ -96,7 +96,7 @@ impl Account {
         missing([action], &self.roles()).is_empty()
     }
 
-    /// The one role that everybody has.
+    /// The one role, which every client has.
     pub fn roles(&self) -> Vec<azlin_fleet::survey::Grant> {
         vec![azlin_fleet::survey::Grant {
             actions: self.azure_grants.clone(),
@@ -106,26 +106,26 @@ impl Account {
 }
 
 impl World {
-    /// When GitHub's token ends, if it does.
+    /// When GitHub's token expires; `None` means never.
     pub fn github_token_ends_at(&self) -> Option<Timestamp> {
         self.account.token_ends.map(|after| self.began_at() + after)
     }
 }
 
-/// A size that the world offers.
+/// A VM size that the simulated Azure offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offer {
-    /// Its name.
+    /// Azure's name for the size.
     pub name: &'static str,
-    /// The family that its quota is counted in.
+    /// The quota that the size counts against.
     pub family: &'static str,
-    /// Whether its disk can be on the host.
+    /// Whether the size supports an ephemeral OS disk.
     pub ephemeral_os_disk: bool,
-    /// Its processor, as Azure spells it.
+    /// The processor architecture, as Azure spells it.
     pub architecture: &'static str,
 }
 
-/// The sizes that the world offers.
+/// All VM sizes that the simulated Azure offers.
 pub const OFFERS: [Offer; 7] = [
     offer("Standard_D2s_v5", "standardDSv5Family", false, "x64"),
     offer("Standard_D4s_v5", "standardDSv5Family", false, "x64"),
@@ -145,8 +145,7 @@ const fn offer(
     Offer { name, family, ephemeral_os_disk, architecture }
 }
 
-/// The vCPUs of a size, which its name tells: `Standard_D4s_v5` has four, and so has a size without
-/// a name.
+/// The vCPUs of a size, read from its name: `Standard_D4s_v5` has 4. A size without a number has 4 too.
 pub fn vcpus(size: &str) -> u32 {
     let name = size.strip_prefix("Standard_").unwrap_or(size);
     let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());

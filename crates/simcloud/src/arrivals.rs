@@ -1,4 +1,4 @@
-//! How jobs come into being: at their times as the workload says, or as somebody submits them.
+//! How jobs are created: at their times in the workload, or by a submission.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl World {
         }
     }
 
-    /// A run with these jobs, and those that come into being once they are done; the jobs' numbers.
+    /// Creates a run with these jobs, and with jobs that follow once these succeed. Returns the jobs' ids.
     pub fn submit(
         &mut self,
         repo: &str,
@@ -62,7 +62,7 @@ impl World {
         ids
     }
 
-    /// The same with what each job runs on a real machine, where it is told.
+    /// Like [`World::submit`], with the script that each job runs on a real machine.
     pub fn submit_scripts(
         &mut self,
         repo: &str,

@@ -1,5 +1,5 @@
-//! Who gets which job: any idle runner that has all labels that the job asks for (Docs: Using
-//! self-hosted runners in a workflow). The runner that was made for one job can get another.
+//! Which runner gets which job: any idle runner with all labels that the job asks for (Docs: Using
+//! self-hosted runners in a workflow). A runner that was started for one job can get another.
 
 use azlin_fleet::hint::News;
 use azlin_fleet::names::Scope;
@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use crate::github::{GitHubState, JobState, SimJob, SimRunner};
 
 impl GitHubState {
-    /// Gives waiting jobs to idle runners, the oldest job first; returns who got what.
+    /// Gives waiting jobs to idle runners, the oldest job first. Returns pairs of job and runner.
     pub fn assign(&mut self, now: Timestamp, chance: &mut StdRng) -> Vec<(u64, u64)> {
         let mut given = Vec::new();
         let mut idle: Vec<u64> = self

@@ -1,4 +1,5 @@
-//! What clients can ask of the world, without the wire: both faces go through here.
+//! What clients can ask of the world, without HTTP. [`crate::Served`] and [`crate::InProcess`] both call
+//! these.
 
 use azlin_fleet::names::Scope;
 use base64::Engine;
@@ -13,31 +14,31 @@ use crate::fault::{FaultKind, draw};
 use crate::github::SimRunner;
 use crate::world::{World, WorldEvent};
 
-/// How GitHub answers a request to remove a runner.
+/// GitHub's answer to a request to remove a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// It is gone.
+    /// The runner was removed.
     Removed,
-    /// There is none.
+    /// There is no such runner.
     NotFound,
-    /// It runs a job.
+    /// The runner runs a job, and stays.
     Busy,
 }
 
-/// Why GitHub makes no runner.
+/// Why GitHub creates no runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoRunner {
     /// The name is in use.
     NameTaken,
-    /// The request is wrong.
+    /// The request is invalid, for this reason.
     Invalid(String),
 }
 
 impl World {
-    /// Makes an ephemeral runner's entry: it and its configuration.
+    /// Creates the entry of an ephemeral runner. Returns it with its JIT configuration.
     ///
     /// # Errors
-    /// When the name is in use, or the request is wrong.
+    /// If the name is in use, or the request is invalid.
     pub fn jit_config(
         &mut self,
         scope: &Scope,
@@ -77,7 +78,7 @@ impl World {
         Ok((runner, jit))
     }
 
-    /// The configuration as GitHub encodes it: base64 of a JSON object of base64 files.
+    /// The JIT configuration as GitHub encodes it: base64 of a JSON object of base64 files.
     fn jit_blob(&mut self, scope: &Scope, id: u64, name: &str) -> (String, String) {
         let mut key = [0_u8; 1200];
         self.chance.fill(&mut key);
@@ -91,7 +92,7 @@ impl World {
         (STANDARD.encode(files.to_string()), secret)
     }
 
-    /// Removes a runner's entry unless it runs a job.
+    /// Removes a runner's entry unless the runner has a job.
     pub fn deregister(&mut self, scope: &Scope, id: u64) -> Removal {
         match self.state.github.runner(scope, id) {
             None => Removal::NotFound,
@@ -106,7 +107,7 @@ impl World {
         }
     }
 
-    /// A token for Azure, and when it expires.
+    /// Issues a token for Azure. Returns it with its expiry.
     pub fn issue_token(&mut self) -> (String, Timestamp) {
         let token = format!("simcloud-arm-token-{:032x}", self.chance.random::<u128>());
         let expires_at = self.now() + self.settings.token_life;
@@ -119,10 +120,11 @@ impl World {
         self.tokens.get(token).copied()
     }
 
-    /// Asks for a VM.
+    /// Creates a VM.
     ///
     /// # Errors
-    /// When the name is in use and must not be, or there is no capacity or quota.
+    /// If the VM must not exist yet but does, if the account does not allow it, or if capacity or quota is
+    /// missing.
     pub fn put_vm(
         &mut self,
         subscription: &str,
@@ -174,7 +176,7 @@ impl World {
         Ok(vm)
     }
 
-    /// Whether what the account is like allows a VM.
+    /// Whether the account allows the VM.
     fn allowed(&self, group: &str, body: &Value) -> Result<(), AzureRefusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default();
         let action = "Microsoft.Compute/virtualMachines/write";
@@ -222,7 +224,7 @@ impl World {
         self.state.azure.vms.values().map(|vm| vcpus(vm.size())).sum()
     }
 
-    /// Asks for a VM's removal; whether there is one. A job that runs on it is lost.
+    /// Deletes a VM; false if there is none. A job that runs on it is lost.
     pub fn delete_vm(&mut self, subscription: &str, group: &str, name: &str) -> bool {
         let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) else { return false };
         if vm.state == SimVmState::Deleting {
@@ -240,7 +242,7 @@ impl World {
     }
 }
 
-/// Whether a VM is asked for as these words limit a fault: each is its size, its zone, its region, or "spot".
+/// Whether a requested VM has all of these words: its size, its zone, its region, or "spot".
 fn is_asked(words: &str, body: &Value) -> bool {
     let is = |value: &Value, word: &str| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word));
     words.split_whitespace().all(|word| {

@@ -1,5 +1,5 @@
-//! The world over HTTP on loopback: GitHub's REST API on one listener, Azure Resource Manager and
-//! the managed identity endpoint on another.
+//! The world over HTTP on loopback: GitHub's REST API on one listener, Azure Resource Manager and the managed
+//! identity endpoint on another.
 
 mod about;
 mod azure;
@@ -43,16 +43,16 @@ use message::{SimRequest, SimResponse};
 use crate::fault::{CallFailure, CallFaults, CallTarget, Lag, Side};
 use crate::world::World;
 
-/// The time of day, as the world is given it.
+/// The time of day that the world is given.
 pub type SimClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A world that answers over HTTP until this is dropped.
 pub struct Served {
     /// The world.
     pub world: Arc<Mutex<World>>,
-    /// Where GitHub is.
+    /// GitHub's address.
     pub github: SocketAddr,
-    /// Where Azure is.
+    /// Azure's address.
     pub azure: SocketAddr,
     exchanges: Arc<Mutex<Option<Vec<Exchange>>>>,
     state: Arc<ServedState>,
@@ -73,7 +73,7 @@ impl Served {
     /// Serves a world on two free ports of loopback.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// If no port is free.
     pub async fn start(world: World, clock: SimClock) -> io::Result<Served> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         Self::on(TcpListener::bind(any).await?, TcpListener::bind(any).await?, world, clock)
@@ -82,7 +82,7 @@ impl Served {
     /// Serves a world on these listeners.
     ///
     /// # Errors
-    /// When a listener has no address.
+    /// If a listener has no address.
     pub fn on(github: TcpListener, azure: TcpListener, world: World, clock: SimClock) -> io::Result<Served> {
         let (at_github, at_azure) = (github.local_addr()?, azure.local_addr()?);
         let mut world = world;
@@ -98,33 +98,33 @@ impl Served {
         Ok(Served { world, github: at_github, azure: at_azure, exchanges, state, _tasks: tasks })
     }
 
-    /// The world, for a look or a change.
+    /// The world, to read or to change it.
     pub fn world(&self) -> MutexGuard<'_, World> {
         locked(&self.world)
     }
 
-    /// Where tokens for Azure are to be had.
+    /// The URL of Azure's identity endpoint.
     pub fn identity_endpoint(&self) -> String {
         format!("http://{}/msi/token", self.azure)
     }
 
-    /// A way in for machines. Must be called on a runtime of tokio.
+    /// An entry for connections from other networks. Call it inside a tokio runtime.
     pub fn ingress(&self) -> Ingress {
         Ingress { state: Arc::clone(&self.state), port: self.github.port(), runtime: Handle::current() }
     }
 
-    /// Keeps every exchange with GitHub from now on.
+    /// Records every exchange with GitHub from now on.
     pub fn record(&self) {
         *locked(&self.exchanges) = Some(Vec::new());
     }
 
-    /// What was kept.
+    /// The recorded exchanges.
     pub fn recorded(&self) -> Vec<Exchange> {
         locked(&self.exchanges).clone().unwrap_or_default()
     }
 }
 
-/// Lets time go by, and tells webhooks what has happened.
+/// Lets time pass, and sends requests to webhooks.
 async fn tick(state: Arc<ServedState>) {
     let mut deliveries = JoinSet::new();
     loop {
@@ -146,7 +146,7 @@ async fn tick(state: Arc<ServedState>) {
     }
 }
 
-/// Lets machines in that have a network of their own.
+/// Serves connections from other networks: of machines, or of a test that speaks TLS.
 #[derive(Clone)]
 pub struct Ingress {
     state: Arc<ServedState>,
@@ -165,8 +165,8 @@ impl Ingress {
         self.port
     }
 
-    /// Answers on one connection that somebody else has accepted, as over TLS, until it ends. `base` is
-    /// where the client found this side: `https://github.test:8443`.
+    /// Serves one connection that the caller has accepted, as over TLS, until it ends. `base` is the address
+    /// that the client used: `https://github.test:8443`.
     pub async fn serve<S>(&self, stream: S, side: Side, base: &str)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -174,7 +174,7 @@ impl Ingress {
         talk(stream, Arc::clone(&self.state), side, Peer { base: base.into(), machine: None }, || ()).await;
     }
 
-    /// Serves GitHub on a listener to which only this VM has access, until the answer is aborted.
+    /// Serves GitHub on a listener that only this VM can reach, until the returned handle is aborted.
     pub(crate) fn open(&self, listener: std::net::TcpListener, vm: &str) -> io::Result<AbortHandle> {
         let _inside = self.runtime.enter();
         listener.set_nonblocking(true)?;
@@ -184,7 +184,7 @@ impl Ingress {
     }
 }
 
-/// `machine` is the VM that all connections come from, where they come from one.
+/// Accepts connections. `machine` is the VM that all of them come from, if they come from one.
 async fn accept(listener: TcpListener, state: Arc<ServedState>, side: Side, machine: Option<Arc<str>>) {
     let mut connections = JoinSet::new();
     loop {
@@ -200,15 +200,15 @@ async fn accept(listener: TcpListener, state: Arc<ServedState>, side: Side, mach
 
 type SimBody = BoxBody<Bytes, io::Error>;
 
-/// Who asks, and where it found what it asks.
+/// The sender of a request, and the address that it used.
 #[derive(Clone)]
 struct Peer {
     base: Arc<str>,
     machine: Option<Arc<str>>,
 }
 
-/// A connection that a fault ends is reset, as a failing network does it: `lingering` is a second
-/// handle to the socket, through which it is told not to end in an orderly way.
+/// Serves one connection. A fault resets it as a broken network does: `lingering` is a second handle to the
+/// socket, through which its orderly end is turned off.
 async fn connection(stream: TcpStream, state: Arc<ServedState>, side: Side, machine: Option<Arc<str>>) {
     let Ok(lingering) = stream.as_fd().try_clone_to_owned().map(socket2::Socket::from) else { return };
     let _ = stream.set_nodelay(true);
@@ -245,7 +245,7 @@ where
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// The answer, or `None` where the connection is to be reset.
+/// The response; `None` if the connection must be reset.
 async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<Response<SimBody>> {
     let side = if asked.path == "/msi/token" { Side::Identity } else { side };
     if side == Side::Github && asked.path.starts_with("/_sim/") {
@@ -366,7 +366,7 @@ fn whole(answer: SimResponse) -> Response<SimBody> {
     response.body(body).unwrap_or_default()
 }
 
-/// Half of the answer, and then an end that is none.
+/// Half of the response, and then an error.
 fn truncated(answer: SimResponse) -> Response<SimBody> {
     let response = head(&answer).header("content-length", answer.body.len());
     let half = answer.body.slice(..answer.body.len() / 2);

@@ -1,8 +1,7 @@
-//! The world behind the ports, in this very process: for the loop in virtual time.
+//! The world behind the ports, in the same process: for the loop in virtual time.
 //!
-//! Calls take their time and fail as the workload's faults say, with the same operations behind
-//! them as over HTTP. A failure has the meaning that the adapters would give it, so that what holds
-//! here holds over the wire.
+//! Calls take time and fail as the workload's faults say, and do the same as over HTTP. A failure means what
+//! the adapters would make of it, so that tests here hold for HTTP too.
 
 mod azure;
 mod crash;
@@ -25,7 +24,7 @@ use crash::CrashCountdown;
 
 /// How long the adapters wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Of so many requests of GitHub's limit the adapter keeps one for what is no look.
+/// The adapter reserves one in this many requests of GitHub's limit for calls that change something.
 const KEPT: u64 = 50;
 
 /// A world behind the ports.
@@ -37,27 +36,27 @@ pub struct InProcess {
     crash: CrashCountdown,
 }
 
-/// What a call does when it is carried out, for what its loss means.
+/// What a call does. It decides what a lost answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CallEffect {
     Reads,
     Changes,
 }
 
-/// A call, as it would go over the wire.
+/// A call, as it would go over HTTP.
 struct SimCall {
     side: Side,
     method: &'static str,
-    /// With names and ids: what faults go by.
+    /// The path with names and ids: faults match it.
     path: String,
-    /// With their parameters' names: what the ledger counts by.
+    /// The path with the names of its parameters: statistics count by it.
     route: String,
     effect: CallEffect,
-    /// How many requests it is.
+    /// How many requests the call takes.
     requests: u32,
 }
 
-/// A call that is under way, until it is dropped.
+/// A call that is under way until this is dropped.
 struct OpenCall<'c> {
     cloud: &'c InProcess,
     requests: u32,
@@ -73,19 +72,18 @@ impl Drop for OpenCall<'_> {
 }
 
 impl InProcess {
-    /// The world, with the time that it is given before each call.
+    /// The ports of a world. The clock sets the world's time before each call.
     pub fn new(world: Arc<Mutex<World>>, clock: SimClock) -> Self {
         InProcess { world, clock, host_keys: Arc::default(), crash: CrashCountdown::default() }
     }
 
-    /// The caller is to die after so many points at which that makes a difference: before it sends what
-    /// changes something, and when that has had its effect, but nobody has heard of it.
+    /// Crashes the caller after this many points at which a crash makes a difference: before it sends a
+    /// change, and after the change had its effect but before the caller knows.
     pub fn crash_caller_after(&self, points: u64) {
         self.crash.set(points);
     }
 
-    /// Waits for that moment. From then on nothing is sent any more; what is on its way has its effect all
-    /// the same.
+    /// Waits for the crash. From then on nothing is sent; calls under way still have their effect.
     pub async fn caller_crashed(&self) {
         self.crash.is_over().await;
     }
@@ -100,7 +98,8 @@ impl InProcess {
         world
     }
 
-    /// What the adapter would not even send, since GitHub's limit is used up with what is under way.
+    /// Opens a call, unless the adapter would not send it: GitHub's limit is used up, with the calls under
+    /// way.
     fn open(&self, call: &SimCall) -> Result<(OpenCall<'_>, CallFaults), CallError> {
         let mut world = self.world();
         let requests = if call.side == Side::Github { call.requests } else { 0 };
@@ -125,7 +124,7 @@ impl InProcess {
         Ok((OpenCall { cloud: self, requests, is_start }, faults))
     }
 
-    /// What reaches the service, now.
+    /// Carries out a call that has reached the service.
     fn arrives<T>(
         &self,
         call: &SimCall,
@@ -147,8 +146,8 @@ impl InProcess {
         result
     }
 
-    /// One call that looks: half of its time to get there, then half of its time back. The answer may be lost
-    /// on its way, and nobody waits for it for ever.
+    /// Makes a call that only reads: half of its time to get there, half to get back. The answer may be lost
+    /// or late.
     async fn call<T>(
         &self,
         call: SimCall,
@@ -171,8 +170,8 @@ impl InProcess {
         )
     }
 
-    /// One call that changes something. Once sent it is on its own: whoever has sent it may have given up by
-    /// the time it has its effect.
+    /// Makes a call that changes something. It runs on its own: its sender may have given up before it has
+    /// its effect.
     async fn change<T: Send + 'static>(
         &self,
         call: SimCall,
@@ -220,7 +219,7 @@ impl SimCall {
         CallError::new(trouble, format!("{} {}: {why}", self.method, self.path))
     }
 
-    /// What comes of it when it fails so.
+    /// The error of a call that fails like this.
     fn fails(&self, failure: &CallFailure) -> CallError {
         match failure {
             CallFailure::Reset => self.failed(Trouble::Unavailable, "the connection was reset"),
@@ -231,7 +230,7 @@ impl SimCall {
         }
     }
 
-    /// What it means that no answer came.
+    /// What a lost answer means.
     fn lost(&self) -> Trouble {
         match self.effect {
             CallEffect::Reads => Trouble::Unavailable,
@@ -239,7 +238,7 @@ impl SimCall {
         }
     }
 
-    /// A status that a fault answers with, as the adapters read it.
+    /// The error for a status from a fault, as the adapters read it.
     fn refused(&self, status: u16, retry_after: Option<u64>) -> CallError {
         let wait = retry_after.map(Duration::from_secs);
         let trouble = match (status, self.side) {

@@ -1,5 +1,5 @@
-//! What a VM does once Azure has made it: it boots, reads its custom data, becomes a runner, runs
-//! jobs, stops; and what becomes of its job when it is taken away.
+//! The life of a VM after its creation: it boots, reads its custom data, becomes a runner, runs jobs, stops.
+//! And what happens to its job when it is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl World {
         entry.offline_since = None;
         entry.lost = false;
         let jit = std::mem::take(&mut entry.jit);
-        // A JIT configuration is good for one registration.
+        // A JIT configuration is valid for one registration.
         self.state.github.jits.remove(&jit);
         if let Some(vm) = self.vm(uid) {
             vm.runner = Some(runner);
@@ -73,7 +73,7 @@ impl World {
         }
     }
 
-    /// A job has run to its end: its runner is ephemeral, and takes itself off.
+    /// A job ends, and its ephemeral runner removes itself.
     pub(crate) fn done(&mut self, job: u64) {
         let Some(runner) = self.state.github.jobs.get(&job).and_then(|job| job.runner.clone()) else {
             return;
@@ -92,7 +92,7 @@ impl World {
         self.job_ends(runner.0);
     }
 
-    /// An ephemeral runner takes itself off after its job; another one waits for the next.
+    /// An ephemeral runner removes itself after its job. Any other runner waits for the next job.
     pub(crate) fn job_ends(&mut self, runner: u64) {
         let Some(entry) = self.state.github.runners.get_mut(&runner) else { return };
         entry.job = None;
@@ -104,7 +104,7 @@ impl World {
         if entry.ephemeral {
             self.state.github.runners.remove(&runner);
             self.runner_ends(runner);
-            // What `config.sh` wrote, the runner's program removes at its end.
+            // The runner's program deletes at its end what `config.sh` wrote.
             let vm = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner));
             if let Some(vm) = vm {
                 vm.guest.runner_id = None;
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// The runner's program on a VM ends; its unit may power the VM off.
+    /// The runner's program on a VM ends. Its unit may power the VM off.
     pub(crate) fn runner_ends(&mut self, runner: u64) {
         let Some(vm) = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner)) else { return };
         vm.guest.service = vm.guest.service.map(|_| false);
@@ -123,7 +123,8 @@ impl World {
         }
     }
 
-    /// Powers off when it has had no job for as long as its custom data says; else looks again.
+    /// The dead man's switch: powers the VM off after the time without a job in its custom data; else checks
+    /// again later.
     pub(crate) fn has_had_no_job(&mut self, uid: u64) {
         let now = self.now();
         let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
@@ -145,7 +146,7 @@ impl World {
         }
     }
 
-    /// A fault takes a machine away.
+    /// A VM dies, with the connection of its runner.
     pub(crate) fn dies(&mut self, uid: u64) {
         let Some(vm) = self.vm(uid).filter(|vm| vm.state != SimVmState::Deleting) else { return };
         vm.running = Some(false);
@@ -155,7 +156,7 @@ impl World {
         }
     }
 
-    /// Azure takes a machine back: it is removed, or deallocated with all that is on it.
+    /// Azure evicts a VM: it deletes it, or deallocates it with everything on it.
     pub(crate) fn evicted(&mut self, uid: u64) {
         let is_removed = self.vm(uid).is_some_and(|vm| {
             vm.state != SimVmState::Deleting && vm.body["properties"]["evictionPolicy"] == "Delete"
@@ -172,7 +173,7 @@ impl World {
 
     pub(crate) fn gone(&mut self, uid: u64) {
         if self.vm(uid).is_some_and(|vm| vm.machine.is_some()) {
-            // Azure keeps a VM in its lists for as long as there is something of it.
+            // Azure lists a VM while anything of it exists.
             self.after(Duration::from_millis(50), WorldEvent::Gone(uid));
             return;
         }
@@ -186,8 +187,8 @@ impl World {
         }
     }
 
-    /// A runner's connection ends with its machine; whether a job was lost with it. GitHub takes the
-    /// runner for busy until it notices.
+    /// Ends a runner's connection. Returns whether a job was lost with it. GitHub reports the runner as busy
+    /// until it notices.
     pub(crate) fn disconnect(&mut self, runner: Option<u64>) -> bool {
         let now = self.now();
         let Some(entry) = runner.and_then(|id| self.state.github.runners.get_mut(&id)) else { return false };

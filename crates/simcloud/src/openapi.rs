@@ -1,8 +1,8 @@
-//! Exchanges with GitHub checked against GitHub's own description of its API.
+//! Checks exchanges with GitHub against GitHub's own description of its API.
 //!
-//! What the description leaves open is taken strictly where a simulation must not invent, and a client
-//! must not hope: a field that it does not name is a mistake, in a request as in an answer. Errors are
-//! taken as they come, since GitHub says more in them than it documents.
+//! Where the description is open, the check is strict, since a simulation must not invent and a client must
+//! not hope: a field that it does not name is an error, in requests and in responses. Error responses are not
+//! checked so, since GitHub says more in them than it documents.
 
 mod convert;
 mod routes;
@@ -18,7 +18,7 @@ use routes::{MatchedRoute, Routes};
 
 const TEXT: &str = include_str!("../specs/github-rest.json");
 
-/// Where the schemas are, for references between them.
+/// The URI of the schemas, for references between them.
 const SCHEMAS: &str = "urn:github-rest";
 
 /// GitHub's description of its REST API (`specs/github-rest.json`).
@@ -30,7 +30,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Reads the description. A schema is compiled when it is first needed.
+    /// Reads the description. Schemas are compiled when they are first needed.
     #[expect(clippy::missing_panics_doc, reason = "the file is part of the program, and a test reads it")]
     pub fn load() -> Spec {
         let mut document: Value = serde_json::from_str(TEXT).expect("specs/github-rest.json is JSON");
@@ -41,7 +41,7 @@ impl Spec {
         Spec { routes: Routes::of(&document), document, registry, validators: Mutex::default() }
     }
 
-    /// What is wrong with an exchange; nothing where it is as described.
+    /// What is wrong with an exchange; empty if nothing is.
     pub fn check(&self, exchange: &Exchange) -> Vec<String> {
         let Exchange { method, path, status, .. } = exchange;
         let mut faults = match self.routes.find(method, path) {
@@ -142,7 +142,7 @@ impl Spec {
         }
     }
 
-    /// Where a value does not fit a schema. The key names the schema, so that it is compiled once.
+    /// Where a value does not fit a schema. The key names the schema, so that it is compiled only once.
     fn fits(&self, what: &str, key: &str, schema: &Value, value: &Value) -> Vec<String> {
         match self.validator(key, schema) {
             Err(why) => vec![format!("{what}: the schema of {key} is no schema: {why}")],
@@ -165,7 +165,7 @@ impl Spec {
         Ok(made)
     }
 
-    /// What a value is, or what its `$ref` refers to.
+    /// The value, or what its `$ref` refers to.
     fn followed<'v>(&'v self, value: &'v Value) -> &'v Value {
         let pointer =
             value["$ref"].as_str().and_then(|reference| reference.strip_prefix(SCHEMAS)?.strip_prefix('#'));
@@ -177,12 +177,12 @@ fn registry(schemas: Resource) -> Result<Registry<'static>, jsonschema::Referenc
     Registry::new().add(SCHEMAS, schemas)?.prepare()
 }
 
-/// What GitHub answers on any route, whether or not the description lists it there.
+/// Whether GitHub sends this status on any route, listed or not.
 fn is_everywhere(status: u16) -> bool {
     matches!(status, 304 | 401 | 403 | 404 | 429 | 500..=599)
 }
 
-/// Messages quote the whole value, which can be a page of runs.
+/// Cuts a message, which quotes the whole value and can hold a page of runs.
 fn brief(message: &str) -> String {
     const MOST: usize = 300;
     match message.char_indices().rev().nth(MOST) {

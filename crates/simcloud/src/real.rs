@@ -1,10 +1,11 @@
-//! Real machines behind the simulated Azure: each VM is an operating system of its own, booted by
-//! `systemd-nspawn` from one shared root with a layer of its own above it, in its own network, with
-//! OpenSSH and with cloud-init that reads the custom data of the request. For tests that need what
-//! only a real sshd and systemd show. Linux, as root.
+//! Real machines behind the simulated Azure, for tests that need a real sshd and systemd. Linux only, as
+//! root.
 //!
-//! Everything that is made is under [`RUN`], or bears a name by which [`sweep`] finds it after a
-//! simcloud that was killed.
+//! Each VM is an operating system of its own, booted by `systemd-nspawn` from a shared root with its own
+//! layer above it, in its own network, with OpenSSH and with cloud-init that reads the request's custom data.
+//!
+//! Everything that is made is under [`RUN`], or has a name by which [`sweep`] finds it after simcloud was
+//! killed.
 
 mod control_groups;
 mod host;
@@ -31,22 +32,22 @@ pub use host::Host;
 use machine_thread::{MachineThread, Order};
 pub use sweep::sweep;
 
-/// Where machines are: a folder for each simcloud, by its process id.
+/// Where machines are: a folder for each simcloud, by process id.
 pub const RUN: &str = "/run/azlin-machines";
-/// How often the machines are compared with the VMs.
+/// How often machines are compared with the VMs.
 const BEAT: Duration = Duration::from_millis(50);
 
 /// What machines are made of.
 #[derive(Debug, Clone)]
 pub struct MachineSettings {
-    /// The root that all share. It is never written to.
+    /// The root that all machines share. It is never changed.
     pub root: PathBuf,
-    /// Files that each machine gets on top before its first boot, as they are at that time.
+    /// A folder whose files are copied into each machine before its first boot.
     pub overlay: Option<PathBuf>,
 }
 
 impl MachineSettings {
-    /// Machines of this root.
+    /// Machines of this root, without an overlay.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         MachineSettings { root: root.into(), overlay: None }
     }
@@ -55,7 +56,7 @@ impl MachineSettings {
         if self.root.join("sbin/init").exists() {
             return Ok(());
         }
-        let text = format!("{} is no root of an operating system", self.root.display());
+        let text = format!("{} is not the root of an operating system", self.root.display());
         Err(io::Error::new(io::ErrorKind::NotFound, text))
     }
 }
@@ -66,17 +67,17 @@ pub struct Hypervisor {
     watch: Option<JoinHandle<()>>,
 }
 
-/// What the machines of one hypervisor have in common.
+/// What all machines of one hypervisor share.
 struct HypervisorState {
     settings: MachineSettings,
-    /// In memory, and unmounted at the end.
+    /// The folder of all machines: a tmpfs, unmounted at the end.
     folder: PathBuf,
     ingress: Ingress,
 }
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
-/// A number that nothing else of this process has.
+/// A number that nothing else in this process has.
 fn number() -> u32 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -86,10 +87,10 @@ fn locked(world: &Mutex<World>) -> MutexGuard<'_, World> {
 }
 
 impl Served {
-    /// From here on VMs are real machines. They last as long as what is returned.
+    /// Makes every VM a real machine from now on. The machines last as long as the returned hypervisor.
     ///
     /// # Errors
-    /// When the root is none, or there is no room for machines.
+    /// If the root is not an operating system, or there is no space for machines.
     pub fn with_machines(&self, settings: MachineSettings) -> io::Result<Hypervisor> {
         settings.check()?;
         let padding = self.world().settings.package_padding;
@@ -109,7 +110,7 @@ impl Served {
         Ok(Hypervisor { stop, watch: Some(watch) })
     }
 
-    /// The machines, by their VM's name.
+    /// The machines, by the name of their VM.
     pub fn machines(&self) -> BTreeMap<String, RealMachine> {
         let world = self.world();
         let machines = world.state.azure.vms.values();
@@ -121,7 +122,7 @@ impl Drop for Hypervisor {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(watch) = self.watch.take() {
-            // What it could not remove is left to the next sweep.
+            // The next sweep removes what is left.
             let _ = watch.join();
         }
     }
@@ -144,7 +145,7 @@ fn watch(state: &Arc<HypervisorState>, stop: &AtomicBool) {
     sweep::remove_folder(&state.folder);
 }
 
-/// Tells each machine what its VM is to be; which VMs have none.
+/// Gives each machine its order. Returns the VMs that need a machine.
 fn look(world: &mut World, threads: &BTreeMap<u64, MachineThread>) -> Vec<SimVm> {
     for (uid, machine_thread) in threads {
         match world.vm(*uid) {

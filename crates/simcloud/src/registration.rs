@@ -1,4 +1,4 @@
-//! Runners that register by themselves, with a token from GitHub's API and `config.sh`.
+//! Runners that register themselves, with a token from GitHub's API and `config.sh`.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::fault::FaultKind;
 use crate::github::SimRunner;
 use crate::world::{World, WorldEvent};
 
-/// What a token for `config.sh` is good for.
+/// What a token for `config.sh` permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenUse {
-    /// To register runners.
+    /// It permits to register runners.
     Register,
-    /// To remove them.
+    /// It permits to remove runners.
     Remove,
 }
 
@@ -28,31 +28,31 @@ pub(crate) struct RunnerToken {
     expires_at: Timestamp,
 }
 
-/// What `config.sh` asks for.
+/// A request by `config.sh`.
 #[derive(Debug, Clone)]
 pub struct Registration {
-    /// Where.
+    /// Where the runner registers.
     pub scope: Scope,
-    /// The token.
+    /// The registration token.
     pub token: String,
     /// The runner's name.
     pub name: String,
-    /// Its labels: all of them.
+    /// All labels of the runner.
     pub labels: Vec<String>,
-    /// Its group's name; the default one where absent.
+    /// The name of its group; `None` means the default group.
     pub group: Option<String>,
-    /// Whether it takes one job only.
+    /// Whether it takes only one job.
     pub ephemeral: bool,
-    /// Whether a runner of this name is replaced.
+    /// Whether it replaces a runner of the same name.
     pub replace: bool,
 }
 
-/// Why GitHub refuses a runner: its status and message.
+/// A refusal by GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerRefusal {
     /// The HTTP status.
     pub status: u16,
-    /// For people.
+    /// The message for people.
     pub message: String,
 }
 
@@ -62,7 +62,7 @@ impl RunnerRefusal {
     }
 }
 
-/// The scope of a page: `o/r`, `o`, `enterprises/e`.
+/// The scope of a page on GitHub: `o/r`, `o`, `enterprises/e`.
 pub(crate) fn scope_of(path: &str) -> Option<Scope> {
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["enterprises", slug] => slug.parse::<AccountName>().ok().map(Scope::Enterprise),
@@ -73,7 +73,7 @@ pub(crate) fn scope_of(path: &str) -> Option<Scope> {
 }
 
 impl World {
-    /// A token for `config.sh`, and when it expires.
+    /// Issues a token for `config.sh`. Returns it with its expiry.
     pub fn issue_runner_token(&mut self, scope: &Scope, what_for: TokenUse) -> (String, Timestamp) {
         let prefix = match what_for {
             TokenUse::Register => "AREG",
@@ -95,10 +95,10 @@ impl World {
         })
     }
 
-    /// Registers a runner. One that replaces another keeps its number.
+    /// Registers a runner. One that replaces another keeps that one's id.
     ///
     /// # Errors
-    /// When the token is not good, the name is in use, or a fault strikes.
+    /// If the token is not valid, the name is in use, or a fault strikes.
     pub fn register(&mut self, asked: &Registration) -> Result<SimRunner, RunnerRefusal> {
         if !self.token_is_good(&asked.token, &asked.scope, TokenUse::Register) {
             return Err(RunnerRefusal::new(
@@ -158,7 +158,7 @@ impl World {
         Ok(runner)
     }
 
-    /// What stands in `.runner` on the machine.
+    /// The content of `.runner` on the machine.
     pub(crate) fn runner_json(&self, scope: &Scope, id: u64, name: &str, ephemeral: bool) -> Value {
         let path = match scope {
             Scope::Repo(slug) => slug.to_string(),
@@ -171,10 +171,10 @@ impl World {
         })
     }
 
-    /// Removes a runner as `config.sh remove` asks for it.
+    /// Removes a runner, as `config.sh remove` asks.
     ///
     /// # Errors
-    /// When the token is not good, there is no such runner, or it runs a job.
+    /// If the token is not valid, there is no such runner, or it has a job.
     pub fn unregister(&mut self, id: u64, token: &str) -> Result<(), RunnerRefusal> {
         let scope = self.state.github.runners.get(&id).map(|runner| runner.scope.clone());
         let Some(scope) = scope else { return Err(RunnerRefusal::new(404, "There is no such runner.")) };

@@ -1,4 +1,4 @@
-//! What the world says of itself: a report, whether it is at rest, and its peaks.
+//! The world's report on itself: what happened, whether it is at rest, and its peaks.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::statistics::Report;
 use crate::world::{World, WorldEvent};
 
 impl World {
-    /// A report of what happened so far.
+    /// A report of what has happened so far.
     pub fn report(&self) -> Report {
         let statistics = &self.statistics;
         let ended = statistics.jobs_completed
@@ -38,7 +38,7 @@ impl World {
         }
     }
 
-    /// Whether no more jobs come, none waits or runs, and nothing is left.
+    /// Whether no job will arrive, waits or runs, and no VM or runner exists.
     pub fn is_at_rest(&self) -> bool {
         let report = self.report();
         let comes_more = self.events.values().any(|event| matches!(event, WorldEvent::Arrive(_)));
@@ -46,7 +46,7 @@ impl World {
         !comes_more && open == 0 && report.vms_left == 0 && report.runners_left == 0
     }
 
-    /// Counts what is there, for the peaks.
+    /// Updates the peaks.
     pub(crate) fn count_vms(&mut self) {
         let vms = &self.state.azure.vms;
         let mut pools = BTreeMap::<String, u32>::new();

@@ -1,5 +1,5 @@
-//! A runner on a real machine and GitHub: it asks for a job again and again, and tells what became
-//! of it. While it asks, it is online.
+//! The session of a runner on a real machine with GitHub: it polls for a job, and reports on it. It is online
+//! while it polls.
 
 use crate::azure::SimVmState;
 use crate::fault::{FaultKind, draw};
@@ -7,14 +7,14 @@ use crate::github::{Conclusion, JobResult, SimJob};
 use crate::registration::RunnerRefusal;
 use crate::world::{World, WorldEvent};
 
-/// What a runner tells of its job.
+/// A runner's report on its job.
 #[derive(Debug, Clone)]
 pub struct JobReport {
-    /// The job.
+    /// The id of the job.
     pub job: u64,
-    /// How it ended.
+    /// How the job ended.
     pub conclusion: Conclusion,
-    /// What is kept of it.
+    /// What is kept of the report.
     pub result: JobResult,
 }
 
@@ -27,10 +27,10 @@ impl World {
         }
     }
 
-    /// A runner is there: its job, if it has one. `machine` is the VM that the connection comes from.
+    /// A runner polls. Returns its job, if it has one. `machine` is the VM that the connection comes from.
     ///
     /// # Errors
-    /// When it is not registered, or its machine is on its way out.
+    /// If the runner is not registered, or its machine is being removed.
     pub fn poll(
         &mut self,
         runner: u64,
@@ -45,7 +45,7 @@ impl World {
         let was_online = std::mem::replace(&mut entry.online, true);
         entry.lost = false;
         entry.offline_since = None;
-        // A JIT configuration is good for one registration.
+        // A JIT configuration is valid for one registration.
         let jit = std::mem::take(&mut entry.jit);
         self.state.github.jits.remove(&jit);
         if !was_online {
@@ -63,37 +63,39 @@ impl World {
         Ok(job.and_then(|job| self.state.github.jobs.get(&job)).cloned())
     }
 
-    /// Notes on which VM a runner is.
+    /// Records the VM of a runner. Returns the VM's number.
     fn stand_on(&mut self, runner: u64, machine: Option<&str>) -> Result<Option<u64>, RunnerRefusal> {
         let Some(name) = machine else { return Ok(None) };
         let vm = self.state.azure.vms.values_mut().find(|vm| vm.name == name);
         match vm {
-            Some(vm) if vm.guest.is_mute => Err(RunnerRefusal::new(503, "Nobody hears this machine.")),
+            Some(vm) if vm.guest.is_mute => {
+                Err(RunnerRefusal::new(503, "A fault keeps this machine from GitHub."))
+            }
             Some(vm) if vm.running == Some(true) && vm.state != SimVmState::Deleting => {
                 vm.runner = Some(runner);
                 Ok(Some(vm.uid))
             }
-            // What a machine says while it is taken away is not heard.
-            _ => Err(RunnerRefusal::new(503, "The machine is on its way out.")),
+            // GitHub does not hear a machine that is being removed.
+            _ => Err(RunnerRefusal::new(503, "The machine is being removed.")),
         }
     }
 
     /// A job on a real machine has ended.
     ///
     /// # Errors
-    /// When the runner is not registered, or has not this job.
+    /// If the runner is not registered, or does not have this job.
     pub fn report_job(&mut self, runner: u64, secret: &str, report: JobReport) -> Result<(), RunnerRefusal> {
         self.known(runner, secret)?;
         self.stand_on(runner, report.result.machine.as_deref())?;
         if self.state.github.runners.get(&runner).is_none_or(|entry| entry.job != Some(report.job)) {
-            return Err(RunnerRefusal::new(409, "The runner has not this job."));
+            return Err(RunnerRefusal::new(409, "The runner does not have this job."));
         }
         if let Some(job) = self.state.github.jobs.get_mut(&report.job) {
             job.result = Some(report.result);
         }
         match report.conclusion {
             Conclusion::Success | Conclusion::Failure => self.statistics.jobs_completed += 1,
-            // Somebody stopped the runner's service.
+            // The runner's service was stopped.
             Conclusion::Cancelled => self.statistics.jobs_killed += 1,
         }
         self.complete(report.job, report.conclusion);
@@ -102,10 +104,10 @@ impl World {
         Ok(())
     }
 
-    /// A runner ends its session: it is offline at once.
+    /// A runner ends its session, and is offline at once.
     ///
     /// # Errors
-    /// When it is not registered.
+    /// If the runner is not registered.
     pub fn end_session(&mut self, runner: u64, secret: &str) -> Result<(), RunnerRefusal> {
         self.known(runner, secret)?;
         self.goes_offline(runner);
@@ -130,7 +132,7 @@ impl World {
         }
     }
 
-    /// A real machine has powered off by itself.
+    /// A real machine has powered itself off.
     pub(crate) fn powered_off(&mut self, uid: u64) {
         self.dies(uid);
         self.assign();

@@ -1,4 +1,4 @@
-//! What happened: counted as it happens, for reports and for tests.
+//! Counts of what happened, for reports and tests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,48 +7,48 @@ use serde::Serialize;
 
 use crate::fault::Side;
 
-/// What happened so far.
+/// Counts of what has happened so far.
 #[derive(Debug, Clone, Default)]
 pub struct Statistics {
-    /// Jobs that came into being.
+    /// Jobs that were created.
     pub jobs_submitted: u64,
     /// Jobs that ran to their end.
     pub jobs_completed: u64,
-    /// Jobs whose machine was taken away by a client's request while they ran.
+    /// Jobs that were lost because a client deleted their VM.
     pub jobs_killed: u64,
-    /// Jobs whose machine was lost to a fault.
+    /// Jobs that were lost to a fault.
     pub jobs_lost_to_faults: u64,
     /// Jobs that were cancelled while they waited.
     pub jobs_cancelled: u64,
-    /// Jobs that GitHub cancelled because nobody took them for too long.
+    /// Jobs that GitHub cancelled because no runner took them in time.
     pub jobs_expired: u64,
-    /// VMs that were asked for with success.
+    /// VMs that were requested with success.
     pub vms_created: u64,
     /// VMs that left a NIC or a disk behind.
     pub vms_leaking: u64,
     /// Requests that would have overwritten a VM.
     pub overwrites: u64,
-    /// Names of VMs that were used more than once.
+    /// VM names that were used more than once.
     pub names_reused: u64,
-    /// VMs at the same time, at the most.
+    /// The most VMs at the same time.
     pub peak_vms: u32,
-    /// The same by fleet.
+    /// The most VMs at the same time, by fleet.
     pub peak_by_pool: BTreeMap<String, u32>,
-    /// VMs in creation at the same time, at the most.
+    /// The most VMs in creation at the same time.
     pub peak_creating: u32,
-    /// How long each job waited from when it could start until it started.
+    /// How long each job waited for a runner.
     pub waits: Vec<Duration>,
-    /// Requests to GitHub beyond its rate limit, which were refused.
+    /// Requests to GitHub that were refused beyond its rate limit.
     pub requests_beyond_limit: u64,
-    /// Requests to GitHub that were not sent, since there was nothing left of its rate limit.
+    /// Requests to GitHub that were not sent because its rate limit was used up.
     pub requests_held_back: u64,
-    /// Requests that make a VM or a runner, under way at the same time, at the most.
+    /// The most requests at the same time that create a VM or a runner.
     pub peak_open_starts: u32,
-    /// Requests by service, method, route and status; their count and the bytes of the answers.
+    /// Count of requests and sum of the answers' bytes, by service, method, route and status.
     pub requests: BTreeMap<(Side, String, String, u16), (u64, u64)>,
 }
 
-/// A report, as it is printed.
+/// The report that is printed at the end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// See [`Statistics::jobs_submitted`].
@@ -62,13 +62,13 @@ pub struct Report {
     pub jobs_lost_to_faults: u64,
     /// See [`Statistics::jobs_cancelled`].
     pub jobs_cancelled: u64,
-    /// Jobs that nobody has served: they wait or run, or GitHub gave them up.
+    /// Jobs that were not served: they wait or run, or GitHub cancelled them after its time limit.
     pub jobs_unserved: u64,
     /// See [`Statistics::vms_created`].
     pub vms_created: u64,
-    /// VMs that are there.
+    /// VMs that exist at the end.
     pub vms_left: u64,
-    /// Entries of runners that are there.
+    /// Runner entries that exist at the end.
     pub runners_left: u64,
     /// See [`Statistics::vms_leaking`].
     pub vms_leaking: u64,
@@ -82,18 +82,18 @@ pub struct Report {
     pub peak_by_pool: BTreeMap<String, u32>,
     /// See [`Statistics::peak_creating`].
     pub peak_creating: u32,
-    /// Half of the jobs waited no longer, in seconds.
+    /// The median wait for a runner, in seconds.
     pub wait_p50_s: f64,
-    /// 95 of 100 jobs waited no longer, in seconds.
+    /// The 95th percentile of the wait for a runner, in seconds.
     pub wait_p95_s: f64,
-    /// Requests to GitHub.
+    /// The number of requests to GitHub.
     pub github_requests: u64,
-    /// Requests to Azure.
+    /// The number of requests to Azure.
     pub azure_requests: u64,
 }
 
 impl Statistics {
-    /// The wait that so many of a hundred jobs did not exceed, in seconds.
+    /// This percentile of the wait for a runner, in seconds.
     pub fn wait_percentile(&self, percent: usize) -> f64 {
         let mut waits = self.waits.clone();
         waits.sort();
@@ -101,12 +101,12 @@ impl Statistics {
         waits.get(place).map_or(0.0, |wait| (wait.as_secs_f64() * 1000.0).round() / 1000.0)
     }
 
-    /// Requests to a service.
+    /// The number of requests to a service.
     pub fn requests_to(&self, side: Side) -> u64 {
         self.requests.iter().filter(|((to, ..), _)| *to == side).map(|(_, (count, _))| count).sum()
     }
 
-    /// Notes a request.
+    /// Counts a request.
     pub fn request(&mut self, side: Side, method: &str, route: &str, status: u16, bytes: u64) {
         let entry = self.requests.entry((side, method.to_owned(), route.to_owned(), status)).or_default();
         entry.0 += 1;

@@ -1,4 +1,4 @@
-//! What the world is like to somebody who only looks: both faces tell it from here.
+//! The read-only facts about the world that `check` asks for. Both ways into the world answer from here.
 
 use azlin_fleet::config::Architecture;
 use azlin_fleet::survey::{ImageFacts, Size, Subnet, Subscription, Usage};
@@ -8,22 +8,22 @@ use crate::account::{OFFERS, Offer, WayOut, vcpus};
 use crate::azure::SimVm;
 use crate::world::World;
 
-/// The quota where the workload sets none.
+/// Every quota, where the workload sets none.
 const LARGE: u32 = 1_000;
 
-/// Addresses of a range that Azure keeps.
+/// The addresses that Azure reserves in each subnet.
 const RESERVED: u64 = 5;
 
-/// The version that "latest" is.
+/// The image version that "latest" stands for.
 const LATEST: &str = "24.04.202601010";
 
 impl World {
-    /// A subscription: any is there.
+    /// A subscription. Every id exists.
     pub fn subscription(&self) -> Subscription {
         Subscription { name: "Simulated".to_owned(), state: self.account.subscription_state.clone() }
     }
 
-    /// The sizes.
+    /// The sizes that exist.
     pub fn sizes(&self) -> Vec<Size> {
         OFFERS.iter().filter(|offer| self.account.has(offer.name)).map(|offer| self.size(offer)).collect()
     }
@@ -48,7 +48,7 @@ impl World {
         }
     }
 
-    /// The quotas: one number for all of them.
+    /// The quotas. All have the same limit.
     pub fn usages(&self) -> Vec<Usage> {
         let limit = u64::from(self.settings.vcpu_quota.unwrap_or(LARGE));
         let used = |counts: &dyn Fn(&SimVm) -> bool| {
@@ -71,7 +71,7 @@ impl World {
         usages
     }
 
-    /// An image; `None` where it is not there.
+    /// An image; `None` if it does not exist.
     pub fn image(&self, image: &Image) -> Option<ImageFacts> {
         let name = image.to_string();
         if !self.account.has(&name) {
@@ -96,7 +96,7 @@ impl World {
         })
     }
 
-    /// VMs in a subnet.
+    /// The number of VMs in a subnet.
     pub fn in_subnet(&self, id: &str) -> u64 {
         let subnet = "/properties/networkProfile/networkInterfaceConfigurations/0/properties/ipConfigurations/0\
                       /properties/subnet/id";
@@ -107,7 +107,7 @@ impl World {
         self.state.azure.vms.values().filter(is_in).count() as u64
     }
 
-    /// A subnet; `None` where it is not there.
+    /// A subnet; `None` if it does not exist.
     pub fn subnet(&self, id: &str) -> Option<Subnet> {
         let account = &self.account;
         if !account.has(id) {

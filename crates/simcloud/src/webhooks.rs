@@ -1,4 +1,4 @@
-//! GitHub's webhooks: who is told of jobs, what is on its way, and what came of it.
+//! GitHub's webhooks: their configuration, the requests that they send, and the results.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use crate::github::{GitHubState, JobState};
 use crate::world::World;
 
-/// Deliveries that GitHub shows of one webhook.
+/// How many deliveries GitHub shows for each webhook.
 const KEPT: usize = 500;
 
-/// All webhooks, and what is on its way to them.
+/// All webhooks, and the requests that are due.
 #[derive(Debug, Default)]
 pub struct SimWebhooks {
-    /// By their numbers.
+    /// Webhooks by id.
     pub all: BTreeMap<u64, SimWebhook>,
     outgoing: Vec<WebhookRequest>,
 }
@@ -27,68 +27,68 @@ pub struct SimWebhooks {
 /// A webhook.
 #[derive(Debug, Clone)]
 pub struct SimWebhook {
-    /// Its number.
+    /// Its id.
     pub id: u64,
-    /// Whose it is.
+    /// The repository or organisation that it belongs to.
     pub scope: Scope,
-    /// Where deliveries go.
+    /// Where its deliveries go.
     pub url: String,
-    /// What they are signed with.
+    /// The secret that signs its deliveries.
     pub secret: Option<String>,
-    /// What it is told of.
+    /// The events that it is for.
     pub events: Vec<String>,
-    /// Whether it is told of anything.
+    /// Whether it is active.
     pub active: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it was changed.
+    /// When it was last changed.
     pub updated_at: Timestamp,
-    /// The newest first.
+    /// Its deliveries, the newest first.
     pub deliveries: VecDeque<SimDelivery>,
 }
 
-/// What came of a delivery.
+/// The result of a delivery.
 #[derive(Debug, Clone)]
 pub struct SimDelivery {
-    /// Its number.
+    /// Its id.
     pub id: u64,
-    /// When it was made.
+    /// When it was sent.
     pub at: Timestamp,
     /// How long it took.
     pub took: Duration,
-    /// The status of the answer; 502 where there was none, as GitHub has it.
+    /// The status of the answer; 502 if there was none, as at GitHub.
     pub code: u16,
-    /// In words.
+    /// GitHub's text for the result.
     pub status: String,
-    /// What was delivered.
+    /// The request that was sent.
     pub request: WebhookRequest,
 }
 
-/// Something on its way to a webhook.
+/// A request to a webhook.
 #[derive(Debug, Clone)]
 pub struct WebhookRequest {
-    /// To which webhook.
+    /// The id of the webhook.
     pub hook: u64,
-    /// Where that is.
+    /// The webhook's address.
     pub url: String,
     /// `workflow_job` or `ping`.
     pub event: String,
-    /// What has happened to the job.
+    /// `queued`, `in_progress` or `completed`; `None` for a ping.
     pub action: Option<String>,
-    /// One for all deliveries of the same event.
+    /// The id that all deliveries of one event share.
     pub guid: String,
     /// The signature of the body.
     pub signature: Option<String>,
     /// The body.
     pub body: String,
-    /// Whether it was delivered before.
+    /// Whether it repeats an earlier delivery.
     pub redelivery: bool,
-    /// The repository that it is about.
+    /// The id of the repository that it is about.
     pub repository: Option<u64>,
 }
 
 impl World {
-    /// Makes a webhook, which is told so by a `ping`.
+    /// Creates a webhook, and sends it a `ping`.
     pub(crate) fn make_webhook(
         &mut self,
         scope: Scope,
@@ -109,13 +109,13 @@ impl World {
             deliveries: VecDeque::new(),
         };
         self.webhooks.all.insert(id, hook);
-        // From now on it is kept what happens to jobs.
+        // Job events are recorded from now on.
         self.state.github.news.get_or_insert_default();
         self.ping_webhook(id);
         id
     }
 
-    /// Tries a webhook.
+    /// Sends a webhook a `ping`.
     pub(crate) fn ping_webhook(&mut self, id: u64) {
         let Some(hook) = self.webhooks.all.get(&id) else { return };
         let body = json!({"zen": "Keep it logically awesome.", "hook_id": id, "hook": {"type": "Repository", "id": id}});
@@ -124,11 +124,11 @@ impl World {
         self.webhooks.outgoing.push(request);
     }
 
-    /// Delivers once more; whether there was such a delivery.
+    /// Sends a delivery again; false if there is no such delivery.
     pub(crate) fn deliver_again(&mut self, hook: u64, delivery: u64) -> bool {
         let Some(hook) = self.webhooks.all.get(&hook) else { return false };
         let Some(known) = hook.deliveries.iter().find(|known| known.id == delivery) else { return false };
-        // Signed with the secret that it has now.
+        // GitHub signs with the present secret.
         let signature = hook.signature(&known.request.body);
         let request =
             WebhookRequest { redelivery: true, signature, url: hook.url.clone(), ..known.request.clone() };
@@ -136,7 +136,7 @@ impl World {
         true
     }
 
-    /// What is to be delivered now.
+    /// Takes the requests that are due.
     pub(crate) fn take_webhook_requests(&mut self) -> Vec<WebhookRequest> {
         if self.webhooks.all.is_empty() {
             return Vec::new();
@@ -160,7 +160,7 @@ impl World {
         std::mem::take(&mut self.webhooks.outgoing)
     }
 
-    /// Takes note of what came of a delivery.
+    /// Records the result of a delivery.
     pub(crate) fn delivered(
         &mut self,
         request: WebhookRequest,
@@ -211,14 +211,14 @@ impl SimWebhook {
     }
 }
 
-/// One of GitHub's own examples, of a job that is queued.
+/// GitHub's own example of a queued job.
 static EXAMPLE: LazyLock<Value> = LazyLock::new(|| {
     let file: Value =
         serde_json::from_str(include_str!("../specs/workflow-job-examples.json")).unwrap_or_default();
     file["examples"][5].clone()
 });
 
-/// What GitHub delivers of a job: an example of its own, changed.
+/// What GitHub sends about a job event: its own example, changed.
 pub fn payload(github: &GitHubState, job: u64, news: News, now: Timestamp) -> Option<Value> {
     let job = github.jobs.get(&job)?;
     let run = github.runs.get(&job.run)?;

@@ -1,6 +1,6 @@
-//! What happens in a simulated world, and when: jobs and faults, from a TOML file or from code.
+//! A workload: the jobs and faults of a simulated world, from a TOML file or from code.
 //!
-//! Every time counts from the start of the world. Unknown keys are errors.
+//! All times count from the start of the world. Unknown keys are errors.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::fault::Fault;
 use crate::settings::WorldSettings;
 
-/// Jobs and faults, and how the world behaves otherwise.
+/// The jobs, the faults, and how the world behaves.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workload {
@@ -19,15 +19,15 @@ pub struct Workload {
     /// What is permitted and what exists.
     #[serde(rename = "premises")]
     pub account: Account,
-    /// Repositories that exist without any job.
+    /// Repositories that exist even without a job.
     pub repositories: Vec<String>,
-    /// When which jobs arrive.
+    /// The jobs, and when they arrive.
     pub arrivals: Vec<Arrival>,
-    /// What fails, and when.
+    /// The faults, and when they strike.
     pub faults: Vec<Fault>,
 }
 
-/// A value that is drawn between two durations, or is one: `"5s"` or `["2s", "6s"]`.
+/// A duration, or a range from which one is drawn at random: `"5s"` or `["2s", "6s"]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// The least.
@@ -37,7 +37,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Always the same.
+    /// Always the same duration.
     pub fn exactly(duration: Duration) -> Self {
         Span { from: duration, to: duration }
     }
@@ -115,7 +115,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// The defaults with these changes.
+    /// The default settings with these changes.
     pub fn settings(&self) -> WorldSettings {
         let default = WorldSettings::default();
         let range = |span: Option<Span>, default| span.map_or(default, |span| span.from..span.to);
@@ -144,46 +144,46 @@ impl Overrides {
     }
 }
 
-/// Jobs that arrive in one run.
+/// Jobs that arrive together, as one run.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arrival {
     /// When the first run arrives.
     #[serde(default, deserialize_with = "duration")]
     pub at: Duration,
-    /// Another run after each such time, drawn.
+    /// The time until the next run, drawn anew each time; `None` means only one run.
     #[serde(default)]
     pub every: Option<Span>,
-    /// No run after this.
+    /// No run arrives after this time.
     #[serde(default, deserialize_with = "optional_duration")]
     pub until: Option<Duration>,
-    /// `owner/repo`.
+    /// The repository, as `owner/repo`.
     pub repo: String,
-    /// How many jobs a run has, at the least and at the most: `3` or `[1, 8]`.
+    /// How many jobs a run has: `3`, or at random between two numbers, `[1, 8]`.
     #[serde(default = "one")]
     pub jobs: JobCount,
-    /// What each job asks for.
+    /// The labels that each job asks for.
     pub labels: Vec<String>,
     /// How long each job runs.
     pub duration: Span,
-    /// What each job runs on a real machine, for bash; `sleep` for its duration where absent.
+    /// The bash script that each job runs on a real machine. The default sleeps for the job's duration.
     #[serde(default)]
     pub script: Option<String>,
-    /// How long each job is held back by an environment before it can start.
+    /// How long an environment holds each job back before it can start.
     #[serde(default)]
     pub held: Option<Span>,
-    /// Jobs that come into being once all of these are done, as behind `needs:`.
+    /// How many jobs follow once all of these are done, as with `needs:`.
     #[serde(default)]
     pub then: usize,
 }
 
-/// A number that is drawn between two, or is one.
+/// A number, or a range from which one is drawn at random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "wanted one number, as in 3, or two, as in [1, 8]")]
 pub enum JobCount {
-    /// Always the same.
+    /// Always this number.
     Exactly(usize),
-    /// Between the two, both allowed.
+    /// Between the two, both included.
     Between(usize, usize),
 }
 
@@ -195,7 +195,7 @@ impl Workload {
     /// Reads a workload file.
     ///
     /// # Errors
-    /// What is wrong with it, with its line.
+    /// What is wrong with the file, with its line.
     pub fn parse(text: &str) -> Result<Workload, String> {
         toml::from_str(text).map_err(|error| error.to_string())
     }

@@ -1,7 +1,7 @@
-//! The simulated world: a state machine with its own chance and a clock that it is given.
+//! The simulated world: a state machine with its own random source, and a clock that it is given.
 //!
-//! It does nothing by itself: [`World::advance`] runs what is due up to a moment, in order. From one
-//! seed and one sequence of calls it is always the same world.
+//! It does nothing by itself. [`World::advance`] runs the events that are due, in order. One seed and one
+//! sequence of calls always make the same world.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -32,14 +32,14 @@ pub struct WorldState {
     pub azure: AzureState,
 }
 
-/// Somebody who is told of everything that happens, as it happens.
+/// Receives everything that happens in a world, as it happens.
 pub trait WorldObserver: Send {
-    /// Something has happened; this is what the world is like now.
+    /// Something has happened; `world` is the state after it.
     fn happened(&mut self, world: &World, what: &Occurrence<'_>);
 }
 
 impl WorldState {
-    /// Each VM, runner and run as it is in one of the two.
+    /// This state, with about half of the VMs, runners and runs as they are in the other one.
     fn mixed_with(mut self, other: &WorldState, chance: &mut StdRng) -> WorldState {
         swap_some(&mut self.azure.vms, &other.azure.vms, chance);
         swap_some(&mut self.github.runners, &other.github.runners, chance);
@@ -65,7 +65,7 @@ impl WorldState {
     }
 }
 
-/// Replaces about half of the entries by what the other one has.
+/// Replaces about half of the entries by the other map's.
 fn swap_some<K: Ord + Clone, V: Clone>(
     mine: &mut BTreeMap<K, V>,
     other: &BTreeMap<K, V>,
@@ -85,81 +85,81 @@ fn swap_some<K: Ord + Clone, V: Clone>(
 /// Something that has happened.
 #[derive(Debug, Clone, Copy)]
 pub enum Occurrence<'a> {
-    /// It happened by itself.
+    /// An event of the world itself.
     Event(WorldEvent),
-    /// A call has had its effect, or was refused.
+    /// A call had its effect, or was refused.
     Call {
         /// The service.
         side: Side,
-        /// `GET` and so on.
+        /// The HTTP method.
         method: &'a str,
-        /// The path without query.
+        /// The path without the query.
         path: &'a str,
-        /// Why it was refused, if it was.
+        /// Why it was refused; `None` if it was not.
         refused: Option<&'a str>,
-        /// Whether whoever sent it still waits for the answer.
+        /// Whether its sender still waits for the answer.
         is_awaited: bool,
     },
-    /// A step over SSH has had its effect, or a part of it.
+    /// A step over SSH had its effect, or a part of it.
     Step {
-        /// The VM.
+        /// The name of the VM.
         vm: &'a str,
-        /// The step.
+        /// The name of the step.
         step: &'a str,
     },
 }
 
-/// Something that happens by itself at its time.
+/// An event that the world runs at its time. Numbers are ids of jobs and runners, and numbers of VMs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorldEvent {
-    /// A run of this arrival comes into being.
+    /// A run of this arrival is created.
     Arrive(usize),
-    /// A held job could start.
+    /// A job is no longer held back.
     Release(u64),
     /// A waiting job is cancelled.
     Cancel(u64),
-    /// A job has run to its end.
+    /// A job ends.
     Done(u64),
-    /// Azure has made a VM, or has failed to.
+    /// Azure has created a VM, or has failed to.
     Made(u64),
     /// A VM has booted.
     Booted(u64),
     /// The runner on a VM is online.
     Online(u64, u64),
-    /// A VM stops by itself.
+    /// A VM powers off.
     Off(u64),
-    /// A VM looks whether it has had a job lately.
+    /// A VM checks whether it has had a job lately (the dead man's switch).
     Watch(u64),
     /// A VM dies.
     Dies(u64),
-    /// A VM is evicted.
+    /// Azure evicts a VM.
     Evicted(u64),
-    /// A VM's removal is done.
+    /// Azure has deleted a VM.
     Gone(u64),
-    /// GitHub takes a silent runner for lost.
+    /// GitHub gives up a runner that lost its connection.
     Lost(u64),
-    /// A job has been in the queue for as long as GitHub keeps it there.
+    /// A job reaches GitHub's limit for waiting.
     Expire(u64),
     /// A runner on a real machine may have gone silent.
     Silent(u64),
-    /// A runner's entry has been there for as long as GitHub keeps one that is not connected.
+    /// A runner's entry reaches GitHub's limit without a connection.
     Forget(u64),
 }
 
 /// The simulated world.
 pub struct World {
-    /// How it behaves when nothing fails.
+    /// How it behaves without faults.
     pub settings: WorldSettings,
-    /// What is permitted in it, and what is there.
+    /// What is permitted and what exists.
     pub account: Account,
-    /// How it is.
+    /// Its present state.
     pub state: WorldState,
-    /// What happened so far.
+    /// Counts of what has happened so far.
     pub statistics: Statistics,
     pub(crate) chance: StdRng,
-    /// A chance of its own, so that a seed brings the same jobs whatever is asked of the world.
+    /// A random source for jobs alone, so that a seed has the same jobs whatever clients do.
     pub(crate) chance_of_arrivals: StdRng,
-    /// What goes wrong.
+    /// The faults.
     pub faults: Faults,
     /// GitHub's webhooks.
     pub webhooks: SimWebhooks,
@@ -169,29 +169,29 @@ pub struct World {
     sequence: u64,
     pub(crate) arrivals: Vec<Arrival>,
     history: VecDeque<(Timestamp, WorldState)>,
-    /// What the last patchy list shows.
+    /// What lists with a partial lag show.
     patchwork: Option<Box<WorldState>>,
     watch: Option<Box<dyn WorldObserver>>,
     pub(crate) limit: RateLimit,
-    /// Requests to GitHub that are under way, where they are made in process.
+    /// Requests to GitHub under way; in-process calls only.
     pub(crate) open_requests: u32,
-    /// Requests that make a VM or a runner, the same.
+    /// Requests under way that create a VM or a runner; in-process calls only.
     pub(crate) open_starts: u32,
     pub(crate) tokens: BTreeMap<String, Timestamp>,
-    /// GitHub's tokens for installations of the app, and when they end.
+    /// GitHub's tokens for the app's installation, with their expiry.
     pub(crate) installation_tokens: BTreeMap<String, Timestamp>,
     /// GitHub's tokens for `config.sh`.
     pub(crate) runner_tokens: BTreeMap<String, RunnerToken>,
     /// Where runners on real machines find GitHub: `http://127.0.0.1:PORT`.
     pub(crate) url: String,
-    /// The runner's program, where machines are real.
+    /// The runner's program, where VMs are real machines.
     pub(crate) package: Option<Package>,
     pub(crate) names_used: BTreeSet<VmKey>,
     pub(crate) by_uid: BTreeMap<u64, VmKey>,
 }
 
 impl World {
-    /// A world that begins at `start` with this workload.
+    /// A world that starts at this time with this workload.
     pub fn new(workload: &Workload, start: Timestamp) -> Self {
         let settings = workload.settings.settings();
         let mut world = World {
@@ -232,7 +232,7 @@ impl World {
         world
     }
 
-    /// From now on somebody is told of everything that happens.
+    /// Sets the observer of everything that happens.
     pub fn watch(&mut self, watch: Box<dyn WorldObserver>) {
         self.watch = Some(watch);
     }
@@ -249,7 +249,7 @@ impl World {
         self.now
     }
 
-    /// When it began.
+    /// When the world started.
     pub fn began_at(&self) -> Timestamp {
         self.start
     }
@@ -259,7 +259,7 @@ impl World {
         Duration::try_from(self.now.duration_since(self.start)).unwrap_or_default()
     }
 
-    /// Runs what is due up to `now`. Time never goes back.
+    /// Runs all events that are due by `now`. Time never goes back.
     pub fn advance(&mut self, now: Timestamp) {
         while let Some((&(at, sequence), &event)) = self.events.first_key_value()
             && at <= now
@@ -278,7 +278,7 @@ impl World {
         }
     }
 
-    /// When the next thing happens by itself.
+    /// When the next event is due.
     pub fn next_event(&self) -> Option<Timestamp> {
         self.events.first_key_value().map(|((at, _), _)| *at)
     }
@@ -293,7 +293,7 @@ impl World {
         self.faults.strikes(is_it, age, &mut self.chance)
     }
 
-    /// What happens to a call now.
+    /// What faults do to a call at this time.
     pub fn call_faults(&mut self, call: CallTarget<'_>) -> CallFaults {
         let age = self.age();
         let mut call_faults = self.faults.call_faults(call, age, &mut self.chance);
@@ -307,7 +307,7 @@ impl World {
         call_faults
     }
 
-    /// What lists show that lag so, as far back as faults ask for.
+    /// The state that lists with this lag show.
     pub fn seen(&self, lag: Lag) -> &WorldState {
         match &self.patchwork {
             Some(patchwork) if lag.is_patchy => patchwork,
@@ -324,8 +324,7 @@ impl World {
         past.map_or(&self.state, |(_, moment)| moment)
     }
 
-    /// Keeps how things are, as time moves on: with all that was asked for until then. A quarter of
-    /// a second is fine enough.
+    /// Keeps the state before time moves on, if lists can lag. States are a quarter of a second apart.
     fn remember(&mut self, next: Timestamp) {
         let longest = self.faults.longest_stale(self.age());
         if longest.is_zero() {
@@ -395,7 +394,7 @@ impl World {
             let (duration, queued_at) = (started.duration, started.queued_at);
             let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();
             self.statistics.waits.push(waited);
-            // A job on a real machine ends when it says so.
+            // A job on a real machine ends when its runner reports it.
             if self.state.github.runners.get(&runner).is_none_or(|entry| entry.heard_at.is_none()) {
                 self.after(duration, WorldEvent::Done(job));
             }

@@ -1,5 +1,5 @@
-//! Real machines: each an operating system with sshd and cloud-init, on which the daemon's own
-//! program makes a runner. As root, with systemd-nspawn, and with a root in AZLIN_MACHINE_ROOT.
+//! Real machines, each an operating system with sshd and cloud-init, on which the daemon's own program
+//! installs a runner. Needs root, systemd-nspawn, and a root in AZLIN_MACHINE_ROOT.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 #[path = "wire/fixture.rs"]
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use fixture::{TestCloud, VMS, jit};
 
-/// Longer than any test.
+/// Longer than any test, in seconds.
 const SWITCH: Duration = Duration::from_secs(86_400);
 
 const SETTINGS: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunner_silence = '2s'\n";
@@ -58,7 +58,7 @@ impl MachineCloud {
         std::fs::read_to_string(self.keys.path().join(name)).unwrap().trim_end().to_owned() + "\n"
     }
 
-    /// A VM that is bootstrapped over SSH, once it is reached: its address.
+    /// A VM that is bootstrapped over SSH. Returns its address once it can be reached.
     async fn reachable(&self, name: &str) -> String {
         let key =
             HostKey { public: self.key("host.pub").trim().to_owned(), private: self.key("host").into() };
@@ -89,7 +89,7 @@ impl MachineCloud {
         assert_eq!(answer.status, 201, "{answer:?}");
     }
 
-    /// Where a VM is, once Azure tells it.
+    /// The address of a VM, once Azure reports it.
     async fn address(&self, name: &str) -> String {
         let vm = self.site.azure(Method::GET, &format!("{VMS}/{name}"), &[], None).await;
         let nic = vm.body["properties"]["networkProfile"]["networkInterfaces"][0]["id"].as_str().unwrap();
@@ -107,7 +107,7 @@ impl MachineCloud {
         panic!("{name} has no address");
     }
 
-    /// A command on a machine; what it printed, or what went wrong.
+    /// Runs a command on a machine. Returns its output, or the error.
     fn ssh(&self, address: &str, command: &str, input: &str) -> Result<String, String> {
         let known = self.keys.path().join(format!("known-{address}"));
         std::fs::write(&known, format!("{address} {}", self.key("host.pub"))).unwrap();
@@ -120,7 +120,7 @@ impl MachineCloud {
         ssh.arg(format!("azlin@{address}")).arg(command);
         let mut child =
             ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // It may have ended already.
+        // The program may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -154,7 +154,7 @@ impl MachineCloud {
         }
     }
 
-    /// Makes a machine a runner, step by step, as the daemon does; or the step that failed.
+    /// Makes a machine a runner, step by step, as the daemon does. Returns the step that failed, if one did.
     async fn bootstrap(&self, address: &str, name: &str, ephemeral: bool) -> Result<RunnerId, String> {
         let folder = Path::new(RUNNER_PATH).parent().unwrap().display();
         let plant =
@@ -221,7 +221,7 @@ impl MachineCloud {
         .await;
     }
 
-    /// A job for the runner of this name; what is known of it at its end.
+    /// Runs a job on the runner of this name. Returns its state at its end.
     async fn job(&self, label: &str, script: &str) -> Value {
         let id = self.submit(label, script).await;
         self.ended(&id, label).await
@@ -256,7 +256,7 @@ impl MachineCloud {
         self.gone.lock().unwrap().push(machine);
     }
 
-    /// Nothing is left of the machines that there were.
+    /// Checks that nothing is left of the machines of this test.
     fn end(self) {
         let machines = self.site.served.machines();
         drop(self.hypervisor);
@@ -333,7 +333,7 @@ async fn two_machines_become_runners_and_leave_nothing() {
 async fn a_lasting_runner_goes_on_after_a_reboot_and_can_be_stopped_and_removed() {
     let cloud = MachineCloud::start("", "", None).await;
     let address = cloud.reachable("lasting").await;
-    // A download that was cut off between its end and the check goes on like any other.
+    // A download that was cut off between its end and the check is resumed like any other.
     let Download { url, sha256, .. } = cloud.download().await;
     let part = format!("/var/lib/azlin-runner/runner-{}.tar.gz.part", sha256.unwrap());
     cloud.ssh(&address, &format!("sudo curl -sS --create-dirs -o {part} {url}"), "").unwrap();
@@ -404,7 +404,7 @@ async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
     cloud.end();
 }
 
-/// A program that runs; it is told to end when this is dropped.
+/// A running program. Dropping it sends SIGTERM.
 struct SignalledProgram(std::process::Child);
 
 impl SignalledProgram {
@@ -423,7 +423,7 @@ impl Drop for SignalledProgram {
     }
 }
 
-/// An `azlin-simcloud` with one machine that runs, as `/_sim/machines` tells it.
+/// A running `azlin-simcloud` with one machine, as `/_sim/machines` shows it.
 async fn program() -> (SignalledProgram, Value) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
@@ -536,7 +536,7 @@ fn nothing_is_left_of_a_host_that_is_dropped_or_whose_owner_is_killed() {
     assert!(!Path::new("/proc").join(told[3]).exists());
 }
 
-/// No test of its own: the one above runs it in another process.
+/// Not a test of its own: the one above runs it in another process.
 #[test]
 #[ignore = "it lasts until it is killed"]
 fn a_host_until_its_owner_is_killed() {

@@ -1,4 +1,4 @@
-//! `azlin-simcloud` as a program: what it prints, takes and refuses.
+//! `azlin-simcloud` as a program: its output, its arguments, its refusals.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use std::collections::BTreeMap;
@@ -14,12 +14,12 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// A program that runs; it is killed when this is dropped.
+/// A running program. Dropping it kills it.
 struct KilledProgram(Child);
 
 impl Drop for KilledProgram {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The program may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! How a fault is written in a workload file: a word, or a word with what it needs to know.
+//! How a workload file writes a fault: a word, or a table with a word and its details.
 
 use std::fmt;
 
@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for FaultKindVisitor {
         };
         match map.next_key::<String>()? {
             None => Ok(what),
-            Some(_) => Err(A::Error::custom("a fault is one thing: write another [[faults]]")),
+            Some(_) => Err(A::Error::custom("a fault has one kind: write another [[faults]]")),
         }
     }
 }

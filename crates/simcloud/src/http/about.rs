@@ -1,4 +1,4 @@
-//! What Azure tells of a VM beside it: its NIC, and what it wrote to its console.
+//! What Azure reports beside a VM: its NIC, and its console output.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Seek, SeekFrom};
@@ -11,10 +11,10 @@ use super::message::{SimRequest, SimResponse};
 use crate::azure::{SimVm, key};
 use crate::world::World;
 
-/// As much of a console's end as is shown.
+/// How many bytes of the console's end are shown.
 const CONSOLE: u64 = 64 * 1024;
 
-/// A network interface, with its public address where that is asked for.
+/// A network interface, with its public address if the request expands that.
 pub(super) fn nic(
     world: &World,
     request: &SimRequest,
@@ -34,7 +34,7 @@ pub(super) fn nic(
         let id = format!("{}/{public}", vm.network("publicIPAddresses"));
         let expand = request.parameter("$expand").unwrap_or_default();
         properties["publicIPAddress"] = if expand.eq_ignore_ascii_case("ipConfigurations/publicIPAddress") {
-            // The one address that there is.
+            // Every machine has this one address.
             json!({"id": id, "name": public, "properties": {"ipAddress": address.to_string()}})
         } else {
             json!({"id": id})
@@ -54,7 +54,7 @@ pub(super) fn nic(
     )
 }
 
-/// Where the console's text is.
+/// The addresses of the console's output.
 pub(super) fn boot_diagnostics(
     world: &World,
     request: &SimRequest,
@@ -82,7 +82,7 @@ pub(super) fn boot_diagnostics(
     )
 }
 
-/// The console's text, for whoever has the whole address.
+/// The console's output, for a request with a valid signature.
 pub(super) fn serial_log(world: &World, request: &SimRequest) -> SimResponse {
     let segments = request.segments();
     let vm = match segments.as_slice() {

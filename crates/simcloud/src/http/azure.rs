@@ -10,7 +10,7 @@ use crate::azure::{SimVm, SimVmState, key};
 use crate::fault::Lag;
 use crate::world::World;
 
-/// What the identity endpoint wants to be shown.
+/// The value of `X-IDENTITY-HEADER` that the identity endpoint requires.
 pub const IDENTITY_HEADER: &str = "simcloud-identity-header";
 
 /// Answers a request to the managed identity endpoint (App Service form).
@@ -40,7 +40,7 @@ pub(super) fn error(status: u16, code: &str, message: &str) -> SimResponse {
     SimResponse::json(status, &body).header("x-ms-error-code", code)
 }
 
-/// Answers a request to Azure Resource Manager. Lists are as they were `stale` ago.
+/// Answers a request to Azure Resource Manager. Lists lag as `stale` says.
 pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse {
     if request.path.starts_with("/_blob/") {
         return about::serial_log(world, request);
@@ -124,7 +124,7 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
     told(found)
 }
 
-/// The action that a request on VMs and what belongs to them takes.
+/// The action that a request on VMs and their resources needs.
 fn action(method: &str, words: &[&str]) -> Option<String> {
     let verb = match method {
         "PUT" => "write",
@@ -221,7 +221,7 @@ fn list(
     SimResponse::json(200, &body)
 }
 
-/// A VM as Azure shows it: what was asked for without what is secret, and where it stands.
+/// A VM as Azure shows it: its request without secrets, and its state.
 fn vm_json(vm: &SimVm, with_view: bool) -> Value {
     let mut shown = Value::clone(&vm.body);
     shown["id"] = json!(vm.id());
@@ -241,7 +241,7 @@ fn vm_json(vm: &SimVm, with_view: bool) -> Value {
     shown
 }
 
-/// A VM in a list that was asked for statuses only: no tags.
+/// A VM in a list of statuses, which has no tags.
 fn status_json(vm: &SimVm) -> Value {
     json!({
         "id": vm.id(), "name": vm.name, "type": "Microsoft.Compute/virtualMachines", "location": vm.body["location"],
@@ -249,7 +249,7 @@ fn status_json(vm: &SimVm) -> Value {
     })
 }
 
-/// What Azure says when an operation has failed so.
+/// Azure's message for an operation that failed with this code.
 pub(crate) fn told_of(code: &str, size: &str) -> String {
     match code {
         "QuotaExceeded" | "OperationNotAllowed" => {

@@ -1,5 +1,4 @@
-//! What Azure Resource Manager tells somebody who only looks: subscriptions, permissions, sizes,
-//! quotas, images, networks.
+//! Read-only facts from Azure Resource Manager: subscriptions, permissions, sizes, quotas, images, networks.
 
 use azlin_fleet::config::Architecture;
 use azlin_fleet::survey::{ImageFacts, Size};
@@ -10,8 +9,8 @@ use super::azure::error;
 use super::message::{SimRequest, SimResponse};
 use crate::world::World;
 
-/// The action that a request takes, and its answer; `None` where it is about something else. `words`
-/// are the segments of the path in lower case.
+/// The route of a request, the action that it needs, and the answer; `None` if the request is for another
+/// module. `words` are the segments of the path in lower case.
 pub(super) fn answer(
     world: &World,
     request: &SimRequest,
@@ -100,7 +99,7 @@ fn permissions(world: &World, words: &[&str]) -> SimResponse {
 }
 
 fn skus(world: &World, request: &SimRequest) -> SimResponse {
-    // As Azure filters: by one location.
+    // Azure filters by one location.
     let filter = request.parameter("$filter").unwrap_or_default();
     let location = filter.split('\'').nth(1).unwrap_or(&world.account.location).to_owned();
     let mut skus: Vec<Value> = world.sizes().iter().map(|size| sku(size, &location)).collect();

@@ -1,4 +1,4 @@
-//! Delivers to webhooks what has happened, as GitHub does: once, in no order, with ten seconds of patience.
+//! Sends requests to webhooks as GitHub does: once, in any order, with a timeout of ten seconds.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::webhooks::WebhookRequest;
 /// How long a webhook may take to answer (GitHub Docs: Best practices for using webhooks).
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Delivers a letter; how long it took, and the status of the answer with GitHub's words for it.
+/// Sends a request. Returns how long it took, and the status of the answer with GitHub's text for it.
 pub(crate) async fn deliver(webhook: &WebhookRequest) -> (Duration, u16, &'static str) {
     let began = Instant::now();
     let (code, status) = match timeout(PATIENCE, post(webhook)).await {
@@ -31,8 +31,10 @@ type DeliveryError = Box<dyn std::error::Error + Send + Sync>;
 
 async fn post(webhook: &WebhookRequest) -> Result<u16, DeliveryError> {
     let url = Url::parse(&webhook.url)?;
-    let host =
-        url.host_str().filter(|_| url.scheme() == "http").ok_or("it is reached by plain HTTP alone")?;
+    let host = url
+        .host_str()
+        .filter(|_| url.scheme() == "http")
+        .ok_or("the webhook must have a plain HTTP address")?;
     let address = (host.trim_matches(['[', ']']), url.port_or_known_default().unwrap_or(80));
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;

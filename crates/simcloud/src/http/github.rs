@@ -17,7 +17,7 @@ use crate::github::SimRun;
 use crate::registration::TokenUse;
 use crate::world::World;
 
-/// Answers a request. Lists are as they were `stale` ago.
+/// Answers a request. Lists lag as `stale` says.
 pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse {
     if let Some(found) = github_app::answer(world, request) {
         return found;
@@ -36,7 +36,7 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
     if is_given { about_the_token(world, found) } else { found }
 }
 
-/// What GitHub says of the token with every answer.
+/// Adds what GitHub reports about the token in every answer.
 fn about_the_token(world: &World, answer: SimResponse) -> SimResponse {
     let answer = match world.github_token_ends_at() {
         Some(end) => answer.header(
@@ -72,7 +72,7 @@ fn permitted(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse
     if is_free { SimResponse::json(200, &limits(world)) } else { found }
 }
 
-/// What `/rate_limit` answers; without a limit it is one of 0.
+/// The answer of `/rate_limit`. No limit is shown as a limit of 0.
 fn limits(world: &World) -> Value {
     let none = Budget { limit: 0, remaining: 0, reset: world.now() };
     let Budget { limit, remaining, reset } = world.budget().unwrap_or(none);
@@ -80,7 +80,7 @@ fn limits(world: &World) -> Value {
     json!({"resources": {"core": rate, "search": rate}, "rate": rate})
 }
 
-/// The answer with the headers of the rate limit, which every answer bears; none where there is no limit.
+/// Adds the headers of the rate limit, if there is one.
 pub(crate) fn with_limit(world: &World, answer: SimResponse) -> SimResponse {
     let Some(Budget { limit, remaining, reset }) = world.budget() else { return answer };
     answer
@@ -91,7 +91,7 @@ pub(crate) fn with_limit(world: &World, answer: SimResponse) -> SimResponse {
         .header("x-ratelimit-resource", "core")
 }
 
-/// The permission that a call takes, as GitHub tells it.
+/// The permission that a call needs, as GitHub reports it.
 fn needed(method: &str, path: &str) -> &'static str {
     if path.contains("/hooks") {
         return match (path.starts_with("/repos/"), method) {
@@ -110,7 +110,7 @@ fn needed(method: &str, path: &str) -> &'static str {
     }
 }
 
-/// An answer that the client has already is 304.
+/// Answers 304 if the client has this answer already.
 fn conditional(request: &SimRequest, answer: SimResponse) -> SimResponse {
     if request.method != "GET" || answer.status != 200 {
         return answer;
@@ -205,7 +205,7 @@ fn runner_route(
     }
 }
 
-/// A page of a list and its `Link` header.
+/// A page of a list, and its `Link` header.
 pub(super) fn page<T>(request: &SimRequest, items: Vec<T>, default: usize) -> (Vec<T>, Option<String>) {
     let size = request.number("per_page", default).clamp(1, 100);
     let number = request.number("page", 1).max(1);
@@ -246,7 +246,7 @@ fn repository(world: &World, request: &SimRequest, repo: &str) -> String {
         .to_string()
 }
 
-/// The token's user; an app's installation is none.
+/// The token's user. An app's installation is none.
 fn one_user(world: &World, request: &SimRequest) -> SimResponse {
     let answer = if world.settings.token.starts_with("ghs_") {
         SimResponse::json(403, &shape::error(403, "Resource not accessible by integration"))
@@ -269,7 +269,7 @@ fn one_repository(world: &World, request: &SimRequest, repo: &str) -> SimRespons
     )
 }
 
-/// A filtered list gives 1,000 results at the most, and yet tells how many there are.
+/// A filtered list has at most 1,000 results, but the total counts all.
 fn runs(world: &World, request: &SimRequest, repo: &str, stale: Lag) -> SimResponse {
     let state = &world.seen(stale).github;
     let status = request.parameter("status");

@@ -1,4 +1,4 @@
-//! GitHub's side of a GitHub App: it checks what the app signed, and gives its installation tokens.
+//! GitHub's side of a GitHub App: it verifies the app's JWT, and issues installation tokens.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -13,17 +13,17 @@ use super::message::{SimRequest, SimResponse};
 use super::repository_json::user;
 use crate::world::World;
 
-/// The private key of the one app that there is. It is for tests and demonstrations alone.
+/// The private key of the only app. It is for tests and demonstrations alone.
 pub const APP_PRIVATE_KEY: &str = include_str!("../../keys/github-app-for-tests-only.pem");
 /// The app's id.
 pub const APP_ID: &str = "4711";
-/// Its installation.
+/// The id of its installation.
 pub const INSTALLATION_ID: u64 = 815;
 
-/// How long a word may be good, in seconds.
+/// The longest validity of a JWT, in seconds.
 const LONGEST: i64 = 600;
 
-/// Answers what is asked as the app itself; `None` where it is none of that.
+/// Answers a request by the app itself; `None` if it is another request.
 pub(crate) fn answer(world: &mut World, request: &SimRequest) -> Option<SimResponse> {
     let segments = request.segments();
     let (route, answer): (&str, fn(&mut World) -> SimResponse) =
@@ -46,7 +46,7 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest) -> Option<SimRespo
     Some(SimResponse { route: route.to_owned(), ..answer })
 }
 
-/// Why a word is not taken.
+/// Why a JWT is refused; `None` if it is valid.
 fn refused(world: &World, jwt: &str) -> Option<&'static str> {
     const UNREADABLE: &str = "A JSON web token could not be decoded";
     let Some((signed, signature)) = jwt.rsplit_once('.') else { return Some(UNREADABLE) };

@@ -1,4 +1,4 @@
-//! Webhooks by GitHub's REST API: of a repository, and of an organisation.
+//! Webhooks in GitHub's REST API: of a repository, and of an organisation.
 
 use azlin_fleet::names::Scope;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::message::{SimRequest, SimResponse};
 use crate::webhooks::{SimDelivery, SimWebhook};
 use crate::world::World;
 
-/// What lies below `/webhooks`, with the route for counting.
+/// Answers a request below `/hooks`. Returns the route, for the statistics, and the answer.
 pub(super) fn answer(
     world: &mut World,
     request: &SimRequest,
@@ -89,7 +89,7 @@ fn change(world: &mut World, request: &SimRequest, id: u64) -> SimResponse {
         hook.events = strings(&body["events"]).unwrap_or(std::mem::take(&mut hook.events));
         hook.active = body["active"].as_bool().unwrap_or(hook.active);
         if body["config"].is_object() {
-            // The whole configuration is replaced: a secret that is not given again is gone.
+            // GitHub replaces the whole configuration: a secret that is not given again is gone.
             hook.url = text(&body["config"]["url"]).unwrap_or(std::mem::take(&mut hook.url));
             hook.secret = text(&body["config"]["secret"]);
         }
@@ -98,7 +98,7 @@ fn change(world: &mut World, request: &SimRequest, id: u64) -> SimResponse {
     one(world, request, id, 200)
 }
 
-/// The newest first, page by page: the next one begins after the number that `cursor` names.
+/// A page of deliveries, the newest first. The next page starts after the id that `cursor` names.
 fn deliveries(world: &World, request: &SimRequest, id: u64) -> SimResponse {
     let all = world.webhooks.all.get(&id).map(|hook| &hook.deliveries).into_iter().flatten();
     let size = request.number("per_page", 30).clamp(1, 100);

@@ -1,4 +1,4 @@
-//! A request and an answer, as both services handle them.
+//! Requests and responses, as both services handle them.
 
 use hyper::body::Bytes;
 use serde_json::Value;
@@ -11,25 +11,25 @@ pub(crate) struct SimRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
-    /// `http://127.0.0.1:PORT`, for links.
+    /// The address of this server for links: `http://127.0.0.1:PORT`.
     pub(crate) base: String,
     pub(crate) authorization: Option<String>,
     pub(crate) if_none_match: Option<String>,
     pub(crate) identity_header: Option<String>,
     pub(crate) body: Vec<u8>,
-    /// Which bytes are wanted, as `range` says it.
+    /// The value of the `range` header.
     pub(crate) range: Option<String>,
-    /// The VM that the connection comes from, where it comes from one.
+    /// The VM that the connection comes from, if it comes from one.
     pub(crate) machine: Option<String>,
 }
 
 impl SimRequest {
-    /// Whether it is a runner's program that asks.
+    /// Whether a runner's program sent the request.
     pub(crate) fn is_of_runners(&self, side: Side) -> bool {
         side == Side::Github && self.path.starts_with("/_runner/")
     }
 
-    /// The token that it is shown with.
+    /// The bearer token.
     pub(crate) fn bearer(&self) -> Option<&str> {
         self.authorization.as_deref()?.strip_prefix("Bearer ")
     }
@@ -53,13 +53,13 @@ impl SimRequest {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SimResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
-    /// The route with its parameters' names, for counting.
+    /// The route with the names of its parameters, for the statistics.
     pub(crate) route: String,
 }
 
@@ -68,7 +68,7 @@ impl SimResponse {
         SimResponse::text(status, body.to_string())
     }
 
-    /// JSON that is printed already.
+    /// A response with JSON that is already text.
     pub(crate) fn text(status: u16, body: String) -> Self {
         SimResponse { status, body: body.into(), ..SimResponse::default() }
     }
@@ -83,19 +83,19 @@ impl SimResponse {
     }
 }
 
-/// One exchange with GitHub's side, for checking against GitHub's own description.
+/// One exchange with GitHub's side, to check against GitHub's own description.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// `GET` and so on.
+    /// The HTTP method.
     pub method: String,
-    /// The path without query.
+    /// The path without the query.
     pub path: String,
     /// The query.
     pub query: String,
     /// The request's body.
     pub request: Vec<u8>,
-    /// The answer's status.
+    /// The response's status.
     pub status: u16,
-    /// The answer's body.
+    /// The response's body.
     pub response: Vec<u8>,
 }

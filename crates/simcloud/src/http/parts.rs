@@ -1,4 +1,4 @@
-//! NICs, public addresses and disks: their lists, and their removal.
+//! NICs, public addresses and disks: lists, and deletion.
 
 use azlin_fleet::leftover::Kind;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::message::{SimRequest, SimResponse};
 use crate::azure::SimResource;
 use crate::world::World;
 
-/// The kind that a path names in lower case, and its type.
+/// The kind and the resource type for a segment of a path in lower case.
 pub(super) fn kind(word: &str) -> Option<(Kind, &'static str)> {
     Some(match word {
         "networkinterfaces" => (Kind::NetworkInterface, "Microsoft.Network/networkInterfaces"),
@@ -18,7 +18,7 @@ pub(super) fn kind(word: &str) -> Option<(Kind, &'static str)> {
     })
 }
 
-/// Answers a request for a list, or for a removal.
+/// Answers a request for a list or a deletion.
 pub(super) fn answer(world: &mut World, request: &SimRequest, words: &[&str]) -> (&'static str, SimResponse) {
     let Some((kind, resource)) = kind(words[6]) else {
         return ("", error(404, "NotFound", "No such resource type here."));
@@ -46,7 +46,7 @@ pub(super) fn answer(world: &mut World, request: &SimRequest, words: &[&str]) ->
     (resource, answer)
 }
 
-/// A part as Azure shows it. An address is held by its NIC, even where no VM holds that.
+/// A resource as Azure shows it. A NIC uses an address even where no VM uses the NIC.
 fn json(part: &SimResource, resource: &str) -> Value {
     let mut shown = json!({
         "id": part.id, "name": part.name(), "type": resource, "location": part.location, "tags": part.tags,

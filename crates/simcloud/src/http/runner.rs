@@ -1,5 +1,5 @@
-//! `/_runner/`: how the stand-in for the runner's program talks to the simulated GitHub. It is a way of
-//! its own; the real one's is nobody's business but GitHub's.
+//! `/_runner/`: the protocol between the simulated GitHub and the stand-in for the runner's program. It is
+//! our own; GitHub's real one is not public.
 
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ fn report(body: &Value, machine: Option<&str>) -> Option<JobReport> {
     Some(JobReport { job: body["job"].as_u64()?, conclusion, result })
 }
 
-/// The package, or its end from a byte on: a download that was cut off goes on.
+/// The package, or its end from a given byte on, so that a download can be resumed.
 fn package(world: &World, request: &SimRequest, filename: &str) -> SimResponse {
     let Some(package) = world.package.as_ref().filter(|package| package.filename == filename) else {
         return SimResponse::json(404, &shape::not_found());
@@ -115,7 +115,7 @@ fn package(world: &World, request: &SimRequest, filename: &str) -> SimResponse {
     }
 }
 
-/// From which byte and up to which, without it.
+/// The first byte of a range, and the byte after its last.
 fn wanted(range: &str, length: usize) -> Option<(usize, usize)> {
     let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
     let from: usize = from.parse().ok()?;

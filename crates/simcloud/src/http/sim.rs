@@ -1,4 +1,4 @@
-//! `/_sim/`: a look at the world and a hand on it, for tests that run it as a separate program.
+//! `/_sim/`: reads and changes the world, for tests that run simcloud as a separate program.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest) -> SimResponse {
             Some(ids) => SimResponse::json(201, &json!({"jobs": ids})),
             None => SimResponse::json(
                 400,
-                &json!({"message": "wanted: {repo, jobs: [{labels, duration_s}], then: [the same, once those have succeeded]}"}),
+                &json!({"message": "wanted: {repo, jobs: [{labels, duration_s}], then: [jobs that follow once those succeed]}"}),
             ),
         },
         _ => SimResponse::json(
             404,
-            &json!({"message": "here are /_sim/report, /_sim/state, /_sim/jobs, /_sim/machines and /_sim/runs"}),
+            &json!({"message": "the paths are /_sim/report, /_sim/state, /_sim/jobs, /_sim/machines and /_sim/runs"}),
         ),
     }
 }

@@ -34,7 +34,7 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> SimCall 
     SimCall { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1 }
 }
 
-/// A call on a group's parts of VMs of one kind, or on one of them.
+/// A call on a group's NICs, addresses or disks, or on one of them.
 fn on_parts(group: &ResourceGroup, kind: Kind, method: &'static str, name: Option<&str>) -> SimCall {
     let kind = match kind {
         Kind::NetworkInterface => "Microsoft.Network/networkInterfaces",
@@ -105,13 +105,13 @@ fn body(spec: &VmSpec) -> Value {
     body
 }
 
-/// Whether the VM that bears the name is the one that is asked for.
+/// Whether the VM of this name is the requested one.
 fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -> bool {
     let there = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
     there.is_some_and(|vm| vm.body["tags"] == body["tags"])
 }
 
-/// What a code means, as the adapter would say.
+/// What an error code means, as the adapter says.
 fn trouble(code: &str) -> Trouble {
     match code {
         "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => Trouble::NoCapacity,

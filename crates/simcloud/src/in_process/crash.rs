@@ -1,25 +1,25 @@
-//! The death of whoever calls, between two of its effects.
+//! A crash of the caller, between two of its effects.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Counts the points at which it makes a difference whether the caller dies.
+/// Counts the points at which a crash of the caller makes a difference.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CrashCountdown(Arc<(Mutex<Option<u64>>, Notify)>);
 
 impl CrashCountdown {
-    /// Blows after so many points.
+    /// Sets the number of points that the caller passes before its crash.
     pub(super) fn set(&self, points: u64) {
         *self.left() = Some(points);
     }
 
-    /// Waits until it has blown.
+    /// Waits for the crash.
     pub(super) async fn is_over(&self) {
         self.0.1.notified().await;
     }
 
-    /// Passes a point; whether the caller is dead.
+    /// Passes a point. Returns whether the caller has crashed.
     pub(super) fn count_down(&self) -> bool {
         match &mut *self.left() {
             None => return false,
@@ -33,7 +33,7 @@ impl CrashCountdown {
         true
     }
 
-    /// Passes a point, and does not come back where the caller is dead.
+    /// Passes a point, and never returns if the caller has crashed.
     pub(super) async fn pass_point(&self) {
         if self.count_down() {
             std::future::pending::<()>().await;

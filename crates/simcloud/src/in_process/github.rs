@@ -22,7 +22,7 @@ use crate::guest::true_checksum;
 use crate::registration::TokenUse;
 use crate::world::World;
 
-/// A call on a scope; `rest` follows `/actions/`, and `id` stands for `{runner_id}` in it.
+/// A call on a scope. `rest` follows `/actions/`, and `id` replaces `{runner_id}` in it.
 fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> SimCall {
     let (path, route) = match scope {
         Scope::Repo(repo) => (format!("/repos/{repo}"), "/repos/{owner}/{repo}"),
@@ -30,7 +30,7 @@ fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> 
         Scope::Enterprise(slug) => (format!("/enterprises/{slug}"), "/enterprises/{enterprise}"),
     };
     let effect = match (method, rest) {
-        // A token that nobody hears of changes nothing.
+        // A token whose answer is lost changes nothing.
         ("GET", _) | (_, "runners/registration-token") => CallEffect::Reads,
         _ => CallEffect::Changes,
     };
@@ -45,7 +45,7 @@ fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> 
     }
 }
 
-/// GitHub shows nothing of what does not exist.
+/// GitHub hides what does not exist.
 fn known(world: &World, scope: &Scope) -> Result<(), CallError> {
     if world.state.github.knows(scope) {
         return Ok(());
@@ -94,7 +94,7 @@ fn info(runner: &SimRunner) -> RunnerInfo {
     }
 }
 
-/// The page of a scope, as `config.sh` is told it.
+/// The page of a scope, as `config.sh` gets it.
 fn page(scope: &Scope) -> String {
     match scope {
         Scope::Repo(repo) => format!("https://github.example/{repo}"),

@@ -1,5 +1,5 @@
-//! The port for SSH over simulated machines: steps take their time, fail and are cut off as faults
-//! say, and leave on a VM what the real program would leave there.
+//! The port for SSH over simulated VMs. Steps take time, fail and are cut off as faults say, and change a VM
+//! as the real program would.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ fn trouble(trouble: SshTrouble, vm: &str, why: impl std::fmt::Display) -> SshErr
     SshError::new(trouble, format!("{vm}: {why}"))
 }
 
-/// Where a connection ends within a step.
+/// Where the connection is lost in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
     Before,
@@ -64,7 +64,7 @@ impl Ssh for InProcess {
             return Err(trouble(
                 SshTrouble::WrongHostKey,
                 &machine.vm,
-                "another host key than the planted one",
+                "its host key is not the expected one",
             ));
         }
         Ok(Box::new(SimSession { cloud: self.clone(), vm: vm.name.clone(), uid: vm.uid }))

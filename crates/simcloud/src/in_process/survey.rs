@@ -1,4 +1,4 @@
-//! What `check` asks, over the simulated world.
+//! The read-only questions of `check`, over the simulated world.
 
 use async_trait::async_trait;
 use azlin_fleet::budget::Budget;
@@ -53,7 +53,7 @@ impl InProcess {
         .await
     }
 
-    /// A look at Azure that takes an action.
+    /// A read at Azure that needs this action.
     async fn look<T>(
         &self,
         path: &str,

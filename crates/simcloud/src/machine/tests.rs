@@ -1,4 +1,4 @@
-//! What becomes of a VM, its runner and its job, in the order in which it happens.
+//! The life of a VM, its runner and its job, in order.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::github::{Conclusion, JobState, SimRunner};
 use crate::{Removal, Workload, World};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
-/// A VM is made in 10 s, boots in 20 s, and its runner is online 5 s later.
+/// Creation takes 10 s, the boot 20 s more, and the runner is online 5 s later.
 const ONLINE: u64 = 35;
 const PACE: &str =
     "settings = { create = '10s', boot = '20s', register = '5s', delete = '30s', lost_after = '10m' }";

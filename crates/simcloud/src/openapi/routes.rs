@@ -1,11 +1,11 @@
-//! Which path of the description a request is on.
+//! Which path of the description a request matches.
 
 use serde_json::Value;
 
 /// Every route: its method, and its path with the names of parameters.
 pub(super) struct Routes(Vec<(String, String)>);
 
-/// The route of a request.
+/// The route that a request matches.
 pub(super) struct MatchedRoute<'r> {
     /// The path with the names of parameters, as `/repos/{owner}/{repo}`.
     pub(super) template: &'r str,
@@ -23,7 +23,7 @@ impl Routes {
         Routes(routes.collect())
     }
 
-    /// The route with the fewest parameters, as `runners/downloads` goes before `runners/{runner_id}`.
+    /// The matching route with the fewest parameters: `runners/downloads` before `runners/{runner_id}`.
     pub(super) fn find(&self, method: &str, path: &str) -> Option<MatchedRoute<'_>> {
         let routes = self.0.iter().filter(|(of, _)| of == method);
         let found = routes.filter_map(|(_, template)| {

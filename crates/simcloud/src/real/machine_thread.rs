@@ -1,5 +1,5 @@
-//! One machine's life, on a thread of its own: it is made, boots, maybe again, powers off, and is
-//! removed with its VM.
+//! The thread of one machine: it makes the machine, boots and reboots it, powers it off, and removes it with
+//! its VM.
 
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
@@ -14,11 +14,11 @@ use super::sandbox::Sandbox;
 use super::{HypervisorState, locked, processes, seed};
 use crate::azure::{RealMachine, SimVm};
 
-/// `systemd-nspawn` ends with it when the machine asks for a reboot.
+/// The exit code of `systemd-nspawn` when the machine asks for a reboot.
 const REBOOT: i32 = 133;
 const GLANCE: Duration = Duration::from_millis(15);
 
-/// What a machine is told, in rising order.
+/// Orders to a machine, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Order {
@@ -26,7 +26,7 @@ pub(super) enum Order {
     Remove = 2,
 }
 
-/// A machine that lives.
+/// A machine, and the thread that runs it.
 pub(super) struct MachineThread {
     order: Arc<AtomicU8>,
     thread: Option<JoinHandle<()>>,
@@ -40,7 +40,7 @@ impl MachineThread {
         MachineThread { order, thread: Some(thread) }
     }
 
-    /// An order is never taken back.
+    /// Gives an order. A lower one than before has no effect.
     pub(super) fn order(&self, order: Order) {
         self.order.fetch_max(order as u8, Ordering::Relaxed);
     }
@@ -54,7 +54,7 @@ impl Drop for MachineThread {
     fn drop(&mut self) {
         self.order(Order::Remove);
         if let Some(thread) = self.thread.take() {
-            // A machine that could not be removed is left to the next sweep.
+            // The next sweep removes a machine that could not be removed.
             let _ = thread.join();
         }
     }
@@ -96,7 +96,7 @@ impl MachineLife {
         }
     }
 
-    /// From its making until it is off.
+    /// Makes the machine, and runs it until it is off.
     fn live(&self) -> io::Result<Sandbox> {
         let plant = |root: &Path| seed::plant(root, &self.vm);
         let mut sandbox = Sandbox::make(&self.state.settings, &self.state.folder, plant)?;

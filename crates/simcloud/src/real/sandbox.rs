@@ -1,5 +1,5 @@
-//! What a machine needs before it boots, and all of it taken away again: its root, its network, its
-//! control groups, and its way to GitHub.
+//! The sandbox of a machine: its root, its network, its control groups and its connection to GitHub, made
+//! before it boots and removed after it.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,22 @@ use super::network::Network;
 use super::{MachineSettings, number, processes, run, text};
 use crate::http::Ingress;
 
-/// Moves itself into groups and becomes what comes after them.
+/// A shell script that moves itself into the given groups, then executes the command after `--`.
 const IN_GROUPS: &str =
     r#"while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit; shift; done; shift; exec "$@""#;
 
-/// A machine's root, network and listener. Dropping it removes them, and whatever still runs in it.
+/// A machine's root, network and listener. Dropping it removes them, and kills all processes in it.
 pub(super) struct Sandbox {
     folder: PathBuf,
     pub(super) network: Network,
-    /// They go when nothing is in them.
+    /// Removed once no process is in them.
     control_groups: Option<ControlGroups>,
     is_mounted: bool,
     ingress: Option<AbortHandle>,
 }
 
 impl Sandbox {
-    /// In a folder that a sweep knows. `plant` writes what the machine finds in its root.
+    /// Makes a sandbox in a folder that a sweep knows. `plant` writes into the machine's root.
     pub(super) fn make(
         settings: &MachineSettings,
         folder: &Path,
@@ -59,14 +59,14 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// GitHub answers on the machine's own loopback, and knows what comes from there for this VM's.
+    /// Serves GitHub on the machine's own loopback. Requests from there count as this VM's.
     pub(super) fn open(&mut self, ingress: &Ingress, vm: &str) -> io::Result<()> {
         let listener = self.network.listen(ingress.port())?;
         self.ingress = Some(ingress.open(listener, vm)?);
         Ok(())
     }
 
-    /// Starts its init.
+    /// Boots the machine.
     pub(super) fn boot(&self) -> io::Result<Child> {
         let console = fs::OpenOptions::new().create(true).append(true).open(self.console())?;
         let groups = self.control_groups.iter().flat_map(|groups| &groups.paths);
@@ -82,7 +82,7 @@ impl Sandbox {
             .stdin(Stdio::null())
             .stdout(console.try_clone()?)
             .stderr(console)
-            // Ctrl-C at a terminal is for simcloud alone.
+            // Ctrl-C at a terminal must not reach the machine.
             .process_group(0)
             .spawn()
     }
@@ -95,13 +95,13 @@ impl Sandbox {
         self.folder.join("console")
     }
 
-    /// As pulling the plug does: its init dies, and the kernel takes everything else with it.
+    /// Kills the machine's init, as a power failure does. The kernel kills the other processes.
     pub(super) fn kill(&self, nspawn: &mut Child) -> io::Result<()> {
         let patience = Instant::now() + Duration::from_secs(2);
         while nspawn.try_wait()?.is_none() {
             match processes::leader(nspawn.id()) {
                 Some(leader) => processes::kill(leader),
-                // It has no init yet.
+                // The machine has no init yet.
                 None => nspawn.kill()?,
             }
             if Instant::now() > patience {
@@ -124,7 +124,7 @@ impl Drop for Sandbox {
         if self.is_mounted {
             processes::unmount(&self.root());
         }
-        // What cannot be removed is left to the next sweep.
+        // The next sweep removes what is left.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

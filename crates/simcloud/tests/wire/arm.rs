@@ -1,4 +1,4 @@
-//! The simulated Azure over the wire, as Azure's documentation and the real client library have it.
+//! The simulated Azure over HTTP, as Azure's documentation and the real client library expect it.
 
 use crate::fixture::{ReadResponse, TestCloud, VMS, vm_body};
 use azlin_simcloud::IDENTITY_HEADER;

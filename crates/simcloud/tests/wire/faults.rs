@@ -1,4 +1,4 @@
-//! What faults do to a connection, and what they leave done.
+//! What faults do to a connection, and what effect the call still has.
 
 use std::time::{Duration, Instant};
 

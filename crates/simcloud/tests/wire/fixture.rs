@@ -1,4 +1,4 @@
-//! A served world with a clock that the test turns, and a plain client.
+//! A served world with a clock that the test sets, and a plain client.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::sync::{Arc, Mutex};
@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-/// The VMs of the group `g` in the subscription `s`.
+/// The path of the VMs of group `g` in subscription `s`.
 pub const VMS: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines";
 const START: &str = "2026-03-01T12:00:00Z";
-/// VMs are online after 30 s.
+/// Settings with which VMs are online after 30 s.
 const PACE: &str = "create = '10s'\nboot = '10s'\nregister = '10s'\ndelete = '30s'\n";
 
 /// A served world and a client.
@@ -25,7 +25,7 @@ pub struct TestCloud {
     http: Client,
 }
 
-/// An answer that was read whole.
+/// A response that was read whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadResponse {
     pub status: u16,
@@ -38,7 +38,7 @@ impl ReadResponse {
         self.headers.get(name).map(|value| value.to_str().expect("plain text"))
     }
 
-    /// Where the next page is.
+    /// The address of the next page.
     pub fn next(&self) -> Option<String> {
         let link = self.header("link")?.split(", ").find(|link| link.ends_with("rel=\"next\""))?;
         Some(link.split_once('<')?.1.split_once('>')?.0.to_owned())
@@ -46,9 +46,9 @@ impl ReadResponse {
 }
 
 impl TestCloud {
-    /// A world with the repository `o/r`; `settings` and then the rest of a workload.
+    /// A world with the repository `o/r`. `settings` are lines below `[settings]`, `more` follows them.
     pub async fn of(settings: &str, more: &str) -> TestCloud {
-        // An error says that another test of this process was first.
+        // An error means that another test of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let text = format!("repositories = ['o/r']\n[settings]\n{PACE}{settings}\n{more}");
         let workload = Workload::parse(&text).unwrap_or_else(|error| panic!("{error}"));
@@ -57,7 +57,7 @@ impl TestCloud {
         TestCloud::with(&workload, clock, Arc::new(move || *face.lock().unwrap())).await
     }
 
-    /// A world in which time passes by itself.
+    /// A world whose time passes by itself.
     pub async fn live(workload: &Workload) -> TestCloud {
         let _ = rustls::crypto::ring::default_provider().install_default();
         TestCloud::with(workload, Arc::new(Mutex::new(Timestamp::now())), Arc::new(Timestamp::now)).await
@@ -70,7 +70,7 @@ impl TestCloud {
         TestCloud { served, token, clock, http: Client::builder().no_proxy().build().unwrap() }
     }
 
-    /// A text at an address, without any header.
+    /// Reads text from an address, without any header.
     pub async fn text(&self, url: &str) -> (u16, String) {
         let response = self.http.get(url).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
@@ -80,7 +80,7 @@ impl TestCloud {
         TestCloud::of("", "").await
     }
 
-    /// Time goes on.
+    /// Sets the clock forward.
     pub fn pass(&self, seconds: u64) {
         let now = {
             let mut clock = self.clock.lock().unwrap();
@@ -112,7 +112,7 @@ impl TestCloud {
         Ok(ReadResponse { status, headers, body })
     }
 
-    /// A call to GitHub, with its token; `target` is a path, or a whole address as links have it.
+    /// A call to GitHub with its token. `target` is a path, or a whole address from a link.
     pub async fn github(&self, method: Method, target: &str, body: Option<Value>) -> ReadResponse {
         self.try_github(method, target, body).await.unwrap_or_else(|error| panic!("{target}: {error}"))
     }
@@ -160,7 +160,7 @@ impl TestCloud {
         self.call(method, &url, &headers, body).await.unwrap_or_else(|error| panic!("{target}: {error}"))
     }
 
-    /// What the identity endpoint answers to this header.
+    /// The identity endpoint's answer to this header.
     pub async fn identity(&self, header: Option<&str>) -> ReadResponse {
         let url = format!(
             "{}?resource=https://management.azure.com&api-version=2019-08-01",
@@ -170,12 +170,12 @@ impl TestCloud {
         self.call(Method::GET, &url, &headers, None).await.unwrap()
     }
 
-    /// What the endpoint answers to the right header.
+    /// The identity endpoint's answer to the right header.
     pub async fn signed_in(&self) -> ReadResponse {
         self.identity(Some(IDENTITY_HEADER)).await
     }
 
-    /// A VM that becomes a runner of `prefix` with the label `docker`; the runner's id.
+    /// Creates a VM that becomes a runner of `prefix` with the label `docker`. Returns the runner's id.
     pub async fn vm(&self, prefix: &str, name: &str) -> u64 {
         let made = self.post(&format!("{prefix}/actions/runners/generate-jitconfig"), Some(jit(name))).await;
         let blob = made.body["encoded_jit_config"].as_str().unwrap();
@@ -184,7 +184,7 @@ impl TestCloud {
         made.body["runner"]["id"].as_u64().unwrap()
     }
 
-    /// A run of so many jobs, each of 100 s.
+    /// Creates a run of this many jobs, each of 100 s.
     pub fn submit(&self, jobs: usize) {
         let labels = || vec!["self-hosted".to_owned(), "docker".to_owned()];
         let jobs = (0..jobs).map(|_| (labels(), Duration::from_secs(100))).collect();

@@ -1,4 +1,4 @@
-//! Every answer of the simulated GitHub is one that GitHub's own description allows.
+//! Every response of the simulated GitHub is one that GitHub's own description allows.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use reqwest::Method;
 
 const SCOPES: [&str; 3] = ["/repos/o/r", "/orgs/o", "/enterprises/e"];
 
-/// Checks all that was recorded; which (method, path, status) there were, ids as `{}`.
+/// Checks all recorded exchanges. Returns each (method, path, status), with ids as `{}`.
 fn checked(cloud: &TestCloud) -> BTreeSet<(String, String, u16)> {
     let spec = Spec::load();
     let exchanges = cloud.served.recorded();

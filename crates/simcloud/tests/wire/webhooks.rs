@@ -1,4 +1,4 @@
-//! Webhooks: GitHub's API for them, and what is delivered.
+//! Webhooks: GitHub's API for them, and their deliveries.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// Somebody who takes deliveries and answers with a status: heads, and bodies.
+/// A server that takes deliveries and answers with a status. It keeps heads and bodies.
 struct Taker {
     url: String,
     taken: Arc<Mutex<Vec<(String, String)>>>,
@@ -50,7 +50,7 @@ impl Taker {
         Taker { url, taken }
     }
 
-    /// Waits for so many deliveries.
+    /// Waits for this many deliveries.
     async fn takes(&self, count: usize) -> Vec<(String, String)> {
         for _ in 0..400 {
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -147,7 +147,7 @@ async fn what_happens_to_a_job_is_delivered_signed_to_whom_it_concerns() {
     assert_eq!(others.takes(1).await.len(), 1, "its ping alone");
 }
 
-/// Every payload is one that GitHub's own schema for them allows.
+/// Every payload is one that GitHub's own schema allows.
 #[tokio::test]
 async fn payloads_are_as_github_sends_them() {
     let schema: Value = serde_json::from_str(include_str!("../../specs/workflow-job.schema.json")).unwrap();

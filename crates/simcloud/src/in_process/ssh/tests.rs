@@ -71,7 +71,7 @@ async fn step_for(
     })
 }
 
-/// Tries until the machine is a runner; how often it met trouble.
+/// Tries until the machine is a runner. Returns the number of errors.
 async fn bootstrap(cloud: &InProcess, machine: &Machine, ephemeral: bool) -> usize {
     let mut met = 0;
     for _ in 0..100 {
