@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::fault::{FaultKind, draw};
+use crate::fault::{FaultKind, random_duration};
 use crate::github::JobState;
 use crate::workload::JobCount;
 use crate::world::{World, WorldEvent};
@@ -18,14 +18,14 @@ impl World {
         }
         let count = match arrival.jobs {
             JobCount::Exactly(count) => count,
-            JobCount::Between(least, most) => self.chance_of_arrivals.random_range(least..=most.max(least)),
+            JobCount::Between(least, most) => self.arrivals_rng.random_range(least..=most.max(least)),
         };
         let span = arrival.duration.from..arrival.duration.to;
         let then = (0..arrival.then)
-            .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance_of_arrivals)))
+            .map(|_| (arrival.labels.clone(), random_duration(span.clone(), &mut self.arrivals_rng)))
             .collect();
         let jobs: Vec<_> = (0..count)
-            .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance_of_arrivals)))
+            .map(|_| (arrival.labels.clone(), random_duration(span.clone(), &mut self.arrivals_rng)))
             .collect();
         let ids = self.add(&arrival.repo, jobs, then);
         for id in &ids {
@@ -35,7 +35,7 @@ impl World {
         }
         if let Some(held) = arrival.held {
             for id in ids {
-                let delay = draw(held.from..held.to, &mut self.chance_of_arrivals);
+                let delay = random_duration(held.from..held.to, &mut self.arrivals_rng);
                 if let Some(job) = self.state.github.jobs.get_mut(&id) {
                     job.state = JobState::Waiting;
                 }
@@ -45,7 +45,7 @@ impl World {
         }
         if let Some(every) = arrival.every {
             let delay =
-                draw(every.from..every.to, &mut self.chance_of_arrivals).max(Duration::from_millis(1));
+                random_duration(every.from..every.to, &mut self.arrivals_rng).max(Duration::from_millis(1));
             self.after(delay, WorldEvent::Arrive(number));
         }
     }
@@ -101,7 +101,7 @@ impl World {
         for id in ids {
             self.after(self.settings.queue_limit, WorldEvent::Expire(*id));
             if self.strikes(|what| matches!(what, FaultKind::Cancelled)) {
-                let delay = draw(Duration::from_secs(1)..Duration::from_secs(20), &mut self.chance);
+                let delay = random_duration(Duration::from_secs(1)..Duration::from_secs(20), &mut self.rng);
                 self.after(delay, WorldEvent::Cancel(*id));
             }
         }

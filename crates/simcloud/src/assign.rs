@@ -11,7 +11,7 @@ use crate::github::{GitHubState, JobState, SimJob, SimRunner};
 
 impl GitHubState {
     /// Gives waiting jobs to idle runners, the oldest job first. Returns pairs of job and runner.
-    pub fn assign(&mut self, now: Timestamp, chance: &mut StdRng) -> Vec<(u64, u64)> {
+    pub fn assign(&mut self, now: Timestamp, rng: &mut StdRng) -> Vec<(u64, u64)> {
         let mut given = Vec::new();
         let mut idle: Vec<u64> = self
             .runners
@@ -34,7 +34,7 @@ impl GitHubState {
             if able.is_empty() {
                 continue;
             }
-            let runner = idle.remove(able[chance.random_range(0..able.len())]);
+            let runner = idle.remove(able[rng.random_range(0..able.len())]);
             self.start(id, runner, now);
             given.push((id, runner));
         }
@@ -43,7 +43,7 @@ impl GitHubState {
 
     fn start(&mut self, job: u64, runner: u64, now: Timestamp) {
         self.queued.remove(&job);
-        self.tell(job, News::Started);
+        self.record_event(job, News::Started);
         let name = self.runners.get_mut(&runner).map(|runner| {
             runner.job = Some(job);
             runner.name.clone()

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::account::vcpus;
 use crate::azure::{AzureRefusal, SimVm, SimVmState, key};
-use crate::fault::{FaultKind, draw};
+use crate::fault::{FaultKind, random_duration};
 use crate::github::SimRunner;
 use crate::world::{World, WorldEvent};
 
@@ -81,7 +81,7 @@ impl World {
     /// The JIT configuration as GitHub encodes it: base64 of a JSON object of base64 files.
     fn jit_blob(&mut self, scope: &Scope, id: u64, name: &str) -> (String, String) {
         let mut key = [0_u8; 1200];
-        self.chance.fill(&mut key);
+        self.rng.fill(&mut key);
         let secret: String = key[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let runner = self.runner_json(scope, id, name, true);
         let files = json!({
@@ -109,7 +109,7 @@ impl World {
 
     /// Issues a token for Azure. Returns it with its expiry.
     pub fn issue_token(&mut self) -> (String, Timestamp) {
-        let token = format!("simcloud-arm-token-{:032x}", self.chance.random::<u128>());
+        let token = format!("simcloud-arm-token-{:032x}", self.rng.random::<u128>());
         let expires_at = self.now() + self.settings.token_life;
         self.tokens.insert(token.clone(), expires_at);
         (token, expires_at)
@@ -171,7 +171,7 @@ impl World {
         self.state.azure.vms.insert(key, vm.clone());
         self.statistics.vms_created += 1;
         self.count_vms();
-        let delay = draw(self.settings.create.clone(), &mut self.chance);
+        let delay = random_duration(self.settings.create.clone(), &mut self.rng);
         self.after(delay, WorldEvent::Made(vm.uid));
         Ok(vm)
     }
@@ -236,7 +236,7 @@ impl World {
         if self.disconnect(runner) {
             self.statistics.jobs_killed += 1;
         }
-        let delay = draw(self.settings.delete.clone(), &mut self.chance);
+        let delay = random_duration(self.settings.delete.clone(), &mut self.rng);
         self.after(delay, WorldEvent::Gone(uid));
         true
     }

@@ -198,7 +198,7 @@ impl Faults {
         &mut self,
         call: CallTarget<'_>,
         since_start: Duration,
-        chance: &mut StdRng,
+        rng: &mut StdRng,
     ) -> CallFaults {
         let mut call_faults = CallFaults::default();
         for (fault, struck) in &mut self.all {
@@ -221,16 +221,17 @@ impl Faults {
                     | FaultKind::Patchy(_)
                     | FaultKind::Twice
             );
-            if !matches || !is_of_calls || !strikes(fault, struck, since_start, chance) {
+            if !matches || !is_of_calls || !strikes(fault, struck, since_start, rng) {
                 continue;
             }
             match &fault.what {
-                FaultKind::Latency(span) => call_faults.latency += draw(span.from..span.to, chance),
+                FaultKind::Latency(span) => call_faults.latency += random_duration(span.from..span.to, rng),
                 FaultKind::Stale(span) => {
-                    call_faults.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: false }
+                    call_faults.stale =
+                        Lag { ago: random_duration(span.from..span.to, rng), is_patchy: false }
                 }
                 FaultKind::Patchy(span) => {
-                    call_faults.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: true }
+                    call_faults.stale = Lag { ago: random_duration(span.from..span.to, rng), is_patchy: true }
                 }
                 FaultKind::Twice => call_faults.is_twice = true,
                 FaultKind::Status(status, retry_after) => {
@@ -250,25 +251,25 @@ impl Faults {
         &mut self,
         mut is_it: impl FnMut(&FaultKind) -> bool,
         since_start: Duration,
-        chance: &mut StdRng,
+        rng: &mut StdRng,
     ) -> bool {
         self.all
             .iter_mut()
-            .any(|(fault, struck)| is_it(&fault.what) && strikes(fault, struck, since_start, chance))
+            .any(|(fault, struck)| is_it(&fault.what) && strikes(fault, struck, since_start, rng))
     }
 }
 
-fn strikes(fault: &Fault, struck: &mut u32, since_start: Duration, chance: &mut StdRng) -> bool {
+fn strikes(fault: &Fault, struck: &mut u32, since_start: Duration, rng: &mut StdRng) -> bool {
     let is_now = since_start >= fault.from && fault.until.is_none_or(|until| since_start < until);
     let may_again = fault.times.is_none_or(|times| *struck < times);
     let does = is_now
         && may_again
-        && (fault.probability >= 1.0 || chance.random_bool(fault.probability.clamp(0.0, 1.0)));
+        && (fault.probability >= 1.0 || rng.random_bool(fault.probability.clamp(0.0, 1.0)));
     *struck += u32::from(does);
     does
 }
 
 /// A random duration from the range.
-pub fn draw(range: std::ops::Range<Duration>, chance: &mut StdRng) -> Duration {
-    if range.start >= range.end { range.start } else { chance.random_range(range) }
+pub fn random_duration(range: std::ops::Range<Duration>, rng: &mut StdRng) -> Duration {
+    if range.start >= range.end { range.start } else { rng.random_range(range) }
 }

@@ -161,7 +161,7 @@ impl GitHubState {
     }
 
     /// Records a job event.
-    pub(crate) fn tell(&mut self, job: u64, news: News) {
+    pub(crate) fn record_event(&mut self, job: u64, news: News) {
         if let Some(all) = &mut self.news {
             all.push((job, news));
         }
@@ -169,16 +169,16 @@ impl GitHubState {
 
     /// Takes the job events since the last call, as GitHub's webhooks report them. Events are recorded from
     /// the first call on.
-    pub fn take_news(&mut self) -> Vec<Hint> {
+    pub fn take_job_events(&mut self) -> Vec<Hint> {
         let all = self.news.replace(Vec::new()).unwrap_or_default();
-        let told = all.into_iter().filter_map(|(id, news)| {
+        let events = all.into_iter().filter_map(|(id, news)| {
             let job = self.jobs.get(&id)?;
             // GitHub reports no queued job while an environment holds it.
             let is_held = news == News::Queued && job.state == JobState::Waiting;
             let repo = self.runs.get(&job.run)?.repo.parse().ok()?;
             (!is_held).then(|| Hint { repo, job: JobId(id), labels: job.labels.clone(), news })
         });
-        told.collect()
+        events.collect()
     }
 
     /// Creates a repository, unless it exists.
@@ -272,7 +272,7 @@ impl GitHubState {
         job.state = JobState::Completed(conclusion);
         job.completed_at = Some(now);
         let run = job.run;
-        self.tell(id, News::Ended);
+        self.record_event(id, News::Ended);
         let Some(run) = self.runs.get(&run).cloned() else { return Vec::new() };
         if self.status(&run) != "completed" {
             return Vec::new();
@@ -329,7 +329,7 @@ impl GitHubState {
         };
         self.jobs.insert(id, job);
         self.queued.insert(id);
-        self.tell(id, News::Queued);
+        self.record_event(id, News::Queued);
         if let Some(run) = self.runs.get_mut(&run) {
             run.jobs.push(id);
         }

@@ -7,7 +7,7 @@ use azlin_fleet::ports::Download;
 use secrecy::ExposeSecret;
 
 use crate::azure::{Guest, SimVmState};
-use crate::fault::draw;
+use crate::fault::random_duration;
 use crate::github::Conclusion;
 use crate::package::RUNNER_VERSION;
 use crate::registration::{Registration, scope_of};
@@ -68,7 +68,7 @@ impl World {
     }
 
     fn fetch(&mut self, uid: u64, download: &Download, is_cut: bool) -> Result<String, String> {
-        if download.sha256.as_ref().is_some_and(|told| *told != true_checksum()) {
+        if download.sha256.as_ref().is_some_and(|expected| *expected != true_checksum()) {
             return Err("wrong checksum".to_owned());
         }
         let version = download.version().unwrap_or(RUNNER_VERSION).to_owned();
@@ -119,7 +119,7 @@ impl World {
         match runner {
             _ if is_cut || guest.service == Some(true) => {}
             Some(runner) if runs => {
-                let delay = draw(self.settings.register.clone(), &mut self.chance);
+                let delay = random_duration(self.settings.register.clone(), &mut self.rng);
                 self.after(delay, WorldEvent::Online(uid, runner));
             }
             // The program of a runner that GitHub does not know ends, and its unit with it.

@@ -35,7 +35,7 @@ use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 
 pub use azure::IDENTITY_HEADER;
-pub(crate) use azure::told_of;
+pub(crate) use azure::failure_message;
 pub use github_app::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID};
 pub use message::Exchange;
 use message::{SimRequest, SimResponse};

@@ -142,7 +142,7 @@ impl InProcess {
         let result = effect(&mut world);
         let refused = result.as_ref().err().map(|error| error.message.as_str());
         let (side, method, path) = (call.side, call.method, call.path.as_str());
-        world.tell(&Occurrence::Call { side, method, path, refused, is_awaited });
+        world.notify(&Occurrence::Call { side, method, path, refused, is_awaited });
         result
     }
 
@@ -181,14 +181,14 @@ impl InProcess {
         let (open, faults) = self.open(&call)?;
         let (cloud, sent) = (self.clone(), Arc::new(call));
         let call = Arc::clone(&sent);
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
             sleep(faults.latency / 2).await;
             let is_carried_out =
                 !matches!(faults.failure, Some(CallFailure::Reset | CallFailure::Status(..)));
             let mut result = Err(sent.failed(Trouble::Unknown, "not sent"));
             for _ in 0..if is_carried_out { 1 + u32::from(faults.is_twice) } else { 0 } {
-                result = cloud.arrives(&sent, !tell.is_closed(), &mut effect);
+                result = cloud.arrives(&sent, !sender.is_closed(), &mut effect);
             }
             if is_carried_out {
                 cloud.crash.count_down();
@@ -197,9 +197,9 @@ impl InProcess {
                 result = Err(sent.fails(&failure));
             }
             sleep(faults.latency - faults.latency / 2).await;
-            let _ = tell.send(result);
+            let _ = sender.send(result);
         });
-        let result = match timeout(PATIENCE, told).await {
+        let result = match timeout(PATIENCE, receiver).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(call.failed(call.lost(), "no answer in time")),
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use azlin_fleet::scaling::elapsed;
 
 use crate::azure::{SimResource, SimVm, SimVmState};
-use crate::fault::{FaultKind, draw};
+use crate::fault::{FaultKind, random_duration};
 use crate::github::{Conclusion, JobState};
 use crate::world::{World, WorldEvent};
 
@@ -31,7 +31,7 @@ impl World {
         vm.guest.works = boots;
         vm.guest.is_mute = is_mute;
         if boots && !self.settings.real_machines {
-            let boot = draw(self.settings.boot.clone(), &mut self.chance);
+            let boot = random_duration(self.settings.boot.clone(), &mut self.rng);
             self.after(boot, WorldEvent::Booted(uid));
         }
     }
@@ -50,7 +50,7 @@ impl World {
         let words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
         let runner = words.filter_map(|word| self.state.github.jits.get(word)).next().copied();
         if let Some(runner) = runner.filter(|_| starts) {
-            let delay = draw(self.settings.register.clone(), &mut self.chance);
+            let delay = random_duration(self.settings.register.clone(), &mut self.rng);
             self.after(delay, WorldEvent::Online(uid, runner));
         }
     }
@@ -68,7 +68,7 @@ impl World {
             vm.runner = Some(runner);
         }
         if self.strikes(|what| matches!(what, FaultKind::Eviction)) {
-            let delay = draw(Duration::from_secs(1)..Duration::from_secs(30), &mut self.chance);
+            let delay = random_duration(Duration::from_secs(1)..Duration::from_secs(30), &mut self.rng);
             self.after(delay, WorldEvent::Evicted(uid));
         }
     }
@@ -166,7 +166,7 @@ impl World {
             vm.state = SimVmState::Deleting;
             let leaks = vm.leaks();
             self.statistics.vms_leaking += u64::from(leaks);
-            let delay = draw(self.settings.delete.clone(), &mut self.chance);
+            let delay = random_duration(self.settings.delete.clone(), &mut self.rng);
             self.after(delay, WorldEvent::Gone(uid));
         }
     }

@@ -150,7 +150,7 @@ impl World {
             offline_since: Some(self.now()),
             lost: false,
             ephemeral: asked.ephemeral,
-            secret: format!("{:032x}", self.chance.random::<u128>()),
+            secret: format!("{:032x}", self.rng.random::<u128>()),
             heard_at: None,
         };
         self.state.github.runners.insert(id, runner.clone());

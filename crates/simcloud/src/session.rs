@@ -2,7 +2,7 @@
 //! while it polls.
 
 use crate::azure::SimVmState;
-use crate::fault::{FaultKind, draw};
+use crate::fault::{FaultKind, random_duration};
 use crate::github::{Conclusion, JobResult, SimJob};
 use crate::registration::RunnerRefusal;
 use crate::world::{World, WorldEvent};
@@ -54,8 +54,10 @@ impl World {
         if let Some(uid) = uid.filter(|_| is_new)
             && self.strikes(|what| matches!(what, FaultKind::Eviction))
         {
-            let delay =
-                draw(std::time::Duration::from_secs(1)..std::time::Duration::from_secs(30), &mut self.chance);
+            let delay = random_duration(
+                std::time::Duration::from_secs(1)..std::time::Duration::from_secs(30),
+                &mut self.rng,
+            );
             self.after(delay, WorldEvent::Evicted(uid));
         }
         self.assign();

@@ -141,7 +141,7 @@ impl World {
         if self.webhooks.all.is_empty() {
             return Vec::new();
         }
-        for hint in self.state.github.take_news() {
+        for hint in self.state.github.take_job_events() {
             let (github, now) = (&mut self.state.github, self.now);
             let Some(body) = payload(github, hint.job.0, hint.news, now) else { continue };
             let repo = hint.repo.to_string();
@@ -233,28 +233,28 @@ pub fn payload(github: &GitHubState, job: u64, news: News, now: Timestamp) -> Op
     let (owner, name) = run.repo.split_once('/')?;
     body["repository"]["name"] = json!(name);
     body["repository"]["owner"]["login"] = json!(owner);
-    let told = &mut body["workflow_job"];
+    let shown = &mut body["workflow_job"];
     let time = |at: Timestamp| json!(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    told["id"] = json!(job.id);
-    told["run_id"] = json!(job.run);
-    told["name"] = json!(job.name);
-    told["labels"] = json!(job.labels);
-    told["status"] = json!(action);
-    told["created_at"] = time(job.created_at);
-    told["started_at"] = time(job.started_at.unwrap_or(job.created_at));
+    shown["id"] = json!(job.id);
+    shown["run_id"] = json!(job.run);
+    shown["name"] = json!(job.name);
+    shown["labels"] = json!(job.labels);
+    shown["status"] = json!(action);
+    shown["created_at"] = time(job.created_at);
+    shown["started_at"] = time(job.started_at.unwrap_or(job.created_at));
     let (id, runner) = job.runner.clone().unzip();
-    told["runner_id"] = json!(id);
-    told["runner_name"] = json!(runner);
+    shown["runner_id"] = json!(id);
+    shown["runner_name"] = json!(runner);
     for absent in ["runner_group_id", "runner_group_name"] {
-        told[absent] = Value::Null;
+        shown[absent] = Value::Null;
     }
     if news == News::Started {
-        told["steps"] = json!([{"name": "Set up job", "status": "in_progress", "conclusion": null, "number": 1,
+        shown["steps"] = json!([{"name": "Set up job", "status": "in_progress", "conclusion": null, "number": 1,
             "started_at": time(job.started_at.unwrap_or(now)), "completed_at": null}]);
     }
     if let (News::Ended, JobState::Completed(conclusion)) = (news, job.state) {
-        told["conclusion"] = json!(conclusion.word());
-        told["completed_at"] = time(job.completed_at.unwrap_or(now));
+        shown["conclusion"] = json!(conclusion.word());
+        shown["completed_at"] = time(job.completed_at.unwrap_or(now));
     }
     Some(body)
 }

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 
 use crate::account::Account;
 use crate::azure::{AzureState, VmKey};
-use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, draw};
+use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, random_duration};
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
@@ -40,14 +40,14 @@ pub trait WorldObserver: Send {
 
 impl WorldState {
     /// This state, with about half of the VMs, runners and runs as they are in the other one.
-    fn mixed_with(mut self, other: &WorldState, chance: &mut StdRng) -> WorldState {
-        swap_some(&mut self.azure.vms, &other.azure.vms, chance);
-        swap_some(&mut self.github.runners, &other.github.runners, chance);
+    fn mixed_with(mut self, other: &WorldState, rng: &mut StdRng) -> WorldState {
+        swap_some(&mut self.azure.vms, &other.azure.vms, rng);
+        swap_some(&mut self.github.runners, &other.github.runners, rng);
         for (repo, active) in &other.github.active {
             let mine = self.github.active.entry(repo.clone()).or_default();
             let all: BTreeSet<u64> = mine.union(active).copied().collect();
             for run in all {
-                if !chance.random_bool(0.5) {
+                if !rng.random_bool(0.5) {
                     continue;
                 }
                 if active.contains(&run) {
@@ -66,14 +66,10 @@ impl WorldState {
 }
 
 /// Replaces about half of the entries by the other map's.
-fn swap_some<K: Ord + Clone, V: Clone>(
-    mine: &mut BTreeMap<K, V>,
-    other: &BTreeMap<K, V>,
-    chance: &mut StdRng,
-) {
+fn swap_some<K: Ord + Clone, V: Clone>(mine: &mut BTreeMap<K, V>, other: &BTreeMap<K, V>, rng: &mut StdRng) {
     let keys: BTreeSet<K> = mine.keys().chain(other.keys()).cloned().collect();
     for key in keys {
-        if chance.random_bool(0.5) {
+        if rng.random_bool(0.5) {
             match other.get(&key) {
                 Some(value) => drop(mine.insert(key, value.clone())),
                 None => drop(mine.remove(&key)),
@@ -156,9 +152,9 @@ pub struct World {
     pub state: WorldState,
     /// Counts of what has happened so far.
     pub statistics: Statistics,
-    pub(crate) chance: StdRng,
+    pub(crate) rng: StdRng,
     /// A random source for jobs alone, so that a seed has the same jobs whatever clients do.
-    pub(crate) chance_of_arrivals: StdRng,
+    pub(crate) arrivals_rng: StdRng,
     /// The faults.
     pub faults: Faults,
     /// GitHub's webhooks.
@@ -195,8 +191,8 @@ impl World {
     pub fn new(workload: &Workload, start: Timestamp) -> Self {
         let settings = workload.settings.settings();
         let mut world = World {
-            chance: StdRng::seed_from_u64(settings.seed),
-            chance_of_arrivals: StdRng::seed_from_u64(!settings.seed),
+            rng: StdRng::seed_from_u64(settings.seed),
+            arrivals_rng: StdRng::seed_from_u64(!settings.seed),
             faults: Faults::new(workload.faults.clone()),
             webhooks: SimWebhooks::default(),
             state: WorldState::default(),
@@ -237,7 +233,7 @@ impl World {
         self.watch = Some(watch);
     }
 
-    pub(crate) fn tell(&mut self, what: &Occurrence<'_>) {
+    pub(crate) fn notify(&mut self, what: &Occurrence<'_>) {
         if let Some(mut watch) = self.watch.take() {
             watch.happened(self, what);
             self.watch = Some(watch);
@@ -266,7 +262,7 @@ impl World {
         {
             self.events.remove(&(at, sequence));
             self.move_to(at);
-            self.happen(event);
+            self.run_event(event);
         }
         self.move_to(now);
     }
@@ -290,19 +286,19 @@ impl World {
 
     pub(crate) fn strikes(&mut self, is_it: impl FnMut(&FaultKind) -> bool) -> bool {
         let age = self.age();
-        self.faults.strikes(is_it, age, &mut self.chance)
+        self.faults.strikes(is_it, age, &mut self.rng)
     }
 
     /// What faults do to a call at this time.
     pub fn call_faults(&mut self, call: CallTarget<'_>) -> CallFaults {
         let age = self.age();
-        let mut call_faults = self.faults.call_faults(call, age, &mut self.chance);
+        let mut call_faults = self.faults.call_faults(call, age, &mut self.rng);
         if !self.settings.answer.is_empty() {
-            call_faults.latency += draw(self.settings.answer.clone(), &mut self.chance);
+            call_faults.latency += random_duration(self.settings.answer.clone(), &mut self.rng);
         }
         if call_faults.stale.is_patchy {
             let past = self.past(call_faults.stale.ago).clone();
-            self.patchwork = Some(Box::new(past.mixed_with(&self.state, &mut self.chance)));
+            self.patchwork = Some(Box::new(past.mixed_with(&self.state, &mut self.rng)));
         }
         call_faults
     }
@@ -342,7 +338,7 @@ impl World {
         }
     }
 
-    fn happen(&mut self, event: WorldEvent) {
+    fn run_event(&mut self, event: WorldEvent) {
         let now = self.now;
         match event {
             WorldEvent::Arrive(number) => self.arrive(number),
@@ -353,7 +349,7 @@ impl World {
                     job.state = JobState::Queued;
                     job.queued_at = now;
                     self.state.github.queued.insert(id);
-                    self.state.github.tell(id, News::Queued);
+                    self.state.github.record_event(id, News::Queued);
                     self.after(self.settings.queue_limit, WorldEvent::Expire(id));
                 }
             }
@@ -379,7 +375,7 @@ impl World {
             WorldEvent::Forget(runner) => self.forget(runner),
         }
         self.assign();
-        self.tell(&Occurrence::Event(event));
+        self.notify(&Occurrence::Event(event));
     }
 
     pub(crate) fn complete(&mut self, job: u64, conclusion: Conclusion) {
@@ -389,7 +385,7 @@ impl World {
 
     /// GitHub gives waiting jobs to idle runners.
     pub(crate) fn assign(&mut self) {
-        for (job, runner) in self.state.github.assign(self.now, &mut self.chance) {
+        for (job, runner) in self.state.github.assign(self.now, &mut self.rng) {
             let Some(started) = self.state.github.jobs.get(&job) else { continue };
             let (duration, queued_at) = (started.duration, started.queued_at);
             let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();

@@ -438,15 +438,15 @@ async fn program() -> (SignalledProgram, Value) {
         .spawn();
     let mut child = SignalledProgram(child.unwrap());
     let lines = std::io::BufReader::new(child.0.stdout.as_mut().unwrap()).lines();
-    let told: Vec<String> =
+    let shown: Vec<String> =
         lines.take(3).map(|line| line.unwrap().split_once('=').unwrap().1.to_owned()).collect();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let token = http.get(&told[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
+    let token = http.get(&shown[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
     let token: Value = token.send().await.unwrap().json().await.unwrap();
-    let put = http.put(format!("{}{VMS}/vm", told[1])).bearer_auth(token["access_token"].as_str().unwrap());
+    let put = http.put(format!("{}{VMS}/vm", shown[1])).bearer_auth(token["access_token"].as_str().unwrap());
     assert_eq!(put.json(&fixture::vm_body("")).send().await.unwrap().status(), 201);
     for _ in 0..200 {
-        let machines = http.get(format!("{}/_sim/machines", told[0])).send().await.unwrap();
+        let machines = http.get(format!("{}/_sim/machines", shown[0])).send().await.unwrap();
         let machines: Value = machines.json().await.unwrap();
         if machines[0]["state"] == "running" {
             return (child, machines[0].clone());
@@ -461,10 +461,10 @@ async fn two_simclouds_at_once_and_nothing_is_left_of_either() {
     let (mut one, of_one) = program().await;
     let (mut other, of_other) = program().await;
     assert_ne!(of_one["address"], of_other["address"]);
-    let machine = |told: &Value| RealMachine {
-        address: Some(told["address"].as_str().unwrap().parse().unwrap()),
-        netns: told["netns"].as_str().unwrap().to_owned(),
-        console: told["console"].as_str().unwrap().into(),
+    let machine = |shown: &Value| RealMachine {
+        address: Some(shown["address"].as_str().unwrap().parse().unwrap()),
+        netns: shown["netns"].as_str().unwrap().to_owned(),
+        console: shown["console"].as_str().unwrap().into(),
         nspawn: None,
         leader: None,
     };
@@ -486,7 +486,7 @@ fn host() -> Host {
     Host::boot(&MachineSettings::new(root), "computer").unwrap()
 }
 
-fn told_of(host: &Host) -> RealMachine {
+fn failure_message(host: &Host) -> RealMachine {
     let [a, b, number, _] = host.gateway().octets();
     let processes = printed("ps", &["-eo", "args"]);
     let netns = |line: &str| line.split("--machine=").nth(1)?.split(' ').next().map(str::to_owned);
@@ -504,7 +504,7 @@ fn told_of(host: &Host) -> RealMachine {
 #[test]
 fn nothing_is_left_of_a_host_that_is_dropped_or_whose_owner_is_killed() {
     let host = host();
-    let machine = told_of(&host);
+    let machine = failure_message(&host);
     drop(host);
     nothing_is_left_of(&machine);
     assert!(!Path::new("/proc").join(machine.leader.unwrap().to_string()).exists());
@@ -516,24 +516,24 @@ fn nothing_is_left_of_a_host_that_is_dropped_or_whose_owner_is_killed() {
         .spawn();
     let mut owner = SignalledProgram(owner.unwrap());
     let lines = std::io::BufReader::new(owner.0.stdout.take().unwrap()).lines();
-    let told = lines
+    let shown = lines
         .map(Result::unwrap)
         .find_map(|line| line.split_once("a host: ").map(|(_, rest)| rest.to_owned()))
         .unwrap();
-    let told: Vec<&str> = told.split(' ').collect();
+    let shown: Vec<&str> = shown.split(' ').collect();
     let machine = RealMachine {
-        address: Some(told[0].parse().unwrap()),
-        netns: told[1].to_owned(),
-        console: told[2].into(),
+        address: Some(shown[0].parse().unwrap()),
+        netns: shown[1].to_owned(),
+        console: shown[2].into(),
         nspawn: None,
-        leader: Some(told[3].parse().unwrap()),
+        leader: Some(shown[3].parse().unwrap()),
     };
     owner.signal("-KILL");
     owner.0.wait().unwrap();
-    assert!(Path::new("/proc").join(told[3]).exists(), "a machine outlives its owner");
+    assert!(Path::new("/proc").join(shown[3]).exists(), "a machine outlives its owner");
     assert!(sweep().unwrap().contains(&owner.0.id()));
     nothing_is_left_of(&machine);
-    assert!(!Path::new("/proc").join(told[3]).exists());
+    assert!(!Path::new("/proc").join(shown[3]).exists());
 }
 
 /// Not a test of its own: the one above runs it in another process.
@@ -541,7 +541,7 @@ fn nothing_is_left_of_a_host_that_is_dropped_or_whose_owner_is_killed() {
 #[ignore = "it lasts until it is killed"]
 fn a_host_until_its_owner_is_killed() {
     let host = host();
-    let machine = told_of(&host);
+    let machine = failure_message(&host);
     let address = machine.address.unwrap();
     let (netns, console, leader) = (&machine.netns, machine.console.display(), host.leader());
     writeln!(std::io::stdout(), "a host: {address} {netns} {console} {leader}").unwrap();

@@ -74,7 +74,7 @@ struct Simulation<'s> {
     ahead_s: Arc<AtomicI64>,
     names: Arc<Mutex<StdRng>>,
     config: DaemonConfig,
-    chance: StdRng,
+    rng: StdRng,
     directory: tempfile::TempDir,
     /// The state files that the present daemon started with.
     files_at_start: Vec<(std::path::PathBuf, Vec<u8>)>,
@@ -115,7 +115,7 @@ impl<'s> Simulation<'s> {
             ahead_s: Arc::default(),
             names: Arc::new(Mutex::new(StdRng::seed_from_u64(scenario.seed ^ 0xa5a5))),
             config,
-            chance: StdRng::seed_from_u64(scenario.seed ^ 0x5a5a),
+            rng: StdRng::seed_from_u64(scenario.seed ^ 0x5a5a),
             directory: directory().unwrap_or_else(|error| panic!("{error}")),
             files_at_start: Vec::new(),
         }
@@ -271,11 +271,11 @@ impl<'s> Simulation<'s> {
         }
         for (file, bytes) in files(self.directory.path()) {
             let old = self.files_at_start.iter().find(|(name, _)| *name == file);
-            let is_torn = disk == Disk::Torn && self.chance.random_bool(0.5);
+            let is_torn = disk == Disk::Torn && self.rng.random_bool(0.5);
             let result = match (disk, old) {
                 (Disk::Old, Some((_, old))) => std::fs::write(&file, old),
                 (Disk::Torn, _) if is_torn => {
-                    std::fs::write(&file, &bytes[..self.chance.random_range(0..bytes.len().max(1))])
+                    std::fs::write(&file, &bytes[..self.rng.random_range(0..bytes.len().max(1))])
                 }
                 (Disk::Lost | Disk::Old, _) => std::fs::remove_file(&file),
                 (Disk::Torn | Disk::Kept, _) => Ok(()),

@@ -33,12 +33,12 @@ struct InTransit {
     /// Events in transit, by time of arrival and order of departure.
     events: BTreeMap<(Instant, u64), Hint>,
     departed: u64,
-    chance: StdRng,
+    rng: StdRng,
 }
 
 impl InTransit {
     fn accept(&mut self, hint: &Hint, longest: Duration) {
-        let wait = self.chance.random_range(0..=longest.as_millis());
+        let wait = self.rng.random_range(0..=longest.as_millis());
         let arrives_at = Instant::now() + Duration::from_millis(wait.try_into().unwrap_or(u64::MAX));
         self.departed += 1;
         self.events.insert((arrives_at, self.departed), hint.clone());
@@ -54,9 +54,9 @@ impl WebhookDelivery {
         trace: Trace,
         start: Timestamp,
     ) -> Self {
-        let chance = StdRng::seed_from_u64(seed ^ 0x9057);
-        let in_transit = InTransit { events: BTreeMap::new(), departed: 0, chance };
-        world.lock().unwrap_or_else(PoisonError::into_inner).state.github.take_news();
+        let rng = StdRng::seed_from_u64(seed ^ 0x9057);
+        let in_transit = InTransit { events: BTreeMap::new(), departed: 0, rng };
+        world.lock().unwrap_or_else(PoisonError::into_inner).state.github.take_job_events();
         WebhookDelivery {
             conditions,
             world,
@@ -100,16 +100,16 @@ impl WebhookDelivery {
     fn collect(&self) -> Instant {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.advance(self.start + self.began.elapsed());
-        let news = world.state.github.take_news();
+        let news = world.state.github.take_job_events();
         let next = world.next_event().map(|at| Duration::try_from(at.duration_since(self.start)));
         drop(world);
         let WebhookConditions { lost, doubled, late, again } = self.conditions;
         let mut in_transit = self.in_transit();
         for hint in news {
-            if !in_transit.chance.random_bool(lost) {
+            if !in_transit.rng.random_bool(lost) {
                 in_transit.accept(&hint, late);
             }
-            if in_transit.chance.random_bool(doubled) {
+            if in_transit.rng.random_bool(doubled) {
                 in_transit.accept(&hint, again);
             }
         }

@@ -58,16 +58,16 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
     let words: Vec<&str> = lower.iter().map(String::as_str).collect();
     if let Some((route, action, found)) = azure_survey::answer(world, request, &words) {
         let found = if world.account.grants(action) { found } else { denied(action) };
-        return told(SimResponse { route: route.to_owned(), ..found });
+        return with_headers(SimResponse { route: route.to_owned(), ..found });
     }
     if let Some(action) = action(&request.method, &words).filter(|action| !world.account.grants(action)) {
-        return told(denied(&action));
+        return with_headers(denied(&action));
     }
     if let ["subscriptions", _, "resourcegroups", group, ..] = words.as_slice()
         && !world.account.has(group)
     {
         let message = format!("Resource group '{group}' could not be found.");
-        return told(error(404, "ResourceGroupNotFound", &message));
+        return with_headers(error(404, "ResourceGroupNotFound", &message));
     }
     let (route, mut found) = match words.as_slice() {
         ["subscriptions", subscription, "providers", "microsoft.compute", "virtualmachines"] => {
@@ -121,7 +121,7 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
         _ => ("", error(404, "NotFound", "No such resource type here.")),
     };
     found.route = route.to_owned();
-    told(found)
+    with_headers(found)
 }
 
 /// The action that a request on VMs and their resources needs.
@@ -151,7 +151,7 @@ fn denied(action: &str) -> SimResponse {
     error(403, "AuthorizationFailed", &message)
 }
 
-fn told(answer: SimResponse) -> SimResponse {
+fn with_headers(answer: SimResponse) -> SimResponse {
     answer
         .header("x-ms-ratelimit-remaining-subscription-reads", "11999")
         .header("x-ms-request-id", "simcloud")
@@ -250,7 +250,7 @@ fn status_json(vm: &SimVm) -> Value {
 }
 
 /// Azure's message for an operation that failed with this code.
-pub(crate) fn told_of(code: &str, size: &str) -> String {
+pub(crate) fn failure_message(code: &str, size: &str) -> String {
     match code {
         "QuotaExceeded" | "OperationNotAllowed" => {
             format!("The operation for {size} results in exceeding approved Total Regional Cores quota.")
@@ -271,7 +271,7 @@ fn view(vm: &SimVm) -> Value {
             let code = vm.failure.as_deref().unwrap_or("InternalExecutionError");
             json!({
                 "code": format!("ProvisioningState/failed/{code}"), "level": "Error",
-                "displayStatus": "Provisioning failed", "message": told_of(code, vm.size()),
+                "displayStatus": "Provisioning failed", "message": failure_message(code, vm.size()),
             })
         }
         SimVmState::Deleting => {

@@ -78,14 +78,14 @@ fn refused(world: &World, jwt: &str) -> Option<&'static str> {
 }
 
 fn issue(world: &mut World) -> SimResponse {
-    let token = format!("ghs_{:032x}", world.chance.random::<u128>());
+    let token = format!("ghs_{:032x}", world.rng.random::<u128>());
     let ends = world.now() + world.settings.app_token_life;
     world.installation_tokens.insert(token.clone(), ends);
-    let told = json!({
+    let shown = json!({
         "token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "permissions": permissions(), "repository_selection": "all",
     });
-    SimResponse::json(201, &told)
+    SimResponse::json(201, &shown)
 }
 
 fn permissions() -> Value {

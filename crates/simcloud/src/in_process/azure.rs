@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{CallEffect, InProcess, SimCall};
 use crate::azure::{AzureRefusal, SimResource, SimVm, SimVmState, key};
 use crate::fault::Side;
-use crate::http::told_of;
+use crate::http::failure_message;
 use crate::world::World;
 
 /// A call on a group's VMs, or on one of them.
@@ -199,7 +199,10 @@ impl Azure for InProcess {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
             Ok(vm.filter(|vm| vm.state == SimVmState::Failed).and_then(|vm| {
                 let code = vm.failure.as_deref()?;
-                Some(CallError::new(trouble(code), format!("{code} \"{}\"", told_of(code, vm.size()))))
+                Some(CallError::new(
+                    trouble(code),
+                    format!("{code} \"{}\"", failure_message(code, vm.size())),
+                ))
             }))
         })
         .await

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 use super::InProcess;
 use crate::azure::SimVm;
-use crate::fault::{FaultKind, draw};
+use crate::fault::{FaultKind, random_duration};
 use crate::world::{Occurrence, World};
 
 fn trouble(trouble: SshTrouble, vm: &str, why: impl std::fmt::Display) -> SshError {
@@ -52,7 +52,7 @@ impl Ssh for InProcess {
         let wait = {
             let mut world = self.world();
             let step = world.settings.step.clone();
-            draw(step, &mut world.chance) / 4
+            random_duration(step, &mut world.rng) / 4
         };
         tokio::time::sleep(wait).await;
         let world = self.world();
@@ -82,7 +82,7 @@ impl Session for SimSession {
         let (wait, cut) = {
             let mut world = self.cloud.world();
             let span = world.settings.step.clone();
-            (draw(span, &mut world.chance), cut(&mut world, step))
+            (random_duration(span, &mut world.rng), cut(&mut world, step))
         };
         tokio::time::sleep(wait).await;
         let mut world = self.cloud.world();
@@ -96,12 +96,12 @@ impl Session for SimSession {
         if world.strikes(fails) {
             return Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: a fault", step.name())));
         }
-        let told = world.step(self.uid, step, cut == Some(Cut::Halfway));
-        world.tell(&Occurrence::Step { vm: &self.vm, step: step.name() });
+        let output = world.step(self.uid, step, cut == Some(Cut::Halfway));
+        world.notify(&Occurrence::Step { vm: &self.vm, step: step.name() });
         self.cloud.crash.count_down();
-        match (cut, told) {
+        match (cut, output) {
             (Some(_), _) => Err(lost()),
-            (None, Ok(told)) => Ok(told),
+            (None, Ok(output)) => Ok(output),
             (None, Err(why)) => {
                 Err(trouble(SshTrouble::StepFailed, &self.vm, format!("{}: {why}", step.name())))
             }
@@ -119,7 +119,7 @@ fn cut(world: &mut World, step: &Step) -> Option<Cut> {
     if !world.strikes(is_lost) {
         return None;
     }
-    Some([Cut::Before, Cut::Halfway, Cut::After][world.chance.random_range(0..3)])
+    Some([Cut::Before, Cut::Halfway, Cut::After][world.rng.random_range(0..3)])
 }
 
 #[cfg(test)]

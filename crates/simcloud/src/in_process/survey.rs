@@ -95,12 +95,12 @@ impl GitHubSurvey for InProcess {
     async fn rate_budget(&self) -> Result<Option<RateBudget>, CallError> {
         self.call(reads(Side::Github, "/rate_limit"), |world, _| {
             let none = || RateBudget { limit: 0, remaining: 0, reset: world.now() };
-            let told = |budget: Budget| RateBudget {
+            let shown = |budget: Budget| RateBudget {
                 limit: budget.limit,
                 remaining: budget.remaining,
                 reset: budget.reset,
             };
-            Ok(Some(world.budget().map_or_else(none, told)))
+            Ok(Some(world.budget().map_or_else(none, shown)))
         })
         .await
     }

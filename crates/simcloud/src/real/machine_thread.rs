@@ -35,8 +35,8 @@ pub(super) struct MachineThread {
 impl MachineThread {
     pub(super) fn begin(state: Arc<HypervisorState>, vm: SimVm) -> MachineThread {
         let order = Arc::new(AtomicU8::new(0));
-        let told = Arc::clone(&order);
-        let thread = std::thread::spawn(move || MachineLife { state, vm, order: told }.tell());
+        let ordered = Arc::clone(&order);
+        let thread = std::thread::spawn(move || MachineLoop { state, vm, order: ordered }.run());
         MachineThread { order, thread: Some(thread) }
     }
 
@@ -60,26 +60,26 @@ impl Drop for MachineThread {
     }
 }
 
-struct MachineLife {
+struct MachineLoop {
     state: Arc<HypervisorState>,
     vm: SimVm,
     order: Arc<AtomicU8>,
 }
 
-impl MachineLife {
-    fn is_told(&self, order: Order) -> bool {
+impl MachineLoop {
+    fn is_ordered(&self, order: Order) -> bool {
         self.order.load(Ordering::Relaxed) >= order as u8
     }
 
-    fn tell(&self) {
-        let sandbox = self.live();
+    fn run(&self) {
+        let sandbox = self.run_machine();
         if let Err(error) = &sandbox {
             let _ = writeln!(io::stderr(), "azlin-simcloud: {}: {error}", self.vm.name);
         }
-        if !self.is_told(Order::Remove) {
+        if !self.is_ordered(Order::Remove) {
             locked(self.state.ingress.world()).powered_off(self.vm.uid);
         }
-        while !self.is_told(Order::Remove) {
+        while !self.is_ordered(Order::Remove) {
             std::thread::sleep(GLANCE);
         }
         drop(sandbox);
@@ -97,7 +97,7 @@ impl MachineLife {
     }
 
     /// Makes the machine, and runs it until it is off.
-    fn live(&self) -> io::Result<Sandbox> {
+    fn run_machine(&self) -> io::Result<Sandbox> {
         let plant = |root: &Path| seed::plant(root, &self.vm);
         let mut sandbox = Sandbox::make(&self.state.settings, &self.state.folder, plant)?;
         sandbox.open(&self.state.ingress, &self.vm.name)?;
@@ -106,7 +106,7 @@ impl MachineLife {
             machine.netns.clone_from(&sandbox.network.netns);
             machine.console = sandbox.console();
         });
-        while !self.is_told(Order::PowerOff) {
+        while !self.is_ordered(Order::PowerOff) {
             let mut nspawn = sandbox.boot()?;
             self.note(|machine| machine.nspawn = Some(nspawn.id()));
             let code = self.until_off(&sandbox, &mut nspawn);
@@ -124,7 +124,7 @@ impl MachineLife {
             if let Some(status) = nspawn.try_wait()? {
                 return Ok(status.code());
             }
-            if self.is_told(Order::PowerOff) {
+            if self.is_ordered(Order::PowerOff) {
                 sandbox.kill(nspawn)?;
                 return Ok(None);
             }
