@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_size_tells_its_vcpus() {
+    fn the_name_of_a_size_has_its_vcpus() {
         for (size, expected) in
             [("Standard_D4s_v5", 4), ("Standard_D16as_v5", 16), ("Standard_NC6s_v3", 6), ("", 4)]
         {

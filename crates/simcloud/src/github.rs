@@ -148,7 +148,7 @@ pub struct GitHubState {
     pub runners: BTreeMap<u64, SimRunner>,
     /// Runner ids by JIT configuration.
     pub jits: BTreeMap<String, u64>,
-    /// Job events that nobody has taken yet; `None` until they are first asked for.
+    /// Job events that no caller has taken yet; `None` until they are first asked for.
     pub news: Option<Vec<(u64, News)>>,
     next: u64,
 }

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn a_mistake_is_reported_with_its_line() {
         for (text, says) in [
             ("[settings]\nbot = '1s'\n", "unknown field `bot`"),
             ("[settings]\nboot = '1 parsec'\n", "unknown time unit"),

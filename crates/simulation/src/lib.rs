@@ -2,9 +2,9 @@
 //! changes of the configuration, crashes of the daemon. All invariants are checked after everything that
 //! happens; docs/reliability.md lists them.
 //!
-//! The way of a seed: [`generate`] makes a [`Scenario`] of it, [`run`] runs that and returns a [`RunResult`],
-//! in which `checker` reports the first [`Violation`] of an [`Invariant`]; [`shrink`] finds the smallest part
-//! of the scenario that still shows it; [`find_bug`] tries all of it with a bug seeded on purpose.
+//! The way of a seed: [`generate()`] makes a [`Scenario`] of it, [`run()`] runs that and returns a [`RunResult`],
+//! in which `checker` reports the first [`Violation`] of an [`Invariant`]; [`shrink()`] finds the smallest part
+//! of the scenario that still shows it; [`find_bug()`] tries all of it with a bug seeded on purpose.
 
 mod bystanders;
 mod checker;

@@ -35,18 +35,18 @@ fn every_seeded_bug_is_found() {
 
 /// Found in seed 442: polls slowed down and sped up with each job, and the journal reported it each time.
 #[test]
-fn that_polling_slows_is_told_once_an_hour() {
+fn slower_polling_is_reported_once_an_hour() {
     let is_short = |seed: &u64| generate(*seed, 0.5).rate_limit < 5000;
-    let mut told = 0;
+    let mut reported = 0;
     for seed in (0..200).filter(is_short).take(8) {
         let (lines, result) = trace(seed, 0.5);
         let slows = lines.iter().filter(|line| line.contains("polling slows")).count() as u64;
         let lives = lines.iter().filter(|line| line.ends_with("a daemon begins")).count() as u64;
         let hours = result.length.as_secs().div_ceil(3600);
         assert!(slows <= hours + lives, "seed {seed}: {slows} times in {hours} h and {lives} lives");
-        told += slows;
+        reported += slows;
     }
-    assert!(told > 0, "it does slow");
+    assert!(reported > 0, "it does slow");
 }
 
 #[test]

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_is_told_with_what_can() {
+    fn a_mistake_is_reported_with_what_can_be_written() {
         for (text, says) in [
             ("'rest'", "one of reset, truncated"),
             ("{ latencey = '2s' }", "expected one of `latency`"),

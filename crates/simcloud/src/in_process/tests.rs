@@ -129,7 +129,7 @@ async fn faults_go_by_path_and_the_ledger_by_route() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
+async fn a_call_takes_time_and_no_caller_waits_longer_than_the_adapters() {
     for (latency, took, created) in [
         ("10s", 10, Ok(())),
         ("50s", 30, Err(Trouble::OutcomeUnknown)),

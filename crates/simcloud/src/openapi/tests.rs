@@ -70,7 +70,7 @@ fn with(mut value: Value, field: &str, to: Value) -> Value {
 }
 
 #[test]
-fn each_mistake_is_told() {
+fn each_mistake_is_reported() {
     let spec = Spec::load();
     let runners = |items: Vec<Value>| json!({"total_count": items.len(), "runners": items});
     let jit = json!({"name": "ci-1", "runner_group_id": 1, "labels": ["docker"]});

@@ -116,7 +116,7 @@ async fn what_azure_refuses_bears_a_code_and_a_message() {
 }
 
 #[tokio::test]
-async fn a_vms_nic_and_console_are_told_beside_it() {
+async fn a_vm_has_a_nic_and_a_console() {
     let cloud = TestCloud::start().await;
     let mut body = vm_body("#cloud-config");
     body["properties"]["diagnosticsProfile"]["bootDiagnostics"]["enabled"] = true.into();

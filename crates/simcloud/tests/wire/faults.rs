@@ -28,7 +28,7 @@ async fn a_reset_call_has_no_effect_and_a_lost_or_truncated_answer_has() {
 }
 
 #[tokio::test]
-async fn a_refusal_has_no_effect_and_tells_how_long_to_wait_only_where_it_is_said() {
+async fn a_refusal_has_no_effect_and_says_how_long_to_wait_only_where_the_fault_does() {
     for (what, status, wait) in [
         ("{ status = 500 }", 500, None),
         ("{ status = [503, 7] }", 503, Some("7")),

@@ -146,7 +146,7 @@ async fn runs_and_jobs_of_every_status_and_of_many_pages() {
 }
 
 #[tokio::test]
-async fn a_filtered_list_ends_at_a_thousand_and_tells_how_many_there_are() {
+async fn a_filtered_list_ends_at_a_thousand_and_has_the_total() {
     let cloud = recorded("", "").await;
     for _ in 0..1050 {
         cloud.submit(1);
