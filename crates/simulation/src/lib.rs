@@ -6,6 +6,9 @@
 //! in which `checker` reports the first [`Violation`] of an [`Invariant`]; [`shrink()`] finds the smallest part
 //! of the scenario that still shows it; [`find_bug()`] tries all of it with a bug seeded on purpose.
 
+#[cfg(not(debug_assertions))]
+compile_error!("the simulator seeds bugs, which needs debug assertions: build it with --profile simulate");
+
 mod bystanders;
 mod checker;
 mod fault_schedule;

@@ -50,7 +50,7 @@ fn slower_polling_is_reported_once_an_hour() {
 }
 
 #[test]
-fn the_documentation_names_every_promise_and_every_seeded_bug() {
+fn the_documentation_names_every_invariant_and_every_seeded_bug() {
     let text = include_str!("../../../docs/reliability.md");
     for (_, name) in Invariant::ALL {
         assert!(text.contains(&format!("\n| `{name}` |")), "{name}");

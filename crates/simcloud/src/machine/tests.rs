@@ -198,11 +198,11 @@ fn a_name_in_use_is_refused_or_overwritten_and_what_is_left_behind_is_counted() 
 
 #[test]
 fn many_small_steps_and_one_large_step_are_the_same() {
-    let weather = "[[arrivals]]\nrepo = 'o/r'\nlabels = ['docker']\njobs = [1, 4]\nduration = ['1s', '5m']\n\
+    let faults = "[[arrivals]]\nrepo = 'o/r'\nlabels = ['docker']\njobs = [1, 4]\nduration = ['1s', '5m']\n\
         every = ['10s', '90s']\nuntil = '30m'\nheld = ['0s', '20s']\nthen = 2\n\
         [[faults]]\nwhat = 'dies_in_job'\nprobability = 0.3\n[[faults]]\nwhat = 'cancelled'\nprobability = 0.2\n";
     let end = |step: u64| {
-        let mut world = world(weather);
+        let mut world = world(faults);
         for name in 0..40 {
             vm(&mut world, &format!("vm-{name}"), &[]);
         }

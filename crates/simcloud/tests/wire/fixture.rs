@@ -53,8 +53,8 @@ impl TestCloud {
         let text = format!("repositories = ['o/r']\n[settings]\n{PACE}{settings}\n{more}");
         let workload = Workload::parse(&text).unwrap_or_else(|error| panic!("{error}"));
         let clock = Arc::new(Mutex::new(START.parse().unwrap()));
-        let face = Arc::clone(&clock);
-        TestCloud::with(&workload, clock, Arc::new(move || *face.lock().unwrap())).await
+        let time = Arc::clone(&clock);
+        TestCloud::with(&workload, clock, Arc::new(move || *time.lock().unwrap())).await
     }
 
     /// A world whose time passes by itself.
@@ -63,10 +63,10 @@ impl TestCloud {
         TestCloud::with(workload, Arc::new(Mutex::new(Timestamp::now())), Arc::new(Timestamp::now)).await
     }
 
-    async fn with(workload: &Workload, clock: Arc<Mutex<Timestamp>>, face: SimClock) -> TestCloud {
-        let world = World::new(workload, face());
+    async fn with(workload: &Workload, clock: Arc<Mutex<Timestamp>>, time: SimClock) -> TestCloud {
+        let world = World::new(workload, time());
         let token = world.settings.token.clone();
-        let served = Served::start(world, face).await.unwrap();
+        let served = Served::start(world, time).await.unwrap();
         TestCloud { served, token, clock, http: Client::builder().no_proxy().build().unwrap() }
     }
 
