@@ -3,7 +3,8 @@
 //! To add a fault: add a [`FaultKind`] here, its name in a workload file in `fault/written.rs`, and its
 //! effect where it happens. A fault of calls takes effect in [`Faults::call_faults`], and both ways into the
 //! world apply it (`http.rs`, `in_process.rs`). A fault of VMs, jobs or runners is asked for with
-//! `World::strikes` in the file of that event: `calls.rs`, `machine.rs`, `registration.rs` and so on.
+//! `World::strikes` in the file of that event: `calls.rs`, `machine.rs`, `registration.rs` and so on. Users read
+//! of it in the table of docs/reference/simcloud.md, and simulations have it once `generate.rs` there does.
 
 mod written;
 
