@@ -20,8 +20,17 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
             "tracing",
         ],
     ),
-    ("azlin-github", &["azlin-fleet"], &["azure_core", "azure_mgmt_compute", "azure_identity", "russh"]),
-    ("azlin-azure", &["azlin-fleet"], &["russh"]),
+    (
+        "azlin-http",
+        &["azlin-fleet"],
+        &["azure_core", "azure_core_1", "azure_mgmt_compute", "azure_identity", "russh"],
+    ),
+    (
+        "azlin-github",
+        &["azlin-fleet", "azlin-http"],
+        &["azure_core", "azure_mgmt_compute", "azure_identity", "russh", "rustls"],
+    ),
+    ("azlin-azure", &["azlin-fleet", "azlin-http"], &["russh", "rustls"]),
     (
         "azlin-ssh",
         &["azlin-fleet"],

@@ -14,8 +14,8 @@ use futures::stream;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
-use crate::arm::{Arm, Call};
-use crate::error::{ArmError, How};
+use crate::arm::{Arm, ArmCall};
+use crate::error::ArmError;
 
 /// The version that a sealed body is written for: the first in which a NIC and an address that are made with a
 /// VM take tags.
@@ -47,7 +47,7 @@ pub(crate) fn arm_error(error: Error) -> ArmError {
             ErrorKind::DataConversion => format!("the answer is not what Azure documents: {error}"),
             _ => error.to_string(),
         };
-        ArmError { how: How::NoAnswer { was_sent: true, why }, may_be_done: false }
+        ArmError::unreadable(why)
     })
 }
 
@@ -83,7 +83,7 @@ impl HttpClient for Transport {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<Response> {
         let call = self.call(request)?;
         let answer = self.arm.send(&call).await.map_err(|error| Error::new(ErrorKind::Other, error))?;
-        let status = StatusCode::try_from(answer.status)
+        let status = StatusCode::try_from(answer.status.as_u16())
             .map_err(|_| Error::message(ErrorKind::DataConversion, format!("status {}", answer.status)))?;
         let mut headers = Headers::new();
         for (name, value) in &answer.headers {
@@ -98,7 +98,7 @@ impl HttpClient for Transport {
 }
 
 impl Transport {
-    fn call(&self, request: &Request) -> azure_core::Result<Call> {
+    fn call(&self, request: &Request) -> azure_core::Result<ArmCall> {
         let unfit = |why: &dyn std::fmt::Display| Error::message(ErrorKind::DataConversion, why.to_string());
         let mut headers = HeaderMap::new();
         for (name, value) in request.headers().iter().filter(|(name, _)| name.as_str() != "authorization") {
@@ -117,7 +117,7 @@ impl Transport {
             let kept = request.url().query_pairs().filter(|(name, _)| name != "api-version");
             url.query_pairs_mut().clear().extend_pairs(kept).append_pair("api-version", SEALED_API);
         }
-        Ok(Call {
+        Ok(ArmCall {
             method: Method::from_bytes(request.method().as_ref().as_bytes())
                 .map_err(|error| unfit(&error))?,
             url,

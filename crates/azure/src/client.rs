@@ -10,6 +10,7 @@ use azlin_fleet::calls::Calls;
 use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
+use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
 use futures::{Stream, StreamExt};
 use url::Url;
 
@@ -17,11 +18,9 @@ use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use crate::api::{self, Sealed, arm_error, compute};
 use crate::arm::Arm;
 use crate::bearer::Bearer;
-use crate::counters::Counts;
 use crate::credential::{self, CredentialKind};
 use crate::environment::Environment;
-use crate::error::{ArmError, Effect, How, SettingsError, call_error};
-use crate::https::Https;
+use crate::error::{ArmError, ArmEffect, How, SettingsError, call_error};
 use crate::leftovers;
 use crate::model;
 use crate::reach;
@@ -31,6 +30,9 @@ use crate::vms;
 /// A list with more pages than this leads in a circle: a subscription has at most 25,000 VMs in a
 /// region.
 pub(crate) const MOST_PAGES: usize = 2_000;
+
+/// The largest body that is read. A page of VMs has about a megabyte.
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// How to reach Azure.
 #[derive(Debug, Clone)]
@@ -79,12 +81,16 @@ impl AzureClient {
             let _ = shown.set_password(None);
             SettingsError::ResourceManagerUrl(shown.to_string(), why)
         })?;
-        let https = Arc::new(Https::new(request_timeout, certificates));
+        // Neither the resource manager nor Entra ID redirects.
+        let transport = Arc::new(HttpTransport::new(HttpSettings {
+            certificates,
+            ..HttpSettings::new(request_timeout, LARGEST_BODY)
+        }));
         let kind = credential::choose(&environment).map_err(SettingsError::Credential)?;
         let credential =
-            credential::make(kind, &environment, &root, &https).map_err(SettingsError::Credential)?;
+            credential::make(kind, &environment, &root, &transport).map_err(SettingsError::Credential)?;
         let bearer = Bearer::new(kind, credential, credential::scope(&root), request_timeout);
-        Ok(AzureClient { arm: Arc::new(Arm::new(root, https, bearer, retry_pause)) })
+        Ok(AzureClient { arm: Arc::new(Arm::new(root, transport, bearer, retry_pause)) })
     }
 
     /// The kind of credential that is used.
@@ -93,8 +99,8 @@ impl AzureClient {
     }
 
     /// What was sent and received since the client was made.
-    pub fn counts(&self) -> Counts {
-        self.arm.counters.counts()
+    pub fn counts(&self) -> TrafficCounts {
+        self.arm.client.traffic.counts()
     }
 
     fn vms_api(&self, sealed: Option<Sealed>) -> Result<compute::virtual_machines::Client, ArmError> {
@@ -147,7 +153,7 @@ impl Azure for AzureClient {
         let what = format!("list VMs of {group}");
         check_group(&what, group)?;
         let list = self.list_vms(group).await;
-        let list = list.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))?;
+        let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
         Ok(list.iter().filter_map(|vm| vms::ours(vm, group)).collect())
     }
 
@@ -155,7 +161,7 @@ impl Azure for AzureClient {
         let what = format!("list power states of {subscription_id}");
         check_name(&what, "subscription", subscription_id)?;
         let list = self.statuses(subscription_id).await;
-        let list = list.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))?;
+        let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
         Ok(vms::power_states(&list))
     }
 
@@ -168,7 +174,7 @@ impl Azure for AzureClient {
         let Err(error) = self.put(spec, model, sealed).await else {
             return Ok(());
         };
-        let refused = call_error(&what, Effect::Creates, self.credential(), &error);
+        let refused = call_error(&what, ArmEffect::Creates, self.credential(), &error);
         if refused.trouble != Trouble::NameTaken {
             return Err(refused);
         }
@@ -190,7 +196,7 @@ impl Azure for AzureClient {
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
         let found = async { reach::address(&self.arm, &self.vms_api(None)?, group, name, public).await };
-        found.await.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))
+        found.await.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
     }
 
     async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
@@ -203,7 +209,7 @@ impl Azure for AzureClient {
         };
         match found.await {
             Ok(vm) => Ok(vms::failure(&vm)),
-            Err(error) => Err(call_error(&what, Effect::Reads, self.credential(), &error)),
+            Err(error) => Err(call_error(&what, ArmEffect::Reads, self.credential(), &error)),
         }
     }
 
@@ -212,7 +218,7 @@ impl Azure for AzureClient {
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
         let found = async { reach::console(&self.arm, &self.vms_api(None)?, group, name).await };
-        found.await.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))
+        found.await.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
@@ -231,7 +237,7 @@ impl Azure for AzureClient {
         match delete.await {
             Ok(_) => Ok(()),
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
-            Err(error) => Err(call_error(&what, Effect::Deletes, self.credential(), &error)),
+            Err(error) => Err(call_error(&what, ArmEffect::Deletes, self.credential(), &error)),
         }
     }
 
@@ -239,7 +245,7 @@ impl Azure for AzureClient {
         let what = format!("look for a {kind} that no VM holds in {group}");
         check_group(&what, group)?;
         let list = leftovers::list(&self.arm, group, kind).await;
-        list.map_err(|error| call_error(&what, Effect::Reads, self.credential(), &error))
+        list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
     }
 
     async fn discard(&self, leftover: &Leftover) -> Result<(), CallError> {
@@ -249,16 +255,16 @@ impl Azure for AzureClient {
         match leftovers::delete(&self.arm, leftover).await {
             Ok(()) => Ok(()),
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
-            Err(error) => Err(call_error(&what, Effect::Deletes, self.credential(), &error)),
+            Err(error) => Err(call_error(&what, ArmEffect::Deletes, self.credential(), &error)),
         }
     }
 
     fn calls(&self) -> Calls {
-        self.arm.counters.calls()
+        self.arm.client.traffic.calls()
     }
 
     fn remaining(&self) -> Remaining {
-        self.arm.counters.remaining()
+        self.arm.budgets.remaining()
     }
 }
 
@@ -272,8 +278,7 @@ async fn all(
         vms.extend(page.map_err(arm_error)?.value);
         read += 1;
         if read == MOST_PAGES {
-            let why = format!("the list has no end after {MOST_PAGES} pages");
-            return Err(ArmError { how: How::NoAnswer { was_sent: true, why }, may_be_done: false });
+            return Err(ArmError::unreadable(format!("the list has no end after {MOST_PAGES} pages")));
         }
     }
     Ok(vms)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use azlin_http::HttpTransport;
 use azure_core_1::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core_1::credentials::{Secret, TokenCredential};
 use azure_core_1::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
@@ -15,7 +16,6 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::environment::Environment;
-use crate::https::Https;
 use crate::identity_http::{IdentityEndpoint, IdentityHttp};
 use crate::url_rule;
 
@@ -128,7 +128,7 @@ pub(crate) fn make(
     kind: CredentialKind,
     environment: &Environment,
     resource_manager: &Url,
-    https: &Arc<Https>,
+    transport: &Arc<HttpTransport>,
 ) -> Result<Arc<dyn TokenCredential>, CredentialError> {
     let need = |value: &Option<String>, name: &str| {
         value.clone().ok_or_else(|| CredentialError(format!("a {kind} needs {name}, which is not set")))
@@ -138,7 +138,7 @@ pub(crate) fn make(
     let endpoint =
         (kind == CredentialKind::AppServiceIdentity).then(|| identity_endpoint(environment)).transpose()?;
     let client_options =
-        options(environment, resource_manager, IdentityHttp { https: https.clone(), endpoint });
+        options(environment, resource_manager, IdentityHttp { transport: transport.clone(), endpoint });
     let made: azure_core_1::Result<Arc<dyn TokenCredential>> = match kind {
         CredentialKind::ClientSecret => {
             let secret = environment.client_secret.as_ref().ok_or_else(|| {
@@ -206,7 +206,7 @@ fn cloud(authority_host: Option<&str>, resource_manager: &Url) -> CloudConfigura
 
 /// What a token is asked for. A simulator on this machine takes the token of the public cloud.
 pub(crate) fn scope(resource_manager: &Url) -> String {
-    if url_rule::is_loopback(resource_manager) {
+    if azlin_http::is_loopback(resource_manager) {
         return "https://management.azure.com/.default".to_owned();
     }
     format!("{}/.default", resource_manager.origin().ascii_serialization())
@@ -215,6 +215,7 @@ pub(crate) fn scope(resource_manager: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use azlin_http::HttpSettings;
     use std::time::Duration;
 
     fn environment(set: &[&str]) -> Environment {
@@ -270,7 +271,7 @@ mod tests {
     #[test]
     fn half_a_credential_names_what_is_missing() {
         let root = Url::parse("https://management.azure.com").expect("a URL");
-        let https = Arc::new(Https::new(Duration::from_secs(1), None));
+        let transport = Arc::new(HttpTransport::new(HttpSettings::new(Duration::from_secs(1), 1024)));
         for (set, missing) in [
             (&["client", "secret"][..], "AZURE_TENANT_ID"),
             (&["tenant", "secret"], "AZURE_CLIENT_ID"),
@@ -279,7 +280,7 @@ mod tests {
         ] {
             let environment = environment(set);
             let kind = choose(&environment).expect("a kind");
-            let error = make(kind, &environment, &root, &https).map(drop).expect_err("half a credential");
+            let error = make(kind, &environment, &root, &transport).map(drop).expect_err("half a credential");
             assert!(error.to_string().contains(missing), "{set:?}: {error}");
         }
     }

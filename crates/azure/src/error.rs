@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
+use azlin_http::{ErrorText, NoReply, error_text, quote};
 use serde::Deserialize;
 
 use crate::credential::{CredentialError, CredentialKind};
@@ -35,7 +35,7 @@ impl std::error::Error for SettingsError {}
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Effect {
+pub(crate) enum ArmEffect {
     Reads,
     Creates,
     Deletes,
@@ -52,7 +52,7 @@ pub(crate) struct ArmError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum How {
     /// An answer that refuses.
-    Refused(Refusal),
+    Refused(ArmRefusal),
     /// No whole answer.
     NoAnswer { was_sent: bool, why: String },
     /// Nothing is sent: Azure has asked to wait so long.
@@ -61,9 +61,15 @@ pub(crate) enum How {
     NoToken(CallError),
 }
 
+impl From<NoReply> for How {
+    fn from(no_reply: NoReply) -> Self {
+        How::NoAnswer { was_sent: no_reply.was_sent(), why: no_reply.why().to_owned() }
+    }
+}
+
 /// An answer that refuses. Its texts are fit for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ArmRefusal {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
@@ -75,7 +81,7 @@ pub(crate) struct Refusal {
 impl fmt::Display for ArmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.how {
-            How::Refused(Refusal { status, code, message, .. }) => {
+            How::Refused(ArmRefusal { status, code, message, .. }) => {
                 write!(f, "{status} {code}")?;
                 if message.is_empty() { Ok(()) } else { write!(f, " \"{message}\"") }
             }
@@ -92,6 +98,11 @@ impl fmt::Display for ArmError {
 impl std::error::Error for ArmError {}
 
 impl ArmError {
+    /// An answer that came and cannot be used.
+    pub(crate) fn unreadable(why: impl Into<String>) -> Self {
+        ArmError { how: How::NoAnswer { was_sent: true, why: why.into() }, may_be_done: false }
+    }
+
     /// What to do about it where its code or status says more than its kind does.
     fn advice(&self, kind: CredentialKind) -> Option<Cow<'static, str>> {
         let How::Refused(refusal) = &self.how else { return None };
@@ -115,28 +126,28 @@ impl ArmError {
     }
 }
 
-impl Refusal {
+impl ArmRefusal {
     /// Reads an error's body: `{"error": {"code", "message"}}`.
     pub(crate) fn new(status: u16, body: &[u8], retry_after: Option<Duration>, secrets: &[&str]) -> Self {
         #[derive(Deserialize)]
-        struct Body {
-            error: Inner,
+        struct ErrorJson {
+            error: CodeAndMessage,
         }
         #[derive(Deserialize)]
-        struct Inner {
+        struct CodeAndMessage {
             #[serde(default)]
             code: String,
             #[serde(default)]
             message: String,
         }
-        let (code, message) = match serde_json::from_slice::<Body>(body) {
-            Ok(Body { error }) => (error.code, error.message),
-            Err(_) => (String::new(), String::from_utf8_lossy(&body[..body.len().min(600)]).into_owned()),
+        let (code, message) = match error_text(body) {
+            ErrorText::Documented(ErrorJson { error }) => (error.code, error.message),
+            ErrorText::Other(text) => (String::new(), text),
         };
-        Refusal {
+        ArmRefusal {
             status,
-            code: redact::line(&code, secrets),
-            message: redact::line(&message, secrets),
+            code: quote(&code, secrets),
+            message: quote(&message, secrets),
             retry_after,
             extent: Extent::Subscription,
         }
@@ -159,8 +170,8 @@ impl Refusal {
 }
 
 /// What a failure means to the caller.
-pub(crate) fn trouble(effect: Effect, error: &ArmError) -> Trouble {
-    let unknown = if effect == Effect::Reads { Trouble::Unavailable } else { Trouble::OutcomeUnknown };
+pub(crate) fn trouble(effect: ArmEffect, error: &ArmError) -> Trouble {
+    let unknown = if effect == ArmEffect::Reads { Trouble::Unavailable } else { Trouble::OutcomeUnknown };
     let found = match &error.how {
         How::Refused(refusal) => by_code(refusal).unwrap_or_else(|| by_status(refusal, unknown)),
         How::NoAnswer { was_sent: true, .. } => unknown,
@@ -178,13 +189,13 @@ pub(crate) fn trouble(effect: Effect, error: &ArmError) -> Trouble {
 /// What the result of an operation says that failed after Azure had taken it.
 pub(crate) fn told(code: &str, message: &str) -> CallError {
     let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
-    let refusal = Refusal::new(200, body.as_bytes(), None, &[]);
+    let refusal = ArmRefusal::new(200, body.as_bytes(), None, &[]);
     let trouble = by_code(&refusal).unwrap_or(Trouble::Unavailable);
     let said = if refusal.message.is_empty() { String::new() } else { format!(" \"{}\"", refusal.message) };
     CallError::new(trouble, format!("{}{said}", refusal.code))
 }
 
-fn by_code(refusal: &Refusal) -> Option<Trouble> {
+fn by_code(refusal: &ArmRefusal) -> Option<Trouble> {
     Some(match refusal.code.as_str() {
         "AllocationFailed"
         | "ZonalAllocationFailed"
@@ -207,7 +218,7 @@ fn by_code(refusal: &Refusal) -> Option<Trouble> {
     })
 }
 
-fn by_status(refusal: &Refusal, unknown: Trouble) -> Trouble {
+fn by_status(refusal: &ArmRefusal, unknown: Trouble) -> Trouble {
     match refusal.status {
         401 | 403 => Trouble::NotPermitted,
         404 => Trouble::NotFound,
@@ -240,7 +251,7 @@ fn is_our_mistake(code: &str) -> bool {
 }
 
 /// The error that leaves this crate: what was tried, what came back, what to do.
-pub(crate) fn call_error(what: &str, effect: Effect, kind: CredentialKind, error: &ArmError) -> CallError {
+pub(crate) fn call_error(what: &str, effect: ArmEffect, kind: CredentialKind, error: &ArmError) -> CallError {
     let trouble = trouble(effect, error);
     let advice = error.advice(kind).unwrap_or(Cow::Borrowed(match trouble {
         Trouble::NotPermitted => {
@@ -275,7 +286,7 @@ mod tests {
 
     fn refused(status: u16, code: &str, message: &str) -> ArmError {
         let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
-        let refusal = Refusal::new(status, body.as_bytes(), Some(Duration::from_secs(17)), &[]);
+        let refusal = ArmRefusal::new(status, body.as_bytes(), Some(Duration::from_secs(17)), &[]);
         ArmError { how: How::Refused(refusal), may_be_done: false }
     }
 
@@ -289,7 +300,7 @@ mod tests {
             ("in 'a; rm' words", "NAMESPACE"),
         ] {
             let error = refused(409, "MissingSubscriptionRegistration", said);
-            let told = call_error("list sizes", Effect::Reads, CredentialKind::AzureCli, &error);
+            let told = call_error("list sizes", ArmEffect::Reads, CredentialKind::AzureCli, &error);
             let cure = format!("; az provider register --namespace {namespace}");
             assert!(told.message.ends_with(&cure), "{}", told.message);
         }
@@ -297,7 +308,7 @@ mod tests {
 
     #[test]
     fn what_refusals_mean() {
-        use Effect::{Creates, Deletes, Reads};
+        use ArmEffect::{Creates, Deletes, Reads};
         let throttled = Trouble::Throttled(Some(Duration::from_secs(17)));
         for (status, code, message, effect, expected) in [
             (409, "MissingSubscriptionRegistration", "", Reads, Trouble::Invalid),
@@ -351,7 +362,7 @@ mod tests {
             (400, "InvalidParameter", Trouble::Invalid),
         ] {
             let error = ArmError { may_be_done: true, ..refused(status, code, "") };
-            assert_eq!(trouble(Effect::Creates, &error), expected, "{status} {code}");
+            assert_eq!(trouble(ArmEffect::Creates, &error), expected, "{status} {code}");
         }
     }
 
@@ -385,14 +396,14 @@ mod tests {
             ),
         ] {
             let refused = refused(status, code, message);
-            let error = call_error("PUT vm", Effect::Creates, CredentialKind::AzureCli, &refused);
+            let error = call_error("PUT vm", ArmEffect::Creates, CredentialKind::AzureCli, &refused);
             assert_eq!(error.message, expected);
         }
     }
 
     #[test]
     fn a_proxys_page_is_no_error_of_azures_but_is_shown() {
-        let refusal = Refusal::new(502, b"<html>\nBad Gateway</html>", None, &[]);
+        let refusal = ArmRefusal::new(502, b"<html>\nBad Gateway</html>", None, &[]);
         assert_eq!((refusal.code.as_str(), refusal.message.as_str()), ("", "<html> Bad Gateway</html>"));
     }
 }

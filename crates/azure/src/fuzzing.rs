@@ -6,7 +6,7 @@ use azlin_fleet::vm::ResourceGroup;
 
 use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
-use crate::error::{self, ArmError, Effect, How, Refusal};
+use crate::error::{self, ArmError, ArmEffect, How, ArmRefusal};
 use crate::{leftovers, survey, vms};
 
 /// An answer: a status and a body.
@@ -33,13 +33,13 @@ pub fn answer(status: u16, body: &[u8]) {
     if let Ok(token) = std::str::from_utf8(body) {
         let _ = survey::claims(token);
     }
-    let refusal = Refusal::new(status, body, None, &["a secret"]);
+    let refusal = ArmRefusal::new(status, body, None, &["a secret"]);
     let error = ArmError { how: How::Refused(refusal), may_be_done: true };
-    for effect in [Effect::Reads, Effect::Creates, Effect::Deletes] {
+    for effect in [ArmEffect::Reads, ArmEffect::Creates, ArmEffect::Deletes] {
         let told = error::call_error("PUT a VM", effect, CredentialKind::ClientSecret, &error);
         assert!(!told.message.contains('\n'), "one line of the journal: {told:?}");
         assert!(!told.message.contains("a secret"), "{told:?}");
-        let is_read = effect == Effect::Reads;
+        let is_read = effect == ArmEffect::Reads;
         assert!(!is_read || told.trouble != Trouble::OutcomeUnknown, "a look changes nothing: {told:?}");
     }
 }

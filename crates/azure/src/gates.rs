@@ -13,13 +13,13 @@ use reqwest::Method;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::error::Effect;
+use crate::error::ArmEffect;
 
 /// What a request is counted as.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Counted {
     subscription: String,
-    effect: Effect,
+    effect: ArmEffect,
     /// The kind of resource, and whether one or all of them: `virtualmachines/*`.
     operation: String,
 }
@@ -28,9 +28,9 @@ impl Counted {
     /// By the method and `/subscriptions/<id>/…/providers/<namespace>/<kind>/<name>`.
     pub(crate) fn of(method: &Method, url: &Url) -> Self {
         let effect = match *method {
-            Method::GET => Effect::Reads,
-            Method::DELETE => Effect::Deletes,
-            _ => Effect::Creates,
+            Method::GET => ArmEffect::Reads,
+            Method::DELETE => ArmEffect::Deletes,
+            _ => ArmEffect::Creates,
         };
         let segments: Vec<String> =
             url.path_segments().into_iter().flatten().map(str::to_ascii_lowercase).collect();
@@ -45,7 +45,7 @@ impl Counted {
         Counted { subscription, effect, operation }
     }
 
-    pub(crate) fn effect(&self) -> Effect {
+    pub(crate) fn effect(&self) -> ArmEffect {
         self.effect
     }
 }

@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 
 use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::vm::ResourceGroup;
-use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::arm::{Arm, Call};
+use crate::arm::{Arm, ArmCall};
 use crate::client::MOST_PAGES;
-use crate::error::{ArmError, How};
+use crate::error::ArmError;
 use crate::reach::NETWORK_API;
 
 /// The version of the disk API.
@@ -44,7 +42,7 @@ pub(crate) async fn list(arm: &Arm, group: &ResourceGroup, kind: Kind) -> Result
     let mut next = url(arm.root(), group, kind, None);
     let mut found = Vec::new();
     for _ in 0..MOST_PAGES {
-        let answer = arm.send(&call(Method::GET, next)).await?;
+        let answer = arm.send(&ArmCall::new(Method::GET, next)).await?;
         let (parts, next_link) = read(group, kind, &answer.body).map_err(|error| unreadable(&error))?;
         found.extend(parts);
         match next_link {
@@ -70,7 +68,7 @@ pub(crate) fn read(
 /// Asks for its removal.
 pub(crate) async fn delete(arm: &Arm, leftover: &Leftover) -> Result<(), ArmError> {
     let url = url(arm.root(), &leftover.group, leftover.kind, Some(&leftover.name));
-    arm.send(&call(Method::DELETE, url)).await.map(drop)
+    arm.send(&ArmCall::new(Method::DELETE, url)).await.map(drop)
 }
 
 /// Whether nothing holds it, in all the ways in which something may.
@@ -101,13 +99,8 @@ fn url(root: &Url, group: &ResourceGroup, kind: Kind, name: Option<&str>) -> Url
     url
 }
 
-fn call(method: Method, url: Url) -> Call {
-    Call { method, url, headers: HeaderMap::new(), body: Bytes::new(), secrets: Vec::new() }
-}
-
 fn unreadable(why: &dyn std::fmt::Display) -> ArmError {
-    let why = format!("the answer is not what Azure documents: {why}");
-    ArmError { how: How::NoAnswer { was_sent: true, why }, may_be_done: false }
+    ArmError::unreadable(format!("the answer is not what Azure documents: {why}"))
 }
 
 #[cfg(test)]

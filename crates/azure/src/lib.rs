@@ -14,25 +14,23 @@ mod api;
 mod arm;
 mod bearer;
 mod client;
-mod counters;
 mod credential;
 mod environment;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gates;
-mod https;
 mod identity_http;
 mod leftovers;
 mod model;
 mod reach;
-mod retry;
+mod remaining;
 mod survey;
 mod url_rule;
 mod vms;
 
 pub use client::{AzureClient, Settings};
-pub use counters::Counts;
+pub use azlin_http::TrafficCounts;
 pub use credential::{CredentialError, CredentialKind};
 pub use environment::Environment;
 pub use error::SettingsError;

@@ -12,16 +12,14 @@ use azlin_fleet::survey::{
 use azlin_fleet::vm::{Image, ResourceGroup};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::arm::Call;
+use crate::arm::ArmCall;
 use crate::client::{AzureClient, MOST_PAGES};
-use crate::error::{ArmError, Effect, How, call_error};
+use crate::error::{ArmError, ArmEffect, How, call_error};
 use crate::reach::NETWORK_API;
 
 const AUTHORIZATION_API: &str = "2022-04-01";
@@ -55,9 +53,7 @@ impl AzureClient {
     }
 
     async fn read<T: DeserializeOwned>(&self, question: Question<'_>, url: Url) -> Result<T, CallError> {
-        let headers = HeaderMap::new();
-        let call = Call { method: Method::GET, url, headers, body: Bytes::new(), secrets: Vec::new() };
-        let answer = self.arm.send(&call).await.map_err(|error| self.failed(question, &error))?;
+        let answer = self.arm.send(&ArmCall::new(Method::GET, url)).await.map_err(|error| self.failed(question, &error))?;
         serde_json::from_slice(&answer.body).map_err(|error| {
             let message = format!("{}: the answer is not what Azure documents: {error}", question.what);
             CallError::new(Trouble::Unavailable, message)
@@ -94,7 +90,7 @@ impl AzureClient {
 
     /// A refusal names the one action that would have sufficed.
     fn failed(&self, question: Question<'_>, error: &ArmError) -> CallError {
-        let known = call_error(question.what, Effect::Reads, self.credential(), error);
+        let known = call_error(question.what, ArmEffect::Reads, self.credential(), error);
         match &error.how {
             How::Refused(refusal) if refusal.status == 403 => {
                 CallError::new(known.trouble, format!("{}: {error}; grant {}", question.what, question.needs))

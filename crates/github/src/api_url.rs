@@ -4,7 +4,8 @@ use std::fmt;
 
 use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{CallError, Trouble};
-use url::{Host, Url};
+use azlin_http::is_loopback;
+use url::{Origin, Url};
 
 /// The root that every request stays under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,17 +89,8 @@ impl ApiUrl {
         self.root.as_str()
     }
 
-    pub(crate) fn is_plain_http(&self) -> bool {
-        self.root.scheme() == "http"
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
+    pub(crate) fn origin(&self) -> Origin {
+        self.root.origin()
     }
 }
 

@@ -14,15 +14,15 @@ use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
 use azlin_fleet::runner_name::RunnerName;
+use azlin_http::TrafficCounts;
 use jiff::Timestamp;
 use url::Url;
 
 use crate::api_url::{ApiUrl, ApiUrlError};
-use crate::counters::Counts;
 use crate::http::Http;
 use crate::queue::{self, Queues};
 use crate::runners::{self, Groups};
-use crate::sign_in::{Credential, SignIn};
+use crate::sign_in::Credential;
 
 /// How to reach GitHub.
 #[derive(Debug, Clone)]
@@ -68,18 +68,14 @@ pub struct GitHubClient {
 impl GitHubClient {
     /// Makes a client; nothing is sent yet.
     pub fn new(settings: Settings) -> Result<Self, ApiUrlError> {
-        let Settings { api_url, credential, request_timeout, retry_pause, untold_wait, certificates } =
-            settings;
-        let api = ApiUrl::new(&api_url)?;
-        let certificates = certificates.map(String::into_bytes);
-        let sign_in = SignIn::new(credential);
-        let http = Http::new(api, sign_in, request_timeout, retry_pause, untold_wait, certificates);
+        let api = ApiUrl::new(&settings.api_url)?;
+        let http = Http::new(api, settings);
         Ok(GitHubClient { http, queues: Queues::default(), groups: Groups::default() })
     }
 
     /// What was sent and received since the client was made.
-    pub fn counts(&self) -> Counts {
-        self.http.counters.counts()
+    pub fn counts(&self) -> TrafficCounts {
+        self.http.client.traffic.counts()
     }
 }
 
@@ -141,7 +137,7 @@ impl GitHub for GitHubClient {
     }
 
     fn calls(&self) -> Calls {
-        self.http.counters.calls()
+        self.http.client.traffic.calls()
     }
 
     fn budget(&self) -> Option<Budget> {

@@ -3,28 +3,26 @@
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
+use azlin_http::{ErrorText, HttpReply, NoReply, RequestEffect, error_text, quote};
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::http::{Answer, Call};
-use crate::retry::Effect;
+use crate::http::Call;
 
 /// GitHub's own words in an error's body.
 pub(crate) fn github_message(body: &[u8]) -> String {
     #[derive(Deserialize)]
-    struct Body {
+    struct ErrorJson {
         message: String,
     }
-    match serde_json::from_slice::<Body>(body) {
-        Ok(body) => body.message,
-        // A proxy's page, most likely.
-        Err(_) => String::from_utf8_lossy(&body[..body.len().min(400)]).into_owned(),
+    match error_text::<ErrorJson>(body) {
+        ErrorText::Documented(error) => error.message,
+        ErrorText::Other(text) => text,
     }
 }
 
 /// The error for an answer that is not what the caller hoped for.
-pub(crate) fn refused(call: &Call, answer: &Answer, token: &str) -> CallError {
+pub(crate) fn refused(call: &Call, answer: &HttpReply, token: &str) -> CallError {
     let status = answer.status;
     let (trouble, advice) = match status {
         StatusCode::UNAUTHORIZED => (
@@ -63,15 +61,15 @@ pub(crate) fn refused(call: &Call, answer: &Answer, token: &str) -> CallError {
             "azlin does not know this refusal: please report it; it is tried again later".to_owned(),
         ),
     };
-    let said = redact::line(&github_message(&answer.body), &[token]);
+    let said = quote(&github_message(&answer.body), &[token]);
     let said = if said.is_empty() { String::new() } else { format!(" \"{said}\"") };
     CallError::new(trouble, format!("{call}: {status}{said}; {advice}"))
 }
 
 /// The error for a call without an answer.
-pub(crate) fn unanswered(call: &Call, why: &str, was_sent: bool, token: &str) -> CallError {
-    let why = redact::line(why, &[token]);
-    if was_sent {
+pub(crate) fn unanswered(call: &Call, no_reply: &NoReply, token: &str) -> CallError {
+    let why = quote(no_reply.why(), &[token]);
+    if no_reply.was_sent() {
         let trouble = not_known(call.effect, Trouble::Unavailable);
         CallError::new(trouble, format!("{call}: no whole answer came: {why}; it is tried again later"))
     } else {
@@ -95,7 +93,7 @@ pub(crate) fn throttled(call: &Call, wait: Duration) -> CallError {
 
 /// The error for an answer that cannot be read.
 pub(crate) fn unreadable(call: &Call, error: &serde_json::Error, token: &str) -> CallError {
-    let why = redact::line(&error.to_string(), &[token]);
+    let why = quote(&error.to_string(), &[token]);
     CallError::new(
         not_known(call.effect, Trouble::Unavailable),
         format!(
@@ -115,23 +113,9 @@ pub(crate) fn after_a_lost_try(error: CallError) -> CallError {
     }
 }
 
-fn not_known(effect: Effect, otherwise: Trouble) -> Trouble {
+fn not_known(effect: RequestEffect, otherwise: Trouble) -> Trouble {
     match effect {
-        Effect::Reads => otherwise,
-        Effect::Removes | Effect::Makes => Trouble::OutcomeUnknown,
+        RequestEffect::Reads => otherwise,
+        RequestEffect::WritesOnce | RequestEffect::Creates => Trouble::OutcomeUnknown,
     }
-}
-
-/// The cause at the bottom of an error of reqwest: "connection refused" and not "error sending
-/// request", and without the URL, which the message names already.
-pub(crate) fn cause(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let error = error.without_url();
-    let mut deepest: &dyn std::error::Error = &error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    deepest.to_string()
 }

@@ -3,6 +3,7 @@
 use azlin_fleet::hooks::{Attempt, EVENT, Webhook};
 use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{CallError, Trouble};
+use azlin_http::RequestEffect;
 use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +14,6 @@ use url::Url;
 use crate::client::GitHubClient;
 use crate::http::{Call, Http};
 use crate::pages::follow;
-use crate::retry::Effect;
 
 /// More pages of webhooks than anybody has: 20 is the most for each event.
 const MOST_PAGES: usize = 20;
@@ -53,7 +53,7 @@ impl GitHubClient {
     /// # Errors
     /// When GitHub does not tell; of an enterprise it never does.
     pub async fn webhooks(&self, scope: &Scope) -> Result<Vec<Webhook>, CallError> {
-        let mut call = call(&self.http, scope, Method::GET, "?per_page=100", Effect::Reads)?;
+        let mut call = call(&self.http, scope, Method::GET, "?per_page=100", RequestEffect::Reads)?;
         let mut found = Vec::new();
         for _ in 0..MOST_PAGES {
             let (page, next): (Vec<Hook>, _) = self.http.page(&call).await?;
@@ -74,7 +74,7 @@ impl GitHubClient {
         url: &Url,
         secret: &SecretString,
     ) -> Result<u64, CallError> {
-        let mut call = call(&self.http, scope, Method::POST, "", Effect::Makes)?;
+        let mut call = call(&self.http, scope, Method::POST, "", RequestEffect::Creates)?;
         call.body =
             Some(json!({ "name": "web", "active": true, "events": [EVENT], "config": config(url, secret) }));
         let answer = self.http.send(&call, None).await?;
@@ -94,7 +94,7 @@ impl GitHubClient {
         secret: &SecretString,
     ) -> Result<(), CallError> {
         // Doing it twice is doing it once.
-        let mut call = call(&self.http, scope, Method::PATCH, &format!("/{id}"), Effect::Removes)?;
+        let mut call = call(&self.http, scope, Method::PATCH, &format!("/{id}"), RequestEffect::WritesOnce)?;
         call.body = Some(json!({ "active": true, "events": [EVENT], "config": config(url, secret) }));
         self.done(&call).await
     }
@@ -104,7 +104,7 @@ impl GitHubClient {
     /// # Errors
     /// When GitHub refuses.
     pub async fn remove_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
-        let call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), Effect::Removes)?;
+        let call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), RequestEffect::WritesOnce)?;
         match self.done(&call).await {
             Err(error) if error.trouble == Trouble::NotFound => Ok(()),
             done => done,
@@ -116,7 +116,7 @@ impl GitHubClient {
     /// # Errors
     /// When GitHub refuses.
     pub async fn ping_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
-        let call = call(&self.http, scope, Method::POST, &format!("/{id}/pings"), Effect::Removes)?;
+        let call = call(&self.http, scope, Method::POST, &format!("/{id}/pings"), RequestEffect::WritesOnce)?;
         self.done(&call).await
     }
 
@@ -132,7 +132,7 @@ impl GitHubClient {
         most: usize,
     ) -> Result<Vec<Attempt>, CallError> {
         let mut call =
-            call(&self.http, scope, Method::GET, &format!("/{id}/deliveries?per_page=100"), Effect::Reads)?;
+            call(&self.http, scope, Method::GET, &format!("/{id}/deliveries?per_page=100"), RequestEffect::Reads)?;
         let mut found = Vec::new();
         loop {
             let (page, next): (Vec<Delivery>, _) = self.http.page(&call).await?;
@@ -154,7 +154,7 @@ impl GitHubClient {
     pub async fn redeliver(&self, scope: &Scope, hook: u64, attempt: u64) -> Result<(), CallError> {
         let below = format!("/{hook}/deliveries/{attempt}/attempts");
         // A delivery that is doubled harms nobody.
-        let call = call(&self.http, scope, Method::POST, &below, Effect::Removes)?;
+        let call = call(&self.http, scope, Method::POST, &below, RequestEffect::WritesOnce)?;
         self.done(&call).await
     }
 
@@ -197,10 +197,10 @@ pub(crate) fn read(body: &[u8]) -> Vec<Attempt> {
 }
 
 fn config(url: &Url, secret: &SecretString) -> Value {
-    json!({ "url": url, "content_type": "json", "insecure_ssl": "0", "secret": secret.expose_secret() })
+    json!({ "url": url.as_str(), "content_type": "json", "insecure_ssl": "0", "secret": secret.expose_secret() })
 }
 
-fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: Effect) -> Result<Call, CallError> {
+fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: RequestEffect) -> Result<Call, CallError> {
     let (root, needs) = match scope {
         Scope::Repo(repo) => (format!("repos/{repo}"), "Webhooks: read and write on the repository"),
         Scope::Org(org) => (format!("orgs/{org}"), "Webhooks: read and write on the organisation"),

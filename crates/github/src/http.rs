@@ -2,30 +2,31 @@
 //! for it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::calls::CallOutcome;
 use azlin_fleet::ports::CallError;
+use azlin_http::{
+    ApiClient, FailedTry, HttpReply, HttpRequest, HttpSettings, HttpTransport, NoReply, PATIENCE, Redirects,
+    RequestEffect,
+};
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Method, StatusCode, redirect};
+use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::api_url::ApiUrl;
-use crate::counters::Counters;
+use crate::client::Settings;
 use crate::error;
 use crate::etags::{Etags, Kept};
 use crate::gate::{Gate, Weight};
 use crate::link;
 use crate::rate::{self, Asked};
-use crate::retry::{self, Effect, Failure, PATIENCE, Spent};
 use crate::sign_in::SignIn;
 
 /// Requests under way at once, over all repositories. GitHub allows 100 for each token.
@@ -40,7 +41,7 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Value>,
-    pub(crate) effect: Effect,
+    pub(crate) effect: RequestEffect,
     /// The permission that it takes, in GitHub's words.
     pub(crate) needs: &'static str,
 }
@@ -87,59 +88,34 @@ impl As {
     }
 }
 
-/// An answer that is neither lost nor throttled nor GitHub's trouble.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-}
-
-/// A try without a whole answer.
-struct Lost {
-    was_sent: bool,
-    why: String,
-}
-
 pub(crate) struct Http {
-    /// Made at its first use: reading the system's certificates takes a while (40 ms), which a start
-    /// need not wait for.
-    client: OnceLock<reqwest::Client>,
+    pub(crate) client: ApiClient,
     pub(crate) api: ApiUrl,
     pub(crate) sign_in: SignIn,
-    /// When the token ends, as GitHub told last.
+    /// When the token ends, as GitHub said last.
     pub(crate) token_ends: Mutex<Option<Timestamp>>,
-    /// What is trusted beside the system's certificates.
-    certificates: Option<Vec<u8>>,
-    request_timeout: Duration,
-    pause: Duration,
-    at_once: Semaphore,
     etags: Etags,
     pub(crate) gate: Gate,
-    pub(crate) counters: Counters,
 }
 
 impl Http {
-    pub(crate) fn new(
-        api: ApiUrl,
-        sign_in: SignIn,
-        request_timeout: Duration,
-        pause: Duration,
-        untold_wait: Duration,
-        certificates: Option<Vec<u8>>,
-    ) -> Self {
+    pub(crate) fn new(api: ApiUrl, settings: Settings) -> Self {
+        let transport = HttpTransport::new(HttpSettings {
+            user_agent: Some(concat!("azlin-github-runner/", env!("CARGO_PKG_VERSION"))),
+            headers: headers(),
+            request_timeout: settings.request_timeout,
+            certificates: settings.certificates,
+            // A repository that was renamed answers with a redirect on the same host.
+            redirects: Redirects::Within(api.origin()),
+            largest_body: LARGEST_BODY,
+        });
         Http {
-            client: OnceLock::new(),
+            client: ApiClient::new("GitHub", Arc::new(transport), AT_ONCE, settings.retry_pause),
             api,
-            sign_in,
+            sign_in: SignIn::new(settings.credential),
             token_ends: Mutex::default(),
-            certificates,
-            request_timeout,
-            pause,
-            at_once: Semaphore::new(AT_ONCE),
             etags: Etags::default(),
-            gate: Gate::new(untold_wait),
-            counters: Counters::default(),
+            gate: Gate::new(settings.untold_wait),
         }
     }
 
@@ -165,11 +141,11 @@ impl Http {
     }
 
     /// The body of an answer with a 2xx status.
-    pub(crate) fn success<'a>(&self, call: &Call, answer: &'a Answer) -> Result<&'a [u8], CallError> {
+    pub(crate) fn success<'a>(&self, call: &Call, answer: &'a HttpReply) -> Result<&'a [u8], CallError> {
         if answer.status.is_success() { Ok(&answer.body) } else { Err(self.refused(call, answer)) }
     }
 
-    pub(crate) fn refused(&self, call: &Call, answer: &Answer) -> CallError {
+    pub(crate) fn refused(&self, call: &Call, answer: &HttpReply) -> CallError {
         error::refused(call, answer, self.sign_in.secret().expose_secret())
     }
 
@@ -179,7 +155,7 @@ impl Http {
     }
 
     /// Sends a request until it has an answer that another try would not change.
-    pub(crate) async fn send(&self, call: &Call, etag: Option<&str>) -> Result<Answer, CallError> {
+    pub(crate) async fn send(&self, call: &Call, etag: Option<&str>) -> Result<HttpReply, CallError> {
         let token = self.sign_in.token(self).await?;
         let answer = self.send_as(call, etag, As::Us(Arc::clone(&token))).await?;
         // A request that is refused so has done nothing.
@@ -196,60 +172,48 @@ impl Http {
         call: &Call,
         etag: Option<&str>,
         who: As,
-    ) -> Result<Answer, CallError> {
-        let started = Instant::now();
-        let mut tries = 0;
-        let mut may_be_done = false;
+    ) -> Result<HttpReply, CallError> {
+        let mut attempts = self.client.attempts(call.effect, None);
         let give_up = |error, may_be_done| if may_be_done { error::after_a_lost_try(error) } else { error };
         loop {
             let ticket = match self.gate.pass(call.weight(), PATIENCE).await {
                 Ok(ticket) => ticket,
-                Err(wait) => return Err(give_up(error::throttled(call, wait), may_be_done)),
+                Err(wait) => return Err(give_up(error::throttled(call, wait), attempts.may_be_done())),
             };
-            tries += 1;
+            attempts.begin();
             let answer = self.try_once(call, etag, &who).await;
             let asked = answer.as_ref().ok().and_then(|answer| self.asked_to_wait(answer, &who));
-            self.counters.ended(answer.as_ref().map_or(CallOutcome::NoAnswer, |answer| {
+            self.client.traffic.ended(answer.as_ref().map_or(CallOutcome::NoAnswer, |answer| {
                 CallOutcome::of(answer.status.as_u16(), asked.is_some())
             }));
-            // What the answer tells of the limits is taken in before others pass.
+            // What the answer says of the limits is taken in before others pass.
             drop(ticket);
             let (failure, error) = match answer {
                 Ok(answer) => match asked {
                     Some(wait) if !answer.status.is_server_error() => {
-                        if tries < retry::TRIES {
+                        if attempts.has_more() {
                             continue;
                         }
-                        return Err(give_up(error::throttled(call, wait), may_be_done));
+                        return Err(give_up(error::throttled(call, wait), attempts.may_be_done()));
                     }
                     asked if answer.status.is_server_error() => {
-                        (Failure::Status(answer.status, asked), self.refused(call, &answer))
+                        (FailedTry::Status(answer.status.as_u16(), asked), self.refused(call, &answer))
                     }
                     _ => return Ok(answer),
                 },
-                Err(Lost { was_sent, why }) => (
-                    if was_sent { Failure::Lost } else { Failure::NotSent },
-                    error::unanswered(call, &why, was_sent, who.secret().expose_secret()),
-                ),
+                Err(lost) => {
+                    (lost.failed_try(), error::unanswered(call, &lost, who.secret().expose_secret()))
+                }
             };
-            let spent = Spent {
-                tries,
-                elapsed: started.elapsed(),
-                request_timeout: self.request_timeout,
-                pause: self.pause,
-                jitter: rand::random(),
-            };
-            let Some(pause) = retry::pause(failure, call.effect, spent) else {
-                return Err(give_up(error, may_be_done));
-            };
-            may_be_done |= call.effect != Effect::Reads && failure != Failure::NotSent;
-            tracing::debug!(call = %call, error = %error, pause_ms = pause.as_millis() as u64, "GitHub call {call} tried again: {error}");
-            sleep(pause).await;
+            let doubt = failure != FailedTry::NotSent;
+            if !attempts.again(failure, doubt, call, &error).await {
+                return Err(give_up(error, attempts.may_be_done()));
+            }
         }
     }
 
     /// Takes note of what an answer says of limits, and shuts the gate where it is refused for one.
-    fn asked_to_wait(&self, answer: &Answer, who: &As) -> Option<Duration> {
+    fn asked_to_wait(&self, answer: &HttpReply, who: &As) -> Option<Duration> {
         let now = rate::date(&answer.headers).unwrap_or_else(Timestamp::now);
         // An app has another budget than its installation.
         if let As::Us(_) = who {
@@ -280,96 +244,24 @@ impl Http {
         }
     }
 
-    /// The client that was made, or a new one: what could not be made is tried again, since the
-    /// certificates that it lacked may be there the next time.
-    fn client(&self) -> Result<&reqwest::Client, Lost> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let made = client(&self.api, self.request_timeout, self.certificates.as_deref());
-        let client = made.map_err(|error| Lost {
-            was_sent: false,
-            why: format!("no HTTPS client: {}", error::cause(error)),
-        })?;
-        Ok(self.client.get_or_init(|| client))
-    }
-
-    async fn try_once(&self, call: &Call, etag: Option<&str>, who: &As) -> Result<Answer, Lost> {
-        let _permit = self.at_once.acquire().await.ok();
-        let client = self.client()?;
-        let mut request =
-            client.request(call.method.clone(), call.url.clone()).bearer_auth(who.secret().expose_secret());
-        if let Some(etag) = etag {
-            request = request.header(header::IF_NONE_MATCH, etag);
+    async fn try_once(&self, call: &Call, etag: Option<&str>, who: &As) -> Result<HttpReply, NoReply> {
+        let mut request = HttpRequest::new(call.method.clone(), &call.url);
+        request.bearer = Some(who.secret().expose_secret());
+        if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            request.headers.insert(header::IF_NONE_MATCH, etag);
         }
         if let Some(body) = &call.body {
-            request = request.json(body);
+            request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request.body = Some(body.to_string().into());
         }
-        self.counters.request();
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| Lost { was_sent: !error.is_connect(), why: error::cause(error) })?;
-        let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| Lost { was_sent: true, why: error::cause(error) })?
-        {
-            self.counters.received(chunk.len());
-            if body.len() + chunk.len() > LARGEST_BODY {
-                return Err(Lost {
-                    was_sent: true,
-                    why: format!("the body has more than {LARGEST_BODY} bytes"),
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        if response.status() == StatusCode::NOT_MODIFIED {
-            self.counters.not_modified();
-        }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+        self.client.send(request).await
     }
 }
 
-fn client(
-    api: &ApiUrl,
-    request_timeout: Duration,
-    certificates: Option<&[u8]>,
-) -> reqwest::Result<reqwest::Client> {
-    static RING: Once = Once::new();
-    // An error says that the process has a provider already, which will do as well.
-    RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-
+/// Headers of every request.
+fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
     headers.insert("x-github-api-version", HeaderValue::from_static("2022-11-28"));
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("azlin-github-runner/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers)
-        .timeout(request_timeout)
-        .connect_timeout(request_timeout.min(Duration::from_secs(10)))
-        .redirect(same_origin(api.clone()));
-    if api.is_plain_http() {
-        // This machine: through no proxy, and without the system's certificates, which take a while
-        // to read and which a small container lacks.
-        builder.no_proxy().tls_certs_only([]).build()
-    } else {
-        let builder = builder.https_only(true);
-        let builder = match certificates {
-            Some(more) => builder.tls_certs_merge(Certificate::from_pem_bundle(more)?),
-            None => builder,
-        };
-        builder.build()
-    }
-}
-
-/// A repository that was renamed answers with a redirect on the same host. To another host the token
-/// must not go: the answer is then the redirect itself, and an error.
-fn same_origin(api: ApiUrl) -> redirect::Policy {
-    redirect::Policy::custom(move |attempt| {
-        if attempt.previous().len() <= 3 && api.has_same_origin(attempt.url()) {
-            attempt.follow()
-        } else {
-            attempt.stop()
-        }
-    })
+    headers
 }

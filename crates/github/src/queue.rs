@@ -7,13 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use azlin_fleet::job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
 use azlin_fleet::names::{AccountName, RepoSlug};
 use azlin_fleet::ports::{CallError, Trouble};
+use azlin_http::RequestEffect;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use reqwest::Method;
 
 use crate::http::{Call, Http};
 use crate::pages::{self, List, Page};
-use crate::retry::Effect;
 use crate::watched::{HELD, Watched};
 use crate::wire;
 
@@ -157,7 +157,7 @@ fn read(http: &Http, path: &str) -> Result<Call, CallError> {
         method: Method::GET,
         url: http.api.join(path)?,
         body: None,
-        effect: Effect::Reads,
+        effect: RequestEffect::Reads,
         needs: NEEDS,
     })
 }

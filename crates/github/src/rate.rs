@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use azlin_fleet::budget::Budget;
+use azlin_http::{LONGEST_WAIT, retry_after};
 use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-
-/// The longest wait that is believed, in seconds: GitHub's window is an hour, and what asks for more
-/// is not GitHub.
-pub(crate) const LONGEST: u64 = 3_600;
 
 /// What an answer says about waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,15 +39,16 @@ pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
 pub(crate) fn left(budget: &Budget, now: Timestamp) -> Duration {
     // A second more, since both are told in whole seconds.
     let seconds = budget.reset.as_second() - now.as_second() + 1;
-    Duration::from_secs(seconds.max(1).unsigned_abs().min(LONGEST))
+    // GitHub's window is an hour.
+    Duration::from_secs(seconds.max(1).unsigned_abs()).min(LONGEST_WAIT)
 }
 
 /// Whether an answer is that of a rate limit, and for how long GitHub asks to wait.
 pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> Asked {
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
-    if let Some(seconds) = number(headers, "retry-after") {
+    if let Some(wait) = retry_after(headers) {
         return if throttled || status.is_server_error() {
-            Asked::Wait(Duration::from_secs(seconds.clamp(1, LONGEST)))
+            Asked::Wait(wait.max(Duration::from_secs(1)))
         } else {
             Asked::Nothing
         };

@@ -9,13 +9,13 @@ use azlin_fleet::runner::{
     Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration,
 };
 use azlin_fleet::runner_name::RunnerName;
+use azlin_http::RequestEffect;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::http::{Call, Http};
 use crate::pages;
-use crate::retry::Effect;
 use crate::wire;
 
 /// The group that every repository has, and the first of an organisation or enterprise.
@@ -30,7 +30,7 @@ pub(crate) struct Groups {
 /// Every runner, or an error. Where entries come and go while the pages are read, one may be missing,
 /// which the planner takes for no more than a reason to ask for that one.
 pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
-    let call = call(http, scope, Method::GET, "runners?per_page=100", Effect::Reads)?;
+    let call = call(http, scope, Method::GET, "runners?per_page=100", RequestEffect::Reads)?;
     let list = pages::all::<wire::Runners>(http, call).await?;
     if list.steady && !list.has_all(u64::MAX) {
         let (there, total) = (list.items.len(), list.total_count);
@@ -44,7 +44,7 @@ pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, 
 
 /// One runner; `None` when GitHub has no such entry.
 pub(crate) async fn get(http: &Http, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
-    let call = call(http, scope, Method::GET, &format!("runners/{id}"), Effect::Reads)?;
+    let call = call(http, scope, Method::GET, &format!("runners/{id}"), RequestEffect::Reads)?;
     match http.page::<wire::Runner>(&call).await {
         Ok((runner, _)) => Ok(Some(runner.into())),
         Err(error) if error.trouble == Trouble::NotFound => Ok(None),
@@ -59,7 +59,7 @@ pub(crate) async fn named(
     name: &RunnerName,
 ) -> Result<Option<RunnerInfo>, CallError> {
     // Servers that do not know the parameter list all.
-    let call = call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), Effect::Reads)?;
+    let call = call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), RequestEffect::Reads)?;
     let list = pages::all::<wire::Runners>(http, call).await?;
     let is_whole = list.steady && list.has_all(u64::MAX);
     let found = list.items.into_values().find(|runner| runner.name.eq_ignore_ascii_case(name.as_str()));
@@ -72,7 +72,7 @@ pub(crate) async fn named(
 }
 
 pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<RegistrationToken, CallError> {
-    let call = call(http, scope, Method::POST, "runners/registration-token", Effect::Reads)?;
+    let call = call(http, scope, Method::POST, "runners/registration-token", RequestEffect::Reads)?;
     let answer = http.send(&call, None).await?;
     let token: wire::RegistrationToken = http.read(&call, http.success(&call, &answer)?)?;
     Ok(RegistrationToken {
@@ -91,7 +91,7 @@ pub(crate) async fn jit_config(
 ) -> Result<RunnerRegistration, CallError> {
     let scope = &config.scope;
     let group = groups.id(http, scope, config.runner_group.as_deref()).await?;
-    let mut call = call(http, scope, Method::POST, "runners/generate-jitconfig", Effect::Makes)?;
+    let mut call = call(http, scope, Method::POST, "runners/generate-jitconfig", RequestEffect::Creates)?;
     call.body = Some(jit_request(config, group));
     let answer = http.send(&call, None).await?;
     if answer.status == StatusCode::NOT_FOUND {
@@ -121,7 +121,7 @@ pub(crate) async fn deregister(
     scope: &Scope,
     id: RunnerId,
 ) -> Result<Deregistration, CallError> {
-    let call = call(http, scope, Method::DELETE, &format!("runners/{id}"), Effect::Removes)?;
+    let call = call(http, scope, Method::DELETE, &format!("runners/{id}"), RequestEffect::WritesOnce)?;
     let answer = http.send(&call, None).await?;
     match answer.status {
         status if status.is_success() => Ok(Deregistration::Removed),
@@ -132,7 +132,7 @@ pub(crate) async fn deregister(
 }
 
 pub(crate) async fn downloads(http: &Http, scope: &Scope) -> Result<Vec<Download>, CallError> {
-    let call = call(http, scope, Method::GET, "runners/downloads", Effect::Reads)?;
+    let call = call(http, scope, Method::GET, "runners/downloads", RequestEffect::Reads)?;
     let (applications, _) = http.page::<Vec<wire::RunnerApplication>>(&call).await?;
     Ok(applications.into_iter().map(Download::from).collect())
 }
@@ -146,7 +146,7 @@ impl Groups {
         if let Some(id) = self.lock().get(&key) {
             return Ok(*id);
         }
-        let call = call(http, scope, Method::GET, "runner-groups?per_page=100", Effect::Reads)?;
+        let call = call(http, scope, Method::GET, "runner-groups?per_page=100", RequestEffect::Reads)?;
         let list = pages::all::<wire::RunnerGroups>(http, call).await?;
         let groups: Vec<wire::RunnerGroup> = list.items.into_values().collect();
         let id = group_named(&groups, name).ok_or_else(|| {
@@ -182,7 +182,7 @@ pub(crate) fn call(
     scope: &Scope,
     method: Method,
     below: &str,
-    effect: Effect,
+    effect: RequestEffect,
 ) -> Result<Call, CallError> {
     let (root, needs) = match scope {
         Scope::Repo(repo) => (format!("repos/{repo}"), "Administration: read and write on the repository"),

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
 use azlin_fleet::survey::TokenKind;
+use azlin_http::{HttpReply, RequestEffect, quote};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -17,9 +17,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::http::{Answer, As, Call, Http};
+use crate::http::{As, Call, Http};
 use crate::rate;
-use crate::retry::Effect;
 use crate::token::Token;
 
 /// So long before its end a token is renewed.
@@ -190,7 +189,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
         url: http.api.join(&format!("app/installations/{}/access_tokens", app.installation_id))?,
         body: None,
         // One token too many harms nobody.
-        effect: Effect::Reads,
+        effect: RequestEffect::Reads,
         needs: "a GitHub App that is installed",
     };
     let here = Timestamp::now();
@@ -206,7 +205,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
 }
 
 /// Why an app gets no token, and what to do about it.
-pub(crate) fn not_signed_in(call: &Call, answer: &Answer, here: Timestamp) -> CallError {
+pub(crate) fn not_signed_in(call: &Call, answer: &HttpReply, here: Timestamp) -> CallError {
     let off = rate::date(&answer.headers).map(|there| here.duration_since(there));
     let off = off.filter(|off: &SignedDuration| off.as_secs().abs() > OFF);
     let advice = match (answer.status, off) {
@@ -232,7 +231,7 @@ pub(crate) fn not_signed_in(call: &Call, answer: &Answer, here: Timestamp) -> Ca
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Trouble::NotPermitted,
         _ => Trouble::Unavailable,
     };
-    let said = redact::line(&crate::error::github_message(&answer.body), &[]);
+    let said = quote(&crate::error::github_message(&answer.body), &[]);
     let status = answer.status;
     CallError::new(trouble, format!("sign in as a GitHub App: {call}: {status} \"{said}\"; {advice}"))
 }

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
 use azlin_fleet::survey::{Credential, GitHubSurvey, Permit, RateBudget, Repository, TokenKind};
+use azlin_http::{HttpReply, RequestEffect, quote};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -13,9 +13,8 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::client::GitHubClient;
-use crate::http::{Answer, As, Call};
+use crate::http::{As, Call};
 use crate::rate;
-use crate::retry::Effect;
 use crate::sign_in::not_signed_in;
 use crate::{pages, runners, wire};
 
@@ -25,7 +24,7 @@ const NO_RUNNER: &str = "runners/0";
 impl GitHubClient {
     fn reads(&self, path: &str, needs: &'static str) -> Result<Call, CallError> {
         let url = self.http.api.join(path)?;
-        Ok(Call { method: Method::GET, url, body: None, effect: Effect::Reads, needs })
+        Ok(Call { method: Method::GET, url, body: None, effect: RequestEffect::Reads, needs })
     }
 
     /// What an answer says of our permission. A removal that finds nothing was permitted.
@@ -59,7 +58,7 @@ impl GitHubClient {
         Ok(Credential { kind: TokenKind::App, login: Some(slug), expires_at: None, scopes: None })
     }
 
-    fn found<T: serde::de::DeserializeOwned>(&self, call: &Call, answer: &Answer) -> Result<T, CallError> {
+    fn found<T: serde::de::DeserializeOwned>(&self, call: &Call, answer: &HttpReply) -> Result<T, CallError> {
         self.http.read(call, self.http.success(call, answer)?)
     }
 }
@@ -136,11 +135,11 @@ impl GitHubSurvey for GitHubClient {
 
     async fn may_read_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
         let path = "runners?per_page=1";
-        self.tried(&runners::call(&self.http, scope, Method::GET, path, Effect::Reads)?).await
+        self.tried(&runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?).await
     }
 
     async fn may_administer_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
-        self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, Effect::Removes)?).await
+        self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, RequestEffect::WritesOnce)?).await
     }
 
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {
@@ -148,7 +147,7 @@ impl GitHubSurvey for GitHubClient {
             return Err(CallError::new(Trouble::Invalid, format!("{scope} has no runner groups")));
         }
         let path = "runner-groups?per_page=100";
-        let call = runners::call(&self.http, scope, Method::GET, path, Effect::Reads)?;
+        let call = runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?;
         let list = pages::all::<wire::RunnerGroups>(&self.http, call).await?;
         // "default" stands for the default group, whatever that is called.
         let is_named_so = list.items.values().any(|group| group.name.eq_ignore_ascii_case("default"));
@@ -168,7 +167,7 @@ fn accepted(headers: &HeaderMap) -> Option<String> {
         .into_iter()
         .filter_map(|name| text(headers, name))
         .find(|text| !text.is_empty())
-        .map(|text| redact::line(text, &[]))
+        .map(|text| quote(text, &[]))
 }
 
 fn scopes(header: &str) -> Vec<String> {
