@@ -92,3 +92,27 @@ fn arrows_between_crates_run_one_way() {
         |name: &String| rooms.contains(name.as_str()) || ["azlin-tests", "xtask"].contains(&name.as_str());
     assert!(dependencies.keys().all(listed), "a crate is missing from this table: {:?}", dependencies.keys());
 }
+
+/// The generated client and its old `azure_core` are named in one file alone, see
+/// docs/decisions/0010-the-generated-client-is-fenced.md.
+#[test]
+fn the_generated_client_is_fenced_in_one_file() {
+    let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates");
+    let mut named = BTreeSet::new();
+    let mut folders = vec![std::path::PathBuf::from(crates)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                if ["azure_mgmt_compute::", "azure_core::"].iter().any(|name| text.contains(name)) {
+                    let path = path.strip_prefix(crates).expect("below it");
+                    named.insert(path.to_string_lossy().into_owned());
+                }
+            }
+        }
+    }
+    assert_eq!(named, BTreeSet::from(["azure/src/api.rs".to_owned()]));
+}

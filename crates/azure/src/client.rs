@@ -11,11 +11,9 @@ use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
 use azlin_fleet::vm::{PowerStates, ResourceGroup, Vm, VmSpec};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
-use futures::{Stream, StreamExt};
 use url::Url;
 
-use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
-use crate::api::{self, Sealed, arm_error, compute};
+use crate::api::VmApi;
 use crate::arm::Arm;
 use crate::bearer::Bearer;
 use crate::credential::{self, CredentialKind};
@@ -26,10 +24,6 @@ use crate::model;
 use crate::reach;
 use crate::url_rule;
 use crate::vms;
-
-/// A list with more pages than this leads in a circle: a subscription has at most 25,000 VMs in a
-/// region.
-pub(crate) const MOST_PAGES: usize = 2_000;
 
 /// The largest body that is read. A page of VMs has about a megabyte.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
@@ -103,36 +97,13 @@ impl AzureClient {
         self.arm.client.traffic.counts()
     }
 
-    fn vms_api(&self, sealed: Option<Sealed>) -> Result<compute::virtual_machines::Client, ArmError> {
-        api::client(&self.arm, sealed).map(|client| client.virtual_machines_client())
-    }
-
-    async fn list_vms(&self, group: &ResourceGroup) -> Result<Vec<VirtualMachine>, ArmError> {
-        let pages = self.vms_api(None)?.list(&group.name, &group.subscription_id).into_stream();
-        all(pages).await
-    }
-
-    async fn statuses(&self, subscription_id: &str) -> Result<Vec<VirtualMachine>, ArmError> {
-        all(self.vms_api(None)?.list_all(subscription_id).status_only("true").into_stream()).await
-    }
-
-    async fn put(&self, spec: &VmSpec, model: VirtualMachine, sealed: Sealed) -> Result<(), ArmError> {
-        let ResourceGroup { subscription_id, name } = &spec.group;
-        // Not `.await` on the builder: that sends the PUT again each time it looks how far it is.
-        self.vms_api(Some(sealed))?
-            .create_or_update(name, spec.name.as_str(), model, subscription_id)
-            .if_none_match("*")
-            .send()
-            .await
-            .map(drop)
-            .map_err(arm_error)
+    fn vms_api(&self) -> VmApi {
+        VmApi::new(&self.arm)
     }
 
     /// Whether the VM of that name is the very one that was asked for, by a try whose answer was lost.
     async fn is_what_was_asked_for(&self, spec: &VmSpec) -> Result<bool, ArmError> {
-        let ResourceGroup { subscription_id, name } = &spec.group;
-        let vm =
-            self.vms_api(None)?.get(name, spec.name.as_str(), subscription_id).await.map_err(arm_error)?;
+        let vm = self.vms_api().get(&spec.group, spec.name.as_str()).await?;
         let tags = vms::tags(&vm);
         Ok(spec.tags.iter().all(|(name, value)| tags.get(name) == Some(value)))
     }
@@ -152,7 +123,7 @@ impl Azure for AzureClient {
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError> {
         let what = format!("list VMs of {group}");
         check_group(&what, group)?;
-        let list = self.list_vms(group).await;
+        let list = self.vms_api().list(group).await;
         let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
         Ok(list.iter().filter_map(|vm| vms::ours(vm, group)).collect())
     }
@@ -160,7 +131,7 @@ impl Azure for AzureClient {
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {
         let what = format!("list power states of {subscription_id}");
         check_name(&what, "subscription", subscription_id)?;
-        let list = self.statuses(subscription_id).await;
+        let list = self.vms_api().list_statuses(subscription_id).await;
         let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
         Ok(vms::power_states(&list))
     }
@@ -171,7 +142,8 @@ impl Azure for AzureClient {
         let model = model::virtual_machine(spec);
         let sealed = model::sealed(&model, spec)
             .map_err(|why| CallError::new(Trouble::Invalid, format!("{what}: {why}")))?;
-        let Err(error) = self.put(spec, model, sealed).await else {
+        let put = self.vms_api().create(&spec.group, spec.name.as_str(), model, sealed);
+        let Err(error) = put.await else {
             return Ok(());
         };
         let refused = call_error(&what, ArmEffect::Creates, self.credential(), &error);
@@ -195,19 +167,15 @@ impl Azure for AzureClient {
         let what = format!("find the address of {name} in {group}");
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
-        let found = async { reach::address(&self.arm, &self.vms_api(None)?, group, name, public).await };
-        found.await.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
+        let found = reach::address(&self.arm, &self.vms_api(), group, name, public).await;
+        found.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
     }
 
     async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
         let what = format!("ask why {name} in {group} was not made");
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
-        let found = async {
-            let vm = self.vms_api(None)?.get(&group.name, name, &group.subscription_id);
-            vm.expand("instanceView").await.map_err(arm_error)
-        };
-        match found.await {
+        match self.vms_api().get_instance_view(group, name).await {
             Ok(vm) => Ok(vms::failure(&vm)),
             Err(error) => Err(call_error(&what, ArmEffect::Reads, self.credential(), &error)),
         }
@@ -217,25 +185,16 @@ impl Azure for AzureClient {
         let what = format!("read the console of {name} in {group}");
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
-        let found = async { reach::console(&self.arm, &self.vms_api(None)?, group, name).await };
-        found.await.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
+        let found = reach::console(&self.arm, &self.vms_api(), group, name).await;
+        found.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
         let what = format!("delete VM {name} in {group}");
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
-        let delete = async {
-            // Nobody will miss what is on it, and it is gone sooner so.
-            self.vms_api(None)?
-                .delete(&group.name, name, &group.subscription_id)
-                .force_deletion(true)
-                .send()
-                .await
-                .map_err(arm_error)
-        };
-        match delete.await {
-            Ok(_) => Ok(()),
+        match self.vms_api().delete(group, name).await {
+            Ok(()) => Ok(()),
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
             Err(error) => Err(call_error(&what, ArmEffect::Deletes, self.credential(), &error)),
         }
@@ -266,22 +225,6 @@ impl Azure for AzureClient {
     fn remaining(&self) -> Remaining {
         self.arm.budgets.remaining()
     }
-}
-
-async fn all(
-    pages: impl Stream<Item = azure_core::Result<VirtualMachineListResult>>,
-) -> Result<Vec<VirtualMachine>, ArmError> {
-    let mut pages = std::pin::pin!(pages);
-    let mut vms = Vec::new();
-    let mut read = 0;
-    while let Some(page) = pages.next().await {
-        vms.extend(page.map_err(arm_error)?.value);
-        read += 1;
-        if read == MOST_PAGES {
-            return Err(ArmError::unreadable(format!("the list has no end after {MOST_PAGES} pages")));
-        }
-    }
-    Ok(vms)
 }
 
 fn check_group(what: &str, group: &ResourceGroup) -> Result<(), CallError> {

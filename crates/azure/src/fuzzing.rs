@@ -4,7 +4,7 @@ use azlin_fleet::leftover::Kind;
 use azlin_fleet::ports::Trouble;
 use azlin_fleet::vm::ResourceGroup;
 
-use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
+use crate::api::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
 use crate::error::{self, ArmError, ArmEffect, How, ArmRefusal};
 use crate::{leftovers, survey, vms};

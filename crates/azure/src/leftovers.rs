@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::arm::{Arm, ArmCall};
-use crate::client::MOST_PAGES;
+use crate::api::MOST_PAGES;
 use crate::error::ArmError;
 use crate::reach::NETWORK_API;
 

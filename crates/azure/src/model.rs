@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use crate::api::Sealed;
-use crate::api::compute::models::{
+use crate::api::models::{
     BillingProfile, BootDiagnostics, Caching, CreateOption, DeleteOption, DiagnosticsProfile, DiffDiskOption,
     DiffDiskSettings, EvictionPolicy, HardwareProfile, ImageReference, LinuxConfiguration,
     ManagedDiskParameters, NetworkProfile, OsDisk, OsProfile, Priority, PublicIpAddressSku, Resource,

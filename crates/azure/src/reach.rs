@@ -10,9 +10,8 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use crate::api::arm_error;
-use crate::api::compute::models::VirtualMachine;
-use crate::api::compute::virtual_machines;
+use crate::api::VmApi;
+use crate::api::models::VirtualMachine;
 use crate::arm::{Arm, ArmCall};
 use crate::error::{ArmError, How};
 
@@ -22,12 +21,12 @@ pub(crate) const NETWORK_API: &str = "2024-05-01";
 /// Where the VM is reached.
 pub(crate) async fn address(
     arm: &Arm,
-    api: &virtual_machines::Client,
+    api: &VmApi,
     group: &ResourceGroup,
     name: &str,
     public: bool,
 ) -> Result<Address, ArmError> {
-    let vm = api.get(&group.name, name, &group.subscription_id).await.map_err(arm_error)?;
+    let vm = api.get(group, name).await?;
     let properties = vm.properties.as_ref();
     match properties.and_then(|properties| properties.provisioning_state.as_deref()) {
         Some("Failed" | "Canceled") => return Ok(Address::Never("Azure could not make its VM".to_owned())),
@@ -84,12 +83,11 @@ fn ip(nic: &Value, public: bool) -> Option<IpAddr> {
 /// What the VM printed on its serial console; `None` where Azure keeps none.
 pub(crate) async fn console(
     arm: &Arm,
-    api: &virtual_machines::Client,
+    api: &VmApi,
     group: &ResourceGroup,
     name: &str,
 ) -> Result<Option<String>, ArmError> {
-    let found = api.retrieve_boot_diagnostics_data(&group.name, name, &group.subscription_id).await;
-    let Some(link) = found.map_err(arm_error)?.serial_console_log_blob_uri else { return Ok(None) };
+    let Some(link) = api.console_link(group, name).await? else { return Ok(None) };
     // The link is a key to the blob: it is in no message.
     let url = Url::parse(&link).map_err(|_| ArmError::unreadable("the link to the console's log is no URL"))?;
     let request = HttpRequest::new(Method::GET, &url);

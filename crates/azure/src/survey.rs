@@ -18,7 +18,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::arm::ArmCall;
-use crate::client::{AzureClient, MOST_PAGES};
+use crate::api::MOST_PAGES;
+use crate::client::AzureClient;
 use crate::error::{ArmError, ArmEffect, How, call_error};
 use crate::reach::NETWORK_API;
 

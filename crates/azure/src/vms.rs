@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use azlin_fleet::ports::CallError;
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
 
-use crate::api::compute::models::{Priority, VirtualMachine};
+use crate::api::models::{Priority, VirtualMachine};
 use crate::error;
 
 /// The power states that a list of statuses tells. Ids are read, since they alone hold the group.
