@@ -57,7 +57,7 @@ async fn faces(workload: &str) -> Faces {
 
 /// What a call came to; of an error, what a caller does differently about it.
 fn came_to<T>(result: Result<T, CallError>) -> Result<T, Trouble> {
-    result.map_err(|error| error.trouble)
+    result.map_err(|error| error.kind)
 }
 
 async fn github_tells(github: &impl GitHubSurvey) -> String {
@@ -186,10 +186,10 @@ async fn an_image_of_a_gallery_is_read_by_its_definition_and_its_version() {
     assert_eq!((found.locations.as_slice(), found.plan), (["westeurope".to_owned()].as_slice(), None));
     let gone = faces(&format!("[premises]\nabsent = ['{GALLERY}']\n")).await;
     let error = gone.azure.image(SUBSCRIPTION, "westeurope", &image).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::NotFound, "{error}");
+    assert_eq!(error.kind, Trouble::NotFound, "{error}");
     let odd = Image::Id("/subscriptions/0/../../evil".to_owned());
     let error = there.azure.image(SUBSCRIPTION, "westeurope", &odd).await.unwrap_err();
-    assert_eq!(error.trouble, Trouble::Invalid, "{error}");
+    assert_eq!(error.kind, Trouble::Invalid, "{error}");
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn a_refusal_names_what_would_do() {
     let permit = faces.github.may_administer_runners(&"repo:o/r".parse().unwrap()).await;
     assert_eq!(permit, Ok(Permit::Denied(Some("administration=write".to_owned()))));
     let error = faces.azure.sizes(SUBSCRIPTION, "westeurope").await.unwrap_err();
-    assert!(error.message.ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
+    assert!(error.to_string().ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
 }
 
 #[tokio::test]

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use azlin_fleet::vm::ResourceGroup;
 use azure_core::auth::{AccessToken, Secret, TokenCredential};
 use azure_core::error::{Error, ErrorKind};
 use azure_core::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::{Body, HttpClient, Request, Response, RetryOptions, StatusCode, TransportOptions};
-use azlin_fleet::vm::ResourceGroup;
 use azure_mgmt_compute::package_2024_07_01 as compute;
 /// The generated structs, of the API version that everything here is written for.
 pub(crate) use azure_mgmt_compute::package_2024_07_01::models;

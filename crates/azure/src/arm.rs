@@ -59,7 +59,12 @@ pub(crate) struct Arm {
 }
 
 impl Arm {
-    pub(crate) fn new(root: Url, transport: Arc<HttpTransport>, bearer: Bearer, first_pause: Duration) -> Self {
+    pub(crate) fn new(
+        root: Url,
+        transport: Arc<HttpTransport>,
+        bearer: Bearer,
+        first_pause: Duration,
+    ) -> Self {
         let client = ApiClient::new("Azure", transport, AT_ONCE, first_pause);
         Arm { root, client, bearer, gates: Gates::default(), budgets: BudgetsSeen::default() }
     }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::advice::Advice;
 use azlin_fleet::ports::{CallError, Trouble};
-use azlin_fleet::redact;
+use azlin_http::quote;
 use azure_core_1::credentials::{AccessToken, Secret, TokenCredential};
 use azure_core_1::error::ErrorKind;
 use azure_core_1::time::OffsetDateTime;
@@ -80,26 +81,25 @@ impl Bearer {
         match timeout(self.request_timeout, self.credential.get_token(&scopes, None)).await {
             Ok(Ok(token)) => Ok(token),
             Ok(Err(error)) => Err(self.refused(&error)),
-            Err(_) => Err(CallError::new(
-                Trouble::Unavailable,
-                format!(
-                    "no Azure token by {} within {} s; {}",
-                    self.kind,
-                    self.request_timeout.as_secs_f32(),
-                    self.kind.advice()
-                ),
-            )),
+            Err(_) => {
+                let limit = self.request_timeout.as_secs_f32();
+                let why = format!("no Azure token by {} within {limit} s", self.kind);
+                Err(CallError::new(Trouble::Unavailable, why).advise(self.advice()))
+            }
         }
     }
 
     fn refused(&self, error: &azure_core_1::Error) -> CallError {
-        let trouble = if is_passing(error) { Trouble::Unavailable } else { Trouble::NotPermitted };
+        let kind = if is_passing(error) { Trouble::Unavailable } else { Trouble::NotPermitted };
         let text = error.to_string();
         // The rest is a link to a page about every credential there is.
         let text = text.split("To troubleshoot, visit").next().unwrap_or_default();
-        let message =
-            format!("no Azure token by {}: {}; {}", self.kind, redact::line(text, &[]), self.kind.advice());
-        CallError::new(trouble, message)
+        let why = format!("no Azure token by {}: {}", self.kind, quote(text, &[]));
+        CallError::new(kind, why).advise(self.advice())
+    }
+
+    fn advice(&self) -> Advice {
+        Advice::CheckCredential(self.kind.advice())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::arm::Arm;
 use crate::bearer::Bearer;
 use crate::credential::{self, CredentialKind};
 use crate::environment::Environment;
-use crate::error::{ArmError, ArmEffect, How, SettingsError, call_error};
+use crate::error::{ArmEffect, ArmError, How, SettingsError, call_error};
 use crate::leftovers;
 use crate::model;
 use crate::reach;
@@ -140,14 +140,14 @@ impl Azure for AzureClient {
         let what = format!("create VM {} in {}", spec.name, spec.group);
         check_group(&what, &spec.group)?;
         let model = model::virtual_machine(spec);
-        let sealed = model::sealed(&model, spec)
-            .map_err(|why| CallError::new(Trouble::Invalid, format!("{what}: {why}")))?;
+        let sealed =
+            model::sealed(&model, spec).map_err(|why| CallError::new(Trouble::Invalid, why).during(&what))?;
         let put = self.vms_api().create(&spec.group, spec.name.as_str(), model, sealed);
         let Err(error) = put.await else {
             return Ok(());
         };
         let refused = call_error(&what, ArmEffect::Creates, self.credential(), &error);
-        if refused.trouble != Trouble::NameTaken {
+        if refused.kind != Trouble::NameTaken {
             return Err(refused);
         }
         match self.is_what_was_asked_for(spec).await {
@@ -158,8 +158,9 @@ impl Azure for AzureClient {
             Ok(false) => Err(refused),
             Err(error) => Err(CallError::new(
                 Trouble::OutcomeUnknown,
-                format!("{what}: the name is taken, and it was not to be seen by what: {error}"),
-            )),
+                format!("the name is taken, and it was not to be seen by what: {error}"),
+            )
+            .during(&what)),
         }
     }
 
@@ -239,5 +240,5 @@ fn check_name(what: &str, kind: &str, name: &str) -> Result<(), CallError> {
     if !name.is_empty() && name.chars().all(fits) && !name.ends_with('.') {
         return Ok(());
     }
-    Err(CallError::new(Trouble::Invalid, format!("{what}: {name:?} is no name of a {kind}")))
+    Err(CallError::new(Trouble::Invalid, format!("{name:?} is no name of a {kind}")).during(what))
 }

@@ -1,10 +1,10 @@
 //! What Azure's refusals mean to a fleet, and what a person reads of them.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use azlin_fleet::ports::{CallError, Trouble};
+use azlin_fleet::advice::Advice;
+use azlin_fleet::ports::{CallError, QuotaScope, Trouble};
 use azlin_http::{ErrorText, NoReply, error_text, quote};
 use serde::Deserialize;
 
@@ -104,25 +104,15 @@ impl ArmError {
     }
 
     /// What to do about it where its code or status says more than its kind does.
-    fn advice(&self, kind: CredentialKind) -> Option<Cow<'static, str>> {
+    fn advice(&self, credential: CredentialKind) -> Option<Advice> {
         let How::Refused(refusal) = &self.how else { return None };
-        let advice = match (refusal.code.as_str(), refusal.status) {
-            ("MissingSubscriptionRegistration", _) => {
-                // "The subscription is not registered to use namespace 'Microsoft.Compute'."
-                let quoted = refusal.message.split('\'').nth(1).unwrap_or_default();
-                let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
-                let namespace = Some(quoted).filter(|text| text.starts_with("Microsoft.") && is_name(text));
-                let namespace = namespace.unwrap_or("NAMESPACE");
-                return Some(format!("az provider register --namespace {namespace}").into());
-            }
-            ("RequestDisallowedByPolicy", _) => Some(
-                "a policy of the subscription forbids it: change the policy, or the fleet's [vm] section",
-            ),
-            ("ScopeLocked", _) => Some("remove the lock on the resource group, or it stays as it is"),
-            (_, 401) => Some(kind.advice()),
+        match (refusal.code.as_str(), refusal.status) {
+            ("MissingSubscriptionRegistration", _) => Some(Advice::RegisterProvider(refusal.namespace())),
+            ("RequestDisallowedByPolicy", _) => Some(Advice::ChangePolicy),
+            ("ScopeLocked", _) => Some(Advice::RemoveLock),
+            (_, 401) => Some(Advice::CheckCredential(credential.advice())),
             _ => None,
-        };
-        advice.map(Cow::Borrowed)
+        }
     }
 }
 
@@ -163,9 +153,30 @@ impl ArmRefusal {
                 ) || self.message.contains("already exists"))
     }
 
+    /// The service that a subscription has not registered: "The subscription is not registered to use namespace
+    /// 'Microsoft.Compute'."
+    fn namespace(&self) -> String {
+        let quoted = self.message.split('\'').nth(1).unwrap_or_default();
+        let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
+        let namespace = Some(quoted).filter(|text| text.starts_with("Microsoft.") && is_name(text));
+        namespace.unwrap_or("NAMESPACE").to_owned()
+    }
+
+    /// What the quota counts that is used up: "exceeding approved Total Regional Cores quota", "exceeding approved
+    /// LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
+    fn quota(&self) -> QuotaScope {
+        let said = self.message.to_ascii_lowercase();
+        let regional = ["total regional", "lowpriority", "low priority", "regional spot"];
+        if regional.iter().any(|words| said.contains(words)) {
+            QuotaScope::Region
+        } else {
+            QuotaScope::Family
+        }
+    }
+
     /// Whether it tells for sure that nothing was made, whatever the status: no other try helps.
     pub(crate) fn is_about_capacity(&self) -> bool {
-        matches!(by_code(self), Some(Trouble::NoCapacity | Trouble::NoQuota))
+        matches!(by_code(self), Some(Trouble::NoCapacity | Trouble::NoQuota(_)))
     }
 }
 
@@ -176,12 +187,12 @@ pub(crate) fn trouble(effect: ArmEffect, error: &ArmError) -> Trouble {
         How::Refused(refusal) => by_code(refusal).unwrap_or_else(|| by_status(refusal, unknown)),
         How::NoAnswer { was_sent: true, .. } => unknown,
         How::NoAnswer { was_sent: false, .. } => Trouble::Unavailable,
-        How::HeldBack(wait) => Trouble::Throttled(Some(*wait)),
-        How::NoToken(error) => error.trouble,
+        How::HeldBack(_) => Trouble::Throttled,
+        How::NoToken(error) => error.kind,
     };
     match found {
         // The last try says nothing of what became of an earlier one.
-        Trouble::Unavailable | Trouble::Throttled(_) | Trouble::NotPermitted if error.may_be_done => unknown,
+        Trouble::Unavailable | Trouble::Throttled | Trouble::NotPermitted if error.may_be_done => unknown,
         found => found,
     }
 }
@@ -202,8 +213,10 @@ fn by_code(refusal: &ArmRefusal) -> Option<Trouble> {
         | "OverconstrainedAllocationRequest"
         | "OverconstrainedZonalAllocationRequest"
         | "SkuNotAvailable" => Trouble::NoCapacity,
-        "QuotaExceeded" => Trouble::NoQuota,
-        "OperationNotAllowed" if refusal.message.to_ascii_lowercase().contains("quota") => Trouble::NoQuota,
+        "QuotaExceeded" => Trouble::NoQuota(refusal.quota()),
+        "OperationNotAllowed" if refusal.message.to_ascii_lowercase().contains("quota") => {
+            Trouble::NoQuota(refusal.quota())
+        }
         "AuthorizationFailed" | "LinkedAuthorizationFailed" | "ExpiredAuthenticationToken" => {
             Trouble::NotPermitted
         }
@@ -222,7 +235,7 @@ fn by_status(refusal: &ArmRefusal, unknown: Trouble) -> Trouble {
     match refusal.status {
         401 | 403 => Trouble::NotPermitted,
         404 => Trouble::NotFound,
-        429 => Trouble::Throttled(refusal.retry_after),
+        429 => Trouble::Throttled,
         _ if refusal.is_name_taken() => Trouble::NameTaken,
         409 | 503 => Trouble::Unavailable,
         500.. => unknown,
@@ -251,32 +264,39 @@ fn is_our_mistake(code: &str) -> bool {
 }
 
 /// The error that leaves this crate: what was tried, what came back, what to do.
-pub(crate) fn call_error(what: &str, effect: ArmEffect, kind: CredentialKind, error: &ArmError) -> CallError {
-    let trouble = trouble(effect, error);
-    let advice = error.advice(kind).unwrap_or(Cow::Borrowed(match trouble {
-        Trouble::NotPermitted => {
-            "give the daemon's identity the roles Virtual Machine Contributor and Network Contributor on the \
-             resource group, join on the subnet, and reading virtual machines on the subscription"
+pub(crate) fn call_error(
+    what: &str,
+    effect: ArmEffect,
+    credential: CredentialKind,
+    error: &ArmError,
+) -> CallError {
+    let kind = trouble(effect, error);
+    let (advice, retry_after) = match &error.how {
+        How::NoToken(no_token) => {
+            return CallError { kind, operation: what.to_owned(), ..no_token.clone() };
         }
-        Trouble::NotFound => "check subscription_id, resource_group, image and subnet_id",
-        Trouble::Invalid => "Azure does not take the request as it is: check the fleet's [vm] section",
-        Trouble::NameTaken => "another VM has the name: take another",
-        Trouble::Throttled(_) => "it is tried again later",
-        Trouble::NoCapacity => "add another size to sizes, or another zone",
-        Trouble::NoQuota => "ask for a higher quota, or use sizes of another family",
-        Trouble::Unavailable => "it is tried again later",
-        Trouble::OutcomeUnknown => "it may have been carried out; the next tick sees",
-        Trouble::Unknown => "azlin does not know this refusal: please report it; it is tried again later",
-    }));
-    match &error.how {
-        How::NoToken(error) => CallError::new(trouble, format!("{what}: {}", error.message)),
-        How::NoAnswer { was_sent: false, .. } => CallError::new(
-            trouble,
-            format!(
-                "{what}: {error}; check resource_manager_url, the network, the proxy and the system's certificates"
-            ),
-        ),
-        _ => CallError::new(trouble, format!("{what}: {error}; {advice}")),
+        How::NoAnswer { was_sent: false, .. } => (Advice::CheckConnection("resource_manager_url"), None),
+        How::NoAnswer { was_sent: true, .. } => (advice(kind), None),
+        How::Refused(refusal) => {
+            (error.advice(credential).unwrap_or_else(|| advice(kind)), refusal.retry_after)
+        }
+        How::HeldBack(wait) => (advice(kind), Some(*wait)),
+    };
+    CallError::new(kind, error.to_string()).during(what).advise(advice).after(retry_after)
+}
+
+/// What to do about a kind of trouble.
+fn advice(kind: Trouble) -> Advice {
+    match kind {
+        Trouble::NotPermitted => Advice::GrantRoles,
+        Trouble::NotFound => Advice::CheckAzureNames,
+        Trouble::Invalid => Advice::CheckVmSection,
+        Trouble::NameTaken => Advice::RenameVm,
+        Trouble::NoCapacity => Advice::AddSizeOrZone,
+        Trouble::NoQuota(_) => Advice::RaiseQuota,
+        Trouble::Throttled | Trouble::Unavailable => Advice::Wait,
+        Trouble::OutcomeUnknown => Advice::LookAgain,
+        Trouble::Unknown => Advice::Report,
     }
 }
 
@@ -302,14 +322,13 @@ mod tests {
             let error = refused(409, "MissingSubscriptionRegistration", said);
             let told = call_error("list sizes", ArmEffect::Reads, CredentialKind::AzureCli, &error);
             let cure = format!("; az provider register --namespace {namespace}");
-            assert!(told.message.ends_with(&cure), "{}", told.message);
+            assert!(told.to_string().ends_with(&cure), "{told}");
         }
     }
 
     #[test]
     fn what_refusals_mean() {
         use ArmEffect::{Creates, Deletes, Reads};
-        let throttled = Trouble::Throttled(Some(Duration::from_secs(17)));
         for (status, code, message, effect, expected) in [
             (409, "MissingSubscriptionRegistration", "", Reads, Trouble::Invalid),
             (409, "AllocationFailed", "", Creates, Trouble::NoCapacity),
@@ -317,13 +336,27 @@ mod tests {
             (400, "OverconstrainedAllocationRequest", "", Creates, Trouble::NoCapacity),
             (400, "OverconstrainedZonalAllocationRequest", "", Creates, Trouble::NoCapacity),
             (409, "SkuNotAvailable", "", Creates, Trouble::NoCapacity),
-            (409, "QuotaExceeded", "", Creates, Trouble::NoQuota),
+            (409, "QuotaExceeded", "", Creates, Trouble::NoQuota(QuotaScope::Family)),
             (
                 409,
                 "OperationNotAllowed",
                 "exceeding approved Total Regional Cores quota",
                 Creates,
-                Trouble::NoQuota,
+                Trouble::NoQuota(QuotaScope::Region),
+            ),
+            (
+                409,
+                "OperationNotAllowed",
+                "exceeding approved LowPriorityCores quota",
+                Creates,
+                Trouble::NoQuota(QuotaScope::Region),
+            ),
+            (
+                409,
+                "OperationNotAllowed",
+                "exceeding approved standardDSv5Family Cores quota",
+                Creates,
+                Trouble::NoQuota(QuotaScope::Family),
             ),
             (409, "OperationNotAllowed", "marked for deletion", Creates, Trouble::Unavailable),
             (409, "Conflict", "busy", Deletes, Trouble::Unavailable),
@@ -338,7 +371,7 @@ mod tests {
             (400, "SubnetIsFull", "", Creates, Trouble::Unavailable),
             (400, "NeverHeardOf", "", Creates, Trouble::Unknown),
             (418, "", "", Deletes, Trouble::Unknown),
-            (429, "TooManyRequests", "", Reads, throttled),
+            (429, "TooManyRequests", "", Reads, Trouble::Throttled),
             (503, "ServerBusy", "", Creates, Trouble::Unavailable),
             (500, "InternalServerError", "", Creates, Trouble::OutcomeUnknown),
             (504, "GatewayTimeout", "", Deletes, Trouble::OutcomeUnknown),
@@ -397,7 +430,7 @@ mod tests {
         ] {
             let refused = refused(status, code, message);
             let error = call_error("PUT vm", ArmEffect::Creates, CredentialKind::AzureCli, &refused);
-            assert_eq!(error.message, expected);
+            assert_eq!(error.to_string(), expected);
         }
     }
 

@@ -6,7 +6,7 @@ use azlin_fleet::vm::ResourceGroup;
 
 use crate::api::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
-use crate::error::{self, ArmError, ArmEffect, How, ArmRefusal};
+use crate::error::{self, ArmEffect, ArmError, ArmRefusal, How};
 use crate::{leftovers, survey, vms};
 
 /// An answer: a status and a body.
@@ -37,9 +37,9 @@ pub fn answer(status: u16, body: &[u8]) {
     let error = ArmError { how: How::Refused(refusal), may_be_done: true };
     for effect in [ArmEffect::Reads, ArmEffect::Creates, ArmEffect::Deletes] {
         let told = error::call_error("PUT a VM", effect, CredentialKind::ClientSecret, &error);
-        assert!(!told.message.contains('\n'), "one line of the journal: {told:?}");
-        assert!(!told.message.contains("a secret"), "{told:?}");
+        assert!(!told.to_string().contains('\n'), "one line of the journal: {told:?}");
+        assert!(!told.to_string().contains("a secret"), "{told:?}");
         let is_read = effect == ArmEffect::Reads;
-        assert!(!is_read || told.trouble != Trouble::OutcomeUnknown, "a look changes nothing: {told:?}");
+        assert!(!is_read || told.kind != Trouble::OutcomeUnknown, "a look changes nothing: {told:?}");
     }
 }

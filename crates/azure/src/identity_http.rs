@@ -82,7 +82,8 @@ impl HttpClient for IdentityHttp {
 }
 
 fn header_name(name: &str) -> azure_core_1::Result<reqwest::header::HeaderName> {
-    name.parse().map_err(|error: reqwest::header::InvalidHeaderName| Error::new(ErrorKind::DataConversion, error))
+    name.parse()
+        .map_err(|error: reqwest::header::InvalidHeaderName| Error::new(ErrorKind::DataConversion, error))
 }
 
 fn header_value(value: &str) -> azure_core_1::Result<reqwest::header::HeaderValue> {

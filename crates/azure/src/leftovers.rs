@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::arm::{Arm, ArmCall};
 use crate::api::MOST_PAGES;
+use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
 use crate::reach::NETWORK_API;
 

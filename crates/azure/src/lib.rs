@@ -29,8 +29,8 @@ mod survey;
 mod url_rule;
 mod vms;
 
-pub use client::{AzureClient, Settings};
 pub use azlin_http::TrafficCounts;
+pub use client::{AzureClient, Settings};
 pub use credential::{CredentialError, CredentialKind};
 pub use environment::Environment;
 pub use error::SettingsError;

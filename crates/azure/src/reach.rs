@@ -42,7 +42,8 @@ pub(crate) async fn address(
         }
         Err(error) => return Err(error),
     };
-    let nic: Value = serde_json::from_slice(&answer.body).map_err(|error| ArmError::unreadable(error.to_string()))?;
+    let nic: Value =
+        serde_json::from_slice(&answer.body).map_err(|error| ArmError::unreadable(error.to_string()))?;
     Ok(ip(&nic, public).map_or(Address::Pending, Address::At))
 }
 
@@ -89,9 +90,11 @@ pub(crate) async fn console(
 ) -> Result<Option<String>, ArmError> {
     let Some(link) = api.console_link(group, name).await? else { return Ok(None) };
     // The link is a key to the blob: it is in no message.
-    let url = Url::parse(&link).map_err(|_| ArmError::unreadable("the link to the console's log is no URL"))?;
+    let url =
+        Url::parse(&link).map_err(|_| ArmError::unreadable("the link to the console's log is no URL"))?;
     let request = HttpRequest::new(Method::GET, &url);
-    let reply = arm.client.transport().send(request).await.map_err(|lost| ArmError::unreadable(lost.why()))?;
+    let reply =
+        arm.client.transport().send(request).await.map_err(|lost| ArmError::unreadable(lost.why()))?;
     if !reply.status.is_success() {
         return Err(ArmError::unreadable(format!("the console's log answers {}", reply.status)));
     }

@@ -5,6 +5,7 @@ mod images;
 mod wire;
 
 use async_trait::async_trait;
+use azlin_fleet::advice::Advice;
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::survey::{
     AzureSurvey, Grant, ImageFacts, Permit, Principal, Size, Subnet, Subscription, Usage,
@@ -17,10 +18,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::arm::ArmCall;
 use crate::api::MOST_PAGES;
+use crate::arm::ArmCall;
 use crate::client::AzureClient;
-use crate::error::{ArmError, ArmEffect, How, call_error};
+use crate::error::{ArmEffect, ArmError, How, call_error};
 use crate::reach::NETWORK_API;
 
 const AUTHORIZATION_API: &str = "2022-04-01";
@@ -41,8 +42,8 @@ impl AzureClient {
         let fits = |c: char| c.is_alphanumeric() || "/-_.()".contains(c);
         let is_id = id.to_ascii_lowercase().starts_with("/subscriptions/");
         if !is_id || !id.chars().all(fits) || id.contains("..") {
-            let message = format!("{}: {id:?} is no id of a resource", question.what);
-            return Err(CallError::new(Trouble::Invalid, message));
+            let why = format!("{id:?} is no id of a resource");
+            return Err(CallError::new(Trouble::Invalid, why).during(question.what));
         }
         let mut url = self.arm.root().clone();
         url.set_path(id);
@@ -54,10 +55,14 @@ impl AzureClient {
     }
 
     async fn read<T: DeserializeOwned>(&self, question: Question<'_>, url: Url) -> Result<T, CallError> {
-        let answer = self.arm.send(&ArmCall::new(Method::GET, url)).await.map_err(|error| self.failed(question, &error))?;
+        let answer = self
+            .arm
+            .send(&ArmCall::new(Method::GET, url))
+            .await
+            .map_err(|error| self.failed(question, &error))?;
         serde_json::from_slice(&answer.body).map_err(|error| {
-            let message = format!("{}: the answer is not what Azure documents: {error}", question.what);
-            CallError::new(Trouble::Unavailable, message)
+            let why = format!("the answer is not what Azure documents: {error}");
+            CallError::new(Trouble::Unavailable, why).during(question.what)
         })
     }
 
@@ -81,12 +86,11 @@ impl AzureClient {
             list.extend(page.value);
             let link = page.next_link.filter(|link| !link.is_empty());
             next = link.map(|link| Url::parse(&link)).transpose().map_err(|_| {
-                let message = format!("{}: the link to the next page is no URL", question.what);
-                CallError::new(Trouble::Invalid, message)
+                CallError::new(Trouble::Invalid, "the link to the next page is no URL").during(question.what)
             })?;
         }
-        let message = format!("{}: the list has no end after {MOST_PAGES} pages", question.what);
-        Err(CallError::new(Trouble::Invalid, message))
+        let why = format!("the list has no end after {MOST_PAGES} pages");
+        Err(CallError::new(Trouble::Invalid, why).during(question.what))
     }
 
     /// A refusal names the one action that would have sufficed.
@@ -94,7 +98,7 @@ impl AzureClient {
         let known = call_error(question.what, ArmEffect::Reads, self.credential(), error);
         match &error.how {
             How::Refused(refusal) if refusal.status == 403 => {
-                CallError::new(known.trouble, format!("{}: {error}; grant {}", question.what, question.needs))
+                known.advise(Advice::GrantAction(question.needs))
             }
             _ => known,
         }
@@ -124,8 +128,8 @@ impl AzureSurvey for AzureClient {
         url.query_pairs_mut().append_pair("statusOnly", "true");
         match self.read::<serde_json::Value>(question, url).await {
             Ok(_) => Ok(Permit::Granted),
-            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Permit::Denied(None)),
-            Err(error) if error.trouble == Trouble::NotFound => Ok(Permit::Hidden),
+            Err(error) if error.kind == Trouble::NotPermitted => Ok(Permit::Denied(None)),
+            Err(error) if error.kind == Trouble::NotFound => Ok(Permit::Hidden),
             Err(error) => Err(error),
         }
     }

@@ -133,8 +133,8 @@ mod tests {
             {"code": "ProvisioningState/failed/AllocationFailed", "message": "Allocation failed.\nTry again."},
         ]);
         let failure = failure(&vm(failed)).expect("it is told");
-        assert_eq!(failure.trouble, Trouble::NoCapacity);
-        assert_eq!(failure.message, "AllocationFailed \"Allocation failed. Try again.\"");
+        assert_eq!(failure.kind, Trouble::NoCapacity);
+        assert_eq!(failure.to_string(), "AllocationFailed \"Allocation failed. Try again.\"");
         for other in
             [json!([]), json!([{"code": "ProvisioningState/failed"}, {"code": "ProvisioningState/creating"}])]
         {

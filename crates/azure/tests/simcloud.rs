@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use azlin_azure::{AzureClient, Environment, Settings};
 use azlin_fleet::leftover::{Kind, Leftover};
-use azlin_fleet::ports::{Address, Azure, Trouble};
+use azlin_fleet::ports::{Address, Azure, QuotaScope, Trouble};
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{Image, PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
@@ -102,7 +102,7 @@ async fn parts_that_no_vm_holds_are_listed_by_our_mark_and_removed() {
     assert_eq!(leftovers(&azure).await, []);
     let held = Leftover { name: format!("{}-nic", spec(1).name), ..found[0].clone() };
     let error = azure.discard(&held).await.expect_err("a VM holds it");
-    assert!(error.message.contains("NicInUse"), "{error}");
+    assert!(error.to_string().contains("NicInUse"), "{error}");
     assert_eq!(served.world().state.azure.vms.len(), 1);
 }
 
@@ -137,7 +137,7 @@ async fn a_vm_comes_runs_and_goes() {
     azure.create(&spec(1)).await.expect("the very VM that is asked for");
     let another = VmSpec { tags: [("azlin-pool".to_owned(), "other".to_owned())].into(), ..spec(1) };
     let error = azure.create(&another).await.expect_err("another's name");
-    assert_eq!(error.trouble, Trouble::NameTaken);
+    assert_eq!(error.kind, Trouble::NameTaken);
     azure.delete(&group(), &vms[0].name).await.expect("a removal");
     until(&azure, <[Vm]>::is_empty).await;
     azure.delete(&group(), &vms[0].name).await.expect("gone is gone");
@@ -155,7 +155,7 @@ async fn a_vm_is_reached_and_its_console_read() {
         assert!(matches!(found, Address::At(_)), "{found:?}");
     }
     let missing = azure.address(&group(), "nobody", false).await.expect_err("no such VM");
-    assert_eq!(missing.trouble, Trouble::NotFound);
+    assert_eq!(missing.kind, Trouble::NotFound);
     let started = Instant::now();
     while azure.console(&group(), name).await.expect("an answer").is_none_or(|text| text.is_empty()) {
         assert!(started.elapsed() < Duration::from_secs(10), "it prints nothing");
@@ -163,8 +163,8 @@ async fn a_vm_is_reached_and_its_console_read() {
     }
     azure.delete(&group(), name).await.expect("a removal");
     let found = azure.address(&group(), name, false).await;
-    let is_over = matches!(&found, Ok(Address::Never(_)))
-        || found.as_ref().is_err_and(|e| e.trouble == Trouble::NotFound);
+    let is_over =
+        matches!(&found, Ok(Address::Never(_))) || found.as_ref().is_err_and(|e| e.kind == Trouble::NotFound);
     assert!(is_over, "{found:?}");
 
     drop(served);
@@ -204,14 +204,14 @@ async fn a_lost_answer_makes_exactly_one_vm() {
 async fn no_capacity_no_quota_and_a_vm_that_fails() {
     let (_served, azure) = world("[[faults]]\nwhat = { no_capacity = 'Standard_D4s_v5' }\n").await;
     let error = azure.create(&spec(1)).await.expect_err("no machine of that size");
-    assert_eq!(error.trouble, Trouble::NoCapacity, "{error}");
+    assert_eq!(error.kind, Trouble::NoCapacity, "{error}");
     let other = VmSpec { size: "Standard_D4as_v5".to_owned(), ..spec(1) };
     azure.create(&other).await.expect("a machine of another");
 
     let (_served, azure) = world("vcpu_quota = 4\n").await;
     azure.create(&spec(1)).await.expect("within the quota");
     let error = azure.create(&spec(2)).await.expect_err("past the quota");
-    assert_eq!(error.trouble, Trouble::NoQuota, "{error}");
+    assert_eq!(error.kind, Trouble::NoQuota(QuotaScope::Region), "{error}");
 
     let (_served, azure) = world("[[faults]]\nwhat = 'create_fails'\n").await;
     azure.create(&spec(1)).await.expect("taken");
@@ -224,7 +224,7 @@ async fn no_capacity_no_quota_and_a_vm_that_fails() {
 async fn why_a_vm_could_not_be_made_is_told_once_azure_has_tried() {
     for (what, trouble) in [
         ("{ create_fails = 'AllocationFailed Standard_D4s_v5' }", Some(Trouble::NoCapacity)),
-        ("{ create_fails = 'QuotaExceeded' }", Some(Trouble::NoQuota)),
+        ("{ create_fails = 'QuotaExceeded' }", Some(Trouble::NoQuota(QuotaScope::Region))),
         ("'create_fails'", Some(Trouble::Unavailable)),
         ("{ create_fails = 'AllocationFailed Standard_E4s_v5' }", None),
     ] {
@@ -233,6 +233,6 @@ async fn why_a_vm_could_not_be_made_is_told_once_azure_has_tried() {
         let done = |vm: &Vm| vm.provisioning != ProvisioningState::Creating;
         until(&azure, |vms| vms.iter().any(done)).await;
         let failure = azure.failure(&group(), spec(1).name.as_str()).await.expect("an answer");
-        assert_eq!(failure.as_ref().map(|failure| failure.trouble), trouble, "{what}: {failure:?}");
+        assert_eq!(failure.as_ref().map(|failure| failure.kind), trouble, "{what}: {failure:?}");
     }
 }

@@ -202,13 +202,13 @@ impl Lifecycle {
             drop(turn);
             match answer {
                 Ok(()) => return Outcome::Started,
-                Err(error) if no_room => refusals.push(error.message),
+                Err(error) if no_room => refusals.push(error.to_string()),
                 Err(error) => {
-                    return match error.trouble {
+                    return match error.kind {
                         Trouble::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
-                            Outcome::Failed(Failure::later(error.message))
+                            Outcome::Failed(Failure::later(error.to_string()))
                         }
-                        Trouble::OutcomeUnknown => Outcome::Unclear(error.message),
+                        Trouble::OutcomeUnknown => Outcome::Unclear(error.to_string()),
                         _ => Outcome::Failed(error.into()),
                     };
                 }

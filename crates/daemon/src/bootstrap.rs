@@ -143,10 +143,10 @@ impl<'a> Work<'a> {
             };
             let (why, counts) = match halt {
                 Halt::With(outcome) => return outcome,
-                Halt::Machine(error) if error.trouble.remedy() != Remedy::Again => {
-                    return self.broken(error.message);
+                Halt::Machine(error) if error.kind.remedy() != Remedy::Again => {
+                    return self.broken(error.to_string());
                 }
-                Halt::Machine(error) => (error.message, error.trouble == SshTrouble::StepFailed),
+                Halt::Machine(error) => (error.to_string(), error.kind == SshTrouble::StepFailed),
                 Halt::Elsewhere(why) => (why, false),
             };
             debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "{}: {}: bootstrap begins anew: {why}", self.fleet.name, self.task.runner);
@@ -173,7 +173,7 @@ impl<'a> Work<'a> {
                     }
                     Err(error) => error,
                 };
-                match error.trouble {
+                match error.kind {
                     SshTrouble::Unreachable | SshTrouble::Lost => {}
                     SshTrouble::KeyRefused => {
                         let since = refused_since.get_or_insert_with(Instant::now);
@@ -185,7 +185,7 @@ impl<'a> Work<'a> {
                         return Err(Halt::Machine(error));
                     }
                 }
-                self.waits_for(error.message);
+                self.waits_for(error.to_string());
                 sleep(CONNECT_PAUSE).await;
             }
         }
@@ -202,13 +202,13 @@ impl<'a> Work<'a> {
                 Ok(Address::Pending) => {}
                 Ok(Address::Never(why)) => return Err(Halt::With(self.broken(why))),
                 Err(error) => {
-                    if error.trouble == Trouble::NotFound {
+                    if error.kind == Trouble::NotFound {
                         let since = missing_since.get_or_insert_with(Instant::now);
                         if since.elapsed() >= self.patience() {
                             return Err(Halt::With(self.broken(format!("its VM is gone: {error}"))));
                         }
                     }
-                    self.waits_for(error.message);
+                    self.waits_for(error.to_string());
                 }
             }
             pause = (pause + Duration::from_secs(1)).min(ADDRESS_PAUSE);
@@ -255,7 +255,7 @@ impl<'a> Work<'a> {
     /// With a token that is fresh, and dropped once it is used.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.outside.github(self.fleet).registration_token(&self.fleet.scope).await;
-        let token = token.map_err(|error| match error.call().trouble.remedy() {
+        let token = token.map_err(|error| match error.call().kind.remedy() {
             // A person must act: the VM waits for it as long as it may.
             Remedy::Stop => Halt::With(Outcome::Failed(error.into())),
             Remedy::Again | Remedy::Later | Remedy::AnotherWay | Remedy::GiveUp => {

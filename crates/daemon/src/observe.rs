@@ -168,12 +168,12 @@ impl Observer {
             match view.as_ref() {
                 Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
                 // A group that was removed took its VMs with it.
-                Err(error) if error.trouble == Trouble::NotFound && group != own => {}
+                Err(error) if error.kind == Trouble::NotFound && group != own => {}
                 // To stand still would not make it readable.
                 Err(error)
-                    if matches!(error.trouble, Trouble::NotPermitted | Trouble::Invalid) && group != own =>
+                    if matches!(error.kind, Trouble::NotPermitted | Trouble::Invalid) && group != own =>
                 {
-                    unread.insert(group.clone(), error.message.clone());
+                    unread.insert(group.clone(), error.to_string());
                 }
                 Err(error) => return Err(format!("the VMs of {group}: {error}")),
             }
@@ -233,7 +233,7 @@ impl Observer {
         match error {
             None => drop(told.remove(subscription)),
             Some(error) => {
-                let before = told.insert(subscription.to_owned(), error.message.clone());
+                let before = told.insert(subscription.to_owned(), error.to_string());
                 if before.is_none() {
                     warn!(subscription, reason = %error, "power states of VMs of subscription {subscription} cannot be read: {error}");
                 }

@@ -109,7 +109,9 @@ impl fmt::Display for Advice {
                     "the clock here is {off} s {side} GitHub's: set it (timedatectl set-ntp true)"
                 );
             }
-            Advice::CheckAppKey => "check that app_id is the app's, and that the private key is one of its own",
+            Advice::CheckAppKey => {
+                "check that app_id is the app's, and that the private key is one of its own"
+            }
             Advice::CheckInstallation => {
                 "check installation_id: it is the number at the end of the installation's address (Settings, \
                  Applications, Configure), and has to be one of this app's"
@@ -140,10 +142,7 @@ impl fmt::Display for Advice {
                 "Azure does not take the request as it is: check the fleet's [vm] section"
             }
             Advice::CheckConnection(setting) => {
-                return write!(
-                    f,
-                    "check {setting}, the network, the proxy and the system's certificates"
-                );
+                return write!(f, "check {setting}, the network, the proxy and the system's certificates");
             }
             Advice::CheckApiUrl => {
                 "GitHub points to another host, where the token is not sent: check api_url"

@@ -4,6 +4,7 @@
 //! go out as values. The outside fills [`ports`].
 
 mod action;
+pub mod advice;
 pub mod bootstrap;
 pub mod budget;
 pub mod calls;

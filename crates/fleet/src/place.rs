@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{CallError, Trouble};
+use crate::ports::{CallError, QuotaScope, Trouble};
 use crate::scaling::elapsed;
 use crate::vm::{ProvisioningState, Vm};
 
@@ -131,9 +131,9 @@ impl Places {
     }
 
     fn set_back(&mut self, place: &Place, error: &CallError, first: Duration, now: Timestamp) -> bool {
-        let (scarce, longest) = match error.trouble {
+        let (scarce, longest) = match error.kind {
             Trouble::NoCapacity => (Scarce::Machines(place.clone()), LONGEST_WAIT),
-            Trouble::NoQuota => (quota(place, &error.message), LONGEST_QUOTA_WAIT),
+            Trouble::NoQuota(of) => (quota(place, of), LONGEST_QUOTA_WAIT),
             _ => return false,
         };
         self.setbacks.retain(|_, setback| elapsed(setback.until, now) < FORGOTTEN);
@@ -144,7 +144,7 @@ impl Places {
         }
         let in_a_row = before.map_or(1, |before| before.in_a_row + 1);
         let wait = (first * 2_u32.pow(in_a_row.saturating_sub(1).min(10))).min(longest);
-        let setback = Setback { in_a_row, at: now, until: now + wait, why: error.message.clone() };
+        let setback = Setback { in_a_row, at: now, until: now + wait, why: error.to_string() };
         self.setbacks.insert(scarce, setback);
         true
     }
@@ -222,15 +222,12 @@ fn scarce(place: &Place) -> [Scarce; 3] {
     ]
 }
 
-/// What quota a refusal speaks of: "exceeding approved Total Regional Cores quota", "exceeding approved
-/// LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
-fn quota(place: &Place, message: &str) -> Scarce {
-    let said = message.to_ascii_lowercase();
+/// The quota that is used up at a place.
+fn quota(place: &Place, of: QuotaScope) -> Scarce {
     let (location, spot) = (place.location.clone(), place.spot);
-    if ["total regional", "lowpriority", "low priority", "regional spot"].iter().any(|of| said.contains(of)) {
-        Scarce::Region { location, spot }
-    } else {
-        Scarce::Family { location, family: family(&place.size), spot }
+    match of {
+        QuotaScope::Region => Scarce::Region { location, spot },
+        QuotaScope::Family => Scarce::Family { location, family: family(&place.size), spot },
     }
 }
 
@@ -256,8 +253,8 @@ mod tests {
         CallError::new(Trouble::NoCapacity, "AllocationFailed")
     }
 
-    fn no_quota(which: &str) -> CallError {
-        CallError::new(Trouble::NoQuota, format!("exceeding approved {which} Cores quota"))
+    fn no_quota(of: QuotaScope) -> CallError {
+        CallError::new(Trouble::NoQuota(of), "exceeding approved quota")
     }
 
     fn waits(places: &Places, size: &str, now: i64) -> Option<i64> {
@@ -300,17 +297,17 @@ mod tests {
 
     #[test]
     fn a_quota_closes_its_family_or_the_region_and_opens_soon_after_a_vm_went() {
-        for (which, other_of_family, other_family) in
-            [("standardDSv5Family", true, false), ("Total Regional", true, true)]
+        for (of, other_of_family, other_family) in
+            [(QuotaScope::Family, true, false), (QuotaScope::Region, true, true)]
         {
             let mut places = Places::default();
-            places.refused(&place("Standard_D4s_v5"), &no_quota(which), at(0));
-            assert_eq!(waits(&places, "Standard_D8s_v5", 0).is_some(), other_of_family, "{which}");
-            assert_eq!(waits(&places, "Standard_F8s_v2", 0).is_some(), other_family, "{which}");
+            places.refused(&place("Standard_D4s_v5"), &no_quota(of), at(0));
+            assert_eq!(waits(&places, "Standard_D8s_v5", 0).is_some(), other_of_family, "{of:?}");
+            assert_eq!(waits(&places, "Standard_F8s_v2", 0).is_some(), other_family, "{of:?}");
             let spot = Place { spot: true, ..place("Standard_D4s_v5") };
             assert_eq!(places.closed(&spot, at(0)), None, "spot VMs have a quota of their own");
             for now in [30, 90, 210] {
-                places.refused(&place("Standard_D4s_v5"), &no_quota(which), at(now));
+                places.refused(&place("Standard_D4s_v5"), &no_quota(of), at(now));
             }
             assert_eq!(waits(&places, "Standard_D4s_v5", 210), Some(240));
             places.freed(at(211));
@@ -322,7 +319,7 @@ mod tests {
     fn what_was_refused_outlives_a_restart() {
         let mut places = Places::default();
         places.refused(&place("Standard_D4s_v5"), &no_capacity(), at(100));
-        places.refused(&place("Standard_F8s_v2"), &no_quota("Total Regional"), at(100));
+        places.refused(&place("Standard_F8s_v2"), &no_quota(QuotaScope::Region), at(100));
         let text = serde_json::to_string(&places).expect("written");
         let read: Places = serde_json::from_str(&text).expect("read");
         assert_eq!(read, places);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::scene::Entry::{Absent, Busy, Idle, Offline};
 use super::scene::{NOW, Scene};
 use super::*;
-use crate::ports::{CallError, Trouble};
+use crate::ports::{CallError, QuotaScope, Trouble};
 use crate::remedy::{Failure, Remedy};
 use crate::snapshot::Operation;
 use crate::testing::at;
@@ -366,7 +366,9 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
 
 #[test]
 fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
-    for (trouble, counts) in [(Trouble::NoCapacity, 0), (Trouble::NoQuota, 0), (Trouble::Unavailable, 1)] {
+    for (trouble, counts) in
+        [(Trouble::NoCapacity, 0), (Trouble::NoQuota(QuotaScope::Family), 0), (Trouble::Unavailable, 1)]
+    {
         let scene = Scene::new("").vm(1, 60, Failed, Unknown);
         let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
         let [action] = scene.plan().actions.try_into().expect("it is removed");

@@ -37,8 +37,8 @@ impl Trouble {
     pub fn remedy(self) -> Remedy {
         match self {
             Trouble::NotPermitted | Trouble::NotFound | Trouble::Invalid => Remedy::Stop,
-            Trouble::NameTaken | Trouble::NoCapacity | Trouble::NoQuota => Remedy::AnotherWay,
-            Trouble::Throttled(_) | Trouble::Unavailable | Trouble::OutcomeUnknown | Trouble::Unknown => {
+            Trouble::NameTaken | Trouble::NoCapacity | Trouble::NoQuota(_) => Remedy::AnotherWay,
+            Trouble::Throttled | Trouble::Unavailable | Trouble::OutcomeUnknown | Trouble::Unknown => {
                 Remedy::Later
             }
         }
@@ -81,21 +81,21 @@ impl Failure {
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        let is_unknown = error.trouble == Trouble::Unknown;
-        Failure { remedy: error.trouble.remedy(), why: error.message, is_unknown }
+        let is_unknown = error.kind == Trouble::Unknown;
+        Failure { remedy: error.kind.remedy(), why: error.to_string(), is_unknown }
     }
 }
 
 impl From<RunnerError> for Failure {
     fn from(error: RunnerError) -> Self {
-        let call = error.call().trouble;
+        let call = error.call().kind;
         Failure { why: error.to_string(), remedy: call.remedy(), is_unknown: call == Trouble::Unknown }
     }
 }
 
 impl From<SshError> for Failure {
     fn from(error: SshError) -> Self {
-        Failure { remedy: error.trouble.remedy(), why: error.message, is_unknown: false }
+        Failure { remedy: error.kind.remedy(), why: error.to_string(), is_unknown: false }
     }
 }
 

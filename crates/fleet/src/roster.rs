@@ -267,8 +267,8 @@ impl Sight<'_> {
 fn not_made(vm: &Vm) -> DrainReason {
     let said = vm.failure.as_ref().map_or(String::new(), |failure| format!(": {failure}"));
     let why = format!("Azure could not make its VM{said}");
-    match vm.failure.as_ref().map(|failure| failure.trouble) {
-        Some(Trouble::NoCapacity | Trouble::NoQuota) => DrainReason::NoRoom(why),
+    match vm.failure.as_ref().map(|failure| failure.kind) {
+        Some(Trouble::NoCapacity | Trouble::NoQuota(_)) => DrainReason::NoRoom(why),
         _ => DrainReason::Broken(why),
     }
 }

@@ -69,9 +69,14 @@ pub enum AppKeyError {
     NotRsa,
 }
 
-impl fmt::Display for AppKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl AppKeyError {
+    /// What to do about it.
+    pub const ADVICE: &str =
+        "give the file as it is downloaded at the app's settings, Private keys, Generate a private key";
+
+    /// What is wrong.
+    pub fn why(&self) -> &'static str {
+        match self {
             AppKeyError::NotPem => {
                 "the GitHub App's private key is not in PEM (-----BEGIN RSA PRIVATE KEY-----)"
             }
@@ -81,10 +86,13 @@ impl fmt::Display for AppKeyError {
             AppKeyError::NotRsa => {
                 "the GitHub App's private key is no RSA key of 2048 bits or more, or is not whole"
             }
-        })?;
-        f.write_str(
-            "; give the file as it is downloaded at the app's settings, Private keys, Generate a private key",
-        )
+        }
+    }
+}
+
+impl fmt::Display for AppKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.why(), Self::ADVICE)
     }
 }
 

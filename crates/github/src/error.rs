@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use azlin_fleet::advice::Advice;
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_http::{ErrorText, HttpReply, NoReply, RequestEffect, error_text, quote};
 use reqwest::StatusCode;
@@ -24,90 +25,62 @@ pub(crate) fn github_message(body: &[u8]) -> String {
 /// The error for an answer that is not what the caller hoped for.
 pub(crate) fn refused(call: &Call, answer: &HttpReply, token: &str) -> CallError {
     let status = answer.status;
-    let (trouble, advice) = match status {
-        StatusCode::UNAUTHORIZED => (
-            Trouble::NotPermitted,
-            "the token is wrong, has expired or was revoked: set GITHUB_TOKEN to one that is valid"
-                .to_owned(),
-        ),
-        StatusCode::FORBIDDEN => (
-            Trouble::NotPermitted,
-            format!(
-                "the token may not do this: it needs {}, and single sign-on where the owner has it",
-                call.needs
-            ),
-        ),
-        StatusCode::NOT_FOUND => (
-            Trouble::NotFound,
-            format!(
-                "it does not exist, or the token may not see it: check the name, and that the token has {}",
-                call.needs
-            ),
-        ),
-        StatusCode::CONFLICT => (Trouble::NameTaken, "the name is in use: take another".to_owned()),
-        _ if status.is_redirection() => (
-            Trouble::Invalid,
-            "GitHub points to another host, where the token is not sent: check api_url".to_owned(),
-        ),
-        _ if status.is_server_error() => (
-            not_known(call.effect, Trouble::Unavailable),
-            "GitHub has trouble (https://www.githubstatus.com): it is tried again later".to_owned(),
-        ),
-        StatusCode::BAD_REQUEST | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY => {
-            (Trouble::Invalid, "GitHub does not take the request as it is".to_owned())
+    let (kind, advice) = match status {
+        StatusCode::UNAUTHORIZED => (Trouble::NotPermitted, Advice::ReplaceToken),
+        StatusCode::FORBIDDEN => (Trouble::NotPermitted, Advice::GrantToken(call.needs)),
+        StatusCode::NOT_FOUND => (Trouble::NotFound, Advice::CheckNameAndToken(call.needs)),
+        StatusCode::CONFLICT => (Trouble::NameTaken, Advice::RenameRunner),
+        _ if status.is_redirection() => (Trouble::Invalid, Advice::CheckApiUrl),
+        _ if status.is_server_error() => {
+            (not_known(call.effect, Trouble::Unavailable), Advice::WaitForGitHub)
         }
-        _ => (
-            Trouble::Unknown,
-            "azlin does not know this refusal: please report it; it is tried again later".to_owned(),
-        ),
+        StatusCode::BAD_REQUEST | StatusCode::GONE | StatusCode::UNPROCESSABLE_ENTITY => {
+            (Trouble::Invalid, Advice::CheckRequest)
+        }
+        _ => (Trouble::Unknown, Advice::Report),
     };
     let said = quote(&github_message(&answer.body), &[token]);
     let said = if said.is_empty() { String::new() } else { format!(" \"{said}\"") };
-    CallError::new(trouble, format!("{call}: {status}{said}; {advice}"))
+    CallError::new(kind, format!("{status}{said}")).during(call).advise(advice)
 }
 
 /// The error for a call without an answer.
 pub(crate) fn unanswered(call: &Call, no_reply: &NoReply, token: &str) -> CallError {
     let why = quote(no_reply.why(), &[token]);
-    if no_reply.was_sent() {
-        let trouble = not_known(call.effect, Trouble::Unavailable);
-        CallError::new(trouble, format!("{call}: no whole answer came: {why}; it is tried again later"))
+    let error = if no_reply.was_sent() {
+        let kind = not_known(call.effect, Trouble::Unavailable);
+        CallError::new(kind, format!("no whole answer came: {why}")).advise(Advice::Wait)
     } else {
-        CallError::new(
-            Trouble::Unavailable,
-            format!(
-                "{call}: no connection: {why}; check api_url, the network, the proxy and the system's certificates"
-            ),
-        )
-    }
+        CallError::new(Trouble::Unavailable, format!("no connection: {why}"))
+            .advise(Advice::CheckConnection("api_url"))
+    };
+    error.during(call)
 }
 
 /// The error for a call that a rate limit holds back.
 pub(crate) fn throttled(call: &Call, wait: Duration) -> CallError {
-    let seconds = wait.as_secs_f64().ceil();
-    CallError::new(
-        Trouble::Throttled(Some(wait)),
-        format!("{call}: GitHub's rate limit is used up; nothing is sent for {seconds} s"),
-    )
+    CallError::new(Trouble::Throttled, "GitHub's rate limit is used up")
+        .during(call)
+        .advise(Advice::WaitFor(wait))
+        .after(Some(wait))
 }
 
 /// The error for an answer that cannot be read.
 pub(crate) fn unreadable(call: &Call, error: &serde_json::Error, token: &str) -> CallError {
     let why = quote(&error.to_string(), &[token]);
-    CallError::new(
-        not_known(call.effect, Trouble::Unavailable),
-        format!(
-            "{call}: the answer is not what GitHub documents: {why}; check api_url, and whether a proxy answers"
-        ),
-    )
+    let kind = not_known(call.effect, Trouble::Unavailable);
+    CallError::new(kind, format!("the answer is not what GitHub documents: {why}"))
+        .during(call)
+        .advise(Advice::CheckProxy)
 }
 
 /// An earlier try of the same call may have been carried out, whatever the last one met.
 pub(crate) fn after_a_lost_try(error: CallError) -> CallError {
-    match error.trouble {
-        Trouble::Unavailable | Trouble::Throttled(_) => CallError {
-            trouble: Trouble::OutcomeUnknown,
-            message: format!("{}; an earlier try may have been carried out", error.message),
+    match error.kind {
+        Trouble::Unavailable | Trouble::Throttled => CallError {
+            kind: Trouble::OutcomeUnknown,
+            provider_says: format!("{}; an earlier try may have been carried out", error.provider_says),
+            ..error
         },
         _ => error,
     }

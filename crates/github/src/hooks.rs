@@ -106,7 +106,7 @@ impl GitHubClient {
     pub async fn remove_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
         let call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), RequestEffect::WritesOnce)?;
         match self.done(&call).await {
-            Err(error) if error.trouble == Trouble::NotFound => Ok(()),
+            Err(error) if error.kind == Trouble::NotFound => Ok(()),
             done => done,
         }
     }
@@ -131,8 +131,13 @@ impl GitHubClient {
         since: Timestamp,
         most: usize,
     ) -> Result<Vec<Attempt>, CallError> {
-        let mut call =
-            call(&self.http, scope, Method::GET, &format!("/{id}/deliveries?per_page=100"), RequestEffect::Reads)?;
+        let mut call = call(
+            &self.http,
+            scope,
+            Method::GET,
+            &format!("/{id}/deliveries?per_page=100"),
+            RequestEffect::Reads,
+        )?;
         let mut found = Vec::new();
         loop {
             let (page, next): (Vec<Delivery>, _) = self.http.page(&call).await?;
@@ -200,7 +205,13 @@ fn config(url: &Url, secret: &SecretString) -> Value {
     json!({ "url": url.as_str(), "content_type": "json", "insecure_ssl": "0", "secret": secret.expose_secret() })
 }
 
-fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: RequestEffect) -> Result<Call, CallError> {
+fn call(
+    http: &Http,
+    scope: &Scope,
+    method: Method,
+    below: &str,
+    effect: RequestEffect,
+) -> Result<Call, CallError> {
     let (root, needs) = match scope {
         Scope::Repo(repo) => (format!("repos/{repo}"), "Webhooks: read and write on the repository"),
         Scope::Org(org) => (format!("orgs/{org}"), "Webhooks: read and write on the organisation"),

@@ -36,8 +36,8 @@ mod wire;
 
 pub use api_url::ApiUrlError;
 pub use app::{App, AppKeyError};
-pub use client::{GitHubClient, Settings};
 pub use azlin_http::TrafficCounts;
+pub use client::{GitHubClient, Settings};
 pub use sign_in::Credential;
 pub use token::{Token, TokenError};
 pub use webhook::{SecretError, Webhook};

@@ -72,7 +72,8 @@ async fn once<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallEr
             None => return Ok(list),
         }
     }
-    Err(CallError::new(Trouble::Invalid, format!("{call}: the list has no end after {MOST_PAGES} pages")))
+    let why = format!("the list has no end after {MOST_PAGES} pages");
+    Err(CallError::new(Trouble::Invalid, why).during(&call))
 }
 
 pub(crate) fn follow(http: &Http, call: &Call, link: &str) -> Result<Url, CallError> {
@@ -80,9 +81,8 @@ pub(crate) fn follow(http: &Http, call: &Call, link: &str) -> Result<Url, CallEr
         Ok(url) if http.api.has_same_origin(&url) => Ok(url),
         _ => Err(CallError::new(
             Trouble::Invalid,
-            format!(
-                "{call}: the link to the next page leads to another host, where the token is not sent: check api_url"
-            ),
-        )),
+            "the link to the next page leads to another host, where the token is not sent: check api_url",
+        )
+        .during(call)),
     }
 }

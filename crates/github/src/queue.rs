@@ -53,7 +53,7 @@ impl Queues {
                     }
                 }
                 // A run that was deleted since it was listed has no jobs.
-                Err(error) if error.trouble == Trouble::NotFound => {}
+                Err(error) if error.kind == Trouble::NotFound => {}
                 Err(error) => failed.push(error),
             }
         }
@@ -129,7 +129,7 @@ pub(crate) async fn job(http: &Http, repo: &RepoSlug, id: JobId) -> Result<Optio
     let path = format!("repos/{repo}/actions/jobs/{id}");
     match http.page::<wire::Job>(&read(http, &path)?).await {
         Ok((job, _)) => found(job, repo).map(Some),
-        Err(error) if error.trouble == Trouble::NotFound => Ok(None),
+        Err(error) if error.kind == Trouble::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

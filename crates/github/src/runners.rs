@@ -47,7 +47,7 @@ pub(crate) async fn get(http: &Http, scope: &Scope, id: RunnerId) -> Result<Opti
     let call = call(http, scope, Method::GET, &format!("runners/{id}"), RequestEffect::Reads)?;
     match http.page::<wire::Runner>(&call).await {
         Ok((runner, _)) => Ok(Some(runner.into())),
-        Err(error) if error.trouble == Trouble::NotFound => Ok(None),
+        Err(error) if error.kind == Trouble::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -59,7 +59,8 @@ pub(crate) async fn named(
     name: &RunnerName,
 ) -> Result<Option<RunnerInfo>, CallError> {
     // Servers that do not know the parameter list all.
-    let call = call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), RequestEffect::Reads)?;
+    let call =
+        call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), RequestEffect::Reads)?;
     let list = pages::all::<wire::Runners>(http, call).await?;
     let is_whole = list.steady && list.has_all(u64::MAX);
     let found = list.items.into_values().find(|runner| runner.name.eq_ignore_ascii_case(name.as_str()));

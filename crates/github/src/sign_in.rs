@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use azlin_fleet::advice::Advice;
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::survey::TokenKind;
 use azlin_http::{HttpReply, RequestEffect, quote};
@@ -209,29 +210,19 @@ pub(crate) fn not_signed_in(call: &Call, answer: &HttpReply, here: Timestamp) ->
     let off = rate::date(&answer.headers).map(|there| here.duration_since(there));
     let off = off.filter(|off: &SignedDuration| off.as_secs().abs() > OFF);
     let advice = match (answer.status, off) {
-        (StatusCode::UNAUTHORIZED, Some(off)) => format!(
-            "the clock here is {} s {} GitHub's: set it (timedatectl set-ntp true)",
-            off.as_secs().abs(),
-            if off.is_negative() { "behind" } else { "ahead of" }
-        ),
-        (StatusCode::UNAUTHORIZED, None) => {
-            "check that app_id is the app's, and that the private key is one of its own".to_owned()
-        }
-        (StatusCode::NOT_FOUND, _) => {
-            "check installation_id: it is the number at the end of the installation's address (Settings, Applications, \
-             Configure), and has to be one of this app's"
-                .to_owned()
-        }
-        (StatusCode::FORBIDDEN, _) => {
-            "let the owner unsuspend the installation (Settings, Applications, Configure)".to_owned()
-        }
-        _ => "it is tried again later".to_owned(),
+        (StatusCode::UNAUTHORIZED, Some(off)) => Advice::SetClock(off.as_secs()),
+        (StatusCode::UNAUTHORIZED, None) => Advice::CheckAppKey,
+        (StatusCode::NOT_FOUND, _) => Advice::CheckInstallation,
+        (StatusCode::FORBIDDEN, _) => Advice::UnsuspendInstallation,
+        _ => Advice::Wait,
     };
-    let trouble = match answer.status {
+    let kind = match answer.status {
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Trouble::NotPermitted,
         _ => Trouble::Unavailable,
     };
     let said = quote(&crate::error::github_message(&answer.body), &[]);
     let status = answer.status;
-    CallError::new(trouble, format!("sign in as a GitHub App: {call}: {status} \"{said}\"; {advice}"))
+    CallError::new(kind, format!("{status} \"{said}\""))
+        .during(format_args!("sign in as a GitHub App: {call}"))
+        .advise(advice)
 }

@@ -139,7 +139,8 @@ impl GitHubSurvey for GitHubClient {
     }
 
     async fn may_administer_runners(&self, scope: &Scope) -> Result<Permit, CallError> {
-        self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, RequestEffect::WritesOnce)?).await
+        self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, RequestEffect::WritesOnce)?)
+            .await
     }
 
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {

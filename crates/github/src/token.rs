@@ -73,19 +73,27 @@ pub enum TokenError {
     Placeholder,
 }
 
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl TokenError {
+    /// What to do about it.
+    pub const ADVICE: &str =
+        "set GITHUB_TOKEN to a token with Actions: read and Administration: write on the repository";
+
+    /// What is wrong.
+    pub fn why(self) -> &'static str {
+        match self {
             TokenError::Empty => "the GitHub token is empty",
             TokenError::Blank => "the GitHub token has a blank or a line break inside",
             TokenError::Character => {
                 "the GitHub token has a character that no token has (a quote, a bracket, or one outside ASCII)"
             }
             TokenError::Placeholder => "the GitHub token is a placeholder",
-        })?;
-        f.write_str(
-            "; set GITHUB_TOKEN to a token with Actions: read and Administration: write on the repository",
-        )
+        }
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.why(), Self::ADVICE)
     }
 }
 

@@ -30,11 +30,8 @@ async fn a_request_carries_its_headers_its_token_and_its_body() {
     let transport =
         HttpTransport::new(HttpSettings { user_agent: Some("azlin-test"), headers, ..settings() });
     let url = server.url.join("/a?b=c").expect("a URL");
-    let request = HttpRequest {
-        bearer: Some("token"),
-        body: Some("{}".into()),
-        ..HttpRequest::new(Method::PUT, &url)
-    };
+    let request =
+        HttpRequest { bearer: Some("token"), body: Some("{}".into()), ..HttpRequest::new(Method::PUT, &url) };
     let reply = transport.send(request).await.expect("an answer");
     assert_eq!((reply.status.as_u16(), reply.body.as_slice()), (200, b"done".as_slice()));
     let sent = &server.requests()[0];

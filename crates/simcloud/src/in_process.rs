@@ -111,9 +111,8 @@ impl InProcess {
             if budget.remaining < u64::from(world.open_requests + requests) + kept {
                 let wait = Duration::try_from(budget.reset.duration_since(world.now())).unwrap_or_default();
                 world.ledger.requests_held_back += u64::from(requests);
-                return Err(
-                    wire.failed(Trouble::Throttled(Some(wait)), "not sent, since the limit is used up")
-                );
+                let error = wire.failed(Trouble::Throttled, "not sent, since the limit is used up");
+                return Err(error.after(Some(wait)));
             }
         }
         world.open_requests += requests;
@@ -135,13 +134,14 @@ impl InProcess {
         let mut world = self.world();
         if wire.side == Side::Github {
             if world.is_beyond_limit() {
-                return Err(wire.failed(Trouble::Throttled(None), "the limit is used up"));
+                return Err(wire.failed(Trouble::Throttled, "the limit is used up"));
             }
             world.count_requests(wire.requests);
             world.others_use_the_limit();
         }
         let result = effect(&mut world);
-        let refused = result.as_ref().err().map(|error| error.message.as_str());
+        let refused = result.as_ref().err().map(ToString::to_string);
+        let refused = refused.as_deref();
         let (side, method, path) = (wire.side, wire.method, wire.path.as_str());
         world.tell(&Happening::Call { side, method, path, refused, is_awaited });
         result
@@ -216,7 +216,7 @@ impl InProcess {
 
 impl Wire {
     fn failed(&self, trouble: Trouble, why: &str) -> CallError {
-        CallError::new(trouble, format!("{} {}: {why}", self.method, self.path))
+        CallError::new(trouble, why).during(format_args!("{} {}", self.method, self.path))
     }
 
     /// What comes of it when it fails so.
@@ -240,7 +240,7 @@ impl Wire {
     fn refused(&self, status: u16, retry_after: Option<u64>) -> CallError {
         let wait = retry_after.map(Duration::from_secs);
         let trouble = match (status, self.side) {
-            (429, _) | (403, Side::Github) => Trouble::Throttled(wait),
+            (429, _) | (403, Side::Github) => Trouble::Throttled,
             (401 | 403, _) => Trouble::NotPermitted,
             (404, _) => Trouble::NotFound,
             (409, Side::Azure) | (503, Side::Azure) => Trouble::Unavailable,
@@ -248,7 +248,7 @@ impl Wire {
             (400 | 410 | 422, _) => Trouble::Invalid,
             _ => Trouble::Unknown,
         };
-        self.failed(trouble, &status.to_string())
+        self.failed(trouble, &status.to_string()).after(wait)
     }
 }
 

@@ -11,7 +11,6 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
 
 use crate::connection::{Connection, FAREWELL};
-use crate::trouble;
 
 /// How much is read at once of what a command is given: one of OpenSSH's packets. With more, reading
 /// and sending take turns rather than run side by side, which the benchmark shows.
@@ -134,7 +133,10 @@ impl Connection {
 
     fn too_long(&self, command: &Command<'_>) -> SshError {
         let limit = command.limit.as_secs_f32();
-        trouble(SshTrouble::Lost, format!("{} on {} did not end within {limit} s", command.name, self.vm))
+        SshError::new(
+            SshTrouble::Lost,
+            format!("{} on {} did not end within {limit} s", command.name, self.vm),
+        )
     }
 
     fn lost(&self, command: &Command<'_>, error: &russh::Error) -> SshError {
@@ -146,11 +148,11 @@ impl Connection {
             (error, None) => format!("{name} on {vm}: the connection ended before it did: {error}"),
             (_, Some(why)) => format!("{name} on {vm}: the connection ended before it did: {why}"),
         };
-        trouble(SshTrouble::Lost, message)
+        SshError::new(SshTrouble::Lost, message)
     }
 
     fn unreadable(&self, command: &Command<'_>, error: &std::io::Error) -> SshError {
-        trouble(
+        SshError::new(
             SshTrouble::Lost,
             format!("{} on {}: what it is to read cannot be read here: {error}", command.name, self.vm),
         )
@@ -158,7 +160,7 @@ impl Connection {
 
     fn runs_nothing(&self, command: &Command<'_>) -> SshError {
         let message = format!("{} on {}: the SSH server runs no commands", command.name, self.vm);
-        trouble(SshTrouble::StepFailed, message)
+        SshError::new(SshTrouble::StepFailed, message)
     }
 }
 

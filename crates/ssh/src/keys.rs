@@ -14,8 +14,6 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey, decode_secret_key};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::trouble;
-
 /// The credential with the key of a fleet that names none.
 const CREDENTIAL: &str = "ssh-key";
 /// No private key is longer; what is, is another file.
@@ -32,9 +30,9 @@ impl Keys {
     /// The key in that file, or in the credential.
     pub(crate) fn read(&self, named: Option<&Path>) -> Result<PrivateKey, SshError> {
         let none = || {
-            no_key(format!(
-                "no private key to log in with: name its file as ssh_private_key in the fleet's \
-                 configuration, or give the service the systemd credential {CREDENTIAL}"
+            no_key("no private key to log in with").advise(format!(
+                "name its file as ssh_private_key in the fleet's configuration, or give the service the systemd \
+                 credential {CREDENTIAL}"
             ))
         };
         let credential = || Some(self.credentials.as_ref()?.join(CREDENTIAL));
@@ -49,10 +47,9 @@ impl Keys {
 
     fn text(&self, path: &Path) -> Result<SecretString, SshError> {
         let unreadable = |error: std::io::Error| {
-            no_key(format!(
-                "the private key {} cannot be read: {error}; put it there, readable for the user of this \
-                 service, or give the service the systemd credential {CREDENTIAL}",
-                path.display()
+            no_key(format!("the private key {} cannot be read: {error}", path.display())).advise(format!(
+                "put it there, readable for the user of this service, or give the service the systemd credential \
+                 {CREDENTIAL}"
             ))
         };
         let file = File::open(path).map_err(unreadable)?;
@@ -81,11 +78,9 @@ impl Keys {
         if mode & others == 0 {
             return Ok(());
         }
-        Err(no_key(format!(
-            "the private key {} may be read by others (mode {:04o}): chmod 600 {0}",
-            path.display(),
-            mode & 0o7777
-        )))
+        let (path, mode) = (path.display(), mode & 0o7777);
+        let error = no_key(format!("the private key {path} may be read by others (mode {mode:04o})"));
+        Err(error.advise(format!("chmod 600 {path}")))
     }
 }
 
@@ -93,9 +88,9 @@ fn parse(path: &Path, text: &SecretString) -> Result<PrivateKey, SshError> {
     let pem = text.expose_secret();
     let path = path.display();
     let passphrase = || {
-        no_key(format!(
-            "the private key {path} has a passphrase, and nobody is there to type it: give one without \
-             (ssh-keygen -p), best as the systemd credential {CREDENTIAL}, which is encrypted where it lies"
+        no_key(format!("the private key {path} has a passphrase, and nobody is there to type it")).advise(format!(
+            "give one without (ssh-keygen -p), best as the systemd credential {CREDENTIAL}, which is encrypted \
+             where it lies"
         ))
     };
     let is_encrypted = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED", "Encryption: aes"];
@@ -103,23 +98,20 @@ fn parse(path: &Path, text: &SecretString) -> Result<PrivateKey, SshError> {
         return Err(passphrase());
     }
     if PublicKey::from_openssh(pem.trim()).is_ok() {
-        return Err(no_key(format!("{path} is a public key: name the private one")));
+        return Err(no_key(format!("{path} is a public key")).advise("name the private one"));
     }
     let key = decode_secret_key(pem, None).map_err(|error| match error {
         russh::keys::Error::KeyIsEncrypted => passphrase(),
-        error => no_key(format!(
-            "{path} is no private key that can be read ({error}): give one in OpenSSH's format or PEM, as \
-             ssh-keygen -t ed25519 makes it"
-        )),
+        error => no_key(format!("{path} is no private key that can be read ({error})"))
+            .advise("give one in OpenSSH's format or PEM, as ssh-keygen -t ed25519 makes it"),
     })?;
     if key.is_encrypted() {
         return Err(passphrase());
     }
     match key.algorithm() {
         Algorithm::Ed25519 | Algorithm::Rsa { .. } | Algorithm::Ecdsa { .. } => Ok(key),
-        other => {
-            Err(no_key(format!("the private key {path} is of the kind {other}: give an ssh-ed25519 one")))
-        }
+        other => Err(no_key(format!("the private key {path} is of the kind {other}"))
+            .advise("give an ssh-ed25519 one")),
     }
 }
 
@@ -143,8 +135,8 @@ pub(crate) fn new_host_key() -> HostKey {
     HostKey { public: public_line(key.public_key()), private: SecretString::from(pem.as_str()) }
 }
 
-fn no_key(message: String) -> SshError {
-    trouble(SshTrouble::NoKey, message)
+fn no_key(says: impl Into<String>) -> SshError {
+    SshError::new(SshTrouble::NoKey, says)
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ fn openssh(key: &PrivateKey) -> String {
 
 fn refused(result: Result<PrivateKey, SshError>) -> String {
     let error = result.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::NoKey, "{error}");
-    error.message
+    assert_eq!(error.kind, SshTrouble::NoKey, "{error}");
+    error.to_string()
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_key_that_others_may_read_is_refused_with_the_cure() {
     for mode in [0o644, 0o640, 0o604, 0o620, 0o660] {
         let path = folder.put("key", mode, &text);
         let message = refused(NONE.read(Some(&path)));
-        let cure = format!("may be read by others (mode {mode:04o}): chmod 600 {}", path.display());
+        let cure = format!("may be read by others (mode {mode:04o}); chmod 600 {}", path.display());
         assert!(message.ends_with(&cure), "{message}");
     }
     for mode in [0o600, 0o400] {
@@ -122,7 +122,7 @@ fn what_cannot_be_used_says_why_and_what_to_do() {
         ("a passphrase", openssh(&encrypted), "give one without (ssh-keygen -p), best as the systemd"),
         ("a passphrase, PKCS#8", String::from_utf8(pkcs8).unwrap(), "has a passphrase"),
         ("a passphrase, PEM", legacy.to_owned(), "has a passphrase"),
-        ("the public half", key.public_key().to_openssh().unwrap(), "is a public key: name the private one"),
+        ("the public half", key.public_key().to_openssh().unwrap(), "is a public key; name the private one"),
         ("no key", "hello\n".to_owned(), "as ssh-keygen -t ed25519 makes it"),
         ("nothing", String::new(), "is no private key that can be read"),
         ("half a key", openssh(&key)[..200].to_owned(), "is no private key that can be read"),

@@ -21,9 +21,3 @@ pub use client::{Settings, SshClient};
 pub use connection::Connection;
 pub use exec::{Command, Ended, Stream};
 pub use upload::File;
-
-use azlin_fleet::ports::{SshError, SshTrouble};
-
-fn trouble(trouble: SshTrouble, message: String) -> SshError {
-    SshError::new(trouble, message)
-}

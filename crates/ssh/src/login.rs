@@ -15,7 +15,6 @@ use tokio::net::TcpStream;
 use crate::connection::Connection;
 use crate::keys::fingerprint;
 use crate::output::quoted_from_afar;
-use crate::trouble;
 
 /// After so much silence the peer is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(10);
@@ -40,7 +39,7 @@ pub(crate) async fn login(
     let at = format!("{} at {}", machine.vm, machine.address);
     let expected = PublicKey::from_openssh(&machine.host_key).map_err(|error| {
         let message = format!("{at} is not trusted: its planted host key cannot be read: {error}");
-        trouble(SshTrouble::WrongHostKey, message)
+        SshError::new(SshTrouble::WrongHostKey, message)
     })?;
     let stage = OnceLock::new();
     let tries = try_login(machine, key, &at, &expected, &stage);
@@ -49,7 +48,7 @@ pub(crate) async fn login(
         Err(_) => {
             let stage = stage.get().copied().unwrap_or("nothing accepted the connection");
             let limit = limit.as_secs_f32();
-            Err(trouble(SshTrouble::Unreachable, format!("{at}: no login within {limit} s: {stage}")))
+            Err(SshError::new(SshTrouble::Unreachable, format!("{at}: no login within {limit} s: {stage}")))
         }
     }
 }
@@ -62,7 +61,7 @@ async fn try_login(
     stage: &OnceLock<&'static str>,
 ) -> Result<Connection, SshError> {
     let unreachable = |why: &dyn std::fmt::Display| {
-        trouble(SshTrouble::Unreachable, format!("{at} cannot be reached over SSH: {why}"))
+        SshError::new(SshTrouble::Unreachable, format!("{at} cannot be reached over SSH: {why}"))
     };
     let socket = TcpStream::connect(machine.address).await.map_err(|error| unreachable(&error))?;
     socket.set_nodelay(true).map_err(|error| unreachable(&error))?;
@@ -109,7 +108,7 @@ async fn try_login(
                  such user, or the server takes no key of this kind"
             };
             let message = format!("{at} does not let {user} in with the key {fingerprint}: {why}");
-            Err(trouble(SshTrouble::KeyRefused, message))
+            Err(SshError::new(SshTrouble::KeyRefused, message))
         }
         Err(error) => Err(unreachable(&error)),
     }
@@ -142,7 +141,7 @@ fn config(expected: &PublicKey) -> Config {
 
 fn wrong_host_key(at: &str, found: &str, expected: &PublicKey) -> SshError {
     let planted = fingerprint(expected);
-    trouble(
+    SshError::new(
         SshTrouble::WrongHostKey,
         format!(
             "{at} is not the machine that was made: its host key is {found}, and {planted} was planted; \

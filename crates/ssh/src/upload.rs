@@ -9,7 +9,6 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::connection::Connection;
 use crate::exec::{Command, Ended};
 use crate::output::Output;
-use crate::trouble;
 
 /// A file to be.
 #[derive(Debug, Clone)]
@@ -62,7 +61,7 @@ impl Connection {
             Ended::Signal(signal) => format!("{what} on {vm} was ended by signal {signal}: {tail}"),
         };
         let message = if tail.is_empty() { format!("{message}it printed nothing") } else { message };
-        trouble(SshTrouble::StepFailed, message)
+        SshError::new(SshTrouble::StepFailed, message)
     }
 }
 

@@ -65,23 +65,23 @@ async fn a_step_that_fails_quotes_its_last_lines_without_the_secret() {
     let answer = Answer::prints("configuring\n", "\x1b[31mtoken SECRETTOKEN is expired\x1b[0m\n", 3);
     let (_server, session) = session(answer).await;
     let error = session.run(&configure("SECRETTOKEN")).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::StepFailed);
-    assert_eq!(error.message, "configure on vm-1 ended with 3: configuring; token *** is expired");
+    assert_eq!(error.kind, SshTrouble::StepFailed);
+    assert_eq!(error.to_string(), "configure on vm-1 ended with 3: configuring; token *** is expired");
 }
 
 #[tokio::test]
 async fn a_step_that_fails_without_a_word_says_so() {
     let (_server, session) = session(Answer::prints("", "", 4)).await;
     let error = session.run(&Step::Stop).await.unwrap_err();
-    assert_eq!(error.message, "stop on vm-1 ended with 4: it printed nothing");
+    assert_eq!(error.to_string(), "stop on vm-1 ended with 4: it printed nothing");
 }
 
 #[tokio::test]
 async fn a_signal_fails_the_step() {
     let (_server, session) = session(Answer::Signal("out of memory\n")).await;
     let error = session.run(&Step::Dependencies).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::StepFailed);
-    assert_eq!(error.message, "dependencies on vm-1 was ended by signal KILL: out of memory");
+    assert_eq!(error.kind, SshTrouble::StepFailed);
+    assert_eq!(error.to_string(), "dependencies on vm-1 was ended by signal KILL: out of memory");
 }
 
 #[tokio::test]
@@ -92,9 +92,9 @@ async fn a_user_who_may_not_become_root_is_named() {
     };
     let server = Server::start(situation).await;
     let error = client().connect(&server.machine()).await.err().unwrap();
-    assert_eq!(error.trouble, SshTrouble::StepFailed);
+    assert_eq!(error.kind, SshTrouble::StepFailed);
     assert_eq!(
-        error.message,
+        error.to_string(),
         "upload of /usr/local/lib/azlin/runner on vm-1: user azlin may not become root without a password: \
          sudo: a password is required"
     );
@@ -106,9 +106,9 @@ async fn a_connection_that_ends_during_a_step_is_lost() {
         let (_server, session) = session(answer.clone()).await;
         let begun = Instant::now();
         let error = session.run(&Step::Dependencies).await.unwrap_err();
-        assert_eq!(error.trouble, SshTrouble::Lost, "{answer:?}: {error}");
+        assert_eq!(error.kind, SshTrouble::Lost, "{answer:?}: {error}");
         assert!(
-            error.message.starts_with("dependencies on vm-1: the connection ended before it did"),
+            error.to_string().starts_with("dependencies on vm-1: the connection ended before it did"),
             "{error}"
         );
         assert!(begun.elapsed() < Duration::from_secs(5));
@@ -119,8 +119,8 @@ async fn a_connection_that_ends_during_a_step_is_lost() {
 async fn a_server_that_says_goodbye_is_quoted() {
     let (_server, session) = session(Answer::Disconnect("going \x1b[1mdown\n")).await;
     let error = session.run(&Step::Dependencies).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Lost);
-    assert!(error.message.ends_with("(ByApplication): going down"), "{error}");
+    assert_eq!(error.kind, SshTrouble::Lost);
+    assert!(error.to_string().ends_with("(ByApplication): going down"), "{error}");
 }
 
 #[tokio::test]
@@ -130,8 +130,8 @@ async fn a_limit_ends_a_command_but_not_the_connection() {
     let limit = Duration::from_millis(200);
     let command = Command { name: "probe", line: "true", limit };
     let error = connection.exec(&command, tokio::io::empty(), |_, _| {}).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Lost);
-    assert_eq!(error.message, "probe on vm-1 did not end within 0.2 s");
+    assert_eq!(error.kind, SshTrouble::Lost);
+    assert_eq!(error.to_string(), "probe on vm-1 did not end within 0.2 s");
     server.answer_with(Answer::prints("", "", 0));
     let command = Command { limit: MINUTE, ..command };
     assert_eq!(connection.exec(&command, tokio::io::empty(), |_, _| {}).await, Ok(Ended::Code(0)));
@@ -145,8 +145,8 @@ async fn a_peer_that_falls_silent_is_noticed_within_45_seconds() {
     let begun = tokio::time::Instant::now();
     let command = Command { name: "fetch", line: "true", limit: 10 * MINUTE };
     let error = connection.exec(&command, tokio::io::empty(), |_, _| {}).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Lost);
-    assert!(error.message.ends_with("the machine has not answered for 40 s"), "{error}");
+    assert_eq!(error.kind, SshTrouble::Lost);
+    assert!(error.to_string().ends_with("the machine has not answered for 40 s"), "{error}");
     assert!(begun.elapsed() <= Duration::from_secs(46), "{:?}", begun.elapsed());
 }
 
@@ -158,7 +158,7 @@ async fn a_peer_that_takes_nothing_more_is_noticed_too() {
     let begun = tokio::time::Instant::now();
     let file = File { path: "/srv/big", mode: 0o600, size: 1 << 30, limit: 10 * MINUTE };
     let error = connection.upload(&file, tokio::io::repeat(1)).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Lost, "{error}");
+    assert_eq!(error.kind, SshTrouble::Lost, "{error}");
     assert!(begun.elapsed() <= Duration::from_secs(46), "{:?}", begun.elapsed());
 }
 
@@ -239,9 +239,9 @@ async fn another_host_key_is_refused_before_anything_is_sent() {
     let mut machine = server.machine();
     machine.host_key = client().host_key().public;
     let error = client().login(&machine).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::WrongHostKey);
-    assert!(error.message.contains(&server.fingerprint()), "{error}");
-    assert!(error.message.contains("another machine may have taken the address"), "{error}");
+    assert_eq!(error.kind, SshTrouble::WrongHostKey);
+    assert!(error.to_string().contains(&server.fingerprint()), "{error}");
+    assert!(error.to_string().contains("another machine may have taken the address"), "{error}");
     assert_eq!(server.logins(), 0);
 }
 
@@ -251,19 +251,19 @@ async fn a_host_key_of_another_kind_is_refused() {
     let mut machine = server.machine();
     machine.host_key = client().host_key().public;
     let error = client().login(&machine).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::WrongHostKey);
-    assert!(error.message.contains("no ssh-ed25519 one"), "{error}");
+    assert_eq!(error.kind, SshTrouble::WrongHostKey);
+    assert!(error.to_string().contains("no ssh-ed25519 one"), "{error}");
     machine.host_key = "ssh-ed25519 nonsense".to_owned();
     let error = client().login(&machine).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::WrongHostKey);
+    assert_eq!(error.kind, SshTrouble::WrongHostKey);
 }
 
 #[tokio::test]
 async fn a_refused_key_is_named() {
     let server = Server::start(Situation { refuses: true, ..Situation::default() }).await;
     let error = client().login(&server.machine()).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::KeyRefused);
-    assert!(error.message.contains("does not let azlin in with the key SHA256:"), "{error}");
+    assert_eq!(error.kind, SshTrouble::KeyRefused);
+    assert!(error.to_string().contains("does not let azlin in with the key SHA256:"), "{error}");
 }
 
 #[tokio::test]
@@ -275,8 +275,11 @@ async fn nobody_there_is_unreachable() {
     // The connection is taken by the kernel, and no banner comes.
     let silent = machine_at(listener.local_addr().unwrap());
     let error = hasty_client().login(&silent).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Unreachable);
-    assert!(error.message.contains("no login within 0.3 s: something accepted the connection"), "{error}");
+    assert_eq!(error.kind, SshTrouble::Unreachable);
+    assert!(
+        error.to_string().contains("no login within 0.3 s: something accepted the connection"),
+        "{error}"
+    );
 
     // Reset at once, and something that does not speak SSH.
     for greeting in [&b""[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", &[0xff; 2000]] {
@@ -290,21 +293,21 @@ async fn nobody_there_is_unreachable() {
         let client = client();
         let (result, ()) = tokio::join!(client.login(&machine), speaks);
         let error = result.unwrap_err();
-        assert_eq!(error.trouble, SshTrouble::Unreachable, "{error}");
+        assert_eq!(error.kind, SshTrouble::Unreachable, "{error}");
     }
 
     // Nothing listens.
     drop(listener);
     let error = client().login(&silent).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Unreachable);
-    assert!(error.message.contains("cannot be reached over SSH: Connection refused"), "{error}");
+    assert_eq!(error.kind, SshTrouble::Unreachable);
+    assert!(error.to_string().contains("cannot be reached over SSH: Connection refused"), "{error}");
 }
 
 #[tokio::test]
 async fn a_server_that_leaves_at_the_login_is_unreachable() {
     let server = Server::start(Situation { leaves_at_login: true, ..Situation::default() }).await;
     let error = client().login(&server.machine()).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Unreachable, "{error}");
+    assert_eq!(error.kind, SshTrouble::Unreachable, "{error}");
 }
 
 #[tokio::test]

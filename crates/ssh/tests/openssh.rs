@@ -64,8 +64,8 @@ async fn another_host_key_is_refused() {
     let mut machine = sshd.machine(&sshd.key());
     machine.host_key = client().host_key().public;
     let error = client().login(&machine).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::WrongHostKey, "{error}");
-    assert_eq!(error.message.matches("SHA256:").count(), 2, "{error}");
+    assert_eq!(error.kind, SshTrouble::WrongHostKey, "{error}");
+    assert_eq!(error.to_string().matches("SHA256:").count(), 2, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,8 +75,8 @@ async fn an_unknown_key_is_refused() {
         let path = sshd.folder().join(arguments[1]);
         keygen(&path, &arguments);
         let error = client().login(&sshd.machine(&path)).await.unwrap_err();
-        assert_eq!(error.trouble, SshTrouble::KeyRefused, "{error}");
-        assert!(error.message.contains("does not let root in with the key SHA256:"), "{error}");
+        assert_eq!(error.kind, SshTrouble::KeyRefused, "{error}");
+        assert!(error.to_string().contains("does not let root in with the key SHA256:"), "{error}");
     }
 }
 
@@ -85,13 +85,13 @@ async fn a_server_that_starts_late_is_unreachable_until_then() {
     let mut sshd = Sshd::prepare();
     let machine = sshd.machine(&sshd.key());
     let error = client().login(&machine).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Unreachable, "{error}");
+    assert_eq!(error.kind, SshTrouble::Unreachable, "{error}");
     sshd.run();
     let begun = Instant::now();
     loop {
         match client().login(&machine).await {
             Ok(_) => break,
-            Err(error) => assert_eq!(error.trouble, SshTrouble::Unreachable, "{error}"),
+            Err(error) => assert_eq!(error.kind, SshTrouble::Unreachable, "{error}"),
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "sshd never came up");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -111,7 +111,7 @@ async fn a_connection_that_is_cut_is_noticed() {
         })
         .await
         .unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Lost, "{error}");
+    assert_eq!(error.kind, SshTrouble::Lost, "{error}");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
@@ -121,8 +121,8 @@ async fn a_step_over_its_limit_is_lost_and_the_connection_lives() {
     let connection = client().login(&sshd.machine(&sshd.key())).await.unwrap();
     let line = command("exec sleep 60", Duration::from_millis(300));
     let error = connection.exec(&line, tokio::io::empty(), |_, _| {}).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::Lost, "{error}");
-    assert!(error.message.contains("did not end within 0.3 s"), "{error}");
+    assert_eq!(error.kind, SshTrouble::Lost, "{error}");
+    assert!(error.to_string().contains("did not end within 0.3 s"), "{error}");
     let ended = connection.exec(&command("exit 7", MINUTE), tokio::io::empty(), |_, _| {}).await;
     assert_eq!(ended, Ok(Ended::Code(7)));
     let ended = connection.exec(&command("kill -KILL $$", MINUTE), tokio::io::empty(), |_, _| {}).await;
@@ -158,8 +158,8 @@ async fn a_big_file_arrives_whole() {
     // Fewer bytes than were promised leave the file that was there, and no other.
     let short = File { size: file.size + 1, ..file.clone() };
     let error = connection.upload(&short, &b"short"[..]).await.unwrap_err();
-    assert_eq!(error.trouble, SshTrouble::StepFailed, "{error}");
-    assert!(error.message.contains("5 bytes of 67108865 have come"), "{error}");
+    assert_eq!(error.kind, SshTrouble::StepFailed, "{error}");
+    assert!(error.to_string().contains("5 bytes of 67108865 have come"), "{error}");
     assert_eq!(sshd::sha256(&path), sshd::sha256(&local));
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 
@@ -192,7 +192,7 @@ async fn an_upload_that_is_cut_leaves_nothing() {
         sshd.kill_all();
     };
     let (result, ()) = tokio::join!(upload, cut);
-    assert_eq!(result.unwrap_err().trouble, SshTrouble::Lost);
+    assert_eq!(result.unwrap_err().kind, SshTrouble::Lost);
     let begun = Instant::now();
     while std::fs::read_dir(path.parent().unwrap()).unwrap().count() > 0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "the far side leaves its temporary file");

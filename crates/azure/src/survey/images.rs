@@ -149,7 +149,7 @@ async fn marketplace(
         let url = azure.at(question, &subscription, &rest, COMPUTE_API)?;
         let found: Vec<Version> = azure.read(question, url).await?;
         let newest = found.into_iter().max_by_key(|version| numbers(&version.name));
-        newest.ok_or_else(|| CallError::new(Trouble::NotFound, format!("{what}: it has no version")))?.name
+        newest.ok_or_else(|| CallError::new(Trouble::NotFound, "it has no version").during(&what))?.name
     } else {
         version.to_owned()
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_azure::{AzureClient, Settings};
-use azlin_fleet::ports::{Azure, Trouble};
+use azlin_fleet::ports::{Azure, QuotaScope, Trouble};
 use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ async fn a_name_that_is_taken_is_a_success_only_when_it_is_the_vm_that_was_asked
                 _ => json(200, vm(name(7).as_str(), &tags, "Succeeded")),
             })
             .await;
-            let found = azure.create(&spec()).await.map_err(|error| error.trouble);
+            let found = azure.create(&spec()).await.map_err(|error| error.kind);
             assert_eq!(found, expected, "{situation}");
         }
     }
@@ -89,7 +89,13 @@ async fn what_refusals_mean_and_how_often_they_are_asked_for() {
         (409, "AllocationFailed", "no room", Trouble::NoCapacity, 1),
         (409, "SkuNotAvailable", "not in this region", Trouble::NoCapacity, 1),
         (500, "OverconstrainedZonalAllocationRequest", "no room", Trouble::NoCapacity, 1),
-        (409, "OperationNotAllowed", "exceeding approved Total Regional Cores quota", Trouble::NoQuota, 1),
+        (
+            409,
+            "OperationNotAllowed",
+            "exceeding approved Total Regional Cores quota",
+            Trouble::NoQuota(QuotaScope::Region),
+            1,
+        ),
         (403, "AuthorizationFailed", "no permission", Trouble::NotPermitted, 1),
         (404, "ResourceGroupNotFound", "could not be found", Trouble::NotFound, 1),
         (400, "InvalidParameter", "osDisk", Trouble::Invalid, 1),
@@ -99,9 +105,11 @@ async fn what_refusals_mean_and_how_often_they_are_asked_for() {
     ] {
         let (server, azure) = azure(move |_, _| refusal(status, code, message)).await;
         let error = azure.create(&spec()).await.expect_err(code);
-        assert_eq!(error.trouble, expected, "{code}: {error}");
-        assert!(error.message.contains(code) && error.message.contains(message), "{error}");
-        assert!(error.message.starts_with(&format!("create VM {} in {SUBSCRIPTION}/Ci-Runners: ", name(7))));
+        assert_eq!(error.kind, expected, "{code}: {error}");
+        assert!(error.to_string().contains(code) && error.to_string().contains(message), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("create VM {} in {SUBSCRIPTION}/Ci-Runners: ", name(7)))
+        );
         assert_eq!(arm_requests(&server).len(), requests, "{code}");
     }
 }
@@ -115,7 +123,7 @@ async fn throttling_is_obeyed_for_creating_and_leaves_deleting_alone() {
     .await;
     for _ in 0..2 {
         let error = azure.create(&spec()).await.expect_err("throttled");
-        let Trouble::Throttled(Some(wait)) = error.trouble else { panic!("{error}") };
+        let (Trouble::Throttled, Some(wait)) = (error.kind, error.retry_after) else { panic!("{error}") };
         assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(17), "{wait:?}");
     }
     azure.delete(&spec().group, name(7).as_str()).await.expect("deleting has a budget of its own");
@@ -138,7 +146,7 @@ async fn a_provider_that_throttles_one_operation_holds_back_that_one_alone() {
         .await;
         let (group, name) = (spec().group, name(7));
         let refused = azure.failure(&group, name.as_str()).await.expect_err("throttled");
-        assert!(matches!(refused.trouble, Trouble::Throttled(_)), "{refused}");
+        assert!(matches!(refused.kind, Trouble::Throttled), "{refused}");
         assert_eq!(
             azure.vms(&group).await.is_ok(),
             of_provider,
@@ -160,8 +168,8 @@ async fn no_answer_leaves_the_outcome_unknown() {
     let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
     let azure = AzureClient::new(hasty).expect("a client");
     let error = azure.create(&spec()).await.expect_err("no answer");
-    assert_eq!(error.trouble, Trouble::OutcomeUnknown);
-    assert!(error.message.contains("no answer in time"), "{error}");
+    assert_eq!(error.kind, Trouble::OutcomeUnknown);
+    assert!(error.to_string().contains("no answer in time"), "{error}");
 }
 
 #[tokio::test]
@@ -171,7 +179,7 @@ async fn a_name_that_would_lead_elsewhere_is_not_sent() {
         let mut spec = spec();
         spec.group.name = group.to_owned();
         let error = azure.create(&spec).await.expect_err(group);
-        assert_eq!(error.trouble, Trouble::Invalid, "{group}");
+        assert_eq!(error.kind, Trouble::Invalid, "{group}");
     }
     assert!(server.requests().is_empty());
 }

@@ -46,13 +46,13 @@ async fn no_token_is_told_with_its_cure() {
     let server = Server::start(|_, _| json(400, json!({"message": "no identity"}))).await;
     let azure = AzureClient::new(settings(&server)).expect("a client");
     let error = azure.vms(&group()).await.expect_err("no identity");
-    assert_eq!(error.trouble, Trouble::NotPermitted, "{error}");
+    assert_eq!(error.kind, Trouble::NotPermitted, "{error}");
     for part in
         ["no Azure token by managed identity (IDENTITY_ENDPOINT)", "not been assigned", "AZURE_CLIENT_ID"]
     {
-        assert!(error.message.contains(part), "{part:?} is not in {error}");
+        assert!(error.to_string().contains(part), "{part:?} is not in {error}");
     }
-    assert!(!error.message.contains('\n'));
+    assert!(!error.to_string().contains('\n'));
 }
 
 #[tokio::test]
@@ -60,8 +60,8 @@ async fn an_identity_endpoint_in_trouble_is_waited_for_no_longer_than_a_request(
     let server = Server::start(|_, _| json(500, json!({}))).await;
     let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
     let error = AzureClient::new(hasty).expect("a client").vms(&group()).await.expect_err("no token");
-    assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
-    assert!(error.message.contains("within 0.2 s"), "{error}");
+    assert_eq!(error.kind, Trouble::Unavailable, "{error}");
+    assert!(error.to_string().contains("within 0.2 s"), "{error}");
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn all_who_wait_for_a_token_hear_of_its_failure_together() {
     let azure = AzureClient::new(hasty).expect("a client");
     let group = group();
     for failed in futures::future::join_all((0..20).map(|_| azure.vms(&group))).await {
-        assert_eq!(failed.expect_err("no token").trouble, Trouble::Unavailable);
+        assert_eq!(failed.expect_err("no token").kind, Trouble::Unavailable);
     }
     let asked = server.requests().len();
     assert!(asked < 5, "one after the other they ask twenty times: {asked}");

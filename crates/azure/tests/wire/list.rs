@@ -91,9 +91,9 @@ async fn a_part_of_a_list_is_an_error() {
     for fault in faults {
         let (_server, azure) = azure(fault).await;
         let error = azure.vms(&group()).await.expect_err("a part");
-        assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
+        assert_eq!(error.kind, Trouble::Unavailable, "{error}");
         let error = azure.power_states(SUBSCRIPTION).await.expect_err("a part");
-        assert_eq!(error.trouble, Trouble::Unavailable, "{error}");
+        assert_eq!(error.kind, Trouble::Unavailable, "{error}");
     }
 }
 
@@ -110,7 +110,7 @@ async fn the_token_follows_no_link_to_another_host() {
     let link = other.url.join("next").expect("a URL").to_string();
     let (_server, azure) = azure(move |_, _| json(200, json!({"value": [], "nextLink": link}))).await;
     let error = azure.vms(&group()).await.expect_err("another host");
-    assert!(error.message.contains("another host"), "{error}");
+    assert!(error.to_string().contains("another host"), "{error}");
     assert!(other.requests().is_empty());
 }
 

@@ -35,7 +35,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
             return;
         }
     }
-    let is_silent = |error: &CallError| error.trouble == Trouble::Unavailable;
+    let is_silent = |error: &CallError| error.kind == Trouble::Unavailable;
     let answers =
         facts.subscriptions.values().any(|found| !found.subscription.as_ref().is_err_and(is_silent));
     if let (false, Some(Err(error))) =
@@ -52,7 +52,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
         let name = format!("resource group {}", group.name);
         match &found.location {
             Ok(location) => notes.ok(&name, format!("is there, in {location}")),
-            Err(error) if error.trouble == Trouble::NotFound => {
+            Err(error) if error.kind == Trouble::NotFound => {
                 let cure = format!("az group create --name {} --location <location>", group.name);
                 notes.problem(&name, "it does not exist", cure);
                 continue;
@@ -101,7 +101,7 @@ fn subscription(notes: &mut Notes, id: &str, facts: &SubscriptionFacts) {
                 }
             }
         }
-        Err(error) if error.trouble == Trouble::NotFound => {
+        Err(error) if error.kind == Trouble::NotFound => {
             let cure = "check subscription_id, and give the identity a role in the subscription";
             notes.problem(&what, "it does not exist, or the identity has no role in it", cure);
             return;

@@ -29,10 +29,9 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
                 "the systemd credential ssh-key, which the service has and this shell has not",
                 Some("name the key's file as ssh_private_key to have it looked at here".to_owned()),
             ),
-            Some(Err(why)) => {
-                let parts = why.rsplit_once("; ").or_else(|| why.rsplit_once(": "));
-                let (found, cure) = parts.unwrap_or((why, "make one: ssh-keygen -t ed25519 -N ''"));
-                notes.problem("SSH key", found, cure);
+            Some(Err(error)) => {
+                let cure = error.advice.as_deref().unwrap_or("make one: ssh-keygen -t ed25519 -N ''");
+                notes.problem("SSH key", error.says.as_str(), cure);
             }
             None => {}
         }
@@ -98,7 +97,7 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
     let facts = match found {
         Ok(facts) => facts,
         Err(error) => {
-            match (&vm.image, error.trouble) {
+            match (&vm.image, error.kind) {
                 (_, Trouble::NotFound) => {
                     let cure = match &vm.image {
                         Image::Marketplace { publisher, offer, .. } => format!(
@@ -153,7 +152,7 @@ fn subnet(notes: &mut Notes, fleet: &Fleet, found: &SubnetFacts, facts: &AzureFa
             place(notes, fleet, subnet, facts);
             outbound(notes, fleet, subnet);
         }
-        Err(error) if error.trouble == Trouble::NotFound => {
+        Err(error) if error.kind == Trouble::NotFound => {
             notes.problem("subnet", format!("{} is not there", fleet.vm.subnet_id), "check subnet_id");
             return;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts};
+use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts, SignInError};
 use super::{About, Finding, Notes, State, in_words};
 use crate::config::Fleet;
 use crate::names::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
@@ -40,12 +40,11 @@ fn of(fleets: &[Fleet], credential: Option<&CredentialName>) -> Vec<Fleet> {
     fleets.iter().filter(|fleet| fleet.credential.as_ref() == credential).cloned().collect()
 }
 
-fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, String>, now: Timestamp) {
+fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, SignInError>, now: Timestamp) {
     match found {
-        Err(why) => {
-            let (found, cure) =
-                why.split_once("; ").or_else(|| why.split_once(": ")).unwrap_or((why, A_TOKEN));
-            notes.problem("credential", found, cure);
+        Err(error) => {
+            let cure = error.advice.as_deref().unwrap_or(A_TOKEN);
+            notes.problem("credential", error.says.as_str(), cure);
         }
         Ok(facts) => signed_in(notes, fleets, facts, now),
     }
@@ -54,13 +53,13 @@ fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, String>,
 fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Timestamp) {
     match &facts.credential {
         Ok(found) => credential(notes, found, now),
-        Err(error) if error.trouble == Trouble::NotPermitted => {
+        Err(error) if error.kind == Trouble::NotPermitted => {
             notes.failed(State::Problem, "credential", error);
             notes.unknown("permissions", "not tried with a token that is refused");
             return;
         }
-        Err(CallError { trouble: Trouble::Throttled(wait), .. }) => {
-            return used_up(notes, facts.budget.as_ref().ok(), *wait, now);
+        Err(CallError { kind: Trouble::Throttled, retry_after, .. }) => {
+            return used_up(notes, facts.budget.as_ref().ok(), *retry_after, now);
         }
         Err(error) => {
             notes.failed(State::Problem, "credential", error);
@@ -264,7 +263,7 @@ fn repository(
             notes.warning(&what, format!("it is called {full_name} today"), cure);
         }
         Ok(_) => notes.ok(&what, "is there"),
-        Err(error) if error.trouble == Trouble::NotFound => {
+        Err(error) if error.kind == Trouble::NotFound => {
             let cure = format!("check repo in {files}, and give the token access to the repository");
             notes.problem(&what, "it does not exist, or the token may not see it", cure);
             return false;

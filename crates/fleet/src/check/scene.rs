@@ -132,7 +132,8 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
 }
 
 pub(super) fn failed<T>(trouble: Trouble) -> Result<T, CallError> {
-    Err(CallError::new(trouble, "GET /x: 500 \"said\"; what to do"))
+    let error = CallError::new(trouble, "500 \"said\"").during("GET /x");
+    Err(error.advise(Advice::CheckCredential("what to do")))
 }
 
 /// What is told beside what is in order: `state what: found`.

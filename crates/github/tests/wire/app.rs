@@ -113,9 +113,9 @@ async fn why_there_is_no_token_is_told_with_its_cure() {
             as_app(move |_, _| Reply::Answer(status, headers.clone(), message.clone())).await;
         for _ in 0..3 {
             let error = github.runners(&scope()).await.expect_err(said);
-            assert_eq!(error.trouble, Trouble::NotPermitted, "{error}");
-            assert!(error.message.contains(said) && error.message.contains(cure), "{error}");
-            assert!(!error.message.contains("eyJ"), "{error}");
+            assert_eq!(error.kind, Trouble::NotPermitted, "{error}");
+            assert!(error.to_string().contains(said) && error.to_string().contains(cure), "{error}");
+            assert!(!error.to_string().contains("eyJ"), "{error}");
         }
         assert_eq!(server.requests().len(), 1, "{said}: it is not asked for again and again");
     }

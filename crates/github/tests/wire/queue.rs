@@ -189,7 +189,7 @@ async fn nothing_known_is_an_error() {
         })
         .await;
         let error = github.queue(&repo()).await.expect_err(situation);
-        assert_eq!(error.trouble, Trouble::Unavailable, "{situation}: {error}");
+        assert_eq!(error.kind, Trouble::Unavailable, "{situation}: {error}");
     }
 }
 

@@ -7,7 +7,7 @@ use azlin_fleet::budget::Remaining;
 use azlin_fleet::calls::Calls;
 use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::planted::{self, Bug};
-use azlin_fleet::ports::{Address, Azure, CallError, Trouble};
+use azlin_fleet::ports::{Address, Azure, CallError, QuotaScope, Trouble};
 use azlin_fleet::vm::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -120,7 +120,7 @@ fn trouble(code: &str) -> Trouble {
         "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => Trouble::NoCapacity,
         "AuthorizationFailed" => Trouble::NotPermitted,
         "ResourceGroupNotFound" => Trouble::NotFound,
-        "OperationNotAllowed" | "QuotaExceeded" => Trouble::NoQuota,
+        "OperationNotAllowed" | "QuotaExceeded" => Trouble::NoQuota(QuotaScope::Region),
         "PreconditionFailed" => Trouble::NameTaken,
         _ => Trouble::Unavailable,
     }

@@ -84,7 +84,7 @@ async fn bootstrap(cloud: &InProcess, machine: &Machine, ephemeral: bool) -> usi
         };
         match tried.await {
             Ok(()) => return met,
-            Err(error) if error.trouble == SshTrouble::Unreachable => {}
+            Err(error) if error.kind == SshTrouble::Unreachable => {}
             Err(_) => met += 1,
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -115,7 +115,7 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
     assert!(cloud.runners(&scope()).await.expect("runners").is_empty());
     tokio::time::sleep(Duration::from_secs(5)).await;
     let lost = session.run(&Step::Probe).await.expect_err("it is off");
-    assert_eq!(lost.trouble, SshTrouble::Lost);
+    assert_eq!(lost.kind, SshTrouble::Lost);
 }
 
 #[tokio::test(start_paused = true)]

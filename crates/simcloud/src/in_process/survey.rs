@@ -26,7 +26,7 @@ fn reads(side: Side, path: &str) -> Wire {
 }
 
 fn not_there(what: &str) -> CallError {
-    CallError::new(Trouble::NotFound, format!("{what}: 404 Not Found"))
+    CallError::new(Trouble::NotFound, "404 Not Found").during(what)
 }
 
 fn path(scope: &Scope, rest: &str) -> String {
@@ -62,10 +62,8 @@ impl InProcess {
     ) -> Result<T, CallError> {
         self.call(reads(Side::Azure, path), |world, _| {
             if !world.premises.grants(action) {
-                return Err(CallError::new(
-                    Trouble::NotPermitted,
-                    format!("{path}: {action} is not granted"),
-                ));
+                let why = format!("{action} is not granted");
+                return Err(CallError::new(Trouble::NotPermitted, why).during(path));
             }
             found(world).ok_or_else(|| not_there(path))
         })
@@ -151,7 +149,7 @@ impl AzureSurvey for InProcess {
         let path = format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines");
         match self.look(&path, "Microsoft.Compute/virtualMachines/read", |_| Some(())).await {
             Ok(()) => Ok(Permit::Granted),
-            Err(error) if error.trouble == Trouble::NotPermitted => Ok(Permit::Denied(None)),
+            Err(error) if error.kind == Trouble::NotPermitted => Ok(Permit::Denied(None)),
             Err(error) => Err(error),
         }
     }

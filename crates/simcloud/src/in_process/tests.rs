@@ -67,10 +67,10 @@ fn spec(pool: &str) -> VmSpec {
 async fn a_vm_whose_answer_was_lost_is_there_when_it_is_asked_for_again() {
     let (world, cloud) = cloud("[[faults]]\nwhat = 'lost_answer'\nmethod = 'PUT'\ntimes = 1\n");
     let lost = cloud.create(&spec("ci")).await.expect_err("no answer");
-    assert_eq!(lost.trouble, Trouble::OutcomeUnknown);
+    assert_eq!(lost.kind, Trouble::OutcomeUnknown);
     cloud.create(&spec("ci")).await.expect("the very VM that is asked for");
     let taken = cloud.create(&spec("other")).await.expect_err("another's name");
-    assert_eq!(taken.trouble, Trouble::NameTaken);
+    assert_eq!(taken.kind, Trouble::NameTaken);
     let report = world.lock().expect("nobody panicked").report();
     assert_eq!((report.vms_created, report.overwrites), (1, 0));
 }
@@ -80,15 +80,15 @@ async fn what_does_not_exist_is_not_found_and_not_empty() {
     let (_world, cloud) = cloud("");
     let nowhere: Scope = "repo:o/other".parse().expect("valid");
     let troubles = [
-        cloud.queue(&"o/other".parse().expect("valid")).await.expect_err("no repository").trouble,
-        cloud.runners(&nowhere).await.expect_err("no repository").trouble,
+        cloud.queue(&"o/other".parse().expect("valid")).await.expect_err("no repository").kind,
+        cloud.runners(&nowhere).await.expect_err("no repository").kind,
         cloud
             .jit_config(&RunnerConfig { scope: nowhere.clone(), ..config() })
             .await
             .expect_err("no repository")
             .call()
-            .trouble,
-        cloud.runners(&"org:nobody".parse().expect("valid")).await.expect_err("no account").trouble,
+            .kind,
+        cloud.runners(&"org:nobody".parse().expect("valid")).await.expect_err("no account").kind,
     ];
     assert_eq!(troubles, [Trouble::NotFound; 4]);
     assert_eq!(cloud.deregister(&nowhere, RunnerId(1)).await, Ok(Deregistration::NotFound));
@@ -102,17 +102,17 @@ async fn a_refusal_means_what_it_means_over_the_wire() {
         ("{ status = 502 }", Trouble::Unavailable, unclear),
         ("{ status = 503 }", Trouble::Unavailable, unclear),
         ("{ status = 401 }", Trouble::NotPermitted, Trouble::NotPermitted),
-        ("{ status = 403 }", Trouble::Throttled(None), Trouble::Throttled(None)),
+        ("{ status = 403 }", Trouble::Throttled, Trouble::Throttled),
         ("'reset'", Trouble::Unavailable, Trouble::Unavailable),
         ("'truncated'", Trouble::Unavailable, unclear),
     ] {
         let (_world, cloud) = cloud(&format!("[[faults]]\nwhat = {what}\nside = 'github'\n"));
-        assert_eq!(cloud.runners(&scope()).await.expect_err(what).trouble, on_read, "{what}");
+        assert_eq!(cloud.runners(&scope()).await.expect_err(what).kind, on_read, "{what}");
         let changed = cloud.jit_config(&config()).await.expect_err(what);
-        assert_eq!(changed.call().trouble, on_change, "{what}");
+        assert_eq!(changed.call().kind, on_change, "{what}");
     }
     let (_world, cloud) = cloud("[[faults]]\nwhat = { status = 503 }\nside = 'azure'\n");
-    assert_eq!(cloud.create(&spec("ci")).await.expect_err("503").trouble, Trouble::Unavailable);
+    assert_eq!(cloud.create(&spec("ci")).await.expect_err("503").kind, Trouble::Unavailable);
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
     ] {
         let (world, cloud) = cloud(&format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\n"));
         let began = tokio::time::Instant::now();
-        let result = cloud.create(&spec("ci")).await.map_err(|error| error.trouble);
+        let result = cloud.create(&spec("ci")).await.map_err(|error| error.kind);
         assert_eq!((result, began.elapsed().as_secs()), (created, took), "{latency}");
         tokio::time::sleep(std::time::Duration::from_secs(300)).await;
         let made = world.lock().expect("nobody panicked").report().vms_created;
@@ -150,8 +150,7 @@ async fn what_is_done_twice_makes_one_vm_and_no_second_entry() {
     let (world, cloud) = cloud("[[faults]]\nwhat = 'twice'\n");
     assert_eq!(cloud.create(&spec("ci")).await, Ok(()), "the second finds the very VM");
     let entry = cloud.jit_config(&config()).await;
-    let refused =
-        matches!(&entry, Err(RunnerError::Registration(error)) if error.trouble == Trouble::NameTaken);
+    let refused = matches!(&entry, Err(RunnerError::Registration(error)) if error.kind == Trouble::NameTaken);
     assert!(refused, "{entry:?}");
     let report = world.lock().expect("nobody panicked").report();
     assert_eq!((report.vms_created, report.overwrites, report.runners_left), (1, 0, 1));

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use azlin_azure::AzureClient;
 use azlin_fleet::check::{
-    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SubnetFacts,
+    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SignInError, SubnetFacts,
     SubscriptionFacts, image_key, place_key,
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
 use azlin_fleet::names::{CredentialName, PoolName, RepoPattern, Scope};
-use azlin_fleet::ports::{Azure, GitHub, Ssh};
+use azlin_fleet::ports::{Azure, GitHub, Ssh, SshError};
 use azlin_fleet::survey::{AzureSurvey, GitHubSurvey, Permit};
 use azlin_fleet::vm::ResourceGroup;
 use azlin_github::GitHubClient;
@@ -44,11 +44,14 @@ async fn signed_in(
     name: Option<&CredentialName>,
     fleets: &[Fleet],
     environment: &Environment,
-) -> Result<GitHubFacts, String> {
+) -> Result<GitHubFacts, SignInError> {
     let own = fleets.iter().filter(|fleet| fleet.credential.as_ref() == name);
     match adapters::github(config, name, environment) {
         Ok(client) => Ok(github(&client, &own.cloned().collect::<Vec<_>>()).await),
-        Err(error) => Err(format!("{error:#}")),
+        // An error of another kind, such as a file that cannot be read, says what is wrong.
+        Err(error) => Err(error.downcast().unwrap_or_else(|error| {
+            SignInError::new(format!("{error:#}")).advise("fix this, and run check again")
+        })),
     }
 }
 
@@ -163,7 +166,7 @@ async fn of_group(azure: &AzureClient, group: &ResourceGroup) -> GroupFacts {
 fn ssh_keys(
     fleets: &[Fleet],
     environment: &Environment,
-) -> BTreeMap<PoolName, Result<Option<String>, String>> {
+) -> BTreeMap<PoolName, Result<Option<String>, SshError>> {
     let ssh = adapters::ssh(environment);
     let over_ssh = fleets.iter().filter(|fleet| fleet.bootstrap.method == Method::Ssh);
     let key = |fleet: &Fleet| {
@@ -171,7 +174,7 @@ fn ssh_keys(
         if file.is_none() && environment.credentials.is_none() {
             return Ok(None);
         }
-        let found = ssh.public_key(file).map_err(|error| error.message)?;
+        let found = ssh.public_key(file)?;
         let kind = found.split(' ').next().unwrap_or_default();
         let whence = file.map_or("the systemd credential ssh-key".into(), Path::to_string_lossy);
         Ok(Some(format!("{kind}, from {whence}")))
