@@ -17,7 +17,6 @@ pub mod explain;
 pub mod headline;
 pub mod hint;
 pub mod history;
-pub mod hooks;
 pub mod host;
 pub mod job;
 pub mod leftover;

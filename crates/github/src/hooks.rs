@@ -1,6 +1,7 @@
 //! Webhooks of a repository or an organisation: list, make, change, remove, try; and what came of deliveries.
 
-use azlin_fleet::hooks::{Attempt, EVENT, Webhook};
+mod deliveries;
+
 use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_http::RequestEffect;
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use self::deliveries::EVENT;
+pub use self::deliveries::{DeliveryAttempt, RegisteredWebhook, never_arrived};
 use crate::client::GitHubClient;
 use crate::http::{Call, Http};
 use crate::pages::follow;
@@ -19,23 +22,23 @@ use crate::pages::follow;
 const MOST_PAGES: usize = 20;
 
 #[derive(Serialize, Deserialize)]
-struct Hook {
+struct HookJson {
     id: u64,
     #[serde(default)]
     active: bool,
     #[serde(default)]
     events: Vec<String>,
-    config: Config,
+    config: HookConfigJson,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Config {
+struct HookConfigJson {
     #[serde(default)]
     url: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Delivery {
+struct DeliveryJson {
     id: u64,
     guid: String,
     delivered_at: Timestamp,
@@ -52,12 +55,12 @@ impl GitHubClient {
     ///
     /// # Errors
     /// When GitHub does not tell; of an enterprise it never does.
-    pub async fn webhooks(&self, scope: &Scope) -> Result<Vec<Webhook>, CallError> {
+    pub async fn webhooks(&self, scope: &Scope) -> Result<Vec<RegisteredWebhook>, CallError> {
         let mut call = call(&self.http, scope, Method::GET, "?per_page=100", RequestEffect::Reads)?;
         let mut found = Vec::new();
         for _ in 0..MOST_PAGES {
-            let (page, next): (Vec<Hook>, _) = self.http.page(&call).await?;
-            found.extend(page.into_iter().map(Webhook::from));
+            let (page, next): (Vec<HookJson>, _) = self.http.page(&call).await?;
+            found.extend(page.into_iter().map(RegisteredWebhook::from));
             let Some(next) = next else { break };
             call.url = follow(&self.http, &call, &next)?;
         }
@@ -78,7 +81,7 @@ impl GitHubClient {
         call.body =
             Some(json!({ "name": "web", "active": true, "events": [EVENT], "config": config(url, secret) }));
         let answer = self.http.send(&call, None).await?;
-        let made: Hook = self.http.read(&call, self.http.success(&call, &answer)?)?;
+        let made: HookJson = self.http.read(&call, self.http.success(&call, &answer)?)?;
         Ok(made.id)
     }
 
@@ -130,7 +133,7 @@ impl GitHubClient {
         id: u64,
         since: Timestamp,
         most: usize,
-    ) -> Result<Vec<Attempt>, CallError> {
+    ) -> Result<Vec<DeliveryAttempt>, CallError> {
         let mut call = call(
             &self.http,
             scope,
@@ -140,9 +143,9 @@ impl GitHubClient {
         )?;
         let mut found = Vec::new();
         loop {
-            let (page, next): (Vec<Delivery>, _) = self.http.page(&call).await?;
+            let (page, next): (Vec<DeliveryJson>, _) = self.http.page(&call).await?;
             let is_over = page.last().is_none_or(|last| last.delivered_at < since);
-            found.extend(page.into_iter().map(Attempt::from).filter(|attempt| attempt.at >= since));
+            found.extend(page.into_iter().map(DeliveryAttempt::from).filter(|attempt| attempt.at >= since));
             match next {
                 Some(next) if !is_over && found.len() < most => call.url = follow(&self.http, &call, &next)?,
                 _ => break,
@@ -169,16 +172,16 @@ impl GitHubClient {
     }
 }
 
-impl From<Hook> for Webhook {
-    fn from(hook: Hook) -> Self {
+impl From<HookJson> for RegisteredWebhook {
+    fn from(hook: HookJson) -> Self {
         let url = hook.config.url.unwrap_or_default();
-        Webhook { id: hook.id, url, events: hook.events, is_active: hook.active }
+        RegisteredWebhook { id: hook.id, url, events: hook.events, is_active: hook.active }
     }
 }
 
-impl From<Delivery> for Attempt {
-    fn from(delivery: Delivery) -> Self {
-        Attempt {
+impl From<DeliveryJson> for DeliveryAttempt {
+    fn from(delivery: DeliveryJson) -> Self {
+        DeliveryAttempt {
             id: delivery.id,
             guid: delivery.guid,
             at: delivery.delivered_at,
@@ -194,11 +197,11 @@ impl From<Delivery> for Attempt {
 
 /// Deliveries of a page, and webhooks of another: for the fuzzer.
 #[cfg(fuzzing)]
-pub(crate) fn read(body: &[u8]) -> Vec<Attempt> {
-    let hooks = serde_json::from_slice::<Vec<Hook>>(body).unwrap_or_default();
-    drop(hooks.into_iter().map(Webhook::from).collect::<Vec<_>>());
-    let page = serde_json::from_slice::<Vec<Delivery>>(body).unwrap_or_default();
-    page.into_iter().map(Attempt::from).collect()
+pub(crate) fn read(body: &[u8]) -> Vec<DeliveryAttempt> {
+    let hooks = serde_json::from_slice::<Vec<HookJson>>(body).unwrap_or_default();
+    drop(hooks.into_iter().map(RegisteredWebhook::from).collect::<Vec<_>>());
+    let page = serde_json::from_slice::<Vec<DeliveryJson>>(body).unwrap_or_default();
+    page.into_iter().map(DeliveryAttempt::from).collect()
 }
 
 fn config(url: &Url, secret: &SecretString) -> Value {

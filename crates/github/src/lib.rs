@@ -38,6 +38,7 @@ pub use api_url::ApiUrlError;
 pub use app::{App, AppKeyError};
 pub use azlin_http::TrafficCounts;
 pub use client::{GitHubClient, Settings};
+pub use hooks::{DeliveryAttempt, RegisteredWebhook, never_arrived};
 pub use sign_in::Credential;
 pub use token::{Token, TokenError};
 pub use webhook::{SecretError, Webhook};

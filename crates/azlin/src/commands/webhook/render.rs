@@ -1,6 +1,6 @@
 //! What there is to tell of webhooks, for people and for programs.
 
-use azlin_fleet::hooks::Attempt;
+use azlin_github::DeliveryAttempt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
@@ -83,7 +83,7 @@ fn of_one(told: &Told, url: &Url, now: Timestamp, terminal: Terminal) -> String 
     text
 }
 
-fn delivery(attempt: &Attempt, now: Timestamp) -> String {
+fn delivery(attempt: &DeliveryAttempt, now: Timestamp) -> String {
     let action = attempt.action.as_ref().map_or(String::new(), |action| format!(" {action}"));
     let again = if attempt.is_redelivery { ", again" } else { "" };
     format!(

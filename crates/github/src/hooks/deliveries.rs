@@ -1,4 +1,4 @@
-//! GitHub's webhooks, as GitHub tells of them, and what is to be done about deliveries that failed.
+//! Webhooks as GitHub reports them, and which of their deliveries have never arrived.
 
 use std::collections::BTreeMap;
 
@@ -6,72 +6,72 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::Url;
 
-/// What the daemon is told of.
-pub const EVENT: &str = "workflow_job";
+/// The event that the daemon listens to.
+pub(crate) const EVENT: &str = "workflow_job";
 
-/// A webhook.
+/// A webhook of a repository or an organisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
+pub struct RegisteredWebhook {
     /// GitHub's number.
     pub id: u64,
     /// Where deliveries go.
     pub url: String,
-    /// What it is told of.
+    /// The events that it receives.
     pub events: Vec<String>,
-    /// Whether it is told of anything.
+    /// Whether GitHub delivers to it.
     pub is_active: bool,
 }
 
-/// A delivery to a webhook, and what came of it.
+/// One attempt to deliver an event to a webhook, and its result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// GitHub's number.
     pub id: u64,
-    /// One for all deliveries of the same event.
+    /// The same for all attempts to deliver one event.
     pub guid: String,
-    /// When.
+    /// When it was delivered.
     pub at: Timestamp,
     /// `workflow_job` or `ping`.
     pub event: String,
-    /// What has happened to the job.
+    /// What happened to the job.
     pub action: Option<String>,
-    /// The status of the answer.
+    /// The HTTP status of the answer.
     pub code: u16,
     /// GitHub's words for it.
     pub status: String,
-    /// Whether it was delivered before.
+    /// Whether it repeats an earlier attempt.
     pub is_redelivery: bool,
     /// How long it took, in seconds.
     pub took_s: f64,
 }
 
-impl Webhook {
-    /// Whether its deliveries go there.
+impl RegisteredWebhook {
+    /// Whether its deliveries go to this address.
     pub fn leads_to(&self, address: &Url) -> bool {
         Url::parse(&self.url).is_ok_and(|url| url == *address)
     }
 
-    /// Whether it is told of what the daemon wants to know, and of nothing else.
+    /// Whether it receives the event that the daemon listens to, and no other.
     pub fn is_as_wanted(&self) -> bool {
         self.is_active && self.events == [EVENT]
     }
 }
 
-impl Attempt {
-    /// Whether it has arrived.
+impl DeliveryAttempt {
+    /// Whether the delivery arrived.
     pub fn has_arrived(&self) -> bool {
         (200..300).contains(&self.code)
     }
 }
 
-/// Of each event that has never arrived, the last attempt, the oldest first: GitHub does not try again by itself.
-pub fn never_arrived(attempts: &[Attempt]) -> Vec<&Attempt> {
-    let mut by_event = BTreeMap::<&str, Vec<&Attempt>>::new();
+/// The last attempt of each event that has never arrived, oldest first. GitHub does not try again by itself.
+pub fn never_arrived(attempts: &[DeliveryAttempt]) -> Vec<&DeliveryAttempt> {
+    let mut by_event = BTreeMap::<&str, Vec<&DeliveryAttempt>>::new();
     for attempt in attempts {
         by_event.entry(&attempt.guid).or_default().push(attempt);
     }
     let failed = by_event.into_values().filter(|all| !all.iter().any(|attempt| attempt.has_arrived()));
-    let mut last: Vec<&Attempt> =
+    let mut last: Vec<&DeliveryAttempt> =
         failed.filter_map(|all| all.into_iter().max_by_key(|one| (one.at, one.id))).collect();
     last.sort_by_key(|attempt| (attempt.at, attempt.id));
     last
@@ -80,10 +80,13 @@ pub fn never_arrived(attempts: &[Attempt]) -> Vec<&Attempt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::at;
 
-    fn attempt(id: u64, guid: &str, second: i64, code: u16) -> Attempt {
-        Attempt {
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    fn attempt(id: u64, guid: &str, second: i64, code: u16) -> DeliveryAttempt {
+        DeliveryAttempt {
             id,
             guid: guid.to_owned(),
             at: at(second),
@@ -114,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_webhook_is_known_by_where_it_leads() {
-        let hook = |url: &str, events: &[&str], is_active| Webhook {
+        let hook = |url: &str, events: &[&str], is_active| RegisteredWebhook {
             id: 1,
             url: url.to_owned(),
             events: events.iter().map(|event| (*event).to_owned()).collect(),
