@@ -206,5 +206,4 @@ fn signal_named(signal: &russh::Sig) -> String {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "exec_tests.rs"]
 mod tests;

@@ -141,5 +141,4 @@ fn no_key(says: impl Into<String>) -> SshError {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "keys_tests.rs"]
 mod tests;

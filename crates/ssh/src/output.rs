@@ -242,5 +242,4 @@ fn readable(line: Vec<u8>, secrets: &Secrets) -> String {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "output_tests.rs"]
 mod tests;
