@@ -11,6 +11,7 @@ use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::survey::{AzureSurvey, GitHubSurvey, Permit};
 use azlin_fleet::vm::{Image, ResourceGroup, VmSpec};
 use azlin_github::{GitHubClient, Token};
+use azlin_simcloud::fixture::vm_spec;
 use azlin_simcloud::{IDENTITY_HEADER, InProcess, Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -127,25 +128,13 @@ fn marketplace(version: &str) -> Image {
 
 fn spec(subnet_id: &str, size: &str, number: u32) -> VmSpec {
     VmSpec {
-        name: RunnerName::new(&"ci".parse().unwrap(), Timestamp::UNIX_EPOCH, number),
         group: ResourceGroup { subscription_id: SUBSCRIPTION.to_owned(), name: "rg".to_owned() },
-        location: "westeurope".to_owned(),
         size: size.to_owned(),
         image: marketplace("latest"),
         subnet_id: subnet_id.to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
         spot: Some(azlin_fleet::vm::Spot { max_price: None }),
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
         tags: std::collections::BTreeMap::new(),
-        custom_data: SecretString::from("#cloud-config"),
+        ..vm_spec(RunnerName::new(&"ci".parse().unwrap(), Timestamp::UNIX_EPOCH, number))
     }
 }
 

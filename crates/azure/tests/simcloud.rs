@@ -7,7 +7,8 @@ use azlin_azure::{AzureClient, Environment, Settings};
 use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, QuotaScope, Trouble};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::vm::{Image, PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
+use azlin_fleet::vm::{PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
+use azlin_simcloud::fixture::vm_spec;
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -51,27 +52,7 @@ fn spec(number: u32) -> VmSpec {
         replaces: None,
         host_key: None,
     };
-    VmSpec {
-        tags: tags.to_tags(),
-        name,
-        group: group(),
-        location: "westeurope".to_owned(),
-        size: "Standard_D4s_v5".to_owned(),
-        image: Image::Id("/gallery/1.0".to_owned()),
-        subnet_id: "/subnet".to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
-        spot: None,
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
-        custom_data: SecretString::from("#cloud-config"),
-    }
+    VmSpec { tags: tags.to_tags(), group: group(), ..vm_spec(name) }
 }
 
 async fn leftovers(azure: &AzureClient) -> Vec<Leftover> {

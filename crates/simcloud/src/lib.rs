@@ -9,6 +9,8 @@ mod assign;
 pub mod azure;
 mod calls;
 pub mod fault;
+#[cfg(any(test, feature = "scripted"))]
+pub mod fixture;
 pub mod github;
 mod guest;
 pub mod hooks;

@@ -1,36 +1,18 @@
 use super::*;
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::vm::{ResourceGroup, Spot};
+use azlin_fleet::vm::Spot;
+use azlin_simcloud::fixture::vm_spec;
 use secrecy::SecretString;
 
 fn spec() -> VmSpec {
     let at = "2026-01-02T03:04:05Z".parse().expect("a time");
-    VmSpec {
-        name: RunnerName::new(&"ci".parse().expect("valid"), at, 7),
-        group: ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() },
-        location: "westeurope".to_owned(),
-        size: "Standard_D4s_v5".to_owned(),
-        image: Image::Marketplace {
-            publisher: "Canonical".to_owned(),
-            offer: "ubuntu-24_04-lts".to_owned(),
-            sku: "server".to_owned(),
-            version: "latest".to_owned(),
-        },
-        subnet_id: "/subnet".to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
-        spot: None,
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
-        tags: [("azlin-pool".to_owned(), "ci".to_owned())].into(),
-        custom_data: SecretString::from("#cloud-config"),
-    }
+    let image = Image::Marketplace {
+        publisher: "Canonical".to_owned(),
+        offer: "ubuntu-24_04-lts".to_owned(),
+        sku: "server".to_owned(),
+        version: "latest".to_owned(),
+    };
+    VmSpec { image, ..vm_spec(RunnerName::new(&"ci".parse().expect("valid"), at, 7)) }
 }
 
 /// The body that is sent, with the random key and the name out of it.

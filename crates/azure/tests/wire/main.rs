@@ -12,7 +12,8 @@ use std::time::Duration;
 use azlin_azure::{AzureClient, Environment, Settings};
 use azlin_fleet::runner::RunnerId;
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::vm::{Image, ResourceGroup, VmSpec, VmTags};
+use azlin_fleet::vm::{ResourceGroup, VmSpec, VmTags};
+use azlin_simcloud::fixture::vm_spec;
 use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -79,25 +80,10 @@ fn spec() -> VmSpec {
         host_key: None,
     };
     VmSpec {
-        name: name(7),
         group: group(),
-        location: "westeurope".to_owned(),
-        size: "Standard_D4s_v5".to_owned(),
-        image: Image::Id("/gallery/1.0".to_owned()),
-        subnet_id: "/subnet".to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
-        spot: None,
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
         tags: tags.to_tags(),
         custom_data: SecretString::from("#cloud-config with a JIT configuration"),
+        ..vm_spec(name(7))
     }
 }
 

@@ -8,11 +8,11 @@ use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{Azure, GitHub, RunnerError, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_fleet::vm::{Image, ResourceGroup, VmSpec};
+use azlin_fleet::vm::VmSpec;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 use super::InProcess;
+use crate::fixture::vm_spec;
 use crate::github::Conclusion;
 use crate::{Workload, World};
 
@@ -40,27 +40,7 @@ fn config() -> RunnerConfig {
 }
 
 fn spec(pool: &str) -> VmSpec {
-    VmSpec {
-        name: name(),
-        group: ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() },
-        location: "westeurope".to_owned(),
-        size: "Standard_D4s_v5".to_owned(),
-        image: Image::Id("/gallery/1.0".to_owned()),
-        subnet_id: "/subnet".to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
-        spot: None,
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
-        tags: BTreeMap::from([("azlin-pool".to_owned(), pool.to_owned())]),
-        custom_data: SecretString::from("#cloud-config"),
-    }
+    VmSpec { tags: BTreeMap::from([("azlin-pool".to_owned(), pool.to_owned())]), ..vm_spec(name()) }
 }
 
 #[tokio::test]
