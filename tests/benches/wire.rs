@@ -32,18 +32,18 @@ fn outside(cloud: &Cloud) -> Outside {
     let url = |address: SocketAddr| format!("http://{address}").parse().unwrap();
     let token = azlin_github::Token::new(&token).unwrap();
     let github =
-        azlin_github::GitHubClient::new(azlin_github::Settings::new(url(cloud.served.github), token))
+        azlin_github::GitHubClient::new(azlin_github::GitHubSettings::new(url(cloud.served.github), token))
             .unwrap();
-    let environment = azlin_azure::Environment {
+    let environment = azlin_azure::AzureEnvironment {
         identity_endpoint: Some(cloud.served.identity_endpoint()),
         identity_header: Some(SecretString::from(IDENTITY_HEADER)),
-        ..azlin_azure::Environment::default()
+        ..azlin_azure::AzureEnvironment::default()
     };
-    let azure = azlin_azure::Settings::new(url(cloud.served.azure), environment);
+    let azure = azlin_azure::AzureSettings::new(url(cloud.served.azure), environment);
     Outside {
         github: Arc::new(github).into(),
         azure: Arc::new(azlin_azure::AzureClient::new(azure).unwrap()),
-        ssh: Arc::new(azlin_ssh::SshClient::new(azlin_ssh::Settings::default())),
+        ssh: Arc::new(azlin_ssh::SshClient::new(azlin_ssh::SshSettings::default())),
         clock: Arc::new(Timestamp::now),
         random: Arc::new(rand::random::<u32>),
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_azure::{AzureClient, Environment};
+use azlin_azure::{AzureClient, AzureEnvironment};
 use azlin_fleet::names::Scope;
 use azlin_fleet::ports::{Azure, CallError, GitHub, Trouble};
 use azlin_fleet::runner_name::RunnerName;
@@ -39,19 +39,19 @@ async fn faces(workload: &str) -> Faces {
     let served = Served::start(world, Arc::new(move || start)).await.unwrap();
     let inside = InProcess::new(Arc::clone(&served.world), Arc::new(move || start));
     let url = format!("http://{}", served.github).parse().unwrap();
-    let settings = azlin_github::Settings {
+    let settings = azlin_github::GitHubSettings {
         retry_pause: Duration::from_millis(1),
-        ..azlin_github::Settings::new(url, Token::new(&token).unwrap())
+        ..azlin_github::GitHubSettings::new(url, Token::new(&token).unwrap())
     };
-    let environment = Environment {
+    let environment = AzureEnvironment {
         identity_endpoint: Some(served.identity_endpoint()),
         identity_header: Some(SecretString::from(IDENTITY_HEADER)),
-        ..Environment::default()
+        ..AzureEnvironment::default()
     };
     let url = format!("http://{}", served.azure).parse().unwrap();
-    let azure = AzureClient::new(azlin_azure::Settings {
+    let azure = AzureClient::new(azlin_azure::AzureSettings {
         retry_pause: Duration::from_millis(1),
-        ..azlin_azure::Settings::new(url, environment)
+        ..azlin_azure::AzureSettings::new(url, environment)
     });
     Faces { inside, github: GitHubClient::new(settings).unwrap(), azure: azure.unwrap(), _served: served }
 }

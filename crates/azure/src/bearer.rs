@@ -28,11 +28,11 @@ pub(crate) struct Bearer {
     request_timeout: Duration,
     /// azure_identity keeps tokens of its own, save the Azure CLI's, which takes a second to run.
     /// Locked while a token is asked for, so that one is.
-    kept: Mutex<Kept>,
+    kept: Mutex<BearerState>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct BearerState {
     token: Option<AccessToken>,
     /// The last failure, and when it was known: it is the answer to all who waited for it.
     failure: Option<(Instant, CallError)>,

@@ -17,7 +17,7 @@ use crate::api::VmApi;
 use crate::arm::Arm;
 use crate::bearer::Bearer;
 use crate::credential::{self, CredentialKind};
-use crate::environment::Environment;
+use crate::environment::AzureEnvironment;
 use crate::error::{ArmEffect, ArmError, How, SettingsError, call_error};
 use crate::leftovers;
 use crate::model;
@@ -30,12 +30,12 @@ const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
 /// How to reach Azure.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct AzureSettings {
     /// `https://management.azure.com`, or that of a sovereign cloud. Plain HTTP to a loopback address
     /// alone.
     pub resource_manager_url: Url,
     /// What the environment says about credentials.
-    pub environment: Environment,
+    pub environment: AzureEnvironment,
     /// The time limit of one try of a request.
     pub request_timeout: Duration,
     /// The first pause before a request is tried again; it doubles, with jitter.
@@ -44,10 +44,10 @@ pub struct Settings {
     pub certificates: Option<String>,
 }
 
-impl Settings {
+impl AzureSettings {
     /// The settings of SPEC §7: 30 s for a request.
-    pub fn new(resource_manager_url: Url, environment: Environment) -> Self {
-        Settings {
+    pub fn new(resource_manager_url: Url, environment: AzureEnvironment) -> Self {
+        AzureSettings {
             resource_manager_url,
             environment,
             request_timeout: Duration::from_secs(30),
@@ -66,9 +66,14 @@ pub struct AzureClient {
 
 impl AzureClient {
     /// Makes a client; nothing is sent yet.
-    pub fn new(settings: Settings) -> Result<Self, SettingsError> {
-        let Settings { resource_manager_url: root, environment, request_timeout, retry_pause, certificates } =
-            settings;
+    pub fn new(settings: AzureSettings) -> Result<Self, SettingsError> {
+        let AzureSettings {
+            resource_manager_url: root,
+            environment,
+            request_timeout,
+            retry_pause,
+            certificates,
+        } = settings;
         url_rule::check_resource_manager(&root).map_err(|why| {
             let mut shown = root.clone();
             let _ = shown.set_username("");

@@ -15,7 +15,7 @@ use azure_identity::{
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::environment::Environment;
+use crate::environment::AzureEnvironment;
 use crate::identity_http::{IdentityEndpoint, IdentityHttp};
 use crate::url_rule;
 
@@ -82,7 +82,7 @@ impl std::error::Error for CredentialError {}
 
 /// Chooses the kind. Half a credential is an error and not the next kind: a daemon that acts as
 /// somebody else than was meant is worse than one that does not start.
-pub(crate) fn choose(environment: &Environment) -> Result<CredentialKind, CredentialError> {
+pub(crate) fn choose(environment: &AzureEnvironment) -> Result<CredentialKind, CredentialError> {
     if let Some(name) = &environment.token_credentials {
         return named(name, environment);
     }
@@ -102,7 +102,7 @@ pub(crate) fn choose(environment: &Environment) -> Result<CredentialKind, Creden
 }
 
 /// `AZURE_TOKEN_CREDENTIALS`, with the names of Azure's own libraries.
-fn named(name: &str, environment: &Environment) -> Result<CredentialKind, CredentialError> {
+fn named(name: &str, environment: &AzureEnvironment) -> Result<CredentialKind, CredentialError> {
     let managed = if environment.identity_endpoint.is_some() {
         CredentialKind::AppServiceIdentity
     } else {
@@ -113,9 +113,11 @@ fn named(name: &str, environment: &Environment) -> Result<CredentialKind, Creden
         "workloadidentitycredential" => Ok(CredentialKind::WorkloadIdentity),
         "managedidentitycredential" => Ok(managed),
         "azureclicredential" | "dev" => Ok(CredentialKind::AzureCli),
-        "prod" => {
-            choose(&Environment { token_credentials: None, azure_cli_profile: false, ..environment.clone() })
-        }
+        "prod" => choose(&AzureEnvironment {
+            token_credentials: None,
+            azure_cli_profile: false,
+            ..environment.clone()
+        }),
         _ => Err(CredentialError(format!(
             "AZURE_TOKEN_CREDENTIALS is {name:?}; allowed: EnvironmentCredential, WorkloadIdentityCredential, \
              ManagedIdentityCredential, AzureCliCredential, dev, prod"
@@ -126,7 +128,7 @@ fn named(name: &str, environment: &Environment) -> Result<CredentialKind, Creden
 /// Makes the credential; no token is asked for yet.
 pub(crate) fn make(
     kind: CredentialKind,
-    environment: &Environment,
+    environment: &AzureEnvironment,
     resource_manager: &Url,
     transport: &Arc<HttpTransport>,
 ) -> Result<Arc<dyn TokenCredential>, CredentialError> {
@@ -167,7 +169,7 @@ pub(crate) fn make(
     made.map_err(|error| CredentialError(format!("{kind}: {error}; {}", kind.advice())))
 }
 
-fn identity_endpoint(environment: &Environment) -> Result<IdentityEndpoint, CredentialError> {
+fn identity_endpoint(environment: &AzureEnvironment) -> Result<IdentityEndpoint, CredentialError> {
     let found = environment.identity_endpoint.as_deref().unwrap_or_default();
     let refuse = |why: &str| CredentialError(format!("IDENTITY_ENDPOINT is {found:?}; {why}"));
     let url = Url::parse(found).map_err(|error| refuse(&format!("it is no URL: {error}")))?;
@@ -180,7 +182,7 @@ fn identity_endpoint(environment: &Environment) -> Result<IdentityEndpoint, Cred
     Ok(IdentityEndpoint { url, header })
 }
 
-fn options(environment: &Environment, resource_manager: &Url, http: IdentityHttp) -> ClientOptions {
+fn options(environment: &AzureEnvironment, resource_manager: &Url, http: IdentityHttp) -> ClientOptions {
     ClientOptions {
         transport: Some(Transport::new(Arc::new(http))),
         retry: RetryOptions::exponential(ExponentialRetryOptions { max_retries: 2, ..Default::default() }),

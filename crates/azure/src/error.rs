@@ -120,7 +120,7 @@ impl ArmRefusal {
     /// Reads an error's body: `{"error": {"code", "message"}}`.
     pub(crate) fn new(status: u16, body: &[u8], retry_after: Option<Duration>, secrets: &[&str]) -> Self {
         #[derive(Deserialize)]
-        struct ErrorJson {
+        struct ArmErrorJson {
             error: CodeAndMessage,
         }
         #[derive(Deserialize)]
@@ -131,7 +131,7 @@ impl ArmRefusal {
             message: String,
         }
         let (code, message) = match error_text(body) {
-            ErrorText::Documented(ErrorJson { error }) => (error.code, error.message),
+            ErrorText::Documented(ArmErrorJson { error }) => (error.code, error.message),
             ErrorText::Other(text) => (String::new(), text),
         };
         ArmRefusal {

@@ -19,15 +19,15 @@ const DISK_API: &str = "2024-03-02";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
-    value: Vec<Part>,
+struct LeftoversJson {
+    value: Vec<LeftoverJson>,
     #[serde(default)]
     next_link: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Part {
+struct LeftoverJson {
     name: String,
     #[serde(default)]
     tags: Option<BTreeMap<String, String>>,
@@ -59,7 +59,7 @@ pub(crate) fn read(
     kind: Kind,
     body: &[u8],
 ) -> serde_json::Result<(Vec<Leftover>, Option<String>)> {
-    let page: Page = serde_json::from_slice(body)?;
+    let page: LeftoversJson = serde_json::from_slice(body)?;
     let free = page.value.into_iter().filter(|part| is_free(kind, part));
     let ours = free.filter_map(|part| Leftover::of(group, kind, &part.name, &part.tags?));
     Ok((ours.collect(), page.next_link.filter(|link| !link.is_empty())))
@@ -72,7 +72,7 @@ pub(crate) async fn delete(arm: &Arm, leftover: &Leftover) -> Result<(), ArmErro
 }
 
 /// Whether nothing holds it, in all the ways in which something may.
-fn is_free(kind: Kind, part: &Part) -> bool {
+fn is_free(kind: Kind, part: &LeftoverJson) -> bool {
     let is_held_by = |what: &str| !part.properties[what].is_null();
     match kind {
         Kind::NetworkInterface => {
@@ -131,7 +131,7 @@ mod tests {
             ),
             (Kind::Disk, r#"{"name": "n", "properties": {"diskState": "ReadyToUpload"}}"#, false),
         ] {
-            let part: Part = serde_json::from_str(text).expect("a part");
+            let part: LeftoverJson = serde_json::from_str(text).expect("a part");
             assert_eq!(is_free(kind, &part), expected, "{text}");
         }
     }

@@ -30,7 +30,7 @@ mod url_rule;
 mod vms;
 
 pub use azlin_http::TrafficCounts;
-pub use client::{AzureClient, Settings};
+pub use client::{AzureClient, AzureSettings};
 pub use credential::{CredentialError, CredentialKind};
-pub use environment::Environment;
+pub use environment::AzureEnvironment;
 pub use error::SettingsError;

@@ -74,7 +74,7 @@ impl AzureClient {
     ) -> Result<Vec<T>, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Page<T> {
+        struct PageJson<T> {
             value: Vec<T>,
             #[serde(default)]
             next_link: Option<String>,
@@ -82,7 +82,7 @@ impl AzureClient {
         let (mut list, mut next) = (Vec::new(), Some(first));
         for _ in 0..MOST_PAGES {
             let Some(url) = next else { return Ok(list) };
-            let page: Page<T> = self.read(question, url).await?;
+            let page: PageJson<T> = self.read(question, url).await?;
             list.extend(page.value);
             let link = page.next_link.filter(|link| !link.is_empty());
             next = link.map(|link| Url::parse(&link)).transpose().map_err(|_| {
@@ -116,7 +116,7 @@ impl AzureSurvey for AzureClient {
         let what = format!("read subscription {subscription_id}");
         let question = Question { what: &what, needs: "Microsoft.Resources/subscriptions/read" };
         let url = self.at(question, &format!("/subscriptions/{subscription_id}"), &[], RESOURCES_API)?;
-        let found: wire::Subscription = self.read(question, url).await?;
+        let found: wire::SubscriptionJson = self.read(question, url).await?;
         Ok(Subscription { name: found.display_name, state: found.state })
     }
 
@@ -170,7 +170,7 @@ impl AzureSurvey for AzureClient {
         let question = Question { what: &what, needs: "Microsoft.Compute/locations/usages/read" };
         let rest = ["providers", "Microsoft.Compute", "locations", location, "usages"];
         let url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, COMPUTE_API)?;
-        let found: Vec<wire::Usage> = self.list(question, url).await?;
+        let found: Vec<wire::UsageJson> = self.list(question, url).await?;
         Ok(found.into_iter().map(Usage::from).collect())
     }
 
@@ -187,7 +187,7 @@ impl AzureSurvey for AzureClient {
         let name = subnet_id.rsplit('/').next().unwrap_or_default();
         let what = format!("read subnet {name}");
         let question = Question { what: &what, needs: "Microsoft.Network/virtualNetworks/subnets/read" };
-        let found: wire::Subnet =
+        let found: wire::SubnetJson =
             self.read(question, self.at(question, subnet_id, &[], NETWORK_API)?).await?;
         // Who may join a subnet need not be allowed to see its network.
         let network = subnet_id.rsplit_once("/subnets/").map_or(subnet_id, |(network, _)| network);
@@ -201,7 +201,7 @@ impl AzureSurvey for AzureClient {
 /// Who a token says that we are. It is read for that alone, and trusted for nothing.
 pub(crate) fn claims(token: &str) -> Option<Principal> {
     #[derive(Deserialize)]
-    struct Claims {
+    struct ClaimsJson {
         upn: Option<String>,
         unique_name: Option<String>,
         appid: Option<String>,
@@ -209,7 +209,7 @@ pub(crate) fn claims(token: &str) -> Option<Principal> {
         oid: Option<String>,
     }
     let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    let claims: ClaimsJson = serde_json::from_slice(&payload).ok()?;
     // A person signs in through an application that is not his own.
     let user = claims.upn.or(claims.unique_name);
     let client_id = if user.is_some() { None } else { claims.appid.or(claims.azp) };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use azlin_azure::{AzureClient, Environment, Settings};
+use azlin_azure::{AzureClient, AzureEnvironment, AzureSettings};
 use azlin_fleet::leftover::{Kind, Leftover};
 use azlin_fleet::ports::{Address, Azure, QuotaScope, Trouble};
 use azlin_fleet::runner_name::RunnerName;
@@ -20,13 +20,14 @@ async fn world(more: &str) -> (Served, AzureClient) {
     let workload = Workload::parse(&format!("{QUICK}{more}")).expect("a workload");
     let served = Served::start(World::new(&workload, Timestamp::now()), Arc::new(Timestamp::now));
     let served = served.await.expect("two ports");
-    let environment = Environment {
+    let environment = AzureEnvironment {
         identity_endpoint: Some(served.identity_endpoint()),
         identity_header: Some(SecretString::from(IDENTITY_HEADER)),
-        ..Environment::default()
+        ..AzureEnvironment::default()
     };
     let url = format!("http://{}", served.azure).parse().expect("a URL");
-    let settings = Settings { retry_pause: Duration::from_millis(1), ..Settings::new(url, environment) };
+    let settings =
+        AzureSettings { retry_pause: Duration::from_millis(1), ..AzureSettings::new(url, environment) };
     (served, AzureClient::new(settings).expect("a client"))
 }
 

@@ -20,18 +20,18 @@ use url::Url;
 
 use crate::api_url::{ApiUrl, ApiUrlError};
 use crate::http::Http;
-use crate::queue::{self, Queues};
+use crate::queue::{self, RepositoryQueues};
 use crate::runners::{self, Groups};
-use crate::sign_in::Credential;
+use crate::sign_in::GitHubCredential;
 
 /// How to reach GitHub.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct GitHubSettings {
     /// `https://api.github.com`, `https://<host>/api/v3` of a GitHub Enterprise Server, or
     /// `https://api.<name>.ghe.com`. Plain HTTP to a loopback address alone.
     pub api_url: Url,
     /// What every request is authorised with.
-    pub credential: Credential,
+    pub credential: GitHubCredential,
     /// The time limit of one try of a request.
     pub request_timeout: Duration,
     /// The first pause before a request is tried again; it doubles, with jitter.
@@ -43,10 +43,10 @@ pub struct Settings {
     pub certificates: Option<String>,
 }
 
-impl Settings {
+impl GitHubSettings {
     /// The settings of SPEC §9: 30 s for a request.
-    pub fn new(api_url: Url, credential: impl Into<Credential>) -> Self {
-        Settings {
+    pub fn new(api_url: Url, credential: impl Into<GitHubCredential>) -> Self {
+        GitHubSettings {
             api_url,
             credential: credential.into(),
             request_timeout: Duration::from_secs(30),
@@ -61,16 +61,16 @@ impl Settings {
 /// of each repository, and the rate limits.
 pub struct GitHubClient {
     pub(crate) http: Http,
-    queues: Queues,
+    queues: RepositoryQueues,
     groups: Groups,
 }
 
 impl GitHubClient {
     /// Makes a client; nothing is sent yet.
-    pub fn new(settings: Settings) -> Result<Self, ApiUrlError> {
+    pub fn new(settings: GitHubSettings) -> Result<Self, ApiUrlError> {
         let api = ApiUrl::new(&settings.api_url)?;
         let http = Http::new(api, settings);
-        Ok(GitHubClient { http, queues: Queues::default(), groups: Groups::default() })
+        Ok(GitHubClient { http, queues: RepositoryQueues::default(), groups: Groups::default() })
     }
 
     /// What was sent and received since the client was made.

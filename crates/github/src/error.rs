@@ -8,7 +8,7 @@ use azlin_http::{ErrorText, HttpReply, NoReply, RequestEffect, error_text, quote
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use crate::http::Call;
+use crate::http::GitHubCall;
 
 /// GitHub's own words in an error's body.
 pub(crate) fn github_message(body: &[u8]) -> String {
@@ -23,7 +23,7 @@ pub(crate) fn github_message(body: &[u8]) -> String {
 }
 
 /// The error for an answer that is not what the caller hoped for.
-pub(crate) fn refused(call: &Call, answer: &HttpReply, token: &str) -> CallError {
+pub(crate) fn refused(call: &GitHubCall, answer: &HttpReply, token: &str) -> CallError {
     let status = answer.status;
     let (kind, advice) = match status {
         StatusCode::UNAUTHORIZED => (Trouble::NotPermitted, Advice::ReplaceToken),
@@ -45,7 +45,7 @@ pub(crate) fn refused(call: &Call, answer: &HttpReply, token: &str) -> CallError
 }
 
 /// The error for a call without an answer.
-pub(crate) fn unanswered(call: &Call, no_reply: &NoReply, token: &str) -> CallError {
+pub(crate) fn unanswered(call: &GitHubCall, no_reply: &NoReply, token: &str) -> CallError {
     let why = quote(no_reply.why(), &[token]);
     let error = if no_reply.was_sent() {
         let kind = not_known(call.effect, Trouble::Unavailable);
@@ -58,7 +58,7 @@ pub(crate) fn unanswered(call: &Call, no_reply: &NoReply, token: &str) -> CallEr
 }
 
 /// The error for a call that a rate limit holds back.
-pub(crate) fn throttled(call: &Call, wait: Duration) -> CallError {
+pub(crate) fn throttled(call: &GitHubCall, wait: Duration) -> CallError {
     CallError::new(Trouble::Throttled, "GitHub's rate limit is used up")
         .during(call)
         .advise(Advice::WaitFor(wait))
@@ -66,7 +66,7 @@ pub(crate) fn throttled(call: &Call, wait: Duration) -> CallError {
 }
 
 /// The error for an answer that cannot be read.
-pub(crate) fn unreadable(call: &Call, error: &serde_json::Error, token: &str) -> CallError {
+pub(crate) fn unreadable(call: &GitHubCall, error: &serde_json::Error, token: &str) -> CallError {
     let why = quote(&error.to_string(), &[token]);
     let kind = not_known(call.effect, Trouble::Unavailable);
     CallError::new(kind, format!("the answer is not what GitHub documents: {why}"))

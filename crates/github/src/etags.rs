@@ -15,7 +15,7 @@ const BYTES: usize = 4 * 1024 * 1024;
 
 /// An answer as it was read.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct CachedAnswer {
     pub(crate) etag: String,
     /// What was read of the body, as JSON.
     pub(crate) body: Box<[u8]>,
@@ -30,13 +30,13 @@ pub(crate) struct Etags {
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<String, Arc<Kept>>,
+    young: HashMap<String, Arc<CachedAnswer>>,
     young_bytes: usize,
-    old: HashMap<String, Arc<Kept>>,
+    old: HashMap<String, Arc<CachedAnswer>>,
 }
 
 impl Etags {
-    pub(crate) fn get(&self, url: &str) -> Option<Arc<Kept>> {
+    pub(crate) fn get(&self, url: &str) -> Option<Arc<CachedAnswer>> {
         let mut generations = self.lock();
         if let Some(kept) = generations.young.get(url) {
             return Some(kept.clone());
@@ -46,7 +46,7 @@ impl Etags {
         Some(kept)
     }
 
-    pub(crate) fn keep(&self, url: &str, kept: Kept) {
+    pub(crate) fn keep(&self, url: &str, kept: CachedAnswer) {
         self.lock().insert(url, Arc::new(kept));
     }
 
@@ -56,7 +56,7 @@ impl Etags {
 }
 
 impl Generations {
-    fn insert(&mut self, url: &str, kept: Arc<Kept>) {
+    fn insert(&mut self, url: &str, kept: Arc<CachedAnswer>) {
         if let Some(before) = self.young.remove(url) {
             self.young_bytes -= size(url, &before);
         }
@@ -73,16 +73,16 @@ impl Generations {
     }
 }
 
-fn size(url: &str, kept: &Kept) -> usize {
-    2 * url.len() + kept.etag.len() + kept.body.len() + mem::size_of::<Kept>()
+fn size(url: &str, kept: &CachedAnswer) -> usize {
+    2 * url.len() + kept.etag.len() + kept.body.len() + mem::size_of::<CachedAnswer>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kept(etag: &str, bytes: usize) -> Kept {
-        Kept { etag: etag.to_owned(), body: vec![0; bytes].into(), next: None }
+    fn kept(etag: &str, bytes: usize) -> CachedAnswer {
+        CachedAnswer { etag: etag.to_owned(), body: vec![0; bytes].into(), next: None }
     }
 
     fn etag(etags: &Etags, url: &str) -> Option<String> {

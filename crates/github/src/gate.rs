@@ -38,14 +38,14 @@ pub(crate) struct Weight {
 
 #[derive(Debug)]
 pub(crate) struct Gate {
-    state: Mutex<State>,
+    state: Mutex<GateState>,
     untold: Duration,
     /// A request that was under way has an answer.
     answered: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct GateState {
     until: Option<Instant>,
     /// How often in a row GitHub asked for a wait without telling how long.
     untold_in_a_row: u32,
@@ -67,7 +67,7 @@ enum Primary {
 }
 
 /// What a request does next.
-enum Next {
+enum Passage {
     Goes,
     /// An answer to another one may let it through.
     WaitsForAnAnswer,
@@ -88,7 +88,7 @@ impl Drop for Ticket<'_> {
 impl Gate {
     /// `untold` is the first wait where GitHub tells none; it doubles each time.
     pub(crate) fn new(untold: Duration) -> Self {
-        let state = State {
+        let state = GateState {
             until: None,
             untold_in_a_row: 0,
             primary: Primary::Unknown,
@@ -107,14 +107,14 @@ impl Gate {
             let answered = self.answered.notified();
             let next = self.next(weight);
             match next {
-                Next::Goes => return Ok(Ticket(self)),
-                Next::WaitsForAnAnswer => {
+                Passage::Goes => return Ok(Ticket(self)),
+                Passage::WaitsForAnAnswer => {
                     if timeout(patience, answered).await.is_err() {
                         self.no_answer_came()?;
                     }
                 }
-                Next::WaitsFor(wait) if wait > patience => return Err(wait),
-                Next::WaitsFor(wait) => sleep(wait).await,
+                Passage::WaitsFor(wait) if wait > patience => return Err(wait),
+                Passage::WaitsFor(wait) => sleep(wait).await,
             }
         }
     }
@@ -131,31 +131,31 @@ impl Gate {
         Ok(())
     }
 
-    fn next(&self, weight: Weight) -> Next {
+    fn next(&self, weight: Weight) -> Passage {
         let now = Instant::now();
         let mut state = self.state();
         if let Some(wait) = state.until.map(|until| until.saturating_duration_since(now))
             && !wait.is_zero()
         {
-            return Next::WaitsFor(wait);
+            return Passage::WaitsFor(wait);
         }
         match state.primary {
             // The first finds out.
-            Primary::Unknown if state.under_way > 0 => return Next::WaitsForAnAnswer,
+            Primary::Unknown if state.under_way > 0 => return Passage::WaitsForAnAnswer,
             Primary::Told { ends, .. } if ends <= now => {
                 state.primary = Primary::Unknown;
                 if state.under_way > 0 {
-                    return Next::WaitsForAnAnswer;
+                    return Passage::WaitsForAnAnswer;
                 }
             }
             Primary::Told { budget, ends } => {
                 let kept = if weight.is_look { budget.limit / KEPT } else { 0 };
                 if budget.remaining <= kept {
-                    return Next::WaitsFor(ends - now);
+                    return Passage::WaitsFor(ends - now);
                 }
                 // What is under way may cost nothing, if nothing has changed.
                 if budget.remaining <= kept + state.under_way {
-                    return Next::WaitsForAnAnswer;
+                    return Passage::WaitsForAnAnswer;
                 }
             }
             Primary::Unknown | Primary::None => {}
@@ -163,18 +163,18 @@ impl Gate {
         // Servers without a primary limit have no secondary ones either.
         if state.primary == Primary::None {
             state.under_way += 1;
-            return Next::Goes;
+            return Passage::Goes;
         }
         let kept = if weight.is_look { POINTS_KEPT } else { 0.0 };
         let content = if weight.makes_content { 1.0 } else { 0.0 };
         let wait = state.points.wait(weight.points, kept, now).max(state.content.wait(content, 0.0, now));
         if !wait.is_zero() {
-            return Next::WaitsFor(wait);
+            return Passage::WaitsFor(wait);
         }
         state.points.take(weight.points);
         state.content.take(content);
         state.under_way += 1;
-        Next::Goes
+        Passage::Goes
     }
 
     /// Takes in what an answer tells of the primary limit, whose window ends in `left`.
@@ -231,7 +231,7 @@ impl Gate {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, GateState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

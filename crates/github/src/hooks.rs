@@ -15,7 +15,7 @@ use url::Url;
 use self::deliveries::EVENT;
 pub use self::deliveries::{DeliveryAttempt, RegisteredWebhook, never_arrived};
 use crate::client::GitHubClient;
-use crate::http::{Call, Http};
+use crate::http::{GitHubCall, Http};
 use crate::pages::follow;
 
 /// More pages of webhooks than anybody has: 20 is the most for each event.
@@ -166,7 +166,7 @@ impl GitHubClient {
         self.done(&call).await
     }
 
-    async fn done(&self, call: &Call) -> Result<(), CallError> {
+    async fn done(&self, call: &GitHubCall) -> Result<(), CallError> {
         let answer = self.http.send(call, None).await?;
         self.http.success(call, &answer).map(drop)
     }
@@ -214,7 +214,7 @@ fn call(
     method: Method,
     below: &str,
     effect: RequestEffect,
-) -> Result<Call, CallError> {
+) -> Result<GitHubCall, CallError> {
     let (root, needs) = match scope {
         Scope::Repo(repo) => (format!("repos/{repo}"), "Webhooks: read and write on the repository"),
         Scope::Org(org) => (format!("orgs/{org}"), "Webhooks: read and write on the organisation"),
@@ -227,5 +227,5 @@ fn call(
         }
     };
     let url = http.api.join(&format!("{root}/hooks{below}"))?;
-    Ok(Call { method, url, body: None, effect, needs })
+    Ok(GitHubCall { method, url, body: None, effect, needs })
 }

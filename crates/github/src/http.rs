@@ -21,12 +21,12 @@ use serde_json::Value;
 use url::Url;
 
 use crate::api_url::ApiUrl;
-use crate::client::Settings;
+use crate::client::GitHubSettings;
 use crate::error;
-use crate::etags::{Etags, Kept};
+use crate::etags::{CachedAnswer, Etags};
 use crate::gate::{Gate, Weight};
 use crate::link;
-use crate::rate::{self, Asked};
+use crate::rate::{self, AskedWait};
 use crate::sign_in::SignIn;
 
 /// Requests under way at once, over all repositories. GitHub allows 100 for each token.
@@ -37,7 +37,7 @@ const LARGEST_BODY: usize = 32 * 1024 * 1024;
 
 /// A request, and what is known of it beforehand.
 #[derive(Debug, Clone)]
-pub(crate) struct Call {
+pub(crate) struct GitHubCall {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Value>,
@@ -46,7 +46,7 @@ pub(crate) struct Call {
     pub(crate) needs: &'static str,
 }
 
-impl Call {
+impl GitHubCall {
     /// What it is to GitHub's limits.
     fn weight(&self) -> Weight {
         let has = |name: &str| self.url.query_pairs().any(|(key, _)| key == name);
@@ -60,7 +60,7 @@ impl Call {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for GitHubCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.url.path())?;
         // The status is what tells one list of runs from the other.
@@ -99,7 +99,7 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(api: ApiUrl, settings: Settings) -> Self {
+    pub(crate) fn new(api: ApiUrl, settings: GitHubSettings) -> Self {
         let transport = HttpTransport::new(HttpSettings {
             user_agent: Some(concat!("azlin-github-runner/", env!("CARGO_PKG_VERSION"))),
             headers: headers(),
@@ -121,7 +121,7 @@ impl Http {
 
     /// Reads one page: what it holds, and the link to the next. `T` is read and written alike, so
     /// that it can be kept for a conditional request.
-    pub(crate) async fn page<T>(&self, call: &Call) -> Result<(T, Option<String>), CallError>
+    pub(crate) async fn page<T>(&self, call: &GitHubCall) -> Result<(T, Option<String>), CallError>
     where
         T: Serialize + DeserializeOwned,
     {
@@ -134,28 +134,32 @@ impl Http {
         let text = |name| answer.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let next = text(header::LINK).and_then(link::next).map(str::to_owned);
         if let (Some(etag), Ok(body)) = (text(header::ETAG), serde_json::to_vec(&page)) {
-            let kept = Kept { etag: etag.to_owned(), body: body.into(), next: next.clone() };
+            let kept = CachedAnswer { etag: etag.to_owned(), body: body.into(), next: next.clone() };
             self.etags.keep(call.url.as_str(), kept);
         }
         Ok((page, next))
     }
 
     /// The body of an answer with a 2xx status.
-    pub(crate) fn success<'a>(&self, call: &Call, answer: &'a HttpReply) -> Result<&'a [u8], CallError> {
+    pub(crate) fn success<'a>(
+        &self,
+        call: &GitHubCall,
+        answer: &'a HttpReply,
+    ) -> Result<&'a [u8], CallError> {
         if answer.status.is_success() { Ok(&answer.body) } else { Err(self.refused(call, answer)) }
     }
 
-    pub(crate) fn refused(&self, call: &Call, answer: &HttpReply) -> CallError {
+    pub(crate) fn refused(&self, call: &GitHubCall, answer: &HttpReply) -> CallError {
         error::refused(call, answer, self.sign_in.secret().expose_secret())
     }
 
-    pub(crate) fn read<T: DeserializeOwned>(&self, call: &Call, body: &[u8]) -> Result<T, CallError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self, call: &GitHubCall, body: &[u8]) -> Result<T, CallError> {
         serde_json::from_slice(body)
             .map_err(|error| error::unreadable(call, &error, self.sign_in.secret().expose_secret()))
     }
 
     /// Sends a request until it has an answer that another try would not change.
-    pub(crate) async fn send(&self, call: &Call, etag: Option<&str>) -> Result<HttpReply, CallError> {
+    pub(crate) async fn send(&self, call: &GitHubCall, etag: Option<&str>) -> Result<HttpReply, CallError> {
         let token = self.sign_in.token(self).await?;
         let answer = self.send_as(call, etag, As::Us(Arc::clone(&token))).await?;
         // A request that is refused so has done nothing.
@@ -169,7 +173,7 @@ impl Http {
     /// The same, as somebody in particular.
     pub(crate) async fn send_as(
         &self,
-        call: &Call,
+        call: &GitHubCall,
         etag: Option<&str>,
         who: As,
     ) -> Result<HttpReply, CallError> {
@@ -228,23 +232,23 @@ impl Http {
             String::new()
         };
         match rate::asked(answer.status, &answer.headers, &message, now) {
-            Asked::Nothing => {
+            AskedWait::Nothing => {
                 if !answer.status.is_server_error() {
                     self.gate.passed();
                 }
                 None
             }
             // A server in trouble asks for patience with this call, not with every other.
-            Asked::Wait(wait) if answer.status.is_server_error() => Some(wait),
-            Asked::Wait(wait) => {
+            AskedWait::Wait(wait) if answer.status.is_server_error() => Some(wait),
+            AskedWait::Wait(wait) => {
                 self.gate.shut(wait);
                 Some(wait)
             }
-            Asked::WaitUntold => Some(self.gate.shut_untold()),
+            AskedWait::WaitUntold => Some(self.gate.shut_untold()),
         }
     }
 
-    async fn try_once(&self, call: &Call, etag: Option<&str>, who: &As) -> Result<HttpReply, NoReply> {
+    async fn try_once(&self, call: &GitHubCall, etag: Option<&str>, who: &As) -> Result<HttpReply, NoReply> {
         let mut request = HttpRequest::new(call.method.clone(), &call.url);
         request.bearer = Some(who.secret().expose_secret());
         if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {

@@ -7,14 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::http::{Call, Http};
+use crate::http::{GitHubCall, Http};
 
 /// A list that is longer than this many pages of 100 is none of GitHub's: at most 10,000 runners are in
 /// a group. It ends a chain of links that leads in a circle.
 const MOST_PAGES: usize = 500;
 
 /// One page of a list.
-pub(crate) trait Page: Serialize + DeserializeOwned + Send {
+pub(crate) trait ListPage: Serialize + DeserializeOwned + Send {
     type Item: Send;
     /// The most items that GitHub gives of such a list, whatever its total.
     const MOST: u64 = u64::MAX;
@@ -45,7 +45,7 @@ impl<T> List<T> {
 
 /// Reads a list from its first page on. One that moved is read once more, and has then what either
 /// look found: an item that is gone does no harm, and one that is missing could.
-pub(crate) async fn all<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallError> {
+pub(crate) async fn all<P: ListPage>(http: &Http, first: GitHubCall) -> Result<List<P::Item>, CallError> {
     let found = once::<P>(http, first.clone()).await?;
     if found.steady && found.has_all(P::MOST) {
         return Ok(found);
@@ -59,7 +59,7 @@ pub(crate) async fn all<P: Page>(http: &Http, first: Call) -> Result<List<P::Ite
     Ok(List { items, ..again })
 }
 
-async fn once<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallError> {
+async fn once<P: ListPage>(http: &Http, first: GitHubCall) -> Result<List<P::Item>, CallError> {
     let mut call = first;
     let mut list = List { items: BTreeMap::new(), total_count: 0, steady: true };
     for page in 0..MOST_PAGES {
@@ -76,7 +76,7 @@ async fn once<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallEr
     Err(CallError::new(Trouble::Invalid, why).during(&call))
 }
 
-pub(crate) fn follow(http: &Http, call: &Call, link: &str) -> Result<Url, CallError> {
+pub(crate) fn follow(http: &Http, call: &GitHubCall, link: &str) -> Result<Url, CallError> {
     match call.url.join(link) {
         Ok(url) if http.api.has_same_origin(&url) => Ok(url),
         _ => Err(CallError::new(

@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 
 /// What an answer says about waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum AskedWait {
     /// Nothing: it is no rate limit.
     Nothing,
     /// So long.
@@ -44,25 +44,25 @@ pub(crate) fn left(budget: &Budget, now: Timestamp) -> Duration {
 }
 
 /// Whether an answer is that of a rate limit, and for how long GitHub asks to wait.
-pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> Asked {
+pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> AskedWait {
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
     if let Some(wait) = retry_after(headers) {
         return if throttled || status.is_server_error() {
-            Asked::Wait(wait.max(Duration::from_secs(1)))
+            AskedWait::Wait(wait.max(Duration::from_secs(1)))
         } else {
-            Asked::Nothing
+            AskedWait::Nothing
         };
     }
     if !throttled {
-        return Asked::Nothing;
+        return AskedWait::Nothing;
     }
     if let Some(budget) = budget(headers).filter(|budget| budget.remaining == 0) {
-        return Asked::Wait(left(&budget, now));
+        return AskedWait::Wait(left(&budget, now));
     }
     if status == StatusCode::TOO_MANY_REQUESTS || message.contains("rate limit") {
-        return Asked::WaitUntold;
+        return AskedWait::WaitUntold;
     }
-    Asked::Nothing
+    AskedWait::Nothing
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
@@ -131,27 +131,27 @@ mod tests {
             ("x-ratelimit-remaining", "0"),
             ("x-ratelimit-reset", "1700000000"),
         ];
-        let wait = |seconds| Asked::Wait(Duration::from_secs(seconds));
+        let wait = |seconds| AskedWait::Wait(Duration::from_secs(seconds));
         for (situation, status, pairs, message, expected) in [
-            ("not permitted", 403, &[][..], "Resource not accessible by integration", Asked::Nothing),
+            ("not permitted", 403, &[][..], "Resource not accessible by integration", AskedWait::Nothing),
             ("secondary, with a time", 403, &[("retry-after", "60")][..], "", wait(60)),
             (
                 "secondary, without",
                 403,
                 &[][..],
                 "You have exceeded a secondary rate limit",
-                Asked::WaitUntold,
+                AskedWait::WaitUntold,
             ),
             ("429, with a time", 429, &[("retry-after", "7")][..], "", wait(7)),
             ("429, no time at all", 429, &[("retry-after", "0")][..], "", wait(1)),
             ("429, a time that no one means", 429, &[("retry-after", "99999999999")][..], "", wait(3600)),
-            ("429, without", 429, &[][..], "", Asked::WaitUntold),
-            ("429, a time that is no number", 429, &[("retry-after", "soon")][..], "", Asked::WaitUntold),
+            ("429, without", 429, &[][..], "", AskedWait::WaitUntold),
+            ("429, a time that is no number", 429, &[("retry-after", "soon")][..], "", AskedWait::WaitUntold),
             ("primary, used up", 403, empty, "API rate limit exceeded", wait(61)),
             ("primary, reset is past", 429, past, "", wait(1)),
             ("maintenance", 503, &[("retry-after", "120")][..], "", wait(120)),
-            ("an answer that is not refused", 200, empty, "", Asked::Nothing),
-            ("a bad request with a time", 422, &[("retry-after", "9")][..], "", Asked::Nothing),
+            ("an answer that is not refused", 200, empty, "", AskedWait::Nothing),
+            ("a bad request with a time", 422, &[("retry-after", "9")][..], "", AskedWait::Nothing),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
             assert_eq!(asked(status, &headers(pairs), message, now), expected, "{situation}");

@@ -14,7 +14,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::http::{Call, Http};
+use crate::http::{GitHubCall, Http};
 use crate::pages;
 use crate::wire;
 
@@ -31,7 +31,7 @@ pub(crate) struct Groups {
 /// which the planner takes for no more than a reason to ask for that one.
 pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
     let call = call(http, scope, Method::GET, "runners?per_page=100", RequestEffect::Reads)?;
-    let list = pages::all::<wire::Runners>(http, call).await?;
+    let list = pages::all::<wire::RunnersJson>(http, call).await?;
     if list.steady && !list.has_all(u64::MAX) {
         let (there, total) = (list.items.len(), list.total_count);
         let message = format!(
@@ -45,7 +45,7 @@ pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, 
 /// One runner; `None` when GitHub has no such entry.
 pub(crate) async fn get(http: &Http, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
     let call = call(http, scope, Method::GET, &format!("runners/{id}"), RequestEffect::Reads)?;
-    match http.page::<wire::Runner>(&call).await {
+    match http.page::<wire::RunnerJson>(&call).await {
         Ok((runner, _)) => Ok(Some(runner.into())),
         Err(error) if error.kind == Trouble::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -61,7 +61,7 @@ pub(crate) async fn named(
     // Servers that do not know the parameter list all.
     let call =
         call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), RequestEffect::Reads)?;
-    let list = pages::all::<wire::Runners>(http, call).await?;
+    let list = pages::all::<wire::RunnersJson>(http, call).await?;
     let is_whole = list.steady && list.has_all(u64::MAX);
     let found = list.items.into_values().find(|runner| runner.name.eq_ignore_ascii_case(name.as_str()));
     if found.is_none() && !is_whole {
@@ -75,7 +75,7 @@ pub(crate) async fn named(
 pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<RegistrationToken, CallError> {
     let call = call(http, scope, Method::POST, "runners/registration-token", RequestEffect::Reads)?;
     let answer = http.send(&call, None).await?;
-    let token: wire::RegistrationToken = http.read(&call, http.success(&call, &answer)?)?;
+    let token: wire::RegistrationTokenJson = http.read(&call, http.success(&call, &answer)?)?;
     Ok(RegistrationToken {
         token: SecretString::from(token.token),
         expires_at: token.expires_at,
@@ -99,7 +99,7 @@ pub(crate) async fn jit_config(
         // The group may have been removed and made anew.
         groups.forget(scope);
     }
-    let made: wire::JitConfig = http.read(&call, http.success(&call, &answer)?)?;
+    let made: wire::JitConfigJson = http.read(&call, http.success(&call, &answer)?)?;
     Ok(RunnerRegistration {
         runner_id: RunnerId(made.runner.id),
         runner_name: config.runner_name.clone(),
@@ -134,7 +134,7 @@ pub(crate) async fn deregister(
 
 pub(crate) async fn downloads(http: &Http, scope: &Scope) -> Result<Vec<Download>, CallError> {
     let call = call(http, scope, Method::GET, "runners/downloads", RequestEffect::Reads)?;
-    let (applications, _) = http.page::<Vec<wire::RunnerApplication>>(&call).await?;
+    let (applications, _) = http.page::<Vec<wire::RunnerApplicationJson>>(&call).await?;
     Ok(applications.into_iter().map(Download::from).collect())
 }
 
@@ -148,8 +148,8 @@ impl Groups {
             return Ok(*id);
         }
         let call = call(http, scope, Method::GET, "runner-groups?per_page=100", RequestEffect::Reads)?;
-        let list = pages::all::<wire::RunnerGroups>(http, call).await?;
-        let groups: Vec<wire::RunnerGroup> = list.items.into_values().collect();
+        let list = pages::all::<wire::RunnerGroupsJson>(http, call).await?;
+        let groups: Vec<wire::RunnerGroupJson> = list.items.into_values().collect();
         let id = group_named(&groups, name).ok_or_else(|| {
             let there: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
             CallError::new(
@@ -171,7 +171,7 @@ impl Groups {
 }
 
 /// The group of that name, or the default one where a person says "default" and no group is called so.
-fn group_named(groups: &[wire::RunnerGroup], name: &str) -> Option<u64> {
+fn group_named(groups: &[wire::RunnerGroupJson], name: &str) -> Option<u64> {
     let named = groups.iter().find(|group| group.name.eq_ignore_ascii_case(name));
     let default = || groups.iter().find(|group| group.default && name.eq_ignore_ascii_case("default"));
     named.or_else(default).map(|group| group.id)
@@ -184,14 +184,14 @@ pub(crate) fn call(
     method: Method,
     below: &str,
     effect: RequestEffect,
-) -> Result<Call, CallError> {
+) -> Result<GitHubCall, CallError> {
     let (root, needs) = match scope {
         Scope::Repo(repo) => (format!("repos/{repo}"), "Administration: read and write on the repository"),
         Scope::Org(org) => (format!("orgs/{org}"), "Self-hosted runners: read and write on the organisation"),
         Scope::Enterprise(name) => (format!("enterprises/{name}"), "manage_runners:enterprise"),
     };
     let url = http.api.join(&format!("{root}/actions/{below}"))?;
-    Ok(Call { method, url, body: None, effect, needs })
+    Ok(GitHubCall { method, url, body: None, effect, needs })
 }
 
 #[cfg(test)]
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_group_is_found_by_name_without_regard_to_case() {
-        let groups: Vec<wire::RunnerGroup> = serde_json::from_str(
+        let groups: Vec<wire::RunnerGroupJson> = serde_json::from_str(
             r#"[{"id":1,"name":"Default","default":true},{"id":9,"name":"Big Iron"},{"id":4,"name":"arm"}]"#,
         )
         .expect("groups");

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::http::{As, Call, Http};
+use crate::http::{As, GitHubCall, Http};
 use crate::rate;
 use crate::token::Token;
 
@@ -31,22 +31,22 @@ const OFF: i64 = 30;
 
 /// What requests are authorised with.
 #[derive(Debug, Clone)]
-pub enum Credential {
+pub enum GitHubCredential {
     /// A token that was given.
     Token(Token),
     /// What an app's installation gets.
     App(App),
 }
 
-impl From<Token> for Credential {
+impl From<Token> for GitHubCredential {
     fn from(token: Token) -> Self {
-        Credential::Token(token)
+        GitHubCredential::Token(token)
     }
 }
 
-impl From<App> for Credential {
+impl From<App> for GitHubCredential {
     fn from(app: App) -> Self {
-        Credential::App(app)
+        GitHubCredential::App(app)
     }
 }
 
@@ -58,7 +58,7 @@ struct Issued {
 
 /// The credential in use.
 pub(crate) struct SignIn {
-    credential: Credential,
+    credential: GitHubCredential,
     issued: Mutex<Option<Issued>>,
     /// When a renewal failed last, and how.
     failed: Mutex<Option<(Instant, CallError)>>,
@@ -66,7 +66,7 @@ pub(crate) struct SignIn {
 }
 
 impl SignIn {
-    pub(crate) fn new(credential: Credential) -> Self {
+    pub(crate) fn new(credential: GitHubCredential) -> Self {
         SignIn {
             credential,
             issued: Mutex::default(),
@@ -77,23 +77,23 @@ impl SignIn {
 
     pub(crate) fn kind(&self) -> TokenKind {
         match &self.credential {
-            Credential::Token(token) => token.kind(),
-            Credential::App(_) => TokenKind::App,
+            GitHubCredential::Token(token) => token.kind(),
+            GitHubCredential::App(_) => TokenKind::App,
         }
     }
 
     pub(crate) fn app(&self) -> Option<&App> {
         match &self.credential {
-            Credential::App(app) => Some(app),
-            Credential::Token(_) => None,
+            GitHubCredential::App(app) => Some(app),
+            GitHubCredential::Token(_) => None,
         }
     }
 
     /// What must not be shown, as far as its look does not tell.
     pub(crate) fn secret(&self) -> Arc<SecretString> {
         match &self.credential {
-            Credential::Token(token) => token.secret(),
-            Credential::App(_) => {
+            GitHubCredential::Token(token) => token.secret(),
+            GitHubCredential::App(_) => {
                 self.issued().as_ref().map(|issued| Arc::clone(&issued.token)).unwrap_or_default()
             }
         }
@@ -101,7 +101,7 @@ impl SignIn {
 
     /// A token that is good.
     pub(crate) async fn token(&self, http: &Http) -> Result<Arc<SecretString>, CallError> {
-        let Credential::App(app) = &self.credential else { return Ok(self.secret()) };
+        let GitHubCredential::App(app) = &self.credential else { return Ok(self.secret()) };
         let good = match self.good_for(Duration::ZERO) {
             Some((token, left)) if left > AHEAD => return Ok(token),
             good => good.map(|(token, _)| token),
@@ -185,7 +185,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
         token: String,
         expires_at: Timestamp,
     }
-    let call = Call {
+    let call = GitHubCall {
         method: Method::POST,
         url: http.api.join(&format!("app/installations/{}/access_tokens", app.installation_id))?,
         body: None,
@@ -206,7 +206,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
 }
 
 /// Why an app gets no token, and what to do about it.
-pub(crate) fn not_signed_in(call: &Call, answer: &HttpReply, here: Timestamp) -> CallError {
+pub(crate) fn not_signed_in(call: &GitHubCall, answer: &HttpReply, here: Timestamp) -> CallError {
     let off = rate::date(&answer.headers).map(|there| here.duration_since(there));
     let off = off.filter(|off: &SignedDuration| off.as_secs().abs() > OFF);
     let advice = match (answer.status, off) {

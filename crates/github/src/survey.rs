@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::client::GitHubClient;
-use crate::http::{As, Call};
+use crate::http::{As, GitHubCall};
 use crate::rate;
 use crate::sign_in::not_signed_in;
 use crate::{pages, runners, wire};
@@ -22,13 +22,13 @@ use crate::{pages, runners, wire};
 const NO_RUNNER: &str = "runners/0";
 
 impl GitHubClient {
-    fn reads(&self, path: &str, needs: &'static str) -> Result<Call, CallError> {
+    fn reads(&self, path: &str, needs: &'static str) -> Result<GitHubCall, CallError> {
         let url = self.http.api.join(path)?;
-        Ok(Call { method: Method::GET, url, body: None, effect: RequestEffect::Reads, needs })
+        Ok(GitHubCall { method: Method::GET, url, body: None, effect: RequestEffect::Reads, needs })
     }
 
     /// What an answer says of our permission. A removal that finds nothing was permitted.
-    async fn tried(&self, call: &Call) -> Result<Permit, CallError> {
+    async fn tried(&self, call: &GitHubCall) -> Result<Permit, CallError> {
         let answer = self.http.send(call, None).await?;
         match answer.status {
             status if status.is_success() => Ok(Permit::Granted),
@@ -44,7 +44,7 @@ impl GitHubClient {
     /// Which app it is. Its installation's token is asked for first, which tells more when it fails.
     async fn as_app(&self, app: &App) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
-        struct Found {
+        struct AppJson {
             slug: String,
         }
         self.http.sign_in.token(&self.http).await?;
@@ -54,11 +54,15 @@ impl GitHubClient {
         if answer.status != StatusCode::OK {
             return Err(not_signed_in(&call, &answer, here));
         }
-        let Found { slug } = self.found(&call, &answer)?;
+        let AppJson { slug } = self.found(&call, &answer)?;
         Ok(Credential { kind: TokenKind::App, login: Some(slug), expires_at: None, scopes: None })
     }
 
-    fn found<T: serde::de::DeserializeOwned>(&self, call: &Call, answer: &HttpReply) -> Result<T, CallError> {
+    fn found<T: serde::de::DeserializeOwned>(
+        &self,
+        call: &GitHubCall,
+        answer: &HttpReply,
+    ) -> Result<T, CallError> {
         self.http.read(call, self.http.success(call, answer)?)
     }
 }
@@ -67,7 +71,7 @@ impl GitHubClient {
 impl GitHubSurvey for GitHubClient {
     async fn credential(&self) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
-        struct User {
+        struct UserJson {
             login: String,
         }
         if let Some(app) = self.http.sign_in.app() {
@@ -78,7 +82,7 @@ impl GitHubSurvey for GitHubClient {
         let login = match answer.status {
             // An installation is no user.
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => None,
-            _ => Some(self.found::<User>(&call, &answer)?.login),
+            _ => Some(self.found::<UserJson>(&call, &answer)?.login),
         };
         Ok(Credential {
             kind: self.http.sign_in.kind(),
@@ -90,15 +94,15 @@ impl GitHubSurvey for GitHubClient {
 
     async fn rate_budget(&self) -> Result<Option<RateBudget>, CallError> {
         #[derive(Deserialize)]
-        struct Overview {
-            resources: Resources,
+        struct RateLimitJson {
+            resources: ResourcesJson,
         }
         #[derive(Deserialize)]
-        struct Resources {
-            core: Core,
+        struct ResourcesJson {
+            core: CoreLimitJson,
         }
         #[derive(Deserialize)]
-        struct Core {
+        struct CoreLimitJson {
             limit: u64,
             remaining: u64,
             reset: i64,
@@ -108,14 +112,15 @@ impl GitHubSurvey for GitHubClient {
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let Core { limit, remaining, reset } = self.found::<Overview>(&call, &answer)?.resources.core;
+        let CoreLimitJson { limit, remaining, reset } =
+            self.found::<RateLimitJson>(&call, &answer)?.resources.core;
         let reset = Timestamp::from_second(reset).unwrap_or(Timestamp::MAX);
         Ok(Some(RateBudget { limit, remaining, reset }))
     }
 
     async fn repository(&self, repo: &RepoSlug) -> Result<Repository, CallError> {
         #[derive(Deserialize)]
-        struct Found {
+        struct RepositoryNameJson {
             full_name: String,
             #[serde(default)]
             archived: bool,
@@ -124,7 +129,7 @@ impl GitHubSurvey for GitHubClient {
         }
         let call = self.reads(&format!("repos/{repo}"), "Metadata: read on the repository")?;
         let answer = self.http.send(&call, None).await?;
-        let Found { full_name, archived, disabled } = self.found(&call, &answer)?;
+        let RepositoryNameJson { full_name, archived, disabled } = self.found(&call, &answer)?;
         Ok(Repository { full_name, archived, disabled })
     }
 
@@ -149,7 +154,7 @@ impl GitHubSurvey for GitHubClient {
         }
         let path = "runner-groups?per_page=100";
         let call = runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?;
-        let list = pages::all::<wire::RunnerGroups>(&self.http, call).await?;
+        let list = pages::all::<wire::RunnerGroupsJson>(&self.http, call).await?;
         // "default" stands for the default group, whatever that is called.
         let is_named_so = list.items.values().any(|group| group.name.eq_ignore_ascii_case("default"));
         let has_default = !is_named_so && list.items.values().any(|group| group.default);

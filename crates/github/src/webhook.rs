@@ -11,7 +11,7 @@ use serde::Deserialize;
 const SHORTEST: usize = 16;
 
 /// Reads what was signed with one of these secrets: a new one is taken while the old one still is.
-pub struct Webhook {
+pub struct WebhookVerifier {
     keys: Vec<hmac::Key>,
 }
 
@@ -30,24 +30,24 @@ pub enum SecretError {
 
 /// A delivery of `workflow_job`, as far as it matters.
 #[derive(Deserialize)]
-struct JobEvent {
+struct JobEventJson {
     action: String,
-    workflow_job: Job,
-    repository: Repository,
+    workflow_job: EventJobJson,
+    repository: EventRepositoryJson,
 }
 
 #[derive(Deserialize)]
-struct Job {
+struct EventJobJson {
     id: u64,
     labels: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Repository {
+struct EventRepositoryJson {
     full_name: String,
 }
 
-impl Webhook {
+impl WebhookVerifier {
     /// With the secrets of this text, one on each line.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Webhook {
             _ => Ok(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())),
         };
         let keys: Vec<hmac::Key> = lines.map(key).collect::<Result<_, _>>()?;
-        if keys.is_empty() { Err(SecretError::None) } else { Ok(Webhook { keys }) }
+        if keys.is_empty() { Err(SecretError::None) } else { Ok(WebhookVerifier { keys }) }
     }
 
     /// Whether the signature is one of the body. Each comparison takes the same time whatever is compared.
@@ -68,7 +68,7 @@ impl Webhook {
     }
 }
 
-impl azlin_fleet::ports::Webhook for Webhook {
+impl azlin_fleet::ports::Webhook for WebhookVerifier {
     fn read(&self, delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
         let signature = delivery.signature.ok_or(NotTaken::Unsigned)?;
         let signature = signature.strip_prefix("sha256=").and_then(bytes_of_hex).ok_or(NotTaken::Forged)?;
@@ -94,7 +94,7 @@ fn job(delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
     } else {
         serde_json::from_slice(delivery.body)
     };
-    let JobEvent { action, workflow_job, repository } = parsed.map_err(|error| unreadable(&error))?;
+    let JobEventJson { action, workflow_job, repository } = parsed.map_err(|error| unreadable(&error))?;
     let news = match action.as_str() {
         "queued" => News::Queued,
         "in_progress" => News::Started,

@@ -8,7 +8,7 @@ use azlin_fleet::names::{RepoSlug, Scope};
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_fleet::runner::{Deregistration, RunnerConfig, RunnerId, RunnerStatus};
 use azlin_fleet::runner_name::RunnerName;
-use azlin_github::{App, GitHubClient, Settings, Token};
+use azlin_github::{App, GitHubClient, GitHubSettings, Token};
 use azlin_simcloud::github::Conclusion;
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Served, Workload, World};
 use jiff::Timestamp;
@@ -28,7 +28,8 @@ async fn world(workload: &str) -> (Served, GitHubClient) {
 fn client(served: &Served, token: &str) -> GitHubClient {
     let url = format!("http://{}", served.github).parse().expect("a URL");
     let token = Token::new(&SecretString::from(token)).expect("a token");
-    let settings = Settings { retry_pause: Duration::from_millis(1), ..Settings::new(url, token) };
+    let settings =
+        GitHubSettings { retry_pause: Duration::from_millis(1), ..GitHubSettings::new(url, token) };
     GitHubClient::new(settings).expect("a client")
 }
 
@@ -194,7 +195,8 @@ async fn an_app_outlives_its_tokens() {
     let of = |id: &str, installation_id| {
         let url = format!("http://{}", served.github).parse().expect("a URL");
         let app = App::new(id, installation_id, &SecretString::from(APP_PRIVATE_KEY)).expect("a key");
-        let settings = Settings { retry_pause: Duration::from_millis(1), ..Settings::new(url, app) };
+        let settings =
+            GitHubSettings { retry_pause: Duration::from_millis(1), ..GitHubSettings::new(url, app) };
         GitHubClient::new(settings).expect("a client")
     };
     let github = of(APP_ID, INSTALLATION_ID);

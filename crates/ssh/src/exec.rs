@@ -10,7 +10,7 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
 
-use crate::connection::{Connection, FAREWELL};
+use crate::connection::{FAREWELL, SshConnection};
 
 /// How much is read at once of what a command is given: one of OpenSSH's packets. With more, reading
 /// and sending take turns rather than run side by side, which the benchmark shows.
@@ -21,7 +21,7 @@ const AFTER_END: Duration = Duration::from_secs(5);
 
 /// A command to run as root.
 #[derive(Debug, Clone)]
-pub struct Command<'a> {
+pub struct SshCommand<'a> {
     /// Its name, for people.
     pub name: &'a str,
     /// For a POSIX shell. Others on the machine can see it.
@@ -50,14 +50,14 @@ impl Stream {
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum CommandEnd {
     /// With this exit status.
     Code(u32),
     /// By this signal, as `KILL`.
     Signal(String),
 }
 
-impl Connection {
+impl SshConnection {
     /// Runs a command as root. It reads `input` and then the end of file; `output` gets what it prints
     /// in the chunks in which it comes.
     ///
@@ -67,10 +67,10 @@ impl Connection {
     /// is no error here.
     pub async fn exec(
         &self,
-        command: &Command<'_>,
+        command: &SshCommand<'_>,
         input: impl AsyncRead + Unpin + Send,
         mut output: impl FnMut(Stream, &[u8]) + Send,
-    ) -> Result<Ended, SshError> {
+    ) -> Result<CommandEnd, SshError> {
         let end = Instant::now() + command.limit;
         let opening = tokio::time::timeout_at(end, self.handle.channel_open_session()).await;
         let channel =
@@ -86,12 +86,12 @@ impl Connection {
 
     async fn converse(
         &self,
-        command: &Command<'_>,
+        command: &SshCommand<'_>,
         mut end: Instant,
         (reader, writer): (&mut ChannelReadHalf, &ChannelWriteHalf<Msg>),
         input: impl AsyncRead + Unpin + Send,
         output: &mut (impl FnMut(Stream, &[u8]) + Send),
-    ) -> Result<Ended, SshError> {
+    ) -> Result<CommandEnd, SshError> {
         let line = as_root(command.line);
         writer.exec(true, line).await.map_err(|error| self.lost(command, &error))?;
         let mut feeding = std::pin::pin!(feed(writer, input));
@@ -115,9 +115,9 @@ impl Connection {
             match message {
                 Some(ChannelMsg::Data { data }) => output(Stream::Stdout, &data),
                 Some(ChannelMsg::ExtendedData { data, .. }) => output(Stream::Stderr, &data),
-                Some(ChannelMsg::ExitStatus { exit_status }) => ended = Some(Ended::Code(exit_status)),
+                Some(ChannelMsg::ExitStatus { exit_status }) => ended = Some(CommandEnd::Code(exit_status)),
                 Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                    ended = Some(Ended::Signal(signal_named(&signal_name)));
+                    ended = Some(CommandEnd::Signal(signal_named(&signal_name)));
                 }
                 Some(ChannelMsg::Failure) => return Err(self.runs_nothing(command)),
                 Some(ChannelMsg::Close) | None => {
@@ -131,7 +131,7 @@ impl Connection {
         }
     }
 
-    fn too_long(&self, command: &Command<'_>) -> SshError {
+    fn too_long(&self, command: &SshCommand<'_>) -> SshError {
         let limit = command.limit.as_secs_f32();
         SshError::new(
             SshTrouble::Lost,
@@ -139,7 +139,7 @@ impl Connection {
         )
     }
 
-    fn lost(&self, command: &Command<'_>, error: &russh::Error) -> SshError {
+    fn lost(&self, command: &SshCommand<'_>, error: &russh::Error) -> SshError {
         let (name, vm) = (command.name, &self.vm);
         let message = match (error, self.why_ended()) {
             (russh::Error::ChannelOpenFailure(why), None) => {
@@ -151,14 +151,14 @@ impl Connection {
         SshError::new(SshTrouble::Lost, message)
     }
 
-    fn unreadable(&self, command: &Command<'_>, error: &std::io::Error) -> SshError {
+    fn unreadable(&self, command: &SshCommand<'_>, error: &std::io::Error) -> SshError {
         SshError::new(
             SshTrouble::Lost,
             format!("{} on {}: what it is to read cannot be read here: {error}", command.name, self.vm),
         )
     }
 
-    fn runs_nothing(&self, command: &Command<'_>) -> SshError {
+    fn runs_nothing(&self, command: &SshCommand<'_>) -> SshError {
         let message = format!("{} on {}: the SSH server runs no commands", command.name, self.vm);
         SshError::new(SshTrouble::StepFailed, message)
     }

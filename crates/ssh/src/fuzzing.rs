@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use crate::exec::Stream;
-use crate::output::{Output, quoted_from_afar};
+use crate::output::{CommandOutput, quoted_from_afar};
 
 /// Output in chunks, of a program that was given a secret to read.
 ///
@@ -12,7 +12,7 @@ use crate::output::{Output, quoted_from_afar};
 pub fn output(bytes: &[u8], chunk: usize) {
     const SECRET: &str = "hunter2-hunter2";
     let secret = SecretString::from(format!("{SECRET}\n"));
-    let mut output = Output::new(Some(&secret));
+    let mut output = CommandOutput::new(Some(&secret));
     let check = |line: &str| {
         assert!(!line.contains(SECRET), "{line:?}");
         assert!(!line.contains(|c: char| c.is_control() && c != '\t'), "{line:?}");

@@ -17,7 +17,7 @@ mod login;
 mod output;
 mod upload;
 
-pub use client::{Settings, SshClient};
-pub use connection::Connection;
-pub use exec::{Command, Ended, Stream};
-pub use upload::File;
+pub use client::{SshClient, SshSettings};
+pub use connection::SshConnection;
+pub use exec::{CommandEnd, SshCommand, Stream};
+pub use upload::RemoteFile;

@@ -12,7 +12,7 @@ use russh::keys::{
 use russh::{AlgorithmKind, Channel, Preferred, cipher, compression};
 use tokio::net::TcpStream;
 
-use crate::connection::Connection;
+use crate::connection::SshConnection;
 use crate::keys::fingerprint;
 use crate::output::quoted_from_afar;
 
@@ -35,7 +35,7 @@ pub(crate) async fn login(
     machine: &Machine,
     key: PrivateKey,
     limit: Duration,
-) -> Result<Connection, SshError> {
+) -> Result<SshConnection, SshError> {
     let at = format!("{} at {}", machine.vm, machine.address);
     let expected = PublicKey::from_openssh(&machine.host_key).map_err(|error| {
         let message = format!("{at} is not trusted: its planted host key cannot be read: {error}");
@@ -59,7 +59,7 @@ async fn try_login(
     at: &str,
     expected: &PublicKey,
     stage: &OnceLock<&'static str>,
-) -> Result<Connection, SshError> {
+) -> Result<SshConnection, SshError> {
     let unreachable = |why: &dyn std::fmt::Display| {
         SshError::new(SshTrouble::Unreachable, format!("{at} cannot be reached over SSH: {why}"))
     };
@@ -72,15 +72,15 @@ async fn try_login(
     let mut handle =
         russh::client::connect_stream(Arc::new(config(expected)), socket, guard).await.map_err(|error| {
             match error {
-                Refusal::WrongHostKey(found) => wrong_host_key(at, &found, expected),
-                Refusal::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {
+                LoginRefusal::WrongHostKey(found) => wrong_host_key(at, &found, expected),
+                LoginRefusal::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {
                     let found = format!("no {} one", expected.algorithm());
                     wrong_host_key(at, &found, expected)
                 }
-                Refusal::Ssh(russh::Error::WrongServerSig) => {
+                LoginRefusal::Ssh(russh::Error::WrongServerSig) => {
                     wrong_host_key(at, "that very key, without its private half", expected)
                 }
-                Refusal::Ssh(error) => unreachable(&error),
+                LoginRefusal::Ssh(error) => unreachable(&error),
             }
         })?;
 
@@ -88,7 +88,7 @@ async fn try_login(
     let key = PrivateKeyWithHashAlg::new(Arc::new(key), rsa_hash(&handle).await);
     let result = handle.authenticate_publickey(machine.user.as_str(), key).await;
     match result {
-        Ok(AuthResult::Success) => Ok(Connection {
+        Ok(AuthResult::Success) => Ok(SshConnection {
             vm: machine.vm.clone(),
             user: machine.user.clone(),
             handle: Arc::new(handle),
@@ -152,15 +152,15 @@ fn wrong_host_key(at: &str, found: &str, expected: &PublicKey) -> SshError {
 
 /// Why the server is not let in.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum LoginRefusal {
     /// What it showed instead.
     WrongHostKey(String),
     Ssh(russh::Error),
 }
 
-impl From<russh::Error> for Refusal {
+impl From<russh::Error> for LoginRefusal {
     fn from(error: russh::Error) -> Self {
-        Refusal::Ssh(error)
+        LoginRefusal::Ssh(error)
     }
 }
 
@@ -171,23 +171,29 @@ pub(crate) struct Guard {
 }
 
 impl Handler for Guard {
-    type Error = Refusal;
+    type Error = LoginRefusal;
 
-    async fn check_server_key(&mut self, found: &PublicKeyOrCertificate) -> Result<bool, Refusal> {
+    async fn check_server_key(&mut self, found: &PublicKeyOrCertificate) -> Result<bool, LoginRefusal> {
         match found {
             PublicKeyOrCertificate::PublicKey { key, .. } if *key.key_data() == self.expected => Ok(true),
-            PublicKeyOrCertificate::PublicKey { key, .. } => Err(Refusal::WrongHostKey(fingerprint(key))),
-            PublicKeyOrCertificate::Certificate(_) => Err(Refusal::WrongHostKey("a certificate".to_owned())),
+            PublicKeyOrCertificate::PublicKey { key, .. } => {
+                Err(LoginRefusal::WrongHostKey(fingerprint(key)))
+            }
+            PublicKeyOrCertificate::Certificate(_) => {
+                Err(LoginRefusal::WrongHostKey("a certificate".to_owned()))
+            }
         }
     }
 
-    async fn disconnected(&mut self, reason: DisconnectReason<Refusal>) -> Result<(), Refusal> {
+    async fn disconnected(&mut self, reason: DisconnectReason<LoginRefusal>) -> Result<(), LoginRefusal> {
         let why = match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
                 format!("the machine ended it ({:?}): {}", info.reason_code, quoted_from_afar(&info.message))
             }
-            DisconnectReason::Error(Refusal::WrongHostKey(found)) => format!("its host key became {found}"),
-            DisconnectReason::Error(Refusal::Ssh(error)) => match error {
+            DisconnectReason::Error(LoginRefusal::WrongHostKey(found)) => {
+                format!("its host key became {found}")
+            }
+            DisconnectReason::Error(LoginRefusal::Ssh(error)) => match error {
                 russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout => {
                     "the machine has not answered for 40 s".to_owned()
                 }
@@ -209,7 +215,7 @@ impl Handler for Guard {
         _: u32,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -219,7 +225,7 @@ impl Handler for Guard {
         _: &str,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -228,7 +234,7 @@ impl Handler for Guard {
         _: Channel<Msg>,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -237,7 +243,7 @@ impl Handler for Guard {
         _: Channel<Msg>,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -250,7 +256,7 @@ impl Handler for Guard {
         _: u32,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -260,7 +266,7 @@ impl Handler for Guard {
         _: &str,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -271,7 +277,7 @@ impl Handler for Guard {
         _: u32,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ const TAIL_CHARS: usize = 1_000;
 const MAX_STDOUT: usize = 1024 * 1024;
 
 /// Takes output in chunks, hands it on in lines, and keeps the end.
-pub(crate) struct Output {
+pub(crate) struct CommandOutput {
     secrets: Secrets,
     stdout: Lines,
     stderr: Lines,
@@ -27,10 +27,10 @@ pub(crate) struct Output {
     tail: VecDeque<String>,
 }
 
-impl Output {
+impl CommandOutput {
     /// Output of a program that reads `input`.
     pub(crate) fn new(input: Option<&SecretString>) -> Self {
-        Output {
+        CommandOutput {
             secrets: Secrets::of(input),
             stdout: Lines::default(),
             stderr: Lines::default(),
@@ -112,7 +112,7 @@ impl Output {
 
 /// Foreign text of one line, bounded, for an error.
 pub(crate) fn quoted_from_afar(text: &str) -> String {
-    let mut output = Output::new(None);
+    let mut output = CommandOutput::new(None);
     output.push(Stream::Stderr, text.as_bytes(), |_| {});
     output.finish(|_, _| {});
     output.tail()

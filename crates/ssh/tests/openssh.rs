@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use azlin_fleet::bootstrap::RUNNER;
 use azlin_fleet::bootstrap::steps::{Found, RUNNER_PATH, Step};
 use azlin_fleet::ports::{Session, Ssh, SshTrouble};
-use azlin_ssh::{Command, Ended, File, Settings, SshClient, Stream};
+use azlin_ssh::{CommandEnd, RemoteFile, SshClient, SshCommand, SshSettings, Stream};
 use sshd::{Sshd, keygen};
 
 fn client() -> SshClient {
-    SshClient::new(Settings::default())
+    SshClient::new(SshSettings::default())
 }
 
-fn command<'a>(line: &'a str, limit: Duration) -> Command<'a> {
-    Command { name: "test", line, limit }
+fn command<'a>(line: &'a str, limit: Duration) -> SshCommand<'a> {
+    SshCommand { name: "test", line, limit }
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ async fn every_kind_of_key_logs_in() {
             .exec(&command("id -u; cat", MINUTE), &b"read"[..], |_, chunk| printed.extend_from_slice(chunk))
             .await
             .unwrap();
-        assert_eq!((ended, printed.as_slice()), (Ended::Code(0), &b"0\nread"[..]), "{name}");
+        assert_eq!((ended, printed.as_slice()), (CommandEnd::Code(0), &b"0\nread"[..]), "{name}");
     }
 }
 
@@ -124,9 +124,9 @@ async fn a_step_over_its_limit_is_lost_and_the_connection_lives() {
     assert_eq!(error.kind, SshTrouble::Lost, "{error}");
     assert!(error.to_string().contains("did not end within 0.3 s"), "{error}");
     let ended = connection.exec(&command("exit 7", MINUTE), tokio::io::empty(), |_, _| {}).await;
-    assert_eq!(ended, Ok(Ended::Code(7)));
+    assert_eq!(ended, Ok(CommandEnd::Code(7)));
     let ended = connection.exec(&command("kill -KILL $$", MINUTE), tokio::io::empty(), |_, _| {}).await;
-    assert_eq!(ended, Ok(Ended::Signal("KILL".to_owned())));
+    assert_eq!(ended, Ok(CommandEnd::Signal("KILL".to_owned())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +136,7 @@ async fn what_stays_behind_with_the_output_open_holds_nothing_up() {
     let begun = Instant::now();
     let line = command("sleep 20 & exit 3", MINUTE);
     let ended = connection.exec(&line, tokio::io::empty(), |_, _| {}).await;
-    assert_eq!(ended, Ok(Ended::Code(3)));
+    assert_eq!(ended, Ok(CommandEnd::Code(3)));
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
 }
 
@@ -147,7 +147,8 @@ async fn a_big_file_arrives_whole() {
     let mut content = vec![0_u8; 64 * 1024 * 1024];
     rand::Rng::fill_bytes(&mut rand::rng(), &mut content);
     let path = sshd.folder().join("made/on the way/it's big");
-    let file = File { path: path.to_str().unwrap(), mode: 0o751, size: content.len() as u64, limit: MINUTE };
+    let file =
+        RemoteFile { path: path.to_str().unwrap(), mode: 0o751, size: content.len() as u64, limit: MINUTE };
     connection.upload(&file, content.as_slice()).await.unwrap();
     let local = sshd.folder().join("local");
     std::fs::write(&local, &content).unwrap();
@@ -156,7 +157,7 @@ async fn a_big_file_arrives_whole() {
     assert_eq!((metadata.permissions().mode() & 0o7777, metadata.uid()), (0o751, 0));
 
     // Fewer bytes than were promised leave the file that was there, and no other.
-    let short = File { size: file.size + 1, ..file.clone() };
+    let short = RemoteFile { size: file.size + 1, ..file.clone() };
     let error = connection.upload(&short, &b"short"[..]).await.unwrap_err();
     assert_eq!(error.kind, SshTrouble::StepFailed, "{error}");
     assert!(error.to_string().contains("5 bytes of 67108865 have come"), "{error}");
@@ -168,7 +169,7 @@ async fn a_big_file_arrives_whole() {
     let line = format!("cat '{}'", local.display());
     let read = |_: Stream, chunk: &[u8]| found.extend_from_slice(chunk);
     let ended = connection.exec(&command(&line, MINUTE), tokio::io::empty(), read).await;
-    assert_eq!(ended, Ok(Ended::Code(0)));
+    assert_eq!(ended, Ok(CommandEnd::Code(0)));
     assert!(found == content, "{} bytes came back", found.len());
 }
 
@@ -177,7 +178,7 @@ async fn an_upload_that_is_cut_leaves_nothing() {
     let mut sshd = Sshd::start();
     let connection = client().login(&sshd.machine(&sshd.key())).await.unwrap();
     let path = sshd.folder().join("cut/file");
-    let file = File { path: path.to_str().unwrap(), mode: 0o600, size: 1 << 30, limit: MINUTE };
+    let file = RemoteFile { path: path.to_str().unwrap(), mode: 0o600, size: 1 << 30, limit: MINUTE };
     let upload = connection.upload(&file, tokio::io::repeat(7));
     let cut = async {
         let begun = Instant::now();

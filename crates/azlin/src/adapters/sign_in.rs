@@ -95,7 +95,7 @@ mod tests {
     fn environment(folder: &Path) -> Environment {
         Environment {
             variable: |name| Some(SecretString::from(format!("ghp_{name}"))),
-            azure: azlin_azure::Environment::default(),
+            azure: azlin_azure::AzureEnvironment::default(),
             credentials: Some(folder.to_owned()),
         }
     }

@@ -2,9 +2,9 @@ use super::*;
 use azlin_http::HttpSettings;
 use std::time::Duration;
 
-fn environment(set: &[&str]) -> Environment {
+fn environment(set: &[&str]) -> AzureEnvironment {
     let text = |name: &str| set.contains(&name).then(|| "x".to_owned());
-    Environment {
+    AzureEnvironment {
         tenant_id: text("tenant"),
         client_id: text("client"),
         client_secret: text("secret").map(Into::into),
@@ -45,10 +45,10 @@ fn a_name_overrules_what_is_found() {
         ("prod", Some(ClientSecret)),
         ("VisualStudioCredential", None),
     ] {
-        let named = Environment { token_credentials: Some(name.to_owned()), ..all.clone() };
+        let named = AzureEnvironment { token_credentials: Some(name.to_owned()), ..all.clone() };
         assert_eq!(choose(&named).ok(), expected, "{name}");
     }
-    let cli = Environment { token_credentials: Some("prod".to_owned()), ..environment(&["cli"]) };
+    let cli = AzureEnvironment { token_credentials: Some("prod".to_owned()), ..environment(&["cli"]) };
     assert_eq!(choose(&cli), Ok(VirtualMachineIdentity), "what is for development is not for production");
 }
 

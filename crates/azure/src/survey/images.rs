@@ -22,8 +22,8 @@ struct Properties {
     features: Option<Vec<Feature>>,
     os_disk_image: OsDiskImage,
     storage_profile: StorageProfile,
-    plan: Option<Plan>,
-    purchase_plan: Option<Plan>,
+    plan: Option<PlanJson>,
+    purchase_plan: Option<PlanJson>,
     publishing_profile: PublishingProfile,
 }
 
@@ -47,7 +47,7 @@ struct OsDisk {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Plan {
+struct PlanJson {
     publisher: String,
     product: String,
     name: String,
@@ -71,7 +71,7 @@ struct Region {
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct ImageJson {
     #[serde(default)]
     location: Option<String>,
     #[serde(default)]
@@ -154,7 +154,8 @@ async fn marketplace(
         version.to_owned()
     };
     rest.push(&version);
-    let found: Found = azure.read(question, azure.at(question, &subscription, &rest, COMPUTE_API)?).await?;
+    let found: ImageJson =
+        azure.read(question, azure.at(question, &subscription, &rest, COMPUTE_API)?).await?;
     Ok(found.properties.facts(Some(version.clone())))
 }
 
@@ -172,21 +173,21 @@ async fn gallery(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError>
         Some(at) => (&id[..at], Some(&id[at + "/versions/".len()..])),
         None => (id, None),
     };
-    let found: Found = azure.read(question, azure.at(question, definition, &[], GALLERIES_API)?).await?;
+    let found: ImageJson = azure.read(question, azure.at(question, definition, &[], GALLERIES_API)?).await?;
     let facts = found.properties.facts(version.map(str::to_owned));
     let Some(version) = version.filter(|version| !version.eq_ignore_ascii_case("latest")) else {
         return Ok(facts);
     };
     let question = Question { needs: "Microsoft.Compute/galleries/images/versions/read", ..question };
     let url = azure.at(question, definition, &["versions", version], GALLERIES_API)?;
-    let of_version: Found = azure.read(question, url).await?;
+    let of_version: ImageJson = azure.read(question, url).await?;
     Ok(ImageFacts { locations: of_version.properties.facts(None).locations, ..facts })
 }
 
 async fn managed(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError> {
     let what = format!("read image {}", id.rsplit('/').next().unwrap_or_default());
     let question = Question { what: &what, needs: "Microsoft.Compute/images/read" };
-    let found: Found = azure.read(question, azure.at(question, id, &[], COMPUTE_API)?).await?;
+    let found: ImageJson = azure.read(question, azure.at(question, id, &[], COMPUTE_API)?).await?;
     let location = found.location.as_deref().map(wire::plain_location);
     Ok(ImageFacts { locations: location.into_iter().collect(), ..found.properties.facts(None) })
 }
@@ -218,7 +219,7 @@ mod tests {
             "hyperVGeneration": "V1", "storageProfile": {"osDisk": {"osType": "Windows"}},
         }});
         let told = |value: serde_json::Value| {
-            serde_json::from_value::<Found>(value).expect("an image").properties.facts(None)
+            serde_json::from_value::<ImageJson>(value).expect("an image").properties.facts(None)
         };
         let plan = Some("p o s".to_owned());
         let is = |architecture, generation: &str, os: &str, plan: &Option<String>| ImageFacts {

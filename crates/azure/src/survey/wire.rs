@@ -29,7 +29,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D)
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Subscription {
+pub(crate) struct SubscriptionJson {
     pub(crate) display_name: String,
     pub(crate) state: String,
 }
@@ -57,7 +57,7 @@ impl From<Permission> for survey::Grant {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Usage {
+pub(crate) struct UsageJson {
     name: UsageName,
     current_value: i64,
     limit: i64,
@@ -68,8 +68,8 @@ struct UsageName {
     value: String,
 }
 
-impl From<Usage> for survey::Usage {
-    fn from(usage: Usage) -> Self {
+impl From<UsageJson> for survey::Usage {
+    fn from(usage: UsageJson) -> Self {
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
         survey::Usage {
             name: usage.name.value,
@@ -159,7 +159,7 @@ impl Sku {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Subnet {
+pub(crate) struct SubnetJson {
     pub(crate) properties: SubnetProperties,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_azure::{AzureClient, Settings};
+use azlin_azure::{AzureClient, AzureSettings};
 use azlin_fleet::ports::{Azure, QuotaScope, Trouble};
 use azlin_simcloud::scripted::{Reply, Request, Server, json};
 use serde_json::{Value, json};
@@ -165,7 +165,7 @@ async fn no_answer_leaves_the_outcome_unknown() {
         _ => Reply::Silence,
     })
     .await;
-    let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
+    let hasty = AzureSettings { request_timeout: Duration::from_millis(200), ..settings(&server) };
     let azure = AzureClient::new(hasty).expect("a client");
     let error = azure.create(&spec()).await.expect_err("no answer");
     assert_eq!(error.kind, Trouble::OutcomeUnknown);

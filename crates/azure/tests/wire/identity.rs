@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_azure::{AzureClient, CredentialKind, Settings, SettingsError};
+use azlin_azure::{AzureClient, AzureSettings, CredentialKind, SettingsError};
 use azlin_fleet::ports::{Azure, Trouble};
 use azlin_simcloud::scripted::{Reply, Server, json};
 use serde_json::json;
@@ -58,7 +58,7 @@ async fn no_token_is_told_with_its_cure() {
 #[tokio::test]
 async fn an_identity_endpoint_in_trouble_is_waited_for_no_longer_than_a_request() {
     let server = Server::start(|_, _| json(500, json!({}))).await;
-    let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
+    let hasty = AzureSettings { request_timeout: Duration::from_millis(200), ..settings(&server) };
     let error = AzureClient::new(hasty).expect("a client").vms(&group()).await.expect_err("no token");
     assert_eq!(error.kind, Trouble::Unavailable, "{error}");
     assert!(error.to_string().contains("within 0.2 s"), "{error}");
@@ -67,7 +67,7 @@ async fn an_identity_endpoint_in_trouble_is_waited_for_no_longer_than_a_request(
 #[tokio::test]
 async fn all_who_wait_for_a_token_hear_of_its_failure_together() {
     let server = Server::start(|_, _| Reply::Silence).await;
-    let hasty = Settings { request_timeout: Duration::from_millis(500), ..settings(&server) };
+    let hasty = AzureSettings { request_timeout: Duration::from_millis(500), ..settings(&server) };
     let azure = AzureClient::new(hasty).expect("a client");
     let group = group();
     for failed in futures::future::join_all((0..20).map(|_| azure.vms(&group))).await {
@@ -87,7 +87,7 @@ async fn settings_that_are_refused() {
         ("https://user:hunter2@management.azure.com", "a user name or password"),
     ] {
         let resource_manager_url = Url::parse(root).expect("a URL");
-        let error = AzureClient::new(Settings { resource_manager_url, ..good.clone() }).expect_err(root);
+        let error = AzureClient::new(AzureSettings { resource_manager_url, ..good.clone() }).expect_err(root);
         assert!(matches!(error, SettingsError::ResourceManagerUrl(..)));
         assert!(error.to_string().contains(part), "{error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));

@@ -9,7 +9,7 @@ mod survey;
 
 use std::time::Duration;
 
-use azlin_azure::{AzureClient, Environment, Settings};
+use azlin_azure::{AzureClient, AzureEnvironment, AzureSettings};
 use azlin_fleet::runner::RunnerId;
 use azlin_fleet::runner_name::RunnerName;
 use azlin_fleet::vm::{ResourceGroup, VmSpec, VmTags};
@@ -44,14 +44,17 @@ fn token() -> Reply {
     )
 }
 
-fn settings(server: &Server) -> Settings {
+fn settings(server: &Server) -> AzureSettings {
     secrets::listen();
-    let environment = Environment {
+    let environment = AzureEnvironment {
         identity_endpoint: Some(server.url.join("msi/token").expect("a URL").to_string()),
         identity_header: Some(SecretString::from(HEADER)),
-        ..Environment::default()
+        ..AzureEnvironment::default()
     };
-    Settings { retry_pause: Duration::from_millis(1), ..Settings::new(server.url.clone(), environment) }
+    AzureSettings {
+        retry_pause: Duration::from_millis(1),
+        ..AzureSettings::new(server.url.clone(), environment)
+    }
 }
 
 /// The requests to the resource manager.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_fleet::ports::{GitHub, Trouble};
-use azlin_github::{App, GitHubClient, Settings};
+use azlin_github::{App, GitHubClient, GitHubSettings};
 use azlin_simcloud::scripted::{Reply, Request, Server};
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};
 use jiff::Timestamp;
@@ -16,8 +16,10 @@ use super::scope;
 async fn as_app(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, GitHubClient) {
     let server = Server::start(answer).await;
     let app = App::new(APP_ID, 815, &SecretString::from(APP_PRIVATE_KEY)).expect("a good key");
-    let settings =
-        Settings { retry_pause: Duration::from_millis(1), ..Settings::new(server.url.clone(), app) };
+    let settings = GitHubSettings {
+        retry_pause: Duration::from_millis(1),
+        ..GitHubSettings::new(server.url.clone(), app)
+    };
     (server, GitHubClient::new(settings).expect("a client"))
 }
 

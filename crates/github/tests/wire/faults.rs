@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use azlin_fleet::ports::{GitHub, Trouble};
 use azlin_fleet::runner::RunnerId;
-use azlin_github::{GitHubClient, Settings};
+use azlin_github::{GitHubClient, GitHubSettings};
 use azlin_simcloud::scripted::{Reply, Server, json};
 use serde_json::json;
 use tokio::time::Instant;
@@ -64,7 +64,7 @@ async fn no_connection_says_so() {
     let server = Server::start(|_, _| no_runners()).await;
     let settings = settings(&server);
     let nobody = Url::parse("http://127.0.0.1:1").expect("a URL");
-    let github = GitHubClient::new(Settings { api_url: nobody, ..settings }).expect("a client");
+    let github = GitHubClient::new(GitHubSettings { api_url: nobody, ..settings }).expect("a client");
     let error = github.runners(&scope()).await.expect_err("nobody listens");
     assert_eq!(error.kind, Trouble::Unavailable);
     assert!(error.to_string().contains("no connection: Connection refused"), "{error}");

@@ -10,7 +10,7 @@ mod survey;
 use std::time::Duration;
 
 use azlin_fleet::names::{RepoSlug, Scope};
-use azlin_github::{GitHubClient, Settings, Token};
+use azlin_github::{GitHubClient, GitHubSettings, Token};
 use azlin_simcloud::scripted::{Reply, Request, Server};
 use secrecy::SecretString;
 
@@ -23,15 +23,15 @@ async fn github(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'stati
     (server, client)
 }
 
-fn settings(server: &Server) -> Settings {
+fn settings(server: &Server) -> GitHubSettings {
     let token = Token::new(&SecretString::from(TOKEN)).expect("a token");
-    Settings { retry_pause: Duration::from_millis(1), ..Settings::new(server.url.clone(), token) }
+    GitHubSettings { retry_pause: Duration::from_millis(1), ..GitHubSettings::new(server.url.clone(), token) }
 }
 
 /// As [`github`], with a time limit that a silent server reaches soon.
 async fn hasty(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, GitHubClient) {
     let server = Server::start(answer).await;
-    let settings = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
+    let settings = GitHubSettings { request_timeout: Duration::from_millis(200), ..settings(&server) };
     (server, GitHubClient::new(settings).expect("a client"))
 }
 

@@ -3,7 +3,7 @@ use super::*;
 /// The lines that are shown, the end of standard output, and the tail.
 fn shown(input: Option<&str>, chunks: &[(Stream, &[u8])]) -> (Vec<String>, String, String) {
     let input = input.map(SecretString::from);
-    let mut output = Output::new(input.as_ref());
+    let mut output = CommandOutput::new(input.as_ref());
     let mut lines = Vec::new();
     for (stream, chunk) in chunks {
         output.push(*stream, chunk, |line| lines.push(line.to_owned()));
