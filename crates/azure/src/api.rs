@@ -24,15 +24,14 @@ use self::models::{VirtualMachine, VirtualMachineListResult};
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
 
-/// The version that a sealed body is written for: the first in which a NIC and an address that are made with a
-/// VM take tags.
+/// The API version of a sealed body: the first in which a NIC and an address that are created with a VM take tags.
 const SEALED_API: &str = "2025-04-01";
 
-/// What the generated client must not see of a request's body: see [`crate`].
+/// The body of a request, kept from the generated client: see [`crate`].
 pub(crate) struct Sealed {
-    /// The whole body, which takes the place of the generated client's.
+    /// The whole body, which replaces the generated client's.
     pub(crate) body: Bytes,
-    /// Texts in it that belong into no message.
+    /// Texts in it that no message may show.
     pub(crate) secrets: Vec<String>,
 }
 
@@ -142,7 +141,7 @@ async fn all(
     Ok(vms)
 }
 
-/// What the transport said, out of the generated client's error.
+/// The transport's error, taken from the generated client's.
 fn arm_error(error: Error) -> ArmError {
     error.into_downcast::<ArmError>().unwrap_or_else(|error| {
         let why = match error.kind() {

@@ -1,5 +1,4 @@
-//! One call to the resource manager: authorised, sent, counted, tried again, held back while Azure
-//! asks for it.
+//! One call to the resource manager: authorised, sent, counted, tried again, and held back while Azure asks to wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use crate::error::{ArmEffect, ArmError, ArmRefusal, How};
 use crate::gates::{Counted, Extent, Gates};
 use crate::remaining::BudgetsSeen;
 
-/// Requests under way at once, over all subscriptions.
+/// The most requests in flight, over all subscriptions.
 const AT_ONCE: usize = 64;
 
 /// A request to the resource manager, with the parts that were kept from the generated client.
@@ -31,7 +30,7 @@ pub(crate) struct ArmCall {
     /// Without the authorization.
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Texts in the body that belong into no message.
+    /// Texts in the body that no message may show.
     pub(crate) secrets: Vec<String>,
 }
 
@@ -155,7 +154,7 @@ fn repeats(effect: ArmEffect) -> RequestEffect {
     }
 }
 
-/// Whether a try that failed so may have been carried out all the same.
+/// Whether Azure may have carried out a try that failed.
 fn leaves_doubt(failure: FailedTry) -> bool {
     match failure {
         FailedTry::NotSent => false,
@@ -164,10 +163,10 @@ fn leaves_doubt(failure: FailedTry) -> bool {
     }
 }
 
-/// How long is waited where Azure refuses for too many requests and tells no time.
+/// The wait after a rate limit without a stated time.
 const UNTOLD_WAIT: Duration = Duration::from_secs(15);
 
-/// What a refusal is about: a resource provider names its own budgets, the resource manager does not.
+/// Whose rate limit a refusal is about. A resource provider names its own budgets, the resource manager does not.
 fn extent(headers: &HeaderMap) -> Extent {
     let is_used_up = |kind: &str| {
         let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");

@@ -1,4 +1,4 @@
-//! The bearer token of the day: asked for once, kept until shortly before its end.
+//! The bearer token: requested once, and used until shortly before it expires.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,15 +26,15 @@ pub(crate) struct Bearer {
     credential: Arc<dyn TokenCredential>,
     scope: String,
     request_timeout: Duration,
-    /// azure_identity keeps tokens of its own, save the Azure CLI's, which takes a second to run.
-    /// Locked while a token is asked for, so that one is.
+    /// azure_identity caches tokens, except the Azure CLI's, which takes a second to get. Locked while a token is
+    /// requested, so that only one request runs.
     kept: Mutex<BearerState>,
 }
 
 #[derive(Default)]
 struct BearerState {
     token: Option<AccessToken>,
-    /// The last failure, and when it was known: it is the answer to all who waited for it.
+    /// The last failure and its time. It is the answer for all callers that waited for it.
     failure: Option<(Instant, CallError)>,
 }
 
@@ -92,7 +92,7 @@ impl Bearer {
     fn refused(&self, error: &azure_core_1::Error) -> CallError {
         let kind = if is_passing(error) { Trouble::Unavailable } else { Trouble::NotPermitted };
         let text = error.to_string();
-        // The rest is a link to a page about every credential there is.
+        // The rest is a link to a page about all credentials.
         let text = text.split("To troubleshoot, visit").next().unwrap_or_default();
         let why = format!("no Azure token by {}: {}", self.kind, quote(text, &[]));
         CallError::new(kind, why).advise(self.advice())
@@ -107,7 +107,7 @@ fn lasts(token: &AccessToken, time: Duration) -> bool {
     token.expires_on > OffsetDateTime::now_utc() + time
 }
 
-/// Whether it is a failure that passes by itself, at the bottom of what azure_identity wraps.
+/// Whether the innermost cause is a failure that passes by itself.
 fn is_passing(error: &azure_core_1::Error) -> bool {
     let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = at {

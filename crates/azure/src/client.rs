@@ -1,4 +1,4 @@
-//! The client: made from settings, used through the port.
+//! The client. It implements the port.
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,15 +57,14 @@ impl AzureSettings {
     }
 }
 
-/// Azure over its resource manager. One for the whole process: it holds the connections, the token
-/// and what Azure asked to wait for.
+/// Azure over its resource manager. The process has one: it holds the connections, the token and the rate limits.
 #[derive(Clone)]
 pub struct AzureClient {
     pub(crate) arm: Arc<Arm>,
 }
 
 impl AzureClient {
-    /// Makes a client; nothing is sent yet.
+    /// A client. It sends nothing yet.
     pub fn new(settings: AzureSettings) -> Result<Self, SettingsError> {
         let AzureSettings {
             resource_manager_url: root,
@@ -97,7 +96,7 @@ impl AzureClient {
         self.arm.bearer.kind
     }
 
-    /// What was sent and received since the client was made.
+    /// Requests and bytes since the client was made.
     pub fn counts(&self) -> TrafficCounts {
         self.arm.client.traffic.counts()
     }
@@ -106,7 +105,7 @@ impl AzureClient {
         VmApi::new(&self.arm)
     }
 
-    /// Whether the VM of that name is the very one that was asked for, by a try whose answer was lost.
+    /// Whether the VM of that name is the requested one, created by a try whose answer was lost.
     async fn is_what_was_asked_for(&self, spec: &VmSpec) -> Result<bool, ArmError> {
         let vm = self.vms_api().get(&spec.group, spec.name.as_str()).await?;
         let tags = vms::tags(&vm);
@@ -157,8 +156,8 @@ impl Azure for AzureClient {
         }
         match self.is_what_was_asked_for(spec).await {
             Ok(true) => Ok(()),
-            // The answer to an earlier try of this call was lost: it made the VM that is in the way,
-            // and Azure's copies do not all show it yet.
+            // The answer to an earlier try of this call was lost. That try created the VM, and not all of Azure's
+            // replicas show it yet.
             _ if error.may_be_done => Ok(()),
             Ok(false) => Err(refused),
             Err(error) => Err(CallError::new(
@@ -238,8 +237,7 @@ fn check_group(what: &str, group: &ResourceGroup) -> Result<(), CallError> {
     check_name(what, "resource group", &group.name)
 }
 
-/// The generated client puts names into the path as they are: one with a slash or dots alone would
-/// lead to another resource.
+/// The generated client does not encode names: a name with a slash, or of dots alone, would lead to another resource.
 fn check_name(what: &str, kind: &str, name: &str) -> Result<(), CallError> {
     let fits = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
     if !name.is_empty() && name.chars().all(fits) && !name.ends_with('.') {

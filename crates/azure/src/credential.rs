@@ -1,4 +1,4 @@
-//! Which of Azure's credentials is used, by what the environment holds.
+//! Chooses Azure's credential by what the environment holds.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use crate::environment::AzureEnvironment;
 use crate::identity_http::{IdentityEndpoint, IdentityHttp};
 use crate::url_rule;
 
-/// A kind of credential. Where nothing names one, they are looked for in this order.
+/// A kind of credential. Where the environment names none, the first that it holds is used, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {
     /// An application with a secret.
     ClientSecret,
-    /// An application with a token of Kubernetes' or another issuer's.
+    /// An application with a token of Kubernetes or of another issuer.
     WorkloadIdentity,
-    /// The managed identity of App Service and what speaks like it.
+    /// The managed identity of App Service, or of another service with the same protocol.
     AppServiceIdentity,
-    /// Whoever is logged in with `az login`.
+    /// The user who is logged in with `az login`.
     AzureCli,
     /// The managed identity of the VM that the daemon runs on.
     VirtualMachineIdentity,
@@ -47,7 +47,7 @@ impl fmt::Display for CredentialKind {
 }
 
 impl CredentialKind {
-    /// What a person does when this credential is refused.
+    /// What a person can do when this credential is refused.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             CredentialKind::ClientSecret => {
@@ -68,7 +68,7 @@ impl CredentialKind {
     }
 }
 
-/// Why no credential could be made of the environment.
+/// Why the environment gives no credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialError(pub(crate) String);
 
@@ -80,8 +80,8 @@ impl fmt::Display for CredentialError {
 
 impl std::error::Error for CredentialError {}
 
-/// Chooses the kind. Half a credential is an error and not the next kind: a daemon that acts as
-/// somebody else than was meant is worse than one that does not start.
+/// Chooses the kind. An incomplete credential is an error, and not a reason to take the next kind: a daemon that acts under
+/// the wrong identity is worse than one that does not start.
 pub(crate) fn choose(environment: &AzureEnvironment) -> Result<CredentialKind, CredentialError> {
     if let Some(name) = &environment.token_credentials {
         return named(name, environment);
@@ -125,7 +125,7 @@ fn named(name: &str, environment: &AzureEnvironment) -> Result<CredentialKind, C
     }
 }
 
-/// Makes the credential; no token is asked for yet.
+/// Makes the credential. No token is requested yet.
 pub(crate) fn make(
     kind: CredentialKind,
     environment: &AzureEnvironment,
@@ -186,13 +186,13 @@ fn options(environment: &AzureEnvironment, resource_manager: &Url, http: Identit
     ClientOptions {
         transport: Some(Transport::new(Arc::new(http))),
         retry: RetryOptions::exponential(ExponentialRetryOptions { max_retries: 2, ..Default::default() }),
-        // Given in any case: without it azure_identity reads the process's environment.
+        // Always given: without it azure_identity reads the process's environment.
         cloud: Some(Arc::new(cloud(environment.authority_host.as_deref(), resource_manager))),
         ..Default::default()
     }
 }
 
-/// The cloud whose Entra ID is asked: the one that is named, or the one of the resource manager.
+/// The cloud whose Entra ID issues tokens: the configured one, or that of the resource manager.
 fn cloud(authority_host: Option<&str>, resource_manager: &Url) -> CloudConfiguration {
     if let Some(authority_host) = authority_host {
         let mut custom = CustomConfiguration::default();
@@ -206,7 +206,7 @@ fn cloud(authority_host: Option<&str>, resource_manager: &Url) -> CloudConfigura
     }
 }
 
-/// What a token is asked for. A simulator on this machine takes the token of the public cloud.
+/// The scope of a token. A simulator on this machine accepts a token of the public cloud.
 pub(crate) fn scope(resource_manager: &Url) -> String {
     if azlin_http::is_loopback(resource_manager) {
         return "https://management.azure.com/.default".to_owned();

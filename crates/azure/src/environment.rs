@@ -1,11 +1,11 @@
-//! What the environment says about credentials, as values: tests need not change the process.
+//! What the environment says about credentials, as values, so that tests do not change the process.
 
 use std::env;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-/// The variables that Azure's own tools read, and whether somebody is logged in with the Azure CLI.
+/// The variables that Azure's own tools read, and whether a user is logged in with the Azure CLI.
 #[derive(Debug, Clone, Default)]
 pub struct AzureEnvironment {
     /// `AZURE_TENANT_ID`.

@@ -1,4 +1,4 @@
-//! What Azure's refusals mean to a fleet, and what a person reads of them.
+//! Errors of calls: what Azure's refusals mean, and what a person can do.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::gates::Extent;
 pub enum SettingsError {
     /// `resource_manager_url`: what was found, and why it is not used.
     ResourceManagerUrl(String, &'static str),
-    /// The environment holds no whole credential.
+    /// The environment holds no complete credential.
     Credential(CredentialError),
 }
 
@@ -53,9 +53,9 @@ pub(crate) struct ArmError {
 pub(crate) enum How {
     /// An answer that refuses.
     Refused(ArmRefusal),
-    /// No whole answer.
+    /// No whole answer came.
     NoAnswer { was_sent: bool, why: String },
-    /// Nothing is sent: Azure has asked to wait so long.
+    /// Nothing was sent, since Azure asked to wait for this time.
     HeldBack(Duration),
     /// No token to send it with.
     NoToken(CallError),
@@ -67,14 +67,14 @@ impl From<NoReply> for How {
     }
 }
 
-/// An answer that refuses. Its texts are fit for a message.
+/// An answer that refuses. Its texts may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ArmRefusal {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) retry_after: Option<Duration>,
-    /// What it holds back where it is for too many requests.
+    /// Which requests it holds back, where it is a rate limit.
     pub(crate) extent: Extent,
 }
 
@@ -103,7 +103,7 @@ impl ArmError {
         ArmError { how: How::NoAnswer { was_sent: true, why: why.into() }, may_be_done: false }
     }
 
-    /// What to do about it where its code or status says more than its kind does.
+    /// Advice where the code or the status says more than the kind does.
     fn advice(&self, credential: CredentialKind) -> Option<Advice> {
         let How::Refused(refusal) = &self.how else { return None };
         match (refusal.code.as_str(), refusal.status) {
@@ -143,7 +143,7 @@ impl ArmRefusal {
         }
     }
 
-    /// Whether the name is taken, by ours or another's.
+    /// Whether the name is taken, by our VM or another.
     pub(crate) fn is_name_taken(&self) -> bool {
         self.status == 412
             || self.status == 409
@@ -153,7 +153,7 @@ impl ArmRefusal {
                 ) || self.message.contains("already exists"))
     }
 
-    /// The service that a subscription has not registered: "The subscription is not registered to use namespace
+    /// The service that the subscription has not registered: "The subscription is not registered to use namespace
     /// 'Microsoft.Compute'."
     fn namespace(&self) -> String {
         let quoted = self.message.split('\'').nth(1).unwrap_or_default();
@@ -174,7 +174,7 @@ impl ArmRefusal {
         }
     }
 
-    /// Whether it tells for sure that nothing was made, whatever the status: no other try helps.
+    /// Whether it proves that nothing was created, whatever the status. Another try does not help.
     pub(crate) fn is_about_capacity(&self) -> bool {
         matches!(by_code(self), Some(Trouble::NoCapacity | Trouble::NoQuota(_)))
     }
@@ -191,13 +191,13 @@ pub(crate) fn trouble(effect: ArmEffect, error: &ArmError) -> Trouble {
         How::NoToken(error) => error.kind,
     };
     match found {
-        // The last try says nothing of what became of an earlier one.
+        // The last try says nothing about an earlier one.
         Trouble::Unavailable | Trouble::Throttled | Trouble::NotPermitted if error.may_be_done => unknown,
         found => found,
     }
 }
 
-/// What the result of an operation says that failed after Azure had taken it.
+/// The error of an operation that failed after Azure had accepted it.
 pub(crate) fn told(code: &str, message: &str) -> CallError {
     let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
     let refusal = ArmRefusal::new(200, body.as_bytes(), None, &[]);
@@ -220,9 +220,9 @@ fn by_code(refusal: &ArmRefusal) -> Option<Trouble> {
         "AuthorizationFailed" | "LinkedAuthorizationFailed" | "ExpiredAuthenticationToken" => {
             Trouble::NotPermitted
         }
-        // Nobody registers it but a person.
+        // Only a person registers it.
         "MissingSubscriptionRegistration" => Trouble::Invalid,
-        // VMs that go make room in it.
+        // There is room again when VMs go.
         "SubnetIsFull" => Trouble::Unavailable,
         "AnotherOperationInProgress" | "RetryableError" | "Conflict" if !refusal.is_name_taken() => {
             Trouble::Unavailable
@@ -263,7 +263,7 @@ fn is_our_mistake(code: &str) -> bool {
         )
 }
 
-/// The error that leaves this crate: what was tried, what came back, what to do.
+/// The error that leaves this crate.
 pub(crate) fn call_error(
     what: &str,
     effect: ArmEffect,
@@ -285,7 +285,7 @@ pub(crate) fn call_error(
     CallError::new(kind, error.to_string()).during(what).advise(advice).after(retry_after)
 }
 
-/// What to do about a kind of trouble.
+/// What a person can do about a kind of error.
 fn advice(kind: Trouble) -> Advice {
     match kind {
         Trouble::NotPermitted => Advice::GrantRoles,

@@ -1,4 +1,4 @@
-//! What Azure says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
+//! Entry points for the fuzzer. Only a build with `--cfg fuzzing` has them.
 
 use azlin_fleet::leftover::Kind;
 use azlin_fleet::ports::Trouble;
@@ -9,7 +9,7 @@ use crate::credential::CredentialKind;
 use crate::error::{self, ArmEffect, ArmError, ArmRefusal, How};
 use crate::{leftovers, survey, vms};
 
-/// An answer: a status and a body.
+/// Reads an answer: a status and a body.
 ///
 /// # Panics
 /// When something that a caller relies on does not hold.

@@ -1,9 +1,8 @@
-//! Holds requests back while Azure asks for it (Learn: Understand how Azure Resource Manager throttles
+//! Holds requests back while Azure asks to wait (Learn: Understand how Azure Resource Manager throttles
 //! requests; Troubleshoot throttling errors in Azure Compute).
 //!
-//! The resource manager counts for each subscription, apart for reading, writing and deleting. Resource
-//! providers count each operation on top of that. A refusal holds back what is counted with it and nothing
-//! else: deleting VMs goes on while creating them has to wait.
+//! The resource manager counts reads, writes and deletions of each subscription. Resource providers count each operation as
+//! well. A refusal holds back only requests of the same count: VMs are still deleted while creations wait.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,12 +14,12 @@ use url::Url;
 
 use crate::error::ArmEffect;
 
-/// What a request is counted as.
+/// The count that a request belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Counted {
     subscription: String,
     effect: ArmEffect,
-    /// The kind of resource, and whether one or all of them: `virtualmachines/*`.
+    /// The kind of resource, and whether it is one or all of them: `virtualmachines/*`.
     operation: String,
 }
 
@@ -50,10 +49,10 @@ impl Counted {
     }
 }
 
-/// What a refusal holds back.
+/// Which requests a refusal holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Everything that the subscription reads, or writes, or deletes.
+    /// All reads, writes or deletions of the subscription.
     Subscription,
     /// This operation alone.
     Operation,
@@ -65,7 +64,7 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// How long such requests are still held back.
+    /// How long such requests are still held back, if they are.
     pub(crate) fn shut_for(&self, counted: &Counted) -> Option<Duration> {
         let now = Instant::now();
         let mut until = self.until();
@@ -74,7 +73,7 @@ impl Gates {
         both.into_iter().flatten().max().map(|until| *until - now)
     }
 
-    /// Holds them back for so long.
+    /// Holds such requests back for this time.
     pub(crate) fn shut(&self, counted: &Counted, extent: Extent, wait: Duration) {
         let key = match extent {
             Extent::Subscription => whole(counted),

@@ -1,4 +1,4 @@
-//! azure_identity's requests, over our HTTP client.
+//! azure_identity's requests, sent through our HTTP transport.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,17 +14,16 @@ use url::Url;
 
 const IDENTITY_HEADER: &str = "x-identity-header";
 
-/// Where managed identities are to be had, and the header that shows we are on the machine.
+/// The endpoint for managed identities, and the header that proves that the request comes from this machine.
 #[derive(Clone)]
 pub(crate) struct IdentityEndpoint {
     pub(crate) url: Url,
     pub(crate) header: SecretString,
 }
 
-/// azure_identity reads `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` from the process and takes no other
-/// value. Requests for a managed identity have one form in App Service and in a VM: the query is the
-/// same, the endpoint and the header differ. So what it sends is turned to the endpoint that was
-/// handed in.
+/// azure_identity takes `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` from the process alone. In App Service and in a VM its
+/// request has the same query; only the endpoint and the header differ. So its request is redirected to the endpoint that
+/// is given here.
 pub(crate) struct IdentityHttp {
     pub(crate) transport: Arc<HttpTransport>,
     pub(crate) endpoint: Option<IdentityEndpoint>,

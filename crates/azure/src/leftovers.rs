@@ -1,4 +1,4 @@
-//! Parts of VMs that no VM holds. The generated client knows VMs alone, so they are read as JSON.
+//! NICs, disks and addresses that no VM holds. The generated client has VMs only, so these are read as JSON.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ struct LeftoverJson {
     properties: Value,
 }
 
-/// The parts of one kind that nothing holds and that bear our mark.
+/// The resources of one kind that nothing holds and that bear our mark.
 pub(crate) async fn list(arm: &Arm, group: &ResourceGroup, kind: Kind) -> Result<Vec<Leftover>, ArmError> {
     let mut next = url(arm.root(), group, kind, None);
     let mut found = Vec::new();
@@ -53,7 +53,7 @@ pub(crate) async fn list(arm: &Arm, group: &ResourceGroup, kind: Kind) -> Result
     Err(unreadable(&format!("the list has no end after {MOST_PAGES} pages")))
 }
 
-/// A page of the list: what of it is ours and free, and where the next one is.
+/// A page of the list: our resources that nothing holds, and the link to the next page.
 pub(crate) fn read(
     group: &ResourceGroup,
     kind: Kind,
@@ -65,13 +65,13 @@ pub(crate) fn read(
     Ok((ours.collect(), page.next_link.filter(|link| !link.is_empty())))
 }
 
-/// Asks for its removal.
+/// Requests its removal.
 pub(crate) async fn delete(arm: &Arm, leftover: &Leftover) -> Result<(), ArmError> {
     let url = url(arm.root(), &leftover.group, leftover.kind, Some(&leftover.name));
     arm.send(&ArmCall::new(Method::DELETE, url)).await.map(drop)
 }
 
-/// Whether nothing holds it, in all the ways in which something may.
+/// Whether nothing holds it.
 fn is_free(kind: Kind, part: &LeftoverJson) -> bool {
     let is_held_by = |what: &str| !part.properties[what].is_null();
     match kind {

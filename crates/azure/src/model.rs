@@ -1,4 +1,4 @@
-//! The one PUT that makes a VM with its NIC, disk and address, so that one DELETE removes them all.
+//! The PUT that creates a VM with its NIC, disk and address, so that one DELETE removes them all.
 
 use azlin_fleet::vm::{Image, VmSpec};
 use base64::Engine as _;
@@ -24,11 +24,11 @@ use crate::api::models::{
 /// The most that custom data may have in base64 (Learn: Custom data on Azure VMs).
 const MOST_CUSTOM_DATA: usize = 64 * 1024;
 
-/// The VM as the generated client has it: without its custom data, which is a secret.
+/// The VM as the generated client gets it: without its custom data, which is a secret.
 pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
     let properties = VirtualMachineProperties {
         hardware_profile: Some(HardwareProfile {
-            // The list of sizes in the model ended years ago; others are passed on as they are.
+            // The generated list of sizes is years old. Other sizes are passed on as they are.
             vm_size: Some(hardware_profile::VmSize::UnknownValue(spec.size.clone())),
             vm_size_properties: None,
         }),
@@ -39,14 +39,14 @@ pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
         }),
         os_profile: Some(os_profile(spec)),
         network_profile: Some(network(spec)),
-        // Azure keeps what the VM prints while it boots; read when it does not become a runner.
+        // Azure keeps the boot log. azlin reads it when the VM does not become a runner.
         diagnostics_profile: Some(DiagnosticsProfile {
             boot_diagnostics: Some(BootDiagnostics { enabled: Some(true), storage_uri: None }),
         }),
         security_profile: spec.trusted_launch.then(trusted_launch),
         priority: spec.spot.map(|_| Priority::Spot),
         eviction_policy: spec.spot.map(|_| EvictionPolicy::Delete),
-        // -1 is the most that is ever asked: the on-demand price.
+        // -1 stands for at most the on-demand price.
         billing_profile: spec
             .spot
             .map(|spot| BillingProfile { max_price: Some(spot.max_price.unwrap_or(-1.0)) }),
@@ -66,8 +66,8 @@ pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
     }
 }
 
-/// The body as it is sent: the model, the custom data, and the user-assigned identities, for which
-/// the generated model has a type without fields.
+/// The body that is sent: the model, the custom data, and the user-assigned identities, for which the generated type has
+/// no fields.
 pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, String> {
     let custom_data = BASE64_STANDARD.encode(spec.custom_data.expose_secret());
     if custom_data.len() > MOST_CUSTOM_DATA {
@@ -78,7 +78,7 @@ pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, St
     }
     let mut body = serde_json::to_value(model).map_err(|error| error.to_string())?;
     if let Some(properties) = body["properties"].as_object_mut() {
-        // The model writes a null for what only Azure sets.
+        // The generated model writes null for fields that only Azure sets.
         properties.retain(|_, value| !value.is_null());
     }
     // The generated model is older than these. The disk takes the VM's tags by itself.
@@ -115,12 +115,12 @@ fn os_disk(spec: &VmSpec) -> OsDisk {
     disk.delete_option = Some(DeleteOption::Delete);
     disk.disk_size_gb = spec.os_disk_size_gb.and_then(|size| i32::try_from(size).ok());
     if spec.ephemeral_os_disk {
-        // On the host: no managed disk, and the only caching that Azure takes.
+        // On the host: no managed disk, and the only caching that Azure allows.
         disk.diff_disk_settings =
             Some(DiffDiskSettings { option: Some(DiffDiskOption::Local), placement: None });
         disk.caching = Some(Caching::ReadOnly);
     } else {
-        // The fastest kind that every size takes.
+        // The fastest kind that every size supports.
         let kind = Some(StorageAccountType::StandardSsdLrs);
         disk.managed_disk = Some(ManagedDiskParameters { storage_account_type: kind, ..Default::default() });
     }
@@ -130,7 +130,7 @@ fn os_disk(spec: &VmSpec) -> OsDisk {
 fn os_profile(spec: &VmSpec) -> OsProfile {
     let key = SshPublicKey {
         path: Some(format!("/home/{}/.ssh/authorized_keys", spec.admin_user)),
-        // Azure takes ed25519 and RSA keys; another comes through the custom data.
+        // Azure accepts ed25519 and RSA keys. Another key comes through the custom data.
         key_data: Some(
             spec.admin_key
                 .clone()
@@ -150,8 +150,8 @@ fn os_profile(spec: &VmSpec) -> OsProfile {
     }
 }
 
-/// Azure wants a way to log in, and there is to be none: an Ed25519 public key of random bytes (RFC
-/// 8709, section 4), to which no private key is known.
+/// An Ed25519 public key of random bytes (RFC 8709, section 4), whose private key is unknown. Azure requires a way to log
+/// in, and this VM has none.
 fn key_that_nobody_holds() -> String {
     let mut blob = Vec::new();
     for part in [b"ssh-ed25519".as_slice(), &rand::random::<[u8; 32]>()] {

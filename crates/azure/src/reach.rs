@@ -1,5 +1,4 @@
-//! How a VM is reached, and what it printed: its address, which its NIC holds, and its serial
-//! console, which Azure keeps in a blob.
+//! A VM's address, which its NIC holds, and its serial console, which Azure keeps in a blob.
 
 use std::net::IpAddr;
 
@@ -18,7 +17,7 @@ use crate::error::{ArmError, How};
 /// The version of the network API whose NICs are read.
 pub(crate) const NETWORK_API: &str = "2024-05-01";
 
-/// Where the VM is reached.
+/// The VM's address.
 pub(crate) async fn address(
     arm: &Arm,
     api: &VmApi,
@@ -89,7 +88,7 @@ pub(crate) async fn console(
     name: &str,
 ) -> Result<Option<String>, ArmError> {
     let Some(link) = api.console_link(group, name).await? else { return Ok(None) };
-    // The link is a key to the blob: it is in no message.
+    // The link gives access to the blob, so no message shows it.
     let url =
         Url::parse(&link).map_err(|_| ArmError::unreadable("the link to the console's log is no URL"))?;
     let request = HttpRequest::new(Method::GET, &url);

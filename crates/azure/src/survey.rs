@@ -1,5 +1,4 @@
-//! What `check` asks: who we are, what we are granted, and whether what the fleets name is there. All
-//! of it is read; nothing is changed.
+//! What `check` asks: the identity, its permissions, and whether the resources that fleets name exist. Nothing is changed.
 
 mod images;
 mod wire;
@@ -29,7 +28,7 @@ const COMPUTE_API: &str = "2024-07-01";
 const RESOURCES_API: &str = "2022-12-01";
 const SKUS_API: &str = "2021-07-01";
 
-/// A question: what it is for, in words, and the action that it takes.
+/// A question in words, and the action that it needs.
 #[derive(Clone, Copy)]
 struct Question<'q> {
     what: &'q str,
@@ -37,7 +36,7 @@ struct Question<'q> {
 }
 
 impl AzureClient {
-    /// The URL of a resource that the configuration names by its id, or of something below it.
+    /// The URL of a resource by its id, or of something below it.
     fn at(&self, question: Question<'_>, id: &str, rest: &[&str], version: &str) -> Result<Url, CallError> {
         let fits = |c: char| c.is_alphanumeric() || "/-_.()".contains(c);
         let is_id = id.to_ascii_lowercase().starts_with("/subscriptions/");
@@ -93,7 +92,7 @@ impl AzureClient {
         Err(CallError::new(Trouble::Invalid, why).during(question.what))
     }
 
-    /// A refusal names the one action that would have sufficed.
+    /// The error of a question. A refusal names the one action that is missing.
     fn failed(&self, question: Question<'_>, error: &ArmError) -> CallError {
         let known = call_error(question.what, ArmEffect::Reads, self.credential(), error);
         match &error.how {
@@ -189,7 +188,7 @@ impl AzureSurvey for AzureClient {
         let question = Question { what: &what, needs: "Microsoft.Network/virtualNetworks/subnets/read" };
         let found: wire::SubnetJson =
             self.read(question, self.at(question, subnet_id, &[], NETWORK_API)?).await?;
-        // Who may join a subnet need not be allowed to see its network.
+        // An identity that may join a subnet may still not see its network.
         let network = subnet_id.rsplit_once("/subnets/").map_or(subnet_id, |(network, _)| network);
         let question = Question { what: &what, needs: "Microsoft.Network/virtualNetworks/read" };
         let network = self.read(question, self.at(question, network, &[], NETWORK_API)?).await;
@@ -198,7 +197,7 @@ impl AzureSurvey for AzureClient {
     }
 }
 
-/// Who a token says that we are. It is read for that alone, and trusted for nothing.
+/// The identity that a token names. It is shown, and trusted for nothing.
 pub(crate) fn claims(token: &str) -> Option<Principal> {
     #[derive(Deserialize)]
     struct ClaimsJson {
@@ -210,7 +209,7 @@ pub(crate) fn claims(token: &str) -> Option<Principal> {
     }
     let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: ClaimsJson = serde_json::from_slice(&payload).ok()?;
-    // A person signs in through an application that is not his own.
+    // A user signs in through an application of another owner.
     let user = claims.upn.or(claims.unique_name);
     let client_id = if user.is_some() { None } else { claims.appid.or(claims.azp) };
     Some(Principal { user, client_id, object_id: claims.oid })

@@ -1,4 +1,4 @@
-//! Where a secret may be sent: over HTTPS anywhere, over plain HTTP to this machine alone.
+//! Where a secret may be sent: by HTTPS to any host, by plain HTTP only to this machine.
 
 use azlin_http::{is_local, is_loopback};
 use url::Url;
@@ -19,7 +19,7 @@ pub(crate) fn check_resource_manager(url: &Url) -> Result<(), &'static str> {
     }
 }
 
-/// Checks an endpoint for managed identities: App Service has it on the machine itself.
+/// Checks an endpoint for managed identities. App Service has it on the machine itself.
 pub(crate) fn check_identity_endpoint(url: &Url) -> Result<(), &'static str> {
     match url.scheme() {
         "https" => Ok(()),

@@ -13,7 +13,7 @@ pub(crate) struct ApiUrl {
     root: Url,
 }
 
-/// A root that is not used, and why.
+/// Why an API address is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiUrlError {
     found: String,
@@ -80,7 +80,7 @@ impl ApiUrl {
         format!("{}://{host}{port}/{path}", self.root.scheme())
     }
 
-    /// Whether a link that GitHub gave leads back to GitHub: the token goes nowhere else.
+    /// Whether a link from an answer stays at this origin. The token is sent nowhere else.
     pub(crate) fn has_same_origin(&self, url: &Url) -> bool {
         url.origin() == self.root.origin()
     }

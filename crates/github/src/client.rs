@@ -1,4 +1,4 @@
-//! The client: made from settings, used through the port.
+//! The client. It implements the port.
 
 use std::fmt;
 use std::sync::PoisonError;
@@ -36,8 +36,8 @@ pub struct GitHubSettings {
     pub request_timeout: Duration,
     /// The first pause before a request is tried again; it doubles, with jitter.
     pub retry_pause: Duration,
-    /// How long nothing is sent where GitHub refuses for a rate limit and tells no time; it doubles.
-    /// GitHub asks for a minute at least.
+    /// How long the client waits after a rate limit without a stated time. It doubles each time. GitHub asks for at least
+    /// a minute.
     pub untold_wait: Duration,
     /// Certificates that are trusted beside the system's, as PEM.
     pub certificates: Option<String>,
@@ -57,8 +57,8 @@ impl GitHubSettings {
     }
 }
 
-/// GitHub over its REST API. One for the whole process: it holds the connections, what is remembered
-/// of each repository, and the rate limits.
+/// GitHub over its REST API. The process has one for each credential: it holds the connections, the cache of each
+/// repository's lists, and the rate limits.
 pub struct GitHubClient {
     pub(crate) http: Http,
     queues: RepositoryQueues,
@@ -66,14 +66,14 @@ pub struct GitHubClient {
 }
 
 impl GitHubClient {
-    /// Makes a client; nothing is sent yet.
+    /// A client. It sends nothing yet.
     pub fn new(settings: GitHubSettings) -> Result<Self, ApiUrlError> {
         let api = ApiUrl::new(&settings.api_url)?;
         let http = Http::new(api, settings);
         Ok(GitHubClient { http, queues: RepositoryQueues::default(), groups: Groups::default() })
     }
 
-    /// What was sent and received since the client was made.
+    /// Requests and bytes since the client was made.
     pub fn counts(&self) -> TrafficCounts {
         self.http.client.traffic.counts()
     }
@@ -128,7 +128,7 @@ impl GitHub for GitHubClient {
     }
 
     fn token_ends(&self) -> Option<Timestamp> {
-        // The tokens of an app are renewed.
+        // An app's tokens are renewed.
         self.http
             .sign_in
             .app()

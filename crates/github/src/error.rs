@@ -1,4 +1,4 @@
-//! What a person reads when a call failed: what was tried, what came back, and what to do.
+//! Errors of calls: what was tried, what came back, and what a person can do.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::http::GitHubCall;
 
-/// GitHub's own words in an error's body.
+/// The message in the body of an error.
 pub(crate) fn github_message(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct ErrorJson {
@@ -22,7 +22,7 @@ pub(crate) fn github_message(body: &[u8]) -> String {
     }
 }
 
-/// The error for an answer that is not what the caller hoped for.
+/// The error for an answer that refuses the request.
 pub(crate) fn refused(call: &GitHubCall, answer: &HttpReply, token: &str) -> CallError {
     let status = answer.status;
     let (kind, advice) = match status {
@@ -74,7 +74,7 @@ pub(crate) fn unreadable(call: &GitHubCall, error: &serde_json::Error, token: &s
         .advise(Advice::CheckProxy)
 }
 
-/// An earlier try of the same call may have been carried out, whatever the last one met.
+/// The same error after an earlier try of the call that GitHub may have carried out.
 pub(crate) fn after_a_lost_try(error: CallError) -> CallError {
     match error.kind {
         Trouble::Unavailable | Trouble::Throttled => CallError {

@@ -1,23 +1,22 @@
-//! Answers kept for conditional requests: a 304 costs nothing of the budget.
+//! A cache of answers for conditional requests: an answer 304 costs nothing of the rate limit.
 //!
-//! What is kept is not GitHub's body but the part of it that is read here, written again: a page of
-//! runs shrinks from a megabyte to a few hundred bytes. There are two generations: when the young one is
-//! full it becomes the old one, and what was not asked for since then is gone. So the bounds hold
-//! without a list of what was used when.
+//! It keeps only the part of a body that azlin reads: a page of runs shrinks from a megabyte to a few hundred bytes. There
+//! are two generations. When the young one is full it becomes the old one, and whatever was not used since the last change is
+//! dropped. So the bounds hold without a list of when each entry was used.
 
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bounds of one generation.
+/// The most entries of one generation, and the most bytes.
 const ENTRIES: usize = 8 * 1024;
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// An answer as it was read.
+/// An answer in the cache.
 #[derive(Debug)]
 pub(crate) struct CachedAnswer {
     pub(crate) etag: String,
-    /// What was read of the body, as JSON.
+    /// The part of the body that azlin reads, as JSON.
     pub(crate) body: Box<[u8]>,
     /// The link to the next page.
     pub(crate) next: Option<String>,

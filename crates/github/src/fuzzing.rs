@@ -1,4 +1,4 @@
-//! What GitHub says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
+//! Entry points for the fuzzer. Only a build with `--cfg fuzzing` has them.
 
 use azlin_fleet::ports::{NotTaken, RawDelivery, Webhook as _};
 use azlin_fleet::runner::RunnerInfo;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::pages::ListPage;
 use crate::{WebhookVerifier, error, hooks, link, queue, rate, wire};
 
-/// An answer: a status, a line of headers each, an empty line, a body.
+/// Reads an answer: a status, one line for each header, an empty line, a body.
 ///
 /// # Panics
 /// When something that a caller relies on does not hold.
@@ -40,10 +40,10 @@ pub fn answer(status: u16, text: &str) {
     read(body.as_bytes());
 }
 
-/// A delivery to a webhook, as JSON and as a form.
+/// Reads a delivery to a webhook, as JSON and as a form.
 ///
 /// # Panics
-/// When one is taken in that is not signed, or one that is signed is called forged.
+/// When an unsigned delivery is accepted, or a signed one is called forged.
 pub fn webhook(body: &[u8]) {
     const SECRET: &str = "a secret for the fuzzer";
     let webhook = WebhookVerifier::new(&SecretString::from(SECRET)).expect("it is long enough");
@@ -80,8 +80,7 @@ fn read(body: &[u8]) {
     }
 }
 
-/// What a page holds, which is what it holds once it was written and read again, as it is when it was not
-/// modified since.
+/// The items of a page. Written and read again, as the cache does, the page has the same items.
 fn page<P: ListPage + DeserializeOwned>(body: &[u8]) -> Vec<P::Item> {
     let Ok(page) = serde_json::from_slice::<P>(body) else { return Vec::new() };
     let kept = serde_json::to_vec(&page).expect("it can be written");

@@ -1,10 +1,10 @@
-//! Lets requests through as GitHub's limits allow: going on regardless can get a token banned (GitHub Docs:
-//! Rate limits for the REST API; Best practices).
+//! Lets requests through as GitHub's rate limits allow. A client that ignores them can be banned (GitHub Docs: Rate limits
+//! for the REST API; Best practices).
 //!
-//! - After GitHub asked us to wait, nothing is sent until the time has come.
-//! - The primary limit is counted here too, with what is under way: the request that would be refused is not
-//!   sent. The last of it is kept for what removes and registers runners; looks leave it alone.
-//! - The secondary limits are kept by design: fewer at once, and fewer points and new things in any minute,
+//! - After GitHub asked for a wait, nothing is sent until it is over.
+//! - The primary limit is counted here too, including requests in flight: a request that would be refused is not sent. A
+//!   reserve is left for requests that remove and register runners; polling does not touch it.
+//! - The secondary limits are never reached: there are fewer requests at once, and fewer points and creations in any minute,
 //!   than GitHub allows.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,21 +16,21 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::bucket::Bucket;
 
-/// The longest that an untold wait grows to.
+/// The longest wait after a rate limit without a stated time.
 const LONGEST_UNTOLD: Duration = Duration::from_secs(15 * 60);
-/// Of GitHub's 900 points a minute: 300 at once, and ten a second.
+/// GitHub allows 900 points a minute: 300 at once, and ten a second after that.
 const POINTS: (f64, f64) = (300.0, 10.0);
-/// Of its 80 new things a minute: 20 at once, and one a second.
+/// GitHub allows 80 creations a minute: 20 at once, and one a second after that.
 const CONTENT: (f64, f64) = (20.0, 1.0);
-/// Looks leave so many points to others.
+/// Points that polling leaves to other requests.
 const POINTS_KEPT: f64 = 50.0;
-/// Of so many requests of the primary limit one is kept for what is no look.
+/// The part of the primary limit that polling leaves to other requests: one in 50.
 const KEPT: u64 = 50;
 
-/// What a request is to the limits.
+/// What a request costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Weight {
-    /// It only looks, and will again.
+    /// It polls, so it comes again anyway.
     pub(crate) is_look: bool,
     pub(crate) points: f64,
     pub(crate) makes_content: bool,
@@ -40,14 +40,14 @@ pub(crate) struct Weight {
 pub(crate) struct Gate {
     state: Mutex<GateState>,
     untold: Duration,
-    /// A request that was under way has an answer.
+    /// Notified when a request in flight has its answer.
     answered: Notify,
 }
 
 #[derive(Debug)]
 struct GateState {
     until: Option<Instant>,
-    /// How often in a row GitHub asked for a wait without telling how long.
+    /// How many times in a row GitHub asked for a wait without stating a time.
     untold_in_a_row: u32,
     primary: Primary,
     under_way: u64,
@@ -58,23 +58,23 @@ struct GateState {
 /// The primary limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Primary {
-    /// Not told since the window began.
+    /// Unknown since the window began.
     Unknown,
-    /// Answers tell of none, as those of a GitHub Enterprise Server may.
+    /// The server has none, as a GitHub Enterprise Server may.
     None,
-    /// As told, and when its window ends.
+    /// As the last answer stated it, and when its window ends.
     Told { budget: Budget, ends: Instant },
 }
 
-/// What a request does next.
+/// Whether a request may be sent.
 enum Passage {
     Goes,
-    /// An answer to another one may let it through.
+    /// It waits for the answer to another request.
     WaitsForAnAnswer,
     WaitsFor(Duration),
 }
 
-/// A request that is under way, until it is dropped.
+/// A request in flight, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket<'g>(&'g Gate);
 
@@ -86,7 +86,7 @@ impl Drop for Ticket<'_> {
 }
 
 impl Gate {
-    /// `untold` is the first wait where GitHub tells none; it doubles each time.
+    /// `untold` is the first wait after a rate limit without a stated time. It doubles each time.
     pub(crate) fn new(untold: Duration) -> Self {
         let state = GateState {
             until: None,
@@ -99,11 +99,10 @@ impl Gate {
         Gate { state: Mutex::new(state), untold, answered: Notify::new() }
     }
 
-    /// Waits until a request may be sent, but no longer than `patience`; the error is how long it would have
-    /// to wait.
+    /// Waits until a request may be sent, for at most `patience`. The error is how long the request would have to wait.
     pub(crate) async fn pass(&self, weight: Weight, patience: Duration) -> Result<Ticket<'_>, Duration> {
         loop {
-            // Made before it is looked, so that no answer is missed in between.
+            // Created before the check, so that no answer between the two is missed.
             let answered = self.answered.notified();
             let next = self.next(weight);
             match next {
@@ -119,8 +118,8 @@ impl Gate {
         }
     }
 
-    /// Whoever is under way has no answer yet. Where nothing is known, nobody waits for it any longer; where
-    /// the rest may be used up with it, that is how long it takes until there is more.
+    /// The request in flight has no answer yet. Where nothing is known of the limit, other requests no longer wait for that
+    /// answer. Where the limit may be used up, the error is how long until the window ends.
     fn no_answer_came(&self) -> Result<(), Duration> {
         let mut state = self.state();
         match state.primary {
@@ -140,7 +139,7 @@ impl Gate {
             return Passage::WaitsFor(wait);
         }
         match state.primary {
-            // The first finds out.
+            // The first request finds out.
             Primary::Unknown if state.under_way > 0 => return Passage::WaitsForAnAnswer,
             Primary::Told { ends, .. } if ends <= now => {
                 state.primary = Primary::Unknown;
@@ -153,7 +152,7 @@ impl Gate {
                 if budget.remaining <= kept {
                     return Passage::WaitsFor(ends - now);
                 }
-                // What is under way may cost nothing, if nothing has changed.
+                // Requests in flight cost nothing where nothing has changed.
                 if budget.remaining <= kept + state.under_way {
                     return Passage::WaitsForAnAnswer;
                 }
@@ -177,13 +176,13 @@ impl Gate {
         Passage::Goes
     }
 
-    /// Takes in what an answer tells of the primary limit, whose window ends in `left`.
+    /// Records what an answer states of the primary limit, whose window ends in `left`.
     pub(crate) fn told(&self, told: Option<(Budget, Duration)>) {
         let mut state = self.state();
         state.primary = match (told, state.primary) {
             (None, Primary::Unknown) => Primary::None,
             (None, before) => before,
-            // Answers overtake each other: within a window it only gets less.
+            // Answers overtake each other. Within a window the rest only shrinks.
             (Some((budget, _)), Primary::Told { budget: before, ends })
                 if before.reset == budget.reset && before.limit == budget.limit =>
             {
@@ -194,7 +193,7 @@ impl Gate {
         };
     }
 
-    /// The primary limit, as it was told last.
+    /// The primary limit, as the last answer stated it.
     pub(crate) fn budget(&self) -> Option<Budget> {
         match self.state().primary {
             Primary::Told { budget, .. } => Some(budget),
@@ -202,17 +201,17 @@ impl Gate {
         }
     }
 
-    /// Shuts it for so long, or for longer where it is shut already.
+    /// Closes the gate for this time, or longer where it is closed already.
     pub(crate) fn shut(&self, wait: Duration) {
         let mut state = self.state();
         state.until = state.until.max(Some(Instant::now() + wait));
     }
 
-    /// Shuts it where GitHub did not tell for how long; for how long that is.
+    /// Closes the gate where GitHub stated no time, and returns for how long.
     pub(crate) fn shut_untold(&self) -> Duration {
         let now = Instant::now();
         let mut state = self.state();
-        // Requests that were under way together are refused together: they count once.
+        // Requests that were in flight together are refused together. They count once.
         if let Some(until) = state.until.filter(|until| *until > now) {
             return until - now;
         }
@@ -223,7 +222,7 @@ impl Gate {
         wait
     }
 
-    /// An answer came that was no refusal. While the gate is shut it is one that was on its way before.
+    /// An answer came that was no rate limit. While the gate is closed, the answer belongs to an earlier request.
     pub(crate) fn passed(&self) {
         let mut state = self.state();
         if state.until.is_none_or(|until| until <= Instant::now()) {

@@ -1,4 +1,4 @@
-//! Webhooks of a repository or an organisation: list, make, change, remove, try; and what came of deliveries.
+//! Administers the webhooks of a repository or an organisation: list, create, change, remove, ping, redeliver.
 
 mod deliveries;
 
@@ -18,7 +18,7 @@ use crate::client::GitHubClient;
 use crate::http::{GitHubCall, Http};
 use crate::pages::follow;
 
-/// More pages of webhooks than anybody has: 20 is the most for each event.
+/// The most pages that are read. GitHub allows 20 webhooks for each event.
 const MOST_PAGES: usize = 20;
 
 #[derive(Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl GitHubClient {
     /// Every webhook of a scope.
     ///
     /// # Errors
-    /// When GitHub does not tell; of an enterprise it never does.
+    /// When GitHub does not answer. For an enterprise there is no such API.
     pub async fn webhooks(&self, scope: &Scope) -> Result<Vec<RegisteredWebhook>, CallError> {
         let mut call = call(&self.http, scope, Method::GET, "?per_page=100", RequestEffect::Reads)?;
         let mut found = Vec::new();
@@ -67,10 +67,10 @@ impl GitHubClient {
         Ok(found)
     }
 
-    /// Makes a webhook that tells of jobs; its number. GitHub tries it at once.
+    /// Creates a webhook for jobs and returns its number. GitHub pings it at once.
     ///
     /// # Errors
-    /// When GitHub refuses, or whether it was made is not known.
+    /// When GitHub refuses, or when it is not known whether the webhook was created.
     pub async fn make_webhook(
         &self,
         scope: &Scope,
@@ -85,7 +85,7 @@ impl GitHubClient {
         Ok(made.id)
     }
 
-    /// Gives a webhook this address and secret, and lets it tell of jobs alone.
+    /// Sets a webhook's address and secret, and jobs as its only event.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -114,7 +114,7 @@ impl GitHubClient {
         }
     }
 
-    /// Has GitHub try a webhook.
+    /// Makes GitHub ping a webhook.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -123,10 +123,10 @@ impl GitHubClient {
         self.done(&call).await
     }
 
-    /// What came of the last deliveries to a webhook, the newest first: those since then, and at most so many.
+    /// The deliveries to a webhook since a time, newest first, at most `most`.
     ///
     /// # Errors
-    /// When GitHub does not tell.
+    /// When GitHub does not answer.
     pub async fn attempts(
         &self,
         scope: &Scope,
@@ -155,13 +155,13 @@ impl GitHubClient {
         Ok(found)
     }
 
-    /// Has GitHub deliver once more.
+    /// Makes GitHub deliver once more.
     ///
     /// # Errors
-    /// When GitHub refuses: it keeps what it delivered for three days.
+    /// When GitHub refuses. It keeps deliveries for three days.
     pub async fn redeliver(&self, scope: &Scope, hook: u64, attempt: u64) -> Result<(), CallError> {
         let below = format!("/{hook}/deliveries/{attempt}/attempts");
-        // A delivery that is doubled harms nobody.
+        // A second delivery does no harm.
         let call = call(&self.http, scope, Method::POST, &below, RequestEffect::WritesOnce)?;
         self.done(&call).await
     }
@@ -195,7 +195,7 @@ impl From<DeliveryJson> for DeliveryAttempt {
     }
 }
 
-/// Deliveries of a page, and webhooks of another: for the fuzzer.
+/// Reads a page of deliveries and a page of webhooks, for the fuzzer.
 #[cfg(fuzzing)]
 pub(crate) fn read(body: &[u8]) -> Vec<DeliveryAttempt> {
     let hooks = serde_json::from_slice::<Vec<HookJson>>(body).unwrap_or_default();

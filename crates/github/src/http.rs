@@ -1,5 +1,4 @@
-//! One call to GitHub: sent, counted, tried again where that is safe, held back while GitHub asks
-//! for it.
+//! One call to GitHub: sent, counted, tried again where that is safe, and held back while GitHub asks to wait.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,30 +28,30 @@ use crate::link;
 use crate::rate::{self, AskedWait};
 use crate::sign_in::SignIn;
 
-/// Requests under way at once, over all repositories. GitHub allows 100 for each token.
+/// The most requests in flight, over all repositories. GitHub allows 100 for each token.
 const AT_ONCE: usize = 64;
 
 /// The largest body that is read. A page of 100 runs has about one megabyte.
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
 
-/// A request, and what is known of it beforehand.
+/// A request, its effect, and the permission that it needs.
 #[derive(Debug, Clone)]
 pub(crate) struct GitHubCall {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Value>,
     pub(crate) effect: RequestEffect,
-    /// The permission that it takes, in GitHub's words.
+    /// The permission that it needs, in GitHub's words.
     pub(crate) needs: &'static str,
 }
 
 impl GitHubCall {
-    /// What it is to GitHub's limits.
+    /// What it costs of GitHub's rate limits.
     fn weight(&self) -> Weight {
         let has = |name: &str| self.url.query_pairs().any(|(key, _)| key == name);
         let reads = self.method == Method::GET;
         Weight {
-            // Lists are read again and again. One that is asked for a name is part of a removal.
+            // Lists are polled. A list that is filtered by name is part of a removal.
             is_look: reads && has("per_page") && !has("name"),
             points: if reads { 1.0 } else { 5.0 },
             makes_content: !reads && self.method != Method::DELETE,
@@ -63,7 +62,7 @@ impl GitHubCall {
 impl fmt::Display for GitHubCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.url.path())?;
-        // The status is what tells one list of runs from the other.
+        // Lists of runs differ in the status alone.
         match self.url.query_pairs().find(|(name, _)| name == "status") {
             Some((_, status)) => write!(f, "?status={status}"),
             None => Ok(()),
@@ -71,11 +70,11 @@ impl fmt::Display for GitHubCall {
     }
 }
 
-/// Who a request is from.
+/// Whom a request is authorised as.
 pub(crate) enum As {
-    /// Whoever all others are from.
+    /// The token or the installation that all other requests use.
     Us(Arc<SecretString>),
-    /// The app itself, with a word that it signed.
+    /// The app itself, with a JSON web token that it signed.
     App(SecretString),
 }
 
@@ -119,8 +118,8 @@ impl Http {
         }
     }
 
-    /// Reads one page: what it holds, and the link to the next. `T` is read and written alike, so
-    /// that it can be kept for a conditional request.
+    /// Reads one page and the link to the next. `T` is both read and written, so that the page can be cached for a
+    /// conditional request.
     pub(crate) async fn page<T>(&self, call: &GitHubCall) -> Result<(T, Option<String>), CallError>
     where
         T: Serialize + DeserializeOwned,
@@ -162,7 +161,7 @@ impl Http {
     pub(crate) async fn send(&self, call: &GitHubCall, etag: Option<&str>) -> Result<HttpReply, CallError> {
         let token = self.sign_in.token(self).await?;
         let answer = self.send_as(call, etag, As::Us(Arc::clone(&token))).await?;
-        // A request that is refused so has done nothing.
+        // A request that is refused with 401 has done nothing.
         if answer.status == StatusCode::UNAUTHORIZED && self.sign_in.refused(&token) {
             let token = self.sign_in.token(self).await?;
             return self.send_as(call, etag, As::Us(token)).await;
@@ -170,7 +169,7 @@ impl Http {
         Ok(answer)
     }
 
-    /// The same, as somebody in particular.
+    /// The same, with an explicit credential.
     pub(crate) async fn send_as(
         &self,
         call: &GitHubCall,
@@ -216,10 +215,10 @@ impl Http {
         }
     }
 
-    /// Takes note of what an answer says of limits, and shuts the gate where it is refused for one.
+    /// Records what an answer says of rate limits, and closes the gate where it was refused for one.
     fn asked_to_wait(&self, answer: &HttpReply, who: &As) -> Option<Duration> {
         let now = rate::date(&answer.headers).unwrap_or_else(Timestamp::now);
-        // An app has another budget than its installation.
+        // An app has another rate limit than its installation.
         if let As::Us(_) = who {
             if let Some(ends) = rate::token_ends(&answer.headers) {
                 *self.token_ends.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends);
@@ -238,7 +237,7 @@ impl Http {
                 }
                 None
             }
-            // A server in trouble asks for patience with this call, not with every other.
+            // A failing server asks for a pause of this call, not of every other.
             AskedWait::Wait(wait) if answer.status.is_server_error() => Some(wait),
             AskedWait::Wait(wait) => {
                 self.gate.shut(wait);

@@ -1,15 +1,14 @@
 //! GitHub's REST API, as a fleet of runners needs it: the port [`azlin_fleet::ports::GitHub`] over
 //! HTTPS.
 //!
-//! What holds here:
-//! - The token is checked once, in [`Token`], or renewed before it ends, and never leaves for another
-//!   host, into a log or into an error.
-//! - A list is whole or an error; only [`Queue`](azlin_fleet::job::Queue) may come in part, and says
-//!   so.
-//! - What GitHub may have done without our hearing of it is
-//!   [`OutcomeUnknown`](azlin_fleet::ports::Trouble::OutcomeUnknown), and only what is safe to repeat
-//!   is repeated.
-//! - After GitHub asked us to wait, nothing is sent until the time has come.
+//! What always holds:
+//! - The token is checked once, in [`Token`], or renewed before it ends. It never goes to another host, into a log or into
+//!   an error.
+//! - A list is whole, or an error. Only [`Queue`](azlin_fleet::job::Queue) may be partial, and says so.
+//! - A request that GitHub may have carried out although no answer came is
+//!   [`OutcomeUnknown`](azlin_fleet::ports::Trouble::OutcomeUnknown), and only
+//!   requests that are safe to repeat are repeated.
+//! - After GitHub asked for a wait, nothing is sent until it is over.
 
 mod api_url;
 mod app;

@@ -1,5 +1,4 @@
-//! The jobs of a repository that are not completed: labels are on jobs, and jobs are found through
-//! their runs.
+//! The jobs of a repository that are not completed. Labels are on jobs, and jobs are listed by run.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -17,19 +16,19 @@ use crate::pages::{self, List, ListPage};
 use crate::watched::{HELD, Watched};
 use crate::wire;
 
-/// Requests for one repository's jobs under way at once.
+/// The most requests in flight for the jobs of one repository.
 const AT_ONCE: usize = 8;
 
 const NEEDS: &str = "Actions: read";
 
-/// What is remembered of each repository between two looks.
+/// What is kept of each repository between two polls.
 #[derive(Debug, Default)]
 pub(crate) struct RepositoryQueues {
     watched: Mutex<HashMap<RepoSlug, Watched>>,
 }
 
 impl RepositoryQueues {
-    /// Reads a repository's queue. Fails when nothing is known: a part that is missing is named.
+    /// Reads a repository's queue. A missing part is named in the result; the call fails only when nothing could be read.
     pub(crate) async fn read(&self, http: &Http, repo: &RepoSlug) -> Result<Queue, CallError> {
         let mut queue = Queue::default();
         let runs = self.active_runs(http, repo, &mut queue.missing).await?;
@@ -71,8 +70,8 @@ impl RepositoryQueues {
         Ok(queue)
     }
 
-    /// The runs that are not completed. The lists are read in the order of a run's life, so that a
-    /// run which moves on meanwhile is in one of them.
+    /// The runs that are not completed. The lists are read in the order in which a run passes through them, so that a run
+    /// that moves on meanwhile is in one of them.
     async fn active_runs(
         &self,
         http: &Http,
@@ -106,7 +105,7 @@ impl RepositoryQueues {
     }
 }
 
-/// The repositories of an organisation that have runs: neither archived nor disabled.
+/// The repositories of an organisation that can have runs: not archived, not disabled.
 pub(crate) async fn repositories(http: &Http, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
     let path = format!("orgs/{owner}/repos?per_page=100&type=all");
     let list = pages::all::<wire::RepositoriesJson>(http, read(http, &path)?).await?;
@@ -162,7 +161,7 @@ fn read(http: &Http, path: &str) -> Result<GitHubCall, CallError> {
     })
 }
 
-/// The sentence about what a filtered list did not give.
+/// The sentence about the part of a filtered list that GitHub did not return.
 fn not_given(list: &List<wire::RunJson>, status: &str) -> Option<String> {
     let there = list.total_count;
     if there > wire::RunsJson::MOST {
@@ -171,13 +170,12 @@ fn not_given(list: &List<wire::RunJson>, status: &str) -> Option<String> {
     moved(list, &format!("runs with status {status}"))
 }
 
-/// The sentence about a list that moved each time that it was read.
+/// The sentence about a list that changed each time it was read.
 fn moved<T>(list: &List<T>, what: &str) -> Option<String> {
     (!list.steady).then(|| format!("the {what} changed while their pages were read, so some may be missing"))
 }
 
-/// The job in the words of the trade; `None` when it is completed; a sentence when it cannot be
-/// counted.
+/// The job as the fleet needs it; `None` when it is completed; a sentence when it cannot be counted.
 fn known(job: wire::JobJson, repo: &RepoSlug) -> Result<Option<Job>, String> {
     let status = match job.status.as_str() {
         "completed" => return Ok(None),

@@ -1,4 +1,4 @@
-//! GitHub's rate limits, as its headers tell them (GitHub Docs: Rate limits for the REST API).
+//! GitHub's rate limits, as its headers state them (GitHub Docs: Rate limits for the REST API).
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use reqwest::header::HeaderMap;
 /// What an answer says about waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AskedWait {
-    /// Nothing: it is no rate limit.
+    /// It is no rate limit.
     Nothing,
-    /// So long.
+    /// A rate limit with a stated time.
     Wait(Duration),
-    /// A secondary limit without a time: "a minute, then exponentially".
+    /// A secondary rate limit without a stated time: "a minute, then exponentially".
     WaitUntold,
 }
 
-/// The primary budget that an answer tells of.
+/// The primary rate limit that an answer states.
 pub(crate) fn budget(headers: &HeaderMap) -> Option<Budget> {
     Some(Budget {
         limit: number(headers, "x-ratelimit-limit")?,
@@ -29,7 +29,7 @@ pub(crate) fn budget(headers: &HeaderMap) -> Option<Budget> {
     })
 }
 
-/// GitHub's own clock, by the answer's `date`: ours may be ahead or behind.
+/// GitHub's clock, from the answer's `date`. Our clock may be ahead or behind.
 pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let text = headers.get(reqwest::header::DATE)?.to_str().ok()?;
     jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp())
@@ -37,13 +37,13 @@ pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
 
 /// How long a budget's window lasts from now on.
 pub(crate) fn left(budget: &Budget, now: Timestamp) -> Duration {
-    // A second more, since both are told in whole seconds.
+    // One second more, since both are whole seconds.
     let seconds = budget.reset.as_second() - now.as_second() + 1;
     // GitHub's window is an hour.
     Duration::from_secs(seconds.max(1).unsigned_abs()).min(LONGEST_WAIT)
 }
 
-/// Whether an answer is that of a rate limit, and for how long GitHub asks to wait.
+/// Whether an answer is about a rate limit, and how long GitHub asks to wait.
 pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> AskedWait {
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
     if let Some(wait) = retry_after(headers) {
@@ -69,7 +69,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// When the token ends that a request was signed with.
+/// When the token of the request expires.
 pub(crate) fn token_ends(headers: &HeaderMap) -> Option<Timestamp> {
     expiry(headers.get("github-authentication-token-expiration")?.to_str().ok()?)
 }

@@ -1,4 +1,4 @@
-//! Runners of a scope: list, get, prepare, remove.
+//! Runners of a scope: list, get, register, remove.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -27,8 +27,8 @@ pub(crate) struct Groups {
     known: Mutex<HashMap<(Scope, String), u64>>,
 }
 
-/// Every runner, or an error. Where entries come and go while the pages are read, one may be missing,
-/// which the planner takes for no more than a reason to ask for that one.
+/// Every runner, or an error. Where entries come and go while the pages are read, one may be missing. The planner then asks
+/// for that runner by itself.
 pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
     let call = call(http, scope, Method::GET, "runners?per_page=100", RequestEffect::Reads)?;
     let list = pages::all::<wire::RunnersJson>(http, call).await?;
@@ -58,7 +58,7 @@ pub(crate) async fn named(
     scope: &Scope,
     name: &RunnerName,
 ) -> Result<Option<RunnerInfo>, CallError> {
-    // Servers that do not know the parameter list all.
+    // A server that does not know the parameter lists all runners.
     let call =
         call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), RequestEffect::Reads)?;
     let list = pages::all::<wire::RunnersJson>(http, call).await?;
@@ -83,8 +83,8 @@ pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<Reg
     })
 }
 
-/// Makes an ephemeral runner's entry. It is not repeated when its answer is lost: the entry may be
-/// there, under the name.
+/// Creates an ephemeral runner's entry. It is not repeated when its answer is lost, since the entry may exist under this
+/// name.
 pub(crate) async fn jit_config(
     http: &Http,
     groups: &Groups,
@@ -96,7 +96,7 @@ pub(crate) async fn jit_config(
     call.body = Some(jit_request(config, group));
     let answer = http.send(&call, None).await?;
     if answer.status == StatusCode::NOT_FOUND {
-        // The group may have been removed and made anew.
+        // The group may have been removed and created again.
         groups.forget(scope);
     }
     let made: wire::JitConfigJson = http.read(&call, http.success(&call, &answer)?)?;
@@ -116,7 +116,7 @@ fn jit_request(config: &RunnerConfig, group: u64) -> Value {
     })
 }
 
-/// Removes an entry unless its runner is at work: GitHub answers that with 422, whatever the words.
+/// Removes an entry unless its runner runs a job, which GitHub answers with 422.
 pub(crate) async fn deregister(
     http: &Http,
     scope: &Scope,
@@ -170,7 +170,7 @@ impl Groups {
     }
 }
 
-/// The group of that name, or the default one where a person says "default" and no group is called so.
+/// The group of that name. "default" is the default group where no group has this name.
 fn group_named(groups: &[wire::RunnerGroupJson], name: &str) -> Option<u64> {
     let named = groups.iter().find(|group| group.name.eq_ignore_ascii_case(name));
     let default = || groups.iter().find(|group| group.default && name.eq_ignore_ascii_case("default"));

@@ -1,8 +1,7 @@
-//! How requests are authorised: with a token that was given, or with one that an app's installation gets
-//! anew before the last one ends.
+//! How requests are authorised: with a configured token, or with an installation's token, which is renewed before it
+//! expires.
 //!
-//! One renewal is under way at a time. Until it has ended, and after one that failed, the old token serves
-//! for as long as it is good.
+//! One renewal runs at a time. Meanwhile, and after a renewal that failed, the old token is used while it is valid.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,19 +21,19 @@ use crate::http::{As, GitHubCall, Http};
 use crate::rate;
 use crate::token::Token;
 
-/// So long before its end a token is renewed.
+/// How long before its end a token is renewed.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
-/// A renewal that failed is not tried again for so long.
+/// The pause after a renewal that failed.
 const PAUSE: Duration = Duration::from_secs(10);
-/// A clock that is off by more is worth a word.
+/// A clock that is off by more seconds is reported.
 const OFF: i64 = 30;
 
 /// What requests are authorised with.
 #[derive(Debug, Clone)]
 pub enum GitHubCredential {
-    /// A token that was given.
+    /// A configured token.
     Token(Token),
-    /// What an app's installation gets.
+    /// The tokens of an app's installation.
     App(App),
 }
 
@@ -89,7 +88,7 @@ impl SignIn {
         }
     }
 
-    /// What must not be shown, as far as its look does not tell.
+    /// The token, so that it can be removed from texts.
     pub(crate) fn secret(&self) -> Arc<SecretString> {
         match &self.credential {
             GitHubCredential::Token(token) => token.secret(),
@@ -99,7 +98,7 @@ impl SignIn {
         }
     }
 
-    /// A token that is good.
+    /// A valid token.
     pub(crate) async fn token(&self, http: &Http) -> Result<Arc<SecretString>, CallError> {
         let GitHubCredential::App(app) = &self.credential else { return Ok(self.secret()) };
         let good = match self.good_for(Duration::ZERO) {
@@ -111,7 +110,7 @@ impl SignIn {
             (Some(token), Err(_)) => return Ok(Arc::clone(token)),
             (None, Err(_)) => self.renewing.lock().await,
         };
-        // Somebody else may have renewed it while this one waited.
+        // Another call may have renewed it meanwhile.
         if let Some((token, _)) = self.good_for(AHEAD) {
             return Ok(token);
         }
@@ -139,7 +138,7 @@ impl SignIn {
         }
     }
 
-    /// GitHub does not take a token any more. Whether another one may be had.
+    /// GitHub has refused a token. Returns whether another one can be had.
     pub(crate) fn refused(&self, token: &Arc<SecretString>) -> bool {
         if self.app().is_none() {
             return false;
@@ -189,7 +188,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
         method: Method::POST,
         url: http.api.join(&format!("app/installations/{}/access_tokens", app.installation_id))?,
         body: None,
-        // One token too many harms nobody.
+        // One token too many does no harm.
         effect: RequestEffect::Reads,
         needs: "a GitHub App that is installed",
     };
@@ -205,7 +204,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
     Ok(Issued { token: Arc::new(SecretString::from(token)), ends: Instant::now() + left })
 }
 
-/// Why an app gets no token, and what to do about it.
+/// Why an app gets no token, and what a person can do.
 pub(crate) fn not_signed_in(call: &GitHubCall, answer: &HttpReply, here: Timestamp) -> CallError {
     let off = rate::date(&answer.headers).map(|there| here.duration_since(there));
     let off = off.filter(|off: &SignedDuration| off.as_secs().abs() > OFF);

@@ -1,5 +1,5 @@
-//! What `check` asks: whose the token is, what it may do, and what is left of the rate limit. Nothing
-//! here changes anything: the one removal that is sent names a runner that cannot exist.
+//! What `check` asks: whose the token is, what it may do, and what is left of the rate limit. Nothing is changed: the one
+//! removal that is sent names a runner that cannot exist.
 
 use async_trait::async_trait;
 use azlin_fleet::names::{RepoSlug, Scope};
@@ -27,7 +27,7 @@ impl GitHubClient {
         Ok(GitHubCall { method: Method::GET, url, body: None, effect: RequestEffect::Reads, needs })
     }
 
-    /// What an answer says of our permission. A removal that finds nothing was permitted.
+    /// The permission that an answer shows. A removal that finds nothing was permitted.
     async fn tried(&self, call: &GitHubCall) -> Result<Permit, CallError> {
         let answer = self.http.send(call, None).await?;
         match answer.status {
@@ -41,7 +41,7 @@ impl GitHubClient {
         }
     }
 
-    /// Which app it is. Its installation's token is asked for first, which tells more when it fails.
+    /// Which app it is. Its installation's token is requested first, since that error says more.
     async fn as_app(&self, app: &App) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
         struct AppJson {
@@ -155,7 +155,7 @@ impl GitHubSurvey for GitHubClient {
         let path = "runner-groups?per_page=100";
         let call = runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?;
         let list = pages::all::<wire::RunnerGroupsJson>(&self.http, call).await?;
-        // "default" stands for the default group, whatever that is called.
+        // "default" stands for the default group, whatever its name.
         let is_named_so = list.items.values().any(|group| group.name.eq_ignore_ascii_case("default"));
         let has_default = !is_named_so && list.items.values().any(|group| group.default);
         let names = list.items.into_values().map(|group| group.name);
@@ -167,7 +167,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What GitHub says that the call takes (Docs: Troubleshooting the REST API, insufficient permissions).
+/// The permission that the call needs, as GitHub states it (Docs: Troubleshooting the REST API, insufficient permissions).
 fn accepted(headers: &HeaderMap) -> Option<String> {
     ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
         .into_iter()

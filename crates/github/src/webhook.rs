@@ -1,4 +1,4 @@
-//! What GitHub delivers to a webhook: whether it is GitHub's is told by its signature alone.
+//! Deliveries of GitHub to a webhook. Only the signature proves that a delivery is GitHub's.
 
 use azlin_fleet::hint::{Hint, News};
 use azlin_fleet::job::JobId;
@@ -10,25 +10,25 @@ use serde::Deserialize;
 /// The least characters of a secret.
 const SHORTEST: usize = 16;
 
-/// Reads what was signed with one of these secrets: a new one is taken while the old one still is.
+/// Reads deliveries that were signed with one of these secrets. Two are valid at once while a secret is replaced.
 pub struct WebhookVerifier {
     keys: Vec<hmac::Key>,
 }
 
-/// Why a secret is of no use. It never shows the secret.
+/// Why a secret cannot be used. The error never shows it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// There is none.
     #[error("it is empty: it holds one secret on each line")]
     None,
-    /// One could be guessed.
+    /// One is so short that it could be guessed.
     #[error(
         "a secret of {0} characters is too short: {SHORTEST} are the least, and `openssl rand -hex 32` makes a good one"
     )]
     TooShort(usize),
 }
 
-/// A delivery of `workflow_job`, as far as it matters.
+/// The part of a `workflow_job` delivery that azlin reads.
 #[derive(Deserialize)]
 struct JobEventJson {
     action: String,
@@ -48,7 +48,7 @@ struct EventRepositoryJson {
 }
 
 impl WebhookVerifier {
-    /// With the secrets of this text, one on each line.
+    /// A verifier with the secrets of this text, one on each line.
     ///
     /// # Errors
     /// When there is none, or one that could be guessed.
@@ -62,7 +62,7 @@ impl WebhookVerifier {
         if keys.is_empty() { Err(SecretError::None) } else { Ok(WebhookVerifier { keys }) }
     }
 
-    /// Whether the signature is one of the body. Each comparison takes the same time whatever is compared.
+    /// Whether the signature is the body's. A comparison takes the same time for any input.
     fn is_signed(&self, signature: &[u8], body: &[u8]) -> bool {
         self.keys.iter().any(|key| hmac::verify(key, body, signature).is_ok())
     }
@@ -99,7 +99,7 @@ fn job(delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
         "queued" => News::Queued,
         "in_progress" => News::Started,
         "completed" => News::Ended,
-        // One that waits for an approval is said to be queued once it has it.
+        // A job that waits for an approval is reported as queued once it has it.
         _ => return Ok(Delivery::Other),
     };
     let repo = repository.full_name.parse().map_err(|error| unreadable(&error))?;

@@ -1,4 +1,4 @@
-//! GitHub's answers, as far as they are read here. Names are GitHub's.
+//! The parts of GitHub's answers that azlin reads. Names are GitHub's.
 
 use azlin_fleet::ports::Download;
 use azlin_fleet::runner::{RunnerId, RunnerInfo, RunnerStatus};
@@ -111,7 +111,7 @@ impl ListPage for RunnersJson {
 
 impl From<RunnerJson> for RunnerInfo {
     fn from(runner: RunnerJson) -> Self {
-        // Whatever is not "online" takes no job.
+        // A runner with any other status takes no job.
         let online = runner.status.eq_ignore_ascii_case("online");
         RunnerInfo {
             runner_id: RunnerId(runner.id),
@@ -164,7 +164,7 @@ pub(crate) struct JitConfigJson {
     pub(crate) encoded_jit_config: String,
 }
 
-/// The runner of a JIT configuration: its id is all that is new.
+/// The runner of a JIT configuration. Only its id is new.
 #[derive(Deserialize)]
 pub(crate) struct JitRunnerJson {
     pub(crate) id: u64,

@@ -1,4 +1,4 @@
-//! The port, filled.
+//! The client. It implements the port.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,16 +12,16 @@ use crate::keys::{self, Keys};
 use crate::login::login;
 use crate::upload::RemoteFile;
 
-/// How long it may take to place the program that the steps call.
+/// The time limit for uploading the program that the steps call.
 const PLACING: Duration = Duration::from_secs(30);
 
-/// What an [`SshClient`] is told.
+/// Settings of an [`SshClient`].
 #[derive(Debug, Clone)]
 pub struct SshSettings {
     /// systemd's credentials for this service, as `$CREDENTIALS_DIRECTORY` names them. The file
     /// `ssh-key` in it opens the VMs of a fleet that names no key.
     pub credentials: Option<PathBuf>,
-    /// How long connecting, shaking hands and logging in may take together.
+    /// The time limit for connecting, the handshake and the login together.
     pub connect_timeout: Duration,
 }
 
@@ -33,7 +33,7 @@ impl Default for SshSettings {
 
 /// Machines over SSH.
 ///
-/// It holds no key: a fleet's is read at each use, so that a rotated one counts at once.
+/// It holds no key. A fleet's key is read at each use, so that a rotated key is used at once.
 #[derive(Debug, Clone)]
 pub struct SshClient {
     keys: Keys,
@@ -49,7 +49,7 @@ impl SshClient {
         }
     }
 
-    /// One try to log in. Nothing is placed on the machine.
+    /// One try to log in. Nothing is uploaded.
     ///
     /// # Errors
     /// As [`Ssh::connect`].

@@ -1,4 +1,4 @@
-//! A machine that was logged in to.
+//! A connection to a machine, logged in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::exec::{CommandEnd, SshCommand, Stream};
 use crate::login::{Goodbye, Guard};
 use crate::output::CommandOutput;
 
-/// How long a farewell may take.
+/// The time limit for saying goodbye to the server.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A machine that was logged in to. The connection ends when this is dropped.
+/// A connection to a machine, logged in. It ends when this is dropped.
 pub struct SshConnection {
     pub(crate) vm: String,
     pub(crate) user: String,
@@ -44,7 +44,7 @@ impl std::fmt::Debug for SshConnection {
 
 impl Drop for SshConnection {
     fn drop(&mut self) {
-        // The farewell is a courtesy to the server's log: the last handle closes the socket anyway.
+        // The goodbye is for the server's log. The last handle closes the socket anyway.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let handle = Arc::clone(&self.handle);
         runtime.spawn(async move {

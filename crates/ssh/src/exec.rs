@@ -1,4 +1,4 @@
-//! One command on the machine: what it reads goes there, what it prints comes back, and how it ended.
+//! One command on the machine: its input, its output, and how it ended.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use tokio::time::Instant;
 
 use crate::connection::{FAREWELL, SshConnection};
 
-/// How much is read at once of what a command is given: one of OpenSSH's packets. With more, reading
-/// and sending take turns rather than run side by side, which the benchmark shows.
+/// How much of a command's input is read at once: one packet of OpenSSH. With more, reading and sending alternate instead
+/// of running side by side, as the benchmark shows.
 const CHUNK: usize = 32 * 1024;
-/// A program that left something behind with its output open has ended all the same. Silence of this
-/// length after its end is enough.
+/// How long output may stay silent after a command has ended. A process that the command left behind may keep the output
+/// open.
 const AFTER_END: Duration = Duration::from_secs(5);
 
 /// A command to run as root.
 #[derive(Debug, Clone)]
 pub struct SshCommand<'a> {
-    /// Its name, for people.
+    /// Its name, for messages.
     pub name: &'a str,
-    /// For a POSIX shell. Others on the machine can see it.
+    /// The line for a POSIX shell. Other users of the machine can see it.
     pub line: &'a str,
-    /// How long it may take.
+    /// Its time limit.
     pub limit: Duration,
 }
 
@@ -58,8 +58,7 @@ pub enum CommandEnd {
 }
 
 impl SshConnection {
-    /// Runs a command as root. It reads `input` and then the end of file; `output` gets what it prints
-    /// in the chunks in which it comes.
+    /// Runs a command as root. It reads `input` and then the end of the file; `output` gets its output in chunks.
     ///
     /// # Errors
     /// [`SshTrouble::Lost`] when the connection ended or the limit was reached, or `input` could not be
@@ -78,7 +77,7 @@ impl SshConnection {
         let (mut reader, writer) = channel.split();
         let result = self.converse(command, end, (&mut reader, &writer), input, &mut output).await;
         if result.is_err() {
-            // What still runs there loses its standard streams.
+            // A command that still runs loses its standard streams.
             let _ = tokio::time::timeout(FAREWELL, writer.close()).await;
         }
         result
@@ -101,7 +100,7 @@ impl SshConnection {
             let message = tokio::select! {
                 result = &mut feeding, if !fed => {
                     fed = true;
-                    // That the connection is gone shows on the reading side, with the reason.
+                    // The reading side shows that the connection is gone, with the reason.
                     if let Err(Fed::Unreadable(error)) = result {
                         return Err(self.unreadable(command, &error));
                     }
@@ -164,7 +163,7 @@ impl SshConnection {
     }
 }
 
-/// Why feeding a command has ended early.
+/// Why the input could not be sent to its end.
 enum Fed {
     Unreadable(std::io::Error),
     ConnectionGone,
@@ -187,7 +186,7 @@ pub(crate) const NO_ROOT: &str = "azlin: not root";
 /// The exit status that goes with it.
 pub(crate) const NO_ROOT_CODE: u32 = 126;
 
-/// The line that has a login shell, whichever it is, run `line` in a POSIX shell as root.
+/// The line that makes any login shell run `line` in a POSIX shell as root.
 fn as_root(line: &str) -> String {
     let script = format!(
         "if [ \"$(id -u)\" = 0 ]; then exec /bin/sh -c \"$1\"; fi; \

@@ -1,8 +1,8 @@
-//! Keys: the private one that opens a fleet's VMs, read at each use so that a rotated one counts at
-//! once, and new host keys.
+//! Keys: the private key that opens a fleet's VMs, and new host keys. The private key is read at each use, so that a rotated
+//! key is used at once.
 //!
-//! Azure takes only ssh-rsa of at least 2048 bits and ssh-ed25519 as a VM's admin key. ECDSA is read
-//! for machines that were made elsewhere.
+//! As a VM's admin key Azure accepts only ssh-rsa of at least 2048 bits and ssh-ed25519. ECDSA is read for machines that were
+//! made elsewhere.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,9 +14,9 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey, decode_secret_key};
 use secrecy::{ExposeSecret, SecretString};
 
-/// The credential with the key of a fleet that names none.
+/// The systemd credential with the key of fleets that name none.
 const CREDENTIAL: &str = "ssh-key";
-/// No private key is longer; what is, is another file.
+/// The longest private key. A longer file is something else.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// Where private keys come from.
@@ -38,7 +38,7 @@ impl Keys {
         let credential = || Some(self.credentials.as_ref()?.join(CREDENTIAL));
         let path = named.map(Path::to_owned).or_else(credential).ok_or_else(none)?;
         let text = self.text(&path)?;
-        // The unit gives an empty credential where there is none.
+        // The unit provides an empty credential where there is none.
         if named.is_none() && text.expose_secret().trim().is_empty() {
             return Err(none());
         }

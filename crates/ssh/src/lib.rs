@@ -1,11 +1,10 @@
-//! Machines over SSH: the port [`azlin_fleet::ports::Ssh`], filled with russh.
+//! Machines over SSH: the port [`azlin_fleet::ports::Ssh`], implemented with russh.
 //!
 //! What always holds:
-//! - Only the planted host key is trusted, and the server is asked for a key of its kind alone.
-//! - Everything that waits has a bound, and a dead peer is noticed while a step runs.
-//! - No secret is in a log, an error or a `Debug`: what a step is given to read is blotted out of
-//!   whatever it prints.
-//! - A file is whole on the machine, or not there under its name.
+//! - Only the host key that azlin planted is trusted, and the server is asked for a key of its kind alone.
+//! - Every wait has a time limit, and a dead peer is noticed while a step runs.
+//! - No log, error or `Debug` shows a secret: a step's input is removed from its output.
+//! - An uploaded file is complete, or absent under its name.
 
 mod client;
 mod connection;

@@ -1,4 +1,4 @@
-//! From an address to a connection that is logged in: TCP, the server's key, our key.
+//! Logs in: TCP, the server's host key, our key.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -16,18 +16,18 @@ use crate::connection::SshConnection;
 use crate::keys::fingerprint;
 use crate::output::quoted_from_afar;
 
-/// After so much silence the peer is asked whether it is there.
+/// The silence after which the peer is asked for a sign of life.
 const KEEPALIVE: Duration = Duration::from_secs(10);
-/// So many questions may stay without an answer: a dead peer is noticed within 40 seconds.
+/// How many of these questions may stay without an answer. A dead peer is noticed within 40 seconds.
 const KEEPALIVES: usize = 3;
-/// Ends what questions do not: a handshake that stands still, and a write that nobody takes.
+/// The silence after which the connection ends, also in a handshake or while a write is stuck.
 const SILENCE: Duration = Duration::from_secs(45);
-/// As much as OpenSSH has on the way without an answer.
+/// The window of OpenSSH.
 const WINDOW: u32 = 2 * 1024 * 1024;
 /// AES-GCM first: it is the fastest where there is AES in hardware, as on all of Azure's machines.
 const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::CHACHA20_POLY1305, cipher::AES_256_CTR];
 
-/// Why the connection has ended, once it has.
+/// Why the connection ended, once it has.
 pub(crate) type Goodbye = Arc<OnceLock<String>>;
 
 /// One try to log in, within `limit`.
@@ -94,7 +94,7 @@ async fn try_login(
             handle: Arc::new(handle),
             goodbye,
         }),
-        // A connection that ends meanwhile shows as a refusal too.
+        // A connection that ends meanwhile looks like a refusal, too.
         Ok(AuthResult::Failure { .. }) if handle.is_closed() => {
             let why = goodbye.get().map_or("the connection ended at the login", String::as_str);
             Err(unreachable(&why))
@@ -114,7 +114,7 @@ async fn try_login(
     }
 }
 
-/// SHA-1 is never signed with: a server that knows nothing better refuses the key.
+/// Never SHA-1: a server that supports nothing better refuses the key.
 async fn rsa_hash(handle: &Handle<Guard>) -> Option<HashAlg> {
     match handle.best_supported_rsa_hash().await {
         Ok(Some(Some(HashAlg::Sha256))) => Some(HashAlg::Sha256),
@@ -150,10 +150,10 @@ fn wrong_host_key(at: &str, found: &str, expected: &PublicKey) -> SshError {
     )
 }
 
-/// Why the server is not let in.
+/// Why a login ends before the user is authenticated.
 #[derive(Debug)]
 pub(crate) enum LoginRefusal {
-    /// What it showed instead.
+    /// The host key that the server showed instead.
     WrongHostKey(String),
     Ssh(russh::Error),
 }
@@ -164,7 +164,7 @@ impl From<russh::Error> for LoginRefusal {
     }
 }
 
-/// Trusts one host key, lets the server open nothing, and remembers why it left.
+/// Trusts one host key, lets the server open nothing, and keeps the reason of its goodbye.
 pub(crate) struct Guard {
     expected: KeyData,
     goodbye: Goodbye,
@@ -204,7 +204,7 @@ impl Handler for Guard {
         Ok(())
     }
 
-    // The default of the following is to accept. What is dropped is rejected.
+    // The defaults of the following accept. A dropped handle rejects.
 
     async fn server_channel_open_forwarded_tcpip(
         &mut self,

@@ -1,4 +1,4 @@
-//! Files that are put on the machine: whole, or not under their name.
+//! Uploads files to the machine: complete, or absent under their name.
 
 use std::time::Duration;
 
@@ -10,23 +10,22 @@ use crate::connection::SshConnection;
 use crate::exec::{CommandEnd, SshCommand};
 use crate::output::CommandOutput;
 
-/// A file to be.
+/// A file to upload.
 #[derive(Debug, Clone)]
 pub struct RemoteFile<'a> {
-    /// Its absolute path. Folders that are missing are made.
+    /// Its absolute path. Missing folders are created.
     pub path: &'a str,
-    /// Its mode, as `0o755`. It belongs to root.
+    /// Its mode, as `0o755`. Its owner is root.
     pub mode: u32,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub size: u64,
-    /// How long it may take.
+    /// Its time limit.
     pub limit: Duration,
 }
 
 impl SshConnection {
-    /// Puts a file on the machine, in the place of one that may be there. The bytes go to a temporary
-    /// file beside it, which is counted before it gets the name: the far side cannot tell the end of
-    /// the bytes from the end of the connection.
+    /// Uploads a file, and replaces an existing one. The bytes go to a temporary file beside it, whose size is checked
+    /// before it gets the name: the machine cannot tell the end of the bytes from the end of the connection.
     ///
     /// # Errors
     /// [`SshTrouble::StepFailed`] with what the machine said; otherwise as [`SshConnection::exec`].

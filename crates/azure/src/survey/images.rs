@@ -1,4 +1,4 @@
-//! Images: of the marketplace, of a gallery, and managed ones.
+//! Images of the marketplace, of a gallery, and managed ones.
 
 use azlin_fleet::ports::{CallError, Trouble};
 use azlin_fleet::survey::ImageFacts;
@@ -10,7 +10,7 @@ use crate::client::AzureClient;
 
 const GALLERIES_API: &str = "2023-07-03";
 
-/// An image of any kind, as far as it says what it is.
+/// The properties of an image of any kind that azlin reads.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Properties {
