@@ -109,7 +109,7 @@ fn followed(notes: &mut Notes, kind: TokenKind, pattern: &RepoPattern, facts: &F
     }
     if let Some(found) = &facts.runs {
         let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read, on the repositories" };
-        permit(notes, &format!("{what}: read runs"), found, needs);
+        permit(notes, &format!("{what}: read runs"), found, &give(needs));
     }
 }
 
@@ -214,21 +214,23 @@ fn scope(
     }
     if let Some(found) = facts.runs.as_ref().filter(|_| is_enabled) {
         let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read" };
-        permit(notes, &format!("{name}: read runs"), found, needs);
+        permit(notes, &format!("{name}: read runs"), found, &give(needs));
     }
-    let needs = match (scope, is_scoped(kind)) {
-        (Scope::Repo(_), true) => "the scope repo, of a user who administers the repository",
-        (Scope::Org(_), true) => "the scope admin:org, of an owner of the organisation",
-        (Scope::Enterprise(_), false) => {
-            "a classic token with manage_runners:enterprise: no other kind administers an enterprise's runners"
+    let cure = match (scope, is_scoped(kind)) {
+        (Scope::Repo(_), true) => give("the scope repo, of a user who administers the repository"),
+        (Scope::Org(_), true) => give("the scope admin:org, of an owner of the organisation"),
+        (Scope::Enterprise(_), false) => "use a classic token with manage_runners:enterprise: no other kind \
+                                          administers an enterprise's runners"
+            .to_owned(),
+        (Scope::Enterprise(_), true) => {
+            give("the scope manage_runners:enterprise, of an owner of the enterprise")
         }
-        (Scope::Enterprise(_), true) => "the scope manage_runners:enterprise, of an owner of the enterprise",
-        (Scope::Repo(_), false) => "Administration: read and write",
-        (Scope::Org(_), false) => "Self-hosted runners: read and write",
+        (Scope::Repo(_), false) => give("Administration: read and write"),
+        (Scope::Org(_), false) => give("Self-hosted runners: read and write"),
     };
-    permit(notes, &format!("{name}: read runners"), &facts.runners, needs);
+    permit(notes, &format!("{name}: read runners"), &facts.runners, &cure);
     if let Some(found) = &facts.administer {
-        permit(notes, &format!("{name}: administer runners"), found, needs);
+        permit(notes, &format!("{name}: administer runners"), found, &cure);
     }
 }
 
@@ -275,16 +277,12 @@ fn repository(
     true
 }
 
-/// What to do about a token that may not do something.
-fn cure_of(needs: &str) -> String {
-    if needs.starts_with("a classic token") {
-        return format!("use {needs}");
-    }
+/// What to do about a token that lacks a permission.
+fn give(needs: &str) -> String {
     format!("give the token {needs}, and authorise it for single sign-on where the owner has that")
 }
 
-fn permit(notes: &mut Notes, what: &str, found: &Result<Permit, CallError>, needs: &str) {
-    let cure = cure_of(needs);
+fn permit(notes: &mut Notes, what: &str, found: &Result<Permit, CallError>, cure: &str) {
     match found {
         Ok(Permit::Granted) => notes.ok(what, "permitted"),
         Ok(Permit::Denied(None)) => notes.problem(what, "not permitted", cure),
