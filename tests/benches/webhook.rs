@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use azlin_simcloud::Workload;
 use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{SECRET, deliver, free_address, get, job, signature};
+use azlin_tests::deliveries::{SECRET, deliver, get, job, signature};
+use azlin_tests::ports::free_address;
 use jiff::Timestamp;
 
 const LABELS: [&str; 1] = ["self-hosted"];

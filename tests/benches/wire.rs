@@ -12,6 +12,7 @@ use azlin_daemon::{Outside, StateDir, config_dir, plan_once};
 use azlin_simcloud::fault::Side;
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use azlin_tests::binary::{Cloud, VM, azlin};
+use azlin_tests::ports::free_address;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -112,10 +113,6 @@ fn until(start: Instant, address: SocketAddr, is_wanted: fn(&str) -> bool) -> Du
 fn median_ms(mut times: Vec<Duration>) -> f64 {
     times.sort();
     times[times.len() / 2].as_secs_f64() * 1e3
-}
-
-fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Resident memory of the daemon, its time until it is ready (its configuration read, its listener

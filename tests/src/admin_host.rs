@@ -14,6 +14,7 @@ use azlin_simcloud::real::{Host, MachineSettings};
 use azlin_simcloud::{IDENTITY_HEADER, Workload, World};
 use serde_json::Value;
 
+use crate::SOON;
 use crate::binary::{Cloud, VM};
 use crate::machines::plant;
 use crate::web::Web;
@@ -31,9 +32,6 @@ const MASKED: [&str; 6] = [
     "e2scrub_all.timer",
     "fstrim.timer",
 ];
-/// How long it waits, unless a test says otherwise.
-const SOON: Duration = Duration::from_secs(30);
-
 /// An administrator's computer.
 pub struct AdminHost {
     /// It goes before what it speaks to.

@@ -103,7 +103,7 @@ fn a_bad_file_leaves_the_other_fleets_running() {
     cloud.write("fleets/bad.toml", "repo = 1");
     cloud.write("fleets/good.toml", &format!("repo = \"o/r\"\n[scaling]\nmin_runners = 1\n{VM}"));
     let daemon = cloud.daemon();
-    assert!(cloud.wait(std::time::Duration::from_secs(20), |world| world.report().vms_created == 1));
+    assert!(cloud.wait(azlin_tests::SOON, |world| world.report().vms_created == 1));
     daemon.kill();
     let log = std::fs::read_to_string(cloud.log()).unwrap();
     assert!(log.contains("its fleet is left untouched"), "{log}");

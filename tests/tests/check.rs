@@ -288,7 +288,7 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
 fn an_azure_that_does_not_answer_is_one_problem() {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
     cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n{VM}"));
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let closed = azlin_tests::ports::free_address().to_string();
     cloud.write("azlin.toml", &cloud.daemon_toml().replace(&cloud.served.azure.to_string(), &closed));
     let output = cloud.command(&["check"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

@@ -1,12 +1,11 @@
 //! The command line as a shell has it: pipes whose reader goes, mistakes, no arguments.
 
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use azlin_simcloud::Workload;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM, azlin};
 
-const SOON: Duration = Duration::from_secs(20);
 /// As shells tell that SIGPIPE ended a program.
 const NOBODY_READS: i32 = 141;
 

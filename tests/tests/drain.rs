@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use azlin_simcloud::github::JobState;
 use azlin_simcloud::{Workload, World};
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM};
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// VMs come and go within a second.
 const QUICK: &str = "[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '200ms'\n";

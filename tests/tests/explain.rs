@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use azlin_simcloud::Workload;
 use azlin_simcloud::github::{Conclusion, JobState};
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM, azlin};
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// VMs that are runners in a moment.
 const QUICK: &str = "create = '50ms'\nboot = '50ms'\nregister = '20ms'\ndelete = '50ms'\n";
@@ -329,7 +328,7 @@ fn plan_is_as_its_schema_says_and_tells_many_starts_once() {
 fn what_could_not_be_seen_is_not_called_gone() {
     let world = world(QUICK, "");
     world.fleet("ci", "", "");
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let closed = azlin_tests::ports::free_address().to_string();
     let cloud = &world.cloud;
     cloud.write("azlin.toml", &cloud.daemon_toml().replace(&cloud.served.github.to_string(), &closed));
     let said = world.explain(1, &["--pool", "ci", "--runner", "ci-x"]);

@@ -6,10 +6,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(20);
 const QUICK: &str = "repositories = ['o/r']\n[settings]\ncreate = '100ms'\nboot = '1500ms'\nregister = '100ms'\ndelete = '100ms'\n";
 
 fn start(cloud: &Cloud, arguments: &[&str]) -> Daemon {

@@ -1,15 +1,14 @@
 //! What the daemon's page reads, and who may read it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use azlin_simcloud::Workload;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{ask, free_address, get};
+use azlin_tests::deliveries::{ask, get};
+use azlin_tests::ports::free_address;
 use azlin_tests::schema::assert_documented;
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// A daemon with a runner online, and where it answers.
 fn daemon(more: &str) -> (Cloud, SocketAddr, Daemon) {

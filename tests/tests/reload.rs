@@ -6,9 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use azlin_simcloud::{Workload, World};
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM};
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// A cloud whose daemon polls so seldom that only a change can wake it.
 fn cloud() -> Cloud {

@@ -3,12 +3,10 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
 
 use azlin_simcloud::Workload;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM};
-
-const SOON: Duration = Duration::from_secs(20);
 
 fn cloud() -> Cloud {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
@@ -117,7 +115,7 @@ fn plan_tells_and_changes_nothing() {
 #[test]
 fn healthz_answers_once_every_fleet_ticks() {
     let cloud = cloud();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = azlin_tests::ports::free_address();
     cloud.write("azlin.toml", &cloud.daemon_toml().replace("127.0.0.1:0", &free.to_string()));
     let daemon = cloud.daemon();
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Workload, World};
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM};
 
-const SOON: Duration = Duration::from_secs(60);
 const QUICK: &str = "create = '500ms'\nboot = '500ms'\nregister = '200ms'\ndelete = '500ms'\n";
 
 fn cloud(settings: &str) -> Cloud {

@@ -1,13 +1,10 @@
 //! `status` from the daemon, and without one.
 
-use std::time::Duration;
-
 use azlin_simcloud::Workload;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM};
 use azlin_tests::schema::assert_documented;
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 fn cloud() -> Cloud {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });

@@ -4,10 +4,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use azlin_simcloud::Workload;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{SECRET, deliver, free_address, get, job, signature};
+use azlin_tests::deliveries::{SECRET, deliver, get, job, signature};
+use azlin_tests::ports::free_address;
 
-const SOON: Duration = Duration::from_secs(20);
 /// As GitHub and Azure are when nothing takes any time.
 const QUICK: &str = "repositories = ['o/r', 'o/s']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '100ms'\n";
 
@@ -172,6 +173,6 @@ fn clients_that_say_nothing_hold_up_nobody_for_long() {
     let silent: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(address).unwrap()).collect();
     let began = Instant::now();
     assert_eq!(signed(address, "ping", "{}"), 200);
-    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     drop(silent);
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use azlin_simcloud::Workload;
 use azlin_simcloud::openapi::Spec;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{SECRET, free_address, get};
+use azlin_tests::deliveries::{SECRET, get};
+use azlin_tests::ports::free_address;
 use azlin_tests::schema::assert_documented;
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(30);
 const WORLD: &str = "repositories = ['o/r', 'x/y']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '100ms'\n";
 
 /// A cloud whose daemon is to be told of jobs at this address; by itself it looks every ten minutes.

@@ -55,7 +55,7 @@ impl Taker {
 
     /// Waits for so many deliveries.
     async fn takes(&self, count: usize) -> Vec<(String, String)> {
-        for _ in 0..400 {
+        for _ in 0..2400 {
             tokio::time::sleep(Duration::from_millis(25)).await;
             let taken = self.taken.lock().unwrap().clone();
             if taken.len() >= count {
@@ -77,7 +77,7 @@ fn field<'t>(head: &'t str, name: &str) -> Option<&'t str> {
 }
 
 async fn attempts(site: &Site, below: &str, count: usize) -> Vec<Value> {
-    for _ in 0..400 {
+    for _ in 0..2400 {
         let page = site.get(below).await;
         if page.body.as_array().unwrap().len() >= count {
             return page.body.as_array().unwrap().clone();

@@ -93,7 +93,7 @@ impl Cloud {
         let vm = self.site.azure(Method::GET, &format!("{VMS}/{name}"), &[], None).await;
         let nic = vm.body["properties"]["networkProfile"]["networkInterfaces"][0]["id"].as_str().unwrap();
         let nic = format!("{nic}?api-version=2024-01-01&$expand=ipConfigurations/publicIPAddress");
-        for _ in 0..200 {
+        for _ in 0..1200 {
             let found = self.site.azure(Method::GET, &nic, &[], None).await;
             if found.status == 200 {
                 let ip = &found.body["properties"]["ipConfigurations"][0]["properties"];
@@ -111,7 +111,7 @@ impl Cloud {
         let known = self.keys.path().join(format!("known-{address}"));
         std::fs::write(&known, format!("{address} {}", self.key("host.pub"))).unwrap();
         let mut ssh = Command::new("ssh");
-        for option in ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=2", "LogLevel=ERROR"] {
+        for option in ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "LogLevel=ERROR"] {
             ssh.args(["-o", option]);
         }
         ssh.args(["-F", "none", "-i"]).arg(self.keys.path().join("login"));
@@ -443,7 +443,7 @@ async fn program() -> (Running, Value) {
     let token: Value = token.send().await.unwrap().json().await.unwrap();
     let put = http.put(format!("{}{VMS}/vm", told[1])).bearer_auth(token["access_token"].as_str().unwrap());
     assert_eq!(put.json(&common::vm_body("")).send().await.unwrap().status(), 201);
-    for _ in 0..200 {
+    for _ in 0..1200 {
         let machines = http.get(format!("{}/_sim/machines", told[0])).send().await.unwrap();
         let machines: Value = machines.json().await.unwrap();
         if machines[0]["state"] == "running" {

@@ -111,7 +111,8 @@ async fn a_connection_that_ends_during_a_step_is_lost() {
             error.message.starts_with("dependencies on vm-1: the connection ended before it did"),
             "{error}"
         );
-        assert!(begun.elapsed() < Duration::from_secs(5));
+        // Before the 40 s after which a silent peer counts as gone.
+        assert!(begun.elapsed() < Duration::from_secs(30));
     }
 }
 
@@ -314,7 +315,7 @@ async fn a_session_that_is_dropped_ends_the_connection() {
     drop(session);
     let begun = Instant::now();
     while server.connections() > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(5), "the connection stays open");
+        assert!(begun.elapsed() < Duration::from_secs(30), "the connection stays open");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

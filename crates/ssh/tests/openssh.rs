@@ -112,7 +112,8 @@ async fn a_connection_that_is_cut_is_noticed() {
         .await
         .unwrap_err();
     assert_eq!(error.trouble, SshTrouble::Lost, "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // Before the 40 s after which a silent peer counts as gone.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,10 +135,10 @@ async fn what_stays_behind_with_the_output_open_holds_nothing_up() {
     let sshd = Sshd::start();
     let connection = client().login(&sshd.machine(&sshd.key())).await.unwrap();
     let begun = Instant::now();
-    let line = command("sleep 20 & exit 3", MINUTE);
+    let line = command("sleep 50 & exit 3", MINUTE);
     let ended = connection.exec(&line, tokio::io::empty(), |_, _| {}).await;
     assert_eq!(ended, Ok(Ended::Code(3)));
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

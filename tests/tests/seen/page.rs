@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use azlin_tests::SOON;
 use serde_json::json;
 
 use crate::browser::{Browser, Look};
-use crate::watched::{SOON, cloud, daemon, fleet, submit};
+use crate::watched::{cloud, daemon, fleet, submit};
 
 /// Waits in the page for what is to be read in it.
 async fn reads(browser: &Browser, text: &str) {

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use azlin_tests::deliveries::{free_address, get};
+use azlin_tests::SOON;
+use azlin_tests::deliveries::get;
+use azlin_tests::ports::free_address;
 use serde_json::Value;
 
-use crate::watched::{SOON, cloud, daemon, fleet, submit};
+use crate::watched::{cloud, daemon, fleet, submit};
 
 /// Prometheus, which ends when this is dropped.
 struct Prometheus {

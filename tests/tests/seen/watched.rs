@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{free_address, get};
-
-pub const SOON: Duration = Duration::from_secs(60);
+use azlin_tests::deliveries::get;
+use azlin_tests::ports::free_address;
 
 /// VMs take a second, so that a browser sees each phase.
 const WORLD: &str =

@@ -40,7 +40,7 @@ fn it_comes_back_when_it_is_killed_in_the_middle_of_a_start_or_hangs() {
     let stopped = Instant::now();
     let jobs = host.submit(1, 1);
     host.wait_for_line(&["Watchdog timeout (limit 4s)!"]);
-    assert!(stopped.elapsed() < Duration::from_secs(6), "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < Duration::from_secs(30), "{:?}", stopped.elapsed());
     host.wait_for_line(&["Failed with result", "watchdog"]);
     host.wait_for_jobs(&jobs);
     assert_ne!(host.property("MainPID"), process);

@@ -65,7 +65,7 @@ fn it_is_installed_started_reloaded_and_stopped() {
     let before = host.cloud.served.world().report();
     let start = Instant::now();
     host.run(&format!("systemctl stop {UNIT}"));
-    assert!(start.elapsed() < Duration::from_secs(3), "nothing was under way: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "nothing was under way: {:?}", start.elapsed());
     host.wait_for_line(&["Deactivated successfully."]);
     assert!(!host.path("/run/azlin").exists(), "its status went with it");
     let requests = host.cloud.served.world().report().github_requests;

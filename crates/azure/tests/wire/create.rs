@@ -116,7 +116,7 @@ async fn throttling_is_obeyed_for_creating_and_leaves_deleting_alone() {
     for _ in 0..2 {
         let error = azure.create(&spec()).await.expect_err("throttled");
         let Trouble::Throttled(Some(wait)) = error.trouble else { panic!("{error}") };
-        assert!(wait > Duration::from_secs(15) && wait <= Duration::from_secs(17), "{wait:?}");
+        assert!(wait > Duration::from_secs(7) && wait <= Duration::from_secs(17), "{wait:?}");
     }
     azure.delete(&spec().group, name(7).as_str()).await.expect("deleting has a budget of its own");
     let methods: Vec<String> = arm_requests(&server).into_iter().map(|request| request.method).collect();
@@ -157,7 +157,8 @@ async fn no_answer_leaves_the_outcome_unknown() {
         _ => Reply::Silence,
     })
     .await;
-    let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
+    // Long enough for the token, which has to arrive on a busy machine too.
+    let hasty = Settings { request_timeout: Duration::from_secs(2), ..settings(&server) };
     let azure = AzureClient::new(hasty).expect("a client");
     let error = azure.create(&spec()).await.expect_err("no answer");
     assert_eq!(error.trouble, Trouble::OutcomeUnknown);

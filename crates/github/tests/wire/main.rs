@@ -31,7 +31,8 @@ fn settings(server: &Server) -> Settings {
 /// As [`github`], with a time limit that a silent server reaches soon.
 async fn hasty(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, GitHubClient) {
     let server = Server::start(answer).await;
-    let settings = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
+    // Long enough for an answer on a busy machine.
+    let settings = Settings { request_timeout: Duration::from_secs(1), ..settings(&server) };
     (server, GitHubClient::new(settings).expect("a client"))
 }
 

@@ -10,7 +10,7 @@ use super::lair::Lair;
 use super::{MachineSettings, number, processes, run, seed, sweep};
 
 /// How long `systemd-nspawn` may take until the machine has an init.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A machine that runs until this is dropped. Its only way out is a link to this host.
 pub struct Host {
