@@ -11,5 +11,6 @@ pub mod deliveries;
 pub mod machines;
 pub mod ports;
 pub mod schema;
+pub mod sources;
 pub mod stage;
 pub mod web;
