@@ -208,9 +208,9 @@ fn its_json_is_what_the_schema_describes() {
     for (workload, code) in [("", 0), (BROKEN, 1)] {
         let cloud = cloud(workload);
         if code == 0 {
-            three_fleets(&cloud)
+            three_fleets(&cloud);
         } else {
-            many_broken(&cloud)
+            many_broken(&cloud);
         }
         let output = check(&cloud, &["--output", "json"]);
         assert_eq!(output.status.code(), Some(code));

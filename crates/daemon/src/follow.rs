@@ -231,7 +231,7 @@ fn tell(news: &News) {
             info!(%fleet, %changes, "{fleet}: change accepted: {changes}");
         }
         News::Removed(fleet) => {
-            info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted")
+            info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted");
         }
         News::Mended(file) => info!(fleet = fleet_of(file), %file, "{file} is good again"),
         News::Bad { file, message, in_force } => {

@@ -71,7 +71,7 @@ impl Heart {
         while start.elapsed() < limit {
             self.beat().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
             info!(%fleet, action = "scale_down", to, from, %reason, tick, "{fleet}: scale down from {from} to {to}: {reason}");
         }
         _ => {
-            debug!(%fleet, action = "none", to, from, %reason, tick, "{fleet}: tick {tick}: {reason}")
+            debug!(%fleet, action = "none", to, from, %reason, tick, "{fleet}: tick {tick}: {reason}");
         }
     }
 }
@@ -69,7 +69,7 @@ pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&
         (None, Some(reason)) => warn!(%fleet, reason, tick, "{fleet}: in trouble: {reason}"),
         (Some(_), None) => info!(%fleet, tick, "{fleet}: out of trouble"),
         (Some(before), Some(reason)) if before != reason => {
-            debug!(%fleet, reason, tick, "{fleet}: in other trouble: {reason}")
+            debug!(%fleet, reason, tick, "{fleet}: in other trouble: {reason}");
         }
         _ => {}
     }
@@ -107,17 +107,17 @@ pub(crate) fn ended(
             warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner} is asked for, and whether Azure makes it is not known: {error}");
         }
         Outcome::Removed => {
-            info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "{fleet}: {runner} is removed: {reason}")
+            info!(%fleet, %runner, vm = %runner, action = word, %reason, tick, "{fleet}: {runner} is removed: {reason}");
         }
         Outcome::LeftAlone(why) => {
-            debug!(%fleet, %runner, vm = %runner, action = word, reason = %why, tick, "{fleet}: {runner} is left alone: {why}")
+            debug!(%fleet, %runner, vm = %runner, action = word, reason = %why, tick, "{fleet}: {runner} is left alone: {why}");
         }
         // That there is room nowhere is told as the fleet's trouble, once.
         Outcome::NoRoom(error) => {
-            debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}")
+            debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}");
         }
         Outcome::Failed(Failure { why: error, .. }) if !is_new => {
-            debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed again: {error}")
+            debug!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed again: {error}");
         }
         Outcome::Failed(failure) if failure.is_loud() => {
             let error = &failure.why;
@@ -126,10 +126,10 @@ pub(crate) fn ended(
             } else {
                 "somebody must act"
             };
-            error!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed, {then}: {error}")
+            error!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed, {then}: {error}");
         }
         Outcome::Failed(Failure { why: error, .. }) => {
-            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed: {error}")
+            warn!(%fleet, %runner, vm = %runner, action = word, %reason, %error, tick, "{fleet}: {runner}: {word} failed: {error}");
         }
     }
 }

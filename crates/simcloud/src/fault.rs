@@ -221,7 +221,7 @@ impl Faults {
                 }
                 What::Twice => weather.is_twice = true,
                 What::Status(status, retry_after) => {
-                    weather.failure = Some(Failure::Status(*status, *retry_after))
+                    weather.failure = Some(Failure::Status(*status, *retry_after));
                 }
                 What::Reset => weather.failure = Some(Failure::Reset),
                 What::Truncated => weather.failure = Some(Failure::Truncated),

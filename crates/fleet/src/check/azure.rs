@@ -97,7 +97,7 @@ fn subscription(notes: &mut Notes, id: &str, facts: &SubscriptionFacts) {
                 "Enabled" => notes.ok(&what, said),
                 "Warned" | "PastDue" => notes.warning(&what, said, "settle what is owed for it"),
                 _ => {
-                    notes.problem(&what, said, "re-enable it in the portal, or name another subscription_id")
+                    notes.problem(&what, said, "re-enable it in the portal, or name another subscription_id");
                 }
             }
         }

@@ -189,7 +189,7 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
     match free + own {
         0 => notes.problem("subnet", found, "use a larger subnet"),
         room if room < u64::from(most) => {
-            notes.warning("subnet", found, "use a larger subnet, or lower max_runners")
+            notes.warning("subnet", found, "use a larger subnet, or lower max_runners");
         }
         _ => notes.ok("subnet", found),
     }

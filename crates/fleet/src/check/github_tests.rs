@@ -124,7 +124,7 @@ fn github() {
         (
             |f| {
                 scope(f).repository.as_mut().expect("one").as_mut().expect("told").full_name =
-                    "o/new".to_owned()
+                    "o/new".to_owned();
             },
             &["Warning o/r: it is called o/new today"],
         ),

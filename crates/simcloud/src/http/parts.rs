@@ -55,7 +55,7 @@ fn json(part: &Part, resource: &str) -> Value {
     match (part.kind, &part.vm) {
         (Kind::NetworkInterface, Some(vm)) => shown["properties"]["virtualMachine"] = json!({"id": vm}),
         (Kind::PublicIp, Some(vm)) => {
-            shown["properties"]["ipConfiguration"] = json!({"id": format!("{vm}-nic")})
+            shown["properties"]["ipConfiguration"] = json!({"id": format!("{vm}-nic")});
         }
         (Kind::Disk, vm) => {
             shown["managedBy"] = json!(vm);

@@ -39,7 +39,7 @@ fn of_one(told: &Told, url: &Url, now: Timestamp, terminal: Terminal) -> String 
     }
     match &told.ping {
         Some(ping) if ping.has_arrived() => {
-            line(Tone::Good, &format!("GitHub's try has arrived: {}", ping.code))
+            line(Tone::Good, &format!("GitHub's try has arrived: {}", ping.code));
         }
         Some(ping) => line(
             Tone::Bad,
