@@ -74,7 +74,7 @@ impl Generations {
 }
 
 fn size(url: &str, kept: &Kept) -> usize {
-    2 * url.len() + kept.etag.len() + kept.body.len() + mem::size_of::<Kept>()
+    2 * url.len() + kept.etag.len() + kept.body.len() + size_of::<Kept>()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ struct Lived {
 /// Each tick of each fleet: when, and when the next one was said to be.
 type Ticks = Arc<std::sync::Mutex<Vec<(String, u64, u64)>>>;
 
-fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> u64 {
+fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).expect("it comes later")
 }
 
@@ -42,7 +42,7 @@ fn live(scene: &Scene, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let (ticks, mut reader, began) = (Ticks::default(), board.reader(), scene.outside.now());
     let told = Arc::clone(&ticks);
     tokio::spawn(async move {
-        let mut last = std::collections::BTreeMap::new();
+        let mut last = BTreeMap::new();
         loop {
             for (name, FleetStatus { tick, at, next_poll, .. }) in reader.next().await.fleets {
                 if last.insert(name.clone(), tick) != Some(tick) {
@@ -206,7 +206,7 @@ async fn a_plan_knows_what_is_under_way_and_what_there_is_to_be_told() {
     ci.tick(Look::Whole { power: false }).await;
     let name = ci.in_flight.keys().next().cloned().expect("one");
     wait(7).await;
-    ci.slowed = Some(azlin_fleet::pace::Slowed {
+    ci.slowed = Some(Slowed {
         every: Duration::from_secs(300),
         budget: azlin_fleet::budget::Budget { limit: 10, remaining: 1, reset: scene.outside.now() },
     });

@@ -133,7 +133,7 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
     azure.groups.values_mut().next().expect("one").grants = Ok(Vec::new());
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
     github.scopes.values_mut().next().expect("one").administer = Some(Ok(Permit::Denied(None)));
-    let fleet = super::scene::fleet("repo = \"o/r\"\nenabled = false", "");
+    let fleet = scene::fleet("repo = \"o/r\"\nenabled = false", "");
     assert_eq!(
         told(&[fleet], &facts),
         [
