@@ -40,7 +40,7 @@ impl<'t> File<'t> {
         {
             let end = self.text.len();
             let message = error.message().replace('\n', "; ");
-            let all: Vec<&str> = errors.iter().map(|error| error.message()).collect();
+            let all: Vec<&str> = errors.iter().map(toml::de::Error::message).collect();
             let help = syntax::help(&message, &all);
             let message = format!("this is not TOML: {message}");
             self.note(

@@ -91,7 +91,7 @@ fn who_has(wanted: &str, fleets: &[&Fleet], job: &Job) -> String {
         });
         return format!("`{wanted}` is only on {}", super::first_few(told));
     }
-    let own = fleets.iter().flat_map(|fleet| fleet.labels.iter().map(|label| label.as_str()));
+    let own = fleets.iter().flat_map(|fleet| fleet.labels.iter().map(super::super::names::Label::as_str));
     let implicit = fleets.iter().flat_map(|fleet| fleet.implicit_labels());
     let near = nearest(wanted, own.chain(implicit));
     let near = near.into_iter().map(|name| {
