@@ -243,7 +243,7 @@ impl Wire {
             (429, _) | (403, Side::Github) => Trouble::Throttled(wait),
             (401 | 403, _) => Trouble::NotPermitted,
             (404, _) => Trouble::NotFound,
-            (409, Side::Azure) | (503, Side::Azure) => Trouble::Unavailable,
+            (409 | 503, Side::Azure) => Trouble::Unavailable,
             (500.., _) => self.lost(),
             (400 | 410 | 422, _) => Trouble::Invalid,
             _ => Trouble::Unknown,

@@ -113,7 +113,7 @@ impl World {
             return Err(Refused::new(400, "The runner name must be 1 to 64 characters."));
         }
         let group = match asked.group.as_deref() {
-            None | Some("") | Some("Default") => 1,
+            None | Some("" | "Default") => 1,
             Some("builders") if !matches!(asked.scope, Scope::Repo(_)) => 2,
             Some(other) => {
                 return Err(Refused::new(
