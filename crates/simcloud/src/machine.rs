@@ -47,8 +47,8 @@ impl World {
             self.after(limit, Event::Watch(uid));
         }
         let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-        let words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
-        let runner = words.filter_map(|word| self.state.github.jits.get(word)).next().copied();
+        let mut words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
+        let runner = words.find_map(|word| self.state.github.jits.get(word)).copied();
         if let Some(runner) = runner.filter(|_| starts) {
             let delay = draw(self.settings.register.clone(), &mut self.chance);
             self.after(delay, Event::Online(uid, runner));
