@@ -197,7 +197,7 @@ impl Observer {
         self.places.saw(subscription, &vms, self.outside.now());
         if let Some(powers) = powers {
             self.tell_powerless(subscription, powers.as_ref().as_ref().err());
-            for vm in vms.iter_mut() {
+            for vm in &mut vms {
                 vm.power = powers.as_ref().as_ref().map_or(PowerState::Unknown, |powers| powers.of(vm));
             }
         }
