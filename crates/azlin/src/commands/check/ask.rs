@@ -30,7 +30,7 @@ pub async fn everything(config: &DaemonConfig, fleets: &[Fleet], environment: &E
     let at_azure = async {
         match adapters::azure(config, environment) {
             Ok(client) => Ok(azure(&client, fleets).await),
-            Err(error) => Err(format!("{:#}", error)),
+            Err(error) => Err(format!("{error:#}")),
         }
     };
     let ((github, credentials), azure) = tokio::join!(at_github, at_azure);
