@@ -384,7 +384,7 @@ async fn who_begins_and_ends_is_on_the_board_before_the_next_tick() {
     let board = ci.shared.board.clone();
     let phases = || {
         let status = board.read().fleets.into_values().next().expect("it has ticked");
-        status.runners.iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
+        status.runners.iter().map(|runner| runner.phase.clone()).collect::<Vec<_>>()
     };
     ci.tick(Look::Whole { power: false }).await;
     let at_once = phases();
