@@ -203,6 +203,6 @@ fn signal_named(signal: &russh::Sig) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[expect(clippy::unwrap_used)]
 #[path = "exec_tests.rs"]
 mod tests;

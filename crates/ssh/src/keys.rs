@@ -148,6 +148,6 @@ fn no_key(message: String) -> SshError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[expect(clippy::unwrap_used)]
 #[path = "keys_tests.rs"]
 mod tests;

@@ -241,6 +241,6 @@ fn readable(line: Vec<u8>, secrets: &Secrets) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[expect(clippy::unwrap_used)]
 #[path = "output_tests.rs"]
 mod tests;
