@@ -4,6 +4,7 @@ use super::{Link, Step};
 use crate::config::Fleet;
 use crate::demand::{has_label, is_in_scope, serves};
 use crate::job::Job;
+use crate::names::Label;
 
 /// How many names are offered in place of one that is not there.
 const OFFERED: usize = 3;
@@ -91,7 +92,7 @@ fn who_has(wanted: &str, fleets: &[&Fleet], job: &Job) -> String {
         });
         return format!("`{wanted}` is only on {}", super::first_few(told));
     }
-    let own = fleets.iter().flat_map(|fleet| fleet.labels.iter().map(super::super::names::Label::as_str));
+    let own = fleets.iter().flat_map(|fleet| fleet.labels.iter().map(Label::as_str));
     let implicit = fleets.iter().flat_map(|fleet| fleet.implicit_labels());
     let near = nearest(wanted, own.chain(implicit));
     let near = near.into_iter().map(|name| {
