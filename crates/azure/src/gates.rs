@@ -99,9 +99,9 @@ fn whole(counted: &Counted) -> Counted {
 mod tests {
     use super::*;
 
-    fn counted(method: Method, path: &str) -> Counted {
+    fn counted(method: &Method, path: &str) -> Counted {
         let url = format!("https://management.azure.com/subscriptions/S/{path}?api-version=1");
-        Counted::of(&method, &Url::parse(&url).expect("valid"))
+        Counted::of(method, &Url::parse(&url).expect("valid"))
     }
 
     const VMS: &str = "resourceGroups/g/providers/Microsoft.Compute/virtualMachines";
@@ -115,21 +115,21 @@ mod tests {
             ("providers/Microsoft.Compute/virtualMachines".to_owned(), "virtualmachines"),
             ("resourceGroups/g".to_owned(), ""),
         ] {
-            let found = counted(Method::GET, &path);
+            let found = counted(&Method::GET, &path);
             assert_eq!((found.subscription.as_str(), found.operation.as_str()), ("s", operation), "{path}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_holds_back_what_is_counted_with_it() {
-        let one = |method| counted(method, &format!("{VMS}/a"));
+        let one = |method| counted(&method, &format!("{VMS}/a"));
         let (put, delete, get) = (one(Method::PUT), one(Method::DELETE), one(Method::GET));
-        let list = counted(Method::GET, VMS);
+        let list = counted(&Method::GET, VMS);
         let gates = Gates::default();
         gates.shut(&put, Extent::Operation, Duration::from_secs(17));
         gates.shut(&put, Extent::Operation, Duration::from_secs(3));
         assert_eq!(gates.shut_for(&put), Some(Duration::from_secs(17)));
-        assert_eq!(gates.shut_for(&counted(Method::PUT, &format!("{VMS}/b"))), Some(Duration::from_secs(17)));
+        assert_eq!(gates.shut_for(&counted(&Method::PUT, &format!("{VMS}/b"))), Some(Duration::from_secs(17)));
         assert_eq!((gates.shut_for(&delete), gates.shut_for(&get)), (None, None));
         gates.shut(&get, Extent::Subscription, Duration::from_secs(5));
         assert_eq!(gates.shut_for(&list), Some(Duration::from_secs(5)), "everything that reads");

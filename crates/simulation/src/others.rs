@@ -68,6 +68,7 @@ impl Others {
         path.rsplit('/').next().is_some_and(|name| self.0.contains(name))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
     fn vm(&mut self, world: &mut World, name: &str, tags: Value) {
         let uid = 1_000_000 + world.state.azure.vms.len() as u64;
         let body = json!({"location": "westeurope", "tags": tags});

@@ -179,7 +179,7 @@ impl Lines {
             let returned = std::mem::replace(&mut self.returned, byte == b'\r');
             if byte == b'\n' || byte == b'\r' {
                 if !self.line.is_empty() || (byte == b'\n' && !returned) {
-                    complete.push(readable(std::mem::take(&mut self.line), secrets));
+                    complete.push(readable(&std::mem::take(&mut self.line), secrets));
                 }
                 continue;
             }
@@ -192,12 +192,12 @@ impl Lines {
     }
 
     fn rest(&mut self, secrets: &Secrets) -> Option<String> {
-        (!self.line.is_empty()).then(|| readable(std::mem::take(&mut self.line), secrets))
+        (!self.line.is_empty()).then(|| readable(&std::mem::take(&mut self.line), secrets))
     }
 
     /// What is kept back may be the beginning of a secret.
     fn cut(&mut self, secrets: &Secrets) -> String {
-        let blotted = readable(std::mem::take(&mut self.line), secrets);
+        let blotted = readable(&std::mem::take(&mut self.line), secrets);
         let mut at = blotted.len().saturating_sub(secrets.longest());
         while !blotted.is_char_boundary(at) {
             at -= 1;
@@ -234,9 +234,9 @@ impl Lines {
     }
 }
 
-fn readable(line: Vec<u8>, secrets: &Secrets) -> String {
+fn readable(line: &[u8], secrets: &Secrets) -> String {
     let text: String =
-        String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control() || *c == '\t').collect();
+        String::from_utf8_lossy(line).chars().filter(|c| !c.is_control() || *c == '\t').collect();
     secrets.blot(text)
 }
 

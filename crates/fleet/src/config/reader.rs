@@ -242,7 +242,7 @@ impl<'t> Table<'_, 't> {
     /// Notes that a key is missing, unless it is there.
     pub(super) fn require(&self, key: &'static str, example: &str) {
         if !self.entries.contains_key(key) {
-            self.missing(key, format!("{key} = {example}"));
+            self.missing(key, &format!("{key} = {example}"));
         }
     }
 
@@ -350,7 +350,7 @@ impl<'t> Table<'_, 't> {
     }
 
     /// Notes that a key is missing, and what can be added.
-    pub(super) fn missing(&self, key: &str, line: String) {
+    pub(super) fn missing(&self, key: &str, line: &str) {
         if self.is_blocked {
             return;
         }

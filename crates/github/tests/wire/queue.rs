@@ -22,6 +22,7 @@ fn job(id: u64, status: &str) -> Value {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
 fn jobs(jobs: Vec<Value>) -> Value {
     json!({"total_count": jobs.len(), "jobs": jobs})
 }

@@ -226,6 +226,7 @@ pub(super) fn page<T>(ask: &Ask, items: Vec<T>, default: usize) -> (Vec<T>, Opti
     (items, (!links.is_empty()).then(|| links.join(", ")))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
 fn listed(name: &str, total: usize, items: Vec<Value>, link: Option<String>) -> Answer {
     linked(Answer::json(200, &json!({"total_count": total, name: items})), link)
 }

@@ -280,7 +280,7 @@ async fn respond(face: &Face, side: Side, ask: Ask) -> Option<Response<Body>> {
     }
     match failure {
         Some(Failure::LostAnswer) => None,
-        Some(Failure::Truncated) => Some(truncated(answer)),
+        Some(Failure::Truncated) => Some(truncated(&answer)),
         _ => Some(whole(answer)),
     }
 }
@@ -366,8 +366,8 @@ fn whole(answer: Answer) -> Response<Body> {
 }
 
 /// Half of the answer, and then an end that is none.
-fn truncated(answer: Answer) -> Response<Body> {
-    let response = head(&answer).header("content-length", answer.body.len());
+fn truncated(answer: &Answer) -> Response<Body> {
+    let response = head(answer).header("content-length", answer.body.len());
     let half = answer.body.slice(..answer.body.len() / 2);
     let broken = io::Error::from(io::ErrorKind::BrokenPipe);
     let parts = futures::stream::iter([Ok(Frame::data(half)), Err(broken)]);
