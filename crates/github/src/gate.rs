@@ -196,7 +196,8 @@ impl Gate {
 
     /// The primary limit, as it was told last.
     pub(crate) fn budget(&self) -> Option<Budget> {
-        match self.state().primary {
+        let primary = self.state().primary;
+        match primary {
             Primary::Told { budget, .. } => Some(budget),
             Primary::Unknown | Primary::None => None,
         }

@@ -21,7 +21,8 @@ impl Fuse {
 
     /// Passes a point; whether the caller is dead.
     pub(super) fn burn(&self) -> bool {
-        match &mut *self.left() {
+        let mut left = self.left();
+        match &mut *left {
             None => return false,
             Some(0) => {}
             Some(left) => {
@@ -29,6 +30,7 @@ impl Fuse {
                 return false;
             }
         }
+        drop(left);
         self.0.1.notify_one();
         true
     }
