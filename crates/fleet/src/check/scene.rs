@@ -1,5 +1,7 @@
 //! A small account in which all is in order, for tests that take one thing away.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::config::Architecture;
 use crate::plan::scene::Scene;
@@ -94,12 +96,12 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
     let id = &fleet.vm.group.subscription_id;
     Facts {
         bad_files: Vec::new(),
-        credentials: Default::default(),
+        credentials: BTreeMap::default(),
         github: Some(Ok(GitHubFacts {
             credential: Ok(credential),
             budget: Ok(Some(RateBudget { limit: 5000, remaining: 4000, reset })),
             scopes: [(fleet.scope.clone(), scope)].into(),
-            followed: Default::default(),
+            followed: BTreeMap::default(),
         })),
         azure: Some(Ok(AzureFacts {
             kind: "client secret".to_owned(),
