@@ -70,6 +70,9 @@ pub struct AzureClient {
 
 impl AzureClient {
     /// Makes a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { resource_manager_url: root, environment, request_timeout, retry_pause, certificates } =
             settings;

@@ -67,6 +67,9 @@ pub struct GitHubClient {
 
 impl GitHubClient {
     /// Makes a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address of the API cannot be used.
     pub fn new(settings: Settings) -> Result<Self, ApiUrlError> {
         let Settings { api_url, credential, request_timeout, retry_pause, untold_wait, certificates } =
             settings;

@@ -22,7 +22,8 @@ pub struct Token(Arc<SecretString>);
 impl Token {
     /// Checks a token as it came from the environment or a file: blanks around it are dropped.
     ///
-    /// The error tells what is wrong and what to do, and never shows the token.
+    /// # Errors
+    /// When it cannot be sent. The error says what is wrong and what to do, and never shows the token.
     pub fn new(text: &SecretString) -> Result<Self, TokenError> {
         let token = text.expose_secret().trim();
         check(token)?;
