@@ -1,5 +1,5 @@
 //! What faults do to a connection, and what they leave done.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,7 +1,7 @@
 //! What the simulation itself promises: that it sees, that a seed is one trace, and that what is written of it
 //! is so.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
 

@@ -148,6 +148,6 @@ fn no_key(message: String) -> SshError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #[path = "keys_tests.rs"]
 mod tests;

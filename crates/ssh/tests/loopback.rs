@@ -1,6 +1,6 @@
 //! Against a scripted server in this process: what goes wrong on the way.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "loopback/server.rs"]
 mod server;

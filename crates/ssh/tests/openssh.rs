@@ -1,6 +1,6 @@
 //! Against the OpenSSH of this machine, as root: what only the real server shows.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "openssh/sshd.rs"]
 mod sshd;
