@@ -2,7 +2,12 @@
 //! time. A command, never a test: `cargo bench -p azlin-tests --bench budget`. `AZLIN_HOUR=10m` another time,
 //! `AZLIN_JOBS=0` another load than twenty jobs a minute.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its table and fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

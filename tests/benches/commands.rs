@@ -1,7 +1,12 @@
 //! What a command costs whoever waits for it. A command, never a test:
 //! `cargo bench -p azlin-tests --bench commands`.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its table and fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::io::Read;
 use std::net::TcpListener;

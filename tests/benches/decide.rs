@@ -3,7 +3,12 @@
 //! A fleet has ten runners and ten jobs: joining the lists, attribution, the scaler and the planner
 //! are all in the figure. The median of several rounds is printed, never tested.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its table and fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

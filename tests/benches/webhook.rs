@@ -1,7 +1,12 @@
 //! How long it takes from a delivery to the request for a VM, over loopback, where GitHub and Azure take no time.
 //! A command, never a test: `cargo bench -p azlin-tests --bench webhook`.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its table and fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

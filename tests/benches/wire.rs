@@ -1,7 +1,12 @@
 //! What a tick costs over loopback HTTP: time, requests, bytes, memory. A command, never a test:
 //! `cargo bench -p azlin-tests --bench wire`.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its table and fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,5 +1,7 @@
 //! What the end-to-end tests share.
 
+#![allow(clippy::expect_used, reason = "what tests share fails by panicking")]
+
 use std::time::Duration;
 
 /// How long a test waits for what must happen. It is a bound for a busy machine, and costs nothing where all is well.

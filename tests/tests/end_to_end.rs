@@ -1,6 +1,11 @@
 //! The whole product from outside, in one program: what waits here waits side by side.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test fails by panicking, and may print")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and may print"
+)]
 
 mod bad_input;
 mod check;

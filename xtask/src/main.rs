@@ -93,6 +93,7 @@ fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> String {
 }
 
 /// The repository's root.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
     root.expect("xtask is a directory of the repository").to_owned()

@@ -129,7 +129,10 @@ mod tests {
         gates.shut(&put, Extent::Operation, Duration::from_secs(17));
         gates.shut(&put, Extent::Operation, Duration::from_secs(3));
         assert_eq!(gates.shut_for(&put), Some(Duration::from_secs(17)));
-        assert_eq!(gates.shut_for(&counted(&Method::PUT, &format!("{VMS}/b"))), Some(Duration::from_secs(17)));
+        assert_eq!(
+            gates.shut_for(&counted(&Method::PUT, &format!("{VMS}/b"))),
+            Some(Duration::from_secs(17))
+        );
         assert_eq!((gates.shut_for(&delete), gates.shut_for(&get)), (None, None));
         gates.shut(&get, Extent::Subscription, Duration::from_secs(5));
         assert_eq!(gates.shut_for(&list), Some(Duration::from_secs(5)), "everything that reads");

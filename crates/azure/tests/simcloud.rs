@@ -1,5 +1,7 @@
 //! The client against the simulated Azure: kept connections, real pages, and VMs that come and go.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

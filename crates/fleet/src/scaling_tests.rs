@@ -417,18 +417,8 @@ fn words_are_those_of_json() {
     for action in [ScaleUp, ScaleDown, Maintain] {
         assert_eq!(json(serde_json::to_value(action)), action.word());
     }
-    let rules = [
-        Formula,
-        NoJobStarves,
-        Minimum,
-        Manual,
-        Disabled,
-        Enough,
-        Threshold,
-        Cooldown,
-        Maximum,
-        PartlyKnown,
-    ];
+    let rules =
+        [Formula, NoJobStarves, Minimum, Manual, Disabled, Enough, Threshold, Cooldown, Maximum, PartlyKnown];
     for rule in rules {
         assert_eq!(json(serde_json::to_value(rule)), rule.word());
     }

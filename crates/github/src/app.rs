@@ -36,6 +36,7 @@ impl App {
     }
 
     /// A word that says who we are, good for some minutes from now.
+    #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
     pub(crate) fn jwt(&self, now: Timestamp) -> SecretString {
         let now = now.as_second();
         let claims = json!({"iat": now - BACKDATED, "exp": now + GOOD_FOR, "iss": self.id});

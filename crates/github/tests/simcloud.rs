@@ -1,5 +1,7 @@
 //! The client against the simulated GitHub: kept connections, real pages, and a world that moves.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

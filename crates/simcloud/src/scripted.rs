@@ -4,6 +4,8 @@
 //! # Panics
 //! All of it panics where a test would: it is the test's own fault.
 
+#![expect(clippy::expect_used, reason = "it serves tests, which fail by panicking")]
+
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

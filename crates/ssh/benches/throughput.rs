@@ -1,6 +1,10 @@
 //! How fast files and logins are, beside `scp` and `ssh` in the same run.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints its table and fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 #[path = "../tests/openssh/sshd.rs"]
 mod sshd;

@@ -203,6 +203,5 @@ fn signal_named(signal: &russh::Sig) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #[path = "exec_tests.rs"]
 mod tests;

@@ -124,6 +124,7 @@ fn parse(path: &Path, text: &SecretString) -> Result<PrivateKey, SshError> {
 }
 
 /// A line of `authorized_keys`, without a comment.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub(crate) fn public_line(key: &PublicKey) -> String {
     let mut key = key.clone();
     key.set_comment("");
@@ -136,6 +137,7 @@ pub(crate) fn fingerprint(key: &PublicKey) -> String {
 }
 
 /// A new ed25519 key.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub(crate) fn new_host_key() -> HostKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
         .expect("an ed25519 key is any 32 bytes");
@@ -148,6 +150,5 @@ fn no_key(message: String) -> SshError {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #[path = "keys_tests.rs"]
 mod tests;

@@ -241,6 +241,5 @@ fn readable(line: &[u8], secrets: &Secrets) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #[path = "output_tests.rs"]
 mod tests;

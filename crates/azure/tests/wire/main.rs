@@ -1,5 +1,7 @@
 //! What only the wire shows: the client against a server that answers as each test says.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod create;
 mod delete;
 mod identity;

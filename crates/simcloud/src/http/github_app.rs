@@ -46,6 +46,7 @@ pub(crate) fn answer(world: &mut World, ask: &Ask) -> Option<Answer> {
 }
 
 /// Why a word is not taken.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 fn refused(world: &World, jwt: &str) -> Option<&'static str> {
     const UNREADABLE: &str = "A JSON web token could not be decoded";
     let Some((signed, signature)) = jwt.rsplit_once('.') else { return Some(UNREADABLE) };

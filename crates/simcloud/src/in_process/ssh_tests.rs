@@ -30,8 +30,8 @@ fn scope() -> Scope {
 /// A VM with this host key.
 fn machine(cloud: &InProcess, name: &str) -> Machine {
     let key = cloud.host_key();
-    let data = STANDARD
-        .encode(reachable(&key, "ssh-ed25519 AAAA", Duration::from_secs(86_400)).expose_secret());
+    let data =
+        STANDARD.encode(reachable(&key, "ssh-ed25519 AAAA", Duration::from_secs(86_400)).expose_secret());
     let body = json!({"properties": {"osProfile": {"customData": data}}});
     cloud.world().put_vm("s", "g", name, body, true).expect("made");
     Machine {

@@ -32,6 +32,7 @@ pub struct Spec {
 impl Spec {
     /// Reads the description. A schema is compiled when it is first needed.
     #[expect(clippy::missing_panics_doc, reason = "the file is part of the program, and a test reads it")]
+    #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
     pub fn load() -> Spec {
         let mut document: Value = serde_json::from_str(TEXT).expect("specs/github-rest.json is JSON");
         convert::to_json_schema(&mut document);

@@ -17,6 +17,7 @@ const EXAMPLES_ONLY: [&str; 6] =
 ///
 /// # Errors
 /// What is missing in it or wrong with it.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub fn new_file(file: &str, pool: &PoolName, changes: &[Change]) -> Result<(String, Fleet), Faulty> {
     let mut text = EXAMPLE.replacen("ci-workers", pool.as_str(), 1);
     for key in EXAMPLES_ONLY {
@@ -31,6 +32,7 @@ pub fn new_file(file: &str, pool: &PoolName, changes: &[Change]) -> Result<(Stri
 
 /// The text with the example of a key, or of the table that it is in, as a default: in a file that is
 /// nobody's yet it has nothing to say beside the value that was given.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 fn offered(text: &str, path: &[String]) -> String {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let layout = Layout::of(text).expect("the example is TOML");
