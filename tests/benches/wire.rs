@@ -21,7 +21,7 @@ use azlin_tests::ports::free_address;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-/// A cloud with so many fleets, each on a repository of its own.
+/// A cloud with a number of fleets, each on its own repository.
 fn cloud(fleets: usize, top: &str) -> Cloud {
     let repositories = (0..fleets).map(|number| format!("o/r{number}")).collect();
     let mut workload = Workload { repositories, ..Workload::default() };
@@ -94,7 +94,7 @@ fn whole_tick() {
     );
 }
 
-/// What `/healthz` answers, if anybody answers.
+/// What `/healthz` answers, if there is an answer.
 fn health(address: SocketAddr) -> Option<String> {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
@@ -151,7 +151,7 @@ fn memory_and_start() {
     println!();
 }
 
-/// Requests and bytes of a tick, with so many active runs. The first tick reads all five lists.
+/// Requests and bytes of a tick, with a number of active runs. The first tick reads all five lists.
 fn requests() {
     println!(
         "| active runs | GitHub requests | bytes | Azure requests | bytes |\n|---:|---:|---:|---:|---:|"

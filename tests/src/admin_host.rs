@@ -106,7 +106,7 @@ impl AdminHost {
         self.run("systemctl daemon-reload");
     }
 
-    /// What the daemon is told of the cloud.
+    /// The daemon's configuration for this cloud.
     pub fn daemon_toml(&self) -> String {
         format!(
             "[poll]\nqueue = \"1s\"\nhealth = \"2s\"\n[github]\napi_url = \"{}\"\n[azure]\nresource_manager_url = \"{}\"\n",
@@ -134,7 +134,7 @@ impl AdminHost {
         self.write(&format!("/etc/azlin/fleets/{pool}.toml"), &text);
     }
 
-    /// So many jobs for `docker`, each of so many seconds; their numbers.
+    /// Submits jobs for `docker`, each of this duration. Returns their numbers.
     pub fn submit(&self, jobs: usize, seconds: u64) -> Vec<u64> {
         let labels = vec!["self-hosted".to_owned(), "docker".to_owned()];
         let jobs = vec![(labels, Duration::from_secs(seconds)); jobs];

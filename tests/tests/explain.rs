@@ -1,4 +1,4 @@
-//! Why jobs wait and runners live, as the executable tells it of a simulated cloud; and that its JSON is
+//! Why jobs wait and runners exist, as the executable explains it for a simulated cloud; and that its JSON is
 //! as its schema says.
 
 use std::process::Output;
@@ -13,20 +13,20 @@ use serde_json::Value;
 /// VMs that are runners in a moment.
 const QUICK: &str = "create = '50ms'\nboot = '50ms'\nregister = '20ms'\ndelete = '50ms'\n";
 
-struct World {
+struct ExplainFixture {
     cloud: Cloud,
     state: tempfile::TempDir,
 }
 
-fn world(settings: &str, more: &str) -> World {
+fn world(settings: &str, more: &str) -> ExplainFixture {
     // Built before jobs begin to wait.
     azlin();
     let text = format!("repositories = ['o/r']\n[settings]\n{settings}\n{more}");
     let cloud = Cloud::new(&Workload::parse(&text).unwrap());
-    World { cloud, state: tempfile::tempdir().unwrap() }
+    ExplainFixture { cloud, state: tempfile::tempdir().unwrap() }
 }
 
-impl World {
+impl ExplainFixture {
     fn fleet(&self, pool: &str, top: &str, scaling: &str) {
         let text = format!("repo = \"o/r\"\n{top}\n[scaling]\n{scaling}\n{VM}");
         self.cloud.write(&format!("fleets/{pool}.toml"), &text);
@@ -48,7 +48,7 @@ impl World {
         self.azlin(&["run", "--once"]);
     }
 
-    /// Waits until so many runners are online, and lets the daemon see them.
+    /// Waits until this many runners are online, and lets the daemon see them.
     fn online(&self, runners: usize) {
         let is_online = |world: &mut azlin_simcloud::World| {
             world.state.github.runners.values().filter(|runner| runner.online).count() == runners
@@ -98,7 +98,7 @@ fn tells(said: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_label_that_nobody_has() {
+fn a_label_that_no_runner_has() {
     let world = world(QUICK, "");
     world.fleet("ci", "labels = [\"docker\"]", "");
     world.fleet("big", "labels = [\"gpu-a100\"]", "");
@@ -262,7 +262,7 @@ fn a_runner_that_the_cooldown_keeps() {
 }
 
 #[test]
-fn what_is_not_there_is_told_with_what_is_nearest() {
+fn a_name_that_does_not_exist_is_reported_with_the_nearest() {
     let world = world(QUICK, "");
     world.fleet("ci-workers", "", "");
     let job = world.submit(1, &["ubuntu-latest"], 60)[0].to_string();

@@ -12,13 +12,13 @@ const ALLOWED: &[(&str, &str)] =
 #[rustfmt::skip]
 const RENAMED_SOON: &[&str] = &[
     "About", "Answer", "Arguments", "Asked", "Body", "Call", "Case", "Change", "Clock", "Cloud", "Command",
-    "Connection", "Count", "Counters", "Counts", "Credential", "Daemon", "Delivery", "Demand", "Door",
-    "Effect", "Ended", "Entry", "Environment", "Event", "Facts", "Failure", "Failures", "File", "Followed",
-    "Found", "Hook", "Inner", "Job", "Jobs", "Kept", "Kind", "Ledger", "Life", "Lifecycle", "Log", "Look",
-    "Machine", "News", "Next", "Notes", "Outcome", "Output", "Page", "Part", "Place", "Plan", "Queues",
-    "Reader", "Refusal", "RegistrationToken", "Repository", "Room", "RunnerStatus", "Running", "Scene",
-    "Section", "Seen", "Server", "Settings", "Shared", "Site", "Spent", "Stage", "State", "Status", "Step",
-    "Subnet", "Subscription", "Tick", "Told", "Took", "Trouble", "Usage", "View", "Vm", "Wanted", "Webhook",
+    "Connection", "Count", "Counters", "Counts", "Credential", "Delivery", "Demand", "Door", "Effect",
+    "Ended", "Entry", "Environment", "Event", "Facts", "Failure", "Failures", "File", "Followed", "Found",
+    "Hook", "Inner", "Job", "Jobs", "Kept", "Kind", "Ledger", "Life", "Lifecycle", "Log", "Look", "Machine",
+    "News", "Next", "Notes", "Outcome", "Output", "Page", "Part", "Place", "Plan", "Queues", "Reader",
+    "Refusal", "RegistrationToken", "Repository", "Room", "Row", "RunnerStatus", "Running", "Scene",
+    "Section", "Seen", "Server", "Settings", "Shared", "Site", "Spent", "State", "Status", "Step", "Steps",
+    "Subnet", "Subscription", "Tick", "Told", "Trouble", "Usage", "View", "Vm", "Wanted", "Webhook",
     "World", "Written",
 ];
 

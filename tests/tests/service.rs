@@ -6,7 +6,7 @@ use std::process::Command;
 
 use azlin_simcloud::Workload;
 use azlin_tests::SOON;
-use azlin_tests::binary::{Cloud, Daemon, VM};
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 
 fn cloud() -> Cloud {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
@@ -53,8 +53,8 @@ fn no_secret_is_in_the_log_even_at_trace() {
     assert!(said.contains("DEBUG"), "it says a lot: {said}");
 }
 
-/// A daemon whose requests for two VMs are under way, and will be for so long.
-fn creating(latency: &str) -> (Cloud, Daemon) {
+/// A daemon whose requests for two VMs are under way, and stay so for this time.
+fn creating(latency: &str) -> (Cloud, DaemonProcess) {
     let slow = format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\nside = 'azure'\nmethod = 'PUT'\n");
     let cloud = Cloud::new(&Workload::parse(&format!("repositories = ['o/r']\n{slow}")).unwrap());
     cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n[scaling]\nmin_runners = 2\n{VM}"));
@@ -100,7 +100,7 @@ fn a_second_daemon_on_the_same_fleets_is_refused() {
 }
 
 #[test]
-fn plan_tells_and_changes_nothing() {
+fn plan_prints_and_changes_nothing() {
     let cloud = cloud();
     let output = cloud.command(&["plan"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));

@@ -2,7 +2,7 @@
 
 use azlin_tests::sources::{Source, sources};
 
-/// An inline `mod tests` has at most so many lines; longer ones are a file of their own, `x/tests.rs`.
+/// The most lines of an inline `mod tests`. Longer ones are a file of their own, `x/tests.rs`.
 const MOST_INLINE: usize = 80;
 
 /// Files that are being moved. This table only shrinks.

@@ -12,7 +12,7 @@ use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::ledger::Report;
 use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
 use azlin_simcloud::{InProcess, World};
-use azlin_tests::stage::fleets;
+use azlin_tests::harness::fleets;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -54,7 +54,7 @@ fn live() -> i64 {
     i64::try_from(stats.bytes_allocated).unwrap() - i64::try_from(stats.bytes_deallocated).unwrap()
 }
 
-/// What the daemon holds after so many hours: as many bytes as are there less when it is gone.
+/// The memory that the daemon holds after a number of hours: how many bytes are freed when it is gone.
 async fn bytes_after(hours: u32) -> (i64, Report) {
     let began = Instant::now();
     let start = Timestamp::from_second(1_800_000_000).unwrap();

@@ -73,7 +73,7 @@ fn without_a_daemon_the_clouds_are_asked_and_nothing_is_changed() {
 }
 
 #[test]
-fn what_cannot_be_told_says_what_to_do() {
+fn what_is_not_known_says_what_to_do() {
     let cloud = cloud();
     let no_token = cloud.command(&["status"]).env_remove("GITHUB_TOKEN").output().unwrap();
     assert_eq!(no_token.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! What `check` is told over the wire is what the simulated world says behind its ports: the adapters
+//! What `check` reads over the wire is what the simulated world says behind its ports: the adapters
 //! read nothing into it, and lose nothing of it.
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const GALLERY: &str =
     "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0";
 const MANAGED: &str = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/images/arm64";
 
-/// One world with both of its faces. Time stands still in it, so that both tell of the same moment.
+/// One world with both of its faces. Time stands still in it, so that both report the same moment.
 struct Faces {
     inside: InProcess,
     github: GitHubClient,
@@ -76,7 +76,7 @@ async fn github_tells(github: &impl GitHubSurvey) -> String {
         let scope: Scope = scope.parse().unwrap();
         let read = came_to(github.may_read_runners(&scope).await).map(without_wish);
         told.push(format!("{scope} {read:?}"));
-        // Without that the other tells nothing.
+        // Without that the other says nothing.
         if read == Ok(Permit::Granted) {
             told.push(format!(
                 "{:?}",
@@ -164,7 +164,7 @@ async fn both_faces_tell_the_same_of_every_account() {
     ] {
         let faces = faces(&format!("[settings]\nvcpu_quota = 40\n[premises]\n{workload}\n")).await;
         for (number, size) in [(1, "Standard_D4as_v5"), (2, "Standard_D2s_v5")] {
-            // Some accounts let nobody make a VM.
+            // In some accounts no VM can be made.
             drop(faces.inside.create(&spec(SUBNET, size, number)).await);
         }
         let github = github_tells(&faces.github).await;

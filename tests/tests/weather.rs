@@ -32,7 +32,7 @@ fn with_nothing_left_of_the_budget_nothing_is_sent_that_would_be_refused_and_all
     // Windows begin by the clock, so what is gone may be back at once.
     let blind_s = 24 - (jiff::Timestamp::now().as_second() + 5) % 24;
     let daemon = cloud.daemon();
-    // What was under way when somebody else took the rest, nobody could have known of.
+    // Requests that were under way when another client used up the budget could not know of it.
     std::thread::sleep(Duration::from_secs(8));
     let under_way = refused(&cloud.served.world());
     assert!(under_way <= 3, "{under_way} refused at once");

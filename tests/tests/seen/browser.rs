@@ -12,9 +12,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-/// How it shows pages.
+/// How the browser shows pages.
 #[derive(Clone, Copy)]
-pub enum Look {
+pub enum Appearance {
     Light,
     Dark,
     /// A phone of this width.
@@ -84,16 +84,16 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub async fn open(look: Look, url: &str) -> Self {
+    pub async fn open(look: Appearance, url: &str) -> Self {
         // The process may have one already, which will do as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut arguments =
             vec!["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--lang=en-GB"];
-        if let Look::Dark = look {
+        if let Appearance::Dark = look {
             arguments.push("--force-dark-mode");
         }
         let mut options = json!({ "args": arguments });
-        if let Look::Phone(width) = look {
+        if let Appearance::Phone(width) = look {
             options["mobileEmulation"] =
                 json!({ "deviceMetrics": { "width": width, "height": 844, "pixelRatio": 2.0 } });
         }
@@ -102,7 +102,7 @@ impl Browser {
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
         let (driver, session) = Self::session(&client, &wanted).await;
         let browser = Browser { _driver: driver, client, session };
-        if !matches!(look, Look::Phone(_)) {
+        if !matches!(look, Appearance::Phone(_)) {
             browser.command("/window/rect", &json!({ "width": 1280, "height": 1000 })).await;
         }
         browser.command("/url", &json!({ "url": url })).await;
@@ -148,7 +148,7 @@ impl Browser {
         self.run(&format!("return ({script});")).await
     }
 
-    /// All that is to be read.
+    /// All text that the page shows.
     pub async fn text(&self) -> String {
         self.get("document.body.innerText").await.as_str().unwrap().to_owned()
     }
@@ -162,7 +162,7 @@ impl Browser {
         }
     }
 
-    /// Keeps a picture of it, for whoever wants to look: target/seen/<name>.png.
+    /// Keeps a picture of it: target/seen/<name>.png.
     pub async fn picture(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/seen");
         std::fs::create_dir_all(&folder).unwrap();

@@ -89,7 +89,7 @@ fn it_scrapes_them_and_its_tool_finds_no_fault() {
     prometheus.wait("sum(azlin_boot_step_duration_seconds_count{step=\"runner\"})", |count| count >= 2.0);
     prometheus.wait("sum(azlin_cost_dollars_total{fleet=\"ci\"})", |dollars| dollars > 0.0);
     prometheus.wait("azlin_api_requests_total{api=\"github\",outcome=\"ok\"}", |count| count > 3.0);
-    // It knows what each of them is, by what it was told beside them.
+    // It knows the type and the help of each of them.
     let told = prometheus.api("/api/v1/metadata").unwrap();
     for (metric, kind) in
         [("azlin_ticks", "counter"), ("azlin_boot_duration_seconds", "histogram"), ("azlin_runners", "gauge")]

@@ -1,4 +1,4 @@
-//! A service that is killed, hangs, or is told twice to stop.
+//! A service that is killed, hangs, or gets two signals to stop.
 
 use std::time::{Duration, Instant};
 

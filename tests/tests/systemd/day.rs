@@ -1,4 +1,4 @@
-//! A service's ordinary day: installed, started, told of a change, stopped.
+//! A service's ordinary day: installed, started, reloaded, stopped.
 
 use std::time::{Duration, Instant};
 
@@ -22,13 +22,13 @@ fn it_is_installed_started_reloaded_and_stopped() {
     let host = AdminHost::boot("", SLOW_START);
     host.install();
     assert_eq!(host.output(&format!("systemctl is-enabled {UNIT}")).stdout, b"disabled\n");
-    assert_eq!(host.property("ActiveState"), "inactive", "whoever installs it has no token yet");
+    assert_eq!(host.property("ActiveState"), "inactive", "there is no token yet when it is installed");
     // The configuration that comes with it is good.
     host.run("GITHUB_TOKEN=ghp_none azlin github-runner status");
 
     host.configure();
     host.run("rm /etc/azlin/fleets/ci.toml");
-    // Whatever the administrator's umask is, the service reads it.
+    // The service can read it with any umask of the administrator.
     host.run(
         "umask 077; azlin github-runner enable --config-dir /etc/azlin --pool ci --repo o/r --labels docker \
          --max-runners 20 --jobs-per-runner 1 --cooldown 0s --max-queue-wait 0s --resource-group rg \

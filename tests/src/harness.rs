@@ -1,5 +1,5 @@
-//! The real loop against one simulated world in virtual time, step by step. For tests that play one
-//! situation; the simulation draws them.
+//! The real loop against one simulated world in virtual time, step by step. For tests of one situation; the simulation
+//! generates situations from seeds.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A world and its clock.
-pub struct Stage {
+pub struct Harness {
     world: Arc<Mutex<World>>,
     /// Everything that the loop reaches it by.
     pub outside: Outside,
 }
 
-impl Stage {
+impl Harness {
     /// A world with this workload, in TOML. Must be called on a paused current-thread runtime.
     ///
     /// # Panics
@@ -35,7 +35,7 @@ impl Stage {
         let names = AtomicU32::new(0);
         let random = Arc::new(move || names.fetch_add(1, Ordering::Relaxed));
         let ssh = cloud.clone();
-        Stage { world, outside: Outside { github: cloud.clone().into(), azure: cloud, ssh, clock, random } }
+        Harness { world, outside: Outside { github: cloud.clone().into(), azure: cloud, ssh, clock, random } }
     }
 
     /// The world as it is now.
@@ -45,24 +45,24 @@ impl Stage {
         world
     }
 
-    /// What happened so far.
+    /// What has happened so far.
     pub fn report(&self) -> Report {
         self.world().report()
     }
 
-    /// So many jobs of so many seconds in one run, for runners with the label `docker`.
+    /// Submits jobs of this duration in one run, for runners with the label `docker`.
     pub fn submit(&self, repo: &str, jobs: usize, seconds: u64) {
         let labels = vec!["self-hosted".to_owned(), "docker".to_owned()];
         self.world().submit(repo, vec![(labels, Duration::from_secs(seconds)); jobs], Vec::new());
     }
 
-    /// A daemon for these fleets lives for so long and is killed; what it said of them last.
+    /// Runs a daemon for these fleets for this time, and kills it. Returns what it reported last.
     pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
         live(self.outside.clone(), fleets, state, seconds).await
     }
 
-    /// A daemon for these fleets lives until the world is so, and is killed; how many seconds that took, or
-    /// `None` when it is not so after an hour.
+    /// Runs a daemon for these fleets until the condition holds, and kills it. Returns how many seconds that took, or
+    /// `None` when it does not hold after an hour.
     pub async fn live_until(&self, fleets: Vec<Fleet>, is_so: impl Fn(&Report) -> bool) -> Option<u64> {
         let began = Instant::now();
         let watched = async {
@@ -77,7 +77,7 @@ impl Stage {
     }
 }
 
-/// A daemon with that outside and these fleets lives for so long and is killed.
+/// Runs a daemon with these ports and these fleets for this time, and kills it.
 pub async fn live(outside: Outside, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> Board {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let board = Board::default();
@@ -127,11 +127,11 @@ pub fn fleets(seed: u64) -> Vec<Fleet> {
     texts.iter().map(parse).collect()
 }
 
-/// Runs it in virtual time.
+/// Runs a test in virtual time.
 ///
 /// # Panics
 /// When there is no runtime.
-pub fn play(scene: impl Future<Output = ()>) {
+pub fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime can be made").block_on(scene);
+    runtime.expect("a runtime can be made").block_on(test);
 }
