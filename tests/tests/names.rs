@@ -16,10 +16,10 @@ const RENAMED_SOON: &[&str] = &[
     "Ended", "Entry", "Environment", "Event", "Facts", "Failure", "Failures", "File", "Followed", "Found",
     "Hook", "Inner", "Job", "Jobs", "Kept", "Kind", "Ledger", "Life", "Lifecycle", "Log", "Look", "Machine",
     "News", "Next", "Notes", "Outcome", "Output", "Page", "Part", "Place", "Plan", "Queues", "Reader",
-    "Refusal", "RegistrationToken", "Repository", "Room", "Row", "RunnerStatus", "Running", "Scene",
-    "Section", "Seen", "Server", "Settings", "Shared", "Site", "Spent", "State", "Status", "Step", "Steps",
-    "Subnet", "Subscription", "Tick", "Told", "Trouble", "Usage", "View", "Vm", "Wanted", "Webhook",
-    "World", "Written",
+    "Refusal", "RegistrationToken", "Repository", "Room", "RunnerStatus", "Running", "Scene", "Section",
+    "Seen", "Server", "Settings", "Shared", "Site", "Spent", "State", "Status", "Step", "Subnet",
+    "Subscription", "Tick", "Told", "Trouble", "Usage", "View", "Vm", "Wanted", "Webhook", "World",
+    "Written",
 ];
 
 /// The struct, enum, union, trait or type alias that a line declares. An associated type has the meaning that its trait gives it,

@@ -12,12 +12,12 @@ const LOWEST: &str = r#"{ echo 19 > /proc/self/autogroup; } 2>/dev/null; exec ni
 
 /// Commands that run one after the other, and the thread that collects their output. Dropping it stops them.
 pub struct Background {
-    now: Arc<Mutex<Now>>,
-    thread: Option<JoinHandle<Vec<Ended>>>,
+    now: Arc<Mutex<Activity>>,
+    thread: Option<JoinHandle<Vec<Finished>>>,
 }
 
 /// What happens in the background.
-enum Now {
+enum Activity {
     Between,
     /// The session of a command that runs.
     Running(u32),
@@ -25,7 +25,7 @@ enum Now {
 }
 
 /// When a command ran in the background, and how it ended.
-pub struct Ended {
+pub struct Finished {
     pub name: &'static str,
     pub began: Instant,
     pub took: Duration,
@@ -38,7 +38,7 @@ impl Background {
         for (name, command) in &commands {
             say(&format!("--- {name}, in the background: {command:?}\n"));
         }
-        let now = Arc::new(Mutex::new(Now::Between));
+        let now = Arc::new(Mutex::new(Activity::Between));
         let shared = Arc::clone(&now);
         let run_all = move || {
             let mut all = Vec::new();
@@ -46,7 +46,7 @@ impl Background {
                 let began = Instant::now();
                 let Some(result) = run_one(&command, &shared) else { break };
                 let has_succeeded = result.as_ref().is_ok_and(|output| output.status.success());
-                all.push(Ended { name, began, took: began.elapsed(), result });
+                all.push(Finished { name, began, took: began.elapsed(), result });
                 if !has_succeeded {
                     break;
                 }
@@ -57,15 +57,15 @@ impl Background {
     }
 
     /// Waits for the end of all of them.
-    pub fn end(mut self) -> Result<Vec<Ended>, String> {
+    pub fn end(mut self) -> Result<Vec<Finished>, String> {
         let Some(thread) = self.thread.take() else { return Ok(Vec::new()) };
         thread.join().map_err(|_| "the thread of the commands in the background panicked".to_owned())
     }
 }
 
-impl Ended {
+impl Finished {
     /// Prints what it printed; whether it succeeded.
-    pub fn finish(self) -> Result<(), String> {
+    pub fn result(self) -> Result<(), String> {
         let name = self.name;
         let output = self.result.map_err(|error| format!("{name}: {error}"))?;
         say(&format!("--- {name}, which ran in the background:\n"));
@@ -76,7 +76,7 @@ impl Ended {
 }
 
 /// Runs a command in a session of its own; none where all of them were stopped.
-fn run_one(command: &Command, now: &Mutex<Now>) -> Option<Result<Output, String>> {
+fn run_one(command: &Command, now: &Mutex<Activity>) -> Option<Result<Output, String>> {
     let mut lowest = Command::new("setsid");
     lowest.args(["sh", "-c", LOWEST, "sh"]).arg(command.get_program()).args(command.get_args());
     lowest.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -85,12 +85,12 @@ fn run_one(command: &Command, now: &Mutex<Now>) -> Option<Result<Output, String>
     }
     let child = {
         let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*now, Now::Stopped) {
+        if matches!(*now, Activity::Stopped) {
             return None;
         }
         match lowest.spawn() {
             Ok(child) => {
-                *now = Now::Running(child.id());
+                *now = Activity::Running(child.id());
                 child
             }
             Err(error) => return Some(Err(format!("setsid: {error}"))),
@@ -98,8 +98,8 @@ fn run_one(command: &Command, now: &Mutex<Now>) -> Option<Result<Output, String>
     };
     let output = child.wait_with_output().map_err(|error| error.to_string());
     let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
-    if !matches!(*now, Now::Stopped) {
-        *now = Now::Between;
+    if !matches!(*now, Activity::Stopped) {
+        *now = Activity::Between;
     }
     Some(output)
 }
@@ -107,10 +107,10 @@ fn run_one(command: &Command, now: &Mutex<Now>) -> Option<Result<Output, String>
 impl Drop for Background {
     fn drop(&mut self) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Now::Running(session) = *now {
+        if let Activity::Running(session) = *now {
             let _ = Command::new("kill").args(["-TERM", "--", &format!("-{session}")]).status();
         }
-        *now = Now::Stopped;
+        *now = Activity::Stopped;
     }
 }
 
@@ -130,14 +130,14 @@ mod tests {
         let all = Background::start(commands).end().expect("they have run");
         assert_eq!(all.iter().map(|ended| ended.name).collect::<Vec<_>>(), ["first", "second"]);
         assert!(all[0].began + all[0].took <= all[1].began);
-        let results: Vec<_> = all.into_iter().map(Ended::finish).collect();
+        let results: Vec<_> = all.into_iter().map(Finished::result).collect();
         assert_eq!(results, [Ok(()), Err("second ended with exit status: 3".to_owned())]);
     }
 
     #[test]
     fn a_dropped_one_is_stopped_with_what_follows() {
         let mut background = Background::start(vec![("long", shell("sleep 600")), ("next", shell("true"))]);
-        while !matches!(*background.now.lock().expect("nothing panicked"), Now::Running(_)) {
+        while !matches!(*background.now.lock().expect("nothing panicked"), Activity::Running(_)) {
             std::thread::yield_now();
         }
         let thread = background.thread.take().expect("it runs");

@@ -8,9 +8,8 @@ pub fn bench() -> Result<(), String> {
     run(&mut cargo(&["bench", "--locked", "-p", "azlin-tests"]))?;
     match e2e::prepare() {
         Ok(root) => {
-            run(&mut cargo(&["bench", "--locked", "-p", "azlin-ssh", "--features", "openssh"]))?;
-            let machines =
-                ["bench", "--locked", "-p", "azlin-tests", "--features", "machines", "--bench", "machines"];
+            run(&mut cargo(&["bench", "--locked", "-p", "azlin-ssh", "--bench", "throughput"]))?;
+            let machines = ["bench", "--locked", "-p", "azlin-tests", "--bench", "machines"];
             run(e2e::with(&root, &mut cargo(&machines))).and(e2e::sweep())
         }
         Err(why) => {

@@ -43,7 +43,7 @@ pub fn deb() -> Result<PathBuf, String> {
     }
     let program = program()?;
     prepare(&program)?;
-    let package = folder().join(format!("azlin_{VERSION}_{}.deb", debian_architecture()));
+    let package = package();
     let mut make = Command::new(tool("cargo-deb", "3.8.0", &["--no-default-features"])?);
     make.args([
         "--package",
@@ -57,6 +57,11 @@ pub fn deb() -> Result<PathBuf, String> {
     ]);
     run(reproducible(make.arg(&package).current_dir(root()))?)?;
     Ok(package)
+}
+
+/// Where the Debian package is once it is made.
+pub fn package() -> PathBuf {
+    folder().join(format!("azlin_{VERSION}_{}.deb", debian_architecture()))
 }
 
 /// The program of a release: it holds no path of this machine.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::steps::Steps;
+use crate::steps::StepTimes;
 use crate::{apt, cargo, dist, monitoring, run, say};
 
 /// Where roots are kept from one run to the next.
@@ -28,34 +28,38 @@ const NEEDED: [(&str, &str); 10] = [
     ("chromedriver", "chromium-driver"),
 ];
 
+/// The tests with real parts. `cargo test` builds and runs them only when they are named.
+pub const REAL: [&str; 4] = ["openssh", "machines", "systemd", "seen"];
 /// The longest test. It mostly waits.
 const OUTAGE: &str = "network::it_bears_a_network_that_is_gone_for_five_minutes";
 
 /// Installs what is missing and runs every test with real parts; a table says how long each step took.
 pub fn e2e() -> Result<(), String> {
-    let mut steps = Steps::new();
+    let mut steps = StepTimes::new();
     let result = all(&mut steps);
     say(&steps.table());
     result
 }
 
-/// The same, as steps of a longer chore.
-pub fn all(steps: &mut Steps) -> Result<(), String> {
+fn all(steps: &mut StepTimes) -> Result<(), String> {
     let root = steps.step("preparation of machines", prepare)?;
     let deb = steps.step("package", dist::deb)?;
-    tests(steps, &root, &deb).and(sweep())
+    tests(steps, &root, &deb)
 }
 
-fn tests(steps: &mut Steps, root: &Path, deb: &Path) -> Result<(), String> {
+/// Runs them with this root and this package, and removes what is left of machines.
+pub fn tests(steps: &mut StepTimes, root: &Path, deb: &Path) -> Result<(), String> {
+    every_test(steps, root, deb).and(sweep())
+}
+
+fn every_test(steps: &mut StepTimes, root: &Path, deb: &Path) -> Result<(), String> {
     let tests = |targets: &[&str], rest: &[&str]| {
-        // With the features of the other tests, so that nothing is built twice.
-        let features = "azlin-ssh/openssh azlin-simcloud/machines azlin-tests/machines azlin-tests/seen";
-        let mut cargo = cargo(&["test", "--workspace", "--locked", "--features", features]);
+        let mut cargo = cargo(&["test", "--workspace", "--locked"]);
         cargo.args(targets.iter().flat_map(|target| ["--test", target])).args(rest).env("AZLIN_DEB", deb);
         with(root, &mut cargo);
         cargo
     };
-    let build = || run(&mut tests(&["openssh", "machines", "systemd", "seen"], &["--no-run"]));
+    let build = || run(&mut tests(&REAL, &["--no-run"]));
     steps.step("build of the tests with real parts", build)?;
     say("--- beside the other tests: the outage of five minutes, and what is seen\n");
     let began = Instant::now();

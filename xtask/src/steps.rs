@@ -3,25 +3,25 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::background::{Background, Ended};
+use crate::background::{Background, Finished};
 
 /// What has been done so far.
-pub struct Steps {
+pub struct StepTimes {
     began: Instant,
-    rows: Vec<Row>,
+    rows: Vec<TimedStep>,
 }
 
-struct Row {
+struct TimedStep {
     name: String,
     start: Duration,
     took: Duration,
     note: &'static str,
 }
 
-impl Steps {
+impl StepTimes {
     /// None yet; the time runs from here.
     pub fn new() -> Self {
-        Steps { began: Instant::now(), rows: Vec::new() }
+        StepTimes { began: Instant::now(), rows: Vec::new() }
     }
 
     /// Does one.
@@ -50,21 +50,21 @@ impl Steps {
         all?.into_iter().try_for_each(|ended| self.add_ended(ended))
     }
 
-    fn add_ended(&mut self, ended: Ended) -> Result<(), String> {
+    fn add_ended(&mut self, ended: Finished) -> Result<(), String> {
         let (name, began, took) = (ended.name, ended.began, ended.took);
-        let result = ended.finish();
+        let result = ended.result();
         let note = if result.is_ok() { "in the background" } else { "in the background, failed" };
         self.add(name, began, took, note);
         result
     }
 
     fn add(&mut self, name: &str, began: Instant, took: Duration, note: &'static str) {
-        self.rows.push(Row { name: name.to_owned(), start: began - self.began, took, note });
+        self.rows.push(TimedStep { name: name.to_owned(), start: began - self.began, took, note });
     }
 
     /// All of them, in the order in which they began.
     pub fn table(&self) -> String {
-        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        let mut rows: Vec<&TimedStep> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.start);
         let mut text = String::from("\n  start    took  step\n");
         for row in rows {
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_table_is_in_the_order_of_begins_and_names_what_failed() {
-        let mut steps = Steps::new();
+        let mut steps = StepTimes::new();
         let began = steps.began;
         let second = Duration::from_secs(1);
         assert_eq!(steps.step("format", || Ok(1)), Ok(1));

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::background::Background;
-use crate::steps::Steps;
+use crate::steps::StepTimes;
 use crate::{alone, cargo, deny, dist, e2e, fuzz, monitoring, root, run, say};
 
 /// The Rust version that `Cargo.toml` promises.
@@ -11,13 +11,13 @@ const PROMISED: &str = env!("CARGO_PKG_RUST_VERSION");
 
 /// Stops at the first step that fails; a table says how long each step took.
 pub fn test() -> Result<(), String> {
-    let mut steps = Steps::new();
+    let mut steps = StepTimes::new();
     let result = all(&mut steps);
     say(&steps.table());
     result
 }
 
-fn all(steps: &mut Steps) -> Result<(), String> {
+fn all(steps: &mut StepTimes) -> Result<(), String> {
     steps.step("toolchain", toolchain)?;
     steps.step("format", || run(&mut cargo(&["fmt", "--all", "--check"])))?;
     steps.step("lints", lints)?;
@@ -31,7 +31,8 @@ fn all(steps: &mut Steps) -> Result<(), String> {
     let package = Background::start(vec![("package", package)]);
     steps.step("tests", || run(cargo(&["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", "4")))?;
     steps.step("alert rules", monitoring::rules)?;
-    steps.step("preparation of machines", || fuzz::install().and_then(|()| e2e::prepare()))?;
+    steps.step("preparation of the fuzzers", fuzz::install)?;
+    let machine_root = steps.step("preparation of machines", e2e::prepare)?;
     steps.end(package)?;
     // One after the other: the simulation has five minutes, which it would not have beside the build of the fuzzers.
     let mut simulation = Command::new(root().join("target/debug/simulate"));
@@ -39,15 +40,21 @@ fn all(steps: &mut Steps) -> Result<(), String> {
     let mut fuzzing = Command::new(&myself);
     fuzzing.args(["fuzz", "10"]);
     let computing = Background::start(vec![("simulation", simulation), ("fuzzing", fuzzing)]);
-    e2e::all(steps)?;
+    e2e::tests(steps, &machine_root, &dist::package())?;
     steps.end(computing)?;
     steps.step("documentation", documentation)?;
     steps.step("demo", demo)
 }
 
 fn lints() -> Result<(), String> {
-    let targets = ["--workspace", "--all-targets", "--all-features", "--locked"];
-    run(cargo(&["clippy"]).args(targets).args(["--", "-D", "warnings"]))
+    let clippy = |targets: &[&str]| {
+        let mut clippy = cargo(&["clippy", "--workspace", "--all-features", "--locked"]);
+        run(clippy.args(targets).args(["--", "-D", "warnings"]))
+    };
+    // What cargo does not take for a test or a benchmark by default has to be named.
+    let real: Vec<&str> = e2e::REAL.iter().flat_map(|test| ["--test", test]).collect();
+    clippy(&["--all-targets"])?;
+    clippy(&[&real[..], &["--bench", "throughput", "--bench", "machines"]].concat())
 }
 
 fn documentation() -> Result<(), String> {
