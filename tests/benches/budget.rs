@@ -2,7 +2,12 @@
 //! time. A command, never a test: `cargo bench -p azlin-tests --bench budget`. `AZLIN_HOUR=10m` another time,
 //! `AZLIN_JOBS=0` another load than twenty jobs a minute.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -33,7 +38,7 @@ fn workload(jobs_a_minute: u64) -> Workload {
 
 /// Requests to GitHub so far: all, those that were "not modified", and those that it refused for a limit.
 fn requests(world: &World) -> [u64; 3] {
-    let of_github = world.ledger.requests.iter().filter(|((side, ..), _)| *side == Side::Github);
+    let of_github = world.statistics.requests.iter().filter(|((side, ..), _)| *side == Side::Github);
     let mut sums = BTreeMap::<u16, u64>::new();
     for ((.., status), (count, _)) in of_github {
         *sums.entry(*status).or_default() += count;
@@ -69,22 +74,22 @@ fn main() {
         let world = cloud.served.world();
         let now = requests(&world);
         let [all, not_modified, refused] = [0, 1, 2].map(|kind| now[kind] - before[kind]);
-        let mut waited = world.ledger.waits[waits..].to_vec();
+        let mut waited = world.statistics.waits[waits..].to_vec();
         waited.sort();
         println!(
             "| {}-{minute} | {all} | {not_modified} | {} | {refused} | {} | {} s | {} s |",
             minute - step,
             all - not_modified,
-            world.ledger.jobs_completed,
+            world.statistics.jobs_completed,
             waited.get(waited.len() / 2).map_or(0, Duration::as_secs),
             waited.last().map_or(0, Duration::as_secs),
         );
-        (before, waits) = (now, world.ledger.waits.len());
+        (before, waits) = (now, world.statistics.waits.len());
     }
     println!("\n| counted | method | route | status |\n|---:|---|---|---:|");
     let world = cloud.served.world();
     let mut routes: Vec<_> = world
-        .ledger
+        .statistics
         .requests
         .iter()
         .filter(|((side, .., status), _)| *side == Side::Github && *status != 304)

@@ -1,7 +1,12 @@
-//! What a command costs whoever waits for it. A command, never a test:
+//! How long a user waits for a command. Run by hand, never as a test:
 //! `cargo bench -p azlin-tests --bench commands`.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -29,7 +34,7 @@ fn whole(mut command: Command) -> Duration {
     start.elapsed()
 }
 
-/// A cloud with so many fleets on one repository.
+/// A cloud with a number of fleets on one repository.
 fn cloud(fleets: usize) -> Cloud {
     let mut workload = Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() };
     workload.settings.rate_limit = Some(0);

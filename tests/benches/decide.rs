@@ -3,7 +3,12 @@
 //! A fleet has ten runners and ten jobs: joining the lists, attribution, the scaler and the planner
 //! are all in the figure. The median of several rounds is printed, never tested.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +26,7 @@ use jiff::Timestamp;
 
 const EACH: u32 = 10;
 
-struct World {
+struct DecideFixture {
     fleets: Vec<Fleet>,
     queues: Vec<Queue>,
     entries: Vec<Vec<RunnerInfo>>,
@@ -33,7 +38,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-fn world(count: u32) -> World {
+fn world(count: u32) -> DecideFixture {
     let (mut fleets, mut queues, mut entries, mut vms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for number in 0..count {
         let text = format!(
@@ -93,26 +98,26 @@ fn world(count: u32) -> World {
         fleets.push(fleet);
     }
     let fleet_states = fleets.iter().map(|_| FleetState::default()).collect();
-    World { fleets, queues, entries, vms, fleet_states }
+    DecideFixture { fleets, queues, entries, vms, fleet_states }
 }
 
 /// Lists as they come from the adapters, shared out among the fleets.
-struct Shared {
+struct ListsByFleet {
     entries: Vec<BTreeMap<RunnerName, Arc<RunnerInfo>>>,
     vms: Vec<BTreeMap<RunnerName, Arc<Vm>>>,
 }
 
-fn share_out(world: &World, vms: Vec<Vm>, lists: Vec<Vec<RunnerInfo>>) -> Shared {
+fn share_out(world: &DecideFixture, vms: Vec<Vm>, lists: Vec<Vec<RunnerInfo>>) -> ListsByFleet {
     let mut by_pool = vms_by_pool(vms);
     let own = |(fleet, list)| entries_of(fleet, &entries_by_prefix(list));
-    Shared {
+    ListsByFleet {
         entries: world.fleets.iter().zip(lists).map(own).collect(),
         vms: world.fleets.iter().map(|fleet| by_pool.remove(&fleet.name).unwrap_or_default()).collect(),
     }
 }
 
 /// One tick's deciding for every fleet: attribution, memory, scaling, planning.
-fn decide(world: &mut World, shared: Shared) -> usize {
+fn decide(world: &mut DecideFixture, shared: ListsByFleet) -> usize {
     let mut actions = 0;
     let lists = shared.entries.into_iter().zip(shared.vms);
     for ((number, fleet), (entries, vms)) in world.fleets.iter().enumerate().zip(lists) {

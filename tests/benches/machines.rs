@@ -1,6 +1,11 @@
 //! What it costs to make real machines runners over SSH: the time of each step, and the daemon's
 //! memory. `cargo xtask bench` runs it as root; the tables are those of docs/performance.md.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

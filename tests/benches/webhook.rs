@@ -1,20 +1,26 @@
 //! How long it takes from a delivery to the request for a VM, over loopback, where GitHub and Azure take no time.
 //! A command, never a test: `cargo bench -p azlin-tests --bench webhook`.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{SECRET, deliver, free_address, get, job, signature};
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
+use azlin_tests::deliveries::{SECRET, deliver, get, job, signature};
+use azlin_tests::ports::free_address;
 use jiff::Timestamp;
 
 const LABELS: [&str; 1] = ["self-hosted"];
 
-/// A daemon with so many fleets, each on a repository of its own, that looks by itself every so often.
-fn daemon(fleets: usize, poll: &str) -> (Cloud, SocketAddr, Daemon) {
+/// A daemon with a number of fleets, each on its own repository, that polls at an interval.
+fn daemon(fleets: usize, poll: &str) -> (Cloud, SocketAddr, DaemonProcess) {
     let repositories = (0..fleets).map(|number| format!("o/r{number}")).collect();
     let mut workload = Workload { repositories, ..Workload::default() };
     workload.settings.rate_limit = Some(0);
@@ -29,7 +35,7 @@ fn daemon(fleets: usize, poll: &str) -> (Cloud, SocketAddr, Daemon) {
     cloud.write("azlin.toml", &toml.replace("\"1s\"", poll).replace("\"2s\"", poll));
     let mut command = cloud.command(&["run"]);
     let log = std::fs::File::create(cloud.log()).unwrap();
-    let daemon = Daemon::of(command.env("AZLIN_WEBHOOK_SECRET", SECRET).stderr(log).spawn().unwrap());
+    let daemon = DaemonProcess::of(command.env("AZLIN_WEBHOOK_SECRET", SECRET).stderr(log).spawn().unwrap());
     let is_ready = || get(address, "/healthz").is_ok_and(|(status, _)| status == 200);
     assert!(cloud.wait(Duration::from_secs(60), |_| is_ready()));
     (cloud, address, daemon)

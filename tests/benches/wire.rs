@@ -1,7 +1,12 @@
 //! What a tick costs over loopback HTTP: time, requests, bytes, memory. A command, never a test:
 //! `cargo bench -p azlin-tests --bench wire`.
 
-#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,10 +17,11 @@ use azlin_daemon::{DaemonContext, StateDir, config_dir, plan_once};
 use azlin_simcloud::fault::Side;
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use azlin_tests::binary::{Cloud, VM, azlin};
+use azlin_tests::ports::free_address;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-/// A cloud with so many fleets, each on a repository of its own.
+/// A cloud with a number of fleets, each on its own repository.
 fn cloud(fleets: usize, top: &str) -> Cloud {
     let repositories = (0..fleets).map(|number| format!("o/r{number}")).collect();
     let mut workload = Workload { repositories, ..Workload::default() };
@@ -32,18 +38,18 @@ fn context(cloud: &Cloud) -> DaemonContext {
     let url = |address: SocketAddr| format!("http://{address}").parse().unwrap();
     let token = azlin_github::Token::new(&token).unwrap();
     let github =
-        azlin_github::GitHubClient::new(azlin_github::Settings::new(url(cloud.served.github), token))
+        azlin_github::GitHubClient::new(azlin_github::GitHubSettings::new(url(cloud.served.github), token))
             .unwrap();
-    let environment = azlin_azure::Environment {
+    let environment = azlin_azure::AzureEnvironment {
         identity_endpoint: Some(cloud.served.identity_endpoint()),
         identity_header: Some(SecretString::from(IDENTITY_HEADER)),
-        ..azlin_azure::Environment::default()
+        ..azlin_azure::AzureEnvironment::default()
     };
-    let azure = azlin_azure::Settings::new(url(cloud.served.azure), environment);
+    let azure = azlin_azure::AzureSettings::new(url(cloud.served.azure), environment);
     DaemonContext {
         github: Arc::new(github).into(),
         azure: Arc::new(azlin_azure::AzureClient::new(azure).unwrap()),
-        ssh: Arc::new(azlin_ssh::SshClient::new(azlin_ssh::Settings::default())),
+        ssh: Arc::new(azlin_ssh::SshClient::new(azlin_ssh::SshSettings::default())),
         clock: Arc::new(Timestamp::now),
         random: Arc::new(rand::random::<u32>),
     }
@@ -60,7 +66,7 @@ fn whole_tick() {
     }
     let configuration = config_dir::read(cloud.config.path()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let requests = || cloud.served.world().ledger.requests.values().map(|(count, _)| count).sum::<u64>();
+    let requests = || cloud.served.world().statistics.requests.values().map(|(count, _)| count).sum::<u64>();
     let (mut times, mut before) = (Vec::new(), 0);
     runtime.block_on(async {
         let context = context(&cloud);
@@ -88,7 +94,7 @@ fn whole_tick() {
     );
 }
 
-/// What `/healthz` answers, if anybody answers.
+/// What `/healthz` answers, if there is an answer.
 fn health(address: SocketAddr) -> Option<String> {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
@@ -112,10 +118,6 @@ fn until(start: Instant, address: SocketAddr, is_wanted: fn(&str) -> bool) -> Du
 fn median_ms(mut times: Vec<Duration>) -> f64 {
     times.sort();
     times[times.len() / 2].as_secs_f64() * 1e3
-}
-
-fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Resident memory of the daemon, its time until it is ready (its configuration read, its listener
@@ -149,7 +151,7 @@ fn memory_and_start() {
     println!();
 }
 
-/// Requests and bytes of a tick, with so many active runs. The first tick reads all five lists.
+/// Requests and bytes of a tick, with a number of active runs. The first tick reads all five lists.
 fn requests() {
     println!(
         "| active runs | GitHub requests | bytes | Azure requests | bytes |\n|---:|---:|---:|---:|---:|"
@@ -164,7 +166,7 @@ fn requests() {
         let configuration = config_dir::read(cloud.config.path()).unwrap();
         let count = |side| {
             let world = cloud.served.world();
-            let all = world.ledger.requests.iter().filter(|((to, ..), _)| *to == side);
+            let all = world.statistics.requests.iter().filter(|((to, ..), _)| *to == side);
             all.fold((0, 0), |(count, bytes), (_, (more, and))| (count + more, bytes + and))
         };
         runtime.block_on(async {

@@ -14,6 +14,7 @@ use azlin_simcloud::real::{Host, MachineSettings};
 use azlin_simcloud::{IDENTITY_HEADER, Workload, World};
 use serde_json::Value;
 
+use crate::SOON;
 use crate::binary::{Cloud, VM};
 use crate::machines::plant;
 use crate::web::Web;
@@ -31,9 +32,6 @@ const MASKED: [&str; 6] = [
     "e2scrub_all.timer",
     "fstrim.timer",
 ];
-/// How long it waits, unless a test says otherwise.
-const SOON: Duration = Duration::from_secs(30);
-
 /// An administrator's computer.
 pub struct AdminHost {
     /// It goes before what it speaks to.
@@ -108,7 +106,7 @@ impl AdminHost {
         self.run("systemctl daemon-reload");
     }
 
-    /// What the daemon is told of the cloud.
+    /// The daemon's configuration for this cloud.
     pub fn daemon_toml(&self) -> String {
         format!(
             "[poll]\nqueue = \"1s\"\nhealth = \"2s\"\n[github]\napi_url = \"{}\"\n[azure]\nresource_manager_url = \"{}\"\n",
@@ -136,7 +134,7 @@ impl AdminHost {
         self.write(&format!("/etc/azlin/fleets/{pool}.toml"), &text);
     }
 
-    /// So many jobs for `docker`, each of so many seconds; their numbers.
+    /// Submits jobs for `docker`, each of this duration. Returns their numbers.
     pub fn submit(&self, jobs: usize, seconds: u64) -> Vec<u64> {
         let labels = vec!["self-hosted".to_owned(), "docker".to_owned()];
         let jobs = vec![(labels, Duration::from_secs(seconds)); jobs];

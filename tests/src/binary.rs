@@ -109,7 +109,7 @@ impl Cloud {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn daemon(&self) -> Daemon {
+    pub fn daemon(&self) -> DaemonProcess {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -117,7 +117,7 @@ impl Cloud {
             .expect("a log can be written");
         let mut command = self.command(&["run"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        Daemon(child.expect("azlin starts"))
+        DaemonProcess(child.expect("azlin starts"))
     }
 
     /// Where daemons leave their status.
@@ -138,7 +138,7 @@ impl Cloud {
         self.config.path().join("log")
     }
 
-    /// Waits until the condition holds, at most so long; whether it does.
+    /// Waits until the condition holds, at most for this time. Returns whether it holds.
     pub fn wait(&self, most: Duration, condition: impl Fn(&mut World) -> bool) -> bool {
         let start = Instant::now();
         self.runtime.block_on(async {
@@ -157,12 +157,12 @@ impl Cloud {
 }
 
 /// A daemon that runs; it is killed when this is dropped.
-pub struct Daemon(pub(crate) Child);
+pub struct DaemonProcess(pub(crate) Child);
 
-impl Daemon {
+impl DaemonProcess {
     /// One that a test has started by itself.
     pub fn of(child: Child) -> Self {
-        Daemon(child)
+        DaemonProcess(child)
     }
 
     /// Kills it as SIGKILL does, and waits for its end.
@@ -190,7 +190,7 @@ impl Daemon {
     }
 }
 
-impl Drop for Daemon {
+impl Drop for DaemonProcess {
     fn drop(&mut self) {
         self.end();
     }

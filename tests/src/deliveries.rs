@@ -1,7 +1,7 @@
 //! GitHub's deliveries to a webhook, signed as GitHub signs them, and a client that sends them.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use ring::hmac;
@@ -9,15 +9,6 @@ use serde_json::{Value, json};
 
 /// The secret that they are signed with.
 pub const SECRET: &str = "a secret of a webhook in tests";
-
-/// An address of loopback at which nobody listens.
-///
-/// # Panics
-/// When there is none.
-pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("it has an address")
-}
 
 /// What GitHub sends when something has happened to a job: one of its own examples, changed.
 ///

@@ -16,7 +16,7 @@ use base64::prelude::BASE64_STANDARD;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
-use crate::binary::{Cloud, Daemon, VM};
+use crate::binary::{Cloud, DaemonProcess, VM};
 
 /// Settings of a quick cloud.
 const QUICK: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunner_silence = '2s'\n";
@@ -82,14 +82,14 @@ impl RealCloud {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn daemon(&self) -> Daemon {
+    pub fn daemon(&self) -> DaemonProcess {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.cloud.log());
         let mut command = self.cloud.command(&["run", "-vv"]);
         command
             .env("CREDENTIALS_DIRECTORY", self.credentials.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        Daemon(command.stderr(log.expect("a log can be written")).spawn().expect("azlin starts"))
+        DaemonProcess(command.stderr(log.expect("a log can be written")).spawn().expect("azlin starts"))
     }
 
     /// A job for each pair of labels and script, in one run; their numbers.
@@ -238,7 +238,7 @@ impl RealCloud {
     ///
     /// # Panics
     /// When it cannot be signalled.
-    pub fn stop(daemon: Daemon) -> Option<i32> {
+    pub fn stop(daemon: DaemonProcess) -> Option<i32> {
         let told = Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status();
         assert!(told.expect("kill is there").success());
         daemon.wait()

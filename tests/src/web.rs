@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use azlin_simcloud::fault::Side;
-use azlin_simcloud::{Door, Served};
+use azlin_simcloud::{Ingress, Served};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -55,7 +55,7 @@ impl Web {
             let listener = TcpListener::bind((address, 0)).await.expect("the address is this host's");
             *port = listener.local_addr().as_ref().map(SocketAddr::port).expect("it is bound");
             let base = format!("https://{name}:{port}").into();
-            tasks.spawn(accept(listener, acceptor.clone(), served.door(), side, base));
+            tasks.spawn(accept(listener, acceptor.clone(), served.ingress(), side, base));
         }
         Web { certificate: certificate.pem(), address, github: ports[0], azure: ports[1], _tasks: tasks }
     }
@@ -76,15 +76,15 @@ impl Web {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, door: Door, side: Side, base: Arc<str>) {
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ingress: Ingress, side: Side, base: Arc<str>) {
     let mut connections = JoinSet::new();
     loop {
         // What fails is one connection's trouble, and its client's to notice.
         if let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, door, base) = (acceptor.clone(), door.clone(), Arc::clone(&base));
+            let (acceptor, ingress, base) = (acceptor.clone(), ingress.clone(), Arc::clone(&base));
             connections.spawn(async move {
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    door.serve(stream, side, &base).await;
+                    ingress.serve(stream, side, &base).await;
                 }
             });
         }

@@ -1,4 +1,4 @@
-//! What people get wrong, what they are told, and the exit code.
+//! What people get wrong, the message that they get, and the exit code.
 
 use std::net::TcpListener;
 use std::process::Output;
@@ -29,7 +29,7 @@ fn once(cloud: &Cloud) -> String {
 }
 
 #[test]
-fn each_mistake_is_told_with_its_cure() {
+fn each_mistake_is_reported_with_its_fix() {
     let mut tellings = Vec::new();
     let mut tell = |what: &str, telling: String| tellings.push(format!("== {what}\n{telling}"));
     let with_fleet = |file: &str, text: &str| {
@@ -84,7 +84,7 @@ fn each_mistake_is_told_with_its_cure() {
 }
 
 #[test]
-fn a_port_in_use_is_told_and_ends_the_daemon() {
+fn a_port_in_use_is_reported_and_ends_the_daemon() {
     let cloud = cloud();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -103,7 +103,7 @@ fn a_bad_file_leaves_the_other_fleets_running() {
     cloud.write("fleets/bad.toml", "repo = 1");
     cloud.write("fleets/good.toml", &format!("repo = \"o/r\"\n[scaling]\nmin_runners = 1\n{VM}"));
     let daemon = cloud.daemon();
-    assert!(cloud.wait(std::time::Duration::from_secs(20), |world| world.report().vms_created == 1));
+    assert!(cloud.wait(azlin_tests::SOON, |world| world.report().vms_created == 1));
     daemon.kill();
     let log = std::fs::read_to_string(cloud.log()).unwrap();
     assert!(log.contains("its fleet is left untouched"), "{log}");

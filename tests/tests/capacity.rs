@@ -3,7 +3,7 @@
 use azlin_daemon::StateDir;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::Spot;
-use azlin_tests::stage::{Stage, fleet, play};
+use azlin_tests::harness::{Harness, fleet, run};
 
 const SIZES: [&str; 3] = ["Standard_D4s_v5", "Standard_D4as_v5", "Standard_E4s_v5"];
 const WORLD: &str = "repositories = ['o/r']\n";
@@ -20,20 +20,20 @@ fn faults(whats: &[String]) -> String {
 
 /// In how many seconds a job of ten is served, and how many VMs were asked for.
 async fn serves_one(fleet: Fleet, faults: &str) -> (Option<u64>, u64) {
-    let stage = Stage::new(&format!("{WORLD}{faults}"));
-    stage.submit("o/r", 1, 10);
-    let took = stage.live_until(vec![fleet], |report| report.jobs_completed == 1).await;
-    (took, stage.report().vms_created)
+    let harness = Harness::new(&format!("{WORLD}{faults}"));
+    harness.submit("o/r", 1, 10);
+    let took = harness.live_until(vec![fleet], |report| report.jobs_completed == 1).await;
+    (took, harness.report().vms_created)
 }
 
 #[test]
 fn the_third_size_serves_within_one_tick_more_whether_azure_refuses_at_once_or_later() {
-    play(async {
+    run(async {
         let usual = serves_one(of_three_sizes(), "").await.0.expect("it is served");
         let at_once = SIZES[..2].iter().map(|size| format!("{{ no_capacity = '{size}' }}"));
         let (took, created) = serves_one(of_three_sizes(), &faults(&at_once.collect::<Vec<_>>())).await;
         assert_eq!((took, created), (Some(usual), 1));
-        // Later: each of the two tells only once Azure has tried for a while, and a tick has seen it.
+        // Later: each of the two fails only once Azure has tried for a while, and a tick has seen it.
         for code in ["AllocationFailed", "ZonalAllocationFailed", "SkuNotAvailable"] {
             let later = SIZES[..2].iter().map(|size| format!("{{ create_fails = '{code} {size}' }}"));
             let (took, created) = serves_one(of_three_sizes(), &faults(&later.collect::<Vec<_>>())).await;
@@ -48,36 +48,36 @@ fn the_third_size_serves_within_one_tick_more_whether_azure_refuses_at_once_or_l
 
 #[test]
 fn where_there_is_no_room_each_size_is_asked_for_once_in_each_step_of_patience() {
-    play(async {
-        let stage = Stage::new(&format!("{WORLD}[[faults]]\nwhat = 'no_capacity'\n"));
+    run(async {
+        let harness = Harness::new(&format!("{WORLD}[[faults]]\nwhat = 'no_capacity'\n"));
         let mut fleet = of_three_sizes();
         fleet.scaling.max_runners = 10;
         // Ten at once: one asks for each size, and the others hear of it.
-        stage.submit("o/r", 10, 10);
+        harness.submit("o/r", 10, 10);
         let state = StateDir::default();
-        stage.live(vec![fleet.clone()], state.clone(), 25).await;
-        let puts = |stage: &Stage| -> u64 {
-            let world = stage.world();
-            let of = world.ledger.requests.iter().filter(|((_, method, ..), _)| method == "PUT");
+        harness.live(vec![fleet.clone()], state.clone(), 25).await;
+        let puts = |harness: &Harness| -> u64 {
+            let world = harness.world();
+            let of = world.statistics.requests.iter().filter(|((_, method, ..), _)| method == "PUT");
             of.map(|(_, (count, _))| count).sum()
         };
-        assert_eq!(puts(&stage), 3);
+        assert_eq!(puts(&harness), 3);
         // A daemon that starts anew remembers.
-        let board = stage.live(vec![fleet.clone()], state.clone(), 4).await;
-        assert_eq!(puts(&stage), 3);
+        let board = harness.live(vec![fleet.clone()], state.clone(), 4).await;
+        assert_eq!(puts(&harness), 3);
         let posted = board.read().fleets.remove(&fleet.name);
         let said = posted.map(|status| status.decision.reason).unwrap_or_default();
         assert!(said.contains("Azure has no room for another VM") && said.contains("next try in"), "{said}");
         // An hour: after 30 s, 1, 2, 4, 8, 16 and 30 minutes, so at most seven times more.
-        stage.live(vec![fleet], state, 3600).await;
-        let hour = puts(&stage);
+        harness.live(vec![fleet], state, 3600).await;
+        let hour = puts(&harness);
         assert!((3 * 6..=3 * 9).contains(&hour), "{hour} requests in an hour");
     });
 }
 
 #[test]
 fn spot_falls_back_to_regular_and_regions_to_the_next() {
-    play(async {
+    run(async {
         let mut fleet = of_three_sizes();
         fleet.vm.spot = Some(Spot { max_price: None });
         let no_spot = faults(&["{ no_capacity = 'spot' }".to_owned()]);
@@ -92,16 +92,16 @@ fn spot_falls_back_to_regular_and_regions_to_the_next() {
             zones: vec!["1".to_owned(), "2".to_owned()],
             nsg_id: None,
         }];
-        let stage = Stage::new(&format!(
+        let harness = Harness::new(&format!(
             "{WORLD}{}",
             faults(&[
                 "{ no_capacity = 'westeurope' }".to_owned(),
                 "{ no_capacity = 'northeurope 1' }".to_owned()
             ])
         ));
-        stage.submit("o/r", 1, 600);
-        stage.live(vec![fleet], StateDir::default(), 240).await;
-        let world = stage.world();
+        harness.submit("o/r", 1, 600);
+        harness.live(vec![fleet], StateDir::default(), 240).await;
+        let world = harness.world();
         let vm = world.state.azure.vms.values().next().expect("there is one");
         assert_eq!((vm.location(), vm.zone()), ("northeurope", Some("2")));
         assert!(vm.body.to_string().contains("/subscriptions/0/north"), "in the subnet there");
@@ -109,15 +109,15 @@ fn spot_falls_back_to_regular_and_regions_to_the_next() {
 }
 
 #[test]
-fn a_job_that_was_evicted_is_told_of_and_its_runner_replaced() {
-    play(async {
-        let stage = Stage::new(&format!("{WORLD}[[faults]]\nwhat = 'eviction'\ntimes = 1\n"));
+fn an_evicted_job_is_reported_and_its_runner_replaced() {
+    run(async {
+        let harness = Harness::new(&format!("{WORLD}[[faults]]\nwhat = 'eviction'\ntimes = 1\n"));
         let mut fleet = fleet("ci", "o/r", "rg");
         fleet.vm.spot = Some(Spot { max_price: None });
         fleet.scaling.min_runners = 1;
-        stage.submit("o/r", 1, 600);
-        stage.live(vec![fleet], StateDir::default(), 1800).await;
-        let report = stage.report();
-        assert_eq!((report.jobs_lost_to_weather, report.vms_left), (1, 1), "{report:?}");
+        harness.submit("o/r", 1, 600);
+        harness.live(vec![fleet], StateDir::default(), 1800).await;
+        let report = harness.report();
+        assert_eq!((report.jobs_lost_to_faults, report.vms_left), (1, 1), "{report:?}");
     });
 }

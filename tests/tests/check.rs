@@ -179,7 +179,7 @@ fn the_world_is_as_it_was_and_each_thing_was_asked_once() {
     let world = cloud.served.world();
     assert!(world.state.github.runners.is_empty() && world.state.azure.vms.is_empty());
     let mut removals = Vec::new();
-    for ((side, method, route, status), (count, _)) in &world.ledger.requests {
+    for ((side, method, route, status), (count, _)) in &world.statistics.requests {
         match (side, method.as_str()) {
             (Side::Github | Side::Azure, "GET") => {}
             (Side::Identity, _) => assert_eq!(*count, 1, "one sign-in"),
@@ -208,9 +208,9 @@ fn its_json_is_what_the_schema_describes() {
     for (workload, code) in [("", 0), (BROKEN, 1)] {
         let cloud = cloud(workload);
         if code == 0 {
-            three_fleets(&cloud)
+            three_fleets(&cloud);
         } else {
-            many_broken(&cloud)
+            many_broken(&cloud);
         }
         let output = check(&cloud, &["--output", "json"]);
         assert_eq!(output.status.code(), Some(code));
@@ -288,7 +288,7 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
 fn an_azure_that_does_not_answer_is_one_problem() {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
     cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n{VM}"));
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let closed = azlin_tests::ports::free_address().to_string();
     cloud.write("azlin.toml", &cloud.daemon_toml().replace(&cloud.served.azure.to_string(), &closed));
     let output = cloud.command(&["check"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

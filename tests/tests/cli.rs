@@ -1,13 +1,12 @@
 //! The command line as a shell has it: pipes whose reader goes, mistakes, no arguments.
 
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, Daemon, VM, azlin};
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM, azlin};
 
-const SOON: Duration = Duration::from_secs(20);
-/// As shells tell that SIGPIPE ended a program.
+/// The exit code with which a shell reports that SIGPIPE ended a program.
 const NOBODY_READS: i32 = 141;
 
 fn cloud() -> Cloud {
@@ -16,7 +15,7 @@ fn cloud() -> Cloud {
     cloud
 }
 
-/// A pipe that nobody reads.
+/// A pipe that is not read.
 fn unread() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -60,24 +59,24 @@ fn a_reader_that_goes_ends_a_command_quietly() {
 }
 
 #[test]
-fn help_that_nobody_reads_is_no_mistake() {
+fn help_that_is_not_read_is_no_mistake() {
     let output = ended(Command::new(azlin()).arg("--help").stdout(unread()));
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""));
 }
 
 #[test]
-fn a_daemon_whose_log_nobody_reads_goes_on() {
+fn a_daemon_whose_log_is_not_read_continues() {
     let cloud = cloud();
     let mut command = cloud.command(&["run"]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(unread()).spawn().unwrap();
-    let daemon = Daemon::of(child);
+    let daemon = DaemonProcess::of(child);
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 1));
     assert!(Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status().unwrap().success());
     assert_eq!(daemon.wait(), Some(0));
 }
 
 #[test]
-fn an_error_that_nobody_reads_is_still_an_exit_code() {
+fn an_error_that_is_not_read_is_still_an_exit_code() {
     let cloud = cloud();
     let status = cloud.command(&["plan", "--pool", "cy"]).stdout(Stdio::null()).stderr(unread()).status();
     assert_eq!(status.unwrap().code(), Some(3));

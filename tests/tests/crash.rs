@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_simcloud::fault::{Fault, Side, What};
-use azlin_simcloud::workload::{Arrival, Count, Overrides, Span};
+use azlin_simcloud::fault::{Fault, FaultKind, Side};
+use azlin_simcloud::workload::{Arrival, JobCount, Overrides, Span};
 use azlin_tests::binary::{Cloud, VM};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -24,7 +24,7 @@ fn burst(seed: u64, faults: Vec<Fault>) -> Workload {
         every: None,
         until: None,
         repo: "o/r".to_owned(),
-        jobs: Count::Exactly(60),
+        jobs: JobCount::Exactly(60),
         labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
         duration: span(300, 2_500),
         script: None,
@@ -70,7 +70,7 @@ fn crash(seed: u64, faults: Vec<Fault>) {
     let report = cloud.served.world().report();
     assert!(at_rest, "{}", told("not at rest"));
     assert_eq!(report.jobs_killed, 0, "{}", told("a job was killed"));
-    assert_eq!(report.jobs_completed + report.jobs_lost_to_weather, 60, "{}", told("a job was not served"));
+    assert_eq!(report.jobs_completed + report.jobs_lost_to_faults, 60, "{}", told("a job was not served"));
     assert!(report.peak_by_pool["ci"] <= MAX_RUNNERS, "{}", told("the maximum was exceeded"));
     assert_eq!(
         (report.overwrites, report.names_reused, report.vms_leaking),
@@ -84,7 +84,7 @@ fn log(cloud: &Cloud) -> String {
     std::fs::read_to_string(cloud.log()).unwrap_or_default()
 }
 
-fn fault(what: What, probability: f64) -> Fault {
+fn fault(what: FaultKind, probability: f64) -> Fault {
     Fault {
         what,
         side: None,
@@ -104,13 +104,16 @@ fn killed_ten_times_in_a_burst() {
 
 #[test]
 fn killed_ten_times_in_a_burst_with_answers_lost_and_boots_that_fail() {
-    let lost =
-        Fault { side: Some(Side::Azure), method: Some("PUT".to_owned()), ..fault(What::LostAnswer, 0.3) };
-    crash(2, vec![lost, fault(What::NeverBoots, 0.2)]);
+    let lost = Fault {
+        side: Some(Side::Azure),
+        method: Some("PUT".to_owned()),
+        ..fault(FaultKind::LostAnswer, 0.3)
+    };
+    crash(2, vec![lost, fault(FaultKind::NeverBoots, 0.2)]);
 }
 
 #[test]
 fn killed_ten_times_in_a_burst_with_errors_of_github_and_creations_that_fail() {
-    let errors = Fault { side: Some(Side::Github), ..fault(What::Status(502, None), 0.2) };
-    crash(3, vec![errors, fault(What::CreateFails(None), 0.2)]);
+    let errors = Fault { side: Some(Side::Github), ..fault(FaultKind::Status(502, None), 0.2) };
+    crash(3, vec![errors, fault(FaultKind::CreateFails(None), 0.2)]);
 }

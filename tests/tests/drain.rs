@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use azlin_simcloud::github::JobState;
 use azlin_simcloud::{Workload, World};
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM};
-
-const SOON: Duration = Duration::from_secs(30);
 
 /// VMs come and go within a second.
 const QUICK: &str = "[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '200ms'\n";
@@ -28,7 +27,7 @@ fn run(cloud: &Cloud, arguments: &[&str]) -> (Option<i32>, String) {
     (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
 }
 
-/// Submits a job of so many seconds, and waits until it runs.
+/// Submits a job of this duration, and waits until it runs.
 fn busy(cloud: &Cloud, seconds: u64) {
     let labels = vec!["self-hosted".to_owned(), "docker".to_owned()];
     cloud.served.world().submit("o/r", vec![(labels, Duration::from_secs(seconds))], Vec::new());
@@ -91,7 +90,7 @@ fn without_a_daemon_there_is_nothing_to_wait_for() {
 }
 
 #[test]
-fn a_daemon_that_ends_while_it_is_waited_for_is_told() {
+fn a_daemon_that_ends_during_a_wait_is_reported() {
     let cloud = cloud("[[faults]]\nwhat = 'never_boots'\n");
     let daemon = cloud.daemon();
     assert!(cloud.wait(SOON, |_| cloud.runtime_dir().join("status.json").exists()));

@@ -1,6 +1,11 @@
 //! The whole product from outside, in one program: what waits here waits side by side.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and may print"
+)]
 
 mod bad_input;
 mod check;
@@ -12,11 +17,13 @@ mod explain;
 mod fleet_files;
 mod log;
 mod monitoring;
+mod names;
 mod page;
 mod preflight;
 mod reload;
 mod rooms;
 mod service;
+mod shape;
 mod sign_in;
 mod status;
 mod supervisor;

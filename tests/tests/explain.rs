@@ -1,4 +1,4 @@
-//! Why jobs wait and runners live, as the executable tells it of a simulated cloud; and that its JSON is
+//! Why jobs wait and runners exist, as the executable explains it for a simulated cloud; and that its JSON is
 //! as its schema says.
 
 use std::process::Output;
@@ -6,28 +6,27 @@ use std::time::Duration;
 
 use azlin_simcloud::Workload;
 use azlin_simcloud::github::{Conclusion, JobState};
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM, azlin};
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// VMs that are runners in a moment.
 const QUICK: &str = "create = '50ms'\nboot = '50ms'\nregister = '20ms'\ndelete = '50ms'\n";
 
-struct World {
+struct ExplainFixture {
     cloud: Cloud,
     state: tempfile::TempDir,
 }
 
-fn world(settings: &str, more: &str) -> World {
+fn world(settings: &str, more: &str) -> ExplainFixture {
     // Built before jobs begin to wait.
     azlin();
     let text = format!("repositories = ['o/r']\n[settings]\n{settings}\n{more}");
     let cloud = Cloud::new(&Workload::parse(&text).unwrap());
-    World { cloud, state: tempfile::tempdir().unwrap() }
+    ExplainFixture { cloud, state: tempfile::tempdir().unwrap() }
 }
 
-impl World {
+impl ExplainFixture {
     fn fleet(&self, pool: &str, top: &str, scaling: &str) {
         let text = format!("repo = \"o/r\"\n{top}\n[scaling]\n{scaling}\n{VM}");
         self.cloud.write(&format!("fleets/{pool}.toml"), &text);
@@ -49,7 +48,7 @@ impl World {
         self.azlin(&["run", "--once"]);
     }
 
-    /// Waits until so many runners are online, and lets the daemon see them.
+    /// Waits until this many runners are online, and lets the daemon see them.
     fn online(&self, runners: usize) {
         let is_online = |world: &mut azlin_simcloud::World| {
             world.state.github.runners.values().filter(|runner| runner.online).count() == runners
@@ -99,7 +98,7 @@ fn tells(said: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_label_that_nobody_has() {
+fn a_label_that_no_runner_has() {
     let world = world(QUICK, "");
     world.fleet("ci", "labels = [\"docker\"]", "");
     world.fleet("big", "labels = [\"gpu-a100\"]", "");
@@ -263,7 +262,7 @@ fn a_runner_that_the_cooldown_keeps() {
 }
 
 #[test]
-fn what_is_not_there_is_told_with_what_is_nearest() {
+fn a_name_that_does_not_exist_is_reported_with_the_nearest() {
     let world = world(QUICK, "");
     world.fleet("ci-workers", "", "");
     let job = world.submit(1, &["ubuntu-latest"], 60)[0].to_string();
@@ -329,7 +328,7 @@ fn plan_is_as_its_schema_says_and_tells_many_starts_once() {
 fn what_could_not_be_seen_is_not_called_gone() {
     let world = world(QUICK, "");
     world.fleet("ci", "", "");
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let closed = azlin_tests::ports::free_address().to_string();
     let cloud = &world.cloud;
     cloud.write("azlin.toml", &cloud.daemon_toml().replace(&cloud.served.github.to_string(), &closed));
     let said = world.explain(1, &["--pool", "ci", "--runner", "ci-x"]);

@@ -49,7 +49,7 @@ fn told(config: &Path, output: &Output) -> String {
 }
 
 #[test]
-fn each_command_tells_what_it_changed() {
+fn each_command_prints_what_it_changed() {
     let config = tempfile::tempdir().unwrap();
     let config = config.path();
     let mut tellings = Vec::new();
@@ -107,12 +107,12 @@ fn what_runs_is_said_and_a_look_keeps_no_daemon_from_starting() {
     daemon.lock().unwrap();
     assert!(output().contains("A daemon is running on"), "{}", output());
     daemon.unlock().unwrap();
-    // As somebody who looks does; a daemon that starts meanwhile waits for a moment, then goes on.
+    // As a command that only reads does; a daemon that starts meanwhile waits for a moment, then continues.
     daemon.lock_shared().unwrap();
     let started = command(config.path(), &["run", "--once"]).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while !has_open(started.id(), config.path()) {
-        assert!(start.elapsed() < Duration::from_secs(20), "it never gets to the lock");
+        assert!(start.elapsed() < azlin_tests::SOON, "it never gets to the lock");
         std::thread::yield_now();
     }
     drop(daemon);
@@ -172,7 +172,7 @@ fn many_writers_lose_nothing_and_no_reader_sees_half_a_file() {
     assert_eq!(std::fs::read_dir(config.join("fleets")).unwrap().count(), 1, "nothing is left beside it");
 }
 
-/// Writers that are killed at any moment: the file is always whole, and the next one goes on.
+/// Writers that are killed at any moment: the file is always whole, and the next writer continues.
 #[test]
 fn a_writer_that_is_killed_leaves_a_whole_file_and_no_lock() {
     let config = with_fleet();

@@ -6,28 +6,28 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, Daemon, VM};
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(20);
 const QUICK: &str = "repositories = ['o/r']\n[settings]\ncreate = '100ms'\nboot = '1500ms'\nregister = '100ms'\ndelete = '100ms'\n";
 
-fn start(cloud: &Cloud, arguments: &[&str]) -> Daemon {
+fn start(cloud: &Cloud, arguments: &[&str]) -> DaemonProcess {
     let log = File::create(cloud.log()).unwrap();
     let mut command = cloud.command(&["run", "--log-format", "json"]);
-    Daemon::of(command.args(arguments).stdin(Stdio::null()).stderr(log).spawn().unwrap())
+    DaemonProcess::of(command.args(arguments).stdin(Stdio::null()).stderr(log).spawn().unwrap())
 }
 
 fn lines(cloud: &Cloud) -> Vec<Value> {
     cloud.logged().lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
-fn descriptors(daemon: &Daemon) -> usize {
+fn descriptors(daemon: &DaemonProcess) -> usize {
     fs::read_dir(format!("/proc/{}/fd", daemon.id())).unwrap().count()
 }
 
 #[test]
-fn a_jobs_life_is_told_in_sentences_and_fields() {
+fn a_jobs_life_is_logged_in_sentences_and_fields() {
     let cloud = Cloud::new(&Workload::parse(QUICK).unwrap());
     cloud.write(
         "fleets/ci.toml",
@@ -88,7 +88,7 @@ fn what_ends_it_is_a_line_too() {
 }
 
 #[test]
-fn a_journal_that_is_not_there_is_told() {
+fn a_missing_journal_is_reported() {
     let cloud = Cloud::new(&Workload::parse(QUICK).unwrap());
     if std::path::Path::new("/run/systemd/journal/socket").exists() {
         return;

@@ -1,7 +1,7 @@
 //! Each way in which a call can fail, at each kind of call: after it ends, the world is right within three ticks.
 //!
 //! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test virtual_time matrix -- --nocapture`
-//! plays one cell.
+//! runs one cell.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use azlin_daemon::StateDir;
 use azlin_fleet::config::{Fleet, Method};
 use azlin_simcloud::github::JobState;
-use azlin_simcloud::ledger::Report;
-use azlin_tests::stage::{Stage, fleet, live, play};
+use azlin_simcloud::statistics::Report;
+use azlin_tests::harness::{Harness, fleet, live, run};
 
 /// Kinds of calls: service, method, and what is in their paths.
 const CALLS: [(&str, &str, &str); 16] = [
@@ -91,15 +91,15 @@ fn fleets() -> Vec<Fleet> {
 }
 
 /// Jobs before and while things fail: long ones, which must not be killed, and short ones.
-fn jobs(stage: &Stage, count: usize, seconds: u64) {
+fn jobs(harness: &Harness, count: usize, seconds: u64) {
     for label in ["init", "ssh"] {
         let labels = vec!["self-hosted".to_owned(), label.to_owned()];
-        stage.world().submit("o/r", vec![(labels, Duration::from_secs(seconds)); count], Vec::new());
+        harness.world().submit("o/r", vec![(labels, Duration::from_secs(seconds)); count], Vec::new());
     }
 }
 
-fn waiting(stage: &Stage) -> usize {
-    let world = stage.world();
+fn waiting(harness: &Harness) -> usize {
+    let world = harness.world();
     world.state.github.jobs.values().filter(|job| job.state == JobState::Queued).count()
 }
 
@@ -115,9 +115,9 @@ fn broken(report: &Report) -> Option<String> {
     (!is_well).then(|| format!("{report:?}"))
 }
 
-/// How long it took until all was right, in seconds.
+/// How long the world took to recover, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
-struct Took {
+struct Recovery {
     /// From the end of the fault until no job waited.
     serving: u64,
     /// From then, or from the end of the last job, until nothing was left over.
@@ -126,40 +126,41 @@ struct Took {
     struck: u32,
 }
 
-/// Plays one cell; or what is wrong.
-async fn play_cell(fault: &str) -> Result<Took, String> {
+/// Runs one cell. Returns how it recovered, or what is wrong.
+async fn run_cell(fault: &str) -> Result<Recovery, String> {
     let settings = "repositories = ['o/r']\n[settings]\ncreate = '5s'\nboot = '5s'\nregister = '2s'\n\
                     delete = '5s'\nstep = '1s'\nlost_after = '60s'\n";
-    let stage = Stage::new(&format!("{settings}[[faults]]\nfrom = '{FROM}s'\nuntil = '{UNTIL}s'\n{fault}\n"));
-    let mut took = Took::default();
+    let harness =
+        Harness::new(&format!("{settings}[[faults]]\nfrom = '{FROM}s'\nuntil = '{UNTIL}s'\n{fault}\n"));
+    let mut took = Recovery::default();
     let script = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        jobs(&stage, 1, UNTIL);
+        jobs(&harness, 1, UNTIL);
         tokio::time::sleep(Duration::from_secs(FROM + 5)).await;
-        jobs(&stage, 2, 20);
+        jobs(&harness, 2, 20);
         tokio::time::sleep(Duration::from_secs(UNTIL - FROM - 10)).await;
-        while waiting(&stage) > 0 {
+        while waiting(&harness) > 0 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             took.serving += 1;
         }
-        while !is_at_rest(&stage.report()) {
+        while !is_at_rest(&harness.report()) {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            took.clearing = if stage.report().jobs_unserved == 0 { took.clearing + 1 } else { 0 };
+            took.clearing = if harness.report().jobs_unserved == 0 { took.clearing + 1 } else { 0 };
         }
     };
     // Killed once while it fails, since a daemon that starts asks for more.
     let disk = tempfile::tempdir().expect("a directory");
     let state = || StateDir::new(Some(disk.path().to_owned()));
     let daemons = async {
-        live(stage.context.clone(), fleets(), state(), FROM + 2).await;
-        live(stage.context.clone(), fleets(), state(), 7200).await;
+        live(harness.context.clone(), fleets(), state(), FROM + 2).await;
+        live(harness.context.clone(), fleets(), state(), 7200).await;
     };
     tokio::select! {
         () = script => {}
         () = daemons => {}
     }
-    took.struck = stage.world().faults.struck();
-    let report = stage.report();
+    took.struck = harness.world().faults.struck();
+    let report = harness.report();
     match broken(&report) {
         Some(broken) => Err(broken),
         None if !is_at_rest(&report) => Err(format!("not right after two hours: {report:?}")),
@@ -186,12 +187,12 @@ fn cells() -> Vec<(String, String)> {
 fn after_each_fault_at_each_call_the_world_is_right_within_three_ticks() {
     let wanted = std::env::var("AZLIN_CELL").ok();
     let cells = cells().into_iter().filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| name == wanted));
-    let (mut played, mut struck, mut slowest, mut wrong) = (0, 0, Took::default(), String::new());
+    let (mut count, mut struck, mut slowest, mut wrong) = (0, 0, Recovery::default(), String::new());
     let most = 3 * TICK + MACHINE;
     for (name, fault) in cells {
-        let mut result = Ok(Took::default());
-        play(async { result = play_cell(&fault).await });
-        played += 1;
+        let mut result = Ok(Recovery::default());
+        run(async { result = run_cell(&fault).await });
+        count += 1;
         match result {
             Ok(took) if took.serving <= most && took.clearing <= most => {
                 slowest.serving = slowest.serving.max(took.serving);
@@ -208,7 +209,7 @@ fn after_each_fault_at_each_call_the_world_is_right_within_three_ticks() {
             println!("{name}: {wrong:?}, {slowest:?}");
         }
     }
-    assert!(wrong.is_empty(), "{} of {played} cells:\n{wrong}", wrong.lines().count());
-    assert!(struck >= 150 || wanted.is_some(), "{struck} of {played} cells");
-    println!("{played} cells; served within {} s, cleared within {} s", slowest.serving, slowest.clearing);
+    assert!(wrong.is_empty(), "{} of {count} cells:\n{wrong}", wrong.lines().count());
+    assert!(struck >= 150 || wanted.is_some(), "{struck} of {count} cells");
+    println!("{count} cells; served within {} s, cleared within {} s", slowest.serving, slowest.clearing);
 }

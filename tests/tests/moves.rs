@@ -3,7 +3,7 @@
 
 use azlin_daemon::{DaemonContext, StateDir};
 use azlin_fleet::config::Fleet;
-use azlin_tests::stage::{Stage, fleet, live, play};
+use azlin_tests::harness::{Harness, fleet, live, run};
 
 const MINUTE: u64 = 60;
 /// Machines are up in 40 s.
@@ -16,8 +16,8 @@ fn kept() -> (tempfile::TempDir, StateDir) {
     (directory, state)
 }
 
-fn assert_clean(stage: &Stage, jobs: u64) {
-    let report = stage.report();
+fn assert_clean(harness: &Harness, jobs: u64) {
+    let report = harness.report();
     assert_eq!((report.jobs_completed, report.jobs_killed), (jobs, 0), "{report:#?}");
     assert_eq!((report.vms_left, report.runners_left), (0, 0), "{report:#?}");
     assert!(report.peak_by_pool["ci"] <= 2, "{report:#?}");
@@ -25,13 +25,13 @@ fn assert_clean(stage: &Stage, jobs: u64) {
 
 /// Two runners are busy under the first fleet; then the second takes its place, and has jobs too.
 async fn moved(world: &str, before: Fleet, after: Fleet, state: StateDir) {
-    let stage = Stage::new(world);
-    stage.submit("o/old", 2, 20 * MINUTE);
-    stage.live(vec![before], state.clone(), 10 * MINUTE).await;
-    assert_eq!(stage.report().vms_left, 2, "both are busy");
-    stage.submit(after_repo(&after), 3, MINUTE);
-    stage.live(vec![after], state, 90 * MINUTE).await;
-    assert_clean(&stage, 5);
+    let harness = Harness::new(world);
+    harness.submit("o/old", 2, 20 * MINUTE);
+    harness.live(vec![before], state.clone(), 10 * MINUTE).await;
+    assert_eq!(harness.report().vms_left, 2, "both are busy");
+    harness.submit(after_repo(&after), 3, MINUTE);
+    harness.live(vec![after], state, 90 * MINUTE).await;
+    assert_clean(&harness, 5);
 }
 
 fn after_repo(fleet: &Fleet) -> &'static str {
@@ -44,20 +44,20 @@ fn to_another_repository() {
     for world in [WORLD.to_owned(), format!("{WORLD}{refused}")] {
         let (_directory, state) = kept();
         let after = || fleet("ci", "o/new", "rg");
-        play(moved(&world, fleet("ci", "o/old", "rg"), after(), state));
-        play(moved(&world, fleet("ci", "o/old", "rg"), after(), StateDir::default()));
+        run(moved(&world, fleet("ci", "o/old", "rg"), after(), state));
+        run(moved(&world, fleet("ci", "o/old", "rg"), after(), StateDir::default()));
     }
 }
 
 #[test]
 fn to_another_spelling_of_the_repository() {
-    play(moved(WORLD, fleet("ci", "o/old", "rg"), fleet("ci", "O/Old", "rg"), StateDir::default()));
+    run(moved(WORLD, fleet("ci", "o/old", "rg"), fleet("ci", "O/Old", "rg"), StateDir::default()));
 }
 
 #[test]
 fn to_another_resource_group() {
     let (_directory, state) = kept();
-    play(moved(WORLD, fleet("ci", "o/old", "rg"), fleet("ci", "o/old", "other"), state));
+    run(moved(WORLD, fleet("ci", "o/old", "rg"), fleet("ci", "o/old", "other"), state));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn to_another_subscription() {
     let (_directory, state) = kept();
     let mut after = fleet("ci", "o/old", "rg");
     after.vm.group.subscription_id = "11111111-1111-1111-1111-111111111111".to_owned();
-    play(moved(WORLD, fleet("ci", "o/old", "rg"), after, state));
+    run(moved(WORLD, fleet("ci", "o/old", "rg"), after, state));
 }
 
 #[test]
@@ -73,13 +73,13 @@ fn to_another_resource_group_while_the_old_one_cannot_be_read_any_more() {
     let refused =
         "[[faults]]\nwhat = { status = 403 }\nside = 'azure'\npath = '/resourceGroups/old'\nfrom = '30m'\n";
     let (_directory, state) = kept();
-    play(async {
-        let stage = Stage::new(&format!("{WORLD}{refused}"));
-        stage.submit("o/old", 2, MINUTE);
-        stage.live(vec![fleet("ci", "o/old", "old")], state.clone(), 30 * MINUTE).await;
-        stage.submit("o/old", 2, MINUTE);
-        let board = stage.live(vec![fleet("ci", "o/old", "new")], state, 60 * MINUTE).await;
-        assert_clean(&stage, 4);
+    run(async {
+        let harness = Harness::new(&format!("{WORLD}{refused}"));
+        harness.submit("o/old", 2, MINUTE);
+        harness.live(vec![fleet("ci", "o/old", "old")], state.clone(), 30 * MINUTE).await;
+        harness.submit("o/old", 2, MINUTE);
+        let board = harness.live(vec![fleet("ci", "o/old", "new")], state, 60 * MINUTE).await;
+        assert_clean(&harness, 4);
         let told = board.read().fleets.into_values().next().unwrap().errors.remove(0).what;
         assert!(told.contains("VMs may be left in") && told.contains("/old, which cannot be read"), "{told}");
     });
@@ -89,13 +89,13 @@ fn to_another_resource_group_while_the_old_one_cannot_be_read_any_more() {
 fn to_another_repository_when_the_old_one_is_deleted() {
     let (_directory, state) = kept();
     let gone = "[[faults]]\nwhat = { status = 404 }\nside = 'github'\npath = '/repos/o/old'\nfrom = '9m'\n";
-    play(moved(&format!("{WORLD}{gone}"), fleet("ci", "o/old", "rg"), fleet("ci", "o/new", "rg"), state));
+    run(moved(&format!("{WORLD}{gone}"), fleet("ci", "o/old", "rg"), fleet("ci", "o/new", "rg"), state));
 }
 
 #[test]
 fn to_another_github_where_a_running_job_cannot_be_seen() {
-    play(async {
-        let (old, new) = (Stage::new(WORLD), Stage::new(WORLD));
+    run(async {
+        let (old, new) = (Harness::new(WORLD), Harness::new(WORLD));
         old.submit("o/old", 1, 20 * MINUTE);
         old.live(vec![fleet("ci", "o/old", "rg")], StateDir::default(), 5 * MINUTE).await;
         assert_eq!(old.report().vms_left, 1);

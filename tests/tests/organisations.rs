@@ -3,7 +3,7 @@
 use azlin_daemon::StateDir;
 use azlin_fleet::config::Fleet;
 use azlin_simcloud::fault::Side;
-use azlin_tests::stage::{Stage, play};
+use azlin_tests::harness::{Harness, run};
 
 const WORLD: &str = "repositories = ['o/app', 'o/service-a', 'o/service-b', 'o/other']\n";
 
@@ -17,15 +17,15 @@ fn fleet(name: &str, repositories: &str, label: &str) -> Fleet {
     Fleet::parse(name, name.parse().expect("valid"), &text).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn submit(stage: &Stage, repo: &str, label: &str) {
+fn submit(harness: &Harness, repo: &str, label: &str) {
     let labels = vec!["self-hosted".to_owned(), label.to_owned()];
-    stage.world().submit(repo, vec![(labels, std::time::Duration::from_secs(20))], Vec::new());
+    harness.world().submit(repo, vec![(labels, std::time::Duration::from_secs(20))], Vec::new());
 }
 
-fn queues_read(stage: &Stage) -> u64 {
-    let world = stage.world();
+fn queues_read(harness: &Harness) -> u64 {
+    let world = harness.world();
     let of = world
-        .ledger
+        .statistics
         .requests
         .iter()
         .filter(|((side, _, route, _), _)| *side == Side::Github && route.contains("/actions/runs"));
@@ -34,55 +34,55 @@ fn queues_read(stage: &Stage) -> u64 {
 
 #[test]
 fn two_fleets_serve_what_they_name_and_each_queue_is_read_once() {
-    play(async {
-        let stage = Stage::new(WORLD);
+    run(async {
+        let harness = Harness::new(WORLD);
         let fleets =
             vec![fleet("ci", "\"app\", \"service-*\"", "docker"), fleet("gpu", "\"o/service-*\"", "gpu")];
         for (repo, label) in
             [("o/app", "docker"), ("o/service-b", "docker"), ("o/service-a", "gpu"), ("o/app", "gpu")]
         {
-            submit(&stage, repo, label);
+            submit(&harness, repo, label);
         }
-        submit(&stage, "o/other", "docker");
-        let board = stage.live(fleets, StateDir::default(), 30).await;
-        assert_eq!(queues_read(&stage), 3, "one look, three repositories, two fleets");
+        submit(&harness, "o/other", "docker");
+        let board = harness.live(fleets, StateDir::default(), 30).await;
+        assert_eq!(queues_read(&harness), 3, "one look, three repositories, two fleets");
         let status = board.read().fleets;
         let pending = |name: &str| {
             let status = status.iter().find(|(pool, _)| pool.as_str() == name);
             status.map(|(_, status)| status.jobs.pending_jobs)
         };
         assert_eq!((pending("ci"), pending("gpu")), (Some(2), Some(1)));
-        assert_eq!(stage.report().vms_created, 3);
+        assert_eq!(harness.report().vms_created, 3);
     });
 }
 
 #[test]
 fn jobs_are_served_and_runners_of_the_organisation_are_gone_afterwards() {
-    play(async {
-        let stage = Stage::new(WORLD);
+    run(async {
+        let harness = Harness::new(WORLD);
         let ci = fleet("ci", "\"*\"", "docker");
         for repo in ["o/app", "o/service-a", "o/service-b", "o/other"] {
-            submit(&stage, repo, "docker");
+            submit(&harness, repo, "docker");
         }
-        stage.live(vec![ci], StateDir::default(), 900).await;
-        let report = stage.report();
+        harness.live(vec![ci], StateDir::default(), 900).await;
+        let report = harness.report();
         assert_eq!((report.jobs_completed, report.vms_left, report.runners_left), (4, 0, 0), "{report:?}");
     });
 }
 
 #[test]
-fn a_repository_that_cannot_be_read_is_told_and_holds_up_no_other() {
-    play(async {
+fn a_repository_that_cannot_be_read_is_reported_and_delays_no_other() {
+    run(async {
         let fault = "[[faults]]\nwhat = { status = 502 }\nside = 'github'\npath = '/repos/o/app/'\n";
-        let stage = Stage::new(&format!("{WORLD}{fault}"));
+        let harness = Harness::new(&format!("{WORLD}{fault}"));
         let ci = fleet("ci", "\"app\", \"service-*\"", "docker");
-        submit(&stage, "o/app", "docker");
-        submit(&stage, "o/service-a", "docker");
-        let board = stage.live(vec![ci], StateDir::default(), 600).await;
+        submit(&harness, "o/app", "docker");
+        submit(&harness, "o/service-a", "docker");
+        let board = harness.live(vec![ci], StateDir::default(), 600).await;
         let status = board.read().fleets.into_values().next().expect("one");
         let errors: Vec<&str> = status.errors.iter().map(|error| error.what.as_str()).collect();
         assert!(errors.iter().any(|what| what.contains("o/app") && what.contains("502")), "{errors:?}");
-        // GitHub hands the job that nobody sees to a runner of the organisation, and another is started.
-        assert_eq!(stage.report().jobs_completed, 2);
+        // GitHub hands the job that the fleet does not see to a runner of the organisation, and another runner is started.
+        assert_eq!(harness.report().jobs_completed, 2);
     });
 }

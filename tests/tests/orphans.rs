@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use azlin_daemon::StateDir;
 use azlin_fleet::model::OrphanKind;
-use azlin_simcloud::azure::Part;
-use azlin_tests::stage::{Stage, fleet, play};
+use azlin_simcloud::azure::SimResource;
+use azlin_tests::harness::{Harness, fleet, run};
 use serde_json::json;
 
 const WORLD: &str = "repositories = ['o/r']\n[[faults]]\nwhat = 'leaves_behind'\n";
 
-/// A disk of somebody else's that no VM holds, and one that bears the mark of another daemon's fleet.
-fn foreign(stage: &Stage) {
+/// A foreign disk that no VM holds, and one with the tag of another daemon's fleet.
+fn foreign(harness: &Harness) {
     let base = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Compute/disks";
-    let mut world = stage.world();
+    let mut world = harness.world();
     let theirs = world
         .state
         .azure
@@ -27,30 +27,35 @@ fn foreign(stage: &Stage) {
     tags["azlin-runner"] = json!(pool);
     for (name, tags) in [("data", json!({"owner": "db"})), ("theirs", tags)] {
         let id = format!("{base}/{name}");
-        let part =
-            Part { kind: OrphanKind::Disk, id: id.clone(), location: json!("westeurope"), tags, vm: None };
+        let part = SimResource {
+            kind: OrphanKind::Disk,
+            id: id.clone(),
+            location: json!("westeurope"),
+            tags,
+            vm: None,
+        };
         world.state.azure.left.insert(id.to_ascii_lowercase(), part);
     }
 }
 
-fn left(stage: &Stage) -> Vec<String> {
-    stage.world().state.azure.left.values().map(|part| part.name().to_owned()).collect()
+fn left(harness: &Harness) -> Vec<String> {
+    harness.world().state.azure.left.values().map(|part| part.name().to_owned()).collect()
 }
 
 #[test]
 fn what_is_left_behind_goes_after_a_while_and_what_is_not_ours_stays() {
-    play(async {
-        let stage = Stage::new(WORLD);
-        stage.submit("o/r", 2, 60);
+    run(async {
+        let harness = Harness::new(WORLD);
+        harness.submit("o/r", 2, 60);
         let ci = fleet("ci", "o/r", "rg");
-        stage.live(vec![ci.clone()], StateDir::default(), 600).await;
-        assert_eq!(left(&stage).len(), 4, "a NIC and a disk of each: {:?}", left(&stage));
-        foreign(&stage);
+        harness.live(vec![ci.clone()], StateDir::default(), 600).await;
+        assert_eq!(left(&harness).len(), 4, "a NIC and a disk of each: {:?}", left(&harness));
+        foreign(&harness);
         // A daemon that starts anew sees them for the first time after a minute.
-        stage.live(vec![ci.clone()], StateDir::default(), 14 * 60).await;
-        assert_eq!(left(&stage).len(), 6);
-        stage.live(vec![ci], StateDir::default(), 17 * 60).await;
-        assert_eq!(left(&stage), ["data", "theirs"]);
+        harness.live(vec![ci.clone()], StateDir::default(), 14 * 60).await;
+        assert_eq!(left(&harness).len(), 6);
+        harness.live(vec![ci], StateDir::default(), 17 * 60).await;
+        assert_eq!(left(&harness), ["data", "theirs"]);
     });
 }
 
@@ -75,16 +80,16 @@ fn whatever_fails_while_it_is_looked_for_or_removed_the_next_sweeps_find_it() {
         ("DELETE", "/disks/"),
     ] {
         for what in whats {
-            play(async {
+            run(async {
                 let fault = format!(
                     "[[faults]]\nwhat = {what}\nmethod = '{method}'\npath = '{path}'\nuntil = '17m'\n"
                 );
-                let stage = Stage::new(&format!("{WORLD}{fault}"));
-                stage.submit("o/r", 2, 60);
-                stage.live(vec![fleet("ci", "o/r", "rg")], StateDir::default(), 48 * 60).await;
-                let struck = stage.world().faults.struck();
+                let harness = Harness::new(&format!("{WORLD}{fault}"));
+                harness.submit("o/r", 2, 60);
+                harness.live(vec![fleet("ci", "o/r", "rg")], StateDir::default(), 48 * 60).await;
+                let struck = harness.world().faults.struck();
                 assert!(struck > 0, "{method} {path} {what}: it never struck");
-                assert_eq!(left(&stage), [""; 0], "{method} {path} {what}");
+                assert_eq!(left(&harness), [""; 0], "{method} {path} {what}");
             });
         }
     }
@@ -92,34 +97,35 @@ fn whatever_fails_while_it_is_looked_for_or_removed_the_next_sweeps_find_it() {
 
 #[test]
 fn in_a_group_that_the_fleet_has_left_too() {
-    play(async {
-        let stage = Stage::new(WORLD);
-        stage.submit("o/r", 1, 600);
+    run(async {
+        let harness = Harness::new(WORLD);
+        harness.submit("o/r", 1, 600);
         let directory = tempfile::tempdir().expect("a directory");
         let state = || StateDir::new(Some(directory.path().to_owned()));
-        stage.live(vec![fleet("ci", "o/r", "rg")], state(), 300).await;
+        harness.live(vec![fleet("ci", "o/r", "rg")], state(), 300).await;
         // Its VM runs a job in the old group, and leaves its parts there.
-        stage.live(vec![fleet("ci", "o/r", "rg2")], state(), 3600).await;
-        assert_eq!((left(&stage), stage.report().jobs_completed), (Vec::new(), 1));
+        harness.live(vec![fleet("ci", "o/r", "rg2")], state(), 3600).await;
+        assert_eq!((left(&harness), harness.report().jobs_completed), (Vec::new(), 1));
         tokio::time::sleep(Duration::from_secs(1)).await;
     });
 }
 
 #[test]
 fn without_a_daemon_a_warm_runner_powers_off_and_one_that_found_a_job_does_not() {
-    play(async {
-        let stage = Stage::new("repositories = ['o/r']\n");
+    run(async {
+        let harness = Harness::new("repositories = ['o/r']\n");
         let mut ci = fleet("ci", "o/r", "rg");
         ci.scaling.min_runners = 2;
-        stage.live(vec![ci], StateDir::default(), 600).await;
+        harness.live(vec![ci], StateDir::default(), 600).await;
         let hours = |count: u64| tokio::time::sleep(Duration::from_secs(count * 3600));
-        let running = || stage.world().state.azure.vms.values().filter(|vm| vm.running == Some(true)).count();
+        let running =
+            || harness.world().state.azure.vms.values().filter(|vm| vm.running == Some(true)).count();
         hours(29).await;
-        stage.submit("o/r", 1, 40 * 3600);
+        harness.submit("o/r", 1, 40 * 3600);
         assert_eq!(running(), 2, "the switch is at 30 hours");
         hours(3).await;
         assert_eq!(running(), 1, "one has a job");
         hours(100).await;
-        assert_eq!((running(), stage.report().jobs_completed), (0, 1));
+        assert_eq!((running(), harness.report().jobs_completed), (0, 1));
     });
 }

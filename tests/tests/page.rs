@@ -1,18 +1,17 @@
 //! What the daemon's page reads, and who may read it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{ask, free_address, get};
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
+use azlin_tests::deliveries::{ask, get};
+use azlin_tests::ports::free_address;
 use azlin_tests::schema::assert_documented;
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(20);
-
 /// A daemon with a runner online, and where it answers.
-fn daemon(more: &str) -> (Cloud, SocketAddr, Daemon) {
+fn daemon(more: &str) -> (Cloud, SocketAddr, DaemonProcess) {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
     let address = free_address();
     let toml = cloud.daemon_toml().replace("127.0.0.1:0", &address.to_string());
@@ -47,7 +46,7 @@ fn it_is_documented_and_says_what_status_says() {
 
     let listen =
         || ask(address, format!("GET /api/events HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes()).unwrap().1;
-    // It lasts as long as a connection may, and is told in pieces.
+    // It lasts as long as a connection may, and is sent in pieces.
     let heard = listen();
     let data: Vec<Value> = heard
         .lines()
@@ -66,7 +65,7 @@ fn it_is_documented_and_says_what_status_says() {
 }
 
 #[test]
-fn who_asks_under_a_strange_name_is_told_nothing() {
+fn a_request_for_a_strange_host_gets_nothing() {
     let (_cloud, address, _daemon) = daemon("hosts = [\"azlin.example.com\"]\n");
     let under = |host: &str, path: &str| {
         ask(address, format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).unwrap()
@@ -100,7 +99,7 @@ fn it_can_only_be_read() {
     assert!(status == 200 && page.starts_with("<!doctype html>"));
 }
 
-/// Requests are counted by how they end, and cost is: as the daemon of a package would tell Prometheus.
+/// Requests are counted by how they end, and cost is counted, in the metrics that Prometheus reads.
 #[test]
 fn what_was_sent_is_counted() {
     let (_cloud, address, _daemon) = daemon("");

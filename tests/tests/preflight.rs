@@ -1,16 +1,17 @@
-//! What `check` is told over the wire is what the simulated world says behind its ports: the adapters
+//! What `check` reads over the wire is what the simulated world says behind its ports: the adapters
 //! read nothing into it, and lose nothing of it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_azure::{AzureClient, Environment};
+use azlin_azure::{AzureClient, AzureEnvironment};
 use azlin_fleet::model::{Image, ResourceGroup, RunnerName, Scope, VmSpec};
 use azlin_fleet::ports::{
     Azure, CallError, CallErrorKind, GitHub,
     preflight::{Access, AzurePreflight, GitHubPreflight},
 };
 use azlin_github::{GitHubClient, Token};
+use azlin_simcloud::fixture::vm_spec;
 use azlin_simcloud::{IDENTITY_HEADER, InProcess, Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -22,7 +23,7 @@ const GALLERY: &str =
     "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0";
 const MANAGED: &str = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/images/arm64";
 
-/// One world with both of its faces. Time stands still in it, so that both tell of the same moment.
+/// One world with both of its faces. Time stands still in it, so that both report the same moment.
 struct Faces {
     inside: InProcess,
     github: GitHubClient,
@@ -38,26 +39,26 @@ async fn faces(workload: &str) -> Faces {
     let served = Served::start(world, Arc::new(move || start)).await.unwrap();
     let inside = InProcess::new(Arc::clone(&served.world), Arc::new(move || start));
     let url = format!("http://{}", served.github).parse().unwrap();
-    let settings = azlin_github::Settings {
+    let settings = azlin_github::GitHubSettings {
         retry_pause: Duration::from_millis(1),
-        ..azlin_github::Settings::new(url, Token::new(&token).unwrap())
+        ..azlin_github::GitHubSettings::new(url, Token::new(&token).unwrap())
     };
-    let environment = Environment {
+    let environment = AzureEnvironment {
         identity_endpoint: Some(served.identity_endpoint()),
         identity_header: Some(SecretString::from(IDENTITY_HEADER)),
-        ..Environment::default()
+        ..AzureEnvironment::default()
     };
     let url = format!("http://{}", served.azure).parse().unwrap();
-    let azure = AzureClient::new(azlin_azure::Settings {
+    let azure = AzureClient::new(azlin_azure::AzureSettings {
         retry_pause: Duration::from_millis(1),
-        ..azlin_azure::Settings::new(url, environment)
+        ..azlin_azure::AzureSettings::new(url, environment)
     });
     Faces { inside, github: GitHubClient::new(settings).unwrap(), azure: azure.unwrap(), _served: served }
 }
 
 /// What a call came to; of an error, what a caller does differently about it.
 fn came_to<T>(result: Result<T, CallError>) -> Result<T, CallErrorKind> {
-    result.map_err(|error| error.trouble)
+    result.map_err(|error| error.kind)
 }
 
 async fn github_tells(github: &impl GitHubPreflight) -> String {
@@ -76,7 +77,7 @@ async fn github_tells(github: &impl GitHubPreflight) -> String {
         let scope: Scope = scope.parse().unwrap();
         let read = came_to(github.may_read_runners(&scope).await).map(without_wish);
         told.push(format!("{scope} {read:?}"));
-        // Without that the other tells nothing.
+        // Without that the other says nothing.
         if read == Ok(Access::Granted) {
             told.push(format!(
                 "{:?}",
@@ -127,25 +128,13 @@ fn marketplace(version: &str) -> Image {
 
 fn spec(subnet_id: &str, size: &str, number: u32) -> VmSpec {
     VmSpec {
-        name: RunnerName::new(&"ci".parse().unwrap(), Timestamp::UNIX_EPOCH, number),
         group: ResourceGroup { subscription_id: SUBSCRIPTION.to_owned(), name: "rg".to_owned() },
-        location: "westeurope".to_owned(),
         size: size.to_owned(),
         image: marketplace("latest"),
         subnet_id: subnet_id.to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
         spot: Some(azlin_fleet::model::Spot { max_price: None }),
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
         tags: std::collections::BTreeMap::new(),
-        custom_data: SecretString::from("#cloud-config"),
+        ..vm_spec(RunnerName::new(&"ci".parse().unwrap(), Timestamp::UNIX_EPOCH, number))
     }
 }
 
@@ -164,7 +153,7 @@ async fn both_faces_tell_the_same_of_every_account() {
     ] {
         let faces = faces(&format!("[settings]\nvcpu_quota = 40\n[premises]\n{workload}\n")).await;
         for (number, size) in [(1, "Standard_D4as_v5"), (2, "Standard_D2s_v5")] {
-            // Some accounts let nobody make a VM.
+            // In some accounts no VM can be made.
             drop(faces.inside.create(&spec(SUBNET, size, number)).await);
         }
         let github = github_tells(&faces.github).await;
@@ -186,10 +175,10 @@ async fn an_image_of_a_gallery_is_read_by_its_definition_and_its_version() {
     assert_eq!((found.locations.as_slice(), found.plan), (["westeurope".to_owned()].as_slice(), None));
     let gone = faces(&format!("[premises]\nabsent = ['{GALLERY}']\n")).await;
     let error = gone.azure.image(SUBSCRIPTION, "westeurope", &image).await.unwrap_err();
-    assert_eq!(error.trouble, CallErrorKind::NotFound, "{error}");
+    assert_eq!(error.kind, CallErrorKind::NotFound, "{error}");
     let odd = Image::Id("/subscriptions/0/../../evil".to_owned());
     let error = there.azure.image(SUBSCRIPTION, "westeurope", &odd).await.unwrap_err();
-    assert_eq!(error.trouble, CallErrorKind::Invalid, "{error}");
+    assert_eq!(error.kind, CallErrorKind::Invalid, "{error}");
 }
 
 #[tokio::test]
@@ -212,19 +201,19 @@ async fn a_refusal_names_what_would_do() {
     let permit = faces.github.may_administer_runners(&"repo:o/r".parse().unwrap()).await;
     assert_eq!(permit, Ok(Access::Denied(Some("administration=write".to_owned()))));
     let error = faces.azure.sizes(SUBSCRIPTION, "westeurope").await.unwrap_err();
-    assert!(error.message.ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
+    assert!(error.to_string().ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
 }
 
 #[tokio::test]
 async fn what_the_account_lacks_keeps_a_vm_from_being_made() {
-    for (premises, expected) in [
+    for (account, expected) in [
         ("azure_denies = ['Microsoft.Compute/virtualMachines/write']", CallErrorKind::NotPermitted),
         ("absent = ['rg']", CallErrorKind::NotFound),
         ("restricted_sizes = ['Standard_D4s_v5']", CallErrorKind::NoCapacity),
     ] {
-        let faces = faces(&format!("[premises]\n{premises}\n")).await;
+        let faces = faces(&format!("[premises]\n{account}\n")).await;
         let spec = spec(SUBNET, "Standard_D4s_v5", 1);
-        assert_eq!(came_to(faces.azure.create(&spec).await), Err(expected), "{premises}");
-        assert_eq!(came_to(faces.inside.create(&spec).await), Err(expected), "{premises}");
+        assert_eq!(came_to(faces.azure.create(&spec).await), Err(expected), "{account}");
+        assert_eq!(came_to(faces.inside.create(&spec).await), Err(expected), "{account}");
     }
 }

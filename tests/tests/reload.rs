@@ -6,9 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use azlin_simcloud::{Workload, World};
-use azlin_tests::binary::{Cloud, Daemon, VM};
-
-const SOON: Duration = Duration::from_secs(20);
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 
 /// A cloud whose daemon polls so seldom that only a change can wake it.
 fn cloud() -> Cloud {
@@ -27,7 +26,7 @@ fn fleet(min: u32) -> String {
 }
 
 /// A daemon that has ticked once.
-fn daemon(cloud: &Cloud) -> Daemon {
+fn daemon(cloud: &Cloud) -> DaemonProcess {
     let daemon = cloud.daemon();
     assert!(cloud.wait(SOON, |_| {
         status(cloud).is_some_and(|status| !status["fleets"].as_array().unwrap().is_empty())
@@ -155,7 +154,7 @@ fn the_daemons_own_file_is_followed_too() {
 }
 
 #[test]
-fn a_hangup_reads_what_no_event_told_of() {
+fn a_hangup_reads_a_change_without_an_event() {
     let cloud = cloud();
     let target = tempfile::tempdir().unwrap();
     let real = target.path().join("real.toml");
@@ -199,7 +198,7 @@ fn busy(cloud: &Cloud) {
 const QUICK: &str =
     "repositories = ['o/r']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\n";
 
-/// A fleet that goes on with its last good file belongs to the GitHub that the daemon looks at now.
+/// A fleet that stays on its last good file belongs to the GitHub that the daemon uses now.
 #[test]
 fn another_github_beside_a_bad_file_kills_no_job() {
     let cloud = Cloud::new(&Workload::parse(QUICK).unwrap());
@@ -242,7 +241,7 @@ fn starts_that_wait_end_with_what_they_were_for() {
 
 /// Whoever writes one fleet's file again and again holds up no other fleet, nor its own.
 #[test]
-fn changes_without_end_hold_up_nobody() {
+fn endless_changes_delay_nothing() {
     let slow = "repositories = ['o/r', 'o/far']\n[[faults]]\nwhat = { latency = '400ms' }\nside = 'github'\n";
     let cloud = Cloud::new(&Workload::parse(slow).unwrap());
     cloud.write("fleets/ci.toml", &fleet(0));
@@ -306,7 +305,7 @@ fn a_daemons_file_that_is_gone_or_empty_is_no_change() {
 fn a_file_that_the_daemon_refuses_is_not_called_taken() {
     let cloud = cloud();
     let _daemon = daemon(&cloud);
-    // Another pool that Azure cannot tell from this one: neither is good any more.
+    // Azure cannot distinguish the other pool from this one: neither is good any more.
     cloud.write("fleets/CI.toml", &fleet(0));
     assert!(says(&cloud, "would give their VMs the same names"));
     let output = cloud.command(&["scale", "--pool", "ci", "--count", "1", "--wait"]).output().unwrap();
@@ -316,7 +315,7 @@ fn a_file_that_the_daemon_refuses_is_not_called_taken() {
     assert!(said.contains("refuses the file") && !said.contains("has taken it"), "{said}");
 }
 
-/// A link to the configuration that is flipped, as git-sync does: one daemon goes on with the new one.
+/// A link to the configuration that is switched, as git-sync does: the same daemon continues with the new one.
 #[test]
 fn a_directory_that_takes_the_place_of_another_is_followed() {
     let cloud = cloud();
@@ -326,7 +325,7 @@ fn a_directory_that_takes_the_place_of_another_is_followed() {
     let log = fs::File::create(cloud.log()).unwrap();
     let mut command = cloud.command(&["run"]);
     let child = command.env("AZLIN_CONFIG_DIR", &link).stderr(log).spawn().unwrap();
-    let daemon = Daemon::of(child);
+    let daemon = DaemonProcess::of(child);
     assert!(cloud.wait(SOON, |_| {
         status(&cloud).is_some_and(|status| !status["fleets"].as_array().unwrap().is_empty())
     }));
@@ -353,7 +352,7 @@ fn a_directory_that_is_gone_changes_nothing() {
     std::os::unix::fs::symlink(cloud.config.path(), &link).unwrap();
     let log = fs::File::create(cloud.log()).unwrap();
     let mut command = cloud.command(&["run"]);
-    let daemon = Daemon::of(command.env("AZLIN_CONFIG_DIR", &link).stderr(log).spawn().unwrap());
+    let daemon = DaemonProcess::of(command.env("AZLIN_CONFIG_DIR", &link).stderr(log).spawn().unwrap());
     let fleets = || status(&cloud).map_or(0, |status| status["fleets"].as_array().unwrap().len());
     assert!(cloud.wait(SOON, |_| fleets() == 1));
     fs::rename(&link, home.path().join("away")).unwrap();

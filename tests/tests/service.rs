@@ -3,12 +3,10 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, Daemon, VM};
-
-const SOON: Duration = Duration::from_secs(20);
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 
 fn cloud() -> Cloud {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
@@ -55,8 +53,8 @@ fn no_secret_is_in_the_log_even_at_trace() {
     assert!(said.contains("DEBUG"), "it says a lot: {said}");
 }
 
-/// A daemon whose requests for two VMs are under way, and will be for so long.
-fn creating(latency: &str) -> (Cloud, Daemon) {
+/// A daemon whose requests for two VMs are under way, and stay so for this time.
+fn creating(latency: &str) -> (Cloud, DaemonProcess) {
     let slow = format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\nside = 'azure'\nmethod = 'PUT'\n");
     let cloud = Cloud::new(&Workload::parse(&format!("repositories = ['o/r']\n{slow}")).unwrap());
     cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n[scaling]\nmin_runners = 2\n{VM}"));
@@ -102,7 +100,7 @@ fn a_second_daemon_on_the_same_fleets_is_refused() {
 }
 
 #[test]
-fn plan_tells_and_changes_nothing() {
+fn plan_prints_and_changes_nothing() {
     let cloud = cloud();
     let output = cloud.command(&["plan"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -117,7 +115,7 @@ fn plan_tells_and_changes_nothing() {
 #[test]
 fn healthz_answers_once_every_fleet_ticks() {
     let cloud = cloud();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = azlin_tests::ports::free_address();
     cloud.write("azlin.toml", &cloud.daemon_toml().replace("127.0.0.1:0", &free.to_string()));
     let daemon = cloud.daemon();
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));

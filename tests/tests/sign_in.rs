@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Workload, World};
-use azlin_tests::binary::{Cloud, Daemon, VM};
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 use parking_lot::Mutex;
 
-const SOON: Duration = Duration::from_secs(60);
 const QUICK: &str = "create = '500ms'\nboot = '500ms'\nregister = '200ms'\ndelete = '500ms'\n";
 
 fn cloud(settings: &str) -> Cloud {
@@ -99,7 +99,7 @@ fn by_https_through_a_proxy_with_a_ca_of_ones_own() {
     assert_eq!(cloud.served.world().report().github_requests, 0);
     cloud.write("azlin.toml", &format!("{toml}[tls]\nca_file = \"{}\"\n", ca.display()));
     let log = std::fs::File::create(cloud.log()).unwrap();
-    let _daemon = Daemon::of(run(&["run"]).stderr(log).stdout(Stdio::null()).spawn().unwrap());
+    let _daemon = DaemonProcess::of(run(&["run"]).stderr(log).stdout(Stdio::null()).spawn().unwrap());
     assert!(cloud.wait(SOON, is_served), "{}", cloud.logged());
     let asked = asked.lock();
     for name in ["github.test:", "azure.test:"] {
@@ -110,7 +110,7 @@ fn by_https_through_a_proxy_with_a_ca_of_ones_own() {
 }
 
 #[test]
-fn a_ca_file_that_is_none_is_told_with_its_key() {
+fn a_bad_ca_file_is_reported_with_its_key() {
     let cloud = cloud("");
     let ca = cloud.config.path().join("ca.pem");
     cloud.write("azlin.toml", &format!("{}[tls]\nca_file = \"{}\"\n", cloud.daemon_toml(), ca.display()));
@@ -141,7 +141,7 @@ fn as_an_app_whose_tokens_end_while_it_runs() {
     let log = std::fs::File::create(cloud.log()).unwrap();
     let mut command = cloud.command(&["run"]);
     let command = command.env_remove("GITHUB_TOKEN").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    let _daemon = Daemon::of(command.spawn().unwrap());
+    let _daemon = DaemonProcess::of(command.spawn().unwrap());
     assert!(cloud.wait(SOON, is_served), "{}", cloud.logged());
     std::thread::sleep(Duration::from_secs(9));
     // Another job, two tokens later.
@@ -156,7 +156,7 @@ fn as_an_app_whose_tokens_end_while_it_runs() {
 }
 
 #[test]
-fn a_token_that_ends_is_told_once_ahead_and_shown() {
+fn a_token_that_expires_is_reported_once_and_shown() {
     let workload = format!("repositories = ['o/r']\n[settings]\n{QUICK}[premises]\ntoken_ends = '119h'\n");
     let cloud = Cloud::new(&Workload::parse(&workload).unwrap());
     cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n{VM}"));

@@ -1,7 +1,7 @@
 //! Seven days of work in virtual time: what the daemon holds in memory after them is what it held after
 //! the first hour. Alone in its process, since it counts every byte of it.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test fails by panicking, and may print")]
 
 use std::alloc::System;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use azlin_daemon::{Daemon, DaemonContext, StateDir, StatusStore};
 use azlin_fleet::config::DaemonConfig;
-use azlin_simcloud::ledger::Report;
-use azlin_simcloud::workload::{Arrival, Count, Overrides, Span, Workload};
+use azlin_simcloud::statistics::Report;
+use azlin_simcloud::workload::{Arrival, JobCount, Overrides, Span, Workload};
 use azlin_simcloud::{InProcess, World};
-use azlin_tests::stage::fleets;
+use azlin_tests::harness::fleets;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -34,7 +34,7 @@ fn workload() -> Workload {
         every: Some(span(3600, 3600)),
         until: None,
         repo: "o/r".to_owned(),
-        jobs: Count::Between(1, 6),
+        jobs: JobCount::Between(1, 6),
         labels: ["self-hosted", "docker"].map(str::to_owned).to_vec(),
         duration: span(20, 600),
         script: None,
@@ -55,7 +55,7 @@ fn live() -> i64 {
     i64::try_from(stats.bytes_allocated).unwrap() - i64::try_from(stats.bytes_deallocated).unwrap()
 }
 
-/// What the daemon holds after so many hours: as many bytes as are there less when it is gone.
+/// The memory that the daemon holds after a number of hours: how many bytes are freed when it is gone.
 async fn bytes_after(hours: u32) -> (i64, Report) {
     let began = Instant::now();
     let start = Timestamp::from_second(1_800_000_000).unwrap();

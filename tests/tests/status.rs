@@ -1,13 +1,10 @@
 //! `status` from the daemon, and without one.
 
-use std::time::Duration;
-
 use azlin_simcloud::Workload;
+use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM};
 use azlin_tests::schema::assert_documented;
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 fn cloud() -> Cloud {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
@@ -76,7 +73,7 @@ fn without_a_daemon_the_clouds_are_asked_and_nothing_is_changed() {
 }
 
 #[test]
-fn what_cannot_be_told_says_what_to_do() {
+fn what_is_not_known_says_what_to_do() {
     let cloud = cloud();
     let no_token = cloud.command(&["status"]).env_remove("GITHUB_TOKEN").output().unwrap();
     assert_eq!(no_token.status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! What systemd is told over its notify socket, and when.
+//! What the daemon reports to systemd over the notify socket, and when.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,10 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, Daemon, VM};
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 use tempfile::TempDir;
-
-const SOON: Duration = Duration::from_secs(20);
 
 const QUICK: &str = "[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\n";
 
@@ -30,13 +29,13 @@ impl Manager {
         Manager { socket, folder }
     }
 
-    fn start(&self, cloud: &Cloud, arguments: &[&str], stderr: Stdio) -> Daemon {
+    fn start(&self, cloud: &Cloud, arguments: &[&str], stderr: Stdio) -> DaemonProcess {
         let mut command = cloud.command(arguments);
         command.env("NOTIFY_SOCKET", self.folder.path().join("notify")).env("WATCHDOG_USEC", "400000");
-        Daemon::of(command.stdin(Stdio::null()).stderr(stderr).spawn().unwrap())
+        DaemonProcess::of(command.stdin(Stdio::null()).stderr(stderr).spawn().unwrap())
     }
 
-    /// The next message, in lines; none when none comes for so long.
+    /// The next message, in lines; `None` when none comes within this time.
     fn next_within(&self, time: Duration) -> Option<Vec<String>> {
         self.socket.set_read_timeout(Some(time)).unwrap();
         let mut buffer = [0; 8192];
@@ -74,7 +73,7 @@ fn cloud(faults: &str) -> Cloud {
     cloud
 }
 
-fn signal(daemon: &Daemon, name: &str) {
+fn signal(daemon: &DaemonProcess, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &daemon.id().to_string()]).status().unwrap().success());
 }
 
@@ -153,7 +152,7 @@ fn a_loop_that_hangs_starves_the_watchdog() {
 
 /// Also where nothing is under way, and it ends at once.
 #[test]
-fn a_stop_is_told_each_time() {
+fn a_stop_is_reported_each_time() {
     let (cloud, manager) = (cloud(""), Manager::new());
     std::fs::remove_file(cloud.config.path().join("fleets/ci.toml")).unwrap();
     for _ in 0..20 {

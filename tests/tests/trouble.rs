@@ -7,25 +7,25 @@ use std::time::Duration;
 
 use azlin_daemon::{DaemonContext, StateDir};
 use azlin_simcloud::github::SimJob;
-use azlin_tests::stage::fleets;
-use azlin_tests::stage::{Stage, fleet, live, play};
+use azlin_tests::harness::fleets;
+use azlin_tests::harness::{Harness, fleet, live, run};
 use jiff::SignedDuration;
 
 /// Serves a burst for two fleets while the clock panics once, the `nth` time that it is asked.
 async fn serve(nth: u64) {
-    let stage = Stage::new("repositories = ['o/r']");
+    let harness = Harness::new("repositories = ['o/r']");
     for labels in [["self-hosted", "docker"], ["self-hosted", "gpu"]] {
         let job = (labels.map(str::to_owned).to_vec(), Duration::from_secs(100));
-        stage.world().submit("o/r", vec![job; 4], Vec::new());
+        harness.world().submit("o/r", vec![job; 4], Vec::new());
     }
-    let (asked, steady) = (AtomicU64::new(0), Arc::clone(&stage.context.clock));
+    let (asked, steady) = (AtomicU64::new(0), Arc::clone(&harness.context.clock));
     let clock = Arc::new(move || {
         assert!(asked.fetch_add(1, Ordering::Relaxed) != nth, "a bug");
         steady()
     });
-    let context = DaemonContext { clock, ..stage.context.clone() };
+    let context = DaemonContext { clock, ..harness.context.clone() };
     live(context, fleets(1), StateDir::default(), 7200).await;
-    let report = stage.report();
+    let report = harness.report();
     assert_eq!((report.jobs_killed, report.jobs_unserved), (0, 0), "panic {nth}: {report:#?}");
     assert_eq!((report.vms_left, report.runners_left), (0, 0), "panic {nth}: {report:#?}");
 }
@@ -33,30 +33,30 @@ async fn serve(nth: u64) {
 #[test]
 fn a_panic_anywhere_costs_a_moment() {
     for nth in 0..60 {
-        play(serve(nth));
+        run(serve(nth));
     }
 }
 
-/// How long each job of `o/quick` waited, while calls about `o/slow` take so long.
+/// How long each job of `o/quick` waited, while calls about `o/slow` take this time.
 async fn waits_beside(trouble: &str) -> Vec<SignedDuration> {
-    let stage = Stage::new(&format!(
+    let harness = Harness::new(&format!(
         "repositories = ['o/quick', 'o/slow']\n[settings]\ncreate = '10s'\nboot = '20s'\nregister = '10s'\ndelete = '10s'\n{trouble}"
     ));
-    stage.submit("o/quick", 4, 100);
-    stage.submit("o/slow", 40, 100);
+    harness.submit("o/quick", 4, 100);
+    harness.submit("o/slow", 40, 100);
     let mut slow = fleet("slow", "o/slow", "other");
     slow.scaling.max_runners = 40;
     let fleets = vec![slow, fleet("quick", "o/quick", "rg")];
-    stage.live(fleets, StateDir::default(), 1200).await;
-    let world = stage.world();
+    harness.live(fleets, StateDir::default(), 1200).await;
+    let world = harness.world();
     let quick = |job: &&SimJob| world.state.github.runs[&job.run].repo == "o/quick";
     let jobs = world.state.github.jobs.values().filter(quick);
     jobs.map(|job| job.started_at.unwrap().duration_since(job.queued_at)).collect()
 }
 
 #[test]
-fn a_repository_or_a_resource_group_that_hangs_delays_nobody_else() {
-    play(async {
+fn a_repository_or_a_resource_group_that_hangs_delays_no_other() {
+    run(async {
         let undisturbed = waits_beside("").await;
         assert_eq!(undisturbed.len(), 4);
         let of_slow =

@@ -1,6 +1,11 @@
 //! The real loop against one simulated world in virtual time, one situation after the other.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and may print"
+)]
 
 mod capacity;
 mod matrix;

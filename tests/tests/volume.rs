@@ -8,7 +8,7 @@ use std::time::Duration;
 use azlin_daemon::{Daemon, DaemonContext, StateDir, StatusStore};
 use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::{InProcess, Workload, World};
-use azlin_tests::stage::fleets;
+use azlin_tests::harness::fleets;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -24,9 +24,9 @@ const A_JOB: &str =
     "[[arrivals]]\nat = '5s'\nrepo = 'o/r'\njobs = 1\nlabels = ['self-hosted', 'docker']\nduration = '60s'\n";
 
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Log {
+impl Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().write(bytes)
     }
@@ -42,7 +42,7 @@ static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber
 
 /// What is logged in a day with these jobs and faults, at info, as JSON.
 fn a_day(events: &str) -> Vec<String> {
-    let log = Log::default();
+    let log = LogBuffer::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .json()
@@ -81,14 +81,14 @@ fn an_idle_day_is_silent() {
 }
 
 #[test]
-fn a_day_without_github_is_told_once() {
+fn a_day_without_github_is_reported_once() {
     let lines = a_day("[[faults]]\nwhat = { status = 502 }\nside = 'github'\n");
     assert_eq!(lines.len(), 2, "one for each fleet: {lines:#?}");
     assert!(lines.iter().all(|line| line.contains("in trouble")), "{lines:#?}");
 }
 
 #[test]
-fn a_day_without_capacity_is_told_with_each_attempt_and_these_get_rare() {
+fn a_day_without_capacity_is_reported_with_each_attempt_and_attempts_get_rare() {
     let lines = a_day(&format!("{A_JOB}[[faults]]\nwhat = 'no_capacity'\n"));
     let bytes: usize = lines.iter().map(String::len).sum();
     println!("{} lines, {bytes} bytes", lines.len());

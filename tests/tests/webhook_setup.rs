@@ -1,4 +1,4 @@
-//! `webhook install`, `status` and `remove`, with a daemon that is told, or is not.
+//! `webhook install`, `status` and `remove`, with a daemon that receives deliveries, or does not.
 
 use std::net::SocketAddr;
 use std::process::Output;
@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use azlin_simcloud::Workload;
 use azlin_simcloud::openapi::Spec;
-use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{SECRET, free_address, get};
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
+use azlin_tests::deliveries::{SECRET, get};
+use azlin_tests::ports::free_address;
 use azlin_tests::schema::assert_documented;
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(30);
 const WORLD: &str = "repositories = ['o/r', 'x/y']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '100ms'\n";
 
-/// A cloud whose daemon is to be told of jobs at this address; by itself it looks every ten minutes.
+/// A cloud whose daemon receives webhooks at this address; it polls every ten minutes only.
 fn cloud() -> (Cloud, SocketAddr) {
     let cloud = Cloud::new(&Workload::parse(WORLD).unwrap());
     let address = free_address();
@@ -28,10 +29,10 @@ fn cloud() -> (Cloud, SocketAddr) {
     (cloud, address)
 }
 
-fn daemon(cloud: &Cloud, address: SocketAddr, secret: &str) -> Daemon {
+fn daemon(cloud: &Cloud, address: SocketAddr, secret: &str) -> DaemonProcess {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(cloud.log()).unwrap();
     let daemon = cloud.command(&["run"]).env("AZLIN_WEBHOOK_SECRET", secret).stderr(log).spawn();
-    let daemon = Daemon::of(daemon.unwrap());
+    let daemon = DaemonProcess::of(daemon.unwrap());
     assert!(
         cloud.wait(SOON, |_| get(address, "/readyz").is_ok_and(|(status, _)| status == 200)),
         "{}",
@@ -59,7 +60,7 @@ fn json(cloud: &Cloud, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn github_is_told_where_the_daemon_is_and_jobs_are_served_at_once() {
+fn a_webhook_is_installed_and_jobs_are_served_at_once() {
     let (cloud, address) = cloud();
     let running = daemon(&cloud, address, SECRET);
     cloud.served.record();
@@ -82,14 +83,14 @@ fn github_is_told_where_the_daemon_is_and_jobs_are_served_at_once() {
         (&again["places"][0]["did"], again["places"].as_array().unwrap().len()),
         (&"mended".into(), 1)
     );
-    assert_eq!(cloud.served.world().hooks.all.len(), 2);
+    assert_eq!(cloud.served.world().webhooks.all.len(), 2);
     let (told, code) = text(&webhook(&cloud, &["status"]));
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("workflow_job completed: 202 (OK)"), "{told}");
 
     let (told, code) = text(&webhook(&cloud, &["remove"]));
     assert_eq!((code, told.matches("removed").count()), (Some(0), 2), "{told}");
-    assert!(cloud.served.world().hooks.all.is_empty());
+    assert!(cloud.served.world().webhooks.all.is_empty());
     let (told, code) = text(&webhook(&cloud, &["remove"]));
     assert_eq!(code, Some(3), "{told}");
     let (spec, exchanges) = (Spec::load(), cloud.served.recorded());
@@ -101,7 +102,7 @@ fn github_is_told_where_the_daemon_is_and_jobs_are_served_at_once() {
 }
 
 #[test]
-fn what_never_arrived_is_told_and_delivered_again() {
+fn a_failed_delivery_is_reported_and_delivered_again() {
     let (cloud, address) = cloud();
     let (told, code) = text(&webhook(&cloud, &["install", "--pool", "ci"]));
     assert_eq!(code, Some(1), "nobody listens: {told}");
@@ -109,14 +110,14 @@ fn what_never_arrived_is_told_and_delivered_again() {
 
     let labels = vec!["self-hosted".to_owned()];
     cloud.served.world().submit("o/r", vec![(labels, Duration::from_millis(200))], Vec::new());
-    assert!(cloud.wait(SOON, |world| world.hooks.all.values().any(|hook| hook.deliveries.len() == 2)));
+    assert!(cloud.wait(SOON, |world| world.webhooks.all.values().any(|hook| hook.deliveries.len() == 2)));
     let lost = json(&cloud, &["status", "--pool", "ci"]);
     assert_eq!(lost["places"][0]["never_arrived"], 2, "its ping, and a job");
     let (told, code) = text(&webhook(&cloud, &["status", "--pool", "ci"]));
     assert_eq!(code, Some(1));
     assert!(told.contains("`webhook status --redeliver`"), "{told}");
 
-    // The daemon finds the job by its first look; what is delivered again harms nobody.
+    // The daemon finds the job by its first poll; a second delivery does no harm.
     let running = daemon(&cloud, address, SECRET);
     let again = json(&cloud, &["status", "--pool", "ci", "--redeliver"]);
     assert_eq!(again["places"][0]["redelivered"], 2);
@@ -138,7 +139,7 @@ fn what_never_arrived_is_told_and_delivered_again() {
 }
 
 #[test]
-fn what_keeps_it_from_being_set_up_is_told_with_its_cure() {
+fn what_prevents_an_installation_is_reported_with_its_fix() {
     let (cloud, _) = cloud();
     let refused = cloud.command(&["webhook", "install"]).output().unwrap();
     let (told, code) = text(&refused);
@@ -162,7 +163,7 @@ fn what_keeps_it_from_being_set_up_is_told_with_its_cure() {
         "none leads there"
     );
 
-    cloud.served.world().premises.github_refuses = vec!["POST /hooks".to_owned()];
+    cloud.served.world().account.github_refuses = vec!["POST /hooks".to_owned()];
     let (told, code) = text(&webhook(&cloud, &["install", "--url", "http://127.0.0.1:1/webhook"]));
     assert_eq!(code, Some(1));
     assert!(told.contains("Webhooks: read and write on the repository"), "{told}");

@@ -2,15 +2,14 @@
 
 use crate::{cargo, e2e, run, say};
 
-/// Measures everything; what needs real machines only where they can be had.
+/// Measures everything; real machines are left out where they cannot be made.
 pub fn bench() -> Result<(), String> {
     run(&mut cargo(&["build", "--release", "--locked", "-p", "azlin"]))?;
     run(&mut cargo(&["bench", "--locked", "-p", "azlin-tests"]))?;
     match e2e::prepare() {
         Ok(root) => {
-            run(&mut cargo(&["bench", "--locked", "-p", "azlin-ssh", "--features", "openssh"]))?;
-            let machines =
-                ["bench", "--locked", "-p", "azlin-tests", "--features", "machines", "--bench", "machines"];
+            run(&mut cargo(&["bench", "--locked", "-p", "azlin-ssh", "--bench", "throughput"]))?;
+            let machines = ["bench", "--locked", "-p", "azlin-tests", "--bench", "machines"];
             run(e2e::with(&root, &mut cargo(&machines))).and(e2e::sweep())
         }
         Err(why) => {

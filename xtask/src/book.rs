@@ -1,25 +1,25 @@
 //! The documentation as a book: docs/, made into pages by mdbook.
 //!
-//! Pages link to files of the repository that are no pages, as a reader of the sources wants it. In the
-//! book those links lead to the repository's address. So the book is made from a copy.
+//! Pages link to files of the repository that are not pages, which is right for a reader of the sources. In the book
+//! those links lead to the repository's address. So the book is made from a copy.
 
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use crate::tools::{is_there, tool};
-use crate::{root, run, say, told};
+use crate::{file_error, root, run, say};
 
-/// Where the repository is read on the web.
+/// The address of the repository on the web.
 const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
-/// What is installed where there is no mdbook.
+/// The version that is installed where mdbook is missing.
 const MDBOOK: &str = "0.5";
 
-/// Makes the book in target/book, and looks whether its links lead somewhere.
+/// Makes the book in target/book, and checks that its links lead somewhere.
 pub fn book() -> Result<(), String> {
     let (source, book) = (root().join("target/book-source"), root().join("target/book"));
     for old in [&source, &book] {
         if old.exists() {
-            std::fs::remove_dir_all(old).map_err(told(old))?;
+            std::fs::remove_dir_all(old).map_err(file_error(old))?;
         }
     }
     copy(&root().join("docs"), Path::new("docs"), &source)?;
@@ -33,26 +33,26 @@ pub fn book() -> Result<(), String> {
     }
 }
 
-/// The program: the one that is there, or one in target/tools.
+/// The program: the installed one, or one in target/tools.
 fn mdbook() -> Result<PathBuf, String> {
     let usual = PathBuf::from("mdbook");
     if is_there(&usual) { Ok(usual) } else { tool("mdbook", MDBOOK, &["--no-default-features"]) }
 }
 
-/// Copies a directory of pages; `place` is where it is in the repository.
+/// Copies a directory of pages; `place` is its path in the repository.
 fn copy(from: &Path, place: &Path, to: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(to).map_err(told(to))?;
-    for entry in std::fs::read_dir(from).map_err(told(from))? {
-        let path = entry.map_err(told(from))?.path();
+    std::fs::create_dir_all(to).map_err(file_error(to))?;
+    for entry in std::fs::read_dir(from).map_err(file_error(from))? {
+        let path = entry.map_err(file_error(from))?.path();
         let name = path.file_name().unwrap_or_default().to_owned();
         let (inside, target) = (place.join(&name), to.join(&name));
         if path.is_dir() {
             copy(&path, &inside, &target)?;
         } else if path.extension().is_some_and(|extension| extension == "md") {
-            let text = std::fs::read_to_string(&path).map_err(told(&path))?;
-            std::fs::write(&target, with_addresses(&text, place)).map_err(told(&target))?;
+            let text = std::fs::read_to_string(&path).map_err(file_error(&path))?;
+            std::fs::write(&target, with_addresses(&text, place)).map_err(file_error(&target))?;
         } else {
-            std::fs::copy(&path, &target).map_err(told(&path))?;
+            std::fs::copy(&path, &target).map_err(file_error(&path))?;
         }
     }
     Ok(())
@@ -99,7 +99,7 @@ fn broken_links(book: &Path) -> Result<Vec<String>, String> {
     let (mut pages, mut broken) = (Vec::new(), Vec::new());
     html(book, &mut pages)?;
     for page in pages {
-        let text = std::fs::read_to_string(&page).map_err(told(&page))?;
+        let text = std::fs::read_to_string(&page).map_err(file_error(&page))?;
         for link in text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let file = link.split(['#', '?']).next().unwrap_or_default();
             let is_elsewhere = link.contains("://") || file.is_empty() || file.starts_with('/');
@@ -112,8 +112,8 @@ fn broken_links(book: &Path) -> Result<Vec<String>, String> {
 }
 
 fn html(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
-    for entry in std::fs::read_dir(directory).map_err(told(directory))? {
-        let path = entry.map_err(told(directory))?.path();
+    for entry in std::fs::read_dir(directory).map_err(file_error(directory))? {
+        let path = entry.map_err(file_error(directory))?.path();
         if path.is_dir() {
             html(&path, found)?;
         } else if path.extension().is_some_and(|extension| extension == "html") {

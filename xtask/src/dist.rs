@@ -1,6 +1,5 @@
-//! What is handed out: a Debian package and a tarball with the program and what belongs to it, a list of
-//! what the program is made of, and checksums. The same sources and toolchain make the same bytes, in
-//! whatever directory and at whatever time.
+//! The release files: a Debian package and a tarball with the program and what belongs to it, an SBOM, and checksums. The
+//! same sources and the same toolchain make the same bytes, in any directory and at any time.
 
 mod archive;
 
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::tools::tool;
-use crate::{cargo, root, run, say, told};
+use crate::{cargo, file_error, root, run, say};
 
 /// The program's version, which is that of the whole workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -23,13 +22,14 @@ fn folder() -> PathBuf {
 pub fn dist() -> Result<(), String> {
     let folder = folder();
     if folder.exists() {
-        std::fs::remove_dir_all(&folder).map_err(told(&folder))?;
+        std::fs::remove_dir_all(&folder).map_err(file_error(&folder))?;
     }
     let deb = deb()?;
     let sbom = sbom()?;
-    let tarball = archive::tarball(&stage(), &folder, &format!("azlin-{VERSION}-{}", platform()), epoch()?)?;
+    let tarball =
+        archive::tarball(&staging(), &folder, &format!("azlin-{VERSION}-{}", platform()), epoch()?)?;
     let sums = archive::checksums(&folder, &[deb, sbom, tarball])?;
-    say(&std::fs::read_to_string(&sums).map_err(told(&sums))?);
+    say(&std::fs::read_to_string(&sums).map_err(file_error(&sums))?);
     say(&format!("in {}\n", folder.display()));
     Ok(())
 }
@@ -37,13 +37,13 @@ pub fn dist() -> Result<(), String> {
 /// The Debian package.
 pub fn deb() -> Result<PathBuf, String> {
     let changelog = root().join("packaging/debian/changelog");
-    let text = std::fs::read_to_string(&changelog).map_err(told(&changelog))?;
+    let text = std::fs::read_to_string(&changelog).map_err(file_error(&changelog))?;
     if !text.starts_with(&format!("azlin ({VERSION})")) {
         return Err(format!("{} has no entry for {VERSION}", changelog.display()));
     }
     let program = program()?;
     prepare(&program)?;
-    let package = folder().join(format!("azlin_{VERSION}_{}.deb", debian_architecture()));
+    let package = package();
     let mut make = Command::new(tool("cargo-deb", "3.8.0", &["--no-default-features"])?);
     make.args([
         "--package",
@@ -59,42 +59,48 @@ pub fn deb() -> Result<PathBuf, String> {
     Ok(package)
 }
 
-/// The program as it is handed out: no path of this machine is in it.
+/// Where the Debian package is once it is made.
+pub fn package() -> PathBuf {
+    folder().join(format!("azlin_{VERSION}_{}.deb", debian_architecture()))
+}
+
+/// The program of a release: it holds no path of this machine.
 pub fn program() -> Result<PathBuf, String> {
     run(reproducible(&mut cargo(&["build", "--release", "--locked", "--package", "azlin"]))?)?;
     Ok(root().join("target/release/azlin"))
 }
 
-/// Where everything that goes along with the program is put together.
-fn stage() -> PathBuf {
+/// The folder in which everything that goes along with the program is put together.
+fn staging() -> PathBuf {
     folder().join("stage")
 }
 
 /// Lays out what goes into the tarball; the Debian package takes manual pages and completions from it.
 fn prepare(program: &Path) -> Result<(), String> {
-    let stage = stage();
-    if stage.exists() {
-        std::fs::remove_dir_all(&stage).map_err(told(&stage))?;
+    let staging = staging();
+    if staging.exists() {
+        std::fs::remove_dir_all(&staging).map_err(file_error(&staging))?;
     }
-    let completions = stage.join("completions");
-    std::fs::create_dir_all(&completions).map_err(told(&completions))?;
-    run(Command::new(program).args(["man", "--dir"]).arg(stage.join("man")))?;
+    let completions = staging.join("completions");
+    std::fs::create_dir_all(&completions).map_err(file_error(&completions))?;
+    run(Command::new(program).args(["man", "--dir"]).arg(staging.join("man")))?;
     for (shell, file) in [("bash", "azlin.bash"), ("zsh", "_azlin"), ("fish", "azlin.fish")] {
-        let script = Command::new(program).args(["completions", shell]).output().map_err(told(program))?;
+        let script =
+            Command::new(program).args(["completions", shell]).output().map_err(file_error(program))?;
         let file = completions.join(file);
-        std::fs::write(&file, script.stdout).map_err(told(&file))?;
+        std::fs::write(&file, script.stdout).map_err(file_error(&file))?;
     }
-    archive::copy(program, &stage.join("bin/azlin"))?;
+    archive::copy(program, &staging.join("bin/azlin"))?;
     let files =
         ["LICENSE", "README.md", "CHANGELOG.md", "config/azlin.toml", "config/fleets/ci-workers.toml"];
     let units = ["systemd/azlin-github-runner.service", "systemd/override.conf.example"];
     for file in files.iter().chain(&units) {
-        archive::copy(&root().join(file), &stage.join(file))?;
+        archive::copy(&root().join(file), &staging.join(file))?;
     }
-    archive::copy(&root().join("docs/how-to/install.md"), &stage.join("INSTALL.md"))
+    archive::copy(&root().join("docs/how-to/install.md"), &staging.join("INSTALL.md"))
 }
 
-/// What the program is made of, as CycloneDX has it: the crates that are linked into it on this platform.
+/// The SBOM in the format of CycloneDX: the crates that are linked into the program on this platform.
 fn sbom() -> Result<PathBuf, String> {
     let mut describe = Command::new(tool("cargo-cyclonedx", "0.5.9", &[])?);
     describe
@@ -102,22 +108,22 @@ fn sbom() -> Result<PathBuf, String> {
         .args(["--format", "json", "--spec-version", "1.5", "--no-build-deps", "--quiet"])
         .args(["--target", platform()]);
     run(reproducible(describe.current_dir(root()))?)?;
-    // It writes one beside each program of the workspace.
+    // It writes a file beside each program of the workspace.
     let mut made = None;
     for file in ["crates/azlin/azlin", "crates/simcloud/azlin-simcloud", "xtask/xtask"] {
         let file = root().join(format!("{file}_bin.cdx.json"));
-        let text = std::fs::read_to_string(&file).map_err(told(&file))?;
-        std::fs::remove_file(&file).map_err(told(&file))?;
+        let text = std::fs::read_to_string(&file).map_err(file_error(&file))?;
+        std::fs::remove_file(&file).map_err(file_error(&file))?;
         made = made.or(Some(text));
     }
     let file = folder().join(format!("azlin-{VERSION}-{}.cdx.json", platform()));
     let text = made.unwrap_or_default().replace(&format!("file://{}", root().display()), "file://");
-    std::fs::write(&file, text).map_err(told(&file))?;
-    archive::copy(&file, &stage().join("sbom.cdx.json"))?;
+    std::fs::write(&file, text).map_err(file_error(&file))?;
+    archive::copy(&file, &staging().join("sbom.cdx.json"))?;
     Ok(file)
 }
 
-/// A command whose result depends neither on the time nor on where the sources are.
+/// Makes the result of a command depend neither on the time nor on the path of the sources.
 fn reproducible(command: &mut Command) -> Result<&mut Command, String> {
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = || std::env::home_dir().map(|home| home.join(".cargo"));
@@ -132,18 +138,18 @@ fn reproducible(command: &mut Command) -> Result<&mut Command, String> {
     Ok(command.env("CARGO_ENCODED_RUSTFLAGS", flags).env("SOURCE_DATE_EPOCH", epoch()?.to_string()))
 }
 
-/// The time of the last commit, which all files bear.
+/// The time of the last commit. All files have it.
 fn epoch() -> Result<u64, String> {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
-        return given.parse().map_err(|_| format!("SOURCE_DATE_EPOCH is no number: {given:?}"));
+        return given.parse().map_err(|_| format!("SOURCE_DATE_EPOCH is not a number: {given:?}"));
     }
     let git = Command::new("git").args(["log", "-1", "--format=%ct"]).current_dir(root()).output();
-    let told = git.map_err(|error| format!("git: {error}"))?;
-    let time = String::from_utf8_lossy(&told.stdout).trim().parse();
-    time.map_err(|_| "git does not tell the time of the last commit: set SOURCE_DATE_EPOCH".to_owned())
+    let output = git.map_err(|error| format!("git: {error}"))?;
+    let time = String::from_utf8_lossy(&output.stdout).trim().parse();
+    time.map_err(|_| "git does not say the time of the last commit: set SOURCE_DATE_EPOCH".to_owned())
 }
 
-/// The platform in Rust's words.
+/// Rust's name of the platform.
 fn platform() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "aarch64-unknown-linux-gnu",

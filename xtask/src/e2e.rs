@@ -1,9 +1,11 @@
-//! Tests with real parts: a browser and Prometheus; and OpenSSH, systemd, cloud-init, on machines that systemd-nspawn boots from a
-//! root of Debian which is made once. As root, on a system with apt.
+//! Tests with real parts: a browser and Prometheus; and OpenSSH, systemd and cloud-init on machines that systemd-nspawn boots from a
+//! Debian root, which is made once. Needs root, on a system with apt.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
+use crate::steps::StepTimes;
 use crate::{apt, cargo, dist, monitoring, run, say};
 
 /// Where roots are kept from one run to the next.
@@ -26,42 +28,59 @@ const NEEDED: [(&str, &str); 10] = [
     ("chromedriver", "chromium-driver"),
 ];
 
-/// The longest test, which mostly waits.
+/// The tests with real parts. `cargo test` builds and runs them only when they are named.
+pub const REAL: [&str; 4] = ["openssh", "machines", "systemd", "seen"];
+/// The longest test. It mostly waits.
 const OUTAGE: &str = "network::it_bears_a_network_that_is_gone_for_five_minutes";
 
-/// Installs what is missing and runs every test with real parts.
+/// Installs what is missing and runs every test with real parts; a table says how long each step took.
 pub fn e2e() -> Result<(), String> {
-    let root = prepare()?;
-    let deb = dist::deb()?;
-    everything(&root, &deb).and(sweep())
+    let mut steps = StepTimes::new();
+    let result = all(&mut steps);
+    say(&steps.table());
+    result
 }
 
-fn everything(root: &Path, deb: &Path) -> Result<(), String> {
+fn all(steps: &mut StepTimes) -> Result<(), String> {
+    let root = steps.step("preparation of machines", prepare)?;
+    let deb = steps.step("package", dist::deb)?;
+    tests(steps, &root, &deb)
+}
+
+/// Runs them with this root and this package, and removes what is left of machines.
+pub fn tests(steps: &mut StepTimes, root: &Path, deb: &Path) -> Result<(), String> {
+    every_test(steps, root, deb).and(sweep())
+}
+
+fn every_test(steps: &mut StepTimes, root: &Path, deb: &Path) -> Result<(), String> {
     let tests = |targets: &[&str], rest: &[&str]| {
-        // As the other tests are built, so that nothing is built twice.
-        let features = "azlin-ssh/openssh azlin-simcloud/machines azlin-tests/machines azlin-tests/seen";
-        let mut cargo = cargo(&["test", "--workspace", "--locked", "--features", features]);
+        let mut cargo = cargo(&["test", "--workspace", "--locked"]);
         cargo.args(targets.iter().flat_map(|target| ["--test", target])).args(rest).env("AZLIN_DEB", deb);
         with(root, &mut cargo);
         cargo
     };
-    run(&mut tests(&["openssh", "machines", "systemd", "seen"], &["--no-run"]))?;
-    say("--- the outage of five minutes, and what is seen, go on beside all that follows\n");
-    let outage = begun(&mut tests(&["systemd"], &["--", "--exact", OUTAGE]))?;
-    let seen = begun(&mut tests(&["seen"], &[]))?;
-    let others = run(&mut tests(&["openssh", "machines"], &[]))
-        .and_then(|()| run(&mut tests(&["systemd"], &["--", "--skip", OUTAGE])));
-    let (seen, outage) = (ended("what is seen", seen), ended(OUTAGE, outage));
-    others.and(seen).and(outage)
+    let build = || run(&mut tests(&REAL, &["--no-run"]));
+    steps.step("build of the tests with real parts", build)?;
+    say("--- beside the other tests: the outage of five minutes, and what is seen\n");
+    let began = Instant::now();
+    let outage = start(&mut tests(&["systemd"], &["--", "--exact", OUTAGE]))?;
+    let seen = start(&mut tests(&["seen"], &[]))?;
+    let machines = steps.step("tests on machines", || run(&mut tests(&["openssh", "machines"], &[])));
+    let service = machines.and_then(|()| {
+        steps.step("tests of the service", || run(&mut tests(&["systemd"], &["--", "--skip", OUTAGE])))
+    });
+    let seen = steps.step_since("tests of what is seen", began, || finish("what is seen", seen));
+    let outage = steps.step_since("test of the outage", began, || finish(OUTAGE, outage));
+    service.and(seen).and(outage)
 }
 
-fn begun(command: &mut Command) -> Result<Child, String> {
+fn start(command: &mut Command) -> Result<Child, String> {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     child.map_err(|error| format!("cargo: {error}"))
 }
 
-/// Waits for its end, and says what it printed.
-fn ended(what: &str, child: Child) -> Result<(), String> {
+/// Waits for its end, and prints what it printed.
+fn finish(what: &str, child: Child) -> Result<(), String> {
     let output = child.wait_with_output().map_err(|error| format!("cargo: {error}"))?;
     say(&String::from_utf8_lossy(&output.stdout));
     if output.status.success() {
@@ -71,12 +90,15 @@ fn ended(what: &str, child: Child) -> Result<(), String> {
     }
 }
 
-/// Installs what machines need, and removes what an earlier run left; the root that they boot.
+/// Installs what machines need, and removes what an earlier run left. Returns the root that they boot.
 pub fn prepare() -> Result<PathBuf, String> {
     let id = Command::new("id").arg("-u").output().map_err(|error| format!("id: {error}"))?;
     if id.stdout.trim_ascii() != b"0" {
-        return Err("real machines need root: run it as root, or only what needs nothing but Rust: cargo test --workspace"
-            .to_owned());
+        return Err(
+            "real machines need root: run this as root, or run only the tests that need nothing but Rust: \
+                    cargo test --workspace"
+                .to_owned(),
+        );
     }
     apt::install(&NEEDED)?;
     monitoring::promtool()?;
@@ -85,18 +107,18 @@ pub fn prepare() -> Result<PathBuf, String> {
     Ok(root)
 }
 
-/// A command that finds the root.
+/// Gives a command the root to boot.
 pub fn with<'c>(root: &Path, command: &'c mut Command) -> &'c mut Command {
     // Three at a time: they mostly wait for their machines.
     command.env("AZLIN_MACHINE_ROOT", root).env("RUST_TEST_THREADS", "3")
 }
 
-/// Removes what machines left whose simulated cloud was killed.
+/// Removes what is left of machines whose simulated cloud was killed.
 pub fn sweep() -> Result<(), String> {
     run(&mut cargo(&["run", "--quiet", "--locked", "--bin", "azlin-simcloud", "--", "--sweep"]))
 }
 
-/// The root, made unless it is there.
+/// The root. It is made unless it is there.
 fn root() -> Result<PathBuf, String> {
     let recipe = format!("{SUITE} {IN_THE_ROOT}");
     let hash = recipe.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));

@@ -1,12 +1,12 @@
-//! Fuzzing of all that reads bytes from outside, on the stable toolchain.
+//! Fuzzing of everything that reads bytes from outside, on the stable toolchain.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::tools::tool;
-use crate::{apt, root, run, told};
+use crate::{apt, file_error, root, run};
 
-/// Runs these targets, or all of them, for so many seconds each. What they learn is kept in `fuzz/corpus`.
+/// Runs these targets, or all of them, for a number of seconds each. What they learn is kept in `fuzz/corpus`.
 pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
     let all = targets()?;
     if let Some(unknown) = only.iter().find(|name| !all.iter().any(|target| target == *name)) {
@@ -16,9 +16,9 @@ pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
     let fuzz = tool("cargo-fuzz", "0.13.2", &["--debug"])?;
     for target in all.into_iter().filter(|target| only.is_empty() || only.contains(&target.as_str())) {
         let corpus = root().join("fuzz/corpus").join(&target);
-        std::fs::create_dir_all(&corpus).map_err(told(&corpus))?;
+        std::fs::create_dir_all(&corpus).map_err(file_error(&corpus))?;
         let mut one = Command::new(&fuzz);
-        // Address and thread sanitizers want a nightly toolchain, and there is no unsafe code to look at.
+        // Sanitizers need a nightly toolchain, and there is no unsafe code to check.
         one.current_dir(root()).args(["fuzz", "run", "--sanitizer", "none", &target]);
         one.args([corpus, root().join("fuzz/seeds").join(&target)]);
         one.args(["--", "-timeout=30", "-print_final_stats=1", "-verbosity=0"]);
@@ -27,7 +27,7 @@ pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Installs what the fuzzer is built with.
+/// Installs what the build of the fuzzer needs.
 pub fn install() -> Result<(), String> {
     apt::install(&[("g++", "g++")])
 }
@@ -35,7 +35,7 @@ pub fn install() -> Result<(), String> {
 /// The names of the targets.
 fn targets() -> Result<Vec<String>, String> {
     let folder = root().join("fuzz/fuzz_targets");
-    let files = std::fs::read_dir(&folder).map_err(told(&folder))?;
+    let files = std::fs::read_dir(&folder).map_err(file_error(&folder))?;
     let files: Vec<PathBuf> = files.flatten().map(|entry| entry.path()).collect();
     let mut names: Vec<String> =
         files.iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned())).collect();

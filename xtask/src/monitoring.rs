@@ -1,11 +1,12 @@
-//! Alert rules, tried by Prometheus' own tool: Debian's, unpacked and not installed, since its package starts a server.
+//! Tests of the alert rules with Prometheus' own tool. Debian's package is unpacked and not installed, because it starts a
+//! server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{root, run, say, told};
+use crate::{file_error, root, run, say};
 
-/// Tries the rules with made-up series.
+/// Tests the rules with made-up series.
 pub fn rules() -> Result<(), String> {
     let promtool = promtool()?;
     let here = root().join("monitoring");
@@ -14,7 +15,7 @@ pub fn rules() -> Result<(), String> {
     promtool(&["test", "rules", "azlin.rules.test.yml"])
 }
 
-/// Prometheus' tool; Prometheus itself lies beside it.
+/// Prometheus' tool; Prometheus itself is beside it.
 pub fn promtool() -> Result<PathBuf, String> {
     let folder = root().join("target/tools/prometheus");
     let promtool = folder.join("usr/bin/promtool");
@@ -27,13 +28,13 @@ pub fn promtool() -> Result<PathBuf, String> {
         );
     }
     say("unpacking promtool\n");
-    std::fs::create_dir_all(&folder).map_err(told(&folder))?;
+    std::fs::create_dir_all(&folder).map_err(file_error(&folder))?;
     run(Command::new("apt-get").args(["--quiet", "update"]))?;
     run(Command::new("apt-get").args(["--quiet", "download", "prometheus"]).current_dir(&folder))?;
-    let files = std::fs::read_dir(&folder).map_err(told(&folder))?;
+    let files = std::fs::read_dir(&folder).map_err(file_error(&folder))?;
     let package =
         files.flatten().map(|file| file.path()).find(|path| path.extension().is_some_and(|end| end == "deb"));
-    let package = package.ok_or("apt-get has brought no package")?;
+    let package = package.ok_or("apt-get downloaded no package")?;
     run(Command::new("dpkg").arg("--extract").args([&package, &folder]))?;
     Ok(promtool)
 }

@@ -1,11 +1,11 @@
-//! Changes the code in one place after another, and looks whether a test notices.
+//! Changes the code in one place after another, and checks that a test fails.
 
 use std::process::Command;
 
 use crate::tools::tool;
 use crate::{root, run};
 
-/// The loop: what gathers, what decides when, what acts.
+/// The loop: the files that observe, decide when to tick, and act.
 const LOOP: [&str; 14] = [
     "fleet_loop.rs",
     "fleet_loop/context.rs",
@@ -19,21 +19,21 @@ const LOOP: [&str; 14] = [
     "observe/vms.rs",
     "queues.rs",
     "single_flight.rs",
-    "hints.rs",
+    "triggers.rs",
     "run.rs",
 ];
-/// Tests that live the loop in virtual time, beside those in its own crate.
+/// Tests that run the loop in virtual time, besides those of its own crate.
 const JUDGES: [&str; 2] = ["days", "virtual_time"];
 
-/// Of the pure crate, or of the loop. What was found is in `target/mutants.out`; what a run before has caught is
-/// not tried again.
+/// Mutates the pure crate, or the loop. The result is in `target/mutants.out`; a mutant that an earlier run caught is not
+/// tried again.
 pub fn mutants(of: &str) -> Result<(), String> {
     let mut arguments: Vec<String> = Vec::new();
     let mut add = |more: &[&str]| arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
     match of {
         "fleet" => add(&["--package", "azlin-fleet", "--timeout", "60"]),
         "loop" => {
-            // Unchanged it would be looked at with the tests of its own crate alone, where these are not.
+            // No baseline: it would run the tests of the crate itself only, and these are in others.
             add(&[
                 "--package",
                 "azlin-daemon",

@@ -2,58 +2,89 @@
 
 use std::process::Command;
 
-use crate::beside::Beside;
-use crate::{cargo, dist, e2e, fuzz, monitoring, root, run};
+use crate::background::Background;
+use crate::steps::StepTimes;
+use crate::{alone, cargo, deny, dist, e2e, fuzz, monitoring, root, run, say};
 
-/// Stops at the first thing that fails.
+/// The Rust version that `Cargo.toml` promises.
+const PROMISED: &str = env!("CARGO_PKG_RUST_VERSION");
+
+/// Stops at the first step that fails; a table says how long each step took.
 pub fn test() -> Result<(), String> {
-    components()?;
-    run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    run(&mut cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ]))?;
-    run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
-    // Tests mostly wait, and real machines more so: what computes goes on beside them. The package first, since machines
-    // wait for it.
+    let mut steps = StepTimes::new();
+    let result = all(&mut steps);
+    say(&steps.table());
+    result
+}
+
+fn all(steps: &mut StepTimes) -> Result<(), String> {
+    steps.step("toolchain", toolchain)?;
+    steps.step("format", || run(&mut cargo(&["fmt", "--all", "--check"])))?;
+    steps.step("lints", lints)?;
+    steps.step("each crate alone", alone::alone)?;
+    steps.step("dependencies", deny::deny)?;
+    steps.step("build of the tests", || run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"])))?;
+    // Tests mostly wait, and real machines more so: what computes runs beside them. The package first, because machines need it.
     let myself = std::env::current_exe().map_err(|error| error.to_string())?;
-    let deb = Beside::begin(Command::new(&myself).arg("deb"))?;
-    run(cargo(&["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", "4"))?;
-    monitoring::rules()?;
-    fuzz::install()?;
-    e2e::prepare()?;
-    deb.end()?;
-    // One after the other: the simulation alone has its five minutes, which it would not have beside the fuzzers' build.
-    let mut computing = Command::new("sh");
-    computing.args(["-ec", r#""$1" --seeds 500; exec "$2" fuzz 10"#, "sh"]);
-    let computing = Beside::begin(computing.arg(root().join("target/debug/simulate")).arg(&myself))?;
-    e2e::e2e()?;
-    computing.end()?;
-    run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    let mut package = Command::new(&myself);
+    package.arg("deb");
+    let package = Background::start(vec![("package", package)]);
+    steps.step("tests", || run(cargo(&["test", "--workspace", "--locked"]).env("RUST_TEST_THREADS", "4")))?;
+    steps.step("alert rules", monitoring::rules)?;
+    steps.step("preparation of the fuzzers", fuzz::install)?;
+    let machine_root = steps.step("preparation of machines", e2e::prepare)?;
+    steps.end(package)?;
+    // One after the other: the simulation has five minutes, which it would not have beside the build of the fuzzers.
+    let mut simulation = Command::new(root().join("target/debug/simulate"));
+    simulation.args(["--seeds", "500"]);
+    let mut fuzzing = Command::new(&myself);
+    fuzzing.args(["fuzz", "10"]);
+    let computing = Background::start(vec![("simulation", simulation), ("fuzzing", fuzzing)]);
+    e2e::tests(steps, &machine_root, &dist::package())?;
+    steps.end(computing)?;
+    steps.step("documentation", documentation)?;
+    steps.step("demo", demo)
+}
+
+fn lints() -> Result<(), String> {
+    let clippy = |targets: &[&str]| {
+        let mut clippy = cargo(&["clippy", "--workspace", "--all-features", "--locked"]);
+        run(clippy.args(targets).args(["--", "-D", "warnings"]))
+    };
+    // What cargo does not take for a test or a benchmark by default has to be named.
+    let real: Vec<&str> = e2e::REAL.iter().flat_map(|test| ["--test", test]).collect();
+    clippy(&["--all-targets"])?;
+    clippy(&[&real[..], &["--bench", "throughput", "--bench", "machines"]].concat())
+}
+
+fn documentation() -> Result<(), String> {
+    run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn demo() -> Result<(), String> {
     let mut demo = Command::new(dist::program()?);
     run(demo.args(["github-runner", "demo", "--duration", "30s", "--output", "json"]))
 }
 
-/// Seeds of simulated days, as these options have it, by a quick simulator.
+/// Simulated days from seeds, with these options, by an optimised simulator.
 pub fn simulate(options: &[&str]) -> Command {
     let mut simulate = cargo(&["run", "--locked", "-p", "azlin-simulation", "--profile", "simulate", "--"]);
     simulate.args(options);
     simulate
 }
 
-/// rustfmt and clippy come with most toolchains, and rustup adds them where they are missing.
-fn components() -> Result<(), String> {
+/// Adds rustfmt and clippy where they are missing, and says whether this is the promised Rust.
+fn toolchain() -> Result<(), String> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let is_there = cargo(&[subcommand, "--version"]).output().is_ok_and(|output| output.status.success());
         if !is_there {
-            run(std::process::Command::new("rustup").args(["component", "add", component]))?;
+            run(Command::new("rustup").args(["component", "add", component]))?;
         }
+    }
+    let output = cargo(&["--version"]).output().map_err(|error| format!("cargo: {error}"))?;
+    let version = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !version.starts_with(&format!("cargo {PROMISED}.")) {
+        say(&format!("note: Cargo.toml promises Rust {PROMISED}, and this run does not test it: {version}"));
     }
     Ok(())
 }

@@ -1,21 +1,23 @@
-//! Programs that are built where they are missing.
+//! Programs that are built where they are missing, into `target/tools`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{cargo, root, run, say};
 
-/// A program of a package: the one in target/tools, which is built at the first time.
+/// The program of a package. It is built the first time.
 pub(crate) fn tool(name: &str, version: &str, options: &[&str]) -> Result<PathBuf, String> {
     let tools = root().join("target/tools");
     let own = tools.join("bin").join(name);
     if !is_there(&own) {
-        say(&format!("there is no {name}: it is built, which takes a minute or some\n"));
+        say(&format!("{name} is missing: building it takes some minutes\n"));
         run(cargo(&["install", name, "--locked", "--version", version])
             .args(options)
             .arg("--root")
             .arg(&tools)
-            // The flags of what is handed out are not for tools.
+            // Tools are not debugged; without debug information they compile and link sooner.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            // The flags of a release are not for tools.
             .env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
     }
     Ok(own)

@@ -9,7 +9,7 @@ use azlin_daemon::{DaemonContext, GitHubs};
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::model::CredentialName;
 use azlin_fleet::ports::GitHub;
-use azlin_github::{Credential, GitHubClient, Settings, Webhook};
+use azlin_github::{GitHubClient, GitHubCredential, GitHubSettings, WebhookVerifier};
 use azlin_ssh::SshClient;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -27,7 +27,7 @@ pub struct ProcessEnvironment {
     /// A variable that may hold a secret.
     pub variable: fn(&str) -> Option<SecretString>,
     /// Azure's part, by the names that azure_identity knows.
-    pub azure: azlin_azure::Environment,
+    pub azure: azlin_azure::AzureEnvironment,
     /// The directory with credentials.
     pub credentials: Option<PathBuf>,
 }
@@ -40,10 +40,10 @@ impl ProcessEnvironment {
         let source = Some(config_dir.join("credentials")).filter(|folder| folder.read_dir().is_ok());
         let credentials = given.or(source);
         let credential = |name| credential(credentials.as_deref(), name);
-        let azure = azlin_azure::Environment::from_env();
+        let azure = azlin_azure::AzureEnvironment::from_env();
         Ok(ProcessEnvironment {
             variable: |name| std::env::var(name).ok().map(SecretString::from),
-            azure: azlin_azure::Environment {
+            azure: azlin_azure::AzureEnvironment {
                 client_secret: credential(AZURE_CLIENT_SECRET)?.or(azure.client_secret),
                 ..azure
             },
@@ -88,8 +88,8 @@ fn webhook_secrets(environment: &ProcessEnvironment) -> Result<Option<SecretStri
 }
 
 /// Verifies with these secrets whether a delivery is GitHub's.
-pub fn webhook(environment: &ProcessEnvironment) -> Result<Option<Webhook>> {
-    let webhook = webhook_secrets(environment)?.map(|secrets| Webhook::new(&secrets));
+pub fn webhook(environment: &ProcessEnvironment) -> Result<Option<WebhookVerifier>> {
+    let webhook = webhook_secrets(environment)?.map(|secrets| WebhookVerifier::new(&secrets));
     webhook
         .transpose()
         .context("the secret of GitHub's webhook (webhook-secret, or AZLIN_WEBHOOK_SECRET) is of no use")
@@ -124,23 +124,23 @@ pub fn github(
 ) -> Result<GitHubClient> {
     let found = config.github_of(name).context("azlin.toml has no such credential")?;
     let credential = match &found.app {
-        Some(app) => Credential::App(sign_in::app(app, name, environment)?),
-        None => Credential::Token(sign_in::token(name, environment)?),
+        Some(app) => GitHubCredential::App(sign_in::app(app, name, environment)?),
+        None => GitHubCredential::Token(sign_in::token(name, environment)?),
     };
-    let settings = Settings {
+    let settings = GitHubSettings {
         request_timeout: config.request_timeout,
         certificates: certificates(config)?,
-        ..Settings::new(found.api_url.clone(), credential)
+        ..GitHubSettings::new(found.api_url.clone(), credential)
     };
     Ok(GitHubClient::new(settings)?)
 }
 
 /// Azure, with the credential of the environment.
 pub fn azure(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<AzureClient> {
-    Ok(AzureClient::new(azlin_azure::Settings {
+    Ok(AzureClient::new(azlin_azure::AzureSettings {
         request_timeout: config.request_timeout,
         certificates: certificates(config)?,
-        ..azlin_azure::Settings::new(config.resource_manager_url.clone(), environment.azure.clone())
+        ..azlin_azure::AzureSettings::new(config.resource_manager_url.clone(), environment.azure.clone())
     })?)
 }
 
@@ -160,9 +160,9 @@ fn certificates(config: &DaemonConfig) -> Result<Option<String>> {
 
 /// Machines over SSH, with the keys of the environment.
 pub fn ssh(environment: &ProcessEnvironment) -> SshClient {
-    SshClient::new(azlin_ssh::Settings {
+    SshClient::new(azlin_ssh::SshSettings {
         credentials: environment.credentials.clone(),
-        ..azlin_ssh::Settings::default()
+        ..azlin_ssh::SshSettings::default()
     })
 }
 

@@ -45,7 +45,7 @@ pub fn start(loudness: Loudness, usual: &str) -> Result<()> {
     match format {
         LogFormat::Journal => subscriber.with(Redacting(journal()?)).init(),
         LogFormat::Json => {
-            subscriber.with(Redacting(lines().json().flatten_event(true).with_target(false))).init()
+            subscriber.with(Redacting(lines().json().flatten_event(true).with_target(false))).init();
         }
         LogFormat::Text | LogFormat::Auto => {
             let colour = io::stderr().is_terminal()

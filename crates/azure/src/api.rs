@@ -1,53 +1,154 @@
-//! The generated client, and what it is given in place of a transport and a credential.
+//! The fence around the generated client: no other file names `azure_mgmt_compute` or the `azure_core` that it stands
+//! on (docs/decisions/0010-the-generated-client-is-fenced.md).
+//!
+//! It makes paths, queries and models. In place of a transport and a credential it is given [`GeneratedTransport`], which
+//! hands every request to [`Arm`], and [`StandIn`], which has no token.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use azlin_fleet::model::ResourceGroup;
 use azure_core::auth::{AccessToken, Secret, TokenCredential};
 use azure_core::error::{Error, ErrorKind};
 use azure_core::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::{Body, HttpClient, Request, Response, RetryOptions, StatusCode, TransportOptions};
-/// The API version that everything here is written for.
-pub(crate) use azure_mgmt_compute::package_2024_07_01 as compute;
+use azure_mgmt_compute::package_2024_07_01 as compute;
+/// The generated structs, of the API version that everything here is written for.
+pub(crate) use azure_mgmt_compute::package_2024_07_01::models;
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, StreamExt, stream};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
-use crate::arm::{Arm, Call};
-use crate::error::{ArmError, How};
+use self::models::{VirtualMachine, VirtualMachineListResult};
+use crate::arm::{Arm, ArmCall};
+use crate::error::ArmError;
 
-/// The version that a sealed body is written for: the first in which a NIC and an address that are made with a
-/// VM take tags.
+/// The API version of a sealed body: the first in which a NIC and an address that are created with a VM take tags.
 const SEALED_API: &str = "2025-04-01";
 
-/// What the generated client must not see of a request's body: see [`crate`].
+/// The body of a request, kept from the generated client: see [`crate`].
 pub(crate) struct Sealed {
-    /// The whole body, which takes the place of the generated client's.
+    /// The whole body, which replaces the generated client's.
     pub(crate) body: Bytes,
-    /// Texts in it that belong into no message.
+    /// Texts in it that no message may show.
     pub(crate) secrets: Vec<String>,
 }
 
-/// A client for one call.
-pub(crate) fn client(arm: &Arc<Arm>, sealed: Option<Sealed>) -> Result<compute::Client, ArmError> {
-    compute::Client::builder(Arc::new(StandIn))
-        .endpoint(arm.root().clone())
-        // Ours to make: the policy of azure_core repeats a PUT without knowing what 412 then means.
-        .retry(RetryOptions::none())
-        .transport(TransportOptions::new(Arc::new(Transport { arm: arm.clone(), sealed })))
-        .build()
-        .map_err(arm_error)
+/// A list with more pages than this leads in a circle: a subscription has at most 25,000 VMs in a region.
+pub(crate) const MOST_PAGES: usize = 2_000;
+
+/// VMs, through the generated client.
+pub(crate) struct VmApi(Arc<Arm>);
+
+impl VmApi {
+    pub(crate) fn new(arm: &Arc<Arm>) -> Self {
+        VmApi(Arc::clone(arm))
+    }
+
+    /// A client for one call.
+    fn client(&self, sealed: Option<Sealed>) -> Result<compute::virtual_machines::Client, ArmError> {
+        let transport = GeneratedTransport { arm: Arc::clone(&self.0), sealed };
+        compute::Client::builder(Arc::new(StandIn))
+            .endpoint(self.0.root().clone())
+            // Ours to make: the policy of azure_core repeats a PUT without knowing what 412 then means.
+            .retry(RetryOptions::none())
+            .transport(TransportOptions::new(Arc::new(transport)))
+            .build()
+            .map(|client| client.virtual_machines_client())
+            .map_err(arm_error)
+    }
+
+    /// The VMs of a group, all pages.
+    pub(crate) async fn list(&self, group: &ResourceGroup) -> Result<Vec<VirtualMachine>, ArmError> {
+        all(self.client(None)?.list(&group.name, &group.subscription_id).into_stream()).await
+    }
+
+    /// The VMs of a subscription with their power states and nothing else, all pages.
+    pub(crate) async fn list_statuses(&self, subscription_id: &str) -> Result<Vec<VirtualMachine>, ArmError> {
+        all(self.client(None)?.list_all(subscription_id).status_only("true").into_stream()).await
+    }
+
+    /// One VM.
+    pub(crate) async fn get(&self, group: &ResourceGroup, name: &str) -> Result<VirtualMachine, ArmError> {
+        self.client(None)?.get(&group.name, name, &group.subscription_id).await.map_err(arm_error)
+    }
+
+    /// One VM with what became of it.
+    pub(crate) async fn get_instance_view(
+        &self,
+        group: &ResourceGroup,
+        name: &str,
+    ) -> Result<VirtualMachine, ArmError> {
+        let vm = self.client(None)?.get(&group.name, name, &group.subscription_id);
+        vm.expand("instanceView").await.map_err(arm_error)
+    }
+
+    /// Asks for a VM of a name that is not taken.
+    pub(crate) async fn create(
+        &self,
+        group: &ResourceGroup,
+        name: &str,
+        model: VirtualMachine,
+        sealed: Sealed,
+    ) -> Result<(), ArmError> {
+        // Not `.await` on the builder: that sends the PUT again each time it looks how far it is.
+        self.client(Some(sealed))?
+            .create_or_update(&group.name, name, model, &group.subscription_id)
+            .if_none_match("*")
+            .send()
+            .await
+            .map(drop)
+            .map_err(arm_error)
+    }
+
+    /// Asks for a VM's removal. It is forced: nobody needs what is on the VM, and it is gone sooner so.
+    pub(crate) async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), ArmError> {
+        self.client(None)?
+            .delete(&group.name, name, &group.subscription_id)
+            .force_deletion(true)
+            .send()
+            .await
+            .map(drop)
+            .map_err(arm_error)
+    }
+
+    /// Where the log of a VM's serial console is; `None` where Azure keeps none.
+    pub(crate) async fn console_link(
+        &self,
+        group: &ResourceGroup,
+        name: &str,
+    ) -> Result<Option<String>, ArmError> {
+        let client = self.client(None)?;
+        let found = client.retrieve_boot_diagnostics_data(&group.name, name, &group.subscription_id).await;
+        Ok(found.map_err(arm_error)?.serial_console_log_blob_uri)
+    }
 }
 
-/// What the transport said, out of the generated client's error.
-pub(crate) fn arm_error(error: Error) -> ArmError {
+async fn all(
+    pages: impl Stream<Item = azure_core::Result<VirtualMachineListResult>>,
+) -> Result<Vec<VirtualMachine>, ArmError> {
+    let mut pages = std::pin::pin!(pages);
+    let mut vms = Vec::new();
+    let mut read = 0;
+    while let Some(page) = pages.next().await {
+        vms.extend(page.map_err(arm_error)?.value);
+        read += 1;
+        if read == MOST_PAGES {
+            return Err(ArmError::unreadable(format!("the list has no end after {MOST_PAGES} pages")));
+        }
+    }
+    Ok(vms)
+}
+
+/// The transport's error, taken from the generated client's.
+fn arm_error(error: Error) -> ArmError {
     error.into_downcast::<ArmError>().unwrap_or_else(|error| {
         let why = match error.kind() {
             ErrorKind::DataConversion => format!("the answer is not what Azure documents: {error}"),
             _ => error.to_string(),
         };
-        ArmError { how: How::NoAnswer { was_sent: true, why }, may_be_done: false }
+        ArmError::unreadable(why)
     })
 }
 
@@ -67,23 +168,23 @@ impl TokenCredential for StandIn {
     }
 }
 
-struct Transport {
+struct GeneratedTransport {
     arm: Arc<Arm>,
     sealed: Option<Sealed>,
 }
 
-impl std::fmt::Debug for Transport {
+impl std::fmt::Debug for GeneratedTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Transport")
+        f.write_str("GeneratedTransport")
     }
 }
 
 #[async_trait]
-impl HttpClient for Transport {
+impl HttpClient for GeneratedTransport {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<Response> {
         let call = self.call(request)?;
         let answer = self.arm.send(&call).await.map_err(|error| Error::new(ErrorKind::Other, error))?;
-        let status = StatusCode::try_from(answer.status)
+        let status = StatusCode::try_from(answer.status.as_u16())
             .map_err(|_| Error::message(ErrorKind::DataConversion, format!("status {}", answer.status)))?;
         let mut headers = Headers::new();
         for (name, value) in &answer.headers {
@@ -97,8 +198,8 @@ impl HttpClient for Transport {
     }
 }
 
-impl Transport {
-    fn call(&self, request: &Request) -> azure_core::Result<Call> {
+impl GeneratedTransport {
+    fn call(&self, request: &Request) -> azure_core::Result<ArmCall> {
         let unfit = |why: &dyn std::fmt::Display| Error::message(ErrorKind::DataConversion, why.to_string());
         let mut headers = HeaderMap::new();
         for (name, value) in request.headers().iter().filter(|(name, _)| name.as_str() != "authorization") {
@@ -117,7 +218,7 @@ impl Transport {
             let kept = request.url().query_pairs().filter(|(name, _)| name != "api-version");
             url.query_pairs_mut().clear().extend_pairs(kept).append_pair("api-version", SEALED_API);
         }
-        Ok(Call {
+        Ok(ArmCall {
             method: Method::from_bytes(request.method().as_ref().as_bytes())
                 .map_err(|error| unfit(&error))?,
             url,

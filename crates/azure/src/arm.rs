@@ -1,186 +1,172 @@
-//! One call to the resource manager: authorised, sent, counted, tried again, held back while Azure
-//! asks for it.
+//! One call to the resource manager: authorised, sent, counted, tried again, and held back while Azure asks to wait.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::model::CallOutcome;
+use azlin_http::{
+    ApiClient, FailedTry, HttpReply, HttpRequest, HttpTransport, PATIENCE, RequestEffect, retry_after,
+};
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{self, HeaderMap};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
+use reqwest::header::HeaderMap;
+use tokio::time::sleep;
 use url::Url;
 
-use azlin_fleet::model::CallOutcome;
-
 use crate::bearer::Bearer;
-use crate::counters::Counters;
-use crate::error::{ArmError, Effect, How, Refusal};
+use crate::error::{ArmEffect, ArmError, ArmRefusal, How};
 use crate::gates::{Counted, Extent, Gates};
-use crate::https::{self, Https};
-use crate::retry::{self, Failure, PATIENCE, Spent};
+use crate::remaining::BudgetsSeen;
 
-/// Requests under way at once, over all subscriptions.
+/// The most requests in flight, over all subscriptions.
 const AT_ONCE: usize = 64;
 
-/// A request as the generated client makes it, with the parts that were kept from it.
+/// A request to the resource manager, with the parts that were kept from the generated client.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct ArmCall {
     pub(crate) method: Method,
     pub(crate) url: Url,
     /// Without the authorization.
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Texts in the body that belong into no message.
+    /// Texts in the body that no message may show.
     pub(crate) secrets: Vec<String>,
 }
 
-/// An answer with a 2xx status.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+impl ArmCall {
+    /// A call without a body.
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        ArmCall { method, url, headers: HeaderMap::new(), body: Bytes::new(), secrets: Vec::new() }
+    }
 }
 
+impl fmt::Display for ArmCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url.path())
+    }
+}
+
+/// The resource manager.
 #[derive(Debug)]
 pub(crate) struct Arm {
     root: Url,
-    https: Arc<Https>,
+    pub(crate) client: ApiClient,
     pub(crate) bearer: Bearer,
-    pause: Duration,
-    at_once: Semaphore,
     gates: Gates,
-    pub(crate) counters: Counters,
+    pub(crate) budgets: BudgetsSeen,
 }
 
 impl Arm {
-    pub(crate) fn new(root: Url, https: Arc<Https>, bearer: Bearer, pause: Duration) -> Self {
-        Arm {
-            root,
-            https,
-            bearer,
-            pause,
-            at_once: Semaphore::new(AT_ONCE),
-            gates: Gates::default(),
-            counters: Counters::default(),
-        }
-    }
-
-    pub(crate) fn https(&self) -> &Https {
-        &self.https
+    pub(crate) fn new(
+        root: Url,
+        transport: Arc<HttpTransport>,
+        bearer: Bearer,
+        first_pause: Duration,
+    ) -> Self {
+        let client = ApiClient::new("Azure", transport, AT_ONCE, first_pause);
+        Arm { root, client, bearer, gates: Gates::default(), budgets: BudgetsSeen::default() }
     }
 
     pub(crate) fn root(&self) -> &Url {
         &self.root
     }
 
-    /// Sends a request until it has an answer that another try would not change.
-    pub(crate) async fn send(&self, call: &Call) -> Result<Answer, ArmError> {
-        let mut may_be_done = false;
+    /// Sends a request until it has an answer with a 2xx status, or an error that another try would not change.
+    pub(crate) async fn send(&self, call: &ArmCall) -> Result<HttpReply, ArmError> {
         if call.url.origin() != self.root.origin() {
             let why =
                 "the link to the next page leads to another host, where the token is not sent".to_owned();
-            return Err(ArmError { how: How::NoAnswer { was_sent: false, why }, may_be_done });
+            return Err(ArmError { how: How::NoAnswer { was_sent: false, why }, may_be_done: false });
         }
         let counted = Counted::of(&call.method, &call.url);
-        let started = Instant::now();
-        let mut tries = 0;
+        let mut attempts = self.client.attempts(repeats(counted.effect()), None);
         loop {
             while let Some(wait) = self.gates.shut_for(&counted) {
                 if wait > PATIENCE {
-                    return Err(ArmError { how: How::HeldBack(wait), may_be_done });
+                    return Err(ArmError { how: How::HeldBack(wait), may_be_done: attempts.may_be_done() });
                 }
                 sleep(wait).await;
             }
-            tries += 1;
+            attempts.begin();
             let how = match self.try_once(call).await {
                 Ok(answer) => {
-                    self.counters.ended(CallOutcome::of(answer.status, false));
+                    self.client.traffic.ended(CallOutcome::of(answer.status.as_u16(), false));
                     return Ok(answer);
                 }
                 Err(how) => how,
             };
             match &how {
-                How::Refused(refusal) => self.counters.ended(CallOutcome::of(refusal.status, false)),
-                How::NoAnswer { .. } => self.counters.ended(CallOutcome::NoAnswer),
+                How::Refused(refusal) => {
+                    self.client.traffic.ended(CallOutcome::of(refusal.status, false));
+                }
+                How::NoAnswer { .. } => self.client.traffic.ended(CallOutcome::NoAnswer),
                 How::HeldBack(_) | How::NoToken(_) => {}
             }
-            let failure = match &how {
+            let error = ArmError { how, may_be_done: attempts.may_be_done() };
+            let failure = match &error.how {
                 How::Refused(refusal) => {
                     if refusal.status == 429 {
                         let wait = refusal.retry_after.unwrap_or(UNTOLD_WAIT);
                         self.gates.shut(&counted, refusal.extent, wait);
                     }
                     if refusal.is_about_capacity() {
-                        return Err(ArmError { how, may_be_done });
+                        return Err(error);
                     }
-                    Failure::Status(refusal.status, refusal.retry_after)
+                    FailedTry::Status(refusal.status, refusal.retry_after)
                 }
-                How::NoAnswer { was_sent: true, .. } => Failure::Lost,
-                How::NoAnswer { was_sent: false, .. } => Failure::NotSent,
-                How::HeldBack(_) | How::NoToken(_) => return Err(ArmError { how, may_be_done }),
+                How::NoAnswer { was_sent: true, .. } => FailedTry::Lost,
+                How::NoAnswer { was_sent: false, .. } => FailedTry::NotSent,
+                How::HeldBack(_) | How::NoToken(_) => return Err(error),
             };
-            let spent = Spent {
-                tries,
-                elapsed: started.elapsed(),
-                request_timeout: self.https.request_timeout(),
-                pause: self.pause,
-                jitter: rand::random(),
-            };
-            let error = ArmError { how, may_be_done };
-            let Some(pause) = retry::pause(failure, spent) else {
+            if !attempts.again(failure, leaves_doubt(failure), call, &error).await {
                 return Err(error);
-            };
-            may_be_done |= leaves_doubt(counted.effect(), failure);
-            tracing::debug!(
-                method = %call.method, path = call.url.path(), error = %error,
-                pause_ms = pause.as_millis() as u64, "Azure call {} {} tried again: {error}", call.method, call.url.path()
-            );
-            sleep(pause).await;
+            }
         }
     }
 
-    async fn try_once(&self, call: &Call) -> Result<Answer, How> {
-        let _permit = self.at_once.acquire().await.ok();
+    async fn try_once(&self, call: &ArmCall) -> Result<HttpReply, How> {
         let token = self.bearer.token().await.map_err(How::NoToken)?;
-        let client = self.https.client(&call.url).map_err(|why| How::NoAnswer { was_sent: false, why })?;
-        self.counters.request();
-        let mut response = client
-            .request(call.method.clone(), call.url.clone())
-            .headers(call.headers.clone())
-            .bearer_auth(token.secret())
-            .body(call.body.clone())
-            .send()
-            .await
-            .map_err(|error| How::NoAnswer { was_sent: !error.is_connect(), why: https::cause(error) })?;
-        let body = https::body(&mut response).await.map_err(|why| How::NoAnswer { was_sent: true, why })?;
-        self.counters.received(body.len());
-        self.counters.saw(response.headers());
-        let (status, headers) = (response.status(), response.headers().clone());
-        if status.is_success() {
-            return Ok(Answer { status: status.as_u16(), headers, body });
+        let request = HttpRequest {
+            headers: call.headers.clone(),
+            bearer: Some(token.secret()),
+            body: Some(call.body.clone()),
+            ..HttpRequest::new(call.method.clone(), &call.url)
+        };
+        let reply = self.client.send(request).await.map_err(How::from)?;
+        self.budgets.saw(&reply.headers);
+        if reply.status.is_success() {
+            return Ok(reply);
         }
         let mut secrets: Vec<&str> = call.secrets.iter().map(String::as_str).collect();
         secrets.push(token.secret());
-        let refusal = Refusal::new(status.as_u16(), &body, retry_after(&headers), &secrets);
-        Err(How::Refused(Refusal { extent: extent(&headers), ..refusal }))
+        let wait = retry_after(&reply.headers);
+        let refusal = ArmRefusal::new(reply.status.as_u16(), &reply.body, wait, &secrets);
+        Err(How::Refused(ArmRefusal { extent: extent(&reply.headers), ..refusal }))
     }
 }
 
-/// Whether a try that failed so may have been carried out all the same.
-fn leaves_doubt(effect: Effect, failure: Failure) -> bool {
-    effect != Effect::Reads
-        && match failure {
-            Failure::NotSent => false,
-            Failure::Lost => true,
-            Failure::Status(status, _) => status >= 500 && status != 503,
-        }
+/// Every write may be sent twice: a creation has `If-None-Match: *`, and a second removal removes nothing more.
+fn repeats(effect: ArmEffect) -> RequestEffect {
+    match effect {
+        ArmEffect::Reads => RequestEffect::Reads,
+        ArmEffect::Creates | ArmEffect::Deletes => RequestEffect::WritesOnce,
+    }
 }
 
-/// How long is waited where Azure refuses for too many requests and tells no time.
+/// Whether Azure may have carried out a try that failed.
+fn leaves_doubt(failure: FailedTry) -> bool {
+    match failure {
+        FailedTry::NotSent => false,
+        FailedTry::Lost => true,
+        FailedTry::Status(status, _) => status >= 500 && status != 503,
+    }
+}
+
+/// The wait after a rate limit without a stated time.
 const UNTOLD_WAIT: Duration = Duration::from_secs(15);
 
-/// What a refusal is about: a resource provider names its own budgets, the resource manager does not.
+/// Whose rate limit a refusal is about. A resource provider names its own budgets, the resource manager does not.
 fn extent(headers: &HeaderMap) -> Extent {
     let is_used_up = |kind: &str| {
         let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");
@@ -192,17 +178,4 @@ fn extent(headers: &HeaderMap) -> Extent {
     } else {
         Extent::Subscription
     }
-}
-
-/// The longest wait that is believed: what is longer comes from something that is not Azure.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-
-/// Azure tells seconds, and at times milliseconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    let ms = ["retry-after-ms", "x-ms-retry-after-ms"].into_iter().find_map(number);
-    let wait = ms
-        .map(Duration::from_millis)
-        .or_else(|| number(header::RETRY_AFTER.as_str()).map(Duration::from_secs));
-    wait.map(|wait| wait.min(LONGEST_WAIT))
 }

@@ -1,11 +1,12 @@
-//! The bearer token of the day: asked for once, kept until shortly before its end.
+//! The bearer token: requested once, and used until shortly before it expires.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::redact;
+use azlin_fleet::model::Advice;
 use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_http::quote;
 use azure_core_1::credentials::{AccessToken, Secret, TokenCredential};
 use azure_core_1::error::ErrorKind;
 use azure_core_1::time::OffsetDateTime;
@@ -25,15 +26,15 @@ pub(crate) struct Bearer {
     credential: Arc<dyn TokenCredential>,
     scope: String,
     request_timeout: Duration,
-    /// azure_identity keeps tokens of its own, save the Azure CLI's, which takes a second to run.
-    /// Locked while a token is asked for, so that one is.
-    kept: Mutex<Kept>,
+    /// azure_identity caches tokens, except the Azure CLI's, which takes a second to get. Locked while a token is
+    /// requested, so that only one request runs.
+    kept: Mutex<BearerState>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct BearerState {
     token: Option<AccessToken>,
-    /// The last failure, and when it was known: it is the answer to all who waited for it.
+    /// The last failure and its time. It is the answer for all callers that waited for it.
     failure: Option<(Instant, CallError)>,
 }
 
@@ -80,27 +81,25 @@ impl Bearer {
         match timeout(self.request_timeout, self.credential.get_token(&scopes, None)).await {
             Ok(Ok(token)) => Ok(token),
             Ok(Err(error)) => Err(self.refused(&error)),
-            Err(_) => Err(CallError::new(
-                CallErrorKind::Unavailable,
-                format!(
-                    "no Azure token by {} within {} s; {}",
-                    self.kind,
-                    self.request_timeout.as_secs_f32(),
-                    self.kind.advice()
-                ),
-            )),
+            Err(_) => {
+                let limit = self.request_timeout.as_secs_f32();
+                let why = format!("no Azure token by {} within {limit} s", self.kind);
+                Err(CallError::new(CallErrorKind::Unavailable, why).advise(self.advice()))
+            }
         }
     }
 
     fn refused(&self, error: &azure_core_1::Error) -> CallError {
-        let trouble =
-            if is_passing(error) { CallErrorKind::Unavailable } else { CallErrorKind::NotPermitted };
+        let kind = if is_passing(error) { CallErrorKind::Unavailable } else { CallErrorKind::NotPermitted };
         let text = error.to_string();
-        // The rest is a link to a page about every credential there is.
+        // The rest is a link to a page about all credentials.
         let text = text.split("To troubleshoot, visit").next().unwrap_or_default();
-        let message =
-            format!("no Azure token by {}: {}; {}", self.kind, redact::line(text, &[]), self.kind.advice());
-        CallError::new(trouble, message)
+        let why = format!("no Azure token by {}: {}", self.kind, quote(text, &[]));
+        CallError::new(kind, why).advise(self.advice())
+    }
+
+    fn advice(&self) -> Advice {
+        Advice::CheckCredential(self.kind.advice())
     }
 }
 
@@ -108,7 +107,7 @@ fn lasts(token: &AccessToken, time: Duration) -> bool {
     token.expires_on > OffsetDateTime::now_utc() + time
 }
 
-/// Whether it is a failure that passes by itself, at the bottom of what azure_identity wraps.
+/// Whether the innermost cause is a failure that passes by itself.
 fn is_passing(error: &azure_core_1::Error) -> bool {
     let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = at {

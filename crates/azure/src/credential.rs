@@ -1,8 +1,9 @@
-//! Which of Azure's credentials is used, by what the environment holds.
+//! Chooses Azure's credential by what the environment holds.
 
 use std::fmt;
 use std::sync::Arc;
 
+use azlin_http::HttpTransport;
 use azure_core_1::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core_1::credentials::{Secret, TokenCredential};
 use azure_core_1::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
@@ -14,21 +15,20 @@ use azure_identity::{
 use secrecy::ExposeSecret;
 use url::Url;
 
-use crate::environment::Environment;
-use crate::https::Https;
+use crate::environment::AzureEnvironment;
 use crate::identity_http::{IdentityEndpoint, IdentityHttp};
 use crate::url_rule;
 
-/// A kind of credential. Where nothing names one, they are looked for in this order.
+/// A kind of credential. Where the environment names none, the first that it holds is used, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {
     /// An application with a secret.
     ClientSecret,
-    /// An application with a token of Kubernetes' or another issuer's.
+    /// An application with a token of Kubernetes or of another issuer.
     WorkloadIdentity,
-    /// The managed identity of App Service and what speaks like it.
+    /// The managed identity of App Service, or of another service with the same protocol.
     AppServiceIdentity,
-    /// Whoever is logged in with `az login`.
+    /// The user who is logged in with `az login`.
     AzureCli,
     /// The managed identity of the VM that the daemon runs on.
     VirtualMachineIdentity,
@@ -47,7 +47,7 @@ impl fmt::Display for CredentialKind {
 }
 
 impl CredentialKind {
-    /// What a person does when this credential is refused.
+    /// What a person can do when this credential is refused.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             CredentialKind::ClientSecret => {
@@ -68,7 +68,7 @@ impl CredentialKind {
     }
 }
 
-/// Why no credential could be made of the environment.
+/// Why the environment gives no credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialError(pub(crate) String);
 
@@ -80,9 +80,9 @@ impl fmt::Display for CredentialError {
 
 impl std::error::Error for CredentialError {}
 
-/// Chooses the kind. Half a credential is an error and not the next kind: a daemon that acts as
-/// somebody else than was meant is worse than one that does not start.
-pub(crate) fn choose(environment: &Environment) -> Result<CredentialKind, CredentialError> {
+/// Chooses the kind. An incomplete credential is an error, and not a reason to take the next kind: a daemon that acts under
+/// the wrong identity is worse than one that does not start.
+pub(crate) fn choose(environment: &AzureEnvironment) -> Result<CredentialKind, CredentialError> {
     if let Some(name) = &environment.token_credentials {
         return named(name, environment);
     }
@@ -102,7 +102,7 @@ pub(crate) fn choose(environment: &Environment) -> Result<CredentialKind, Creden
 }
 
 /// `AZURE_TOKEN_CREDENTIALS`, with the names of Azure's own libraries.
-fn named(name: &str, environment: &Environment) -> Result<CredentialKind, CredentialError> {
+fn named(name: &str, environment: &AzureEnvironment) -> Result<CredentialKind, CredentialError> {
     let managed = if environment.identity_endpoint.is_some() {
         CredentialKind::AppServiceIdentity
     } else {
@@ -113,9 +113,11 @@ fn named(name: &str, environment: &Environment) -> Result<CredentialKind, Creden
         "workloadidentitycredential" => Ok(CredentialKind::WorkloadIdentity),
         "managedidentitycredential" => Ok(managed),
         "azureclicredential" | "dev" => Ok(CredentialKind::AzureCli),
-        "prod" => {
-            choose(&Environment { token_credentials: None, azure_cli_profile: false, ..environment.clone() })
-        }
+        "prod" => choose(&AzureEnvironment {
+            token_credentials: None,
+            azure_cli_profile: false,
+            ..environment.clone()
+        }),
         _ => Err(CredentialError(format!(
             "AZURE_TOKEN_CREDENTIALS is {name:?}; allowed: EnvironmentCredential, WorkloadIdentityCredential, \
              ManagedIdentityCredential, AzureCliCredential, dev, prod"
@@ -123,12 +125,12 @@ fn named(name: &str, environment: &Environment) -> Result<CredentialKind, Creden
     }
 }
 
-/// Makes the credential; no token is asked for yet.
+/// Makes the credential. No token is requested yet.
 pub(crate) fn make(
     kind: CredentialKind,
-    environment: &Environment,
+    environment: &AzureEnvironment,
     resource_manager: &Url,
-    https: &Arc<Https>,
+    transport: &Arc<HttpTransport>,
 ) -> Result<Arc<dyn TokenCredential>, CredentialError> {
     let need = |value: &Option<String>, name: &str| {
         value.clone().ok_or_else(|| CredentialError(format!("a {kind} needs {name}, which is not set")))
@@ -138,7 +140,7 @@ pub(crate) fn make(
     let endpoint =
         (kind == CredentialKind::AppServiceIdentity).then(|| identity_endpoint(environment)).transpose()?;
     let client_options =
-        options(environment, resource_manager, IdentityHttp { https: https.clone(), endpoint });
+        options(environment, resource_manager, IdentityHttp { transport: transport.clone(), endpoint });
     let made: azure_core_1::Result<Arc<dyn TokenCredential>> = match kind {
         CredentialKind::ClientSecret => {
             let secret = environment.client_secret.as_ref().ok_or_else(|| {
@@ -167,7 +169,7 @@ pub(crate) fn make(
     made.map_err(|error| CredentialError(format!("{kind}: {error}; {}", kind.advice())))
 }
 
-fn identity_endpoint(environment: &Environment) -> Result<IdentityEndpoint, CredentialError> {
+fn identity_endpoint(environment: &AzureEnvironment) -> Result<IdentityEndpoint, CredentialError> {
     let found = environment.identity_endpoint.as_deref().unwrap_or_default();
     let refuse = |why: &str| CredentialError(format!("IDENTITY_ENDPOINT is {found:?}; {why}"));
     let url = Url::parse(found).map_err(|error| refuse(&format!("it is no URL: {error}")))?;
@@ -180,17 +182,17 @@ fn identity_endpoint(environment: &Environment) -> Result<IdentityEndpoint, Cred
     Ok(IdentityEndpoint { url, header })
 }
 
-fn options(environment: &Environment, resource_manager: &Url, http: IdentityHttp) -> ClientOptions {
+fn options(environment: &AzureEnvironment, resource_manager: &Url, http: IdentityHttp) -> ClientOptions {
     ClientOptions {
         transport: Some(Transport::new(Arc::new(http))),
         retry: RetryOptions::exponential(ExponentialRetryOptions { max_retries: 2, ..Default::default() }),
-        // Given in any case: without it azure_identity reads the process's environment.
+        // Always given: without it azure_identity reads the process's environment.
         cloud: Some(Arc::new(cloud(environment.authority_host.as_deref(), resource_manager))),
         ..Default::default()
     }
 }
 
-/// The cloud whose Entra ID is asked: the one that is named, or the one of the resource manager.
+/// The cloud whose Entra ID issues tokens: the configured one, or that of the resource manager.
 fn cloud(authority_host: Option<&str>, resource_manager: &Url) -> CloudConfiguration {
     if let Some(authority_host) = authority_host {
         let mut custom = CustomConfiguration::default();
@@ -204,114 +206,13 @@ fn cloud(authority_host: Option<&str>, resource_manager: &Url) -> CloudConfigura
     }
 }
 
-/// What a token is asked for. A simulator on this machine takes the token of the public cloud.
+/// The scope of a token. A simulator on this machine accepts a token of the public cloud.
 pub(crate) fn scope(resource_manager: &Url) -> String {
-    if url_rule::is_loopback(resource_manager) {
+    if azlin_http::is_loopback(resource_manager) {
         return "https://management.azure.com/.default".to_owned();
     }
     format!("{}/.default", resource_manager.origin().ascii_serialization())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn environment(set: &[&str]) -> Environment {
-        let text = |name: &str| set.contains(&name).then(|| "x".to_owned());
-        Environment {
-            tenant_id: text("tenant"),
-            client_id: text("client"),
-            client_secret: text("secret").map(Into::into),
-            federated_token_file: text("file").map(Into::into),
-            authority_host: None,
-            identity_endpoint: text("endpoint").map(|_| "http://127.0.0.1:9/msi".to_owned()),
-            identity_header: text("header").map(Into::into),
-            token_credentials: None,
-            azure_cli_profile: set.contains(&"cli"),
-        }
-    }
-
-    #[test]
-    fn the_first_kind_that_the_environment_holds() {
-        use CredentialKind::*;
-        for (set, expected) in [
-            (&["tenant", "client", "secret", "file", "endpoint", "header", "cli"][..], ClientSecret),
-            (&["tenant", "client", "file", "endpoint", "header", "cli"], WorkloadIdentity),
-            (&["client", "endpoint", "header", "cli"], AppServiceIdentity),
-            (&["cli"], AzureCli),
-            (&["client"], VirtualMachineIdentity),
-            (&[], VirtualMachineIdentity),
-        ] {
-            assert_eq!(choose(&environment(set)), Ok(expected), "{set:?}");
-        }
-    }
-
-    #[test]
-    fn a_name_overrules_what_is_found() {
-        use CredentialKind::*;
-        let all = environment(&["tenant", "client", "secret", "file", "cli"]);
-        for (name, expected) in [
-            ("EnvironmentCredential", Some(ClientSecret)),
-            ("workloadidentitycredential", Some(WorkloadIdentity)),
-            ("ManagedIdentityCredential", Some(VirtualMachineIdentity)),
-            ("AzureCliCredential", Some(AzureCli)),
-            ("dev", Some(AzureCli)),
-            ("prod", Some(ClientSecret)),
-            ("VisualStudioCredential", None),
-        ] {
-            let named = Environment { token_credentials: Some(name.to_owned()), ..all.clone() };
-            assert_eq!(choose(&named).ok(), expected, "{name}");
-        }
-        let cli = Environment { token_credentials: Some("prod".to_owned()), ..environment(&["cli"]) };
-        assert_eq!(choose(&cli), Ok(VirtualMachineIdentity), "what is for development is not for production");
-    }
-
-    #[test]
-    fn half_a_credential_names_what_is_missing() {
-        let root = Url::parse("https://management.azure.com").expect("a URL");
-        let https = Arc::new(Https::new(Duration::from_secs(1), None));
-        for (set, missing) in [
-            (&["client", "secret"][..], "AZURE_TENANT_ID"),
-            (&["tenant", "secret"], "AZURE_CLIENT_ID"),
-            (&["tenant", "file"], "AZURE_CLIENT_ID"),
-            (&["endpoint"], "IDENTITY_HEADER"),
-        ] {
-            let environment = environment(set);
-            let kind = choose(&environment).expect("a kind");
-            let error = make(kind, &environment, &root, &https).map(drop).expect_err("half a credential");
-            assert!(error.to_string().contains(missing), "{set:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn clouds_and_scopes() {
-        for (root, scope_of, of_cloud) in [
-            (
-                "https://management.azure.com/",
-                "https://management.azure.com/.default",
-                CloudConfiguration::AzurePublic,
-            ),
-            (
-                "https://management.usgovcloudapi.net",
-                "https://management.usgovcloudapi.net/.default",
-                CloudConfiguration::AzureGovernment,
-            ),
-            (
-                "https://management.chinacloudapi.cn",
-                "https://management.chinacloudapi.cn/.default",
-                CloudConfiguration::AzureChina,
-            ),
-            (
-                "http://127.0.0.1:8080",
-                "https://management.azure.com/.default",
-                CloudConfiguration::AzurePublic,
-            ),
-        ] {
-            let root = Url::parse(root).expect("a URL");
-            assert_eq!(scope(&root), scope_of);
-            assert_eq!(cloud(None, &root), of_cloud, "{root}");
-            assert!(matches!(cloud(Some("https://login.example"), &root), CloudConfiguration::Custom(_)));
-        }
-    }
-}
+mod tests;

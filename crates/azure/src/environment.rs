@@ -1,13 +1,13 @@
-//! What the environment says about credentials, as values: tests need not change the process.
+//! What the environment says about credentials, as values, so that tests do not change the process.
 
 use std::env;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-/// The variables that Azure's own tools read, and whether somebody is logged in with the Azure CLI.
+/// The variables that Azure's own tools read, and whether a user is logged in with the Azure CLI.
 #[derive(Debug, Clone, Default)]
-pub struct Environment {
+pub struct AzureEnvironment {
     /// `AZURE_TENANT_ID`.
     pub tenant_id: Option<String>,
     /// `AZURE_CLIENT_ID`: an application, or a user-assigned managed identity.
@@ -29,14 +29,14 @@ pub struct Environment {
     pub azure_cli_profile: bool,
 }
 
-impl Environment {
+impl AzureEnvironment {
     /// Reads the process's environment. An empty variable counts as none.
     pub fn from_env() -> Self {
         let var = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
         let cli_folder = var("AZURE_CONFIG_DIR")
             .map(PathBuf::from)
             .or_else(|| Some(PathBuf::from(var("HOME")?).join(".azure")));
-        Environment {
+        AzureEnvironment {
             tenant_id: var("AZURE_TENANT_ID"),
             client_id: var("AZURE_CLIENT_ID"),
             client_secret: var("AZURE_CLIENT_SECRET").map(SecretString::from),

@@ -1,11 +1,12 @@
-//! What Azure's refusals mean to a fleet, and what a person reads of them.
+//! Errors of calls: what Azure's refusals mean, and what a person can do.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use azlin_fleet::model::redact;
+use azlin_fleet::model::Advice;
+use azlin_fleet::model::QuotaScope;
 use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_http::{ErrorText, NoReply, error_text, quote};
 use serde::Deserialize;
 
 use crate::credential::{CredentialError, CredentialKind};
@@ -16,7 +17,7 @@ use crate::gates::Extent;
 pub enum SettingsError {
     /// `resource_manager_url`: what was found, and why it is not used.
     ResourceManagerUrl(String, &'static str),
-    /// The environment holds no whole credential.
+    /// The environment holds no complete credential.
     Credential(CredentialError),
 }
 
@@ -35,7 +36,7 @@ impl std::error::Error for SettingsError {}
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Effect {
+pub(crate) enum ArmEffect {
     Reads,
     Creates,
     Deletes,
@@ -52,30 +53,36 @@ pub(crate) struct ArmError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum How {
     /// An answer that refuses.
-    Refused(Refusal),
-    /// No whole answer.
+    Refused(ArmRefusal),
+    /// No whole answer came.
     NoAnswer { was_sent: bool, why: String },
-    /// Nothing is sent: Azure has asked to wait so long.
+    /// Nothing was sent, since Azure asked to wait for this time.
     HeldBack(Duration),
     /// No token to send it with.
     NoToken(CallError),
 }
 
-/// An answer that refuses. Its texts are fit for a message.
+impl From<NoReply> for How {
+    fn from(no_reply: NoReply) -> Self {
+        How::NoAnswer { was_sent: no_reply.was_sent(), why: no_reply.why().to_owned() }
+    }
+}
+
+/// An answer that refuses. Its texts may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ArmRefusal {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) retry_after: Option<Duration>,
-    /// What it holds back where it is for too many requests.
+    /// Which requests it holds back, where it is a rate limit.
     pub(crate) extent: Extent,
 }
 
 impl fmt::Display for ArmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.how {
-            How::Refused(Refusal { status, code, message, .. }) => {
+            How::Refused(ArmRefusal { status, code, message, .. }) => {
                 write!(f, "{status} {code}")?;
                 if message.is_empty() { Ok(()) } else { write!(f, " \"{message}\"") }
             }
@@ -92,57 +99,52 @@ impl fmt::Display for ArmError {
 impl std::error::Error for ArmError {}
 
 impl ArmError {
-    /// What to do about it where its code or status says more than its kind does.
-    fn advice(&self, kind: CredentialKind) -> Option<Cow<'static, str>> {
+    /// An answer that came and cannot be used.
+    pub(crate) fn unreadable(why: impl Into<String>) -> Self {
+        ArmError { how: How::NoAnswer { was_sent: true, why: why.into() }, may_be_done: false }
+    }
+
+    /// Advice where the code or the status says more than the kind does.
+    fn advice(&self, credential: CredentialKind) -> Option<Advice> {
         let How::Refused(refusal) = &self.how else { return None };
-        let advice = match (refusal.code.as_str(), refusal.status) {
-            ("MissingSubscriptionRegistration", _) => {
-                // "The subscription is not registered to use namespace 'Microsoft.Compute'."
-                let quoted = refusal.message.split('\'').nth(1).unwrap_or_default();
-                let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
-                let namespace = Some(quoted).filter(|text| text.starts_with("Microsoft.") && is_name(text));
-                let namespace = namespace.unwrap_or("NAMESPACE");
-                return Some(format!("az provider register --namespace {namespace}").into());
-            }
-            ("RequestDisallowedByPolicy", _) => Some(
-                "a policy of the subscription forbids it: change the policy, or the fleet's [vm] section",
-            ),
-            ("ScopeLocked", _) => Some("remove the lock on the resource group, or it stays as it is"),
-            (_, 401) => Some(kind.advice()),
+        match (refusal.code.as_str(), refusal.status) {
+            ("MissingSubscriptionRegistration", _) => Some(Advice::RegisterProvider(refusal.namespace())),
+            ("RequestDisallowedByPolicy", _) => Some(Advice::ChangePolicy),
+            ("ScopeLocked", _) => Some(Advice::RemoveLock),
+            (_, 401) => Some(Advice::CheckCredential(credential.advice())),
             _ => None,
-        };
-        advice.map(Cow::Borrowed)
+        }
     }
 }
 
-impl Refusal {
+impl ArmRefusal {
     /// Reads an error's body: `{"error": {"code", "message"}}`.
     pub(crate) fn new(status: u16, body: &[u8], retry_after: Option<Duration>, secrets: &[&str]) -> Self {
         #[derive(Deserialize)]
-        struct Body {
-            error: Inner,
+        struct ArmErrorJson {
+            error: CodeAndMessage,
         }
         #[derive(Deserialize)]
-        struct Inner {
+        struct CodeAndMessage {
             #[serde(default)]
             code: String,
             #[serde(default)]
             message: String,
         }
-        let (code, message) = match serde_json::from_slice::<Body>(body) {
-            Ok(Body { error }) => (error.code, error.message),
-            Err(_) => (String::new(), String::from_utf8_lossy(&body[..body.len().min(600)]).into_owned()),
+        let (code, message) = match error_text(body) {
+            ErrorText::Documented(ArmErrorJson { error }) => (error.code, error.message),
+            ErrorText::Other(text) => (String::new(), text),
         };
-        Refusal {
+        ArmRefusal {
             status,
-            code: redact::line(&code, secrets),
-            message: redact::line(&message, secrets),
+            code: quote(&code, secrets),
+            message: quote(&message, secrets),
             retry_after,
             extent: Extent::Subscription,
         }
     }
 
-    /// Whether the name is taken, by ours or another's.
+    /// Whether the name is taken, by our VM or another.
     pub(crate) fn is_name_taken(&self) -> bool {
         self.status == 412
             || self.status == 409
@@ -152,26 +154,47 @@ impl Refusal {
                 ) || self.message.contains("already exists"))
     }
 
-    /// Whether it tells for sure that nothing was made, whatever the status: no other try helps.
+    /// The service that the subscription has not registered: "The subscription is not registered to use namespace
+    /// 'Microsoft.Compute'."
+    fn namespace(&self) -> String {
+        let quoted = self.message.split('\'').nth(1).unwrap_or_default();
+        let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
+        let namespace = Some(quoted).filter(|text| text.starts_with("Microsoft.") && is_name(text));
+        namespace.unwrap_or("NAMESPACE").to_owned()
+    }
+
+    /// What the quota counts that is used up: "exceeding approved Total Regional Cores quota", "exceeding approved
+    /// LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
+    fn quota(&self) -> QuotaScope {
+        let said = self.message.to_ascii_lowercase();
+        let regional = ["total regional", "lowpriority", "low priority", "regional spot"];
+        if regional.iter().any(|words| said.contains(words)) {
+            QuotaScope::Region
+        } else {
+            QuotaScope::Family
+        }
+    }
+
+    /// Whether it proves that nothing was created, whatever the status. Another try does not help.
     pub(crate) fn is_about_capacity(&self) -> bool {
-        matches!(by_code(self), Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota))
+        matches!(by_code(self), Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_)))
     }
 }
 
 /// What a failure means to the caller.
-pub(crate) fn trouble(effect: Effect, error: &ArmError) -> CallErrorKind {
+pub(crate) fn trouble(effect: ArmEffect, error: &ArmError) -> CallErrorKind {
     let unknown =
-        if effect == Effect::Reads { CallErrorKind::Unavailable } else { CallErrorKind::OutcomeUnknown };
+        if effect == ArmEffect::Reads { CallErrorKind::Unavailable } else { CallErrorKind::OutcomeUnknown };
     let found = match &error.how {
         How::Refused(refusal) => by_code(refusal).unwrap_or_else(|| by_status(refusal, unknown)),
         How::NoAnswer { was_sent: true, .. } => unknown,
         How::NoAnswer { was_sent: false, .. } => CallErrorKind::Unavailable,
-        How::HeldBack(wait) => CallErrorKind::Throttled(Some(*wait)),
-        How::NoToken(error) => error.trouble,
+        How::HeldBack(_) => CallErrorKind::Throttled,
+        How::NoToken(error) => error.kind,
     };
     match found {
-        // The last try says nothing of what became of an earlier one.
-        CallErrorKind::Unavailable | CallErrorKind::Throttled(_) | CallErrorKind::NotPermitted
+        // The last try says nothing about an earlier one.
+        CallErrorKind::Unavailable | CallErrorKind::Throttled | CallErrorKind::NotPermitted
             if error.may_be_done =>
         {
             unknown
@@ -180,32 +203,32 @@ pub(crate) fn trouble(effect: Effect, error: &ArmError) -> CallErrorKind {
     }
 }
 
-/// What the result of an operation says that failed after Azure had taken it.
+/// The error of an operation that failed after Azure had accepted it.
 pub(crate) fn told(code: &str, message: &str) -> CallError {
     let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
-    let refusal = Refusal::new(200, body.as_bytes(), None, &[]);
+    let refusal = ArmRefusal::new(200, body.as_bytes(), None, &[]);
     let trouble = by_code(&refusal).unwrap_or(CallErrorKind::Unavailable);
     let said = if refusal.message.is_empty() { String::new() } else { format!(" \"{}\"", refusal.message) };
     CallError::new(trouble, format!("{}{said}", refusal.code))
 }
 
-fn by_code(refusal: &Refusal) -> Option<CallErrorKind> {
+fn by_code(refusal: &ArmRefusal) -> Option<CallErrorKind> {
     Some(match refusal.code.as_str() {
         "AllocationFailed"
         | "ZonalAllocationFailed"
         | "OverconstrainedAllocationRequest"
         | "OverconstrainedZonalAllocationRequest"
         | "SkuNotAvailable" => CallErrorKind::NoCapacity,
-        "QuotaExceeded" => CallErrorKind::NoQuota,
+        "QuotaExceeded" => CallErrorKind::NoQuota(refusal.quota()),
         "OperationNotAllowed" if refusal.message.to_ascii_lowercase().contains("quota") => {
-            CallErrorKind::NoQuota
+            CallErrorKind::NoQuota(refusal.quota())
         }
         "AuthorizationFailed" | "LinkedAuthorizationFailed" | "ExpiredAuthenticationToken" => {
             CallErrorKind::NotPermitted
         }
-        // Nobody registers it but a person.
+        // Only a person registers it.
         "MissingSubscriptionRegistration" => CallErrorKind::Invalid,
-        // VMs that go make room in it.
+        // There is room again when VMs go.
         "SubnetIsFull" => CallErrorKind::Unavailable,
         "AnotherOperationInProgress" | "RetryableError" | "Conflict" if !refusal.is_name_taken() => {
             CallErrorKind::Unavailable
@@ -214,11 +237,11 @@ fn by_code(refusal: &Refusal) -> Option<CallErrorKind> {
     })
 }
 
-fn by_status(refusal: &Refusal, unknown: CallErrorKind) -> CallErrorKind {
+fn by_status(refusal: &ArmRefusal, unknown: CallErrorKind) -> CallErrorKind {
     match refusal.status {
         401 | 403 => CallErrorKind::NotPermitted,
         404 => CallErrorKind::NotFound,
-        429 => CallErrorKind::Throttled(refusal.retry_after),
+        429 => CallErrorKind::Throttled,
         _ if refusal.is_name_taken() => CallErrorKind::NameTaken,
         409 | 503 => CallErrorKind::Unavailable,
         500.. => unknown,
@@ -246,162 +269,42 @@ fn is_our_mistake(code: &str) -> bool {
         )
 }
 
-/// The error that leaves this crate: what was tried, what came back, what to do.
-pub(crate) fn call_error(what: &str, effect: Effect, kind: CredentialKind, error: &ArmError) -> CallError {
-    let trouble = trouble(effect, error);
-    let advice = error.advice(kind).unwrap_or(Cow::Borrowed(match trouble {
-        CallErrorKind::NotPermitted => {
-            "give the daemon's identity the roles Virtual Machine Contributor and Network Contributor on the \
-             resource group, join on the subnet, and reading virtual machines on the subscription"
+/// The error that leaves this crate.
+pub(crate) fn call_error(
+    what: &str,
+    effect: ArmEffect,
+    credential: CredentialKind,
+    error: &ArmError,
+) -> CallError {
+    let kind = trouble(effect, error);
+    let (advice, retry_after) = match &error.how {
+        How::NoToken(no_token) => {
+            return CallError { kind, operation: what.to_owned(), ..no_token.clone() };
         }
-        CallErrorKind::NotFound => "check subscription_id, resource_group, image and subnet_id",
-        CallErrorKind::Invalid => "Azure does not take the request as it is: check the fleet's [vm] section",
-        CallErrorKind::NameTaken => "another VM has the name: take another",
-        CallErrorKind::Throttled(_) => "it is tried again later",
-        CallErrorKind::NoCapacity => "add another size to sizes, or another zone",
-        CallErrorKind::NoQuota => "ask for a higher quota, or use sizes of another family",
-        CallErrorKind::Unavailable => "it is tried again later",
-        CallErrorKind::OutcomeUnknown => "it may have been carried out; the next tick sees",
-        CallErrorKind::Unknown => {
-            "azlin does not know this refusal: please report it; it is tried again later"
+        How::NoAnswer { was_sent: false, .. } => (Advice::CheckConnection("resource_manager_url"), None),
+        How::NoAnswer { was_sent: true, .. } => (advice(kind), None),
+        How::Refused(refusal) => {
+            (error.advice(credential).unwrap_or_else(|| advice(kind)), refusal.retry_after)
         }
-    }));
-    match &error.how {
-        How::NoToken(error) => CallError::new(trouble, format!("{what}: {}", error.message)),
-        How::NoAnswer { was_sent: false, .. } => CallError::new(
-            trouble,
-            format!(
-                "{what}: {error}; check resource_manager_url, the network, the proxy and the system's certificates"
-            ),
-        ),
-        _ => CallError::new(trouble, format!("{what}: {error}; {advice}")),
+        How::HeldBack(wait) => (advice(kind), Some(*wait)),
+    };
+    CallError::new(kind, error.to_string()).during(what).advise(advice).after(retry_after)
+}
+
+/// What a person can do about a kind of error.
+fn advice(kind: CallErrorKind) -> Advice {
+    match kind {
+        CallErrorKind::NotPermitted => Advice::GrantRoles,
+        CallErrorKind::NotFound => Advice::CheckAzureNames,
+        CallErrorKind::Invalid => Advice::CheckVmSection,
+        CallErrorKind::NameTaken => Advice::RenameVm,
+        CallErrorKind::NoCapacity => Advice::AddSizeOrZone,
+        CallErrorKind::NoQuota(_) => Advice::RaiseQuota,
+        CallErrorKind::Throttled | CallErrorKind::Unavailable => Advice::Wait,
+        CallErrorKind::OutcomeUnknown => Advice::LookAgain,
+        CallErrorKind::Unknown => Advice::Report,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(status: u16, code: &str, message: &str) -> ArmError {
-        let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
-        let refusal = Refusal::new(status, body.as_bytes(), Some(Duration::from_secs(17)), &[]);
-        ArmError { how: How::Refused(refusal), may_be_done: false }
-    }
-
-    #[test]
-    fn a_provider_that_is_not_registered() {
-        for (said, namespace) in [
-            (
-                "The subscription is not registered to use namespace 'Microsoft.Compute'. See x",
-                "Microsoft.Compute",
-            ),
-            ("in 'a; rm' words", "NAMESPACE"),
-        ] {
-            let error = refused(409, "MissingSubscriptionRegistration", said);
-            let told = call_error("list sizes", Effect::Reads, CredentialKind::AzureCli, &error);
-            let cure = format!("; az provider register --namespace {namespace}");
-            assert!(told.message.ends_with(&cure), "{}", told.message);
-        }
-    }
-
-    #[test]
-    fn what_refusals_mean() {
-        use Effect::{Creates, Deletes, Reads};
-        let throttled = CallErrorKind::Throttled(Some(Duration::from_secs(17)));
-        for (status, code, message, effect, expected) in [
-            (409, "MissingSubscriptionRegistration", "", Reads, CallErrorKind::Invalid),
-            (409, "AllocationFailed", "", Creates, CallErrorKind::NoCapacity),
-            (409, "ZonalAllocationFailed", "", Creates, CallErrorKind::NoCapacity),
-            (400, "OverconstrainedAllocationRequest", "", Creates, CallErrorKind::NoCapacity),
-            (400, "OverconstrainedZonalAllocationRequest", "", Creates, CallErrorKind::NoCapacity),
-            (409, "SkuNotAvailable", "", Creates, CallErrorKind::NoCapacity),
-            (409, "QuotaExceeded", "", Creates, CallErrorKind::NoQuota),
-            (
-                409,
-                "OperationNotAllowed",
-                "exceeding approved Total Regional Cores quota",
-                Creates,
-                CallErrorKind::NoQuota,
-            ),
-            (409, "OperationNotAllowed", "marked for deletion", Creates, CallErrorKind::Unavailable),
-            (409, "Conflict", "busy", Deletes, CallErrorKind::Unavailable),
-            (409, "AnotherOperationInProgress", "", Deletes, CallErrorKind::Unavailable),
-            (409, "RetryableError", "", Creates, CallErrorKind::Unavailable),
-            (409, "Conflict", "The resource already exists", Creates, CallErrorKind::NameTaken),
-            (412, "PreconditionFailed", "", Creates, CallErrorKind::NameTaken),
-            (401, "InvalidAuthenticationToken", "", Reads, CallErrorKind::NotPermitted),
-            (403, "AuthorizationFailed", "", Creates, CallErrorKind::NotPermitted),
-            (404, "ResourceGroupNotFound", "", Reads, CallErrorKind::NotFound),
-            (400, "InvalidParameter", "", Creates, CallErrorKind::Invalid),
-            (400, "SubnetIsFull", "", Creates, CallErrorKind::Unavailable),
-            (400, "NeverHeardOf", "", Creates, CallErrorKind::Unknown),
-            (418, "", "", Deletes, CallErrorKind::Unknown),
-            (429, "TooManyRequests", "", Reads, throttled),
-            (503, "ServerBusy", "", Creates, CallErrorKind::Unavailable),
-            (500, "InternalServerError", "", Creates, CallErrorKind::OutcomeUnknown),
-            (504, "GatewayTimeout", "", Deletes, CallErrorKind::OutcomeUnknown),
-            (500, "InternalServerError", "", Reads, CallErrorKind::Unavailable),
-        ] {
-            assert_eq!(
-                trouble(effect, &refused(status, code, message)),
-                expected,
-                "{status} {code} {message}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_earlier_try_leaves_the_outcome_unknown_unless_the_last_one_settles_it() {
-        for (status, code, expected) in [
-            (429, "TooManyRequests", CallErrorKind::OutcomeUnknown),
-            (503, "ServerBusy", CallErrorKind::OutcomeUnknown),
-            (401, "ExpiredAuthenticationToken", CallErrorKind::OutcomeUnknown),
-            (409, "AllocationFailed", CallErrorKind::NoCapacity),
-            (400, "InvalidParameter", CallErrorKind::Invalid),
-        ] {
-            let error = ArmError { may_be_done: true, ..refused(status, code, "") };
-            assert_eq!(trouble(Effect::Creates, &error), expected, "{status} {code}");
-        }
-    }
-
-    #[test]
-    fn a_message_says_what_was_tried_and_what_to_do() {
-        for (status, code, message, expected) in [
-            (
-                409,
-                "SkuNotAvailable",
-                "not in\nwesteurope",
-                "PUT vm: 409 SkuNotAvailable \"not in westeurope\"; add another size to sizes, or another zone",
-            ),
-            (
-                401,
-                "InvalidAuthenticationTokenTenant",
-                "",
-                "PUT vm: 401 InvalidAuthenticationTokenTenant; run `az login` as the user that the daemon runs as",
-            ),
-            (
-                403,
-                "RequestDisallowedByPolicy",
-                "",
-                "PUT vm: 403 RequestDisallowedByPolicy; a policy of the subscription forbids it: change the policy, \
-                 or the fleet's [vm] section",
-            ),
-            (
-                409,
-                "ScopeLocked",
-                "",
-                "PUT vm: 409 ScopeLocked; remove the lock on the resource group, or it stays as it is",
-            ),
-        ] {
-            let refused = refused(status, code, message);
-            let error = call_error("PUT vm", Effect::Creates, CredentialKind::AzureCli, &refused);
-            assert_eq!(error.message, expected);
-        }
-    }
-
-    #[test]
-    fn a_proxys_page_is_no_error_of_azures_but_is_shown() {
-        let refusal = Refusal::new(502, b"<html>\nBad Gateway</html>", None, &[]);
-        assert_eq!((refusal.code.as_str(), refusal.message.as_str()), ("", "<html> Bad Gateway</html>"));
-    }
-}
+mod tests;

@@ -1,15 +1,15 @@
-//! What Azure says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
+//! Entry points for the fuzzer. Only a build with `--cfg fuzzing` has them.
 
 use azlin_fleet::model::OrphanKind;
 use azlin_fleet::model::ResourceGroup;
 use azlin_fleet::ports::CallErrorKind;
 
-use crate::api::compute::models::{VirtualMachine, VirtualMachineListResult};
+use crate::api::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
-use crate::error::{self, ArmError, Effect, How, Refusal};
+use crate::error::{self, ArmEffect, ArmError, ArmRefusal, How};
 use crate::{orphans, preflight, vms};
 
-/// An answer: a status and a body.
+/// Reads an answer: a status and a body.
 ///
 /// # Panics
 /// When something that a caller relies on does not hold.
@@ -33,16 +33,13 @@ pub fn answer(status: u16, body: &[u8]) {
     if let Ok(token) = std::str::from_utf8(body) {
         let _ = preflight::claims(token);
     }
-    let refusal = Refusal::new(status, body, None, &["a secret"]);
+    let refusal = ArmRefusal::new(status, body, None, &["a secret"]);
     let error = ArmError { how: How::Refused(refusal), may_be_done: true };
-    for effect in [Effect::Reads, Effect::Creates, Effect::Deletes] {
+    for effect in [ArmEffect::Reads, ArmEffect::Creates, ArmEffect::Deletes] {
         let told = error::call_error("PUT a VM", effect, CredentialKind::ClientSecret, &error);
-        assert!(!told.message.contains('\n'), "one line of the journal: {told:?}");
-        assert!(!told.message.contains("a secret"), "{told:?}");
-        let is_read = effect == Effect::Reads;
-        assert!(
-            !is_read || told.trouble != CallErrorKind::OutcomeUnknown,
-            "a look changes nothing: {told:?}"
-        );
+        assert!(!told.to_string().contains('\n'), "one line of the journal: {told:?}");
+        assert!(!told.to_string().contains("a secret"), "{told:?}");
+        let is_read = effect == ArmEffect::Reads;
+        assert!(!is_read || told.kind != CallErrorKind::OutcomeUnknown, "a look changes nothing: {told:?}");
     }
 }

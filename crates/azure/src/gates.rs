@@ -1,9 +1,8 @@
-//! Holds requests back while Azure asks for it (Learn: Understand how Azure Resource Manager throttles
+//! Holds requests back while Azure asks to wait (Learn: Understand how Azure Resource Manager throttles
 //! requests; Troubleshoot throttling errors in Azure Compute).
 //!
-//! The resource manager counts for each subscription, apart for reading, writing and deleting. Resource
-//! providers count each operation on top of that. A refusal holds back what is counted with it and nothing
-//! else: deleting VMs goes on while creating them has to wait.
+//! The resource manager counts reads, writes and deletions of each subscription. Resource providers count each operation as
+//! well. A refusal holds back only requests of the same count: VMs are still deleted while creations wait.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,14 +12,14 @@ use reqwest::Method;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::error::Effect;
+use crate::error::ArmEffect;
 
-/// What a request is counted as.
+/// The count that a request belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Counted {
     subscription: String,
-    effect: Effect,
-    /// The kind of resource, and whether one or all of them: `virtualmachines/*`.
+    effect: ArmEffect,
+    /// The kind of resource, and whether it is one or all of them: `virtualmachines/*`.
     operation: String,
 }
 
@@ -28,9 +27,9 @@ impl Counted {
     /// By the method and `/subscriptions/<id>/…/providers/<namespace>/<kind>/<name>`.
     pub(crate) fn of(method: &Method, url: &Url) -> Self {
         let effect = match *method {
-            Method::GET => Effect::Reads,
-            Method::DELETE => Effect::Deletes,
-            _ => Effect::Creates,
+            Method::GET => ArmEffect::Reads,
+            Method::DELETE => ArmEffect::Deletes,
+            _ => ArmEffect::Creates,
         };
         let segments: Vec<String> =
             url.path_segments().into_iter().flatten().map(str::to_ascii_lowercase).collect();
@@ -45,15 +44,15 @@ impl Counted {
         Counted { subscription, effect, operation }
     }
 
-    pub(crate) fn effect(&self) -> Effect {
+    pub(crate) fn effect(&self) -> ArmEffect {
         self.effect
     }
 }
 
-/// What a refusal holds back.
+/// Which requests a refusal holds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Everything that the subscription reads, or writes, or deletes.
+    /// All reads, writes or deletions of the subscription.
     Subscription,
     /// This operation alone.
     Operation,
@@ -65,7 +64,7 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// How long such requests are still held back.
+    /// How long such requests are still held back, if they are.
     pub(crate) fn shut_for(&self, counted: &Counted) -> Option<Duration> {
         let now = Instant::now();
         let mut until = self.until();
@@ -74,7 +73,7 @@ impl Gates {
         both.into_iter().flatten().max().map(|until| *until - now)
     }
 
-    /// Holds them back for so long.
+    /// Holds such requests back for this time.
     pub(crate) fn shut(&self, counted: &Counted, extent: Extent, wait: Duration) {
         let key = match extent {
             Extent::Subscription => whole(counted),
@@ -99,9 +98,9 @@ fn whole(counted: &Counted) -> Counted {
 mod tests {
     use super::*;
 
-    fn counted(method: Method, path: &str) -> Counted {
+    fn counted(method: &Method, path: &str) -> Counted {
         let url = format!("https://management.azure.com/subscriptions/S/{path}?api-version=1");
-        Counted::of(&method, &Url::parse(&url).expect("valid"))
+        Counted::of(method, &Url::parse(&url).expect("valid"))
     }
 
     const VMS: &str = "resourceGroups/g/providers/Microsoft.Compute/virtualMachines";
@@ -115,21 +114,24 @@ mod tests {
             ("providers/Microsoft.Compute/virtualMachines".to_owned(), "virtualmachines"),
             ("resourceGroups/g".to_owned(), ""),
         ] {
-            let found = counted(Method::GET, &path);
+            let found = counted(&Method::GET, &path);
             assert_eq!((found.subscription.as_str(), found.operation.as_str()), ("s", operation), "{path}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_holds_back_what_is_counted_with_it() {
-        let one = |method| counted(method, &format!("{VMS}/a"));
+        let one = |method| counted(&method, &format!("{VMS}/a"));
         let (put, delete, get) = (one(Method::PUT), one(Method::DELETE), one(Method::GET));
-        let list = counted(Method::GET, VMS);
+        let list = counted(&Method::GET, VMS);
         let gates = Gates::default();
         gates.shut(&put, Extent::Operation, Duration::from_secs(17));
         gates.shut(&put, Extent::Operation, Duration::from_secs(3));
         assert_eq!(gates.shut_for(&put), Some(Duration::from_secs(17)));
-        assert_eq!(gates.shut_for(&counted(Method::PUT, &format!("{VMS}/b"))), Some(Duration::from_secs(17)));
+        assert_eq!(
+            gates.shut_for(&counted(&Method::PUT, &format!("{VMS}/b"))),
+            Some(Duration::from_secs(17))
+        );
         assert_eq!((gates.shut_for(&delete), gates.shut_for(&get)), (None, None));
         gates.shut(&get, Extent::Subscription, Duration::from_secs(5));
         assert_eq!(gates.shut_for(&list), Some(Duration::from_secs(5)), "everything that reads");

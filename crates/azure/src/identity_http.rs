@@ -1,9 +1,10 @@
-//! azure_identity's requests, over our HTTP client.
+//! azure_identity's requests, sent through our HTTP transport.
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use azlin_http::{HttpRequest, HttpTransport, NoReply};
 use azure_core_1::error::{Error, ErrorKind};
 use azure_core_1::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core_1::http::{AsyncRawResponse, Body, HttpClient, Request, StatusCode};
@@ -11,23 +12,20 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::https::{self, Https};
-
 const IDENTITY_HEADER: &str = "x-identity-header";
 
-/// Where managed identities are to be had, and the header that shows we are on the machine.
+/// The endpoint for managed identities, and the header that proves that the request comes from this machine.
 #[derive(Clone)]
 pub(crate) struct IdentityEndpoint {
     pub(crate) url: Url,
     pub(crate) header: SecretString,
 }
 
-/// azure_identity reads `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` from the process and takes no other
-/// value. Requests for a managed identity have one form in App Service and in a VM: the query is the
-/// same, the endpoint and the header differ. So what it sends is turned to the endpoint that was
-/// handed in.
+/// azure_identity takes `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` from the process alone. In App Service and in a VM its
+/// request has the same query; only the endpoint and the header differ. So its request is redirected to the endpoint that
+/// is given here.
 pub(crate) struct IdentityHttp {
-    pub(crate) https: Arc<Https>,
+    pub(crate) transport: Arc<HttpTransport>,
     pub(crate) endpoint: Option<IdentityEndpoint>,
 }
 
@@ -47,33 +45,48 @@ impl HttpClient for IdentityHttp {
             url = endpoint.url.clone();
             url.set_query(query.as_deref());
         }
-        let client = self.https.client(&url).map_err(|why| Error::with_message(ErrorKind::Other, why))?;
         let method = Method::from_bytes(request.method().as_ref().as_bytes())
             .map_err(|error| Error::new(ErrorKind::DataConversion, error))?;
-        let mut sent = client.request(method, url);
+        let mut sent = HttpRequest::new(method, &url);
         let is_header_of_process = |name: &str| self.endpoint.is_some() && name == IDENTITY_HEADER;
         for (name, value) in request.headers().iter().filter(|(name, _)| !is_header_of_process(name.as_str()))
         {
-            sent = sent.header(name.as_str(), value.as_str());
+            sent.headers.insert(header_name(name.as_str())?, header_value(value.as_str())?);
         }
         if let Some(endpoint) = &self.endpoint {
-            sent = sent.header(IDENTITY_HEADER, endpoint.header.expose_secret());
+            let mut value = header_value(endpoint.header.expose_secret())?;
+            value.set_sensitive(true);
+            sent.headers.insert(header_name(IDENTITY_HEADER)?, value);
         }
         if let Body::Bytes(bytes) = request.body() {
-            sent = sent.body(bytes.clone());
+            sent.body = Some(bytes.clone());
         }
-        let mut response = sent.send().await.map_err(|error| {
-            let kind = if error.is_connect() { ErrorKind::Connection } else { ErrorKind::Io };
-            Error::with_message(kind, https::cause(error))
+        let reply = self.transport.send(sent).await.map_err(|lost| {
+            let kind = match lost {
+                NoReply::NoClient(_) => ErrorKind::Other,
+                NoReply::NotSent(_) => ErrorKind::Connection,
+                NoReply::Lost(_) => ErrorKind::Io,
+            };
+            Error::with_message(kind, lost.why().to_owned())
         })?;
-        let body = https::body(&mut response).await.map_err(|why| Error::with_message(ErrorKind::Io, why))?;
         let mut headers = Headers::new();
-        for (name, value) in response.headers() {
+        for (name, value) in &reply.headers {
             if let Ok(value) = value.to_str() {
                 headers
                     .insert(HeaderName::from(name.as_str().to_owned()), HeaderValue::from(value.to_owned()));
             }
         }
-        Ok(AsyncRawResponse::from_bytes(StatusCode::from(response.status().as_u16()), headers, body))
+        Ok(AsyncRawResponse::from_bytes(StatusCode::from(reply.status.as_u16()), headers, reply.body))
     }
+}
+
+fn header_name(name: &str) -> azure_core_1::Result<reqwest::header::HeaderName> {
+    name.parse()
+        .map_err(|error: reqwest::header::InvalidHeaderName| Error::new(ErrorKind::DataConversion, error))
+}
+
+fn header_value(value: &str) -> azure_core_1::Result<reqwest::header::HeaderValue> {
+    value
+        .parse()
+        .map_err(|error: reqwest::header::InvalidHeaderValue| Error::new(ErrorKind::DataConversion, error))
 }

@@ -1,38 +1,36 @@
 //! Azure Resource Manager, as a fleet of runners needs it: the port [`azlin_fleet::ports::Azure`]
 //! over `azure_mgmt_compute`, with `azure_identity` for the credentials.
 //!
-//! What holds here:
+//! What always holds:
 //! - No type of an azure crate leaves this one.
-//! - Every request is sent by the module `arm`: it alone holds the bearer token and knows when a request may be
-//!   sent again. The generated client is given neither a token nor a secret, since `azure_core` 0.21
-//!   writes whole requests into the debug log, the authorization header and the body too.
-//! - A VM is created with `If-None-Match: *`, so a name is never overwritten; a name that is taken by
-//!   the very VM that was asked for is a success.
-//! - Long operations are asked for and not waited for: the next tick sees what became of them.
+//! - Every request is sent by the module `arm`. Only `arm` holds the bearer token and knows when a request may be sent
+//!   again. The generated client gets neither a token nor a secret, since `azure_core` 0.21 writes whole requests into the
+//!   debug log, including the authorization header and the body.
+//! - A VM is created with `If-None-Match: *`, so no VM is ever overwritten. A name that is taken by the requested VM itself
+//!   is a success.
+//! - Long operations are requested and not waited for: the next tick observes the result.
 
 mod api;
 mod arm;
 mod bearer;
 mod client;
-mod counters;
 mod credential;
 mod environment;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gates;
-mod https;
 mod identity_http;
 mod model;
 mod orphans;
 mod preflight;
 mod reach;
-mod retry;
+mod remaining;
 mod url_rule;
 mod vms;
 
-pub use client::{AzureClient, Settings};
-pub use counters::Counts;
+pub use azlin_http::TrafficCounts;
+pub use client::{AzureClient, AzureSettings};
 pub use credential::{CredentialError, CredentialKind};
-pub use environment::Environment;
+pub use environment::AzureEnvironment;
 pub use error::SettingsError;

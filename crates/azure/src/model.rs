@@ -1,4 +1,4 @@
-//! The one PUT that makes a VM with its NIC, disk and address, so that one DELETE removes them all.
+//! The PUT that creates a VM with its NIC, disk and address, so that one DELETE removes them all.
 
 use azlin_fleet::model::{Image, VmSpec};
 use base64::Engine as _;
@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
 use crate::api::Sealed;
-use crate::api::compute::models::{
+use crate::api::models::{
     BillingProfile, BootDiagnostics, Caching, CreateOption, DeleteOption, DiagnosticsProfile, DiffDiskOption,
     DiffDiskSettings, EvictionPolicy, HardwareProfile, ImageReference, LinuxConfiguration,
     ManagedDiskParameters, NetworkProfile, OsDisk, OsProfile, Priority, PublicIpAddressSku, Resource,
@@ -24,11 +24,11 @@ use crate::api::compute::models::{
 /// The most that custom data may have in base64 (Learn: Custom data on Azure VMs).
 const MOST_CUSTOM_DATA: usize = 64 * 1024;
 
-/// The VM as the generated client has it: without its custom data, which is a secret.
+/// The VM as the generated client gets it: without its custom data, which is a secret.
 pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
     let properties = VirtualMachineProperties {
         hardware_profile: Some(HardwareProfile {
-            // The list of sizes in the model ended years ago; others are passed on as they are.
+            // The generated list of sizes is years old. Other sizes are passed on as they are.
             vm_size: Some(hardware_profile::VmSize::UnknownValue(spec.size.clone())),
             vm_size_properties: None,
         }),
@@ -39,14 +39,14 @@ pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
         }),
         os_profile: Some(os_profile(spec)),
         network_profile: Some(network(spec)),
-        // Azure keeps what the VM prints while it boots; read when it does not become a runner.
+        // Azure keeps the boot log. azlin reads it when the VM does not become a runner.
         diagnostics_profile: Some(DiagnosticsProfile {
             boot_diagnostics: Some(BootDiagnostics { enabled: Some(true), storage_uri: None }),
         }),
         security_profile: spec.trusted_launch.then(trusted_launch),
         priority: spec.spot.map(|_| Priority::Spot),
         eviction_policy: spec.spot.map(|_| EvictionPolicy::Delete),
-        // -1 is the most that is ever asked: the on-demand price.
+        // -1 stands for at most the on-demand price.
         billing_profile: spec
             .spot
             .map(|spot| BillingProfile { max_price: Some(spot.max_price.unwrap_or(-1.0)) }),
@@ -66,8 +66,8 @@ pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
     }
 }
 
-/// The body as it is sent: the model, the custom data, and the user-assigned identities, for which
-/// the generated model has a type without fields.
+/// The body that is sent: the model, the custom data, and the user-assigned identities, for which the generated type has
+/// no fields.
 pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, String> {
     let custom_data = BASE64_STANDARD.encode(spec.custom_data.expose_secret());
     if custom_data.len() > MOST_CUSTOM_DATA {
@@ -78,7 +78,7 @@ pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, St
     }
     let mut body = serde_json::to_value(model).map_err(|error| error.to_string())?;
     if let Some(properties) = body["properties"].as_object_mut() {
-        // The model writes a null for what only Azure sets.
+        // The generated model writes null for fields that only Azure sets.
         properties.retain(|_, value| !value.is_null());
     }
     // The generated model is older than these. The disk takes the VM's tags by itself.
@@ -115,12 +115,12 @@ fn os_disk(spec: &VmSpec) -> OsDisk {
     disk.delete_option = Some(DeleteOption::Delete);
     disk.disk_size_gb = spec.os_disk_size_gb.and_then(|size| i32::try_from(size).ok());
     if spec.ephemeral_os_disk {
-        // On the host: no managed disk, and the only caching that Azure takes.
+        // On the host: no managed disk, and the only caching that Azure allows.
         disk.diff_disk_settings =
             Some(DiffDiskSettings { option: Some(DiffDiskOption::Local), placement: None });
         disk.caching = Some(Caching::ReadOnly);
     } else {
-        // The fastest kind that every size takes.
+        // The fastest kind that every size supports.
         let kind = Some(StorageAccountType::StandardSsdLrs);
         disk.managed_disk = Some(ManagedDiskParameters { storage_account_type: kind, ..Default::default() });
     }
@@ -130,7 +130,7 @@ fn os_disk(spec: &VmSpec) -> OsDisk {
 fn os_profile(spec: &VmSpec) -> OsProfile {
     let key = SshPublicKey {
         path: Some(format!("/home/{}/.ssh/authorized_keys", spec.admin_user)),
-        // Azure takes ed25519 and RSA keys; another comes through the custom data.
+        // Azure accepts ed25519 and RSA keys. Another key comes through the custom data.
         key_data: Some(
             spec.admin_key
                 .clone()
@@ -150,8 +150,8 @@ fn os_profile(spec: &VmSpec) -> OsProfile {
     }
 }
 
-/// Azure wants a way to log in, and there is to be none: an Ed25519 public key of random bytes (RFC
-/// 8709, section 4), to which no private key is known.
+/// An Ed25519 public key of random bytes (RFC 8709, section 4), whose private key is unknown. Azure requires a way to log
+/// in, and this VM has none.
 fn key_that_nobody_holds() -> String {
     let mut blob = Vec::new();
     for part in [b"ssh-ed25519".as_slice(), &rand::random::<[u8; 32]>()] {
@@ -212,155 +212,4 @@ fn reference(id: &str) -> SubResource {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use azlin_fleet::model::{ResourceGroup, RunnerName, Spot};
-    use secrecy::SecretString;
-
-    fn spec() -> VmSpec {
-        let at = "2026-01-02T03:04:05Z".parse().expect("a time");
-        VmSpec {
-            name: RunnerName::new(&"ci".parse().expect("valid"), at, 7),
-            group: ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() },
-            location: "westeurope".to_owned(),
-            size: "Standard_D4s_v5".to_owned(),
-            image: Image::Marketplace {
-                publisher: "Canonical".to_owned(),
-                offer: "ubuntu-24_04-lts".to_owned(),
-                sku: "server".to_owned(),
-                version: "latest".to_owned(),
-            },
-            subnet_id: "/subnet".to_owned(),
-            nsg_id: None,
-            accelerated_networking: false,
-            public_ip: false,
-            zone: None,
-            spot: None,
-            ephemeral_os_disk: false,
-            os_disk_size_gb: None,
-            trusted_launch: false,
-            admin_user: "azlin".to_owned(),
-            admin_key: None,
-            identity: Vec::new(),
-            tags: [("azlin-pool".to_owned(), "ci".to_owned())].into(),
-            custom_data: SecretString::from("#cloud-config"),
-        }
-    }
-
-    /// The body that is sent, with the random key and the name out of it.
-    fn body(spec: &VmSpec) -> Value {
-        let sealed = sealed(&virtual_machine(spec), spec).expect("a body");
-        let text = String::from_utf8(sealed.body.to_vec()).expect("UTF-8");
-        let mut body: Value = serde_json::from_str(&text.replace(spec.name.as_str(), "NAME")).expect("JSON");
-        let key = body.pointer_mut("/properties/osProfile/linuxConfiguration/ssh/publicKeys/0/keyData");
-        let key = key.expect("a key");
-        assert!(
-            key.as_str().is_some_and(|key| key.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI")),
-            "{key}"
-        );
-        *key = json!("KEY");
-        body
-    }
-
-    #[test]
-    fn a_plain_vm() {
-        let expected = json!({
-            "location": "westeurope",
-            "tags": {"azlin-pool": "ci"},
-            "properties": {
-                "hardwareProfile": {"vmSize": "Standard_D4s_v5"},
-                "storageProfile": {
-                    "imageReference": {
-                        "publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"
-                    },
-                    "osDisk": {
-                        "createOption": "FromImage", "deleteOption": "Delete",
-                        "managedDisk": {"storageAccountType": "StandardSSD_LRS"}
-                    }
-                },
-                "osProfile": {
-                    "computerName": "NAME", "adminUsername": "azlin", "customData": "I2Nsb3VkLWNvbmZpZw==",
-                    "linuxConfiguration": {
-                        "disablePasswordAuthentication": true,
-                        "ssh": {"publicKeys": [{"path": "/home/azlin/.ssh/authorized_keys", "keyData": "KEY"}]}
-                    }
-                },
-                "diagnosticsProfile": {"bootDiagnostics": {"enabled": true}},
-                "networkProfile": {
-                    "networkApiVersion": "2020-11-01",
-                    "networkInterfaceConfigurations": [{
-                        "name": "NAME-nic", "tags": {"azlin-pool": "ci"},
-                        "properties": {
-                            "primary": true, "deleteOption": "Delete",
-                            "ipConfigurations": [
-                                {"name": "ip", "properties": {"primary": true, "subnet": {"id": "/subnet"}}}
-                            ]
-                        }
-                    }]
-                }
-            }
-        });
-        assert_eq!(body(&spec()), expected);
-    }
-
-    #[test]
-    fn what_each_wish_adds() {
-        let wishes = VmSpec {
-            image: Image::Id("/gallery/1.0".to_owned()),
-            public_ip: true,
-            zone: Some("2".to_owned()),
-            spot: Some(Spot { max_price: Some(0.5) }),
-            ephemeral_os_disk: true,
-            os_disk_size_gb: Some(64),
-            nsg_id: Some("/subscriptions/s/nsg".to_owned()),
-            accelerated_networking: true,
-            trusted_launch: true,
-            identity: vec!["/identities/a".to_owned()],
-            ..spec()
-        };
-        let body = body(&wishes);
-        for (pointer, expected) in [
-            ("/zones", json!(["2"])),
-            ("/identity", json!({"type": "UserAssigned", "userAssignedIdentities": {"/identities/a": {}}})),
-            ("/properties/priority", json!("Spot")),
-            ("/properties/evictionPolicy", json!("Delete")),
-            ("/properties/billingProfile", json!({"maxPrice": 0.5})),
-            ("/properties/storageProfile/imageReference", json!({"id": "/gallery/1.0"})),
-            (
-                "/properties/storageProfile/osDisk",
-                json!({
-                    "createOption": "FromImage", "deleteOption": "Delete", "caching": "ReadOnly",
-                    "diffDiskSettings": {"option": "Local"}, "diskSizeGB": 64
-                }),
-            ),
-            (
-                "/properties/networkProfile/networkInterfaceConfigurations/0/properties/ipConfigurations/0\
-                 /properties/publicIPAddressConfiguration",
-                json!({
-                    "name": "NAME-ip", "sku": {"name": "Standard"}, "tags": {"azlin-pool": "ci"},
-                    "properties": {"deleteOption": "Delete", "publicIPAllocationMethod": "Static"}
-                }),
-            ),
-        ] {
-            assert_eq!(body.pointer(pointer), Some(&expected), "{pointer}");
-        }
-        let any_price = VmSpec { spot: Some(Spot { max_price: None }), ..spec() };
-        assert_eq!(self::body(&any_price).pointer("/properties/billingProfile/maxPrice"), Some(&json!(-1.0)));
-    }
-
-    #[test]
-    fn the_model_alone_holds_no_custom_data() {
-        let printed = format!("{:?}", virtual_machine(&spec()));
-        assert!(!printed.contains("I2Nsb3VkLWNvbmZpZw") && !printed.contains("#cloud-config"));
-    }
-
-    #[test]
-    fn custom_data_has_a_bound() {
-        let spec = |bytes| VmSpec { custom_data: SecretString::from("x".repeat(bytes)), ..spec() };
-        let fits = spec(MOST_CUSTOM_DATA / 4 * 3);
-        assert!(sealed(&virtual_machine(&fits), &fits).is_ok());
-        let too_long = spec(MOST_CUSTOM_DATA / 4 * 3 + 1);
-        let error = sealed(&virtual_machine(&too_long), &too_long).map(drop).expect_err("too long");
-        assert_eq!(error, "the custom data has 65540 bytes in base64, and Azure takes 65536");
-    }
-}
+mod tests;

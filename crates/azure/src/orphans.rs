@@ -1,19 +1,17 @@
-//! Parts of VMs that no VM holds. The generated client knows VMs alone, so they are read as JSON.
+//! NICs, disks and addresses that no VM holds. The generated client has VMs only, so these are read as JSON.
 
 use std::collections::BTreeMap;
 
 use azlin_fleet::model::ResourceGroup;
 use azlin_fleet::model::{Orphan, OrphanKind};
-use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::arm::{Arm, Call};
-use crate::client::MOST_PAGES;
-use crate::error::{ArmError, How};
+use crate::api::MOST_PAGES;
+use crate::arm::{Arm, ArmCall};
+use crate::error::ArmError;
 use crate::reach::NETWORK_API;
 
 /// The version of the disk API.
@@ -21,15 +19,15 @@ const DISK_API: &str = "2024-03-02";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
-    value: Vec<Part>,
+struct OrphansJson {
+    value: Vec<OrphanJson>,
     #[serde(default)]
     next_link: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Part {
+struct OrphanJson {
     name: String,
     #[serde(default)]
     tags: Option<BTreeMap<String, String>>,
@@ -39,7 +37,7 @@ struct Part {
     properties: Value,
 }
 
-/// The parts of one kind that nothing holds and that bear our mark.
+/// The resources of one kind that nothing holds and that bear our mark.
 pub(crate) async fn list(
     arm: &Arm,
     group: &ResourceGroup,
@@ -48,7 +46,7 @@ pub(crate) async fn list(
     let mut next = url(arm.root(), group, kind, None);
     let mut found = Vec::new();
     for _ in 0..MOST_PAGES {
-        let answer = arm.send(&call(Method::GET, next)).await?;
+        let answer = arm.send(&ArmCall::new(Method::GET, next)).await?;
         let (parts, next_link) = read(group, kind, &answer.body).map_err(|error| unreadable(&error))?;
         found.extend(parts);
         match next_link {
@@ -59,26 +57,26 @@ pub(crate) async fn list(
     Err(unreadable(&format!("the list has no end after {MOST_PAGES} pages")))
 }
 
-/// A page of the list: what of it is ours and free, and where the next one is.
+/// A page of the list: our resources that nothing holds, and the link to the next page.
 pub(crate) fn read(
     group: &ResourceGroup,
     kind: OrphanKind,
     body: &[u8],
 ) -> serde_json::Result<(Vec<Orphan>, Option<String>)> {
-    let page: Page = serde_json::from_slice(body)?;
+    let page: OrphansJson = serde_json::from_slice(body)?;
     let free = page.value.into_iter().filter(|part| is_free(kind, part));
     let ours = free.filter_map(|part| Orphan::of(group, kind, &part.name, &part.tags?));
     Ok((ours.collect(), page.next_link.filter(|link| !link.is_empty())))
 }
 
-/// Asks for its removal.
+/// Requests its removal.
 pub(crate) async fn delete(arm: &Arm, orphan: &Orphan) -> Result<(), ArmError> {
     let url = url(arm.root(), &orphan.group, orphan.kind, Some(&orphan.name));
-    arm.send(&call(Method::DELETE, url)).await.map(drop)
+    arm.send(&ArmCall::new(Method::DELETE, url)).await.map(drop)
 }
 
-/// Whether nothing holds it, in all the ways in which something may.
-fn is_free(kind: OrphanKind, part: &Part) -> bool {
+/// Whether nothing holds it.
+fn is_free(kind: OrphanKind, part: &OrphanJson) -> bool {
     let is_held_by = |what: &str| !part.properties[what].is_null();
     match kind {
         OrphanKind::NetworkInterface => {
@@ -105,13 +103,8 @@ fn url(root: &Url, group: &ResourceGroup, kind: OrphanKind, name: Option<&str>) 
     url
 }
 
-fn call(method: Method, url: Url) -> Call {
-    Call { method, url, headers: HeaderMap::new(), body: Bytes::new(), secrets: Vec::new() }
-}
-
 fn unreadable(why: &dyn std::fmt::Display) -> ArmError {
-    let why = format!("the answer is not what Azure documents: {why}");
-    ArmError { how: How::NoAnswer { was_sent: true, why }, may_be_done: false }
+    ArmError::unreadable(format!("the answer is not what Azure documents: {why}"))
 }
 
 #[cfg(test)]
@@ -146,7 +139,7 @@ mod tests {
             ),
             (OrphanKind::Disk, r#"{"name": "n", "properties": {"diskState": "ReadyToUpload"}}"#, false),
         ] {
-            let part: Part = serde_json::from_str(text).expect("a part");
+            let part: OrphanJson = serde_json::from_str(text).expect("a part");
             assert_eq!(is_free(kind, &part), expected, "{text}");
         }
     }

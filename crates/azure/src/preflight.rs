@@ -1,10 +1,10 @@
-//! What `check` asks: who we are, what we are granted, and whether what the fleets name is there. All
-//! of it is read; nothing is changed.
+//! What `check` asks: the identity, its permissions, and whether the resources that fleets name exist. Nothing is changed.
 
 mod images;
 mod wire;
 
 use async_trait::async_trait;
+use azlin_fleet::model::Advice;
 use azlin_fleet::model::{Image, ResourceGroup};
 use azlin_fleet::ports::{
     CallError, CallErrorKind,
@@ -12,16 +12,15 @@ use azlin_fleet::ports::{
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::arm::Call;
-use crate::client::{AzureClient, MOST_PAGES};
-use crate::error::{ArmError, Effect, How, call_error};
+use crate::api::MOST_PAGES;
+use crate::arm::ArmCall;
+use crate::client::AzureClient;
+use crate::error::{ArmEffect, ArmError, How, call_error};
 use crate::reach::NETWORK_API;
 
 const AUTHORIZATION_API: &str = "2022-04-01";
@@ -29,7 +28,7 @@ const COMPUTE_API: &str = "2024-07-01";
 const RESOURCES_API: &str = "2022-12-01";
 const SKUS_API: &str = "2021-07-01";
 
-/// A question: what it is for, in words, and the action that it takes.
+/// A question in words, and the action that it needs.
 #[derive(Clone, Copy)]
 struct Question<'q> {
     what: &'q str,
@@ -37,13 +36,13 @@ struct Question<'q> {
 }
 
 impl AzureClient {
-    /// The URL of a resource that the configuration names by its id, or of something below it.
+    /// The URL of a resource by its id, or of something below it.
     fn at(&self, question: Question<'_>, id: &str, rest: &[&str], version: &str) -> Result<Url, CallError> {
         let fits = |c: char| c.is_alphanumeric() || "/-_.()".contains(c);
         let is_id = id.to_ascii_lowercase().starts_with("/subscriptions/");
         if !is_id || !id.chars().all(fits) || id.contains("..") {
-            let message = format!("{}: {id:?} is no id of a resource", question.what);
-            return Err(CallError::new(CallErrorKind::Invalid, message));
+            let why = format!("{id:?} is no id of a resource");
+            return Err(CallError::new(CallErrorKind::Invalid, why).during(question.what));
         }
         let mut url = self.arm.root().clone();
         url.set_path(id);
@@ -55,12 +54,14 @@ impl AzureClient {
     }
 
     async fn read<T: DeserializeOwned>(&self, question: Question<'_>, url: Url) -> Result<T, CallError> {
-        let headers = HeaderMap::new();
-        let call = Call { method: Method::GET, url, headers, body: Bytes::new(), secrets: Vec::new() };
-        let answer = self.arm.send(&call).await.map_err(|error| self.failed(question, &error))?;
+        let answer = self
+            .arm
+            .send(&ArmCall::new(Method::GET, url))
+            .await
+            .map_err(|error| self.failed(question, &error))?;
         serde_json::from_slice(&answer.body).map_err(|error| {
-            let message = format!("{}: the answer is not what Azure documents: {error}", question.what);
-            CallError::new(CallErrorKind::Unavailable, message)
+            let why = format!("the answer is not what Azure documents: {error}");
+            CallError::new(CallErrorKind::Unavailable, why).during(question.what)
         })
     }
 
@@ -72,7 +73,7 @@ impl AzureClient {
     ) -> Result<Vec<T>, CallError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Page<T> {
+        struct PageJson<T> {
             value: Vec<T>,
             #[serde(default)]
             next_link: Option<String>,
@@ -80,24 +81,24 @@ impl AzureClient {
         let (mut list, mut next) = (Vec::new(), Some(first));
         for _ in 0..MOST_PAGES {
             let Some(url) = next else { return Ok(list) };
-            let page: Page<T> = self.read(question, url).await?;
+            let page: PageJson<T> = self.read(question, url).await?;
             list.extend(page.value);
             let link = page.next_link.filter(|link| !link.is_empty());
             next = link.map(|link| Url::parse(&link)).transpose().map_err(|_| {
-                let message = format!("{}: the link to the next page is no URL", question.what);
-                CallError::new(CallErrorKind::Invalid, message)
+                CallError::new(CallErrorKind::Invalid, "the link to the next page is no URL")
+                    .during(question.what)
             })?;
         }
-        let message = format!("{}: the list has no end after {MOST_PAGES} pages", question.what);
-        Err(CallError::new(CallErrorKind::Invalid, message))
+        let why = format!("the list has no end after {MOST_PAGES} pages");
+        Err(CallError::new(CallErrorKind::Invalid, why).during(question.what))
     }
 
-    /// A refusal names the one action that would have sufficed.
+    /// The error of a question. A refusal names the one action that is missing.
     fn failed(&self, question: Question<'_>, error: &ArmError) -> CallError {
-        let known = call_error(question.what, Effect::Reads, self.credential(), error);
+        let known = call_error(question.what, ArmEffect::Reads, self.credential(), error);
         match &error.how {
             How::Refused(refusal) if refusal.status == 403 => {
-                CallError::new(known.trouble, format!("{}: {error}; grant {}", question.what, question.needs))
+                known.advise(Advice::GrantAction(question.needs))
             }
             _ => known,
         }
@@ -115,7 +116,7 @@ impl AzurePreflight for AzureClient {
         let what = format!("read subscription {subscription_id}");
         let question = Question { what: &what, needs: "Microsoft.Resources/subscriptions/read" };
         let url = self.at(question, &format!("/subscriptions/{subscription_id}"), &[], RESOURCES_API)?;
-        let found: wire::Subscription = self.read(question, url).await?;
+        let found: wire::SubscriptionJson = self.read(question, url).await?;
         Ok(Subscription { name: found.display_name, state: found.state })
     }
 
@@ -127,8 +128,8 @@ impl AzurePreflight for AzureClient {
         url.query_pairs_mut().append_pair("statusOnly", "true");
         match self.read::<serde_json::Value>(question, url).await {
             Ok(_) => Ok(Access::Granted),
-            Err(error) if error.trouble == CallErrorKind::NotPermitted => Ok(Access::Denied(None)),
-            Err(error) if error.trouble == CallErrorKind::NotFound => Ok(Access::Hidden),
+            Err(error) if error.kind == CallErrorKind::NotPermitted => Ok(Access::Denied(None)),
+            Err(error) if error.kind == CallErrorKind::NotFound => Ok(Access::Hidden),
             Err(error) => Err(error),
         }
     }
@@ -169,7 +170,7 @@ impl AzurePreflight for AzureClient {
         let question = Question { what: &what, needs: "Microsoft.Compute/locations/usages/read" };
         let rest = ["providers", "Microsoft.Compute", "locations", location, "usages"];
         let url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, COMPUTE_API)?;
-        let found: Vec<wire::Usage> = self.list(question, url).await?;
+        let found: Vec<wire::UsageJson> = self.list(question, url).await?;
         Ok(found.into_iter().map(Usage::from).collect())
     }
 
@@ -186,9 +187,9 @@ impl AzurePreflight for AzureClient {
         let name = subnet_id.rsplit('/').next().unwrap_or_default();
         let what = format!("read subnet {name}");
         let question = Question { what: &what, needs: "Microsoft.Network/virtualNetworks/subnets/read" };
-        let found: wire::Subnet =
+        let found: wire::SubnetJson =
             self.read(question, self.at(question, subnet_id, &[], NETWORK_API)?).await?;
-        // Who may join a subnet need not be allowed to see its network.
+        // An identity that may join a subnet may still not see its network.
         let network = subnet_id.rsplit_once("/subnets/").map_or(subnet_id, |(network, _)| network);
         let question = Question { what: &what, needs: "Microsoft.Network/virtualNetworks/read" };
         let network = self.read(question, self.at(question, network, &[], NETWORK_API)?).await;
@@ -197,10 +198,10 @@ impl AzurePreflight for AzureClient {
     }
 }
 
-/// Who a token says that we are. It is read for that alone, and trusted for nothing.
+/// The identity that a token names. It is shown, and trusted for nothing.
 pub(crate) fn claims(token: &str) -> Option<Principal> {
     #[derive(Deserialize)]
-    struct Claims {
+    struct ClaimsJson {
         upn: Option<String>,
         unique_name: Option<String>,
         appid: Option<String>,
@@ -208,8 +209,8 @@ pub(crate) fn claims(token: &str) -> Option<Principal> {
         oid: Option<String>,
     }
     let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: Claims = serde_json::from_slice(&payload).ok()?;
-    // A person signs in through an application that is not his own.
+    let claims: ClaimsJson = serde_json::from_slice(&payload).ok()?;
+    // A user signs in through an application of another owner.
     let user = claims.upn.or(claims.unique_name);
     let client_id = if user.is_some() { None } else { claims.appid.or(claims.azp) };
     Some(Principal { user, client_id, object_id: claims.oid })

@@ -1,35 +1,31 @@
-//! How a VM is reached, and what it printed: its address, which its NIC holds, and its serial
-//! console, which Azure keeps in a blob.
+//! A VM's address, which its NIC holds, and its serial console, which Azure keeps in a blob.
 
 use std::net::IpAddr;
 
 use azlin_fleet::model::ResourceGroup;
 use azlin_fleet::ports::Address;
-use bytes::Bytes;
+use azlin_http::HttpRequest;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-use crate::api::arm_error;
-use crate::api::compute::models::VirtualMachine;
-use crate::api::compute::virtual_machines;
-use crate::arm::{Arm, Call};
+use crate::api::VmApi;
+use crate::api::models::VirtualMachine;
+use crate::arm::{Arm, ArmCall};
 use crate::error::{ArmError, How};
-use crate::https;
 
 /// The version of the network API whose NICs are read.
 pub(crate) const NETWORK_API: &str = "2024-05-01";
 
-/// Where the VM is reached.
+/// The VM's address.
 pub(crate) async fn address(
     arm: &Arm,
-    api: &virtual_machines::Client,
+    api: &VmApi,
     group: &ResourceGroup,
     name: &str,
     public: bool,
 ) -> Result<Address, ArmError> {
-    let vm = api.get(&group.name, name, &group.subscription_id).await.map_err(arm_error)?;
+    let vm = api.get(group, name).await?;
     let properties = vm.properties.as_ref();
     match properties.and_then(|properties| properties.provisioning_state.as_deref()) {
         Some("Failed" | "Canceled") => return Ok(Address::Never("Azure could not make its VM".to_owned())),
@@ -45,7 +41,8 @@ pub(crate) async fn address(
         }
         Err(error) => return Err(error),
     };
-    let nic: Value = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error.to_string()))?;
+    let nic: Value =
+        serde_json::from_slice(&answer.body).map_err(|error| ArmError::unreadable(error.to_string()))?;
     Ok(ip(&nic, public).map_or(Address::Pending, Address::At))
 }
 
@@ -55,17 +52,17 @@ fn nic(vm: &VirtualMachine) -> Option<&str> {
     network.network_interfaces.first()?.sub_resource.id.as_deref()
 }
 
-fn nic_call(root: &Url, id: &str) -> Result<Call, ArmError> {
+fn nic_call(root: &Url, id: &str) -> Result<ArmCall, ArmError> {
     let fits = |c: char| c.is_alphanumeric() || "/-_.()".contains(c);
     if !id.to_ascii_lowercase().starts_with("/subscriptions/") || !id.chars().all(fits) || id.contains("..") {
-        return Err(unreadable(&format!("{id:?} is no id of a NIC")));
+        return Err(ArmError::unreadable(format!("{id:?} is no id of a NIC")));
     }
     let mut url = root.clone();
     url.set_path(id);
     url.query_pairs_mut()
         .append_pair("api-version", NETWORK_API)
         .append_pair("$expand", "ipConfigurations/publicIPAddress");
-    Ok(Call { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new(), secrets: Vec::new() })
+    Ok(ArmCall::new(Method::GET, url))
 }
 
 /// The first address of that kind.
@@ -86,25 +83,21 @@ fn ip(nic: &Value, public: bool) -> Option<IpAddr> {
 /// What the VM printed on its serial console; `None` where Azure keeps none.
 pub(crate) async fn console(
     arm: &Arm,
-    api: &virtual_machines::Client,
+    api: &VmApi,
     group: &ResourceGroup,
     name: &str,
 ) -> Result<Option<String>, ArmError> {
-    let found = api.retrieve_boot_diagnostics_data(&group.name, name, &group.subscription_id).await;
-    let Some(link) = found.map_err(arm_error)?.serial_console_log_blob_uri else { return Ok(None) };
-    // The link is a key to the blob: it is in no message.
-    let url = Url::parse(&link).map_err(|_| unreadable("the link to the console's log is no URL"))?;
-    let client = arm.https().client(&url).map_err(|why| unreadable(&why))?;
-    let mut response = client.get(url).send().await.map_err(|error| unreadable(&https::cause(error)))?;
-    if !response.status().is_success() {
-        return Err(unreadable(&format!("the console's log answers {}", response.status())));
+    let Some(link) = api.console_link(group, name).await? else { return Ok(None) };
+    // The link gives access to the blob, so no message shows it.
+    let url =
+        Url::parse(&link).map_err(|_| ArmError::unreadable("the link to the console's log is no URL"))?;
+    let request = HttpRequest::new(Method::GET, &url);
+    let reply =
+        arm.client.transport().send(request).await.map_err(|lost| ArmError::unreadable(lost.why()))?;
+    if !reply.status.is_success() {
+        return Err(ArmError::unreadable(format!("the console's log answers {}", reply.status)));
     }
-    let body = https::body(&mut response).await.map_err(|why| unreadable(&why))?;
-    Ok(Some(String::from_utf8_lossy(&body).into_owned()))
-}
-
-fn unreadable(why: &str) -> ArmError {
-    ArmError { how: How::NoAnswer { was_sent: true, why: why.to_owned() }, may_be_done: false }
+    Ok(Some(String::from_utf8_lossy(&reply.body).into_owned()))
 }
 
 #[cfg(test)]

@@ -1,21 +1,7 @@
-//! Where a secret may be sent: over HTTPS anywhere, over plain HTTP to this machine alone.
+//! Where a secret may be sent: by HTTPS to any host, by plain HTTP only to this machine.
 
-use url::{Host, Url};
-
-/// Whether the host is this machine.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
-    }
-}
-
-/// Whether the host is this machine or, as the instance metadata service, only to be reached from it.
-pub(crate) fn is_local(url: &Url) -> bool {
-    is_loopback(url) || matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local())
-}
+use azlin_http::{is_local, is_loopback};
+use url::Url;
 
 /// Checks the root of the resource manager's API.
 pub(crate) fn check_resource_manager(url: &Url) -> Result<(), &'static str> {
@@ -33,7 +19,7 @@ pub(crate) fn check_resource_manager(url: &Url) -> Result<(), &'static str> {
     }
 }
 
-/// Checks an endpoint for managed identities: App Service has it on the machine itself.
+/// Checks an endpoint for managed identities. App Service has it on the machine itself.
 pub(crate) fn check_identity_endpoint(url: &Url) -> Result<(), &'static str> {
     match url.scheme() {
         "https" => Ok(()),

@@ -1,14 +1,14 @@
-//! VMs out of Azure's lists.
+//! Reads VMs from Azure's lists.
 
 use std::collections::BTreeMap;
 
 use azlin_fleet::model::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
 use azlin_fleet::ports::CallError;
 
-use crate::api::compute::models::{Priority, VirtualMachine};
+use crate::api::models::{Priority, VirtualMachine};
 use crate::error;
 
-/// The power states that a list of statuses tells. Ids are read, since they alone hold the group.
+/// The power states in a list of statuses. The group is in the ids alone.
 pub(crate) fn power_states(list: &[VirtualMachine]) -> PowerStates {
     let mut states = PowerStates::default();
     for vm in list {
@@ -21,7 +21,7 @@ pub(crate) fn power_states(list: &[VirtualMachine]) -> PowerStates {
     states
 }
 
-/// Resource group and name out of `/subscriptions/S/resourceGroups/G/providers/…/virtualMachines/N`.
+/// Resource group and name in `/subscriptions/S/resourceGroups/G/providers/…/virtualMachines/N`.
 /// Azure writes the ids of one VM in different cases.
 fn place(id: &str) -> Option<(&str, &str)> {
     let mut segments = id.trim_start_matches('/').split('/');
@@ -29,7 +29,7 @@ fn place(id: &str) -> Option<(&str, &str)> {
     Some((group, segments.next_back()?))
 }
 
-/// A VM in the words of the trade; `None` when it does not bear our mark.
+/// A VM as the fleet needs it; `None` when it does not bear our mark.
 pub(crate) fn ours(vm: &VirtualMachine, group: &ResourceGroup) -> Option<Vm> {
     let name = vm.resource.name.clone()?;
     let tags = VmTags::of(&name, &tags(vm))?;
@@ -53,7 +53,7 @@ pub(crate) fn ours(vm: &VirtualMachine, group: &ResourceGroup) -> Option<Vm> {
     })
 }
 
-/// The tags that are texts, which is all that Azure allows.
+/// The tags that are texts. Azure allows no others.
 pub(crate) fn tags(vm: &VirtualMachine) -> BTreeMap<String, String> {
     let tags = vm.resource.tags.as_ref().and_then(|tags| tags.as_object());
     tags.into_iter()
@@ -62,7 +62,7 @@ pub(crate) fn tags(vm: &VirtualMachine) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Why Azure failed to make a VM, as its instance view tells: `ProvisioningState/failed/AllocationFailed`.
+/// Why Azure failed to create a VM, from its instance view: `ProvisioningState/failed/AllocationFailed`.
 pub(crate) fn failure(vm: &VirtualMachine) -> Option<CallError> {
     let view = vm.properties.as_ref()?.instance_view.as_ref()?;
     view.statuses.iter().find_map(|status| {
@@ -139,8 +139,8 @@ mod tests {
             {"code": "ProvisioningState/failed/AllocationFailed", "message": "Allocation failed.\nTry again."},
         ]);
         let failure = failure(&vm(failed)).expect("it is told");
-        assert_eq!(failure.trouble, CallErrorKind::NoCapacity);
-        assert_eq!(failure.message, "AllocationFailed \"Allocation failed. Try again.\"");
+        assert_eq!(failure.kind, CallErrorKind::NoCapacity);
+        assert_eq!(failure.to_string(), "AllocationFailed \"Allocation failed. Try again.\"");
         for other in
             [json!([]), json!([{"code": "ProvisioningState/failed"}, {"code": "ProvisioningState/creating"}])]
         {

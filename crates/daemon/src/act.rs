@@ -11,8 +11,8 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::observe::{DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE};
 use azlin_fleet::plan::{Destroy, Install};
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallErrorKind, Download};
+use azlin_fleet::seeded_bug;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -152,13 +152,13 @@ impl RunnerLifecycle {
     /// Tries each offering in turn, until Azure accepts one.
     async fn create(&self, fleet: &Fleet, request: &RunnerRequest, identity: Identity) -> ProvisionOutcome {
         let name = request.name.clone();
+        let now = self.context.now();
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
             github: fleet.github.clone(),
             scope: fleet.scope.clone(),
-            created_at: self.context.now()
-                + Duration::from_secs(if planted::has(Bug::LocalTime) { 7200 } else { 0 }),
+            created_at: seeded_bug!(LocalTime, now, now + Duration::from_secs(7200)),
             config_hash: fleet.config_hash().to_owned(),
             runner_id: identity.runner_id,
             replaces: request.replaces.as_ref().map(ToString::to_string),
@@ -206,13 +206,14 @@ impl RunnerLifecycle {
             drop(turn);
             match answer {
                 Ok(()) => return ProvisionOutcome::Started,
-                Err(error) if no_room => refusals.push(error.message),
+                Err(error) if no_room => refusals.push(error.to_string()),
                 Err(error) => {
-                    return match error.trouble {
-                        CallErrorKind::OutcomeUnknown if planted::has(Bug::UnknownIsFailed) => {
-                            ProvisionOutcome::Failed(Failure::later(error.message))
-                        }
-                        CallErrorKind::OutcomeUnknown => ProvisionOutcome::Unclear(error.message),
+                    return match error.kind {
+                        CallErrorKind::OutcomeUnknown => seeded_bug!(
+                            UnknownIsFailed,
+                            ProvisionOutcome::Unclear(error.to_string()),
+                            ProvisionOutcome::Failed(Failure::later(error.to_string())),
+                        ),
                         _ => ProvisionOutcome::Failed(error.into()),
                     };
                 }
@@ -246,9 +247,13 @@ impl RunnerLifecycle {
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> DestroyOutcome {
         let context = &self.context;
-        if let (true, Some((group, name))) = (planted::has(Bug::VmBeforeEntry), &destroy.vm) {
-            let _ = context.azure.delete(group, name).await;
-        }
+        seeded_bug!(
+            VmBeforeEntry,
+            (),
+            if let Some((group, name)) = &destroy.vm {
+                let _ = context.azure.delete(group, name).await;
+            }
+        );
         match released(context.github(fleet), destroy).await {
             Err(why) => return DestroyOutcome::Failed(Failure::later(why)),
             Ok(Some(why)) => return DestroyOutcome::LeftAlone(why.to_owned()),

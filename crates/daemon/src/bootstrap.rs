@@ -136,10 +136,10 @@ impl<'a> Work<'a> {
             };
             let (why, counts) = match halt {
                 Halt::With(outcome) => return outcome,
-                Halt::Machine(error) if error.trouble.policy() != ErrorPolicy::Again => {
-                    return self.broken(error.message);
+                Halt::Machine(error) if error.kind.policy() != ErrorPolicy::Again => {
+                    return self.broken(error.to_string());
                 }
-                Halt::Machine(error) => (error.message, error.trouble == SshErrorKind::StepFailed),
+                Halt::Machine(error) => (error.to_string(), error.kind == SshErrorKind::StepFailed),
                 Halt::Elsewhere(why) => (why, false),
             };
             debug!(fleet = %self.fleet.name, vm = %self.task.runner, reason = %why, "{}: {}: bootstrap begins anew: {why}", self.fleet.name, self.task.runner);
@@ -166,7 +166,7 @@ impl<'a> Work<'a> {
                     }
                     Err(error) => error,
                 };
-                match error.trouble {
+                match error.kind {
                     SshErrorKind::Unreachable | SshErrorKind::Lost => {}
                     SshErrorKind::KeyRefused => {
                         let since = refused_since.get_or_insert_with(Instant::now);
@@ -178,7 +178,7 @@ impl<'a> Work<'a> {
                         return Err(Halt::Machine(error));
                     }
                 }
-                self.waits_for(error.message);
+                self.waits_for(error.to_string());
                 sleep(CONNECT_PAUSE).await;
             }
         }
@@ -195,13 +195,13 @@ impl<'a> Work<'a> {
                 Ok(Address::Pending) => {}
                 Ok(Address::Never(why)) => return Err(Halt::With(self.broken(why))),
                 Err(error) => {
-                    if error.trouble == CallErrorKind::NotFound {
+                    if error.kind == CallErrorKind::NotFound {
                         let since = missing_since.get_or_insert_with(Instant::now);
                         if since.elapsed() >= patience(self.fleet) {
                             return Err(Halt::With(self.broken(format!("its VM is gone: {error}"))));
                         }
                     }
-                    self.waits_for(error.message);
+                    self.waits_for(error.to_string());
                 }
             }
             pause = next_address_pause(pause);
@@ -244,7 +244,7 @@ impl<'a> Work<'a> {
     /// The configuration with a fresh token, which is dropped after its use.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.context.github(self.fleet).registration_token(&self.fleet.scope).await;
-        let token = token.map_err(|error| match error.call().trouble.policy() {
+        let token = token.map_err(|error| match error.call().kind.policy() {
             // A person must act: the VM waits for it until boot_timeout.
             ErrorPolicy::Stop => Halt::With(InstallOutcome::Failed(error.into())),
             ErrorPolicy::Again | ErrorPolicy::Later | ErrorPolicy::AnotherWay | ErrorPolicy::GiveUp => {

@@ -65,6 +65,7 @@ impl GitHubs {
     ///
     /// # Panics
     /// When there is none of that name: a fleet's file that names one is not taken.
+    #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
     pub fn of(&self, credential: Option<&CredentialName>) -> &dyn GitHub {
         let named = |name| {
             self.named.get(name).expect("a fleet's credential is in azlin.toml, or its file is refused")

@@ -81,7 +81,7 @@ impl CloudFixture {
     /// How many requests went to a path that ends so, whatever came of them.
     pub(crate) fn requests(&self, method: &str, end: &str) -> u64 {
         let world = self.world();
-        let requests = world.ledger.requests.iter();
+        let requests = world.statistics.requests.iter();
         let such = requests.filter(|((_, of, route, _), _)| of == method && route.ends_with(end));
         such.map(|(_, (count, _))| count).sum()
     }

@@ -137,7 +137,7 @@ async fn why_a_vm_could_not_be_created_is_asked_once() {
     for _ in 0..3 {
         let seen = observer.poll(&ci, &others(&["old"]), Poll::Queue).await.0;
         let vms = seen.vms.expect("they can be read");
-        let failed = |name: &RunnerName| vms[name].failure.as_ref().map(|failure| failure.message.clone());
+        let failed = |name: &RunnerName| vms[name].failure.as_ref().map(ToString::to_string);
         assert!(failed(&here).is_some_and(|why| why.contains("AllocationFailed")));
         assert_eq!((failed(&there).is_some(), failed(&sound)), (true, None));
         sleep(Duration::from_secs(60)).await;

@@ -6,13 +6,13 @@ use std::future::Future;
 use std::path::Path;
 
 use azlin_fleet::check::{
-    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SubnetFacts,
+    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SignInError, SubnetFacts,
     SubscriptionFacts, image_key, place_key,
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
 use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope};
 use azlin_fleet::ports::{
-    Azure, GitHub, Ssh,
+    Azure, GitHub, Ssh, SshError,
     preflight::{Access, AzurePreflight, GitHubPreflight},
 };
 use futures::future::{OptionFuture, join_all};
@@ -20,7 +20,7 @@ use futures::future::{OptionFuture, join_all};
 /// What is asked. An adapter that cannot be made is a finding, too: the error says why.
 pub struct PreflightAdapters<'a, G, A> {
     /// GitHub, as the first credential or one with a name sees it.
-    pub github: &'a dyn Fn(Option<&CredentialName>) -> Result<G, String>,
+    pub github: &'a dyn Fn(Option<&CredentialName>) -> Result<G, SignInError>,
     /// Azure, and the kind of its credential.
     pub azure: Result<(A, String), String>,
     /// Reads the keys of fleets.
@@ -58,10 +58,10 @@ where
 
 /// What a credential shows of GitHub, or why it cannot sign in.
 async fn signed_in<G: GitHub + GitHubPreflight>(
-    github: &dyn Fn(Option<&CredentialName>) -> Result<G, String>,
+    github: &dyn Fn(Option<&CredentialName>) -> Result<G, SignInError>,
     name: Option<&CredentialName>,
     fleets: &[Fleet],
-) -> Result<GitHubFacts, String> {
+) -> Result<GitHubFacts, SignInError> {
     let own = fleets.iter().filter(|fleet| fleet.credential.as_ref() == name);
     Ok(github_facts(&github(name)?, &own.cloned().collect::<Vec<_>>()).await)
 }
@@ -178,14 +178,14 @@ fn ssh_keys(
     fleets: &[Fleet],
     ssh: &dyn Ssh,
     has_credentials: bool,
-) -> BTreeMap<PoolName, Result<Option<String>, String>> {
+) -> BTreeMap<PoolName, Result<Option<String>, SshError>> {
     let over_ssh = fleets.iter().filter(|fleet| fleet.bootstrap.method == Method::Ssh);
     let key = |fleet: &Fleet| {
         let file = fleet.bootstrap.ssh_private_key.as_deref();
         if file.is_none() && !has_credentials {
             return Ok(None);
         }
-        let found = ssh.public_key(file).map_err(|error| error.message)?;
+        let found = ssh.public_key(file)?;
         let kind = found.split(' ').next().unwrap_or_default();
         let origin = file.map_or("the systemd credential ssh-key".into(), Path::to_string_lossy);
         Ok(Some(format!("{kind}, from {origin}")))

@@ -27,7 +27,7 @@ pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
             info!(%fleet, action = "scale_down", to, from, %reason, tick, "{fleet}: scale down from {from} to {to}: {reason}");
         }
         _ => {
-            debug!(%fleet, action = "none", to, from, %reason, tick, "{fleet}: tick {tick}: {reason}")
+            debug!(%fleet, action = "none", to, from, %reason, tick, "{fleet}: tick {tick}: {reason}");
         }
     }
 }
@@ -69,7 +69,7 @@ pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&
         (None, Some(reason)) => warn!(%fleet, reason, tick, "{fleet}: in trouble: {reason}"),
         (Some(_), None) => info!(%fleet, tick, "{fleet}: out of trouble"),
         (Some(before), Some(reason)) if before != reason => {
-            debug!(%fleet, reason, tick, "{fleet}: in other trouble: {reason}")
+            debug!(%fleet, reason, tick, "{fleet}: in other trouble: {reason}");
         }
         _ => {}
     }

@@ -8,8 +8,8 @@ use crate::http::{Health, Listener, StatusPage};
 use crate::liveness::Liveness;
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::model::PoolName;
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::report::DaemonStatus;
+use azlin_fleet::seeded_bug;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +47,7 @@ impl Daemon {
         stop: CancellationToken,
     ) -> Self {
         let limit = config.max_concurrent_provisioning as usize;
-        let limit = if planted::has(Bug::NoLimit) { 1000 } else { limit };
+        let limit = seeded_bug!(NoLimit, limit, 1000);
         let (fleets, epoch) = (Fleets::new(fleets), Instant::now());
         let capacity = Arc::new(CapacityCache::default());
         let shared = Arc::new(LoopContext {

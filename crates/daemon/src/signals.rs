@@ -15,6 +15,7 @@ use crate::supervisor::Supervisor;
 ///
 /// # Errors
 /// When the handlers cannot be set up.
+#[expect(clippy::exit, reason = "the second signal ends the process at once")]
 pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let watch = move || {

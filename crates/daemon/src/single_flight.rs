@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azlin_fleet::planted::{self, Bug};
+use azlin_fleet::seeded_bug;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -38,7 +38,7 @@ impl<K: Ord, T> SingleFlight<K, T> {
         let slot = Arc::clone(self.0.lock().entry(key).or_default());
         let mut last = slot.lock().await;
         if let Some((began, value)) = &*last
-            && (*began >= since || planted::has(Bug::CacheForever))
+            && seeded_bug!(CacheForever, *began >= since, true)
         {
             return Arc::clone(value);
         }

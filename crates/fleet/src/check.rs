@@ -23,11 +23,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use facts::{
-    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, ImageKey, PlaceFacts, ScopeFacts, SubnetFacts,
-    SubscriptionFacts, image_key, place_key,
+    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, ImageKey, PlaceFacts, ScopeFacts, SignInError,
+    SubnetFacts, SubscriptionFacts, image_key, place_key,
 };
 
 use crate::config::Fleet;
+use crate::model::Advice;
 use crate::model::PoolName;
 use crate::ports::CallError;
 
@@ -73,12 +74,6 @@ pub struct Finding {
     pub cure: Option<String>,
 }
 
-/// What the adapters say of calls that a daemon repeats.
-const LATER: &str = "it is tried again later";
-
-/// What the adapters advise where a subscription has not registered a service of Azure.
-const REGISTER: &str = "az provider register";
-
 /// Findings about one thing, as they come.
 struct Notes {
     about: About,
@@ -111,19 +106,15 @@ impl Notes {
         self.note(State::Unknown, what, found, None);
     }
 
-    /// A call that failed. Its message ends with what to do about it.
+    /// A call that failed.
     fn failed(&mut self, state: State, what: &str, error: &CallError) {
-        let (found, advice) = error.message.rsplit_once("; ").unwrap_or((&error.message, ""));
-        // That is what the daemon does, and this is not the daemon.
-        let now = advice.strip_suffix(LATER).unwrap_or(advice).trim_end_matches([':', ' ']);
-        let cure = match (now, now == advice) {
-            ("", _) => "run check again".to_owned(),
-            (now, true) => now.to_owned(),
-            (now, false) => format!("{now}: run check again"),
+        let state = match error.advice {
+            // What keeps this call from its answer keeps VMs from being made.
+            Some(Advice::RegisterProvider(_)) => State::Problem,
+            _ => state,
         };
-        // What keeps this call from its answer keeps VMs from being made.
-        let state = if cure.starts_with(REGISTER) { State::Problem } else { state };
-        self.note(state, what, found, Some(cure));
+        let cure = error.advice.as_ref().unwrap_or(&Advice::Wait).by_hand();
+        self.note(state, what, error.facts(), Some(cure));
     }
 }
 

@@ -12,9 +12,9 @@ mod fixture;
 pub mod model;
 pub mod observe;
 pub mod plan;
-pub mod planted;
 pub mod ports;
 pub mod report;
+pub mod seeded_bugs;
 pub mod state;
 
 /// FNV-1a, 64 bits, of the parts one after the other: a hash that stays the same over releases of

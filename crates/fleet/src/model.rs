@@ -1,6 +1,7 @@
 //! What there is: the values that everything else speaks of. Knows no other folder.
 
 mod action;
+mod advice;
 mod architecture;
 mod budget;
 mod calls;
@@ -30,6 +31,7 @@ mod usage_kind;
 mod vm;
 
 pub use action::*;
+pub use advice::*;
 pub use architecture::*;
 pub use budget::*;
 pub use calls::*;

@@ -5,6 +5,5 @@
 
 mod clouds;
 pub mod preflight;
-pub mod webhook_admin;
 
 pub use clouds::*;

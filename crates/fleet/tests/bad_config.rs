@@ -1,5 +1,7 @@
 //! What people get wrong in a file, and what they are told: where, what, and what is right.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use azlin_fleet::config::{DaemonConfig, Fleet, ProblemKind, Problems};
 use proptest::prelude::*;
 

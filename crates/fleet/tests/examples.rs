@@ -1,6 +1,8 @@
 //! The commented examples in `config/` are true: every key exists, every default is the default,
 //! and no key is missing from them.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use azlin_fleet::config::{DaemonConfig, Fleet, Problems};

@@ -4,7 +4,8 @@ use std::fmt;
 
 use azlin_fleet::model::Scope;
 use azlin_fleet::ports::{CallError, CallErrorKind};
-use url::{Host, Url};
+use azlin_http::is_loopback;
+use url::{Origin, Url};
 
 /// The root that every request stays under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub(crate) struct ApiUrl {
     root: Url,
 }
 
-/// A root that is not used, and why.
+/// Why an API address is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiUrlError {
     found: String,
@@ -79,7 +80,7 @@ impl ApiUrl {
         format!("{}://{host}{port}/{path}", self.root.scheme())
     }
 
-    /// Whether a link that GitHub gave leads back to GitHub: the token goes nowhere else.
+    /// Whether a link from an answer stays at this origin. The token is sent nowhere else.
     pub(crate) fn has_same_origin(&self, url: &Url) -> bool {
         url.origin() == self.root.origin()
     }
@@ -88,17 +89,8 @@ impl ApiUrl {
         self.root.as_str()
     }
 
-    pub(crate) fn is_plain_http(&self) -> bool {
-        self.root.scheme() == "http"
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
+    pub(crate) fn origin(&self) -> Origin {
+        self.root.origin()
     }
 }
 

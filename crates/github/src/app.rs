@@ -1,4 +1,4 @@
-//! A GitHub App: its key, and the short-lived word that it signs with it.
+//! GitHub App authentication: the private key, and the JSON web tokens that it signs.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const BACKDATED: i64 = 60;
 /// GitHub takes ten minutes at the most, and its clock may be ahead of ours.
 const GOOD_FOR: i64 = 8 * 60;
 
-/// A GitHub App, as it is installed somewhere.
+/// One installation of a GitHub App.
 #[derive(Clone)]
 pub struct App {
     id: String,
@@ -30,12 +30,13 @@ impl App {
     /// An app by its id or client id, with its private key in PEM, as GitHub gives it to download.
     ///
     /// # Errors
-    /// When the key is none. The error never shows it.
+    /// When the text is no usable key. The error never shows the text.
     pub fn new(id: &str, installation_id: u64, key: &SecretString) -> Result<App, AppKeyError> {
         Ok(App { id: id.to_owned(), installation_id, key: Arc::new(read(key.expose_secret().trim())?) })
     }
 
-    /// A word that says who we are, good for some minutes from now.
+    /// A JSON web token that identifies the app, valid for some minutes from now.
+    #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
     pub(crate) fn jwt(&self, now: Timestamp) -> SecretString {
         let now = now.as_second();
         let claims = json!({"iat": now - BACKDATED, "exp": now + GOOD_FOR, "iss": self.id});
@@ -58,20 +59,25 @@ impl fmt::Debug for App {
     }
 }
 
-/// Why a text is no key of an app.
+/// Why a text cannot be used as an app's private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppKeyError {
     /// It has no `-----BEGIN … PRIVATE KEY-----`.
     NotPem,
     /// It is encrypted.
     Encrypted,
-    /// It is none of RSA's, or broken.
+    /// It is not an RSA key, or it is damaged.
     NotRsa,
 }
 
-impl fmt::Display for AppKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl AppKeyError {
+    /// What to do about it.
+    pub const ADVICE: &str =
+        "give the file as it is downloaded at the app's settings, Private keys, Generate a private key";
+
+    /// What is wrong.
+    pub fn why(&self) -> &'static str {
+        match self {
             AppKeyError::NotPem => {
                 "the GitHub App's private key is not in PEM (-----BEGIN RSA PRIVATE KEY-----)"
             }
@@ -81,10 +87,13 @@ impl fmt::Display for AppKeyError {
             AppKeyError::NotRsa => {
                 "the GitHub App's private key is no RSA key of 2048 bits or more, or is not whole"
             }
-        })?;
-        f.write_str(
-            "; give the file as it is downloaded at the app's settings, Private keys, Generate a private key",
-        )
+        }
+    }
+}
+
+impl fmt::Display for AppKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.why(), Self::ADVICE)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A token bucket: so much at once, and so much a second after that.
+//! A token bucket: a burst, and a rate after it.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// Full, with what it holds and what it gains in a second.
+    /// A full bucket with this capacity and this gain per second.
     pub(crate) fn new((most, per_second): (f64, f64)) -> Self {
         Bucket { most, per_second, level: most, at: Instant::now() }
     }
 
-    /// How long until so much can be taken with so much left over.
+    /// How long until `amount` can be taken with `left_over` remaining.
     pub(crate) fn wait(&mut self, amount: f64, left_over: f64, now: Instant) -> Duration {
         let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
         (self.level, self.at) = ((self.level + gained).min(self.most), now);
         let lacks = if amount == 0.0 { 0.0 } else { amount + left_over - self.level };
-        // A little more, so that rounding does not make it look once more in vain.
+        // One millisecond more: after rounding down, the bucket would be found empty once more.
         if lacks > 0.0 { Duration::from_secs_f64(lacks / self.per_second + 0.001) } else { Duration::ZERO }
     }
 

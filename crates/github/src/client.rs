@@ -1,4 +1,4 @@
-//! The client: made from settings, used through the port.
+//! The client. It implements the port.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,39 +9,39 @@ use azlin_fleet::model::{
     RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, Scope,
 };
 use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
+use azlin_http::TrafficCounts;
 use jiff::Timestamp;
 use url::Url;
 
 use crate::api_url::{ApiUrl, ApiUrlError};
-use crate::counters::Counts;
 use crate::http::Http;
-use crate::queue::{self, Queues};
+use crate::queue::{self, RepositoryQueues};
 use crate::runners::{self, Groups};
-use crate::sign_in::{Credential, SignIn};
+use crate::sign_in::GitHubCredential;
 
 /// How to reach GitHub.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct GitHubSettings {
     /// `https://api.github.com`, `https://<host>/api/v3` of a GitHub Enterprise Server, or
     /// `https://api.<name>.ghe.com`. Plain HTTP to a loopback address alone.
     pub api_url: Url,
     /// What every request is authorised with.
-    pub credential: Credential,
+    pub credential: GitHubCredential,
     /// The time limit of one try of a request.
     pub request_timeout: Duration,
     /// The first pause before a request is tried again; it doubles, with jitter.
     pub retry_pause: Duration,
-    /// How long nothing is sent where GitHub refuses for a rate limit and tells no time; it doubles.
-    /// GitHub asks for a minute at least.
+    /// How long the client waits after a rate limit without a stated time. It doubles each time. GitHub asks for at least
+    /// a minute.
     pub untold_wait: Duration,
     /// Certificates that are trusted beside the system's, as PEM.
     pub certificates: Option<String>,
 }
 
-impl Settings {
+impl GitHubSettings {
     /// The settings of SPEC §9: 30 s for a request.
-    pub fn new(api_url: Url, credential: impl Into<Credential>) -> Self {
-        Settings {
+    pub fn new(api_url: Url, credential: impl Into<GitHubCredential>) -> Self {
+        GitHubSettings {
             api_url,
             credential: credential.into(),
             request_timeout: Duration::from_secs(30),
@@ -52,29 +52,28 @@ impl Settings {
     }
 }
 
-/// GitHub over its REST API. One for the whole process: it holds the connections, what is remembered
-/// of each repository, and the rate limits.
+/// GitHub over its REST API. The process has one for each credential: it holds the connections, the cache of each
+/// repository's lists, and the rate limits.
 pub struct GitHubClient {
     pub(crate) http: Http,
-    queues: Queues,
+    queues: RepositoryQueues,
     groups: Groups,
 }
 
 impl GitHubClient {
-    /// Makes a client; nothing is sent yet.
-    pub fn new(settings: Settings) -> Result<Self, ApiUrlError> {
-        let Settings { api_url, credential, request_timeout, retry_pause, untold_wait, certificates } =
-            settings;
-        let api = ApiUrl::new(&api_url)?;
-        let certificates = certificates.map(String::into_bytes);
-        let sign_in = SignIn::new(credential);
-        let http = Http::new(api, sign_in, request_timeout, retry_pause, untold_wait, certificates);
-        Ok(GitHubClient { http, queues: Queues::default(), groups: Groups::default() })
+    /// A client. It sends nothing yet.
+    ///
+    /// # Errors
+    /// When the address of the API cannot be used.
+    pub fn new(settings: GitHubSettings) -> Result<Self, ApiUrlError> {
+        let api = ApiUrl::new(&settings.api_url)?;
+        let http = Http::new(api, settings);
+        Ok(GitHubClient { http, queues: RepositoryQueues::default(), groups: Groups::default() })
     }
 
-    /// What was sent and received since the client was made.
-    pub fn counts(&self) -> Counts {
-        self.http.counters.counts()
+    /// Requests and bytes since the client was made.
+    pub fn counts(&self) -> TrafficCounts {
+        self.http.client.traffic.counts()
     }
 }
 
@@ -127,12 +126,12 @@ impl GitHub for GitHubClient {
     }
 
     fn token_ends(&self) -> Option<Timestamp> {
-        // The tokens of an app are renewed.
+        // An app's tokens are renewed.
         self.http.sign_in.app().is_none().then(|| *self.http.token_ends.lock())?
     }
 
     fn calls(&self) -> Calls {
-        self.http.counters.calls()
+        self.http.client.traffic.calls()
     }
 
     fn budget(&self) -> Option<Budget> {

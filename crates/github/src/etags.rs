@@ -1,9 +1,8 @@
-//! Answers kept for conditional requests: a 304 costs nothing of the budget.
+//! A cache of answers for conditional requests: an answer 304 costs nothing of the rate limit.
 //!
-//! What is kept is not GitHub's body but the part of it that is read here, written again: a page of
-//! runs shrinks from a megabyte to a few hundred bytes. There are two generations: when the young one is
-//! full it becomes the old one, and what was not asked for since then is gone. So the bounds hold
-//! without a list of what was used when.
+//! It keeps only the part of a body that azlin reads: a page of runs shrinks from a megabyte to a few hundred bytes. There
+//! are two generations. When the young one is full it becomes the old one, and whatever was not used since the last change is
+//! dropped. So the bounds hold without a list of when each entry was used.
 
 use std::collections::HashMap;
 use std::mem;
@@ -11,15 +10,15 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Bounds of one generation.
+/// The most entries of one generation, and the most bytes.
 const ENTRIES: usize = 8 * 1024;
 const BYTES: usize = 4 * 1024 * 1024;
 
-/// An answer as it was read.
+/// An answer in the cache.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct CachedAnswer {
     pub(crate) etag: String,
-    /// What was read of the body, as JSON.
+    /// The part of the body that azlin reads, as JSON.
     pub(crate) body: Box<[u8]>,
     /// The link to the next page.
     pub(crate) next: Option<String>,
@@ -32,13 +31,13 @@ pub(crate) struct Etags {
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<String, Arc<Kept>>,
+    young: HashMap<String, Arc<CachedAnswer>>,
     young_bytes: usize,
-    old: HashMap<String, Arc<Kept>>,
+    old: HashMap<String, Arc<CachedAnswer>>,
 }
 
 impl Etags {
-    pub(crate) fn get(&self, url: &str) -> Option<Arc<Kept>> {
+    pub(crate) fn get(&self, url: &str) -> Option<Arc<CachedAnswer>> {
         let mut generations = self.lock();
         if let Some(kept) = generations.young.get(url) {
             return Some(kept.clone());
@@ -48,7 +47,7 @@ impl Etags {
         Some(kept)
     }
 
-    pub(crate) fn keep(&self, url: &str, kept: Kept) {
+    pub(crate) fn keep(&self, url: &str, kept: CachedAnswer) {
         self.lock().insert(url, Arc::new(kept));
     }
 
@@ -58,7 +57,7 @@ impl Etags {
 }
 
 impl Generations {
-    fn insert(&mut self, url: &str, kept: Arc<Kept>) {
+    fn insert(&mut self, url: &str, kept: Arc<CachedAnswer>) {
         if let Some(before) = self.young.remove(url) {
             self.young_bytes -= size(url, &before);
         }
@@ -75,16 +74,16 @@ impl Generations {
     }
 }
 
-fn size(url: &str, kept: &Kept) -> usize {
-    2 * url.len() + kept.etag.len() + kept.body.len() + mem::size_of::<Kept>()
+fn size(url: &str, kept: &CachedAnswer) -> usize {
+    2 * url.len() + kept.etag.len() + kept.body.len() + size_of::<CachedAnswer>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kept(etag: &str, bytes: usize) -> Kept {
-        Kept { etag: etag.to_owned(), body: vec![0; bytes].into(), next: None }
+    fn kept(etag: &str, bytes: usize) -> CachedAnswer {
+        CachedAnswer { etag: etag.to_owned(), body: vec![0; bytes].into(), next: None }
     }
 
     fn etag(etags: &Etags, url: &str) -> Option<String> {

@@ -1,4 +1,4 @@
-//! What GitHub says, for the fuzzer: a build with `--cfg fuzzing` alone has it.
+//! Entry points for the fuzzer. Only a build with `--cfg fuzzing` has them.
 
 use azlin_fleet::model::RunnerInfo;
 use azlin_fleet::ports::{NotTaken, RawDelivery, WebhookReader as _};
@@ -9,10 +9,10 @@ use ring::hmac;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
-use crate::pages::Page;
-use crate::{Webhook, error, hooks, link, queue, rate, wire};
+use crate::pages::ListPage;
+use crate::{WebhookVerifier, error, hooks, link, queue, rate, wire};
 
-/// An answer: a status, a line of headers each, an empty line, a body.
+/// Reads an answer: a status, one line for each header, an empty line, a body.
 ///
 /// # Panics
 /// When something that a caller relies on does not hold.
@@ -29,9 +29,9 @@ pub fn answer(status: u16, text: &str) {
     let now = rate::date(&headers).unwrap_or(Timestamp::UNIX_EPOCH);
     let message = error::github_message(body.as_bytes());
     if let Ok(status) = StatusCode::from_u16(status)
-        && let rate::Asked::Wait(wait) = rate::asked(status, &headers, &message, now)
+        && let rate::AskedWait::Wait(wait) = rate::asked(status, &headers, &message, now)
     {
-        assert!(wait.as_secs() <= rate::LONGEST, "nobody waits for ever: {wait:?}");
+        assert!(wait <= azlin_http::LONGEST_WAIT, "nobody waits for ever: {wait:?}");
     }
     let _ = rate::token_ends(&headers);
     if let Some(next) = headers.get("link").and_then(|value| link::next(value.to_str().ok()?)) {
@@ -40,13 +40,13 @@ pub fn answer(status: u16, text: &str) {
     read(body.as_bytes());
 }
 
-/// A delivery to a webhook, as JSON and as a form.
+/// Reads a delivery to a webhook, as JSON and as a form.
 ///
 /// # Panics
-/// When one is taken in that is not signed, or one that is signed is called forged.
+/// When an unsigned delivery is accepted, or a signed one is called forged.
 pub fn webhook(body: &[u8]) {
     const SECRET: &str = "a secret for the fuzzer";
-    let webhook = Webhook::new(&SecretString::from(SECRET)).expect("it is long enough");
+    let webhook = WebhookVerifier::new(&SecretString::from(SECRET)).expect("it is long enough");
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), body);
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let (good, text) = (format!("sha256={hex}"), String::from_utf8_lossy(body));
@@ -60,29 +60,28 @@ pub fn webhook(body: &[u8]) {
 }
 
 fn read(body: &[u8]) {
-    let _ = page::<wire::Runs>(body);
-    let _ = page::<wire::RunnerGroups>(body);
-    let _ = page::<wire::Repositories>(body);
-    for runner in page::<wire::Runners>(body) {
+    let _ = page::<wire::RunsJson>(body);
+    let _ = page::<wire::RunnerGroupsJson>(body);
+    let _ = page::<wire::RepositoriesJson>(body);
+    for runner in page::<wire::RunnersJson>(body) {
         let _ = RunnerInfo::from(runner);
     }
     let repo = "o/r".parse().expect("a repository");
-    for job in page::<wire::Jobs>(body).into_iter().chain(serde_json::from_slice(body).ok()) {
+    for job in page::<wire::JobsJson>(body).into_iter().chain(serde_json::from_slice(body).ok()) {
         let _ = queue::found(job, &repo);
     }
     for attempt in hooks::read(body) {
         let _ = attempt.has_arrived();
     }
-    let _ = serde_json::from_slice::<wire::RegistrationToken>(body);
-    let _ = serde_json::from_slice::<wire::JitConfig>(body);
-    for offered in serde_json::from_slice::<Vec<wire::RunnerApplication>>(body).unwrap_or_default() {
+    let _ = serde_json::from_slice::<wire::RegistrationTokenJson>(body);
+    let _ = serde_json::from_slice::<wire::JitConfigJson>(body);
+    for offered in serde_json::from_slice::<Vec<wire::RunnerApplicationJson>>(body).unwrap_or_default() {
         let _ = azlin_fleet::ports::Download::from(offered).version();
     }
 }
 
-/// What a page holds, which is what it holds once it was written and read again, as it is when it was not
-/// modified since.
-fn page<P: Page + DeserializeOwned>(body: &[u8]) -> Vec<P::Item> {
+/// The items of a page. Written and read again, as the cache does, the page has the same items.
+fn page<P: ListPage + DeserializeOwned>(body: &[u8]) -> Vec<P::Item> {
     let Ok(page) = serde_json::from_slice::<P>(body) else { return Vec::new() };
     let kept = serde_json::to_vec(&page).expect("it can be written");
     let again: P = serde_json::from_slice(&kept).expect("what was written can be read");

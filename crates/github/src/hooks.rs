@@ -1,10 +1,10 @@
-//! Webhooks of a repository or an organisation: list, make, change, remove, try; and what came of deliveries.
+//! Administers the webhooks of a repository or an organisation: list, create, change, remove, ping, redeliver.
+
+mod deliveries;
 
 use azlin_fleet::model::Scope;
-use azlin_fleet::ports::{
-    CallError, CallErrorKind,
-    webhook_admin::{Attempt, EVENT, Webhook},
-};
+use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_http::RequestEffect;
 use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,32 +12,33 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use self::deliveries::EVENT;
+pub use self::deliveries::{DeliveryAttempt, RegisteredWebhook, never_arrived};
 use crate::client::GitHubClient;
-use crate::http::{Call, Http};
+use crate::http::{GitHubCall, Http};
 use crate::pages::follow;
-use crate::retry::Effect;
 
-/// More pages of webhooks than anybody has: 20 is the most for each event.
+/// The most pages that are read. GitHub allows 20 webhooks for each event.
 const MOST_PAGES: usize = 20;
 
 #[derive(Serialize, Deserialize)]
-struct Hook {
+struct HookJson {
     id: u64,
     #[serde(default)]
     active: bool,
     #[serde(default)]
     events: Vec<String>,
-    config: Config,
+    config: HookConfigJson,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Config {
+struct HookConfigJson {
     #[serde(default)]
     url: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Delivery {
+struct DeliveryJson {
     id: u64,
     guid: String,
     delivered_at: Timestamp,
@@ -53,38 +54,38 @@ impl GitHubClient {
     /// Every webhook of a scope.
     ///
     /// # Errors
-    /// When GitHub does not tell; of an enterprise it never does.
-    pub async fn webhooks(&self, scope: &Scope) -> Result<Vec<Webhook>, CallError> {
-        let mut call = call(&self.http, scope, Method::GET, "?per_page=100", Effect::Reads)?;
+    /// When GitHub does not answer. For an enterprise there is no such API.
+    pub async fn webhooks(&self, scope: &Scope) -> Result<Vec<RegisteredWebhook>, CallError> {
+        let mut call = call(&self.http, scope, Method::GET, "?per_page=100", RequestEffect::Reads)?;
         let mut found = Vec::new();
         for _ in 0..MOST_PAGES {
-            let (page, next): (Vec<Hook>, _) = self.http.page(&call).await?;
-            found.extend(page.into_iter().map(Webhook::from));
+            let (page, next): (Vec<HookJson>, _) = self.http.page(&call).await?;
+            found.extend(page.into_iter().map(RegisteredWebhook::from));
             let Some(next) = next else { break };
             call.url = follow(&self.http, &call, &next)?;
         }
         Ok(found)
     }
 
-    /// Makes a webhook that tells of jobs; its number. GitHub tries it at once.
+    /// Creates a webhook for jobs and returns its number. GitHub pings it at once.
     ///
     /// # Errors
-    /// When GitHub refuses, or whether it was made is not known.
+    /// When GitHub refuses, or when it is not known whether the webhook was created.
     pub async fn make_webhook(
         &self,
         scope: &Scope,
         url: &Url,
         secret: &SecretString,
     ) -> Result<u64, CallError> {
-        let mut call = call(&self.http, scope, Method::POST, "", Effect::Makes)?;
+        let mut call = call(&self.http, scope, Method::POST, "", RequestEffect::Creates)?;
         call.body =
             Some(json!({ "name": "web", "active": true, "events": [EVENT], "config": config(url, secret) }));
         let answer = self.http.send(&call, None).await?;
-        let made: Hook = self.http.read(&call, self.http.success(&call, &answer)?)?;
+        let made: HookJson = self.http.read(&call, self.http.success(&call, &answer)?)?;
         Ok(made.id)
     }
 
-    /// Gives a webhook this address and secret, and lets it tell of jobs alone.
+    /// Sets a webhook's address and secret, and jobs as its only event.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -96,7 +97,7 @@ impl GitHubClient {
         secret: &SecretString,
     ) -> Result<(), CallError> {
         // Doing it twice is doing it once.
-        let mut call = call(&self.http, scope, Method::PATCH, &format!("/{id}"), Effect::Removes)?;
+        let mut call = call(&self.http, scope, Method::PATCH, &format!("/{id}"), RequestEffect::WritesOnce)?;
         call.body = Some(json!({ "active": true, "events": [EVENT], "config": config(url, secret) }));
         self.done(&call).await
     }
@@ -106,40 +107,45 @@ impl GitHubClient {
     /// # Errors
     /// When GitHub refuses.
     pub async fn remove_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
-        let call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), Effect::Removes)?;
+        let call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), RequestEffect::WritesOnce)?;
         match self.done(&call).await {
-            Err(error) if error.trouble == CallErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind == CallErrorKind::NotFound => Ok(()),
             done => done,
         }
     }
 
-    /// Has GitHub try a webhook.
+    /// Makes GitHub ping a webhook.
     ///
     /// # Errors
     /// When GitHub refuses.
     pub async fn ping_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
-        let call = call(&self.http, scope, Method::POST, &format!("/{id}/pings"), Effect::Removes)?;
+        let call = call(&self.http, scope, Method::POST, &format!("/{id}/pings"), RequestEffect::WritesOnce)?;
         self.done(&call).await
     }
 
-    /// What came of the last deliveries to a webhook, the newest first: those since then, and at most so many.
+    /// The deliveries to a webhook since a time, newest first, at most `most`.
     ///
     /// # Errors
-    /// When GitHub does not tell.
+    /// When GitHub does not answer.
     pub async fn attempts(
         &self,
         scope: &Scope,
         id: u64,
         since: Timestamp,
         most: usize,
-    ) -> Result<Vec<Attempt>, CallError> {
-        let mut call =
-            call(&self.http, scope, Method::GET, &format!("/{id}/deliveries?per_page=100"), Effect::Reads)?;
+    ) -> Result<Vec<DeliveryAttempt>, CallError> {
+        let mut call = call(
+            &self.http,
+            scope,
+            Method::GET,
+            &format!("/{id}/deliveries?per_page=100"),
+            RequestEffect::Reads,
+        )?;
         let mut found = Vec::new();
         loop {
-            let (page, next): (Vec<Delivery>, _) = self.http.page(&call).await?;
+            let (page, next): (Vec<DeliveryJson>, _) = self.http.page(&call).await?;
             let is_over = page.last().is_none_or(|last| last.delivered_at < since);
-            found.extend(page.into_iter().map(Attempt::from).filter(|attempt| attempt.at >= since));
+            found.extend(page.into_iter().map(DeliveryAttempt::from).filter(|attempt| attempt.at >= since));
             match next {
                 Some(next) if !is_over && found.len() < most => call.url = follow(&self.http, &call, &next)?,
                 _ => break,
@@ -149,33 +155,33 @@ impl GitHubClient {
         Ok(found)
     }
 
-    /// Has GitHub deliver once more.
+    /// Makes GitHub deliver once more.
     ///
     /// # Errors
-    /// When GitHub refuses: it keeps what it delivered for three days.
+    /// When GitHub refuses. It keeps deliveries for three days.
     pub async fn redeliver(&self, scope: &Scope, hook: u64, attempt: u64) -> Result<(), CallError> {
         let below = format!("/{hook}/deliveries/{attempt}/attempts");
-        // A delivery that is doubled harms nobody.
-        let call = call(&self.http, scope, Method::POST, &below, Effect::Removes)?;
+        // A second delivery does no harm.
+        let call = call(&self.http, scope, Method::POST, &below, RequestEffect::WritesOnce)?;
         self.done(&call).await
     }
 
-    async fn done(&self, call: &Call) -> Result<(), CallError> {
+    async fn done(&self, call: &GitHubCall) -> Result<(), CallError> {
         let answer = self.http.send(call, None).await?;
         self.http.success(call, &answer).map(drop)
     }
 }
 
-impl From<Hook> for Webhook {
-    fn from(hook: Hook) -> Self {
+impl From<HookJson> for RegisteredWebhook {
+    fn from(hook: HookJson) -> Self {
         let url = hook.config.url.unwrap_or_default();
-        Webhook { id: hook.id, url, events: hook.events, is_active: hook.active }
+        RegisteredWebhook { id: hook.id, url, events: hook.events, is_active: hook.active }
     }
 }
 
-impl From<Delivery> for Attempt {
-    fn from(delivery: Delivery) -> Self {
-        Attempt {
+impl From<DeliveryJson> for DeliveryAttempt {
+    fn from(delivery: DeliveryJson) -> Self {
+        DeliveryAttempt {
             id: delivery.id,
             guid: delivery.guid,
             at: delivery.delivered_at,
@@ -189,20 +195,26 @@ impl From<Delivery> for Attempt {
     }
 }
 
-/// Deliveries of a page, and webhooks of another: for the fuzzer.
+/// Reads a page of deliveries and a page of webhooks, for the fuzzer.
 #[cfg(fuzzing)]
-pub(crate) fn read(body: &[u8]) -> Vec<Attempt> {
-    let hooks = serde_json::from_slice::<Vec<Hook>>(body).unwrap_or_default();
-    drop(hooks.into_iter().map(Webhook::from).collect::<Vec<_>>());
-    let page = serde_json::from_slice::<Vec<Delivery>>(body).unwrap_or_default();
-    page.into_iter().map(Attempt::from).collect()
+pub(crate) fn read(body: &[u8]) -> Vec<DeliveryAttempt> {
+    let hooks = serde_json::from_slice::<Vec<HookJson>>(body).unwrap_or_default();
+    drop(hooks.into_iter().map(RegisteredWebhook::from).collect::<Vec<_>>());
+    let page = serde_json::from_slice::<Vec<DeliveryJson>>(body).unwrap_or_default();
+    page.into_iter().map(DeliveryAttempt::from).collect()
 }
 
 fn config(url: &Url, secret: &SecretString) -> Value {
-    json!({ "url": url, "content_type": "json", "insecure_ssl": "0", "secret": secret.expose_secret() })
+    json!({ "url": url.as_str(), "content_type": "json", "insecure_ssl": "0", "secret": secret.expose_secret() })
 }
 
-fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: Effect) -> Result<Call, CallError> {
+fn call(
+    http: &Http,
+    scope: &Scope,
+    method: Method,
+    below: &str,
+    effect: RequestEffect,
+) -> Result<GitHubCall, CallError> {
     let (root, needs) = match scope {
         Scope::Repo(repo) => (format!("repos/{repo}"), "Webhooks: read and write on the repository"),
         Scope::Org(org) => (format!("orgs/{org}"), "Webhooks: read and write on the organisation"),
@@ -215,5 +227,5 @@ fn call(http: &Http, scope: &Scope, method: Method, below: &str, effect: Effect)
         }
     };
     let url = http.api.join(&format!("{root}/hooks{below}"))?;
-    Ok(Call { method, url, body: None, effect, needs })
+    Ok(GitHubCall { method, url, body: None, effect, needs })
 }

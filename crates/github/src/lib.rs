@@ -1,21 +1,19 @@
 //! GitHub's REST API, as a fleet of runners needs it: the port [`azlin_fleet::ports::GitHub`] over
 //! HTTPS.
 //!
-//! What holds here:
-//! - The token is checked once, in [`Token`], or renewed before it ends, and never leaves for another
-//!   host, into a log or into an error.
-//! - A list is whole or an error; only [`Queue`](azlin_fleet::job::Queue) may come in part, and says
-//!   so.
-//! - What GitHub may have done without our hearing of it is
-//!   [`OutcomeUnknown`](azlin_fleet::ports::Trouble::OutcomeUnknown), and only what is safe to repeat
-//!   is repeated.
-//! - After GitHub asked us to wait, nothing is sent until the time has come.
+//! What always holds:
+//! - The token is checked once, in [`Token`], or renewed before it ends. It never goes to another host, into a log or into
+//!   an error.
+//! - A list is whole, or an error. Only [`Queue`](azlin_fleet::job::Queue) may be partial, and says so.
+//! - A request that GitHub may have carried out although no answer came is
+//!   [`OutcomeUnknown`](azlin_fleet::ports::Trouble::OutcomeUnknown), and only
+//!   requests that are safe to repeat are repeated.
+//! - After GitHub asked for a wait, nothing is sent until it is over.
 
 mod api_url;
 mod app;
 mod bucket;
 mod client;
-mod counters;
 mod error;
 mod etags;
 #[cfg(fuzzing)]
@@ -28,7 +26,6 @@ mod pages;
 mod preflight;
 mod queue;
 mod rate;
-mod retry;
 mod runners;
 mod sign_in;
 mod token;
@@ -38,8 +35,9 @@ mod wire;
 
 pub use api_url::ApiUrlError;
 pub use app::{App, AppKeyError};
-pub use client::{GitHubClient, Settings};
-pub use counters::Counts;
-pub use sign_in::Credential;
+pub use azlin_http::TrafficCounts;
+pub use client::{GitHubClient, GitHubSettings};
+pub use hooks::{DeliveryAttempt, RegisteredWebhook, never_arrived};
+pub use sign_in::GitHubCredential;
 pub use token::{Token, TokenError};
-pub use webhook::{SecretError, Webhook};
+pub use webhook::{SecretError, WebhookVerifier};

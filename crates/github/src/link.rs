@@ -41,7 +41,7 @@ mod tests {
                 r#"<https://h/a?page=1>; rel="prev", <https://h/a?page=3>; rel="next""#,
                 Some("https://h/a?page=3"),
             ),
-            (r#"<https://h/a?x=1,2&page=2>;rel=next"#, Some("https://h/a?x=1,2&page=2")),
+            (r"<https://h/a?x=1,2&page=2>;rel=next", Some("https://h/a?x=1,2&page=2")),
             (r#"<https://h/a>; title="x"; REL="prefetch Next""#, Some("https://h/a")),
             (r#"<https://h/a?page=1>; rel="first""#, None),
             ("<https://h/a", None),

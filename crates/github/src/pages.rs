@@ -1,4 +1,4 @@
-//! Lists that come in pages: the `Link` header is followed, pages are never computed.
+//! Lists in pages. The `Link` header is followed; page numbers are never computed.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use crate::http::{Call, Http};
+use crate::http::{GitHubCall, Http};
 
-/// A list that is longer than this many pages of 100 is none of GitHub's: at most 10,000 runners are in
-/// a group. It ends a chain of links that leads in a circle.
+/// The most pages of a list, which ends a circular chain of links. GitHub allows 10,000 runners in a group, which are 100
+/// pages.
 const MOST_PAGES: usize = 500;
 
 /// One page of a list.
-pub(crate) trait Page: Serialize + DeserializeOwned + Send {
+pub(crate) trait ListPage: Serialize + DeserializeOwned + Send {
     type Item: Send;
-    /// The most items that GitHub gives of such a list, whatever its total.
+    /// The most items that GitHub returns of such a list, whatever its total.
     const MOST: u64 = u64::MAX;
-    /// How many the whole list has, as this page tells.
+    /// How many items the whole list has, as this page states.
     fn total_count(&self) -> u64;
     fn items(self) -> Vec<Self::Item>;
-    /// GitHub's number of an item.
+    /// GitHub's id of an item.
     fn id(item: &Self::Item) -> u64;
 }
 
@@ -29,23 +29,23 @@ pub(crate) trait Page: Serialize + DeserializeOwned + Send {
 #[derive(Debug)]
 pub(crate) struct List<T> {
     pub(crate) items: BTreeMap<u64, T>,
-    /// How many there are, as the last page tells.
+    /// How many items there are, as the last page states.
     pub(crate) total_count: u64,
-    /// Whether every page told the same total: where not, the list moved while it was read, and an
-    /// item that fell between two pages may be missing.
+    /// Whether every page stated the same total. Where not, the list changed while it was read, and an item between two
+    /// pages may be missing.
     pub(crate) steady: bool,
 }
 
 impl<T> List<T> {
-    /// Whether it holds as many as it tells of, of which GitHub gives so many.
+    /// Whether it holds all items, of which GitHub returns at most `most`.
     pub(crate) fn has_all(&self, most: u64) -> bool {
         self.items.len() as u64 >= self.total_count.min(most)
     }
 }
 
-/// Reads a list from its first page on. One that moved is read once more, and has then what either
-/// look found: an item that is gone does no harm, and one that is missing could.
-pub(crate) async fn all<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallError> {
+/// Reads a list from its first page on. A list that changed meanwhile is read once more, and the result has the items of
+/// both: an item that is gone does no harm, and a missing one could.
+pub(crate) async fn all<P: ListPage>(http: &Http, first: GitHubCall) -> Result<List<P::Item>, CallError> {
     let found = once::<P>(http, first.clone()).await?;
     if found.steady && found.has_all(P::MOST) {
         return Ok(found);
@@ -59,7 +59,7 @@ pub(crate) async fn all<P: Page>(http: &Http, first: Call) -> Result<List<P::Ite
     Ok(List { items, ..again })
 }
 
-async fn once<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallError> {
+async fn once<P: ListPage>(http: &Http, first: GitHubCall) -> Result<List<P::Item>, CallError> {
     let mut call = first;
     let mut list = List { items: BTreeMap::new(), total_count: 0, steady: true };
     for page in 0..MOST_PAGES {
@@ -72,20 +72,17 @@ async fn once<P: Page>(http: &Http, first: Call) -> Result<List<P::Item>, CallEr
             None => return Ok(list),
         }
     }
-    Err(CallError::new(
-        CallErrorKind::Invalid,
-        format!("{call}: the list has no end after {MOST_PAGES} pages"),
-    ))
+    let why = format!("the list has no end after {MOST_PAGES} pages");
+    Err(CallError::new(CallErrorKind::Invalid, why).during(&call))
 }
 
-pub(crate) fn follow(http: &Http, call: &Call, link: &str) -> Result<Url, CallError> {
+pub(crate) fn follow(http: &Http, call: &GitHubCall, link: &str) -> Result<Url, CallError> {
     match call.url.join(link) {
         Ok(url) if http.api.has_same_origin(&url) => Ok(url),
         _ => Err(CallError::new(
             CallErrorKind::Invalid,
-            format!(
-                "{call}: the link to the next page leads to another host, where the token is not sent: check api_url"
-            ),
-        )),
+            "the link to the next page leads to another host, where the token is not sent: check api_url",
+        )
+        .during(call)),
     }
 }

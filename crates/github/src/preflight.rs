@@ -1,12 +1,13 @@
-//! What `check` asks: whose the token is, what it may do, and what is left of the rate limit. Nothing
-//! here changes anything: the one removal that is sent names a runner that cannot exist.
+//! What `check` asks: whose the token is, what it may do, and what is left of the rate limit. Nothing is changed: the one
+//! removal that is sent names a runner that cannot exist.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{RepoSlug, Scope, redact};
+use azlin_fleet::model::{RepoSlug, Scope};
 use azlin_fleet::ports::{
     CallError, CallErrorKind,
     preflight::{Access, Credential, GitHubPreflight, RateBudget, Repository, TokenKind},
 };
+use azlin_http::{HttpReply, RequestEffect, quote};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -14,9 +15,8 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::client::GitHubClient;
-use crate::http::{Answer, As, Call};
+use crate::http::{As, GitHubCall};
 use crate::rate;
-use crate::retry::Effect;
 use crate::sign_in::not_signed_in;
 use crate::{pages, runners, wire};
 
@@ -24,13 +24,13 @@ use crate::{pages, runners, wire};
 const NO_RUNNER: &str = "runners/0";
 
 impl GitHubClient {
-    fn reads(&self, path: &str, needs: &'static str) -> Result<Call, CallError> {
+    fn reads(&self, path: &str, needs: &'static str) -> Result<GitHubCall, CallError> {
         let url = self.http.api.join(path)?;
-        Ok(Call { method: Method::GET, url, body: None, effect: Effect::Reads, needs })
+        Ok(GitHubCall { method: Method::GET, url, body: None, effect: RequestEffect::Reads, needs })
     }
 
-    /// What an answer says of our permission. A removal that finds nothing was permitted.
-    async fn tried(&self, call: &Call) -> Result<Access, CallError> {
+    /// The permission that an answer shows. A removal that finds nothing was permitted.
+    async fn tried(&self, call: &GitHubCall) -> Result<Access, CallError> {
         let answer = self.http.send(call, None).await?;
         match answer.status {
             status if status.is_success() => Ok(Access::Granted),
@@ -43,10 +43,10 @@ impl GitHubClient {
         }
     }
 
-    /// Which app it is. Its installation's token is asked for first, which tells more when it fails.
+    /// Which app it is. Its installation's token is requested first, since that error says more.
     async fn as_app(&self, app: &App) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
-        struct Found {
+        struct AppJson {
             slug: String,
         }
         self.http.sign_in.token(&self.http).await?;
@@ -56,11 +56,15 @@ impl GitHubClient {
         if answer.status != StatusCode::OK {
             return Err(not_signed_in(&call, &answer, here));
         }
-        let Found { slug } = self.found(&call, &answer)?;
+        let AppJson { slug } = self.found(&call, &answer)?;
         Ok(Credential { kind: TokenKind::App, login: Some(slug), expires_at: None, scopes: None })
     }
 
-    fn found<T: serde::de::DeserializeOwned>(&self, call: &Call, answer: &Answer) -> Result<T, CallError> {
+    fn found<T: serde::de::DeserializeOwned>(
+        &self,
+        call: &GitHubCall,
+        answer: &HttpReply,
+    ) -> Result<T, CallError> {
         self.http.read(call, self.http.success(call, answer)?)
     }
 }
@@ -69,7 +73,7 @@ impl GitHubClient {
 impl GitHubPreflight for GitHubClient {
     async fn credential(&self) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
-        struct User {
+        struct UserJson {
             login: String,
         }
         if let Some(app) = self.http.sign_in.app() {
@@ -80,7 +84,7 @@ impl GitHubPreflight for GitHubClient {
         let login = match answer.status {
             // An installation is no user.
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => None,
-            _ => Some(self.found::<User>(&call, &answer)?.login),
+            _ => Some(self.found::<UserJson>(&call, &answer)?.login),
         };
         Ok(Credential {
             kind: self.http.sign_in.kind(),
@@ -92,15 +96,15 @@ impl GitHubPreflight for GitHubClient {
 
     async fn rate_budget(&self) -> Result<Option<RateBudget>, CallError> {
         #[derive(Deserialize)]
-        struct Overview {
-            resources: Resources,
+        struct RateLimitJson {
+            resources: ResourcesJson,
         }
         #[derive(Deserialize)]
-        struct Resources {
-            core: Core,
+        struct ResourcesJson {
+            core: CoreLimitJson,
         }
         #[derive(Deserialize)]
-        struct Core {
+        struct CoreLimitJson {
             limit: u64,
             remaining: u64,
             reset: i64,
@@ -110,14 +114,15 @@ impl GitHubPreflight for GitHubClient {
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let Core { limit, remaining, reset } = self.found::<Overview>(&call, &answer)?.resources.core;
+        let CoreLimitJson { limit, remaining, reset } =
+            self.found::<RateLimitJson>(&call, &answer)?.resources.core;
         let reset = Timestamp::from_second(reset).unwrap_or(Timestamp::MAX);
         Ok(Some(RateBudget { limit, remaining, reset }))
     }
 
     async fn repository(&self, repo: &RepoSlug) -> Result<Repository, CallError> {
         #[derive(Deserialize)]
-        struct Found {
+        struct RepositoryNameJson {
             full_name: String,
             #[serde(default)]
             archived: bool,
@@ -126,7 +131,7 @@ impl GitHubPreflight for GitHubClient {
         }
         let call = self.reads(&format!("repos/{repo}"), "Metadata: read on the repository")?;
         let answer = self.http.send(&call, None).await?;
-        let Found { full_name, archived, disabled } = self.found(&call, &answer)?;
+        let RepositoryNameJson { full_name, archived, disabled } = self.found(&call, &answer)?;
         Ok(Repository { full_name, archived, disabled })
     }
 
@@ -137,11 +142,12 @@ impl GitHubPreflight for GitHubClient {
 
     async fn may_read_runners(&self, scope: &Scope) -> Result<Access, CallError> {
         let path = "runners?per_page=1";
-        self.tried(&runners::call(&self.http, scope, Method::GET, path, Effect::Reads)?).await
+        self.tried(&runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?).await
     }
 
     async fn may_administer_runners(&self, scope: &Scope) -> Result<Access, CallError> {
-        self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, Effect::Removes)?).await
+        self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, RequestEffect::WritesOnce)?)
+            .await
     }
 
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {
@@ -149,9 +155,9 @@ impl GitHubPreflight for GitHubClient {
             return Err(CallError::new(CallErrorKind::Invalid, format!("{scope} has no runner groups")));
         }
         let path = "runner-groups?per_page=100";
-        let call = runners::call(&self.http, scope, Method::GET, path, Effect::Reads)?;
-        let list = pages::all::<wire::RunnerGroups>(&self.http, call).await?;
-        // "default" stands for the default group, whatever that is called.
+        let call = runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?;
+        let list = pages::all::<wire::RunnerGroupsJson>(&self.http, call).await?;
+        // "default" stands for the default group, whatever its name.
         let is_named_so = list.items.values().any(|group| group.name.eq_ignore_ascii_case("default"));
         let has_default = !is_named_so && list.items.values().any(|group| group.default);
         let names = list.items.into_values().map(|group| group.name);
@@ -163,13 +169,13 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What GitHub says that the call takes (Docs: Troubleshooting the REST API, insufficient permissions).
+/// The permission that the call needs, as GitHub states it (Docs: Troubleshooting the REST API, insufficient permissions).
 fn accepted(headers: &HeaderMap) -> Option<String> {
     ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
         .into_iter()
         .filter_map(|name| text(headers, name))
         .find(|text| !text.is_empty())
-        .map(|text| redact::line(text, &[]))
+        .map(|text| quote(text, &[]))
 }
 
 fn scopes(header: &str) -> Vec<String> {

@@ -1,5 +1,4 @@
-//! The jobs of a repository that are not completed: labels are on jobs, and jobs are found through
-//! their runs.
+//! The jobs of a repository that are not completed. Labels are on jobs, and jobs are listed by run.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,30 +6,30 @@ use azlin_fleet::model::{
     AccountName, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug, RunId,
 };
 use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_http::RequestEffect;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use reqwest::Method;
 
-use crate::http::{Call, Http};
-use crate::pages::{self, List, Page};
-use crate::retry::Effect;
+use crate::http::{GitHubCall, Http};
+use crate::pages::{self, List, ListPage};
 use crate::watched::{HELD, Watched};
 use crate::wire;
 
-/// Requests for one repository's jobs under way at once.
+/// The most requests in flight for the jobs of one repository.
 const AT_ONCE: usize = 8;
 
 const NEEDS: &str = "Actions: read";
 
-/// What is remembered of each repository between two looks.
+/// What is kept of each repository between two polls.
 #[derive(Debug, Default)]
-pub(crate) struct Queues {
+pub(crate) struct RepositoryQueues {
     watched: Mutex<HashMap<RepoSlug, Watched>>,
 }
 
-impl Queues {
-    /// Reads a repository's queue. Fails when nothing is known: a part that is missing is named.
+impl RepositoryQueues {
+    /// Reads a repository's queue. A missing part is named in the result; the call fails only when nothing could be read.
     pub(crate) async fn read(&self, http: &Http, repo: &RepoSlug) -> Result<Queue, CallError> {
         let mut queue = Queue::default();
         let runs = self.active_runs(http, repo, &mut queue.missing).await?;
@@ -54,7 +53,7 @@ impl Queues {
                     }
                 }
                 // A run that was deleted since it was listed has no jobs.
-                Err(error) if error.trouble == CallErrorKind::NotFound => {}
+                Err(error) if error.kind == CallErrorKind::NotFound => {}
                 Err(error) => failed.push(error),
             }
         }
@@ -72,8 +71,8 @@ impl Queues {
         Ok(queue)
     }
 
-    /// The runs that are not completed. The lists are read in the order of a run's life, so that a
-    /// run which moves on meanwhile is in one of them.
+    /// The runs that are not completed. The lists are read in the order in which a run passes through them, so that a run
+    /// that moves on meanwhile is in one of them.
     async fn active_runs(
         &self,
         http: &Http,
@@ -107,35 +106,35 @@ impl Queues {
     }
 }
 
-/// The repositories of an organisation that have runs: neither archived nor disabled.
+/// The repositories of an organisation that can have runs: not archived, not disabled.
 pub(crate) async fn repositories(http: &Http, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
     let path = format!("orgs/{owner}/repos?per_page=100&type=all");
-    let list = pages::all::<wire::Repositories>(http, read(http, &path)?).await?;
+    let list = pages::all::<wire::RepositoriesJson>(http, read(http, &path)?).await?;
     let live = list.items.into_values().filter(|repo| !repo.archived && !repo.disabled);
     Ok(live.filter_map(|repo| repo.full_name.parse().ok()).collect())
 }
 
-async fn runs(http: &Http, repo: &RepoSlug, status: &str) -> Result<List<wire::Run>, CallError> {
+async fn runs(http: &Http, repo: &RepoSlug, status: &str) -> Result<List<wire::RunJson>, CallError> {
     let path = format!("repos/{repo}/actions/runs?status={status}&per_page=100&exclude_pull_requests=true");
-    pages::all::<wire::Runs>(http, read(http, &path)?).await
+    pages::all::<wire::RunsJson>(http, read(http, &path)?).await
 }
 
-async fn jobs(http: &Http, repo: &RepoSlug, run: u64) -> Result<List<wire::Job>, CallError> {
+async fn jobs(http: &Http, repo: &RepoSlug, run: u64) -> Result<List<wire::JobJson>, CallError> {
     let path = format!("repos/{repo}/actions/runs/{run}/jobs?filter=latest&per_page=100");
-    pages::all::<wire::Jobs>(http, read(http, &path)?).await
+    pages::all::<wire::JobsJson>(http, read(http, &path)?).await
 }
 
 /// One job, completed or not; `None` when GitHub has none of that number in the repository.
 pub(crate) async fn job(http: &Http, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError> {
     let path = format!("repos/{repo}/actions/jobs/{id}");
-    match http.page::<wire::Job>(&read(http, &path)?).await {
+    match http.page::<wire::JobJson>(&read(http, &path)?).await {
         Ok((job, _)) => found(job, repo).map(Some),
-        Err(error) if error.trouble == CallErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind == CallErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-pub(crate) fn found(job: wire::Job, repo: &RepoSlug) -> Result<FoundJob, CallError> {
+pub(crate) fn found(job: wire::JobJson, repo: &RepoSlug) -> Result<FoundJob, CallError> {
     if job.status == "completed" {
         return Ok(FoundJob::Completed(CompletedJob {
             id: JobId(job.id),
@@ -153,33 +152,32 @@ pub(crate) fn found(job: wire::Job, repo: &RepoSlug) -> Result<FoundJob, CallErr
     }
 }
 
-fn read(http: &Http, path: &str) -> Result<Call, CallError> {
-    Ok(Call {
+fn read(http: &Http, path: &str) -> Result<GitHubCall, CallError> {
+    Ok(GitHubCall {
         method: Method::GET,
         url: http.api.join(path)?,
         body: None,
-        effect: Effect::Reads,
+        effect: RequestEffect::Reads,
         needs: NEEDS,
     })
 }
 
-/// The sentence about what a filtered list did not give.
-fn not_given(list: &List<wire::Run>, status: &str) -> Option<String> {
+/// The sentence about the part of a filtered list that GitHub did not return.
+fn not_given(list: &List<wire::RunJson>, status: &str) -> Option<String> {
     let there = list.total_count;
-    if there > wire::Runs::MOST {
+    if there > wire::RunsJson::MOST {
         return Some(format!("GitHub lists at most 1,000 of {there} runs with status {status}"));
     }
     moved(list, &format!("runs with status {status}"))
 }
 
-/// The sentence about a list that moved each time that it was read.
+/// The sentence about a list that changed each time it was read.
 fn moved<T>(list: &List<T>, what: &str) -> Option<String> {
     (!list.steady).then(|| format!("the {what} changed while their pages were read, so some may be missing"))
 }
 
-/// The job in the words of the trade; `None` when it is completed; a sentence when it cannot be
-/// counted.
-fn known(job: wire::Job, repo: &RepoSlug) -> Result<Option<Job>, String> {
+/// The job as the fleet needs it; `None` when it is completed; a sentence when it cannot be counted.
+fn known(job: wire::JobJson, repo: &RepoSlug) -> Result<Option<Job>, String> {
     let status = match job.status.as_str() {
         "completed" => return Ok(None),
         "queued" => JobStatus::Queued,
@@ -209,7 +207,7 @@ fn known(job: wire::Job, repo: &RepoSlug) -> Result<Option<Job>, String> {
 mod tests {
     use super::*;
 
-    fn job(status: &str) -> wire::Job {
+    fn job(status: &str) -> wire::JobJson {
         let json = format!(
             r#"{{"id":7,"name":"build","status":"{status}","labels":["self-hosted"],
                 "created_at":"2026-01-02T03:04:05Z","started_at":"2026-01-02T03:05:00Z","runner_name":""}}"#
@@ -238,7 +236,7 @@ mod tests {
     #[test]
     fn a_job_without_a_time_of_creation_takes_that_of_its_start() {
         let repo: RepoSlug = "o/r".parse().expect("valid");
-        let without = wire::Job { created_at: None, ..job("queued") };
+        let without = wire::JobJson { created_at: None, ..job("queued") };
         let job = known(without, &repo).expect("known").expect("not completed");
         assert_eq!(job.created_at.to_string(), "2026-01-02T03:05:00Z");
     }

@@ -1,29 +1,26 @@
-//! GitHub's rate limits, as its headers tell them (GitHub Docs: Rate limits for the REST API).
+//! GitHub's rate limits, as its headers state them (GitHub Docs: Rate limits for the REST API).
 
 use std::time::Duration;
 
 use azlin_fleet::model::Budget;
+use azlin_http::{LONGEST_WAIT, retry_after};
 use jiff::Timestamp;
 use jiff::fmt::strtime::BrokenDownTime;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
-/// The longest wait that is believed, in seconds: GitHub's window is an hour, and what asks for more
-/// is not GitHub.
-pub(crate) const LONGEST: u64 = 3_600;
-
 /// What an answer says about waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// Nothing: it is no rate limit.
+pub(crate) enum AskedWait {
+    /// It is no rate limit.
     Nothing,
-    /// So long.
+    /// A rate limit with a stated time.
     Wait(Duration),
-    /// A secondary limit without a time: "a minute, then exponentially".
+    /// A secondary rate limit without a stated time: "a minute, then exponentially".
     WaitUntold,
 }
 
-/// The primary budget that an answer tells of.
+/// The primary rate limit that an answer states.
 pub(crate) fn budget(headers: &HeaderMap) -> Option<Budget> {
     Some(Budget {
         limit: number(headers, "x-ratelimit-limit")?,
@@ -32,7 +29,7 @@ pub(crate) fn budget(headers: &HeaderMap) -> Option<Budget> {
     })
 }
 
-/// GitHub's own clock, by the answer's `date`: ours may be ahead or behind.
+/// GitHub's clock, from the answer's `date`. Our clock may be ahead or behind.
 pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let text = headers.get(reqwest::header::DATE)?.to_str().ok()?;
     jiff::fmt::rfc2822::parse(text).ok().map(|at| at.timestamp())
@@ -40,38 +37,39 @@ pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
 
 /// How long a budget's window lasts from now on.
 pub(crate) fn left(budget: &Budget, now: Timestamp) -> Duration {
-    // A second more, since both are told in whole seconds.
+    // One second more, since both are whole seconds.
     let seconds = budget.reset.as_second() - now.as_second() + 1;
-    Duration::from_secs(seconds.max(1).unsigned_abs().min(LONGEST))
+    // GitHub's window is an hour.
+    Duration::from_secs(seconds.max(1).unsigned_abs()).min(LONGEST_WAIT)
 }
 
-/// Whether an answer is that of a rate limit, and for how long GitHub asks to wait.
-pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> Asked {
+/// Whether an answer is about a rate limit, and how long GitHub asks to wait.
+pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> AskedWait {
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
-    if let Some(seconds) = number(headers, "retry-after") {
+    if let Some(wait) = retry_after(headers) {
         return if throttled || status.is_server_error() {
-            Asked::Wait(Duration::from_secs(seconds.clamp(1, LONGEST)))
+            AskedWait::Wait(wait.max(Duration::from_secs(1)))
         } else {
-            Asked::Nothing
+            AskedWait::Nothing
         };
     }
     if !throttled {
-        return Asked::Nothing;
+        return AskedWait::Nothing;
     }
     if let Some(budget) = budget(headers).filter(|budget| budget.remaining == 0) {
-        return Asked::Wait(left(&budget, now));
+        return AskedWait::Wait(left(&budget, now));
     }
     if status == StatusCode::TOO_MANY_REQUESTS || message.contains("rate limit") {
-        return Asked::WaitUntold;
+        return AskedWait::WaitUntold;
     }
-    Asked::Nothing
+    AskedWait::Nothing
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// When the token ends that a request was signed with.
+/// When the token of the request expires.
 pub(crate) fn token_ends(headers: &HeaderMap) -> Option<Timestamp> {
     expiry(headers.get("github-authentication-token-expiration")?.to_str().ok()?)
 }
@@ -133,27 +131,27 @@ mod tests {
             ("x-ratelimit-remaining", "0"),
             ("x-ratelimit-reset", "1700000000"),
         ];
-        let wait = |seconds| Asked::Wait(Duration::from_secs(seconds));
+        let wait = |seconds| AskedWait::Wait(Duration::from_secs(seconds));
         for (situation, status, pairs, message, expected) in [
-            ("not permitted", 403, &[][..], "Resource not accessible by integration", Asked::Nothing),
+            ("not permitted", 403, &[][..], "Resource not accessible by integration", AskedWait::Nothing),
             ("secondary, with a time", 403, &[("retry-after", "60")][..], "", wait(60)),
             (
                 "secondary, without",
                 403,
                 &[][..],
                 "You have exceeded a secondary rate limit",
-                Asked::WaitUntold,
+                AskedWait::WaitUntold,
             ),
             ("429, with a time", 429, &[("retry-after", "7")][..], "", wait(7)),
             ("429, no time at all", 429, &[("retry-after", "0")][..], "", wait(1)),
             ("429, a time that no one means", 429, &[("retry-after", "99999999999")][..], "", wait(3600)),
-            ("429, without", 429, &[][..], "", Asked::WaitUntold),
-            ("429, a time that is no number", 429, &[("retry-after", "soon")][..], "", Asked::WaitUntold),
+            ("429, without", 429, &[][..], "", AskedWait::WaitUntold),
+            ("429, a time that is no number", 429, &[("retry-after", "soon")][..], "", AskedWait::WaitUntold),
             ("primary, used up", 403, empty, "API rate limit exceeded", wait(61)),
             ("primary, reset is past", 429, past, "", wait(1)),
             ("maintenance", 503, &[("retry-after", "120")][..], "", wait(120)),
-            ("an answer that is not refused", 200, empty, "", Asked::Nothing),
-            ("a bad request with a time", 422, &[("retry-after", "9")][..], "", Asked::Nothing),
+            ("an answer that is not refused", 200, empty, "", AskedWait::Nothing),
+            ("a bad request with a time", 422, &[("retry-after", "9")][..], "", AskedWait::Nothing),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
             assert_eq!(asked(status, &headers(pairs), message, now), expected, "{situation}");

@@ -1,4 +1,4 @@
-//! Runners of a scope: list, get, prepare, remove.
+//! Runners of a scope: list, get, register, remove.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use azlin_fleet::model::{
     Scope,
 };
 use azlin_fleet::ports::{CallError, CallErrorKind, Download};
+use azlin_http::RequestEffect;
 use parking_lot::Mutex;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::http::{Call, Http};
+use crate::http::{GitHubCall, Http};
 use crate::pages;
-use crate::retry::Effect;
 use crate::wire;
 
 /// The group that every repository has, and the first of an organisation or enterprise.
@@ -26,11 +26,11 @@ pub(crate) struct Groups {
     known: Mutex<HashMap<(Scope, String), u64>>,
 }
 
-/// Every runner, or an error. Where entries come and go while the pages are read, one may be missing,
-/// which the planner takes for no more than a reason to ask for that one.
+/// Every runner, or an error. Where entries come and go while the pages are read, one may be missing. The planner then asks
+/// for that runner by itself.
 pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
-    let call = call(http, scope, Method::GET, "runners?per_page=100", Effect::Reads)?;
-    let list = pages::all::<wire::Runners>(http, call).await?;
+    let call = call(http, scope, Method::GET, "runners?per_page=100", RequestEffect::Reads)?;
+    let list = pages::all::<wire::RunnersJson>(http, call).await?;
     if list.steady && !list.has_all(u64::MAX) {
         let (there, total) = (list.items.len(), list.total_count);
         let message = format!(
@@ -43,10 +43,10 @@ pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, 
 
 /// One runner; `None` when GitHub has no such entry.
 pub(crate) async fn get(http: &Http, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
-    let call = call(http, scope, Method::GET, &format!("runners/{id}"), Effect::Reads)?;
-    match http.page::<wire::Runner>(&call).await {
+    let call = call(http, scope, Method::GET, &format!("runners/{id}"), RequestEffect::Reads)?;
+    match http.page::<wire::RunnerJson>(&call).await {
         Ok((runner, _)) => Ok(Some(runner.into())),
-        Err(error) if error.trouble == CallErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind == CallErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -57,9 +57,10 @@ pub(crate) async fn named(
     scope: &Scope,
     name: &RunnerName,
 ) -> Result<Option<RunnerInfo>, CallError> {
-    // Servers that do not know the parameter list all.
-    let call = call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), Effect::Reads)?;
-    let list = pages::all::<wire::Runners>(http, call).await?;
+    // A server that does not know the parameter lists all runners.
+    let call =
+        call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), RequestEffect::Reads)?;
+    let list = pages::all::<wire::RunnersJson>(http, call).await?;
     let is_whole = list.steady && list.has_all(u64::MAX);
     let found = list.items.into_values().find(|runner| runner.name.eq_ignore_ascii_case(name.as_str()));
     if found.is_none() && !is_whole {
@@ -71,9 +72,9 @@ pub(crate) async fn named(
 }
 
 pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<RegistrationToken, CallError> {
-    let call = call(http, scope, Method::POST, "runners/registration-token", Effect::Reads)?;
+    let call = call(http, scope, Method::POST, "runners/registration-token", RequestEffect::Reads)?;
     let answer = http.send(&call, None).await?;
-    let token: wire::RegistrationToken = http.read(&call, http.success(&call, &answer)?)?;
+    let token: wire::RegistrationTokenJson = http.read(&call, http.success(&call, &answer)?)?;
     Ok(RegistrationToken {
         token: SecretString::from(token.token),
         expires_at: token.expires_at,
@@ -81,8 +82,8 @@ pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<Reg
     })
 }
 
-/// Makes an ephemeral runner's entry. It is not repeated when its answer is lost: the entry may be
-/// there, under the name.
+/// Creates an ephemeral runner's entry. It is not repeated when its answer is lost, since the entry may exist under this
+/// name.
 pub(crate) async fn jit_config(
     http: &Http,
     groups: &Groups,
@@ -90,14 +91,14 @@ pub(crate) async fn jit_config(
 ) -> Result<RunnerRegistration, CallError> {
     let scope = &config.scope;
     let group = groups.id(http, scope, config.runner_group.as_deref()).await?;
-    let mut call = call(http, scope, Method::POST, "runners/generate-jitconfig", Effect::Makes)?;
+    let mut call = call(http, scope, Method::POST, "runners/generate-jitconfig", RequestEffect::Creates)?;
     call.body = Some(jit_request(config, group));
     let answer = http.send(&call, None).await?;
     if answer.status == StatusCode::NOT_FOUND {
-        // The group may have been removed and made anew.
+        // The group may have been removed and created again.
         groups.forget(scope);
     }
-    let made: wire::JitConfig = http.read(&call, http.success(&call, &answer)?)?;
+    let made: wire::JitConfigJson = http.read(&call, http.success(&call, &answer)?)?;
     Ok(RunnerRegistration {
         runner_id: RunnerId(made.runner.id),
         runner_name: config.runner_name.clone(),
@@ -114,13 +115,13 @@ fn jit_request(config: &RunnerConfig, group: u64) -> Value {
     })
 }
 
-/// Removes an entry unless its runner is at work: GitHub answers that with 422, whatever the words.
+/// Removes an entry unless its runner runs a job, which GitHub answers with 422.
 pub(crate) async fn deregister(
     http: &Http,
     scope: &Scope,
     id: RunnerId,
 ) -> Result<Deregistration, CallError> {
-    let call = call(http, scope, Method::DELETE, &format!("runners/{id}"), Effect::Removes)?;
+    let call = call(http, scope, Method::DELETE, &format!("runners/{id}"), RequestEffect::WritesOnce)?;
     let answer = http.send(&call, None).await?;
     match answer.status {
         status if status.is_success() => Ok(Deregistration::Removed),
@@ -131,8 +132,8 @@ pub(crate) async fn deregister(
 }
 
 pub(crate) async fn downloads(http: &Http, scope: &Scope) -> Result<Vec<Download>, CallError> {
-    let call = call(http, scope, Method::GET, "runners/downloads", Effect::Reads)?;
-    let (applications, _) = http.page::<Vec<wire::RunnerApplication>>(&call).await?;
+    let call = call(http, scope, Method::GET, "runners/downloads", RequestEffect::Reads)?;
+    let (applications, _) = http.page::<Vec<wire::RunnerApplicationJson>>(&call).await?;
     Ok(applications.into_iter().map(Download::from).collect())
 }
 
@@ -145,9 +146,9 @@ impl Groups {
         if let Some(id) = self.lock().get(&key) {
             return Ok(*id);
         }
-        let call = call(http, scope, Method::GET, "runner-groups?per_page=100", Effect::Reads)?;
-        let list = pages::all::<wire::RunnerGroups>(http, call).await?;
-        let groups: Vec<wire::RunnerGroup> = list.items.into_values().collect();
+        let call = call(http, scope, Method::GET, "runner-groups?per_page=100", RequestEffect::Reads)?;
+        let list = pages::all::<wire::RunnerGroupsJson>(http, call).await?;
+        let groups: Vec<wire::RunnerGroupJson> = list.items.into_values().collect();
         let id = group_named(&groups, name).ok_or_else(|| {
             let there: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
             CallError::new(
@@ -168,8 +169,8 @@ impl Groups {
     }
 }
 
-/// The group of that name, or the default one where a person says "default" and no group is called so.
-fn group_named(groups: &[wire::RunnerGroup], name: &str) -> Option<u64> {
+/// The group of that name. "default" is the default group where no group has this name.
+fn group_named(groups: &[wire::RunnerGroupJson], name: &str) -> Option<u64> {
     let named = groups.iter().find(|group| group.name.eq_ignore_ascii_case(name));
     let default = || groups.iter().find(|group| group.default && name.eq_ignore_ascii_case("default"));
     named.or_else(default).map(|group| group.id)
@@ -181,15 +182,15 @@ pub(crate) fn call(
     scope: &Scope,
     method: Method,
     below: &str,
-    effect: Effect,
-) -> Result<Call, CallError> {
+    effect: RequestEffect,
+) -> Result<GitHubCall, CallError> {
     let (root, needs) = match scope {
         Scope::Repo(repo) => (format!("repos/{repo}"), "Administration: read and write on the repository"),
         Scope::Org(org) => (format!("orgs/{org}"), "Self-hosted runners: read and write on the organisation"),
         Scope::Enterprise(name) => (format!("enterprises/{name}"), "manage_runners:enterprise"),
     };
     let url = http.api.join(&format!("{root}/actions/{below}"))?;
-    Ok(Call { method, url, body: None, effect, needs })
+    Ok(GitHubCall { method, url, body: None, effect, needs })
 }
 
 #[cfg(test)]
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_group_is_found_by_name_without_regard_to_case() {
-        let groups: Vec<wire::RunnerGroup> = serde_json::from_str(
+        let groups: Vec<wire::RunnerGroupJson> = serde_json::from_str(
             r#"[{"id":1,"name":"Default","default":true},{"id":9,"name":"Big Iron"},{"id":4,"name":"arm"}]"#,
         )
         .expect("groups");

@@ -1,14 +1,14 @@
-//! How requests are authorised: with a token that was given, or with one that an app's installation gets
-//! anew before the last one ends.
+//! How requests are authorised: with a configured token, or with an installation's token, which is renewed before it
+//! expires.
 //!
-//! One renewal is under way at a time. Until it has ended, and after one that failed, the old token serves
-//! for as long as it is good.
+//! One renewal runs at a time. Meanwhile, and after a renewal that failed, the old token is used while it is valid.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::redact;
+use azlin_fleet::model::Advice;
 use azlin_fleet::ports::{CallError, CallErrorKind, preflight::TokenKind};
+use azlin_http::{HttpReply, RequestEffect, quote};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use reqwest::{Method, StatusCode};
@@ -17,36 +17,35 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::http::{Answer, As, Call, Http};
+use crate::http::{As, GitHubCall, Http};
 use crate::rate;
-use crate::retry::Effect;
 use crate::token::Token;
 
-/// So long before its end a token is renewed.
+/// How long before its end a token is renewed.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
-/// A renewal that failed is not tried again for so long.
+/// The pause after a renewal that failed.
 const PAUSE: Duration = Duration::from_secs(10);
-/// A clock that is off by more is worth a word.
+/// A clock that is off by more seconds is reported.
 const OFF: i64 = 30;
 
 /// What requests are authorised with.
 #[derive(Debug, Clone)]
-pub enum Credential {
-    /// A token that was given.
+pub enum GitHubCredential {
+    /// A configured token.
     Token(Token),
-    /// What an app's installation gets.
+    /// The tokens of an app's installation.
     App(App),
 }
 
-impl From<Token> for Credential {
+impl From<Token> for GitHubCredential {
     fn from(token: Token) -> Self {
-        Credential::Token(token)
+        GitHubCredential::Token(token)
     }
 }
 
-impl From<App> for Credential {
+impl From<App> for GitHubCredential {
     fn from(app: App) -> Self {
-        Credential::App(app)
+        GitHubCredential::App(app)
     }
 }
 
@@ -58,7 +57,7 @@ struct Issued {
 
 /// The credential in use.
 pub(crate) struct SignIn {
-    credential: Credential,
+    credential: GitHubCredential,
     issued: Mutex<Option<Issued>>,
     /// When a renewal failed last, and how.
     failed: Mutex<Option<(Instant, CallError)>>,
@@ -66,7 +65,7 @@ pub(crate) struct SignIn {
 }
 
 impl SignIn {
-    pub(crate) fn new(credential: Credential) -> Self {
+    pub(crate) fn new(credential: GitHubCredential) -> Self {
         SignIn {
             credential,
             issued: Mutex::default(),
@@ -77,31 +76,31 @@ impl SignIn {
 
     pub(crate) fn kind(&self) -> TokenKind {
         match &self.credential {
-            Credential::Token(token) => token.kind(),
-            Credential::App(_) => TokenKind::App,
+            GitHubCredential::Token(token) => token.kind(),
+            GitHubCredential::App(_) => TokenKind::App,
         }
     }
 
     pub(crate) fn app(&self) -> Option<&App> {
         match &self.credential {
-            Credential::App(app) => Some(app),
-            Credential::Token(_) => None,
+            GitHubCredential::App(app) => Some(app),
+            GitHubCredential::Token(_) => None,
         }
     }
 
-    /// What must not be shown, as far as its look does not tell.
+    /// The token, so that it can be removed from texts.
     pub(crate) fn secret(&self) -> Arc<SecretString> {
         match &self.credential {
-            Credential::Token(token) => token.secret(),
-            Credential::App(_) => {
+            GitHubCredential::Token(token) => token.secret(),
+            GitHubCredential::App(_) => {
                 self.issued().as_ref().map(|issued| Arc::clone(&issued.token)).unwrap_or_default()
             }
         }
     }
 
-    /// A token that is good.
+    /// A valid token.
     pub(crate) async fn token(&self, http: &Http) -> Result<Arc<SecretString>, CallError> {
-        let Credential::App(app) = &self.credential else { return Ok(self.secret()) };
+        let GitHubCredential::App(app) = &self.credential else { return Ok(self.secret()) };
         let good = match self.good_for(Duration::ZERO) {
             Some((token, left)) if left > AHEAD => return Ok(token),
             good => good.map(|(token, _)| token),
@@ -111,7 +110,7 @@ impl SignIn {
             (Some(token), Err(_)) => return Ok(Arc::clone(token)),
             (None, Err(_)) => self.renewing.lock().await,
         };
-        // Somebody else may have renewed it while this one waited.
+        // Another call may have renewed it meanwhile.
         if let Some((token, _)) = self.good_for(AHEAD) {
             return Ok(token);
         }
@@ -139,7 +138,7 @@ impl SignIn {
         }
     }
 
-    /// GitHub does not take a token any more. Whether another one may be had.
+    /// GitHub has refused a token. Returns whether another one can be had.
     pub(crate) fn refused(&self, token: &Arc<SecretString>) -> bool {
         if self.app().is_none() {
             return false;
@@ -185,12 +184,12 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
         token: String,
         expires_at: Timestamp,
     }
-    let call = Call {
+    let call = GitHubCall {
         method: Method::POST,
         url: http.api.join(&format!("app/installations/{}/access_tokens", app.installation_id))?,
         body: None,
-        // One token too many harms nobody.
-        effect: Effect::Reads,
+        // One token too many does no harm.
+        effect: RequestEffect::Reads,
         needs: "a GitHub App that is installed",
     };
     let here = Timestamp::now();
@@ -205,36 +204,26 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
     Ok(Issued { token: Arc::new(SecretString::from(token)), ends: Instant::now() + left })
 }
 
-/// Why an app gets no token, and what to do about it.
-pub(crate) fn not_signed_in(call: &Call, answer: &Answer, here: Timestamp) -> CallError {
+/// Why an app gets no token, and what a person can do.
+pub(crate) fn not_signed_in(call: &GitHubCall, answer: &HttpReply, here: Timestamp) -> CallError {
     let off = rate::date(&answer.headers).map(|there| here.duration_since(there));
     let off = off.filter(|off: &SignedDuration| off.as_secs().abs() > OFF);
     let advice = match (answer.status, off) {
-        (StatusCode::UNAUTHORIZED, Some(off)) => format!(
-            "the clock here is {} s {} GitHub's: set it (timedatectl set-ntp true)",
-            off.as_secs().abs(),
-            if off.is_negative() { "behind" } else { "ahead of" }
-        ),
-        (StatusCode::UNAUTHORIZED, None) => {
-            "check that app_id is the app's, and that the private key is one of its own".to_owned()
-        }
-        (StatusCode::NOT_FOUND, _) => {
-            "check installation_id: it is the number at the end of the installation's address (Settings, Applications, \
-             Configure), and has to be one of this app's"
-                .to_owned()
-        }
-        (StatusCode::FORBIDDEN, _) => {
-            "let the owner unsuspend the installation (Settings, Applications, Configure)".to_owned()
-        }
-        _ => "it is tried again later".to_owned(),
+        (StatusCode::UNAUTHORIZED, Some(off)) => Advice::SetClock(off.as_secs()),
+        (StatusCode::UNAUTHORIZED, None) => Advice::CheckAppKey,
+        (StatusCode::NOT_FOUND, _) => Advice::CheckInstallation,
+        (StatusCode::FORBIDDEN, _) => Advice::UnsuspendInstallation,
+        _ => Advice::Wait,
     };
-    let trouble = match answer.status {
+    let kind = match answer.status {
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {
             CallErrorKind::NotPermitted
         }
         _ => CallErrorKind::Unavailable,
     };
-    let said = redact::line(&crate::error::github_message(&answer.body), &[]);
+    let said = quote(&crate::error::github_message(&answer.body), &[]);
     let status = answer.status;
-    CallError::new(trouble, format!("sign in as a GitHub App: {call}: {status} \"{said}\"; {advice}"))
+    CallError::new(kind, format!("{status} \"{said}\""))
+        .during(format_args!("sign in as a GitHub App: {call}"))
+        .advise(advice)
 }

@@ -1,4 +1,4 @@
-//! The token, checked before it is used, in a type that does not print.
+//! The token: checked before it is used, in a type that never prints it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,22 +15,23 @@ const KINDS: [(&str, TokenKind); 5] = [
     ("ghu_", TokenKind::AppUser),
 ];
 
-/// A token that can be sent: no blank, no control character, no quote, not a placeholder.
+/// A token that can be sent: without blanks, control characters and quotes, and not a placeholder.
 #[derive(Clone)]
 pub struct Token(Arc<SecretString>);
 
 impl Token {
-    /// Checks a token as it came from the environment or a file: blanks around it are dropped.
+    /// Checks a token from the environment or a file. Blanks around it are dropped.
     ///
-    /// The error tells what is wrong and what to do, and never shows the token.
+    /// # Errors
+    /// When it cannot be sent. The error says what is wrong and what to do, and never shows the token.
     pub fn new(text: &SecretString) -> Result<Self, TokenError> {
         let token = text.expose_secret().trim();
         check(token)?;
         Ok(Token(Arc::new(SecretString::from(token))))
     }
 
-    /// Something that a person may want to know: the token does not look like one of github.com.
-    /// A GitHub Enterprise Server may have others, so it is no error.
+    /// A remark where the token does not look like one of github.com. It is no error, since a GitHub Enterprise Server may
+    /// have others.
     pub fn note(&self) -> Option<&'static str> {
         (self.kind() == TokenKind::Unknown).then_some(
             "the token has no shape that is known of github.com (ghp_…, github_pat_…, gho_…, ghs_…, ghu_…); \
@@ -60,7 +61,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Why a token is not used.
+/// Why a token cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenError {
     /// Nothing but blanks.
@@ -69,23 +70,31 @@ pub enum TokenError {
     Blank,
     /// A character that no token has.
     Character,
-    /// A text that stands for a token.
+    /// A placeholder.
     Placeholder,
 }
 
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl TokenError {
+    /// What to do about it.
+    pub const ADVICE: &str =
+        "set GITHUB_TOKEN to a token with Actions: read and Administration: write on the repository";
+
+    /// What is wrong.
+    pub fn why(self) -> &'static str {
+        match self {
             TokenError::Empty => "the GitHub token is empty",
             TokenError::Blank => "the GitHub token has a blank or a line break inside",
             TokenError::Character => {
                 "the GitHub token has a character that no token has (a quote, a bracket, or one outside ASCII)"
             }
             TokenError::Placeholder => "the GitHub token is a placeholder",
-        })?;
-        f.write_str(
-            "; set GITHUB_TOKEN to a token with Actions: read and Administration: write on the repository",
-        )
+        }
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.why(), Self::ADVICE)
     }
 }
 
@@ -108,7 +117,7 @@ fn check(token: &str) -> Result<(), TokenError> {
     Ok(())
 }
 
-/// The 40 hexadecimal digits of before 2021.
+/// Whether it has 40 hexadecimal digits, as tokens before 2021.
 fn is_old_shape(token: &str) -> bool {
     token.len() == 40 && token.chars().all(|c| c.is_ascii_hexdigit())
 }

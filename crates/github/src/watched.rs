@@ -1,23 +1,22 @@
-//! Which lists of runs a look at a repository's queue asks for.
+//! Which lists of runs a poll of a repository's queue reads.
 //!
-//! Runs that can have jobs to start are `queued` or `in_progress`: those two are asked for each time.
-//! The others (held, or about to be queued) are asked for in turn, one at each look, so that an idle
-//! repository costs three requests. A list that had runs at its last look is asked for each time, and
-//! at the first look all are: nothing is known yet.
+//! Runs whose jobs can start are `queued` or `in_progress`: these two lists are read in each poll. The others (held, or
+//! about to be queued) are read in turn, one in each poll, so that an idle repository costs three requests. A list that had
+//! runs when it was last read is read in each poll, and the first poll reads all.
 
-/// The lists that are asked for in turn.
+/// The lists that are read in turn.
 pub(crate) const HELD: [&str; 3] = ["waiting", "pending", "requested"];
 
 /// What is known of the held runs of one repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Watched {
     turn: usize,
-    /// The runs at the last look, for each of [`HELD`]; `None` where none has succeeded yet.
+    /// The runs when each list of [`HELD`] was last read; `None` where it was never read.
     seen: [Option<Vec<u64>>; HELD.len()],
 }
 
 impl Watched {
-    /// The lists, by their place in [`HELD`], that this look asks for.
+    /// The lists that this poll reads, as indices into [`HELD`].
     pub(crate) fn next_look(&mut self) -> Vec<usize> {
         let turn = self.turn;
         self.turn = (turn + 1) % HELD.len();
@@ -26,12 +25,12 @@ impl Watched {
             .collect()
     }
 
-    /// Keeps what a look found.
+    /// Records the runs of a list.
     pub(crate) fn saw(&mut self, list: usize, runs: Vec<u64>) {
         self.seen[list] = Some(runs);
     }
 
-    /// The runs that the last successful looks found.
+    /// The runs that the lists had when they were last read.
     pub(crate) fn runs(&self) -> impl Iterator<Item = u64> {
         self.seen.iter().flatten().flatten().copied()
     }

@@ -1,48 +1,48 @@
-//! GitHub's answers, as far as they are read here. Names are GitHub's.
+//! The parts of GitHub's answers that azlin reads. Names are GitHub's.
 
 use azlin_fleet::model::{RunnerId, RunnerInfo, RunnerStatus};
 use azlin_fleet::ports::Download;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::pages::Page;
+use crate::pages::ListPage;
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Runs {
+pub(crate) struct RunsJson {
     pub(crate) total_count: u64,
-    pub(crate) workflow_runs: Vec<Run>,
+    pub(crate) workflow_runs: Vec<RunJson>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Run {
+pub(crate) struct RunJson {
     pub(crate) id: u64,
 }
 
-impl Page for Runs {
-    type Item = Run;
+impl ListPage for RunsJson {
+    type Item = RunJson;
     /// GitHub Docs: REST, Workflow runs.
     const MOST: u64 = 1_000;
     fn total_count(&self) -> u64 {
         self.total_count
     }
-    fn items(self) -> Vec<Run> {
+    fn items(self) -> Vec<RunJson> {
         self.workflow_runs
     }
-    fn id(item: &Run) -> u64 {
+    fn id(item: &RunJson) -> u64 {
         item.id
     }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Jobs {
+pub(crate) struct JobsJson {
     pub(crate) total_count: u64,
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: Vec<JobJson>,
 }
 
 /// A job. An older GitHub Enterprise Server has no `created_at`, and `started_at` is near it while a
 /// job waits.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Job {
+pub(crate) struct JobJson {
     pub(crate) id: u64,
     #[serde(default)]
     pub(crate) run_id: u64,
@@ -62,56 +62,56 @@ pub(crate) struct Job {
     pub(crate) runner_name: Option<String>,
 }
 
-impl Page for Jobs {
-    type Item = Job;
+impl ListPage for JobsJson {
+    type Item = JobJson;
     fn total_count(&self) -> u64 {
         self.total_count
     }
-    fn items(self) -> Vec<Job> {
+    fn items(self) -> Vec<JobJson> {
         self.jobs
     }
-    fn id(item: &Job) -> u64 {
+    fn id(item: &JobJson) -> u64 {
         item.id
     }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Runners {
+pub(crate) struct RunnersJson {
     pub(crate) total_count: u64,
-    pub(crate) runners: Vec<Runner>,
+    pub(crate) runners: Vec<RunnerJson>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Runner {
+pub(crate) struct RunnerJson {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) status: String,
     pub(crate) busy: bool,
     #[serde(default)]
-    pub(crate) labels: Vec<Label>,
+    pub(crate) labels: Vec<LabelJson>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Label {
+pub(crate) struct LabelJson {
     pub(crate) name: String,
 }
 
-impl Page for Runners {
-    type Item = Runner;
+impl ListPage for RunnersJson {
+    type Item = RunnerJson;
     fn total_count(&self) -> u64 {
         self.total_count
     }
-    fn items(self) -> Vec<Runner> {
+    fn items(self) -> Vec<RunnerJson> {
         self.runners
     }
-    fn id(item: &Runner) -> u64 {
+    fn id(item: &RunnerJson) -> u64 {
         item.id
     }
 }
 
-impl From<Runner> for RunnerInfo {
-    fn from(runner: Runner) -> Self {
-        // Whatever is not "online" takes no job.
+impl From<RunnerJson> for RunnerInfo {
+    fn from(runner: RunnerJson) -> Self {
+        // A runner with any other status takes no job.
         let online = runner.status.eq_ignore_ascii_case("online");
         RunnerInfo {
             runner_id: RunnerId(runner.id),
@@ -124,54 +124,54 @@ impl From<Runner> for RunnerInfo {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RunnerGroups {
+pub(crate) struct RunnerGroupsJson {
     pub(crate) total_count: u64,
-    pub(crate) runner_groups: Vec<RunnerGroup>,
+    pub(crate) runner_groups: Vec<RunnerGroupJson>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RunnerGroup {
+pub(crate) struct RunnerGroupJson {
     pub(crate) id: u64,
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) default: bool,
 }
 
-impl Page for RunnerGroups {
-    type Item = RunnerGroup;
+impl ListPage for RunnerGroupsJson {
+    type Item = RunnerGroupJson;
     fn total_count(&self) -> u64 {
         self.total_count
     }
-    fn items(self) -> Vec<RunnerGroup> {
+    fn items(self) -> Vec<RunnerGroupJson> {
         self.runner_groups
     }
-    fn id(item: &RunnerGroup) -> u64 {
+    fn id(item: &RunnerGroupJson) -> u64 {
         item.id
     }
 }
 
 /// No `Debug`: it holds a secret.
 #[derive(Deserialize)]
-pub(crate) struct RegistrationToken {
+pub(crate) struct RegistrationTokenJson {
     pub(crate) token: String,
     pub(crate) expires_at: Timestamp,
 }
 
 /// No `Debug`: it holds a secret.
 #[derive(Deserialize)]
-pub(crate) struct JitConfig {
-    pub(crate) runner: JitRunner,
+pub(crate) struct JitConfigJson {
+    pub(crate) runner: JitRunnerJson,
     pub(crate) encoded_jit_config: String,
 }
 
-/// The runner of a JIT configuration: its id is all that is new.
+/// The runner of a JIT configuration. Only its id is new.
 #[derive(Deserialize)]
-pub(crate) struct JitRunner {
+pub(crate) struct JitRunnerJson {
     pub(crate) id: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RunnerApplication {
+pub(crate) struct RunnerApplicationJson {
     os: String,
     architecture: String,
     download_url: String,
@@ -180,8 +180,8 @@ pub(crate) struct RunnerApplication {
     sha256_checksum: Option<String>,
 }
 
-impl From<RunnerApplication> for Download {
-    fn from(application: RunnerApplication) -> Self {
+impl From<RunnerApplicationJson> for Download {
+    fn from(application: RunnerApplicationJson) -> Self {
         Download {
             os: application.os,
             architecture: application.architecture,
@@ -191,13 +191,13 @@ impl From<RunnerApplication> for Download {
         }
     }
 }
-/// Repositories of an organisation. The list has no total.
+/// RepositoriesJson of an organisation. The list has no total.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Repositories(Vec<Repository>);
+pub(crate) struct RepositoriesJson(Vec<RepositoryJson>);
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Repository {
+pub(crate) struct RepositoryJson {
     pub(crate) id: u64,
     pub(crate) full_name: String,
     #[serde(default)]
@@ -206,18 +206,18 @@ pub(crate) struct Repository {
     pub(crate) disabled: bool,
 }
 
-impl Page for Repositories {
-    type Item = Repository;
+impl ListPage for RepositoriesJson {
+    type Item = RepositoryJson;
 
     fn total_count(&self) -> u64 {
         0
     }
 
-    fn items(self) -> Vec<Repository> {
+    fn items(self) -> Vec<RepositoryJson> {
         self.0
     }
 
-    fn id(item: &Repository) -> u64 {
+    fn id(item: &RepositoryJson) -> u64 {
         item.id
     }
 }

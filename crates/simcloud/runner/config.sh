@@ -1,5 +1,5 @@
 #!/bin/sh
-# Registers this machine as a runner, or takes it off: config.sh [remove] --unattended …
+# Registers this machine as a runner, or removes it: config.sh [remove] --unattended …
 cd "$(dirname "$0")" || exit 1
 if [ "$(id -u)" -eq 0 ] && [ -z "${RUNNER_ALLOW_RUNASROOT-}" ]; then
     echo "Must not run with sudo"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the listener until it ends for good. It begins again when that is worth a try.
+# Runs the listener, and starts it again after an error that may pass.
 cd "$(dirname "$0")" || exit 1
 if [ "$(id -u)" -eq 0 ] && [ -z "${RUNNER_ALLOW_RUNASROOT-}" ]; then
     echo "Must not run interactively with sudo"

@@ -1,13 +1,13 @@
-//! How jobs come into being: at their times as the workload says, or as somebody submits them.
+//! How jobs are created: at their times in the workload, or by a submission.
 
 use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::fault::{What, draw};
+use crate::fault::{FaultKind, random_duration};
 use crate::github::JobState;
-use crate::workload::Count;
-use crate::world::{Event, World};
+use crate::workload::JobCount;
+use crate::world::{World, WorldEvent};
 
 impl World {
     pub(crate) fn arrive(&mut self, number: usize) {
@@ -17,15 +17,15 @@ impl World {
             return;
         }
         let count = match arrival.jobs {
-            Count::Exactly(count) => count,
-            Count::Between(least, most) => self.chance_of_arrivals.random_range(least..=most.max(least)),
+            JobCount::Exactly(count) => count,
+            JobCount::Between(least, most) => self.arrivals_rng.random_range(least..=most.max(least)),
         };
         let span = arrival.duration.from..arrival.duration.to;
         let then = (0..arrival.then)
-            .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance_of_arrivals)))
+            .map(|_| (arrival.labels.clone(), random_duration(span.clone(), &mut self.arrivals_rng)))
             .collect();
         let jobs: Vec<_> = (0..count)
-            .map(|_| (arrival.labels.clone(), draw(span.clone(), &mut self.chance_of_arrivals)))
+            .map(|_| (arrival.labels.clone(), random_duration(span.clone(), &mut self.arrivals_rng)))
             .collect();
         let ids = self.add(&arrival.repo, jobs, then);
         for id in &ids {
@@ -35,22 +35,22 @@ impl World {
         }
         if let Some(held) = arrival.held {
             for id in ids {
-                let delay = draw(held.from..held.to, &mut self.chance_of_arrivals);
+                let delay = random_duration(held.from..held.to, &mut self.arrivals_rng);
                 if let Some(job) = self.state.github.jobs.get_mut(&id) {
                     job.state = JobState::Waiting;
                 }
                 self.state.github.queued.remove(&id);
-                self.after(delay, Event::Release(id));
+                self.after(delay, WorldEvent::Release(id));
             }
         }
         if let Some(every) = arrival.every {
             let delay =
-                draw(every.from..every.to, &mut self.chance_of_arrivals).max(Duration::from_millis(1));
-            self.after(delay, Event::Arrive(number));
+                random_duration(every.from..every.to, &mut self.arrivals_rng).max(Duration::from_millis(1));
+            self.after(delay, WorldEvent::Arrive(number));
         }
     }
 
-    /// A run with these jobs, and those that come into being once they are done; the jobs' numbers.
+    /// Creates a run with these jobs, and with jobs that follow once these succeed. Returns the jobs' ids.
     pub fn submit(
         &mut self,
         repo: &str,
@@ -62,7 +62,7 @@ impl World {
         ids
     }
 
-    /// The same with what each job runs on a real machine, where it is told.
+    /// Like [`World::submit`], with the script that each job runs on a real machine.
     pub fn submit_scripts(
         &mut self,
         repo: &str,
@@ -97,12 +97,12 @@ impl World {
     }
 
     pub(crate) fn submitted(&mut self, ids: &[u64]) {
-        self.ledger.jobs_submitted += ids.len() as u64;
+        self.statistics.jobs_submitted += ids.len() as u64;
         for id in ids {
-            self.after(self.settings.queue_limit, Event::Expire(*id));
-            if self.strikes(|what| matches!(what, What::Cancelled)) {
-                let delay = draw(Duration::from_secs(1)..Duration::from_secs(20), &mut self.chance);
-                self.after(delay, Event::Cancel(*id));
+            self.after(self.settings.queue_limit, WorldEvent::Expire(*id));
+            if self.strikes(|what| matches!(what, FaultKind::Cancelled)) {
+                let delay = random_duration(Duration::from_secs(1)..Duration::from_secs(20), &mut self.rng);
+                self.after(delay, WorldEvent::Cancel(*id));
             }
         }
     }

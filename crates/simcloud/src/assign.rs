@@ -1,5 +1,5 @@
-//! Who gets which job: any idle runner that has all labels that the job asks for (Docs: Using
-//! self-hosted runners in a workflow). The runner that was made for one job can get another.
+//! Which runner gets which job: any idle runner with all labels that the job asks for (Docs: Using
+//! self-hosted runners in a workflow). A runner that was started for one job can get another.
 
 use azlin_fleet::model::Scope;
 use azlin_fleet::observe::JobChange;
@@ -10,8 +10,8 @@ use rand::rngs::StdRng;
 use crate::github::{GitHubState, JobState, SimJob, SimRunner};
 
 impl GitHubState {
-    /// Gives waiting jobs to idle runners, the oldest job first; returns who got what.
-    pub fn assign(&mut self, now: Timestamp, chance: &mut StdRng) -> Vec<(u64, u64)> {
+    /// Gives waiting jobs to idle runners, the oldest job first. Returns pairs of job and runner.
+    pub fn assign(&mut self, now: Timestamp, rng: &mut StdRng) -> Vec<(u64, u64)> {
         let mut given = Vec::new();
         let mut idle: Vec<u64> = self
             .runners
@@ -34,7 +34,7 @@ impl GitHubState {
             if able.is_empty() {
                 continue;
             }
-            let runner = idle.remove(able[chance.random_range(0..able.len())]);
+            let runner = idle.remove(able[rng.random_range(0..able.len())]);
             self.start(id, runner, now);
             given.push((id, runner));
         }
@@ -43,7 +43,7 @@ impl GitHubState {
 
     fn start(&mut self, job: u64, runner: u64, now: Timestamp) {
         self.queued.remove(&job);
-        self.tell(job, JobChange::Started);
+        self.record_event(job, JobChange::Started);
         let name = self.runners.get_mut(&runner).map(|runner| {
             runner.job = Some(job);
             runner.name.clone()

@@ -1,4 +1,4 @@
-//! Azure's side of the world: VMs, from the request for them to their removal.
+//! Azure's side of the world: VMs, from the request to their deletion.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -12,104 +12,104 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// Where Azure stands with a VM.
+/// The provisioning state of a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It is being made.
+pub enum SimVmState {
+    /// Azure is creating it.
     Creating,
-    /// It is made.
+    /// Azure has created it.
     Succeeded,
-    /// It could not be made.
+    /// Azure failed to create it.
     Failed,
-    /// It is being removed.
+    /// Azure is deleting it.
     Deleting,
 }
 
-impl State {
-    /// Azure's word for it.
+impl SimVmState {
+    /// Azure's name for the state.
     pub fn as_str(self) -> &'static str {
         match self {
-            State::Creating => "Creating",
-            State::Succeeded => "Succeeded",
-            State::Failed => "Failed",
-            State::Deleting => "Deleting",
+            SimVmState::Creating => "Creating",
+            SimVmState::Succeeded => "Succeeded",
+            SimVmState::Failed => "Failed",
+            SimVmState::Deleting => "Deleting",
         }
     }
 }
 
-/// A VM. Its NIC, disk and address live and die with it.
+/// A VM. Azure creates and deletes its NIC, disk and address with it.
 #[derive(Debug, Clone)]
 pub struct SimVm {
-    /// A number that no other VM has, even of the same name.
+    /// A number that no other VM has, even one of the same name.
     pub uid: u64,
-    /// The subscription.
+    /// The id of its subscription.
     pub subscription: String,
-    /// The resource group.
+    /// The name of its resource group.
     pub group: String,
     /// Its name.
     pub name: String,
-    /// What it was asked to be: the body of the request.
+    /// The body of the request that created it.
     pub body: Arc<Value>,
-    /// What cloud-init reads on it.
+    /// Its custom data, decoded: what cloud-init reads.
     pub custom_data: Arc<str>,
-    /// Where Azure stands with it.
-    pub state: State,
-    /// The code of what Azure cannot make it for, which it tells once it has failed.
+    /// Its provisioning state.
+    pub state: SimVmState,
+    /// The code of the failure that Azure will report; `None` where creation succeeds.
     pub failure: Option<String>,
-    /// Whether it runs; `None` before it is made.
+    /// Whether it is running; `None` before it is created.
     pub running: Option<bool>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
-    /// The runner that it became.
+    /// The id of the runner that it became.
     pub runner: Option<u64>,
-    /// When it booted or ended a job last, where it is simulated.
+    /// When it last booted or ended a job; simulated VMs only.
     pub idle_since: Option<Timestamp>,
-    /// How far it has come, where it is simulated.
+    /// What is installed on it; simulated VMs only.
     pub guest: Guest,
-    /// The real machine that stands for it.
-    pub machine: Option<Machine>,
+    /// The real machine behind the VM, if there is one.
+    pub machine: Option<RealMachine>,
 }
 
-/// What is on a simulated VM, as steps over SSH find it.
+/// What is installed on a simulated VM, as steps over SSH find it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guest {
     /// Whether it has booted.
     pub is_up: bool,
-    /// Whether no fault keeps the runner's program from starting, or a real machine from booting.
+    /// Whether no fault stops the runner's program from starting, or a real machine from booting.
     pub works: bool,
-    /// Whether a fault keeps GitHub from hearing a real machine's runner.
+    /// Whether a fault keeps a real machine's runner from reaching GitHub.
     pub is_mute: bool,
-    /// The version of the runner's program, if it is there.
+    /// The version of the runner's program, if that is installed.
     pub program: Option<String>,
     /// The runner's id in its configuration.
     pub runner_id: Option<u64>,
-    /// The id that it was registered with.
+    /// The id that the runner was registered with.
     pub registered: Option<u64>,
-    /// Whether there is a service, and whether it runs.
+    /// Whether the service is running; `None` where there is no service.
     pub service: Option<bool>,
-    /// Whether it powers off when its runner ends.
+    /// Whether the VM powers off when its runner ends.
     pub powers_off: bool,
-    /// Whether what the runner needs of the system was installed.
+    /// Whether the runner's dependencies are installed.
     pub has_dependencies: bool,
 }
 
-/// A real machine that stands for a VM.
+/// The real machine behind a VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Machine {
-    /// Its address, once its network stands.
+pub struct RealMachine {
+    /// Its address, once its network exists.
     pub address: Option<Ipv4Addr>,
-    /// Its network namespace.
+    /// The name of its network namespace.
     pub netns: String,
-    /// What it writes to its console goes to this file.
+    /// The file that takes its console output.
     pub console: PathBuf,
-    /// The process of `systemd-nspawn`, while it runs.
+    /// The process id of its `systemd-nspawn`, while it runs.
     pub nspawn: Option<u32>,
-    /// The machine's init as its host sees it, while it runs.
+    /// The process id of its init on the host, while it runs.
     pub leader: Option<u32>,
 }
 
 impl SimVm {
-    /// A VM that was asked for just now, of which nothing is there yet.
+    /// A VM that was requested at this moment and is being created.
     pub fn asked(
         uid: u64,
         (subscription, group, name): (&str, &str, &str),
@@ -125,7 +125,7 @@ impl SimVm {
             name: name.to_owned(),
             custom_data: String::from_utf8_lossy(&bytes).into(),
             body: Arc::new(body),
-            state: State::Creating,
+            state: SimVmState::Creating,
             failure: None,
             running: None,
             created_at: at,
@@ -136,12 +136,12 @@ impl SimVm {
         }
     }
 
-    /// A tag's value.
+    /// The value of a tag.
     pub fn tag(&self, name: &str) -> Option<&str> {
         self.body["tags"][name].as_str()
     }
 
-    /// The size that it was asked with.
+    /// The size in its request.
     pub fn size(&self) -> &str {
         self.body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default()
     }
@@ -156,12 +156,12 @@ impl SimVm {
         self.body["location"].as_str().unwrap_or_default()
     }
 
-    /// Whether Azure may evict it.
+    /// Whether it is a spot VM, which Azure may evict.
     pub fn is_spot(&self) -> bool {
         self.body["properties"]["priority"] == "Spot"
     }
 
-    /// Azure's id for it.
+    /// Its resource id.
     pub fn id(&self) -> String {
         format!(
             "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines/{}",
@@ -174,12 +174,12 @@ impl SimVm {
         format!("{}-nic", self.name)
     }
 
-    /// Azure's id for its NIC.
+    /// The resource id of its NIC.
     pub fn nic_id(&self) -> String {
         format!("{}/{}", self.network("networkInterfaces"), self.nic())
     }
 
-    /// Where things of the network are, in its resource group.
+    /// The path of network resources of this kind in its resource group.
     pub fn network(&self, kind: &str) -> String {
         format!(
             "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Network/{kind}",
@@ -187,7 +187,7 @@ impl SimVm {
         )
     }
 
-    /// Its address in its network: the real machine's, or one that is made up.
+    /// Its private address: the real machine's, or an invented one.
     pub fn address(&self, is_real: bool) -> Option<Ipv4Addr> {
         if is_real {
             return self.machine.as_ref()?.address;
@@ -196,19 +196,19 @@ impl SimVm {
         self.running.map(|_| Ipv4Addr::new(10, 0, a, b))
     }
 
-    /// The name of the public address that was asked for, if one was.
+    /// The name of its public address, if one was requested.
     pub fn public_ip(&self) -> Option<String> {
         let nics = &self.body["properties"]["networkProfile"]["networkInterfaceConfigurations"];
         let ip = &nics[0]["properties"]["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"];
         ip["name"].as_str().map(str::to_owned)
     }
 
-    /// Its NIC, its public address if it has one, and its disk, if that is a managed one.
-    pub fn parts(&self) -> Vec<Part> {
+    /// Its NIC, its public address if it has one, and its disk if that is a managed one.
+    pub fn parts(&self) -> Vec<SimResource> {
         let properties = &self.body["properties"];
         let nic = &properties["networkProfile"]["networkInterfaceConfigurations"][0];
         let ip = &nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"];
-        let part = |kind, id, tags: &Value| Part {
+        let part = |kind, id, tags: &Value| SimResource {
             kind,
             id,
             location: self.body["location"].clone(),
@@ -225,20 +225,20 @@ impl SimVm {
                 "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/disks/{}_OsDisk_1_{:x}",
                 self.subscription, self.group, self.name, self.uid
             );
-            // Azure gives a disk that it makes with a VM the VM's tags.
+            // Azure gives the disk that it creates with a VM the VM's tags.
             parts.push(part(OrphanKind::Disk, id, &self.body["tags"]));
         }
         parts
     }
 
-    /// After how long without a job it powers off.
+    /// The time without a job after which the VM powers off.
     pub fn dead_mans_switch(&self) -> Option<Duration> {
         let (_, after) = self.custom_data.split_once("/runner watch ")?;
         let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
         digits.parse().ok().map(Duration::from_secs)
     }
 
-    /// What of it would stay behind when it is deleted: a NIC or a disk without `deleteOption`.
+    /// Whether deleting the VM leaves a NIC or a disk behind, for want of `deleteOption`.
     pub fn leaks(&self) -> bool {
         let properties = &self.body["properties"];
         let nics = &properties["networkProfile"]["networkInterfaceConfigurations"];
@@ -251,27 +251,27 @@ impl SimVm {
 
 /// A VM's NIC, public address or disk.
 #[derive(Debug, Clone)]
-pub struct Part {
-    /// What it is.
+pub struct SimResource {
+    /// The kind of resource.
     pub kind: OrphanKind,
-    /// Azure's id for it.
+    /// Its resource id.
     pub id: String,
     /// Its region.
     pub location: Value,
     /// Its tags.
     pub tags: Value,
-    /// The VM that holds it.
+    /// The id of the VM that uses it; `None` where none does.
     pub vm: Option<String>,
 }
 
-impl Part {
+impl SimResource {
     /// Its name.
     pub fn name(&self) -> &str {
         self.id.rsplit('/').next().unwrap_or_default()
     }
 }
 
-/// Where a VM is, in lower case, since Azure does not distinguish.
+/// Subscription, resource group and name of a VM, in lower case since Azure ignores case.
 pub type VmKey = (String, String, String);
 
 /// The key of a VM.
@@ -279,8 +279,8 @@ pub fn key(subscription: &str, group: &str, name: &str) -> VmKey {
     (subscription.to_ascii_lowercase(), group.to_ascii_lowercase(), name.to_ascii_lowercase())
 }
 
-impl Machine {
-    /// How far it has come, in a word: `made`, `running` or `off`.
+impl RealMachine {
+    /// The state of the machine: `made`, `running` or `off`.
     pub fn state(&self) -> &'static str {
         match (self.address, self.leader) {
             (None, _) => "made",
@@ -293,11 +293,11 @@ impl Machine {
 /// Azure's side of the world.
 #[derive(Debug, Clone, Default)]
 pub struct AzureState {
-    /// VMs.
+    /// All VMs.
     pub vms: BTreeMap<VmKey, SimVm>,
-    /// What VMs left behind, by its id in lower case.
-    pub left: BTreeMap<String, Part>,
-    /// The last number given.
+    /// What VMs left behind, by resource id in lower case.
+    pub left: BTreeMap<String, SimResource>,
+    /// The last VM number given.
     pub last_uid: u64,
 }
 
@@ -308,8 +308,8 @@ impl AzureState {
         self.vms.iter().filter(|((s, g, _), _)| *s == subscription && *g == group).map(|(_, vm)| vm).collect()
     }
 
-    /// The parts of one kind in a resource group: those that VMs hold, and those that none does.
-    pub fn parts(&self, subscription: &str, group: &str, kind: OrphanKind) -> Vec<Part> {
+    /// The resources of one kind in a group, with and without a VM.
+    pub fn parts(&self, subscription: &str, group: &str, kind: OrphanKind) -> Vec<SimResource> {
         let held = self.of_group(subscription, group).into_iter().flat_map(SimVm::parts);
         let here = format!("/subscriptions/{subscription}/resourcegroups/{group}/").to_ascii_lowercase();
         let left = self.left.iter().filter(|(id, _)| id.starts_with(&here)).map(|(_, part)| part.clone());
@@ -323,12 +323,12 @@ impl AzureState {
     }
 }
 
-/// Why Azure refuses: its status, code and message.
+/// A refusal by Azure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct AzureRefusal {
     /// The HTTP status.
     pub status: u16,
-    /// Azure's code.
+    /// Azure's error code.
     pub code: &'static str,
     /// Azure's message.
     pub message: String,

@@ -1,4 +1,5 @@
-//! What clients can ask of the world, without the wire: both faces go through here.
+//! What clients can ask of the world, without HTTP. [`crate::Served`] and [`crate::InProcess`] both call
+//! these.
 
 use azlin_fleet::model::Scope;
 use base64::Engine;
@@ -7,37 +8,37 @@ use jiff::Timestamp;
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use crate::azure::{Refusal, SimVm, State, key};
-use crate::fault::{What, draw};
+use crate::account::vcpus;
+use crate::azure::{AzureRefusal, SimVm, SimVmState, key};
+use crate::fault::{FaultKind, random_duration};
 use crate::github::SimRunner;
-use crate::premises::vcpus;
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
-/// How GitHub answers a request to remove a runner.
+/// GitHub's answer to a request to remove a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// It is gone.
+    /// The runner was removed.
     Removed,
-    /// There is none.
+    /// There is no such runner.
     NotFound,
-    /// It runs a job.
+    /// The runner runs a job, and stays.
     Busy,
 }
 
-/// Why GitHub makes no runner.
+/// Why GitHub creates no runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoRunner {
     /// The name is in use.
     NameTaken,
-    /// The request is wrong.
+    /// The request is invalid, for this reason.
     Invalid(String),
 }
 
 impl World {
-    /// Makes an ephemeral runner's entry: it and its configuration.
+    /// Creates the entry of an ephemeral runner. Returns it with its JIT configuration.
     ///
     /// # Errors
-    /// When the name is in use, or the request is wrong.
+    /// If the name is in use, or the request is invalid.
     pub fn jit_config(
         &mut self,
         scope: &Scope,
@@ -73,14 +74,14 @@ impl World {
         };
         self.state.github.jits.insert(jit.clone(), id);
         self.state.github.runners.insert(id, runner.clone());
-        self.after(self.settings.entry_limit, Event::Forget(id));
+        self.after(self.settings.entry_limit, WorldEvent::Forget(id));
         Ok((runner, jit))
     }
 
-    /// The configuration as GitHub encodes it: base64 of a JSON object of base64 files.
+    /// The JIT configuration as GitHub encodes it: base64 of a JSON object of base64 files.
     fn jit_blob(&mut self, scope: &Scope, id: u64, name: &str) -> (String, String) {
         let mut key = [0_u8; 1200];
-        self.chance.fill(&mut key);
+        self.rng.fill(&mut key);
         let secret: String = key[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let runner = self.runner_json(scope, id, name, true);
         let files = json!({
@@ -91,7 +92,7 @@ impl World {
         (STANDARD.encode(files.to_string()), secret)
     }
 
-    /// Removes a runner's entry unless it runs a job.
+    /// Removes a runner's entry unless the runner has a job.
     pub fn deregister(&mut self, scope: &Scope, id: u64) -> Removal {
         match self.state.github.runner(scope, id) {
             None => Removal::NotFound,
@@ -106,9 +107,9 @@ impl World {
         }
     }
 
-    /// A token for Azure, and when it expires.
+    /// Issues a token for Azure. Returns it with its expiry.
     pub fn issue_token(&mut self) -> (String, Timestamp) {
-        let token = format!("simcloud-arm-token-{:032x}", self.chance.random::<u128>());
+        let token = format!("simcloud-arm-token-{:032x}", self.rng.random::<u128>());
         let expires_at = self.now() + self.settings.token_life;
         self.tokens.insert(token.clone(), expires_at);
         (token, expires_at)
@@ -119,10 +120,11 @@ impl World {
         self.tokens.get(token).copied()
     }
 
-    /// Asks for a VM.
+    /// Creates a VM.
     ///
     /// # Errors
-    /// When the name is in use and must not be, or there is no capacity or quota.
+    /// If the VM must not exist yet but does, if the account does not allow it, or if capacity or quota is
+    /// missing.
     pub fn put_vm(
         &mut self,
         subscription: &str,
@@ -130,27 +132,27 @@ impl World {
         name: &str,
         body: Value,
         only_if_absent: bool,
-    ) -> Result<SimVm, Refusal> {
+    ) -> Result<SimVm, AzureRefusal> {
         let key = key(subscription, group, name);
         if self.state.azure.vms.contains_key(&key) {
             if only_if_absent {
                 let message = format!("The resource '{name}' already exists, and If-None-Match was *.");
-                return Err(Refusal { status: 412, code: "PreconditionFailed", message });
+                return Err(AzureRefusal { status: 412, code: "PreconditionFailed", message });
             }
-            self.ledger.overwrites += 1;
+            self.statistics.overwrites += 1;
         }
         self.allowed(group, &body)?;
         self.capacity(&body)?;
         if !self.names_used.insert(key.clone()) {
-            self.ledger.names_reused += 1;
+            self.statistics.names_reused += 1;
         }
         let mut code = None;
         let is_failed = self.strikes(|what| match what {
-            What::CreateFails(None) => {
+            FaultKind::CreateFails(None) => {
                 code = None;
                 true
             }
-            What::CreateFails(Some(words)) => {
+            FaultKind::CreateFails(Some(words)) => {
                 let (first, rest) = words.split_once(' ').unwrap_or((words, ""));
                 let strikes = is_asked(rest, &body);
                 if strikes {
@@ -167,42 +169,42 @@ impl World {
         let vm = SimVm { failure, ..SimVm::asked(uid, (subscription, group, name), body, self.now()) };
         self.by_uid.insert(vm.uid, key.clone());
         self.state.azure.vms.insert(key, vm.clone());
-        self.ledger.vms_created += 1;
+        self.statistics.vms_created += 1;
         self.count_vms();
-        let delay = draw(self.settings.create.clone(), &mut self.chance);
-        self.after(delay, Event::Made(vm.uid));
+        let delay = random_duration(self.settings.create.clone(), &mut self.rng);
+        self.after(delay, WorldEvent::Made(vm.uid));
         Ok(vm)
     }
 
-    /// Whether what the account is like allows a VM.
-    fn allowed(&self, group: &str, body: &Value) -> Result<(), Refusal> {
+    /// Whether the account allows the VM.
+    fn allowed(&self, group: &str, body: &Value) -> Result<(), AzureRefusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default();
         let action = "Microsoft.Compute/virtualMachines/write";
-        let refuse = |status, code, message| Err(Refusal { status, code, message });
-        if !self.premises.grants(action) {
+        let refuse = |status, code, message| Err(AzureRefusal { status, code, message });
+        if !self.account.grants(action) {
             let message = format!("The client does not have authorization to perform action '{action}'.");
             return refuse(403, "AuthorizationFailed", message);
         }
-        if !self.premises.has(group) {
+        if !self.account.has(group) {
             let message = format!("Resource group '{group}' could not be found.");
             return refuse(404, "ResourceGroupNotFound", message);
         }
-        if self.premises.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(size)) {
+        if self.account.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(size)) {
             let message = format!("The requested size {size} is not available for this subscription.");
             return refuse(409, "SkuNotAvailable", message);
         }
         Ok(())
     }
 
-    fn capacity(&mut self, body: &Value) -> Result<(), Refusal> {
+    fn capacity(&mut self, body: &Value) -> Result<(), AzureRefusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default().to_owned();
         let is_short = self.strikes(|what| match what {
-            What::NoCapacity(only) => only.as_ref().is_none_or(|words| is_asked(words, body)),
+            FaultKind::NoCapacity(only) => only.as_ref().is_none_or(|words| is_asked(words, body)),
             _ => false,
         });
         if is_short {
             let message = format!("Allocation failed. There is no capacity for {size} in this region.");
-            return Err(Refusal { status: 409, code: "AllocationFailed", message });
+            return Err(AzureRefusal { status: 409, code: "AllocationFailed", message });
         }
         let (used, more) = (self.vcpus_used(), vcpus(&size));
         match self.settings.vcpu_quota {
@@ -211,7 +213,7 @@ impl World {
                     "Operation could not be completed as it results in exceeding approved Total Regional Cores quota. \
                      Current Limit: {quota}, Current Usage: {used}, Additional Required: {more}."
                 );
-                Err(Refusal { status: 409, code: "OperationNotAllowed", message })
+                Err(AzureRefusal { status: 409, code: "OperationNotAllowed", message })
             }
             _ => Ok(()),
         }
@@ -222,25 +224,25 @@ impl World {
         self.state.azure.vms.values().map(|vm| vcpus(vm.size())).sum()
     }
 
-    /// Asks for a VM's removal; whether there is one. A job that runs on it is lost.
+    /// Deletes a VM; false if there is none. A job that runs on it is lost.
     pub fn delete_vm(&mut self, subscription: &str, group: &str, name: &str) -> bool {
         let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) else { return false };
-        if vm.state == State::Deleting {
+        if vm.state == SimVmState::Deleting {
             return true;
         }
-        vm.state = State::Deleting;
+        vm.state = SimVmState::Deleting;
         let (uid, runner, leaks) = (vm.uid, vm.runner, vm.leaks());
-        self.ledger.vms_leaking += u64::from(leaks);
+        self.statistics.vms_leaking += u64::from(leaks);
         if self.disconnect(runner) {
-            self.ledger.jobs_killed += 1;
+            self.statistics.jobs_killed += 1;
         }
-        let delay = draw(self.settings.delete.clone(), &mut self.chance);
-        self.after(delay, Event::Gone(uid));
+        let delay = random_duration(self.settings.delete.clone(), &mut self.rng);
+        self.after(delay, WorldEvent::Gone(uid));
         true
     }
 }
 
-/// Whether a VM is asked for as these words limit a fault: each is its size, its zone, its region, or "spot".
+/// Whether a requested VM has all of these words: its size, its zone, its region, or "spot".
 fn is_asked(words: &str, body: &Value) -> bool {
     let is = |value: &Value, word: &str| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word));
     words.split_whitespace().all(|word| {

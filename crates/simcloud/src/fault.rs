@@ -1,4 +1,10 @@
-//! What can go wrong: in which calls, or with which machines, when and how often.
+//! Faults: what can go wrong, in which calls or machines, when and how often.
+//!
+//! To add a fault: add a [`FaultKind`] here, its name in a workload file in `fault/written.rs`, and its
+//! effect where it happens. A fault of calls takes effect in [`Faults::call_faults`], and both ways into the
+//! world apply it (`http.rs`, `in_process.rs`). A fault of VMs, jobs or runners is asked for with
+//! `World::strikes` in the file of that event: `calls.rs`, `machine.rs`, `registration.rs` and so on. Users read
+//! of it in the table of docs/reference/simcloud.md, and simulations have it once `generate.rs` there does.
 
 mod written;
 
@@ -10,7 +16,7 @@ use serde::Deserialize;
 
 use crate::workload::{Span, duration, optional_duration};
 
-/// Which service a call goes to.
+/// The service that a call goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -18,35 +24,35 @@ pub enum Side {
     Github,
     /// Azure Resource Manager.
     Azure,
-    /// The managed identity endpoint.
+    /// Azure's managed identity endpoint.
     Identity,
 }
 
-/// Something that goes wrong for a while.
+/// Something that fails for a while.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What.
-    pub what: What,
-    /// Only calls to this service.
+    /// The kind of fault.
+    pub what: FaultKind,
+    /// Only calls to this service; `None` means all.
     #[serde(default)]
     pub side: Option<Side>,
-    /// Only calls with this method.
+    /// Only calls with this method; `None` means all.
     #[serde(default)]
     pub method: Option<String>,
-    /// Only calls whose path holds this.
+    /// Only calls whose path contains this text; `None` means all.
     #[serde(default)]
     pub path: Option<String>,
-    /// From when.
+    /// Start, from the start of the world.
     #[serde(default, deserialize_with = "duration")]
     pub from: Duration,
-    /// Until when.
+    /// End, from the start of the world; `None` means never.
     #[serde(default, deserialize_with = "optional_duration")]
     pub until: Option<Duration>,
-    /// How likely each time, from 0 to 1.
+    /// The probability at each chance, from 0 to 1.
     #[serde(default = "always")]
     pub probability: f64,
-    /// At most so often.
+    /// The most times that it strikes; `None` means no limit.
     #[serde(default)]
     pub times: Option<u32>,
 }
@@ -55,82 +61,85 @@ fn always() -> f64 {
     1.0
 }
 
-/// What goes wrong. In a workload file: `what = "reset"`, `what = { latency = ["1s", "5s"] }`,
-/// `what = { status = 502 }`, with `retry-after` in seconds `what = { status = [429, 3] }`.
+/// The kinds of faults. In a workload file: `what = "reset"`, `what = { latency = ["1s", "5s"] }`, `what = {
+/// status = 502 }`; with `retry-after` in seconds: `what = { status = [429, 3] }`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
-    /// The answer takes longer.
+pub enum FaultKind {
+    /// The answer is delayed.
     Latency(Span),
-    /// The call is refused with this status, and `retry-after` in seconds where it is told.
+    /// The call is refused with this status and, if given, `retry-after` in seconds.
     Status(u16, Option<u64>),
     /// The connection is reset before the call has any effect.
     Reset,
-    /// The answer stops half-way; the call has had its effect.
+    /// The answer is cut off in the middle. The call has had its effect.
     Truncated,
     /// The connection is reset after the call has had its effect.
     LostAnswer,
-    /// Azure has no machine, and says so at once. Words limit it to a size, a zone, a region, to "spot".
+    /// Azure refuses a VM at once for lack of capacity. Words limit this to a size, a zone, a region, or
+    /// "spot".
     NoCapacity(Option<String>),
-    /// Azure takes the request, and fails to make the VM. A word tells the code, further ones limit it.
+    /// Azure accepts a VM and fails to create it. The first word is the error code; further words limit it as
+    /// for `NoCapacity`.
     CreateFails(Option<String>),
     /// The VM does not boot.
     NeverBoots,
     /// The runner's program does not start.
     NeverRegisters,
-    /// The machine dies while it runs a job.
+    /// The VM dies while it runs a job.
     DiesInJob,
-    /// Azure evicts the VM: it is removed or deallocated, as its `evictionPolicy` says.
+    /// Azure evicts the VM: it deletes or deallocates it, as `evictionPolicy` says.
     Eviction,
-    /// GitHub tells a wrong checksum of the runner's program.
+    /// GitHub reports a wrong checksum for the runner's program.
     WrongChecksum,
-    /// GitHub refuses a registration with a token.
+    /// GitHub refuses a registration by token.
     RegistrationRefused,
-    /// A step over SSH fails on a simulated machine. A name limits it to that step.
+    /// A step over SSH fails on a simulated VM. A name limits this to that step.
     StepFails(Option<String>),
-    /// The connection is lost in a step on a simulated machine, before or after its effect.
+    /// The connection is lost during a step on a simulated VM, before, in or after its effect. A name limits
+    /// this to that step.
     ConnectionLost(Option<String>),
-    /// The rest of GitHub's rate limit is used by somebody else.
+    /// Other clients use the rest of GitHub's rate limit.
     BudgetGone,
-    /// Azure removes a VM, and forgets its NIC, its address and its disk.
+    /// Azure deletes a VM, and leaves its NIC, its address and its disk.
     LeavesBehind,
     /// A job is cancelled while it waits.
     Cancelled,
-    /// Lists show how things were this long ago.
+    /// Lists show an old state, of this age.
     Stale(Span),
-    /// Lists show some things as they are, and others as they were this long ago.
+    /// Lists show some things in their present state, and others in an old one of this age.
     Patchy(Span),
-    /// The call has its effect twice, as when somebody on the way sends it again.
+    /// The call has its effect twice, as if a proxy sent it again.
     Twice,
 }
 
-/// A call as faults see it.
+/// The call that faults are asked about.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct CallTarget<'a> {
     /// The service.
     pub side: Side,
-    /// `GET` and so on.
+    /// The HTTP method.
     pub method: &'a str,
-    /// The path without query.
+    /// The path without the query.
     pub path: &'a str,
 }
 
-/// How lists lag behind.
+/// How far lists lag.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lag {
-    /// How old they are.
+    /// The age of the state that they show.
     pub ago: Duration,
-    /// Whether some of what they show is as it is now.
+    /// Whether a part of what they show is in its present state.
     pub is_patchy: bool,
 }
 
-/// What happens to a call.
+/// What faults do to one call.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Weather {
-    /// The answer takes this much longer.
+pub struct CallFaults {
+    /// How much later the answer comes.
     pub latency: Duration,
-    /// How it fails, if it does.
-    pub failure: Option<Failure>,
-    /// How lists lag behind.
+    /// How the call fails, if it does.
+    pub failure: Option<CallFailure>,
+    /// How far lists lag.
     pub stale: Lag,
     /// Whether the call has its effect twice.
     pub is_twice: bool,
@@ -138,44 +147,44 @@ pub struct Weather {
 
 /// How a call fails.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Failure {
-    /// Refused with this status, and `retry-after`.
+pub enum CallFailure {
+    /// It is refused with this status and `retry-after` in seconds.
     Status(u16, Option<u64>),
-    /// Reset before it had an effect.
+    /// The connection is reset before the call has an effect.
     Reset,
-    /// The answer stops half-way.
+    /// The answer is cut off in the middle.
     Truncated,
-    /// Reset after it had its effect.
+    /// The connection is reset after the call had its effect.
     LostAnswer,
 }
 
-/// All faults of a world, with how often each has struck.
+/// All faults of a world, and how often each has struck.
 #[derive(Debug, Default)]
 pub struct Faults {
     all: Vec<(Fault, u32)>,
-    /// Whether lists ever lag.
+    /// Whether any fault makes lists lag.
     lag: bool,
 }
 
 impl Faults {
-    /// These faults.
+    /// Faults that have not struck yet.
     pub fn new(faults: Vec<Fault>) -> Self {
-        let lag = faults.iter().any(|fault| matches!(fault.what, What::Stale(_) | What::Patchy(_)));
+        let lag = faults.iter().any(|fault| matches!(fault.what, FaultKind::Stale(_) | FaultKind::Patchy(_)));
         Faults { all: faults.into_iter().map(|fault| (fault, 0)).collect(), lag }
     }
 
-    /// How often they have struck, all together.
+    /// How often all faults together have struck.
     pub fn struck(&self) -> u32 {
         self.all.iter().map(|(_, struck)| struck).sum()
     }
 
-    /// The longest that a list can lag for which something is remembered at this time.
+    /// The age of the oldest state that lists can show at this time.
     pub(crate) fn longest_stale(&self, since_start: Duration) -> Duration {
         if !self.lag {
             return Duration::ZERO;
         }
         let spans = self.all.iter().filter_map(|(fault, _)| match fault.what {
-            What::Stale(span) | What::Patchy(span) => {
+            FaultKind::Stale(span) | FaultKind::Patchy(span) => {
                 let is_over = fault.until.is_some_and(|until| until < since_start);
                 let is_near = fault.from <= since_start + span.to + Duration::from_secs(60);
                 (is_near && !is_over).then_some(span.to)
@@ -185,11 +194,16 @@ impl Faults {
         spans.max().unwrap_or_default()
     }
 
-    /// What happens to a call now.
-    pub fn weather(&mut self, call: Call<'_>, since_start: Duration, chance: &mut StdRng) -> Weather {
-        let mut weather = Weather::default();
+    /// What faults do to a call at this time.
+    pub fn call_faults(
+        &mut self,
+        call: CallTarget<'_>,
+        since_start: Duration,
+        rng: &mut StdRng,
+    ) -> CallFaults {
+        let mut call_faults = CallFaults::default();
         for (fault, struck) in &mut self.all {
-            // What runners say to GitHub is struck only by faults that name it.
+            // Calls of runners are hit only by faults that name their path.
             let is_of_runners = call.path.starts_with("/_runner/");
             if is_of_runners && !fault.path.as_ref().is_some_and(|path| path.starts_with("/_runner")) {
                 continue;
@@ -199,63 +213,64 @@ impl Faults {
                 && fault.path.as_ref().is_none_or(|path| call.path.contains(path.as_str()));
             let is_of_calls = matches!(
                 fault.what,
-                What::Latency(_)
-                    | What::Status(..)
-                    | What::Reset
-                    | What::Truncated
-                    | What::LostAnswer
-                    | What::Stale(_)
-                    | What::Patchy(_)
-                    | What::Twice
+                FaultKind::Latency(_)
+                    | FaultKind::Status(..)
+                    | FaultKind::Reset
+                    | FaultKind::Truncated
+                    | FaultKind::LostAnswer
+                    | FaultKind::Stale(_)
+                    | FaultKind::Patchy(_)
+                    | FaultKind::Twice
             );
-            if !matches || !is_of_calls || !strikes(fault, struck, since_start, chance) {
+            if !matches || !is_of_calls || !strikes(fault, struck, since_start, rng) {
                 continue;
             }
             match &fault.what {
-                What::Latency(span) => weather.latency += draw(span.from..span.to, chance),
-                What::Stale(span) => {
-                    weather.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: false }
+                FaultKind::Latency(span) => call_faults.latency += random_duration(span.from..span.to, rng),
+                FaultKind::Stale(span) => {
+                    call_faults.stale =
+                        Lag { ago: random_duration(span.from..span.to, rng), is_patchy: false }
                 }
-                What::Patchy(span) => {
-                    weather.stale = Lag { ago: draw(span.from..span.to, chance), is_patchy: true }
+                FaultKind::Patchy(span) => {
+                    call_faults.stale = Lag { ago: random_duration(span.from..span.to, rng), is_patchy: true }
                 }
-                What::Twice => weather.is_twice = true,
-                What::Status(status, retry_after) => {
-                    weather.failure = Some(Failure::Status(*status, *retry_after))
+                FaultKind::Twice => call_faults.is_twice = true,
+                FaultKind::Status(status, retry_after) => {
+                    call_faults.failure = Some(CallFailure::Status(*status, *retry_after));
                 }
-                What::Reset => weather.failure = Some(Failure::Reset),
-                What::Truncated => weather.failure = Some(Failure::Truncated),
-                What::LostAnswer => weather.failure = Some(Failure::LostAnswer),
+                FaultKind::Reset => call_faults.failure = Some(CallFailure::Reset),
+                FaultKind::Truncated => call_faults.failure = Some(CallFailure::Truncated),
+                FaultKind::LostAnswer => call_faults.failure = Some(CallFailure::LostAnswer),
                 _ => {}
             }
         }
-        weather
+        call_faults
     }
 
-    /// Whether a fault of this kind strikes now.
+    /// Whether a fault of this kind strikes at this time.
     pub fn strikes(
         &mut self,
-        mut is_it: impl FnMut(&What) -> bool,
+        mut is_it: impl FnMut(&FaultKind) -> bool,
         since_start: Duration,
-        chance: &mut StdRng,
+        rng: &mut StdRng,
     ) -> bool {
         self.all
             .iter_mut()
-            .any(|(fault, struck)| is_it(&fault.what) && strikes(fault, struck, since_start, chance))
+            .any(|(fault, struck)| is_it(&fault.what) && strikes(fault, struck, since_start, rng))
     }
 }
 
-fn strikes(fault: &Fault, struck: &mut u32, since_start: Duration, chance: &mut StdRng) -> bool {
+fn strikes(fault: &Fault, struck: &mut u32, since_start: Duration, rng: &mut StdRng) -> bool {
     let is_now = since_start >= fault.from && fault.until.is_none_or(|until| since_start < until);
     let may_again = fault.times.is_none_or(|times| *struck < times);
     let does = is_now
         && may_again
-        && (fault.probability >= 1.0 || chance.random_bool(fault.probability.clamp(0.0, 1.0)));
+        && (fault.probability >= 1.0 || rng.random_bool(fault.probability.clamp(0.0, 1.0)));
     *struck += u32::from(does);
     does
 }
 
-/// A duration between the two.
-pub fn draw(range: std::ops::Range<Duration>, chance: &mut StdRng) -> Duration {
-    if range.start >= range.end { range.start } else { chance.random_range(range) }
+/// A random duration from the range.
+pub fn random_duration(range: std::ops::Range<Duration>, rng: &mut StdRng) -> Duration {
+    if range.start >= range.end { range.start } else { rng.random_range(range) }
 }

@@ -1,4 +1,4 @@
-//! GitHub's side of the world: runs, jobs and runners, and who gets which job.
+//! GitHub's side of the world: runs, jobs and runners.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,32 +7,32 @@ use azlin_fleet::model::{JobId, Scope};
 use azlin_fleet::observe::{JobChange, JobEvent};
 use jiff::Timestamp;
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
-    /// Held by an environment.
+    /// An environment holds it back.
     Waiting,
-    /// It could start.
+    /// It waits for a runner.
     Queued,
     /// A runner runs it.
     InProgress,
-    /// Done, in whatever way.
+    /// It has ended, in this way.
     Completed(Conclusion),
 }
 
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conclusion {
-    /// It ran to its end.
+    /// It succeeded.
     Success,
-    /// Its runner was lost.
+    /// It failed, or its runner was lost.
     Failure,
-    /// It was cancelled before it started.
+    /// It was cancelled.
     Cancelled,
 }
 
 impl Conclusion {
-    /// GitHub's word for it.
+    /// GitHub's name for the conclusion.
     pub fn as_str(self) -> &'static str {
         match self {
             Conclusion::Success => "success",
@@ -45,17 +45,17 @@ impl Conclusion {
 /// A job.
 #[derive(Debug, Clone)]
 pub struct SimJob {
-    /// Its number.
+    /// Its id.
     pub id: u64,
-    /// Its run.
+    /// The id of its run.
     pub run: u64,
     /// Its name.
     pub name: String,
-    /// What it asks for.
+    /// The labels that its runner must have.
     pub labels: Vec<String>,
-    /// Where it stands.
+    /// Its state.
     pub state: JobState,
-    /// When it came into being.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it could start.
     pub queued_at: Timestamp,
@@ -63,137 +63,137 @@ pub struct SimJob {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub completed_at: Option<Timestamp>,
-    /// How long it runs.
+    /// How long it runs on a simulated VM.
     pub duration: Duration,
-    /// Who ran it: number and name.
+    /// The id and the name of its runner.
     pub runner: Option<(u64, String)>,
-    /// What it runs on a real machine.
+    /// The script that it runs on a real machine.
     pub script: Option<String>,
-    /// What became of it on a real machine.
+    /// What a real machine reported about it.
     pub result: Option<JobResult>,
 }
 
-/// What a runner on a real machine told of a job.
+/// What the runner on a real machine reported about a job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobResult {
-    /// What it printed.
+    /// The job's output.
     pub output: String,
-    /// What the machine calls itself.
+    /// The machine's hostname.
     pub hostname: String,
-    /// The VM that it was told from, as the connection shows.
+    /// The VM that the report came from, known by its connection.
     pub machine: Option<String>,
 }
 
 /// A run of a workflow.
 #[derive(Debug, Clone)]
 pub struct SimRun {
-    /// Its number.
+    /// Its id.
     pub id: u64,
-    /// Its repository, as it is spelled.
+    /// Its repository as `owner/repo`, in its own spelling.
     pub repo: String,
-    /// When it came into being.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Its jobs.
+    /// The ids of its jobs.
     pub jobs: Vec<u64>,
-    /// Jobs that come into being once those have succeeded.
+    /// Labels and duration of the jobs that follow once those have succeeded.
     pub then: Vec<(Vec<String>, Duration)>,
 }
 
-/// A runner's entry.
+/// The entry of a runner.
 #[derive(Debug, Clone)]
 pub struct SimRunner {
-    /// Its number.
+    /// Its id.
     pub id: u64,
     /// Where it is registered.
     pub scope: Scope,
     /// Its name.
     pub name: String,
-    /// Its group.
+    /// The id of its group.
     pub group: u64,
-    /// Its labels, as it was given them.
+    /// Its labels, as registered.
     pub labels: Vec<String>,
     /// Whether it is connected.
     pub online: bool,
-    /// The job that it runs.
+    /// The id of its job.
     pub job: Option<u64>,
     /// Its JIT configuration, until a machine has used it.
     pub jit: String,
-    /// Since when it is not connected, if it is not.
+    /// When it lost its connection; `None` while it is connected.
     pub offline_since: Option<Timestamp>,
-    /// Whether its machine was lost: it never gets a job again, unless the machine is real and back.
+    /// Whether its machine was lost. It gets no job any more, unless a real machine comes back.
     pub lost: bool,
-    /// Whether it is there for one job only.
+    /// Whether it takes only one job.
     pub ephemeral: bool,
-    /// What its program shows, where its machine is real.
+    /// The secret that its program shows; real machines only.
     pub secret: String,
-    /// When its program was last heard of, where its machine is real.
+    /// When its program last called; real machines only.
     pub heard_at: Option<Timestamp>,
 }
 
 /// GitHub's side of the world.
 #[derive(Debug, Clone, Default)]
 pub struct GitHubState {
-    /// Repositories by their lower-case name, with their spelling and number.
+    /// Repositories by lower-case name, with their spelling and id.
     pub repos: BTreeMap<String, (String, u64)>,
-    /// Runs.
+    /// All runs, by id.
     pub runs: BTreeMap<u64, SimRun>,
-    /// Runs that are not completed, by the repository's lower-case name.
+    /// The ids of runs that are not completed, by the repository's lower-case name.
     pub active: BTreeMap<String, BTreeSet<u64>>,
-    /// Jobs.
+    /// All jobs, by id.
     pub jobs: BTreeMap<u64, SimJob>,
-    /// Jobs that could start.
+    /// The ids of jobs that wait for a runner.
     pub queued: BTreeSet<u64>,
-    /// Runners.
+    /// All runners, by id.
     pub runners: BTreeMap<u64, SimRunner>,
-    /// Runners by JIT configuration.
+    /// Runner ids by JIT configuration.
     pub jits: BTreeMap<String, u64>,
-    /// What happened to jobs, where somebody wants to hear of it.
+    /// Job events that no caller has taken yet; `None` until they are first asked for.
     pub change: Option<Vec<(u64, JobChange)>>,
     next: u64,
 }
 
 impl GitHubState {
-    /// A number that nothing else has.
+    /// A number that nothing else at GitHub has.
     pub fn number(&mut self) -> u64 {
         self.next += 1;
         10_000 + self.next
     }
 
-    /// Something has happened to a job.
-    pub(crate) fn tell(&mut self, job: u64, change: JobChange) {
+    /// Records a job event.
+    pub(crate) fn record_event(&mut self, job: u64, change: JobChange) {
         if let Some(all) = &mut self.change {
             all.push((job, change));
         }
     }
 
-    /// What has happened to jobs since it was asked last, as GitHub's webhook tells it. Each is kept from the
-    /// first time on that it is asked for.
-    pub fn take_news(&mut self) -> Vec<JobEvent> {
+    /// Takes the job events since the last call, as GitHub's webhooks report them. Events are recorded from
+    /// the first call on.
+    pub fn take_job_events(&mut self) -> Vec<JobEvent> {
         let all = self.change.replace(Vec::new()).unwrap_or_default();
-        let told = all.into_iter().filter_map(|(id, change)| {
+        let events = all.into_iter().filter_map(|(id, change)| {
             let job = self.jobs.get(&id)?;
-            // Of one that is held it is not told that it is queued.
+            // GitHub reports no queued job while an environment holds it.
             let is_held = change == JobChange::Queued && job.state == JobState::Waiting;
             let repo = self.runs.get(&job.run)?.repo.parse().ok()?;
             (!is_held).then(|| JobEvent { repo, job: JobId(id), labels: job.labels.clone(), change })
         });
-        told.collect()
+        events.collect()
     }
 
-    /// Makes a repository exist.
+    /// Creates a repository, unless it exists.
     pub fn add_repo(&mut self, repo: &str) {
         let number = self.number();
         self.repos.entry(repo.to_ascii_lowercase()).or_insert_with(|| (repo.to_owned(), number));
     }
 
-    /// The repositories of an account, with their numbers.
+    /// The repositories of an account, with their ids.
     pub fn repos_of(&self, owner: &str) -> Vec<(String, u64)> {
         let is_of =
             |name: &str| name.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(owner));
         self.repos.values().filter(|(name, _)| is_of(name)).cloned().collect()
     }
 
-    /// Whether GitHub shows a scope: an account exists by its repositories.
+    /// Whether GitHub shows a scope. An account exists if it has a repository.
     pub fn knows(&self, scope: &Scope) -> bool {
         match scope {
             Scope::Repo(slug) => self.repos.contains_key(&slug.as_str().to_ascii_lowercase()),
@@ -205,7 +205,7 @@ impl GitHubState {
         }
     }
 
-    /// A run's status, from its jobs.
+    /// A run's status, from the states of its jobs.
     pub fn status(&self, run: &SimRun) -> &'static str {
         let states = || run.jobs.iter().filter_map(|id| self.jobs.get(id)).map(|job| job.state);
         if states().any(|state| state == JobState::InProgress) {
@@ -220,7 +220,7 @@ impl GitHubState {
         }
     }
 
-    /// How a completed run ended, from its jobs.
+    /// A completed run's conclusion, from its jobs.
     pub fn conclusion(&self, run: &SimRun) -> Conclusion {
         let jobs = || run.jobs.iter().filter_map(|id| self.jobs.get(id));
         let any = |conclusion| jobs().any(|job| job.state == JobState::Completed(conclusion));
@@ -261,7 +261,7 @@ impl GitHubState {
         self.runners.get(&id).filter(|runner| same_scope(&runner.scope, scope))
     }
 
-    /// Ends a job. Whether its run's next jobs came into being: their numbers.
+    /// Ends a job. Returns the ids of the jobs that follow it.
     pub fn complete(&mut self, id: u64, conclusion: Conclusion, now: Timestamp) -> Vec<u64> {
         self.queued.remove(&id);
         let Some(job) = self.jobs.get_mut(&id) else { return Vec::new() };
@@ -271,12 +271,12 @@ impl GitHubState {
         job.state = JobState::Completed(conclusion);
         job.completed_at = Some(now);
         let run = job.run;
-        self.tell(id, JobChange::Ended);
+        self.record_event(id, JobChange::Ended);
         let Some(run) = self.runs.get(&run).cloned() else { return Vec::new() };
         if self.status(&run) != "completed" {
             return Vec::new();
         }
-        // What needs a job that did not succeed is skipped.
+        // GitHub skips jobs that need one that did not succeed.
         let then = if self.conclusion(&run) == Conclusion::Success { run.then.as_slice() } else { &[] };
         let next: Vec<u64> = then
             .iter()
@@ -299,7 +299,7 @@ impl GitHubState {
         next
     }
 
-    /// A run without jobs.
+    /// Creates a run without jobs.
     pub fn add_run(&mut self, repo: &str, then: Vec<(Vec<String>, Duration)>, now: Timestamp) -> u64 {
         self.add_repo(repo);
         let id = self.number();
@@ -308,7 +308,7 @@ impl GitHubState {
         id
     }
 
-    /// A job that could start at once.
+    /// Creates a job that can start at once.
     pub fn add_job(&mut self, run: u64, labels: Vec<String>, duration: Duration, now: Timestamp) -> u64 {
         let id = self.number();
         let job = SimJob {
@@ -328,7 +328,7 @@ impl GitHubState {
         };
         self.jobs.insert(id, job);
         self.queued.insert(id);
-        self.tell(id, JobChange::Queued);
+        self.record_event(id, JobChange::Queued);
         if let Some(run) = self.runs.get_mut(&run) {
             run.jobs.push(id);
         }

@@ -1,4 +1,4 @@
-//! What a step of the bootstrap does on a simulated machine, as the real program would do it there.
+//! What a step of the bootstrap does on a simulated VM, as the real program would.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use azlin_fleet::bootstrap::steps::{Configure, Step};
 use azlin_fleet::ports::Download;
 use secrecy::ExposeSecret;
 
-use crate::azure::{Guest, State};
-use crate::fault::draw;
+use crate::azure::{Guest, SimVmState};
+use crate::fault::random_duration;
 use crate::github::Conclusion;
 use crate::package::RUNNER_VERSION;
 use crate::registration::{Registration, scope_of};
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
-/// The checksum of the runner's program where machines are simulated.
+/// The checksum of the runner's program on simulated VMs.
 pub(crate) fn true_checksum() -> String {
     "5d".repeat(32)
 }
 
 impl World {
-    /// Runs a step on a VM, or the first half of it; what it printed, or why it failed.
+    /// Runs a step on a VM, or its first half if it is cut. Returns its output, or why it failed.
     pub(crate) fn step(&mut self, uid: u64, step: &Step, is_cut: bool) -> Result<String, String> {
         let vm = self.vm(uid).ok_or("there is no such machine")?;
         let (guest, name) = (vm.guest.clone(), vm.name.clone());
@@ -68,7 +68,7 @@ impl World {
     }
 
     fn fetch(&mut self, uid: u64, download: &Download, is_cut: bool) -> Result<String, String> {
-        if download.sha256.as_ref().is_some_and(|told| *told != true_checksum()) {
+        if download.sha256.as_ref().is_some_and(|expected| *expected != true_checksum()) {
             return Err("wrong checksum".to_owned());
         }
         let version = download.version().unwrap_or(RUNNER_VERSION).to_owned();
@@ -76,7 +76,7 @@ impl World {
         Ok(String::new())
     }
 
-    /// Cut off halfway, the runner is registered and the machine does not know it.
+    /// If it is cut, the runner is registered but the VM does not know it.
     fn configure(
         &mut self,
         uid: u64,
@@ -107,7 +107,7 @@ impl World {
         Ok(format!("runner_id={id}\n"))
     }
 
-    /// Cut off halfway, the service is there and does not run.
+    /// If it is cut, the service is installed but does not run.
     fn start(&mut self, uid: u64, guest: &Guest, ephemeral: bool, is_cut: bool) {
         let runner = guest.runner_id;
         let is_known = runner.is_some_and(|id| self.state.github.runners.contains_key(&id));
@@ -119,11 +119,11 @@ impl World {
         match runner {
             _ if is_cut || guest.service == Some(true) => {}
             Some(runner) if runs => {
-                let delay = draw(self.settings.register.clone(), &mut self.chance);
-                self.after(delay, Event::Online(uid, runner));
+                let delay = random_duration(self.settings.register.clone(), &mut self.rng);
+                self.after(delay, WorldEvent::Online(uid, runner));
             }
-            // A runner's program that GitHub does not know ends, and its unit with it.
-            _ if ephemeral && !is_known => self.after(Duration::from_secs(2), Event::Off(uid)),
+            // The program of a runner that GitHub does not know ends, and its unit with it.
+            _ if ephemeral && !is_known => self.after(Duration::from_secs(2), WorldEvent::Off(uid)),
             _ => {}
         }
     }
@@ -136,22 +136,22 @@ impl World {
         let Some(runner) = guest.runner_id else { return };
         let job = self.state.github.runners.get(&runner).and_then(|entry| entry.job);
         if let Some(job) = job {
-            self.ledger.jobs_killed += 1;
+            self.statistics.jobs_killed += 1;
             self.complete(job, Conclusion::Cancelled);
             self.job_ends(runner);
         }
         if self.disconnect(Some(runner)) {
-            self.ledger.jobs_lost_to_weather += 1;
+            self.statistics.jobs_lost_to_faults += 1;
         }
         if guest.powers_off {
-            self.after(Duration::from_secs(2), Event::Off(uid));
+            self.after(Duration::from_secs(2), WorldEvent::Off(uid));
         }
     }
 
-    /// Whether the runner's program runs on a VM: by itself, or as a service that was started.
+    /// Whether the runner's program runs on a VM: from custom data, or as a service that was started.
     pub(crate) fn is_running_on(&mut self, uid: u64, runner: u64) -> bool {
         self.vm(uid).is_some_and(|vm| {
-            let is_up = vm.running == Some(true) && vm.state == State::Succeeded;
+            let is_up = vm.running == Some(true) && vm.state == SimVmState::Succeeded;
             let is_by_itself = vm.guest.service.is_none() && vm.guest.runner_id.is_none();
             is_up && (is_by_itself || vm.guest.service == Some(true) && vm.guest.runner_id == Some(runner))
         })

@@ -1,11 +1,10 @@
-//! The world behind the ports, in this very process: for the loop in virtual time.
+//! The world behind the ports, in the same process: for the loop in virtual time.
 //!
-//! Calls take their time and fail as the workload's faults say, with the same operations behind
-//! them as over HTTP. A failure has the meaning that the adapters would give it, so that what holds
-//! here holds over the wire.
+//! Calls take time and fail as the workload's faults say, and do the same as over HTTP. A failure means what
+//! the adapters would make of it, so that tests here hold for HTTP too.
 
 mod azure;
-mod fuse;
+mod crash;
 mod github;
 mod preflight;
 mod ssh;
@@ -19,53 +18,53 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::fault::{Call, Failure, Lag, Side, Weather};
-use crate::http::Clock;
-use crate::world::{Happening, World};
-use fuse::Fuse;
+use crate::fault::{CallFailure, CallFaults, CallTarget, Lag, Side};
+use crate::http::SimClock;
+use crate::world::{Occurrence, World};
+use crash::CrashCountdown;
 
 /// How long the adapters wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Of so many requests of GitHub's limit the adapter keeps one for what is no look.
+/// The adapter reserves one in this many requests of GitHub's limit for calls that change something.
 const KEPT: u64 = 50;
 
 /// A world behind the ports.
 #[derive(Clone)]
 pub struct InProcess {
     world: Arc<Mutex<World>>,
-    clock: Clock,
+    clock: SimClock,
     host_keys: Arc<AtomicU64>,
-    fuse: Fuse,
+    crash: CrashCountdown,
 }
 
-/// What a call does when it is carried out, for what its loss means.
+/// What a call does. It decides what a lost answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
+enum CallEffect {
     Reads,
     Changes,
 }
 
-/// A call, as it would go over the wire.
-struct Wire {
+/// A call, as it would go over HTTP.
+struct SimCall {
     side: Side,
     method: &'static str,
-    /// With names and ids: what faults go by.
+    /// The path with names and ids: faults match it.
     path: String,
-    /// With their parameters' names: what the ledger counts by.
+    /// The path with the names of its parameters: statistics count by it.
     route: String,
-    effect: Effect,
-    /// How many requests it is.
+    effect: CallEffect,
+    /// How many requests the call takes.
     requests: u32,
 }
 
-/// A call that is under way, until it is dropped.
-struct Open<'c> {
+/// A call that is under way until this is dropped.
+struct OpenCall<'c> {
     cloud: &'c InProcess,
     requests: u32,
     is_start: bool,
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenCall<'_> {
     fn drop(&mut self) {
         let mut world = self.cloud.locked();
         world.open_requests -= self.requests;
@@ -74,21 +73,20 @@ impl Drop for Open<'_> {
 }
 
 impl InProcess {
-    /// The world, with the time that it is given before each call.
-    pub fn new(world: Arc<Mutex<World>>, clock: Clock) -> Self {
-        InProcess { world, clock, host_keys: Arc::default(), fuse: Fuse::default() }
+    /// The ports of a world. The clock sets the world's time before each call.
+    pub fn new(world: Arc<Mutex<World>>, clock: SimClock) -> Self {
+        InProcess { world, clock, host_keys: Arc::default(), crash: CrashCountdown::default() }
     }
 
-    /// The caller is to die after so many points at which that makes a difference: before it sends what
-    /// changes something, and when that has had its effect, but nobody has heard of it.
-    pub fn caller_dies_after(&self, points: u64) {
-        self.fuse.set(points);
+    /// Crashes the caller after this many points at which a crash makes a difference: before it sends a
+    /// change, and after the change had its effect but before the caller knows.
+    pub fn crash_caller_after(&self, points: u64) {
+        self.crash.set(points);
     }
 
-    /// Waits for that moment. From then on nothing is sent any more; what is on its way has its effect all
-    /// the same.
-    pub async fn caller_is_dead(&self) {
-        self.fuse.blows().await;
+    /// Waits for the crash. From then on nothing is sent; calls under way still have their effect.
+    pub async fn caller_crashed(&self) {
+        self.crash.is_over().await;
     }
 
     fn locked(&self) -> MutexGuard<'_, World> {
@@ -101,155 +99,159 @@ impl InProcess {
         world
     }
 
-    /// What the adapter would not even send, since GitHub's limit is used up with what is under way.
-    fn open(&self, wire: &Wire) -> Result<(Open<'_>, Weather), CallError> {
+    /// Opens a call, unless the adapter would not send it: GitHub's limit is used up, with the calls under
+    /// way.
+    fn open(&self, call: &SimCall) -> Result<(OpenCall<'_>, CallFaults), CallError> {
         let mut world = self.world();
-        let requests = if wire.side == Side::Github { wire.requests } else { 0 };
+        let requests = if call.side == Side::Github { call.requests } else { 0 };
         if requests > 0
             && let Some(budget) = world.budget()
         {
-            let kept = if wire.effect == Effect::Reads { budget.limit.div_ceil(KEPT) } else { 0 };
+            let kept = if call.effect == CallEffect::Reads { budget.limit.div_ceil(KEPT) } else { 0 };
             if budget.remaining < u64::from(world.open_requests + requests) + kept {
                 let wait = Duration::try_from(budget.reset.duration_since(world.now())).unwrap_or_default();
-                world.ledger.requests_held_back += u64::from(requests);
-                return Err(
-                    wire.failed(CallErrorKind::Throttled(Some(wait)), "not sent, since the limit is used up")
-                );
+                world.statistics.requests_held_back += u64::from(requests);
+                let error = call.failed(CallErrorKind::Throttled, "not sent, since the limit is used up");
+                return Err(error.after(Some(wait)));
             }
         }
         world.open_requests += requests;
-        let is_start = wire.effect == Effect::Changes && wire.method != "DELETE";
+        let is_start = call.effect == CallEffect::Changes && call.method != "DELETE";
         world.open_starts += u32::from(is_start);
-        world.ledger.peak_open_starts = world.ledger.peak_open_starts.max(world.open_starts);
-        let weather = world.weather(Call { side: wire.side, method: wire.method, path: &wire.path });
+        world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
+        let faults = world.call_faults(CallTarget { side: call.side, method: call.method, path: &call.path });
         drop(world);
-        Ok((Open { cloud: self, requests, is_start }, weather))
+        Ok((OpenCall { cloud: self, requests, is_start }, faults))
     }
 
-    /// What reaches the service, now.
+    /// Carries out a call that has reached the service.
     fn arrives<T>(
         &self,
-        wire: &Wire,
+        call: &SimCall,
         is_awaited: bool,
         effect: impl FnOnce(&mut World) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let mut world = self.world();
-        if wire.side == Side::Github {
+        if call.side == Side::Github {
             if world.is_beyond_limit() {
-                return Err(wire.failed(CallErrorKind::Throttled(None), "the limit is used up"));
+                return Err(call.failed(CallErrorKind::Throttled, "the limit is used up"));
             }
-            world.count_requests(wire.requests);
+            world.count_requests(call.requests);
             world.others_use_the_limit();
         }
         let result = effect(&mut world);
-        let refused = result.as_ref().err().map(|error| error.message.as_str());
-        let (side, method, path) = (wire.side, wire.method, wire.path.as_str());
-        world.tell(&Happening::Call { side, method, path, refused, is_awaited });
+        let refused = result.as_ref().err().map(ToString::to_string);
+        let refused = refused.as_deref();
+        let (side, method, path) = (call.side, call.method, call.path.as_str());
+        world.notify(&Occurrence::Call { side, method, path, refused, is_awaited });
         result
     }
 
-    /// One call that looks: half of its time to get there, then half of its time back. The answer may be lost
-    /// on its way, and nobody waits for it for ever.
+    /// Makes a call that only reads: half of its time to get there, half to get back. The answer may be lost
+    /// or late.
     async fn call<T>(
         &self,
-        wire: Wire,
+        call: SimCall,
         look: impl FnOnce(&mut World, Lag) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let (open, weather) = self.open(&wire)?;
-        let there = (weather.latency / 2).min(PATIENCE);
-        let back = (weather.latency - weather.latency / 2).min(PATIENCE - there);
+        let (open, faults) = self.open(&call)?;
+        let there = (faults.latency / 2).min(PATIENCE);
+        let back = (faults.latency - faults.latency / 2).min(PATIENCE - there);
         sleep(there).await;
-        let result = match weather.failure {
-            Some(failure) => Err(wire.fails(&failure)),
-            None => self.arrives(&wire, true, |world| look(world, weather.stale)),
+        let result = match faults.failure {
+            Some(failure) => Err(call.fails(&failure)),
+            None => self.arrives(&call, true, |world| look(world, faults.stale)),
         };
         sleep(back).await;
         drop(open);
-        let is_late = weather.latency > PATIENCE;
+        let is_late = faults.latency > PATIENCE;
         self.answered(
-            &wire,
-            if is_late { Err(wire.failed(wire.lost(), "no answer in time")) } else { result },
+            &call,
+            if is_late { Err(call.failed(call.lost(), "no answer in time")) } else { result },
         )
     }
 
-    /// One call that changes something. Once sent it is on its own: whoever has sent it may have given up by
-    /// the time it has its effect.
+    /// Makes a call that changes something. It runs on its own: its sender may have given up before it has
+    /// its effect.
     async fn change<T: Send + 'static>(
         &self,
-        wire: Wire,
+        call: SimCall,
         mut effect: impl FnMut(&mut World) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
-        self.fuse.point().await;
-        let (open, weather) = self.open(&wire)?;
-        let (cloud, sent) = (self.clone(), Arc::new(wire));
-        let wire = Arc::clone(&sent);
-        let (tell, told) = oneshot::channel();
+        self.crash.pass_point().await;
+        let (open, faults) = self.open(&call)?;
+        let (cloud, sent) = (self.clone(), Arc::new(call));
+        let call = Arc::clone(&sent);
+        let (sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
-            sleep(weather.latency / 2).await;
-            let is_carried_out = !matches!(weather.failure, Some(Failure::Reset | Failure::Status(..)));
+            sleep(faults.latency / 2).await;
+            let is_carried_out =
+                !matches!(faults.failure, Some(CallFailure::Reset | CallFailure::Status(..)));
             let mut result = Err(sent.failed(CallErrorKind::Unknown, "not sent"));
-            for _ in 0..if is_carried_out { 1 + u32::from(weather.is_twice) } else { 0 } {
-                result = cloud.arrives(&sent, !tell.is_closed(), &mut effect);
+            for _ in 0..if is_carried_out { 1 + u32::from(faults.is_twice) } else { 0 } {
+                result = cloud.arrives(&sent, !sender.is_closed(), &mut effect);
             }
             if is_carried_out {
-                cloud.fuse.burn();
+                cloud.crash.count_down();
             }
-            if let Some(failure) = weather.failure {
+            if let Some(failure) = faults.failure {
                 result = Err(sent.fails(&failure));
             }
-            sleep(weather.latency - weather.latency / 2).await;
-            let _ = tell.send(result);
+            sleep(faults.latency - faults.latency / 2).await;
+            let _ = sender.send(result);
         });
-        let result = match timeout(PATIENCE, told).await {
+        let result = match timeout(PATIENCE, receiver).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(wire.failed(wire.lost(), "no answer in time")),
+            Ok(Err(_)) | Err(_) => Err(call.failed(call.lost(), "no answer in time")),
         };
         drop(open);
-        self.answered(&wire, result)
+        self.answered(&call, result)
     }
 
-    fn answered<T>(&self, wire: &Wire, result: Result<T, CallError>) -> Result<T, CallError> {
+    fn answered<T>(&self, call: &SimCall, result: Result<T, CallError>) -> Result<T, CallError> {
         let status = if result.is_ok() { 200 } else { 500 };
-        self.world().ledger.request(wire.side, wire.method, &wire.route, status, 0);
+        self.world().statistics.request(call.side, call.method, &call.route, status, 0);
         result
     }
 }
 
-impl Wire {
+impl SimCall {
     fn failed(&self, trouble: CallErrorKind, why: &str) -> CallError {
-        CallError::new(trouble, format!("{} {}: {why}", self.method, self.path))
+        CallError::new(trouble, why).during(format_args!("{} {}", self.method, self.path))
     }
 
-    /// What comes of it when it fails so.
-    fn fails(&self, failure: &Failure) -> CallError {
+    /// The error of a call that fails like this.
+    fn fails(&self, failure: &CallFailure) -> CallError {
         match failure {
-            Failure::Reset => self.failed(CallErrorKind::Unavailable, "the connection was reset"),
-            Failure::Status(status, retry_after) => self.refused(*status, *retry_after),
-            Failure::Truncated | Failure::LostAnswer => self.failed(self.lost(), "the answer was lost"),
+            CallFailure::Reset => self.failed(CallErrorKind::Unavailable, "the connection was reset"),
+            CallFailure::Status(status, retry_after) => self.refused(*status, *retry_after),
+            CallFailure::Truncated | CallFailure::LostAnswer => {
+                self.failed(self.lost(), "the answer was lost")
+            }
         }
     }
 
-    /// What it means that no answer came.
+    /// What a lost answer means.
     fn lost(&self) -> CallErrorKind {
         match self.effect {
-            Effect::Reads => CallErrorKind::Unavailable,
-            Effect::Changes => CallErrorKind::OutcomeUnknown,
+            CallEffect::Reads => CallErrorKind::Unavailable,
+            CallEffect::Changes => CallErrorKind::OutcomeUnknown,
         }
     }
 
-    /// A status that a fault answers with, as the adapters read it.
+    /// The error for a status from a fault, as the adapters read it.
     fn refused(&self, status: u16, retry_after: Option<u64>) -> CallError {
         let wait = retry_after.map(Duration::from_secs);
         let trouble = match (status, self.side) {
-            (429, _) | (403, Side::Github) => CallErrorKind::Throttled(wait),
+            (429, _) | (403, Side::Github) => CallErrorKind::Throttled,
             (401 | 403, _) => CallErrorKind::NotPermitted,
             (404, _) => CallErrorKind::NotFound,
-            (409, Side::Azure) | (503, Side::Azure) => CallErrorKind::Unavailable,
+            (409 | 503, Side::Azure) => CallErrorKind::Unavailable,
             (500.., _) => self.lost(),
             (400 | 410 | 422, _) => CallErrorKind::Invalid,
             _ => CallErrorKind::Unknown,
         };
-        self.failed(trouble, &status.to_string())
+        self.failed(trouble, &status.to_string()).after(wait)
     }
 }
 

@@ -1,27 +1,51 @@
 //! A simulated GitHub and Azure: for the demo, for tests, for benchmarks.
 //!
-//! One model ([`World`]) with two faces: over HTTP on loopback ([`Served`]), so that the real adapters
-//! run unchanged, and behind the ports in this process ([`InProcess`]), for virtual time. The world
-//! has its own chance and a clock that it is given; nothing of it knows the daemon.
+//! One model, the [`World`], with two ways in: over HTTP on loopback ([`Served`]), so that the real adapters run
+//! unchanged, and behind the ports in this process ([`InProcess`]), for virtual time. The world has its own random
+//! source and a clock that it is given. Nothing here knows the daemon.
+//!
+//! # Where things are
+//!
+//! | to change | look into |
+//! |---|---|
+//! | a fault: what can fail, when, how often | `fault.rs` (a new [`fault::FaultKind`]), `fault/written.rs` (its name in a workload file) |
+//! | what a fault of calls does | `fault.rs` (`call_faults`), applied by `http.rs` and by `in_process.rs` |
+//! | what a fault of VMs, jobs or runners does | where that happens, with `World::strikes`: see the next four rows |
+//! | events, time, what lists show | `world.rs` |
+//! | jobs: arrival, assignment, time limits | `arrivals.rs`, `assign.rs`, `limits.rs`, `github.rs` (its state) |
+//! | VMs: creation and deletion, life, state | `calls.rs`, `machine.rs`, `azure.rs` |
+//! | runners: by JIT configuration, by token, on a real machine, over SSH | `calls.rs`, `registration.rs`, `session.rs`, `guest.rs` |
+//! | rate limit, webhooks | `rate_limit.rs`, `webhooks.rs` |
+//! | a key of a workload file | `workload.rs`, `settings.rs` (`[settings]`), `account.rs` (`[premises]`), `examples/burst.toml` |
+//! | what `check` is answered | `preflight.rs` |
+//! | what is counted and reported | `statistics.rs`, `report.rs` |
+//! | what GitHub answers over HTTP | `http/github*.rs`, `http/repository_json.rs`, held to GitHub's description by `openapi.rs` |
+//! | what Azure answers over HTTP | `http/azure*.rs`, `http/parts.rs`, `http/about.rs` |
+//! | connections, faults of connections | `http.rs`; webhook deliveries: `http/delivery.rs` |
+//! | the ports in this process | `in_process.rs`, with a file for each port below it |
+//! | VMs that are real machines | `real.rs`; `package.rs`, `http/runner.rs` and `runner/` are the runner's program on them |
+//! | tests that read or change a running simcloud | `http/sim.rs`; a server with scripted answers: `scripted.rs` |
+//!
+//! docs/reference/simcloud.md is the page for users.
 
+mod account;
 mod arrivals;
 mod assign;
 pub mod azure;
 mod calls;
 pub mod fault;
+#[cfg(any(test, feature = "scripted"))]
+pub mod fixture;
 pub mod github;
 mod guest;
-pub mod hooks;
 mod http;
 mod in_process;
-pub mod ledger;
 mod limits;
 mod machine;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod package;
 mod preflight;
-pub mod premises;
 mod rate_limit;
 pub mod real;
 pub mod registration;
@@ -30,13 +54,17 @@ mod report;
 pub mod scripted;
 pub mod session;
 mod settings;
+pub mod statistics;
+pub mod webhooks;
 pub mod workload;
 mod world;
 
+pub use account::Account;
 pub use calls::{NoRunner, Removal};
-pub use http::{APP_ID, APP_PRIVATE_KEY, Clock, Door, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Served};
+pub use http::{
+    APP_ID, APP_PRIVATE_KEY, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress, Served, SimClock,
+};
 pub use in_process::InProcess;
-pub use premises::Premises;
-pub use settings::Settings;
+pub use settings::WorldSettings;
 pub use workload::Workload;
-pub use world::{Event, Happening, Moment, Watch, World};
+pub use world::{Occurrence, World, WorldEvent, WorldObserver, WorldState};

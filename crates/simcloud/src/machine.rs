@@ -1,15 +1,15 @@
-//! What a VM does once Azure has made it: it boots, reads its custom data, becomes a runner, runs
-//! jobs, stops; and what becomes of its job when it is taken away.
+//! The life of a VM after its creation: it boots, reads its custom data, becomes a runner, runs jobs, stops.
+//! And what happens to its job when it is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::model::elapsed;
 
-use crate::azure::{Part, SimVm, State};
-use crate::fault::{What, draw};
+use crate::azure::{SimResource, SimVm, SimVmState};
+use crate::fault::{FaultKind, random_duration};
 use crate::github::{Conclusion, JobState};
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
 impl World {
     pub(crate) fn vm(&mut self, uid: u64) -> Option<&mut SimVm> {
@@ -18,40 +18,40 @@ impl World {
     }
 
     pub(crate) fn made(&mut self, uid: u64) {
-        let boots = !self.strikes(|what| matches!(what, What::NeverBoots));
+        let boots = !self.strikes(|what| matches!(what, FaultKind::NeverBoots));
         let is_mute =
-            self.settings.real_machines && self.strikes(|what| matches!(what, What::NeverRegisters));
-        let Some(vm) = self.vm(uid).filter(|vm| vm.state == State::Creating) else { return };
+            self.settings.real_machines && self.strikes(|what| matches!(what, FaultKind::NeverRegisters));
+        let Some(vm) = self.vm(uid).filter(|vm| vm.state == SimVmState::Creating) else { return };
         if vm.failure.is_some() {
-            vm.state = State::Failed;
+            vm.state = SimVmState::Failed;
             return;
         }
-        vm.state = State::Succeeded;
+        vm.state = SimVmState::Succeeded;
         vm.running = Some(true);
         vm.guest.works = boots;
         vm.guest.is_mute = is_mute;
         if boots && !self.settings.real_machines {
-            let boot = draw(self.settings.boot.clone(), &mut self.chance);
-            self.after(boot, Event::Booted(uid));
+            let boot = random_duration(self.settings.boot.clone(), &mut self.rng);
+            self.after(boot, WorldEvent::Booted(uid));
         }
     }
 
     /// cloud-init reads the custom data once.
     pub(crate) fn booted(&mut self, uid: u64) {
-        let starts = !self.strikes(|what| matches!(what, What::NeverRegisters));
+        let starts = !self.strikes(|what| matches!(what, FaultKind::NeverRegisters));
         let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
         vm.guest.is_up = true;
         vm.guest.works = starts;
         let text = Arc::clone(&vm.custom_data);
         if let Some(limit) = vm.dead_mans_switch() {
-            self.after(limit, Event::Watch(uid));
+            self.after(limit, WorldEvent::Watch(uid));
         }
         let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-        let words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
-        let runner = words.filter_map(|word| self.state.github.jits.get(word)).next().copied();
+        let mut words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
+        let runner = words.find_map(|word| self.state.github.jits.get(word)).copied();
         if let Some(runner) = runner.filter(|_| starts) {
-            let delay = draw(self.settings.register.clone(), &mut self.chance);
-            self.after(delay, Event::Online(uid, runner));
+            let delay = random_duration(self.settings.register.clone(), &mut self.rng);
+            self.after(delay, WorldEvent::Online(uid, runner));
         }
     }
 
@@ -62,18 +62,18 @@ impl World {
         entry.offline_since = None;
         entry.lost = false;
         let jit = std::mem::take(&mut entry.jit);
-        // A JIT configuration is good for one registration.
+        // A JIT configuration is valid for one registration.
         self.state.github.jits.remove(&jit);
         if let Some(vm) = self.vm(uid) {
             vm.runner = Some(runner);
         }
-        if self.strikes(|what| matches!(what, What::Eviction)) {
-            let delay = draw(Duration::from_secs(1)..Duration::from_secs(30), &mut self.chance);
-            self.after(delay, Event::Evicted(uid));
+        if self.strikes(|what| matches!(what, FaultKind::Eviction)) {
+            let delay = random_duration(Duration::from_secs(1)..Duration::from_secs(30), &mut self.rng);
+            self.after(delay, WorldEvent::Evicted(uid));
         }
     }
 
-    /// A job has run to its end: its runner is ephemeral, and takes itself off.
+    /// A job ends, and its ephemeral runner removes itself.
     pub(crate) fn done(&mut self, job: u64) {
         let Some(runner) = self.state.github.jobs.get(&job).and_then(|job| job.runner.clone()) else {
             return;
@@ -87,12 +87,12 @@ impl World {
         if !runs {
             return; // Its machine was lost meanwhile.
         }
-        self.ledger.jobs_completed += 1;
+        self.statistics.jobs_completed += 1;
         self.complete(job, Conclusion::Success);
         self.job_ends(runner.0);
     }
 
-    /// An ephemeral runner takes itself off after its job; another one waits for the next.
+    /// An ephemeral runner removes itself after its job. Any other runner waits for the next job.
     pub(crate) fn job_ends(&mut self, runner: u64) {
         let Some(entry) = self.state.github.runners.get_mut(&runner) else { return };
         entry.job = None;
@@ -104,7 +104,7 @@ impl World {
         if entry.ephemeral {
             self.state.github.runners.remove(&runner);
             self.runner_ends(runner);
-            // What `config.sh` wrote, the runner's program removes at its end.
+            // The runner's program deletes at its end what `config.sh` wrote.
             let vm = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner));
             if let Some(vm) = vm {
                 vm.guest.runner_id = None;
@@ -112,18 +112,19 @@ impl World {
         }
     }
 
-    /// The runner's program on a VM ends; its unit may power the VM off.
+    /// The runner's program on a VM ends. Its unit may power the VM off.
     pub(crate) fn runner_ends(&mut self, runner: u64) {
         let Some(vm) = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner)) else { return };
         vm.guest.service = vm.guest.service.map(|_| false);
         let powers_off = vm.guest.powers_off || vm.custom_data.contains("poweroff");
         let uid = vm.uid;
         if powers_off && !self.settings.real_machines {
-            self.after(Duration::from_secs(2), Event::Off(uid));
+            self.after(Duration::from_secs(2), WorldEvent::Off(uid));
         }
     }
 
-    /// Powers off when it has had no job for as long as its custom data says; else looks again.
+    /// The dead man's switch: powers the VM off after the time without a job in its custom data; else checks
+    /// again later.
     pub(crate) fn has_had_no_job(&mut self, uid: u64) {
         let now = self.now();
         let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
@@ -133,7 +134,7 @@ impl World {
         let is_busy = entry.is_some_and(|entry| entry.online && entry.job.is_some());
         let idle = idle_since.map_or(limit, |since| elapsed(since, now));
         if is_busy || idle < limit {
-            self.after(if is_busy { limit } else { limit - idle }, Event::Watch(uid));
+            self.after(if is_busy { limit } else { limit - idle }, WorldEvent::Watch(uid));
             return;
         }
         self.dies(uid);
@@ -145,49 +146,49 @@ impl World {
         }
     }
 
-    /// A fault takes a machine away.
+    /// A VM dies, with the connection of its runner.
     pub(crate) fn dies(&mut self, uid: u64) {
-        let Some(vm) = self.vm(uid).filter(|vm| vm.state != State::Deleting) else { return };
+        let Some(vm) = self.vm(uid).filter(|vm| vm.state != SimVmState::Deleting) else { return };
         vm.running = Some(false);
         let runner = vm.runner;
         if self.disconnect(runner) {
-            self.ledger.jobs_lost_to_weather += 1;
+            self.statistics.jobs_lost_to_faults += 1;
         }
     }
 
-    /// Azure takes a machine back: it is removed, or deallocated with all that is on it.
+    /// Azure evicts a VM: it deletes it, or deallocates it with everything on it.
     pub(crate) fn evicted(&mut self, uid: u64) {
         let is_removed = self.vm(uid).is_some_and(|vm| {
-            vm.state != State::Deleting && vm.body["properties"]["evictionPolicy"] == "Delete"
+            vm.state != SimVmState::Deleting && vm.body["properties"]["evictionPolicy"] == "Delete"
         });
         self.dies(uid);
         if let Some(vm) = self.vm(uid).filter(|_| is_removed) {
-            vm.state = State::Deleting;
+            vm.state = SimVmState::Deleting;
             let leaks = vm.leaks();
-            self.ledger.vms_leaking += u64::from(leaks);
-            let delay = draw(self.settings.delete.clone(), &mut self.chance);
-            self.after(delay, Event::Gone(uid));
+            self.statistics.vms_leaking += u64::from(leaks);
+            let delay = random_duration(self.settings.delete.clone(), &mut self.rng);
+            self.after(delay, WorldEvent::Gone(uid));
         }
     }
 
     pub(crate) fn gone(&mut self, uid: u64) {
         if self.vm(uid).is_some_and(|vm| vm.machine.is_some()) {
-            // Azure keeps a VM in its lists for as long as there is something of it.
-            self.after(Duration::from_millis(50), Event::Gone(uid));
+            // Azure lists a VM while anything of it exists.
+            self.after(Duration::from_millis(50), WorldEvent::Gone(uid));
             return;
         }
         if let Some(key) = self.by_uid.remove(&uid)
             && self.state.azure.vms.get(&key).is_some_and(|vm| vm.uid == uid)
             && let Some(vm) = self.state.azure.vms.remove(&key)
-            && (vm.leaks() || self.strikes(|what| matches!(what, What::LeavesBehind)))
+            && (vm.leaks() || self.strikes(|what| matches!(what, FaultKind::LeavesBehind)))
         {
-            let left = vm.parts().into_iter().map(|part| Part { vm: None, ..part });
+            let left = vm.parts().into_iter().map(|part| SimResource { vm: None, ..part });
             self.state.azure.left.extend(left.map(|part| (part.id.to_ascii_lowercase(), part)));
         }
     }
 
-    /// A runner's connection ends with its machine; whether a job was lost with it. GitHub takes the
-    /// runner for busy until it notices.
+    /// Ends a runner's connection. Returns whether a job was lost with it. GitHub reports the runner as busy
+    /// until it notices.
     pub(crate) fn disconnect(&mut self, runner: Option<u64>) -> bool {
         let now = self.now();
         let Some(entry) = runner.and_then(|id| self.state.github.runners.get_mut(&id)) else { return false };
@@ -195,12 +196,12 @@ impl World {
         entry.lost = true;
         entry.offline_since.get_or_insert(now);
         let (id, job) = (entry.id, entry.job);
-        self.after(self.settings.entry_limit, Event::Forget(id));
+        self.after(self.settings.entry_limit, WorldEvent::Forget(id));
         let runs = job.and_then(|job| self.state.github.jobs.get(&job));
         let loses_job = was_connected && runs.is_some_and(|job| job.state == JobState::InProgress);
         if loses_job {
             let delay = self.settings.lost_after;
-            self.after(delay, Event::Lost(id));
+            self.after(delay, WorldEvent::Lost(id));
         }
         loses_job
     }
@@ -217,5 +218,4 @@ impl World {
 }
 
 #[cfg(test)]
-#[path = "machine_tests.rs"]
 mod tests;

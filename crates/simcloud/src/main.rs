@@ -1,4 +1,4 @@
-//! `azlin-simcloud`: the simulated GitHub and Azure as a program of its own.
+//! `azlin-simcloud`: the simulated GitHub and Azure as a program.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,45 +13,45 @@ use jiff::Timestamp;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::net::TcpListener;
 
-/// A simulated GitHub and Azure on loopback, for trying azlin and for tests.
+/// A simulated GitHub and Azure on loopback, to try azlin and for tests.
 ///
-/// Prints its addresses as NAME=value lines that a shell can take over, runs until SIGTERM or SIGINT,
-/// and then prints a report of what happened as JSON.
+/// Prints its addresses as NAME=value lines for a shell, runs until SIGTERM or SIGINT, and then prints a
+/// report of what happened as JSON.
 #[derive(Parser)]
 #[command(
     name = "azlin-simcloud",
     version,
     after_help = "Example:\n  azlin-simcloud --workload examples/burst.toml --seed 7"
 )]
-struct Arguments {
-    /// Where GitHub listens; Azure and its identity endpoint take a free port beside it.
+struct SimcloudArgs {
+    /// Where GitHub listens. Azure and its identity endpoint take a free port on the same address.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Jobs and faults, as TOML.
     #[arg(long, value_name = "FILE")]
     workload: Option<PathBuf>,
-    /// What chance brings; stands over the workload's.
+    /// The random seed, in place of the workload's.
     #[arg(long)]
     seed: Option<u64>,
-    /// What GitHub takes as a token; stands over the workload's.
+    /// The token that GitHub accepts, in place of the workload's.
     #[arg(long)]
     token: Option<String>,
-    /// VMs are real machines of this root, each booted by systemd-nspawn: needs root's rights.
+    /// Run each VM as a real machine of this root, booted by systemd-nspawn. Needs root.
     #[arg(long, value_name = "ROOT")]
     machines: Option<PathBuf>,
-    /// Files that each real machine gets before it boots, as they are at that time.
+    /// Copy the files in this folder into each real machine before it boots.
     #[arg(long, value_name = "DIR", requires = "machines")]
     overlay: Option<PathBuf>,
-    /// Removes what the machines of simclouds that were killed have left, and ends.
+    /// Remove what killed simclouds left of their machines, and exit.
     #[arg(long, exclusive = true)]
     sweep: bool,
-    /// Where the report goes, instead of standard output.
+    /// Where to write the report, in place of standard output.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = SimcloudArgs::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended =
         runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(run(arguments)));
@@ -64,15 +64,12 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), String> {
+async fn run(arguments: SimcloudArgs) -> Result<(), String> {
     if arguments.sweep {
         return azlin_simcloud::real::sweep().map(drop).map_err(|error| error.to_string());
     }
     if !arguments.listen.ip().is_loopback() {
-        return Err(format!(
-            "{} is not on loopback, and a simulation belongs nowhere else",
-            arguments.listen
-        ));
+        return Err(format!("{} is not on loopback, and simcloud listens nowhere else", arguments.listen));
     }
     let mut workload = match &arguments.workload {
         None => Workload::default(),
@@ -98,16 +95,16 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let settings =
         |root: &PathBuf| MachineSettings { root: root.clone(), overlay: arguments.overlay.clone() };
     let machines = arguments.machines.as_ref().map(|root| served.with_machines(settings(root)));
-    let machines = machines.transpose().map_err(|error| format!("no machines: {error}"))?;
+    let machines = machines.transpose().map_err(|error| format!("machines cannot be made: {error}"))?;
     let mut out = std::io::stdout();
-    let told = writeln!(
+    let printed = writeln!(
         out,
         "GITHUB_URL=http://{}\nAZURE_URL=http://{}\nIDENTITY_ENDPOINT={}\nIDENTITY_HEADER={IDENTITY_HEADER}\nGITHUB_TOKEN={token}",
         served.github,
         served.azure,
         served.identity_endpoint()
     );
-    told.and_then(|()| out.flush()).map_err(|error| error.to_string())?;
+    printed.and_then(|()| out.flush()).map_err(|error| error.to_string())?;
     let stopped = tokio::task::spawn_blocking(move || signals.forever().next());
     stopped.await.map_err(|error| error.to_string())?;
     let gone = tokio::task::spawn_blocking(move || drop(machines));

@@ -1,4 +1,4 @@
-//! The stand-in for the runner's program as GitHub offers it: one archive, made once.
+//! The stand-in for the runner's program, packed as GitHub offers it.
 
 use std::io::Write;
 
@@ -6,10 +6,10 @@ use flate2::{Compression, GzBuilder};
 use hyper::body::Bytes;
 use sha2::{Digest, Sha256};
 
-/// The version that the stand-in tells.
+/// The version that the stand-in reports.
 pub const RUNNER_VERSION: &str = "2.330.0";
 
-/// A file, whether it can be run, and its text.
+/// The path, whether it is executable, and the text of each file.
 const FILES: [(&str, bool, &str); 10] = [
     ("config.sh", true, include_str!("../runner/config.sh")),
     ("run.sh", true, include_str!("../runner/run.sh")),
@@ -30,20 +30,20 @@ const FILES: [(&str, bool, &str); 10] = [
 /// The runner's program, packed.
 #[derive(Debug, Clone)]
 pub struct Package {
-    /// The archive's name.
+    /// The archive's file name.
     pub filename: String,
-    /// Its SHA-256 in hexadecimal.
+    /// The archive's SHA-256, in hexadecimal.
     pub sha256: String,
     /// The archive.
     pub bytes: Bytes,
 }
 
 impl Package {
-    /// Packs the stand-in, with so many bytes beside it that cannot be compressed. The same bytes
-    /// each time.
+    /// Packs the stand-in, with this many bytes of padding that cannot be compressed. The result is always
+    /// the same.
     ///
     /// # Errors
-    /// When the archive cannot be written: never, in memory.
+    /// If the archive cannot be written, which does not happen in memory.
     pub fn new(padding: usize) -> std::io::Result<Package> {
         let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::none());
         let mut archive = tar::Builder::new(gzip);
@@ -69,7 +69,7 @@ impl Package {
     }
 }
 
-/// Bytes that cannot be compressed, in no time even where nothing is optimised (Marsaglia's xorshift).
+/// Random bytes, fast even without optimisation (Marsaglia's xorshift).
 fn noise(length: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length + 8);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;

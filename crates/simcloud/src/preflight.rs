@@ -1,35 +1,35 @@
-//! What the world is like to somebody who only looks: both faces tell it from here.
+//! The read-only facts about the world that `check` asks for. Both ways into the world answer from here.
 
 use azlin_fleet::model::{Architecture, Image, Os};
 use azlin_fleet::ports::preflight::{ImageFacts, Size, Subnet, Subscription, Usage};
 
+use crate::account::{OFFERS, Offer, WayOut, vcpus};
 use crate::azure::SimVm;
-use crate::premises::{OFFERS, Offer, WayOut, vcpus};
 use crate::world::World;
 
-/// The quota where the workload sets none.
+/// Every quota, where the workload sets none.
 const LARGE: u32 = 1_000;
 
-/// Addresses of a range that Azure keeps.
+/// The addresses that Azure reserves in each subnet.
 const RESERVED: u64 = 5;
 
-/// The version that "latest" is.
+/// The image version that "latest" stands for.
 const LATEST: &str = "24.04.202601010";
 
 impl World {
-    /// A subscription: any is there.
+    /// A subscription. Every id exists.
     pub fn subscription(&self) -> Subscription {
-        Subscription { name: "Simulated".to_owned(), state: self.premises.subscription_state.clone() }
+        Subscription { name: "Simulated".to_owned(), state: self.account.subscription_state.clone() }
     }
 
-    /// The sizes.
+    /// The sizes that exist.
     pub fn sizes(&self) -> Vec<Size> {
-        OFFERS.iter().filter(|offer| self.premises.has(offer.name)).map(|offer| self.size(offer)).collect()
+        OFFERS.iter().filter(|offer| self.account.has(offer.name)).map(|offer| self.size(offer)).collect()
     }
 
     fn size(&self, offer: &Offer) -> Size {
         let is_restricted =
-            self.premises.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(offer.name));
+            self.account.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(offer.name));
         Size {
             name: offer.name.to_owned(),
             family: offer.family.to_owned(),
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// The quotas: one number for all of them.
+    /// The quotas. All have the same limit.
     pub fn usages(&self) -> Vec<Usage> {
         let limit = u64::from(self.settings.vcpu_quota.unwrap_or(LARGE));
         let used = |counts: &dyn Fn(&SimVm) -> bool| {
@@ -70,10 +70,10 @@ impl World {
         usages
     }
 
-    /// An image; `None` where it is not there.
+    /// An image; `None` if it does not exist.
     pub fn image(&self, image: &Image) -> Option<ImageFacts> {
         let name = image.to_string();
-        if !self.premises.has(&name) {
+        if !self.account.has(&name) {
             return None;
         }
         let is_arm = name.to_ascii_lowercase().contains("arm64");
@@ -82,20 +82,20 @@ impl World {
                 let version = if version == "latest" { LATEST } else { version };
                 (Some(version.to_owned()), Some(format!("{publisher} {offer} {sku}")), Vec::new())
             }
-            Image::Id(_) => (None, None, vec![self.premises.location.clone()]),
+            Image::Id(_) => (None, None, vec![self.account.location.clone()]),
         };
         Some(ImageFacts {
             version,
             architecture: Some(if is_arm { Architecture::Arm64 } else { Architecture::X64 }),
             generation: Some("V2".to_owned()),
             os: Some(Os::Linux),
-            plan: plan.filter(|_| self.premises.image_plan),
+            plan: plan.filter(|_| self.account.image_plan),
             locations,
             ..ImageFacts::default()
         })
     }
 
-    /// VMs in a subnet.
+    /// The number of VMs in a subnet.
     pub fn in_subnet(&self, id: &str) -> u64 {
         let subnet = "/properties/networkProfile/networkInterfaceConfigurations/0/properties/ipConfigurations/0\
                       /properties/subnet/id";
@@ -106,20 +106,20 @@ impl World {
         self.state.azure.vms.values().filter(is_in).count() as u64
     }
 
-    /// A subnet; `None` where it is not there.
+    /// A subnet; `None` if it does not exist.
     pub fn subnet(&self, id: &str) -> Option<Subnet> {
-        let premises = &self.premises;
-        if !premises.has(id) {
+        let account = &self.account;
+        if !account.has(id) {
             return None;
         }
-        let bits = premises.subnet_prefix.rsplit('/').next().and_then(|bits| bits.parse::<u32>().ok());
+        let bits = account.subnet_prefix.rsplit('/').next().and_then(|bits| bits.parse::<u32>().ok());
         let size = bits.filter(|bits| *bits <= 32).map(|bits| 1_u64 << (32 - bits));
         Some(Subnet {
-            location: Some(premises.location.clone()),
+            location: Some(account.location.clone()),
             delegated_to: None,
-            nat_gateway: premises.way_out == WayOut::NatGateway,
-            route_table: premises.way_out == WayOut::RouteTable,
-            default_outbound: match premises.way_out {
+            nat_gateway: account.way_out == WayOut::NatGateway,
+            route_table: account.way_out == WayOut::RouteTable,
+            default_outbound: match account.way_out {
                 WayOut::Default => Some(true),
                 WayOut::None => Some(false),
                 WayOut::NatGateway | WayOut::RouteTable | WayOut::Untold => None,

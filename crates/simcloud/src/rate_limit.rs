@@ -1,4 +1,4 @@
-//! GitHub's primary rate limit: so many requests in each window.
+//! GitHub's primary rate limit: a number of requests in each window.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use azlin_fleet::model::Budget;
 use jiff::Timestamp;
 
-use crate::fault::What;
+use crate::fault::FaultKind;
 use crate::world::World;
 
 /// The lists of runs that a queue is read from: queued, in progress, waiting.
@@ -20,7 +20,7 @@ pub(crate) struct RateLimit {
 }
 
 impl World {
-    /// How GitHub's primary rate limit stands; none where there is no limit.
+    /// The state of GitHub's primary rate limit; `None` where there is no limit.
     pub fn budget(&self) -> Option<Budget> {
         let limit = self.settings.rate_limit;
         let reset = (self.window() + 1) * seconds(self.settings.rate_window);
@@ -31,10 +31,10 @@ impl World {
         })
     }
 
-    /// Counts a request against the limit; whether it is beyond it, and so refused.
+    /// Counts a request that is beyond the limit. Returns whether it is, and so is refused.
     pub(crate) fn is_beyond_limit(&mut self) -> bool {
         let is_beyond = self.budget().is_some_and(|budget| budget.remaining == 0);
-        self.ledger.requests_beyond_limit += u64::from(is_beyond);
+        self.statistics.requests_beyond_limit += u64::from(is_beyond);
         is_beyond
     }
 
@@ -43,14 +43,14 @@ impl World {
         self.limit = RateLimit { window: self.window(), used };
     }
 
-    /// Others may use the same token, and have used the rest.
+    /// Other clients of the same token may have used the rest.
     pub(crate) fn others_use_the_limit(&mut self) {
-        if self.strikes(|what| matches!(what, What::BudgetGone)) {
+        if self.strikes(|what| matches!(what, FaultKind::BudgetGone)) {
             self.count_requests(self.settings.rate_limit);
         }
     }
 
-    /// How many requests it takes to read a repository's queue: its lists of runs, and the jobs of each run.
+    /// The requests that it takes to read a repository's queue: the lists of runs, and the jobs of each run.
     pub(crate) fn requests_for_queue(&self, repo: &str) -> u32 {
         let runs = self.state.github.active.get(&repo.to_ascii_lowercase()).map_or(0, BTreeSet::len);
         LISTS_OF_RUNS + u32::try_from(runs).unwrap_or(u32::MAX - LISTS_OF_RUNS)
@@ -58,7 +58,7 @@ impl World {
 
     fn used(&self) -> u32 {
         let used = if self.limit.window == self.window() { self.limit.used } else { 0 };
-        // The setting may have been lowered meanwhile.
+        // A test may have lowered the setting since.
         used.min(self.settings.rate_limit)
     }
 

@@ -1,4 +1,4 @@
-//! Runners that register by themselves, with a token from GitHub's API and `config.sh`.
+//! Runners that register themselves, with a token from GitHub's API and `config.sh`.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use crate::fault::What;
+use crate::fault::FaultKind;
 use crate::github::SimRunner;
-use crate::world::{Event, World};
+use crate::world::{World, WorldEvent};
 
-/// What a token for `config.sh` is good for.
+/// What a token for `config.sh` permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenUse {
-    /// To register runners.
+    /// It permits to register runners.
     Register,
-    /// To remove them.
+    /// It permits to remove runners.
     Remove,
 }
 
@@ -28,41 +28,41 @@ pub(crate) struct RunnerToken {
     expires_at: Timestamp,
 }
 
-/// What `config.sh` asks for.
+/// A request by `config.sh`.
 #[derive(Debug, Clone)]
 pub struct Registration {
-    /// Where.
+    /// Where the runner registers.
     pub scope: Scope,
-    /// The token.
+    /// The registration token.
     pub token: String,
     /// The runner's name.
     pub name: String,
-    /// Its labels: all of them.
+    /// All labels of the runner.
     pub labels: Vec<String>,
-    /// Its group's name; the default one where absent.
+    /// The name of its group; `None` means the default group.
     pub group: Option<String>,
-    /// Whether it takes one job only.
+    /// Whether it takes only one job.
     pub ephemeral: bool,
-    /// Whether a runner of this name is replaced.
+    /// Whether it replaces a runner of the same name.
     pub replace: bool,
 }
 
-/// Why GitHub refuses a runner: its status and message.
+/// A refusal by GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RunnerRefusal {
     /// The HTTP status.
     pub status: u16,
-    /// For people.
+    /// The message for people.
     pub message: String,
 }
 
-impl Refused {
+impl RunnerRefusal {
     pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
-        Refused { status, message: message.into() }
+        RunnerRefusal { status, message: message.into() }
     }
 }
 
-/// The scope of a page: `o/r`, `o`, `enterprises/e`.
+/// The scope of a page on GitHub: `o/r`, `o`, `enterprises/e`.
 pub(crate) fn scope_of(path: &str) -> Option<Scope> {
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["enterprises", slug] => slug.parse::<AccountName>().ok().map(Scope::Enterprise),
@@ -73,7 +73,7 @@ pub(crate) fn scope_of(path: &str) -> Option<Scope> {
 }
 
 impl World {
-    /// A token for `config.sh`, and when it expires.
+    /// Issues a token for `config.sh`. Returns it with its expiry.
     pub fn issue_runner_token(&mut self, scope: &Scope, what_for: TokenUse) -> (String, Timestamp) {
         let prefix = match what_for {
             TokenUse::Register => "AREG",
@@ -95,28 +95,31 @@ impl World {
         })
     }
 
-    /// Registers a runner. One that replaces another keeps its number.
+    /// Registers a runner. One that replaces another keeps that one's id.
     ///
     /// # Errors
-    /// When the token is not good, the name is in use, or a fault strikes.
-    pub fn register(&mut self, asked: &Registration) -> Result<SimRunner, Refused> {
+    /// If the token is not valid, the name is in use, or a fault strikes.
+    pub fn register(&mut self, asked: &Registration) -> Result<SimRunner, RunnerRefusal> {
         if !self.token_is_good(&asked.token, &asked.scope, TokenUse::Register) {
-            return Err(Refused::new(404, "Http response code: NotFound from the registration token check"));
+            return Err(RunnerRefusal::new(
+                404,
+                "Http response code: NotFound from the registration token check",
+            ));
         }
-        if self.strikes(|what| matches!(what, What::RegistrationRefused)) {
-            return Err(Refused::new(
+        if self.strikes(|what| matches!(what, FaultKind::RegistrationRefused)) {
+            return Err(RunnerRefusal::new(
                 403,
                 "Registration was refused. Runner registration is not allowed here.",
             ));
         }
         if asked.name.is_empty() || asked.name.len() > 64 {
-            return Err(Refused::new(400, "The runner name must be 1 to 64 characters."));
+            return Err(RunnerRefusal::new(400, "The runner name must be 1 to 64 characters."));
         }
         let group = match asked.group.as_deref() {
-            None | Some("") | Some("Default") => 1,
+            None | Some("" | "Default") => 1,
             Some("builders") if !matches!(asked.scope, Scope::Repo(_)) => 2,
             Some(other) => {
-                return Err(Refused::new(
+                return Err(RunnerRefusal::new(
                     404,
                     format!("Could not find any self-hosted runner group named \"{other}\"."),
                 ));
@@ -127,10 +130,10 @@ impl World {
         if let Some(same) = &same {
             if !asked.replace {
                 let message = format!("A runner exists with the same name {}.", asked.name);
-                return Err(Refused::new(409, message));
+                return Err(RunnerRefusal::new(409, message));
             }
             if same.job.is_some() {
-                return Err(Refused::new(409, format!("The runner {} runs a job.", asked.name)));
+                return Err(RunnerRefusal::new(409, format!("The runner {} runs a job.", asked.name)));
             }
             self.state.github.jits.remove(&same.jit);
         }
@@ -147,15 +150,15 @@ impl World {
             offline_since: Some(self.now()),
             lost: false,
             ephemeral: asked.ephemeral,
-            secret: format!("{:032x}", self.chance.random::<u128>()),
+            secret: format!("{:032x}", self.rng.random::<u128>()),
             heard_at: None,
         };
         self.state.github.runners.insert(id, runner.clone());
-        self.after(self.settings.entry_limit, Event::Forget(id));
+        self.after(self.settings.entry_limit, WorldEvent::Forget(id));
         Ok(runner)
     }
 
-    /// What stands in `.runner` on the machine.
+    /// The content of `.runner` on the machine.
     pub(crate) fn runner_json(&self, scope: &Scope, id: u64, name: &str, ephemeral: bool) -> Value {
         let path = match scope {
             Scope::Repo(slug) => slug.to_string(),
@@ -168,24 +171,23 @@ impl World {
         })
     }
 
-    /// Removes a runner as `config.sh remove` asks for it.
+    /// Removes a runner, as `config.sh remove` asks.
     ///
     /// # Errors
-    /// When the token is not good, there is no such runner, or it runs a job.
-    pub fn unregister(&mut self, id: u64, token: &str) -> Result<(), Refused> {
+    /// If the token is not valid, there is no such runner, or it has a job.
+    pub fn unregister(&mut self, id: u64, token: &str) -> Result<(), RunnerRefusal> {
         let scope = self.state.github.runners.get(&id).map(|runner| runner.scope.clone());
-        let Some(scope) = scope else { return Err(Refused::new(404, "There is no such runner.")) };
+        let Some(scope) = scope else { return Err(RunnerRefusal::new(404, "There is no such runner.")) };
         if !self.token_is_good(token, &scope, TokenUse::Remove) {
-            return Err(Refused::new(404, "Http response code: NotFound from the removal token check"));
+            return Err(RunnerRefusal::new(404, "Http response code: NotFound from the removal token check"));
         }
         match self.deregister(&scope, id) {
             crate::calls::Removal::Removed => Ok(()),
-            crate::calls::Removal::NotFound => Err(Refused::new(404, "There is no such runner.")),
-            crate::calls::Removal::Busy => Err(Refused::new(422, "The runner runs a job.")),
+            crate::calls::Removal::NotFound => Err(RunnerRefusal::new(404, "There is no such runner.")),
+            crate::calls::Removal::Busy => Err(RunnerRefusal::new(422, "The runner runs a job.")),
         }
     }
 }
 
 #[cfg(test)]
-#[path = "registration_tests.rs"]
 mod tests;

@@ -1,8 +1,10 @@
-//! A server on loopback that answers as a test says, byte for byte, and counts what it was asked: for
-//! what no model of a service does, such as half an answer, and for what a client sends.
+//! A server on loopback that answers each request as a test says, byte for byte, and records it. For what no
+//! model of a service does, such as half an answer, and for tests of what a client sends.
 //!
 //! # Panics
-//! All of it panics where a test would: it is the test's own fault.
+//! Everything here panics on unexpected input, since that is an error of the test.
+
+#![expect(clippy::expect_used, reason = "it serves tests, which fail by panicking")]
 
 use std::sync::Arc;
 
@@ -11,21 +13,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-/// A request as it came.
+/// A request that was read whole.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// `GET` and so on.
+    /// The HTTP method.
     pub method: String,
     /// The path with its query.
     pub target: String,
-    /// Names in lower case.
+    /// Headers, with their names in lower case.
     pub headers: Vec<(String, String)>,
-    /// As text.
+    /// The body as text.
     pub body: String,
 }
 
 impl Request {
-    /// A header, by its name in lower case.
+    /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
@@ -35,40 +37,41 @@ impl Request {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// A parameter of the query, decoded.
+    /// A query parameter, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
         let url = Url::parse("http://h").expect("a URL").join(&self.target).expect("a target");
         url.query_pairs().find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
     }
 }
 
-/// What a test has the server do.
+/// What the server does with a request.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// A whole answer: status, further headers, body.
+    /// It sends a whole answer: status, further headers, body.
     Answer(u16, Vec<(&'static str, String)>, String),
-    /// The connection ends without an answer.
+    /// It closes the connection without an answer.
     HangUp,
-    /// Half of an answer.
+    /// It sends half of an answer.
     Half,
-    /// No answer, and the connection stays.
+    /// It sends nothing, and keeps the connection open.
     Silence,
 }
 
-/// A whole answer in JSON.
+/// A whole answer with a JSON body.
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
 pub fn json(status: u16, body: serde_json::Value) -> Reply {
     Reply::Answer(status, Vec::new(), body.to_string())
 }
 
 /// A server that answers until the runtime ends.
-pub struct Server {
-    /// Where it is.
+pub struct ScriptedServer {
+    /// The server's address.
     pub url: Url,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
-impl Server {
-    /// Starts one that answers each request as `answer` says; it is told how many came before.
+impl ScriptedServer {
+    /// Starts a server. `answer` gets each request, and the number of requests before it.
     pub async fn start(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -88,10 +91,10 @@ impl Server {
                 });
             }
         });
-        Server { url: Url::parse(&format!("http://{address}")).expect("a URL"), requests }
+        ScriptedServer { url: Url::parse(&format!("http://{address}")).expect("a URL"), requests }
     }
 
-    /// What was asked so far.
+    /// All requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().clone()
     }

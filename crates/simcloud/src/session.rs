@@ -1,42 +1,42 @@
-//! A runner on a real machine and GitHub: it asks for a job again and again, and tells what became
-//! of it. While it asks, it is online.
+//! The session of a runner on a real machine with GitHub: it polls for a job, and reports on it. It is online
+//! while it polls.
 
-use crate::azure::State;
-use crate::fault::{What, draw};
+use crate::azure::SimVmState;
+use crate::fault::{FaultKind, random_duration};
 use crate::github::{Conclusion, JobResult, SimJob};
-use crate::registration::Refused;
-use crate::world::{Event, World};
+use crate::registration::RunnerRefusal;
+use crate::world::{World, WorldEvent};
 
-/// What a runner tells of its job.
+/// A runner's report on its job.
 #[derive(Debug, Clone)]
 pub struct JobReport {
-    /// The job.
+    /// The id of the job.
     pub job: u64,
-    /// How it ended.
+    /// How the job ended.
     pub conclusion: Conclusion,
-    /// What is kept of it.
+    /// What is kept of the report.
     pub result: JobResult,
 }
 
 impl World {
-    fn known(&self, runner: u64, secret: &str) -> Result<(), Refused> {
+    fn known(&self, runner: u64, secret: &str) -> Result<(), RunnerRefusal> {
         match self.state.github.runners.get(&runner) {
             Some(entry) if !entry.secret.is_empty() && entry.secret == secret => Ok(()),
-            Some(_) => Err(Refused::new(401, "The runner's credentials are wrong.")),
-            None => Err(Refused::new(404, "The runner registration has been deleted from the server.")),
+            Some(_) => Err(RunnerRefusal::new(401, "The runner's credentials are wrong.")),
+            None => Err(RunnerRefusal::new(404, "The runner registration has been deleted from the server.")),
         }
     }
 
-    /// A runner is there: its job, if it has one. `machine` is the VM that the connection comes from.
+    /// A runner polls. Returns its job, if it has one. `machine` is the VM that the connection comes from.
     ///
     /// # Errors
-    /// When it is not registered, or its machine is on its way out.
+    /// If the runner is not registered, or its machine is being removed.
     pub fn poll(
         &mut self,
         runner: u64,
         secret: &str,
         machine: Option<&str>,
-    ) -> Result<Option<SimJob>, Refused> {
+    ) -> Result<Option<SimJob>, RunnerRefusal> {
         self.known(runner, secret)?;
         let now = self.now();
         let uid = self.stand_on(runner, machine)?;
@@ -45,56 +45,60 @@ impl World {
         let was_online = std::mem::replace(&mut entry.online, true);
         entry.lost = false;
         entry.offline_since = None;
-        // A JIT configuration is good for one registration.
+        // A JIT configuration is valid for one registration.
         let jit = std::mem::take(&mut entry.jit);
         self.state.github.jits.remove(&jit);
         if !was_online {
-            self.after(self.settings.runner_silence, Event::Silent(runner));
+            self.after(self.settings.runner_silence, WorldEvent::Silent(runner));
         }
         if let Some(uid) = uid.filter(|_| is_new)
-            && self.strikes(|what| matches!(what, What::Eviction))
+            && self.strikes(|what| matches!(what, FaultKind::Eviction))
         {
-            let delay =
-                draw(std::time::Duration::from_secs(1)..std::time::Duration::from_secs(30), &mut self.chance);
-            self.after(delay, Event::Evicted(uid));
+            let delay = random_duration(
+                std::time::Duration::from_secs(1)..std::time::Duration::from_secs(30),
+                &mut self.rng,
+            );
+            self.after(delay, WorldEvent::Evicted(uid));
         }
         self.assign();
         let job = self.state.github.runners.get(&runner).and_then(|entry| entry.job);
         Ok(job.and_then(|job| self.state.github.jobs.get(&job)).cloned())
     }
 
-    /// Notes on which VM a runner is.
-    fn stand_on(&mut self, runner: u64, machine: Option<&str>) -> Result<Option<u64>, Refused> {
+    /// Records the VM of a runner. Returns the VM's number.
+    fn stand_on(&mut self, runner: u64, machine: Option<&str>) -> Result<Option<u64>, RunnerRefusal> {
         let Some(name) = machine else { return Ok(None) };
         let vm = self.state.azure.vms.values_mut().find(|vm| vm.name == name);
         match vm {
-            Some(vm) if vm.guest.is_mute => Err(Refused::new(503, "Nobody hears this machine.")),
-            Some(vm) if vm.running == Some(true) && vm.state != State::Deleting => {
+            Some(vm) if vm.guest.is_mute => {
+                Err(RunnerRefusal::new(503, "A fault keeps this machine from GitHub."))
+            }
+            Some(vm) if vm.running == Some(true) && vm.state != SimVmState::Deleting => {
                 vm.runner = Some(runner);
                 Ok(Some(vm.uid))
             }
-            // What a machine says while it is taken away is not heard.
-            _ => Err(Refused::new(503, "The machine is on its way out.")),
+            // GitHub does not hear a machine that is being removed.
+            _ => Err(RunnerRefusal::new(503, "The machine is being removed.")),
         }
     }
 
     /// A job on a real machine has ended.
     ///
     /// # Errors
-    /// When the runner is not registered, or has not this job.
-    pub fn report_job(&mut self, runner: u64, secret: &str, report: JobReport) -> Result<(), Refused> {
+    /// If the runner is not registered, or does not have this job.
+    pub fn report_job(&mut self, runner: u64, secret: &str, report: JobReport) -> Result<(), RunnerRefusal> {
         self.known(runner, secret)?;
         self.stand_on(runner, report.result.machine.as_deref())?;
         if self.state.github.runners.get(&runner).is_none_or(|entry| entry.job != Some(report.job)) {
-            return Err(Refused::new(409, "The runner has not this job."));
+            return Err(RunnerRefusal::new(409, "The runner does not have this job."));
         }
         if let Some(job) = self.state.github.jobs.get_mut(&report.job) {
             job.result = Some(report.result);
         }
         match report.conclusion {
-            Conclusion::Success | Conclusion::Failure => self.ledger.jobs_completed += 1,
-            // Somebody stopped the runner's service.
-            Conclusion::Cancelled => self.ledger.jobs_killed += 1,
+            Conclusion::Success | Conclusion::Failure => self.statistics.jobs_completed += 1,
+            // The runner's service was stopped.
+            Conclusion::Cancelled => self.statistics.jobs_killed += 1,
         }
         self.complete(report.job, report.conclusion);
         self.job_ends(runner);
@@ -102,11 +106,11 @@ impl World {
         Ok(())
     }
 
-    /// A runner ends its session: it is offline at once.
+    /// A runner ends its session, and is offline at once.
     ///
     /// # Errors
-    /// When it is not registered.
-    pub fn end_session(&mut self, runner: u64, secret: &str) -> Result<(), Refused> {
+    /// If the runner is not registered.
+    pub fn end_session(&mut self, runner: u64, secret: &str) -> Result<(), RunnerRefusal> {
         self.known(runner, secret)?;
         self.goes_offline(runner);
         Ok(())
@@ -120,17 +124,17 @@ impl World {
         if quiet >= limit {
             self.goes_offline(runner);
         } else {
-            self.after(limit - quiet, Event::Silent(runner));
+            self.after(limit - quiet, WorldEvent::Silent(runner));
         }
     }
 
     fn goes_offline(&mut self, runner: u64) {
         if self.disconnect(Some(runner)) {
-            self.ledger.jobs_lost_to_weather += 1;
+            self.statistics.jobs_lost_to_faults += 1;
         }
     }
 
-    /// A real machine has powered off by itself.
+    /// A real machine has powered itself off.
     pub(crate) fn powered_off(&mut self, uid: u64) {
         self.dies(uid);
         self.assign();

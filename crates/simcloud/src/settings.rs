@@ -1,59 +1,59 @@
-//! How the simulated world behaves when nothing fails.
+//! How the simulated world behaves without faults.
 
 use std::ops::Range;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// How the simulated world behaves when nothing fails.
+/// How the simulated world behaves without faults.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// What chance brings.
+pub struct WorldSettings {
+    /// The random seed.
     pub seed: u64,
-    /// What GitHub takes as a token.
+    /// The token that GitHub accepts.
     pub token: String,
-    /// Requests in a window that GitHub allows; 0 is no limit.
+    /// GitHub's rate limit: requests in a window. 0 means no limit.
     pub rate_limit: u32,
-    /// How long a window is.
+    /// The length of a window.
     pub rate_window: Duration,
-    /// How long a call takes to be answered, there and back.
+    /// How long a call takes, there and back.
     pub answer: Range<Duration>,
-    /// From the request for a VM until Azure has made it.
+    /// From the request for a VM until Azure has created it.
     pub create: Range<Duration>,
-    /// From then until it has booted.
+    /// From its creation until it has booted.
     pub boot: Range<Duration>,
-    /// From then until its runner is online.
+    /// From its boot until its runner is online.
     pub register: Range<Duration>,
-    /// From the request for a VM's removal until it is gone.
+    /// From the request to delete a VM until it is gone.
     pub delete: Range<Duration>,
-    /// How long GitHub takes a runner that went silent in a job for busy.
+    /// How long GitHub reports a runner as busy that lost its connection in a job.
     pub lost_after: Duration,
     /// How long GitHub keeps a job in the queue before it cancels it.
     pub queue_limit: Duration,
-    /// How long GitHub keeps an ephemeral runner's entry that is not connected.
+    /// How long GitHub keeps the entry of an ephemeral runner without a connection.
     pub entry_limit: Duration,
-    /// How long the tokens of an app's installation are good.
+    /// How long the tokens of the app's installation are valid.
     pub app_token_life: Duration,
-    /// How long Azure's tokens are good.
+    /// How long Azure's tokens are valid.
     pub token_life: Duration,
-    /// VMs on one page of Azure's lists.
+    /// How many VMs one page of Azure's lists has.
     pub vm_page: usize,
-    /// vCPUs that the subscription may use, if there is a limit: as many for each VM as its size's name tells.
+    /// The quota of vCPUs; `None` means no quota. The name of a size says how many its VMs use.
     pub vcpu_quota: Option<u32>,
-    /// How long a step over SSH takes, where machines are simulated.
+    /// How long a step over SSH takes on a simulated VM.
     pub step: Range<Duration>,
-    /// How long a runner on a real machine may be silent before GitHub takes it for offline.
+    /// How long a runner on a real machine may be silent before GitHub reports it as offline.
     pub runner_silence: Duration,
-    /// Bytes that make the runner's package larger, where machines are real.
+    /// How many bytes of padding the runner's package gets; real machines only.
     pub package_padding: usize,
-    /// Whether machines are real: they boot, register and run their jobs by themselves.
+    /// Whether VMs are real machines, which boot, register and run their jobs themselves.
     pub real_machines: bool,
 }
 
-impl Default for Settings {
+impl Default for WorldSettings {
     fn default() -> Self {
         let seconds = |from, to| Duration::from_secs(from)..Duration::from_secs(to);
-        Settings {
+        WorldSettings {
             seed: 1,
             token: "ghp_simcloudsimcloudsimcloudsimcloud0000".to_owned(),
             rate_limit: 5_000,

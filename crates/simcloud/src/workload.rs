@@ -1,32 +1,33 @@
-//! What happens in a simulated world, and when: jobs and faults, from a TOML file or from code.
+//! A workload: the jobs and faults of a simulated world, from a TOML file or from code.
 //!
-//! Every time counts from the start of the world. Unknown keys are errors.
+//! All times count from the start of the world. Unknown keys are errors.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::account::Account;
 use crate::fault::Fault;
-use crate::premises::Premises;
-use crate::settings::Settings;
+use crate::settings::WorldSettings;
 
-/// Jobs and faults, and how the world behaves otherwise.
+/// The jobs, the faults, and how the world behaves.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Workload {
-    /// Changes to [`Settings`].
+    /// Changes to [`WorldSettings`].
     pub settings: Overrides,
-    /// What is permitted and what is there.
-    pub premises: Premises,
-    /// Repositories that exist without any job.
+    /// What is permitted and what exists.
+    #[serde(rename = "premises")]
+    pub account: Account,
+    /// Repositories that exist even without a job.
     pub repositories: Vec<String>,
-    /// When which jobs arrive.
+    /// The jobs, and when they arrive.
     pub arrivals: Vec<Arrival>,
-    /// What fails, and when.
+    /// The faults, and when they strike.
     pub faults: Vec<Fault>,
 }
 
-/// A value that is drawn between two durations, or is one: `"5s"` or `["2s", "6s"]`.
+/// A duration, or a range from which one is drawn at random: `"5s"` or `["2s", "6s"]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// The least.
@@ -36,7 +37,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Always the same.
+    /// Always the same duration.
     pub fn exactly(duration: Duration) -> Self {
         Span { from: duration, to: duration }
     }
@@ -69,56 +70,56 @@ pub(crate) fn optional_duration<'de, D: Deserializer<'de>>(
     duration(deserializer).map(Some)
 }
 
-/// Changes to [`Settings`].
+/// Changes to [`WorldSettings`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Overrides {
-    /// See [`Settings::seed`].
+    /// See [`WorldSettings::seed`].
     pub seed: Option<u64>,
-    /// See [`Settings::token`].
+    /// See [`WorldSettings::token`].
     pub token: Option<String>,
-    /// See [`Settings::rate_limit`].
+    /// See [`WorldSettings::rate_limit`].
     pub rate_limit: Option<u32>,
-    /// See [`Settings::rate_window`].
+    /// See [`WorldSettings::rate_window`].
     pub rate_window: Option<Span>,
-    /// See [`Settings::answer`].
+    /// See [`WorldSettings::answer`].
     pub answer: Option<Span>,
-    /// See [`Settings::create`].
+    /// See [`WorldSettings::create`].
     pub create: Option<Span>,
-    /// See [`Settings::boot`].
+    /// See [`WorldSettings::boot`].
     pub boot: Option<Span>,
-    /// See [`Settings::register`].
+    /// See [`WorldSettings::register`].
     pub register: Option<Span>,
-    /// See [`Settings::delete`].
+    /// See [`WorldSettings::delete`].
     pub delete: Option<Span>,
-    /// See [`Settings::lost_after`].
+    /// See [`WorldSettings::lost_after`].
     pub lost_after: Option<Span>,
-    /// See [`Settings::queue_limit`].
+    /// See [`WorldSettings::queue_limit`].
     pub queue_limit: Option<Span>,
-    /// See [`Settings::entry_limit`].
+    /// See [`WorldSettings::entry_limit`].
     pub entry_limit: Option<Span>,
-    /// See [`Settings::app_token_life`].
+    /// See [`WorldSettings::app_token_life`].
     pub app_token_life: Option<Span>,
-    /// See [`Settings::token_life`].
+    /// See [`WorldSettings::token_life`].
     pub token_life: Option<Span>,
-    /// See [`Settings::vm_page`].
+    /// See [`WorldSettings::vm_page`].
     pub vm_page: Option<usize>,
-    /// See [`Settings::vcpu_quota`].
+    /// See [`WorldSettings::vcpu_quota`].
     pub vcpu_quota: Option<u32>,
-    /// See [`Settings::step`].
+    /// See [`WorldSettings::step`].
     pub step: Option<Span>,
-    /// See [`Settings::runner_silence`].
+    /// See [`WorldSettings::runner_silence`].
     pub runner_silence: Option<Span>,
-    /// See [`Settings::package_padding`].
+    /// See [`WorldSettings::package_padding`].
     pub package_padding: Option<usize>,
 }
 
 impl Overrides {
-    /// The defaults with these changes.
-    pub fn settings(&self) -> Settings {
-        let default = Settings::default();
+    /// The default settings with these changes.
+    pub fn settings(&self) -> WorldSettings {
+        let default = WorldSettings::default();
         let range = |span: Option<Span>, default| span.map_or(default, |span| span.from..span.to);
-        Settings {
+        WorldSettings {
             seed: self.seed.unwrap_or(default.seed),
             token: self.token.clone().unwrap_or(default.token),
             rate_limit: self.rate_limit.unwrap_or(default.rate_limit),
@@ -143,58 +144,58 @@ impl Overrides {
     }
 }
 
-/// Jobs that arrive in one run.
+/// Jobs that arrive together, as one run.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arrival {
     /// When the first run arrives.
     #[serde(default, deserialize_with = "duration")]
     pub at: Duration,
-    /// Another run after each such time, drawn.
+    /// The time until the next run, drawn anew each time; `None` means only one run.
     #[serde(default)]
     pub every: Option<Span>,
-    /// No run after this.
+    /// No run arrives after this time.
     #[serde(default, deserialize_with = "optional_duration")]
     pub until: Option<Duration>,
-    /// `owner/repo`.
+    /// The repository, as `owner/repo`.
     pub repo: String,
-    /// How many jobs a run has, at the least and at the most: `3` or `[1, 8]`.
+    /// How many jobs a run has: `3`, or at random between two numbers, `[1, 8]`.
     #[serde(default = "one")]
-    pub jobs: Count,
-    /// What each job asks for.
+    pub jobs: JobCount,
+    /// The labels that each job asks for.
     pub labels: Vec<String>,
     /// How long each job runs.
     pub duration: Span,
-    /// What each job runs on a real machine, for bash; `sleep` for its duration where absent.
+    /// The bash script that each job runs on a real machine. The default sleeps for the job's duration.
     #[serde(default)]
     pub script: Option<String>,
-    /// How long each job is held back by an environment before it can start.
+    /// How long an environment holds each job back before it can start.
     #[serde(default)]
     pub held: Option<Span>,
-    /// Jobs that come into being once all of these are done, as behind `needs:`.
+    /// How many jobs follow once all of these are done, as with `needs:`.
     #[serde(default)]
     pub then: usize,
 }
 
-/// A number that is drawn between two, or is one.
+/// A number, or a range from which one is drawn at random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "wanted one number, as in 3, or two, as in [1, 8]")]
-pub enum Count {
-    /// Always the same.
+pub enum JobCount {
+    /// Always this number.
     Exactly(usize),
-    /// Between the two, both allowed.
+    /// Between the two, both included.
     Between(usize, usize),
 }
 
-fn one() -> Count {
-    Count::Exactly(1)
+fn one() -> JobCount {
+    JobCount::Exactly(1)
 }
 
 impl Workload {
     /// Reads a workload file.
     ///
     /// # Errors
-    /// What is wrong with it, with its line.
+    /// What is wrong with the file, with its line.
     pub fn parse(text: &str) -> Result<Workload, String> {
         toml::from_str(text).map_err(|error| error.to_string())
     }
@@ -213,8 +214,8 @@ mod tests {
         let workload = Workload::parse(text).unwrap_or_else(|error| panic!("{error}"));
         let written = format!("{:?}", workload.settings);
         assert!(!written.contains("None"), "a setting is missing in the example: {written}");
-        let default = Premises { token_ends: workload.premises.token_ends, ..Premises::default() };
-        assert_eq!(workload.premises, default, "the example has the defaults");
+        let default = Account { token_ends: workload.account.token_ends, ..Account::default() };
+        assert_eq!(workload.account, default, "the example has the defaults");
         for line in format!("{default:#?}").lines().filter_map(|line| line.trim().split_once(": ")) {
             assert!(text.contains(&format!("\n{} = ", line.0)), "{} is missing in the example", line.0);
         }
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn a_mistake_is_reported_with_its_line() {
         for (text, says) in [
             ("[settings]\nbot = '1s'\n", "unknown field `bot`"),
             ("[settings]\nboot = '1 parsec'\n", "unknown time unit"),

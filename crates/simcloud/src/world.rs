@@ -1,7 +1,7 @@
-//! The simulated world: a state machine with its own chance and a clock that it is given.
+//! The simulated world: a state machine with its own random source, and a clock that it is given.
 //!
-//! It does nothing by itself: [`World::advance`] runs what is due up to a moment, in order. From one
-//! seed and one sequence of calls it is always the same world.
+//! It does nothing by itself. [`World::advance`] runs the events that are due, in order. One seed and one
+//! sequence of calls always make the same world.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -11,43 +11,43 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::account::Account;
 use crate::azure::{AzureState, VmKey};
-use crate::fault::{Call, Faults, Lag, Side, Weather, What, draw};
+use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, random_duration};
 use crate::github::{Conclusion, GitHubState, JobState};
-use crate::hooks::Hooks;
-use crate::ledger::Ledger;
 use crate::package::Package;
-use crate::premises::Premises;
 use crate::rate_limit::RateLimit;
 use crate::registration::RunnerToken;
-use crate::settings::Settings;
+use crate::settings::WorldSettings;
+use crate::statistics::Statistics;
+use crate::webhooks::SimWebhooks;
 use crate::workload::{Arrival, Workload};
 
 /// Both sides of the world at one moment.
 #[derive(Debug, Clone, Default)]
-pub struct Moment {
+pub struct WorldState {
     /// GitHub's side.
     pub github: GitHubState,
     /// Azure's side.
     pub azure: AzureState,
 }
 
-/// Somebody who is told of everything that happens, as it happens.
-pub trait Watch: Send {
-    /// Something has happened; this is what the world is like now.
-    fn happened(&mut self, world: &World, what: &Happening<'_>);
+/// Receives everything that happens in a world, as it happens.
+pub trait WorldObserver: Send {
+    /// Something has happened; `world` is the state after it.
+    fn happened(&mut self, world: &World, what: &Occurrence<'_>);
 }
 
-impl Moment {
-    /// Each VM, runner and run as it is in one of the two.
-    fn mixed_with(mut self, other: &Moment, chance: &mut StdRng) -> Moment {
-        swap_some(&mut self.azure.vms, &other.azure.vms, chance);
-        swap_some(&mut self.github.runners, &other.github.runners, chance);
+impl WorldState {
+    /// This state, with about half of the VMs, runners and runs as they are in the other one.
+    fn mixed_with(mut self, other: &WorldState, rng: &mut StdRng) -> WorldState {
+        swap_some(&mut self.azure.vms, &other.azure.vms, rng);
+        swap_some(&mut self.github.runners, &other.github.runners, rng);
         for (repo, active) in &other.github.active {
             let mine = self.github.active.entry(repo.clone()).or_default();
             let all: BTreeSet<u64> = mine.union(active).copied().collect();
             for run in all {
-                if !chance.random_bool(0.5) {
+                if !rng.random_bool(0.5) {
                     continue;
                 }
                 if active.contains(&run) {
@@ -65,15 +65,11 @@ impl Moment {
     }
 }
 
-/// Replaces about half of the entries by what the other one has.
-fn swap_some<K: Ord + Clone, V: Clone>(
-    mine: &mut BTreeMap<K, V>,
-    other: &BTreeMap<K, V>,
-    chance: &mut StdRng,
-) {
+/// Replaces about half of the entries by the other map's.
+fn swap_some<K: Ord + Clone, V: Clone>(mine: &mut BTreeMap<K, V>, other: &BTreeMap<K, V>, rng: &mut StdRng) {
     let keys: BTreeSet<K> = mine.keys().chain(other.keys()).cloned().collect();
     for key in keys {
-        if chance.random_bool(0.5) {
+        if rng.random_bool(0.5) {
             match other.get(&key) {
                 Some(value) => drop(mine.insert(key, value.clone())),
                 None => drop(mine.remove(&key)),
@@ -84,123 +80,123 @@ fn swap_some<K: Ord + Clone, V: Clone>(
 
 /// Something that has happened.
 #[derive(Debug, Clone, Copy)]
-pub enum Happening<'a> {
-    /// It happened by itself.
-    Event(Event),
-    /// A call has had its effect, or was refused.
+pub enum Occurrence<'a> {
+    /// An event of the world itself.
+    Event(WorldEvent),
+    /// A call had its effect, or was refused.
     Call {
         /// The service.
         side: Side,
-        /// `GET` and so on.
+        /// The HTTP method.
         method: &'a str,
-        /// The path without query.
+        /// The path without the query.
         path: &'a str,
-        /// Why it was refused, if it was.
+        /// Why it was refused; `None` if it was not.
         refused: Option<&'a str>,
-        /// Whether whoever sent it still waits for the answer.
+        /// Whether its sender still waits for the answer.
         is_awaited: bool,
     },
-    /// A step over SSH has had its effect, or a part of it.
+    /// A step over SSH had its effect, or a part of it.
     Step {
-        /// The VM.
+        /// The name of the VM.
         vm: &'a str,
-        /// The step.
+        /// The name of the step.
         step: &'a str,
     },
 }
 
-/// Something that happens by itself at its time.
+/// An event that the world runs at its time. Numbers are ids of jobs and runners, and numbers of VMs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// A run of this arrival comes into being.
+pub enum WorldEvent {
+    /// A run of this arrival is created.
     Arrive(usize),
-    /// A held job could start.
+    /// A job is no longer held back.
     Release(u64),
     /// A waiting job is cancelled.
     Cancel(u64),
-    /// A job has run to its end.
+    /// A job ends.
     Done(u64),
-    /// Azure has made a VM, or has failed to.
+    /// Azure has created a VM, or has failed to.
     Made(u64),
     /// A VM has booted.
     Booted(u64),
     /// The runner on a VM is online.
     Online(u64, u64),
-    /// A VM stops by itself.
+    /// A VM powers off.
     Off(u64),
-    /// A VM looks whether it has had a job lately.
+    /// A VM checks whether it has had a job lately (the dead man's switch).
     Watch(u64),
     /// A VM dies.
     Dies(u64),
-    /// A VM is evicted.
+    /// Azure evicts a VM.
     Evicted(u64),
-    /// A VM's removal is done.
+    /// Azure has deleted a VM.
     Gone(u64),
-    /// GitHub takes a silent runner for lost.
+    /// GitHub gives up a runner that lost its connection.
     Lost(u64),
-    /// A job has been in the queue for as long as GitHub keeps it there.
+    /// A job reaches GitHub's limit for waiting.
     Expire(u64),
     /// A runner on a real machine may have gone silent.
     Silent(u64),
-    /// A runner's entry has been there for as long as GitHub keeps one that is not connected.
+    /// A runner's entry reaches GitHub's limit without a connection.
     Forget(u64),
 }
 
 /// The simulated world.
 pub struct World {
-    /// How it behaves when nothing fails.
-    pub settings: Settings,
-    /// What is permitted in it, and what is there.
-    pub premises: Premises,
-    /// How it is.
-    pub state: Moment,
-    /// What happened so far.
-    pub ledger: Ledger,
-    pub(crate) chance: StdRng,
-    /// A chance of its own, so that a seed brings the same jobs whatever is asked of the world.
-    pub(crate) chance_of_arrivals: StdRng,
-    /// What goes wrong.
+    /// How it behaves without faults.
+    pub settings: WorldSettings,
+    /// What is permitted and what exists.
+    pub account: Account,
+    /// Its present state.
+    pub state: WorldState,
+    /// Counts of what has happened so far.
+    pub statistics: Statistics,
+    pub(crate) rng: StdRng,
+    /// A random source for jobs alone, so that a seed has the same jobs whatever clients do.
+    pub(crate) arrivals_rng: StdRng,
+    /// The faults.
     pub faults: Faults,
     /// GitHub's webhooks.
-    pub hooks: Hooks,
+    pub webhooks: SimWebhooks,
     pub(crate) now: Timestamp,
     start: Timestamp,
-    pub(crate) events: BTreeMap<(Timestamp, u64), Event>,
+    pub(crate) events: BTreeMap<(Timestamp, u64), WorldEvent>,
     sequence: u64,
     pub(crate) arrivals: Vec<Arrival>,
-    history: VecDeque<(Timestamp, Moment)>,
-    /// What the last patchy list shows.
-    patchwork: Option<Box<Moment>>,
-    watch: Option<Box<dyn Watch>>,
+    history: VecDeque<(Timestamp, WorldState)>,
+    /// What lists with a partial lag show.
+    patchwork: Option<Box<WorldState>>,
+    watch: Option<Box<dyn WorldObserver>>,
     pub(crate) limit: RateLimit,
-    /// Requests to GitHub that are under way, where they are made in process.
+    /// Requests to GitHub under way; in-process calls only.
     pub(crate) open_requests: u32,
-    /// Requests that make a VM or a runner, the same.
+    /// Requests under way that create a VM or a runner; in-process calls only.
     pub(crate) open_starts: u32,
     pub(crate) tokens: BTreeMap<String, Timestamp>,
-    /// GitHub's tokens for installations of the app, and when they end.
+    /// GitHub's tokens for the app's installation, with their expiry.
     pub(crate) installation_tokens: BTreeMap<String, Timestamp>,
     /// GitHub's tokens for `config.sh`.
     pub(crate) runner_tokens: BTreeMap<String, RunnerToken>,
     /// Where runners on real machines find GitHub: `http://127.0.0.1:PORT`.
     pub(crate) url: String,
-    /// The runner's program, where machines are real.
+    /// The runner's program, where VMs are real machines.
     pub(crate) package: Option<Package>,
     pub(crate) names_used: BTreeSet<VmKey>,
     pub(crate) by_uid: BTreeMap<u64, VmKey>,
 }
 
 impl World {
-    /// A world that begins at `start` with this workload.
+    /// A world that starts at this time with this workload.
     pub fn new(workload: &Workload, start: Timestamp) -> Self {
         let settings = workload.settings.settings();
         let mut world = World {
-            chance: StdRng::seed_from_u64(settings.seed),
-            chance_of_arrivals: StdRng::seed_from_u64(!settings.seed),
+            rng: StdRng::seed_from_u64(settings.seed),
+            arrivals_rng: StdRng::seed_from_u64(!settings.seed),
             faults: Faults::new(workload.faults.clone()),
-            hooks: Hooks::default(),
-            state: Moment::default(),
-            ledger: Ledger::default(),
+            webhooks: SimWebhooks::default(),
+            state: WorldState::default(),
+            statistics: Statistics::default(),
             now: start,
             start,
             events: BTreeMap::new(),
@@ -219,7 +215,7 @@ impl World {
             package: None,
             names_used: BTreeSet::new(),
             by_uid: BTreeMap::new(),
-            premises: workload.premises.clone(),
+            account: workload.account.clone(),
             settings,
         };
         for repo in &workload.repositories {
@@ -227,17 +223,17 @@ impl World {
         }
         for (number, arrival) in workload.arrivals.iter().enumerate() {
             world.state.github.add_repo(&arrival.repo);
-            world.after(arrival.at, Event::Arrive(number));
+            world.after(arrival.at, WorldEvent::Arrive(number));
         }
         world
     }
 
-    /// From now on somebody is told of everything that happens.
-    pub fn watch(&mut self, watch: Box<dyn Watch>) {
+    /// Sets the observer of everything that happens.
+    pub fn watch(&mut self, watch: Box<dyn WorldObserver>) {
         self.watch = Some(watch);
     }
 
-    pub(crate) fn tell(&mut self, what: &Happening<'_>) {
+    pub(crate) fn notify(&mut self, what: &Occurrence<'_>) {
         if let Some(mut watch) = self.watch.take() {
             watch.happened(self, what);
             self.watch = Some(watch);
@@ -249,7 +245,7 @@ impl World {
         self.now
     }
 
-    /// When it began.
+    /// When the world started.
     pub fn began_at(&self) -> Timestamp {
         self.start
     }
@@ -259,14 +255,14 @@ impl World {
         Duration::try_from(self.now.duration_since(self.start)).unwrap_or_default()
     }
 
-    /// Runs what is due up to `now`. Time never goes back.
+    /// Runs all events that are due by `now`. Time never goes back.
     pub fn advance(&mut self, now: Timestamp) {
         while let Some((&(at, sequence), &event)) = self.events.first_key_value()
             && at <= now
         {
             self.events.remove(&(at, sequence));
             self.move_to(at);
-            self.happen(event);
+            self.run_event(event);
         }
         self.move_to(now);
     }
@@ -278,44 +274,44 @@ impl World {
         }
     }
 
-    /// When the next thing happens by itself.
+    /// When the next event is due.
     pub fn next_event(&self) -> Option<Timestamp> {
         self.events.first_key_value().map(|((at, _), _)| *at)
     }
 
-    pub(crate) fn after(&mut self, delay: Duration, event: Event) {
+    pub(crate) fn after(&mut self, delay: Duration, event: WorldEvent) {
         self.sequence += 1;
         self.events.insert((self.now + delay, self.sequence), event);
     }
 
-    pub(crate) fn strikes(&mut self, is_it: impl FnMut(&What) -> bool) -> bool {
+    pub(crate) fn strikes(&mut self, is_it: impl FnMut(&FaultKind) -> bool) -> bool {
         let age = self.age();
-        self.faults.strikes(is_it, age, &mut self.chance)
+        self.faults.strikes(is_it, age, &mut self.rng)
     }
 
-    /// What happens to a call now.
-    pub fn weather(&mut self, call: Call<'_>) -> Weather {
+    /// What faults do to a call at this time.
+    pub fn call_faults(&mut self, call: CallTarget<'_>) -> CallFaults {
         let age = self.age();
-        let mut weather = self.faults.weather(call, age, &mut self.chance);
+        let mut call_faults = self.faults.call_faults(call, age, &mut self.rng);
         if !self.settings.answer.is_empty() {
-            weather.latency += draw(self.settings.answer.clone(), &mut self.chance);
+            call_faults.latency += random_duration(self.settings.answer.clone(), &mut self.rng);
         }
-        if weather.stale.is_patchy {
-            let past = self.past(weather.stale.ago).clone();
-            self.patchwork = Some(Box::new(past.mixed_with(&self.state, &mut self.chance)));
+        if call_faults.stale.is_patchy {
+            let past = self.past(call_faults.stale.ago).clone();
+            self.patchwork = Some(Box::new(past.mixed_with(&self.state, &mut self.rng)));
         }
-        weather
+        call_faults
     }
 
-    /// What lists show that lag so, as far back as faults ask for.
-    pub fn seen(&self, lag: Lag) -> &Moment {
+    /// The state that lists with this lag show.
+    pub fn seen(&self, lag: Lag) -> &WorldState {
         match &self.patchwork {
             Some(patchwork) if lag.is_patchy => patchwork,
             _ => self.past(lag.ago),
         }
     }
 
-    fn past(&self, ago: Duration) -> &Moment {
+    fn past(&self, ago: Duration) -> &WorldState {
         if ago.is_zero() {
             return &self.state;
         }
@@ -324,8 +320,7 @@ impl World {
         past.map_or(&self.state, |(_, moment)| moment)
     }
 
-    /// Keeps how things are, as time moves on: with all that was asked for until then. A quarter of
-    /// a second is fine enough.
+    /// Keeps the state before time moves on, if lists can lag. States are a quarter of a second apart.
     fn remember(&mut self, next: Timestamp) {
         let longest = self.faults.longest_stale(self.age());
         if longest.is_zero() {
@@ -343,44 +338,44 @@ impl World {
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    fn run_event(&mut self, event: WorldEvent) {
         let now = self.now;
         match event {
-            Event::Arrive(number) => self.arrive(number),
-            Event::Release(id) => {
+            WorldEvent::Arrive(number) => self.arrive(number),
+            WorldEvent::Release(id) => {
                 if let Some(job) = self.state.github.jobs.get_mut(&id)
                     && job.state == JobState::Waiting
                 {
                     job.state = JobState::Queued;
                     job.queued_at = now;
                     self.state.github.queued.insert(id);
-                    self.state.github.tell(id, JobChange::Queued);
-                    self.after(self.settings.queue_limit, Event::Expire(id));
+                    self.state.github.record_event(id, JobChange::Queued);
+                    self.after(self.settings.queue_limit, WorldEvent::Expire(id));
                 }
             }
-            Event::Cancel(id) => {
+            WorldEvent::Cancel(id) => {
                 let waits = self.state.github.jobs.get(&id);
                 if waits.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Waiting)) {
-                    self.ledger.jobs_cancelled += 1;
+                    self.statistics.jobs_cancelled += 1;
                     self.complete(id, Conclusion::Cancelled);
                 }
             }
-            Event::Done(id) => self.done(id),
-            Event::Made(uid) => self.made(uid),
-            Event::Booted(uid) => self.booted(uid),
-            Event::Online(uid, runner) => self.online(uid, runner),
-            Event::Off(uid) => self.off(uid),
-            Event::Watch(uid) => self.has_had_no_job(uid),
-            Event::Dies(uid) => self.dies(uid),
-            Event::Evicted(uid) => self.evicted(uid),
-            Event::Gone(uid) => self.gone(uid),
-            Event::Lost(runner) => self.lost(runner),
-            Event::Expire(job) => self.expired(job),
-            Event::Silent(runner) => self.silent(runner),
-            Event::Forget(runner) => self.forget(runner),
+            WorldEvent::Done(id) => self.done(id),
+            WorldEvent::Made(uid) => self.made(uid),
+            WorldEvent::Booted(uid) => self.booted(uid),
+            WorldEvent::Online(uid, runner) => self.online(uid, runner),
+            WorldEvent::Off(uid) => self.off(uid),
+            WorldEvent::Watch(uid) => self.has_had_no_job(uid),
+            WorldEvent::Dies(uid) => self.dies(uid),
+            WorldEvent::Evicted(uid) => self.evicted(uid),
+            WorldEvent::Gone(uid) => self.gone(uid),
+            WorldEvent::Lost(runner) => self.lost(runner),
+            WorldEvent::Expire(job) => self.expired(job),
+            WorldEvent::Silent(runner) => self.silent(runner),
+            WorldEvent::Forget(runner) => self.forget(runner),
         }
         self.assign();
-        self.tell(&Happening::Event(event));
+        self.notify(&Occurrence::Event(event));
     }
 
     pub(crate) fn complete(&mut self, job: u64, conclusion: Conclusion) {
@@ -390,20 +385,20 @@ impl World {
 
     /// GitHub gives waiting jobs to idle runners.
     pub(crate) fn assign(&mut self) {
-        for (job, runner) in self.state.github.assign(self.now, &mut self.chance) {
+        for (job, runner) in self.state.github.assign(self.now, &mut self.rng) {
             let Some(started) = self.state.github.jobs.get(&job) else { continue };
             let (duration, queued_at) = (started.duration, started.queued_at);
             let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();
-            self.ledger.waits.push(waited);
-            // A job on a real machine ends when it says so.
+            self.statistics.waits.push(waited);
+            // A job on a real machine ends when its runner reports it.
             if self.state.github.runners.get(&runner).is_none_or(|entry| entry.heard_at.is_none()) {
-                self.after(duration, Event::Done(job));
+                self.after(duration, WorldEvent::Done(job));
             }
             let on = self.state.azure.vms.values().find(|vm| vm.runner == Some(runner)).map(|vm| vm.uid);
             if let Some(uid) = on
-                && self.strikes(|what| matches!(what, What::DiesInJob))
+                && self.strikes(|what| matches!(what, FaultKind::DiesInJob))
             {
-                self.after(duration / 2, Event::Dies(uid));
+                self.after(duration / 2, WorldEvent::Dies(uid));
             }
         }
     }

@@ -1,8 +1,9 @@
-//! Real machines: each an operating system with sshd and cloud-init, on which the daemon's own
-//! program makes a runner. As root, with systemd-nspawn, and with a root in AZLIN_MACHINE_ROOT.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+//! Real machines, each an operating system with sshd and cloud-init, on which the daemon's own program
+//! installs a runner. Needs root, systemd-nspawn, and a root in AZLIN_MACHINE_ROOT.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
-mod common;
+#[path = "wire/fixture.rs"]
+mod fixture;
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use azlin_fleet::bootstrap::{
 };
 use azlin_fleet::model::{RunnerId, RunnerName, RunnerRegistration};
 use azlin_fleet::ports::{Download, HostKey};
-use azlin_simcloud::azure::Machine;
+use azlin_simcloud::azure::RealMachine;
 use azlin_simcloud::real::{Host, Hypervisor, MachineSettings, sweep};
 use azlin_simcloud::{IDENTITY_HEADER, Workload};
 use parking_lot::Mutex;
@@ -24,25 +25,25 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use common::{Site, VMS, jit};
+use fixture::{TestCloud, VMS, jit};
 
-/// Longer than any test.
+/// Longer than any test, in seconds.
 const SWITCH: Duration = Duration::from_secs(86_400);
 
 const SETTINGS: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunner_silence = '2s'\n";
 
-struct Cloud {
-    site: Site,
+struct MachineCloud {
+    site: TestCloud,
     hypervisor: Hypervisor,
     keys: tempfile::TempDir,
-    gone: Mutex<Vec<Machine>>,
+    gone: Mutex<Vec<RealMachine>>,
 }
 
-impl Cloud {
-    async fn start(settings: &str, more: &str, overlay: Option<PathBuf>) -> Cloud {
+impl MachineCloud {
+    async fn start(settings: &str, more: &str, overlay: Option<PathBuf>) -> MachineCloud {
         let root = std::env::var_os("AZLIN_MACHINE_ROOT").expect("AZLIN_MACHINE_ROOT names a root");
         let text = format!("repositories = ['o/r']\n[settings]\n{SETTINGS}{settings}\n{more}");
-        let site = Site::live(&Workload::parse(&text).unwrap()).await;
+        let site = TestCloud::live(&Workload::parse(&text).unwrap()).await;
         let settings = MachineSettings { overlay, ..MachineSettings::new(root) };
         let hypervisor = site.served.with_machines(settings).unwrap();
         let keys = tempfile::tempdir().unwrap();
@@ -51,14 +52,14 @@ impl Cloud {
             let made = Command::new("ssh-keygen").args(arguments).arg(keys.path().join(name)).status();
             assert!(made.unwrap().success());
         }
-        Cloud { site, hypervisor, keys, gone: Mutex::default() }
+        MachineCloud { site, hypervisor, keys, gone: Mutex::default() }
     }
 
     fn key(&self, name: &str) -> String {
         std::fs::read_to_string(self.keys.path().join(name)).unwrap().trim_end().to_owned() + "\n"
     }
 
-    /// A VM that is bootstrapped over SSH, once it is reached: its address.
+    /// A VM that is bootstrapped over SSH. Returns its address once it can be reached.
     async fn reachable(&self, name: &str) -> String {
         let key =
             HostKey { public: self.key("host.pub").trim().to_owned(), private: self.key("host").into() };
@@ -89,12 +90,12 @@ impl Cloud {
         assert_eq!(answer.status, 201, "{answer:?}");
     }
 
-    /// Where a VM is, once Azure tells it.
+    /// The address of a VM, once Azure reports it.
     async fn address(&self, name: &str) -> String {
         let vm = self.site.azure(Method::GET, &format!("{VMS}/{name}"), &[], None).await;
         let nic = vm.body["properties"]["networkProfile"]["networkInterfaces"][0]["id"].as_str().unwrap();
         let nic = format!("{nic}?api-version=2024-01-01&$expand=ipConfigurations/publicIPAddress");
-        for _ in 0..200 {
+        for _ in 0..1200 {
             let found = self.site.azure(Method::GET, &nic, &[], None).await;
             if found.status == 200 {
                 let ip = &found.body["properties"]["ipConfigurations"][0]["properties"];
@@ -107,12 +108,12 @@ impl Cloud {
         panic!("{name} has no address");
     }
 
-    /// A command on a machine; what it printed, or what went wrong.
+    /// Runs a command on a machine. Returns its output, or the error.
     fn ssh(&self, address: &str, command: &str, input: &str) -> Result<String, String> {
         let known = self.keys.path().join(format!("known-{address}"));
         std::fs::write(&known, format!("{address} {}", self.key("host.pub"))).unwrap();
         let mut ssh = Command::new("ssh");
-        for option in ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=2", "LogLevel=ERROR"] {
+        for option in ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "LogLevel=ERROR"] {
             ssh.args(["-o", option]);
         }
         ssh.args(["-F", "none", "-i"]).arg(self.keys.path().join("login"));
@@ -120,7 +121,7 @@ impl Cloud {
         ssh.arg(format!("azlin@{address}")).arg(command);
         let mut child =
             ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // It may have ended already.
+        // The program may have ended already.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -154,7 +155,7 @@ impl Cloud {
         }
     }
 
-    /// Makes a machine a runner, step by step, as the daemon does; or the step that failed.
+    /// Makes a machine a runner, step by step, as the daemon does. Returns the step that failed, if one did.
     async fn bootstrap(&self, address: &str, name: &str, ephemeral: bool) -> Result<RunnerId, String> {
         let folder = Path::new(RUNNER_PATH).parent().unwrap().display();
         let plant =
@@ -192,7 +193,7 @@ impl Cloud {
             .map_err(|why| format!("{}: {why}", step.name()))
     }
 
-    async fn until(&self, what: &str, is_so: impl Fn(&Cloud) -> bool) {
+    async fn until(&self, what: &str, is_so: impl Fn(&MachineCloud) -> bool) {
         let start = Instant::now();
         while !is_so(self) {
             if start.elapsed() > Duration::from_secs(60) {
@@ -221,7 +222,7 @@ impl Cloud {
         .await;
     }
 
-    /// A job for the runner of this name; what is known of it at its end.
+    /// Runs a job on the runner of this name. Returns its state at its end.
     async fn job(&self, label: &str, script: &str) -> Value {
         let id = self.submit(label, script).await;
         self.ended(&id, label).await
@@ -256,7 +257,7 @@ impl Cloud {
         self.gone.lock().push(machine);
     }
 
-    /// Nothing is left of the machines that there were.
+    /// Checks that nothing is left of the machines of this test.
     fn end(self) {
         let machines = self.site.served.machines();
         drop(self.hypervisor);
@@ -269,7 +270,7 @@ fn printed(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn nothing_is_left_of(machine: &Machine) {
+fn nothing_is_left_of(machine: &RealMachine) {
     let [_, _, number, _] = machine.address.unwrap().octets();
     let netns = &machine.netns;
     assert!(!Path::new("/run/netns").join(netns).exists(), "{netns}");
@@ -284,7 +285,7 @@ fn nothing_is_left_of(machine: &Machine) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_machines_become_runners_and_leave_nothing() {
-    let cloud = Cloud::start("package_padding = 1000000\n", "", None).await;
+    let cloud = MachineCloud::start("package_padding = 1000000\n", "", None).await;
     let host_key =
         HostKey { public: cloud.key("host.pub").trim().to_owned(), private: cloud.key("host").into() };
     cloud.create("by-ssh", &reachable(&host_key, cloud.key("login.pub").trim(), SWITCH)).await;
@@ -331,9 +332,9 @@ async fn two_machines_become_runners_and_leave_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lasting_runner_goes_on_after_a_reboot_and_can_be_stopped_and_removed() {
-    let cloud = Cloud::start("", "", None).await;
+    let cloud = MachineCloud::start("", "", None).await;
     let address = cloud.reachable("lasting").await;
-    // A download that was cut off between its end and the check goes on like any other.
+    // A download that was cut off between its end and the check is resumed like any other.
     let Download { url, sha256, .. } = cloud.download().await;
     let part = format!("/var/lib/azlin-runner/runner-{}.tar.gz.part", sha256.unwrap());
     cloud.ssh(&address, &format!("sudo curl -sS --create-dirs -o {part} {url}"), "").unwrap();
@@ -385,7 +386,8 @@ async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
         [[faults]]\nwhat = 'registration_refused'\ntimes = 1\n\
         [[faults]]\nwhat = 'truncated'\npath = '/_runner/package'\ntimes = 1\n\
         [[faults]]\nwhat = 'dies_in_job'\ntimes = 1\n";
-    let cloud = Cloud::start("package_padding = 4000000\n", faults, Some(overlay.path().to_path_buf())).await;
+    let cloud =
+        MachineCloud::start("package_padding = 4000000\n", faults, Some(overlay.path().to_path_buf())).await;
     let start = Instant::now();
     let address = cloud.reachable("late").await;
     assert!(start.elapsed() > Duration::from_secs(3), "{:?}", start.elapsed());
@@ -403,17 +405,17 @@ async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
     cloud.end();
 }
 
-/// A program that runs; it is told to end when this is dropped.
-struct Running(std::process::Child);
+/// A running program. Dropping it sends SIGTERM.
+struct SignalledProgram(std::process::Child);
 
-impl Running {
+impl SignalledProgram {
     fn signal(&self, signal: &str) {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 }
 
-impl Drop for Running {
+impl Drop for SignalledProgram {
     fn drop(&mut self) {
         if self.0.try_wait().is_ok_and(|status| status.is_none()) {
             self.signal("-TERM");
@@ -422,8 +424,8 @@ impl Drop for Running {
     }
 }
 
-/// An `azlin-simcloud` with one machine that runs, as `/_sim/machines` tells it.
-async fn program() -> (Running, Value) {
+/// A running `azlin-simcloud` with one machine, as `/_sim/machines` shows it.
+async fn program() -> (SignalledProgram, Value) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let workload = folder.path().join("workload.toml");
@@ -435,17 +437,17 @@ async fn program() -> (Running, Value) {
         .arg(&workload)
         .stdout(Stdio::piped())
         .spawn();
-    let mut child = Running(child.unwrap());
+    let mut child = SignalledProgram(child.unwrap());
     let lines = std::io::BufReader::new(child.0.stdout.as_mut().unwrap()).lines();
-    let told: Vec<String> =
+    let shown: Vec<String> =
         lines.take(3).map(|line| line.unwrap().split_once('=').unwrap().1.to_owned()).collect();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let token = http.get(&told[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
+    let token = http.get(&shown[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
     let token: Value = token.send().await.unwrap().json().await.unwrap();
-    let put = http.put(format!("{}{VMS}/vm", told[1])).bearer_auth(token["access_token"].as_str().unwrap());
-    assert_eq!(put.json(&common::vm_body("")).send().await.unwrap().status(), 201);
-    for _ in 0..200 {
-        let machines = http.get(format!("{}/_sim/machines", told[0])).send().await.unwrap();
+    let put = http.put(format!("{}{VMS}/vm", shown[1])).bearer_auth(token["access_token"].as_str().unwrap());
+    assert_eq!(put.json(&fixture::vm_body("")).send().await.unwrap().status(), 201);
+    for _ in 0..1200 {
+        let machines = http.get(format!("{}/_sim/machines", shown[0])).send().await.unwrap();
         let machines: Value = machines.json().await.unwrap();
         if machines[0]["state"] == "running" {
             return (child, machines[0].clone());
@@ -460,10 +462,10 @@ async fn two_simclouds_at_once_and_nothing_is_left_of_either() {
     let (mut one, of_one) = program().await;
     let (mut other, of_other) = program().await;
     assert_ne!(of_one["address"], of_other["address"]);
-    let machine = |told: &Value| Machine {
-        address: Some(told["address"].as_str().unwrap().parse().unwrap()),
-        netns: told["netns"].as_str().unwrap().to_owned(),
-        console: told["console"].as_str().unwrap().into(),
+    let machine = |shown: &Value| RealMachine {
+        address: Some(shown["address"].as_str().unwrap().parse().unwrap()),
+        netns: shown["netns"].as_str().unwrap().to_owned(),
+        console: shown["console"].as_str().unwrap().into(),
         nspawn: None,
         leader: None,
     };
@@ -485,13 +487,13 @@ fn host() -> Host {
     Host::boot(&MachineSettings::new(root), "computer").unwrap()
 }
 
-fn told_of(host: &Host) -> Machine {
+fn failure_message(host: &Host) -> RealMachine {
     let [a, b, number, _] = host.gateway().octets();
     let processes = printed("ps", &["-eo", "args"]);
     let netns = |line: &str| line.split("--machine=").nth(1)?.split(' ').next().map(str::to_owned);
     let folder = host.console().parent().unwrap().display().to_string();
     let netns = processes.lines().filter(|line| line.contains(&folder)).find_map(netns).unwrap();
-    Machine {
+    RealMachine {
         address: Some([a, b, number, 2].into()),
         netns,
         console: host.console(),
@@ -503,7 +505,7 @@ fn told_of(host: &Host) -> Machine {
 #[test]
 fn nothing_is_left_of_a_host_that_is_dropped_or_whose_owner_is_killed() {
     let host = host();
-    let machine = told_of(&host);
+    let machine = failure_message(&host);
     drop(host);
     nothing_is_left_of(&machine);
     assert!(!Path::new("/proc").join(machine.leader.unwrap().to_string()).exists());
@@ -513,34 +515,34 @@ fn nothing_is_left_of_a_host_that_is_dropped_or_whose_owner_is_killed() {
         .args(["--ignored", "--exact", "a_host_until_its_owner_is_killed", "--nocapture"])
         .stdout(Stdio::piped())
         .spawn();
-    let mut owner = Running(owner.unwrap());
+    let mut owner = SignalledProgram(owner.unwrap());
     let lines = std::io::BufReader::new(owner.0.stdout.take().unwrap()).lines();
-    let told = lines
+    let shown = lines
         .map(Result::unwrap)
         .find_map(|line| line.split_once("a host: ").map(|(_, rest)| rest.to_owned()))
         .unwrap();
-    let told: Vec<&str> = told.split(' ').collect();
-    let machine = Machine {
-        address: Some(told[0].parse().unwrap()),
-        netns: told[1].to_owned(),
-        console: told[2].into(),
+    let shown: Vec<&str> = shown.split(' ').collect();
+    let machine = RealMachine {
+        address: Some(shown[0].parse().unwrap()),
+        netns: shown[1].to_owned(),
+        console: shown[2].into(),
         nspawn: None,
-        leader: Some(told[3].parse().unwrap()),
+        leader: Some(shown[3].parse().unwrap()),
     };
     owner.signal("-KILL");
     owner.0.wait().unwrap();
-    assert!(Path::new("/proc").join(told[3]).exists(), "a machine outlives its owner");
+    assert!(Path::new("/proc").join(shown[3]).exists(), "a machine outlives its owner");
     assert!(sweep().unwrap().contains(&owner.0.id()));
     nothing_is_left_of(&machine);
-    assert!(!Path::new("/proc").join(told[3]).exists());
+    assert!(!Path::new("/proc").join(shown[3]).exists());
 }
 
-/// No test of its own: the one above runs it in another process.
+/// Not a test of its own: the one above runs it in another process.
 #[test]
 #[ignore = "it lasts until it is killed"]
 fn a_host_until_its_owner_is_killed() {
     let host = host();
-    let machine = told_of(&host);
+    let machine = failure_message(&host);
     let address = machine.address.unwrap();
     let (netns, console, leader) = (&machine.netns, machine.console.display(), host.leader());
     writeln!(std::io::stdout(), "a host: {address} {netns} {console} {leader}").unwrap();

@@ -1,5 +1,5 @@
-//! `azlin-simcloud` as a program: what it prints, takes and refuses.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+//! `azlin-simcloud` as a program: its output, its arguments, its refusals.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -14,12 +14,12 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// A program that runs; it is killed when this is dropped.
-struct Running(Child);
+/// A running program. Dropping it kills it.
+struct KilledProgram(Child);
 
-impl Drop for Running {
+impl Drop for KilledProgram {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The program may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -38,7 +38,7 @@ async fn it_prints_where_it_is_serves_and_reports_at_its_end() {
     std::fs::write(&workload, "[[arrivals]]\nrepo = 'o/r'\nlabels = ['docker']\nduration = '1m'\njobs = 3\n")
         .unwrap();
     let arguments = ["--workload", workload.to_str().unwrap(), "--token", "ghp_simcloudtest"];
-    let mut running = Running(program(&arguments).spawn().unwrap());
+    let mut running = KilledProgram(program(&arguments).spawn().unwrap());
     let mut out = BufReader::new(running.0.stdout.take().unwrap());
     let mut told = BTreeMap::new();
     for _ in 0..5 {

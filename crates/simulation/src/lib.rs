@@ -1,23 +1,30 @@
-//! The real loop against the simulated clouds in virtual time, all of it from one seed: jobs, faults,
-//! changes of the configuration, deaths of the daemon. After everything that happens every promise is
-//! looked after. docs/reliability.md says what is promised.
+//! Runs the real loop against the simulated clouds in virtual time. One seed gives everything: jobs, faults,
+//! changes of the configuration, crashes of the daemon. All invariants are checked after everything that
+//! happens; docs/reliability.md lists them.
+//!
+//! The way of a seed: [`generate()`] makes a [`Scenario`] of it, [`run()`] runs that and returns a [`RunResult`],
+//! in which `checker` reports the first [`Violation`] of an [`Invariant`]; [`shrink()`] finds the smallest part
+//! of the scenario that still shows it; [`find_bug()`] tries all of it with a bug seeded on purpose.
 
-mod draw;
-mod hunt;
-mod inspector;
-mod others;
-mod play;
-mod post;
-mod promises;
+#[cfg(not(debug_assertions))]
+compile_error!("the simulator seeds bugs, which needs debug assertions: build it with --profile simulate");
+
+mod bystanders;
+mod checker;
+mod fault_schedule;
+mod find_bug;
+mod generate;
+mod invariants;
+mod run;
 mod scenario;
 mod shrink;
 mod trace;
-mod weather;
+mod webhook_delivery;
 
-pub use draw::scenario;
-pub use hunt::hunt;
-pub use play::{Outcome, play};
-pub use promises::{Breach, Promise, Stamp};
-pub use scenario::{Part, Scenario};
-pub use shrink::{Pick, shrink};
+pub use find_bug::find_bug;
+pub use generate::generate;
+pub use invariants::{Invariant, SinceStart, Violation};
+pub use run::{RunResult, run};
+pub use scenario::{Scenario, ScenarioPart};
+pub use shrink::{PartSelection, shrink};
 pub use trace::Trace;

@@ -1,142 +1,142 @@
-//! What is going to happen in a simulation: plain values, all of them drawn before it begins.
+//! A scenario: plain values, generated before it runs.
 
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_simcloud::fault::{Fault, What};
+use azlin_simcloud::fault::{Fault, FaultKind};
 use azlin_simcloud::workload::{Arrival, Overrides, Span, Workload};
 
-/// The account that all fleets are of.
+/// The account of all fleets.
 pub const OWNER: &str = "o";
-/// The longest that a list lags, and that a request is on its way before it has its effect. A daemon that
-/// lost its state file cannot know what a list that is older than its own death does not show, so it stays
-/// down for longer than that (ARCHITECTURE.md, What always holds).
+/// The longest time that a list lags, and that a request takes until it has its effect. A daemon that lost
+/// its state file cannot know what a list older than its own crash does not show, so it stays down for longer
+/// than this (ARCHITECTURE.md, What always holds).
 pub const LONGEST_LAG: Duration = Duration::from_secs(60);
 
-/// Everything that is going to happen.
+/// Everything that will happen, and to whom.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// What it was drawn from.
+    /// The seed that it was generated from.
     pub seed: u64,
-    /// How long things go on happening; then comes rest.
+    /// How long parts happen. After that the world must come to rest.
     pub length: Duration,
-    /// How often the daemon looks at the queue.
+    /// The configured interval between polls of the queue.
     pub poll: Duration,
-    /// How many provisioning operations it may have under way.
+    /// The configured maximum of provisioning operations at the same time.
     pub provisioning: u32,
-    /// Requests in an hour that GitHub allows.
+    /// GitHub's rate limit, in requests an hour.
     pub rate_limit: u32,
-    /// How long a call takes.
+    /// How long a call takes, there and back.
     pub answer: Span,
-    /// The fleets as they are at the start.
-    pub fleets: Vec<FleetPlan>,
-    /// What happens, each with a number by which it can be named.
-    pub parts: Vec<(usize, Part)>,
+    /// The fleets at the start.
+    pub fleets: Vec<FleetSpec>,
+    /// What happens, each with a number that `--only` can name.
+    pub parts: Vec<(usize, ScenarioPart)>,
 }
 
-/// Something that happens. Without it the rest still makes a scenario.
+/// One thing that happens. Any subset of the parts of a scenario is a scenario too.
 #[derive(Debug, Clone)]
-pub enum Part {
+pub enum ScenarioPart {
     /// Jobs arrive.
     Jobs(Arrival),
     /// Something fails for a while.
     Fault(Fault),
-    /// The daemon dies.
-    Death(Death),
-    /// Somebody changes the configuration.
+    /// The daemon crashes.
+    Crash(Crash),
+    /// A person changes a fleet's file.
     Edit(Edit),
     /// The daemon's clock is set.
-    Clock(Clock),
-    /// GitHub tells of jobs by webhook.
-    Post(Post),
+    Clock(ClockChange),
+    /// GitHub delivers job events by webhook.
+    Webhooks(WebhookConditions),
 }
 
-/// What becomes of what GitHub tells by webhook.
+/// How reliable webhook deliveries are.
 #[derive(Debug, Clone, Copy)]
-pub struct Post {
-    /// How likely each is lost.
+pub struct WebhookConditions {
+    /// The probability that a delivery is lost, from 0 to 1.
     pub lost: f64,
-    /// How late it may come.
+    /// The longest delay of a delivery.
     pub late: Duration,
-    /// How likely it comes once more.
+    /// The probability that a delivery comes a second time, from 0 to 1.
     pub doubled: f64,
-    /// And how late that may be.
+    /// The longest delay of the second one.
     pub again: Duration,
 }
 
-/// The daemon dies, and is started again.
+/// The daemon crashes, and is started again.
 #[derive(Debug, Clone, Copy)]
-pub struct Death {
-    /// When, from the start, it begins to be possible.
+pub struct Crash {
+    /// The earliest time, from the start.
     pub at: Duration,
-    /// After so many more points at which it makes a difference.
+    /// How many points at which a crash makes a difference pass before it.
     pub points: u64,
-    /// How long it stays away.
+    /// How long no daemon runs.
     pub down: Duration,
-    /// What becomes of its state files.
+    /// What happens to its state files.
     pub disk: Disk,
 }
 
-/// What a new daemon finds of what the last one remembered.
+/// The state files that a new daemon finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
-    /// All of it.
+    /// As the last daemon wrote them.
     Kept,
-    /// Nothing.
+    /// None.
     Lost,
-    /// What was there when the last one began.
+    /// As they were when the last daemon started.
     Old,
-    /// Files that end half-way.
+    /// Some are cut off at a random byte.
     Torn,
 }
 
-/// Somebody changes a fleet's file.
+/// A person changes a fleet's file.
 #[derive(Debug, Clone)]
 pub struct Edit {
     /// When, from the start.
     pub at: Duration,
-    /// Which fleet: its place in the list.
+    /// The index of the fleet in [`Scenario::fleets`].
     pub fleet: usize,
-    /// What becomes of it.
-    pub change: Change,
+    /// What is changed.
+    pub change: FileChange,
 }
 
 /// A change of a fleet's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum FileChange {
     /// `enabled`.
     Enabled(bool),
-    /// `scaling.manual_count`, no more than the maximum.
+    /// `scaling.manual_count`, at most the maximum.
     Manual(Option<u32>),
     /// `scaling.min_runners` and `max_runners`.
     Scale(u32, u32),
-    /// A tag of the VMs, which makes those that are there out of date.
+    /// The value of a tag of the VMs, which makes existing VMs outdated.
     Tag(u32),
-    /// `vm.resource_group`.
+    /// The number in the name of `vm.resource_group`.
     Group(u32),
-    /// The repository is spelled in upper case, or as it was.
+    /// Whether the repository is spelled in upper case.
     Spelling(bool),
-    /// The file is there, or not.
+    /// Whether the file exists.
     Present(bool),
 }
 
 /// The daemon's clock is set.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub struct ClockChange {
     /// When, from the start.
     pub at: Duration,
-    /// How far it is ahead from then on.
+    /// How far the clock is ahead from then on, in seconds; negative if behind.
     pub ahead_s: i64,
 }
 
-/// A fleet's file, as far as simulations vary it.
+/// A fleet's file, as far as scenarios vary it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FleetPlan {
-    /// Its name.
+pub struct FleetSpec {
+    /// The fleet's name.
     pub name: &'static str,
-    /// The name of its repository.
+    /// The repository's name, without its owner.
     pub repo: &'static str,
-    /// Whether it serves the whole account's repositories.
+    /// Whether the fleet serves all repositories of the account.
     pub is_of_account: bool,
     /// `labels`.
     pub labels: Vec<&'static str>,
@@ -152,25 +152,25 @@ pub struct FleetPlan {
     pub jobs_per_runner: u32,
     /// `lifecycle.rotation_interval`, in minutes.
     pub rotation_min: u64,
-    /// Whether it bootstraps over SSH, and jobs for each runner.
+    /// `lifecycle.max_job_count` of a fleet that bootstraps over SSH; `None` where VMs bootstrap themselves.
     pub ssh: Option<u32>,
-    /// Whether its VMs are spot VMs.
+    /// `vm.spot`.
     pub spot: bool,
-    /// A tag of its VMs.
+    /// The value of the tag `build` of its VMs.
     pub tag: u32,
-    /// Which resource group.
+    /// The number in the name of `vm.resource_group`.
     pub group: u32,
-    /// Whether its repository is spelled in upper case.
+    /// Whether the repository is spelled in upper case.
     pub shouts: bool,
-    /// Whether its file is there.
+    /// Whether the file exists.
     pub is_present: bool,
 }
 
-impl FleetPlan {
-    /// The fleet as its file says.
+impl FleetSpec {
+    /// The fleet that this file describes.
     ///
     /// # Panics
-    /// When the file is wrong.
+    /// If the file is invalid.
     pub fn fleet(&self) -> Fleet {
         let place = format!("{OWNER}/{}", self.repo);
         let place = if self.shouts { place.to_uppercase() } else { place };
@@ -204,28 +204,28 @@ impl FleetPlan {
         Fleet::parse(self.name, name, &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
     }
 
-    /// How many runners it has when there are no jobs.
+    /// How many runners the fleet has without jobs.
     pub fn at_rest(&self) -> u32 {
         let wanted = self.manual.unwrap_or(self.min).min(self.max);
         if self.enabled { wanted } else { 0 }
     }
 
-    /// Takes in a change.
-    pub fn change(&mut self, change: &Change) {
+    /// Applies a change.
+    pub fn change(&mut self, change: &FileChange) {
         match *change {
-            Change::Enabled(enabled) => self.enabled = enabled,
-            Change::Manual(count) => self.manual = count,
-            Change::Scale(min, max) => (self.min, self.max) = (min, max),
-            Change::Tag(tag) => self.tag = tag,
-            Change::Group(group) => self.group = group,
-            Change::Spelling(shouts) => self.shouts = shouts,
-            Change::Present(is_present) => self.is_present = is_present,
+            FileChange::Enabled(enabled) => self.enabled = enabled,
+            FileChange::Manual(count) => self.manual = count,
+            FileChange::Scale(min, max) => (self.min, self.max) = (min, max),
+            FileChange::Tag(tag) => self.tag = tag,
+            FileChange::Group(group) => self.group = group,
+            FileChange::Spelling(shouts) => self.shouts = shouts,
+            FileChange::Present(is_present) => self.is_present = is_present,
         }
     }
 }
 
 impl Scenario {
-    /// The jobs and faults, as the world takes them.
+    /// The jobs and faults as a workload of simcloud.
     pub fn workload(&self) -> Workload {
         let settings = Overrides {
             seed: Some(self.seed),
@@ -235,58 +235,60 @@ impl Scenario {
         };
         let repositories = self.fleets.iter().map(|fleet| format!("{OWNER}/{}", fleet.repo)).collect();
         let arrivals = self.of(|part| match part {
-            Part::Jobs(arrival) => Some(arrival.clone()),
+            ScenarioPart::Jobs(arrival) => Some(arrival.clone()),
             _ => None,
         });
         let faults = self.of(|part| match part {
-            Part::Fault(fault) => Some(fault.clone()),
+            ScenarioPart::Fault(fault) => Some(fault.clone()),
             _ => None,
         });
         Workload { settings, repositories, arrivals, faults, ..Workload::default() }
     }
 
-    /// The same with no more than so many fleets.
+    /// The same scenario with at most this many fleets.
     #[must_use]
     pub fn with_fleets(mut self, most: usize) -> Scenario {
         self.fleets.truncate(most);
-        let is_there = |part: &Part| !matches!(part, Part::Edit(edit) if edit.fleet >= most);
+        let is_there = |part: &ScenarioPart| !matches!(part, ScenarioPart::Edit(edit) if edit.fleet >= most);
         self.parts.retain(|(_, part)| is_there(part));
         self
     }
 
-    /// Whether something fails in such a way.
-    pub fn has_fault(&self, is_it: impl Fn(&What) -> bool) -> bool {
-        self.parts.iter().any(|(_, part)| matches!(part, Part::Fault(fault) if is_it(&fault.what)))
+    /// Whether the scenario has a fault of this kind.
+    pub fn has_fault(&self, is_it: impl Fn(&FaultKind) -> bool) -> bool {
+        self.parts.iter().any(|(_, part)| matches!(part, ScenarioPart::Fault(fault) if is_it(&fault.what)))
     }
 
-    /// What is done to the daemon and its configuration, in order.
-    pub fn timeline(&self) -> Vec<(Duration, Part)> {
+    /// The crashes, file changes and clock changes, in order of time.
+    pub fn timeline(&self) -> Vec<(Duration, ScenarioPart)> {
         let mut all = self.of(|part| match part {
-            Part::Death(death) => Some((death.at, part.clone())),
-            Part::Edit(edit) => Some((edit.at, part.clone())),
-            Part::Clock(clock) => Some((clock.at, part.clone())),
-            Part::Jobs(_) | Part::Fault(_) | Part::Post(_) => None,
+            ScenarioPart::Crash(crash) => Some((crash.at, part.clone())),
+            ScenarioPart::Edit(edit) => Some((edit.at, part.clone())),
+            ScenarioPart::Clock(clock) => Some((clock.at, part.clone())),
+            ScenarioPart::Jobs(_) | ScenarioPart::Fault(_) | ScenarioPart::Webhooks(_) => None,
         });
         all.sort_by_key(|(at, _)| *at);
         all
     }
 
-    /// What becomes of GitHub's webhooks, where there are any.
-    pub fn post(&self) -> Option<Post> {
-        let post = |part: &Part| if let Part::Post(post) = part { Some(*post) } else { None };
-        self.of(post).pop()
+    /// How reliable webhooks are; `None` where GitHub sends none.
+    pub fn webhooks(&self) -> Option<WebhookConditions> {
+        let webhooks = |part: &ScenarioPart| {
+            if let ScenarioPart::Webhooks(webhooks) = part { Some(*webhooks) } else { None }
+        };
+        self.of(webhooks).pop()
     }
 
-    fn of<T>(&self, pick: impl Fn(&Part) -> Option<T>) -> Vec<T> {
+    fn of<T>(&self, pick: impl Fn(&ScenarioPart) -> Option<T>) -> Vec<T> {
         self.parts.iter().filter_map(|(_, part)| pick(part)).collect()
     }
 }
 
-impl std::fmt::Display for Part {
+impl std::fmt::Display for ScenarioPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let at = |at: Duration| humantime::format_duration(Duration::from_secs(at.as_secs()));
         match self {
-            Part::Jobs(arrival) => {
+            ScenarioPart::Jobs(arrival) => {
                 let Arrival { repo, jobs, labels, then, .. } = arrival;
                 let (from, to) = (at(arrival.duration.from), at(arrival.duration.to));
                 write!(
@@ -295,12 +297,12 @@ impl std::fmt::Display for Part {
                     at(arrival.at)
                 )
             }
-            Part::Fault(fault) => {
+            ScenarioPart::Fault(fault) => {
                 let until = fault.until.map_or("the end".to_owned(), |until| at(until).to_string());
                 let Fault { what, side, method, probability, .. } = fault;
                 write!(f, "{} to {until} {what:?} {side:?} {method:?} p={probability:.2}", at(fault.from))
             }
-            Part::Death(Death { at: when, points, down, disk }) => {
+            ScenarioPart::Crash(Crash { at: when, points, down, disk }) => {
                 write!(
                     f,
                     "{} the daemon dies {points} points later, is down for {}, disk {disk:?}",
@@ -308,14 +310,14 @@ impl std::fmt::Display for Part {
                     at(*down)
                 )
             }
-            Part::Edit(Edit { at: when, fleet, change }) => {
+            ScenarioPart::Edit(Edit { at: when, fleet, change }) => {
                 write!(f, "{} fleet {fleet}: {change:?}", at(*when))
             }
-            Part::Post(Post { lost, late, doubled, again }) => {
+            ScenarioPart::Webhooks(WebhookConditions { lost, late, doubled, again }) => {
                 let (late, again) = (at(*late), at(*again));
                 write!(f, "webhooks, lost p={lost:.2}, late up to {late}, again p={doubled:.2} up to {again}")
             }
-            Part::Clock(Clock { at: when, ahead_s }) => {
+            ScenarioPart::Clock(ClockChange { at: when, ahead_s }) => {
                 write!(f, "{} the clock is {ahead_s} s ahead", at(*when))
             }
         }

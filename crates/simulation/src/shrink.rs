@@ -1,21 +1,21 @@
-//! The smallest part of a scenario that still breaks its promise.
+//! Finds the smallest part of a scenario that still violates its invariant.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use azlin_simcloud::workload::Count;
+use azlin_simcloud::workload::JobCount;
 
-use super::play::play;
-use super::promises::Promise;
-use super::scenario::{Part, Scenario};
+use super::invariants::Invariant;
+use super::run::run;
+use super::scenario::{Scenario, ScenarioPart};
 use super::trace::Trace;
 
-/// Parts of a scenario, by their numbers; those with an `s` are simpler than they were drawn.
+/// Parts of a scenario, by number. An `s` after a number asks for the simpler form of that part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pick(BTreeSet<(usize, bool)>);
+pub struct PartSelection(BTreeSet<(usize, bool)>);
 
-impl fmt::Display for Pick {
+impl fmt::Display for PartSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word =
             |(number, is_simple): &(usize, bool)| format!("{number}{}", if *is_simple { "s" } else { "" });
@@ -24,7 +24,7 @@ impl fmt::Display for Pick {
     }
 }
 
-impl FromStr for Pick {
+impl FromStr for PartSelection {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -34,52 +34,52 @@ impl FromStr for Pick {
             Ok((parsed, word.ends_with('s')))
         };
         let words = text.split(',').filter(|word| !word.is_empty() && *word != "none");
-        words.map(read).collect::<Result<_, String>>().map(Pick)
+        words.map(read).collect::<Result<_, String>>().map(PartSelection)
     }
 }
 
-impl Pick {
+impl PartSelection {
     /// The scenario with these parts only.
     pub fn of(&self, scenario: &Scenario) -> Scenario {
-        let pick = |(number, part): &(usize, Part)| {
+        let selection = |(number, part): &(usize, ScenarioPart)| {
             let is_simple = self.0.contains(&(*number, true));
             if is_simple {
                 return Some((*number, part.simpler()));
             }
             self.0.contains(&(*number, false)).then(|| (*number, part.clone()))
         };
-        Scenario { parts: scenario.parts.iter().filter_map(pick).collect(), ..scenario.clone() }
+        Scenario { parts: scenario.parts.iter().filter_map(selection).collect(), ..scenario.clone() }
     }
 }
 
-impl Part {
-    /// The same in a simpler form.
-    fn simpler(&self) -> Part {
+impl ScenarioPart {
+    /// The simpler form of a part.
+    fn simpler(&self) -> ScenarioPart {
         match self.clone() {
-            Part::Jobs(mut arrival) => {
-                (arrival.jobs, arrival.then, arrival.held) = (Count::Exactly(1), 0, None);
-                Part::Jobs(arrival)
+            ScenarioPart::Jobs(mut arrival) => {
+                (arrival.jobs, arrival.then, arrival.held) = (JobCount::Exactly(1), 0, None);
+                ScenarioPart::Jobs(arrival)
             }
-            Part::Fault(mut fault) => {
+            ScenarioPart::Fault(mut fault) => {
                 fault.probability = 1.0;
-                Part::Fault(fault)
+                ScenarioPart::Fault(fault)
             }
-            Part::Death(mut death) => {
-                death.points = 0;
-                Part::Death(death)
+            ScenarioPart::Crash(mut crash) => {
+                crash.points = 0;
+                ScenarioPart::Crash(crash)
             }
-            part @ (Part::Edit(_) | Part::Clock(_) | Part::Post(_)) => part,
+            part @ (ScenarioPart::Edit(_) | ScenarioPart::Clock(_) | ScenarioPart::Webhooks(_)) => part,
         }
     }
 }
 
-/// Leaves out of a scenario that breaks a promise what it still breaks it without: first halves, then ever
-/// smaller pieces, then single parts; then makes simpler what is left.
-pub fn shrink(scenario: &Scenario, promise: Promise) -> Pick {
-    let breaks = |parts: &[(usize, bool)]| {
-        let pick = Pick(parts.iter().copied().collect());
-        let outcome = play(&pick.of(scenario), &Trace::default(), None);
-        outcome.breach.is_some_and(|breach| breach.promise == promise)
+/// Removes from a scenario the parts that its violation does not need: first halves, then ever smaller
+/// pieces, then single parts. Then simplifies the parts that are left.
+pub fn shrink(scenario: &Scenario, invariant: Invariant) -> PartSelection {
+    let still_violates = |parts: &[(usize, bool)]| {
+        let selection = PartSelection(parts.iter().copied().collect());
+        let result = run(&selection.of(scenario), &Trace::default(), None);
+        result.violation.is_some_and(|violation| violation.invariant == invariant)
     };
     let mut left: Vec<(usize, bool)> = scenario.parts.iter().map(|(number, _)| (*number, false)).collect();
     let mut piece = left.len().div_ceil(2);
@@ -92,7 +92,7 @@ pub fn shrink(scenario: &Scenario, promise: Promise) -> Pick {
                 .filter(|(n, _)| !(at..at + piece).contains(n))
                 .map(|(_, part)| *part)
                 .collect();
-            if breaks(&rest) {
+            if still_violates(&rest) {
                 left = rest;
             } else {
                 at += piece;
@@ -102,11 +102,11 @@ pub fn shrink(scenario: &Scenario, promise: Promise) -> Pick {
     }
     for at in 0..left.len() {
         left[at].1 = true;
-        if !breaks(&left) {
+        if !still_violates(&left) {
             left[at].1 = false;
         }
     }
-    Pick(left.into_iter().collect())
+    PartSelection(left.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -114,10 +114,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pick_is_written_as_it_is_read() {
+    fn a_selection_is_written_as_it_is_read() {
         for text in ["none", "0", "3,7s,12"] {
-            assert_eq!(text.parse::<Pick>().map(|pick| pick.to_string()).as_deref(), Ok(text));
+            assert_eq!(
+                text.parse::<PartSelection>().map(|selection| selection.to_string()).as_deref(),
+                Ok(text)
+            );
         }
-        assert!("3,x".parse::<Pick>().is_err_and(|why| why.contains("\"x\" is no part")));
+        assert!("3,x".parse::<PartSelection>().is_err_and(|why| why.contains("\"x\" is no part")));
     }
 }

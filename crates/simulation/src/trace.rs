@@ -1,5 +1,5 @@
-//! The trace of a simulation: everything that happens in its world, and where asked for every line of the
-//! daemon's journal, in one order. Two runs of a seed have the same.
+//! The trace of a simulation: everything that happens in its world and, on request, every line of the
+//! daemon's journal, in one order. Two runs of a seed have the same trace.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Write};
@@ -14,45 +14,45 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use super::promises::Stamp;
+use super::invariants::SinceStart;
 
-/// Somebody who reads each line as it is written.
-type Reader = Box<dyn FnMut(&str) + Send>;
+/// A function that receives each line as it is written.
+type LineReader = Box<dyn FnMut(&str) + Send>;
 
-/// A trace, for all who write it.
+/// A trace. Clones write the same one.
 #[derive(Clone, Default)]
-pub struct Trace(Arc<Mutex<Inner>>);
+pub struct Trace(Arc<Mutex<TraceState>>);
 
 #[derive(Default)]
-struct Inner {
+struct TraceState {
     hash: DefaultHasher,
     line: String,
-    reader: Option<Reader>,
+    reader: Option<LineReader>,
 }
 
 impl Trace {
-    /// A trace of which somebody reads each line.
+    /// A trace whose lines `reader` receives.
     pub fn read_by(reader: impl FnMut(&str) + Send + 'static) -> Self {
-        Trace(Arc::new(Mutex::new(Inner { reader: Some(Box::new(reader)), ..Inner::default() })))
+        Trace(Arc::new(Mutex::new(TraceState { reader: Some(Box::new(reader)), ..TraceState::default() })))
     }
 
     /// Writes a line.
     pub fn line(&self, at: Duration, what: std::fmt::Arguments<'_>) {
-        let Inner { hash, line, reader } = &mut *self.inner();
+        let TraceState { hash, line, reader } = &mut *self.state();
         line.clear();
-        let _ = write!(line, "{} {what}", Stamp(at));
+        let _ = write!(line, "{} {what}", SinceStart(at));
         hash.write(line.as_bytes());
         if let Some(reader) = reader {
             reader(line);
         }
     }
 
-    /// A number that only this trace has.
+    /// The hash of all lines so far.
     pub fn digest(&self) -> u64 {
-        self.inner().hash.finish()
+        self.state().hash.finish()
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    fn state(&self) -> MutexGuard<'_, TraceState> {
         self.0.lock()
     }
 }
@@ -61,7 +61,7 @@ thread_local! {
     static JOURNAL: RefCell<Option<Journal>> = const { RefCell::new(None) };
 }
 
-/// Where this thread's journal goes.
+/// The trace that takes this thread's journal.
 struct Journal {
     trace: Trace,
     began: Instant,
@@ -69,35 +69,36 @@ struct Journal {
     directory: String,
 }
 
-/// Until it is dropped, what this thread's daemon tells is written into a trace.
+/// While it exists, the journal of this thread's daemon goes into a trace.
 #[must_use]
-pub struct Told(());
+pub struct JournalGuard(());
 
-impl Drop for Told {
+impl Drop for JournalGuard {
     fn drop(&mut self) {
         JOURNAL.set(None);
     }
 }
 
 impl Trace {
-    /// From now on the journal is written into it, as far as it is so important. The state directory, which
-    /// has another name each time, is called STATE.
-    pub fn takes_journal(&self, began: Instant, level: Level, directory: &Path) -> Told {
-        // One for all threads: those that come and go while others tell something lose lines.
+    /// Adds the journal of this thread to the trace, up to this level. The state directory has another name
+    /// in each run, so the trace calls it STATE.
+    pub fn take_journal(&self, began: Instant, level: Level, directory: &Path) -> JournalGuard {
+        // One subscriber for all threads: replacing it while other threads log would lose their lines.
         static GLOBAL: Once = Once::new();
         GLOBAL.call_once(|| {
-            let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Writes));
+            let _ =
+                tracing::subscriber::set_global_default(tracing_subscriber::registry().with(JournalLayer));
         });
         let directory = directory.display().to_string();
         JOURNAL.set(Some(Journal { trace: self.clone(), began, level, directory }));
-        Told(())
+        JournalGuard(())
     }
 }
 
-/// Writes what a thread tells into its trace.
-struct Writes;
+/// Writes the log events of a thread into its trace.
+struct JournalLayer;
 
-impl<S: Subscriber> Layer<S> for Writes {
+impl<S: Subscriber> Layer<S> for JournalLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         JOURNAL.with_borrow(|journal| {
             let level = *event.metadata().level();

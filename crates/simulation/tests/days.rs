@@ -1,28 +1,28 @@
-//! Simulated days in which every promise is kept. Many more by command: `cargo xtask simulate --help`.
+//! Simulated days without a violation. `cargo xtask simulate` runs many more.
 
-use azlin_simulation::{Outcome, Trace, play, scenario};
+use azlin_simulation::{RunResult, Trace, generate, run};
 
-/// A day of each, in which every promise is kept.
+/// One day of each of these seeds.
 #[test]
-fn a_day_of_these_seeds_breaks_no_promise() {
+fn a_day_of_these_seeds_violates_no_invariant() {
     for seed in 0..20 {
-        let Outcome { breach, .. } = play(&scenario(seed, 1.0), &Trace::default(), None);
+        let RunResult { violation, .. } = run(&generate(seed, 1.0), &Trace::default(), None);
         let again = format!("cargo xtask simulate --from {seed} --seeds 1 --minimise");
-        assert_eq!(breach, None, "again: {again}");
+        assert_eq!(violation, None, "again: {again}");
     }
 }
 
-/// Weeks that once broke a promise, and why.
+/// Weeks that once violated an invariant, and why.
 #[test]
-fn a_week_of_these_seeds_breaks_no_promise_any_more() {
+fn a_week_of_these_seeds_no_longer_violates_an_invariant() {
     let weeks = [
         (1057, "a clock set ahead by more than lists lag made the daemon forget what it had just asked for"),
         (2527, "the simulator allowed clocks ten minutes, where one from behind to ahead makes 20"),
         (3804, "the same, in a fleet whose runners are installed over SSH"),
     ];
     for (seed, once) in weeks {
-        let Outcome { breach, .. } = play(&scenario(seed, 7.0), &Trace::default(), None);
+        let RunResult { violation, .. } = run(&generate(seed, 7.0), &Trace::default(), None);
         let again = format!("cargo xtask simulate --from {seed} --seeds 1 --days 7 --minimise");
-        assert_eq!(breach, None, "again: {again}; once {once}");
+        assert_eq!(violation, None, "again: {again}; once {once}");
     }
 }

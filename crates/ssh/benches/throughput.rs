@@ -1,6 +1,10 @@
 //! How fast files and logins are, beside `scp` and `ssh` in the same run.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 #[path = "../tests/openssh/sshd.rs"]
 mod sshd;
@@ -9,7 +13,7 @@ use std::path::Path;
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-use azlin_ssh::{Command, Connection, Ended, File, Settings, SshClient};
+use azlin_ssh::{CommandEnd, RemoteFile, SshClient, SshCommand, SshConnection, SshSettings};
 use sshd::Sshd;
 
 const SIZE: u64 = 256 * 1024 * 1024;
@@ -31,7 +35,7 @@ async fn compare() {
     std::fs::write(&local, &content).unwrap();
     drop(content);
 
-    let client = SshClient::new(Settings::default());
+    let client = SshClient::new(SshSettings::default());
     let machine = sshd.machine(&sshd.key());
     let connection = client.login(&machine).await.unwrap();
     let remote = |path: &Path| format!("root@127.0.0.1:{}", path.display());
@@ -79,31 +83,31 @@ async fn compare() {
     println!("run true once more                     {again:7.1} ms");
 }
 
-async fn upload(connection: &Connection, local: &Path, far: &Path) -> Duration {
+async fn upload(connection: &SshConnection, local: &Path, far: &Path) -> Duration {
     let begun = Instant::now();
     let content = Reading(std::fs::File::open(local).unwrap());
     let far = path(far);
-    let file = File { path: &far, mode: 0o644, size: SIZE, limit: LIMIT };
+    let file = RemoteFile { path: &far, mode: 0o644, size: SIZE, limit: LIMIT };
     connection.upload(&file, content).await.unwrap();
     begun.elapsed()
 }
 
-async fn download(connection: &Connection, far: &Path, back: &Path) -> Duration {
+async fn download(connection: &SshConnection, far: &Path, back: &Path) -> Duration {
     use std::io::Write;
     let begun = Instant::now();
     let mut file = std::fs::File::create(back).unwrap();
     let line = format!("exec cat {}", path(far));
-    let command = Command { name: "download", line: &line, limit: LIMIT };
+    let command = SshCommand { name: "download", line: &line, limit: LIMIT };
     let write = |_, chunk: &[u8]| file.write_all(chunk).unwrap();
     let ended = connection.exec(&command, tokio::io::empty(), write).await;
-    assert_eq!(ended, Ok(Ended::Code(0)));
+    assert_eq!(ended, Ok(CommandEnd::Code(0)));
     begun.elapsed()
 }
 
-async fn run_true(connection: &Connection) {
-    let command = Command { name: "true", line: "true", limit: LIMIT };
+async fn run_true(connection: &SshConnection) {
+    let command = SshCommand { name: "true", line: "true", limit: LIMIT };
     let ended = connection.exec(&command, tokio::io::empty(), |_, _| {}).await;
-    assert_eq!(ended, Ok(Ended::Code(0)));
+    assert_eq!(ended, Ok(CommandEnd::Code(0)));
 }
 
 fn openssh(sshd: &Sshd, program: &str, arguments: &[&str]) -> Duration {

@@ -1,4 +1,4 @@
-//! The port, filled.
+//! The client. It implements the port.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,33 +7,33 @@ use async_trait::async_trait;
 use azlin_fleet::bootstrap::{RUNNER, steps::RUNNER_PATH};
 use azlin_fleet::ports::{HostKey, Machine, Session, Ssh, SshError};
 
-use crate::connection::Connection;
+use crate::connection::SshConnection;
 use crate::keys::{self, Keys};
 use crate::login::login;
-use crate::upload::File;
+use crate::upload::RemoteFile;
 
-/// How long it may take to place the program that the steps call.
+/// The time limit for uploading the program that the steps call.
 const PLACING: Duration = Duration::from_secs(30);
 
-/// What an [`SshClient`] is told.
+/// Settings of an [`SshClient`].
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct SshSettings {
     /// systemd's credentials for this service, as `$CREDENTIALS_DIRECTORY` names them. The file
     /// `ssh-key` in it opens the VMs of a fleet that names no key.
     pub credentials: Option<PathBuf>,
-    /// How long connecting, shaking hands and logging in may take together.
+    /// The time limit for connecting, the handshake and the login together.
     pub connect_timeout: Duration,
 }
 
-impl Default for Settings {
+impl Default for SshSettings {
     fn default() -> Self {
-        Settings { credentials: None, connect_timeout: Duration::from_secs(10) }
+        SshSettings { credentials: None, connect_timeout: Duration::from_secs(10) }
     }
 }
 
 /// Machines over SSH.
 ///
-/// It holds no key: a fleet's is read at each use, so that a rotated one counts at once.
+/// It holds no key. A fleet's key is read at each use, so that a rotated key is used at once.
 #[derive(Debug, Clone)]
 pub struct SshClient {
     keys: Keys,
@@ -42,18 +42,18 @@ pub struct SshClient {
 
 impl SshClient {
     /// A client with these settings. Nothing is read yet.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: SshSettings) -> Self {
         SshClient {
             keys: Keys { credentials: settings.credentials },
             connect_timeout: settings.connect_timeout,
         }
     }
 
-    /// One try to log in. Nothing is placed on the machine.
+    /// One try to log in. Nothing is uploaded.
     ///
     /// # Errors
     /// As [`Ssh::connect`].
-    pub async fn login(&self, machine: &Machine) -> Result<Connection, SshError> {
+    pub async fn login(&self, machine: &Machine) -> Result<SshConnection, SshError> {
         let key = self.keys.read(machine.private_key.as_deref())?;
         login(machine, key, self.connect_timeout).await
     }
@@ -72,7 +72,8 @@ impl Ssh for SshClient {
 
     async fn connect(&self, machine: &Machine) -> Result<Box<dyn Session>, SshError> {
         let connection = self.login(machine).await?;
-        let program = File { path: RUNNER_PATH, mode: 0o755, size: RUNNER.len() as u64, limit: PLACING };
+        let program =
+            RemoteFile { path: RUNNER_PATH, mode: 0o755, size: RUNNER.len() as u64, limit: PLACING };
         connection.upload(&program, RUNNER.as_bytes()).await?;
         Ok(Box::new(connection))
     }

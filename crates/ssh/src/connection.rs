@@ -1,4 +1,4 @@
-//! A machine that was logged in to.
+//! A connection to a machine, logged in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,37 +11,40 @@ use russh::client::Handle;
 use secrecy::ExposeSecret;
 use tracing::debug;
 
-use crate::exec::{Command, Ended, Stream};
+use crate::exec::{CommandEnd, SshCommand, Stream};
 use crate::login::{Goodbye, Guard};
-use crate::output::Output;
+use crate::output::CommandOutput;
 
-/// How long a farewell may take.
+/// The time limit for saying goodbye to the server.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A machine that was logged in to. The connection ends when this is dropped.
-pub struct Connection {
+/// A connection to a machine, logged in. It ends when this is dropped.
+pub struct SshConnection {
     pub(crate) vm: String,
     pub(crate) user: String,
     pub(crate) handle: Arc<Handle<Guard>>,
     pub(crate) goodbye: Goodbye,
 }
 
-impl Connection {
+impl SshConnection {
     /// Why the connection has ended, if it has.
     pub(crate) fn why_ended(&self) -> Option<String> {
         self.goodbye.get().cloned()
     }
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for SshConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("vm", &self.vm).field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("SshConnection")
+            .field("vm", &self.vm)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
-impl Drop for Connection {
+impl Drop for SshConnection {
     fn drop(&mut self) {
-        // The farewell is a courtesy to the server's log: the last handle closes the socket anyway.
+        // The goodbye is for the server's log. The last handle closes the socket anyway.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let handle = Arc::clone(&self.handle);
         runtime.spawn(async move {
@@ -52,11 +55,11 @@ impl Drop for Connection {
 }
 
 #[async_trait]
-impl Session for Connection {
+impl Session for SshConnection {
     async fn run(&self, step: &Step) -> Result<String, SshError> {
         let (line, input) = (step.command(), step.input());
-        let command = Command { name: step.name(), line: &line, limit: step.limit() };
-        let mut output = Output::new(input.as_ref());
+        let command = SshCommand { name: step.name(), line: &line, limit: step.limit() };
+        let mut output = CommandOutput::new(input.as_ref());
         let tell = |stream: Stream, line: &str| {
             let (step, stream) = (step.name(), stream.name());
             debug!(vm = %self.vm, step, stream, line, "{}: {step}: {line}", self.vm);
@@ -69,7 +72,7 @@ impl Session for Connection {
             .await?;
         output.finish(tell);
         match ended {
-            Ended::Code(0) => Ok(output.printed()),
+            CommandEnd::Code(0) => Ok(output.printed()),
             ended => Err(self.failed(step.name(), &ended, &output)),
         }
     }

@@ -1,4 +1,4 @@
-//! One command on the machine: what it reads goes there, what it prints comes back, and how it ended.
+//! One command on the machine: its input, its output, and how it ended.
 
 use std::time::Duration;
 
@@ -10,24 +10,23 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
 
-use crate::connection::{Connection, FAREWELL};
-use crate::trouble;
+use crate::connection::{FAREWELL, SshConnection};
 
-/// How much is read at once of what a command is given: one of OpenSSH's packets. With more, reading
-/// and sending take turns rather than run side by side, which the benchmark shows.
+/// How much of a command's input is read at once: one packet of OpenSSH. With more, reading and sending alternate instead
+/// of running side by side, as the benchmark shows.
 const CHUNK: usize = 32 * 1024;
-/// A program that left something behind with its output open has ended all the same. Silence of this
-/// length after its end is enough.
+/// How long output may stay silent after a command has ended. A process that the command left behind may keep the output
+/// open.
 const AFTER_END: Duration = Duration::from_secs(5);
 
 /// A command to run as root.
 #[derive(Debug, Clone)]
-pub struct Command<'a> {
-    /// Its name, for people.
+pub struct SshCommand<'a> {
+    /// Its name, for messages.
     pub name: &'a str,
-    /// For a POSIX shell. Others on the machine can see it.
+    /// The line for a POSIX shell. Other users of the machine can see it.
     pub line: &'a str,
-    /// How long it may take.
+    /// Its time limit.
     pub limit: Duration,
 }
 
@@ -51,16 +50,15 @@ impl Stream {
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum CommandEnd {
     /// With this exit status.
     Code(u32),
     /// By this signal, as `KILL`.
     Signal(String),
 }
 
-impl Connection {
-    /// Runs a command as root. It reads `input` and then the end of file; `output` gets what it prints
-    /// in the chunks in which it comes.
+impl SshConnection {
+    /// Runs a command as root. It reads `input` and then the end of the file; `output` gets its output in chunks.
     ///
     /// # Errors
     /// [`SshErrorKind::Lost`] when the connection ended or the limit was reached, or `input` could not be
@@ -68,10 +66,10 @@ impl Connection {
     /// is no error here.
     pub async fn exec(
         &self,
-        command: &Command<'_>,
+        command: &SshCommand<'_>,
         input: impl AsyncRead + Unpin + Send,
         mut output: impl FnMut(Stream, &[u8]) + Send,
-    ) -> Result<Ended, SshError> {
+    ) -> Result<CommandEnd, SshError> {
         let end = Instant::now() + command.limit;
         let opening = tokio::time::timeout_at(end, self.handle.channel_open_session()).await;
         let channel =
@@ -79,7 +77,7 @@ impl Connection {
         let (mut reader, writer) = channel.split();
         let result = self.converse(command, end, (&mut reader, &writer), input, &mut output).await;
         if result.is_err() {
-            // What still runs there loses its standard streams.
+            // A command that still runs loses its standard streams.
             let _ = tokio::time::timeout(FAREWELL, writer.close()).await;
         }
         result
@@ -87,12 +85,12 @@ impl Connection {
 
     async fn converse(
         &self,
-        command: &Command<'_>,
+        command: &SshCommand<'_>,
         mut end: Instant,
         (reader, writer): (&mut ChannelReadHalf, &ChannelWriteHalf<Msg>),
         input: impl AsyncRead + Unpin + Send,
         output: &mut (impl FnMut(Stream, &[u8]) + Send),
-    ) -> Result<Ended, SshError> {
+    ) -> Result<CommandEnd, SshError> {
         let line = as_root(command.line);
         writer.exec(true, line).await.map_err(|error| self.lost(command, &error))?;
         let mut feeding = std::pin::pin!(feed(writer, input));
@@ -102,7 +100,7 @@ impl Connection {
             let message = tokio::select! {
                 result = &mut feeding, if !fed => {
                     fed = true;
-                    // That the connection is gone shows on the reading side, with the reason.
+                    // The reading side shows that the connection is gone, with the reason.
                     if let Err(Fed::Unreadable(error)) = result {
                         return Err(self.unreadable(command, &error));
                     }
@@ -116,9 +114,9 @@ impl Connection {
             match message {
                 Some(ChannelMsg::Data { data }) => output(Stream::Stdout, &data),
                 Some(ChannelMsg::ExtendedData { data, .. }) => output(Stream::Stderr, &data),
-                Some(ChannelMsg::ExitStatus { exit_status }) => ended = Some(Ended::Code(exit_status)),
+                Some(ChannelMsg::ExitStatus { exit_status }) => ended = Some(CommandEnd::Code(exit_status)),
                 Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                    ended = Some(Ended::Signal(signal_named(&signal_name)));
+                    ended = Some(CommandEnd::Signal(signal_named(&signal_name)));
                 }
                 Some(ChannelMsg::Failure) => return Err(self.runs_nothing(command)),
                 Some(ChannelMsg::Close) | None => {
@@ -132,12 +130,15 @@ impl Connection {
         }
     }
 
-    fn too_long(&self, command: &Command<'_>) -> SshError {
+    fn too_long(&self, command: &SshCommand<'_>) -> SshError {
         let limit = command.limit.as_secs_f32();
-        trouble(SshErrorKind::Lost, format!("{} on {} did not end within {limit} s", command.name, self.vm))
+        SshError::new(
+            SshErrorKind::Lost,
+            format!("{} on {} did not end within {limit} s", command.name, self.vm),
+        )
     }
 
-    fn lost(&self, command: &Command<'_>, error: &russh::Error) -> SshError {
+    fn lost(&self, command: &SshCommand<'_>, error: &russh::Error) -> SshError {
         let (name, vm) = (command.name, &self.vm);
         let message = match (error, self.why_ended()) {
             (russh::Error::ChannelOpenFailure(why), None) => {
@@ -146,23 +147,23 @@ impl Connection {
             (error, None) => format!("{name} on {vm}: the connection ended before it did: {error}"),
             (_, Some(why)) => format!("{name} on {vm}: the connection ended before it did: {why}"),
         };
-        trouble(SshErrorKind::Lost, message)
+        SshError::new(SshErrorKind::Lost, message)
     }
 
-    fn unreadable(&self, command: &Command<'_>, error: &std::io::Error) -> SshError {
-        trouble(
+    fn unreadable(&self, command: &SshCommand<'_>, error: &std::io::Error) -> SshError {
+        SshError::new(
             SshErrorKind::Lost,
             format!("{} on {}: what it is to read cannot be read here: {error}", command.name, self.vm),
         )
     }
 
-    fn runs_nothing(&self, command: &Command<'_>) -> SshError {
+    fn runs_nothing(&self, command: &SshCommand<'_>) -> SshError {
         let message = format!("{} on {}: the SSH server runs no commands", command.name, self.vm);
-        trouble(SshErrorKind::StepFailed, message)
+        SshError::new(SshErrorKind::StepFailed, message)
     }
 }
 
-/// Why feeding a command has ended early.
+/// Why the input could not be sent to its end.
 enum Fed {
     Unreadable(std::io::Error),
     ConnectionGone,
@@ -185,7 +186,7 @@ pub(crate) const NO_ROOT: &str = "azlin: not root";
 /// The exit status that goes with it.
 pub(crate) const NO_ROOT_CODE: u32 = 126;
 
-/// The line that has a login shell, whichever it is, run `line` in a POSIX shell as root.
+/// The line that makes any login shell run `line` in a POSIX shell as root.
 fn as_root(line: &str) -> String {
     let script = format!(
         "if [ \"$(id -u)\" = 0 ]; then exec /bin/sh -c \"$1\"; fi; \
@@ -203,6 +204,4 @@ fn signal_named(signal: &russh::Sig) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-#[path = "exec_tests.rs"]
 mod tests;

@@ -1,18 +1,18 @@
-//! What a machine prints, for the fuzzer: a build with `--cfg fuzzing` alone has it.
+//! Entry points for the fuzzer. Only a build with `--cfg fuzzing` has them.
 
 use secrecy::SecretString;
 
 use crate::exec::Stream;
-use crate::output::{Output, quoted_from_afar};
+use crate::output::{CommandOutput, quoted_from_afar};
 
-/// Output in chunks, of a program that was given a secret to read.
+/// Reads the output, in chunks, of a program that was given a secret.
 ///
 /// # Panics
-/// When a line that is told is none, or holds the secret.
+/// When a reported line is not one line, or holds the secret.
 pub fn output(bytes: &[u8], chunk: usize) {
     const SECRET: &str = "hunter2-hunter2";
     let secret = SecretString::from(format!("{SECRET}\n"));
-    let mut output = Output::new(Some(&secret));
+    let mut output = CommandOutput::new(Some(&secret));
     let check = |line: &str| {
         assert!(!line.contains(SECRET), "{line:?}");
         assert!(!line.contains(|c: char| c.is_control() && c != '\t'), "{line:?}");

@@ -1,8 +1,8 @@
-//! Keys: the private one that opens a fleet's VMs, read at each use so that a rotated one counts at
-//! once, and new host keys.
+//! Keys: the private key that opens a fleet's VMs, and new host keys. The private key is read at each use, so that a rotated
+//! key is used at once.
 //!
-//! Azure takes only ssh-rsa of at least 2048 bits and ssh-ed25519 as a VM's admin key. ECDSA is read
-//! for machines that were made elsewhere.
+//! As a VM's admin key Azure accepts only ssh-rsa of at least 2048 bits and ssh-ed25519. ECDSA is read for machines that were
+//! made elsewhere.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,11 +14,9 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, HashAlg, PrivateKey, PublicKey, decode_secret_key};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::trouble;
-
-/// The credential with the key of a fleet that names none.
+/// The systemd credential with the key of fleets that name none.
 const CREDENTIAL: &str = "ssh-key";
-/// No private key is longer; what is, is another file.
+/// The longest private key. A longer file is something else.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// Where private keys come from.
@@ -32,15 +30,15 @@ impl Keys {
     /// The key in that file, or in the credential.
     pub(crate) fn read(&self, named: Option<&Path>) -> Result<PrivateKey, SshError> {
         let none = || {
-            no_key(format!(
-                "no private key to log in with: name its file as ssh_private_key in the fleet's \
-                 configuration, or give the service the systemd credential {CREDENTIAL}"
+            no_key("no private key to log in with").advise(format!(
+                "name its file as ssh_private_key in the fleet's configuration, or give the service the systemd \
+                 credential {CREDENTIAL}"
             ))
         };
         let credential = || Some(self.credentials.as_ref()?.join(CREDENTIAL));
         let path = named.map(Path::to_owned).or_else(credential).ok_or_else(none)?;
         let text = self.text(&path)?;
-        // The unit gives an empty credential where there is none.
+        // The unit provides an empty credential where there is none.
         if named.is_none() && text.expose_secret().trim().is_empty() {
             return Err(none());
         }
@@ -49,10 +47,9 @@ impl Keys {
 
     fn text(&self, path: &Path) -> Result<SecretString, SshError> {
         let unreadable = |error: std::io::Error| {
-            no_key(format!(
-                "the private key {} cannot be read: {error}; put it there, readable for the user of this \
-                 service, or give the service the systemd credential {CREDENTIAL}",
-                path.display()
+            no_key(format!("the private key {} cannot be read: {error}", path.display())).advise(format!(
+                "put it there, readable for the user of this service, or give the service the systemd credential \
+                 {CREDENTIAL}"
             ))
         };
         let file = File::open(path).map_err(unreadable)?;
@@ -81,11 +78,9 @@ impl Keys {
         if mode & others == 0 {
             return Ok(());
         }
-        Err(no_key(format!(
-            "the private key {} may be read by others (mode {:04o}): chmod 600 {0}",
-            path.display(),
-            mode & 0o7777
-        )))
+        let (path, mode) = (path.display(), mode & 0o7777);
+        let error = no_key(format!("the private key {path} may be read by others (mode {mode:04o})"));
+        Err(error.advise(format!("chmod 600 {path}")))
     }
 }
 
@@ -93,9 +88,9 @@ fn parse(path: &Path, text: &SecretString) -> Result<PrivateKey, SshError> {
     let pem = text.expose_secret();
     let path = path.display();
     let passphrase = || {
-        no_key(format!(
-            "the private key {path} has a passphrase, and nobody is there to type it: give one without \
-             (ssh-keygen -p), best as the systemd credential {CREDENTIAL}, which is encrypted where it lies"
+        no_key(format!("the private key {path} has a passphrase, and nobody is there to type it")).advise(format!(
+            "give one without (ssh-keygen -p), best as the systemd credential {CREDENTIAL}, which is encrypted \
+             where it lies"
         ))
     };
     let is_encrypted = ["-----BEGIN ENCRYPTED PRIVATE KEY-----", "Proc-Type: 4,ENCRYPTED", "Encryption: aes"];
@@ -103,27 +98,25 @@ fn parse(path: &Path, text: &SecretString) -> Result<PrivateKey, SshError> {
         return Err(passphrase());
     }
     if PublicKey::from_openssh(pem.trim()).is_ok() {
-        return Err(no_key(format!("{path} is a public key: name the private one")));
+        return Err(no_key(format!("{path} is a public key")).advise("name the private one"));
     }
     let key = decode_secret_key(pem, None).map_err(|error| match error {
         russh::keys::Error::KeyIsEncrypted => passphrase(),
-        error => no_key(format!(
-            "{path} is no private key that can be read ({error}): give one in OpenSSH's format or PEM, as \
-             ssh-keygen -t ed25519 makes it"
-        )),
+        error => no_key(format!("{path} is no private key that can be read ({error})"))
+            .advise("give one in OpenSSH's format or PEM, as ssh-keygen -t ed25519 makes it"),
     })?;
     if key.is_encrypted() {
         return Err(passphrase());
     }
     match key.algorithm() {
         Algorithm::Ed25519 | Algorithm::Rsa { .. } | Algorithm::Ecdsa { .. } => Ok(key),
-        other => {
-            Err(no_key(format!("the private key {path} is of the kind {other}: give an ssh-ed25519 one")))
-        }
+        other => Err(no_key(format!("the private key {path} is of the kind {other}"))
+            .advise("give an ssh-ed25519 one")),
     }
 }
 
 /// A line of `authorized_keys`, without a comment.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub(crate) fn public_line(key: &PublicKey) -> String {
     let mut key = key.clone();
     key.set_comment("");
@@ -136,6 +129,7 @@ pub(crate) fn fingerprint(key: &PublicKey) -> String {
 }
 
 /// A new ed25519 key.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub(crate) fn new_host_key() -> HostKey {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
         .expect("an ed25519 key is any 32 bytes");
@@ -143,11 +137,9 @@ pub(crate) fn new_host_key() -> HostKey {
     HostKey { public: public_line(key.public_key()), private: SecretString::from(pem.as_str()) }
 }
 
-fn no_key(message: String) -> SshError {
-    trouble(SshErrorKind::NoKey, message)
+fn no_key(says: impl Into<String>) -> SshError {
+    SshError::new(SshErrorKind::NoKey, says)
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-#[path = "keys_tests.rs"]
 mod tests;

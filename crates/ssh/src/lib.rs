@@ -1,11 +1,10 @@
-//! Machines over SSH: the port [`azlin_fleet::ports::Ssh`], filled with russh.
+//! Machines over SSH: the port [`azlin_fleet::ports::Ssh`], implemented with russh.
 //!
 //! What always holds:
-//! - Only the planted host key is trusted, and the server is asked for a key of its kind alone.
-//! - Everything that waits has a bound, and a dead peer is noticed while a step runs.
-//! - No secret is in a log, an error or a `Debug`: what a step is given to read is blotted out of
-//!   whatever it prints.
-//! - A file is whole on the machine, or not there under its name.
+//! - Only the host key that azlin planted is trusted, and the server is asked for a key of its kind alone.
+//! - Every wait has a time limit, and a dead peer is noticed while a step runs.
+//! - No log, error or `Debug` shows a secret: a step's input is removed from its output.
+//! - An uploaded file is complete, or absent under its name.
 
 mod client;
 mod connection;
@@ -17,13 +16,7 @@ mod login;
 mod output;
 mod upload;
 
-pub use client::{Settings, SshClient};
-pub use connection::Connection;
-pub use exec::{Command, Ended, Stream};
-pub use upload::File;
-
-use azlin_fleet::ports::{SshError, SshErrorKind};
-
-fn trouble(trouble: SshErrorKind, message: String) -> SshError {
-    SshError::new(trouble, message)
-}
+pub use client::{SshClient, SshSettings};
+pub use connection::SshConnection;
+pub use exec::{CommandEnd, SshCommand, Stream};
+pub use upload::RemoteFile;

@@ -1,4 +1,4 @@
-//! From an address to a connection that is logged in: TCP, the server's key, our key.
+//! Logs in: TCP, the server's host key, our key.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -12,23 +12,22 @@ use russh::keys::{
 use russh::{AlgorithmKind, Channel, Preferred, cipher, compression};
 use tokio::net::TcpStream;
 
-use crate::connection::Connection;
+use crate::connection::SshConnection;
 use crate::keys::fingerprint;
 use crate::output::quoted_from_afar;
-use crate::trouble;
 
-/// After so much silence the peer is asked whether it is there.
+/// The silence after which the peer is asked for a sign of life.
 const KEEPALIVE: Duration = Duration::from_secs(10);
-/// So many questions may stay without an answer: a dead peer is noticed within 40 seconds.
+/// How many of these questions may stay without an answer. A dead peer is noticed within 40 seconds.
 const KEEPALIVES: usize = 3;
-/// Ends what questions do not: a handshake that stands still, and a write that nobody takes.
+/// The silence after which the connection ends, also in a handshake or while a write is stuck.
 const SILENCE: Duration = Duration::from_secs(45);
-/// As much as OpenSSH has on the way without an answer.
+/// The window of OpenSSH.
 const WINDOW: u32 = 2 * 1024 * 1024;
 /// AES-GCM first: it is the fastest where there is AES in hardware, as on all of Azure's machines.
 const CIPHERS: &[cipher::Name] = &[cipher::AES_256_GCM, cipher::CHACHA20_POLY1305, cipher::AES_256_CTR];
 
-/// Why the connection has ended, once it has.
+/// Why the connection ended, once it has.
 pub(crate) type Goodbye = Arc<OnceLock<String>>;
 
 /// One try to log in, within `limit`.
@@ -36,11 +35,11 @@ pub(crate) async fn login(
     machine: &Machine,
     key: PrivateKey,
     limit: Duration,
-) -> Result<Connection, SshError> {
+) -> Result<SshConnection, SshError> {
     let at = format!("{} at {}", machine.vm, machine.address);
     let expected = PublicKey::from_openssh(&machine.host_key).map_err(|error| {
         let message = format!("{at} is not trusted: its planted host key cannot be read: {error}");
-        trouble(SshErrorKind::WrongHostKey, message)
+        SshError::new(SshErrorKind::WrongHostKey, message)
     })?;
     let stage = OnceLock::new();
     let tries = try_login(machine, key, &at, &expected, &stage);
@@ -49,7 +48,7 @@ pub(crate) async fn login(
         Err(_) => {
             let stage = stage.get().copied().unwrap_or("nothing accepted the connection");
             let limit = limit.as_secs_f32();
-            Err(trouble(SshErrorKind::Unreachable, format!("{at}: no login within {limit} s: {stage}")))
+            Err(SshError::new(SshErrorKind::Unreachable, format!("{at}: no login within {limit} s: {stage}")))
         }
     }
 }
@@ -60,9 +59,9 @@ async fn try_login(
     at: &str,
     expected: &PublicKey,
     stage: &OnceLock<&'static str>,
-) -> Result<Connection, SshError> {
+) -> Result<SshConnection, SshError> {
     let unreachable = |why: &dyn std::fmt::Display| {
-        trouble(SshErrorKind::Unreachable, format!("{at} cannot be reached over SSH: {why}"))
+        SshError::new(SshErrorKind::Unreachable, format!("{at} cannot be reached over SSH: {why}"))
     };
     let socket = TcpStream::connect(machine.address).await.map_err(|error| unreachable(&error))?;
     socket.set_nodelay(true).map_err(|error| unreachable(&error))?;
@@ -73,15 +72,15 @@ async fn try_login(
     let mut handle =
         russh::client::connect_stream(Arc::new(config(expected)), socket, guard).await.map_err(|error| {
             match error {
-                Refusal::WrongHostKey(found) => wrong_host_key(at, &found, expected),
-                Refusal::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {
+                LoginRefusal::WrongHostKey(found) => wrong_host_key(at, &found, expected),
+                LoginRefusal::Ssh(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, .. }) => {
                     let found = format!("no {} one", expected.algorithm());
                     wrong_host_key(at, &found, expected)
                 }
-                Refusal::Ssh(russh::Error::WrongServerSig) => {
+                LoginRefusal::Ssh(russh::Error::WrongServerSig) => {
                     wrong_host_key(at, "that very key, without its private half", expected)
                 }
-                Refusal::Ssh(error) => unreachable(&error),
+                LoginRefusal::Ssh(error) => unreachable(&error),
             }
         })?;
 
@@ -89,13 +88,13 @@ async fn try_login(
     let key = PrivateKeyWithHashAlg::new(Arc::new(key), rsa_hash(&handle).await);
     let result = handle.authenticate_publickey(machine.user.as_str(), key).await;
     match result {
-        Ok(AuthResult::Success) => Ok(Connection {
+        Ok(AuthResult::Success) => Ok(SshConnection {
             vm: machine.vm.clone(),
             user: machine.user.clone(),
             handle: Arc::new(handle),
             goodbye,
         }),
-        // A connection that ends meanwhile shows as a refusal too.
+        // A connection that ends meanwhile looks like a refusal, too.
         Ok(AuthResult::Failure { .. }) if handle.is_closed() => {
             let why = goodbye.get().map_or("the connection ended at the login", String::as_str);
             Err(unreachable(&why))
@@ -109,13 +108,13 @@ async fn try_login(
                  such user, or the server takes no key of this kind"
             };
             let message = format!("{at} does not let {user} in with the key {fingerprint}: {why}");
-            Err(trouble(SshErrorKind::KeyRefused, message))
+            Err(SshError::new(SshErrorKind::KeyRefused, message))
         }
         Err(error) => Err(unreachable(&error)),
     }
 }
 
-/// SHA-1 is never signed with: a server that knows nothing better refuses the key.
+/// Never SHA-1: a server that supports nothing better refuses the key.
 async fn rsa_hash(handle: &Handle<Guard>) -> Option<HashAlg> {
     match handle.best_supported_rsa_hash().await {
         Ok(Some(Some(HashAlg::Sha256))) => Some(HashAlg::Sha256),
@@ -142,7 +141,7 @@ fn config(expected: &PublicKey) -> Config {
 
 fn wrong_host_key(at: &str, found: &str, expected: &PublicKey) -> SshError {
     let planted = fingerprint(expected);
-    trouble(
+    SshError::new(
         SshErrorKind::WrongHostKey,
         format!(
             "{at} is not the machine that was made: its host key is {found}, and {planted} was planted; \
@@ -151,44 +150,50 @@ fn wrong_host_key(at: &str, found: &str, expected: &PublicKey) -> SshError {
     )
 }
 
-/// Why the server is not let in.
+/// Why a login ends before the user is authenticated.
 #[derive(Debug)]
-pub(crate) enum Refusal {
-    /// What it showed instead.
+pub(crate) enum LoginRefusal {
+    /// The host key that the server showed instead.
     WrongHostKey(String),
     Ssh(russh::Error),
 }
 
-impl From<russh::Error> for Refusal {
+impl From<russh::Error> for LoginRefusal {
     fn from(error: russh::Error) -> Self {
-        Refusal::Ssh(error)
+        LoginRefusal::Ssh(error)
     }
 }
 
-/// Trusts one host key, lets the server open nothing, and remembers why it left.
+/// Trusts one host key, lets the server open nothing, and keeps the reason of its goodbye.
 pub(crate) struct Guard {
     expected: KeyData,
     goodbye: Goodbye,
 }
 
 impl Handler for Guard {
-    type Error = Refusal;
+    type Error = LoginRefusal;
 
-    async fn check_server_key(&mut self, found: &PublicKeyOrCertificate) -> Result<bool, Refusal> {
+    async fn check_server_key(&mut self, found: &PublicKeyOrCertificate) -> Result<bool, LoginRefusal> {
         match found {
             PublicKeyOrCertificate::PublicKey { key, .. } if *key.key_data() == self.expected => Ok(true),
-            PublicKeyOrCertificate::PublicKey { key, .. } => Err(Refusal::WrongHostKey(fingerprint(key))),
-            PublicKeyOrCertificate::Certificate(_) => Err(Refusal::WrongHostKey("a certificate".to_owned())),
+            PublicKeyOrCertificate::PublicKey { key, .. } => {
+                Err(LoginRefusal::WrongHostKey(fingerprint(key)))
+            }
+            PublicKeyOrCertificate::Certificate(_) => {
+                Err(LoginRefusal::WrongHostKey("a certificate".to_owned()))
+            }
         }
     }
 
-    async fn disconnected(&mut self, reason: DisconnectReason<Refusal>) -> Result<(), Refusal> {
+    async fn disconnected(&mut self, reason: DisconnectReason<LoginRefusal>) -> Result<(), LoginRefusal> {
         let why = match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
                 format!("the machine ended it ({:?}): {}", info.reason_code, quoted_from_afar(&info.message))
             }
-            DisconnectReason::Error(Refusal::WrongHostKey(found)) => format!("its host key became {found}"),
-            DisconnectReason::Error(Refusal::Ssh(error)) => match error {
+            DisconnectReason::Error(LoginRefusal::WrongHostKey(found)) => {
+                format!("its host key became {found}")
+            }
+            DisconnectReason::Error(LoginRefusal::Ssh(error)) => match error {
                 russh::Error::KeepaliveTimeout | russh::Error::InactivityTimeout => {
                     "the machine has not answered for 40 s".to_owned()
                 }
@@ -199,7 +204,7 @@ impl Handler for Guard {
         Ok(())
     }
 
-    // The default of the following is to accept. What is dropped is rejected.
+    // The defaults of the following accept. A dropped handle rejects.
 
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
@@ -210,7 +215,7 @@ impl Handler for Guard {
         _: u32,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -220,7 +225,7 @@ impl Handler for Guard {
         _: &str,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -229,7 +234,7 @@ impl Handler for Guard {
         _: Channel<Msg>,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -238,7 +243,7 @@ impl Handler for Guard {
         _: Channel<Msg>,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -251,7 +256,7 @@ impl Handler for Guard {
         _: u32,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -261,7 +266,7 @@ impl Handler for Guard {
         _: &str,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 
@@ -272,7 +277,7 @@ impl Handler for Guard {
         _: u32,
         _: ChannelOpenHandle,
         _: &mut Session,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), LoginRefusal> {
         Ok(())
     }
 }

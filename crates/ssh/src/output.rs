@@ -1,5 +1,5 @@
-//! What a program prints, made fit for logs and errors: whole lines, without control characters and
-//! escape sequences, and without what it was given to read.
+//! A program's output, for logs and errors: whole lines, without control characters and escape sequences, and without the
+//! program's input.
 
 use std::collections::VecDeque;
 
@@ -17,8 +17,8 @@ const TAIL_CHARS: usize = 1_000;
 /// How much standard output is kept: its end.
 const MAX_STDOUT: usize = 1024 * 1024;
 
-/// Takes output in chunks, hands it on in lines, and keeps the end.
-pub(crate) struct Output {
+/// Takes output in chunks, returns it in lines, and keeps the end.
+pub(crate) struct CommandOutput {
     secrets: Secrets,
     stdout: Lines,
     stderr: Lines,
@@ -27,10 +27,10 @@ pub(crate) struct Output {
     tail: VecDeque<String>,
 }
 
-impl Output {
+impl CommandOutput {
     /// Output of a program that reads `input`.
     pub(crate) fn new(input: Option<&SecretString>) -> Self {
-        Output {
+        CommandOutput {
             secrets: Secrets::of(input),
             stdout: Lines::default(),
             stderr: Lines::default(),
@@ -40,7 +40,7 @@ impl Output {
         }
     }
 
-    /// The next chunk; `each` sees every line that it completes.
+    /// Adds a chunk. `each` gets every line that it completes.
     pub(crate) fn push(&mut self, stream: Stream, chunk: &[u8], mut each: impl FnMut(&str)) {
         let lines = match stream {
             Stream::Stdout => &mut self.stdout,
@@ -53,7 +53,7 @@ impl Output {
         }
     }
 
-    /// The end: what has no line break is a line all the same.
+    /// Ends the output. The last line needs no line break.
     pub(crate) fn finish(&mut self, mut each: impl FnMut(Stream, &str)) {
         for stream in [Stream::Stdout, Stream::Stderr] {
             let rest = match stream {
@@ -110,15 +110,15 @@ impl Output {
     }
 }
 
-/// Foreign text of one line, bounded, for an error.
+/// A text of the machine for an error: one line, of limited length.
 pub(crate) fn quoted_from_afar(text: &str) -> String {
-    let mut output = Output::new(None);
+    let mut output = CommandOutput::new(None);
     output.push(Stream::Stderr, text.as_bytes(), |_| {});
     output.finish(|_, _| {});
     output.tail()
 }
 
-/// What must not be shown: the lines of the input.
+/// The secrets: the lines of the input.
 struct Secrets(Vec<SecretString>);
 
 impl Secrets {
@@ -144,7 +144,7 @@ impl Secrets {
     }
 }
 
-/// Where in an escape sequence a stream is.
+/// The position in an escape sequence.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Escape {
     #[default]
@@ -175,11 +175,11 @@ impl Lines {
             if !self.is_shown(byte) {
                 continue;
             }
-            // A progress bar goes back to the line's beginning: each state is a line.
+            // A progress bar returns to the beginning of the line. Each state is a line.
             let returned = std::mem::replace(&mut self.returned, byte == b'\r');
             if byte == b'\n' || byte == b'\r' {
                 if !self.line.is_empty() || (byte == b'\n' && !returned) {
-                    complete.push(readable(std::mem::take(&mut self.line), secrets));
+                    complete.push(readable(&std::mem::take(&mut self.line), secrets));
                 }
                 continue;
             }
@@ -192,12 +192,12 @@ impl Lines {
     }
 
     fn rest(&mut self, secrets: &Secrets) -> Option<String> {
-        (!self.line.is_empty()).then(|| readable(std::mem::take(&mut self.line), secrets))
+        (!self.line.is_empty()).then(|| readable(&std::mem::take(&mut self.line), secrets))
     }
 
-    /// What is kept back may be the beginning of a secret.
+    /// The rest that is not shown yet may be the beginning of a secret.
     fn cut(&mut self, secrets: &Secrets) -> String {
-        let blotted = readable(std::mem::take(&mut self.line), secrets);
+        let blotted = readable(&std::mem::take(&mut self.line), secrets);
         let mut at = blotted.len().saturating_sub(secrets.longest());
         while !blotted.is_char_boundary(at) {
             at -= 1;
@@ -211,7 +211,7 @@ impl Lines {
         const ESC: u8 = 0x1b;
         const BEL: u8 = 0x07;
         let (next, shown) = match (self.escape, byte) {
-            // A sequence that is broken off must not swallow what follows.
+            // A sequence that breaks off must not hide the text after it.
             (_, b'\n') => (Escape::Outside, true),
             (Escape::Outside, ESC) => (Escape::Begun, false),
             (Escape::Outside, b'\t' | b'\r') => (Escape::Outside, true),
@@ -234,13 +234,11 @@ impl Lines {
     }
 }
 
-fn readable(line: Vec<u8>, secrets: &Secrets) -> String {
+fn readable(line: &[u8], secrets: &Secrets) -> String {
     let text: String =
-        String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control() || *c == '\t').collect();
+        String::from_utf8_lossy(line).chars().filter(|c| !c.is_control() || *c == '\t').collect();
     secrets.blot(text)
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-#[path = "output_tests.rs"]
 mod tests;

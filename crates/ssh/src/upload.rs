@@ -1,4 +1,4 @@
-//! Files that are put on the machine: whole, or not under their name.
+//! Uploads files to the machine: complete, or absent under their name.
 
 use std::time::Duration;
 
@@ -6,67 +6,65 @@ use azlin_fleet::bootstrap::quoted;
 use azlin_fleet::ports::{SshError, SshErrorKind};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::connection::Connection;
-use crate::exec::{Command, Ended};
-use crate::output::Output;
-use crate::trouble;
+use crate::connection::SshConnection;
+use crate::exec::{CommandEnd, SshCommand};
+use crate::output::CommandOutput;
 
-/// A file to be.
+/// A file to upload.
 #[derive(Debug, Clone)]
-pub struct File<'a> {
-    /// Its absolute path. Folders that are missing are made.
+pub struct RemoteFile<'a> {
+    /// Its absolute path. Missing folders are created.
     pub path: &'a str,
-    /// Its mode, as `0o755`. It belongs to root.
+    /// Its mode, as `0o755`. Its owner is root.
     pub mode: u32,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub size: u64,
-    /// How long it may take.
+    /// Its time limit.
     pub limit: Duration,
 }
 
-impl Connection {
-    /// Puts a file on the machine, in the place of one that may be there. The bytes go to a temporary
-    /// file beside it, which is counted before it gets the name: the far side cannot tell the end of
-    /// the bytes from the end of the connection.
+impl SshConnection {
+    /// Uploads a file, and replaces an existing one. The bytes go to a temporary file beside it, whose size is checked
+    /// before it gets the name: the machine cannot tell the end of the bytes from the end of the connection.
     ///
     /// # Errors
-    /// [`SshErrorKind::StepFailed`] with what the machine said; otherwise as [`Connection::exec`].
+    /// [`SshErrorKind::StepFailed`] with what the machine said; otherwise as [`SshConnection::exec`].
     pub async fn upload(
         &self,
-        file: &File<'_>,
+        file: &RemoteFile<'_>,
         content: impl AsyncRead + Unpin + Send,
     ) -> Result<(), SshError> {
         let name = format!("upload of {}", file.path);
         let line = script(file);
-        let command = Command { name: &name, line: &line, limit: file.limit };
-        let mut output = Output::new(None);
+        let command = SshCommand { name: &name, line: &line, limit: file.limit };
+        let mut output = CommandOutput::new(None);
         let ended = self
             .exec(&command, content.take(file.size), |stream, chunk| output.push(stream, chunk, |_| {}))
             .await?;
         output.finish(|_, _| {});
         match ended {
-            Ended::Code(0) => Ok(()),
+            CommandEnd::Code(0) => Ok(()),
             ended => Err(self.failed(&name, &ended, &output)),
         }
     }
 
-    pub(crate) fn failed(&self, what: &str, ended: &Ended, output: &Output) -> SshError {
+    pub(crate) fn failed(&self, what: &str, ended: &CommandEnd, output: &CommandOutput) -> SshError {
         use crate::exec::{NO_ROOT, NO_ROOT_CODE};
         let (vm, user, tail) = (&self.vm, &self.user, output.tail());
         let message = match ended {
-            Ended::Code(NO_ROOT_CODE) if output.last_line() == NO_ROOT => {
+            CommandEnd::Code(NO_ROOT_CODE) if output.last_line() == NO_ROOT => {
                 let said = tail.trim_end_matches(NO_ROOT).trim_end_matches("; ");
                 format!("{what} on {vm}: user {user} may not become root without a password: {said}")
             }
-            Ended::Code(code) => format!("{what} on {vm} ended with {code}: {tail}"),
-            Ended::Signal(signal) => format!("{what} on {vm} was ended by signal {signal}: {tail}"),
+            CommandEnd::Code(code) => format!("{what} on {vm} ended with {code}: {tail}"),
+            CommandEnd::Signal(signal) => format!("{what} on {vm} was ended by signal {signal}: {tail}"),
         };
         let message = if tail.is_empty() { format!("{message}it printed nothing") } else { message };
-        trouble(SshErrorKind::StepFailed, message)
+        SshError::new(SshErrorKind::StepFailed, message)
     }
 }
 
-fn script(file: &File<'_>) -> String {
+fn script(file: &RemoteFile<'_>) -> String {
     let (path, size, mode) = (quoted(file.path), file.size, file.mode & 0o7777);
     format!(
         "set -eu; umask 022; path={path}; mkdir -p \"$(dirname \"$path\")\"; \

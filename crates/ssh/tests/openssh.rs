@@ -1,6 +1,6 @@
 //! Against the OpenSSH of this machine, as root: what only the real server shows.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "openssh/sshd.rs"]
 mod sshd;
@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 use azlin_fleet::bootstrap::RUNNER;
 use azlin_fleet::bootstrap::steps::{ProbeResult, RUNNER_PATH, Step};
 use azlin_fleet::ports::{Session, Ssh, SshErrorKind};
-use azlin_ssh::{Command, Ended, File, Settings, SshClient, Stream};
+use azlin_ssh::{CommandEnd, RemoteFile, SshClient, SshCommand, SshSettings, Stream};
 use sshd::{Sshd, keygen};
 
 fn client() -> SshClient {
-    SshClient::new(Settings::default())
+    SshClient::new(SshSettings::default())
 }
 
-fn command<'a>(line: &'a str, limit: Duration) -> Command<'a> {
-    Command { name: "test", line, limit }
+fn command<'a>(line: &'a str, limit: Duration) -> SshCommand<'a> {
+    SshCommand { name: "test", line, limit }
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ async fn every_kind_of_key_logs_in() {
             .exec(&command("id -u; cat", MINUTE), &b"read"[..], |_, chunk| printed.extend_from_slice(chunk))
             .await
             .unwrap();
-        assert_eq!((ended, printed.as_slice()), (Ended::Code(0), &b"0\nread"[..]), "{name}");
+        assert_eq!((ended, printed.as_slice()), (CommandEnd::Code(0), &b"0\nread"[..]), "{name}");
     }
 }
 
@@ -64,8 +64,8 @@ async fn another_host_key_is_refused() {
     let mut machine = sshd.machine(&sshd.key());
     machine.host_key = client().host_key().public;
     let error = client().login(&machine).await.unwrap_err();
-    assert_eq!(error.trouble, SshErrorKind::WrongHostKey, "{error}");
-    assert_eq!(error.message.matches("SHA256:").count(), 2, "{error}");
+    assert_eq!(error.kind, SshErrorKind::WrongHostKey, "{error}");
+    assert_eq!(error.to_string().matches("SHA256:").count(), 2, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,8 +75,8 @@ async fn an_unknown_key_is_refused() {
         let path = sshd.folder().join(arguments[1]);
         keygen(&path, &arguments);
         let error = client().login(&sshd.machine(&path)).await.unwrap_err();
-        assert_eq!(error.trouble, SshErrorKind::KeyRefused, "{error}");
-        assert!(error.message.contains("does not let root in with the key SHA256:"), "{error}");
+        assert_eq!(error.kind, SshErrorKind::KeyRefused, "{error}");
+        assert!(error.to_string().contains("does not let root in with the key SHA256:"), "{error}");
     }
 }
 
@@ -85,13 +85,13 @@ async fn a_server_that_starts_late_is_unreachable_until_then() {
     let mut sshd = Sshd::prepare();
     let machine = sshd.machine(&sshd.key());
     let error = client().login(&machine).await.unwrap_err();
-    assert_eq!(error.trouble, SshErrorKind::Unreachable, "{error}");
+    assert_eq!(error.kind, SshErrorKind::Unreachable, "{error}");
     sshd.run();
     let begun = Instant::now();
     loop {
         match client().login(&machine).await {
             Ok(_) => break,
-            Err(error) => assert_eq!(error.trouble, SshErrorKind::Unreachable, "{error}"),
+            Err(error) => assert_eq!(error.kind, SshErrorKind::Unreachable, "{error}"),
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "sshd never came up");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -111,8 +111,9 @@ async fn a_connection_that_is_cut_is_noticed() {
         })
         .await
         .unwrap_err();
-    assert_eq!(error.trouble, SshErrorKind::Lost, "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(error.kind, SshErrorKind::Lost, "{error}");
+    // Before the 40 s after which a silent peer counts as gone.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,12 +122,12 @@ async fn a_step_over_its_limit_is_lost_and_the_connection_lives() {
     let connection = client().login(&sshd.machine(&sshd.key())).await.unwrap();
     let line = command("exec sleep 60", Duration::from_millis(300));
     let error = connection.exec(&line, tokio::io::empty(), |_, _| {}).await.unwrap_err();
-    assert_eq!(error.trouble, SshErrorKind::Lost, "{error}");
-    assert!(error.message.contains("did not end within 0.3 s"), "{error}");
+    assert_eq!(error.kind, SshErrorKind::Lost, "{error}");
+    assert!(error.to_string().contains("did not end within 0.3 s"), "{error}");
     let ended = connection.exec(&command("exit 7", MINUTE), tokio::io::empty(), |_, _| {}).await;
-    assert_eq!(ended, Ok(Ended::Code(7)));
+    assert_eq!(ended, Ok(CommandEnd::Code(7)));
     let ended = connection.exec(&command("kill -KILL $$", MINUTE), tokio::io::empty(), |_, _| {}).await;
-    assert_eq!(ended, Ok(Ended::Signal("KILL".to_owned())));
+    assert_eq!(ended, Ok(CommandEnd::Signal("KILL".to_owned())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,10 +135,10 @@ async fn what_stays_behind_with_the_output_open_holds_nothing_up() {
     let sshd = Sshd::start();
     let connection = client().login(&sshd.machine(&sshd.key())).await.unwrap();
     let begun = Instant::now();
-    let line = command("sleep 20 & exit 3", MINUTE);
+    let line = command("sleep 50 & exit 3", MINUTE);
     let ended = connection.exec(&line, tokio::io::empty(), |_, _| {}).await;
-    assert_eq!(ended, Ok(Ended::Code(3)));
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!(ended, Ok(CommandEnd::Code(3)));
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +148,8 @@ async fn a_big_file_arrives_whole() {
     let mut content = vec![0_u8; 64 * 1024 * 1024];
     rand::Rng::fill_bytes(&mut rand::rng(), &mut content);
     let path = sshd.folder().join("made/on the way/it's big");
-    let file = File { path: path.to_str().unwrap(), mode: 0o751, size: content.len() as u64, limit: MINUTE };
+    let file =
+        RemoteFile { path: path.to_str().unwrap(), mode: 0o751, size: content.len() as u64, limit: MINUTE };
     connection.upload(&file, content.as_slice()).await.unwrap();
     let local = sshd.folder().join("local");
     std::fs::write(&local, &content).unwrap();
@@ -156,10 +158,10 @@ async fn a_big_file_arrives_whole() {
     assert_eq!((metadata.permissions().mode() & 0o7777, metadata.uid()), (0o751, 0));
 
     // Fewer bytes than were promised leave the file that was there, and no other.
-    let short = File { size: file.size + 1, ..file.clone() };
+    let short = RemoteFile { size: file.size + 1, ..file.clone() };
     let error = connection.upload(&short, &b"short"[..]).await.unwrap_err();
-    assert_eq!(error.trouble, SshErrorKind::StepFailed, "{error}");
-    assert!(error.message.contains("5 bytes of 67108865 have come"), "{error}");
+    assert_eq!(error.kind, SshErrorKind::StepFailed, "{error}");
+    assert!(error.to_string().contains("5 bytes of 67108865 have come"), "{error}");
     assert_eq!(sshd::sha256(&path), sshd::sha256(&local));
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 
@@ -168,7 +170,7 @@ async fn a_big_file_arrives_whole() {
     let line = format!("cat '{}'", local.display());
     let read = |_: Stream, chunk: &[u8]| found.extend_from_slice(chunk);
     let ended = connection.exec(&command(&line, MINUTE), tokio::io::empty(), read).await;
-    assert_eq!(ended, Ok(Ended::Code(0)));
+    assert_eq!(ended, Ok(CommandEnd::Code(0)));
     assert!(found == content, "{} bytes came back", found.len());
 }
 
@@ -177,7 +179,7 @@ async fn an_upload_that_is_cut_leaves_nothing() {
     let mut sshd = Sshd::start();
     let connection = client().login(&sshd.machine(&sshd.key())).await.unwrap();
     let path = sshd.folder().join("cut/file");
-    let file = File { path: path.to_str().unwrap(), mode: 0o600, size: 1 << 30, limit: MINUTE };
+    let file = RemoteFile { path: path.to_str().unwrap(), mode: 0o600, size: 1 << 30, limit: MINUTE };
     let upload = connection.upload(&file, tokio::io::repeat(7));
     let cut = async {
         let begun = Instant::now();
@@ -192,7 +194,7 @@ async fn an_upload_that_is_cut_leaves_nothing() {
         sshd.kill_all();
     };
     let (result, ()) = tokio::join!(upload, cut);
-    assert_eq!(result.unwrap_err().trouble, SshErrorKind::Lost);
+    assert_eq!(result.unwrap_err().kind, SshErrorKind::Lost);
     let begun = Instant::now();
     while std::fs::read_dir(path.parent().unwrap()).unwrap().count() > 0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "the far side leaves its temporary file");

@@ -2,7 +2,7 @@
 //! secret in it.
 
 use azlin_simcloud::World;
-use azlin_tests::binary::Daemon;
+use azlin_tests::binary::DaemonProcess;
 use azlin_tests::machines::{RealCloud, plant};
 
 const TABLES: &str = "[scaling]\nmin_runners = 1\nmax_runners = 1\n[lifecycle]\nboot_timeout = \"30s\"\n";
@@ -33,8 +33,8 @@ fn first_machine(cloud: &RealCloud) -> String {
     up(&cloud.cloud.served.world()).expect("it ran a moment ago")
 }
 
-/// The first machine does not become a runner, for a reason that the log tells; another does.
-fn assert_replaced(cloud: &RealCloud, _daemon: Daemon, words: &[&str]) {
+/// The first machine does not become a runner, for a reason that the log gives; another does.
+fn assert_replaced(cloud: &RealCloud, _daemon: DaemonProcess, words: &[&str]) {
     let first = first_machine(cloud);
     let line = cloud.wait_for_line(words, 60);
     assert!(line.contains(&first), "{line}");
@@ -60,7 +60,7 @@ fn sshd_is_up_late() {
         "etc/systemd/system/ssh.service.d/late.conf",
         "[Service]\nExecStartPre=/bin/sleep 6\n",
     );
-    // The image is behind a proxy, which its runner is told of.
+    // The machine is behind a proxy, which its runner must use.
     plant(cloud.overlay.path(), "etc/environment", "https_proxy=\"http://proxy.example:3128\"  \n");
     let _daemon = cloud.daemon();
     let first = first_machine(&cloud);
@@ -185,7 +185,7 @@ fn the_machine_never_boots() {
 }
 
 #[test]
-fn what_a_machine_printed_is_told_when_it_fails_by_itself() {
+fn the_output_of_a_machine_is_reported_when_it_fails_by_itself() {
     let cloud = fleet("", "[[faults]]\nwhat = 'wrong_checksum'\ntimes = 1\n", "cloud-init");
     let daemon = cloud.daemon();
     assert_replaced(&cloud, daemon, &["what it printed last", "wrong checksum"]);

@@ -104,7 +104,7 @@ fn an_image_that_holds_the_program_downloads_nothing() {
     let home = cloud.overlay.path().join("opt/actions-runner");
     std::fs::create_dir_all(&home).expect("it can be made");
     let package = "_runner/package/actions-runner-linux-x64-2.330.0.tar.gz";
-    // As whoever makes an image does it: as root, and so root's.
+    // As the maker of an image does it: as root, and owned by root.
     let script = format!(
         "curl --fail --silent http://{}/{package} | tar -xz --no-same-owner -C {}",
         cloud.cloud.served.github,

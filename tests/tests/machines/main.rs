@@ -1,6 +1,8 @@
 //! The daemon on real machines: OpenSSH, systemd, cloud-init, a real file system, and jobs that are
 //! real processes. `cargo xtask e2e` runs them.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod faults;
 mod jobs;
 mod survival;

@@ -2,7 +2,7 @@
 
 use azlin_simcloud::World;
 use azlin_simcloud::fault::Lag;
-use azlin_tests::binary::Daemon;
+use azlin_tests::binary::DaemonProcess;
 use azlin_tests::machines::{RealCloud, succeeded};
 
 /// A job of fifteen seconds on the one machine of a fleet; its number.
@@ -24,7 +24,7 @@ fn machines(world: &World) -> usize {
 }
 
 /// A cloud and a daemon with a machine at work; its job.
-fn at_work(method: &str, lifecycle: &str, min: u32) -> (RealCloud, Daemon, u64) {
+fn at_work(method: &str, lifecycle: &str, min: u32) -> (RealCloud, DaemonProcess, u64) {
     let cloud = RealCloud::new("", "");
     cloud.fleet(
         "ci",
@@ -113,7 +113,7 @@ fn it_survives_that_its_fleet_is_disabled_and_the_daemon_stopped() {
 
 #[test]
 fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
-    // Lists are five seconds old: what they call idle has a job by now, and is to be removed.
+    // Lists are five seconds old: a runner that they call idle has a job now, and the daemon wants to remove it.
     let fault = "[[faults]]\nwhat = { stale = '5s' }\nside = 'github'\nmethod = 'GET'\n";
     let cloud = RealCloud::new("", fault);
     let tables = |min| format!("{}[lifecycle]\n{LIFECYCLE}", scaling(min, 4));

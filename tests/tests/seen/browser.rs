@@ -1,66 +1,108 @@
 //! Chromium, driven by WebDriver.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use azlin_tests::ports::free_address;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-/// How it shows pages.
+/// How the browser shows pages.
 #[derive(Clone, Copy)]
-pub enum Look {
+pub enum Appearance {
     Light,
     Dark,
     /// A phone of this width.
     Phone(u32),
 }
 
+/// How often a start is tried: a port may be taken by another program, and Chromium may fail to start on a busy machine.
+const TRIES: u32 = 5;
+
+/// chromedriver; it is killed when this is dropped, with the browsers that it has started.
+struct Driver {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Driver {
+    /// Starts one on a port that is ours. With `--port=0` chromedriver takes a free port on IPv4 and then wants the same one on
+    /// IPv6, where it may be in use.
+    fn start() -> Self {
+        let mut said = String::new();
+        for _ in 0..TRIES {
+            match Self::try_start() {
+                Ok(driver) => return driver,
+                Err(why) => said += &why,
+            }
+        }
+        panic!("chromedriver did not start in {TRIES} tries:\n{said}")
+    }
+
+    /// What it printed when it did not start.
+    fn try_start() -> Result<Self, String> {
+        let address = free_address();
+        let mut process = Command::new("chromedriver")
+            .arg(format!("--port={}", address.port()))
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let driver = Driver { process, address };
+        for line in lines.map_while(Result::ok) {
+            if line.contains("started successfully on port ") {
+                return Ok(driver);
+            }
+            said += &format!("{line}\n");
+        }
+        Err(said)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Its browsers are in its process group.
+        let group = format!("-{}", self.process.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = self.process.wait();
+    }
+}
+
 /// A browser with one page; it ends when this is dropped.
 pub struct Browser {
-    driver: Child,
+    _driver: Driver,
     client: reqwest::Client,
     /// Where the driver takes commands for it.
     session: String,
 }
 
 impl Browser {
-    pub async fn open(look: Look, url: &str) -> Self {
+    pub async fn open(look: Appearance, url: &str) -> Self {
         // The process may have one already, which will do as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let (_, rest) = line.split_once("started successfully on port ")?;
-            Some(rest.trim_end_matches('.').to_owned())
-        });
         let mut arguments =
             vec!["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--lang=en-GB"];
-        if let Look::Dark = look {
+        if let Appearance::Dark = look {
             arguments.push("--force-dark-mode");
         }
         let mut options = json!({ "args": arguments });
-        if let Look::Phone(width) = look {
+        if let Appearance::Phone(width) = look {
             options["mobileEmulation"] =
                 json!({ "deviceMetrics": { "width": width, "height": 844, "pixelRatio": 2.0 } });
         }
         let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options });
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        let sessions = format!("http://127.0.0.1:{}/session", port.unwrap());
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
-        let mut browser = Browser { driver, client, session: sessions.clone() };
-        let session = browser.command("", &wanted).await;
-        browser.session = format!("{sessions}/{}", session["sessionId"].as_str().unwrap());
-        if !matches!(look, Look::Phone(_)) {
+        let (driver, session) = Self::session(&client, &wanted).await;
+        let browser = Browser { _driver: driver, client, session };
+        if !matches!(look, Appearance::Phone(_)) {
             browser.command("/window/rect", &json!({ "width": 1280, "height": 1000 })).await;
         }
         browser.command("/url", &json!({ "url": url })).await;
@@ -69,6 +111,24 @@ impl Browser {
                      document.addEventListener('securitypolicyviolation', (e) => faults.push(e.violatedDirective));";
         browser.run(noted).await;
         browser
+    }
+
+    /// A driver with a browser, and the address of its session.
+    async fn session(client: &reqwest::Client, wanted: &Value) -> (Driver, String) {
+        let mut said = Vec::new();
+        for _ in 0..TRIES {
+            let driver = Driver::start();
+            let sessions = format!("http://{}/session", driver.address);
+            let answer: Value =
+                client.post(&sessions).json(wanted).send().await.unwrap().json().await.unwrap();
+            if let Some(id) = answer["value"]["sessionId"].as_str() {
+                return (driver, format!("{sessions}/{id}"));
+            }
+            // Only this is a browser that did not start; any other error is the test's own.
+            assert_eq!(answer["value"]["error"], "session not created", "{answer:#}");
+            said.push(answer.to_string());
+        }
+        panic!("Chromium did not start in {TRIES} tries:\n{}", said.join("\n"))
     }
 
     /// A command of WebDriver; what it gives.
@@ -88,7 +148,7 @@ impl Browser {
         self.run(&format!("return ({script});")).await
     }
 
-    /// All that is to be read.
+    /// All text that the page shows.
     pub async fn text(&self) -> String {
         self.get("document.body.innerText").await.as_str().unwrap().to_owned()
     }
@@ -102,7 +162,7 @@ impl Browser {
         }
     }
 
-    /// Keeps a picture of it, for whoever wants to look: target/seen/<name>.png.
+    /// Keeps a picture of it: target/seen/<name>.png.
     pub async fn picture(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/seen");
         std::fs::create_dir_all(&folder).unwrap();
@@ -123,14 +183,5 @@ impl Browser {
     pub async fn end(self) {
         assert_eq!(self.get("window.faults").await, json!([]));
         self.client.delete(&self.session).send().await.unwrap();
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // With the browser that it has begun, which is of its process group.
-        let group = format!("-{}", self.driver.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        let _ = self.driver.wait();
     }
 }

@@ -1,6 +1,6 @@
-//! What those who look after the daemon see, by what they look with: a browser, and Prometheus.
+//! What an operator sees of the daemon, with a real browser and a real Prometheus.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod browser;
 mod page;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use azlin_tests::SOON;
 use serde_json::json;
 
-use crate::browser::{Browser, Look};
-use crate::watched::{SOON, cloud, daemon, fleet, submit};
+use crate::browser::{Appearance, Browser};
+use crate::watched::{cloud, daemon, fleet, submit};
 
-/// Waits in the page for what is to be read in it.
+/// Waits until the page shows this text.
 async fn reads(browser: &Browser, text: &str) {
     browser.wait(&format!("document.body.innerText.includes({})", json!(text)), SOON).await;
 }
@@ -21,7 +22,7 @@ async fn it_shows_runners_as_they_live_and_why() {
         cloud.write("fleets/bad.toml", "repo = \"o/r\"\n[scaling]\nmax_runers = 3\n");
     });
     let running = tokio::task::block_in_place(|| daemon(&cloud, address));
-    let browser = Browser::open(Look::Light, &format!("http://{address}/")).await;
+    let browser = Browser::open(Appearance::Light, &format!("http://{address}/")).await;
 
     reads(&browser, "registered").await;
     let text = browser.text().await;
@@ -38,7 +39,7 @@ async fn it_shows_runners_as_they_live_and_why() {
     assert_eq!(browser.get("document.querySelectorAll('.fleet').length").await, json!(2));
     assert_eq!(browser.get("document.title").await, json!("! azlin github-runner"), "a file is bad");
 
-    // Without anybody's doing the page follows.
+    // The page follows by itself.
     submit(&cloud, "gpu", 3, 600);
     reads(&browser, "3 jobs waiting").await;
     reads(&browser, "3 working of 6").await;
@@ -97,10 +98,10 @@ async fn it_can_be_read_by_day_and_by_night_and_on_a_phone() {
     let running = tokio::task::block_in_place(|| daemon(&cloud, address));
     submit(&cloud, "ci", 4, 600);
     let looks = [
-        ("light", Look::Light),
-        ("dark", Look::Dark),
-        ("phone", Look::Phone(390)),
-        ("small-phone", Look::Phone(320)),
+        ("light", Appearance::Light),
+        ("dark", Appearance::Dark),
+        ("phone", Appearance::Phone(390)),
+        ("small-phone", Appearance::Phone(320)),
     ];
     for (name, look) in looks {
         let browser = Browser::open(look, &format!("http://{address}/")).await;
@@ -110,7 +111,7 @@ async fn it_can_be_read_by_day_and_by_night_and_on_a_phone() {
         let beside = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert_eq!(browser.get(beside).await, json!(0), "{name}: nothing is to be scrolled to the side");
         let night = browser.get("matchMedia('(prefers-color-scheme: dark)').matches").await;
-        assert_eq!(night, json!(matches!(look, Look::Dark)), "{name}");
+        assert_eq!(night, json!(matches!(look, Appearance::Dark)), "{name}");
         browser.picture(&format!("page-{name}")).await;
         browser.end().await;
     }
@@ -123,7 +124,7 @@ async fn many_fleets_are_found_by_name() {
     let names: Vec<String> = (0..40).map(|number| format!("fleet-{number:02}")).collect();
     tokio::task::block_in_place(|| names.iter().for_each(|name| fleet(&cloud, name, 0)));
     let running = tokio::task::block_in_place(|| daemon(&cloud, address));
-    let browser = Browser::open(Look::Light, &format!("http://{address}/")).await;
+    let browser = Browser::open(Appearance::Light, &format!("http://{address}/")).await;
     browser.wait("document.querySelectorAll('.fleet').length === 40", SOON).await;
     let open = "document.querySelectorAll('.fleet[open]').length";
     assert_eq!(browser.get(open).await, json!(0), "they are opened when they are wanted");

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use azlin_tests::deliveries::{free_address, get};
+use azlin_tests::SOON;
+use azlin_tests::deliveries::get;
+use azlin_tests::ports::free_address;
 use serde_json::Value;
 
-use crate::watched::{SOON, cloud, daemon, fleet, submit};
+use crate::watched::{cloud, daemon, fleet, submit};
 
 /// Prometheus, which ends when this is dropped.
 struct Prometheus {
@@ -87,7 +89,7 @@ fn it_scrapes_them_and_its_tool_finds_no_fault() {
     prometheus.wait("sum(azlin_boot_step_duration_seconds_count{step=\"runner\"})", |count| count >= 2.0);
     prometheus.wait("sum(azlin_cost_dollars_total{fleet=\"ci\"})", |dollars| dollars > 0.0);
     prometheus.wait("azlin_api_requests_total{api=\"github\",outcome=\"ok\"}", |count| count > 3.0);
-    // It knows what each of them is, by what it was told beside them.
+    // It knows the type and the help of each of them.
     let told = prometheus.api("/api/v1/metadata").unwrap();
     for (metric, kind) in
         [("azlin_ticks", "counter"), ("azlin_boot_duration_seconds", "histogram"), ("azlin_runners", "gauge")]

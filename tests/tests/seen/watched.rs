@@ -1,19 +1,19 @@
-//! A daemon that is looked at.
+//! A daemon for a browser and for Prometheus to look at.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, Daemon, VM};
-use azlin_tests::deliveries::{free_address, get};
-
-pub const SOON: Duration = Duration::from_secs(60);
+use azlin_tests::SOON;
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
+use azlin_tests::deliveries::get;
+use azlin_tests::ports::free_address;
 
 /// VMs take a second, so that a browser sees each phase.
 const WORLD: &str =
     "repositories = ['o/r']\n[settings]\ncreate = '1s'\nboot = '1s'\nregister = '500ms'\ndelete = '1s'\n";
 
-/// A cloud, and where its daemon is to answer.
+/// A cloud, and the address at which its daemon answers.
 pub fn cloud() -> (Cloud, SocketAddr) {
     let cloud = Cloud::new(&Workload::parse(WORLD).unwrap());
     let address = free_address();
@@ -21,7 +21,7 @@ pub fn cloud() -> (Cloud, SocketAddr) {
     (cloud, address)
 }
 
-/// A fleet that keeps so many runners.
+/// A fleet that keeps this many runners.
 pub fn fleet(cloud: &Cloud, name: &str, min: u32) {
     let scaling = format!(
         "min_runners = {min}\nmax_runners = 6\nscale_up_threshold = 0\njobs_per_runner = 1\ncooldown = '0s'\n"
@@ -30,14 +30,14 @@ pub fn fleet(cloud: &Cloud, name: &str, min: u32) {
     cloud.write(&format!("fleets/{name}.toml"), &text);
 }
 
-/// So many jobs for the fleet of that name, of so many seconds.
+/// Submits jobs of this duration for the fleet of that name.
 pub fn submit(cloud: &Cloud, fleet: &str, jobs: usize, seconds: u64) {
     let labels = vec!["self-hosted".to_owned(), fleet.to_owned()];
     cloud.served.world().submit("o/r", vec![(labels, Duration::from_secs(seconds)); jobs], Vec::new());
 }
 
-/// A daemon that has looked at every fleet.
-pub fn daemon(cloud: &Cloud, address: SocketAddr) -> Daemon {
+/// A daemon that has polled for every fleet.
+pub fn daemon(cloud: &Cloud, address: SocketAddr) -> DaemonProcess {
     let daemon = cloud.daemon();
     let is_ready = || get(address, "/readyz").is_ok_and(|(status, _)| status == 200);
     assert!(cloud.wait(SOON, |_| is_ready()), "{}", cloud.logged());

@@ -49,7 +49,7 @@ fn it_outlives_the_journal() {
     let runner = host.runner_of(jobs[0]);
     host.wait_for_line(&[&runner, "is removed"]);
 
-    // Its disk is full: nothing can be written down, and all goes on.
+    // Its disk is full: nothing can be written, and the daemon continues.
     host.run("mount -t tmpfs -o size=64k journal /var/log/journal && systemctl restart systemd-journald");
     assert!(!host.output("cat /dev/zero >/var/log/journal/ballast").status.success(), "it is full");
     let jobs = host.submit(2, 1);

@@ -15,7 +15,7 @@ fn count(host: &AdminHost, start: &str) -> usize {
 fn it_bears_a_network_that_is_gone_for_five_minutes() {
     let mut host = AdminHost::serving("", "", "");
     host.fleet("ci", "min_runners = 1\nmax_runners = 20\n");
-    // One ends while nobody can see it, one when all is well again.
+    // One ends during the outage, one after it.
     let running = [host.submit(1, 60), host.submit(1, OUTAGE.as_secs() + 30)].concat();
     host.wait("two are busy and one is idle", |world| {
         let mut runners = world.state.github.runners.values();
@@ -35,7 +35,7 @@ fn it_bears_a_network_that_is_gone_for_five_minutes() {
     assert!(!is_harmed, "{report:#?}");
     assert_eq!(report.vms_left, before.vms_left, "none is lost");
 
-    assert_eq!(count(&host, "ci: in trouble: "), 1, "told once: {:#?}", host.said());
+    assert_eq!(count(&host, "ci: in trouble: "), 1, "reported once: {:#?}", host.said());
     let status = host.property("StatusText");
     assert!(status.contains("; ci: "), "{status}");
 

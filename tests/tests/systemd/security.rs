@@ -38,7 +38,7 @@ fn as_the_service(host: &AdminHost, script: &str) -> String {
 }
 
 #[test]
-fn it_may_do_what_it_needs_and_sees_to_it_that_nobody_else_has_its_credentials() {
+fn it_may_do_what_it_needs_and_no_other_user_has_its_credentials() {
     let host = AdminHost::boot("", "");
     host.install();
     assert_eq!(host.run(&format!("systemd-analyze verify {UNIT} 2>&1")), "");
@@ -172,7 +172,7 @@ fn nowhere_in_sight(host: &AdminHost, secrets: &BTreeMap<&str, String>, in_envir
         "systemctl show {UNIT}; systemctl cat {UNIT}; systemctl status --full --no-pager {UNIT}"
     ));
     let journal = host.run("journalctl --no-pager --all --output=export");
-    assert!(journal.contains("PRIORITY=7"), "all is told");
+    assert!(journal.contains("PRIORITY=7"), "everything is logged");
     assert!(!journal.contains("Suppressed"), "nothing is held back");
     let commands = host.run("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'");
     assert!(commands.contains("/usr/bin/azlin"));

@@ -47,7 +47,7 @@ fn it_starts_while_github_refuses_or_is_away_and_says_why() {
 }
 
 #[test]
-fn a_bad_configuration_is_told_and_given_up_on_until_it_is_mended() {
+fn a_bad_configuration_is_reported_and_not_retried_until_it_is_fixed() {
     let host = AdminHost::boot("", "");
     host.install();
     host.configure();

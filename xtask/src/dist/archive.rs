@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{run, told};
+use crate::{file_error, run};
 
-/// Packs a folder as `NAME.tar.gz`, in which everything is in a folder of that name, in order, of root's
-/// and of that time.
-pub(super) fn tarball(stage: &Path, to: &Path, name: &str, epoch: u64) -> Result<PathBuf, String> {
+/// Packs a folder as `NAME.tar.gz`. In it everything is in a folder of that name, sorted, owned by root, with one time.
+pub(super) fn tarball(staging: &Path, to: &Path, name: &str, epoch: u64) -> Result<PathBuf, String> {
     let file = to.join(format!("{name}.tar.gz"));
     let tar = to.join(format!("{name}.tar"));
     run(Command::new("tar")
@@ -15,9 +14,9 @@ pub(super) fn tarball(stage: &Path, to: &Path, name: &str, epoch: u64) -> Result
         .args([format!("--mtime=@{epoch}"), "--mode=u+rw,go+r,go-w,a+X".to_owned()])
         .args([format!("--transform=s,^\\.,{name},"), format!("--file={}", tar.display())])
         .arg("--directory")
-        .arg(stage)
+        .arg(staging)
         .arg("."))?;
-    // Without the name and the time of what is packed.
+    // Without the name and the time of the tar file.
     run(Command::new("gzip").args(["--no-name", "--best", "--force"]).arg(&tar))?;
     Ok(file)
 }
@@ -31,13 +30,13 @@ pub(super) fn checksums(folder: &Path, files: &[PathBuf]) -> Result<PathBuf, Str
         return Err("sha256sum failed".to_owned());
     }
     let file = folder.join("SHA256SUMS");
-    std::fs::write(&file, sums.stdout).map_err(told(&file))?;
+    std::fs::write(&file, sums.stdout).map_err(file_error(&file))?;
     Ok(file)
 }
 
 /// Copies a file into a folder that may not be there yet.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let folder = to.parent().unwrap_or(to);
-    std::fs::create_dir_all(folder).map_err(told(folder))?;
-    std::fs::copy(from, to).map(drop).map_err(told(from))
+    std::fs::create_dir_all(folder).map_err(file_error(folder))?;
+    std::fs::copy(from, to).map(drop).map_err(file_error(from))
 }

@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use azlin_fleet::check::SignInError;
 use azlin_fleet::config::AppConfig;
 use azlin_fleet::model::CredentialName;
-use azlin_github::{App, Token};
+use azlin_github::{App, AppKeyError, Token, TokenError};
 use secrecy::SecretString;
 
 use super::{ProcessEnvironment, credential};
@@ -19,14 +20,17 @@ const MOST_BYTES: u64 = 64 * 1024;
 pub(super) fn token(name: Option<&CredentialName>, environment: &ProcessEnvironment) -> Result<Token> {
     let (file, variable) = (named("github-token", name), variable("GITHUB_TOKEN", name));
     let given = credential(environment.credentials.as_deref(), &file)?;
-    let token = given.or_else(|| (environment.variable)(&variable)).with_context(|| {
-        format!(
-            "there is no token for GitHub: set {variable}, give the service the systemd credential {file}, or name a \
-             GitHub App in azlin.toml ([github] app_id); a token needs Actions: read and Administration: write on the \
-             repository, or Self-hosted runners: write on the organisation"
-        )
+    let token = given.or_else(|| (environment.variable)(&variable)).ok_or_else(|| {
+        SignInError::new("there is no token for GitHub").advise(format!(
+            "set {variable}, give the service the systemd credential {file}, or name a GitHub App in azlin.toml \
+             ([github] app_id); a token needs Actions: read and Administration: write on the repository, or \
+             Self-hosted runners: write on the organisation"
+        ))
     })?;
-    let token = Token::new(&token).context("the token for GitHub cannot be used")?;
+    let token = Token::new(&token).map_err(|error| {
+        SignInError::new(format!("the token for GitHub cannot be used: {}", error.why()))
+            .advise(TokenError::ADVICE)
+    })?;
     if let Some(note) = token.note() {
         tracing::warn!(reason = %note, "the token for GitHub looks unusual: {note}");
     }
@@ -43,17 +47,19 @@ pub(super) fn app(
     let key = match (credential(environment.credentials.as_deref(), &file)?, &app.private_key) {
         (Some(key), _) => key,
         (None, Some(path)) => key_file(path)?,
-        (None, None) => bail!(
-            "there is no private key for the GitHub App {}: give the service the systemd credential {file}, or name the \
-             file with app_private_key in azlin.toml",
-            app.id
-        ),
+        (None, None) => {
+            let says = format!("there is no private key for the GitHub App {}", app.id);
+            bail!(SignInError::new(says).advise(format!(
+                "give the service the systemd credential {file}, or name the file with app_private_key in azlin.toml"
+            )))
+        }
     };
     if (environment.variable)(&variable("GITHUB_TOKEN", name)).is_some() {
         let variable = variable("GITHUB_TOKEN", name);
         tracing::debug!("signs in as the GitHub App {}; {variable} is not used", app.id);
     }
-    Ok(App::new(&app.id, app.installation_id, &key)?)
+    let app = App::new(&app.id, app.installation_id, &key);
+    Ok(app.map_err(|error| SignInError::new(error.why()).advise(AppKeyError::ADVICE))?)
 }
 
 /// A private key from a file that other users cannot read.
@@ -63,9 +69,8 @@ fn key_file(path: &Path) -> Result<SecretString> {
         .with_context(|| format!("the GitHub App's private key {shown} cannot be read (app_private_key)"))?;
     let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {
-        bail!(
-            "the GitHub App's private key {shown} may be read by others (mode {mode:04o}): chmod 600 {shown}"
-        );
+        let says = format!("the GitHub App's private key {shown} may be read by others (mode {mode:04o})");
+        bail!(SignInError::new(says).advise(format!("chmod 600 {shown}")));
     }
     if metadata.len() > MOST_BYTES {
         bail!("{shown} is no private key: it has more than {MOST_BYTES} bytes");
@@ -94,7 +99,7 @@ mod tests {
     fn environment(folder: &Path) -> ProcessEnvironment {
         ProcessEnvironment {
             variable: |name| Some(SecretString::from(format!("ghp_{name}"))),
-            azure: azlin_azure::Environment::default(),
+            azure: azlin_azure::AzureEnvironment::default(),
             credentials: Some(folder.to_owned()),
         }
     }

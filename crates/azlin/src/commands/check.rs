@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use azlin_daemon::preflight::{self, PreflightAdapters};
-use azlin_fleet::check::{Facts, State, check};
+use azlin_fleet::check::{Facts, SignInError, State, check};
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::model::CredentialName;
 use jiff::Timestamp;
@@ -53,7 +53,12 @@ pub async fn run(args: ViewArgs) -> Result<ExitStatus> {
 
 async fn gather(config: &DaemonConfig, files: &ReadableFiles, environment: &ProcessEnvironment) -> Facts {
     let github = |name: Option<&CredentialName>| {
-        adapters::github(config, name, environment).map_err(|error| format!("{error:#}"))
+        // An error of another kind, such as a file that cannot be read, says what is wrong.
+        adapters::github(config, name, environment).map_err(|error| {
+            error.downcast().unwrap_or_else(|error| {
+                SignInError::new(format!("{error:#}")).advise("fix this, and run check again")
+            })
+        })
     };
     let azure = adapters::azure(config, environment).map_err(|error| format!("{error:#}"));
     let azure = azure.map(|client| {

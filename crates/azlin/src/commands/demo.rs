@@ -83,10 +83,10 @@ fn environment(served: &Served) -> ProcessEnvironment {
     ProcessEnvironment {
         variable: |name| (name == "GITHUB_TOKEN").then(|| SecretString::from(TOKEN)),
         credentials: None,
-        azure: azlin_azure::Environment {
+        azure: azlin_azure::AzureEnvironment {
             identity_endpoint: Some(served.identity_endpoint()),
             identity_header: Some(SecretString::from(IDENTITY_HEADER)),
-            ..azlin_azure::Environment::default()
+            ..azlin_azure::AzureEnvironment::default()
         },
     }
 }

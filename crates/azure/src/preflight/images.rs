@@ -1,4 +1,4 @@
-//! Images: of the marketplace, of a gallery, and managed ones.
+//! Images of the marketplace, of a gallery, and managed ones.
 
 use azlin_fleet::model::Image;
 use azlin_fleet::ports::{CallError, CallErrorKind, preflight::ImageFacts};
@@ -9,7 +9,7 @@ use crate::client::AzureClient;
 
 const GALLERIES_API: &str = "2023-07-03";
 
-/// An image of any kind, as far as it says what it is.
+/// The properties of an image of any kind that azlin reads.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Properties {
@@ -21,8 +21,8 @@ struct Properties {
     features: Option<Vec<Feature>>,
     os_disk_image: OsDiskImage,
     storage_profile: StorageProfile,
-    plan: Option<Plan>,
-    purchase_plan: Option<Plan>,
+    plan: Option<PlanJson>,
+    purchase_plan: Option<PlanJson>,
     publishing_profile: PublishingProfile,
 }
 
@@ -46,7 +46,7 @@ struct OsDisk {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Plan {
+struct PlanJson {
     publisher: String,
     product: String,
     name: String,
@@ -70,7 +70,7 @@ struct Region {
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct ImageJson {
     #[serde(default)]
     location: Option<String>,
     #[serde(default)]
@@ -150,14 +150,13 @@ async fn marketplace(
         let url = azure.at(question, &subscription, &rest, COMPUTE_API)?;
         let found: Vec<Version> = azure.read(question, url).await?;
         let newest = found.into_iter().max_by_key(|version| numbers(&version.name));
-        newest
-            .ok_or_else(|| CallError::new(CallErrorKind::NotFound, format!("{what}: it has no version")))?
-            .name
+        newest.ok_or_else(|| CallError::new(CallErrorKind::NotFound, "it has no version").during(&what))?.name
     } else {
         version.to_owned()
     };
     rest.push(&version);
-    let found: Found = azure.read(question, azure.at(question, &subscription, &rest, COMPUTE_API)?).await?;
+    let found: ImageJson =
+        azure.read(question, azure.at(question, &subscription, &rest, COMPUTE_API)?).await?;
     Ok(found.properties.facts(Some(version.clone())))
 }
 
@@ -175,21 +174,21 @@ async fn gallery(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError>
         Some(at) => (&id[..at], Some(&id[at + "/versions/".len()..])),
         None => (id, None),
     };
-    let found: Found = azure.read(question, azure.at(question, definition, &[], GALLERIES_API)?).await?;
+    let found: ImageJson = azure.read(question, azure.at(question, definition, &[], GALLERIES_API)?).await?;
     let facts = found.properties.facts(version.map(str::to_owned));
     let Some(version) = version.filter(|version| !version.eq_ignore_ascii_case("latest")) else {
         return Ok(facts);
     };
     let question = Question { needs: "Microsoft.Compute/galleries/images/versions/read", ..question };
     let url = azure.at(question, definition, &["versions", version], GALLERIES_API)?;
-    let of_version: Found = azure.read(question, url).await?;
+    let of_version: ImageJson = azure.read(question, url).await?;
     Ok(ImageFacts { locations: of_version.properties.facts(None).locations, ..facts })
 }
 
 async fn managed(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError> {
     let what = format!("read image {}", id.rsplit('/').next().unwrap_or_default());
     let question = Question { what: &what, needs: "Microsoft.Compute/images/read" };
-    let found: Found = azure.read(question, azure.at(question, id, &[], COMPUTE_API)?).await?;
+    let found: ImageJson = azure.read(question, azure.at(question, id, &[], COMPUTE_API)?).await?;
     let location = found.location.as_deref().map(wire::plain_location);
     Ok(ImageFacts { locations: location.into_iter().collect(), ..found.properties.facts(None) })
 }
@@ -221,7 +220,7 @@ mod tests {
             "hyperVGeneration": "V1", "storageProfile": {"osDisk": {"osType": "Windows"}},
         }});
         let told = |value: serde_json::Value| {
-            serde_json::from_value::<Found>(value).expect("an image").properties.facts(None)
+            serde_json::from_value::<ImageJson>(value).expect("an image").properties.facts(None)
         };
         let plan = Some("p o s".to_owned());
         let is = |architecture, generation: &str, plan: &Option<String>| ImageFacts {

@@ -1,4 +1,4 @@
-//! Azure's answers to what `check` asks, as far as they are read.
+//! The parts of Azure's answers to `check` that azlin reads.
 
 use std::net::Ipv4Addr;
 
@@ -22,19 +22,19 @@ pub(crate) fn architecture(text: &str) -> Option<Architecture> {
     }
 }
 
-/// What Azure leaves empty it leaves out, or writes as null.
+/// Azure leaves an empty field out, or writes null.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Subscription {
+pub(crate) struct SubscriptionJson {
     pub(crate) display_name: String,
     pub(crate) state: String,
 }
 
-/// Anything that is somewhere.
+/// A resource with a location.
 #[derive(Deserialize)]
 pub(crate) struct Located {
     pub(crate) location: String,
@@ -57,7 +57,7 @@ impl From<Permission> for preflight::Grant {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Usage {
+pub(crate) struct UsageJson {
     name: UsageName,
     current_value: i64,
     limit: i64,
@@ -68,8 +68,8 @@ struct UsageName {
     value: String,
 }
 
-impl From<Usage> for preflight::Usage {
-    fn from(usage: Usage) -> Self {
+impl From<UsageJson> for preflight::Usage {
+    fn from(usage: UsageJson) -> Self {
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
         preflight::Usage {
             name: usage.name.value,
@@ -129,7 +129,7 @@ struct RestrictionInfo {
 }
 
 impl Sku {
-    /// Whether it is of that location, or tells none: the filter may not have been applied.
+    /// Whether it is in that location, or names none. Azure may not have applied the filter.
     pub(crate) fn is_in(&self, location: &str) -> bool {
         let here = |info: &LocationInfo| plain_location(&info.location) == location;
         self.location_info.is_empty() || self.location_info.iter().any(here)
@@ -159,7 +159,7 @@ impl Sku {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Subnet {
+pub(crate) struct SubnetJson {
     pub(crate) properties: SubnetProperties,
 }
 
@@ -206,7 +206,7 @@ impl SubnetProperties {
     }
 }
 
-/// What a range of IPv4 leaves for machines.
+/// How many addresses of a range are left for machines.
 fn addresses(prefix: &str) -> Option<u64> {
     let (address, bits) = prefix.split_once('/')?;
     address.parse::<Ipv4Addr>().ok()?;

@@ -45,6 +45,6 @@ async fn what_refusals_mean() {
     ] {
         let (_server, azure) = azure(move |_, _| refusal(status, code, "")).await;
         let error = azure.delete(&group(), name(7).as_str()).await.expect_err(code);
-        assert_eq!(error.trouble, expected, "{code}: {error}");
+        assert_eq!(error.kind, expected, "{code}: {error}");
     }
 }

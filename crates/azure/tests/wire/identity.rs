@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use azlin_azure::{AzureClient, CredentialKind, Settings, SettingsError};
+use azlin_azure::{AzureClient, AzureSettings, CredentialKind, SettingsError};
 use azlin_fleet::ports::{Azure, CallErrorKind};
-use azlin_simcloud::scripted::{Reply, Server, json};
+use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
 use serde_json::json;
 use url::Url;
 
@@ -30,7 +30,7 @@ async fn the_identity_endpoint_is_asked_once_for_many_calls() {
 
 #[tokio::test]
 async fn a_user_assigned_identity_is_asked_for_by_its_client_id() {
-    let server = Server::start(|request, _| match request.path() {
+    let server = ScriptedServer::start(|request, _| match request.path() {
         "/msi/token" => token(),
         _ => json(200, json!({"value": []})),
     })
@@ -43,35 +43,35 @@ async fn a_user_assigned_identity_is_asked_for_by_its_client_id() {
 
 #[tokio::test]
 async fn no_token_is_told_with_its_cure() {
-    let server = Server::start(|_, _| json(400, json!({"message": "no identity"}))).await;
+    let server = ScriptedServer::start(|_, _| json(400, json!({"message": "no identity"}))).await;
     let azure = AzureClient::new(settings(&server)).expect("a client");
     let error = azure.vms(&group()).await.expect_err("no identity");
-    assert_eq!(error.trouble, CallErrorKind::NotPermitted, "{error}");
+    assert_eq!(error.kind, CallErrorKind::NotPermitted, "{error}");
     for part in
         ["no Azure token by managed identity (IDENTITY_ENDPOINT)", "not been assigned", "AZURE_CLIENT_ID"]
     {
-        assert!(error.message.contains(part), "{part:?} is not in {error}");
+        assert!(error.to_string().contains(part), "{part:?} is not in {error}");
     }
-    assert!(!error.message.contains('\n'));
+    assert!(!error.to_string().contains('\n'));
 }
 
 #[tokio::test]
 async fn an_identity_endpoint_in_trouble_is_waited_for_no_longer_than_a_request() {
-    let server = Server::start(|_, _| json(500, json!({}))).await;
-    let hasty = Settings { request_timeout: Duration::from_millis(200), ..settings(&server) };
+    let server = ScriptedServer::start(|_, _| json(500, json!({}))).await;
+    let hasty = AzureSettings { request_timeout: Duration::from_millis(200), ..settings(&server) };
     let error = AzureClient::new(hasty).expect("a client").vms(&group()).await.expect_err("no token");
-    assert_eq!(error.trouble, CallErrorKind::Unavailable, "{error}");
-    assert!(error.message.contains("within 0.2 s"), "{error}");
+    assert_eq!(error.kind, CallErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("within 0.2 s"), "{error}");
 }
 
 #[tokio::test]
 async fn all_who_wait_for_a_token_hear_of_its_failure_together() {
-    let server = Server::start(|_, _| Reply::Silence).await;
-    let hasty = Settings { request_timeout: Duration::from_millis(500), ..settings(&server) };
+    let server = ScriptedServer::start(|_, _| Reply::Silence).await;
+    let hasty = AzureSettings { request_timeout: Duration::from_millis(500), ..settings(&server) };
     let azure = AzureClient::new(hasty).expect("a client");
     let group = group();
     for failed in futures::future::join_all((0..20).map(|_| azure.vms(&group))).await {
-        assert_eq!(failed.expect_err("no token").trouble, CallErrorKind::Unavailable);
+        assert_eq!(failed.expect_err("no token").kind, CallErrorKind::Unavailable);
     }
     let asked = server.requests().len();
     assert!(asked < 5, "one after the other they ask twenty times: {asked}");
@@ -79,7 +79,7 @@ async fn all_who_wait_for_a_token_hear_of_its_failure_together() {
 
 #[tokio::test]
 async fn settings_that_are_refused() {
-    let server = Server::start(|_, _| token()).await;
+    let server = ScriptedServer::start(|_, _| token()).await;
     let good = settings(&server);
     for (root, part) in [
         ("http://management.azure.com", "plain HTTP is allowed to a loopback address alone"),
@@ -87,7 +87,7 @@ async fn settings_that_are_refused() {
         ("https://user:hunter2@management.azure.com", "a user name or password"),
     ] {
         let resource_manager_url = Url::parse(root).expect("a URL");
-        let error = AzureClient::new(Settings { resource_manager_url, ..good.clone() }).expect_err(root);
+        let error = AzureClient::new(AzureSettings { resource_manager_url, ..good.clone() }).expect_err(root);
         assert!(matches!(error, SettingsError::ResourceManagerUrl(..)));
         assert!(error.to_string().contains(part), "{error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));

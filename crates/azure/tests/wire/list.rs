@@ -2,7 +2,7 @@
 
 use azlin_fleet::model::{PowerState, PowerStates, ProvisioningState, VmTags};
 use azlin_fleet::ports::{Azure, CallErrorKind};
-use azlin_simcloud::scripted::{Reply, Request, Server, json};
+use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 
 use crate::{SUBSCRIPTION, arm_requests, azure, group, name, refusal, spec, vm};
@@ -91,9 +91,9 @@ async fn a_part_of_a_list_is_an_error() {
     for fault in faults {
         let (_server, azure) = azure(fault).await;
         let error = azure.vms(&group()).await.expect_err("a part");
-        assert_eq!(error.trouble, CallErrorKind::Unavailable, "{error}");
+        assert_eq!(error.kind, CallErrorKind::Unavailable, "{error}");
         let error = azure.power_states(SUBSCRIPTION).await.expect_err("a part");
-        assert_eq!(error.trouble, CallErrorKind::Unavailable, "{error}");
+        assert_eq!(error.kind, CallErrorKind::Unavailable, "{error}");
     }
 }
 
@@ -106,11 +106,11 @@ async fn a_fault_in_the_middle_of_a_list_is_not_seen() {
 
 #[tokio::test]
 async fn the_token_follows_no_link_to_another_host() {
-    let other = Server::start(|_, _| json(200, json!({"value": []}))).await;
+    let other = ScriptedServer::start(|_, _| json(200, json!({"value": []}))).await;
     let link = other.url.join("next").expect("a URL").to_string();
     let (_server, azure) = azure(move |_, _| json(200, json!({"value": [], "nextLink": link}))).await;
     let error = azure.vms(&group()).await.expect_err("another host");
-    assert!(error.message.contains("another host"), "{error}");
+    assert!(error.to_string().contains("another host"), "{error}");
     assert!(other.requests().is_empty());
 }
 

@@ -1,5 +1,7 @@
 //! What only the wire shows: the client against a server that answers as each test says.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod create;
 mod delete;
 mod identity;
@@ -9,9 +11,10 @@ mod secrets;
 
 use std::time::Duration;
 
-use azlin_azure::{AzureClient, Environment, Settings};
-use azlin_fleet::model::{Image, ResourceGroup, RunnerId, RunnerName, VmSpec, VmTags};
-use azlin_simcloud::scripted::{Reply, Request, Server, json};
+use azlin_azure::{AzureClient, AzureEnvironment, AzureSettings};
+use azlin_fleet::model::{ResourceGroup, RunnerId, RunnerName, VmSpec, VmTags};
+use azlin_simcloud::fixture::vm_spec;
+use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -21,8 +24,10 @@ const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
 
 /// A server that also has a managed identity, and a client of it, which pauses for little. The count
 /// that `answer` is told is of requests to the resource manager.
-async fn azure(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, AzureClient) {
-    let server = Server::start(move |request, before| match request.path() {
+async fn azure(
+    answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+) -> (ScriptedServer, AzureClient) {
+    let server = ScriptedServer::start(move |request, before| match request.path() {
         "/msi/token" => token(),
         _ => answer(request, before - 1),
     })
@@ -41,18 +46,21 @@ fn token() -> Reply {
     )
 }
 
-fn settings(server: &Server) -> Settings {
+fn settings(server: &ScriptedServer) -> AzureSettings {
     secrets::listen();
-    let environment = Environment {
+    let environment = AzureEnvironment {
         identity_endpoint: Some(server.url.join("msi/token").expect("a URL").to_string()),
         identity_header: Some(SecretString::from(HEADER)),
-        ..Environment::default()
+        ..AzureEnvironment::default()
     };
-    Settings { retry_pause: Duration::from_millis(1), ..Settings::new(server.url.clone(), environment) }
+    AzureSettings {
+        retry_pause: Duration::from_millis(1),
+        ..AzureSettings::new(server.url.clone(), environment)
+    }
 }
 
 /// The requests to the resource manager.
-fn arm_requests(server: &Server) -> Vec<Request> {
+fn arm_requests(server: &ScriptedServer) -> Vec<Request> {
     server.requests().into_iter().filter(|request| request.path() != "/msi/token").collect()
 }
 
@@ -77,25 +85,10 @@ fn spec() -> VmSpec {
         host_key: None,
     };
     VmSpec {
-        name: name(7),
         group: group(),
-        location: "westeurope".to_owned(),
-        size: "Standard_D4s_v5".to_owned(),
-        image: Image::Id("/gallery/1.0".to_owned()),
-        subnet_id: "/subnet".to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
-        spot: None,
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
         tags: tags.to_tags(),
         custom_data: SecretString::from("#cloud-config with a JIT configuration"),
+        ..vm_spec(name(7))
     }
 }
 

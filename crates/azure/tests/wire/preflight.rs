@@ -32,7 +32,7 @@ async fn permissions_come_in_pages_and_from_azure_alone() {
     assert_eq!((first.method.as_str(), first.path()), ("GET", path.as_str()));
     assert_eq!(first.query("api-version").as_deref(), Some("2022-04-01"));
     let error = client.grants(&group().id()).await.expect_err("another host");
-    assert!(error.message.contains("another host"), "{error}");
+    assert!(error.to_string().contains("another host"), "{error}");
     assert_eq!(arm_requests(&server).len(), 3, "the token goes nowhere else");
 }
 
@@ -85,10 +85,10 @@ async fn what_may_not_be_read_is_told_with_the_action_that_is_missing() {
     let (_server, client) = azure(|_, _| refusal(403, "AuthorizationFailed", "no authorization")).await;
     assert_eq!(client.may_read_power_states(SUBSCRIPTION).await, Ok(Access::Denied(None)));
     let error = client.usages(SUBSCRIPTION, "westeurope").await.expect_err("not permitted");
-    assert_eq!(error.trouble, CallErrorKind::NotPermitted);
+    assert_eq!(error.kind, CallErrorKind::NotPermitted);
     let expected = "read quotas in westeurope: 403 AuthorizationFailed \"no authorization\"; grant \
                     Microsoft.Compute/locations/usages/read";
-    assert_eq!(error.message, expected);
+    assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]

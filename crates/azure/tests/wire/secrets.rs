@@ -47,14 +47,14 @@ async fn no_secret_is_in_an_error_or_a_struct() {
 
 /// What all tests here have the crates below log, at the most talkative level.
 #[derive(Default)]
-pub struct Log(Mutex<Vec<u8>>);
+pub struct DebugLog(Mutex<Vec<u8>>);
 
 /// Starts to listen. Every test does so before its first call: whether a place logs at all is settled
 /// when it is first reached.
-pub fn listen() -> &'static Log {
-    static LOG: OnceLock<Log> = OnceLock::new();
+pub fn listen() -> &'static DebugLog {
+    static LOG: OnceLock<DebugLog> = OnceLock::new();
     static LISTENING: OnceLock<()> = OnceLock::new();
-    let log = LOG.get_or_init(Log::default);
+    let log = LOG.get_or_init(DebugLog::default);
     LISTENING.get_or_init(|| {
         let subscriber =
             tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log).with_ansi(false);
@@ -63,7 +63,7 @@ pub fn listen() -> &'static Log {
     log
 }
 
-impl io::Write for &Log {
+impl io::Write for &DebugLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -73,9 +73,9 @@ impl io::Write for &Log {
     }
 }
 
-impl<'a> MakeWriter<'a> for &'static Log {
-    type Writer = &'a Log;
-    fn make_writer(&'a self) -> &'a Log {
+impl<'a> MakeWriter<'a> for &'static DebugLog {
+    type Writer = &'a DebugLog;
+    fn make_writer(&'a self) -> &'a DebugLog {
         self
     }
 }

@@ -2,8 +2,8 @@
 
 use azlin_fleet::model::{Deregistration, RunnerId, RunnerInfo, RunnerName, Scope};
 use azlin_fleet::plan::{Deregister, Destroy};
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, GitHub, RunnerError};
+use azlin_fleet::seeded_bug;
 
 /// Releases the runner at GitHub; the reason if its VM must not be touched.
 pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {
@@ -19,8 +19,7 @@ pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<O
             Deregistration::NotFound => {
                 Ok(Some("its entry was gone before it was removed; the next look decides"))
             }
-            Deregistration::Busy if planted::has(Bug::BusyIgnored) => Ok(None),
-            Deregistration::Busy => Ok(Some("it has taken a job")),
+            Deregistration::Busy => seeded_bug!(BusyIgnored, Ok(Some("it has taken a job")), Ok(None)),
         },
         Deregister::ConfirmGone(id) => match github.runner(scope, id).await {
             Ok(None) => Ok(None),

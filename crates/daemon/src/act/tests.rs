@@ -2,7 +2,7 @@
 
 use azlin_fleet::model::{BootstrapOutcome, BrokenReason, ScalingReason};
 use azlin_fleet::plan::Deregister;
-use azlin_simcloud::{Happening, Watch, World};
+use azlin_simcloud::{Occurrence, World, WorldObserver};
 use parking_lot::Mutex;
 
 use super::*;
@@ -181,9 +181,9 @@ async fn while_github_does_not_answer_only_what_must_go_goes() {
 /// The steps that machines are asked for.
 struct Steps(Arc<Mutex<Vec<(String, String)>>>);
 
-impl Watch for Steps {
-    fn happened(&mut self, _: &World, what: &Happening<'_>) {
-        if let Happening::Step { vm, step } = what {
+impl WorldObserver for Steps {
+    fn happened(&mut self, _: &World, what: &Occurrence<'_>) {
+        if let Occurrence::Step { vm, step } = what {
             self.0.lock().push(((*vm).to_owned(), (*step).to_owned()));
         }
     }

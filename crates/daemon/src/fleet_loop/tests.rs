@@ -7,6 +7,7 @@ use azlin_fleet::model::{BootstrapOutcome, Completed, InstallOutcome, ScalingRea
 use azlin_fleet::observe::Operation;
 use azlin_fleet::report::FleetStatus;
 use azlin_fleet::state::KnownRunners;
+use jiff::Timestamp;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +39,7 @@ struct Lived {
 /// Each tick of each fleet: its time, and the reported time of the next one.
 type Ticks = Arc<parking_lot::Mutex<Vec<(String, u64, u64)>>>;
 
-fn seconds_between(from: jiff::Timestamp, to: jiff::Timestamp) -> u64 {
+fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).expect("it comes later")
 }
 
@@ -57,7 +58,7 @@ fn live(fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let (ticks, mut reader, began) = (Ticks::default(), status_store.reader(), fixture.context.now());
     let told = Arc::clone(&ticks);
     tokio::spawn(async move {
-        let mut last = std::collections::BTreeMap::new();
+        let mut last = BTreeMap::new();
         loop {
             for (name, FleetStatus { tick, at, next_poll, .. }) in reader.next().await.fleets {
                 if last.insert(name.clone(), tick) != Some(tick) {
@@ -240,7 +241,7 @@ async fn while_the_budget_is_short_it_polls_rarely_and_never_beyond_it() {
     }
     let (at, next) = lived.ticks_of("ci");
     let world = fixture.world();
-    assert_eq!(world.ledger.requests_beyond_limit, 0);
+    assert_eq!(world.statistics.requests_beyond_limit, 0);
     assert!((10..40).contains(&at.len()), "{at:?}");
     assert!(at.windows(2).any(|pair| pair[1] - pair[0] >= 180), "{at:?}");
     let waits = || at.iter().zip(&next).map(|(at, next)| next - at);

@@ -70,13 +70,13 @@ impl VmLists {
             match list.as_ref() {
                 Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
                 // A group that was removed took its VMs with it.
-                Err(error) if error.trouble == CallErrorKind::NotFound && group != own => {}
+                Err(error) if error.kind == CallErrorKind::NotFound && group != own => {}
                 // Waiting would not make it readable.
                 Err(error)
-                    if matches!(error.trouble, CallErrorKind::NotPermitted | CallErrorKind::Invalid)
+                    if matches!(error.kind, CallErrorKind::NotPermitted | CallErrorKind::Invalid)
                         && group != own =>
                 {
-                    unread.insert(group.clone(), error.message.clone());
+                    unread.insert(group.clone(), error.to_string());
                 }
                 Err(error) => return Err(format!("the VMs of {group}: {error}")),
             }
@@ -136,7 +136,7 @@ impl VmLists {
         match error {
             None => drop(reported.remove(subscription)),
             Some(error) => {
-                let before = reported.insert(subscription.to_owned(), error.message.clone());
+                let before = reported.insert(subscription.to_owned(), error.to_string());
                 if before.is_none() {
                     warn!(subscription, reason = %error, "power states of VMs of subscription {subscription} cannot be read: {error}");
                 }

@@ -37,7 +37,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
             return;
         }
     }
-    let is_silent = |error: &CallError| error.trouble == CallErrorKind::Unavailable;
+    let is_silent = |error: &CallError| error.kind == CallErrorKind::Unavailable;
     let answers =
         facts.subscriptions.values().any(|found| !found.subscription.as_ref().is_err_and(is_silent));
     if let (false, Some(Err(error))) =
@@ -54,7 +54,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
         let name = format!("resource group {}", group.name);
         match &found.location {
             Ok(location) => notes.ok(&name, format!("is there, in {location}")),
-            Err(error) if error.trouble == CallErrorKind::NotFound => {
+            Err(error) if error.kind == CallErrorKind::NotFound => {
                 let cure = format!("az group create --name {} --location <location>", group.name);
                 notes.problem(&name, "it does not exist", cure);
                 continue;
@@ -99,11 +99,11 @@ fn subscription(notes: &mut Notes, id: &str, facts: &SubscriptionFacts) {
                 "Enabled" => notes.ok(&what, said),
                 "Warned" | "PastDue" => notes.warning(&what, said, "settle what is owed for it"),
                 _ => {
-                    notes.problem(&what, said, "re-enable it in the portal, or name another subscription_id")
+                    notes.problem(&what, said, "re-enable it in the portal, or name another subscription_id");
                 }
             }
         }
-        Err(error) if error.trouble == CallErrorKind::NotFound => {
+        Err(error) if error.kind == CallErrorKind::NotFound => {
             let cure = "check subscription_id, and give the identity a role in the subscription";
             notes.problem(&what, "it does not exist, or the identity has no role in it", cure);
             return;

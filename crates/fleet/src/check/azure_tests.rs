@@ -79,7 +79,7 @@ fn azure() {
         (
             |f| {
                 group(f).grants.as_mut().expect("told")[0].not_actions =
-                    vec!["microsoft.compute/disks/*".to_owned()]
+                    vec!["microsoft.compute/disks/*".to_owned()];
             },
             &[
                 "Problem resource group rg: permissions: not granted: Microsoft.Compute/disks/delete, \
@@ -91,7 +91,7 @@ fn azure() {
         (
             |f| {
                 group(f).grants.as_mut().expect("told")[0].not_actions =
-                    vec![permissions::USEFUL_ON_GROUP[0].to_owned()]
+                    vec![permissions::USEFUL_ON_GROUP[0].to_owned()];
             },
             &["Warning resource group rg: boot logs: not granted: \
                Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action; what VMs print while they boot \
@@ -108,7 +108,7 @@ fn azure() {
                         .values_mut()
                         .map(|image| *image = failed(CallErrorKind::NotFound))
                         .collect::<Vec<_>>(),
-                )
+                );
             },
             &["Problem image: Canonical:ubuntu-24_04-lts:server:latest is not there"],
         ),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::config::VmConfig;
 use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, ResourceGroup, Scope, Vm};
 use crate::ports::{
-    CallError,
+    CallError, SshError,
     preflight::{
         Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
         Usage,
@@ -20,14 +20,40 @@ pub struct Facts {
     /// Files that cannot be used, by name, and what is wrong with them.
     pub bad_files: Vec<(String, String)>,
     /// GitHub, or why nobody can sign in there. `None` where it is not known where GitHub is.
-    pub github: Option<Result<GitHubFacts, String>>,
+    pub github: Option<Result<GitHubFacts, SignInError>>,
     /// The same for each further credential.
-    pub credentials: BTreeMap<CredentialName, Result<GitHubFacts, String>>,
+    pub credentials: BTreeMap<CredentialName, Result<GitHubFacts, SignInError>>,
     /// Azure, or why nobody can sign in there. `None` where it is not known where Azure is.
     pub azure: Option<Result<AzureFacts, String>>,
     /// Of each fleet that is bootstrapped over SSH: its key in words, or why it cannot be used. `None`
     /// where only the service has it.
-    pub ssh_keys: BTreeMap<PoolName, Result<Option<String>, String>>,
+    pub ssh_keys: BTreeMap<PoolName, Result<Option<String>, SshError>>,
+}
+
+/// Why nobody can sign in with a credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", join(.says, .advice.as_deref()))]
+pub struct SignInError {
+    /// What is wrong.
+    pub says: String,
+    /// What to do about it.
+    pub advice: Option<String>,
+}
+
+impl SignInError {
+    /// An error with what is wrong.
+    pub fn new(says: impl Into<String>) -> Self {
+        SignInError { says: says.into(), advice: None }
+    }
+
+    /// The same, with what to do about it.
+    pub fn advise(self, advice: impl Into<String>) -> Self {
+        SignInError { advice: Some(advice.into()), ..self }
+    }
+}
+
+fn join(says: &str, advice: Option<&str>) -> String {
+    advice.map_or(says.to_owned(), |advice| format!("{says}; {advice}"))
 }
 
 /// What GitHub told.

@@ -30,10 +30,9 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
                 "the systemd credential ssh-key, which the service has and this shell has not",
                 Some("name the key's file as ssh_private_key to have it looked at here".to_owned()),
             ),
-            Some(Err(why)) => {
-                let parts = why.rsplit_once("; ").or_else(|| why.rsplit_once(": "));
-                let (found, cure) = parts.unwrap_or((why, "make one: ssh-keygen -t ed25519 -N ''"));
-                notes.problem("SSH key", found, cure);
+            Some(Err(error)) => {
+                let cure = error.advice.as_deref().unwrap_or("make one: ssh-keygen -t ed25519 -N ''");
+                notes.problem("SSH key", error.says.as_str(), cure);
             }
             None => {}
         }
@@ -99,7 +98,7 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
     let facts = match found {
         Ok(facts) => facts,
         Err(error) => {
-            match (&vm.image, error.trouble) {
+            match (&vm.image, error.kind) {
                 (_, CallErrorKind::NotFound) => {
                     let cure = match &vm.image {
                         Image::Marketplace { publisher, offer, .. } => format!(
@@ -153,7 +152,7 @@ fn subnet(notes: &mut Notes, fleet: &Fleet, found: &SubnetFacts, facts: &AzureFa
             place(notes, fleet, subnet, facts);
             outbound(notes, fleet, subnet);
         }
-        Err(error) if error.trouble == CallErrorKind::NotFound => {
+        Err(error) if error.kind == CallErrorKind::NotFound => {
             notes.problem("subnet", format!("{} is not there", fleet.vm.subnet_id), "check subnet_id");
             return;
         }
@@ -189,7 +188,7 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
     match free + own {
         0 => notes.problem("subnet", found, "use a larger subnet"),
         room if room < u64::from(most) => {
-            notes.warning("subnet", found, "use a larger subnet, or lower max_runners")
+            notes.warning("subnet", found, "use a larger subnet, or lower max_runners");
         }
         _ => notes.ok("subnet", found),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts};
+use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts, SignInError};
 use super::{About, Finding, Notes, State};
 use crate::config::Fleet;
 use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope, rounded};
@@ -42,12 +42,11 @@ fn of(fleets: &[Fleet], credential: Option<&CredentialName>) -> Vec<Fleet> {
     fleets.iter().filter(|fleet| fleet.credential.as_ref() == credential).cloned().collect()
 }
 
-fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, String>, now: Timestamp) {
+fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, SignInError>, now: Timestamp) {
     match found {
-        Err(why) => {
-            let (found, cure) =
-                why.split_once("; ").or_else(|| why.split_once(": ")).unwrap_or((why, A_TOKEN));
-            notes.problem("credential", found, cure);
+        Err(error) => {
+            let cure = error.advice.as_deref().unwrap_or(A_TOKEN);
+            notes.problem("credential", error.says.as_str(), cure);
         }
         Ok(facts) => signed_in(notes, fleets, facts, now),
     }
@@ -56,13 +55,13 @@ fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, String>,
 fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Timestamp) {
     match &facts.credential {
         Ok(found) => credential(notes, found, now),
-        Err(error) if error.trouble == CallErrorKind::NotPermitted => {
+        Err(error) if error.kind == CallErrorKind::NotPermitted => {
             notes.failed(State::Problem, "credential", error);
             notes.unknown("permissions", "not tried with a token that is refused");
             return;
         }
-        Err(CallError { trouble: CallErrorKind::Throttled(wait), .. }) => {
-            return used_up(notes, facts.budget.as_ref().ok(), *wait, now);
+        Err(CallError { kind: CallErrorKind::Throttled, retry_after, .. }) => {
+            return used_up(notes, facts.budget.as_ref().ok(), *retry_after, now);
         }
         Err(error) => {
             notes.failed(State::Problem, "credential", error);
@@ -112,7 +111,7 @@ fn followed(notes: &mut Notes, kind: TokenKind, pattern: &RepoPattern, facts: &F
     }
     if let Some(found) = &facts.runs {
         let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read, on the repositories" };
-        access(notes, &format!("{what}: read runs"), found, needs);
+        access(notes, &format!("{what}: read runs"), found, &give(needs));
     }
 }
 
@@ -217,21 +216,23 @@ fn scope(
     }
     if let Some(found) = facts.runs.as_ref().filter(|_| is_enabled) {
         let needs = if is_scoped(kind) { "the scope repo" } else { "Actions: read" };
-        access(notes, &format!("{name}: read runs"), found, needs);
+        access(notes, &format!("{name}: read runs"), found, &give(needs));
     }
-    let needs = match (scope, is_scoped(kind)) {
-        (Scope::Repo(_), true) => "the scope repo, of a user who administers the repository",
-        (Scope::Org(_), true) => "the scope admin:org, of an owner of the organisation",
-        (Scope::Enterprise(_), false) => {
-            "a classic token with manage_runners:enterprise: no other kind administers an enterprise's runners"
+    let cure = match (scope, is_scoped(kind)) {
+        (Scope::Repo(_), true) => give("the scope repo, of a user who administers the repository"),
+        (Scope::Org(_), true) => give("the scope admin:org, of an owner of the organisation"),
+        (Scope::Enterprise(_), false) => "use a classic token with manage_runners:enterprise: no other kind \
+                                          administers an enterprise's runners"
+            .to_owned(),
+        (Scope::Enterprise(_), true) => {
+            give("the scope manage_runners:enterprise, of an owner of the enterprise")
         }
-        (Scope::Enterprise(_), true) => "the scope manage_runners:enterprise, of an owner of the enterprise",
-        (Scope::Repo(_), false) => "Administration: read and write",
-        (Scope::Org(_), false) => "Self-hosted runners: read and write",
+        (Scope::Repo(_), false) => give("Administration: read and write"),
+        (Scope::Org(_), false) => give("Self-hosted runners: read and write"),
     };
-    access(notes, &format!("{name}: read runners"), &facts.runners, needs);
+    access(notes, &format!("{name}: read runners"), &facts.runners, &cure);
     if let Some(found) = &facts.administer {
-        access(notes, &format!("{name}: administer runners"), found, needs);
+        access(notes, &format!("{name}: administer runners"), found, &cure);
     }
 }
 
@@ -266,7 +267,7 @@ fn repository(
             notes.warning(&what, format!("it is called {full_name} today"), cure);
         }
         Ok(_) => notes.ok(&what, "is there"),
-        Err(error) if error.trouble == CallErrorKind::NotFound => {
+        Err(error) if error.kind == CallErrorKind::NotFound => {
             let cure = format!("check repo in {files}, and give the token access to the repository");
             notes.problem(&what, "it does not exist, or the token may not see it", cure);
             return false;
@@ -278,16 +279,12 @@ fn repository(
     true
 }
 
-/// What to do about a token that may not do something.
-fn cure_of(needs: &str) -> String {
-    if needs.starts_with("a classic token") {
-        return format!("use {needs}");
-    }
+/// What to do about a token that lacks a permission.
+fn give(needs: &str) -> String {
     format!("give the token {needs}, and authorise it for single sign-on where the owner has that")
 }
 
-fn access(notes: &mut Notes, what: &str, found: &Result<Access, CallError>, needs: &str) {
-    let cure = cure_of(needs);
+fn access(notes: &mut Notes, what: &str, found: &Result<Access, CallError>, cure: &str) {
     match found {
         Ok(Access::Granted) => notes.ok(what, "permitted"),
         Ok(Access::Denied(None)) => notes.problem(what, "not permitted", cure),

@@ -83,7 +83,7 @@ fn github() {
         ),
         (
             |f| {
-                f.credential = failed(CallErrorKind::Throttled(None));
+                f.credential = failed(CallErrorKind::Throttled);
                 f.budget.as_mut().expect("told").as_mut().expect("a limit").remaining = 0;
             },
             &[
@@ -94,8 +94,9 @@ fn github() {
         ),
         (
             |f| {
-                f.credential = failed(CallErrorKind::Throttled(Some(Duration::from_secs(60))));
-                f.budget = failed(CallErrorKind::Throttled(None));
+                f.credential = failed(CallErrorKind::Throttled)
+                    .map_err(|error: CallError| error.after(Some(Duration::from_secs(60))));
+                f.budget = failed(CallErrorKind::Throttled);
             },
             &[
                 "Warning rate limit: used up, until 12:01 UTC; the rest is not tried until then",
@@ -128,7 +129,7 @@ fn github() {
         (
             |f| {
                 scope(f).repository.as_mut().expect("one").as_mut().expect("told").full_name =
-                    "o/new".to_owned()
+                    "o/new".to_owned();
             },
             &["Warning o/r: it is called o/new today"],
         ),
@@ -155,7 +156,7 @@ fn github() {
         change(facts.github.as_mut().expect("known").as_mut().expect("signed in"));
         assert_eq!(told(std::slice::from_ref(&fleet), &facts), *expected, "row {at}");
     }
-    let none = Facts { github: Some(Err("GITHUB_TOKEN is not set".to_owned())), ..account(&fleet) };
+    let none = Facts { github: Some(Err(SignInError::new("GITHUB_TOKEN is not set"))), ..account(&fleet) };
     assert_eq!(told(&[fleet], &none), ["Problem credential: GITHUB_TOKEN is not set"]);
 }
 
@@ -204,7 +205,7 @@ fn a_credential_that_no_fleet_uses_need_not_be_there_where_others_are() {
     let partners = fleet("repo = \"o/r\"\ncredential = \"partner\"", "");
     let partner = || "partner".parse().expect("a name");
     let mut facts = account(&ours);
-    let known = facts.github.replace(Err("GITHUB_TOKEN is not set".to_owned())).expect("known");
+    let known = facts.github.replace(Err(SignInError::new("GITHUB_TOKEN is not set"))).expect("known");
     facts.credentials.insert(partner(), known);
     let (first, missing) = ("credential: fine-grained", "credential: GITHUB_TOKEN is not set");
     let told = all(std::slice::from_ref(&partners), &facts);

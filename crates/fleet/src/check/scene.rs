@@ -1,5 +1,7 @@
 //! A small account in which all is in order, for tests that take one thing away.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::fixture::Scene;
 use crate::model::{Architecture, Os, PowerState, ProvisioningState, Vm};
@@ -95,12 +97,12 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
     let id = &fleet.vm.group.subscription_id;
     Facts {
         bad_files: Vec::new(),
-        credentials: Default::default(),
+        credentials: BTreeMap::default(),
         github: Some(Ok(GitHubFacts {
             credential: Ok(credential),
             budget: Ok(Some(RateBudget { limit: 5000, remaining: 4000, reset })),
             scopes: [(fleet.scope.clone(), scope)].into(),
-            followed: Default::default(),
+            followed: BTreeMap::default(),
         })),
         azure: Some(Ok(AzureFacts {
             kind: "client secret".to_owned(),
@@ -133,7 +135,8 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
 }
 
 pub(super) fn failed<T>(trouble: CallErrorKind) -> Result<T, CallError> {
-    Err(CallError::new(trouble, "GET /x: 500 \"said\"; what to do"))
+    let error = CallError::new(trouble, "500 \"said\"").during("GET /x");
+    Err(error.advise(Advice::CheckCredential("what to do")))
 }
 
 /// What is told beside what is in order: `state what: found`.

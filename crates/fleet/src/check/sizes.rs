@@ -118,7 +118,7 @@ fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm
 
 /// Azure spells families in more than one way.
 pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn quotas(notes: &mut Notes, fleet: &Fleet, rooms: &[QuotaRoom]) {

@@ -1,9 +1,11 @@
 //! What holds of findings together, and what is found on this machine.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::scene::*;
 use super::*;
+use crate::ports::{SshError, SshErrorKind};
 
 #[test]
 fn what_is_in_order_is_told_as_such() {
@@ -30,7 +32,9 @@ fn what_is_in_order_is_told_as_such() {
 fn a_key_that_cannot_be_used_and_one_that_only_the_service_has() {
     let fleet = fleet("repo = \"o/r\"\n[bootstrap]\nmethod = \"ssh\"", "");
     let keyed = |key| Facts { ssh_keys: [(fleet.name.clone(), key)].into(), ..account(&fleet) };
-    let open = Err("the private key /k may be read by others (mode 0644): chmod 600 /k".to_owned());
+    let open =
+        Err(SshError::new(SshErrorKind::NoKey, "the private key /k may be read by others (mode 0644)")
+            .advise("chmod 600 /k"));
     let fleets = std::slice::from_ref(&fleet);
     assert_eq!(
         told(fleets, &keyed(open)),
@@ -131,7 +135,7 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
     azure.groups.values_mut().next().expect("one").grants = Ok(Vec::new());
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
     github.scopes.values_mut().next().expect("one").administer = Some(Ok(Access::Denied(None)));
-    let fleet = super::scene::fleet("repo = \"o/r\"\nenabled = false", "");
+    let fleet = scene::fleet("repo = \"o/r\"\nenabled = false", "");
     assert_eq!(
         told(&[fleet], &facts),
         [
@@ -146,23 +150,30 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
 #[test]
 fn advice_is_for_who_reads_it_now() {
     use crate::ports::CallErrorKind;
-    let register = "az provider register --namespace Microsoft.Compute";
+    let minute = Duration::from_secs(60);
     for (advice, state, cure) in [
-        ("; it is tried again later", State::Unknown, "run check again"),
+        (Some(Advice::Wait), State::Unknown, "run check again"),
         (
-            "; GitHub has trouble: it is tried again later",
+            Some(Advice::WaitForGitHub),
             State::Unknown,
-            "GitHub has trouble: run check again",
+            "GitHub has trouble (https://www.githubstatus.com): run check again",
         ),
-        ("; mend it", State::Unknown, "mend it"),
-        ("", State::Unknown, "run check again"),
-        (&format!("; {register}"), State::Problem, register),
+        (Some(Advice::WaitFor(minute)), State::Unknown, "run check again in 60 s"),
+        (Some(Advice::Report), State::Unknown, "azlin does not know this refusal: please report it"),
+        (Some(Advice::CheckCredential("fix it")), State::Unknown, "fix it"),
+        (None, State::Unknown, "run check again"),
+        (
+            Some(Advice::RegisterProvider("Microsoft.Compute".to_owned())),
+            State::Problem,
+            "az provider register --namespace Microsoft.Compute",
+        ),
     ] {
         let mut notes = Notes::new(About::Azure);
-        let error = CallError::new(CallErrorKind::Invalid, format!("GET /x: no{advice}"));
+        let shown = format!("{advice:?}");
+        let error = CallError { advice, ..CallError::new(CallErrorKind::Invalid, "no").during("GET /x") };
         notes.failed(State::Unknown, "it", &error);
         let [finding] = notes.list.as_slice() else { panic!("one finding") };
-        assert_eq!((finding.state, finding.cure.as_deref()), (state, Some(cure)), "{advice}");
+        assert_eq!((finding.state, finding.cure.as_deref()), (state, Some(cure)), "{shown}");
         assert_eq!(finding.found, "GET /x: no");
     }
 }

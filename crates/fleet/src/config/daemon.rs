@@ -90,6 +90,7 @@ impl DaemonConfig {
     }
 }
 
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 fn known(url: &str) -> Url {
     Url::parse(url).expect("a URL that is written in this file is valid")
 }

@@ -272,7 +272,7 @@ fn scope(top: &mut Table<'_, '_>) -> Option<Scope> {
     }
     // A key that is there with a bad value has its own problem noted.
     if first.is_none() && before == top.count() {
-        top.missing("repo", "repo = \"owner/repo\", or org = \"name\", or enterprise = \"name\"".to_owned());
+        top.missing("repo", "repo = \"owner/repo\", or org = \"name\", or enterprise = \"name\"");
     }
     first.map(|(_, scope, _)| scope)
 }

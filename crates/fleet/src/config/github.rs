@@ -94,6 +94,7 @@ fn positive(value: &DeValue<'_>) -> Result<u64, String> {
     number.filter(|number| *number > 0).ok_or_else(|| "a number above 0".to_owned())
 }
 
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 fn known(url: &str) -> Url {
     Url::parse(url).expect("a URL that is written in this file is valid")
 }

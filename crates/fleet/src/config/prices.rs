@@ -10,6 +10,7 @@ use crate::model::{MicroDollars, PriceTable, Prices};
 /// The table that comes with azlin.
 const BUILT_IN: &str = include_str!("prices.toml");
 
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub(super) fn read(table: Table<'_, '_>) -> Prices {
     let own = of_table(table);
     let Prices { mut as_of, mut on_demand, mut spot } =

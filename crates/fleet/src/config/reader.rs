@@ -46,7 +46,7 @@ impl<'t> ConfigFile<'t> {
         {
             let end = self.text.len();
             let message = error.message().replace('\n', "; ");
-            let all: Vec<&str> = errors.iter().map(|error| error.message()).collect();
+            let all: Vec<&str> = errors.iter().map(toml::de::Error::message).collect();
             let help = syntax::help(&message, &all);
             let message = format!("this is not TOML: {message}");
             self.note(
@@ -248,7 +248,7 @@ impl<'t> Table<'_, 't> {
     /// Notes that a key is missing, unless it is there.
     pub(super) fn require(&self, key: &'static str, example: &str) {
         if !self.entries.contains_key(key) {
-            self.missing(key, format!("{key} = {example}"));
+            self.missing(key, &format!("{key} = {example}"));
         }
     }
 
@@ -356,7 +356,7 @@ impl<'t> Table<'_, 't> {
     }
 
     /// Notes that a key is missing, and what can be added.
-    pub(super) fn missing(&self, key: &str, line: String) {
+    pub(super) fn missing(&self, key: &str, line: &str) {
         if self.is_blocked {
             return;
         }

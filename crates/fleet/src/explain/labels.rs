@@ -2,7 +2,7 @@
 
 use super::{Link, LinkKind};
 use crate::config::Fleet;
-use crate::model::{Job, first_few};
+use crate::model::{Job, Label, first_few};
 use crate::observe::{has_label, is_in_scope, serves};
 
 /// How many similar names are suggested at most.
@@ -91,7 +91,7 @@ fn who_has(wanted: &str, fleets: &[&Fleet], job: &Job) -> String {
         });
         return format!("`{wanted}` is only on {}", first_few(told));
     }
-    let own = fleets.iter().flat_map(|fleet| fleet.labels.iter().map(|label| label.as_str()));
+    let own = fleets.iter().flat_map(|fleet| fleet.labels.iter().map(Label::as_str));
     let implicit = fleets.iter().flat_map(|fleet| fleet.implicit_labels());
     let near = nearest(wanted, own.chain(implicit));
     let near = near.into_iter().map(|name| {

@@ -1,8 +1,9 @@
-//! Errors of calls to GitHub, to Azure and over SSH: what a caller does about each, and a message for people.
+//! Errors of calls to GitHub, to Azure and over SSH: what a caller does about each, and a sentence for people.
 
+use std::fmt;
 use std::time::Duration;
 
-use crate::model::redact;
+use crate::model::{Advice, redact};
 
 /// What a caller does differently about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +16,12 @@ pub enum CallErrorKind {
     Invalid,
     /// The name is taken.
     NameTaken,
-    /// A rate limit: not before this long.
-    Throttled(Option<Duration>),
+    /// A rate limit. [`CallError::retry_after`] says how long it lasts, where that is known.
+    Throttled,
     /// No machine of this size is to be had there.
     NoCapacity,
-    /// The subscription's quota for this family of sizes is used up.
-    NoQuota,
+    /// A quota of the subscription is used up.
+    NoQuota(QuotaScope),
     /// Nothing was done; later is worth a try.
     Unavailable,
     /// It is not known whether it was done: the answer was lost.
@@ -29,23 +30,71 @@ pub enum CallErrorKind {
     Unknown,
 }
 
-/// A call that failed. The message says what was tried, on what, what came back and what to do
-/// about it; it holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+/// What a quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaScope {
+    /// The sizes of one family in a region.
+    Family,
+    /// All sizes in a region.
+    Region,
+}
+
+/// A call that failed. Its sentence says what was tried, what came back and what to do about it; it holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallError {
-    /// What to do about it.
-    pub trouble: CallErrorKind,
-    /// For people.
-    pub message: String,
+    /// What the caller does about it.
+    pub kind: CallErrorKind,
+    /// What was tried, and on what: `GET /repos/o/r`. Empty where the caller names it.
+    pub operation: String,
+    /// What came back, or why nothing did.
+    pub provider_says: String,
+    /// What a person can do about it.
+    pub advice: Option<Advice>,
+    /// How long the other side asks to wait.
+    pub retry_after: Option<Duration>,
 }
 
 impl CallError {
-    /// An error of that kind.
-    pub fn new(trouble: CallErrorKind, message: impl Into<String>) -> Self {
-        CallError { trouble, message: redact::secrets(&message.into()).into_owned() }
+    /// An error of that kind, with what came back or why nothing did.
+    pub fn new(kind: CallErrorKind, provider_says: impl Into<String>) -> Self {
+        let provider_says = redact::secrets(&provider_says.into()).into_owned();
+        CallError { kind, operation: String::new(), provider_says, advice: None, retry_after: None }
+    }
+
+    /// The same, with what was tried.
+    pub fn during(self, operation: impl fmt::Display) -> Self {
+        let operation = redact::secrets(&operation.to_string()).into_owned();
+        CallError { operation, ..self }
+    }
+
+    /// The same, with what a person can do about it.
+    pub fn advise(self, advice: Advice) -> Self {
+        CallError { advice: Some(advice), ..self }
+    }
+
+    /// The same, with how long the other side asks to wait.
+    pub fn after(self, wait: Option<Duration>) -> Self {
+        CallError { retry_after: wait, ..self }
+    }
+
+    /// What was tried and what came back, without advice.
+    pub fn facts(&self) -> String {
+        let CallError { operation, provider_says, .. } = self;
+        if operation.is_empty() { provider_says.clone() } else { format!("{operation}: {provider_says}") }
     }
 }
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.facts())?;
+        match &self.advice {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
 
 /// Why a runner could not be prepared or removed at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,20 +138,37 @@ pub enum SshErrorKind {
     NoKey,
 }
 
-/// Trouble with a machine. The message names the VM, says what was tried and what it printed last;
-/// it holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+/// Trouble with a machine. Its sentence names the VM, says what was tried and what it printed last; it holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshError {
-    /// What to do about it.
-    pub trouble: SshErrorKind,
-    /// For people.
-    pub message: String,
+    /// What the caller does about it.
+    pub kind: SshErrorKind,
+    /// What was tried, and what came of it.
+    pub says: String,
+    /// What a person can do about it.
+    pub advice: Option<String>,
 }
 
 impl SshError {
-    /// An error of that kind.
-    pub fn new(trouble: SshErrorKind, message: impl Into<String>) -> Self {
-        SshError { trouble, message: redact::secrets(&message.into()).into_owned() }
+    /// An error of that kind, with what was tried and what came of it.
+    pub fn new(kind: SshErrorKind, says: impl Into<String>) -> Self {
+        SshError { kind, says: redact::secrets(&says.into()).into_owned(), advice: None }
+    }
+
+    /// The same, with what a person can do about it.
+    pub fn advise(self, advice: impl Into<String>) -> Self {
+        SshError { advice: Some(advice.into()), ..self }
     }
 }
+
+impl fmt::Display for SshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.says)?;
+        match &self.advice {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SshError {}

@@ -39,10 +39,10 @@ impl CallErrorKind {
             CallErrorKind::NotPermitted | CallErrorKind::NotFound | CallErrorKind::Invalid => {
                 ErrorPolicy::Stop
             }
-            CallErrorKind::NameTaken | CallErrorKind::NoCapacity | CallErrorKind::NoQuota => {
+            CallErrorKind::NameTaken | CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_) => {
                 ErrorPolicy::AnotherWay
             }
-            CallErrorKind::Throttled(_)
+            CallErrorKind::Throttled
             | CallErrorKind::Unavailable
             | CallErrorKind::OutcomeUnknown
             | CallErrorKind::Unknown => ErrorPolicy::Later,
@@ -86,21 +86,21 @@ impl Failure {
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        let is_unknown = error.trouble == CallErrorKind::Unknown;
-        Failure { policy: error.trouble.policy(), why: error.message, is_unknown }
+        let is_unknown = error.kind == CallErrorKind::Unknown;
+        Failure { policy: error.kind.policy(), why: error.to_string(), is_unknown }
     }
 }
 
 impl From<RunnerError> for Failure {
     fn from(error: RunnerError) -> Self {
-        let call = error.call().trouble;
+        let call = error.call().kind;
         Failure { why: error.to_string(), policy: call.policy(), is_unknown: call == CallErrorKind::Unknown }
     }
 }
 
 impl From<SshError> for Failure {
     fn from(error: SshError) -> Self {
-        Failure { policy: error.trouble.policy(), why: error.message, is_unknown: false }
+        Failure { policy: error.kind.policy(), why: error.to_string(), is_unknown: false }
     }
 }
 

@@ -97,6 +97,7 @@ checked_name!(
 
 impl RepoPattern {
     /// The account that the repositories belong to.
+    #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
     pub fn owner(&self) -> AccountName {
         let owner = self.as_str().split('/').next().unwrap_or_default();
         owner.parse().expect("it was checked when this was parsed")

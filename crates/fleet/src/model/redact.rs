@@ -13,6 +13,7 @@ const MARK: &str = "[redacted]";
 
 /// Everything that looks like a secret. `keep` is what stands before it and may be read; `shout` and `blob` are
 /// looked at once more.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"(?x)

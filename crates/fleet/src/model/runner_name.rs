@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::PoolName;
-use crate::planted::{self, Bug};
+use crate::seeded_bug;
 
 /// Crockford's base 32, which has no letters that are mistaken for digits.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -41,8 +41,8 @@ impl RunnerName {
             return None;
         }
         let (body, found) = suffix.split_at(SECOND + RANDOM);
-        let is_ours = found.as_bytes() == check(pool, body) || planted::has(Bug::NamesAlike);
-        is_ours.then(|| RunnerName(name.into()))
+        let is_ours = found.as_bytes() == check(pool, body);
+        seeded_bug!(NamesAlike, is_ours, true).then(|| RunnerName(name.into()))
     }
 
     /// When the name was made, to the second.

@@ -11,15 +11,13 @@ use crate::model::{
     JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Vm, runner_name,
 };
 use crate::observe::{Demand, SlowedPolling};
-use crate::planted::{self, Bug};
+use crate::seeded_bug;
 
 /// How long a list may lack a VM that was asked for, or still show one that was removed. A fleet whose VMs have to be
 /// up within minutes is in a quicker cloud.
 pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
-    if planted::has(Bug::ListsAreTrue) {
-        return Duration::ZERO;
-    }
-    Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2)
+    let lag = Duration::from_secs(120).min(fleet.lifecycle.boot_timeout / 2);
+    seeded_bug!(ListsAreTrue, lag, Duration::ZERO)
 }
 
 /// Something that was read whole, or why it was not. There is no third case.

@@ -15,7 +15,7 @@ use crate::model::{
     RotationReason, RunnerInfo, RunnerName, RunnerStatus, Vm, elapsed,
 };
 use crate::observe::{Operation, list_lag};
-use crate::planted::{self, Bug};
+use crate::seeded_bug;
 use crate::state::{FleetState, RunnerState};
 
 /// How long a list may lack an entry after it was made.
@@ -153,7 +153,7 @@ impl RunnerView<'_> {
         } else if entry.status == RunnerStatus::Online {
             // It runs on a machine, whatever the list of VMs says. If that is gone, GitHub will report it.
             Phase::Registered { id }
-        } else if self.may_not_show_yet() || planted::has(Bug::EntriesStay) {
+        } else if seeded_bug!(EntriesStay, self.may_not_show_yet(), true) {
             self.provisioning()
         } else {
             broken(BrokenReason::NoVm)
@@ -247,7 +247,7 @@ fn broken(why: BrokenReason) -> Phase {
 /// Why a VM is removed that Azure could not make.
 fn not_made(vm: &Vm) -> DrainReason {
     match &vm.failure {
-        Some(error) if matches!(error.trouble, CallErrorKind::NoCapacity | CallErrorKind::NoQuota) => {
+        Some(error) if matches!(error.kind, CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_)) => {
             DrainReason::NoCapacity(error.clone())
         }
         failure => DrainReason::Broken(BrokenReason::VmFailed(failure.clone())),

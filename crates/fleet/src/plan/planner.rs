@@ -21,7 +21,7 @@ use crate::plan::{
     Basis, LeftAlone, Load, NoCapacity, NotRemovable, Observed, Placement, Reason, Remark, Rotation,
     RotationStep, Scaling, ScalingDecision, Timing, inventory, may_be_removed, scale,
 };
-use crate::planted::{self, Bug};
+use crate::seeded_bug;
 use crate::state::FleetState;
 
 /// What a fleet does next, and what it looks like.
@@ -204,8 +204,11 @@ impl<'a> PlanBuilder<'a> {
 
     /// How many more VMs there may be.
     fn headroom(&self) -> usize {
-        let idle = || self.runners.iter().filter(|runner| !runner.is_busy()).count();
-        let there = if planted::has(Bug::BusyNotCounted) { idle() } else { self.runners.len() };
+        let there = seeded_bug!(
+            BusyNotCounted,
+            self.runners.len(),
+            self.runners.iter().filter(|runner| !runner.is_busy()).count(),
+        );
         (self.fleet.scaling.max_runners as usize).saturating_sub(there)
     }
 

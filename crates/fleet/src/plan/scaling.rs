@@ -12,7 +12,7 @@ use crate::config::ScalingConfig;
 pub use crate::model::{Rule, ScalingAction};
 use crate::model::{ScalingCause, ScalingReason, WaitingJob, elapsed};
 use crate::observe::OldestPending;
-use crate::planted::{self, Bug};
+use crate::seeded_bug;
 
 /// What a fleet has and what is demanded of it.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ pub struct Scaling {
 /// Decides how many runners a fleet should have available.
 pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Timing) -> Scaling {
     // Draining runners leave less room to add, but make no other runner go.
-    let busy = if planted::has(Bug::BusyNotCounted) { 0 } else { load.busy };
+    let busy = seeded_bug!(BusyNotCounted, load.busy, 0);
     let keep = config.max_runners.saturating_sub(busy);
     let room = keep.saturating_sub(load.draining);
     let within = |wanted: u32| {
@@ -118,7 +118,8 @@ pub fn cooldown_ends(config: &ScalingConfig, timing: Timing) -> Option<Timestamp
 fn cooldown_left(config: &ScalingConfig, timing: Timing) -> Option<Duration> {
     let since = elapsed(timing.last_scaling?, timing.now);
     let holds = |left: &Duration| !left.is_zero() && !timing.config_changed;
-    config.cooldown.checked_sub(since).filter(holds).filter(|_| !planted::has(Bug::NoCooldown))
+    let left = config.cooldown.checked_sub(since).filter(holds);
+    seeded_bug!(NoCooldown, left, None)
 }
 
 /// Everything that a decision follows from.
@@ -173,7 +174,7 @@ impl Input<'_> {
     fn starving_job(&self) -> Option<WaitingJob> {
         let oldest = self.load.oldest_pending?;
         let starves = starves_at(self.config, oldest).is_some_and(|at| self.timing.now > at);
-        (starves && !planted::has(Bug::NoStarvationRule)).then(|| self.waiting(oldest))
+        seeded_bug!(NoStarvationRule, starves, false).then(|| self.waiting(oldest))
     }
 
     fn waiting(&self, job: &OldestPending) -> WaitingJob {

@@ -162,6 +162,9 @@ pub struct RawDelivery<'a> {
 /// Tells what GitHub has signed from what anybody has sent, and reads it.
 pub trait WebhookReader: Send + Sync {
     /// What a delivery says.
+    ///
+    /// # Errors
+    /// When it is not signed with the secret, or cannot be read.
     fn read(&self, delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken>;
 }
 
@@ -169,6 +172,9 @@ pub trait WebhookReader: Send + Sync {
 #[async_trait]
 pub trait Ssh: Send + Sync {
     /// The public half of the key that opens a fleet's VMs, as a line of `authorized_keys`.
+    ///
+    /// # Errors
+    /// When there is no key, or it cannot be read.
     fn public_key(&self, private_key: Option<&Path>) -> Result<String, SshError>;
 
     /// A new host key.

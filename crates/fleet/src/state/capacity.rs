@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CallError, CallErrorKind, Offering, ProvisioningState, Vm, elapsed};
+use crate::model::{CallError, CallErrorKind, Offering, ProvisioningState, QuotaScope, Vm, elapsed};
 
 /// How long a place is not requested after its first refusal.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -98,9 +98,9 @@ impl CapacityBackoff {
     }
 
     fn back_off(&mut self, offering: &Offering, error: &CallError, first: Duration, now: Timestamp) -> bool {
-        let (keys_of, longest) = match error.trouble {
+        let (keys_of, longest) = match error.kind {
             CallErrorKind::NoCapacity => (CapacityKey::Machines(offering.clone()), LONGEST_WAIT),
-            CallErrorKind::NoQuota => (quota(offering, &error.message), LONGEST_QUOTA_WAIT),
+            CallErrorKind::NoQuota(of) => (quota(offering, of), LONGEST_QUOTA_WAIT),
             _ => return false,
         };
         self.backoffs.retain(|_, backoff| elapsed(backoff.until, now) < FORGOTTEN);
@@ -111,7 +111,7 @@ impl CapacityBackoff {
         }
         let in_a_row = before.map_or(1, |before| before.in_a_row + 1);
         let wait = (first * 2_u32.pow(in_a_row.saturating_sub(1).min(10))).min(longest);
-        let backoff = Backoff { in_a_row, at: now, until: now + wait, why: error.message.clone() };
+        let backoff = Backoff { in_a_row, at: now, until: now + wait, why: error.to_string() };
         self.backoffs.insert(keys_of, backoff);
         true
     }
@@ -189,15 +189,12 @@ fn keys_of(offering: &Offering) -> [CapacityKey; 3] {
     ]
 }
 
-/// The quota that a refusal names: "exceeding approved Total Regional Cores quota", "exceeding approved
-/// LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
-fn quota(offering: &Offering, message: &str) -> CapacityKey {
-    let said = message.to_ascii_lowercase();
+/// The quota that is used up for an offering.
+fn quota(offering: &Offering, of: QuotaScope) -> CapacityKey {
     let (location, spot) = (offering.location.clone(), offering.spot);
-    if ["total regional", "lowpriority", "low priority", "regional spot"].iter().any(|of| said.contains(of)) {
-        CapacityKey::Region { location, spot }
-    } else {
-        CapacityKey::Family { location, family: family(&offering.size), spot }
+    match of {
+        QuotaScope::Region => CapacityKey::Region { location, spot },
+        QuotaScope::Family => CapacityKey::Family { location, family: family(&offering.size), spot },
     }
 }
 
@@ -223,8 +220,8 @@ mod tests {
         CallError::new(CallErrorKind::NoCapacity, "AllocationFailed")
     }
 
-    fn no_quota(which: &str) -> CallError {
-        CallError::new(CallErrorKind::NoQuota, format!("exceeding approved {which} Cores quota"))
+    fn no_quota(of: QuotaScope) -> CallError {
+        CallError::new(CallErrorKind::NoQuota(of), "exceeding approved quota")
     }
 
     fn waits(places: &CapacityBackoff, size: &str, now: i64) -> Option<i64> {
@@ -267,17 +264,17 @@ mod tests {
 
     #[test]
     fn a_quota_closes_its_family_or_the_region_and_opens_soon_after_a_vm_went() {
-        for (which, other_of_family, other_family) in
-            [("standardDSv5Family", true, false), ("Total Regional", true, true)]
+        for (of, other_of_family, other_family) in
+            [(QuotaScope::Family, true, false), (QuotaScope::Region, true, true)]
         {
             let mut places = CapacityBackoff::default();
-            places.refused(&offering("Standard_D4s_v5"), &no_quota(which), at(0));
-            assert_eq!(waits(&places, "Standard_D8s_v5", 0).is_some(), other_of_family, "{which}");
-            assert_eq!(waits(&places, "Standard_F8s_v2", 0).is_some(), other_family, "{which}");
+            places.refused(&offering("Standard_D4s_v5"), &no_quota(of), at(0));
+            assert_eq!(waits(&places, "Standard_D8s_v5", 0).is_some(), other_of_family, "{of:?}");
+            assert_eq!(waits(&places, "Standard_F8s_v2", 0).is_some(), other_family, "{of:?}");
             let spot = Offering { spot: true, ..offering("Standard_D4s_v5") };
             assert_eq!(places.unavailable(&spot, at(0)), None, "spot VMs have a quota of their own");
             for now in [30, 90, 210] {
-                places.refused(&offering("Standard_D4s_v5"), &no_quota(which), at(now));
+                places.refused(&offering("Standard_D4s_v5"), &no_quota(of), at(now));
             }
             assert_eq!(waits(&places, "Standard_D4s_v5", 210), Some(240));
             places.freed(at(211));
@@ -289,7 +286,7 @@ mod tests {
     fn what_was_refused_outlives_a_restart() {
         let mut places = CapacityBackoff::default();
         places.refused(&offering("Standard_D4s_v5"), &no_capacity(), at(100));
-        places.refused(&offering("Standard_F8s_v2"), &no_quota("Total Regional"), at(100));
+        places.refused(&offering("Standard_F8s_v2"), &no_quota(QuotaScope::Region), at(100));
         let text = serde_json::to_string(&places).expect("written");
         let read: CapacityBackoff = serde_json::from_str(&text).expect("read");
         assert_eq!(read, places);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use azlin_fleet::ports::{CallErrorKind, GitHub};
-use azlin_github::{App, GitHubClient, Settings};
-use azlin_simcloud::scripted::{Reply, Request, Server};
+use azlin_github::{App, GitHubClient, GitHubSettings};
+use azlin_simcloud::scripted::{Reply, Request, ScriptedServer};
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -13,11 +13,15 @@ use serde_json::json;
 use super::faults::no_runners;
 use super::scope;
 
-async fn as_app(answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> (Server, GitHubClient) {
-    let server = Server::start(answer).await;
+async fn as_app(
+    answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+) -> (ScriptedServer, GitHubClient) {
+    let server = ScriptedServer::start(answer).await;
     let app = App::new(APP_ID, 815, &SecretString::from(APP_PRIVATE_KEY)).expect("a good key");
-    let settings =
-        Settings { retry_pause: Duration::from_millis(1), ..Settings::new(server.url.clone(), app) };
+    let settings = GitHubSettings {
+        retry_pause: Duration::from_millis(1),
+        ..GitHubSettings::new(server.url.clone(), app)
+    };
     (server, GitHubClient::new(settings).expect("a client"))
 }
 
@@ -31,7 +35,7 @@ fn is_sign_in(request: &Request) -> bool {
     request.path() == "/app/installations/815/access_tokens"
 }
 
-fn sign_ins(server: &Server) -> usize {
+fn sign_ins(server: &ScriptedServer) -> usize {
     server.requests().iter().filter(|request| is_sign_in(request)).count()
 }
 
@@ -113,9 +117,9 @@ async fn why_there_is_no_token_is_told_with_its_cure() {
             as_app(move |_, _| Reply::Answer(status, headers.clone(), message.clone())).await;
         for _ in 0..3 {
             let error = github.runners(&scope()).await.expect_err(said);
-            assert_eq!(error.trouble, CallErrorKind::NotPermitted, "{error}");
-            assert!(error.message.contains(said) && error.message.contains(cure), "{error}");
-            assert!(!error.message.contains("eyJ"), "{error}");
+            assert_eq!(error.kind, CallErrorKind::NotPermitted, "{error}");
+            assert!(error.to_string().contains(said) && error.to_string().contains(cure), "{error}");
+            assert!(!error.to_string().contains("eyJ"), "{error}");
         }
         assert_eq!(server.requests().len(), 1, "{said}: it is not asked for again and again");
     }

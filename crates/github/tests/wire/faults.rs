@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use azlin_fleet::model::RunnerId;
 use azlin_fleet::ports::{CallErrorKind, GitHub};
-use azlin_github::{GitHubClient, Settings};
-use azlin_simcloud::scripted::{Reply, Server, json};
+use azlin_github::{GitHubClient, GitHubSettings};
+use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
 use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
@@ -39,8 +39,8 @@ async fn an_answer_that_does_not_come_in_time_is_asked_for_again() {
     github.runners(&scope()).await.expect("the second answer");
     let (_server, github) = hasty(|_, _| Reply::Silence).await;
     let error = github.runners(&scope()).await.expect_err("no answer at all");
-    assert_eq!(error.trouble, CallErrorKind::Unavailable);
-    assert!(error.message.contains("no answer in time"), "{error}");
+    assert_eq!(error.kind, CallErrorKind::Unavailable);
+    assert!(error.to_string().contains("no answer in time"), "{error}");
 }
 
 #[tokio::test]
@@ -52,23 +52,23 @@ async fn a_lasting_fault_is_an_error_after_three_tries() {
     ] {
         let (server, github) = github(move |_, _| fault.clone()).await;
         let error = github.runners(&scope()).await.expect_err(situation);
-        assert_eq!(error.trouble, CallErrorKind::Unavailable, "{situation}");
-        assert!(error.message.contains(part), "{situation}: {error}");
-        assert!(error.message.starts_with("GET /repos/o/r/actions/runners: "), "{error}");
+        assert_eq!(error.kind, CallErrorKind::Unavailable, "{situation}");
+        assert!(error.to_string().contains(part), "{situation}: {error}");
+        assert!(error.to_string().starts_with("GET /repos/o/r/actions/runners: "), "{error}");
         assert_eq!(server.requests().len(), 3, "{situation}");
     }
 }
 
 #[tokio::test]
 async fn no_connection_says_so() {
-    let server = Server::start(|_, _| no_runners()).await;
+    let server = ScriptedServer::start(|_, _| no_runners()).await;
     let settings = settings(&server);
     let nobody = Url::parse("http://127.0.0.1:1").expect("a URL");
-    let github = GitHubClient::new(Settings { api_url: nobody, ..settings }).expect("a client");
+    let github = GitHubClient::new(GitHubSettings { api_url: nobody, ..settings }).expect("a client");
     let error = github.runners(&scope()).await.expect_err("nobody listens");
-    assert_eq!(error.trouble, CallErrorKind::Unavailable);
-    assert!(error.message.contains("no connection: Connection refused"), "{error}");
-    assert!(error.message.contains("check api_url, the network, the proxy"), "{error}");
+    assert_eq!(error.kind, CallErrorKind::Unavailable);
+    assert!(error.to_string().contains("no connection: Connection refused"), "{error}");
+    assert!(error.to_string().contains("check api_url, the network, the proxy"), "{error}");
 }
 
 #[tokio::test]
@@ -85,9 +85,9 @@ async fn what_a_person_reads_of_a_refusal() {
     ] {
         let (server, github) = github(move |_, _| json(status, json!({"message": message}))).await;
         let error = github.queue(&repo()).await.expect_err(message);
-        assert_eq!(error.trouble, trouble);
+        assert_eq!(error.kind, trouble);
         for part in parts {
-            assert!(error.message.contains(part), "{part:?} is not in {error}");
+            assert!(error.to_string().contains(part), "{part:?} is not in {error}");
         }
         assert!(server.requests().len() <= 5, "refusals are not repeated");
     }
@@ -98,8 +98,8 @@ async fn an_answer_that_is_none_of_githubs() {
     let page = Reply::Answer(200, vec![("content-type", "text/html".into())], "<html>Sign in</html>".into());
     let (_server, github) = github(move |_, _| page.clone()).await;
     let error = github.runners(&scope()).await.expect_err("a page of a proxy");
-    assert_eq!(error.trouble, CallErrorKind::Unavailable);
-    assert!(error.message.contains("whether a proxy answers"), "{error}");
+    assert_eq!(error.kind, CallErrorKind::Unavailable);
+    assert!(error.to_string().contains("whether a proxy answers"), "{error}");
 }
 
 #[tokio::test]
@@ -126,10 +126,15 @@ async fn a_short_wait_is_waited_and_a_long_one_is_the_callers() {
     ] {
         let (server, github) = github(move |_, _| fault.clone()).await;
         let error = github.runners(&scope()).await.expect_err(situation);
-        let CallErrorKind::Throttled(Some(wait)) = error.trouble else { panic!("{situation}: {error}") };
-        assert!(wait <= Duration::from_secs(60) && wait > Duration::from_secs(55), "{situation}: {wait:?}");
+        let (CallErrorKind::Throttled, Some(wait)) = (error.kind, error.retry_after) else {
+            panic!("{situation}: {error}")
+        };
+        assert!(wait <= Duration::from_secs(60) && wait > Duration::from_secs(30), "{situation}: {wait:?}");
         let error = github.queue(&repo()).await.expect_err(situation);
-        assert!(matches!(error.trouble, CallErrorKind::Throttled(Some(_))), "{situation}: {error}");
+        assert!(
+            error.kind == CallErrorKind::Throttled && error.retry_after.is_some(),
+            "{situation}: {error}"
+        );
         assert_eq!(server.requests().len(), 1, "{situation}: nothing is sent while GitHub asks us to wait");
     }
 }
@@ -158,8 +163,10 @@ async fn a_used_up_budget_is_told_and_obeyed() {
         } else {
             github.deregister(&scope(), RunnerId(7)).await.expect_err("none is left").call().clone()
         };
-        let CallErrorKind::Throttled(Some(wait)) = error.trouble else { panic!("{error}") };
-        assert!(wait > Duration::from_secs(590) && wait <= Duration::from_secs(601), "{wait:?}");
+        let (CallErrorKind::Throttled, Some(wait)) = (error.kind, error.retry_after) else {
+            panic!("{error}")
+        };
+        assert!(wait > Duration::from_secs(540) && wait <= Duration::from_secs(601), "{wait:?}");
         assert_eq!(server.requests().len(), requests);
     }
     assert_eq!(github.budget().map(|budget| budget.reset.as_second()), Some(reset));
@@ -167,7 +174,7 @@ async fn a_used_up_budget_is_told_and_obeyed() {
 
 #[tokio::test]
 async fn the_token_follows_no_link_and_no_redirect_to_another_host() {
-    let other = Server::start(|_, _| no_runners()).await;
+    let other = ScriptedServer::start(|_, _| no_runners()).await;
     let elsewhere = other.url.join("repos/o/r/actions/runners?page=2").expect("a URL");
     for (situation, status, name, value) in [
         ("a link", 200, "link", format!("<{elsewhere}>; rel=\"next\"")),
@@ -178,8 +185,8 @@ async fn the_token_follows_no_link_and_no_redirect_to_another_host() {
         let (_server, github) =
             github(move |_, _| Reply::Answer(status, vec![(name, value.clone())], body.clone())).await;
         let error = github.runners(&scope()).await.expect_err(situation);
-        assert_eq!(error.trouble, CallErrorKind::Invalid, "{situation}: {error}");
-        assert!(error.message.contains("another host"), "{situation}: {error}");
+        assert_eq!(error.kind, CallErrorKind::Invalid, "{situation}: {error}");
+        assert!(error.to_string().contains("another host"), "{situation}: {error}");
     }
     assert!(other.requests().is_empty());
 }

@@ -22,6 +22,7 @@ fn job(id: u64, status: &str) -> Value {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
 fn jobs(jobs: Vec<Value>) -> Value {
     json!({"total_count": jobs.len(), "jobs": jobs})
 }
@@ -189,7 +190,7 @@ async fn nothing_known_is_an_error() {
         })
         .await;
         let error = github.queue(&repo()).await.expect_err(situation);
-        assert_eq!(error.trouble, CallErrorKind::Unavailable, "{situation}: {error}");
+        assert_eq!(error.kind, CallErrorKind::Unavailable, "{situation}: {error}");
     }
 }
 

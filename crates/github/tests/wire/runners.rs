@@ -78,7 +78,7 @@ async fn a_list_that_moves_while_it_is_read_is_read_again() {
 
     let (_server, short) = github(|request, _| page(request, &[1, 2], 3)).await;
     let error = short.runners(&scope()).await.expect_err("one is missing");
-    assert_eq!(error.trouble, CallErrorKind::Unavailable, "{error}");
+    assert_eq!(error.kind, CallErrorKind::Unavailable, "{error}");
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn what_an_answer_to_a_removal_means() {
         (500, "Server Error", Err(CallErrorKind::OutcomeUnknown)),
     ] {
         let (server, github) = github(move |_, _| json(status, json!({"message": message}))).await;
-        let found = github.deregister(&scope(), RunnerId(7)).await.map_err(|error| error.call().trouble);
+        let found = github.deregister(&scope(), RunnerId(7)).await.map_err(|error| error.call().kind);
         assert_eq!(found, expected, "{status}");
         let request = &server.requests()[0];
         assert_eq!((request.method.as_str(), request.path()), ("DELETE", "/repos/o/r/actions/runners/7"));
@@ -202,7 +202,7 @@ async fn making_a_runner_is_not_repeated_when_the_outcome_is_unknown() {
         let answer = move |_: &Request, _| reply.clone();
         let (server, github) = if silent { hasty(answer).await } else { github(answer).await };
         let error = github.jit_config(&config("repo:o/r", None)).await.expect_err(situation);
-        assert_eq!(error.call().trouble, expected, "{situation}: {error}");
+        assert_eq!(error.call().kind, expected, "{situation}: {error}");
         assert_eq!(server.requests().len(), 1, "{situation}");
     }
 }

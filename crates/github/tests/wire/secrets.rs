@@ -25,7 +25,7 @@ async fn no_secret_is_in_an_error_or_a_struct() {
             github.deregister(&scope(), RunnerId(7)).await.err().map(|error| format!("{error} {error:?}")),
         ];
         let settings = settings(&server);
-        printed += &format!("{github:?} {settings:?} {:?}", errors);
+        printed += &format!("{github:?} {settings:?} {errors:?}");
     }
     let (_server, github) = github(|_, _| {
         json(201, json!({"token": "AABF3JGZDX3P5PMEXLND6TS6FCWO6", "expires_at": "2026-01-02T04:04:05Z"}))

@@ -16,12 +16,12 @@ FLAGS = ("unattended", "ephemeral", "replace", "disableupdate", "no-default-labe
 
 
 def path(name):
-    """A file of the runner's folder."""
+    """The path of a file in the runner's folder."""
     return os.path.join(ROOT, name)
 
 
 def parsed(arguments):
-    """--name value and --flag, each also as ACTIONS_RUNNER_INPUT_NAME."""
+    """Reads --name value and --flag, each also from ACTIONS_RUNNER_INPUT_NAME."""
     found = {}
     for name, value in os.environ.items():
         if name.startswith("ACTIONS_RUNNER_INPUT_"):
@@ -51,7 +51,7 @@ def write(name, text, mode=0o644):
 
 
 def read(name):
-    """A JSON file, which may begin with a byte order mark."""
+    """Reads a JSON file, which may begin with a byte order mark."""
     with open(path(name), encoding="utf-8-sig") as file:
         return json.load(file)
 
@@ -110,14 +110,14 @@ def configure(arguments):
 
 
 def service(scope, name):
-    """svc.sh for this runner."""
+    """Writes svc.sh for this runner."""
     with open(path("bin/systemd.svc.sh.template"), encoding="utf-8") as file:
         template = file.read()
     write("svc.sh", template.replace("{{SvcNameVar}}", "actions.runner.%s.%s.service" % (scope, name)), 0o755)
 
 
 def remove(arguments):
-    """Takes this machine off."""
+    """Removes this machine's registration."""
     options = parsed(arguments)
     if os.path.exists(path(".service")):
         return "Uninstall service first"

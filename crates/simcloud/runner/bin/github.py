@@ -1,4 +1,4 @@
-"""Talks to the simulated GitHub: /_runner/ is its own way to, unlike the real one's."""
+"""Talks to the simulated GitHub by /_runner/, a protocol of its own."""
 
 import http.client
 import json
@@ -6,7 +6,7 @@ import urllib.parse
 
 
 class Refused(Exception):
-    """GitHub's answer is no."""
+    """GitHub refused a request."""
 
     def __init__(self, status, message):
         super().__init__(message)
@@ -14,7 +14,7 @@ class Refused(Exception):
 
 
 class GitHub:
-    """One connection, made again when it was lost."""
+    """One connection, made again after it was lost."""
 
     def __init__(self, url, secret=None):
         self.address = urllib.parse.urlsplit(url)
@@ -22,7 +22,7 @@ class GitHub:
         self.connection = None
 
     def ask(self, path, body):
-        """The answer; OSError or HTTPException when there is none, Refused when it is no."""
+        """Returns the answer; raises OSError or HTTPException if there is none, Refused if GitHub refuses."""
         headers = {"content-type": "application/json"}
         if self.secret:
             headers["authorization"] = "Bearer " + self.secret
@@ -44,7 +44,7 @@ class GitHub:
         return answer
 
     def close(self):
-        """Ends the connection."""
+        """Closes the connection."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None

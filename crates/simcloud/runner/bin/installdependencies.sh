@@ -1,5 +1,5 @@
 #!/bin/sh
-# The stand-in needs python3 alone.
+# The stand-in needs only python3.
 if [ "$(id -u)" -ne 0 ]; then
     echo "Need to run with sudo privilege"
     exit 1

@@ -1,4 +1,4 @@
 #!/bin/sh
-# What the service runs: it hands a request to stop on to the listener, which ends in its own time.
+# The program of the service. It passes a request to stop to the listener, which ends when it is ready.
 cd "$(dirname "$0")" || exit 1
 exec ./run.sh --startuptype service

@@ -1,4 +1,4 @@
-//! What Azure tells of a VM beside it: its NIC, and what it wrote to its console.
+//! What Azure reports beside a VM: its NIC, and its console output.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Seek, SeekFrom};
@@ -6,20 +6,24 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::answer::{Answer, Ask};
 use super::azure::error;
+use super::message::{SimRequest, SimResponse};
 use crate::azure::{SimVm, key};
 use crate::world::World;
 
-/// As much of a console's end as is shown.
+/// How many bytes of the console's end are shown.
 const CONSOLE: u64 = 64 * 1024;
 
-/// A network interface, with its public address where that is asked for.
-pub(super) fn nic(world: &World, ask: &Ask, (subscription, group, name): (&str, &str, &str)) -> Answer {
+/// A network interface, with its public address if the request expands that.
+pub(super) fn nic(
+    world: &World,
+    request: &SimRequest,
+    (subscription, group, name): (&str, &str, &str),
+) -> SimResponse {
     let vms = world.state.azure.of_group(subscription, group);
     let vm = vms.into_iter().find(|vm| vm.nic().eq_ignore_ascii_case(name));
     let found = vm.and_then(|vm| Some((vm, vm.address(world.settings.real_machines)?)));
-    let Some((vm, address)) = found.filter(|_| ask.method == "GET") else {
+    let Some((vm, address)) = found.filter(|_| request.method == "GET") else {
         let message = format!(
             "The Resource 'Microsoft.Network/networkInterfaces/{name}' under resource group '{group}' was not found."
         );
@@ -28,9 +32,9 @@ pub(super) fn nic(world: &World, ask: &Ask, (subscription, group, name): (&str, 
     let mut properties = json!({"primary": true, "privateIPAddress": address.to_string(), "privateIPAllocationMethod": "Dynamic"});
     if let Some(public) = vm.public_ip() {
         let id = format!("{}/{public}", vm.network("publicIPAddresses"));
-        let expand = ask.parameter("$expand").unwrap_or_default();
+        let expand = request.parameter("$expand").unwrap_or_default();
         properties["publicIPAddress"] = if expand.eq_ignore_ascii_case("ipConfigurations/publicIPAddress") {
-            // The one address that there is.
+            // Every machine has this one address.
             json!({"id": id, "name": public, "properties": {"ipAddress": address.to_string()}})
         } else {
             json!({"id": id})
@@ -38,7 +42,7 @@ pub(super) fn nic(world: &World, ask: &Ask, (subscription, group, name): (&str, 
     }
     let id = vm.nic_id();
     let ip = json!({"id": format!("{id}/ipConfigurations/ip"), "name": "ip", "properties": properties});
-    Answer::json(
+    SimResponse::json(
         200,
         &json!({
             "id": id, "name": vm.nic(), "type": "Microsoft.Network/networkInterfaces", "location": vm.body["location"],
@@ -50,13 +54,13 @@ pub(super) fn nic(world: &World, ask: &Ask, (subscription, group, name): (&str, 
     )
 }
 
-/// Where the console's text is.
+/// The addresses of the console's output.
 pub(super) fn boot_diagnostics(
     world: &World,
-    ask: &Ask,
+    request: &SimRequest,
     (subscription, group, name): (&str, &str, &str),
-) -> Answer {
-    if ask.method != "POST" {
+) -> SimResponse {
+    if request.method != "POST" {
         return error(405, "MethodNotAllowed", "Not allowed here.");
     }
     let Some(vm) = world.state.azure.vms.get(&key(subscription, group, name)) else {
@@ -69,8 +73,8 @@ pub(super) fn boot_diagnostics(
         let message = format!("Boot diagnostics is not enabled for the VM '{name}'.");
         return error(409, "BootDiagnosticsNotEnabled", &message);
     }
-    let blob = |file: &str| format!("{}/_blob/{}/{file}?sig={}", ask.base, vm.name, signature(world, vm));
-    Answer::json(
+    let blob = |file: &str| format!("{}/_blob/{}/{file}?sig={}", request.base, vm.name, signature(world, vm));
+    SimResponse::json(
         200,
         &json!({
             "consoleScreenshotBlobUri": blob("screenshot.bmp"), "serialConsoleLogBlobUri": blob("serial.log"),
@@ -78,15 +82,15 @@ pub(super) fn boot_diagnostics(
     )
 }
 
-/// The console's text, for whoever has the whole address.
-pub(super) fn serial_log(world: &World, ask: &Ask) -> Answer {
-    let segments = ask.segments();
+/// The console's output, for a request with a valid signature.
+pub(super) fn serial_log(world: &World, request: &SimRequest) -> SimResponse {
+    let segments = request.segments();
     let vm = match segments.as_slice() {
         ["_blob", name, "serial.log"] => world.state.azure.vms.values().find(|vm| vm.name == *name),
         _ => None,
     };
     let Some(vm) = vm else { return error(404, "BlobNotFound", "The specified blob does not exist.") };
-    if ask.parameter("sig") != Some(signature(world, vm)) {
+    if request.parameter("sig") != Some(signature(world, vm)) {
         return error(403, "AuthenticationFailed", "Server failed to authenticate the request.");
     }
     let text = match &vm.machine {
@@ -94,8 +98,11 @@ pub(super) fn serial_log(world: &World, ask: &Ask) -> Answer {
         None if vm.guest.is_up => format!("Linux version 6.1\n{} login: \n", vm.name).into_bytes(),
         None => Vec::new(),
     };
-    let answer = Answer { status: 200, body: text.into(), ..Answer::default() };
-    Answer { route: "/_blob/{name}/serial.log".to_owned(), ..answer.header("content-type", "text/plain") }
+    let answer = SimResponse { status: 200, body: text.into(), ..SimResponse::default() };
+    SimResponse {
+        route: "/_blob/{name}/serial.log".to_owned(),
+        ..answer.header("content-type", "text/plain")
+    }
 }
 
 fn end_of(console: &Path) -> std::io::Result<Vec<u8>> {

@@ -3,26 +3,26 @@
 use serde_json::{Value, json};
 
 use super::about;
-use super::answer::{Answer, Ask};
 use super::azure_preflight;
+use super::message::{SimRequest, SimResponse};
 use super::parts;
-use crate::azure::{SimVm, State, key};
+use crate::azure::{SimVm, SimVmState, key};
 use crate::fault::Lag;
 use crate::world::World;
 
-/// What the identity endpoint wants to be shown.
+/// The value of `X-IDENTITY-HEADER` that the identity endpoint requires.
 pub const IDENTITY_HEADER: &str = "simcloud-identity-header";
 
 /// Answers a request to the managed identity endpoint (App Service form).
-pub(crate) fn identity(world: &mut World, ask: &Ask) -> Answer {
-    if ask.identity_header.as_deref() != Some(IDENTITY_HEADER) {
-        return Answer::json(
+pub(crate) fn identity(world: &mut World, request: &SimRequest) -> SimResponse {
+    if request.identity_header.as_deref() != Some(IDENTITY_HEADER) {
+        return SimResponse::json(
             403,
             &json!({"error": "invalid_request", "error_description": "wrong X-IDENTITY-HEADER"}),
         );
     }
-    let Some(resource) = ask.parameter("resource") else {
-        return Answer::json(
+    let Some(resource) = request.parameter("resource") else {
+        return SimResponse::json(
             400,
             &json!({"error": "invalid_request", "error_description": "resource is missing"}),
         );
@@ -32,20 +32,20 @@ pub(crate) fn identity(world: &mut World, ask: &Ask) -> Answer {
         "access_token": token, "expires_on": expires_at.as_second().to_string(), "resource": resource, "token_type": "Bearer",
         "client_id": "00000000-0000-0000-0000-000000000001",
     });
-    Answer { route: "/msi/token".to_owned(), ..Answer::json(200, &token) }
+    SimResponse { route: "/msi/token".to_owned(), ..SimResponse::json(200, &token) }
 }
 
-pub(super) fn error(status: u16, code: &str, message: &str) -> Answer {
+pub(super) fn error(status: u16, code: &str, message: &str) -> SimResponse {
     let body = json!({"error": {"code": code, "message": message}});
-    Answer::json(status, &body).header("x-ms-error-code", code)
+    SimResponse::json(status, &body).header("x-ms-error-code", code)
 }
 
-/// Answers a request to Azure Resource Manager. Lists are as they were `stale` ago.
-pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
-    if ask.path.starts_with("/_blob/") {
-        return about::serial_log(world, ask);
+/// Answers a request to Azure Resource Manager. Lists lag as `stale` says.
+pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse {
+    if request.path.starts_with("/_blob/") {
+        return about::serial_log(world, request);
     }
-    let token = ask.authorization.as_deref().and_then(|header| header.strip_prefix("Bearer "));
+    let token = request.authorization.as_deref().and_then(|header| header.strip_prefix("Bearer "));
     match token.and_then(|token| world.token_expires_at(token)) {
         None => return error(401, "InvalidAuthenticationToken", "The access token is invalid."),
         Some(at) if at <= world.now() => {
@@ -53,25 +53,25 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
         }
         Some(_) => {}
     }
-    let segments: Vec<&str> = ask.segments();
+    let segments: Vec<&str> = request.segments();
     let lower: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
     let words: Vec<&str> = lower.iter().map(String::as_str).collect();
-    if let Some((route, action, found)) = azure_preflight::answer(world, ask, &words) {
-        let found = if world.premises.grants(action) { found } else { denied(action) };
-        return told(Answer { route: route.to_owned(), ..found });
+    if let Some((route, action, found)) = azure_preflight::answer(world, request, &words) {
+        let found = if world.account.grants(action) { found } else { denied(action) };
+        return with_headers(SimResponse { route: route.to_owned(), ..found });
     }
-    if let Some(action) = action(&ask.method, &words).filter(|action| !world.premises.grants(action)) {
-        return told(denied(&action));
+    if let Some(action) = action(&request.method, &words).filter(|action| !world.account.grants(action)) {
+        return with_headers(denied(&action));
     }
     if let ["subscriptions", _, "resourcegroups", group, ..] = words.as_slice()
-        && !world.premises.has(group)
+        && !world.account.has(group)
     {
         let message = format!("Resource group '{group}' could not be found.");
-        return told(error(404, "ResourceGroupNotFound", &message));
+        return with_headers(error(404, "ResourceGroupNotFound", &message));
     }
     let (route, mut found) = match words.as_slice() {
         ["subscriptions", subscription, "providers", "microsoft.compute", "virtualmachines"] => {
-            ("/subscriptions/{id}/virtualMachines", list(world, ask, subscription, None, stale))
+            ("/subscriptions/{id}/virtualMachines", list(world, request, subscription, None, stale))
         }
         [
             "subscriptions",
@@ -81,9 +81,11 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
             "providers",
             "microsoft.compute",
             "virtualmachines",
-        ] => ("/resourceGroups/{name}/virtualMachines", list(world, ask, subscription, Some(group), stale)),
+        ] => {
+            ("/resourceGroups/{name}/virtualMachines", list(world, request, subscription, Some(group), stale))
+        }
         ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.compute", "virtualmachines", _] => {
-            ("/virtualMachines/{name}", one(world, ask, (segments[1], segments[3], segments[7])))
+            ("/virtualMachines/{name}", one(world, request, (segments[1], segments[3], segments[7])))
         }
         [
             "subscriptions",
@@ -97,12 +99,12 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
             "retrievebootdiagnosticsdata",
         ] => (
             "/virtualMachines/{name}/retrieveBootDiagnosticsData",
-            about::boot_diagnostics(world, ask, (segments[1], segments[3], segments[7])),
+            about::boot_diagnostics(world, request, (segments[1], segments[3], segments[7])),
         ),
         ["subscriptions", _, "resourcegroups", _, "providers", _, resource, ..]
-            if parts::kind(resource).is_some() && (words.len() == 7 || ask.method == "DELETE") =>
+            if parts::kind(resource).is_some() && (words.len() == 7 || request.method == "DELETE") =>
         {
-            parts::answer(world, ask, &words)
+            parts::answer(world, request, &words)
         }
         [
             "subscriptions",
@@ -113,14 +115,16 @@ pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
             "microsoft.network",
             "networkinterfaces",
             _,
-        ] => ("/networkInterfaces/{name}", about::nic(world, ask, (segments[1], segments[3], segments[7]))),
+        ] => {
+            ("/networkInterfaces/{name}", about::nic(world, request, (segments[1], segments[3], segments[7])))
+        }
         _ => ("", error(404, "NotFound", "No such resource type here.")),
     };
     found.route = route.to_owned();
-    told(found)
+    with_headers(found)
 }
 
-/// The action that a request on VMs and what belongs to them takes.
+/// The action that a request on VMs and their resources needs.
 fn action(method: &str, words: &[&str]) -> Option<String> {
     let verb = match method {
         "PUT" => "write",
@@ -141,71 +145,83 @@ fn action(method: &str, words: &[&str]) -> Option<String> {
     }
 }
 
-fn denied(action: &str) -> Answer {
+fn denied(action: &str) -> SimResponse {
     let message =
         format!("The client does not have authorization to perform action '{action}' over this scope.");
     error(403, "AuthorizationFailed", &message)
 }
 
-fn told(answer: Answer) -> Answer {
+fn with_headers(answer: SimResponse) -> SimResponse {
     answer
         .header("x-ms-ratelimit-remaining-subscription-reads", "11999")
         .header("x-ms-request-id", "simcloud")
 }
 
-fn one(world: &mut World, ask: &Ask, (subscription, group, name): (&str, &str, &str)) -> Answer {
+fn one(
+    world: &mut World,
+    request: &SimRequest,
+    (subscription, group, name): (&str, &str, &str),
+) -> SimResponse {
     let absent = || {
         let message = format!(
             "The Resource 'Microsoft.Compute/virtualMachines/{name}' under resource group '{group}' was not found."
         );
         error(404, "ResourceNotFound", &message)
     };
-    match ask.method.as_str() {
+    match request.method.as_str() {
         "PUT" => {
-            let Some(body) = ask.json() else {
+            let Some(body) = request.json() else {
                 return error(400, "InvalidRequestContent", "The request is not JSON.");
             };
-            let only_if_absent = ask.if_none_match.as_deref() == Some("*");
+            let only_if_absent = request.if_none_match.as_deref() == Some("*");
             match world.put_vm(subscription, group, name, body, only_if_absent) {
-                Ok(vm) => Answer::json(201, &vm_json(&vm, false))
-                    .header("azure-asyncoperation", format!("{}/operations/{}", ask.base, vm.uid)),
+                Ok(vm) => SimResponse::json(201, &vm_json(&vm, false))
+                    .header("azure-asyncoperation", format!("{}/operations/{}", request.base, vm.uid)),
                 Err(refusal) => error(refusal.status, refusal.code, &refusal.message),
             }
         }
         "GET" => {
             let with_view =
-                ask.parameter("$expand").is_some_and(|what| what.eq_ignore_ascii_case("instanceView"));
+                request.parameter("$expand").is_some_and(|what| what.eq_ignore_ascii_case("instanceView"));
             let vm = world.state.azure.vms.get(&key(subscription, group, name));
-            vm.map_or_else(absent, |vm| Answer::json(200, &vm_json(vm, with_view)))
+            vm.map_or_else(absent, |vm| SimResponse::json(200, &vm_json(vm, with_view)))
         }
         "DELETE" if world.delete_vm(subscription, group, name) => {
-            Answer::empty(202).header("location", format!("{}/operations/delete", ask.base))
+            SimResponse::empty(202).header("location", format!("{}/operations/delete", request.base))
         }
-        "DELETE" => Answer::empty(204),
+        "DELETE" => SimResponse::empty(204),
         _ => error(405, "MethodNotAllowed", "Not allowed here."),
     }
 }
 
-fn list(world: &World, ask: &Ask, subscription: &str, group: Option<&str>, stale: Lag) -> Answer {
+fn list(
+    world: &World,
+    request: &SimRequest,
+    subscription: &str,
+    group: Option<&str>,
+    stale: Lag,
+) -> SimResponse {
     let state = &world.seen(stale).azure;
     let vms: Vec<&SimVm> = match group {
         Some(group) => state.of_group(subscription, group),
         None => state.of_subscription(subscription),
     };
-    let status_only = group.is_none() && ask.parameter("statusOnly").as_deref() == Some("true");
-    let skip = ask.number("$skiptoken", 0);
+    let status_only = group.is_none() && request.parameter("statusOnly").as_deref() == Some("true");
+    let skip = request.number("$skiptoken", 0);
     let page = world.settings.vm_page;
     let item = |vm: &&SimVm| if status_only { status_json(vm) } else { vm_json(vm, false) };
     let mut body = json!({"value": vms.iter().skip(skip).take(page).map(item).collect::<Value>()});
     if vms.len() > skip + page {
-        let kept = url::form_urlencoded::parse(ask.query.as_bytes()).filter(|(key, _)| key != "$skiptoken");
+        let kept =
+            url::form_urlencoded::parse(request.query.as_bytes()).filter(|(key, _)| key != "$skiptoken");
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
-        body["nextLink"] = json!(format!("{}{}?{query}&$skiptoken={}", ask.base, ask.path, skip + page));
+        body["nextLink"] =
+            json!(format!("{}{}?{query}&$skiptoken={}", request.base, request.path, skip + page));
     }
-    Answer::json(200, &body)
+    SimResponse::json(200, &body)
 }
 
-/// A VM as Azure shows it: what was asked for without what is secret, and where it stands.
+/// A VM as Azure shows it: its request without secrets, and its state.
 fn vm_json(vm: &SimVm, with_view: bool) -> Value {
     let mut shown = Value::clone(&vm.body);
     shown["id"] = json!(vm.id());
@@ -225,7 +241,7 @@ fn vm_json(vm: &SimVm, with_view: bool) -> Value {
     shown
 }
 
-/// A VM in a list that was asked for statuses only: no tags.
+/// A VM in a list of statuses, which has no tags.
 fn status_json(vm: &SimVm) -> Value {
     json!({
         "id": vm.id(), "name": vm.name, "type": "Microsoft.Compute/virtualMachines", "location": vm.body["location"],
@@ -233,8 +249,8 @@ fn status_json(vm: &SimVm) -> Value {
     })
 }
 
-/// What Azure says when an operation has failed so.
-pub(crate) fn told_of(code: &str, size: &str) -> String {
+/// Azure's message for an operation that failed with this code.
+pub(crate) fn failure_message(code: &str, size: &str) -> String {
     match code {
         "QuotaExceeded" | "OperationNotAllowed" => {
             format!("The operation for {size} results in exceeding approved Total Regional Cores quota.")
@@ -245,20 +261,20 @@ pub(crate) fn told_of(code: &str, size: &str) -> String {
 
 fn view(vm: &SimVm) -> Value {
     let mut statuses = vec![match vm.state {
-        State::Creating => {
+        SimVmState::Creating => {
             json!({"code": "ProvisioningState/creating", "level": "Info", "displayStatus": "Creating"})
         }
-        State::Succeeded => {
+        SimVmState::Succeeded => {
             json!({"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"})
         }
-        State::Failed => {
+        SimVmState::Failed => {
             let code = vm.failure.as_deref().unwrap_or("InternalExecutionError");
             json!({
                 "code": format!("ProvisioningState/failed/{code}"), "level": "Error",
-                "displayStatus": "Provisioning failed", "message": told_of(code, vm.size()),
+                "displayStatus": "Provisioning failed", "message": failure_message(code, vm.size()),
             })
         }
-        State::Deleting => {
+        SimVmState::Deleting => {
             json!({"code": "ProvisioningState/deleting", "level": "Info", "displayStatus": "Deleting"})
         }
     }];

@@ -1,30 +1,29 @@
-//! What Azure Resource Manager tells somebody who only looks: subscriptions, permissions, sizes,
-//! quotas, images, networks.
+//! Read-only facts from Azure Resource Manager: subscriptions, permissions, sizes, quotas, images, networks.
 
 use azlin_fleet::model::{Architecture, Image};
 use azlin_fleet::ports::preflight::{ImageFacts, Size};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
 use super::azure::error;
+use super::message::{SimRequest, SimResponse};
 use crate::world::World;
 
-/// The action that a request takes, and its answer; `None` where it is about something else. `words`
-/// are the segments of the path in lower case.
+/// The route of a request, the action that it needs, and the answer; `None` if the request is for another
+/// module. `words` are the segments of the path in lower case.
 pub(super) fn answer(
     world: &World,
-    ask: &Ask,
+    request: &SimRequest,
     words: &[&str],
-) -> Option<(&'static str, &'static str, Answer)> {
-    if ask.method != "GET" {
+) -> Option<(&'static str, &'static str, SimResponse)> {
+    if request.method != "GET" {
         return None;
     }
-    let segments = ask.segments();
+    let segments = request.segments();
     Some(match words {
         ["subscriptions", id] => {
             let found = world.subscription();
-            let body = json!({"id": ask.path, "subscriptionId": id, "displayName": found.name, "state": found.state});
-            ("/subscriptions/{id}", "Microsoft.Resources/subscriptions/read", Answer::json(200, &body))
+            let body = json!({"id": request.path, "subscriptionId": id, "displayName": found.name, "state": found.state});
+            ("/subscriptions/{id}", "Microsoft.Resources/subscriptions/read", SimResponse::json(200, &body))
         }
         ["subscriptions", _, "resourcegroups", name] => (
             "/resourceGroups/{name}",
@@ -35,7 +34,7 @@ pub(super) fn answer(
             ("/permissions", "Microsoft.Authorization/permissions/read", permissions(world, words))
         }
         ["subscriptions", _, "providers", "microsoft.compute", "skus"] => {
-            ("/skus", "Microsoft.Compute/skus/read", skus(world, ask))
+            ("/skus", "Microsoft.Compute/skus/read", skus(world, request))
         }
         ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "usages"] => {
             ("/locations/{name}/usages", "Microsoft.Compute/locations/usages/read", usages(world))
@@ -45,60 +44,68 @@ pub(super) fn answer(
             "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
             marketplace(world, &segments),
         ),
-        [.., "providers", "microsoft.compute", "galleries", _, "images", _] => {
-            ("/galleries/{name}/images/{name}", "Microsoft.Compute/galleries/images/read", by_id(world, ask))
-        }
+        [.., "providers", "microsoft.compute", "galleries", _, "images", _] => (
+            "/galleries/{name}/images/{name}",
+            "Microsoft.Compute/galleries/images/read",
+            by_id(world, request),
+        ),
         [.., "providers", "microsoft.compute", "galleries", _, "images", _, "versions", _] => (
             "/galleries/{name}/images/{name}/versions/{name}",
             "Microsoft.Compute/galleries/images/versions/read",
-            by_id(world, ask),
+            by_id(world, request),
         ),
         [.., "providers", "microsoft.compute", "images", _] => {
-            ("/images/{name}", "Microsoft.Compute/images/read", by_id(world, ask))
+            ("/images/{name}", "Microsoft.Compute/images/read", by_id(world, request))
         }
         [.., "providers", "microsoft.network", "virtualnetworks", name] => {
-            let body =
-                json!({"id": ask.path, "name": name, "location": world.premises.location, "properties": {}});
-            ("/virtualNetworks/{name}", "Microsoft.Network/virtualNetworks/read", Answer::json(200, &body))
+            let body = json!({"id": request.path, "name": name, "location": world.account.location, "properties": {}});
+            (
+                "/virtualNetworks/{name}",
+                "Microsoft.Network/virtualNetworks/read",
+                SimResponse::json(200, &body),
+            )
         }
         [.., "providers", "microsoft.network", "virtualnetworks", _, "subnets", _] => (
             "/virtualNetworks/{name}/subnets/{name}",
             "Microsoft.Network/virtualNetworks/subnets/read",
-            subnet(world, ask),
+            subnet(world, request),
         ),
         _ => return None,
     })
 }
 
-fn group(world: &World, name: &str) -> Answer {
-    if !world.premises.has(name) {
+fn group(world: &World, name: &str) -> SimResponse {
+    if !world.account.has(name) {
         return error(404, "ResourceGroupNotFound", &format!("Resource group '{name}' could not be found."));
     }
     let properties = json!({"provisioningState": "Succeeded"});
-    Answer::json(200, &json!({"name": name, "location": world.premises.location, "properties": properties}))
+    SimResponse::json(
+        200,
+        &json!({"name": name, "location": world.account.location, "properties": properties}),
+    )
 }
 
-fn permissions(world: &World, words: &[&str]) -> Answer {
+fn permissions(world: &World, words: &[&str]) -> SimResponse {
     if let ["subscriptions", _, "resourcegroups", name, ..] = words
-        && !world.premises.has(name)
+        && !world.account.has(name)
     {
         return group(world, name);
     }
-    let roles = world.premises.roles().into_iter().map(|role| {
+    let roles = world.account.roles().into_iter().map(|role| {
         json!({"actions": role.actions, "notActions": role.not_actions, "dataActions": [], "notDataActions": []})
     });
-    Answer::json(200, &json!({"value": roles.collect::<Value>()}))
+    SimResponse::json(200, &json!({"value": roles.collect::<Value>()}))
 }
 
-fn skus(world: &World, ask: &Ask) -> Answer {
-    // As Azure filters: by one location.
-    let filter = ask.parameter("$filter").unwrap_or_default();
-    let location = filter.split('\'').nth(1).unwrap_or(&world.premises.location).to_owned();
+fn skus(world: &World, request: &SimRequest) -> SimResponse {
+    // Azure filters by one location.
+    let filter = request.parameter("$filter").unwrap_or_default();
+    let location = filter.split('\'').nth(1).unwrap_or(&world.account.location).to_owned();
     let mut skus: Vec<Value> = world.sizes().iter().map(|size| sku(size, &location)).collect();
     skus.push(
         json!({"resourceType": "disks", "name": "Premium_LRS", "locations": [location], "restrictions": []}),
     );
-    Answer::json(200, &json!({"value": skus}))
+    SimResponse::json(200, &json!({"value": skus}))
 }
 
 fn sku(size: &Size, location: &str) -> Value {
@@ -127,18 +134,18 @@ fn sku(size: &Size, location: &str) -> Value {
     })
 }
 
-fn usages(world: &World) -> Answer {
+fn usages(world: &World) -> SimResponse {
     let usages = world.usages().into_iter().map(|usage| {
         json!({
             "unit": "Count", "currentValue": usage.used, "limit": usage.limit,
             "name": {"value": usage.name, "localizedValue": usage.name},
         })
     });
-    Answer::json(200, &json!({"value": usages.collect::<Value>()}))
+    SimResponse::json(200, &json!({"value": usages.collect::<Value>()}))
 }
 
 /// `…/publishers/P/artifacttypes/vmimage/offers/O/skus/S/versions`, with a version or without.
-fn marketplace(world: &World, segments: &[&str]) -> Answer {
+fn marketplace(world: &World, segments: &[&str]) -> SimResponse {
     let [.., _, publisher, _, _, _, offer, _, sku, _] = &segments[..segments.len().min(15)] else {
         return not_there("image");
     };
@@ -151,7 +158,7 @@ fn marketplace(world: &World, segments: &[&str]) -> Answer {
     match segments.get(15) {
         None => match world.image(&image("latest")) {
             None => not_there("image"),
-            Some(latest) => Answer::json(
+            Some(latest) => SimResponse::json(
                 200,
                 &json!([
                     {"location": "westeurope", "name": "24.04.202501010"},
@@ -167,7 +174,7 @@ fn marketplace(world: &World, segments: &[&str]) -> Answer {
                 if facts.plan.is_some() {
                     properties["plan"] = json!({"publisher": publisher, "product": offer, "name": sku});
                 }
-                Answer::json(
+                SimResponse::json(
                     200,
                     &json!({"location": "westeurope", "name": version, "properties": properties}),
                 )
@@ -182,34 +189,37 @@ fn about(facts: &ImageFacts) -> Value {
 }
 
 /// A managed image, a gallery's image, or a version of one.
-fn by_id(world: &World, ask: &Ask) -> Answer {
-    let Some(facts) = world.image(&Image::Id(ask.path.clone())) else { return not_there("image") };
+fn by_id(world: &World, request: &SimRequest) -> SimResponse {
+    let Some(facts) = world.image(&Image::Id(request.path.clone())) else { return not_there("image") };
     let mut properties = about(&facts);
     properties["osType"] = json!(facts.os);
     properties["publishingProfile"] =
         json!({"targetRegions": facts.locations.iter().map(|name| json!({"name": name})).collect::<Value>()});
-    Answer::json(200, &json!({"id": ask.path, "location": world.premises.location, "properties": properties}))
+    SimResponse::json(
+        200,
+        &json!({"id": request.path, "location": world.account.location, "properties": properties}),
+    )
 }
 
-fn subnet(world: &World, ask: &Ask) -> Answer {
-    let Some(found) = world.subnet(&ask.path) else { return not_there("subnet") };
-    let ips = (0..world.in_subnet(&ask.path)).map(|n| json!({"id": format!("{}/ip/{n}", ask.path)}));
+fn subnet(world: &World, request: &SimRequest) -> SimResponse {
+    let Some(found) = world.subnet(&request.path) else { return not_there("subnet") };
+    let ips = (0..world.in_subnet(&request.path)).map(|n| json!({"id": format!("{}/ip/{n}", request.path)}));
     let mut properties = json!({
-        "addressPrefix": world.premises.subnet_prefix, "ipConfigurations": ips.collect::<Value>(),
+        "addressPrefix": world.account.subnet_prefix, "ipConfigurations": ips.collect::<Value>(),
         "provisioningState": "Succeeded",
     });
     if found.nat_gateway {
-        properties["natGateway"] = json!({"id": format!("{}/nat", ask.path)});
+        properties["natGateway"] = json!({"id": format!("{}/nat", request.path)});
     }
     if found.route_table {
-        properties["routeTable"] = json!({"id": format!("{}/routes", ask.path)});
+        properties["routeTable"] = json!({"id": format!("{}/routes", request.path)});
     }
     if let Some(outbound) = found.default_outbound {
         properties["defaultOutboundAccess"] = json!(outbound);
     }
-    Answer::json(200, &json!({"id": ask.path, "properties": properties}))
+    SimResponse::json(200, &json!({"id": request.path, "properties": properties}))
 }
 
-fn not_there(what: &str) -> Answer {
+fn not_there(what: &str) -> SimResponse {
     error(404, "NotFound", &format!("The {what} was not found."))
 }

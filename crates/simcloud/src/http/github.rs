@@ -6,37 +6,37 @@ use azlin_fleet::model::{AccountName, Budget, RepoSlug, Scope};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
 use super::github_json as shape;
+use super::message::{SimRequest, SimResponse};
 use super::repository_json;
-use super::{github_app, github_hooks};
+use super::{github_app, github_webhooks};
 use crate::calls::{NoRunner, Removal};
-use crate::fault::{Lag, What};
+use crate::fault::{FaultKind, Lag};
 use crate::github::SimRun;
 use crate::registration::TokenUse;
 use crate::world::World;
 
-/// Answers a request. Lists are as they were `stale` ago.
-pub(crate) fn answer(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
-    if let Some(found) = github_app::answer(world, ask) {
+/// Answers a request. Lists lag as `stale` says.
+pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse {
+    if let Some(found) = github_app::answer(world, request) {
         return found;
     }
-    let token = ask.bearer().unwrap_or_default();
+    let token = request.bearer().unwrap_or_default();
     let ends = match world.installation_tokens.get(token) {
         Some(end) => Some(*end),
         None if token == world.settings.token => world.github_token_ends_at(),
         None => Some(Timestamp::UNIX_EPOCH),
     };
     if ends.is_some_and(|end| end <= world.now()) {
-        return Answer::json(401, &shape::error(401, "Bad credentials"));
+        return SimResponse::json(401, &shape::error(401, "Bad credentials"));
     }
     let is_given = token == world.settings.token;
-    let found = permitted(world, ask, stale);
+    let found = permitted(world, request, stale);
     if is_given { about_the_token(world, found) } else { found }
 }
 
-/// What GitHub says of the token with every answer.
-fn about_the_token(world: &World, answer: Answer) -> Answer {
+/// Adds what GitHub reports about the token in every answer.
+fn about_the_token(world: &World, answer: SimResponse) -> SimResponse {
     let answer = match world.github_token_ends_at() {
         Some(end) => answer.header(
             "github-authentication-token-expiration",
@@ -51,26 +51,27 @@ fn about_the_token(world: &World, answer: Answer) -> Answer {
     }
 }
 
-fn permitted(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
-    let is_free = ask.path == "/rate_limit";
+fn permitted(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse {
+    let is_free = request.path == "/rate_limit";
     if !is_free && world.is_beyond_limit() {
-        return Answer::json(403, &shape::error(403, "API rate limit exceeded"));
+        return SimResponse::json(403, &shape::error(403, "API rate limit exceeded"));
     }
-    if !world.premises.permits(&ask.method, &ask.path) {
+    if !world.account.permits(&request.method, &request.path) {
         world.count_requests(1);
         let message = "Resource not accessible by personal access token";
-        let wants = needed(&ask.method, &ask.path);
-        return Answer::json(403, &shape::error(403, message)).header("x-accepted-github-permissions", wants);
+        let wants = needed(&request.method, &request.path);
+        return SimResponse::json(403, &shape::error(403, message))
+            .header("x-accepted-github-permissions", wants);
     }
-    let found = conditional(ask, route(world, ask, stale));
+    let found = conditional(request, route(world, request, stale));
     if found.status != 304 && !is_free {
         world.count_requests(1);
     }
     world.others_use_the_limit();
-    if is_free { Answer::json(200, &limits(world)) } else { found }
+    if is_free { SimResponse::json(200, &limits(world)) } else { found }
 }
 
-/// What `/rate_limit` answers; without a limit it is one of 0.
+/// The answer of `/rate_limit`. No limit is shown as a limit of 0.
 fn limits(world: &World) -> Value {
     let none = Budget { limit: 0, remaining: 0, reset: world.now() };
     let Budget { limit, remaining, reset } = world.budget().unwrap_or(none);
@@ -78,8 +79,8 @@ fn limits(world: &World) -> Value {
     json!({"resources": {"core": rate, "search": rate}, "rate": rate})
 }
 
-/// The answer with the headers of the rate limit, which every answer bears; none where there is no limit.
-pub(crate) fn with_limit(world: &World, answer: Answer) -> Answer {
+/// Adds the headers of the rate limit, if there is one.
+pub(crate) fn with_limit(world: &World, answer: SimResponse) -> SimResponse {
     let Some(Budget { limit, remaining, reset }) = world.budget() else { return answer };
     answer
         .header("x-ratelimit-limit", limit.to_string())
@@ -89,7 +90,7 @@ pub(crate) fn with_limit(world: &World, answer: Answer) -> Answer {
         .header("x-ratelimit-resource", "core")
 }
 
-/// The permission that a call takes, as GitHub tells it.
+/// The permission that a call needs, as GitHub reports it.
 fn needed(method: &str, path: &str) -> &'static str {
     if path.contains("/hooks") {
         return match (path.starts_with("/repos/"), method) {
@@ -108,82 +109,82 @@ fn needed(method: &str, path: &str) -> &'static str {
     }
 }
 
-/// An answer that the client has already is 304.
-fn conditional(ask: &Ask, answer: Answer) -> Answer {
-    if ask.method != "GET" || answer.status != 200 {
+/// Answers 304 if the client has this answer already.
+fn conditional(request: &SimRequest, answer: SimResponse) -> SimResponse {
+    if request.method != "GET" || answer.status != 200 {
         return answer;
     }
     let mut hasher = DefaultHasher::new();
     answer.body.hash(&mut hasher);
     let etag = format!("W/\"{:016x}\"", hasher.finish());
-    if ask.if_none_match.as_deref() == Some(&etag) {
-        return Answer { route: answer.route, ..Answer::empty(304) }.header("etag", etag);
+    if request.if_none_match.as_deref() == Some(&etag) {
+        return SimResponse { route: answer.route, ..SimResponse::empty(304) }.header("etag", etag);
     }
     answer.header("etag", etag)
 }
 
-fn route(world: &mut World, ask: &Ask, stale: Lag) -> Answer {
-    let segments = ask.segments();
+fn route(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse {
+    let segments = request.segments();
     let (scope, rest): (Option<Scope>, &[&str]) = match segments.as_slice() {
         ["repos", owner, repo, rest @ ..] => {
             (format!("{owner}/{repo}").parse::<RepoSlug>().ok().map(Scope::Repo), rest)
         }
         ["orgs", org, rest @ ..] => (org.parse::<AccountName>().ok().map(Scope::Org), rest),
         ["enterprises", slug, rest @ ..] => (slug.parse::<AccountName>().ok().map(Scope::Enterprise), rest),
-        ["user"] if ask.method == "GET" => return one_user(world, ask),
-        ["rate_limit"] => return Answer::empty(200),
+        ["user"] if request.method == "GET" => return one_user(world, request),
+        ["rate_limit"] => return SimResponse::empty(200),
         _ => (None, &[]),
     };
     let Some(scope) = scope.filter(|scope| world.state.github.knows(scope)) else {
-        return Answer::json(404, &shape::not_found());
+        return SimResponse::json(404, &shape::not_found());
     };
     let (prefix, repo) = match &scope {
         Scope::Repo(slug) => ("/repos/{owner}/{repo}", Some(slug.to_string())),
         Scope::Org(_) => ("/orgs/{org}", None),
         Scope::Enterprise(_) => ("/enterprises/{enterprise}", None),
     };
-    let (route, mut answer) = match (ask.method.as_str(), rest, repo) {
-        ("GET", [], Some(repo)) => ("", one_repository(world, ask, &repo)),
-        ("GET", ["actions", "runs"], Some(repo)) => ("/actions/runs", runs(world, ask, &repo, stale)),
+    let (route, mut answer) = match (request.method.as_str(), rest, repo) {
+        ("GET", [], Some(repo)) => ("", one_repository(world, request, &repo)),
+        ("GET", ["actions", "runs"], Some(repo)) => ("/actions/runs", runs(world, request, &repo, stale)),
         ("GET", ["actions", "runs", id], Some(repo)) => {
-            ("/actions/runs/{run_id}", one_run(world, ask, &repo, id))
+            ("/actions/runs/{run_id}", one_run(world, request, &repo, id))
         }
         ("GET", ["actions", "runs", id, "jobs"], Some(repo)) => {
-            ("/actions/runs/{run_id}/jobs", jobs(world, ask, &repo, id, stale))
+            ("/actions/runs/{run_id}/jobs", jobs(world, request, &repo, id, stale))
         }
         ("GET", ["actions", "jobs", id], Some(repo)) => {
-            ("/actions/jobs/{job_id}", one_job(world, ask, &repo, id))
+            ("/actions/jobs/{job_id}", one_job(world, request, &repo, id))
         }
         ("GET", ["repos"], None) if matches!(scope, Scope::Org(_)) => {
-            ("/repos", repositories(world, ask, &scope))
+            ("/repos", repositories(world, request, &scope))
         }
-        (_, ["hooks", rest @ ..], _) => github_hooks::answer(world, ask, &scope, rest),
-        (_, ["actions", rest @ ..], _) => runner_route(world, ask, &scope, rest, stale),
-        _ => ("", Answer::json(404, &shape::not_found())),
+        (_, ["hooks", rest @ ..], _) => github_webhooks::answer(world, request, &scope, rest),
+        (_, ["actions", rest @ ..], _) => runner_route(world, request, &scope, rest, stale),
+        _ => ("", SimResponse::json(404, &shape::not_found())),
     };
     answer.route = format!("{prefix}{route}");
     answer
 }
 
-fn repositories(world: &World, ask: &Ask, scope: &Scope) -> Answer {
-    let Scope::Org(org) = scope else { return Answer::json(404, &shape::not_found()) };
+fn repositories(world: &World, request: &SimRequest, scope: &Scope) -> SimResponse {
+    let Scope::Org(org) = scope else { return SimResponse::json(404, &shape::not_found()) };
     let repos = world.state.github.repos_of(org.as_str());
-    let (items, link) = page(ask, repos, 30);
-    let items = items.into_iter().map(|(name, id)| repository_json::in_short(&ask.base, &name, id));
-    linked(Answer::json(200, &items.collect()), link)
+    let (items, link) = page(request, repos, 30);
+    let items = items.into_iter().map(|(name, id)| repository_json::in_short(&request.base, &name, id));
+    linked(SimResponse::json(200, &items.collect()), link)
 }
 
 fn runner_route(
     world: &mut World,
-    ask: &Ask,
+    request: &SimRequest,
     scope: &Scope,
     rest: &[&str],
     stale: Lag,
-) -> (&'static str, Answer) {
-    match (ask.method.as_str(), rest) {
-        ("GET", ["runners"]) => ("/actions/runners", runners(world, ask, scope, stale)),
+) -> (&'static str, SimResponse) {
+    match (request.method.as_str(), rest) {
+        ("GET", ["runners"]) => ("/actions/runners", runners(world, request, scope, stale)),
         ("GET", ["runners", "downloads"]) => {
-            ("/actions/runners/downloads", Answer::json(200, &downloads(world)))
+            ("/actions/runners/downloads", SimResponse::json(200, &downloads(world)))
         }
         ("POST", ["runners", "registration-token"]) => {
             ("/actions/runners/registration-token", token(world, scope, TokenUse::Register))
@@ -192,27 +193,27 @@ fn runner_route(
             ("/actions/runners/remove-token", token(world, scope, TokenUse::Remove))
         }
         ("POST", ["runners", "generate-jitconfig"]) => {
-            ("/actions/runners/generate-jitconfig", jit_config(world, ask, scope))
+            ("/actions/runners/generate-jitconfig", jit_config(world, request, scope))
         }
         ("GET", ["runners", id]) => ("/actions/runners/{runner_id}", one_runner(world, scope, id)),
         ("DELETE", ["runners", id]) => ("/actions/runners/{runner_id}", deregister(world, scope, id)),
         ("GET", ["runner-groups"]) if !matches!(scope, Scope::Repo(_)) => {
-            ("/actions/runner-groups", groups(ask, scope))
+            ("/actions/runner-groups", groups(request, scope))
         }
-        _ => ("", Answer::json(404, &shape::not_found())),
+        _ => ("", SimResponse::json(404, &shape::not_found())),
     }
 }
 
-/// A page of a list and its `Link` header.
-pub(super) fn page<T>(ask: &Ask, items: Vec<T>, default: usize) -> (Vec<T>, Option<String>) {
-    let size = ask.number("per_page", default).clamp(1, 100);
-    let number = ask.number("page", 1).max(1);
+/// A page of a list, and its `Link` header.
+pub(super) fn page<T>(request: &SimRequest, items: Vec<T>, default: usize) -> (Vec<T>, Option<String>) {
+    let size = request.number("per_page", default).clamp(1, 100);
+    let number = request.number("page", 1).max(1);
     let last = items.len().div_ceil(size).max(1);
     let link = |page: usize, rel: &str| {
-        let kept = url::form_urlencoded::parse(ask.query.as_bytes()).filter(|(key, _)| key != "page");
+        let kept = url::form_urlencoded::parse(request.query.as_bytes()).filter(|(key, _)| key != "page");
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
         let joint = if query.is_empty() { "" } else { "&" };
-        format!("<{}{}?{query}{joint}page={page}>; rel=\"{rel}\"", ask.base, ask.path)
+        format!("<{}{}?{query}{joint}page={page}>; rel=\"{rel}\"", request.base, request.path)
     };
     let mut links = Vec::new();
     if number > 1 {
@@ -225,59 +226,64 @@ pub(super) fn page<T>(ask: &Ask, items: Vec<T>, default: usize) -> (Vec<T>, Opti
     (items, (!links.is_empty()).then(|| links.join(", ")))
 }
 
-fn listed(name: &str, total: usize, items: Vec<Value>, link: Option<String>) -> Answer {
-    linked(Answer::json(200, &json!({"total_count": total, name: items})), link)
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
+fn listed(name: &str, total: usize, items: Vec<Value>, link: Option<String>) -> SimResponse {
+    linked(SimResponse::json(200, &json!({"total_count": total, name: items})), link)
 }
 
-pub(super) fn linked(answer: Answer, link: Option<String>) -> Answer {
+pub(super) fn linked(answer: SimResponse, link: Option<String>) -> SimResponse {
     match link {
         Some(link) => answer.header("link", link),
         None => answer,
     }
 }
 
-fn repository(world: &World, ask: &Ask, repo: &str) -> String {
+fn repository(world: &World, request: &SimRequest, repo: &str) -> String {
     let known = world.state.github.repos.get(&repo.to_ascii_lowercase());
-    known.map(|(name, id)| repository_json::in_short(&ask.base, name, *id)).unwrap_or_default().to_string()
+    known
+        .map(|(name, id)| repository_json::in_short(&request.base, name, *id))
+        .unwrap_or_default()
+        .to_string()
 }
 
-/// The token's user; an app's installation is none.
-fn one_user(world: &World, ask: &Ask) -> Answer {
+/// The token's user. An app's installation is none.
+fn one_user(world: &World, request: &SimRequest) -> SimResponse {
     let answer = if world.settings.token.starts_with("ghs_") {
-        Answer::json(403, &shape::error(403, "Resource not accessible by integration"))
+        SimResponse::json(403, &shape::error(403, "Resource not accessible by integration"))
     } else {
-        Answer::json(200, &repository_json::user_in_full(&ask.base, "sim-user"))
+        SimResponse::json(200, &repository_json::user_in_full(&request.base, "sim-user"))
     };
-    Answer { route: "/user".to_owned(), ..answer }
+    SimResponse { route: "/user".to_owned(), ..answer }
 }
 
-fn one_repository(world: &World, ask: &Ask, repo: &str) -> Answer {
+fn one_repository(world: &World, request: &SimRequest, repo: &str) -> SimResponse {
     let known = world.state.github.repos.get(&repo.to_ascii_lowercase());
     known.map_or_else(
-        || Answer::json(404, &shape::not_found()),
+        || SimResponse::json(404, &shape::not_found()),
         |(name, id)| {
-            let mut repository = repository_json::in_full(&ask.base, name, *id);
-            let archived = &world.premises.archived;
+            let mut repository = repository_json::in_full(&request.base, name, *id);
+            let archived = &world.account.archived;
             repository["archived"] = json!(archived.iter().any(|one| one.eq_ignore_ascii_case(name)));
-            Answer::json(200, &repository)
+            SimResponse::json(200, &repository)
         },
     )
 }
 
-/// A filtered list gives 1,000 results at the most, and yet tells how many there are.
-fn runs(world: &World, ask: &Ask, repo: &str, stale: Lag) -> Answer {
+/// A filtered list has at most 1,000 results, but the total counts all.
+fn runs(world: &World, request: &SimRequest, repo: &str, stale: Lag) -> SimResponse {
     let state = &world.seen(stale).github;
-    let status = ask.parameter("status");
+    let status = request.parameter("status");
     let mut runs: Vec<&SimRun> = state.runs_with(repo, status.as_deref());
     let total = runs.len();
     if status.is_some() {
         runs.truncate(1000);
     }
-    let (runs, link) = page(ask, runs, 30);
-    let repository = repository(world, ask, repo);
-    let runs: Vec<_> = runs.into_iter().map(|run| shape::run(&ask.base, state, run, &repository)).collect();
+    let (runs, link) = page(request, runs, 30);
+    let repository = repository(world, request, repo);
+    let runs: Vec<_> =
+        runs.into_iter().map(|run| shape::run(&request.base, state, run, &repository)).collect();
     let body = format!("{{\"total_count\":{total},\"workflow_runs\":[{}]}}", runs.join(","));
-    linked(Answer::text(200, body), link)
+    linked(SimResponse::text(200, body), link)
 }
 
 fn find_run<'w>(world: &'w World, repo: &str, id: &str, stale: Lag) -> Option<&'w SimRun> {
@@ -285,61 +291,63 @@ fn find_run<'w>(world: &'w World, repo: &str, id: &str, stale: Lag) -> Option<&'
     run.repo.eq_ignore_ascii_case(repo).then_some(run)
 }
 
-fn one_run(world: &World, ask: &Ask, repo: &str, id: &str) -> Answer {
+fn one_run(world: &World, request: &SimRequest, repo: &str, id: &str) -> SimResponse {
     let Some(run) = find_run(world, repo, id, Lag::default()) else {
-        return Answer::json(404, &shape::not_found());
+        return SimResponse::json(404, &shape::not_found());
     };
-    let repository = repository(world, ask, repo);
-    Answer::text(200, shape::run(&ask.base, &world.state.github, run, &repository))
+    let repository = repository(world, request, repo);
+    SimResponse::text(200, shape::run(&request.base, &world.state.github, run, &repository))
 }
 
-fn jobs(world: &World, ask: &Ask, repo: &str, id: &str, stale: Lag) -> Answer {
-    let Some(run) = find_run(world, repo, id, stale) else { return Answer::json(404, &shape::not_found()) };
+fn jobs(world: &World, request: &SimRequest, repo: &str, id: &str, stale: Lag) -> SimResponse {
+    let Some(run) = find_run(world, repo, id, stale) else {
+        return SimResponse::json(404, &shape::not_found());
+    };
     let jobs: Vec<_> = run.jobs.iter().filter_map(|id| world.seen(stale).github.jobs.get(id)).collect();
     let total = jobs.len();
-    let (jobs, link) = page(ask, jobs, 30);
-    let items = jobs.into_iter().map(|job| shape::job(&ask.base, &run.repo, run, job)).collect();
+    let (jobs, link) = page(request, jobs, 30);
+    let items = jobs.into_iter().map(|job| shape::job(&request.base, &run.repo, run, job)).collect();
     listed("jobs", total, items, link)
 }
 
-fn one_job(world: &World, ask: &Ask, repo: &str, id: &str) -> Answer {
+fn one_job(world: &World, request: &SimRequest, repo: &str, id: &str) -> SimResponse {
     let job = id.parse().ok().and_then(|id: u64| world.state.github.jobs.get(&id));
     let run = job.and_then(|job| world.state.github.runs.get(&job.run));
     match job.zip(run) {
         Some((job, run)) if run.repo.eq_ignore_ascii_case(repo) => {
-            Answer::json(200, &shape::job(&ask.base, &run.repo, run, job))
+            SimResponse::json(200, &shape::job(&request.base, &run.repo, run, job))
         }
-        _ => Answer::json(404, &shape::not_found()),
+        _ => SimResponse::json(404, &shape::not_found()),
     }
 }
 
-fn runners(world: &World, ask: &Ask, scope: &Scope, stale: Lag) -> Answer {
+fn runners(world: &World, request: &SimRequest, scope: &Scope, stale: Lag) -> SimResponse {
     let mut runners = world.seen(stale).github.runners_of(scope);
-    if let Some(name) = ask.parameter("name") {
+    if let Some(name) = request.parameter("name") {
         runners.retain(|runner| runner.name == name);
     }
     let total = runners.len();
-    let (runners, link) = page(ask, runners, 30);
+    let (runners, link) = page(request, runners, 30);
     listed("runners", total, runners.into_iter().map(shape::runner).collect(), link)
 }
 
-fn one_runner(world: &World, scope: &Scope, id: &str) -> Answer {
+fn one_runner(world: &World, scope: &Scope, id: &str) -> SimResponse {
     let found = id.parse().ok().and_then(|id| world.state.github.runner(scope, id));
     found.map_or_else(
-        || Answer::json(404, &shape::not_found()),
-        |runner| Answer::json(200, &shape::runner(runner)),
+        || SimResponse::json(404, &shape::not_found()),
+        |runner| SimResponse::json(200, &shape::runner(runner)),
     )
 }
 
-fn deregister(world: &mut World, scope: &Scope, id: &str) -> Answer {
+fn deregister(world: &mut World, scope: &Scope, id: &str) -> SimResponse {
     match id.parse().map(|id| world.deregister(scope, id)) {
-        Ok(Removal::Removed) => Answer::empty(204),
+        Ok(Removal::Removed) => SimResponse::empty(204),
         Ok(Removal::Busy) => {
             let message =
                 format!("Bad request - Runner \"{id}\" is currently running a job and cannot be deleted.");
-            Answer::json(422, &shape::error(422, &message))
+            SimResponse::json(422, &shape::error(422, &message))
         }
-        Ok(Removal::NotFound) | Err(_) => Answer::json(404, &shape::not_found()),
+        Ok(Removal::NotFound) | Err(_) => SimResponse::json(404, &shape::not_found()),
     }
 }
 
@@ -348,7 +356,7 @@ fn downloads(world: &mut World) -> Value {
         Some(package) => shape::package(&world.url, package),
         None => shape::downloads(),
     };
-    if world.strikes(|what| matches!(what, What::WrongChecksum)) {
+    if world.strikes(|what| matches!(what, FaultKind::WrongChecksum)) {
         for download in downloads.as_array_mut().into_iter().flatten() {
             download["sha256_checksum"] = json!("0".repeat(64));
         }
@@ -356,17 +364,17 @@ fn downloads(world: &mut World) -> Value {
     downloads
 }
 
-fn token(world: &mut World, scope: &Scope, what_for: TokenUse) -> Answer {
+fn token(world: &mut World, scope: &Scope, what_for: TokenUse) -> SimResponse {
     let (token, expires_at) = world.issue_runner_token(scope, what_for);
-    Answer::json(
+    SimResponse::json(
         201,
         &json!({"token": token, "expires_at": expires_at.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()}),
     )
 }
 
-fn jit_config(world: &mut World, ask: &Ask, scope: &Scope) -> Answer {
-    let Some(body) = ask.json() else {
-        return Answer::json(400, &shape::error(400, "Problems parsing JSON"));
+fn jit_config(world: &mut World, request: &SimRequest, scope: &Scope) -> SimResponse {
+    let Some(body) = request.json() else {
+        return SimResponse::json(400, &shape::error(400, "Problems parsing JSON"));
     };
     let labels = body["labels"].as_array().into_iter().flatten();
     let labels = labels.filter_map(|label| label.as_str().map(str::to_owned)).collect();
@@ -374,20 +382,20 @@ fn jit_config(world: &mut World, ask: &Ask, scope: &Scope) -> Answer {
     let group = body["runner_group_id"].as_u64().unwrap_or(0);
     match world.jit_config(scope, name, group, labels) {
         Ok((runner, jit)) => {
-            Answer::json(201, &json!({"runner": shape::runner(&runner), "encoded_jit_config": jit}))
+            SimResponse::json(201, &json!({"runner": shape::runner(&runner), "encoded_jit_config": jit}))
         }
         Err(NoRunner::NameTaken) => {
             let message = format!("Already exists - A runner with the name {name} already exists.");
-            Answer::json(409, &shape::error(409, &message))
+            SimResponse::json(409, &shape::error(409, &message))
         }
-        Err(NoRunner::Invalid(why)) => Answer::json(422, &shape::error(422, &why)),
+        Err(NoRunner::Invalid(why)) => SimResponse::json(422, &shape::error(422, &why)),
     }
 }
 
-fn groups(ask: &Ask, scope: &Scope) -> Answer {
+fn groups(request: &SimRequest, scope: &Scope) -> SimResponse {
     let account = match scope {
-        Scope::Org(org) => format!("{}/orgs/{org}", ask.base),
-        Scope::Enterprise(slug) => format!("{}/enterprises/{slug}", ask.base),
+        Scope::Org(org) => format!("{}/orgs/{org}", request.base),
+        Scope::Enterprise(slug) => format!("{}/enterprises/{slug}", request.base),
         Scope::Repo(_) => String::new(),
     };
     let group = |id: u64, name: &str| {
@@ -398,6 +406,6 @@ fn groups(ask: &Ask, scope: &Scope) -> Answer {
             "workflow_restrictions_read_only": false,
         })
     };
-    let (items, link) = page(ask, vec![group(1, "Default"), group(2, "builders")], 30);
+    let (items, link) = page(request, vec![group(1, "Default"), group(2, "builders")], 30);
     listed("runner_groups", 2, items, link)
 }

@@ -1,4 +1,4 @@
-//! GitHub's side of a GitHub App: it checks what the app signed, and gives its installation tokens.
+//! GitHub's side of a GitHub App: it verifies the app's JWT, and issues installation tokens.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,44 +8,46 @@ use rustls_pki_types::PrivatePkcs1KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
 use super::github_json as shape;
+use super::message::{SimRequest, SimResponse};
 use super::repository_json::user;
 use crate::world::World;
 
-/// The private key of the one app that there is. It is for tests and demonstrations alone.
+/// The private key of the only app. It is for tests and demonstrations alone.
 pub const APP_PRIVATE_KEY: &str = include_str!("../../keys/github-app-for-tests-only.pem");
 /// The app's id.
 pub const APP_ID: &str = "4711";
-/// Its installation.
+/// The id of its installation.
 pub const INSTALLATION_ID: u64 = 815;
 
-/// How long a word may be good, in seconds.
+/// The longest validity of a JWT, in seconds.
 const LONGEST: i64 = 600;
 
-/// Answers what is asked as the app itself; `None` where it is none of that.
-pub(crate) fn answer(world: &mut World, ask: &Ask) -> Option<Answer> {
-    let segments = ask.segments();
-    let (route, answer): (&str, fn(&mut World) -> Answer) = match (ask.method.as_str(), segments.as_slice()) {
-        ("GET", ["app"]) => ("/app", |world| Answer::json(200, &app(world))),
-        ("POST", ["app", "installations", id, "access_tokens"]) => (
-            "/app/installations/{installation_id}/access_tokens",
-            if *id == INSTALLATION_ID.to_string() {
-                issue
-            } else {
-                |_| Answer::json(404, &shape::not_found())
-            },
-        ),
-        _ => return None,
-    };
-    let answer = match refused(world, ask.bearer().unwrap_or_default()) {
-        Some(why) => Answer::json(401, &shape::error(401, why)),
+/// Answers a request by the app itself; `None` if it is another request.
+pub(crate) fn answer(world: &mut World, request: &SimRequest) -> Option<SimResponse> {
+    let segments = request.segments();
+    let (route, answer): (&str, fn(&mut World) -> SimResponse) =
+        match (request.method.as_str(), segments.as_slice()) {
+            ("GET", ["app"]) => ("/app", |world| SimResponse::json(200, &app(world))),
+            ("POST", ["app", "installations", id, "access_tokens"]) => (
+                "/app/installations/{installation_id}/access_tokens",
+                if *id == INSTALLATION_ID.to_string() {
+                    issue
+                } else {
+                    |_| SimResponse::json(404, &shape::not_found())
+                },
+            ),
+            _ => return None,
+        };
+    let answer = match refused(world, request.bearer().unwrap_or_default()) {
+        Some(why) => SimResponse::json(401, &shape::error(401, why)),
         None => answer(world),
     };
-    Some(Answer { route: route.to_owned(), ..answer })
+    Some(SimResponse { route: route.to_owned(), ..answer })
 }
 
-/// Why a word is not taken.
+/// Why a JWT is refused; `None` if it is valid.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 fn refused(world: &World, jwt: &str) -> Option<&'static str> {
     const UNREADABLE: &str = "A JSON web token could not be decoded";
     let Some((signed, signature)) = jwt.rsplit_once('.') else { return Some(UNREADABLE) };
@@ -76,15 +78,15 @@ fn refused(world: &World, jwt: &str) -> Option<&'static str> {
     }
 }
 
-fn issue(world: &mut World) -> Answer {
-    let token = format!("ghs_{:032x}", world.chance.random::<u128>());
+fn issue(world: &mut World) -> SimResponse {
+    let token = format!("ghs_{:032x}", world.rng.random::<u128>());
     let ends = world.now() + world.settings.app_token_life;
     world.installation_tokens.insert(token.clone(), ends);
-    let told = json!({
+    let shown = json!({
         "token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "permissions": permissions(), "repository_selection": "all",
     });
-    Answer::json(201, &told)
+    SimResponse::json(201, &shown)
 }
 
 fn permissions() -> Value {

@@ -86,7 +86,7 @@ pub(crate) fn run(base: &str, state: &GitHubState, run: &SimRun, repository: &st
     format!("{open},\"repository\":{repository},\"head_repository\":{repository}}}")
 }
 
-/// Where the stand-in for the runner's program is.
+/// The download of the stand-in for the runner's program.
 pub(crate) fn package(base: &str, package: &Package) -> Value {
     let Package { filename, sha256, .. } = package;
     json!([{
@@ -95,7 +95,7 @@ pub(crate) fn package(base: &str, package: &Package) -> Value {
     }])
 }
 
-/// Where the runner's program is.
+/// The downloads of the runner's program.
 pub(crate) fn downloads() -> Value {
     let one = |architecture: &str, sha256: &str| {
         json!({

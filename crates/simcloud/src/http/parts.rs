@@ -1,14 +1,14 @@
-//! NICs, public addresses and disks: their lists, and their removal.
+//! NICs, public addresses and disks: lists, and deletion.
 
 use azlin_fleet::model::OrphanKind;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
 use super::azure::error;
-use crate::azure::Part;
+use super::message::{SimRequest, SimResponse};
+use crate::azure::SimResource;
 use crate::world::World;
 
-/// The kind that a path names in lower case, and its type.
+/// The kind and the resource type for a segment of a path in lower case.
 pub(super) fn kind(word: &str) -> Option<(OrphanKind, &'static str)> {
     Some(match word {
         "networkinterfaces" => (OrphanKind::NetworkInterface, "Microsoft.Network/networkInterfaces"),
@@ -18,27 +18,27 @@ pub(super) fn kind(word: &str) -> Option<(OrphanKind, &'static str)> {
     })
 }
 
-/// Answers a request for a list, or for a removal.
-pub(super) fn answer(world: &mut World, ask: &Ask, words: &[&str]) -> (&'static str, Answer) {
+/// Answers a request for a list or a deletion.
+pub(super) fn answer(world: &mut World, request: &SimRequest, words: &[&str]) -> (&'static str, SimResponse) {
     let Some((kind, resource)) = kind(words[6]) else {
         return ("", error(404, "NotFound", "No such resource type here."));
     };
     let parts = world.state.azure.parts(words[1], words[3], kind);
-    let answer = match (ask.method.as_str(), words.get(7)) {
-        ("GET", None) => Answer::json(
+    let answer = match (request.method.as_str(), words.get(7)) {
+        ("GET", None) => SimResponse::json(
             200,
             &json!({"value": parts.iter().map(|part| json(part, resource)).collect::<Value>()}),
         ),
         ("DELETE", Some(name)) => match parts.iter().find(|part| part.name().eq_ignore_ascii_case(name)) {
-            None => Answer::empty(204),
-            Some(Part { vm: Some(vm), .. }) => error(
+            None => SimResponse::empty(204),
+            Some(SimResource { vm: Some(vm), .. }) => error(
                 if kind == OrphanKind::Disk { 409 } else { 400 },
                 if kind == OrphanKind::Disk { "OperationNotAllowed" } else { "NicInUse" },
                 &format!("{name} is used by {vm}."),
             ),
             Some(part) => {
                 world.state.azure.left.remove(&part.id.to_ascii_lowercase());
-                Answer::empty(202)
+                SimResponse::empty(202)
             }
         },
         _ => error(405, "MethodNotAllowed", "Not allowed here."),
@@ -46,8 +46,8 @@ pub(super) fn answer(world: &mut World, ask: &Ask, words: &[&str]) -> (&'static 
     (resource, answer)
 }
 
-/// A part as Azure shows it. An address is held by its NIC, even where no VM holds that.
-fn json(part: &Part, resource: &str) -> Value {
+/// A resource as Azure shows it. A NIC uses an address even where no VM uses the NIC.
+fn json(part: &SimResource, resource: &str) -> Value {
     let mut shown = json!({
         "id": part.id, "name": part.name(), "type": resource, "location": part.location, "tags": part.tags,
         "properties": {"provisioningState": "Succeeded"},
@@ -55,7 +55,7 @@ fn json(part: &Part, resource: &str) -> Value {
     match (part.kind, &part.vm) {
         (OrphanKind::NetworkInterface, Some(vm)) => shown["properties"]["virtualMachine"] = json!({"id": vm}),
         (OrphanKind::PublicIp, Some(vm)) => {
-            shown["properties"]["ipConfiguration"] = json!({"id": format!("{vm}-nic")})
+            shown["properties"]["ipConfiguration"] = json!({"id": format!("{vm}-nic")});
         }
         (OrphanKind::Disk, vm) => {
             shown["managedBy"] = json!(vm);

@@ -1,9 +1,9 @@
-//! GitHub's JSON of a repository, in short as runs bear it and in full (specs/github-rest.json:
-//! minimal-repository, full-repository, simple-user).
+//! GitHub's JSON of a repository, short as in runs and full (specs/github-rest.json: minimal-repository,
+//! full-repository, simple-user).
 
 use serde_json::{Value, json};
 
-/// Names of a repository's addresses, and what follows the repository in them.
+/// The keys of a repository's URLs, and what follows the repository in each.
 const ADDRESSES: [(&str, &str); 37] = [
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),
@@ -44,7 +44,7 @@ const ADDRESSES: [(&str, &str); 37] = [
     ("url", ""),
 ];
 
-/// A repository in short.
+/// A repository in the short form.
 pub(crate) fn in_short(base: &str, full_name: &str, id: u64) -> Value {
     let (owner, name) = full_name.split_once('/').unwrap_or((full_name, ""));
     let mut repository = json!({
@@ -57,7 +57,7 @@ pub(crate) fn in_short(base: &str, full_name: &str, id: u64) -> Value {
     repository
 }
 
-/// A repository in full.
+/// A repository in the full form.
 pub(crate) fn in_full(base: &str, full_name: &str, id: u64) -> Value {
     let mut repository = in_short(base, full_name, id);
     for (key, rest) in [("clone_url", ".git"), ("svn_url", "")] {
@@ -95,7 +95,7 @@ pub(crate) fn in_full(base: &str, full_name: &str, id: u64) -> Value {
     repository
 }
 
-/// The user of a token, as GitHub shows him to others.
+/// The user of a token, as GitHub shows it to other users.
 pub(crate) fn user_in_full(base: &str, login: &str) -> Value {
     let mut user = user(base, login);
     for key in ["name", "company", "location", "email", "hireable", "bio", "twitter_username"] {

@@ -1,38 +1,38 @@
-//! `/_runner/`: how the stand-in for the runner's program talks to the simulated GitHub. It is a way of
-//! its own; the real one's is nobody's business but GitHub's.
+//! `/_runner/`: the protocol between the simulated GitHub and the stand-in for the runner's program. It is
+//! our own; GitHub's real one is not public.
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
 use super::github_json as shape;
+use super::message::{SimRequest, SimResponse};
 use crate::github::{Conclusion, JobResult, SimJob};
-use crate::registration::{Refused, Registration, scope_of};
+use crate::registration::{Registration, RunnerRefusal, scope_of};
 use crate::session::JobReport;
 use crate::world::World;
 
-pub(crate) fn answer(world: &mut World, ask: &Ask) -> Answer {
-    let segments = ask.segments();
-    let found = match (ask.method.as_str(), segments.as_slice()) {
-        ("GET" | "HEAD", ["_runner", "package", filename]) => return package(world, ask, filename),
-        ("POST", ["_runner", "register"]) => register(world, ask),
+pub(crate) fn answer(world: &mut World, request: &SimRequest) -> SimResponse {
+    let segments = request.segments();
+    let found = match (request.method.as_str(), segments.as_slice()) {
+        ("GET" | "HEAD", ["_runner", "package", filename]) => return package(world, request, filename),
+        ("POST", ["_runner", "register"]) => register(world, request),
         ("POST", ["_runner", id, what]) => match id.parse() {
-            Ok(id) => of_runner(world, ask, id, what),
-            Err(_) => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+            Ok(id) => of_runner(world, request, id, what),
+            Err(_) => Err(RunnerRefusal { status: 404, message: "Not Found".to_owned() }),
         },
-        _ => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+        _ => Err(RunnerRefusal { status: 404, message: "Not Found".to_owned() }),
     };
     match found {
-        Ok(body) => Answer::json(200, &body),
-        Err(refused) => Answer::json(refused.status, &shape::error(refused.status, &refused.message)),
+        Ok(body) => SimResponse::json(200, &body),
+        Err(refused) => SimResponse::json(refused.status, &shape::error(refused.status, &refused.message)),
     }
 }
 
-fn invalid() -> Refused {
-    Refused { status: 400, message: "The request is wrong.".to_owned() }
+fn invalid() -> RunnerRefusal {
+    RunnerRefusal { status: 400, message: "The request is wrong.".to_owned() }
 }
 
-fn register(world: &mut World, ask: &Ask) -> Result<Value, Refused> {
-    let body = ask.json().ok_or_else(invalid)?;
+fn register(world: &mut World, request: &SimRequest) -> Result<Value, RunnerRefusal> {
+    let body = request.json().ok_or_else(invalid)?;
     let text = |key: &str| body[key].as_str().map(str::to_owned);
     let labels = body["labels"].as_array().into_iter().flatten();
     let asked = Registration {
@@ -49,10 +49,10 @@ fn register(world: &mut World, ask: &Ask) -> Result<Value, Refused> {
     Ok(json!({"runner": json, "secret": runner.secret}))
 }
 
-fn of_runner(world: &mut World, ask: &Ask, id: u64, what: &str) -> Result<Value, Refused> {
-    let body = ask.json().ok_or_else(invalid)?;
-    let secret = ask.bearer().unwrap_or_default();
-    let machine = ask.machine.as_deref();
+fn of_runner(world: &mut World, request: &SimRequest, id: u64, what: &str) -> Result<Value, RunnerRefusal> {
+    let body = request.json().ok_or_else(invalid)?;
+    let secret = request.bearer().unwrap_or_default();
+    let machine = request.machine.as_deref();
     match what {
         "poll" => {
             let job = world.poll(id, secret, machine)?;
@@ -68,7 +68,7 @@ fn of_runner(world: &mut World, ask: &Ask, id: u64, what: &str) -> Result<Value,
             world.unregister(id, body["token"].as_str().unwrap_or_default())?;
             Ok(json!({}))
         }
-        _ => Err(Refused { status: 404, message: "Not Found".to_owned() }),
+        _ => Err(RunnerRefusal { status: 404, message: "Not Found".to_owned() }),
     }
 }
 
@@ -93,29 +93,29 @@ fn report(body: &Value, machine: Option<&str>) -> Option<JobReport> {
     Some(JobReport { job: body["job"].as_u64()?, conclusion, result })
 }
 
-/// The package, or its end from a byte on: a download that was cut off goes on.
-fn package(world: &World, ask: &Ask, filename: &str) -> Answer {
+/// The package, or its end from a given byte on, so that a download can be resumed.
+fn package(world: &World, request: &SimRequest, filename: &str) -> SimResponse {
     let Some(package) = world.package.as_ref().filter(|package| package.filename == filename) else {
-        return Answer::json(404, &shape::not_found());
+        return SimResponse::json(404, &shape::not_found());
     };
     let length = package.bytes.len();
-    let plain = |answer: Answer| {
+    let plain = |answer: SimResponse| {
         answer.header("content-type", "application/octet-stream").header("accept-ranges", "bytes")
     };
-    let Some(range) = &ask.range else {
-        return plain(Answer { status: 200, body: package.bytes.clone(), ..Answer::default() });
+    let Some(range) = &request.range else {
+        return plain(SimResponse { status: 200, body: package.bytes.clone(), ..SimResponse::default() });
     };
     match wanted(range, length) {
         Some((from, to)) => {
             let body = package.bytes.slice(from..to);
-            let answer = Answer { status: 206, body, ..Answer::default() };
+            let answer = SimResponse { status: 206, body, ..SimResponse::default() };
             plain(answer).header("content-range", format!("bytes {from}-{}/{length}", to - 1))
         }
-        None => plain(Answer::empty(416)).header("content-range", format!("bytes */{length}")),
+        None => plain(SimResponse::empty(416)).header("content-range", format!("bytes */{length}")),
     }
 }
 
-/// From which byte and up to which, without it.
+/// The first byte of a range, and the byte after its last.
 fn wanted(range: &str, length: usize) -> Option<(usize, usize)> {
     let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
     let from: usize = from.parse().ok()?;

@@ -1,31 +1,31 @@
-//! `/_sim/`: a look at the world and a hand on it, for tests that run it as a separate program.
+//! `/_sim/`: reads and changes the world, for tests that run simcloud as a separate program.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Ask};
+use super::message::{SimRequest, SimResponse};
 use crate::github::JobState;
 use crate::world::World;
 
-pub(crate) fn answer(world: &mut World, ask: &Ask) -> Answer {
-    match (ask.method.as_str(), ask.path.as_str()) {
+pub(crate) fn answer(world: &mut World, request: &SimRequest) -> SimResponse {
+    match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/_sim/report") => {
-            Answer::json(200, &serde_json::to_value(world.report()).unwrap_or_default())
+            SimResponse::json(200, &serde_json::to_value(world.report()).unwrap_or_default())
         }
-        ("GET", "/_sim/state") => Answer::json(200, &state(world)),
-        ("GET", "/_sim/jobs") => Answer::json(200, &jobs(world)),
-        ("GET", "/_sim/machines") => Answer::json(200, &machines(world)),
-        ("POST", "/_sim/runs") => match ask.json().as_ref().and_then(|body| submit(world, body)) {
-            Some(ids) => Answer::json(201, &json!({"jobs": ids})),
-            None => Answer::json(
+        ("GET", "/_sim/state") => SimResponse::json(200, &state(world)),
+        ("GET", "/_sim/jobs") => SimResponse::json(200, &jobs(world)),
+        ("GET", "/_sim/machines") => SimResponse::json(200, &machines(world)),
+        ("POST", "/_sim/runs") => match request.json().as_ref().and_then(|body| submit(world, body)) {
+            Some(ids) => SimResponse::json(201, &json!({"jobs": ids})),
+            None => SimResponse::json(
                 400,
-                &json!({"message": "wanted: {repo, jobs: [{labels, duration_s}], then: [the same, once those have succeeded]}"}),
+                &json!({"message": "wanted: {repo, jobs: [{labels, duration_s}], then: [jobs that follow once those succeed]}"}),
             ),
         },
-        _ => Answer::json(
+        _ => SimResponse::json(
             404,
-            &json!({"message": "here are /_sim/report, /_sim/state, /_sim/jobs, /_sim/machines and /_sim/runs"}),
+            &json!({"message": "the paths are /_sim/report, /_sim/state, /_sim/jobs, /_sim/machines and /_sim/runs"}),
         ),
     }
 }

@@ -3,28 +3,26 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use azlin_fleet::model::QuotaScope;
 use azlin_fleet::model::{
     Calls, PowerState, PowerStates, ProvisioningState, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::model::{Orphan, OrphanKind};
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind};
+use azlin_fleet::seeded_bug;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{Effect, InProcess, Wire};
-use crate::azure::{Part, Refusal, SimVm, State, key};
+use super::{CallEffect, InProcess, SimCall};
+use crate::azure::{AzureRefusal, SimResource, SimVm, SimVmState, key};
 use crate::fault::Side;
-use crate::http::told_of;
+use crate::http::failure_message;
 use crate::world::World;
 
-/// VMs on a page, for a bug that reads no other.
-const PAGE: usize = 4;
-
 /// A call on a group's VMs, or on one of them.
-fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
+fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> SimCall {
     let vms = format!(
         "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines",
         group.subscription_id, group.name
@@ -33,12 +31,12 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> Wire {
         Some(name) => (format!("{vms}/{name}"), "/virtualMachines/{name}"),
         None => (vms, "/resourceGroups/{name}/virtualMachines"),
     };
-    let effect = if method == "GET" { Effect::Reads } else { Effect::Changes };
-    Wire { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1 }
+    let effect = if method == "GET" { CallEffect::Reads } else { CallEffect::Changes };
+    SimCall { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1 }
 }
 
-/// A call on a group's parts of VMs of one kind, or on one of them.
-fn on_parts(group: &ResourceGroup, kind: OrphanKind, method: &'static str, name: Option<&str>) -> Wire {
+/// A call on a group's NICs, addresses or disks, or on one of them.
+fn on_parts(group: &ResourceGroup, kind: OrphanKind, method: &'static str, name: Option<&str>) -> SimCall {
     let kind = match kind {
         OrphanKind::NetworkInterface => "Microsoft.Network/networkInterfaces",
         OrphanKind::PublicIp => "Microsoft.Network/publicIPAddresses",
@@ -50,8 +48,8 @@ fn on_parts(group: &ResourceGroup, kind: OrphanKind, method: &'static str, name:
         Some(name) => (format!("{all}/{name}"), format!("{kind}/{{name}}")),
         None => (all, kind.to_owned()),
     };
-    let effect = if method == "GET" { Effect::Reads } else { Effect::Changes };
-    Wire { side: Side::Azure, method, path, route, effect, requests: 1 }
+    let effect = if method == "GET" { CallEffect::Reads } else { CallEffect::Changes };
+    SimCall { side: Side::Azure, method, path, route, effect, requests: 1 }
 }
 
 fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
@@ -59,7 +57,7 @@ fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
     Some(tags.as_object()?.iter().map(text).collect())
 }
 
-fn orphan(part: &Part, group: &ResourceGroup) -> Option<Orphan> {
+fn orphan(part: &SimResource, group: &ResourceGroup) -> Option<Orphan> {
     Orphan::of(group, part.kind, part.name(), &tags(&part.tags)?)
 }
 
@@ -74,10 +72,10 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
         spot: vm.is_spot(),
         failure: None,
         provisioning: match vm.state {
-            State::Creating => ProvisioningState::Creating,
-            State::Succeeded => ProvisioningState::Succeeded,
-            State::Failed => ProvisioningState::Failed,
-            State::Deleting => ProvisioningState::Deleting,
+            SimVmState::Creating => ProvisioningState::Creating,
+            SimVmState::Succeeded => ProvisioningState::Succeeded,
+            SimVmState::Failed => ProvisioningState::Failed,
+            SimVmState::Deleting => ProvisioningState::Deleting,
         },
         power: PowerState::Unknown,
         tags: VmTags::of(&vm.name, &tags)?,
@@ -108,25 +106,25 @@ fn body(spec: &VmSpec) -> Value {
     body
 }
 
-/// Whether the VM that bears the name is the one that is asked for.
+/// Whether the VM of this name is the requested one.
 fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -> bool {
     let there = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
     there.is_some_and(|vm| vm.body["tags"] == body["tags"])
 }
 
-/// What a code means, as the adapter would say.
+/// What an error code means, as the adapter says.
 fn trouble(code: &str) -> CallErrorKind {
     match code {
         "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => CallErrorKind::NoCapacity,
         "AuthorizationFailed" => CallErrorKind::NotPermitted,
         "ResourceGroupNotFound" => CallErrorKind::NotFound,
-        "OperationNotAllowed" | "QuotaExceeded" => CallErrorKind::NoQuota,
+        "OperationNotAllowed" | "QuotaExceeded" => CallErrorKind::NoQuota(QuotaScope::Region),
         "PreconditionFailed" => CallErrorKind::NameTaken,
         _ => CallErrorKind::Unavailable,
     }
 }
 
-fn refused(refusal: Refusal) -> CallError {
+fn refused(refusal: AzureRefusal) -> CallError {
     CallError::new(trouble(refusal.code), refusal.message)
 }
 
@@ -136,22 +134,22 @@ impl Azure for InProcess {
         self.call(on(group, "GET", None), |world, stale| {
             let state = &world.seen(stale).azure;
             let vms = state.of_group(&group.subscription_id, &group.name);
-            let read = if planted::has(Bug::FirstPage) { PAGE } else { vms.len() };
+            let read = seeded_bug!(FirstPage, vms.len(), 4);
             Ok(vms.into_iter().take(read).filter_map(|each| vm(each, group)).collect())
         })
         .await
     }
 
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {
-        let wire = Wire {
+        let call = SimCall {
             side: Side::Azure,
             method: "GET",
             path: format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines"),
             route: "/subscriptions/{id}/virtualMachines".to_owned(),
-            effect: Effect::Reads,
+            effect: CallEffect::Reads,
             requests: 1,
         };
-        self.call(wire, |world, stale| {
+        self.call(call, |world, stale| {
             let mut states = PowerStates::default();
             for vm in world.seen(stale).azure.of_subscription(subscription_id) {
                 if let Some(runs) = vm.running {
@@ -187,11 +185,13 @@ impl Azure for InProcess {
                 return Err(CallError::new(CallErrorKind::NotFound, "there is no such VM"));
             };
             Ok(match vm.state {
-                State::Creating => Address::Pending,
-                State::Succeeded => {
+                SimVmState::Creating => Address::Pending,
+                SimVmState::Succeeded => {
                     vm.address(false).map_or(Address::Pending, |address| Address::At(address.into()))
                 }
-                State::Failed | State::Deleting => Address::Never("Azure could not make its VM".to_owned()),
+                SimVmState::Failed | SimVmState::Deleting => {
+                    Address::Never("Azure could not make its VM".to_owned())
+                }
             })
         })
         .await
@@ -200,9 +200,12 @@ impl Azure for InProcess {
     async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.filter(|vm| vm.state == State::Failed).and_then(|vm| {
+            Ok(vm.filter(|vm| vm.state == SimVmState::Failed).and_then(|vm| {
                 let code = vm.failure.as_deref()?;
-                Some(CallError::new(trouble(code), format!("{code} \"{}\"", told_of(code, vm.size()))))
+                Some(CallError::new(
+                    trouble(code),
+                    format!("{code} \"{}\"", failure_message(code, vm.size())),
+                ))
             }))
         })
         .await
@@ -235,9 +238,9 @@ impl Azure for InProcess {
     }
 
     async fn discard(&self, orphan: &Orphan) -> Result<(), CallError> {
-        let wire = on_parts(&orphan.group, orphan.kind, "DELETE", Some(&orphan.name));
-        let id = wire.path.to_ascii_lowercase();
-        self.change(wire, move |world| {
+        let call = on_parts(&orphan.group, orphan.kind, "DELETE", Some(&orphan.name));
+        let id = call.path.to_ascii_lowercase();
+        self.change(call, move |world| {
             world.state.azure.left.remove(&id);
             Ok(())
         })

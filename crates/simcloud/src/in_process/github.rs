@@ -6,33 +6,33 @@ use azlin_fleet::model::{
     RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
     RunnerStatus, Scope,
 };
-use azlin_fleet::planted::{self, Bug};
 use azlin_fleet::ports::{CallError, CallErrorKind, Download, GitHub, RunnerError};
+use azlin_fleet::seeded_bug;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{Effect, InProcess, Wire};
+use super::{CallEffect, InProcess, SimCall};
 use crate::calls::{NoRunner, Removal};
-use crate::fault::{Side, What};
+use crate::fault::{FaultKind, Side};
 use crate::github::{JobState, SimJob, SimRunner};
 use crate::guest::true_checksum;
 use crate::registration::TokenUse;
 use crate::world::World;
 
-/// A call on a scope; `rest` follows `/actions/`, and `id` stands for `{runner_id}` in it.
-fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> Wire {
+/// A call on a scope. `rest` follows `/actions/`, and `id` replaces `{runner_id}` in it.
+fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> SimCall {
     let (path, route) = match scope {
         Scope::Repo(repo) => (format!("/repos/{repo}"), "/repos/{owner}/{repo}"),
         Scope::Org(org) => (format!("/orgs/{org}"), "/orgs/{org}"),
         Scope::Enterprise(slug) => (format!("/enterprises/{slug}"), "/enterprises/{enterprise}"),
     };
     let effect = match (method, rest) {
-        // A token that nobody hears of changes nothing.
-        ("GET", _) | (_, "runners/registration-token") => Effect::Reads,
-        _ => Effect::Changes,
+        // A token whose answer is lost changes nothing.
+        ("GET", _) | (_, "runners/registration-token") => CallEffect::Reads,
+        _ => CallEffect::Changes,
     };
     let filled = id.map_or_else(|| rest.to_owned(), |id| rest.replace("{runner_id}", &id.to_string()));
-    Wire {
+    SimCall {
         side: Side::Github,
         method,
         path: format!("{path}/actions/{filled}"),
@@ -42,7 +42,7 @@ fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> 
     }
 }
 
-/// GitHub shows nothing of what does not exist.
+/// GitHub hides what does not exist.
 fn known(world: &World, scope: &Scope) -> Result<(), CallError> {
     if world.state.github.knows(scope) {
         return Ok(());
@@ -91,7 +91,7 @@ fn info(runner: &SimRunner) -> RunnerInfo {
     }
 }
 
-/// The page of a scope, as `config.sh` is told it.
+/// The page of a scope, as `config.sh` gets it.
 fn page(scope: &Scope) -> String {
     match scope {
         Scope::Repo(repo) => format!("https://github.example/{repo}"),
@@ -104,15 +104,15 @@ fn page(scope: &Scope) -> String {
 impl GitHub for InProcess {
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
         let scope = Scope::Repo(repo.clone());
-        let mut wire = on(&scope, "GET", "runs", None);
-        wire.requests = self.world().requests_for_queue(repo.as_str());
-        self.call(wire, |world, stale| {
+        let mut call = on(&scope, "GET", "runs", None);
+        call.requests = self.world().requests_for_queue(repo.as_str());
+        self.call(call, |world, stale| {
             known(world, &scope)?;
             let state = &world.seen(stale).github;
             let active = state.active.get(&repo.as_str().to_ascii_lowercase());
             let runs = active.into_iter().flatten().filter_map(|id| state.runs.get(id));
             let jobs = runs.flat_map(|run| {
-                let skips = planted::has(Bug::RunLevel) && state.status(run) == "in_progress";
+                let skips = seeded_bug!(RunLevel, false, state.status(run) == "in_progress");
                 let jobs = run.jobs.iter().filter_map(|id| job(repo, state.jobs.get(id)?));
                 jobs.filter(move |job| !skips || job.status == JobStatus::InProgress)
             });
@@ -123,15 +123,15 @@ impl GitHub for InProcess {
     }
 
     async fn repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
-        let wire = Wire {
+        let call = SimCall {
             side: Side::Github,
             method: "GET",
             path: format!("/orgs/{owner}/repos"),
             route: "/orgs/{org}/repos".to_owned(),
-            effect: Effect::Reads,
+            effect: CallEffect::Reads,
             requests: 1,
         };
-        self.call(wire, |world, _| {
+        self.call(call, |world, _| {
             known(world, &Scope::Org(owner.clone()))?;
             let repos = world.state.github.repos_of(owner.as_str());
             Ok(repos.into_iter().filter_map(|(name, _)| name.parse().ok()).collect())
@@ -141,9 +141,9 @@ impl GitHub for InProcess {
 
     async fn job(&self, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError> {
         let scope = Scope::Repo(repo.clone());
-        let mut wire = on(&scope, "GET", "jobs/{job_id}", None);
-        wire.path = wire.path.replace("{job_id}", &id.to_string());
-        self.call(wire, |world, _| {
+        let mut call = on(&scope, "GET", "jobs/{job_id}", None);
+        call.path = call.path.replace("{job_id}", &id.to_string());
+        self.call(call, |world, _| {
             let github = &world.state.github;
             let sim = github.jobs.get(&id.0).filter(|sim| {
                 github.runs.get(&sim.run).is_some_and(|run| run.repo.eq_ignore_ascii_case(repo.as_str()))
@@ -189,8 +189,8 @@ impl GitHub for InProcess {
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError> {
         let (scope, name) = (config.scope.clone(), config.runner_name.clone());
         let labels: Vec<String> = config.labels.iter().map(ToString::to_string).collect();
-        let wire = on(&scope, "POST", "runners/generate-jitconfig", None);
-        let made = self.change(wire, move |world| {
+        let call = on(&scope, "POST", "runners/generate-jitconfig", None);
+        let made = self.change(call, move |world| {
             known(world, &scope)?;
             match world.jit_config(&scope, name.as_str(), 1, labels.clone()) {
                 Ok((runner, jit)) => Ok(RunnerRegistration {
@@ -222,7 +222,7 @@ impl GitHub for InProcess {
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
         self.call(on(scope, "GET", "runners/downloads", None), |world, _| {
             known(world, scope)?;
-            let is_wrong = world.strikes(|what| matches!(what, What::WrongChecksum));
+            let is_wrong = world.strikes(|what| matches!(what, FaultKind::WrongChecksum));
             let sha256 = if is_wrong { "0".repeat(64) } else { true_checksum() };
             let one = |architecture: &str| Download {
                 os: "linux".to_owned(),

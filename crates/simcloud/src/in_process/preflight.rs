@@ -1,4 +1,4 @@
-//! What `check` asks, over the simulated world.
+//! The read-only questions of `check`, over the simulated world.
 
 use async_trait::async_trait;
 use azlin_fleet::model::{Budget, Image, RepoSlug, ResourceGroup, Scope};
@@ -10,23 +10,23 @@ use azlin_fleet::ports::{
     },
 };
 
-use super::{Effect, InProcess, Wire};
+use super::{CallEffect, InProcess, SimCall};
 use crate::fault::Side;
 use crate::world::World;
 
-fn reads(side: Side, path: &str) -> Wire {
-    Wire {
+fn reads(side: Side, path: &str) -> SimCall {
+    SimCall {
         side,
         method: "GET",
         path: path.to_owned(),
         route: path.to_owned(),
-        effect: Effect::Reads,
+        effect: CallEffect::Reads,
         requests: 0,
     }
 }
 
 fn not_there(what: &str) -> CallError {
-    CallError::new(CallErrorKind::NotFound, format!("{what}: 404 Not Found"))
+    CallError::new(CallErrorKind::NotFound, "404 Not Found").during(what)
 }
 
 fn path(scope: &Scope, rest: &str) -> String {
@@ -40,9 +40,9 @@ fn path(scope: &Scope, rest: &str) -> String {
 impl InProcess {
     async fn tried(&self, scope: &Scope, method: &'static str, rest: &str) -> Result<Access, CallError> {
         let path = path(scope, rest);
-        let wire = Wire { method, ..reads(Side::Github, &path) };
-        self.call(wire, |world, _| {
-            Ok(if !world.premises.permits(method, &path) {
+        let call = SimCall { method, ..reads(Side::Github, &path) };
+        self.call(call, |world, _| {
+            Ok(if !world.account.permits(method, &path) {
                 Access::Denied(None)
             } else if !world.state.github.knows(scope) {
                 Access::Hidden
@@ -53,7 +53,7 @@ impl InProcess {
         .await
     }
 
-    /// A look at Azure that takes an action.
+    /// A read at Azure that needs this action.
     async fn look<T>(
         &self,
         path: &str,
@@ -61,11 +61,9 @@ impl InProcess {
         found: impl FnOnce(&World) -> Option<T>,
     ) -> Result<T, CallError> {
         self.call(reads(Side::Azure, path), |world, _| {
-            if !world.premises.grants(action) {
-                return Err(CallError::new(
-                    CallErrorKind::NotPermitted,
-                    format!("{path}: {action} is not granted"),
-                ));
+            if !world.account.grants(action) {
+                let why = format!("{action} is not granted");
+                return Err(CallError::new(CallErrorKind::NotPermitted, why).during(path));
             }
             found(world).ok_or_else(|| not_there(path))
         })
@@ -95,12 +93,12 @@ impl GitHubPreflight for InProcess {
     async fn rate_budget(&self) -> Result<Option<RateBudget>, CallError> {
         self.call(reads(Side::Github, "/rate_limit"), |world, _| {
             let none = || RateBudget { limit: 0, remaining: 0, reset: world.now() };
-            let told = |budget: Budget| RateBudget {
+            let shown = |budget: Budget| RateBudget {
                 limit: budget.limit,
                 remaining: budget.remaining,
                 reset: budget.reset,
             };
-            Ok(Some(world.budget().map_or_else(none, told)))
+            Ok(Some(world.budget().map_or_else(none, shown)))
         })
         .await
     }
@@ -110,7 +108,7 @@ impl GitHubPreflight for InProcess {
         self.call(reads(Side::Github, &path), |world, _| {
             let known = world.state.github.repos.get(&repo.as_str().to_ascii_lowercase());
             let (full_name, _) = known.ok_or_else(|| not_there(&path))?;
-            let archived = world.premises.archived.iter().any(|one| one.eq_ignore_ascii_case(full_name));
+            let archived = world.account.archived.iter().any(|one| one.eq_ignore_ascii_case(full_name));
             Ok(Repository { full_name: full_name.clone(), archived, disabled: false })
         })
         .await
@@ -151,14 +149,14 @@ impl AzurePreflight for InProcess {
         let path = format!("/subscriptions/{subscription_id}/providers/Microsoft.Compute/virtualMachines");
         match self.look(&path, "Microsoft.Compute/virtualMachines/read", |_| Some(())).await {
             Ok(()) => Ok(Access::Granted),
-            Err(error) if error.trouble == CallErrorKind::NotPermitted => Ok(Access::Denied(None)),
+            Err(error) if error.kind == CallErrorKind::NotPermitted => Ok(Access::Denied(None)),
             Err(error) => Err(error),
         }
     }
 
     async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError> {
         self.look(&group.id(), "Microsoft.Resources/subscriptions/resourceGroups/read", |world| {
-            world.premises.has(&group.name).then(|| world.premises.location.clone())
+            world.account.has(&group.name).then(|| world.account.location.clone())
         })
         .await
     }
@@ -166,7 +164,7 @@ impl AzurePreflight for InProcess {
     async fn grants(&self, scope_id: &str) -> Result<Vec<Grant>, CallError> {
         let group = scope_id.split('/').nth(4).unwrap_or_default();
         self.look(scope_id, "Microsoft.Authorization/permissions/read", |world| {
-            world.premises.has(group).then(|| world.premises.roles())
+            world.account.has(group).then(|| world.account.roles())
         })
         .await
     }

@@ -1,5 +1,5 @@
-//! The port for SSH over simulated machines: steps take their time, fail and are cut off as faults
-//! say, and leave on a VM what the real program would leave there.
+//! The port for SSH over simulated VMs. Steps take time, fail and are cut off as faults say, and change a VM
+//! as the real program would.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -12,14 +12,14 @@ use secrecy::SecretString;
 
 use super::InProcess;
 use crate::azure::SimVm;
-use crate::fault::{What, draw};
-use crate::world::{Happening, World};
+use crate::fault::{FaultKind, random_duration};
+use crate::world::{Occurrence, World};
 
 fn trouble(trouble: SshErrorKind, vm: &str, why: impl std::fmt::Display) -> SshError {
     SshError::new(trouble, format!("{vm}: {why}"))
 }
 
-/// Where a connection ends within a step.
+/// Where the connection is lost in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
     Before,
@@ -28,7 +28,7 @@ enum Cut {
 }
 
 /// A connection to a simulated VM.
-struct Connection {
+struct SimSession {
     cloud: InProcess,
     vm: String,
     uid: u64,
@@ -52,7 +52,7 @@ impl Ssh for InProcess {
         let wait = {
             let mut world = self.world();
             let step = world.settings.step.clone();
-            draw(step, &mut world.chance) / 4
+            random_duration(step, &mut world.rng) / 4
         };
         tokio::time::sleep(wait).await;
         let world = self.world();
@@ -64,10 +64,10 @@ impl Ssh for InProcess {
             return Err(trouble(
                 SshErrorKind::WrongHostKey,
                 &machine.vm,
-                "another host key than the planted one",
+                "its host key is not the expected one",
             ));
         }
-        Ok(Box::new(Connection { cloud: self.clone(), vm: vm.name.clone(), uid: vm.uid }))
+        Ok(Box::new(SimSession { cloud: self.clone(), vm: vm.name.clone(), uid: vm.uid }))
     }
 }
 
@@ -76,13 +76,13 @@ fn is_up(vm: &SimVm) -> bool {
 }
 
 #[async_trait]
-impl Session for Connection {
+impl Session for SimSession {
     async fn run(&self, step: &Step) -> Result<String, SshError> {
-        self.cloud.fuse.point().await;
+        self.cloud.crash.pass_point().await;
         let (wait, cut) = {
             let mut world = self.cloud.world();
             let span = world.settings.step.clone();
-            (draw(span, &mut world.chance), cut(&mut world, step))
+            (random_duration(span, &mut world.rng), cut(&mut world, step))
         };
         tokio::time::sleep(wait).await;
         let mut world = self.cloud.world();
@@ -91,16 +91,17 @@ impl Session for Connection {
         if !world.vm(self.uid).is_some_and(|vm| is_up(vm)) || cut == Some(Cut::Before) {
             return Err(lost());
         }
-        let fails = |what: &What| matches!(what, What::StepFails(only) if is_it(only.as_deref(), step));
+        let fails =
+            |what: &FaultKind| matches!(what, FaultKind::StepFails(only) if is_it(only.as_deref(), step));
         if world.strikes(fails) {
             return Err(trouble(SshErrorKind::StepFailed, &self.vm, format!("{}: a fault", step.name())));
         }
-        let told = world.step(self.uid, step, cut == Some(Cut::Halfway));
-        world.tell(&Happening::Step { vm: &self.vm, step: step.name() });
-        self.cloud.fuse.burn();
-        match (cut, told) {
+        let output = world.step(self.uid, step, cut == Some(Cut::Halfway));
+        world.notify(&Occurrence::Step { vm: &self.vm, step: step.name() });
+        self.cloud.crash.count_down();
+        match (cut, output) {
             (Some(_), _) => Err(lost()),
-            (None, Ok(told)) => Ok(told),
+            (None, Ok(output)) => Ok(output),
             (None, Err(why)) => {
                 Err(trouble(SshErrorKind::StepFailed, &self.vm, format!("{}: {why}", step.name())))
             }
@@ -113,13 +114,13 @@ fn is_it(only: Option<&str>, step: &Step) -> bool {
 }
 
 fn cut(world: &mut World, step: &Step) -> Option<Cut> {
-    let is_lost = |what: &What| matches!(what, What::ConnectionLost(only) if is_it(only.as_deref(), step));
+    let is_lost =
+        |what: &FaultKind| matches!(what, FaultKind::ConnectionLost(only) if is_it(only.as_deref(), step));
     if !world.strikes(is_lost) {
         return None;
     }
-    Some([Cut::Before, Cut::Halfway, Cut::After][world.chance.random_range(0..3)])
+    Some([Cut::Before, Cut::Halfway, Cut::After][world.rng.random_range(0..3)])
 }
 
 #[cfg(test)]
-#[path = "ssh_tests.rs"]
 mod tests;

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azlin_fleet::model::{
-    Deregistration, FoundJob, Image, JobId, ResourceGroup, RunnerConfig, RunnerId, RunnerName, Scope, VmSpec,
+    Deregistration, FoundJob, JobId, RunnerConfig, RunnerId, RunnerName, Scope, VmSpec,
 };
 use azlin_fleet::ports::{Azure, CallErrorKind, GitHub, RunnerError};
 use jiff::Timestamp;
-use parking_lot::Mutex;
-use secrecy::SecretString;
 
 use super::InProcess;
+use crate::fixture::vm_spec;
 use crate::github::Conclusion;
 use crate::{Workload, World};
+use parking_lot::Mutex;
 
 fn cloud(more: &str) -> (Arc<Mutex<World>>, InProcess) {
     let workload = Workload::parse(&format!("repositories = ['o/r']\n{more}")).expect("a workload");
@@ -39,37 +39,17 @@ fn config() -> RunnerConfig {
 }
 
 fn spec(pool: &str) -> VmSpec {
-    VmSpec {
-        name: name(),
-        group: ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() },
-        location: "westeurope".to_owned(),
-        size: "Standard_D4s_v5".to_owned(),
-        image: Image::Id("/gallery/1.0".to_owned()),
-        subnet_id: "/subnet".to_owned(),
-        nsg_id: None,
-        accelerated_networking: false,
-        public_ip: false,
-        zone: None,
-        spot: None,
-        ephemeral_os_disk: false,
-        os_disk_size_gb: None,
-        trusted_launch: false,
-        admin_user: "azlin".to_owned(),
-        admin_key: None,
-        identity: Vec::new(),
-        tags: BTreeMap::from([("azlin-pool".to_owned(), pool.to_owned())]),
-        custom_data: SecretString::from("#cloud-config"),
-    }
+    VmSpec { tags: BTreeMap::from([("azlin-pool".to_owned(), pool.to_owned())]), ..vm_spec(name()) }
 }
 
 #[tokio::test]
 async fn a_vm_whose_answer_was_lost_is_there_when_it_is_asked_for_again() {
     let (world, cloud) = cloud("[[faults]]\nwhat = 'lost_answer'\nmethod = 'PUT'\ntimes = 1\n");
     let lost = cloud.create(&spec("ci")).await.expect_err("no answer");
-    assert_eq!(lost.trouble, CallErrorKind::OutcomeUnknown);
+    assert_eq!(lost.kind, CallErrorKind::OutcomeUnknown);
     cloud.create(&spec("ci")).await.expect("the very VM that is asked for");
     let taken = cloud.create(&spec("other")).await.expect_err("another's name");
-    assert_eq!(taken.trouble, CallErrorKind::NameTaken);
+    assert_eq!(taken.kind, CallErrorKind::NameTaken);
     let report = world.lock().report();
     assert_eq!((report.vms_created, report.overwrites), (1, 0));
 }
@@ -79,15 +59,15 @@ async fn what_does_not_exist_is_not_found_and_not_empty() {
     let (_world, cloud) = cloud("");
     let nowhere: Scope = "repo:o/other".parse().expect("valid");
     let troubles = [
-        cloud.queue(&"o/other".parse().expect("valid")).await.expect_err("no repository").trouble,
-        cloud.runners(&nowhere).await.expect_err("no repository").trouble,
+        cloud.queue(&"o/other".parse().expect("valid")).await.expect_err("no repository").kind,
+        cloud.runners(&nowhere).await.expect_err("no repository").kind,
         cloud
             .jit_config(&RunnerConfig { scope: nowhere.clone(), ..config() })
             .await
             .expect_err("no repository")
             .call()
-            .trouble,
-        cloud.runners(&"org:nobody".parse().expect("valid")).await.expect_err("no account").trouble,
+            .kind,
+        cloud.runners(&"org:nobody".parse().expect("valid")).await.expect_err("no account").kind,
     ];
     assert_eq!(troubles, [CallErrorKind::NotFound; 4]);
     assert_eq!(cloud.deregister(&nowhere, RunnerId(1)).await, Ok(Deregistration::NotFound));
@@ -101,17 +81,17 @@ async fn a_refusal_means_what_it_means_over_the_wire() {
         ("{ status = 502 }", CallErrorKind::Unavailable, unclear),
         ("{ status = 503 }", CallErrorKind::Unavailable, unclear),
         ("{ status = 401 }", CallErrorKind::NotPermitted, CallErrorKind::NotPermitted),
-        ("{ status = 403 }", CallErrorKind::Throttled(None), CallErrorKind::Throttled(None)),
+        ("{ status = 403 }", CallErrorKind::Throttled, CallErrorKind::Throttled),
         ("'reset'", CallErrorKind::Unavailable, CallErrorKind::Unavailable),
         ("'truncated'", CallErrorKind::Unavailable, unclear),
     ] {
         let (_world, cloud) = cloud(&format!("[[faults]]\nwhat = {what}\nside = 'github'\n"));
-        assert_eq!(cloud.runners(&scope()).await.expect_err(what).trouble, on_read, "{what}");
+        assert_eq!(cloud.runners(&scope()).await.expect_err(what).kind, on_read, "{what}");
         let changed = cloud.jit_config(&config()).await.expect_err(what);
-        assert_eq!(changed.call().trouble, on_change, "{what}");
+        assert_eq!(changed.call().kind, on_change, "{what}");
     }
     let (_world, cloud) = cloud("[[faults]]\nwhat = { status = 503 }\nside = 'azure'\n");
-    assert_eq!(cloud.create(&spec("ci")).await.expect_err("503").trouble, CallErrorKind::Unavailable);
+    assert_eq!(cloud.create(&spec("ci")).await.expect_err("503").kind, CallErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -121,14 +101,14 @@ async fn faults_go_by_path_and_the_ledger_by_route() {
     for id in 8..20 {
         assert_eq!(cloud.runner(&scope(), RunnerId(id)).await, Ok(None));
     }
-    let requests = world.lock().ledger.requests.clone();
+    let requests = world.lock().statistics.requests.clone();
     let routes: Vec<_> = requests.keys().map(|(_, method, route, status)| (method, route, *status)).collect();
     let (get, route) = ("GET".to_owned(), "/repos/{owner}/{repo}/actions/runners/{runner_id}".to_owned());
     assert_eq!(routes, [(&get, &route, 200), (&get, &route, 500)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
+async fn a_call_takes_time_and_no_caller_waits_longer_than_the_adapters() {
     for (latency, took, created) in [
         ("10s", 10, Ok(())),
         ("50s", 30, Err(CallErrorKind::OutcomeUnknown)),
@@ -136,7 +116,7 @@ async fn a_call_takes_its_time_and_nobody_waits_longer_than_the_adapters() {
     ] {
         let (world, cloud) = cloud(&format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\n"));
         let began = tokio::time::Instant::now();
-        let result = cloud.create(&spec("ci")).await.map_err(|error| error.trouble);
+        let result = cloud.create(&spec("ci")).await.map_err(|error| error.kind);
         assert_eq!((result, began.elapsed().as_secs()), (created, took), "{latency}");
         tokio::time::sleep(std::time::Duration::from_secs(300)).await;
         let made = world.lock().report().vms_created;
@@ -150,7 +130,7 @@ async fn what_is_done_twice_makes_one_vm_and_no_second_entry() {
     assert_eq!(cloud.create(&spec("ci")).await, Ok(()), "the second finds the very VM");
     let entry = cloud.jit_config(&config()).await;
     let refused =
-        matches!(&entry, Err(RunnerError::Registration(error)) if error.trouble == CallErrorKind::NameTaken);
+        matches!(&entry, Err(RunnerError::Registration(error)) if error.kind == CallErrorKind::NameTaken);
     assert!(refused, "{entry:?}");
     let report = world.lock().report();
     assert_eq!((report.vms_created, report.overwrites, report.runners_left), (1, 0, 1));
@@ -166,10 +146,10 @@ async fn a_caller_that_dies_sends_nothing_more_and_what_it_sent_has_its_effect()
                 let _ = cloud.create(&VmSpec { name, ..spec("ci") }).await;
             }
         };
-        cloud.caller_dies_after(points);
+        cloud.crash_caller_after(points);
         tokio::select! {
             biased;
-            () = cloud.caller_is_dead() => {}
+            () = cloud.caller_crashed() => {}
             () = calls => panic!("it lives"),
         }
         let made = world.lock().report().vms_created;
@@ -188,7 +168,7 @@ async fn what_is_beyond_the_limit_is_not_sent_and_looks_leave_the_last_of_it() {
     assert_eq!(cloud.deregister(&scope(), RunnerId(1)).await.ok(), Some(Deregistration::NotFound));
     let world = world.lock();
     assert_eq!(world.budget().map(|budget| budget.remaining), Some(1));
-    assert_eq!((world.ledger.requests_beyond_limit, world.ledger.requests_held_back), (0, 1));
+    assert_eq!((world.statistics.requests_beyond_limit, world.statistics.requests_held_back), (0, 1));
 }
 
 #[tokio::test]

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// Converts every schema of a document in place: `nullable` becomes a type or an alternative,
-/// references lead to [`super::SCHEMAS`], and objects that name their fields have no others, errors
-/// excepted.
+/// Converts every schema of a document in place. `nullable` becomes a type or an alternative, references lead
+/// to [`super::SCHEMAS`], and objects that name their fields allow no others, except errors.
 pub(super) fn to_json_schema(document: &mut Value) {
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         for (name, schema) in schemas {

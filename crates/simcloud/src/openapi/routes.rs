@@ -1,12 +1,12 @@
-//! Which path of the description a request is on.
+//! Which path of the description a request matches.
 
 use serde_json::Value;
 
 /// Every route: its method, and its path with the names of parameters.
 pub(super) struct Routes(Vec<(String, String)>);
 
-/// The route of a request.
-pub(super) struct Found<'r> {
+/// The route that a request matches.
+pub(super) struct MatchedRoute<'r> {
     /// The path with the names of parameters, as `/repos/{owner}/{repo}`.
     pub(super) template: &'r str,
     /// The parameters of the path, by name.
@@ -23,11 +23,12 @@ impl Routes {
         Routes(routes.collect())
     }
 
-    /// The route with the fewest parameters, as `runners/downloads` goes before `runners/{runner_id}`.
-    pub(super) fn find(&self, method: &str, path: &str) -> Option<Found<'_>> {
+    /// The matching route with the fewest parameters: `runners/downloads` before `runners/{runner_id}`.
+    pub(super) fn find(&self, method: &str, path: &str) -> Option<MatchedRoute<'_>> {
         let routes = self.0.iter().filter(|(of, _)| of == method);
-        let found = routes
-            .filter_map(|(_, template)| Some(Found { template, parameters: parameters(template, path)? }));
+        let found = routes.filter_map(|(_, template)| {
+            Some(MatchedRoute { template, parameters: parameters(template, path)? })
+        });
         found.min_by_key(|found| found.parameters.len())
     }
 }

@@ -1,8 +1,8 @@
-//! The checker against GitHub's own examples, and against mistakes.
+//! Checks the checker: with GitHub's own examples, and with mistakes.
 
 use super::*;
 
-/// Every example of an answer on runners, runs and groups in the description, as an exchange.
+/// Every example response on runners, runs and groups in the description, as an exchange.
 fn examples(spec: &Spec) -> Vec<Exchange> {
     let mut exchanges = Vec::new();
     for (template, operations) in spec.document["paths"].as_object().into_iter().flatten() {
@@ -25,7 +25,7 @@ fn examples(spec: &Spec) -> Vec<Exchange> {
     exchanges
 }
 
-/// GitHub's examples have slips of their own: these are all of them here.
+/// All mistakes in GitHub's own examples.
 const SLIPS: [(&str, &str); 5] = [
     ("/runs/{run_id}/jobs", "\"created_at\" is a required property"),
     ("/attempts/{attempt_number}/jobs", "\"created_at\" is a required property"),
@@ -70,7 +70,7 @@ fn with(mut value: Value, field: &str, to: Value) -> Value {
 }
 
 #[test]
-fn each_mistake_is_told() {
+fn each_mistake_is_reported() {
     let spec = Spec::load();
     let runners = |items: Vec<Value>| json!({"total_count": items.len(), "runners": items});
     let jit = json!({"name": "ci-1", "runner_group_id": 1, "labels": ["docker"]});

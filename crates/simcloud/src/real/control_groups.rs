@@ -1,11 +1,11 @@
-//! A machine's control groups: its systemd keeps its services in them. Each machine has its own, since
-//! two that shared theirs would take each other's processes for those of their own services.
+//! A machine's control groups, in which its systemd keeps its services. Each machine has its own: two
+//! machines with the same groups would each take the other's processes for their own services.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-/// Where hierarchies are: the only one, or the two that a systemd uses beside those of old.
+/// Where hierarchies are mounted: the unified one, or the two that systemd uses beside legacy ones.
 const HIERARCHIES: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
 /// A group in each hierarchy, below this process's own. Dropping it removes them.
@@ -14,7 +14,7 @@ pub(super) struct ControlGroups {
 }
 
 impl ControlGroups {
-    /// The groups' paths are written into the folder, so that a sweep finds them.
+    /// Makes the groups. Their paths are written into the folder, where a sweep finds them.
     pub(super) fn make(name: &str, folder: &Path) -> io::Result<ControlGroups> {
         let own = fs::read_to_string("/proc/self/cgroup")?;
         let paths: Vec<PathBuf> = hierarchies(&own).map(|own| own.join(name)).collect();
@@ -33,7 +33,7 @@ impl Drop for ControlGroups {
     }
 }
 
-/// This process's group in each hierarchy that is there, by what `/proc/self/cgroup` says.
+/// This process's group in each mounted hierarchy. `own` is the text of `/proc/self/cgroup`.
 fn hierarchies(own: &str) -> impl Iterator<Item = PathBuf> {
     HIERARCHIES.into_iter().filter_map(|root| {
         let start = if root.ends_with("systemd") { "name=systemd:" } else { "0::" };
@@ -43,13 +43,13 @@ fn hierarchies(own: &str) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// Removes those that a folder tells of.
+/// Removes the groups that a folder lists.
 pub(super) fn sweep(folder: &Path) {
     let list = fs::read_to_string(folder.join("cgroups")).unwrap_or_default();
     list.lines().filter(|line| !line.is_empty()).for_each(|path| remove(Path::new(path)));
 }
 
-/// Removes a group and those below it, in which a process may still be about to end.
+/// Removes a group and those below it. Processes in them may still be ending.
 fn remove(path: &Path) {
     for _ in 0..50 {
         remove_once(path);

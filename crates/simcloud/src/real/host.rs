@@ -1,4 +1,4 @@
-//! A machine that is no VM: a computer of its own for what runs on one, as the daemon does.
+//! A machine that is not a VM: a computer for programs such as the daemon.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -6,17 +6,17 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use super::lair::Lair;
+use super::sandbox::Sandbox;
 use super::{MachineSettings, number, processes, run, seed, sweep};
 
-/// How long `systemd-nspawn` may take until the machine has an init.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long `systemd-nspawn` may take to start an init.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A machine that runs until this is dropped. Its only way out is a link to this host.
+/// A machine that runs until this is dropped. Its only network is a link to this host.
 pub struct Host {
     folder: PathBuf,
-    /// Taken when it is removed.
-    lair: Option<Lair>,
+    /// `None` before it is made and after it is removed.
+    sandbox: Option<Sandbox>,
     nspawn: Option<Child>,
     leader: u32,
     link: String,
@@ -24,18 +24,19 @@ pub struct Host {
 }
 
 impl Host {
-    /// Boots a machine; its init has begun, and what it starts may not be there yet.
+    /// Boots a machine. Its init has started when this returns, but its services may not have.
     ///
     /// # Errors
-    /// When the root is none, or there is no room for a machine.
+    /// If the root is not an operating system, or there is no space for a machine.
     pub fn boot(settings: &MachineSettings, hostname: &str) -> io::Result<Host> {
         settings.check()?;
         let folder = sweep::make_folder(number())?;
-        let mut host = Host { folder, lair: None, nspawn: None, leader: 0, link: String::new(), number: 0 };
-        let lair = Lair::make(settings, &host.folder, |root| seed::plant_host(root, hostname))?;
-        (host.link, host.number) = (lair.network.link.clone(), lair.network.number);
-        let nspawn = lair.boot();
-        host.lair = Some(lair);
+        let mut host =
+            Host { folder, sandbox: None, nspawn: None, leader: 0, link: String::new(), number: 0 };
+        let sandbox = Sandbox::make(settings, &host.folder, |root| seed::plant_host(root, hostname))?;
+        (host.link, host.number) = (sandbox.network.link.clone(), sandbox.network.number);
+        let nspawn = sandbox.boot();
+        host.sandbox = Some(sandbox);
         let id = host.nspawn.insert(nspawn?).id();
         let start = Instant::now();
         host.leader = loop {
@@ -51,7 +52,7 @@ impl Host {
         Ok(host)
     }
 
-    /// Its init, as this host numbers it.
+    /// The process id of its init on this host.
     pub fn leader(&self) -> u32 {
         self.leader
     }
@@ -61,27 +62,27 @@ impl Host {
         Ipv4Addr::new(10, 113, self.number, 1)
     }
 
-    /// Pulls the cable, or puts it back.
+    /// Connects or disconnects the machine's network.
     ///
     /// # Errors
-    /// When the link is gone.
+    /// If the link no longer exists.
     pub fn set_link(&self, is_up: bool) -> io::Result<()> {
         run("ip", &["link", "set", &self.link, if is_up { "up" } else { "down" }])
     }
 
-    /// What it wrote to its console.
+    /// The file with its console output.
     pub fn console(&self) -> PathBuf {
-        self.lair.as_ref().map(Lair::console).unwrap_or_default()
+        self.sandbox.as_ref().map(Sandbox::console).unwrap_or_default()
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        if let (Some(lair), Some(nspawn)) = (&self.lair, &mut self.nspawn) {
-            // What could not be ended is left to the next sweep.
-            let _ = lair.kill(nspawn);
+        if let (Some(sandbox), Some(nspawn)) = (&self.sandbox, &mut self.nspawn) {
+            // The next sweep removes what is left.
+            let _ = sandbox.kill(nspawn);
         }
-        drop(self.lair.take());
+        drop(self.sandbox.take());
         sweep::remove_folder(&self.folder);
     }
 }

@@ -1,4 +1,4 @@
-//! A machine's network: a namespace of its own, and a pair of interfaces between it and its host.
+//! A machine's network: its own namespace, and a pair of interfaces between it and the host.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsFd;
@@ -9,7 +9,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{processes, run};
 
-/// The host has 10.113.N.1, the machine 10.113.N.2.
+/// The host has 10.113.N.1, the machine 10.113.N.2, where N is `number`.
 pub(super) struct Network {
     pub(super) number: u8,
     pub(super) netns: String,
@@ -17,7 +17,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// The link's name is written into the folder, so that a sweep finds it.
+    /// Makes a network. The link's name is written into the folder, where a sweep finds it.
     pub(super) fn make(machine: u32, folder: &Path) -> io::Result<Network> {
         let netns = format!("azlin-{}-{machine}", std::process::id());
         run("ip", &["netns", "add", &netns])?;
@@ -36,7 +36,7 @@ impl Network {
         Ok(network)
     }
 
-    /// The first number that is free on this host: whoever can make the link has it.
+    /// Makes the link, with the first free number on this host. Making it reserves the number.
     fn connect(&self, machine: u32) -> io::Result<u8> {
         let start = std::process::id().wrapping_mul(31).wrapping_add(machine);
         let mut last = io::Error::other("no number is free");
@@ -66,7 +66,7 @@ impl Network {
         Path::new("/run/netns").join(&self.netns)
     }
 
-    /// A listener on the machine's own loopback. It is made by a thread that moves there and ends: a
+    /// A listener on the machine's own loopback. A thread moves into the namespace, makes it, and ends: a
     /// socket stays where it was made.
     pub(super) fn listen(&self, port: u16) -> io::Result<TcpListener> {
         let namespace = fs::File::open(self.path())?;
@@ -77,7 +77,7 @@ impl Network {
         made.join().map_err(|_| io::Error::other("the thread that listens for a machine has died"))?
     }
 
-    /// Whatever still runs in it.
+    /// Kills all processes in the namespace.
     pub(super) fn kill_all(&self) {
         processes::kill_all_in(&self.netns);
     }
@@ -86,7 +86,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         if !self.link.is_empty() {
-            // It goes with its namespace at the latest.
+            // The link goes with its namespace at the latest.
             let _ = run("ip", &["link", "del", &self.link]);
         }
         let _ = run("ip", &["netns", "del", &self.netns]);

@@ -1,4 +1,4 @@
-//! The host's view of machines' processes and mounts.
+//! Processes and mounts of machines, as the host sees them.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::run;
 
-/// A machine's init: the child of `systemd-nspawn` that is the first of its own processes.
+/// A machine's init: the child of `systemd-nspawn` with process id 1 in its own namespace.
 pub(super) fn leader(nspawn: u32) -> Option<u32> {
     let children = fs::read_to_string(format!("/proc/{nspawn}/task/{nspawn}/children")).ok()?;
     children.split_whitespace().filter_map(|child| child.parse().ok()).find(|child| is_init(*child))
@@ -22,22 +22,22 @@ fn is_init(process: u32) -> bool {
     ids.next().is_some() && ids.next_back() == Some("1")
 }
 
-/// When a process began, which tells it from another of the same number.
+/// When a process started. It tells apart processes with the same id.
 pub(super) fn birth(process: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // Its name may hold anything, and stands in brackets.
+    // The name is in brackets and may contain anything.
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(19).map(str::to_owned)
 }
 
 pub(super) fn kill(process: u32) {
     if let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
-/// Kills whatever runs in a network namespace, until nothing does.
+/// Kills all processes in a network namespace, until none is left.
 pub(super) fn kill_all_in(netns: &str) {
     for _ in 0..100 {
         let found = Command::new("ip").args(["netns", "pids", netns]).output();
@@ -52,12 +52,12 @@ pub(super) fn kill_all_in(netns: &str) {
     }
 }
 
-/// Removes the folder that `systemd-nspawn` leaves of a machine where `/run` is on a disk.
+/// Removes the folder that `systemd-nspawn` leaves behind where `/run` is on a disk.
 pub(super) fn forget(machine: &str) {
     let _ = fs::remove_dir(Path::new("/run/systemd/nspawn/propagate").join(machine));
 }
 
-/// Unmounts what may be busy for another moment.
+/// Unmounts a path, which may be busy for a moment.
 pub(super) fn unmount(path: &Path) {
     let Some(path) = path.to_str() else { return };
     for _ in 0..50 {

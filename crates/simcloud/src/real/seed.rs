@@ -1,5 +1,5 @@
-//! What a machine finds when it boots for the first time: its name, the request's keys and custom
-//! data for cloud-init where it is a VM, and nothing of another machine's identity.
+//! What a machine finds at its first boot: its name, and no identity of another machine. A VM also finds its
+//! request's keys and its custom data for cloud-init.
 
 use std::path::Path;
 use std::{fs, io};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::azure::SimVm;
 
-/// Writes into a machine's root.
+/// Writes a VM's files into its machine's root.
 pub(super) fn plant(root: &Path, vm: &SimVm) -> io::Result<()> {
     let profile = &vm.body["properties"]["osProfile"];
     let hostname = profile["computerName"].as_str().unwrap_or(&vm.name);
@@ -22,7 +22,7 @@ pub(super) fn plant(root: &Path, vm: &SimVm) -> io::Result<()> {
     write(&format!("{seed}/user-data"), user_data)
 }
 
-/// Makes the root that of a machine which is no VM: nothing waits for cloud-init.
+/// Writes the files of a machine that is not a VM: nothing waits for cloud-init.
 pub(super) fn plant_host(root: &Path, hostname: &str) -> io::Result<()> {
     identity(root, hostname)?;
     write(root, "etc/cloud/cloud-init.disabled", "")
@@ -41,7 +41,7 @@ fn write(root: &Path, path: &str, text: &str) -> io::Result<()> {
     fs::write(path, text)
 }
 
-/// JSON is YAML.
+/// Cloud-init reads YAML, and JSON is YAML.
 fn cloud_cfg(profile: &Value) -> Value {
     let admin = profile["adminUsername"].as_str().unwrap_or("azureuser");
     json!({

@@ -1,4 +1,4 @@
-//! The folder of a simcloud's machines, and what becomes of it when simcloud is killed.
+//! The folder of a simcloud's machines, and its removal after simcloud was killed.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 
 use super::{RUN, control_groups, processes, run, text};
 
-/// One hypervisor of this process at a time makes or removes its folder.
+/// Held by the one hypervisor of this process that makes or removes its folder.
 static FOLDERS: Mutex<()> = Mutex::new(());
 
-/// A folder in memory for a hypervisor of this process.
+/// Makes a folder for a hypervisor of this process: a tmpfs.
 pub(super) fn make_folder(number: u32) -> io::Result<PathBuf> {
     let _alone = FOLDERS.lock();
     let folder = own_folder()?.join(format!("h{number}"));
@@ -19,7 +19,8 @@ pub(super) fn make_folder(number: u32) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// It is there with its owner or not at all, so that no sweep takes it for a dead one's.
+/// The folder of this process. It appears together with its owner file, so that no sweep takes it for a dead
+/// process's.
 fn own_folder() -> io::Result<PathBuf> {
     let pid = std::process::id();
     let birth = processes::birth(pid).unwrap_or_default();
@@ -32,7 +33,7 @@ fn own_folder() -> io::Result<PathBuf> {
     }
     let new = Path::new(RUN).join(format!("new-{pid}"));
     let mut made = Ok(());
-    // Whoever is the last to leave removes the folder of all.
+    // The last process to leave removes the folder of all, so this may need several tries.
     for _ in 0..10 {
         made = fs::create_dir_all(&new)
             .and_then(|()| fs::write(new.join("owner"), &birth))
@@ -53,16 +54,16 @@ pub(super) fn remove_folder(folder: &Path) {
         && fs::read_dir(own).is_ok_and(|mut left| left.all(is_owner))
     {
         let _ = fs::remove_dir_all(own);
-        // Only when nothing else is in it.
+        // Fails if anything else is in it.
         let _ = fs::remove_dir(RUN);
     }
 }
 
-/// Removes what simclouds that are dead have left: processes, networks, mounts and folders. Returns
-/// their process ids.
+/// Removes what dead simclouds left behind: processes, networks, mounts and folders. Returns their process
+/// ids.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// If the folder cannot be read.
 pub fn sweep() -> io::Result<Vec<u32>> {
     let entries = match fs::read_dir(RUN) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -79,7 +80,7 @@ pub fn sweep() -> io::Result<Vec<u32>> {
             dead.push(owner);
         }
     }
-    // Only when nothing else is in it.
+    // Fails if anything else is in it.
     let _ = fs::remove_dir(RUN);
     Ok(dead)
 }
@@ -99,7 +100,7 @@ fn sweep_one(owner: u32, own: &Path) {
     }
     for hypervisor in folders(own).iter().filter(|path| path.is_dir()) {
         for machine in folders(hypervisor) {
-            // With its namespace the link is gone, unless that namespace is still in use.
+            // The link goes with its namespace, unless the namespace is still in use.
             if let Ok(link) = fs::read_to_string(machine.join("link")) {
                 let _ = run("ip", &["link", "del", &link]);
             }

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 /// What the server does about a command.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum ServerAnswer {
     /// Reads to the end, prints this to both outputs and ends so.
     Prints { stdout: &'static str, stderr: &'static str, code: u32 },
     /// Prints this to standard error, and is killed.
@@ -35,9 +35,9 @@ pub enum Answer {
     Disconnect(&'static str),
 }
 
-impl Answer {
-    pub fn prints(stdout: &'static str, stderr: &'static str, code: u32) -> Answer {
-        Answer::Prints { stdout, stderr, code }
+impl ServerAnswer {
+    pub fn prints(stdout: &'static str, stderr: &'static str, code: u32) -> ServerAnswer {
+        ServerAnswer::Prints { stdout, stderr, code }
     }
 }
 
@@ -51,9 +51,9 @@ pub struct Situation {
     /// Has no ed25519 host key.
     pub ecdsa_host_key: bool,
     /// What it does about an upload.
-    pub placing: Answer,
+    pub placing: ServerAnswer,
     /// What it does about other commands.
-    pub answer: Answer,
+    pub answer: ServerAnswer,
 }
 
 impl Default for Situation {
@@ -62,21 +62,21 @@ impl Default for Situation {
             refuses: false,
             leaves_at_login: false,
             ecdsa_host_key: false,
-            placing: Answer::prints("", "", 0),
-            answer: Answer::prints("", "", 0),
+            placing: ServerAnswer::prints("", "", 0),
+            answer: ServerAnswer::prints("", "", 0),
         }
     }
 }
 
 impl Situation {
-    pub fn answering(answer: Answer) -> Situation {
+    pub fn answering(answer: ServerAnswer) -> Situation {
         Situation { answer, ..Situation::default() }
     }
 }
 
 /// A command as the server saw it.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct ServerSaw {
     pub line: String,
     pub input: Vec<u8>,
     /// Whether the end of the input came.
@@ -84,22 +84,22 @@ pub struct Seen {
 }
 
 #[derive(Default)]
-struct Notes {
-    commands: Vec<Seen>,
+struct ServerNotes {
+    commands: Vec<ServerSaw>,
     logins: usize,
 }
 
-pub struct Server {
+pub struct SshServer {
     address: SocketAddr,
     host_key: PrivateKey,
     folder: tempfile::TempDir,
     situation: Arc<Mutex<Situation>>,
-    notes: Arc<Mutex<Notes>>,
+    notes: Arc<Mutex<ServerNotes>>,
     connections: Arc<AtomicUsize>,
 }
 
-impl Server {
-    pub async fn start(situation: Situation) -> Server {
+impl SshServer {
+    pub async fn start(situation: Situation) -> SshServer {
         let mut rng = russh::keys::key::safe_rng();
         let algorithm = match situation.ecdsa_host_key {
             true => Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
@@ -110,7 +110,7 @@ impl Server {
         let client_key = PrivateKey::random(&mut rng, Algorithm::Ed25519).unwrap();
         client_key.write_openssh_file(folder.path().join("key"), LineEnding::LF).unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let server = Server {
+        let server = SshServer {
             address: listener.local_addr().unwrap(),
             host_key: host_key.clone(),
             folder,
@@ -161,11 +161,11 @@ impl Server {
         self.host_key.fingerprint(HashAlg::Sha256).to_string()
     }
 
-    pub fn answer_with(&self, answer: Answer) {
+    pub fn answer_with(&self, answer: ServerAnswer) {
         self.situation.lock().answer = answer;
     }
 
-    pub fn commands(&self) -> Vec<Seen> {
+    pub fn commands(&self) -> Vec<ServerSaw> {
         self.notes.lock().commands.clone()
     }
 
@@ -181,15 +181,20 @@ impl Server {
 /// One connection.
 struct Talk {
     situation: Arc<Mutex<Situation>>,
-    notes: Arc<Mutex<Notes>>,
+    notes: Arc<Mutex<ServerNotes>>,
     /// Which command a channel runs, and what becomes of it.
-    open: HashMap<ChannelId, (usize, Answer)>,
+    open: HashMap<ChannelId, (usize, ServerAnswer)>,
 }
 
 impl Talk {
-    fn finish(&self, channel: ChannelId, answer: &Answer, session: &mut Session) -> Result<(), russh::Error> {
+    fn finish(
+        &self,
+        channel: ChannelId,
+        answer: &ServerAnswer,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
         match answer {
-            Answer::Prints { stdout, stderr, code } => {
+            ServerAnswer::Prints { stdout, stderr, code } => {
                 if !stdout.is_empty() {
                     session.data(channel, stdout.as_bytes())?;
                 }
@@ -198,15 +203,17 @@ impl Talk {
                 }
                 session.exit_status_request(channel, *code)?;
             }
-            Answer::Signal(stderr) => {
+            ServerAnswer::Signal(stderr) => {
                 session.extended_data(channel, 1, stderr.as_bytes())?;
                 session.exit_signal_request(channel, Sig::KILL, false, "", "")?;
             }
-            Answer::EndsWithoutReading => session.exit_status_request(channel, 9)?,
-            Answer::Silence => return Ok(()),
-            Answer::Freeze | Answer::CloseWithoutStatus => {}
-            Answer::Drop => return Err(russh::Error::Disconnect),
-            Answer::Disconnect(words) => return session.disconnect(Disconnect::ByApplication, words, ""),
+            ServerAnswer::EndsWithoutReading => session.exit_status_request(channel, 9)?,
+            ServerAnswer::Silence => return Ok(()),
+            ServerAnswer::Freeze | ServerAnswer::CloseWithoutStatus => {}
+            ServerAnswer::Drop => return Err(russh::Error::Disconnect),
+            ServerAnswer::Disconnect(words) => {
+                return session.disconnect(Disconnect::ByApplication, words, "");
+            }
         }
         session.eof(channel)?;
         session.close(channel)
@@ -247,15 +254,15 @@ impl Handler for Talk {
         let answer = if line.contains("mktemp") { situation.placing } else { situation.answer };
         let number = {
             let mut notes = self.notes.lock();
-            notes.commands.push(Seen { line, ..Seen::default() });
+            notes.commands.push(ServerSaw { line, ..ServerSaw::default() });
             notes.commands.len() - 1
         };
         session.channel_success(channel)?;
         match answer {
-            Answer::EndsWithoutReading | Answer::Drop | Answer::Disconnect(_) => {
+            ServerAnswer::EndsWithoutReading | ServerAnswer::Drop | ServerAnswer::Disconnect(_) => {
                 self.finish(channel, &answer, session)?;
             }
-            Answer::Freeze => std::future::pending::<()>().await,
+            ServerAnswer::Freeze => std::future::pending::<()>().await,
             _ => {}
         }
         self.open.insert(channel, (number, answer));
@@ -272,7 +279,7 @@ impl Handler for Talk {
     async fn channel_eof(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
         let Some((number, answer)) = self.open.remove(&channel) else { return Ok(()) };
         self.notes.lock().commands[number].ended = true;
-        if matches!(answer, Answer::EndsWithoutReading) {
+        if matches!(answer, ServerAnswer::EndsWithoutReading) {
             return Ok(());
         }
         self.finish(channel, &answer, session)

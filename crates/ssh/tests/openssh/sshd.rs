@@ -1,6 +1,11 @@
 //! A real sshd on loopback, with a host key and authorized keys of its own.
 
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "each test and the benchmark use a part of it"
+)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

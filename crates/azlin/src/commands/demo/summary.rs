@@ -1,7 +1,7 @@
 //! How the demo went.
 
 use anyhow::Result;
-use azlin_simcloud::ledger::Report;
+use azlin_simcloud::statistics::Report;
 use serde::Serialize;
 
 use super::config::{MAX_VMS, MAXIMUMS};

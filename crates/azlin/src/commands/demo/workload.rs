@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_simcloud::fault::{Fault, Side, What};
-use azlin_simcloud::workload::{Arrival, Count, Overrides, Span};
+use azlin_simcloud::fault::{Fault, FaultKind, Side};
+use azlin_simcloud::workload::{Arrival, JobCount, Overrides, Span};
 
 fn seconds(from: f64, to: f64) -> Span {
     Span { from: Duration::from_secs_f64(from), to: Duration::from_secs_f64(to) }
 }
 
-fn fault(what: What, from: f64, until: f64) -> Fault {
+fn fault(what: FaultKind, from: f64, until: f64) -> Fault {
     Fault {
         what,
         side: None,
@@ -31,7 +31,7 @@ pub fn for_demo(seed: u64, duration: Duration, token: &str) -> Workload {
         every: Some(seconds(4.0, 8.0)),
         until: Some(duration),
         repo: "demo/shop".to_owned(),
-        jobs: Count::Between(3, 10),
+        jobs: JobCount::Between(3, 10),
         labels: labels(&["self-hosted", "linux", "docker"]),
         duration: seconds(1.0, 5.0),
         script: None,
@@ -41,14 +41,14 @@ pub fn for_demo(seed: u64, duration: Duration, token: &str) -> Workload {
     let steady = Arrival {
         at: Duration::from_secs(2),
         every: Some(seconds(1.5, 4.0)),
-        jobs: Count::Exactly(1),
+        jobs: JobCount::Exactly(1),
         then: 0,
         ..burst.clone()
     };
     let gpu = Arrival {
         at: Duration::from_secs(3),
         every: Some(seconds(5.0, 10.0)),
-        jobs: Count::Between(1, 3),
+        jobs: JobCount::Between(1, 3),
         labels: labels(&["self-hosted", "gpu"]),
         duration: seconds(2.0, 6.0),
         then: 0,
@@ -67,9 +67,9 @@ pub fn for_demo(seed: u64, duration: Duration, token: &str) -> Workload {
         },
         arrivals: vec![burst, steady, gpu],
         faults: vec![
-            Fault { times: Some(1), ..fault(What::NeverBoots, 3.0, 60.0) },
-            Fault { side: Some(Side::Github), ..fault(What::Status(502, None), 8.0, 9.5) },
-            fault(What::NoCapacity(Some("Standard_D4s_v5".to_owned())), 12.0, 18.0),
+            Fault { times: Some(1), ..fault(FaultKind::NeverBoots, 3.0, 60.0) },
+            Fault { side: Some(Side::Github), ..fault(FaultKind::Status(502, None), 8.0, 9.5) },
+            fault(FaultKind::NoCapacity(Some("Standard_D4s_v5".to_owned())), 12.0, 18.0),
         ],
         ..Workload::default()
     }

@@ -1,7 +1,7 @@
 //! Reports on webhooks, for people and for programs.
 
 use azlin_fleet::model::age;
-use azlin_fleet::ports::webhook_admin::Attempt;
+use azlin_github::DeliveryAttempt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
@@ -39,7 +39,7 @@ fn of_one(report: &WebhookReport, url: &Url, now: Timestamp, terminal: Terminal)
     }
     match &report.ping {
         Some(ping) if ping.has_arrived() => {
-            line(Tone::Good, &format!("GitHub's try has arrived: {}", ping.code))
+            line(Tone::Good, &format!("GitHub's try has arrived: {}", ping.code));
         }
         Some(ping) => line(
             Tone::Bad,
@@ -84,7 +84,7 @@ fn of_one(report: &WebhookReport, url: &Url, now: Timestamp, terminal: Terminal)
     text
 }
 
-fn delivery(attempt: &Attempt, now: Timestamp) -> String {
+fn delivery(attempt: &DeliveryAttempt, now: Timestamp) -> String {
     let action = attempt.action.as_ref().map_or(String::new(), |action| format!(" {action}"));
     let again = if attempt.is_redelivery { ", again" } else { "" };
     format!(

@@ -4,11 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use azlin_fleet::model::Scope;
-use azlin_fleet::ports::{
-    CallError,
-    webhook_admin::{Attempt, Webhook, never_arrived},
-};
-use azlin_github::GitHubClient;
+use azlin_fleet::ports::CallError;
+use azlin_github::{DeliveryAttempt, GitHubClient, RegisteredWebhook, never_arrived};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
@@ -37,13 +34,13 @@ pub(super) struct WebhookSite<'a> {
 pub(super) struct WebhookReport {
     pub(super) scope: Scope,
     /// The webhook that leads to the daemon, or did.
-    pub(super) webhook: Option<Webhook>,
+    pub(super) webhook: Option<RegisteredWebhook>,
     /// What was done: `made`, `mended`, `removed`.
     pub(super) did: Option<&'static str>,
     /// How GitHub's try ended.
-    pub(super) ping: Option<Attempt>,
+    pub(super) ping: Option<DeliveryAttempt>,
     /// The last deliveries, newest first.
-    pub(super) attempts: Vec<Attempt>,
+    pub(super) attempts: Vec<DeliveryAttempt>,
     /// Events of these that never arrived.
     pub(super) lost: usize,
     /// How many GitHub was asked to deliver again.
@@ -56,7 +53,7 @@ impl WebhookReport {
     /// Whether a person must act.
     pub(super) fn is_bad(&self) -> bool {
         let has_not_arrived = self.did.is_some_and(|did| did != "removed")
-            && !self.ping.as_ref().is_some_and(Attempt::has_arrived);
+            && !self.ping.as_ref().is_some_and(DeliveryAttempt::has_arrived);
         let is_off =
             self.did.is_none() && self.webhook.as_ref().is_some_and(|webhook| !webhook.is_as_wanted());
         self.error.is_some() || has_not_arrived || is_off || self.lost > self.redelivered
@@ -84,7 +81,7 @@ impl WebhookSite<'_> {
         report
     }
 
-    async fn find(&self) -> Result<Option<Webhook>, CallError> {
+    async fn find(&self) -> Result<Option<RegisteredWebhook>, CallError> {
         let all = self.client.webhooks(&self.scope).await?;
         Ok(all.into_iter().find(|webhook| webhook.leads_to(self.url)))
     }
@@ -137,7 +134,7 @@ impl WebhookSite<'_> {
         Ok(())
     }
 
-    async fn attempts(&self, id: u64) -> Result<Vec<Attempt>, CallError> {
+    async fn attempts(&self, id: u64) -> Result<Vec<DeliveryAttempt>, CallError> {
         self.client.attempts(&self.scope, id, Timestamp::now() - KEPT, MOST).await
     }
 }

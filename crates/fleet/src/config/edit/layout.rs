@@ -194,7 +194,7 @@ impl<'t> Layout<'t> {
             return spliced(self.text, at..at, &format!("{table}{newline}"));
         }
         let gap = match self.text {
-            "" => "".to_owned(),
+            "" => String::new(),
             text if text.ends_with('\n') => newline.to_owned(),
             _ => format!("{newline}{newline}"),
         };

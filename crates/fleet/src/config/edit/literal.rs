@@ -31,7 +31,7 @@ impl Literal {
             Literal::Number(number) => Value::from(*number),
             Literal::Decimal(number) => Value::from(*number),
             Literal::Flag(flag) => Value::from(*flag),
-            Literal::List(items) => Value::Array(Array::from_iter(items.iter().map(String::as_str))),
+            Literal::List(items) => Value::Array(items.iter().map(String::as_str).collect::<Array>()),
         }
     }
 }

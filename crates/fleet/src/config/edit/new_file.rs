@@ -17,6 +17,7 @@ const EXAMPLES_ONLY: [&str; 6] =
 ///
 /// # Errors
 /// What is missing in it or wrong with it.
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub fn new_file(file: &str, pool: &PoolName, changes: &[KeyChange]) -> Result<(String, Fleet), Faulty> {
     let mut text = EXAMPLE.replacen("ci-workers", pool.as_str(), 1);
     for key in EXAMPLES_ONLY {
@@ -24,16 +25,17 @@ pub fn new_file(file: &str, pool: &PoolName, changes: &[KeyChange]) -> Result<(S
         text = super::remove(&text, &path).expect("the example has each of these keys, and is TOML");
     }
     for change in changes.iter().filter(|change| change.to.is_some()) {
-        text = offered(text, &change.path);
+        text = offered(&text, &change.path);
     }
     edit(file, pool, &text, changes)
 }
 
 /// The text with the example of a key, or of the table that it is in, as a default: in a file that is
 /// nobody's yet it has nothing to say beside the value that was given.
-fn offered(text: String, path: &[String]) -> String {
+#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
+fn offered(text: &str, path: &[String]) -> String {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let layout = Layout::of(&text).expect("the example is TOML");
+    let layout = Layout::of(text).expect("the example is TOML");
     let found = (1..=path.len()).rev().find_map(|depth| layout.commented(&path[..depth]).next());
-    found.map_or_else(|| text.clone(), |line| layout.as_default(&line))
+    found.map_or_else(|| text.to_owned(), |line| layout.as_default(&line))
 }

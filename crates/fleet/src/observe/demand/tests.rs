@@ -29,7 +29,7 @@ fn owner(fleets: &[Fleet], labels: &[&str]) -> Option<String> {
     let owners: Vec<&PoolName> =
         demands.iter().filter(|(_, demand)| demand.metrics.total_jobs > 0).map(|(name, _)| name).collect();
     assert!(owners.len() <= 1, "a job counts once: {owners:?}");
-    owners.first().map(|name| name.to_string())
+    owners.first().map(ToString::to_string)
 }
 
 #[test]

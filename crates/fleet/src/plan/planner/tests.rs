@@ -7,6 +7,7 @@ use super::*;
 use crate::fixture::Entry::{Absent, Busy, Idle, Offline};
 use crate::fixture::at;
 use crate::fixture::{NOW, Scene};
+use crate::model::QuotaScope;
 use crate::model::{
     Completed, DestroyOutcome, ErrorPolicy, Failure,
     PowerState::{Running, Stopped, Unknown},
@@ -390,9 +391,11 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
 
 #[test]
 fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
-    for (trouble, counts) in
-        [(CallErrorKind::NoCapacity, 0), (CallErrorKind::NoQuota, 0), (CallErrorKind::Unavailable, 1)]
-    {
+    for (trouble, counts) in [
+        (CallErrorKind::NoCapacity, 0),
+        (CallErrorKind::NoQuota(QuotaScope::Family), 0),
+        (CallErrorKind::Unavailable, 1),
+    ] {
         let scene = Scene::new("").vm(1, 60, Failed, Unknown);
         let mut scene = scene.last_vm(|vm| vm.failure = Some(CallError::new(trouble, "AllocationFailed")));
         let [action] = scene.plan().actions.try_into().expect("it is removed");

@@ -413,23 +413,12 @@ proptest! {
 
 #[test]
 fn words_are_those_of_json() {
-    use super::{Rule, ScalingAction};
     let json = |value: serde_json::Result<serde_json::Value>| value.expect("it can be written");
-    for action in [ScalingAction::ScaleUp, ScalingAction::ScaleDown, ScalingAction::Maintain] {
+    for action in [ScaleUp, ScaleDown, Maintain] {
         assert_eq!(json(serde_json::to_value(action)), action.as_str());
     }
-    let rules = [
-        Rule::Formula,
-        Rule::NoJobStarves,
-        Rule::Minimum,
-        Rule::Manual,
-        Rule::Disabled,
-        Rule::Enough,
-        Rule::Threshold,
-        Rule::Cooldown,
-        Rule::Maximum,
-        Rule::PartlyKnown,
-    ];
+    let rules =
+        [Formula, NoJobStarves, Minimum, Manual, Disabled, Enough, Threshold, Cooldown, Maximum, PartlyKnown];
     for rule in rules {
         assert_eq!(json(serde_json::to_value(rule)), rule.as_str());
     }

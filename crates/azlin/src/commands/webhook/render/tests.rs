@@ -1,4 +1,4 @@
-use azlin_fleet::ports::webhook_admin::Webhook;
+use azlin_github::RegisteredWebhook;
 
 use super::*;
 
@@ -8,8 +8,8 @@ fn now() -> Timestamp {
     "2026-11-27T10:00:00Z".parse().expect("a time")
 }
 
-fn attempt(id: u64, event: &str, at: &str, code: u16, status: &str) -> Attempt {
-    Attempt {
+fn attempt(id: u64, event: &str, at: &str, code: u16, status: &str) -> DeliveryAttempt {
+    DeliveryAttempt {
         id,
         guid: format!("guid-{id}"),
         at: at.parse().expect("a time"),
@@ -25,7 +25,7 @@ fn attempt(id: u64, event: &str, at: &str, code: u16, status: &str) -> Attempt {
 fn report(did: Option<&'static str>) -> WebhookReport {
     WebhookReport {
         scope: "repo:o/r".parse().expect("a scope"),
-        webhook: Some(Webhook {
+        webhook: Some(RegisteredWebhook {
             id: 7,
             url: "https://ci.example.com/webhook".to_owned(),
             events: vec!["workflow_job".to_owned()],

@@ -1,0 +1,139 @@
+use super::*;
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::time::advance;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Weight = Weight { is_look: true, points: 1.0, makes_content: false };
+const REMOVAL: Weight = Weight { is_look: false, points: 5.0, makes_content: false };
+const REGISTRATION: Weight = Weight { is_look: false, points: 5.0, makes_content: true };
+
+fn budget(remaining: u64, reset: i64) -> Budget {
+    Budget { limit: 5000, remaining, reset: Timestamp::from_second(reset).expect("in range") }
+}
+
+/// How long a request would have to wait; zero where it goes at once.
+async fn waits(gate: &Gate, weight: Weight) -> Duration {
+    gate.pass(weight, Duration::ZERO).await.err().unwrap_or_default()
+}
+
+fn gate(remaining: u64) -> Gate {
+    let gate = Gate::new(MINUTE);
+    gate.told(Some((budget(remaining, 1000), MINUTE * 30)));
+    gate
+}
+
+#[tokio::test(start_paused = true)]
+async fn untold_waits_double_until_an_answer_comes() {
+    let gate = gate(5000);
+    assert_eq!(waits(&gate, LOOK).await, Duration::ZERO);
+    for expected in [1, 2, 4, 8, 15, 15] {
+        gate.shut_untold();
+        gate.shut_untold();
+        gate.passed();
+        assert_eq!(waits(&gate, REMOVAL).await, MINUTE * expected);
+        advance(MINUTE * expected).await;
+        assert_eq!(waits(&gate, REMOVAL).await, Duration::ZERO);
+    }
+    gate.passed();
+    gate.shut_untold();
+    assert_eq!(waits(&gate, LOOK).await, MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_wait_does_not_open_it_early() {
+    let gate = gate(5000);
+    gate.shut(MINUTE);
+    gate.shut(MINUTE / 2);
+    assert_eq!(waits(&gate, LOOK).await, MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_be_refused_is_not_sent_and_the_last_is_kept_for_what_is_no_look() {
+    for (remaining, look, removal) in
+        [(101, false, false), (100, true, false), (1, true, false), (0, true, true)]
+    {
+        let gate = gate(remaining);
+        let wait = |waits| if waits { MINUTE * 30 } else { Duration::ZERO };
+        assert_eq!(waits(&gate, LOOK).await, wait(look), "look with {remaining}");
+        assert_eq!(waits(&gate, REMOVAL).await, wait(removal), "removal with {remaining}");
+    }
+    // A new window: the first finds out.
+    let gate = gate(0);
+    advance(MINUTE * 30).await;
+    let first = gate.pass(LOOK, PATIENCE).await.expect("it goes");
+    assert!(
+        timeout(PATIENCE / 2, gate.pass(LOOK, PATIENCE)).await.is_err(),
+        "the second waits for its answer"
+    );
+    gate.told(Some((budget(4999, 4600), MINUTE * 60)));
+    drop(first);
+    assert_eq!(waits(&gate, LOOK).await, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_counts_until_its_answer_tells() {
+    let gate = Arc::new(gate(102));
+    let one = gate.pass(LOOK, PATIENCE).await.expect("it goes");
+    let two = gate.pass(LOOK, PATIENCE).await.expect("it goes");
+    let other = tokio::spawn({
+        let gate = Arc::clone(&gate);
+        async move { gate.pass(LOOK, PATIENCE).await.map(drop) }
+    });
+    assert!(timeout(PATIENCE / 2, gate.pass(LOOK, PATIENCE)).await.is_err());
+    // It was "not modified", so nothing is used.
+    gate.told(Some((budget(102, 1000), MINUTE * 30)));
+    drop(one);
+    assert_eq!(other.await.expect("no panic"), Ok(()));
+    // An answer that was overtaken does not give back.
+    gate.told(Some((budget(100, 1000), MINUTE * 30)));
+    gate.told(Some((budget(101, 1000), MINUTE * 30)));
+    drop(two);
+    assert_eq!(gate.budget().map(|budget| budget.remaining), Some(100));
+    assert!(!waits(&gate, LOOK).await.is_zero());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever_for_an_answer_that_does_not_come() {
+    let (unknown, short) = (Gate::new(MINUTE), gate(101));
+    for (gate, expected) in [(&unknown, None), (&short, Some(MINUTE * 30 - PATIENCE * 2))] {
+        let _first = gate.pass(LOOK, PATIENCE).await.expect("it goes");
+        assert_eq!(gate.pass(LOOK, PATIENCE).await.err(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_limits_is_not_asked_one_by_one() {
+    let gate = Gate::new(MINUTE);
+    let first = gate.pass(LOOK, PATIENCE).await.expect("it goes");
+    gate.told(None);
+    let _second = gate.pass(LOOK, PATIENCE).await.expect("it goes beside the first");
+    drop(first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_minute_has_more_points_or_new_things_than_github_allows() {
+    for (weight, points_each, most) in [(LOOK, 1, 900), (REMOVAL, 5, 900), (REGISTRATION, 1, 80)] {
+        let gate = gate(5000);
+        let (began, mut sent) = (Instant::now(), Vec::new());
+        while began.elapsed() < MINUTE * 3 {
+            drop(gate.pass(weight, MINUTE).await.expect("patience enough"));
+            sent.push(began.elapsed());
+        }
+        let in_a_minute =
+            |from: &Duration| sent.iter().filter(|at| (*from..*from + MINUTE).contains(at)).count();
+        let peak = sent.iter().map(in_a_minute).max().unwrap_or_default() * points_each;
+        assert!(peak <= most && peak >= most * 2 / 3, "{weight:?}: {peak} of {most}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_passes_looks_that_wait_for_points() {
+    let gate = gate(5000);
+    for _ in 0..250 {
+        drop(gate.pass(LOOK, PATIENCE).await.expect("it goes"));
+    }
+    assert!(!waits(&gate, LOOK).await.is_zero());
+    assert!(waits(&gate, REMOVAL).await.is_zero());
+}

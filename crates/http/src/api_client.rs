@@ -1,0 +1,75 @@
+//! One API: a limit of requests at once, counters, and a debug line for each request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::attempts::Attempts;
+use crate::retry::RequestEffect;
+use crate::traffic::Traffic;
+use crate::transport::{HttpReply, HttpRequest, HttpTransport, NoReply};
+
+/// Sends the requests of one API.
+#[derive(Debug)]
+pub struct ApiClient {
+    /// The API's name, for the log.
+    name: &'static str,
+    transport: Arc<HttpTransport>,
+    /// A request waits here while too many others are in flight. A long poll holds its place until it ends.
+    at_once: Semaphore,
+    first_pause: Duration,
+    /// What was sent and received.
+    pub traffic: Traffic,
+}
+
+impl ApiClient {
+    /// A client that has at most `at_once` requests in flight. `first_pause` is the pause before a request is tried
+    /// again; it doubles, with jitter.
+    pub fn new(
+        name: &'static str,
+        transport: Arc<HttpTransport>,
+        at_once: usize,
+        first_pause: Duration,
+    ) -> Self {
+        let at_once = Semaphore::new(at_once);
+        ApiClient { name, transport, at_once, first_pause, traffic: Traffic::default() }
+    }
+
+    /// The transport, for requests that belong to no API's limits.
+    pub fn transport(&self) -> &HttpTransport {
+        &self.transport
+    }
+
+    /// The tries of a call with this effect. `time_limit` is that of one request, where it has its own.
+    pub fn attempts(&self, effect: RequestEffect, time_limit: Option<Duration>) -> Attempts {
+        let time_limit = time_limit.unwrap_or(self.transport.request_timeout());
+        Attempts::new(self.name, effect, time_limit, self.first_pause)
+    }
+
+    /// Sends a request once.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn send(&self, request: HttpRequest<'_>) -> Result<HttpReply, NoReply> {
+        let _permit = self.at_once.acquire().await.ok();
+        let (method, url) = (request.method.clone(), request.url);
+        let started = Instant::now();
+        self.traffic.sent();
+        let reply = self.transport.send(request).await;
+        let (api, path, took_ms) = (self.name, url.path(), started.elapsed().as_millis() as u64);
+        match &reply {
+            Ok(HttpReply { status, body, .. }) => {
+                let (status, bytes) = (status.as_u16(), body.len());
+                self.traffic.received(status, bytes);
+                tracing::debug!(api, %method, path, status, bytes, took_ms, "{api} answered {method} {path} with {status}");
+            }
+            Err(no_reply) => {
+                let why = no_reply.why();
+                tracing::debug!(api, %method, path, why, took_ms, "{api} did not answer {method} {path}: {why}");
+            }
+        }
+        reply
+    }
+}

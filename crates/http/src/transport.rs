@@ -1,0 +1,253 @@
+//! One request and its answer, within bounds.
+
+use std::error::Error;
+use std::sync::{Once, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use reqwest::{Certificate, Method, StatusCode, redirect};
+use url::{Origin, Url};
+
+use crate::local::is_local;
+use crate::retry::FailedTry;
+
+/// The most redirects that are followed for one request.
+const MOST_REDIRECTS: usize = 3;
+
+/// How requests are sent.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// `User-Agent`, where one is sent.
+    pub user_agent: Option<&'static str>,
+    /// Headers of every request.
+    pub headers: HeaderMap,
+    /// The time limit of one try of a request.
+    pub request_timeout: Duration,
+    /// Certificates that are trusted beside the system's, as PEM.
+    pub certificates: Option<String>,
+    /// Which redirects are followed.
+    pub redirects: Redirects,
+    /// The largest body that is read, in bytes.
+    pub largest_body: usize,
+}
+
+impl HttpSettings {
+    /// Settings with these bounds, and nothing besides: no redirect is followed.
+    pub fn new(request_timeout: Duration, largest_body: usize) -> Self {
+        HttpSettings {
+            user_agent: None,
+            headers: HeaderMap::new(),
+            request_timeout,
+            certificates: None,
+            redirects: Redirects::Never,
+            largest_body,
+        }
+    }
+}
+
+/// Which redirects are followed.
+#[derive(Debug, Clone)]
+pub enum Redirects {
+    /// None: the redirect itself is the answer.
+    Never,
+    /// Those that stay at this origin. A redirect to another host is the answer itself, so that no token goes there.
+    Within(Origin),
+}
+
+/// A request.
+pub struct HttpRequest<'r> {
+    /// Its method.
+    pub method: Method,
+    /// Where it goes.
+    pub url: &'r Url,
+    /// Headers of this request.
+    pub headers: HeaderMap,
+    /// The token of its `Authorization: Bearer` header.
+    pub bearer: Option<&'r str>,
+    /// Its body.
+    pub body: Option<Bytes>,
+    /// Its own time limit, as for a long poll; the transport's where absent.
+    pub time_limit: Option<Duration>,
+}
+
+impl<'r> HttpRequest<'r> {
+    /// A request without headers, token and body.
+    pub fn new(method: Method, url: &'r Url) -> Self {
+        HttpRequest { method, url, headers: HeaderMap::new(), bearer: None, body: None, time_limit: None }
+    }
+}
+
+/// A whole answer, whatever its status.
+#[derive(Debug)]
+pub struct HttpReply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its whole body.
+    pub body: Vec<u8>,
+}
+
+/// Why no whole answer came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoReply {
+    /// No client could be made, or the URL is not allowed: nothing was sent.
+    NoClient(String),
+    /// There was no connection: nothing was sent.
+    NotSent(String),
+    /// The request was sent, and the answer was lost or too large.
+    Lost(String),
+}
+
+impl NoReply {
+    /// Whether the other side may have seen the request.
+    pub fn was_sent(&self) -> bool {
+        matches!(self, NoReply::Lost(_))
+    }
+
+    /// Why, in words.
+    pub fn why(&self) -> &str {
+        let (NoReply::NoClient(why) | NoReply::NotSent(why) | NoReply::Lost(why)) = self;
+        why
+    }
+
+    /// The same as the rule for repeated tries has it.
+    pub fn failed_try(&self) -> FailedTry {
+        if self.was_sent() { FailedTry::Lost } else { FailedTry::NotSent }
+    }
+}
+
+/// Two HTTP clients: one for the network, and one for this machine.
+///
+/// Each is made at its first use: to read the system's certificates takes about 40 ms, which a start need not wait for,
+/// and a machine that only talks to itself may have none.
+#[derive(Debug)]
+pub struct HttpTransport {
+    settings: HttpSettings,
+    local: OnceLock<reqwest::Client>,
+    network: OnceLock<reqwest::Client>,
+}
+
+impl HttpTransport {
+    /// A transport. Nothing is sent yet.
+    pub fn new(settings: HttpSettings) -> Self {
+        static RING: Once = Once::new();
+        // An error says that the process has a provider already, which serves as well.
+        RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        HttpTransport { settings, local: OnceLock::new(), network: OnceLock::new() }
+    }
+
+    /// The time limit of one try of a request.
+    pub fn request_timeout(&self) -> Duration {
+        self.settings.request_timeout
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// When no whole answer came. The error names neither the URL nor a secret.
+    pub async fn send(&self, request: HttpRequest<'_>) -> Result<HttpReply, NoReply> {
+        let HttpRequest { method, url, headers, bearer, body, time_limit } = request;
+        let mut builder = self.client(url)?.request(method, url.clone()).headers(headers);
+        if let Some(token) = bearer {
+            builder = builder.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            builder = builder.body(body);
+        }
+        if let Some(limit) = time_limit {
+            builder = builder.timeout(limit);
+        }
+        let mut response = builder.send().await.map_err(|error| {
+            if error.is_connect() { NoReply::NotSent(cause(error)) } else { NoReply::Lost(cause(error)) }
+        })?;
+        let body = self.body(&mut response).await.map_err(NoReply::Lost)?;
+        Ok(HttpReply { status: response.status(), headers: response.headers().clone(), body })
+    }
+
+    async fn body(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, String> {
+        let most = self.settings.largest_body;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(cause)? {
+            if body.len() + chunk.len() > most {
+                return Err(format!("the body has more than {most} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn client(&self, url: &Url) -> Result<&reqwest::Client, NoReply> {
+        if url.scheme() == "https" {
+            made_once(&self.network, || self.with_certificates(self.builder().https_only(true))?.build())
+        } else if is_local(url) {
+            // Neither a proxy nor the system's certificates, which take a while to read and which a small container
+            // may lack.
+            made_once(&self.local, || self.builder().no_proxy().tls_certs_only([]).build())
+        } else {
+            let host = url.origin().ascii_serialization();
+            Err(NoReply::NoClient(format!("{host} is to be reached by plain HTTP, which is not allowed")))
+        }
+    }
+
+    fn with_certificates(&self, builder: reqwest::ClientBuilder) -> reqwest::Result<reqwest::ClientBuilder> {
+        Ok(match &self.settings.certificates {
+            Some(more) => builder.tls_certs_merge(Certificate::from_pem_bundle(more.as_bytes())?),
+            None => builder,
+        })
+    }
+
+    fn builder(&self) -> reqwest::ClientBuilder {
+        let HttpSettings { user_agent, headers, request_timeout, redirects, .. } = &self.settings;
+        let builder = reqwest::Client::builder()
+            .default_headers(headers.clone())
+            .timeout(*request_timeout)
+            .connect_timeout((*request_timeout).min(Duration::from_secs(10)))
+            .redirect(policy(redirects.clone()));
+        match user_agent {
+            Some(user_agent) => builder.user_agent(*user_agent),
+            None => builder,
+        }
+    }
+}
+
+fn policy(redirects: Redirects) -> redirect::Policy {
+    match redirects {
+        Redirects::Never => redirect::Policy::none(),
+        Redirects::Within(origin) => redirect::Policy::custom(move |attempt| {
+            if attempt.previous().len() <= MOST_REDIRECTS && attempt.url().origin() == origin {
+                attempt.follow()
+            } else {
+                attempt.stop()
+            }
+        }),
+    }
+}
+
+/// The client that was made, or a new one. A client that could not be made is tried again: the certificates that it
+/// lacked may be there the next time.
+fn made_once(
+    client: &OnceLock<reqwest::Client>,
+    make: impl FnOnce() -> reqwest::Result<reqwest::Client>,
+) -> Result<&reqwest::Client, NoReply> {
+    if let Some(client) = client.get() {
+        return Ok(client);
+    }
+    let made = make().map_err(|error| NoReply::NoClient(format!("no HTTPS client: {}", cause(error))))?;
+    Ok(client.get_or_init(|| made))
+}
+
+/// The innermost cause of an error of reqwest, as "connection refused" rather than "error sending request". It does not
+/// name the URL, which may hold a secret.
+fn cause(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let error = error.without_url();
+    let mut deepest: &dyn Error = &error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}

@@ -1,0 +1,182 @@
+//! The simulated account: what is permitted in it, and what exists. By default everything is permitted and
+//! exists; each key of `[premises]` in a workload file takes something away.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::workload::optional_duration;
+use crate::world::World;
+
+/// How VMs of every subnet reach the internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayOut {
+    /// Through a NAT gateway.
+    NatGateway,
+    /// Through a route table.
+    RouteTable,
+    /// Through Azure's default outbound access.
+    Default,
+    /// Not at all: the subnet is private.
+    None,
+    /// Unknown: Azure does not report it.
+    Untold,
+}
+
+/// What is permitted and what exists in the account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Account {
+    /// How long GitHub's token is valid, from the start of the world; `None` means for ever.
+    #[serde(deserialize_with = "optional_duration")]
+    pub token_ends: Option<Duration>,
+    /// Calls that GitHub refuses, as a method and a part of the path: `DELETE /actions/runners`.
+    pub github_refuses: Vec<String>,
+    /// Archived repositories.
+    pub archived: Vec<String>,
+    /// What does not exist: names of resource groups and of sizes, images as fleets name them, ids of
+    /// subnets.
+    pub absent: Vec<String>,
+    /// The state of every subscription, in Azure's words.
+    pub subscription_state: String,
+    /// Actions that Azure grants, with Azure's wildcards. The default is `*`.
+    pub azure_grants: Vec<String>,
+    /// Actions that Azure denies although they are granted, with Azure's wildcards: `Microsoft.Network/*`.
+    pub azure_denies: Vec<String>,
+    /// The region of all resource groups and networks.
+    pub location: String,
+    /// How subnets reach the internet.
+    pub way_out: WayOut,
+    /// The address range of every subnet, as `10.0.0.0/16`.
+    pub subnet_prefix: String,
+    /// Sizes that the subscription may not use.
+    pub restricted_sizes: Vec<String>,
+    /// Whether images need a purchase plan.
+    pub image_plan: bool,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Account {
+            token_ends: None,
+            github_refuses: Vec::new(),
+            archived: Vec::new(),
+            absent: Vec::new(),
+            subscription_state: "Enabled".to_owned(),
+            azure_grants: vec!["*".to_owned()],
+            azure_denies: Vec::new(),
+            location: "westeurope".to_owned(),
+            way_out: WayOut::NatGateway,
+            subnet_prefix: "10.0.0.0/16".to_owned(),
+            restricted_sizes: Vec::new(),
+            image_plan: false,
+        }
+    }
+}
+
+impl Account {
+    /// Whether the thing with this name or id exists.
+    pub fn has(&self, name: &str) -> bool {
+        !self.absent.iter().any(|absent| absent.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether GitHub permits a call.
+    pub fn permits(&self, method: &str, path: &str) -> bool {
+        !self.github_refuses.iter().any(|refused| {
+            let (of, part) = refused.split_once(' ').unwrap_or(("", refused));
+            (of.is_empty() || of == method) && path.contains(part)
+        })
+    }
+
+    /// Whether Azure grants an action.
+    pub fn grants(&self, action: &str) -> bool {
+        use azlin_fleet::check::permissions::missing;
+        missing([action], &self.roles()).is_empty()
+    }
+
+    /// The one role, which every client has.
+    pub fn roles(&self) -> Vec<azlin_fleet::ports::preflight::Grant> {
+        vec![azlin_fleet::ports::preflight::Grant {
+            actions: self.azure_grants.clone(),
+            not_actions: self.azure_denies.clone(),
+        }]
+    }
+}
+
+impl World {
+    /// When GitHub's token expires; `None` means never.
+    pub fn github_token_ends_at(&self) -> Option<Timestamp> {
+        self.account.token_ends.map(|after| self.began_at() + after)
+    }
+}
+
+/// A VM size that the simulated Azure offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// Azure's name for the size.
+    pub name: &'static str,
+    /// The quota that the size counts against.
+    pub family: &'static str,
+    /// Whether the size supports an ephemeral OS disk.
+    pub ephemeral_os_disk: bool,
+    /// The processor architecture, as Azure spells it.
+    pub architecture: &'static str,
+}
+
+/// All VM sizes that the simulated Azure offers.
+pub const OFFERS: [Offer; 7] = [
+    offer("Standard_D2s_v5", "standardDSv5Family", false, "x64"),
+    offer("Standard_D4s_v5", "standardDSv5Family", false, "x64"),
+    offer("Standard_D8s_v5", "standardDSv5Family", false, "x64"),
+    offer("Standard_D4as_v5", "standardDASv5Family", false, "x64"),
+    offer("Standard_D4ds_v5", "standardDDSv5Family", true, "x64"),
+    offer("Standard_F4s_v2", "standardFSv2Family", true, "x64"),
+    offer("Standard_D4ps_v5", "standardDPSv5Family", false, "Arm64"),
+];
+
+const fn offer(
+    name: &'static str,
+    family: &'static str,
+    ephemeral_os_disk: bool,
+    architecture: &'static str,
+) -> Offer {
+    Offer { name, family, ephemeral_os_disk, architecture }
+}
+
+/// The vCPUs of a size, read from its name: `Standard_D4s_v5` has 4. A size without a number has 4 too.
+pub fn vcpus(size: &str) -> u32 {
+    let name = size.strip_prefix("Standard_").unwrap_or(size);
+    let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_size_has_its_vcpus() {
+        for (size, expected) in
+            [("Standard_D4s_v5", 4), ("Standard_D16as_v5", 16), ("Standard_NC6s_v3", 6), ("", 4)]
+        {
+            assert_eq!(vcpus(size), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_and_denied() {
+        let account = Account {
+            github_refuses: vec!["DELETE /actions/runners".to_owned(), "/actions/runs".to_owned()],
+            azure_denies: vec!["Microsoft.Compute/virtualMachines/*".to_owned()],
+            ..Account::default()
+        };
+        assert!(!account.permits("DELETE", "/repos/o/r/actions/runners/7"));
+        assert!(account.permits("GET", "/repos/o/r/actions/runners/7"));
+        assert!(!account.permits("GET", "/repos/o/r/actions/runs"));
+        assert!(!account.grants("Microsoft.Compute/virtualMachines/write"));
+        assert!(account.grants("Microsoft.Compute/disks/write"));
+    }
+}

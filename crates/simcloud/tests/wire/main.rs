@@ -1,0 +1,8 @@
+//! The simulated GitHub and Azure over HTTP, with a plain client.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test fails by panicking")]
+
+mod arm;
+mod faults;
+mod fixture;
+mod openapi;
+mod webhooks;

@@ -1,0 +1,95 @@
+//! A type name has one meaning in the workspace.
+
+use std::collections::BTreeMap;
+
+use azlin_tests::sources::sources;
+
+/// Names that may have several meanings, each with its reason.
+const ALLOWED: &[(&str, &str)] =
+    &[("Args", "the arguments of a command, one type in the module of each command")];
+
+/// Clashes that are being renamed. This table only shrinks.
+#[rustfmt::skip]
+const RENAMED_SOON: &[&str] = &[
+    "About", "Case", "Change", "Credential", "Demand", "Entry", "Facts", "Followed", "Found", "Jobs",
+    "Lifecycle", "Look", "Place", "Reader", "RunnerStatus", "Scene", "Section", "Shared", "State", "Step",
+    "Tick", "Told", "View", "Vm", "Wanted",
+];
+
+/// The struct, enum, union, trait or type alias that a line declares. An associated type has the meaning that its trait gives it,
+/// and is none.
+fn declared<'t>(lines: &[&'t str], at: usize) -> Option<&'t str> {
+    let line = lines[at].trim_start();
+    let item =
+        line.strip_prefix("pub").map_or(line, |rest| rest.trim_start_matches(|c| c != ' ').trim_start());
+    let item = item.strip_prefix("unsafe ").unwrap_or(item);
+    let (keyword, rest) = item.split_once(' ')?;
+    let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+    let is_item = ["struct", "enum", "union", "trait", "type"].contains(&keyword);
+    let is_name = name.starts_with(|c: char| c.is_ascii_uppercase());
+    (is_item && is_name && !(keyword == "type" && is_associated(lines, at))).then_some(name)
+}
+
+/// Whether the block around a line is a trait or an implementation. rustfmt has indented it.
+fn is_associated(lines: &[&str], at: usize) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let own = indent(lines[at]);
+    let is_around = |line: &&&str| !line.trim().is_empty() && indent(line) < own;
+    let Some(around) = lines[..at].iter().rev().find(is_around) else { return false };
+    // With a `where` clause the brace stands alone.
+    around.trim() == "{" || around.split([' ', '<']).any(|word| word == "impl" || word == "trait")
+}
+
+/// Each name with the places that declare it.
+fn names() -> BTreeMap<String, Vec<String>> {
+    let mut names = BTreeMap::<String, Vec<String>>::new();
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for at in 0..lines.len() {
+            if let Some(name) = declared(&lines, at) {
+                names.entry(name.to_owned()).or_default().push(format!("{}:{}", source.path, at + 1));
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn a_type_name_has_one_meaning_in_the_workspace() {
+    let names = names();
+    let is_allowed =
+        |name: &str| ALLOWED.iter().any(|(allowed, _)| *allowed == name) || RENAMED_SOON.contains(&name);
+    let has_several = |name: &str| names.get(name).is_some_and(|places| places.len() > 1);
+    let clashes: Vec<String> = names
+        .iter()
+        .filter(|(name, places)| places.len() > 1 && !is_allowed(name))
+        .map(|(name, places)| format!("{name}: {}", places.join(", ")))
+        .collect();
+    assert!(
+        clashes.is_empty(),
+        "these names have several meanings; rename all but one:\n{}",
+        clashes.join("\n")
+    );
+    let exceptions = ALLOWED.iter().map(|(name, _)| *name).chain(RENAMED_SOON.iter().copied());
+    let stale: Vec<&str> = exceptions.filter(|name| !has_several(name)).collect();
+    assert!(stale.is_empty(), "these names have one meaning now; remove them from the tables: {stale:?}");
+}
+
+#[test]
+fn declarations_are_found() {
+    for (text, expected) in [
+        ("pub(crate) struct A<T> {", Some("A")),
+        ("    pub unsafe trait B: C {", Some("B")),
+        ("enum D {", Some("D")),
+        ("type E = u8;", Some("E")),
+        ("mod tests {\n    type F = u8;", Some("F")),
+        ("impl G for H {\n    type I = u8;", None),
+        ("impl<T> G for H<T>\nwhere\n    T: J,\n{\n    type I = u8;", None),
+        ("pub trait K {\n    type I;", None),
+        ("// struct L {", None),
+        ("let structure = Struct {", None),
+    ] {
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(declared(&lines, lines.len() - 1), expected, "{text}");
+    }
+}
