@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Fleet;
 use crate::model::{
     Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome,
-    ProvisionOutcome, ResourceGroup, RunnerName, elapsed,
+    ProvisionOutcome, ResourceGroup, RunnerName,
 };
 use crate::observe::{Snapshot, list_lag};
 use crate::state::{CapacityBackoff, KnownGroups, KnownRunners, LastScaling, Ledger, StartBackoff};
