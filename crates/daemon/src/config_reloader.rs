@@ -247,7 +247,7 @@ fn report(news: &ConfigChange) {
             info!(%fleet, %changes, "{fleet}: change accepted: {changes}");
         }
         ConfigChange::Removed(fleet) => {
-            info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted")
+            info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted");
         }
         ConfigChange::Fixed(file) => info!(fleet = fleet_of(file), %file, "{file} is good again"),
         ConfigChange::Bad { file, message, effective } => {

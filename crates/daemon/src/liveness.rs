@@ -72,7 +72,7 @@ impl Probe {
         while start.elapsed() < limit {
             self.answer().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

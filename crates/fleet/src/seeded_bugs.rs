@@ -115,6 +115,7 @@ mod tests {
     use super::{Bug, seed};
 
     #[cfg(debug_assertions)]
+    #[expect(clippy::disallowed_methods, reason = "the test needs a second thread; the core has none")]
     #[test]
     fn a_bug_is_in_force_in_the_thread_that_seeded_it_alone() {
         let rules = || (seeded_bug!(NoLimit, "right", "wrong"), seeded_bug!(LocalTime, "right", "wrong"));

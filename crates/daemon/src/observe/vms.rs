@@ -100,7 +100,7 @@ impl VmLists {
         self.capacity.saw(subscription, &vms, self.context.now());
         if let Some(powers) = powers {
             self.report_powerless(subscription, powers.as_ref().as_ref().err());
-            for vm in vms.iter_mut() {
+            for vm in &mut vms {
                 vm.power = powers.as_ref().as_ref().map_or(PowerState::Unknown, |powers| powers.of(vm));
             }
         }
