@@ -32,7 +32,7 @@ fn spent(fleet_state: &FleetState) -> [u64; 4] {
 #[test]
 fn time_counts_as_what_the_last_look_has_shown() {
     type CostCase<'a> = (&'a str, &'a [(i64, Entry)], [u64; 4], u64);
-    let table: &[CostCase] = &[
+    let table: &[CostCase<'_>] = &[
         ("it starts", &[(60, Absent)], [60, 0, 0, 0], 0),
         ("until it is seen online", &[(60, Absent), (120, Idle)], [120, 0, 0, 0], 0),
         ("then it idles", &[(60, Idle), (120, Idle), (180, Busy)], [60, 0, 120, 0], 1),
