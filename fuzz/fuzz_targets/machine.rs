@@ -2,9 +2,8 @@
 
 #![no_main]
 
-use azlin_fleet::bootstrap::{console::telling, steps::{ProbeResult, Step, WantedRunner, next, runner_id}};
-use azlin_fleet::ports::Download;
-use azlin_fleet::model::redact;
+use azlin_fleet::bootstrap::{console::telling, steps::{ProbeResult, WantedRunner, next, runner_id}};
+use azlin_fleet::model::{Download, Step, redact};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

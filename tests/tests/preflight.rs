@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_azure::{AzureClient, AzureEnvironment};
-use azlin_fleet::model::{Image, ResourceGroup, RunnerName, Scope, VmSpec};
+use azlin_fleet::model::{CallError, CallErrorKind, Image, ResourceGroup, RunnerName, Scope, VmSpec};
 use azlin_fleet::ports::{
-    Azure, CallError, CallErrorKind, GitHub,
+    Azure, GitHub,
     preflight::{Access, AzurePreflight, GitHubPreflight},
 };
 use azlin_github::{GitHubClient, Token};

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::Advice;
-use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_fleet::model::{Advice, CallError, CallErrorKind};
 use azlin_http::quote;
 use azure_core_1::credentials::{AccessToken, Secret, TokenCredential};
 use azure_core_1::error::ErrorKind;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azlin_fleet::model::{Calls, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
-use azlin_fleet::model::{Orphan, OrphanKind};
-use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind};
+use azlin_fleet::model::{
+    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerStates, Remaining, ResourceGroup, Vm, VmSpec,
+};
+use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
 use url::Url;
 

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use azlin_fleet::model::Advice;
-use azlin_fleet::model::QuotaScope;
-use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_fleet::model::{Advice, CallError, CallErrorKind, QuotaScope};
 use azlin_http::{ErrorText, NoReply, error_text, quote};
 use serde::Deserialize;
 

@@ -1,8 +1,6 @@
 //! Entry points for the fuzzer. Only a build with `--cfg fuzzing` has them.
 
-use azlin_fleet::model::OrphanKind;
-use azlin_fleet::model::ResourceGroup;
-use azlin_fleet::ports::CallErrorKind;
+use azlin_fleet::model::{CallErrorKind, OrphanKind, ResourceGroup};
 
 use crate::api::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;

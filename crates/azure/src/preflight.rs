@@ -4,11 +4,9 @@ mod images;
 mod wire;
 
 use async_trait::async_trait;
-use azlin_fleet::model::Advice;
-use azlin_fleet::model::{Image, ResourceGroup};
-use azlin_fleet::ports::{
-    CallError, CallErrorKind,
-    preflight::{Access, AzurePreflight, Grant, ImageFacts, Principal, Size, Subnet, Subscription, Usage},
+use azlin_fleet::model::{Advice, CallError, CallErrorKind, Image, ResourceGroup};
+use azlin_fleet::ports::preflight::{
+    Access, AzurePreflight, Grant, ImageFacts, Principal, Size, Subnet, Subscription, Usage,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use azlin_fleet::model::{PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
-use azlin_fleet::ports::CallError;
+use azlin_fleet::model::{CallError, PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
 
 use crate::api::models::{Priority, VirtualMachine};
 use crate::error;
@@ -96,7 +95,7 @@ fn power(code: &str) -> Option<PowerState> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use azlin_fleet::ports::CallErrorKind;
+    use azlin_fleet::model::CallErrorKind;
     use serde_json::json;
 
     #[test]

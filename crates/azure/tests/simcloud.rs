@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azlin_azure::{AzureClient, AzureEnvironment, AzureSettings};
-use azlin_fleet::model::QuotaScope;
-use azlin_fleet::model::{Orphan, OrphanKind};
-use azlin_fleet::model::{PowerState, ProvisioningState, ResourceGroup, RunnerName, Vm, VmSpec, VmTags};
-use azlin_fleet::ports::{Address, Azure, CallErrorKind};
+use azlin_fleet::model::{
+    CallErrorKind, Orphan, OrphanKind, PowerState, ProvisioningState, QuotaScope, ResourceGroup, RunnerName,
+    Vm, VmSpec, VmTags,
+};
+use azlin_fleet::ports::{Address, Azure};
 use azlin_simcloud::fixture::vm_spec;
 use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
 use jiff::Timestamp;

@@ -6,12 +6,10 @@ use std::time::Duration;
 use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::model::{
-    DestroyOutcome, DrainReason, Failure, InstallOutcome, Offering, ProvisionOutcome, RunnerConfig, RunnerId,
-    RunnerName, VmSpec, VmTags,
+    CallErrorKind, Destroy, DestroyOutcome, Download, DrainReason, Failure, Install, InstallOutcome,
+    Offering, ProvisionOutcome, RunnerConfig, RunnerId, RunnerName, VmSpec, VmTags,
 };
 use azlin_fleet::observe::{DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE};
-use azlin_fleet::plan::{Destroy, Install};
-use azlin_fleet::ports::{CallErrorKind, Download};
 use azlin_fleet::seeded_bug;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};

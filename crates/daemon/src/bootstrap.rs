@@ -6,14 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::{
-    Took, labels,
+    labels,
     retries::{CONNECT_PAUSE, CONNECTS_PER_ADDRESS, STEP_PAUSE, STEP_TRIES, next_address_pause, patience},
-    steps::{Configure, NextStep, ProbeResult, Step, WantedRunner, next, runner_id},
+    steps::{NextStep, ProbeResult, WantedRunner, next, runner_id},
 };
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{BootstrapOutcome, ErrorPolicy, InstallOutcome, RunnerId};
-use azlin_fleet::plan::Install;
-use azlin_fleet::ports::{Address, CallErrorKind, Download, Machine, Session, SshError, SshErrorKind};
+use azlin_fleet::model::{
+    BootstrapOutcome, CallErrorKind, Configure, Download, ErrorPolicy, Install, InstallOutcome, Machine,
+    RunnerId, SshError, SshErrorKind, Step, Took,
+};
+use azlin_fleet::ports::{Address, Session};
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azlin_fleet::model::Offering;
-use azlin_fleet::model::Vm;
-use azlin_fleet::ports::CallError;
+use azlin_fleet::model::{CallError, Offering, Vm};
 use azlin_fleet::state::CapacityBackoff;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};

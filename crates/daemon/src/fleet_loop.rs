@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::RunnerName;
+use azlin_fleet::model::{Action, RunnerName};
 use azlin_fleet::observe::{Poll, Snapshot};
-use azlin_fleet::plan::{Action, Plan, plan};
+use azlin_fleet::plan::{Plan, plan};
 use azlin_fleet::state::{BootSteps, FleetState, RunnerEvent, runner_events};
 use tokio::time::{Duration, Instant};
 

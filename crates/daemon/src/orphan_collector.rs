@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{Failure, Orphan, OrphanKind, ResourceGroup};
+use azlin_fleet::model::{CallError, Failure, Orphan, OrphanKind, ResourceGroup};
 use azlin_fleet::plan::{FIRST_SEARCH, OrphanAges, SEARCH_INTERVAL};
-use azlin_fleet::ports::CallError;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tracing::{debug, info, warn};
 

@@ -10,9 +10,9 @@ use azlin_fleet::check::{
     SubscriptionFacts, image_key, place_key,
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
-use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope};
+use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope, SshError};
 use azlin_fleet::ports::{
-    Azure, GitHub, Ssh, SshError,
+    Azure, GitHub, Ssh,
     preflight::{Access, AzurePreflight, GitHubPreflight},
 };
 use futures::future::{OptionFuture, join_all};

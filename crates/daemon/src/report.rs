@@ -7,10 +7,10 @@
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
     ActionReason, BootstrapOutcome, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName,
-    ProvisionOutcome, RunnerName,
+    ProvisionOutcome, RunnerName, ScalingAction,
 };
 use azlin_fleet::observe::Snapshot;
-use azlin_fleet::plan::{Plan, ScalingAction};
+use azlin_fleet::plan::Plan;
 use azlin_fleet::state::RunnerEvent;
 use tracing::{debug, error, info, warn};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::PoolName;
-use azlin_fleet::observe::{JobEvent, Triggers};
+use azlin_fleet::model::{JobEvent, PoolName};
+use azlin_fleet::observe::Triggers;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};

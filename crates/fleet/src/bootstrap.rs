@@ -9,8 +9,6 @@ pub mod steps;
 use crate::config::Fleet;
 use crate::model::{Download, Label};
 
-pub use crate::model::{Took, quoted};
-
 /// The program that does it on the machine, for a POSIX shell.
 pub const RUNNER: &str = include_str!("bootstrap/runner.sh");
 

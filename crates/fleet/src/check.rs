@@ -28,9 +28,7 @@ pub use facts::{
 };
 
 use crate::config::Fleet;
-use crate::model::Advice;
-use crate::model::PoolName;
-use crate::ports::CallError;
+use crate::model::{Advice, CallError, PoolName};
 
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,13 @@
 //! Two implementations of each exist: the adapter that speaks to the real thing, and the
 //! simulated cloud.
 
-mod clouds;
+mod azure;
+mod github;
 pub mod preflight;
+mod ssh;
+mod webhook;
 
-pub use clouds::*;
+pub use azure::{Address, Azure};
+pub use github::GitHub;
+pub use ssh::{Session, Ssh};
+pub use webhook::{Delivery, NotTaken, RawDelivery, WebhookReader};

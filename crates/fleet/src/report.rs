@@ -7,9 +7,12 @@ mod status;
 mod summary;
 mod token_expiry;
 
-pub use cost::*;
-pub use history::*;
-pub use queue_wait::*;
-pub use status::*;
-pub use summary::*;
-pub use token_expiry::*;
+pub use cost::Cost;
+pub use history::{DECISIONS, Decided, History, MINUTES, Minute};
+pub use queue_wait::begun;
+pub use status::{
+    BadFileStatus, DaemonStatus, FleetErrorKind, FleetStatus, LastingError, RunnerRow, Status, Tick, VERSION,
+    VmStatus,
+};
+pub use summary::summary;
+pub use token_expiry::warning;

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use azlin_fleet::model::Scope;
-use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_fleet::model::{CallError, CallErrorKind, Scope};
 use azlin_http::is_loopback;
 use url::{Origin, Url};
 

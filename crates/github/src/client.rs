@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    AccountName, Budget, Calls, Deregistration, FoundJob, JobId, Queue, RegistrationToken, RepoSlug,
-    RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, Scope,
+    AccountName, Budget, CallError, Calls, Deregistration, Download, FoundJob, JobId, Queue,
+    RegistrationToken, RepoSlug, RunnerConfig, RunnerError, RunnerId, RunnerInfo, RunnerName,
+    RunnerRegistration, Scope,
 };
-use azlin_fleet::ports::{CallError, Download, GitHub, RunnerError};
+use azlin_fleet::ports::GitHub;
 use azlin_http::TrafficCounts;
 use jiff::Timestamp;
 use url::Url;

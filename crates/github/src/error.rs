@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::model::Advice;
-use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_fleet::model::{Advice, CallError, CallErrorKind};
 use azlin_http::{ErrorText, HttpReply, NoReply, RequestEffect, error_text, quote};
 use reqwest::StatusCode;
 use serde::Deserialize;

@@ -76,7 +76,7 @@ fn read(body: &[u8]) {
     let _ = serde_json::from_slice::<wire::RegistrationTokenJson>(body);
     let _ = serde_json::from_slice::<wire::JitConfigJson>(body);
     for offered in serde_json::from_slice::<Vec<wire::RunnerApplicationJson>>(body).unwrap_or_default() {
-        let _ = azlin_fleet::ports::Download::from(offered).version();
+        let _ = azlin_fleet::model::Download::from(offered).version();
     }
 }
 

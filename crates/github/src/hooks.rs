@@ -2,8 +2,7 @@
 
 mod deliveries;
 
-use azlin_fleet::model::Scope;
-use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_fleet::model::{CallError, CallErrorKind, Scope};
 use azlin_http::RequestEffect;
 use jiff::Timestamp;
 use reqwest::Method;

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::CallOutcome;
-use azlin_fleet::ports::CallError;
+use azlin_fleet::model::{CallError, CallOutcome};
 use azlin_http::{
     ApiClient, FailedTry, HttpReply, HttpRequest, HttpSettings, HttpTransport, NoReply, PATIENCE, Redirects,
     RequestEffect,

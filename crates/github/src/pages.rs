@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_fleet::model::{CallError, CallErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;

@@ -2,11 +2,8 @@
 //! removal that is sent names a runner that cannot exist.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{RepoSlug, Scope};
-use azlin_fleet::ports::{
-    CallError, CallErrorKind,
-    preflight::{Access, Credential, GitHubPreflight, RateBudget, Repository, TokenKind},
-};
+use azlin_fleet::model::{CallError, CallErrorKind, RepoSlug, Scope};
+use azlin_fleet::ports::preflight::{Access, Credential, GitHubPreflight, RateBudget, Repository, TokenKind};
 use azlin_http::{HttpReply, RequestEffect, quote};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use azlin_fleet::model::{
-    AccountName, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug, RunId,
+    AccountName, CallError, CallErrorKind, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug,
+    RunId,
 };
-use azlin_fleet::ports::{CallError, CallErrorKind};
 use azlin_http::RequestEffect;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use azlin_fleet::model::{
-    Deregistration, RegistrationToken, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
-    Scope,
+    CallError, CallErrorKind, Deregistration, Download, RegistrationToken, RunnerConfig, RunnerId,
+    RunnerInfo, RunnerName, RunnerRegistration, Scope,
 };
-use azlin_fleet::ports::{CallError, CallErrorKind, Download};
 use azlin_http::RequestEffect;
 use parking_lot::Mutex;
 use reqwest::{Method, StatusCode};

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::Advice;
-use azlin_fleet::ports::{CallError, CallErrorKind, preflight::TokenKind};
+use azlin_fleet::model::{Advice, CallError, CallErrorKind};
+use azlin_fleet::ports::preflight::TokenKind;
 use azlin_http::{HttpReply, RequestEffect, quote};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};

@@ -1,7 +1,6 @@
 //! Deliveries of GitHub to a webhook. Only the signature proves that a delivery is GitHub's.
 
-use azlin_fleet::model::JobId;
-use azlin_fleet::observe::{JobChange, JobEvent};
+use azlin_fleet::model::{JobChange, JobEvent, JobId};
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};

@@ -1,7 +1,6 @@
 //! The parts of GitHub's answers that azlin reads. Names are GitHub's.
 
-use azlin_fleet::model::{RunnerId, RunnerInfo, RunnerStatus};
-use azlin_fleet::ports::Download;
+use azlin_fleet::model::{Download, RunnerId, RunnerInfo, RunnerStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

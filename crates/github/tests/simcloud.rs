@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::model::{
-    Deregistration, FoundJob, JobId, JobStatus, RepoSlug, RunnerConfig, RunnerId, RunnerName, RunnerStatus,
-    Scope,
+    CallErrorKind, Deregistration, FoundJob, JobId, JobStatus, RepoSlug, RunnerConfig, RunnerId, RunnerName,
+    RunnerStatus, Scope,
 };
-use azlin_fleet::ports::{CallErrorKind, GitHub};
+use azlin_fleet::ports::GitHub;
 use azlin_github::{App, GitHubClient, GitHubSettings, Token};
 use azlin_simcloud::github::Conclusion;
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Served, Workload, World};

@@ -1,8 +1,7 @@
 //! Which runner gets which job: any idle runner with all labels that the job asks for (Docs: Using
 //! self-hosted runners in a workflow). A runner that was started for one job can get another.
 
-use azlin_fleet::model::Scope;
-use azlin_fleet::observe::JobChange;
+use azlin_fleet::model::{JobChange, Scope};
 use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;

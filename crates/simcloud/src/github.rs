@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use azlin_fleet::model::{JobId, Scope};
-use azlin_fleet::observe::{JobChange, JobEvent};
+use azlin_fleet::model::{JobChange, JobEvent, JobId, Scope};
 use jiff::Timestamp;
 
 /// The state of a job.

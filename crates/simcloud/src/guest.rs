@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::steps::{Configure, Step};
-use azlin_fleet::ports::Download;
+use azlin_fleet::model::{Configure, Download, Step};
 use secrecy::ExposeSecret;
 
 use crate::azure::{Guest, SimVmState};

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use azlin_fleet::ports::{CallError, CallErrorKind};
+use azlin_fleet::model::{CallError, CallErrorKind};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};

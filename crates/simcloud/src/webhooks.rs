@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use azlin_fleet::model::Scope;
-use azlin_fleet::observe::JobChange;
+use azlin_fleet::model::{JobChange, Scope};
 use jiff::Timestamp;
 use ring::hmac;
 use serde_json::{Value, json};

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use azlin_fleet::bootstrap::{
     RUNNER,
     cloud_init::{reachable, self_made},
-    steps::{Configure, NextStep, ProbeResult, RUNNER_PATH, Step, WantedRunner, next},
+    steps::{NextStep, ProbeResult, WantedRunner, next},
 };
-use azlin_fleet::model::{RunnerId, RunnerName, RunnerRegistration};
-use azlin_fleet::ports::{Download, HostKey};
+use azlin_fleet::model::{
+    Configure, Download, HostKey, RUNNER_PATH, RunnerId, RunnerName, RunnerRegistration, Step,
+};
 use azlin_simcloud::azure::RealMachine;
 use azlin_simcloud::real::{Host, Hypervisor, MachineSettings, sweep};
 use azlin_simcloud::{IDENTITY_HEADER, Workload};

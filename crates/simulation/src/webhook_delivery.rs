@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_daemon::TriggerRouter;
-use azlin_fleet::observe::JobEvent;
+use azlin_fleet::model::JobEvent;
 use azlin_simcloud::World;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};

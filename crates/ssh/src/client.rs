@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azlin_fleet::bootstrap::{RUNNER, steps::RUNNER_PATH};
-use azlin_fleet::ports::{HostKey, Machine, Session, Ssh, SshError};
+use azlin_fleet::bootstrap::RUNNER;
+use azlin_fleet::model::{HostKey, Machine, RUNNER_PATH, SshError};
+use azlin_fleet::ports::{Session, Ssh};
 
 use crate::connection::SshConnection;
 use crate::keys::{self, Keys};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use azlin_fleet::bootstrap::steps::Step;
-use azlin_fleet::ports::{Session, SshError};
+use azlin_fleet::model::{SshError, Step};
+use azlin_fleet::ports::Session;
 use russh::Disconnect;
 use russh::client::Handle;
 use secrecy::ExposeSecret;

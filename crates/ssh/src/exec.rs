@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::quoted;
-use azlin_fleet::ports::{SshError, SshErrorKind};
+use azlin_fleet::model::{SshError, SshErrorKind, quoted};
 use bytes::BytesMut;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};

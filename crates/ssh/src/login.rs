@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use azlin_fleet::ports::{Machine, SshError, SshErrorKind};
+use azlin_fleet::model::{Machine, SshError, SshErrorKind};
 use russh::client::{AuthResult, ChannelOpenHandle, Config, DisconnectReason, Handle, Handler, Msg, Session};
 use russh::keys::{
     HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, ssh_key::public::KeyData,

@@ -10,8 +10,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::bootstrap::RUNNER;
-use azlin_fleet::bootstrap::steps::{Configure, Step};
-use azlin_fleet::ports::{Session, Ssh, SshErrorKind};
+use azlin_fleet::model::{Configure, SshErrorKind, Step};
+use azlin_fleet::ports::{Session, Ssh};
 use azlin_ssh::{CommandEnd, RemoteFile, SshClient, SshCommand, SshSettings, Stream};
 use parking_lot::Mutex;
 use server::{ServerAnswer, Situation, SshServer};
@@ -272,7 +272,7 @@ async fn a_refused_key_is_named() {
 async fn nobody_there_is_unreachable() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let server = SshServer::start(Situation::default()).await;
-    let machine_at = |address: SocketAddr| azlin_fleet::ports::Machine { address, ..server.machine() };
+    let machine_at = |address: SocketAddr| azlin_fleet::model::Machine { address, ..server.machine() };
 
     // The connection is taken by the kernel, and no banner comes.
     let silent = machine_at(listener.local_addr().unwrap());

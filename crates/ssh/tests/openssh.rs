@@ -9,9 +9,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use azlin_fleet::bootstrap::RUNNER;
-use azlin_fleet::bootstrap::steps::{ProbeResult, RUNNER_PATH, Step};
-use azlin_fleet::ports::{Session, Ssh, SshErrorKind};
+use azlin_fleet::bootstrap::{RUNNER, steps::ProbeResult};
+use azlin_fleet::model::{RUNNER_PATH, SshErrorKind, Step};
+use azlin_fleet::ports::{Session, Ssh};
 use azlin_ssh::{CommandEnd, RemoteFile, SshClient, SshCommand, SshSettings, Stream};
 use sshd::{Sshd, keygen};
 

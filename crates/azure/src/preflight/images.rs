@@ -1,7 +1,7 @@
 //! Images of the marketplace, of a gallery, and managed ones.
 
-use azlin_fleet::model::Image;
-use azlin_fleet::ports::{CallError, CallErrorKind, preflight::ImageFacts};
+use azlin_fleet::model::{CallError, CallErrorKind, Image};
+use azlin_fleet::ports::preflight::ImageFacts;
 use serde::Deserialize;
 
 use super::{COMPUTE_API, Question, wire};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use azlin_azure::{AzureClient, AzureSettings};
-use azlin_fleet::model::QuotaScope;
-use azlin_fleet::ports::{Azure, CallErrorKind};
+use azlin_fleet::model::{CallErrorKind, QuotaScope};
+use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! Deleting a VM: asked for once, and gone is gone.
 
-use azlin_fleet::ports::{Azure, CallErrorKind};
+use azlin_fleet::model::CallErrorKind;
+use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::Reply;
 
 use crate::{arm_requests, azure, group, name, refusal};

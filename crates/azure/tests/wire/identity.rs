@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use azlin_azure::{AzureClient, AzureSettings, CredentialKind, SettingsError};
-use azlin_fleet::ports::{Azure, CallErrorKind};
+use azlin_fleet::model::CallErrorKind;
+use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
 use serde_json::json;
 use url::Url;

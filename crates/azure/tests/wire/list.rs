@@ -1,7 +1,7 @@
 //! Lists of VMs: all pages, only ours, with power states where they are asked for.
 
-use azlin_fleet::model::{PowerState, PowerStates, ProvisioningState, VmTags};
-use azlin_fleet::ports::{Azure, CallErrorKind};
+use azlin_fleet::model::{CallErrorKind, PowerState, PowerStates, ProvisioningState, VmTags};
+use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 

@@ -1,10 +1,7 @@
 //! What `check` asks: pages, refusals, and what Azure leaves out.
 
-use azlin_fleet::model::Image;
-use azlin_fleet::ports::{
-    CallErrorKind,
-    preflight::{Access, AzurePreflight, Grant},
-};
+use azlin_fleet::model::{CallErrorKind, Image};
+use azlin_fleet::ports::preflight::{Access, AzurePreflight, Grant};
 use azlin_simcloud::scripted::json;
 use serde_json::json;
 

@@ -1,8 +1,9 @@
 //! What has to be true of a runner at GitHub before its VM is touched.
 
-use azlin_fleet::model::{Deregistration, RunnerId, RunnerInfo, RunnerName, Scope};
-use azlin_fleet::plan::{Deregister, Destroy};
-use azlin_fleet::ports::{CallError, GitHub, RunnerError};
+use azlin_fleet::model::{
+    CallError, Deregister, Deregistration, Destroy, RunnerError, RunnerId, RunnerInfo, RunnerName, Scope,
+};
+use azlin_fleet::ports::GitHub;
 use azlin_fleet::seeded_bug;
 
 /// Releases the runner at GitHub; the reason if its VM must not be touched.

@@ -1,7 +1,6 @@
 //! What each action does in the world, and what it leaves alone.
 
-use azlin_fleet::model::{BootstrapOutcome, BrokenReason, ScalingReason};
-use azlin_fleet::plan::Deregister;
+use azlin_fleet::model::{BootstrapOutcome, BrokenReason, Deregister, ScalingReason};
 use azlin_simcloud::{Occurrence, World, WorldObserver};
 use parking_lot::Mutex;
 

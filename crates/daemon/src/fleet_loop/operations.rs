@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azlin_fleet::model::{Completed, Failure, RunnerName};
+use azlin_fleet::model::{Action, Completed, Failure, RunnerName};
 use azlin_fleet::observe::Operation;
-use azlin_fleet::plan::Action;
 use azlin_fleet::plan::fleet_share;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinError, JoinSet};

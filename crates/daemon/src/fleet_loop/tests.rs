@@ -375,7 +375,7 @@ async fn a_complaint_is_kept_while_its_runner_is_known() {
         wait(180).await;
         poll(&mut ci, Poll::Health).await;
         let name = ci.fleet_state.runners.names().next().cloned().expect("one");
-        let task = azlin_fleet::plan::Install {
+        let task = azlin_fleet::model::Install {
             runner: name.clone(),
             vm: (ci.config.fleet.vm.group.clone(), name.to_string()),
             host_key: String::new(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    PoolName, PowerState, PowerStates, ProvisioningState, ResourceGroup, RunnerName, Vm,
+    CallError, CallErrorKind, PoolName, PowerState, PowerStates, ProvisioningState, ResourceGroup,
+    RunnerName, Vm,
 };
 use azlin_fleet::observe::{Seen, vms_by_pool};
-use azlin_fleet::ports::{CallError, CallErrorKind};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::warn;

@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 
 use super::RUNNER;
 use super::console::IDENTIFIER;
-use super::steps::{RUNNER_PATH, Step};
-use crate::model::RunnerRegistration;
-use crate::ports::{Download, HostKey};
+use crate::model::{Download, HostKey, RunnerRegistration};
+use crate::model::{RUNNER_PATH, Step};
 
 /// The account that jobs run as. It is not root, has no password, and has a home: jobs write there.
 const USER: &str = "runner";

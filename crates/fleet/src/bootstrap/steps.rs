@@ -5,7 +5,7 @@
 
 use crate::model::{Download, RunnerId};
 
-pub use crate::model::{Configure, RUNNER_PATH, Step};
+use crate::model::Step;
 
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,11 +8,8 @@ use super::permissions::{
 };
 use super::{About, Finding, Notes, State, shared};
 use crate::config::Fleet;
-use crate::model::ResourceGroup;
-use crate::ports::{
-    CallError, CallErrorKind,
-    preflight::{Access, Grant, Principal},
-};
+use crate::model::{CallError, CallErrorKind, ResourceGroup};
+use crate::ports::preflight::{Access, Grant, Principal};
 
 const A_CREDENTIAL: &str = "set what is missing, give this machine a managed identity, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and \
      AZURE_CLIENT_SECRET";

@@ -2,11 +2,8 @@
 
 use super::scene::*;
 use super::*;
-use crate::model::{Architecture, Os};
-use crate::ports::{
-    CallErrorKind,
-    preflight::{Access, Grant, ImageFacts, Size, Subnet, Usage},
-};
+use crate::model::{Architecture, CallErrorKind, Os};
+use crate::ports::preflight::{Access, Grant, ImageFacts, Size, Subnet, Usage};
 
 #[test]
 fn azure() {

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::config::VmConfig;
-use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, ResourceGroup, Scope, Vm};
-use crate::ports::{
-    CallError, SshError,
-    preflight::{
-        Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
-        Usage,
-    },
+use crate::model::{
+    CallError, CredentialName, PoolName, RepoPattern, RepoSlug, ResourceGroup, Scope, SshError, Vm,
+};
+use crate::ports::preflight::{
+    Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
+    Usage,
 };
 
 type Found<T> = Result<T, CallError>;

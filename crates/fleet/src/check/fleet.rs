@@ -5,11 +5,8 @@ use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
 use super::permissions::{ON_IDENTITY, ON_SUBNET};
 use super::{About, Finding, Notes, State, sizes};
 use crate::config::{Fleet, Method};
-use crate::model::{Architecture, Image, Scope};
-use crate::ports::{
-    CallError, CallErrorKind,
-    preflight::{ImageFacts, Subnet},
-};
+use crate::model::{Architecture, CallError, CallErrorKind, Image, Scope};
+use crate::ports::preflight::{ImageFacts, Subnet};
 
 pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Fleet(fleet.name.clone()));

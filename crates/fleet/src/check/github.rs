@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts, SignInError};
 use super::{About, Finding, Notes, State};
 use crate::config::Fleet;
-use crate::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope, rounded};
-use crate::ports::{
-    CallError, CallErrorKind,
-    preflight::{Access, Credential, RateBudget, Repository, TokenKind},
+use crate::model::{
+    CallError, CallErrorKind, CredentialName, PoolName, RepoPattern, RepoSlug, Scope, rounded,
 };
+use crate::ports::preflight::{Access, Credential, RateBudget, Repository, TokenKind};
 
 /// A credential that ends within this is warned of.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use super::scene::*;
 use super::*;
-use crate::model::Scope;
-use crate::ports::{
-    CallErrorKind,
-    preflight::{Access, TokenKind},
-};
+use crate::model::{CallErrorKind, Scope};
+use crate::ports::preflight::{Access, TokenKind};
 
 #[test]
 fn github() {

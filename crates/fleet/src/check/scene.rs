@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::fixture::Scene;
-use crate::model::{Architecture, Os, PowerState, ProvisioningState, Vm};
-use crate::ports::{
-    CallErrorKind,
-    preflight::{
-        Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
-        TokenKind, Usage,
-    },
+use crate::model::{Architecture, CallErrorKind, Os, PowerState, ProvisioningState, Vm};
+use crate::ports::preflight::{
+    Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
+    TokenKind, Usage,
 };
 
 pub(super) const NOW: &str = "2026-11-25T12:00:00Z";

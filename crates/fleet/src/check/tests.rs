@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::scene::*;
 use super::*;
-use crate::ports::{SshError, SshErrorKind};
+use crate::model::{SshError, SshErrorKind};
 
 #[test]
 fn what_is_in_order_is_told_as_such() {
@@ -65,7 +65,8 @@ fn a_fleet_that_never_has_a_runner() {
 
 #[test]
 fn the_repositories_that_an_organisations_fleet_follows() {
-    use crate::ports::{CallErrorKind, preflight::Access};
+    use crate::model::CallErrorKind;
+    use crate::ports::preflight::Access;
     let fleet = fleet("org = \"o\"\nrepositories = [\"app\", \"service-*\"]", "");
     let with = |pattern: &str, found: Followed| {
         let mut facts = account(&fleet);
@@ -109,7 +110,8 @@ fn a_further_region_is_looked_at_as_the_first() {
 
 #[test]
 fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
-    use crate::ports::{CallErrorKind, preflight::Access};
+    use crate::model::CallErrorKind;
+    use crate::ports::preflight::Access;
     let mut fleet = fleet("repo = \"o/r\"\nenabled = false", "public_ip = true");
     let mut facts = account(&fleet);
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
@@ -149,7 +151,7 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
 
 #[test]
 fn advice_is_for_who_reads_it_now() {
-    use crate::ports::CallErrorKind;
+    use crate::model::CallErrorKind;
     let minute = Duration::from_secs(60);
     for (advice, state, cure) in [
         (Some(Advice::Wait), State::Unknown, "run check again"),

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::job::JobChain;
 use super::{Link, LinkKind, decision, first_tick_after, when};
-use crate::model::{Action, EphemeralRunner, Phase, Scope, ago, counted, elapsed, first_few, in_words};
-use crate::plan::{Rotation, ScalingAction};
+use crate::model::{
+    Action, EphemeralRunner, Phase, ScalingAction, Scope, ago, counted, elapsed, first_few, in_words,
+};
+use crate::plan::Rotation;
 
 /// GitHub assigns a job within seconds; after this time something is wrong.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{FleetView, Link, LinkKind, first_tick_after};
-use crate::model::{Phase, RunnerName, counted, first_few, in_words};
-use crate::plan::{self, Action, Rule, ScalingAction, runners_for, timing};
+use crate::model::{Action, Phase, Rule, RunnerName, ScalingAction, counted, first_few, in_words};
+use crate::plan::{self, runners_for, timing};
 
 /// A change that comes by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

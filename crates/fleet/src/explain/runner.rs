@@ -2,9 +2,10 @@
 
 use super::{ExplainedItem, Explanation, FleetView, Link, LinkKind, decision, when};
 use crate::model::{
-    DrainReason, EphemeralRunner, Phase, PowerState, ProvisioningState, RunnerStatus, ago, counted, in_words,
+    Action, DrainReason, EphemeralRunner, Phase, PowerState, ProvisioningState, Rule, RunnerStatus, ago,
+    counted, in_words,
 };
-use crate::plan::{Action, Rotation, Rule, runners_for};
+use crate::plan::{Rotation, runners_for};
 
 /// Why a runner of the fleet still exists.
 pub fn runner(runner: &EphemeralRunner, view: &FleetView<'_>) -> Explanation {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::Fleet;
-use crate::model::{JobId, RepoSlug};
+use crate::model::{JobChange, JobEvent, JobId, RepoSlug};
 use crate::observe::{has_label, is_in_scope};
 
 /// The least time between two ticks after triggers.
@@ -19,30 +19,6 @@ const BURST: u32 = 10;
 const AGAIN: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
 /// How many jobs are remembered that no list has shown yet. The next poll finds any more.
 const MOST_UNSEEN: usize = 100;
-
-/// What GitHub reports of one job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobEvent {
-    /// Its repository.
-    pub repo: RepoSlug,
-    /// Its number at GitHub.
-    pub job: JobId,
-    /// The labels that it asks of a runner.
-    pub labels: Vec<String>,
-    /// What has happened to it.
-    pub change: JobChange,
-}
-
-/// What has happened to a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum JobChange {
-    /// It waits for a runner.
-    Queued,
-    /// A runner has taken it.
-    Started,
-    /// It has ended, and its runner with it.
-    Ended,
-}
 
 impl JobEvent {
     /// Whether the fleet may have something to do about the job.

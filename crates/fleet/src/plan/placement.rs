@@ -101,8 +101,7 @@ fn is_next_spot(vm: &VmConfig, others: impl Iterator<Item = bool>) -> bool {
 mod tests {
     use super::*;
     use crate::fixture::{at, fleet};
-    use crate::model::Spot;
-    use crate::ports::{CallError, CallErrorKind};
+    use crate::model::{CallError, CallErrorKind, Spot};
 
     fn of(sizes: &[&str], spot: bool, share: u32, regular_fallback: bool) -> Fleet {
         let mut fleet = fleet("ci", "");

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-pub use crate::model::{Action, Deregister, Destroy, Install};
+use crate::model::{Action, Deregister, Destroy, Install};
 use crate::model::{
     DrainReason, EphemeralRunner, Phase, RotationReason, RunnerName, ScalingAction, ScalingCause,
     ScalingReason, StartReason, Vm, elapsed,

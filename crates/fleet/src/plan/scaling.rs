@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::ScalingConfig;
-pub use crate::model::{Rule, ScalingAction};
+use crate::model::ScalingAction;
 use crate::model::{ScalingCause, ScalingReason, WaitingJob, elapsed};
 use crate::observe::OldestPending;
 use crate::seeded_bug;

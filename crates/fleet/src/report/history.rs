@@ -6,8 +6,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ByUse, PhaseKind, Use};
-use crate::plan::ScalingAction;
+use crate::model::{ByUse, PhaseKind, ScalingAction, Use};
 use crate::report::FleetStatus;
 
 /// How many minutes are kept: eight hours.

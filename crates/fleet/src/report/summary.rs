@@ -57,11 +57,10 @@ mod tests {
     use super::*;
     use crate::model::{
         PhaseKind::{self, Active, Destroyed, Draining, Provisioning, Registered},
-        RunnerName,
+        Rule, RunnerName, ScalingAction,
     };
     use crate::observe::QueueMetrics;
     use crate::plan::DecisionStatus;
-    use crate::plan::{Rule, ScalingAction};
     use crate::report::{FleetErrorKind, LastingError, RunnerRow, VmStatus};
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use azlin_fleet::ports::{CallErrorKind, GitHub};
+use azlin_fleet::model::CallErrorKind;
+use azlin_fleet::ports::GitHub;
 use azlin_github::{App, GitHubClient, GitHubSettings};
 use azlin_simcloud::scripted::{Reply, Request, ScriptedServer};
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use azlin_fleet::model::RunnerId;
-use azlin_fleet::ports::{CallErrorKind, GitHub};
+use azlin_fleet::model::{CallErrorKind, RunnerId};
+use azlin_fleet::ports::GitHub;
 use azlin_github::{GitHubClient, GitHubSettings};
 use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
 use serde_json::json;

@@ -1,9 +1,7 @@
 //! What `check` asks: headers, and what is a refusal and what is not.
 
-use azlin_fleet::ports::{
-    CallErrorKind,
-    preflight::{Access, GitHubPreflight, TokenKind},
-};
+use azlin_fleet::model::CallErrorKind;
+use azlin_fleet::ports::preflight::{Access, GitHubPreflight, TokenKind};
 use azlin_simcloud::scripted::{Reply, json};
 use serde_json::json;
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use azlin_fleet::model::JobStatus;
-use azlin_fleet::ports::{CallErrorKind, GitHub};
+use azlin_fleet::model::{CallErrorKind, JobStatus};
+use azlin_fleet::ports::GitHub;
 use azlin_simcloud::scripted::{Reply, Request, json};
 use serde_json::{Value, json};
 

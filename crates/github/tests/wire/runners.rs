@@ -1,7 +1,7 @@
 //! Runners: whole lists, and what each answer to a change means.
 
-use azlin_fleet::model::{Deregistration, RunnerConfig, RunnerId, RunnerName, RunnerStatus};
-use azlin_fleet::ports::{CallErrorKind, GitHub};
+use azlin_fleet::model::{CallErrorKind, Deregistration, RunnerConfig, RunnerId, RunnerName, RunnerStatus};
+use azlin_fleet::ports::GitHub;
 use azlin_simcloud::scripted::{Reply, Request, json};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

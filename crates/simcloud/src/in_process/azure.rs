@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use azlin_fleet::model::QuotaScope;
 use azlin_fleet::model::{
-    Calls, PowerState, PowerStates, ProvisioningState, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
+    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, ProvisioningState,
+    QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
 };
-use azlin_fleet::model::{Orphan, OrphanKind};
-use azlin_fleet::ports::{Address, Azure, CallError, CallErrorKind};
+use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    AccountName, Budget, Calls, CompletedJob, Deregistration, FoundJob, Job, JobId, JobStatus, Queue,
-    RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
-    RunnerStatus, Scope,
+    AccountName, Budget, CallError, CallErrorKind, Calls, CompletedJob, Deregistration, Download, FoundJob,
+    Job, JobId, JobStatus, Queue, RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerId,
+    RunnerInfo, RunnerName, RunnerRegistration, RunnerStatus, Scope,
 };
-use azlin_fleet::ports::{CallError, CallErrorKind, Download, GitHub, RunnerError};
+use azlin_fleet::ports::GitHub;
 use azlin_fleet::seeded_bug;
 use jiff::Timestamp;
 use secrecy::SecretString;

@@ -1,13 +1,10 @@
 //! The read-only questions of `check`, over the simulated world.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{Budget, Image, RepoSlug, ResourceGroup, Scope};
-use azlin_fleet::ports::{
-    CallError, CallErrorKind,
-    preflight::{
-        Access, AzurePreflight, Credential, GitHubPreflight, Grant, ImageFacts, Principal, RateBudget,
-        Repository, Size, Subnet, Subscription, TokenKind, Usage,
-    },
+use azlin_fleet::model::{Budget, CallError, CallErrorKind, Image, RepoSlug, ResourceGroup, Scope};
+use azlin_fleet::ports::preflight::{
+    Access, AzurePreflight, Credential, GitHubPreflight, Grant, ImageFacts, Principal, RateBudget,
+    Repository, Size, Subnet, Subscription, TokenKind, Usage,
 };
 
 use super::{CallEffect, InProcess, SimCall};

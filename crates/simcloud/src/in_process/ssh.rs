@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use azlin_fleet::bootstrap::steps::Step;
-use azlin_fleet::ports::{HostKey, Machine, Session, Ssh, SshError, SshErrorKind};
+use azlin_fleet::model::{HostKey, Machine, SshError, SshErrorKind, Step};
+use azlin_fleet::ports::{Session, Ssh};
 use rand::RngExt;
 use secrecy::SecretString;
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azlin_fleet::model::{
-    Deregistration, FoundJob, JobId, RunnerConfig, RunnerId, RunnerName, Scope, VmSpec,
+    CallErrorKind, Deregistration, FoundJob, JobId, RunnerConfig, RunnerError, RunnerId, RunnerName, Scope,
+    VmSpec,
 };
-use azlin_fleet::ports::{Azure, CallErrorKind, GitHub, RunnerError};
+use azlin_fleet::ports::{Azure, GitHub};
 use jiff::Timestamp;
 
 use super::InProcess;

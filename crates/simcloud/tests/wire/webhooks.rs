@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fixture::TestCloud;
-use azlin_fleet::observe::JobChange;
+use azlin_fleet::model::JobChange;
 use azlin_simcloud::github::{Conclusion, JobState};
 use azlin_simcloud::openapi::Spec;
 use azlin_simcloud::webhooks::payload;

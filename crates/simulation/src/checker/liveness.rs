@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use azlin_fleet::plan::Rule;
+use azlin_fleet::model::Rule;
 use azlin_simcloud::World;
 use azlin_simcloud::azure::{SimVm, SimVmState};
 use azlin_simcloud::github::SimJob;

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use azlin_fleet::ports::Machine;
+use azlin_fleet::model::Machine;
 
 pub struct Sshd {
     folder: tempfile::TempDir,

@@ -2,8 +2,7 @@
 
 use azlin_daemon::explain::Explained;
 use azlin_fleet::explain::{ExplainedItem, Explanation, Link, LinkState, NextChange, PoolExplanation};
-use azlin_fleet::model::PoolName;
-use azlin_fleet::plan::ScalingAction;
+use azlin_fleet::model::{PoolName, ScalingAction};
 use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, Tone};

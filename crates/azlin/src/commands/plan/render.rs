@@ -2,8 +2,8 @@
 
 use azlin_daemon::Planned;
 use azlin_fleet::explain::next_changes;
-use azlin_fleet::model::{PhaseKind, elapsed, in_words};
-use azlin_fleet::plan::{Action, DecisionStatus, ScalingAction};
+use azlin_fleet::model::{Action, PhaseKind, ScalingAction, elapsed, in_words};
+use azlin_fleet::plan::DecisionStatus;
 use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, Tone};

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use azlin_fleet::model::{Budgets, PhaseKind, PoolName, age, elapsed, short};
-use azlin_fleet::plan::ScalingAction;
+use azlin_fleet::model::{Budgets, PhaseKind, PoolName, ScalingAction, age, elapsed, short};
 use azlin_fleet::report::{Cost, FleetStatus, RunnerRow, Status};
 use jiff::Timestamp;
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use azlin_fleet::model::Scope;
-use azlin_fleet::ports::CallError;
+use azlin_fleet::model::{CallError, Scope};
 use azlin_github::{DeliveryAttempt, GitHubClient, RegisteredWebhook, never_arrived};
 use jiff::Timestamp;
 use secrecy::SecretString;

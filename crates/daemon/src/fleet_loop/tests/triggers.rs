@@ -1,7 +1,6 @@
 //! What a trigger makes a loop do, and what it does not.
 
-use azlin_fleet::model::JobId;
-use azlin_fleet::observe::{JobChange, JobEvent};
+use azlin_fleet::model::{JobChange, JobEvent, JobId};
 
 use super::*;
 

@@ -1,6 +1,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
+use crate::model::Configure;
 
 fn download() -> Download {
     Download {

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::fixture::Entry::{Absent, Busy, Idle, Offline};
-use crate::fixture::at;
-use crate::fixture::{NOW, Scene};
-use crate::model::QuotaScope;
+use crate::fixture::{
+    Entry::{Absent, Busy, Idle, Offline},
+    NOW, Scene, at,
+};
 use crate::model::{
-    Completed, DestroyOutcome, ErrorPolicy, Failure,
+    CallError, CallErrorKind, Completed, DestroyOutcome, ErrorPolicy, Failure,
     PowerState::{Running, Stopped, Unknown},
     ProvisioningState::{Creating, Deleting, Failed, Succeeded},
+    QuotaScope,
 };
 use crate::observe::Operation;
-use crate::ports::{CallError, CallErrorKind};
 use crate::state::KnownGroups;
 
 #[test]

@@ -62,7 +62,7 @@ fn config(min: u32, max: u32) -> ScalingConfig {
     ScalingConfig { min_runners: min, max_runners: max, ..ScalingConfig::default() }
 }
 
-use Rule::*;
+use crate::model::Rule::{self, *};
 use ScalingAction::{Maintain, ScaleDown, ScaleUp};
 
 #[test]

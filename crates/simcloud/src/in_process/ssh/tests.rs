@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use azlin_fleet::bootstrap::{
     cloud_init::reachable,
-    steps::{Configure, NextStep, ProbeResult, WantedRunner, next},
+    steps::{NextStep, ProbeResult, WantedRunner, next},
 };
-use azlin_fleet::model::Scope;
+use azlin_fleet::model::{Configure, Scope};
 use azlin_fleet::ports::GitHub;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,9 +1,8 @@
 //! How explanations look, wide and narrow.
 
 use azlin_fleet::explain::LinkKind;
-use azlin_fleet::model::JobId;
+use azlin_fleet::model::{JobId, Rule};
 use azlin_fleet::plan::DecisionStatus;
-use azlin_fleet::plan::Rule;
 
 use super::*;
 

@@ -1,0 +1,60 @@
+//! Azure, as the fleet needs it.
+
+use core::net::IpAddr;
+
+use async_trait::async_trait;
+
+use crate::model::{CallError, Calls, Orphan, OrphanKind, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
+
+/// Where a VM is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// It has no address yet.
+    Pending,
+    /// Here.
+    At(IpAddr),
+    /// It never will be, and why: Azure could not make it, or removes it.
+    Never(String),
+}
+
+/// Azure.
+#[async_trait]
+pub trait Azure: Send + Sync {
+    /// Every VM of the group that bears our mark, all pages, or an error: never a part. Power states
+    /// are not told.
+    async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError>;
+
+    /// The power states of a subscription's VMs, all pages.
+    async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError>;
+
+    /// Asks for a VM, and returns once Azure has taken the request. Safe to repeat: a VM of that
+    /// name is never overwritten, and one that an earlier attempt made is a success.
+    async fn create(&self, spec: &VmSpec) -> Result<(), CallError>;
+
+    /// Where a VM is reached: at its public address where that is asked for, else at its private one.
+    async fn address(&self, group: &ResourceGroup, name: &str, public: bool) -> Result<Address, CallError>;
+
+    /// Why Azure could not make a VM; `None` where it does not tell.
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError>;
+
+    /// What a VM printed on its serial console, as far as Azure keeps it; `None` where it keeps none.
+    async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError>;
+
+    /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
+    /// request. A VM that is not there is a success.
+    async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
+
+    /// The parts of VMs of one kind in the group that no VM holds and that bear our mark, all pages, or an
+    /// error.
+    async fn orphans(&self, group: &ResourceGroup, kind: OrphanKind) -> Result<Vec<Orphan>, CallError>;
+
+    /// Asks for a leftover's removal, which Azure refuses while something holds it. One that is not there is a
+    /// success.
+    async fn discard(&self, orphan: &Orphan) -> Result<(), CallError>;
+
+    /// How the requests that were sent have ended.
+    fn calls(&self) -> Calls;
+
+    /// What is left of Azure's budgets, as it told last.
+    fn remaining(&self) -> Remaining;
+}

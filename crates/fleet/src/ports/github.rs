@@ -1,0 +1,57 @@
+//! GitHub, as the fleet needs it.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::{
+    AccountName, Budget, CallError, Calls, Deregistration, Download, FoundJob, JobId, Queue,
+    RegistrationToken, RepoSlug, RunnerConfig, RunnerError, RunnerId, RunnerInfo, RunnerName,
+    RunnerRegistration, Scope,
+};
+
+/// GitHub.
+#[async_trait]
+pub trait GitHub: Send + Sync {
+    /// Every job of the repository that is not completed.
+    ///
+    /// A part that could not be read is named in [`Queue::missing`]; the call fails only when
+    /// nothing is known.
+    async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError>;
+
+    /// The repositories of an account that jobs can run in, all pages.
+    async fn repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError>;
+
+    /// One job of the repository, completed or not; `None` when GitHub has none of that number there.
+    async fn job(&self, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError>;
+
+    /// Every runner of the scope, all pages, or an error: never a part. Where entries come and go
+    /// while the pages are read, one that moved between two of them may be missing.
+    async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError>;
+
+    /// One runner; `None` when GitHub has no such entry.
+    async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError>;
+
+    /// The runner of that name; `None` when GitHub has no such entry.
+    async fn runner_named(&self, scope: &Scope, name: &RunnerName) -> Result<Option<RunnerInfo>, CallError>;
+
+    /// A token for `config.sh`.
+    async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError>;
+
+    /// Makes an ephemeral runner's entry. [`CallErrorKind::NameTaken`] when the name is in use.
+    async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError>;
+
+    /// Removes a runner's entry unless it runs a job.
+    async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError>;
+
+    /// Where the runner's program is to be had, for each OS and architecture.
+    async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError>;
+
+    /// How the requests that were sent have ended.
+    fn calls(&self) -> Calls;
+
+    /// The primary rate limit, as GitHub told it last.
+    fn budget(&self) -> Option<Budget>;
+
+    /// When the token ends that signs in, as GitHub told last; `None` where it does not end, or is renewed.
+    fn token_ends(&self) -> Option<Timestamp>;
+}
