@@ -302,7 +302,7 @@ async fn nobody_there_is_unreachable() {
     drop(listener);
     let error = client().login(&silent).await.unwrap_err();
     assert_eq!(error.kind, SshErrorKind::Unreachable);
-    assert!(error.to_string().contains("cannot be reached over SSH: SshConnection refused"), "{error}");
+    assert!(error.to_string().contains("cannot be reached over SSH: Connection refused"), "{error}");
 }
 
 #[tokio::test]
