@@ -4,13 +4,9 @@
 //! not be looked at, and says nothing of how it is.
 
 mod azure;
-#[cfg(test)]
-mod azure_tests;
 mod facts;
 mod fleet;
 mod github;
-#[cfg(test)]
-mod github_tests;
 pub mod permissions;
 #[cfg(test)]
 mod scene;

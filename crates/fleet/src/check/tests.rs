@@ -1,5 +1,8 @@
 //! What holds of findings together, and what is found on this machine.
 
+mod azure;
+mod github;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
