@@ -5,11 +5,11 @@
 
 mod azure;
 mod facts;
+#[cfg(test)]
+mod fixture;
 mod fleet;
 mod github;
 pub mod permissions;
-#[cfg(test)]
-mod scene;
 mod shared;
 mod sizes;
 #[cfg(test)]

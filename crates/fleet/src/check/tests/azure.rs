@@ -1,7 +1,7 @@
 //! What is found at Azure, and of fleets there, when one thing is taken away.
 
 use super::*;
-use crate::check::scene::*;
+use crate::check::fixture::*;
 use crate::model::{Architecture, CallErrorKind, Os};
 use crate::ports::preflight::{Access, Grant, ImageFacts, Size, Subnet, Usage};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::check::scene::*;
+use crate::check::fixture::*;
 use crate::model::{CallErrorKind, Scope};
 use crate::ports::preflight::{Access, TokenKind};
 
