@@ -4,18 +4,6 @@ use std::collections::BTreeMap;
 
 use azlin_tests::sources::sources;
 
-/// Names that may have several meanings, each with its reason.
-const ALLOWED: &[(&str, &str)] =
-    &[("Args", "the arguments of a command, one type in the module of each command")];
-
-/// Clashes that are being renamed. This table only shrinks.
-#[rustfmt::skip]
-const RENAMED_SOON: &[&str] = &[
-    "About", "Case", "Change", "Credential", "Demand", "Entry", "Facts", "Followed", "Found", "Jobs",
-    "Lifecycle", "Look", "Place", "Reader", "RunnerStatus", "Scene", "Section", "Shared", "State", "Step",
-    "Tick", "Told", "View", "Vm", "Wanted",
-];
-
 /// The struct, enum, union, trait or type alias that a line declares. An associated type has the meaning that its trait gives it,
 /// and is none.
 fn declared<'t>(lines: &[&'t str], at: usize) -> Option<&'t str> {
@@ -57,12 +45,9 @@ fn names() -> BTreeMap<String, Vec<String>> {
 #[test]
 fn a_type_name_has_one_meaning_in_the_workspace() {
     let names = names();
-    let is_allowed =
-        |name: &str| ALLOWED.iter().any(|(allowed, _)| *allowed == name) || RENAMED_SOON.contains(&name);
-    let has_several = |name: &str| names.get(name).is_some_and(|places| places.len() > 1);
     let clashes: Vec<String> = names
         .iter()
-        .filter(|(name, places)| places.len() > 1 && !is_allowed(name))
+        .filter(|(_, places)| places.len() > 1)
         .map(|(name, places)| format!("{name}: {}", places.join(", ")))
         .collect();
     assert!(
@@ -70,9 +55,6 @@ fn a_type_name_has_one_meaning_in_the_workspace() {
         "these names have several meanings; rename all but one:\n{}",
         clashes.join("\n")
     );
-    let exceptions = ALLOWED.iter().map(|(name, _)| *name).chain(RENAMED_SOON.iter().copied());
-    let stale: Vec<&str> = exceptions.filter(|name| !has_several(name)).collect();
-    assert!(stale.is_empty(), "these names have one meaning now; remove them from the tables: {stale:?}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use azlin_tests::sources::sources;
+
 /// The crates of this workspace, and the libraries that must stay out, by crate.
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
     (
@@ -115,4 +117,50 @@ fn the_generated_client_is_fenced_in_one_file() {
         }
     }
     assert_eq!(named, BTreeSet::from(["azure/src/api.rs".to_owned()]));
+}
+
+/// The folders of crates/fleet/src, each with the folders that it may import.
+const FOLDERS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("config", &["model"]),
+    ("ports", &["model"]),
+    ("observe", &["model", "config"]),
+    ("state", &["model", "config", "observe"]),
+    ("plan", &["model", "config", "observe", "state"]),
+    ("report", &["model", "config", "observe", "state", "plan"]),
+    ("explain", &["model", "config", "observe", "state", "plan"]),
+    ("check", &["model", "config", "ports"]),
+    ("bootstrap", &["model", "config"]),
+];
+
+/// The folders that a source of crates/fleet names, its inline tests and its comments left out.
+fn imports(text: &str) -> BTreeSet<&str> {
+    let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    let code = production.lines().map(|line| line.split("//").next().unwrap_or(line));
+    let paths = code.flat_map(|line| line.split("crate::").skip(1));
+    paths.filter_map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next()).collect()
+}
+
+#[test]
+fn arrows_between_folders_of_the_core_run_one_way() {
+    for source in sources().iter().filter(|source| source.is_production()) {
+        let Some(path) = source.path.strip_prefix("crates/fleet/src/") else { continue };
+        let room = path.split('/').next().unwrap_or(path).trim_end_matches(".rs");
+        let Some((_, allowed)) = FOLDERS.iter().find(|(folder, _)| *folder == room) else {
+            assert!(["lib", "seeded_bugs", "fixture"].contains(&room), "{path} is in no folder of the core");
+            continue;
+        };
+        for folder in imports(&source.text) {
+            let is_folder = FOLDERS.iter().any(|(name, _)| *name == folder);
+            let is_fine = !is_folder || folder == room || allowed.contains(&folder);
+            assert!(is_fine, "{path}: {room} must not import {folder}");
+        }
+    }
+}
+
+#[test]
+fn imports_are_found() {
+    let text = "use crate::model::{A, B};\n// crate::plan\nlet a = crate::state::x(crate::config::Y);\n\
+                #[cfg(test)]\nmod tests {\n    use crate::explain::Z;\n}\n";
+    assert_eq!(imports(text), BTreeSet::from(["config", "model", "state"]));
 }

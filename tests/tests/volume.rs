@@ -24,9 +24,9 @@ const A_JOB: &str =
     "[[arrivals]]\nat = '5s'\nrepo = 'o/r'\njobs = 1\nlabels = ['self-hosted', 'docker']\nduration = '60s'\n";
 
 #[derive(Clone, Default)]
-struct LogBuffer(Arc<Mutex<Vec<u8>>>);
+struct DaemonLog(Arc<Mutex<Vec<u8>>>);
 
-impl Write for LogBuffer {
+impl Write for DaemonLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().write(bytes)
     }
@@ -42,7 +42,7 @@ static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber
 
 /// What is logged in a day with these jobs and faults, at info, as JSON.
 fn a_day(events: &str) -> Vec<String> {
-    let log = LogBuffer::default();
+    let log = DaemonLog::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .json()

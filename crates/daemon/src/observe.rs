@@ -139,5 +139,4 @@ impl Observer {
 }
 
 #[cfg(test)]
-#[path = "observe_tests.rs"]
 mod tests;

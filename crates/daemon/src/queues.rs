@@ -197,5 +197,4 @@ impl FleetQueue {
 }
 
 #[cfg(test)]
-#[path = "queues_tests.rs"]
 mod tests;

@@ -4,16 +4,12 @@
 //! not be looked at, and says nothing of how it is.
 
 mod azure;
-#[cfg(test)]
-mod azure_tests;
 mod facts;
+#[cfg(test)]
+mod fixture;
 mod fleet;
 mod github;
-#[cfg(test)]
-mod github_tests;
 pub mod permissions;
-#[cfg(test)]
-mod scene;
 mod shared;
 mod sizes;
 #[cfg(test)]

@@ -237,6 +237,4 @@ fn clock(at: Timestamp, left: Duration) -> impl fmt::Display {
 }
 
 #[cfg(test)]
-mod job_tests;
-#[cfg(test)]
-mod runner_tests;
+mod tests;

@@ -65,8 +65,8 @@ fn left_alone(why: &str) -> DestroyOutcome {
 async fn a_runner_without_a_job_goes_as_github_confirms_it() {
     let lags = || (left_alone(LAGS), true, true);
     let gone = || (DestroyOutcome::Removed, false, false);
-    type Case = (fn(RunnerId) -> Deregister, (DestroyOutcome, bool, bool));
-    let cases: [Case; 9] = [
+    type RemovalCase = (fn(RunnerId) -> Deregister, (DestroyOutcome, bool, bool));
+    let cases: [RemovalCase; 9] = [
         (Deregister::Entry, gone()),
         (Deregister::ConfirmGone, lags()),
         (|id| Deregister::Unregistered(Some(id)), lags()),
@@ -88,8 +88,8 @@ async fn a_runner_without_a_job_goes_as_github_confirms_it() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_runs_keeps_its_vm_unless_it_is_to_end() {
     let stays = |why| (left_alone(why), true, true);
-    type Case = (fn(RunnerId) -> Deregister, (DestroyOutcome, bool, bool));
-    let cases: [Case; 6] = [
+    type BusyCase = (fn(RunnerId) -> Deregister, (DestroyOutcome, bool, bool));
+    let cases: [BusyCase; 6] = [
         (Deregister::Entry, stays("it has taken a job")),
         (Deregister::ConfirmGone, stays(LAGS)),
         (|id| Deregister::Unregistered(Some(id)), stays(LAGS)),

@@ -1,9 +1,12 @@
 //! What holds of findings together, and what is found on this machine.
 
+mod azure;
+mod github;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::scene::*;
+use super::fixture::*;
 use super::*;
 use crate::model::{SshError, SshErrorKind};
 
@@ -137,7 +140,7 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
     azure.groups.values_mut().next().expect("one").grants = Ok(Vec::new());
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
     github.scopes.values_mut().next().expect("one").administer = Some(Ok(Access::Denied(None)));
-    let fleet = scene::fleet("repo = \"o/r\"\nenabled = false", "");
+    let fleet = fixture::fleet("repo = \"o/r\"\nenabled = false", "");
     assert_eq!(
         told(&[fleet], &facts),
         [

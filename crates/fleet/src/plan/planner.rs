@@ -398,10 +398,4 @@ fn count(number: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod order_tests;
-#[cfg(test)]
-mod properties;
-#[cfg(test)]
-mod ssh_tests;
-#[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ pub struct StartBackoff {
     /// Its error.
     pub why: String,
     /// What is done about it.
+    #[serde(rename = "remedy")]
     pub policy: ErrorPolicy,
 }
 

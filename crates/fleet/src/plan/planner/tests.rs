@@ -1,5 +1,9 @@
 //! Situations of a fleet, and what is done about them.
 
+mod order;
+mod properties;
+mod ssh;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

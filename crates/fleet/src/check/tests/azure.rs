@@ -1,13 +1,13 @@
 //! What is found at Azure, and of fleets there, when one thing is taken away.
 
-use super::scene::*;
 use super::*;
+use crate::check::fixture::*;
 use crate::model::{Architecture, CallErrorKind, Os};
 use crate::ports::preflight::{Access, Grant, ImageFacts, Size, Subnet, Usage};
 
 #[test]
 fn azure() {
-    type Change = fn(&mut AzureFacts);
+    type AzureChange = fn(&mut AzureFacts);
     fn group(facts: &mut AzureFacts) -> &mut GroupFacts {
         facts.groups.values_mut().next().expect("one group")
     }
@@ -35,7 +35,7 @@ fn azure() {
         usages.push(usage(name, used, limit));
     }
     let id = "00000000-0000-0000-0000-000000000000";
-    let rows: &[(Change, &[&str])] = &[
+    let rows: &[(AzureChange, &[&str])] = &[
         (
             |f| f.principal = failed(CallErrorKind::NotPermitted),
             &[

@@ -1,6 +1,6 @@
 //! What is written in a file is what is in force: every key, with another value than its default.
 
-use super::{DaemonConfig, Fleet};
+use crate::config::{DaemonConfig, Fleet};
 
 const CLOUD_INIT: &str = r#"
 enabled = false

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::scene::*;
 use super::*;
+use crate::check::fixture::*;
 use crate::model::{CallErrorKind, Scope};
 use crate::ports::preflight::{Access, TokenKind};
 
 #[test]
 fn github() {
-    type Change = fn(&mut GitHubFacts);
+    type GitHubChange = fn(&mut GitHubFacts);
     fn scope(facts: &mut GitHubFacts) -> &mut ScopeFacts {
         facts.scopes.values_mut().next().expect("one scope")
     }
@@ -21,7 +21,7 @@ fn github() {
         let credential = facts.credential.as_mut().expect("a credential");
         (credential.kind, credential.expires_at, credential.login) = (kind, None, None);
     }
-    let rows: &[(Change, &[&str])] = &[
+    let rows: &[(GitHubChange, &[&str])] = &[
         (|f| ends(f, "2026-12-09T12:00:00Z"), IN_ORDER),
         (
             |f| ends(f, "2026-12-09T11:59:59Z"),

@@ -1,0 +1,90 @@
+use super::*;
+use crate::model::{RunnerId, RunnerName};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[test]
+fn both_kinds_of_machine_power_off_when_nobody_needs_them() {
+    let key = HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("k".to_owned()) };
+    for text in [sample(), reachable(&key, "ssh-ed25519 BBBB", DAY).expose_secret().to_owned()] {
+        assert!(text.contains("runner watch 86400\\n") && text.contains("OnUnitInactiveSec=300"), "{text}");
+        assert!(text.contains("azlin-dead-mans-switch.timer"));
+    }
+}
+
+fn sample() -> String {
+    let pool = "ci".parse().expect("valid");
+    let runner = RunnerRegistration {
+        runner_id: RunnerId(1),
+        runner_name: RunnerName::new(&pool, crate::fixture::at(0), 1),
+        encoded_jit_config: SecretString::from("SECRETBLOB".to_owned()),
+    };
+    let download = Download {
+        os: "linux".to_owned(),
+        architecture: "x64".to_owned(),
+        url: "https://example.invalid/it's.tar.gz".to_owned(),
+        filename: "it's.tar.gz".to_owned(),
+        sha256: Some("ab12".to_owned()),
+    };
+    self_made(&runner, &download, true, DAY).expose_secret().to_owned()
+}
+
+fn config(text: &str) -> Value {
+    let (first, rest) = text.split_once('\n').expect("two lines");
+    assert_eq!(first, "#cloud-config");
+    serde_json::from_str(rest).expect("JSON")
+}
+
+#[test]
+fn it_is_cloud_config_and_json_below_its_first_line() {
+    let text = sample();
+    let config = config(&text);
+    assert_eq!(config["write_files"][0]["content"], "SECRETBLOB");
+    assert_eq!(config["write_files"][0]["permissions"], "0400");
+    assert_eq!(text.matches("SECRETBLOB").count(), 1, "the secret is in its file and nowhere else");
+}
+
+#[test]
+fn its_unit_is_a_runner_for_one_job_and_powers_off_after_it() {
+    let config = config(&sample());
+    let mut files = config["write_files"].as_array().expect("a list").iter();
+    let unit = files.find(|file| file["path"].as_str().is_some_and(|path| path.ends_with("runner.service")));
+    let unit = unit.and_then(|file| file["content"].as_str()).expect("a unit");
+    for line in ["User=runner", "WantedBy=multi-user.target"] {
+        assert!(unit.lines().any(|found| found == line), "{line}: {unit}");
+    }
+    assert!(unit.contains("ExecStopPost=+/bin/systemctl --no-block poweroff\n"), "{unit}");
+}
+
+#[test]
+fn it_is_looked_ten_times_before_it_powers_off_and_each_five_minutes() {
+    for (switch, every) in [(1, 1), (600, 60), (3000, 300), (86_400, 300)] {
+        let timer = switch_timer(Duration::from_secs(switch));
+        assert!(timer.contains(&format!("OnUnitInactiveSec={every}\n")), "{switch}: {timer}");
+    }
+}
+
+#[test]
+fn what_reaches_a_shell_is_quoted() {
+    assert!(sample().contains(r"'https://example.invalid/it'\\''s.tar.gz'"));
+}
+
+#[test]
+fn it_leaves_room_below_azures_limit() {
+    let limit = 64 * 1024 / 4 * 3;
+    assert!(sample().len() < limit / 2, "{} of {limit} bytes", sample().len());
+}
+
+#[test]
+fn a_machine_for_ssh_has_the_planted_host_key_alone() {
+    let private = SecretString::from("-----BEGIN OPENSSH PRIVATE KEY-----\n".to_owned());
+    let text = reachable(
+        &HostKey { public: "ssh-ed25519 AAAA".to_owned(), private },
+        "ecdsa-sha2-nistp256 BBBB",
+        DAY,
+    );
+    let config = config(text.expose_secret());
+    assert_eq!(config["ssh_keys"]["ed25519_public"], "ssh-ed25519 AAAA");
+    assert_eq!(config["ssh_genkeytypes"], json!([]));
+    assert_eq!(config["ssh_authorized_keys"], json!(["ecdsa-sha2-nistp256 BBBB"]));
+}

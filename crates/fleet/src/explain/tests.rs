@@ -1,0 +1,6 @@
+//! What people are told, row by row.
+
+mod job;
+mod runner;
+
+use super::*;
