@@ -181,7 +181,7 @@ mod tests {
         tokio::task::yield_now().await;
         fleets.set([fleet("ci", "", "")]);
         while waiting.join_next().await.is_some() {}
-        assert_eq!(*order.lock(), Vec::from_iter(0..20));
+        assert_eq!(*order.lock(), (0..20).collect::<Vec<_>>());
     }
 
     #[tokio::test(start_paused = true)]

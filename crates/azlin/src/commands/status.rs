@@ -44,7 +44,7 @@ pub async fn run(args: StatusArgs) -> Result<ExitStatus> {
         let is_new = last.as_ref() != Some(&status);
         match output {
             OutputFormat::Json if is_new && args.watch => {
-                print(&format!("{}\n", serde_json::to_string(&shown)?))?
+                print(&format!("{}\n", serde_json::to_string(&shown)?))?;
             }
             OutputFormat::Json if is_new => print(&format!("{}\n", serde_json::to_string_pretty(&shown)?))?,
             OutputFormat::Json => {}
