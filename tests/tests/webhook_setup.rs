@@ -77,7 +77,7 @@ fn a_webhook_is_installed_and_jobs_are_served_at_once() {
     cloud.served.world().submit("x/y", vec![(labels, Duration::from_millis(200))], Vec::new());
     assert!(cloud.wait(SOON, |world| world.report().jobs_completed == 2), "{}", cloud.logged());
 
-    // What was set up is mended, not made twice.
+    // The webhook that exists is fixed, and no second one is made.
     let again = json(&cloud, &["install", "--pool", "ci"]);
     assert_eq!(
         (&again["places"][0]["did"], again["places"].as_array().unwrap().len()),

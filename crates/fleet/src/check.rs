@@ -126,7 +126,7 @@ pub fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Finding> {
 fn configuration(fleets: &[Fleet], facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Configuration);
     for (file, wrong) in &facts.bad_files {
-        notes.problem(file, wrong.clone(), "mend it; until then nothing is done for what it describes");
+        notes.problem(file, wrong.clone(), "fix it; until then nothing is done for what it describes");
     }
     let names: Vec<&str> = fleets.iter().map(|fleet| fleet.name.as_str()).collect();
     match names.as_slice() {

@@ -11,7 +11,7 @@ use super::{OutputFormat, WHERE};
 /// What to do about GitHub's webhook.
 #[derive(Debug, Subcommand)]
 pub enum WebhookCommand {
-    /// Have GitHub tell the daemon of jobs: make the webhook, or mend the one that is there.
+    /// Have GitHub report jobs to the daemon: make the webhook, or fix the one that exists.
     ///
     /// At the repository or organisation of each fleet. It is signed with the webhook-secret (of several
     /// lines the first), and tried at once: what came of that is shown.

@@ -101,7 +101,7 @@ pub(super) fn judge(view: &FleetView<'_>, before: usize) -> (Link, String) {
     let (fleet, decision) = (view.fleet, &view.plan.decision);
     if view.seen.entries.is_err() || view.seen.vms.is_err() {
         let link = Link::broken(LinkKind::Decision, decision.reason.to_string())
-            .cure("mend what cannot be read; `azlin github-runner plan` tells once it is seen again");
+            .cure("fix what cannot be read; `azlin github-runner plan` shows when it can be read again");
         return (link, "nothing is started while the fleet cannot be seen whole".to_owned());
     }
     if before < decision.current_runner_count as usize {

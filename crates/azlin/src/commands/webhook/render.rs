@@ -29,7 +29,7 @@ fn of_one(report: &WebhookReport, url: &Url, now: Timestamp, terminal: Terminal)
                 let events = webhook.events.join(", ");
                 let state =
                     if webhook.is_active { "is told of" } else { "is switched off, and would be told of" };
-                line(Tone::Bad, &format!("it {state} {events}; `webhook install` mends it"));
+                line(Tone::Bad, &format!("it {state} {events}; `webhook install` fixes it"));
             }
         }
         (None, _) if report.error.is_none() => {

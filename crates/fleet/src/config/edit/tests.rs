@@ -321,6 +321,6 @@ fn an_edit_that_makes_a_file_bad_is_refused_with_the_text_that_it_would_be() {
     let refused = edit("ci.toml", &pool, EXAMPLE, &[number("scaling.min_runners", 11)]).expect_err("11 > 10");
     let problem = &refused.problems.0[0];
     assert_eq!(&refused.text[problem.span.clone()], "11");
-    let mended = edit("ci.toml", &pool, &refused.text, &[number("scaling.max_runners", 20)]);
-    assert_eq!(mended.map(|(_, fleet)| fleet.scaling.max_runners), Ok(20));
+    let fixed = edit("ci.toml", &pool, &refused.text, &[number("scaling.max_runners", 20)]);
+    assert_eq!(fixed.map(|(_, fleet)| fleet.scaling.max_runners), Ok(20));
 }
