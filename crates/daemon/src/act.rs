@@ -41,7 +41,7 @@ pub(crate) struct RunnerLifecycle {
 /// A request for a runner.
 pub(crate) struct RunnerRequest {
     pub(crate) name: RunnerName,
-    /// The runner that it replaces.
+    /// The runner that this one replaces.
     pub(crate) replaces: Option<RunnerName>,
     /// The offerings to try, in this order.
     pub(crate) offerings: Vec<Offering>,
@@ -81,8 +81,8 @@ impl RunnerLifecycle {
         install(&self.context, &self.stop, fleet, task, &download).await
     }
 
-    /// Prepares GitHub's side, then requests the VM, which becomes the runner by itself. If there is no VM, GitHub's
-    /// side is undone.
+    /// Prepares GitHub's side, then requests the VM, whose cloud-init installs the runner. If the request
+    /// fails, the preparation at GitHub is undone.
     async fn by_itself(
         &self,
         fleet: &Fleet,
@@ -140,7 +140,7 @@ impl RunnerLifecycle {
         tracing::debug!(fleet = %fleet.name, runner = %request.name, "{}: {} is asked for, to be installed over SSH", fleet.name, request.name);
         let task = bootstrap::just_made(fleet, request.name.clone(), host_key.public, created_at);
         match self.install(fleet, &task).await {
-            // The VM exists, and the next tick goes on with it.
+            // The VM exists. The next tick continues with it.
             InstallOutcome::LeftAlone(_) => ProvisionOutcome::Started,
             InstallOutcome::Failed(failure) => ProvisionOutcome::Unclear(failure.why),
             InstallOutcome::Bootstrap(outcome) => ProvisionOutcome::Bootstrap(outcome),
@@ -221,7 +221,7 @@ impl RunnerLifecycle {
         ProvisionOutcome::NoCapacity(refusals.join("; "))
     }
 
-    /// Where the runner's program is, as GitHub said lately.
+    /// The download URL of the runner's program, from GitHub's last answer.
     async fn download(&self, fleet: &Fleet) -> Result<Download, String> {
         let ask = async || {
             let downloads = self.context.github(fleet).downloads(&fleet.scope).await;
@@ -241,7 +241,7 @@ impl RunnerLifecycle {
 }
 
 impl RunnerLifecycle {
-    /// Removes a runner: GitHub's side first, which refuses while a job runs; then its service, then
+    /// Removes a runner, in this order: GitHub's entry (GitHub refuses this while a job runs), its service,
     /// its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> DestroyOutcome {
         let context = &self.context;
@@ -280,7 +280,7 @@ impl RunnerLifecycle {
     }
 }
 
-/// Logs what a failed VM printed last: it is lost with the VM.
+/// Logs the end of a failed VM's console output, which is lost with the VM.
 async fn tell_console(context: &DaemonContext, fleet: &Fleet, destroy: &Destroy) {
     let Some((group, name)) = &destroy.vm else { return };
     let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, context.azure.console(group, name)).await else { return };

@@ -1,6 +1,6 @@
-//! Bootstrap over SSH: an existing VM becomes a runner, step by step. The next step follows from what is found
-//! on the machine ([`azlin_fleet::bootstrap::steps`]), so after a crash, a reboot or a lost connection it goes on
-//! where it stopped.
+//! Bootstrap over SSH: installs a runner on an existing VM, step by step. The state of the machine decides
+//! the next step ([`azlin_fleet::bootstrap::steps`]), so the bootstrap continues after a crash, a reboot or a
+//! lost connection.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::context::DaemonContext;
 
 const SSH_PORT: u16 = 22;
 
-/// Makes a VM a runner. The limit is the fleet's `boot_timeout`, or the end of the daemon.
+/// Installs a runner on a VM. The limit is the fleet's `boot_timeout`, or the end of the daemon.
 pub(crate) async fn install(
     context: &DaemonContext,
     stop: &CancellationToken,
@@ -79,7 +79,7 @@ struct Work<'a> {
     task: &'a Install,
     download: &'a Download,
     began: Instant,
-    /// The last obstacle.
+    /// The last obstacle, which a timeout reports.
     last: String,
     took: Vec<(&'static str, Duration)>,
     /// GitHub's id of the runner, once the machine has reported it.
@@ -218,7 +218,7 @@ impl<'a> Work<'a> {
         self.last = why;
     }
 
-    /// One step after the other, as far as they lead.
+    /// Runs the steps one after the other, as far as possible.
     async fn steps(&mut self, session: &dyn Session) -> Result<BootstrapOutcome, Halt> {
         let dependencies = self.fleet.bootstrap.install_dependencies;
         let wanted = WantedRunner { name: self.task.runner.as_str(), download: self.download, dependencies };
@@ -243,11 +243,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The configuration with a fresh token, which is dropped after its use.
+    /// The configuration with a fresh token. The token is dropped after its use.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.context.github(self.fleet).registration_token(&self.fleet.scope).await;
         let token = token.map_err(|error| match error.call().kind.policy() {
-            // A person must act: the VM waits for it until boot_timeout.
+            // A person must act. The VM waits until boot_timeout.
             ErrorPolicy::Stop => Halt::With(InstallOutcome::Failed(error.into())),
             ErrorPolicy::Again | ErrorPolicy::Later | ErrorPolicy::AnotherWay | ErrorPolicy::GiveUp => {
                 Halt::Elsewhere(error.to_string())

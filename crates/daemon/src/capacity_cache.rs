@@ -1,4 +1,4 @@
-//! What all fleets have learned of Azure's capacity, by subscription.
+//! Azure's capacity as all fleets have observed it, by subscription.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 
 type Turns = BTreeMap<(String, Offering), Arc<tokio::sync::Mutex<()>>>;
 
-/// Known refusals, and the turns of those that ask for more.
+/// Known refusals, and the turns of waiting requests.
 #[derive(Default)]
 pub(crate) struct CapacityCache {
     known: Mutex<BTreeMap<String, CapacityBackoff>>,
@@ -19,7 +19,7 @@ pub(crate) struct CapacityCache {
 }
 
 impl CapacityCache {
-    /// What is known of a subscription.
+    /// The capacity of one subscription.
     pub(crate) fn of(&self, subscription: &str) -> CapacityBackoff {
         self.known().get(subscription).cloned().unwrap_or_default()
     }
@@ -29,7 +29,7 @@ impl CapacityCache {
         self.known().entry(subscription.to_owned()).or_default().recall(earlier, now);
     }
 
-    /// Adds what a list of a subscription's VMs shows.
+    /// Adds the capacity that a list of a subscription's VMs shows.
     pub(crate) fn saw<'v>(&self, subscription: &str, vms: impl IntoIterator<Item = &'v Vm>, now: Timestamp) {
         self.known().entry(subscription.to_owned()).or_default().saw(vms, now);
     }

@@ -92,7 +92,7 @@ pub enum EditError {
     Io {
         /// "read", "written" and so on.
         what: &'static str,
-        /// What it was about.
+        /// The file or directory that it concerns.
         path: PathBuf,
         /// What the system said.
         error: io::Error,

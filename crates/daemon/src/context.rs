@@ -1,4 +1,4 @@
-//! Everything that the loop reaches the outside by.
+//! Everything through which the loop reaches the outside.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use jiff::Timestamp;
 /// GitHub, Azure, the machines, the clock and chance. In a simulation all of them are simulated.
 #[derive(Clone)]
 pub struct DaemonContext {
-    /// GitHub, as each credential sees it.
+    /// GitHub, one client for each credential.
     pub github: GitHubs,
-    /// Azure.
+    /// Azure's resource manager.
     pub azure: Arc<dyn Azure>,
     /// Machines over SSH.
     pub ssh: Arc<dyn Ssh>,
     /// The time of day.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    /// Chance, for names.
+    /// Random numbers, for names.
     pub random: Arc<dyn Fn() -> u32 + Send + Sync>,
 }
 
@@ -36,13 +36,13 @@ impl DaemonContext {
         Budgets { github: first.budget(), credentials: named.collect(), azure: self.azure.remaining() }
     }
 
-    /// GitHub, as the fleet's credential sees it.
+    /// The GitHub client of the fleet's credential.
     pub fn github(&self, fleet: &Fleet) -> &dyn GitHub {
         self.github.of(fleet.credential.as_ref())
     }
 }
 
-/// GitHub, as each credential sees it. Limits and trouble of one are none of another's.
+/// One GitHub client for each credential. Rate limits and failures of one do not affect another.
 #[derive(Clone)]
 pub struct GitHubs {
     first: Arc<dyn GitHub>,
@@ -50,21 +50,21 @@ pub struct GitHubs {
 }
 
 impl GitHubs {
-    /// By the credential that fleets use which name none, and by name.
+    /// `first` serves fleets that name no credential; `named` holds the others by name.
     pub fn new(first: Arc<dyn GitHub>, named: BTreeMap<CredentialName, Arc<dyn GitHub>>) -> Self {
         GitHubs { first, named }
     }
 
-    /// Each of them, by the name of its credential; the first has none.
+    /// Each client with the name of its credential. The first one's name is empty.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &dyn GitHub)> {
         let named = self.named.iter().map(|(name, github)| (name.as_str(), github.as_ref()));
         std::iter::once(("", self.first.as_ref())).chain(named)
     }
 
-    /// As this credential sees it.
+    /// The client of this credential.
     ///
     /// # Panics
-    /// When there is none of that name: a fleet's file that names one is not taken.
+    /// When no credential has that name. A fleet's file that names an unknown credential is refused.
     #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
     pub fn of(&self, credential: Option<&CredentialName>) -> &dyn GitHub {
         let named = |name| {

@@ -1,4 +1,4 @@
-//! The status of fleets where no daemon runs: GitHub and Azure are asked directly.
+//! The status of fleets where no daemon runs: read directly from GitHub and Azure.
 
 use azlin_fleet::report::{BadFileStatus, Status, VERSION};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use crate::context::DaemonContext;
 use crate::plan_once::plan_once;
 use crate::state::StateDir;
 
-/// Looks at each fleet once, as a tick does.
+/// Observes each fleet once, as a tick does.
 pub async fn direct_status(
     configuration: &Configuration,
     context: &DaemonContext,

@@ -1,5 +1,5 @@
-//! What `explain` gathers: it looks at the fleets in question as a tick does, and asks for a job that no
-//! queue shows. What follows from it, [`azlin_fleet::explain`] says.
+//! What `explain` gathers: it observes the fleets in question as a tick does, and requests a job that no
+//! queue shows. [`azlin_fleet::explain`] draws the conclusions.
 
 mod observed_fleets;
 
@@ -15,10 +15,10 @@ use crate::plan_once::{Planned, plan_once};
 use crate::state::StateDir;
 use observed_fleets::ObservedFleets;
 
-/// What is to be explained: a job, a runner, or a whole fleet.
+/// What to explain: a job, a runner, or a whole fleet.
 #[derive(Debug, Clone)]
 pub struct ExplainQuestion {
-    /// The pool; without it the one that the job counts for, or the runner is of.
+    /// The pool. Without it, the pool that the job counts for or that made the runner.
     pub pool: Option<PoolName>,
     /// Only this job.
     pub job: Option<JobRef>,
@@ -26,7 +26,7 @@ pub struct ExplainQuestion {
     pub runner: Option<String>,
 }
 
-/// What was explained.
+/// The explanations, and what could not be read for them.
 #[derive(Debug, Default)]
 pub struct Explained {
     /// One for each job or runner.
@@ -37,7 +37,7 @@ pub struct Explained {
     pub troubles: Vec<String>,
 }
 
-/// Why a question is about no fleet.
+/// Why no fleet matches a question.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoSuchFleet {
     /// There is no pool of that name.
@@ -49,9 +49,9 @@ pub enum NoSuchFleet {
 /// Why there is no explanation.
 #[derive(Debug)]
 pub struct NotExplained {
-    /// In words.
+    /// The reason, in words.
     pub why: String,
-    /// Whether everything could be read, so that what was asked about does not exist.
+    /// Whether everything could be read. If so, the job or runner does not exist.
     pub is_all_read: bool,
 }
 
@@ -61,12 +61,12 @@ pub struct Explainer<'a> {
     fleets: &'a [Fleet],
     /// The fleets to look at.
     in_question: Vec<Fleet>,
-    /// The pool that was named, or that the runner is of.
+    /// The pool that was named, or the runner's pool.
     pool: Option<PoolName>,
 }
 
 impl<'a> Explainer<'a> {
-    /// Finds the fleets to look at. Fleets of one scope share its jobs, so all of them are.
+    /// Finds the fleets to observe. Fleets of one scope share its jobs, so all of them are included.
     ///
     /// # Errors
     /// When there is no such fleet.
@@ -75,7 +75,7 @@ impl<'a> Explainer<'a> {
         Ok(Explainer { question, fleets, in_question, pool })
     }
 
-    /// Looks, and explains.
+    /// Observes the fleets, and explains.
     ///
     /// # Errors
     /// When the job or the runner was not found.
@@ -102,7 +102,7 @@ impl<'a> Explainer<'a> {
     }
 }
 
-/// The fleets to look at, and the one that was named.
+/// The fleets to observe, and the one that was named.
 fn in_question(
     question: &ExplainQuestion,
     fleets: &[Fleet],
@@ -128,7 +128,7 @@ fn in_question(
 }
 
 impl Planned {
-    /// What an explanation is made from.
+    /// The input of an explanation.
     pub fn view(&self) -> FleetView<'_> {
         FleetView {
             fleet: &self.fleet,

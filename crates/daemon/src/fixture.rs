@@ -1,4 +1,4 @@
-//! One simulated world for the tests of this crate, and what the loop reaches it by.
+//! One simulated world for the tests of this crate, and the ports through which the loop reaches it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -24,7 +24,7 @@ pub(crate) struct CloudFixture {
 }
 
 impl CloudFixture {
-    /// With this workload beside. Must be called on a paused current-thread runtime.
+    /// As `new`, with this workload added. Must be called on a paused current-thread runtime.
     pub(crate) fn new(workload: &str) -> Self {
         let workload = format!(
             "repositories = ['o/r', 'o/other', 'o/third']\n[settings]\ncreate = '20s'\nboot = '20s'\nregister = '10s'\n\
@@ -54,13 +54,13 @@ impl CloudFixture {
         world
     }
 
-    /// A job of an hour comes.
+    /// Submits a job of one hour.
     pub(crate) fn submit(&self, repo: &str) {
         let job = (vec!["self-hosted".to_owned()], Duration::from_secs(3600));
         self.world().submit(repo, vec![job], Vec::new());
     }
 
-    /// The names of VMs that are not going.
+    /// The names of VMs that are not being deleted.
     pub(crate) fn vms(&self) -> Vec<String> {
         let world = self.world();
         let there = world.state.azure.vms.values().filter(|vm| vm.state.as_str() != "Deleting");
@@ -72,13 +72,13 @@ impl CloudFixture {
         self.world().state.github.runners.values().cloned().collect()
     }
 
-    /// GitHub's number of a runner.
+    /// GitHub's id of a runner.
     pub(crate) fn id(&self, name: &str) -> RunnerId {
         let id = self.entries().iter().find(|entry| entry.name == name).map(|entry| RunnerId(entry.id));
         id.unwrap_or_else(|| panic!("no entry of {name}"))
     }
 
-    /// How many requests went to a path that ends so, whatever came of them.
+    /// The number of requests to paths with this end, whatever their answers.
     pub(crate) fn requests(&self, method: &str, end: &str) -> u64 {
         let world = self.world();
         let requests = world.statistics.requests.iter();
@@ -87,16 +87,16 @@ impl CloudFixture {
     }
 }
 
-/// How often something was told that a person should look at.
+/// Counts warnings and errors.
 #[derive(Clone, Default)]
 pub(crate) struct Warned(Arc<AtomicU32>);
 
-/// Where there is one subscriber only, tracing asks that of the thread which comes to an event first, and by its answer
-/// no other thread hears of the event: so there are two.
+/// With one live subscriber, tracing asks the thread that first reaches an event, and caches the answer for
+/// all threads. A second live subscriber prevents that.
 static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 impl Warned {
-    /// One that hears of what this thread tells, as long as what comes with it is kept.
+    /// Counts what this thread logs, until the guard is dropped.
     pub(crate) fn listen() -> (Self, DefaultGuard) {
         LazyLock::force(&ANOTHER);
         let warned = Warned::default();

@@ -30,7 +30,7 @@ mod tests;
 
 pub(crate) use context::{LoopContext, PollSchedule, ProvisioningLimit};
 
-/// A tick that takes longer hangs: each request has a limit of its own, far below.
+/// A tick that takes longer is stuck: each request has a far shorter limit.
 const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
 
 /// The loop of one fleet.
@@ -44,7 +44,7 @@ pub struct FleetLoop {
     tick: u64,
     /// The poll that is due, if one is.
     due: Option<Poll>,
-    /// What triggers name.
+    /// What the last triggers named.
     trigger_queue: Arc<TriggerQueue>,
     last_look: LastLook,
     operations: Operations,
@@ -52,7 +52,7 @@ pub struct FleetLoop {
 }
 
 impl FleetLoop {
-    /// The loop of a fleet as it is configured now.
+    /// The loop of a fleet, with its current configuration.
     pub(crate) fn new(fleet: Arc<Fleet>, configured: FleetsReader, shared: Arc<LoopContext>) -> Self {
         let fleet_state = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
@@ -71,7 +71,7 @@ impl FleetLoop {
         }
     }
 
-    /// Ticks until the daemon stops, then waits for what is under way.
+    /// Ticks until the daemon stops, then waits for running operations.
     pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let (schedule, trigger_queue) = (shared.schedule, Arc::clone(&self.trigger_queue));
@@ -96,7 +96,7 @@ impl FleetLoop {
                     (Some(Poll::Health), false)
                 }
                 () = probe.answer() => continue,
-                // It reads the queue as well.
+                // The poll reads the queue as well.
                 _ = health.tick() => {
                     queue.reset_after(schedule.until_queue());
                     (Some(Poll::Health), true)
@@ -123,7 +123,7 @@ impl FleetLoop {
         }
     }
 
-    /// Whether it is too early for another poll, since GitHub's budget is short.
+    /// Whether it is too early for another poll because GitHub's budget is short.
     fn is_early(&mut self) -> bool {
         let shared = &self.shared;
         let interval = shared.schedule.queue;
@@ -131,7 +131,7 @@ impl FleetLoop {
         self.last_look.is_early(interval)
     }
 
-    /// Takes in that the configuration changed. Whether that calls for a tick at once.
+    /// Applies a change of the configuration. Returns whether a tick is due at once.
     fn reconfigure(&mut self) -> bool {
         let all = Arc::clone(self.config.reader.latest());
         self.operations.share_among(self.shared.provisioning.limit, all.len());
@@ -143,7 +143,7 @@ impl FleetLoop {
         calls_for_tick
     }
 
-    /// One tick, and every operation that it began. What failed in it.
+    /// Runs one tick and every operation that it began. Returns what failed.
     pub(crate) async fn run_once(mut self) -> Vec<String> {
         let stop = self.shared.stop.clone();
         self.due = Some(Poll::Health);
@@ -180,7 +180,7 @@ impl FleetLoop {
         self.report(&plan, &seen);
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
-        // On disk before anything is sent: after a crash, the next daemon knows what was asked for.
+        // Saved before anything is sent: after a crash, the next daemon knows what was requested.
         self.save();
         let begins = !named.is_empty();
         for (name, action) in named {

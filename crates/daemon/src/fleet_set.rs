@@ -76,7 +76,7 @@ impl FleetSet {
         self.by_name.get(name)
     }
 
-    /// The fleets that share the jobs which a credential sees.
+    /// The fleets that share the jobs of one credential.
     pub(crate) fn of_credential(&self, credential: &Option<CredentialName>) -> impl Iterator<Item = &Fleet> {
         self.by_credential.get(credential).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
     }
@@ -85,8 +85,8 @@ impl FleetSet {
         self.by_name.len()
     }
 
-    /// Since when the jobs that a credential sees are shared out among the current fleets: what was fetched before
-    /// was shared out among others.
+    /// Since when a credential's jobs are shared out among the current fleets. Older reads were shared out
+    /// among other fleets.
     pub(crate) fn since(&self, credential: &Option<CredentialName>) -> Option<Instant> {
         self.by_credential.get(credential).map(|shared| shared.since)
     }
@@ -132,18 +132,18 @@ impl Fleets {
 }
 
 impl FleetsReader {
-    /// The current fleets, which count as seen from now on.
+    /// The current fleets. Marks them as seen.
     pub(crate) fn latest(&mut self) -> &Arc<FleetSet> {
         self.seen = self.fleets.now();
         &self.seen
     }
 
-    /// Whether the fleets differ from those that were seen last.
+    /// Whether the fleets differ from those seen last.
     pub(crate) fn has_changed(&self) -> bool {
         !Arc::ptr_eq(&self.fleets.lock(), &self.seen)
     }
 
-    /// Waits until they do.
+    /// Waits until the fleets change.
     pub(crate) async fn changed(&self) {
         loop {
             let mut changed = std::pin::pin!(self.fleets.0.changed.notified());

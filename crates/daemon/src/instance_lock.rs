@@ -23,7 +23,7 @@ pub enum Presence {
 }
 
 impl Presence {
-    /// Asks, and holds no lock afterwards.
+    /// Checks for a running daemon. Holds no lock afterwards.
     pub fn of(config_dir: &Path) -> Presence {
         let Ok(directory) = File::open(config_dir) else { return Presence::Unknown };
         match directory.try_lock_shared() {

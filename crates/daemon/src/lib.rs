@@ -2,10 +2,10 @@
 //!
 //! - Each fleet has a loop of its own (`fleet_loop`), so that one fleet's trouble never delays
 //!   another's. What several fleets need is read once and shared (`observe`).
-//! - A tick takes no input but the state of the world. Timers, signals and webhooks only say "now", and how old what a
-//!   tick works with may be.
+//! - A tick takes no input but the state of the world. Timers, signals and webhooks only trigger it, and say
+//!   how old its data may be.
 //! - There is no separate start-up or recovery: the first tick is an ordinary tick.
-//! - What is decided, `azlin_fleet` decides. Here is no policy.
+//! - `azlin_fleet` makes all decisions. This crate has no policy.
 
 mod act;
 mod bootstrap;

@@ -1,5 +1,5 @@
-//! Liveness of the fleets' loops: each loop is asked, and answers where it waits for its next event. A separate
-//! timer would go on beside a loop that hangs.
+//! Liveness of the fleets' loops. Each loop answers a probe where it waits for its next event. A separate
+//! timer would continue beside a stuck loop.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Asks all loops of a daemon.
+/// Probes all loops of a daemon.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Liveness(Arc<LivenessState>);
 
 #[derive(Debug, Default)]
 struct LivenessState {
-    /// The number of the last question.
+    /// The number of the last probe.
     asked: watch::Sender<u64>,
     /// Wakes tasks that wait for answers.
     answered: watch::Sender<()>,
-    /// Which question each loop answered last.
+    /// The last probe that each loop answered.
     answers: Mutex<BTreeMap<PoolName, u64>>,
 }
 
-/// Answers for one loop, until it is dropped, also by a panic.
+/// Answers for one loop until it is dropped, also by a panic.
 pub(crate) struct Probe {
     fleet: PoolName,
     asked: watch::Receiver<u64>,
@@ -43,7 +43,7 @@ impl Liveness {
         }
     }
 
-    /// The probe of a loop that begins.
+    /// The probe of a new loop.
     pub(crate) fn probe(&self, fleet: &PoolName) -> Probe {
         let mut asked = self.0.asked.subscribe();
         let question = *asked.borrow_and_update();
@@ -57,7 +57,7 @@ impl Liveness {
 }
 
 impl Probe {
-    /// Waits for the next question, and answers it.
+    /// Waits for the next probe, and answers it.
     pub(crate) async fn answer(&mut self) {
         // The sender is here, so the channel stays open.
         let _ = self.asked.changed().await;
@@ -66,7 +66,7 @@ impl Probe {
         self.liveness.0.answered.send_replace(());
     }
 
-    /// Answers while something else goes on, up to the limit; never returns.
+    /// Answers probes while another future runs, up to the limit. Never returns.
     pub(crate) async fn answer_for(&mut self, limit: Duration) {
         let start = Instant::now();
         while start.elapsed() < limit {

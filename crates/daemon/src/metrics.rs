@@ -122,7 +122,7 @@ impl Metrics {
         self.0.decisions.get_or_create(&decision).inc();
     }
 
-    /// An action has ended, after so long.
+    /// Records the end of an action, and its duration.
     pub(crate) fn ended(&self, fleet_name: &PoolName, completed: &Completed, took: Duration) {
         let (fleet, action) = (fleet_name.to_string(), completed.action());
         self.0.actions.get_or_create(&OfOutcome { fleet, action, outcome: completed.as_str() }).inc();
@@ -134,7 +134,7 @@ impl Metrics {
         }
     }
 
-    /// A runner is online: the time since its VM was requested, and of the steps on the way as far as known.
+    /// Records that a runner is online: the time since its VM was requested, and of each known step.
     pub(crate) fn booted(&self, fleet: &PoolName, took: Duration, steps: BootSteps) {
         self.0.boot_seconds.get_or_create(&OfFleet { fleet: fleet.to_string() }).observe(took.as_secs_f64());
         let steps = [("vm", steps.vm), ("runner", steps.runner)];
@@ -148,13 +148,13 @@ impl Metrics {
         self.0.step_seconds.get_or_create(&of_step).observe(took.as_secs_f64());
     }
 
-    /// A runner has taken a job that waited this long.
+    /// Records that a runner took a job, and how long the job had waited.
     pub(crate) fn waited(&self, fleet: &PoolName, waited: Duration) {
         let of_fleet = OfFleet { fleet: fleet.to_string() };
         self.0.wait_seconds.get_or_create(&of_fleet).observe(waited.as_secs_f64());
     }
 
-    /// GitHub has delivered to the webhook.
+    /// Records a delivery from GitHub to the webhook.
     pub(crate) fn delivered(&self, outcome: &'static str) {
         self.0.deliveries.get_or_create(&OfDelivery { outcome }).inc();
     }

@@ -1,8 +1,8 @@
 //! Observe: gathers facts and interprets nothing.
 //!
-//! What several fleets need is read once: fleets that serve one repository share its queue, fleets of one scope its
-//! runners, fleets of one resource group its VMs. How old a read may be to serve, `azlin_fleet::observe` decides. A
-//! read that is under way is waited for.
+//! What several fleets need is read once: fleets of one repository share its queue, fleets of one scope its
+//! runners, and fleets of one resource group its VMs. `azlin_fleet::observe` decides how old a shared read
+//! may be. A read under way is waited for, not repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) struct Observer {
     fleets: Fleets,
     /// The time between two polls.
     interval: Duration,
-    /// Nothing was read before.
+    /// An observer that has read nothing yet.
     epoch: Instant,
     queues: JobQueues,
     entries: SingleFlight<Site, Seen<Entries>>,
@@ -39,7 +39,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// For these fleets, which are polled every `interval`.
+    /// For these fleets, with a poll every `interval`.
     pub(crate) fn new<'f>(
         context: DaemonContext,
         fleets: impl IntoIterator<Item = &'f Fleet>,
@@ -66,8 +66,8 @@ impl Observer {
         }
     }
 
-    /// What a poll shows the fleet now: its VMs in its own resource group, and in others that may still hold some of
-    /// them; and the queues as they were read.
+    /// What a poll shows the fleet: its VMs in its own resource group and in others that may still hold some
+    /// of them, and the queues as they were read.
     pub(crate) async fn poll(
         &self,
         fleet: &Fleet,
@@ -79,8 +79,8 @@ impl Observer {
         self.look(fleet, others, &ages, now, None).await
     }
 
-    /// What the fleet sees, where nothing may be older than `ages` allow at `now`. The lists of `last` serve again
-    /// where they may.
+    /// What the fleet observes when nothing may be older than `ages` allow at `now`. Reuses the lists of
+    /// `last` where they are fresh enough.
     pub(crate) async fn look(
         &self,
         fleet: &Fleet,
@@ -102,13 +102,13 @@ impl Observer {
         (Snapshot::new(queue.observed(fleet, self.context.now()), lists), queue)
     }
 
-    /// How long the jobs of the fleet's credential have been shared out among the fleets as they are configured.
+    /// How long the credential's jobs have been shared out among the current fleets.
     pub(crate) fn shared_out(&self, fleet: &Fleet, now: Instant) -> Option<Duration> {
         let since = self.fleets.now().since(&fleet.credential)?;
         Some(now.saturating_duration_since(since))
     }
 
-    /// Every resource group that was read, those that fleets have left among them.
+    /// Every resource group that was read, including those that fleets have left.
     pub(crate) fn known_groups(&self) -> BTreeSet<ResourceGroup> {
         self.vms.known_groups()
     }

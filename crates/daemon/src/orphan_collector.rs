@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use crate::context::DaemonContext;
 use crate::fleet_loop::LoopContext;
 
-/// Sweeps for as long as it is polled.
+/// Sweeps while it is polled.
 pub(crate) async fn collect_orphans(shared: Arc<LoopContext>) {
     let mut timer = interval_at(shared.schedule.epoch + FIRST_SEARCH, SEARCH_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -73,7 +73,7 @@ impl OrphanCollector {
         }
     }
 
-    /// Reports once what only a person can fix. The fleets report what passes by itself.
+    /// Reports once what only a person can fix. The fleets report transient problems.
     fn trouble(&mut self, group: &ResourceGroup, error: &CallError) {
         let why = format!("what VMs may have left behind cannot be removed: {error}");
         if !Failure::from(error.clone()).is_loud() || self.troubles.get(group) == Some(&why) {

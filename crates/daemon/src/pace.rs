@@ -20,13 +20,13 @@ pub(crate) struct Pace(Mutex<BTreeMap<Option<CredentialName>, Paced>>);
 #[derive(Default)]
 struct Paced {
     pacer: PollPacer,
-    /// The end of the window of the budget in which it was reported that polls are rarer.
+    /// The end of the budget window in which rarer polls were reported.
     reported_until: Option<Timestamp>,
 }
 
 impl Pace {
-    /// Whether polls have to be rarer than every `poll`. It is reported once in each window of the budget, and when a
-    /// window ends after which they are not; in between it may change with every job.
+    /// Whether polls must be rarer than every `poll`. The start is reported once in each budget window, and
+    /// the end only when a window ends: in between, the answer may change with every job.
     pub(crate) fn slowed(
         &self,
         context: &DaemonContext,

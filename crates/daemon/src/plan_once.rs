@@ -22,13 +22,13 @@ pub struct Planned {
     pub fleet: Fleet,
     /// What it would observe.
     pub seen: Snapshot,
-    /// The queue of its scope, with the jobs of other fleets and of no fleet.
+    /// The queue of its scope, including jobs of other fleets and of no fleet.
     pub queue: Seen<Arc<Queue>>,
     /// What it would remember.
     pub fleet_state: FleetState,
     /// What it would do.
     pub plan: Plan,
-    /// What could not be read or is left alone, if anything.
+    /// What could not be read, or is left alone.
     pub trouble: Option<String>,
     /// When it was observed.
     pub at: Timestamp,

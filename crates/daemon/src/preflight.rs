@@ -1,5 +1,5 @@
-//! Asks GitHub and Azure what `check` judges: everything at once, and each question once however many
-//! fleets share it. Nothing is judged here.
+//! Gathers what `check` judges: all requests run at once, and each is sent once even if fleets share it.
+//! Nothing is judged here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -17,9 +17,9 @@ use azlin_fleet::ports::{
 };
 use futures::future::{OptionFuture, join_all};
 
-/// What is asked. An adapter that cannot be made is a finding, too: the error says why.
+/// The ports to ask. If an adapter cannot be made, that is a finding, and the error says why.
 pub struct PreflightAdapters<'a, G, A> {
-    /// GitHub, as the first credential or one with a name sees it.
+    /// GitHub, as the first credential or the named one sees it.
     pub github: &'a dyn Fn(Option<&CredentialName>) -> Result<G, SignInError>,
     /// Azure, and the kind of its credential.
     pub azure: Result<(A, String), String>,
@@ -29,7 +29,7 @@ pub struct PreflightAdapters<'a, G, A> {
     pub has_credentials: bool,
 }
 
-/// Everything that `check` judges, but for the files.
+/// Everything that `check` judges, except the files.
 pub async fn gather<G, A>(
     config: &DaemonConfig,
     fleets: &[Fleet],
@@ -56,7 +56,7 @@ where
     Facts { bad_files: Vec::new(), github: Some(github), credentials, azure: Some(azure), ssh_keys }
 }
 
-/// What a credential shows of GitHub, or why it cannot sign in.
+/// What a credential shows of GitHub, or why sign-in fails.
 async fn signed_in<G: GitHub + GitHubPreflight>(
     github: &dyn Fn(Option<&CredentialName>) -> Result<G, SignInError>,
     name: Option<&CredentialName>,
@@ -66,7 +66,7 @@ async fn signed_in<G: GitHub + GitHubPreflight>(
     Ok(github_facts(&github(name)?, &own.cloned().collect::<Vec<_>>()).await)
 }
 
-/// One question for each key, all under way at once.
+/// One request for each key, all concurrent.
 async fn each<K, V, F>(keys: impl IntoIterator<Item = K>, ask: impl Fn(K) -> F) -> BTreeMap<K, V>
 where
     K: Ord + Clone,
@@ -95,7 +95,7 @@ async fn github_facts(github: &(impl GitHub + GitHubPreflight), fleets: &[Fleet]
     GitHubFacts { credential, budget, scopes, followed }
 }
 
-/// The repositories that a fleet's file names, and whether the first may be read.
+/// The repositories that a fleet's file names, and whether the first is readable.
 async fn follow(github: &(impl GitHub + GitHubPreflight), pattern: &RepoPattern) -> Followed {
     let found = match pattern.one() {
         Some(repo) => Ok(vec![repo]),
@@ -153,7 +153,7 @@ async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets
             tokio::join!(azure.sizes(&subscription, &location), azure.usages(&subscription, &location));
         PlaceFacts { sizes, usages }
     });
-    // Of two spellings of one image, either will do.
+    // If an image has two spellings, either one works.
     let named: BTreeMap<_, _> = vms().map(|vm| (image_key(vm), vm)).collect();
     let images = each(named.keys().cloned(), |key| {
         let vm = named[&key];

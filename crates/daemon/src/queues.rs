@@ -19,7 +19,7 @@ use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
 use crate::single_flight::SingleFlight;
 
-/// What was read, by credential.
+/// The last read queues, by credential.
 #[derive(Default)]
 pub(crate) struct JobQueues {
     of_repo: SingleFlight<(Option<CredentialName>, RepoSlug), RepoQueue>,
@@ -40,7 +40,7 @@ pub(crate) struct FleetQueue {
 }
 
 impl JobQueues {
-    /// The queues that the fleet serves, each read no earlier than `since`.
+    /// The fleet's queues, each read no earlier than `since`.
     pub(crate) async fn of(
         &self,
         fleet: &Fleet,
@@ -90,7 +90,7 @@ impl JobQueues {
             let key = (fleet.credential.clone(), owner.clone());
             let all = self.repositories.get(key.clone(), since, ask).await;
             if all.is_err() {
-                // A failure does not serve for as long as a list.
+                // A failure is reused for a shorter time than a list.
                 self.repositories.forget(&key);
             }
             let all = all.as_ref().as_ref().map_err(String::clone)?;
@@ -113,12 +113,12 @@ async fn read(fleet: &Fleet, fleets: &Fleets, context: &DaemonContext, repo: &Re
 }
 
 impl FleetQueue {
-    /// What the plan takes from the queues.
+    /// The part of the queues that the plan uses.
     pub(crate) fn observed(&self, fleet: &Fleet, now: Timestamp) -> ObservedDemand {
         ObservedDemand { demand: self.demand(fleet, now), working: self.working() }
     }
 
-    /// The fleet's jobs, counted. A repository whose queue could not be read is named as missing; when none could be
+    /// The fleet's jobs, counted. Names each repository whose queue could not be read. If no queue could be
     /// read, nothing is known.
     fn demand(&self, fleet: &Fleet, now: Timestamp) -> Seen<Demand> {
         let repos = self.repos.as_ref().map_err(String::clone)?;
@@ -154,7 +154,7 @@ impl FleetQueue {
         Some(repo.queue.as_ref().is_ok_and(|queue| queue.jobs.iter().any(|shown| shown.id == job)))
     }
 
-    /// Running jobs by the name of the runner that they say they run on.
+    /// Running jobs by the name of their runner.
     fn working(&self) -> BTreeMap<String, JobId> {
         let repos = self.repos.as_ref().into_iter().flatten();
         repos.flat_map(|(_, repo)| repo.working.clone()).collect()
@@ -167,7 +167,7 @@ impl FleetQueue {
         queues.flat_map(|queue| &queue.jobs).filter(|job| job.status == JobStatus::InProgress)
     }
 
-    /// Whether every queue was read whole.
+    /// Whether every queue was read completely.
     pub(crate) fn is_whole(&self) -> bool {
         let is_read = |(_, repo): &(RepoSlug, Arc<RepoQueue>)| {
             repo.queue.as_ref().is_ok_and(|queue| queue.missing.is_empty())
@@ -175,7 +175,7 @@ impl FleetQueue {
         self.repos.as_ref().is_ok_and(|repos| repos.iter().all(is_read))
     }
 
-    /// All queues as one.
+    /// All queues merged into one.
     pub(crate) fn whole(&self) -> Seen<Arc<Queue>> {
         let repos = self.repos.as_ref().map_err(String::clone)?;
         if let [(_, repo)] = repos.as_slice() {

@@ -75,7 +75,7 @@ pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&
     }
 }
 
-/// Says how an action ended. What went wrong the same way before is not said again.
+/// Reports how an action ended. Repeats of the same failure are left out.
 pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed, is_new: bool, tick: u64) {
     let entry = JournalEntry { fleet, runner, action: completed.action(), reason: completed.reason(), tick };
     match completed {
@@ -100,7 +100,7 @@ pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed
     }
 }
 
-/// What each entry in the journal about an action's end bears.
+/// The fields of each journal entry about an action's end.
 struct JournalEntry<'a> {
     fleet: &'a PoolName,
     runner: &'a RunnerName,
@@ -135,7 +135,7 @@ impl JournalEntry<'_> {
         warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner} is asked for, and whether Azure makes it is not known: {error}");
     }
 
-    /// A fleet without capacity is in trouble, which is said once.
+    /// Reports once that a fleet without capacity is in trouble.
     fn no_room(&self, error: &str) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
         debug!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}");

@@ -70,7 +70,7 @@ impl Daemon {
         Daemon { shared }
     }
 
-    /// Its fleets, which can be replaced while it runs.
+    /// Its fleets. They can be replaced while it runs.
     pub fn fleets(&self) -> Fleets {
         self.shared.fleets.clone()
     }
@@ -90,8 +90,8 @@ impl Daemon {
         self.shared.stop.clone()
     }
 
-    /// What operators see of it under an address or one of these names. A fleet whose last tick is older than
-    /// `patience` counts as stuck.
+    /// What operators see of the daemon under an address or one of these names. A fleet whose last tick is
+    /// older than `patience` counts as stuck.
     pub fn operators_listener(
         &self,
         this_daemon: DaemonStatus,
@@ -105,7 +105,7 @@ impl Daemon {
         Listener::for_operators(page, Health { status_store, context, fleets, patience, stop }, hosts)
     }
 
-    /// Runs one tick of every fleet, and all that it began.
+    /// Runs one tick of every fleet, and every operation that began in it.
     pub(crate) async fn run_once(self) -> TickFailures {
         let fleets = self.shared.fleets.now();
         let ticks = fleets.names().filter_map(|name| fleets.get(name)).map(|fleet| {
@@ -123,13 +123,14 @@ impl Daemon {
         let mut configured = shared.fleets.reader();
         let mut known = BTreeSet::new();
         let mut loops = JoinSet::new();
-        // It ends with this function: its requests to Azure may be cut off at any moment.
+        // The task ends with this function. Its requests to Azure may be cut off at any moment.
         let mut collector = JoinSet::new();
         collector.spawn(collect_orphans(Arc::clone(&shared)));
         loop {
             let fleets = Arc::clone(configured.latest());
             for name in fleets.names() {
-                // A loop whose fleet is removed waits for it to come back, so there is never a second one.
+                // The loop of a removed fleet waits for the fleet to come back, so a second loop never
+                // starts.
                 if known.insert(name.clone()) {
                     loops.spawn(watch(name.clone(), Arc::clone(&shared)));
                 }
@@ -148,7 +149,7 @@ impl Daemon {
 /// Runs a fleet's loop. A panic in it is a bug; it costs this fleet a poll, and the others nothing.
 async fn watch(name: PoolName, shared: Arc<LoopContext>) {
     while let Some((fleet, fleets)) = configured(&name, &shared).await {
-        // A set, and not a bare task: it ends with its parent.
+        // A set, not a bare task, so that it ends with its parent.
         let mut one = JoinSet::new();
         let own = Arc::clone(&shared);
         one.spawn(async move { FleetLoop::new(fleet, fleets, own).run().await });
@@ -162,8 +163,7 @@ async fn watch(name: PoolName, shared: Arc<LoopContext>) {
     }
 }
 
-/// The fleet, once it is configured, and who read it; `None` when the daemon stops
-/// first.
+/// The fleet and its reader, once it is configured; `None` when the daemon stops first.
 async fn configured(name: &PoolName, shared: &LoopContext) -> Option<(Arc<Fleet>, FleetsReader)> {
     let mut fleets = shared.fleets.reader();
     loop {

@@ -1,7 +1,7 @@
 //! The life of the daemon in its process: from the lock on the configuration directory until SIGTERM.
 //!
-//! A change of `azlin.toml` replaces the [`Daemon`] by another one in the same process, with what it
-//! remembers. A configuration that cannot be used is refused before anything ends.
+//! A change of `azlin.toml` replaces the [`Daemon`] by another one in the same process, which keeps the
+//! memory. An unusable configuration is refused before anything ends.
 
 mod error;
 mod listeners;
@@ -46,13 +46,13 @@ const STOP_LIMIT: Duration = Duration::from_secs(100);
 pub struct ServicePaths {
     /// The directory with azlin.toml and fleets/.
     pub config_dir: PathBuf,
-    /// Where it remembers what is convenient over a restart.
+    /// The directory for memory that is useful after a restart.
     pub state_dir: Option<PathBuf>,
-    /// Where it leaves its status.
+    /// The directory for the status file.
     pub runtime_dir: Option<PathBuf>,
 }
 
-/// Makes what the daemon talks to, as a configuration asks for it.
+/// Creates the adapters that a configuration needs.
 #[derive(Clone, Copy)]
 pub struct Adapters<'a> {
     /// GitHub, Azure and the machines.
@@ -99,7 +99,7 @@ pub async fn run(paths: ServicePaths, adapters: Adapters<'_>) -> Result<(), Serv
     let (hangup, supervisor) = (Arc::new(Notify::new()), Supervisor::default());
     reload_on_hangup(Arc::clone(&hangup), supervisor.clone()).map_err(ServiceError::Signals)?;
     let lock = lock(&paths.config_dir).await?;
-    // Watched before it is read, so that no change falls between.
+    // Watched before it is read, so that no change is missed.
     let watcher = ConfigWatcher::new(&paths.config_dir, hangup, supervisor.clone());
     let configuration = config_dir::read(&paths.config_dir)?;
     let stop = CancellationToken::new();
@@ -121,13 +121,13 @@ pub async fn run(paths: ServicePaths, adapters: Adapters<'_>) -> Result<(), Serv
     service.run(adapters, endpoints).await
 }
 
-/// Keeps a second daemon, or a `run --once` beside one, off the same fleets: two that look at the same
-/// moment would each start what is missing.
+/// Keeps a second daemon, or `run --once`, away from the same fleets: both would start the same missing
+/// runners.
 async fn lock(config_dir: &Path) -> Result<InstanceLock, ServiceError> {
     match InstanceLock::acquire(config_dir).await {
         Ok(lock) => Ok(lock),
         Err(error) => {
-            // If the directory cannot be read either, that says more.
+            // If the directory is unreadable too, that error says more.
             config_dir::read(config_dir)?;
             Err(ServiceError::Lock { directory: config_dir.to_owned(), error })
         }
@@ -187,7 +187,7 @@ impl Service {
         }
     }
 
-    /// The configuration that replaces this one, with its endpoints; `None` when the daemon is to stop.
+    /// The next configuration, with its endpoints; `None` when the daemon must stop.
     async fn next(
         &mut self,
         running: &mut RunningDaemon,
@@ -210,13 +210,13 @@ impl Service {
         }
     }
 
-    /// Ends a daemon: running operations end first, within the limit once the process is to stop.
+    /// Ends a daemon. Running operations end first, within the limit if the process stops.
     async fn end(&self, running: RunningDaemon, is_replaced: bool) -> Result<(), ServiceError> {
         if is_replaced {
             info!(file = "azlin.toml", "azlin.toml changed: what is under way ends first");
         }
         running.stop.cancel();
-        // Before the end is waited for: it may have come by then.
+        // Subscribed before the wait: the end may come meanwhile.
         if !is_replaced {
             self.supervisor.stopping(STOP_LIMIT);
         }
@@ -229,7 +229,7 @@ impl Service {
     }
 }
 
-/// What a configuration asks for outside of the process: adapters, and addresses to listen on.
+/// What a configuration needs outside of the process: adapters, and addresses to listen on.
 struct Endpoints {
     context: DaemonContext,
     webhook: Option<Arc<dyn WebhookReader>>,
@@ -237,7 +237,7 @@ struct Endpoints {
 }
 
 impl Endpoints {
-    /// Listens and connects as the configuration has it. A listener at the same address is kept.
+    /// Listens and connects as configured. A listener at the same address is kept.
     async fn prepare(
         config: &DaemonConfig,
         adapters: Adapters<'_>,

@@ -31,7 +31,7 @@ pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     Ok(())
 }
 
-/// At each SIGHUP the service manager is told, and the configuration is read again.
+/// At each SIGHUP, notifies the service manager and reloads the configuration.
 ///
 /// # Errors
 /// When the handler cannot be set up.

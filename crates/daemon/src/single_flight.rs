@@ -1,4 +1,4 @@
-//! One fetch for all tasks that ask for the same thing at about the same time.
+//! One fetch for all tasks that request the same value at about the same time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl<K: Ord, T> SingleFlight<K, T> {
         self.0.lock().remove(key);
     }
 
-    /// All keys that were ever asked for.
+    /// All keys that were ever requested.
     pub(crate) fn keys(&self) -> Vec<K>
     where
         K: Clone,
@@ -32,8 +32,8 @@ impl<K: Ord, T> SingleFlight<K, T> {
         self.0.lock().keys().cloned().collect()
     }
 
-    /// The value if it was fetched no earlier than `since`, else the result of `fetch`. A running fetch is waited
-    /// for.
+    /// The value if it was fetched no earlier than `since`, else the result of `fetch`. Waits for a running
+    /// fetch.
     pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {
         let slot = Arc::clone(self.0.lock().entry(key).or_default());
         let mut last = slot.lock().await;

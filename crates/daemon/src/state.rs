@@ -1,4 +1,4 @@
-//! The state directory: what is convenient to remember over a restart. Deleting it harms nothing. Without one, the
+//! The state directory: memory that is useful after a restart. Deleting it harms nothing. Without one, the
 //! state lives as long as the process.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use azlin_fleet::model::PoolName;
 use azlin_fleet::state::FleetState;
 use parking_lot::{Mutex, MutexGuard};
 
-/// One small JSON file for each fleet, or nothing at all.
+/// One small JSON file for each fleet, or no files.
 #[derive(Debug, Clone, Default)]
 pub struct StateDir {
     directory: Option<PathBuf>,
@@ -43,7 +43,7 @@ impl StateDir {
         }
     }
 
-    /// Replaces a fleet's file, all or nothing.
+    /// Replaces a fleet's file atomically.
     pub(crate) fn save(&self, pool: &PoolName, fleet_state: &FleetState) {
         self.saved().insert(pool.clone(), fleet_state.clone());
         let (Some(directory), Some(path)) = (&self.directory, self.path(pool)) else { return };

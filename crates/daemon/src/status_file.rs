@@ -1,5 +1,5 @@
-//! The status file: what the daemon knows, in its runtime directory, replaced whole after each tick. It holds no
-//! secret, and all users may read it.
+//! The status file: the daemon's status, in its runtime directory, replaced completely after each tick. It
+//! holds no secret, and all users may read it.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

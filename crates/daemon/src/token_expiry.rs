@@ -1,4 +1,4 @@
-//! Tokens that expire: a warning for each credential, logged again only when its text changes.
+//! Tokens that expire: one warning for each credential, logged again only when its text changes.
 
 use std::collections::BTreeMap;
 

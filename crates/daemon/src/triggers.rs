@@ -1,4 +1,4 @@
-//! Triggers on their way from the webhook listener to the loops of the fleets that they concern.
+//! Triggers on their way from the webhook listener to the loops of the affected fleets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::fleet_set::Fleets;
 
-/// Brings each event to the fleets that it concerns.
+/// Brings each event to the fleets that it affects.
 #[derive(Clone)]
 pub struct TriggerRouter {
     fleets: Fleets,
@@ -32,7 +32,7 @@ impl TriggerRouter {
         TriggerRouter { fleets, inboxes: Arc::default(), epoch }
     }
 
-    /// Wakes the fleets that the event concerns; returns how many.
+    /// Wakes the fleets that the event affects; returns how many.
     pub fn tell(&self, job_event: &JobEvent) -> usize {
         let fleets = self.fleets.now();
         let concerned =
@@ -59,8 +59,8 @@ impl TriggerQueue {
         self.triggers.lock()
     }
 
-    /// Waits until a tick is due. `poll` is the time between two polls, and `pause` the least between two ticks after
-    /// triggers while GitHub's budget is short.
+    /// Waits until a tick is due. `poll` is the time between two polls. `pause` is the shortest time between
+    /// two triggered ticks while GitHub's budget is short.
     pub(crate) async fn due(&self, poll: Duration, pause: Option<Duration>) {
         loop {
             let due = self.triggers().due(poll, pause);

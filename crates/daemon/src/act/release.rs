@@ -1,4 +1,4 @@
-//! What has to be true of a runner at GitHub before its VM is touched.
+//! What must be true of a runner at GitHub before its VM may be deleted.
 
 use azlin_fleet::model::{
     CallError, Deregister, Deregistration, Destroy, RunnerError, RunnerId, RunnerInfo, RunnerName, Scope,
@@ -6,7 +6,7 @@ use azlin_fleet::model::{
 use azlin_fleet::ports::GitHub;
 use azlin_fleet::seeded_bug;
 
-/// Releases the runner at GitHub; the reason if its VM must not be touched.
+/// Releases the runner at GitHub. Returns the reason if its VM must not be touched.
 pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<&'static str>, String> {
     const LAGS: &str = "GitHub still has its entry: the list lags";
     const BUSY: &str = "it runs a job";
@@ -52,7 +52,7 @@ pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<O
                 match github.deregister(scope, id).await.map_err(failed)? {
                     Deregistration::Removed => return Ok(None),
                     Deregistration::Busy => return Ok(Some(BUSY)),
-                    // Gone, or not shown to us: the whole list tells the two apart.
+                    // The entry is gone, or hidden from us. The whole list shows which.
                     Deregistration::NotFound => {}
                 }
             }
@@ -64,8 +64,8 @@ pub(super) async fn released(github: &dyn GitHub, destroy: &Destroy) -> Result<O
     }
 }
 
-/// The id of a runner's entry, if it has one: by the number that it last told, which may be out of date
-/// or a lie, and by its name.
+/// The id of a runner's entry, or `None`. Looks up the last known id first, which may be stale or wrong, then
+/// the name.
 async fn entry(
     github: &dyn GitHub,
     scope: &Scope,

@@ -1,4 +1,4 @@
-//! What each action does in the world, and what it leaves alone.
+//! What each action changes in the world, and what it leaves alone.
 
 use azlin_fleet::model::{BootstrapOutcome, BrokenReason, Deregister, ScalingReason};
 use azlin_simcloud::{Occurrence, World, WorldObserver};
@@ -23,7 +23,7 @@ async fn minutes(minutes: u64) {
     tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
 }
 
-/// A runner that is online; and at work, if it is to be.
+/// A runner that is online. With `is_busy`, it also runs a job.
 async fn runner(fixture: &CloudFixture, fleet: &Fleet, is_busy: bool) -> RunnerName {
     let request = request(fixture, fleet);
     assert_eq!(lifecycle(fixture).provision(fleet, &request).await, ProvisionOutcome::Started);
@@ -50,7 +50,7 @@ fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
     }
 }
 
-/// What came of a runner's removal: whether its VM is there, and whether its entry is.
+/// The outcome of a runner's removal, whether its VM still exists, and whether its entry does.
 async fn removed(fixture: &CloudFixture, fleet: &Fleet, destroy: &Destroy) -> (DestroyOutcome, bool, bool) {
     let outcome = lifecycle(fixture).destroy(fleet, destroy).await;
     let name = destroy.runner.to_string();
@@ -130,7 +130,7 @@ async fn an_entry_elsewhere_that_is_not_shown_to_us_is_looked_for_in_the_whole_l
     assert_eq!(removed(&fixture, &fleet, &destroy).await, (DestroyOutcome::Removed, false, false));
 }
 
-/// Its number may be that of another runner by now, which is none of its business.
+/// The number may belong to another runner, whose entry must stay.
 #[tokio::test(start_paused = true)]
 async fn an_entry_is_known_by_its_name_whatever_number_it_is_said_to_have() {
     for first in [
@@ -177,7 +177,7 @@ async fn while_github_does_not_answer_only_what_must_go_goes() {
     }
 }
 
-/// The steps that machines are asked for.
+/// The steps that run on machines: VM and step.
 struct Steps(Arc<Mutex<Vec<(String, String)>>>);
 
 impl WorldObserver for Steps {
@@ -212,7 +212,7 @@ async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
     assert_eq!(*steps.lock(), [(request.name.to_string(), "stop".to_owned())]);
 }
 
-/// How the start of a VM ended, how many VMs were asked for, and how many entries and VMs there are.
+/// The outcome of a VM's start, the number of requested VMs, and how many entries and VMs exist afterwards.
 async fn started(faults: &str, tables: &str) -> (ProvisionOutcome, u64, usize, usize) {
     let (fixture, fleet) = (CloudFixture::new(faults), fleet("ci", "", tables));
     let outcome = lifecycle(&fixture).provision(&fleet, &request(&fixture, &fleet)).await;

@@ -1,4 +1,4 @@
-//! What was looked at, and what is explained of it.
+//! The observed fleets, and the explanations that follow.
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::explain::{self, JobQuery, JobRef, nearest};
@@ -9,7 +9,7 @@ use super::Explained;
 use crate::context::DaemonContext;
 use crate::plan_once::Planned;
 
-/// The fleets that were looked at.
+/// The fleets that were observed.
 pub(super) struct ObservedFleets<'a> {
     pub(super) looks: &'a [Planned],
     pub(super) fleets: Vec<&'a Fleet>,
@@ -89,7 +89,7 @@ impl ObservedFleets<'_> {
         Ok(explained)
     }
 
-    /// One job: out of the queues that were read, or asked for.
+    /// One job: from the queues that were read, or requested by its number.
     async fn one(&self, id: JobId, repo: Option<&RepoSlug>) -> Result<Explained, String> {
         let mut explained = Explained::default();
         let own = self.pool.and_then(|pool| self.look(pool).ok()).map(|look| &look.fleet);
@@ -156,7 +156,7 @@ impl ObservedFleets<'_> {
         self.looks.iter().filter_map(|look| look.queue.as_ref().ok()).flat_map(|queue| &queue.jobs)
     }
 
-    /// Explains a job for the fleet that was named, or for the one that it is best looked at for.
+    /// Explains a job for the named fleet, or for the fleet that fits it best.
     fn explain(&self, asked: JobQuery<'_>, repo: &RepoSlug, explained: &mut Explained) {
         let best = match (self.pool, asked) {
             (Some(pool), _) => Some(pool),

@@ -50,10 +50,10 @@ impl ProvisioningLimit {
     }
 }
 
-/// When all loops poll: on one grid, so that what one of them reads serves the others.
+/// When all loops poll. All use one grid, so that one loop's read serves the others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PollSchedule {
-    /// Where the grid begins, and the clock of triggers too.
+    /// Where the grid begins. The clock of triggers starts here too.
     pub(crate) epoch: Instant,
     /// The time between two polls of the queue.
     pub(crate) queue: Duration,

@@ -1,4 +1,4 @@
-//! What a loop read last, and when: what the next tick may take from it, and what it has to read anew.
+//! What a loop read last, and when: the next tick reuses the fresh part and reads the rest again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl LastLook {
         since + interval / 2 < slowed.every
     }
 
-    /// The observed state, and the age of its lists, when both were read whole.
+    /// The observed state and the age of its lists, if both lists were read completely.
     fn lists(
         &self,
         fleet: &Fleet,
@@ -50,7 +50,7 @@ impl LastLook {
         Some((seen, LastLists::new(self.lists_at, fleet_state.changes(), fleet, now)))
     }
 
-    /// How far the wall clock was set ahead since the last look, if it was. It makes lists no older.
+    /// How far the wall clock jumped ahead since the last look, if it did. A jump makes lists no older.
     fn clock_was_set_ahead(&mut self, began: Instant, now: Timestamp) -> Option<Duration> {
         let (then, at) = self.clocks.replace((began, now))?;
         let ahead = set_ahead(elapsed(at, now), began - then)?;
@@ -60,7 +60,7 @@ impl LastLook {
 }
 
 impl FleetLoop {
-    /// What there is, and whether the lists of runners and VMs were read for it.
+    /// What exists, and whether the lists of runners and VMs were read for it.
     pub(super) async fn look(&mut self, began: Instant) -> (Snapshot, bool) {
         let (shared, fleet) = (Arc::clone(&self.shared), Arc::clone(&self.config.fleet));
         let now = shared.context.now();
@@ -70,7 +70,7 @@ impl FleetLoop {
         let schedule = shared.schedule;
         let (poll, since_epoch) = (self.due.take(), began - schedule.epoch);
         let triggered = if poll.is_some() {
-            // Only a poll puts off the next one.
+            // Only a poll delays the next poll.
             self.last_look.polled_at = Some(began);
             self.trigger_queue.triggers().take_all(since_epoch)
         } else {
@@ -91,8 +91,8 @@ impl FleetLoop {
         if are_lists_new {
             self.last_look.lists_at = now;
         }
-        // A queue that was not asked for says nothing of a job that it may not show yet. A poll asks for all that are
-        // the fleet's, so it ends the search in any other.
+        // A queue that was not read says nothing about a job that may not be listed yet. A poll reads every
+        // queue of the fleet, so it ends the search in all others.
         let shows = |repo: &RepoSlug, job| {
             if !freshness.asks_for(repo) {
                 return None;

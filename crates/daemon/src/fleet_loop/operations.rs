@@ -1,4 +1,4 @@
-//! The operations that a loop has under way beside its ticks. They begin as planned; how they ended is recorded.
+//! The operations that a loop runs beside its ticks. They begin as planned; their outcomes are recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::report;
 pub(super) struct Operations {
     /// How many provisioning operations the fleet may have under way.
     pub(super) share: usize,
-    /// As many permits.
+    /// One permit for each of them.
     pub(super) permits: Arc<Semaphore>,
     /// What is under way, by runner.
     pub(super) in_flight: BTreeMap<RunnerName, InFlight>,
@@ -34,7 +34,7 @@ pub(super) struct InFlight {
 }
 
 impl Operations {
-    /// None yet. The fleet is one of `fleets`, which have `limit` provisioning operations together.
+    /// No operation yet. The fleet is one of `fleets`, which share `limit` provisioning operations.
     pub(super) fn new(limit: usize, fleets: usize) -> Self {
         let share = fleet_share(limit, fleets);
         Operations {
@@ -45,7 +45,7 @@ impl Operations {
         }
     }
 
-    /// Takes in that there are other fleets now. Operations under way keep their permits.
+    /// Applies a change in the number of fleets. Running operations keep their permits.
     pub(super) fn share_among(&mut self, limit: usize, fleets: usize) {
         let share = fleet_share(limit, fleets);
         if std::mem::replace(&mut self.share, share) != share {
@@ -53,7 +53,7 @@ impl Operations {
         }
     }
 
-    /// What is under way, as a plan has to know it.
+    /// The running operations, as a plan needs them.
     pub(super) fn under_way(&self) -> BTreeMap<RunnerName, Operation> {
         let in_flight = self.in_flight.iter();
         in_flight.map(|(name, one)| (name.clone(), one.operation.clone())).collect()
@@ -72,7 +72,7 @@ impl Operations {
 }
 
 impl FleetLoop {
-    /// The runner that an action is about. The fleet's state records that the action begins.
+    /// The runner that an action concerns. Records in the fleet's state that the action begins.
     pub(super) fn name(&mut self, action: Action) -> (RunnerName, Action) {
         let name = match &action {
             Action::Provision { .. } => self.new_name(),

@@ -1,4 +1,4 @@
-//! The fleet as its file has it, for its own loop.
+//! A fleet's configuration, as its loop uses it.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use tokio::time::Instant;
 
 use crate::fleet_set::{Fleets, FleetsReader};
 
-/// How many ticks in a row are given up at most: files that change all the time must not keep a fleet from ticking.
+/// The most ticks in a row that are abandoned. Files that keep changing must not stop a fleet's ticks.
 const MOST_GIVEN_UP: u32 = 3;
 
-/// The fleet as its file has it.
+/// The configuration of one fleet.
 pub(super) struct OwnConfig {
     pub(super) fleet: Arc<Fleet>,
     /// Whether the file exists. Without one its VMs are left alone.
     pub(super) is_configured: bool,
     pub(super) reader: FleetsReader,
-    /// Set when a tick was given up, so that the next one begins at once.
+    /// Set when a tick was abandoned, so that the next one begins at once.
     pub(super) is_behind: bool,
-    /// How many ticks in a row were given up.
+    /// How many ticks in a row were abandoned.
     given_up: u32,
 }
 
@@ -27,7 +27,7 @@ impl OwnConfig {
         OwnConfig { fleet, is_configured: true, reader, is_behind: false, given_up: 0 }
     }
 
-    /// Takes the fleet's file as it is now. Whether that calls for a tick at once.
+    /// Takes the fleet's current file. Returns whether a tick is due at once.
     pub(super) fn update(&mut self, configured: Option<&Arc<Fleet>>) -> bool {
         let Some(fleet) = configured else {
             self.is_configured = false;
@@ -38,8 +38,8 @@ impl OwnConfig {
         is_new
     }
 
-    /// Whether a tick that began for `before` is given up: what it observed was shared out among other fleets, or is
-    /// not where the fleet is now.
+    /// Whether to abandon a tick that began with `before`: its observations were shared out among other
+    /// fleets, or the fleet has moved to another place.
     pub(super) fn gives_up(&mut self, before: &Fleet, began: Instant, fleets: &Fleets) -> bool {
         let shared_since = fleets.now().since(&self.fleet.credential);
         let is_shared_anew = shared_since.is_some_and(|since| since > began);
@@ -49,7 +49,7 @@ impl OwnConfig {
         self.is_behind
     }
 
-    /// A tick went on to its plan.
+    /// Records that a tick reached its plan.
     pub(super) fn kept_up(&mut self) {
         self.given_up = 0;
     }

@@ -1,4 +1,4 @@
-//! What a loop reports: the journal's lines of a tick, and its status on the board.
+//! What a loop reports: journal lines for each tick, and its status in the store.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use super::FleetLoop;
 use crate::report;
 
-/// What a loop has reported, so that it reports each thing once.
+/// What a loop has already reported, so that each thing is reported once.
 #[derive(Default)]
 pub(super) struct Reported {
     pub(super) status: Option<FleetStatus>,
     pub(super) trouble: Option<String>,
-    /// What last went wrong with each runner.
+    /// The last failure of each runner.
     pub(super) complaints: BTreeMap<RunnerName, String>,
     /// What has failed since the last tick began, for `run --once`.
     pub(super) failed: Vec<String>,

@@ -26,7 +26,7 @@ mod triggers;
 /// One runner for each job, at once.
 const EACH: &str = "[scaling]\njobs_per_runner = 1\nscale_up_threshold = 0\n";
 
-/// A daemon on a fixture, and what it reports.
+/// A daemon on a fixture, and its reports.
 struct Lived {
     status_store: StatusStore,
     trigger_router: TriggerRouter,
@@ -142,7 +142,8 @@ async fn a_fleet_that_changes_ticks_at_once_and_no_other() {
     assert_eq!(lived.ticks_of("ci").0, [0, 10, 130], "it is back");
 }
 
-/// Its labels change during the 8 s that a look takes: the jobs are shared out anew, and the tick is given up.
+/// The fleet's labels change during the 8 s of an observation: jobs are shared out again, and the tick is
+/// abandoned.
 #[tokio::test(start_paused = true)]
 async fn a_tick_under_which_the_jobs_are_shared_out_anew_is_given_up_three_times_at_the_most() {
     let slow = "[[faults]]\nwhat = { latency = '8s' }\npath = '/actions/runs'\n";
@@ -307,7 +308,7 @@ async fn one_pass_reports_what_failed_by_fleet() {
     assert!(failures.values().flatten().all(|why| why.contains("40") || why.contains("503")), "{failures:?}");
 }
 
-/// A loop that ticks only when the test says so.
+/// A loop that ticks only on the test's request.
 fn alone(fixture: &CloudFixture, state: StateDir, fleets: Vec<Fleet>) -> FleetLoop {
     let config = DaemonConfig::parse("azlin.toml", "").unwrap_or_else(|problems| panic!("{problems}"));
     let first = Arc::new(fleets[0].clone());
@@ -444,7 +445,7 @@ async fn a_name_is_never_given_twice() {
     assert_ne!(second, first);
 }
 
-/// Two levels of requests, each of which takes half a minute: the repositories, their queues.
+/// Two levels of requests, of 30 s each: the repositories, then their queues.
 #[tokio::test(start_paused = true)]
 async fn a_loop_whose_look_takes_a_minute_lives() {
     let fixture = CloudFixture::new("[[faults]]\nwhat = { latency = '29s' }\nside = 'github'\n");

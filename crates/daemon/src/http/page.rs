@@ -39,21 +39,21 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long a client waits before it connects again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What the page and its requests are answered from.
+/// What the page and its requests read.
 #[derive(Clone)]
 pub(crate) struct StatusPage {
     /// Each fleet's last tick and its history.
     pub(crate) status_store: StatusStore,
     /// The time of day, and the rate limits.
     pub(crate) context: DaemonContext,
-    /// The daemon that it shows.
+    /// The daemon that the page shows.
     pub(crate) daemon: DaemonStatus,
 }
 
-/// What has changed.
+/// What has changed since the client's last event.
 #[derive(Serialize)]
 struct StatusEvent {
-    /// Only with the fleets that ticked since.
+    /// Holds only the fleets that ticked since.
     #[serde(flatten)]
     status: Status,
     /// The names of all fleets, if one was added or removed.
@@ -89,7 +89,7 @@ impl StatusPage {
         self.clone().sse(self.known(headers)).into_response()
     }
 
-    /// The revision of this run that a client has got already.
+    /// The revision of this run that a client already has.
     fn known(&self, headers: &HeaderMap) -> u64 {
         let id = headers.get("last-event-id").and_then(|id| id.to_str().ok());
         id.and_then(|id| id.strip_prefix(&self.run())?.parse().ok()).unwrap_or(0)

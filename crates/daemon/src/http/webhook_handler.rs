@@ -1,4 +1,4 @@
-//! `POST /webhook`: a delivery from GitHub wakes fleets, and decides nothing.
+//! `POST /webhook`: a delivery from GitHub wakes fleets. It decides nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,7 +86,7 @@ impl WebhookHandler {
         }
     }
 
-    /// Any client can send what is refused, so refusals are logged more and more rarely.
+    /// Any client can cause refusals, so each is logged more rarely than the one before.
     fn refused(&self, why: &NotTaken) -> (StatusCode, String) {
         let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {

@@ -153,7 +153,7 @@ fn costs(registry: &mut Registry, view: &StatusView) {
     registry.register_with_unit("cost_per_hour", help, Unit::Other("dollars".to_owned()), rate);
 }
 
-/// How requests ended.
+/// The outcomes of requests.
 fn calls(registry: &mut Registry, context: &DaemonContext) {
     let requests = Family::<OfCall, Counter>::default();
     let count = |api: &'static str, credential: &str, calls: Calls| {

@@ -1,4 +1,4 @@
-//! What is read, how often, and what of it may be missing.
+//! What is read, how often, and which part of it may be missing.
 
 use azlin_fleet::model::{PowerState, RunnerName};
 use tokio::time::sleep;
@@ -21,7 +21,7 @@ fn others(names: &[&str]) -> BTreeSet<ResourceGroup> {
     names.iter().map(group).collect()
 }
 
-/// A VM of the fleet in this group, made as its runners are.
+/// A VM of the fleet in this group, as its runners' VMs are created.
 async fn vm_in(fixture: &CloudFixture, fleet: &Fleet, group: &str) -> RunnerName {
     let mut there = fleet.clone();
     group.clone_into(&mut there.vm.group.name);
@@ -75,7 +75,8 @@ async fn vms_are_seen_in_every_group_that_has_some_and_each_group_is_read_once()
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_the_fleet_has_left_holds_it_up_only_while_that_may_pass() {
-    // The status; whether VMs are known when the fleet's own group or another one answers so; whether that is reported.
+    // Status; whether VMs are known after that answer for the fleet's own group, then for another; whether it
+    // is reported.
     for (status, own, other, is_reported) in [
         (404, false, true, false),
         (403, false, true, true),

@@ -1,4 +1,4 @@
-//! The VMs of each resource group, read once for all fleets that have some there.
+//! The VMs of each resource group, read once for all fleets with VMs there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ type FleetVms = BTreeMap<RunnerName, Arc<Vm>>;
 
 type GroupVms = Result<BTreeMap<PoolName, FleetVms>, CallError>;
 
-/// What was read of Azure last.
+/// The last answers from Azure.
 pub(super) struct VmLists {
     context: DaemonContext,
     capacity: Arc<CapacityCache>,
@@ -29,7 +29,7 @@ pub(super) struct VmLists {
     powers: SingleFlight<String, Result<PowerStates, CallError>>,
     /// Subscriptions whose power states cannot be read, and why, so that each is reported once.
     pub(super) powerless: Mutex<BTreeMap<String, String>>,
-    /// Why Azure could not create a VM, which it says of one VM at a time.
+    /// Why Azure could not create a VM. Azure reports this for one VM at a time.
     pub(super) failures: Mutex<BTreeMap<(ResourceGroup, String), Option<CallError>>>,
 }
 
@@ -50,8 +50,8 @@ impl VmLists {
         self.groups.keys().into_iter().map(|(group, _)| group).collect()
     }
 
-    /// The fleet's VMs in its own group and in `others`, read no earlier than `since`; and those of the others that
-    /// could not be read, and why.
+    /// The fleet's VMs in its own group and in `others`, read no earlier than `since`. Also returns which of
+    /// the others could not be read, and why.
     pub(super) async fn of(
         &self,
         fleet: &Fleet,
@@ -71,7 +71,7 @@ impl VmLists {
                 Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
                 // A group that was removed took its VMs with it.
                 Err(error) if error.kind == CallErrorKind::NotFound && group != own => {}
-                // Waiting would not make it readable.
+                // Waiting would not make the group readable.
                 Err(error)
                     if matches!(error.kind, CallErrorKind::NotPermitted | CallErrorKind::Invalid)
                         && group != own =>
@@ -107,7 +107,8 @@ impl VmLists {
         Ok(vms_by_pool(vms))
     }
 
-    /// Asks why VMs could not be created, once for each. A request that fails is repeated with the next read.
+    /// Requests why VMs could not be created, once for each VM. A failed request is repeated with the next
+    /// read.
     async fn learn_failures(&self, group: &ResourceGroup, vms: &mut [Vm]) {
         let failed = |vm: &&mut Vm| vm.provisioning == ProvisioningState::Failed;
         let known = || self.failures.lock();
@@ -129,7 +130,7 @@ impl VmLists {
         futures::future::join_all(asked).await;
     }
 
-    /// Without power states a stopped VM is found only by its runner, which is then offline: worth a warning, and no
+    /// Without power states, only an offline runner shows a stopped VM. That is worth a warning, and no
     /// reason to stop.
     fn report_powerless(&self, subscription: &str, error: Option<&CallError>) {
         let mut reported = self.powerless.lock();

@@ -15,7 +15,7 @@ fn org(repositories: &str) -> Fleet {
     fleet("ci", &format!("org = 'o'\nrepositories = [{repositories}]"), "")
 }
 
-/// The fleet's queues, read anew.
+/// The fleet's queues, freshly read.
 async fn read(fixture: &CloudFixture, queues: &JobQueues, fleet: &Fleet) -> FleetQueue {
     sleep(Duration::from_secs(1)).await;
     queues.of(fleet, &Fleets::new([fleet.clone()]), &fixture.context, |_| Instant::now()).await

@@ -22,12 +22,12 @@ pub enum ServiceError {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The directory is not this process's own.
+    /// The directory is locked by another process.
     #[error("{}", locked(directory, error))]
     Lock {
         /// The configuration directory.
         directory: PathBuf,
-        /// Why it is not locked.
+        /// Why the lock failed.
         error: LockError,
     },
     /// An adapter cannot be made.

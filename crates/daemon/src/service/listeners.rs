@@ -11,11 +11,11 @@ use tokio::task::JoinHandle;
 use super::ServiceError;
 use crate::http::{Listener, WebhookHandler};
 
-/// Listening sockets, by the address that the configuration names; a second one answers GitHub alone.
+/// Listening sockets, by configured address. A second socket answers GitHub only.
 pub(super) struct BoundListeners(Vec<(SocketAddr, Arc<TcpListener>)>);
 
 impl BoundListeners {
-    /// Listens as the configuration has it. A socket at the same address is kept.
+    /// Listens as configured. A socket at the same address is kept.
     pub(super) async fn bind(
         config: &DaemonConfig,
         before: Option<&BoundListeners>,

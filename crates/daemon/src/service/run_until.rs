@@ -1,4 +1,4 @@
-//! A daemon that runs until something else in the same process has ended, as in the demo.
+//! A daemon that runs until another task in the same process ends, as in the demo.
 
 use std::sync::Arc;
 
@@ -9,8 +9,7 @@ use super::ServiceError;
 use crate::http::Listener;
 use crate::run::Daemon;
 
-/// Runs a daemon, and its page where there is a socket for it, until `work` has ended; then running
-/// operations end.
+/// Runs a daemon, with its page if there is a socket, until `work` ends. Then running operations end.
 ///
 /// # Errors
 /// When the daemon panicked.

@@ -1,4 +1,4 @@
-//! A daemon that runs, with the tasks beside it.
+//! A running daemon, with its background tasks.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl RunningDaemon {
         RunningDaemon { task, fleets, stop, servers, supervisor, status_file }
     }
 
-    /// Waits until the loops have ended, or until that takes too long; then nothing answers any more.
+    /// Waits until the loops have ended, or until the limit. Afterwards nothing answers.
     pub(super) async fn end(mut self, too_long: impl Future<Output = ()>) -> Result<(), ServiceError> {
         tokio::select! {
             ended = &mut self.task => ended.map_err(ServiceError::Panicked)?,

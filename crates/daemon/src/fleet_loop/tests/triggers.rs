@@ -1,4 +1,4 @@
-//! What a trigger makes a loop do, and what it does not.
+//! What a trigger makes a loop do, and what it leaves alone.
 
 use azlin_fleet::model::{JobChange, JobEvent, JobId};
 
@@ -116,7 +116,7 @@ async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
     assert!(lived.ticks_of("ci").0.iter().all(|at| *at <= 2));
 }
 
-/// While polls are rarer, triggers would otherwise put off what only a poll reads.
+/// While polls are rarer, triggers must not delay what only a poll reads.
 #[tokio::test(start_paused = true)]
 async fn a_trigger_puts_off_no_poll() {
     let fixture = CloudFixture::new("");
@@ -134,7 +134,7 @@ async fn a_trigger_puts_off_no_poll() {
     assert_eq!(ci.last_look.polled_at, Some(Instant::now()));
 }
 
-/// One repository's list lags, and another's jobs come and go meanwhile.
+/// One repository's list lags while another's jobs come and go.
 #[tokio::test(start_paused = true)]
 async fn triggers_of_one_repository_do_not_end_the_search_in_another() {
     let lags = "[[faults]]\nwhat = { stale = '8s' }\npath = '/repos/o/other'\n";

@@ -1,4 +1,4 @@
-//! The page, and what it hears.
+//! The page, and the events that it receives.
 
 use std::collections::BTreeSet;
 
