@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use azlin_tests::sources::sources;
+
 fn markdown(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).expect("a directory of the repository can be read") {
         let path = entry.expect("its entries too").path();
@@ -50,4 +52,29 @@ fn the_book_has_every_page() {
     pages.sort();
     chapters.sort();
     assert_eq!(chapters, pages, "what is in docs/SUMMARY.md, and what is in docs/");
+}
+
+/// The code spans of a page.
+fn code_spans(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// A page may name a source by its whole path, or by the end of it.
+#[test]
+fn every_source_that_the_maps_name_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");
+    let sources: Vec<String> = sources().into_iter().map(|source| format!("/{}", source.path)).collect();
+    let (mut checked, mut broken) = (0, Vec::new());
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/glossary.md"] {
+        let text = std::fs::read_to_string(root.join(page)).expect("documentation is text");
+        let is_source = |span: &&str| span.ends_with(".rs") && !span.contains([' ', '*', '{', '<']);
+        for span in code_spans(&text).filter(is_source).filter(|span| !["x.rs", "foo.rs"].contains(span)) {
+            checked += 1;
+            if !span.starts_with("x/") && !sources.iter().any(|path| path.ends_with(&format!("/{span}"))) {
+                broken.push(format!("{page}: {span}"));
+            }
+        }
+    }
+    assert!(checked > 50, "only {checked} sources were found");
+    assert!(broken.is_empty(), "{broken:#?}");
 }
