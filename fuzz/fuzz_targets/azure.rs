@@ -1,4 +1,4 @@
-//! Whatever Azure answers, nothing panics, no secret is told, and what is ours stays ours.
+//! For any answer from Azure: nothing panics, no secret is shown, and our resources stay ours.
 
 #![no_main]
 

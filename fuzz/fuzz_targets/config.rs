@@ -1,4 +1,4 @@
-//! No text makes the readers of configuration panic, and each problem has a place in the text.
+//! No text makes the readers of configuration panic, and each problem has a position in the text.
 
 #![no_main]
 

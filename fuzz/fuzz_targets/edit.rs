@@ -1,4 +1,4 @@
-//! An edit of any text that is TOML leaves TOML; made twice, it is made once.
+//! An edit of valid TOML leaves valid TOML. The same edit a second time changes nothing.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use azlin_fleet::config::edit::{KeyChange, Literal, edit};
 use azlin_fleet::config::{Faulty, ProblemKind};
 use libfuzzer_sys::fuzz_target;
 
-/// The text as it would be, and whether it is TOML.
+/// The edited text, and whether it is TOML.
 fn edited(text: &str, change: &KeyChange) -> (String, bool) {
     let pool = "ci".parse().expect("a valid name");
     match edit("ci.toml", &pool, text, std::slice::from_ref(change)) {

@@ -1,4 +1,4 @@
-//! Whatever GitHub answers, nothing panics, and nobody is made to wait for ever.
+//! For any answer from GitHub: nothing panics, and every wait is bounded.
 
 #![no_main]
 

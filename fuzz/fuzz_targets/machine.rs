@@ -1,4 +1,5 @@
-//! Whatever a probe, a step or a console tells, it is read or refused; what is told of a console is bounded.
+//! The output of a probe, a step or a console is read or refused. The part of a console that is shown is
+//! bounded.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Whatever a machine prints, in whatever pieces, lines are lines and hold no secret.
+//! For any output of a machine, in any chunks: each reported line is one line, and holds no secret.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Whatever is delivered to a webhook, signed or not, nothing panics, and only what is signed is taken in.
+//! For any delivery to a webhook, signed or not: nothing panics, and only signed deliveries are accepted.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
-//! What an hour costs of GitHub's rate limit: a hundred repositories on one token at 5,000 an hour, in real
-//! time. A command, never a test: `cargo bench -p azlin-tests --bench budget`. `AZLIN_HOUR=10m` another time,
-//! `AZLIN_JOBS=0` another load than twenty jobs a minute.
+//! What an hour costs of GitHub's rate limit, in real time: a hundred repositories on one token with 5,000
+//! requests an hour. A command, never a test: `cargo bench -p azlin-tests --bench budget`. `AZLIN_HOUR=10m`
+//! sets another duration, and `AZLIN_JOBS=0` another load than twenty jobs a minute.
 
 #![allow(
     missing_docs,
@@ -18,7 +18,7 @@ use azlin_tests::binary::{Cloud, VM};
 
 const REPOSITORIES: usize = 100;
 
-/// Jobs of two minutes, evenly over all repositories.
+/// Jobs of two minutes, spread evenly over all repositories.
 fn workload(jobs_a_minute: u64) -> Workload {
     let repositories: Vec<String> = (0..REPOSITORIES).map(|number| format!("'o/r{number}'")).collect();
     let mut text = format!("repositories = [{}]\n", repositories.join(", "));
@@ -36,7 +36,7 @@ fn workload(jobs_a_minute: u64) -> Workload {
     Workload::parse(&text).unwrap()
 }
 
-/// Requests to GitHub so far: all, those that were "not modified", and those that it refused for a limit.
+/// Requests to GitHub so far: all, "not modified", and refused by a rate limit.
 fn requests(world: &World) -> [u64; 3] {
     let of_github = world.statistics.requests.iter().filter(|((side, ..), _)| *side == Side::Github);
     let mut sums = BTreeMap::<u16, u64>::new();

@@ -26,7 +26,7 @@ fn median(mut once: impl FnMut(usize) -> Duration) -> f64 {
     times[RUNS / 2].as_secs_f64() * 1000.0
 }
 
-/// A command from its start to its end.
+/// The time of a command from its start to its end.
 fn whole(mut command: Command) -> Duration {
     let start = Instant::now();
     let status = command.stdout(Stdio::null()).status().unwrap();
@@ -45,8 +45,7 @@ fn cloud(fleets: usize) -> Cloud {
     cloud
 }
 
-/// From the start of a command until GitHub has its first request: somebody listens there who never
-/// answers.
+/// The time from the start of a command until GitHub has its first request. The listener never answers.
 fn first_request(arguments: &[&str]) -> f64 {
     let cloud = cloud(1);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -60,7 +59,7 @@ fn first_request(arguments: &[&str]) -> f64 {
         let took = start.elapsed();
         child.kill().unwrap();
         child.wait().unwrap();
-        // Others that it had opened.
+        // Drops other connections that the command opened.
         listener.set_nonblocking(true).unwrap();
         while listener.accept().is_ok() {}
         listener.set_nonblocking(false).unwrap();

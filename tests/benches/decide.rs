@@ -1,7 +1,7 @@
-//! How long deciding takes, and how it grows: `cargo bench -p azlin-tests --bench decide`.
+//! How long decisions take, and how the time grows: `cargo bench -p azlin-tests --bench decide`.
 //!
-//! A fleet has ten runners and ten jobs: joining the lists, attribution, the scaler and the planner
-//! are all in the figure. The median of several rounds is printed, never tested.
+//! A fleet has ten runners and ten jobs. The figure includes joining the lists, attribution, the scaler and
+//! the planner. The median of several rounds is printed, never tested.
 
 #![allow(
     missing_docs,
@@ -101,7 +101,7 @@ fn world(count: u32) -> DecideFixture {
     DecideFixture { fleets, queues, entries, vms, fleet_states }
 }
 
-/// Lists as they come from the adapters, shared out among the fleets.
+/// Lists as the adapters return them, shared out among the fleets.
 struct ListsByFleet {
     entries: Vec<BTreeMap<RunnerName, Arc<RunnerInfo>>>,
     vms: Vec<BTreeMap<RunnerName, Arc<Vm>>>,
@@ -116,7 +116,7 @@ fn share_out(world: &DecideFixture, vms: Vec<Vm>, lists: Vec<Vec<RunnerInfo>>) -
     }
 }
 
-/// One tick's deciding for every fleet: attribution, memory, scaling, planning.
+/// The decisions of one tick for every fleet: attribution, memory, scaling, planning.
 fn decide(world: &mut DecideFixture, shared: ListsByFleet) -> usize {
     let mut actions = 0;
     let lists = shared.entries.into_iter().zip(shared.vms);

@@ -1,5 +1,5 @@
-//! What it costs to make real machines runners over SSH: the time of each step, and the daemon's
-//! memory. `cargo xtask bench` runs it as root; the tables are those of docs/performance.md.
+//! The cost of runners on real machines over SSH: the time of each step, and the daemon's memory. `cargo
+//! xtask bench` runs it as root; its tables are in docs/performance.md.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -38,8 +38,8 @@ fn main() {
     download();
 }
 
-/// Seconds of each step of so many machines that are installed at once, and the most megabytes that
-/// the daemon had.
+/// Installs this many machines at once. Returns the seconds of each step, and the daemon's peak memory in
+/// megabytes.
 fn installed(machines: usize) -> (BTreeMap<&'static str, Vec<f64>>, f64) {
     let cloud = RealCloud::new("", "");
     let scaling = format!("[scaling]\nmin_runners = {machines}\nmax_runners = {machines}\n");
@@ -63,7 +63,7 @@ fn installed(machines: usize) -> (BTreeMap<&'static str, Vec<f64>>, f64) {
     (steps, kilobytes / 1024.0)
 }
 
-/// The step that downloads, checks and unpacks, beside curl alone, on the same machine.
+/// The step that downloads, checks and unpacks, compared with curl alone on the same machine.
 fn download() {
     const MEGABYTES: usize = 128;
     let cloud = RealCloud::new(&format!("package_padding = {}", MEGABYTES << 20), "");

@@ -1,6 +1,6 @@
-//! What the daemon's process holds while it works: memory, descriptors, and what it has logged. A command,
-//! never a test: `cargo bench -p azlin-tests --bench soak`. It takes ten minutes; `AZLIN_SOAK=60m` another time.
-//! A poll each second instead of each minute makes a minute an hour's worth.
+//! What the daemon's process holds while it works: memory, descriptors, and its log. A command, never a test:
+//! `cargo bench -p azlin-tests --bench soak`. It takes ten minutes; `AZLIN_SOAK=60m` sets another duration.
+//! It polls each second instead of each minute, so a minute stands for an hour.
 
 #![allow(
     missing_docs,
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use azlin_simcloud::Workload;
 use azlin_tests::binary::{Cloud, VM};
 
-/// Jobs all the time, and every minute something that fails for some seconds.
+/// A constant stream of jobs, and every minute a fault for some seconds.
 fn workload() -> Workload {
     let mut text =
         "repositories = ['o/r']\n[settings]\ncreate = '1s'\nboot = '2s'\nregister = '500ms'\ndelete = '1s'\n\
@@ -68,7 +68,7 @@ fn main() {
     }
 }
 
-/// Minutes, as in `60m`.
+/// A duration in minutes, such as `60m`.
 fn minutes(text: &str) -> Duration {
     Duration::from_secs(60 * text.trim_end_matches('m').parse::<u64>().unwrap())
 }

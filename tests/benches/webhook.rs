@@ -1,5 +1,5 @@
-//! How long it takes from a delivery to the request for a VM, over loopback, where GitHub and Azure take no time.
-//! A command, never a test: `cargo bench -p azlin-tests --bench webhook`.
+//! The time from a delivery to the request for a VM, over loopback, where GitHub and Azure answer at once. A
+//! command, never a test: `cargo bench -p azlin-tests --bench webhook`.
 
 #![allow(
     missing_docs,
@@ -41,7 +41,7 @@ fn daemon(fleets: usize, poll: &str) -> (Cloud, SocketAddr, DaemonProcess) {
     (cloud, address, daemon)
 }
 
-/// Delivers what has happened to a job; how long the answer took.
+/// Delivers an event of a job. Returns the time until the answer.
 fn tell(address: SocketAddr, repo: &str, id: u64, action: &str) -> Duration {
     let body = job(repo, id, &LABELS, action);
     let signature = signature(SECRET, &body);
@@ -51,7 +51,7 @@ fn tell(address: SocketAddr, repo: &str, id: u64, action: &str) -> Duration {
     began.elapsed()
 }
 
-/// From each of these moments to the request for the next VM.
+/// The time from each of these moments to the request for the next VM.
 fn waits(cloud: &Cloud, told: &[Timestamp]) -> Vec<Duration> {
     let all = |world: &azlin_simcloud::World| -> Vec<Timestamp> {
         world.state.azure.vms.values().map(|vm| vm.created_at).collect()
@@ -71,7 +71,7 @@ fn row(what: &str, mut waits: Vec<Duration>) {
     println!("| {what} | {} | {:.1} ms | {:.1} ms |", waits.len(), ms(median), ms(slowest));
 }
 
-/// One job after the other.
+/// Submits one job after the other.
 fn one_by_one(fleets: usize) -> Vec<Duration> {
     let (cloud, address, _daemon) = daemon(fleets, "\"60s\"");
     let mut told = Vec::new();
@@ -87,8 +87,8 @@ fn one_by_one(fleets: usize) -> Vec<Duration> {
     waits(&cloud, &told)
 }
 
-/// A thousand deliveries in a second, of which one in twenty-five is of a new job: GitHub makes no more than
-/// eighty runners in a minute. How long the VMs took, and the answers.
+/// A thousand deliveries in a second. One in 25 is about a new job, since GitHub creates at most eighty
+/// runners a minute. Returns the times until the VMs were requested, and until the answers.
 fn burst(fleets: usize) -> (Vec<Duration>, Vec<Duration>) {
     let (cloud, address, _daemon) = daemon(fleets, "\"60s\"");
     let (mut told, mut answers) = (Vec::new(), Vec::new());

@@ -94,7 +94,7 @@ fn whole_tick() {
     );
 }
 
-/// What `/healthz` answers, if there is an answer.
+/// The answer of `/healthz`, if there is one.
 fn health(address: SocketAddr) -> Option<String> {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
@@ -106,7 +106,7 @@ fn health(address: SocketAddr) -> Option<String> {
     ask().ok()
 }
 
-/// Asks each millisecond until the answer is as wanted; since when it is.
+/// Requests `/healthz` each millisecond until the answer is as wanted. Returns the time since the start.
 fn until(start: Instant, address: SocketAddr, is_wanted: fn(&str) -> bool) -> Duration {
     while !health(address).is_some_and(|answer| is_wanted(&answer)) {
         assert!(start.elapsed() < Duration::from_secs(60), "the daemon does not answer");
@@ -120,11 +120,11 @@ fn median_ms(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e3
 }
 
-/// Resident memory of the daemon, its time until it is ready (its configuration read, its listener
-/// answering, its loops begun), and until every fleet has had its first tick.
+/// The daemon's resident memory, the time until it is ready (configuration read, listener answering, loops
+/// started), and the time until every fleet's first tick.
 fn memory_and_start() {
     println!("| fleets | ready | every fleet's first tick | resident after 30 s |\n|---:|---:|---:|---:|");
-    // Built before the clock runs.
+    // Built before the time is measured.
     azlin();
     for count in [1, 100, 1000] {
         let cloud = cloud(count, "enabled = true");

@@ -1,8 +1,8 @@
-//! The fence around the generated client: no other file names `azure_mgmt_compute` or the `azure_core` that it stands
-//! on (docs/decisions/0010-the-generated-client-is-fenced.md).
+//! The boundary around the generated client: no other file names `azure_mgmt_compute` or its `azure_core`
+//! (docs/decisions/0010-the-generated-client-is-fenced.md).
 //!
-//! It makes paths, queries and models. In place of a transport and a credential it is given [`GeneratedTransport`], which
-//! hands every request to [`Arm`], and [`StandIn`], which has no token.
+//! The generated client makes paths, queries and models. Its transport is [`GeneratedTransport`], which
+//! passes every request to [`Arm`]. Its credential is [`StandIn`], which has no token.
 
 use std::sync::Arc;
 
@@ -24,14 +24,14 @@ use self::models::{VirtualMachine, VirtualMachineListResult};
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
 
-/// The API version of a sealed body: the first in which a NIC and an address that are created with a VM take tags.
+/// The API version of a sealed body: the first in which tags apply to a NIC and an address created with a VM.
 const SEALED_API: &str = "2025-04-01";
 
-/// The body of a request, kept from the generated client: see [`crate`].
+/// The body of a request, hidden from the generated client: see [`crate`].
 pub(crate) struct Sealed {
     /// The whole body, which replaces the generated client's.
     pub(crate) body: Bytes,
-    /// Texts in it that no message may show.
+    /// Texts in the body that no message may show.
     pub(crate) secrets: Vec<String>,
 }
 
@@ -51,7 +51,8 @@ impl VmApi {
         let transport = GeneratedTransport { arm: Arc::clone(&self.0), sealed };
         compute::Client::builder(Arc::new(StandIn))
             .endpoint(self.0.root().clone())
-            // Ours to make: the policy of azure_core repeats a PUT without knowing what 412 then means.
+            // Retries are ours: the policy of azure_core repeats a PUT, and does not know what 412 means
+            // then.
             .retry(RetryOptions::none())
             .transport(TransportOptions::new(Arc::new(transport)))
             .build()
@@ -74,7 +75,7 @@ impl VmApi {
         self.client(None)?.get(&group.name, name, &group.subscription_id).await.map_err(arm_error)
     }
 
-    /// One VM with what became of it.
+    /// One VM with its instance view.
     pub(crate) async fn get_instance_view(
         &self,
         group: &ResourceGroup,
@@ -84,7 +85,7 @@ impl VmApi {
         vm.expand("instanceView").await.map_err(arm_error)
     }
 
-    /// Asks for a VM of a name that is not taken.
+    /// Requests a VM. Its name must be free.
     pub(crate) async fn create(
         &self,
         group: &ResourceGroup,
@@ -92,7 +93,7 @@ impl VmApi {
         model: VirtualMachine,
         sealed: Sealed,
     ) -> Result<(), ArmError> {
-        // Not `.await` on the builder: that sends the PUT again each time it looks how far it is.
+        // Not `.await` on the builder: that sends the PUT again at each check of its progress.
         self.client(Some(sealed))?
             .create_or_update(&group.name, name, model, &group.subscription_id)
             .if_none_match("*")
@@ -102,7 +103,7 @@ impl VmApi {
             .map_err(arm_error)
     }
 
-    /// Asks for a VM's removal. It is forced: nobody needs what is on the VM, and it is gone sooner so.
+    /// Requests the deletion of a VM. It is forced, which is faster: the content of the VM is not needed.
     pub(crate) async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), ArmError> {
         self.client(None)?
             .delete(&group.name, name, &group.subscription_id)
@@ -113,7 +114,7 @@ impl VmApi {
             .map_err(arm_error)
     }
 
-    /// Where the log of a VM's serial console is; `None` where Azure keeps none.
+    /// The location of a VM's serial console log; `None` where Azure keeps none.
     pub(crate) async fn console_link(
         &self,
         group: &ResourceGroup,
@@ -141,7 +142,7 @@ async fn all(
     Ok(vms)
 }
 
-/// The transport's error, taken from the generated client's.
+/// The transport's error, extracted from the generated client's error.
 fn arm_error(error: Error) -> ArmError {
     error.into_downcast::<ArmError>().unwrap_or_else(|error| {
         let why = match error.kind() {
@@ -152,7 +153,7 @@ fn arm_error(error: Error) -> ArmError {
     })
 }
 
-/// A credential without a token: the transport has it.
+/// A credential without a token. The transport holds the token.
 #[derive(Debug)]
 struct StandIn;
 

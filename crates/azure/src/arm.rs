@@ -22,7 +22,7 @@ use crate::remaining::BudgetsSeen;
 /// The most requests in flight, over all subscriptions.
 const AT_ONCE: usize = 64;
 
-/// A request to the resource manager, with the parts that were kept from the generated client.
+/// A request to the resource manager, with the parts that the generated client must not see.
 #[derive(Debug)]
 pub(crate) struct ArmCall {
     pub(crate) method: Method,
@@ -154,7 +154,7 @@ fn repeats(effect: ArmEffect) -> RequestEffect {
     }
 }
 
-/// Whether Azure may have carried out a try that failed.
+/// Whether Azure may have carried out a failed try.
 fn leaves_doubt(failure: FailedTry) -> bool {
     match failure {
         FailedTry::NotSent => false,
@@ -166,7 +166,7 @@ fn leaves_doubt(failure: FailedTry) -> bool {
 /// The wait after a rate limit without a stated time.
 const UNTOLD_WAIT: Duration = Duration::from_secs(15);
 
-/// Whose rate limit a refusal is about. A resource provider names its own budgets, the resource manager does not.
+/// The scope of a rate limit. A resource provider names its own budgets; the resource manager does not.
 fn extent(headers: &HeaderMap) -> Extent {
     let is_used_up = |kind: &str| {
         let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");

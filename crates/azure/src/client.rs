@@ -1,4 +1,4 @@
-//! The client. It implements the port.
+//! The client, which implements the port.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,8 +30,7 @@ const LARGEST_BODY: usize = 64 * 1024 * 1024;
 /// How to reach Azure.
 #[derive(Debug, Clone)]
 pub struct AzureSettings {
-    /// `https://management.azure.com`, or that of a sovereign cloud. Plain HTTP to a loopback address
-    /// alone.
+    /// `https://management.azure.com`, or that of a sovereign cloud. Plain HTTP only to a loopback address.
     pub resource_manager_url: Url,
     /// What the environment says about credentials.
     pub environment: AzureEnvironment,
@@ -63,7 +62,7 @@ pub struct AzureClient {
 }
 
 impl AzureClient {
-    /// A client. It sends nothing yet.
+    /// A client. Creating it sends nothing.
     ///
     /// # Errors
     /// When a setting cannot be used.

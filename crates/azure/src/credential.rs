@@ -80,8 +80,8 @@ impl fmt::Display for CredentialError {
 
 impl std::error::Error for CredentialError {}
 
-/// Chooses the kind. An incomplete credential is an error, and not a reason to take the next kind: a daemon that acts under
-/// the wrong identity is worse than one that does not start.
+/// Chooses the kind. An incomplete credential is an error and does not fall through to the next kind: a
+/// daemon under the wrong identity is worse than one that does not start.
 pub(crate) fn choose(environment: &AzureEnvironment) -> Result<CredentialKind, CredentialError> {
     if let Some(name) = &environment.token_credentials {
         return named(name, environment);

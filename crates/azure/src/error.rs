@@ -73,7 +73,7 @@ pub(crate) struct ArmRefusal {
     pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) retry_after: Option<Duration>,
-    /// Which requests it holds back, where it is a rate limit.
+    /// The requests that a rate limit holds back.
     pub(crate) extent: Extent,
 }
 
@@ -97,12 +97,12 @@ impl fmt::Display for ArmError {
 impl std::error::Error for ArmError {}
 
 impl ArmError {
-    /// An answer that came and cannot be used.
+    /// An answer that arrived and cannot be used.
     pub(crate) fn unreadable(why: impl Into<String>) -> Self {
         ArmError { how: How::NoAnswer { was_sent: true, why: why.into() }, may_be_done: false }
     }
 
-    /// Advice where the code or the status says more than the kind does.
+    /// Advice where the code or the status is more specific than the kind.
     fn advice(&self, credential: CredentialKind) -> Option<Advice> {
         let How::Refused(refusal) = &self.how else { return None };
         match (refusal.code.as_str(), refusal.status) {
@@ -173,7 +173,7 @@ impl ArmRefusal {
         }
     }
 
-    /// Whether it proves that nothing was created, whatever the status. Another try does not help.
+    /// Whether the answer proves that nothing was created, whatever the status. Another try does not help.
     pub(crate) fn is_about_capacity(&self) -> bool {
         matches!(by_code(self), Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_)))
     }
@@ -224,9 +224,9 @@ fn by_code(refusal: &ArmRefusal) -> Option<CallErrorKind> {
         "AuthorizationFailed" | "LinkedAuthorizationFailed" | "ExpiredAuthenticationToken" => {
             CallErrorKind::NotPermitted
         }
-        // Only a person registers it.
+        // Only a person can register it.
         "MissingSubscriptionRegistration" => CallErrorKind::Invalid,
-        // There is room again when VMs go.
+        // Room returns when VMs are deleted.
         "SubnetIsFull" => CallErrorKind::Unavailable,
         "AnotherOperationInProgress" | "RetryableError" | "Conflict" if !refusal.is_name_taken() => {
             CallErrorKind::Unavailable

@@ -37,7 +37,7 @@ struct OrphanJson {
     properties: Value,
 }
 
-/// The resources of one kind that nothing holds and that bear our mark.
+/// The resources of one kind that nothing holds and that have our mark.
 pub(crate) async fn list(
     arm: &Arm,
     group: &ResourceGroup,
@@ -69,13 +69,13 @@ pub(crate) fn read(
     Ok((ours.collect(), page.next_link.filter(|link| !link.is_empty())))
 }
 
-/// Requests its removal.
+/// Requests the deletion of a resource.
 pub(crate) async fn delete(arm: &Arm, orphan: &Orphan) -> Result<(), ArmError> {
     let url = url(arm.root(), &orphan.group, orphan.kind, Some(&orphan.name));
     arm.send(&ArmCall::new(Method::DELETE, url)).await.map(drop)
 }
 
-/// Whether nothing holds it.
+/// Whether nothing holds the resource.
 fn is_free(kind: OrphanKind, part: &OrphanJson) -> bool {
     let is_held_by = |what: &str| !part.properties[what].is_null();
     match kind {

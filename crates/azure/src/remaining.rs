@@ -12,7 +12,7 @@ const MOST_OPERATIONS: usize = 64;
 pub(crate) struct BudgetsSeen(Mutex<Remaining>);
 
 impl BudgetsSeen {
-    /// Takes in what an answer says.
+    /// Records the budgets that an answer states.
     pub(crate) fn saw(&self, headers: &HeaderMap) {
         let number = |kind: &str| {
             let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");

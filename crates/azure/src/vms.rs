@@ -28,7 +28,7 @@ fn place(id: &str) -> Option<(&str, &str)> {
     Some((group, segments.next_back()?))
 }
 
-/// A VM as the fleet needs it; `None` when it does not bear our mark.
+/// A VM as the fleet needs it; `None` when it does not have our mark.
 pub(crate) fn ours(vm: &VirtualMachine, group: &ResourceGroup) -> Option<Vm> {
     let name = vm.resource.name.clone()?;
     let tags = VmTags::of(&name, &tags(vm))?;

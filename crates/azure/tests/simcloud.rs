@@ -1,4 +1,5 @@
-//! The client against the simulated Azure: kept connections, real pages, and VMs that come and go.
+//! The client against the simulated Azure: kept connections, several pages, and VMs that are created and
+//! deleted.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -91,7 +92,7 @@ async fn parts_that_no_vm_holds_are_listed_by_our_mark_and_removed() {
     assert_eq!(served.world().state.azure.vms.len(), 1);
 }
 
-/// Lists until the list is as it should be.
+/// Lists until the list meets the condition.
 async fn until(azure: &AzureClient, is_right: impl Fn(&[Vm]) -> bool) -> Vec<Vm> {
     let started = Instant::now();
     loop {

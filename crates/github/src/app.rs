@@ -15,7 +15,7 @@ use serde_json::json;
 
 /// GitHub's clock may be behind ours (Docs: Generating a JSON Web Token for a GitHub App).
 const BACKDATED: i64 = 60;
-/// GitHub takes ten minutes at the most, and its clock may be ahead of ours.
+/// GitHub accepts ten minutes at most, and its clock may be ahead of ours.
 const GOOD_FOR: i64 = 8 * 60;
 
 /// One installation of a GitHub App.
@@ -27,10 +27,10 @@ pub struct App {
 }
 
 impl App {
-    /// An app by its id or client id, with its private key in PEM, as GitHub gives it to download.
+    /// An app by its id or client id, with its private key in PEM, as downloaded from GitHub.
     ///
     /// # Errors
-    /// When the text is no usable key. The error never shows the text.
+    /// When the text is not a usable key. The error never shows the text.
     pub fn new(id: &str, installation_id: u64, key: &SecretString) -> Result<App, AppKeyError> {
         Ok(App { id: id.to_owned(), installation_id, key: Arc::new(read(key.expose_secret().trim())?) })
     }

@@ -23,7 +23,7 @@ impl Bucket {
         let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
         (self.level, self.at) = ((self.level + gained).min(self.most), now);
         let lacks = if amount == 0.0 { 0.0 } else { amount + left_over - self.level };
-        // One millisecond more: after rounding down, the bucket would be found empty once more.
+        // One more millisecond: after rounding down, the bucket would be empty again.
         if lacks > 0.0 { Duration::from_secs_f64(lacks / self.per_second + 0.001) } else { Duration::ZERO }
     }
 

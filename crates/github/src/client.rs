@@ -1,4 +1,4 @@
-//! The client. It implements the port.
+//! The client, which implements the port.
 
 use std::fmt;
 use std::time::Duration;
@@ -24,9 +24,9 @@ use crate::sign_in::GitHubCredential;
 #[derive(Debug, Clone)]
 pub struct GitHubSettings {
     /// `https://api.github.com`, `https://<host>/api/v3` of a GitHub Enterprise Server, or
-    /// `https://api.<name>.ghe.com`. Plain HTTP to a loopback address alone.
+    /// `https://api.<name>.ghe.com`. Plain HTTP only to a loopback address.
     pub api_url: Url,
-    /// What every request is authorised with.
+    /// The credential of every request.
     pub credential: GitHubCredential,
     /// The time limit of one try of a request.
     pub request_timeout: Duration,
@@ -62,7 +62,7 @@ pub struct GitHubClient {
 }
 
 impl GitHubClient {
-    /// A client. It sends nothing yet.
+    /// A client. Creating it sends nothing.
     ///
     /// # Errors
     /// When the address of the API cannot be used.

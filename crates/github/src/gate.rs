@@ -139,7 +139,7 @@ impl Gate {
             return Passage::WaitsFor(wait);
         }
         match state.primary {
-            // The first request finds out.
+            // The first request learns the limit.
             Primary::Unknown if state.under_way > 0 => return Passage::WaitsForAnAnswer,
             Primary::Told { ends, .. } if ends <= now => {
                 state.primary = Primary::Unknown;

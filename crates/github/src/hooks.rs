@@ -95,7 +95,7 @@ impl GitHubClient {
         url: &Url,
         secret: &SecretString,
     ) -> Result<(), CallError> {
-        // Doing it twice is doing it once.
+        // A repeated call changes nothing more.
         let mut call = call(&self.http, scope, Method::PATCH, &format!("/{id}"), RequestEffect::WritesOnce)?;
         call.body = Some(json!({ "active": true, "events": [EVENT], "config": config(url, secret) }));
         self.done(&call).await
@@ -154,7 +154,7 @@ impl GitHubClient {
         Ok(found)
     }
 
-    /// Makes GitHub deliver once more.
+    /// Makes GitHub repeat a delivery.
     ///
     /// # Errors
     /// When GitHub refuses. It keeps deliveries for three days.

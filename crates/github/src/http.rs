@@ -70,7 +70,7 @@ impl fmt::Display for GitHubCall {
     }
 }
 
-/// Whom a request is authorised as.
+/// The credential of a request.
 pub(crate) enum As {
     /// The token or the installation that all other requests use.
     Us(Arc<SecretString>),
@@ -91,7 +91,7 @@ pub(crate) struct Http {
     pub(crate) client: ApiClient,
     pub(crate) api: ApiUrl,
     pub(crate) sign_in: SignIn,
-    /// When the token ends, as GitHub said last.
+    /// When the token ends, from GitHub's last answer.
     pub(crate) token_ends: Mutex<Option<Timestamp>>,
     etags: Etags,
     pub(crate) gate: Gate,
@@ -157,11 +157,11 @@ impl Http {
             .map_err(|error| error::unreadable(call, &error, self.sign_in.secret().expose_secret()))
     }
 
-    /// Sends a request until it has an answer that another try would not change.
+    /// Sends a request until it has a final answer.
     pub(crate) async fn send(&self, call: &GitHubCall, etag: Option<&str>) -> Result<HttpReply, CallError> {
         let token = self.sign_in.token(self).await?;
         let answer = self.send_as(call, etag, As::Us(Arc::clone(&token))).await?;
-        // A request that is refused with 401 has done nothing.
+        // A request that is refused with 401 changed nothing.
         if answer.status == StatusCode::UNAUTHORIZED && self.sign_in.refused(&token) {
             let token = self.sign_in.token(self).await?;
             return self.send_as(call, etag, As::Us(token)).await;
@@ -189,7 +189,7 @@ impl Http {
             self.client.traffic.ended(answer.as_ref().map_or(CallOutcome::NoAnswer, |answer| {
                 CallOutcome::of(answer.status.as_u16(), asked.is_some())
             }));
-            // What the answer says of the limits is taken in before others pass.
+            // The limits in the answer are recorded before other requests pass.
             drop(ticket);
             let (failure, error) = match answer {
                 Ok(answer) => match asked {
@@ -215,10 +215,10 @@ impl Http {
         }
     }
 
-    /// Records what an answer says of rate limits, and closes the gate where it was refused for one.
+    /// Records the rate limits in an answer, and closes the gate if a rate limit caused the refusal.
     fn asked_to_wait(&self, answer: &HttpReply, who: &As) -> Option<Duration> {
         let now = rate::date(&answer.headers).unwrap_or_else(Timestamp::now);
-        // An app has another rate limit than its installation.
+        // An app and its installation have separate rate limits.
         if let As::Us(_) = who {
             if let Some(ends) = rate::token_ends(&answer.headers) {
                 *self.token_ends.lock() = Some(ends);
@@ -237,7 +237,7 @@ impl Http {
                 }
                 None
             }
-            // A failing server asks for a pause of this call, not of every other.
+            // A failing server delays this call, not all others.
             AskedWait::Wait(wait) if answer.status.is_server_error() => Some(wait),
             AskedWait::Wait(wait) => {
                 self.gate.shut(wait);

@@ -1,5 +1,5 @@
-//! What `check` asks: whose the token is, what it may do, and what is left of the rate limit. Nothing is changed: the one
-//! removal that is sent names a runner that cannot exist.
+//! What `check` asks: the owner of the token, its permissions, and what is left of the rate limit. Nothing is
+//! changed: the only removal names a runner that cannot exist.
 
 use async_trait::async_trait;
 use azlin_fleet::model::{CallError, CallErrorKind, RepoSlug, Scope};
@@ -40,7 +40,7 @@ impl GitHubClient {
         }
     }
 
-    /// Which app it is. Its installation's token is requested first, since that error says more.
+    /// Which app it is. Its installation's token is requested first, since that error is more specific.
     async fn as_app(&self, app: &App) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
         struct AppJson {

@@ -25,10 +25,10 @@ use crate::token::Token;
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 /// The pause after a renewal that failed.
 const PAUSE: Duration = Duration::from_secs(10);
-/// A clock that is off by more seconds is reported.
+/// A larger difference of the clocks, in seconds, is reported.
 const OFF: i64 = 30;
 
-/// What requests are authorised with.
+/// How requests are authorised.
 #[derive(Debug, Clone)]
 pub enum GitHubCredential {
     /// A configured token.
@@ -59,7 +59,7 @@ struct Issued {
 pub(crate) struct SignIn {
     credential: GitHubCredential,
     issued: Mutex<Option<Issued>>,
-    /// When a renewal failed last, and how.
+    /// The time and the error of the last failed renewal.
     failed: Mutex<Option<(Instant, CallError)>>,
     renewing: tokio::sync::Mutex<()>,
 }
@@ -88,7 +88,7 @@ impl SignIn {
         }
     }
 
-    /// The token, so that it can be removed from texts.
+    /// The token, so that texts can be redacted.
     pub(crate) fn secret(&self) -> Arc<SecretString> {
         match &self.credential {
             GitHubCredential::Token(token) => token.secret(),
@@ -110,7 +110,7 @@ impl SignIn {
             (Some(token), Err(_)) => return Ok(Arc::clone(token)),
             (None, Err(_)) => self.renewing.lock().await,
         };
-        // Another call may have renewed it meanwhile.
+        // Another call may have renewed the token meanwhile.
         if let Some((token, _)) = self.good_for(AHEAD) {
             return Ok(token);
         }
@@ -138,7 +138,7 @@ impl SignIn {
         }
     }
 
-    /// GitHub has refused a token. Returns whether another one can be had.
+    /// Records that GitHub refused a token. Returns whether a new one is possible.
     pub(crate) fn refused(&self, token: &Arc<SecretString>) -> bool {
         if self.app().is_none() {
             return false;
@@ -177,7 +177,7 @@ impl SignIn {
     }
 }
 
-/// Asks for a token of the installation.
+/// Requests a token of the installation.
 async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
     #[derive(Deserialize)]
     struct Made {
@@ -188,7 +188,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
         method: Method::POST,
         url: http.api.join(&format!("app/installations/{}/access_tokens", app.installation_id))?,
         body: None,
-        // One token too many does no harm.
+        // An unneeded token does no harm.
         effect: RequestEffect::Reads,
         needs: "a GitHub App that is installed",
     };
@@ -204,7 +204,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
     Ok(Issued { token: Arc::new(SecretString::from(token)), ends: Instant::now() + left })
 }
 
-/// Why an app gets no token, and what a person can do.
+/// Why an app gets no token, and what to do about it.
 pub(crate) fn not_signed_in(call: &GitHubCall, answer: &HttpReply, here: Timestamp) -> CallError {
     let off = rate::date(&answer.headers).map(|there| here.duration_since(there));
     let off = off.filter(|off: &SignedDuration| off.as_secs().abs() > OFF);

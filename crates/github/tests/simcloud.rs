@@ -1,4 +1,4 @@
-//! The client against the simulated GitHub: kept connections, real pages, and a world that moves.
+//! The client against the simulated GitHub: kept connections, several pages, and a world that changes.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -139,7 +139,7 @@ async fn more_than_two_pages_of_runners_of_an_organisation_in_a_group() {
         let config = RunnerConfig { scope: org.clone(), runner_group: group, ..config(number) };
         github.jit_config(&config).await.expect("a configuration");
     }
-    // The client would make them no quicker than GitHub wants content to be made.
+    // Made in the world directly: the client's limit on creations would make this slow.
     for number in 5..215 {
         let labels = vec!["docker".to_owned()];
         served.world().jit_config(&org, &format!("other-{number}"), 1, labels).expect("a configuration");

@@ -30,7 +30,7 @@ impl Attempts {
         Attempts { api, effect, time_limit, first_pause, started, tries: 0, may_be_done: false }
     }
 
-    /// A try begins.
+    /// Counts a new try.
     pub fn begin(&mut self) {
         self.tries += 1;
     }
@@ -47,7 +47,7 @@ impl Attempts {
 
     /// Waits for the next try; `false` where there is none.
     ///
-    /// `doubt` says whether the try that failed may have been carried out all the same. `call` and `error` are for the
+    /// `doubt` says whether the failed try may still have been carried out. `call` and `error` are for the
     /// debug log.
     pub async fn again(
         &mut self,

@@ -1,4 +1,4 @@
-//! What an error's body says, fit for a message.
+//! The content of an error's body, in a form that a message may show.
 
 use azlin_fleet::model::redact;
 use serde::de::DeserializeOwned;
@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 /// The part of a body that is quoted where it is not what the API documents.
 const QUOTED_BYTES: usize = 600;
 
-/// What an error's body says.
+/// The content of an error's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrorText<T> {
     /// The API's own error.
     Documented(T),
-    /// The beginning of something else, most likely a proxy's page.
+    /// The beginning of any other body, most likely a proxy's page.
     Other(String),
 }
 
@@ -26,8 +26,8 @@ pub fn error_text<T: DeserializeOwned>(body: &[u8]) -> ErrorText<T> {
     }
 }
 
-/// A text of the other side as a message may quote it: one line, not too long, without the secrets that are given and
-/// without what looks like one.
+/// A text of the other side in a form that a message may quote: one line, limited length, without the given
+/// secrets and without anything that looks like a secret.
 pub fn quote(text: &str, secrets: &[&str]) -> String {
     redact::line(text, secrets)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The most tries of one call.
 pub(crate) const TRIES: u32 = 3;
 
-/// The longest wait that a call takes upon itself when the other side asks for one. A longer wait is left to the caller.
+/// The longest wait, requested by the other side, that a call performs itself. Longer waits are left to the
+/// caller.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a request does on the other side, and so whether it may be sent twice.
@@ -47,7 +48,7 @@ pub(crate) struct TriesSpent {
 
 /// The pause before the next try, or `None` where there is none.
 pub(crate) fn pause(failure: FailedTry, effect: RequestEffect, spent: TriesSpent) -> Option<Duration> {
-    // The tick waits for this call: one that has lasted for half as long again as one try may last begins no other.
+    // The tick waits for this call: after one and a half time limits, no further try begins.
     if spent.tries >= TRIES || spent.elapsed > spent.time_limit.mul_f64(1.5) {
         return None;
     }
@@ -59,7 +60,7 @@ pub(crate) fn pause(failure: FailedTry, effect: RequestEffect, spent: TriesSpent
         FailedTry::Lost => may_repeat.then_some(own),
         FailedTry::Status(status, asked) => {
             let asked = asked.unwrap_or_default();
-            // A request that was refused with 429 has done nothing.
+            // A request that was refused with 429 changed nothing.
             let again = (status == 429 || status >= 500 && may_repeat) && asked <= PATIENCE;
             again.then_some(own.max(asked))
         }

@@ -33,7 +33,7 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
-    /// Settings with these bounds, and nothing besides: no redirect is followed.
+    /// Settings with these bounds and nothing else. No redirect is followed.
     pub fn new(request_timeout: Duration, largest_body: usize) -> Self {
         HttpSettings {
             user_agent: None,
@@ -106,13 +106,13 @@ impl NoReply {
         matches!(self, NoReply::Lost(_))
     }
 
-    /// Why, in words.
+    /// The reason, in words.
     pub fn why(&self) -> &str {
         let (NoReply::NoClient(why) | NoReply::NotSent(why) | NoReply::Lost(why)) = self;
         why
     }
 
-    /// The same as the rule for repeated tries has it.
+    /// The failure in the terms of the retry rule.
     pub fn failed_try(&self) -> FailedTry {
         if self.was_sent() { FailedTry::Lost } else { FailedTry::NotSent }
     }
@@ -120,8 +120,8 @@ impl NoReply {
 
 /// Two HTTP clients: one for the network, and one for this machine.
 ///
-/// Each is made at its first use: to read the system's certificates takes about 40 ms, which a start need not wait for,
-/// and a machine that only talks to itself may have none.
+/// Each is made at its first use. Reading the system's certificates takes about 40 ms, which must not delay a
+/// start. A machine that only talks to itself may have no certificates.
 #[derive(Debug)]
 pub struct HttpTransport {
     settings: HttpSettings,
@@ -133,7 +133,7 @@ impl HttpTransport {
     /// A transport. Nothing is sent yet.
     pub fn new(settings: HttpSettings) -> Self {
         static RING: Once = Once::new();
-        // An error says that the process has a provider already, which serves as well.
+        // An error means that the process already has a provider, which works too.
         RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         HttpTransport { settings, local: OnceLock::new(), network: OnceLock::new() }
     }
@@ -182,8 +182,8 @@ impl HttpTransport {
         if url.scheme() == "https" {
             made_once(&self.network, || self.with_certificates(self.builder().https_only(true))?.build())
         } else if is_local(url) {
-            // Neither a proxy nor the system's certificates, which take a while to read and which a small container
-            // may lack.
+            // No proxy, and none of the system's certificates: reading them takes time, and a small container
+            // may lack them.
             made_once(&self.local, || self.builder().no_proxy().tls_certs_only([]).build())
         } else {
             let host = url.origin().ascii_serialization();
@@ -225,8 +225,8 @@ fn policy(redirects: Redirects) -> redirect::Policy {
     }
 }
 
-/// The client that was made, or a new one. A client that could not be made is tried again: the certificates that it
-/// lacked may be there the next time.
+/// The existing client, or a new one. After a failure the next call tries again: missing certificates may be
+/// there by then.
 fn made_once(
     client: &OnceLock<reqwest::Client>,
     make: impl FnOnce() -> reqwest::Result<reqwest::Client>,

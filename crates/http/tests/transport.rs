@@ -1,4 +1,4 @@
-//! What goes over the wire, and what comes of answers that are late, cut short, too large or lead elsewhere.
+//! What goes over the wire, and the result of answers that are late, cut short, too large or redirected.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 

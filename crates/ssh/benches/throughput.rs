@@ -1,4 +1,4 @@
-//! How fast files and logins are, beside `scp` and `ssh` in the same run.
+//! The speed of files and logins, compared with `scp` and `ssh` in the same run.
 
 #![allow(
     clippy::print_stdout,
@@ -124,7 +124,7 @@ fn openssh(sshd: &Sshd, program: &str, arguments: &[&str]) -> Duration {
     begun.elapsed()
 }
 
-/// A local file, read as it comes: the disk is not what is measured.
+/// A local file, read in chunks. The disk is not measured.
 struct Reading(std::fs::File);
 
 impl tokio::io::AsyncRead for Reading {

@@ -1,4 +1,4 @@
-//! The client. It implements the port.
+//! The client, which implements the port.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub struct SshClient {
 }
 
 impl SshClient {
-    /// A client with these settings. Nothing is read yet.
+    /// A client with these settings. Creating it reads nothing.
     pub fn new(settings: SshSettings) -> Self {
         SshClient {
             keys: Keys { credentials: settings.credentials },

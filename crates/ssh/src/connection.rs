@@ -1,4 +1,4 @@
-//! A connection to a machine, logged in.
+//! A logged-in connection to a machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::exec::{CommandEnd, SshCommand, Stream};
 use crate::login::{Goodbye, Guard};
 use crate::output::CommandOutput;
 
-/// The time limit for saying goodbye to the server.
+/// The time limit for the disconnect message.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A connection to a machine, logged in. It ends when this is dropped.
+/// A logged-in connection to a machine. It ends when this is dropped.
 pub struct SshConnection {
     pub(crate) vm: String,
     pub(crate) user: String,
@@ -44,7 +44,7 @@ impl std::fmt::Debug for SshConnection {
 
 impl Drop for SshConnection {
     fn drop(&mut self) {
-        // The goodbye is for the server's log. The last handle closes the socket anyway.
+        // The disconnect message is for the server's log. Dropping the last handle closes the socket anyway.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let handle = Arc::clone(&self.handle);
         runtime.spawn(async move {

@@ -162,7 +162,7 @@ impl SshConnection {
     }
 }
 
-/// Why the input could not be sent to its end.
+/// Why the input could not be sent completely.
 enum Fed {
     Unreadable(std::io::Error),
     ConnectionGone,
@@ -180,9 +180,9 @@ async fn feed(writer: &ChannelWriteHalf<Msg>, mut input: impl AsyncRead + Unpin)
     writer.eof().await.map_err(|_| Fed::ConnectionGone)
 }
 
-/// Printed where `sudo` does not make root.
+/// Printed when `sudo` does not give root.
 pub(crate) const NO_ROOT: &str = "azlin: not root";
-/// The exit status that goes with it.
+/// The exit status for that case.
 pub(crate) const NO_ROOT_CODE: u32 = 126;
 
 /// The line that makes any login shell run `line` in a POSIX shell as root.

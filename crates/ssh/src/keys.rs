@@ -1,8 +1,8 @@
 //! Keys: the private key that opens a fleet's VMs, and new host keys. The private key is read at each use, so that a rotated
 //! key is used at once.
 //!
-//! As a VM's admin key Azure accepts only ssh-rsa of at least 2048 bits and ssh-ed25519. ECDSA is read for machines that were
-//! made elsewhere.
+//! As a VM's admin key Azure accepts only ssh-rsa of at least 2048 bits and ssh-ed25519. ECDSA keys are read
+//! for machines that azlin did not create.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// The systemd credential with the key of fleets that name none.
 const CREDENTIAL: &str = "ssh-key";
-/// The longest private key. A longer file is something else.
+/// The longest private key, in bytes. A longer file is not a key.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// Where private keys come from.

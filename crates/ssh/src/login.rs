@@ -16,9 +16,9 @@ use crate::connection::SshConnection;
 use crate::keys::fingerprint;
 use crate::output::quoted_from_afar;
 
-/// The silence after which the peer is asked for a sign of life.
+/// After this silence, the peer gets a keepalive request.
 const KEEPALIVE: Duration = Duration::from_secs(10);
-/// How many of these questions may stay without an answer. A dead peer is noticed within 40 seconds.
+/// How many keepalive requests may stay unanswered. A dead peer is noticed within 40 seconds.
 const KEEPALIVES: usize = 3;
 /// The silence after which the connection ends, also in a handshake or while a write is stuck.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -94,7 +94,7 @@ async fn try_login(
             handle: Arc::new(handle),
             goodbye,
         }),
-        // A connection that ends meanwhile looks like a refusal, too.
+        // A connection that ends meanwhile looks like a refusal.
         Ok(AuthResult::Failure { .. }) if handle.is_closed() => {
             let why = goodbye.get().map_or("the connection ended at the login", String::as_str);
             Err(unreachable(&why))
@@ -164,7 +164,7 @@ impl From<russh::Error> for LoginRefusal {
     }
 }
 
-/// Trusts one host key, lets the server open nothing, and keeps the reason of its goodbye.
+/// Trusts one host key, opens no channel for the server, and keeps the reason of its disconnect.
 pub(crate) struct Guard {
     expected: KeyData,
     goodbye: Goodbye,
@@ -204,7 +204,7 @@ impl Handler for Guard {
         Ok(())
     }
 
-    // The defaults of the following accept. A dropped handle rejects.
+    // These are the defaults of `accept`. A dropped handle rejects.
 
     async fn server_channel_open_forwarded_tcpip(
         &mut self,

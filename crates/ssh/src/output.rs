@@ -94,7 +94,7 @@ impl CommandOutput {
         text
     }
 
-    /// The last lines of both streams, as they came, on one line.
+    /// The last lines of both streams, in order of arrival, on one line.
     pub(crate) fn tail(&self) -> String {
         let all = self.tail.iter().map(|line| line.trim()).collect::<Vec<_>>().join("; ");
         let surplus = all.chars().count().saturating_sub(TAIL_CHARS);

@@ -23,11 +23,12 @@ pub struct RemoteFile<'a> {
 }
 
 impl SshConnection {
-    /// Uploads a file, and replaces an existing one. The bytes go to a temporary file beside it, whose size is checked
-    /// before it gets the name: the machine cannot tell the end of the bytes from the end of the connection.
+    /// Uploads a file, and replaces an existing one. The bytes go to a temporary file beside it, whose size
+    /// is checked before the rename: the machine cannot distinguish the end of the bytes from the end of the
+    /// connection.
     ///
     /// # Errors
-    /// [`SshErrorKind::StepFailed`] with what the machine said; otherwise as [`SshConnection::exec`].
+    /// [`SshErrorKind::StepFailed`] with the machine's output; otherwise as [`SshConnection::exec`].
     pub async fn upload(
         &self,
         file: &RemoteFile<'_>,

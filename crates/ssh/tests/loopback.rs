@@ -1,4 +1,4 @@
-//! Against a scripted server in this process: what goes wrong on the way.
+//! The client against a scripted server in this process: failures on the way.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -40,7 +40,7 @@ fn configure(token: &str) -> Step {
     })
 }
 
-/// A server that takes the program, and answers the step so.
+/// A server that accepts the program, and gives the step this answer.
 async fn session(answer: ServerAnswer) -> (SshServer, Box<dyn Session>) {
     let server = SshServer::start(Situation::answering(answer)).await;
     let session = client().connect(&server.machine()).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_connection_that_ends_during_a_step_is_lost() {
             error.to_string().starts_with("dependencies on vm-1: the connection ended before it did"),
             "{error}"
         );
-        // Before the 40 s after which a silent peer counts as gone.
+        // Less than the 40 s after which a silent peer counts as gone.
         assert!(begun.elapsed() < Duration::from_secs(30));
     }
 }
@@ -164,8 +164,8 @@ async fn a_peer_that_takes_nothing_more_is_noticed_too() {
     assert!(begun.elapsed() <= Duration::from_secs(46), "{:?}", begun.elapsed());
 }
 
-/// Where there is one subscriber only, tracing asks that of the thread which comes to an event first, and by its answer
-/// the event is logged by no other thread: so there are two.
+/// With one live subscriber, tracing asks the thread that first reaches an event, and caches the answer for
+/// all threads. A second live subscriber prevents that.
 static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn nobody_there_is_unreachable() {
     let server = SshServer::start(Situation::default()).await;
     let machine_at = |address: SocketAddr| azlin_fleet::model::Machine { address, ..server.machine() };
 
-    // The connection is taken by the kernel, and no banner comes.
+    // The kernel accepts the connection, and no banner arrives.
     let silent = machine_at(listener.local_addr().unwrap());
     let error = hasty_client().login(&silent).await.unwrap_err();
     assert_eq!(error.kind, SshErrorKind::Unreachable);
@@ -283,7 +283,7 @@ async fn nobody_there_is_unreachable() {
         "{error}"
     );
 
-    // Reset at once, and something that does not speak SSH.
+    // A reset at once, and a server that does not speak SSH.
     for greeting in [&b""[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", &[0xff; 2000]] {
         let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap());
         let machine = machine_at(listener.local_addr().unwrap());

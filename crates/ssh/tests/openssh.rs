@@ -1,4 +1,4 @@
-//! Against the OpenSSH of this machine, as root: what only the real server shows.
+//! The client against the OpenSSH of this machine, as root: what only the real server shows.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -112,7 +112,7 @@ async fn a_connection_that_is_cut_is_noticed() {
         .await
         .unwrap_err();
     assert_eq!(error.kind, SshErrorKind::Lost, "{error}");
-    // Before the 40 s after which a silent peer counts as gone.
+    // Less than the 40 s after which a silent peer counts as gone.
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
@@ -157,7 +157,7 @@ async fn a_big_file_arrives_whole() {
     let metadata = std::fs::metadata(&path).unwrap();
     assert_eq!((metadata.permissions().mode() & 0o7777, metadata.uid()), (0o751, 0));
 
-    // Fewer bytes than were promised leave the file that was there, and no other.
+    // A short upload keeps the existing file, and leaves no other.
     let short = RemoteFile { size: file.size + 1, ..file.clone() };
     let error = connection.upload(&short, &b"short"[..]).await.unwrap_err();
     assert_eq!(error.kind, SshErrorKind::StepFailed, "{error}");
@@ -165,7 +165,7 @@ async fn a_big_file_arrives_whole() {
     assert_eq!(sshd::sha256(&path), sshd::sha256(&local));
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 
-    // What was printed comes back as it was.
+    // The printed bytes come back unchanged.
     let mut found = Vec::new();
     let line = format!("cat '{}'", local.display());
     let read = |_: Stream, chunk: &[u8]| found.extend_from_slice(chunk);

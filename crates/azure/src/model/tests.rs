@@ -14,7 +14,7 @@ fn spec() -> VmSpec {
     VmSpec { image, ..vm_spec(RunnerName::new(&"ci".parse().expect("valid"), at, 7)) }
 }
 
-/// The body that is sent, with the random key and the name out of it.
+/// The body that is sent, without the random key and the name.
 fn body(spec: &VmSpec) -> Value {
     let sealed = sealed(&virtual_machine(spec), spec).expect("a body");
     let text = String::from_utf8(sealed.body.to_vec()).expect("UTF-8");

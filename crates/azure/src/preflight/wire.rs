@@ -129,7 +129,7 @@ struct RestrictionInfo {
 }
 
 impl Sku {
-    /// Whether it is in that location, or names none. Azure may not have applied the filter.
+    /// Whether the entry is in that location, or names none. Azure may not have applied the filter.
     pub(crate) fn is_in(&self, location: &str) -> bool {
         let here = |info: &LocationInfo| plain_location(&info.location) == location;
         self.location_info.is_empty() || self.location_info.iter().any(here)

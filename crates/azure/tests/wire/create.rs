@@ -1,4 +1,4 @@
-//! Creating a VM: one PUT that overwrites nothing, and exactly one VM whatever happens to answers.
+//! Creating a VM: one PUT that overwrites nothing, and exactly one VM even if answers are lost.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn an_answer_that_is_lost_makes_one_vm_and_a_success() {
         ("half an answer", Reply::Half),
         ("a gateway gives up", refusal(504, "GatewayTimeout", "")),
     ] {
-        // The server makes the VM, and the answer to the first PUT is lost.
+        // The server creates the VM, and the answer to the first PUT is lost.
         let (server, azure) = azure(move |request, before| match (request.method.as_str(), before) {
             ("PUT", 0) => lost.clone(),
             ("PUT", _) => taken(),
@@ -168,7 +168,7 @@ async fn no_answer_leaves_the_outcome_unknown() {
         _ => Reply::Silence,
     })
     .await;
-    // Long enough for the token, which has to arrive on a busy machine too.
+    // Long enough for the token to arrive on a busy machine.
     let hasty = AzureSettings { request_timeout: Duration::from_secs(2), ..settings(&server) };
     let azure = AzureClient::new(hasty).expect("a client");
     let error = azure.create(&spec()).await.expect_err("no answer");

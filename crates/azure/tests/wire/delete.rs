@@ -1,4 +1,4 @@
-//! Deleting a VM: asked for once, and gone is gone.
+//! Deleting a VM: requested once, and a missing VM is a success.
 
 use azlin_fleet::model::CallErrorKind;
 use azlin_fleet::ports::Azure;

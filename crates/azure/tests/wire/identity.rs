@@ -1,4 +1,4 @@
-//! Managed identity through azure_identity, and what a person reads when there is no token.
+//! Managed identity through azure_identity, and the error when there is no token.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Lists of VMs: all pages, only ours, with power states where they are asked for.
+//! Lists of VMs: all pages, only ours, and power states where they are requested.
 
 use azlin_fleet::model::{CallErrorKind, PowerState, PowerStates, ProvisioningState, VmTags};
 use azlin_fleet::ports::Azure;
@@ -16,7 +16,7 @@ fn is_status_only(request: &Request) -> bool {
     request.query("statusOnly").as_deref() == Some("true")
 }
 
-/// 250 VMs of ours in three pages, and one in each page that is not.
+/// 250 of our VMs in three pages, and one foreign VM in each page.
 fn pages(request: &Request) -> Reply {
     let page: u32 = request.query("$skiptoken").map_or(0, |page| page.parse().expect("a page"));
     let of_page = (page * 100..(page * 100 + 100).min(250)).map(|number| {

@@ -1,4 +1,4 @@
-//! What only the wire shows: the client against a server that answers as each test says.
+//! What only the wire shows: the client against a server with each test's answers.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -22,8 +22,8 @@ const BEARER: &str = "B3ar3r-0f-th3-d4y";
 const HEADER: &str = "1d3ntity-h34d3r";
 const SUBSCRIPTION: &str = "11111111-2222-3333-4444-555555555555";
 
-/// A server that also has a managed identity, and a client of it, which pauses for little. The count
-/// that `answer` is told is of requests to the resource manager.
+/// A server with a managed identity, and a client of it with short pauses. `answer` gets the number of
+/// earlier requests to the resource manager.
 async fn azure(
     answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
 ) -> (ScriptedServer, AzureClient) {

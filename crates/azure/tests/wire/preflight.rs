@@ -1,4 +1,4 @@
-//! What `check` asks: pages, refusals, and what Azure leaves out.
+//! What `check` requests: pages, refusals, and fields that Azure leaves out.
 
 use azlin_fleet::model::{CallErrorKind, Image};
 use azlin_fleet::ports::preflight::{Access, AzurePreflight, Grant};

@@ -1,4 +1,4 @@
-//! No secret is in anything that prints, nor in the logs of the crates below.
+//! No secret is in any printed text, nor in the logs of the crates below.
 
 use std::io;
 use std::sync::OnceLock;
@@ -24,7 +24,7 @@ fn check(printed: &str) {
 async fn no_secret_is_in_an_error_or_a_struct() {
     let mut printed = String::new();
     for status in [400, 401, 403, 404, 409, 412, 429, 500] {
-        // Azure repeats what it was sent, which it does with parameters.
+        // Azure may repeat parameters of the request in its message.
         let (server, azure) = azure(move |request, _| {
             let authorization = request.header("authorization").unwrap_or_default();
             let message = format!("who is {authorization} with eyJhbGciOi.eyJzdWIi.c2ln? {}", request.body);
@@ -45,12 +45,12 @@ async fn no_secret_is_in_an_error_or_a_struct() {
     check(&printed);
 }
 
-/// What all tests here have the crates below log, at the most talkative level.
+/// The log at level TRACE of all tests here, including the crates below.
 #[derive(Default)]
 pub struct DebugLog(Mutex<Vec<u8>>);
 
-/// Starts to listen. Every test does so before its first call: whether a place logs at all is settled
-/// when it is first reached.
+/// Installs the log. Every test calls this before its first request: tracing decides at the first event of a
+/// call site whether it logs.
 pub fn listen() -> &'static DebugLog {
     static LOG: OnceLock<DebugLog> = OnceLock::new();
     static LISTENING: OnceLock<()> = OnceLock::new();

@@ -1,4 +1,4 @@
-//! The actions of a plan, each idempotent and with its reason.
+//! The actions of a plan. Each one is idempotent and carries its reason.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::model::{
 pub enum Action {
     /// Start a runner.
     Provision {
-        /// The runner that it replaces.
+        /// The runner that it replaces. Absent means that it replaces none.
         replaces: Option<RunnerName>,
-        /// Where its VM is requested, in this order, until Azure has capacity.
+        /// The offerings to request its VM from, in order, until Azure has capacity.
         offerings: Vec<Offering>,
-        /// Why.
+        /// Why the runner is started.
         reason: StartReason,
     },
     /// Install the runner on a VM over SSH.
@@ -31,7 +31,7 @@ pub enum Action {
 pub struct Install {
     /// The runner.
     pub runner: RunnerName,
-    /// The group of its VM, and Azure's spelling of the VM's name.
+    /// The resource group of its VM, and the name of the VM as Azure spells it.
     pub vm: (ResourceGroup, String),
     /// The VM's host key.
     pub host_key: String,
@@ -39,47 +39,47 @@ pub struct Install {
     pub created_at: Timestamp,
 }
 
-/// The removal of a runner: first its entry at GitHub, which GitHub refuses while a job runs; then its VM.
+/// The removal of a runner: first its entry at GitHub, which GitHub refuses while a job runs, then its VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destroy {
     /// The runner.
     pub runner: RunnerName,
-    /// The scope of its entry.
+    /// The scope that holds its entry.
     pub scope: Scope,
     /// What must be true at GitHub before the VM is touched.
     pub first: Deregister,
-    /// The group of its VM, and Azure's spelling of the VM's name; absent when there is no VM.
+    /// The resource group of its VM, and the name of the VM as Azure spells it. Absent means that there is no
+    /// VM.
     pub vm: Option<(ResourceGroup, String)>,
-    /// The VM's host key, if the runner's service is to be stopped before the VM is removed.
+    /// The VM's host key. Present means that the runner's service is stopped before the VM is removed.
     pub stop: Option<String>,
-    /// Why.
+    /// Why the runner is removed.
     pub why: DrainReason,
 }
 
-/// What has to be true at GitHub before a VM is touched. An entry whose id is not known is looked up by
-/// name.
+/// What must be true at GitHub before a VM is touched. An entry with an unknown id is looked up by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregister {
-    /// Its entry must be removed. GitHub refuses that while a job runs.
+    /// The entry must be removed. GitHub refuses that while a job runs.
     Entry(RunnerId),
-    /// Its entry was not in the list. A second request must confirm that it is gone, because a list can lag.
+    /// The list had no entry. A second request must confirm that the entry is gone, because a list can lag.
     ConfirmGone(RunnerId),
-    /// It has no entry in the list, and makes its entry itself (SSH). GitHub must know neither its name nor its last
-    /// known id.
+    /// The list has no entry, and the runner makes its entry itself (SSH). GitHub must know neither its name
+    /// nor its last known id.
     Unregistered(Option<RunnerId>),
-    /// Its entry is in another scope, whose list was not read. It must be removed, or that list must be read and
-    /// lack it.
+    /// The entry is in another scope, whose list was not read. The entry must be removed, or that list must
+    /// be read and must not hold it.
     Elsewhere(Option<RunnerId>),
-    /// Its entry is in another scope, and nothing runs on its VM. It is removed if GitHub allows it.
+    /// The entry is in another scope, and nothing runs on the VM. The entry is removed if GitHub allows it.
     IfPossible(Option<RunnerId>),
-    /// Nothing must be true. Its entry is removed if GitHub allows it; if not, its job is killed.
+    /// No condition. The entry is removed if GitHub allows it; if not, the job is killed.
     Regardless(Option<RunnerId>),
-    /// It has no entry to remove, and runs no job.
+    /// The runner has no entry to remove, and runs no job.
     Nothing,
 }
 
 impl Action {
-    /// The word for it, in the journal and in metrics.
+    /// The name of the action, in the journal and in metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
             Action::Provision { .. } => "provision",
@@ -88,7 +88,7 @@ impl Action {
         }
     }
 
-    /// Why it is done.
+    /// Why the action is taken.
     pub fn reason(&self) -> ActionReason<'_> {
         match self {
             Action::Provision { reason, .. } => ActionReason::Start(reason),
@@ -98,19 +98,19 @@ impl Action {
     }
 }
 
-/// Why an action is done.
+/// Why an action is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActionReason<'a> {
     /// Why a runner is started.
     Start(&'a StartReason),
-    /// A VM is there, and is no runner yet.
+    /// The VM exists, and is not a runner yet.
     Install,
     /// Why a runner is removed.
     Drain(&'a DrainReason),
 }
 
 impl ActionReason<'_> {
-    /// The scaling rule that led to it, if one did.
+    /// The scaling rule that caused the action, if one did.
     pub fn scaling(&self) -> Option<&ScalingReason> {
         match self {
             ActionReason::Start(StartReason::Scaling(reason))

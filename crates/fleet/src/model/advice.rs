@@ -6,27 +6,29 @@ use std::time::Duration;
 /// What a person can do about a call that failed. [`Display`](fmt::Display) makes the sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advice {
-    /// GitHub refuses the token: set another.
+    /// GitHub refuses the token: set another one.
     ReplaceToken,
-    /// The token lacks a permission, in GitHub's words.
+    /// The token lacks a permission. The text names the permission in GitHub's words.
     GrantToken(&'static str),
-    /// GitHub shows nothing under this name: it is not there, or the token lacks a permission, in GitHub's words.
+    /// GitHub shows nothing under this name: the name is wrong, or the token lacks a permission (in GitHub's
+    /// words).
     CheckNameAndToken(&'static str),
-    /// The clock of this machine is ahead of GitHub's by so many seconds, or behind it where the number is negative.
+    /// How far this machine's clock is ahead of GitHub's, in seconds; negative means behind.
     SetClock(i64),
     /// The GitHub App's id and key do not belong together.
     CheckAppKey,
-    /// The GitHub App is not installed under this number.
+    /// The GitHub App has no installation with this id.
     CheckInstallation,
     /// The owner has suspended the installation of the GitHub App.
     UnsuspendInstallation,
-    /// Azure's credential is not accepted, or cannot be used: what its kind needs.
+    /// Azure does not accept the credential, or the credential cannot be used. The text says what its kind
+    /// needs.
     CheckCredential(&'static str),
     /// Azure's identity lacks the roles that the daemon needs.
     GrantRoles,
     /// Azure's identity lacks this action.
     GrantAction(&'static str),
-    /// The subscription has not registered this service of Azure.
+    /// The subscription has not registered this resource provider.
     RegisterProvider(String),
     /// A policy of the subscription forbids the request.
     ChangePolicy,
@@ -34,38 +36,38 @@ pub enum Advice {
     RemoveLock,
     /// The quota is used up.
     RaiseQuota,
-    /// Azure has no such machine there.
+    /// Azure does not offer this VM size in that region or zone.
     AddSizeOrZone,
-    /// The name of a runner is taken.
+    /// The runner's name is taken.
     RenameRunner,
-    /// The name of a VM is taken.
+    /// The VM's name is taken.
     RenameVm,
-    /// Azure has nothing under one of the names in the fleet's file.
+    /// Azure has no resource with one of the names in the fleet's file.
     CheckAzureNames,
-    /// GitHub does not take the request.
+    /// GitHub rejects the request as invalid.
     CheckRequest,
-    /// Azure does not take the request.
+    /// Azure rejects the request as invalid.
     CheckVmSection,
-    /// There is no connection to the address that this setting holds.
+    /// The address in this setting cannot be reached.
     CheckConnection(&'static str),
     /// GitHub redirects to another host.
     CheckApiUrl,
-    /// The answer is none of GitHub's.
+    /// The answer does not come from GitHub.
     CheckProxy,
-    /// Nothing: the daemon tries again later.
+    /// No action is needed: the daemon tries again later.
     Wait,
-    /// Nothing: GitHub has trouble, and the daemon tries again later.
+    /// No action is needed: GitHub has a failure, and the daemon tries again later.
     WaitForGitHub,
-    /// Nothing: the daemon sends nothing for so long.
+    /// No action is needed: the daemon sends nothing for this long.
     WaitFor(Duration),
-    /// Nothing: the next tick finds out whether the request was carried out.
+    /// No action is needed: the next tick finds out whether the request was carried out.
     LookAgain,
-    /// azlin does not know the refusal.
+    /// azlin does not know this refusal.
     Report,
 }
 
 impl Advice {
-    /// What a person does who makes one call by hand, as `check` does: no daemon repeats it.
+    /// The advice for a person who makes one call by hand, as `check` does. No daemon repeats that call.
     pub fn by_hand(&self) -> String {
         match self {
             Advice::Wait => "run check again".to_owned(),

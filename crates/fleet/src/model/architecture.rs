@@ -1,19 +1,19 @@
-//! The processor of a VM.
+//! The processor architecture of a VM.
 
 use serde::Serialize;
 
-/// The processor of a VM.
+/// The processor architecture of a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Architecture {
-    /// x86, 64 bits.
+    /// x86-64.
     X64,
-    /// Arm, 64 bits.
+    /// 64-bit Arm.
     Arm64,
 }
 
 impl Architecture {
-    /// What the name of a size says: `p` among the letters after the number of cores is Arm
-    /// (Azure docs, VM sizes: naming conventions).
+    /// The architecture that a size's name implies. A `p` among the letters after the number of cores means
+    /// Arm (Azure docs, VM sizes: naming conventions).
     pub fn of_size(size: &str) -> Self {
         let size = size.strip_prefix("Standard_").unwrap_or(size);
         let features = size.trim_start_matches(|c: char| c.is_ascii_uppercase());
@@ -21,7 +21,7 @@ impl Architecture {
         if features.contains('p') { Architecture::Arm64 } else { Architecture::X64 }
     }
 
-    /// GitHub's label for it.
+    /// GitHub's label for the architecture.
     pub fn label(self) -> &'static str {
         match self {
             Architecture::X64 => "X64",

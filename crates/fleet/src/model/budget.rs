@@ -1,4 +1,4 @@
-//! Rate limits of GitHub and Azure, as their last answers told them.
+//! Rate limits of GitHub and Azure, as their last answers reported them.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 /// GitHub's primary rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
-    /// Requests in the window.
+    /// Requests allowed in the window.
     pub limit: u64,
-    /// What is left of them.
+    /// Requests left in the window.
     pub remaining: u64,
     /// When the window ends.
     pub reset: Timestamp,
 }
 
-/// What is left of Azure's budgets for the subscription. Each is absent until an answer names it.
+/// What is left of Azure's rate limits for the subscription. Each is absent until an answer reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Remaining {
     /// `x-ms-ratelimit-remaining-subscription-reads`.
@@ -25,19 +25,20 @@ pub struct Remaining {
     pub writes: Option<u64>,
     /// `x-ms-ratelimit-remaining-subscription-deletes`.
     pub deletes: Option<u64>,
-    /// `x-ms-ratelimit-remaining-resource`: those of single operations, such as `Microsoft.Compute/GetVM3Min`.
+    /// `x-ms-ratelimit-remaining-resource`: the limits of single operations, such as
+    /// `Microsoft.Compute/GetVM3Min`.
     #[serde(default)]
     pub operations: BTreeMap<String, u64>,
 }
 
-/// Both.
+/// The rate limits of GitHub and Azure.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Budgets {
-    /// GitHub's, once an answer told it: that of the first credential.
+    /// GitHub's rate limit for the first credential. Absent until an answer reports it.
     pub github: Option<Budget>,
-    /// That of each further credential, by its name.
+    /// The rate limit of each further credential, by its name.
     #[serde(default)]
     pub credentials: BTreeMap<String, Budget>,
-    /// Azure's.
+    /// What is left of Azure's rate limits.
     pub azure: Remaining,
 }

@@ -1,17 +1,17 @@
-//! How requests to an API ended, in numbers.
+//! Counts of API requests, by how they ended.
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It did what was asked.
+    /// The server did what was requested.
     Ok,
-    /// Nothing has changed since it was asked last.
+    /// Nothing has changed since the last request.
     NotModified,
-    /// A limit was reached: later.
+    /// A rate limit was reached. A later request may succeed.
     Throttled,
-    /// The request was refused, or what it asked for is not there.
+    /// The server refused the request, or has no such resource.
     Refused,
-    /// The server is in trouble.
+    /// The server has an error of its own.
     ServerError,
     /// No answer came.
     NoAnswer,
@@ -21,7 +21,7 @@ impl CallOutcome {
     const ALL: [Self; 6] =
         [Self::Ok, Self::NotModified, Self::Throttled, Self::Refused, Self::ServerError, Self::NoAnswer];
 
-    /// What an answer's status says; `throttled` where it is known to be about a limit.
+    /// The outcome for an HTTP status. `throttled` says that the answer is known to be about a rate limit.
     pub fn of(status: u16, throttled: bool) -> Self {
         match status {
             500.. => Self::ServerError,
@@ -33,7 +33,7 @@ impl CallOutcome {
         }
     }
 
-    /// The word for it, as metrics have it.
+    /// The name of the outcome in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -46,17 +46,17 @@ impl CallOutcome {
     }
 }
 
-/// Requests by how they ended, since the process began.
+/// Counts of requests by outcome, since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Calls([u64; CallOutcome::ALL.len()]);
 
 impl Calls {
-    /// One more.
+    /// Counts one more request.
     pub fn add(&mut self, outcome: CallOutcome) {
         self.0[outcome as usize] += 1;
     }
 
-    /// How many ended in which way.
+    /// The number of requests for each outcome.
     pub fn by_outcome(&self) -> impl Iterator<Item = (CallOutcome, u64)> {
         CallOutcome::ALL.into_iter().zip(self.0)
     }

@@ -1,22 +1,22 @@
-//! The runner's program, as GitHub offers it.
+//! The runner program, as GitHub offers it.
 
-/// The runner's program for one OS and architecture.
+/// The runner program for one OS and architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
-    /// `linux`, `win`, `osx`: [`crate::model::Os::download`].
+    /// The OS: `linux`, `win` or `osx`, as [`crate::model::Os::download`] has it.
     pub os: String,
-    /// `x64`, `arm64`.
+    /// The architecture: `x64` or `arm64`.
     pub architecture: String,
-    /// Where the archive is.
+    /// The URL of the archive.
     pub url: String,
-    /// Its name.
+    /// The file name of the archive.
     pub filename: String,
-    /// Its SHA-256 in hexadecimal, where GitHub tells it.
+    /// The SHA-256 of the archive in hexadecimal. Absent if GitHub does not report it.
     pub sha256: Option<String>,
 }
 
 impl Download {
-    /// The version in the archive's name: `actions-runner-linux-x64-2.319.1.tar.gz`.
+    /// The version in the archive's name, as in `actions-runner-linux-x64-2.319.1.tar.gz`.
     pub fn version(&self) -> Option<&str> {
         let stem = self.filename.strip_suffix(".tar.gz")?;
         let (_, version) = stem.rsplit_once('-')?;

@@ -13,7 +13,7 @@ fn budget(remaining: u64, reset: i64) -> Budget {
     Budget { limit: 5000, remaining, reset: Timestamp::from_second(reset).expect("in range") }
 }
 
-/// How long a request would have to wait; zero where it goes at once.
+/// How long a request would have to wait; zero if it may go at once.
 async fn waits(gate: &Gate, weight: Weight) -> Duration {
     gate.pass(weight, Duration::ZERO).await.err().unwrap_or_default()
 }
@@ -59,7 +59,7 @@ async fn what_would_be_refused_is_not_sent_and_the_last_is_kept_for_what_is_no_l
         assert_eq!(waits(&gate, LOOK).await, wait(look), "look with {remaining}");
         assert_eq!(waits(&gate, REMOVAL).await, wait(removal), "removal with {remaining}");
     }
-    // A new window: the first finds out.
+    // A new window: the first request learns the limit.
     let gate = gate(0);
     advance(MINUTE * 30).await;
     let first = gate.pass(LOOK, PATIENCE).await.expect("it goes");
@@ -82,11 +82,11 @@ async fn what_is_under_way_counts_until_its_answer_tells() {
         async move { gate.pass(LOOK, PATIENCE).await.map(drop) }
     });
     assert!(timeout(PATIENCE / 2, gate.pass(LOOK, PATIENCE)).await.is_err());
-    // It was "not modified", so nothing is used.
+    // The answer was "not modified", so nothing is used.
     gate.told(Some((budget(102, 1000), MINUTE * 30)));
     drop(one);
     assert_eq!(other.await.expect("no panic"), Ok(()));
-    // An answer that was overtaken does not give back.
+    // A late answer does not give back budget.
     gate.told(Some((budget(100, 1000), MINUTE * 30)));
     gate.told(Some((budget(101, 1000), MINUTE * 30)));
     drop(two);

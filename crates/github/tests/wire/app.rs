@@ -1,4 +1,4 @@
-//! Signing in as a GitHub App: when a token is asked for, and what is said when there is none.
+//! Signing in as a GitHub App: when a token is requested, and the error when there is none.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ async fn a_token_that_is_refused_is_replaced_once() {
 #[tokio::test]
 async fn a_token_is_renewed_ahead_of_its_end_and_serves_while_that_fails() {
     let (server, github) = as_app(|request, before| match (is_sign_in(request), before) {
-        // Good for four minutes, which is within the time to renew it.
+        // Valid for four minutes, so it is due for renewal.
         (true, 0) => issued(0, 240),
         (true, _) => Reply::Answer(500, Vec::new(), String::new()),
         (false, _) => no_runners(),
@@ -96,7 +96,7 @@ async fn a_token_is_renewed_ahead_of_its_end_and_serves_while_that_fails() {
     for _ in 0..5 {
         github.runners(&scope()).await.expect("the old one is good");
     }
-    // One, and one renewal with its repetitions: another only after a pause.
+    // One token, and one renewal with its repetitions. The next renewal comes only after a pause.
     assert_eq!(sign_ins(&server), 1 + 3);
 }
 

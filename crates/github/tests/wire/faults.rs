@@ -1,4 +1,4 @@
-//! Faults of the wire and of GitHub: what is repeated, what is waited for, what a person reads.
+//! Faults of the wire and of GitHub: which calls are repeated, which wait, and the errors that people read.
 
 use std::time::Duration;
 
@@ -156,7 +156,7 @@ async fn a_used_up_budget_is_told_and_obeyed() {
     .await;
     github.runners(&scope()).await.expect("the last one");
     assert_eq!(github.budget().map(|budget| (budget.limit, budget.remaining)), Some((5000, 1)));
-    // The rest is kept for what is no look.
+    // Polling leaves the rest to other requests.
     for (requests, is_look) in [(1, true), (2, false), (2, false), (2, true)] {
         let error = if is_look {
             github.runners(&scope()).await.expect_err("none is left")

@@ -1,4 +1,4 @@
-//! What only the wire shows: the client against a server that answers as each test says.
+//! What only the wire shows: the client against a server with each test's answers.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use secrecy::SecretString;
 
 const TOKEN: &str = "ghp_N0tARealT0kenButShapedLikeOne";
 
-/// A server and a client of it, which pauses for little.
+/// A server, and a client of it with short pauses.
 async fn github(
     answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
 ) -> (ScriptedServer, GitHubClient) {
@@ -32,7 +32,7 @@ fn settings(server: &ScriptedServer) -> GitHubSettings {
     GitHubSettings { retry_pause: Duration::from_millis(1), ..GitHubSettings::new(server.url.clone(), token) }
 }
 
-/// As [`github`], with a time limit that a silent server reaches soon.
+/// As [`github`], with a short time limit, for a silent server.
 async fn hasty(
     answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
 ) -> (ScriptedServer, GitHubClient) {

@@ -1,4 +1,4 @@
-//! What `check` asks: headers, and what is a refusal and what is not.
+//! What `check` asks: headers, and which answers are refusals.
 
 use azlin_fleet::model::CallErrorKind;
 use azlin_fleet::ports::preflight::{Access, GitHubPreflight, TokenKind};

@@ -1,4 +1,4 @@
-//! Reading a queue: how many requests it costs, and what becomes of what cannot be read.
+//! Reading a queue: how many requests it costs, and how unreadable parts are reported.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -27,13 +27,13 @@ fn jobs(jobs: Vec<Value>) -> Value {
     json!({"total_count": jobs.len(), "jobs": jobs})
 }
 
-/// The run of `/repos/o/r/actions/runs/<id>/jobs`.
+/// The run id in `/repos/o/r/actions/runs/<id>/jobs`.
 fn run_of(request: &Request) -> Option<u64> {
     request.path().strip_prefix("/repos/o/r/actions/runs/")?.strip_suffix("/jobs")?.parse().ok()
 }
 
-/// Runs 1 to 3 queued, 4 in progress; each with one job of each status that counts and one that does
-/// not.
+/// Runs 1 to 3 queued, 4 in progress. Each has one job of each status that counts, and one that does not
+/// count.
 fn four_runs(request: &Request) -> Reply {
     if let Some(run) = run_of(request) {
         assert_eq!(request.query("filter").as_deref(), Some("latest"));
@@ -103,7 +103,7 @@ async fn every_page_of_runs_and_jobs_is_read() {
         };
         let (link, body) = match (run_of(request), request.query("status").as_deref()) {
             (Some(run), _) => {
-                // Two pages that overlap by one: a job finished while they were read.
+                // Two pages that overlap by one: a job finished between the two reads.
                 let first = run * 1000 + (page - 1) * 2;
                 (link(2), json!({"total_count": 5, "jobs": (first..first + 3).map(|id| job(id, "queued")).collect::<Vec<_>>()}))
             }
@@ -123,7 +123,7 @@ async fn every_page_of_runs_and_jobs_is_read() {
     assert_eq!(queue.missing, ["GitHub lists at most 1,000 of 1234 runs with status queued"]);
 }
 
-/// 150 queued runs whose first `gone(look)` start while their pages are read, at the look of that number.
+/// 150 queued runs. The first `gone(look)` of them start while the pages of that look are read.
 async fn moving(gone: fn(u64) -> u64) -> Vec<String> {
     let looks = AtomicU64::new(0);
     let (_server, github) = github(move |request, _| {

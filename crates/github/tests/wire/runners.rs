@@ -1,4 +1,4 @@
-//! Runners: whole lists, and what each answer to a change means.
+//! Runners: complete lists, and what each answer to a change means.
 
 use azlin_fleet::model::{CallErrorKind, Deregistration, RunnerConfig, RunnerId, RunnerName, RunnerStatus};
 use azlin_fleet::ports::GitHub;
@@ -54,7 +54,7 @@ async fn all_pages_of_all_scopes_are_read() {
 
 #[tokio::test]
 async fn a_list_that_moves_while_it_is_read_is_read_again() {
-    // An entry of the first page goes before the second is read: number 101 falls between.
+    // An entry of the first page is removed before the second page is read, so number 101 is on neither.
     let all: Vec<u64> = (1..=150).collect();
     let without: Vec<u64> = (2..=150).collect();
     let (server, moving_once) = github(move |request, before| match before {

@@ -1,4 +1,4 @@
-//! No secret is in anything that prints.
+//! No secret is in any printed text.
 
 use azlin_fleet::model::RunnerId;
 use azlin_fleet::ports::GitHub;
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{TOKEN, github, repo, scope, settings};
 
-/// Answers with everything that must not be repeated, in every place that a message takes text from.
+/// Answers with texts that must not be repeated, in every place that a message quotes.
 fn leaky(status: u16) -> Reply {
     let secrets = format!("{TOKEN} ghs_installation github_pat_11AA_bb eyJhbGciOi.eyJzdWIi.c2ln");
     json(status, json!({"message": format!("who is {secrets}?"), "documentation_url": secrets}))

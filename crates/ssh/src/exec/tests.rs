@@ -3,7 +3,7 @@ use std::process::{Command, Output};
 
 use super::*;
 
-/// What a machine makes of a line, where `id` and `sudo` are these scripts.
+/// The result of a line on a machine where `id` and `sudo` are these scripts.
 fn run(id: &str, sudo: Option<&str>, line: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     for (name, script) in [("id", Some(id)), ("sudo", sudo)] {

@@ -1,4 +1,4 @@
-//! An SSH server that does as it is told.
+//! A scripted SSH server.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,24 +14,24 @@ use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, Veri
 use russh::{Channel, ChannelId, Disconnect, Sig};
 use tokio::net::TcpListener;
 
-/// What the server does about a command.
+/// The server's answer to a command.
 #[derive(Debug, Clone)]
 pub enum ServerAnswer {
-    /// Reads to the end, prints this to both outputs and ends so.
+    /// Reads to the end, prints this to both outputs and exits with this code.
     Prints { stdout: &'static str, stderr: &'static str, code: u32 },
-    /// Prints this to standard error, and is killed.
+    /// Prints this to standard error, and ends by a signal.
     Signal(&'static str),
-    /// Ends with 9 while input is still coming.
+    /// Exits with 9 while input is still arriving.
     EndsWithoutReading,
-    /// Nothing.
+    /// Does not answer the command.
     Silence,
-    /// Nothing, for this and whatever else comes on the connection.
+    /// Answers neither this command nor anything else on the connection.
     Freeze,
     /// Ends the channel without a status.
     CloseWithoutStatus,
     /// Ends the connection.
     Drop,
-    /// Ends the connection with these words.
+    /// Ends the connection with this message.
     Disconnect(&'static str),
 }
 
@@ -41,18 +41,18 @@ impl ServerAnswer {
     }
 }
 
-/// What the server is like.
+/// The behaviour of the server.
 #[derive(Debug, Clone)]
 pub struct Situation {
-    /// Takes no key.
+    /// Accepts no key.
     pub refuses: bool,
-    /// Drops the connection when a key is shown.
+    /// Drops the connection when the client offers a key.
     pub leaves_at_login: bool,
     /// Has no ed25519 host key.
     pub ecdsa_host_key: bool,
-    /// What it does about an upload.
+    /// The answer to an upload.
     pub placing: ServerAnswer,
-    /// What it does about other commands.
+    /// The answer to other commands.
     pub answer: ServerAnswer,
 }
 
@@ -74,12 +74,12 @@ impl Situation {
     }
 }
 
-/// A command as the server saw it.
+/// A command as the server received it.
 #[derive(Debug, Clone, Default)]
 pub struct ServerSaw {
     pub line: String,
     pub input: Vec<u8>,
-    /// Whether the end of the input came.
+    /// Whether the end of the input arrived.
     pub ended: bool,
 }
 
@@ -182,7 +182,7 @@ impl SshServer {
 struct Talk {
     situation: Arc<Mutex<Situation>>,
     notes: Arc<Mutex<ServerNotes>>,
-    /// Which command a channel runs, and what becomes of it.
+    /// Records which command a channel runs, and answers it.
     open: HashMap<ChannelId, (usize, ServerAnswer)>,
 }
 

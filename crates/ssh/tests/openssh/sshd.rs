@@ -23,7 +23,7 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// Everything but the process. The client's key is authorized.
+    /// Prepares everything except the process. The client's key is authorized.
     pub fn prepare() -> Sshd {
         let folder = tempfile::tempdir().unwrap();
         let sshd = Sshd { address: free_address(), folder, child: None };
@@ -31,7 +31,7 @@ impl Sshd {
         keygen(&sshd.key(), &["-t", "ed25519"]);
         let public = std::fs::read_to_string(sshd.folder().join("client.pub")).unwrap();
         sshd.authorize(&public);
-        // Not the HOME of whoever runs this: what its shell's files do is not what is tested.
+        // A HOME of its own: the shell files of the current user must not affect the test.
         let text = format!(
             "ListenAddress {}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized_keys\n\
              PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nSetEnv HOME={folder}\n\
@@ -55,7 +55,7 @@ impl Sshd {
         sshd
     }
 
-    /// Whether what is there is an SSH server.
+    /// Whether the listener is an SSH server.
     fn greets(&self) -> bool {
         let mut greeting = [0; 4];
         let read = TcpStream::connect(self.address).and_then(|mut stream| stream.read_exact(&mut greeting));
@@ -108,7 +108,7 @@ impl Sshd {
         }
     }
 
-    /// The server and its sessions, at once and without a word.
+    /// Kills the server and its sessions with SIGKILL.
     pub fn kill_all(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let sessions = children(child.id());
@@ -126,9 +126,8 @@ impl Drop for Sshd {
     }
 }
 
-/// Nobody listens there, and nobody gets the port by chance: it is below those that the kernel gives to whoever
-/// asks for any. One of those may be taken before the server starts, by a client that connects to it even: it
-/// then connects to itself.
+/// A port on which nothing listens. It is below the range from which the kernel chooses: a chosen port may be
+/// taken before the server starts, even by a client that connects to it and thus to itself.
 fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
