@@ -1,4 +1,4 @@
-//! Why a runner is removed, as a value. The sentence is made last, by `Display`.
+//! Why a runner is removed, as a value. `Display` makes the sentence last.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::model::{CallError, Outdated, RunnerName, ScalingReason, Scope, in_wor
 /// Why a runner is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrainReason {
-    /// Its entry is gone from GitHub: it had its job.
+    /// Its entry is gone from GitHub, so it had its job.
     Finished,
     /// It has had as many jobs as it may have, and is still registered.
     Served {
@@ -17,47 +17,47 @@ pub enum DrainReason {
         /// `max_job_count`.
         limit: u32,
     },
-    /// It will never be a runner, or is none any more.
+    /// It never became a runner, or stopped being one.
     Broken(BrokenReason),
-    /// Azure accepted the request for its VM, and reported later that it has no capacity for it.
+    /// Azure accepted the request for its VM, and reported later that it has no capacity.
     NoCapacity(CallError),
     /// It was not online in time.
     BootTimeout {
-        /// How old it is.
+        /// The runner's age.
         age: Duration,
         /// `boot_timeout`.
         limit: Duration,
     },
     /// It has been offline for too long.
     Offline {
-        /// For how long.
+        /// How long it has been offline.
         lasted: Duration,
         /// `offline_timeout`.
         limit: Duration,
     },
-    /// The fleet needs fewer.
+    /// The fleet needs fewer runners.
     Surplus(ScalingReason),
-    /// It is replaced.
+    /// The runner is replaced.
     Rotated(RotationReason),
-    /// It belongs to another GitHub than the one that is configured, so it cannot be known whether it runs a
-    /// job. It is left alone.
+    /// The runner belongs to another GitHub than the configured one, so it is not known whether it runs a
+    /// job. The daemon leaves it alone.
     OutOfSight(OtherGitHub),
-    /// The fleet's file says to end running jobs too.
+    /// The fleet's file says that running jobs end too.
     Killed,
 }
 
-/// What is wrong with a runner that never works, or does not work any more.
+/// What is wrong with a runner that never works, or stopped working.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokenReason {
     /// GitHub has its entry, and Azure has no VM for it.
     NoVm,
     /// Its VM was made for another GitHub, and has stopped.
     OtherGitHub,
-    /// Azure could not make its VM, and why, where Azure reports it.
+    /// Azure failed to make its VM. The error is present if Azure reports why.
     VmFailed(Option<CallError>),
-    /// Its installation failed, and how.
+    /// Its installation failed. The text says how.
     InstallFailed(String),
-    /// Its VM stopped before it was registered.
+    /// Its VM stopped before the runner was registered.
     StoppedEarly,
     /// Its VM is stopped.
     Stopped,
@@ -76,31 +76,31 @@ pub enum RotationReason {
         /// The replacement.
         by: RunnerName,
     },
-    /// It is outdated, and the maximum allows no second runner beside it.
+    /// The runner is outdated, and `max_runners` leaves no room for a second one beside it.
     FirstToMakeRoom(Outdated),
     /// The fleet has moved to another repository, organisation or enterprise.
     ScopeChanged {
-        /// Where the runner is registered.
+        /// The scope where the runner is registered.
         from: Scope,
-        /// Where the fleet is now.
+        /// The scope of the fleet.
         to: Scope,
     },
 }
 
-/// A VM whose runner is registered at another GitHub than the one that is configured.
+/// A VM whose runner is registered at another GitHub than the configured one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherGitHub {
     /// The VM.
     pub vm: String,
-    /// The GitHub of its runner, by the host of its API.
+    /// The GitHub of its runner, as the host of its API.
     pub github: String,
-    /// The GitHub that is configured.
+    /// The configured GitHub, as the host of its API.
     pub configured: String,
 }
 
 impl DrainReason {
-    /// Whether it never became a runner, which counts as a failed start. A place without capacity does not: it
-    /// is remembered by itself.
+    /// Whether the runner never became one, which counts as a failed start. An offering without capacity does
+    /// not count: the capacity backoff remembers it.
     pub fn is_failed_start(&self) -> bool {
         match self {
             DrainReason::BootTimeout { .. } | DrainReason::Broken(_) => true,

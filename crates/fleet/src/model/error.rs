@@ -1,4 +1,5 @@
-//! Errors of calls to GitHub, to Azure and over SSH: what a caller does about each, and a sentence for people.
+//! Errors of calls to GitHub, to Azure and over SSH: what a caller does about each, and a sentence for
+//! people.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,71 +9,72 @@ use crate::model::{Advice, redact};
 /// What a caller does differently about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallErrorKind {
-    /// The credential is wrong, or may not do this: a person must act.
+    /// The credential is wrong, or lacks a permission. A person must act.
     NotPermitted,
-    /// What was asked for is not there, or is not shown to us: a person must act.
+    /// The resource does not exist, or this credential cannot see it. A person must act.
     NotFound,
-    /// The request is wrong, and stays wrong when it is repeated.
+    /// The request is invalid, and repeating it does not help.
     Invalid,
     /// The name is taken.
     NameTaken,
-    /// A rate limit. [`CallError::retry_after`] says how long it lasts, where that is known.
+    /// A rate limit. [`CallError::retry_after`] says how long it lasts, if that is known.
     Throttled,
-    /// No machine of this size is to be had there.
+    /// Azure has no machine of this size in that region or zone.
     NoCapacity,
     /// A quota of the subscription is used up.
     NoQuota(QuotaScope),
-    /// Nothing was done; later is worth a try.
+    /// Nothing was done. A later call may succeed.
     Unavailable,
-    /// It is not known whether it was done: the answer was lost.
+    /// The answer was lost, so the request may have been carried out.
     OutcomeUnknown,
-    /// It was refused, and nobody here has met that refusal before.
+    /// The call was refused with an error that azlin does not know.
     Unknown,
 }
 
 /// What a quota counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaScope {
-    /// The sizes of one family in a region.
+    /// The sizes of one family, in a region.
     Family,
-    /// All sizes in a region.
+    /// All sizes, in a region.
     Region,
 }
 
-/// A call that failed. Its sentence says what was tried, what came back and what to do about it; it holds no secret.
+/// A failed call. Its sentence says what was tried, what came back and what to do about it. It holds no
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallError {
-    /// What the caller does about it.
+    /// What the caller does differently.
     pub kind: CallErrorKind,
-    /// What was tried, and on what: `GET /repos/o/r`. Empty where the caller names it.
+    /// What was tried, and on what: `GET /repos/o/r`. Empty if the caller adds it.
     pub operation: String,
-    /// What came back, or why nothing did.
+    /// What came back, or why nothing came back.
     pub provider_says: String,
     /// What a person can do about it.
     pub advice: Option<Advice>,
-    /// How long the other side asks to wait.
+    /// How long the server asks the caller to wait.
     pub retry_after: Option<Duration>,
 }
 
 impl CallError {
-    /// An error of that kind, with what came back or why nothing did.
+    /// An error of this kind, with what came back, or why nothing came back.
     pub fn new(kind: CallErrorKind, provider_says: impl Into<String>) -> Self {
         let provider_says = redact::secrets(&provider_says.into()).into_owned();
         CallError { kind, operation: String::new(), provider_says, advice: None, retry_after: None }
     }
 
-    /// The same, with what was tried.
+    /// The same error, with what was tried.
     pub fn during(self, operation: impl fmt::Display) -> Self {
         let operation = redact::secrets(&operation.to_string()).into_owned();
         CallError { operation, ..self }
     }
 
-    /// The same, with what a person can do about it.
+    /// The same error, with what a person can do about it.
     pub fn advise(self, advice: Advice) -> Self {
         CallError { advice: Some(advice), ..self }
     }
 
-    /// The same, with how long the other side asks to wait.
+    /// The same error, with how long the server asks the caller to wait.
     pub fn after(self, wait: Option<Duration>) -> Self {
         CallError { retry_after: wait, ..self }
     }
@@ -99,13 +101,13 @@ impl std::error::Error for CallError {}
 /// Why a runner could not be prepared or removed at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunnerError {
-    /// No registration token.
+    /// GitHub gave no registration token.
     #[error("no registration token: {0}")]
     RegistrationToken(#[source] CallError),
-    /// No runner entry.
+    /// The runner's entry could not be made.
     #[error("runner not registered: {0}")]
     Registration(#[source] CallError),
-    /// The entry could not be removed.
+    /// The runner's entry could not be removed.
     #[error("runner not deregistered: {0}")]
     Deregistration(#[source] CallError),
 }
@@ -121,41 +123,42 @@ impl RunnerError {
     }
 }
 
-/// What a caller does differently about trouble with a machine.
+/// What a caller does differently about an SSH error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SshErrorKind {
-    /// Nothing answers there yet: later is worth a try.
+    /// The machine does not answer yet. A later try may succeed.
     Unreachable,
-    /// It did not take our key. While it boots, that may be because it does not know it yet.
+    /// The machine refused our key. A machine that boots may not have the key yet.
     KeyRefused,
-    /// Another host key than the one that was planted: another machine is at this address.
+    /// The host key differs from the planted one: another machine has this address.
     WrongHostKey,
-    /// The connection ended, or a step did not end in time: it may have been done in part.
+    /// The connection ended, or a step exceeded its time limit. The step may have been done in part.
     Lost,
     /// A step ended with an error.
     StepFailed,
-    /// Our own private key cannot be used: a person must act.
+    /// Our own private key cannot be used. A person must act.
     NoKey,
 }
 
-/// Trouble with a machine. Its sentence names the VM, says what was tried and what it printed last; it holds no secret.
+/// An SSH error. Its sentence names the VM, says what was tried and what the machine printed last. It holds
+/// no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshError {
-    /// What the caller does about it.
+    /// What the caller does differently.
     pub kind: SshErrorKind,
-    /// What was tried, and what came of it.
+    /// What was tried, and what happened.
     pub says: String,
     /// What a person can do about it.
     pub advice: Option<String>,
 }
 
 impl SshError {
-    /// An error of that kind, with what was tried and what came of it.
+    /// An error of this kind, with what was tried and what happened.
     pub fn new(kind: SshErrorKind, says: impl Into<String>) -> Self {
         SshError { kind, says: redact::secrets(&says.into()).into_owned(), advice: None }
     }
 
-    /// The same, with what a person can do about it.
+    /// The same error, with what a person can do about it.
     pub fn advise(self, advice: impl Into<String>) -> Self {
         SshError { advice: Some(advice.into()), ..self }
     }

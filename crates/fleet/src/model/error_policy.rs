@@ -1,4 +1,4 @@
-//! What is done about each kind of error: all of it in one place.
+//! What the daemon does about each kind of error, all in one place.
 //!
 //! | remedy | what happens |
 //! |---|---|
@@ -8,14 +8,14 @@
 //! | [`ErrorPolicy::GiveUp`] | this runner is removed, and another made |
 //! | [`ErrorPolicy::Stop`] | one start in this fleet every two minutes and no more, and an error in the journal |
 //!
-//! An error holds back only what met it: a place ([`crate::state`]), a fleet's starts
-//! ([`crate::state::StartBackoff`]), a credential's budget and a subscription's operation (in the adapters).
+//! An error holds back only what it concerns: an offering ([`crate::state`]), a fleet's starts
+//! ([`crate::state::StartBackoff`]), a credential's budget or a subscription's operation (in the adapters).
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CallError, CallErrorKind, RunnerError, SshError, SshErrorKind};
 
-/// What is done about an error.
+/// What the daemon does about an error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorPolicy {
@@ -33,7 +33,7 @@ pub enum ErrorPolicy {
 }
 
 impl CallErrorKind {
-    /// What is done about it, after the adapter has repeated what may be repeated at once.
+    /// The policy for this error, after the adapter has retried what it may retry at once.
     pub fn policy(self) -> ErrorPolicy {
         match self {
             CallErrorKind::NotPermitted | CallErrorKind::NotFound | CallErrorKind::Invalid => {
@@ -51,7 +51,7 @@ impl CallErrorKind {
 }
 
 impl SshErrorKind {
-    /// What is done about it. A machine that boots is tried for a while before it is given up.
+    /// The policy for this error. The daemon retries a machine that boots for a while before it gives up.
     pub fn policy(self) -> ErrorPolicy {
         match self {
             SshErrorKind::Unreachable | SshErrorKind::Lost | SshErrorKind::StepFailed => ErrorPolicy::Again,
@@ -61,14 +61,14 @@ impl SshErrorKind {
     }
 }
 
-/// An action that came to nothing: why, and what is done about it.
+/// A failed action: why it failed, and what the daemon does about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// For people.
+    /// Why the action failed, for people.
     pub why: String,
-    /// What is done about it.
+    /// What the daemon does about the failure.
     pub policy: ErrorPolicy,
-    /// The adapter does not know this error: it is logged as an error.
+    /// Whether the adapter does not know this error. Such an error is logged at level error.
     pub is_unknown: bool,
 }
 
@@ -78,7 +78,7 @@ impl Failure {
         Failure { why: why.into(), policy: ErrorPolicy::Later, is_unknown: false }
     }
 
-    /// Whether it is logged as an error.
+    /// Whether the failure is logged at level error.
     pub fn is_loud(&self) -> bool {
         self.is_unknown || self.policy == ErrorPolicy::Stop
     }

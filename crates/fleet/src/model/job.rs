@@ -1,4 +1,4 @@
-//! Jobs of a queue, as GitHub tells of them.
+//! Jobs of a queue, as GitHub reports them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::RepoSlug;
 
-/// GitHub's number of a job.
+/// GitHub's id of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct JobId(pub u64);
 
@@ -17,7 +17,7 @@ impl fmt::Display for JobId {
     }
 }
 
-/// GitHub's number of a run of a workflow.
+/// GitHub's id of a workflow run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunId(pub u64);
 
@@ -27,78 +27,78 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The status of a job that is not completed (GitHub's words).
+/// The status of a job that is not completed, in GitHub's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
-    /// It could start now if a runner were there.
+    /// The job could start now if a runner were there.
     Queued,
-    /// Held by an environment's protection rule.
+    /// An environment's protection rule holds the job.
     Waiting,
-    /// Held by a concurrency group.
+    /// A concurrency group holds the job.
     Pending,
-    /// Asked for, not yet in the queue.
+    /// The job is requested, and is not in the queue yet.
     Requested,
-    /// A runner runs it.
+    /// A runner runs the job.
     InProgress,
 }
 
 /// A job that is not completed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// GitHub's number.
+    /// GitHub's id of the job.
     pub id: JobId,
-    /// The run that it is part of.
+    /// The workflow run that the job is part of.
     pub run_id: RunId,
-    /// The repository that it belongs to.
+    /// The repository that the job belongs to.
     pub repo: RepoSlug,
-    /// The name in the workflow: "build (linux, 3.12)".
+    /// The name in the workflow, such as "build (linux, 3.12)".
     pub name: String,
-    /// Where it stands.
+    /// The status of the job.
     pub status: JobStatus,
-    /// What it asks of a runner (`runs-on`).
+    /// The labels that the job asks of a runner (`runs-on`).
     pub labels: Vec<String>,
-    /// When GitHub made it. For a job in `Queued` that is when its waiting began.
+    /// When GitHub made the job. A job in `Queued` has waited since then.
     pub created_at: Timestamp,
-    /// When its runner began with it, where it runs.
+    /// When its runner started the job. Absent means that no runner has.
     #[serde(default)]
     pub started_at: Option<Timestamp>,
-    /// The runner that runs it.
+    /// The runner that runs the job.
     pub runner_name: Option<String>,
 }
 
-/// A job that was asked for by its number.
+/// A job that was looked up by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundJob {
-    /// It is not completed.
+    /// The job is not completed.
     Open(Job),
-    /// It is.
+    /// The job is completed.
     Completed(CompletedJob),
 }
 
-/// A job that waits no more.
+/// A completed job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompletedJob {
-    /// GitHub's number.
+    /// GitHub's id of the job.
     pub id: JobId,
     /// The name in the workflow.
     pub name: String,
-    /// How it ended, in GitHub's word: `success`, `cancelled`.
+    /// How the job ended, in GitHub's words: `success`, `cancelled`.
     pub conclusion: String,
-    /// When it ended.
+    /// When the job ended.
     pub completed_at: Option<Timestamp>,
-    /// The runner that ran it.
+    /// The runner that ran the job.
     pub runner_name: Option<String>,
 }
 
 /// What was read of a queue: the jobs, and what could not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queue {
-    /// Every job that is known not to be completed.
+    /// Every known job that is not completed.
     pub jobs: Vec<Job>,
-    /// What is missing, each in a sentence for a decision's reason. Not empty: the jobs are a
-    /// lower bound.
+    /// What could not be read, one sentence each, for a decision's reason. If this is not empty, the jobs are
+    /// a lower bound.
     pub missing: Vec<String>,
-    /// What else a person should know of it.
+    /// Further remarks on the queue, for people.
     pub notes: Vec<String>,
 }

@@ -1,27 +1,27 @@
-//! What GitHub reports of a job by webhook.
+//! What GitHub's webhook reports of a job.
 
 use crate::model::{JobId, RepoSlug};
 
-/// What GitHub reports of one job.
+/// What GitHub's webhook reports of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobEvent {
-    /// Its repository.
+    /// The job's repository.
     pub repo: RepoSlug,
-    /// Its number at GitHub.
+    /// GitHub's id of the job.
     pub job: JobId,
-    /// The labels that it asks of a runner.
+    /// The labels that the job asks of a runner.
     pub labels: Vec<String>,
-    /// What has happened to it.
+    /// What happened to the job.
     pub change: JobChange,
 }
 
-/// What has happened to a job.
+/// What happened to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobChange {
-    /// It waits for a runner.
+    /// The job waits for a runner.
     Queued,
-    /// A runner has taken it.
+    /// A runner has taken the job.
     Started,
-    /// It has ended, and its runner with it.
+    /// The job has ended, and an ephemeral runner with it.
     Ended,
 }

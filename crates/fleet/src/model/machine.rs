@@ -10,21 +10,21 @@ use secrecy::SecretString;
 pub struct Machine {
     /// The VM's name, for messages.
     pub vm: String,
-    /// Where it listens.
+    /// The address and port of its SSH server.
     pub address: SocketAddr,
-    /// The account to log in as. It may become root without a password.
+    /// The login account. It can become root without a password.
     pub user: String,
-    /// The only host key that is trusted: `ssh-ed25519 AAAA…`.
+    /// The only trusted host key: `ssh-ed25519 AAAA…`.
     pub host_key: String,
-    /// The file with the private key that opens it; the daemon's own where absent.
+    /// The file with the private key for the account. Absent means the daemon's own key.
     pub private_key: Option<PathBuf>,
 }
 
-/// A host key for a VM that is to be made.
+/// A host key for a VM that does not exist yet.
 #[derive(Debug, Clone)]
 pub struct HostKey {
-    /// `ssh-ed25519 AAAA…`, without a comment.
+    /// The public key: `ssh-ed25519 AAAA…`, without a comment.
     pub public: String,
-    /// In OpenSSH's format.
+    /// The private key, in OpenSSH's format.
     pub private: SecretString,
 }

@@ -1,11 +1,11 @@
-//! Names that cannot hold a bad value: each is checked once, where it is parsed.
+//! Names that cannot hold a bad value: each is checked once, when it is parsed.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A value that is not what its type allows: what was found, and what is allowed.
+/// A value that its type does not allow: what was found, and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is {found:?}; allowed: {allowed}")]
 pub struct NameError {
@@ -17,8 +17,7 @@ pub struct NameError {
     pub allowed: &'static str,
 }
 
-/// A newtype over `String` whose `FromStr` and serde both go through one check, and are kept in one
-/// spelling.
+/// A newtype over `String`. Its `FromStr` and serde share one check, and store the name in one spelling.
 macro_rules! checked_name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $allowed:literal, $keep:expr, $is_valid:expr) => {
         $(#[$doc])*
@@ -27,7 +26,7 @@ macro_rules! checked_name {
         pub struct $name(String);
 
         impl $name {
-            /// What a value may be, in words, for an error or a help text.
+            /// The allowed values in words, for an error or a help text.
             pub const ALLOWED: &'static str = $allowed;
 
             /// The name as text.
@@ -83,7 +82,7 @@ fn word_or_dot(c: char) -> bool {
 }
 
 checked_name!(
-    /// Repositories by their names: `owner/name`, where `*` in the name stands for any characters.
+    /// Repositories by name: `owner/name`, where `*` in the name stands for any characters.
     RepoPattern,
     "repository",
     "owner/name, where * in the name stands for any characters",
@@ -103,12 +102,12 @@ impl RepoPattern {
         owner.parse().expect("it was checked when this was parsed")
     }
 
-    /// The one repository that it names, where it has no `*`.
+    /// The single repository that the pattern names. `None` means that the pattern has a `*`.
     pub fn one(&self) -> Option<RepoSlug> {
         self.as_str().parse().ok()
     }
 
-    /// Whether it stands for a repository.
+    /// Whether the pattern matches a repository.
     pub fn matches(&self, repo: &RepoSlug) -> bool {
         let repo = repo.as_str().to_ascii_lowercase();
         let mut parts = self.as_str().split('*');
@@ -130,7 +129,7 @@ impl RepoPattern {
 }
 
 checked_name!(
-    /// The name of a credential for GitHub, beside the one that has none.
+    /// The name of a further credential for GitHub. The first credential has no name.
     CredentialName,
     "credential",
     "1 to 39 of a-z 0-9 -, beginning with a letter",
@@ -152,7 +151,7 @@ checked_name!(
 );
 
 checked_name!(
-    /// A label of a runner. Compared without regard to case: see [`Label::matches`].
+    /// A label of a runner. Case does not count: see [`Label::matches`].
     Label,
     "label",
     "1 to 256 of a-z A-Z 0-9 . _ -",
@@ -161,15 +160,14 @@ checked_name!(
 );
 
 impl Label {
-    /// Whether a job that asks for `wanted` is content with this label.
+    /// Whether this label satisfies a job that asks for `wanted`.
     pub fn matches(&self, wanted: &str) -> bool {
         self.0.eq_ignore_ascii_case(wanted)
     }
 }
 
 checked_name!(
-    /// `owner/repo`, in lower case: GitHub compares without regard to it, and two spellings must not
-    /// be two repositories.
+    /// `owner/repo`, in lower case. GitHub ignores case, and two spellings must not become two repositories.
     RepoSlug,
     "repository",
     "owner/repo: owner of a-z A-Z 0-9 _ -, repo of a-z A-Z 0-9 . _ -",
@@ -193,7 +191,7 @@ impl RepoSlug {
 }
 
 checked_name!(
-    /// The login of an organisation, or the slug of an enterprise; in lower case, as [`RepoSlug`].
+    /// The login of an organisation, or the slug of an enterprise. In lower case, like [`RepoSlug`].
     AccountName,
     "organisation or enterprise",
     "1 or more of a-z A-Z 0-9 _ -",
@@ -201,15 +199,15 @@ checked_name!(
     |text| only(text, word)
 );
 
-/// Where runners are registered. Names of runners are unique in it.
+/// Where runners are registered. Runner names are unique within a scope.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// One repository.
     Repo(RepoSlug),
-    /// An organisation: its runners serve many repositories.
+    /// An organisation. Its runners serve many repositories.
     Org(AccountName),
-    /// An enterprise: its runners serve many organisations.
+    /// An enterprise. Its runners serve many organisations.
     Enterprise(AccountName),
 }
 

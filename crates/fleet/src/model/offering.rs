@@ -13,9 +13,9 @@ pub struct Offering {
     pub location: String,
     /// The size.
     pub size: String,
-    /// The availability zone.
+    /// The availability zone. Absent means a VM in no particular zone.
     pub zone: Option<String>,
-    /// Whether Azure may evict it.
+    /// Whether Azure may evict the VM.
     pub spot: bool,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Offering {
 }
 
 impl Offering {
-    /// The place of a VM.
+    /// The offering that a VM came from.
     pub fn of(vm: &Vm) -> Offering {
         Offering {
             location: vm.location.clone(),

@@ -1,11 +1,11 @@
-//! Parts of VMs that stayed when their VMs went.
+//! Parts of VMs that still exist after their VMs are gone.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::{ResourceGroup, VmTags};
 
-/// What kind of part it is.
+/// The kind of a VM's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrphanKind {
     /// A NIC.
@@ -17,7 +17,7 @@ pub enum OrphanKind {
 }
 
 impl OrphanKind {
-    /// Each, in the order in which they can be removed: a network interface holds its address.
+    /// All kinds, in the order in which they can be removed: a network interface holds its address.
     pub const ALL: [OrphanKind; 3] = [OrphanKind::NetworkInterface, OrphanKind::PublicIp, OrphanKind::Disk];
 }
 
@@ -31,21 +31,22 @@ impl fmt::Display for OrphanKind {
     }
 }
 
-/// A part of a VM that no VM holds and that has our tags.
+/// A part with our tags that belongs to no VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
-    /// The resource group that it is in.
+    /// The resource group that holds the part.
     pub group: ResourceGroup,
     /// The kind of part.
     pub kind: OrphanKind,
-    /// Its name.
+    /// The name of the part.
     pub name: String,
-    /// Its tags, which are those of the VM that it was made with.
+    /// The tags of the part. They equal those of the VM that it was made with.
     pub tags: VmTags,
 }
 
 impl Orphan {
-    /// Reads a part by its tags; `None` when they are not ours. The daemon never touches what it did not create.
+    /// Reads a part by its tags; `None` if the tags are not ours. The daemon never touches what it did not
+    /// create.
     pub fn of(
         group: &ResourceGroup,
         kind: OrphanKind,
@@ -56,7 +57,7 @@ impl Orphan {
         Some(Orphan { group: group.clone(), kind, name: name.to_owned(), tags })
     }
 
-    /// What it is known by, in any spelling.
+    /// The key of the part: the same for every spelling of its name.
     pub(crate) fn key(&self) -> (String, OrphanKind, String) {
         (self.group.to_string().to_ascii_lowercase(), self.kind, self.name.to_ascii_lowercase())
     }

@@ -5,22 +5,22 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-/// An operating system that GitHub's runner exists for and that Azure has images of.
+/// An operating system that has a GitHub runner and Azure images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Os {
-    /// Linux: the only one that a fleet's VMs can have.
+    /// Linux: the only operating system that a fleet's VMs can have.
     Linux,
-    /// Windows: known from images, and refused by `check`.
+    /// Windows: images can have it, and `check` refuses it.
     Windows,
 }
 
-/// A word that is no operating system's.
+/// A text that names no known operating system.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("found {0}; allowed: Linux, Windows")]
 pub struct UnknownOs(String);
 
 impl Os {
-    /// GitHub's implicit label for it.
+    /// GitHub's implicit label for the operating system.
     pub fn label(self) -> &'static str {
         match self {
             Os::Linux => "Linux",
@@ -28,7 +28,7 @@ impl Os {
         }
     }
 
-    /// The name that GitHub's list of downloads has for it.
+    /// The name in GitHub's list of downloads.
     pub fn download(self) -> &'static str {
         match self {
             Os::Linux => "linux",
@@ -43,7 +43,7 @@ impl fmt::Display for Os {
     }
 }
 
-/// Azure's `osType`, in any case.
+/// Parses Azure's `osType`, in any case.
 impl FromStr for Os {
     type Err = UnknownOs;
 

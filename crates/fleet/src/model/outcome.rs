@@ -1,32 +1,32 @@
-//! How actions went: for each kind of action an outcome of its own, and both together as one value.
+//! How actions ended. Each kind of action has its own outcome, and [`Completed`] joins both in one value.
 
 use crate::model::{Action, ActionReason, Destroy, Failure, Install, RunnerId, StartReason, Took};
 
-/// How the start of a runner went.
+/// How the start of a runner ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProvisionOutcome {
-    /// Azure makes the VM, which becomes a runner by itself or at the next tick.
+    /// Azure makes the VM. It becomes a runner by itself or at the next tick.
     Started,
     /// Azure made the VM, and its bootstrap over SSH has ended.
     Bootstrap(BootstrapOutcome),
-    /// Whether Azure makes the VM is not known. The next lists show it.
+    /// It is not known whether Azure makes the VM. The next lists show it.
     Unclear(String),
-    /// Azure has no capacity for it in any place, and what Azure said.
+    /// Azure has no capacity in any offering. The text is Azure's answer.
     NoCapacity(String),
-    /// Not begun, and why.
+    /// The start was not begun. The text says why.
     LeftAlone(String),
-    /// There is no VM.
+    /// No VM was made.
     Failed(Failure),
 }
 
-/// How the installation of a runner on a VM that is there went.
+/// How the installation of a runner on an existing VM ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InstallOutcome {
     /// The bootstrap over SSH has ended.
     Bootstrap(BootstrapOutcome),
-    /// Not begun or given up, and why. A later tick goes on with it.
+    /// The installation was not begun, or was given up. The text says why. A later tick continues it.
     LeftAlone(String),
-    /// It came to nothing.
+    /// The installation failed.
     Failed(Failure),
 }
 
@@ -35,55 +35,55 @@ pub enum InstallOutcome {
 pub enum BootstrapOutcome {
     /// The VM is a runner.
     Installed {
-        /// GitHub's number of it.
+        /// GitHub's id of the runner.
         runner_id: RunnerId,
-        /// How long it took.
+        /// How long the bootstrap took.
         took: Took,
     },
-    /// The VM was a runner, and is none any more.
+    /// The VM was a runner, and is no runner any more.
     Ended(RunnerId),
-    /// The VM is there, and cannot become a runner.
+    /// The VM exists, and cannot become a runner.
     Broken {
-        /// Why.
+        /// Why the VM cannot become a runner.
         why: String,
-        /// GitHub's number of it, where it was registered before it broke.
+        /// GitHub's id of the runner. Present if it was registered before it broke.
         runner_id: Option<RunnerId>,
     },
 }
 
-/// How the removal of a runner went.
+/// How the removal of a runner ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DestroyOutcome {
     /// Its entry is removed, and Azure removes its VM.
     Removed,
-    /// It stays, and why: it took a job, or it is not as the list had it.
+    /// The runner stays. The text says why: it took a job, or it differs from the list.
     LeftAlone(String),
-    /// It came to nothing.
+    /// The removal failed.
     Failed(Failure),
 }
 
-/// An action that has ended, with its outcome.
+/// A completed action with its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completed {
     /// The start of a runner.
     Provision {
-        /// Why it was started.
+        /// Why the runner was started.
         reason: StartReason,
-        /// How it went.
+        /// How the start ended.
         outcome: ProvisionOutcome,
     },
     /// The installation of a runner.
     Install {
-        /// What was to be installed.
+        /// The installation.
         install: Install,
-        /// How it went.
+        /// How the installation ended.
         outcome: InstallOutcome,
     },
     /// The removal of a runner.
     Destroy {
-        /// What was to be removed.
+        /// The removal.
         destroy: Destroy,
-        /// How it went.
+        /// How the removal ended.
         outcome: DestroyOutcome,
     },
 }
@@ -105,7 +105,7 @@ impl Completed {
         }
     }
 
-    /// An action that came to nothing.
+    /// An action that failed.
     pub fn failed(action: Action, failure: Failure) -> Completed {
         match action {
             Action::Provision { reason, .. } => {
@@ -120,7 +120,7 @@ impl Completed {
         }
     }
 
-    /// The word for the action, as [`Action::as_str`] has it.
+    /// The name of the action, as in [`Action::as_str`].
     pub fn action(&self) -> &'static str {
         match self {
             Completed::Provision { .. } => "provision",
@@ -138,7 +138,7 @@ impl Completed {
         }
     }
 
-    /// The word for the outcome, in metrics.
+    /// The name of the outcome, in metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
             Completed::Provision { outcome, .. } => outcome.as_str(),
@@ -147,7 +147,7 @@ impl Completed {
         }
     }
 
-    /// The bootstrap over SSH that was part of it, if it came to its end.
+    /// The bootstrap over SSH that was part of the action, if it ended.
     pub fn bootstrap(&self) -> Option<&BootstrapOutcome> {
         match self {
             Completed::Provision { outcome: ProvisionOutcome::Bootstrap(outcome), .. }

@@ -1,28 +1,28 @@
-//! The power state of a VM, as Azure's instance view has it.
+//! The power state of a VM, as Azure's instance view reports it.
 
 use serde::{Deserialize, Serialize};
 
-/// The power state of a VM, where it was asked for (Azure docs, States and billing of VMs).
+/// The power state of a VM, if it was read (Azure docs, States and billing of VMs).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PowerState {
-    /// Azure starts it.
+    /// Azure starts the VM.
     Starting,
-    /// It runs.
+    /// The VM runs.
     Running,
-    /// It shuts down.
+    /// The VM shuts down.
     Stopping,
-    /// It is shut down and keeps its host: it is paid for as if it ran.
+    /// The VM is shut down and keeps its host. It costs as much as a running VM.
     Stopped,
-    /// Azure takes it from its host.
+    /// Azure removes the VM from its host.
     Deallocating,
-    /// It has no host. Only its disk is paid for.
+    /// The VM has no host. Only its disk costs money.
     Deallocated,
-    /// Not asked for, or not reported.
+    /// The power state was not read, or not reported.
     Unknown,
 }
 
 impl PowerState {
-    /// Whether it is shut down, or about to be: no job on it goes on.
+    /// Whether the VM is shut down or shuts down. No job continues on it.
     pub fn is_off(self) -> bool {
         match self {
             PowerState::Stopping

@@ -1,44 +1,45 @@
-//! What a VM costs an hour, by its size, its region, and whether Azure may evict it.
+//! What a VM costs per hour, by size, region, and whether Azure may evict it.
 
 use std::collections::BTreeMap;
 
 /// Millionths of a US dollar.
 pub type MicroDollars = u64;
 
-/// Prices of an hour.
+/// Prices per hour.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prices {
-    /// The day that they are of, for people.
+    /// The date of the prices, for people.
     pub as_of: String,
-    /// Those of VMs that Azure leaves to us.
+    /// Prices of regular VMs.
     pub on_demand: PriceTable,
-    /// Those of VMs that Azure may evict.
+    /// Prices of spot VMs.
     pub spot: PriceTable,
 }
 
-/// Prices by region and size. Neither has a case.
+/// Prices by region and size. Case does not count in either.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PriceTable(BTreeMap<String, BTreeMap<String, MicroDollars>>);
 
-/// What an hour of a VM costs.
+/// The price of a VM per hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Price {
-    /// The price.
+    /// The price per hour.
     pub hour: MicroDollars,
-    /// Whether the table has it so. Else it is that of the same VM elsewhere, or of one that is not evicted.
+    /// Whether the table lists this price. If not, it is the price of the same VM in another region, or of a
+    /// regular VM.
     pub is_listed: bool,
 }
 
-/// The region whose prices stand for those of regions that are in no table.
+/// The region whose prices stand in for regions that the table lacks.
 const USUAL: &str = "eastus";
 
 impl PriceTable {
-    /// Puts a price in, in the place of the one that was there.
+    /// Sets a price, and replaces the previous one.
     pub fn set(&mut self, region: &str, size: &str, hour: MicroDollars) {
         self.0.entry(region.to_ascii_lowercase()).or_default().insert(size.to_ascii_lowercase(), hour);
     }
 
-    /// Puts all of another table in, in the place of what was there.
+    /// Adds all prices of another table, and replaces previous ones.
     pub fn extend(&mut self, other: &PriceTable) {
         for (region, sizes) in &other.0 {
             for (size, hour) in sizes {
@@ -53,7 +54,7 @@ impl PriceTable {
 }
 
 impl Prices {
-    /// What an hour of such a VM costs, as far as is known.
+    /// The price of such a VM per hour, if known.
     pub fn hour(&self, size: &str, region: &str, is_spot: bool) -> Option<Price> {
         let (size, region) = (size.to_ascii_lowercase(), region.to_ascii_lowercase());
         let own = if is_spot { &self.spot } else { &self.on_demand };

@@ -1,5 +1,5 @@
-//! Why a fleet starts or removes runners: the numbers and the rule as values. The sentence is made last,
-//! by `Display`.
+//! Why a fleet starts or removes runners: the numbers and the rule as values. `Display` makes the sentence
+//! last.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{JobId, RunnerName, in_words};
 
-/// What is to change.
+/// What a decision changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScalingAction {
@@ -31,7 +31,7 @@ impl ScalingAction {
     }
 }
 
-/// The rule that decided.
+/// The rule that made the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -41,7 +41,7 @@ pub enum Rule {
     NoJobStarves,
     /// Fewer runners are available than the minimum.
     Minimum,
-    /// The count was set by hand.
+    /// A person set the count.
     Manual,
     /// The fleet is not enabled.
     Disabled,
@@ -49,11 +49,11 @@ pub enum Rule {
     Enough,
     /// The difference is within the threshold.
     Threshold,
-    /// It is too soon after the last scaling action.
+    /// The last scaling action was too recent.
     Cooldown,
-    /// The fleet needs more than the maximum allows, or has more.
+    /// The fleet needs more runners than the maximum allows, or has more.
     Maximum,
-    /// The demand is not fully known, so nothing is removed.
+    /// The demand is not fully known, so no runner is removed.
     PartlyKnown,
 }
 
@@ -75,7 +75,7 @@ impl Rule {
     }
 }
 
-/// The numbers behind a target, and what decided it.
+/// The numbers behind a target, and its cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScalingReason {
     /// Jobs that could start now.
@@ -88,17 +88,17 @@ pub struct ScalingReason {
     pub available: u32,
     /// Runners that run a job.
     pub busy: u32,
-    /// Runners on their way out, whose VMs still exist.
+    /// Runners that are leaving, whose VMs still exist.
     pub draining: u32,
     /// The most VMs that the fleet may have.
     pub max_runners: u32,
     /// Runners that should be available.
     pub target: u32,
-    /// What decided.
+    /// The cause of the decision.
     pub cause: ScalingCause,
 }
 
-/// What decided a target, and what would change it.
+/// What caused a target, and what would change it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScalingCause {
     /// Fewer runners are available than the target, by more than the threshold.
@@ -110,17 +110,17 @@ pub enum ScalingCause {
     Over,
     /// A job has waited longer than it may.
     JobStarves {
-        /// The job.
+        /// The job that has waited longest.
         oldest: WaitingJob,
-        /// How long a job may wait.
+        /// `max_queue_wait`.
         max_queue_wait: Duration,
     },
     /// Fewer runners are available than the minimum.
     Minimum {
-        /// The minimum.
+        /// `min_runners`.
         min_runners: u32,
     },
-    /// The count was set by hand.
+    /// A person set the count.
     Manual {
         /// The count, busy runners included.
         count: u32,
@@ -129,25 +129,25 @@ pub enum ScalingCause {
     Disabled,
     /// The target is met.
     Enough,
-    /// Short of the target, and the threshold holds back.
+    /// Fewer runners than the target, within the threshold.
     ShortWithinThreshold {
         /// `scale_up_threshold`.
         threshold: u32,
-        /// How long a job may wait before a runner is added all the same.
+        /// `max_queue_wait`: after it a runner is added regardless of the threshold.
         max_queue_wait: Duration,
         /// The job that has waited longest.
         oldest: Option<WaitingJob>,
     },
-    /// Over the target, and the threshold holds back.
+    /// More runners than the target, within the threshold.
     OverWithinThreshold {
         /// `scale_down_threshold`.
         threshold: u32,
     },
-    /// The cooldown holds back.
+    /// The cooldown delays the change.
     Cooldown {
-        /// The whole cooldown.
+        /// `cooldown`.
         cooldown: Duration,
-        /// What is left of it.
+        /// The time left of the cooldown.
         left: Duration,
     },
     /// More runners are available than the maximum allows.
@@ -161,11 +161,11 @@ pub enum ScalingCause {
 /// A pending job, and how long it has waited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingJob {
-    /// GitHub's number.
+    /// GitHub's id of the job.
     pub id: JobId,
-    /// Its name in the workflow.
+    /// The name of the job in the workflow.
     pub name: String,
-    /// How long it has waited.
+    /// How long the job has waited.
     pub waited: Duration,
 }
 
@@ -176,9 +176,9 @@ pub enum StartReason {
     Scaling(ScalingReason),
     /// It replaces an outdated runner.
     Replacement {
-        /// The runner to be replaced.
+        /// The runner that is replaced.
         old: RunnerName,
-        /// Why that one is outdated.
+        /// Why that runner is outdated.
         why: Outdated,
     },
 }
@@ -198,7 +198,7 @@ pub enum Outdated {
 }
 
 impl ScalingCause {
-    /// The rule behind it.
+    /// The rule behind the cause.
     pub fn rule(&self) -> Rule {
         match self {
             ScalingCause::Short { .. } | ScalingCause::Over => Rule::Formula,
@@ -218,7 +218,7 @@ impl ScalingCause {
 }
 
 impl ScalingReason {
-    /// That of a fleet without jobs and runners.
+    /// The reason for a fleet without jobs and runners.
     pub const IDLE: ScalingReason = ScalingReason {
         pending_jobs: 0,
         partly_known: false,

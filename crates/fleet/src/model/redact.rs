@@ -1,18 +1,18 @@
-//! What may be shown of a text from outside: no secret, one line, and not too long of it.
+//! What azlin may show of a text from outside: no secret, one line, limited length.
 //!
-//! One layer for everything: errors pass through it where they are made ([`crate::model::CallError`]), the
-//! output of machines where it is read, and log lines once more before they are written.
+//! This layer covers everything. Errors pass through it when they are made ([`crate::model::CallError`]), the
+//! output of machines when it is read, and log lines once more before they are written.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// What stands where a secret was.
+/// The text that replaces a secret.
 const MARK: &str = "[redacted]";
 
-/// Everything that looks like a secret. `keep` is what stands before it and may be read; `shout` and `blob` are
-/// looked at once more.
+/// Matches everything that looks like a secret. `keep` is the part before the secret that may be shown.
+/// Matches of `shout` and `blob` get a second check.
 #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
@@ -41,7 +41,7 @@ static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     .expect("a pattern")
 });
 
-/// The text with all that looks like a secret replaced. Digests, ids and public keys stay.
+/// The text with everything replaced that looks like a secret. Digests, ids and public keys stay.
 pub fn secrets(text: &str) -> Cow<'_, str> {
     SECRET.replace_all(text, |found: &Captures<'_>| {
         let whole = &found[0];
@@ -58,7 +58,7 @@ pub fn secrets(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Whether long base64 is of something: no public key, no digest, no ruler.
+/// Whether long base64 encodes data: it is no public key, no digest and no ruler.
 fn is_packed(run: &str) -> bool {
     let has = |is: fn(&u8) -> bool| run.bytes().any(|byte| is(&byte));
     !run.starts_with("AAAA")
@@ -67,17 +67,17 @@ fn is_packed(run: &str) -> bool {
         && has(|byte| matches!(byte, b'g'..=b'z'))
 }
 
-/// The longest text of others that is repeated.
+/// The longest text from outside that azlin repeats, in characters.
 const LONGEST: usize = 300;
 
-/// One line of at most 300 characters, with control characters as blanks, without the secrets that are
-/// given and without what looks like one.
+/// One line of at most 300 characters, with blanks for control characters. The given secrets and everything
+/// that looks like a secret are removed.
 pub fn line(text: &str, given: &[&str]) -> String {
     let given = given.iter().filter(|secret| !secret.is_empty());
     let blot = |text: String| given.clone().fold(text, |text, secret| text.replace(secret, MARK));
     let text = blot(text.to_owned());
     let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
-    // What was taken out may have stood in the middle of a secret.
+    // The removed characters may have split a secret.
     let line = blot(words.collect::<Vec<_>>().join(" "));
     let line = secrets(&line);
     if line.chars().count() <= LONGEST {

@@ -13,37 +13,37 @@ use crate::model::{DrainReason, Label, RunnerId, RunnerName, Scope, Vm};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunnerStatus {
-    /// Connected.
+    /// The runner is connected.
     Online,
-    /// Not connected. A busy runner may be offline for a moment.
+    /// The runner is not connected. A busy runner may be offline for a moment.
     Offline,
 }
 
 /// A runner's entry at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerInfo {
-    /// GitHub's number.
+    /// GitHub's id of the runner.
     pub runner_id: RunnerId,
-    /// The name, unique in its scope.
+    /// The runner's name, unique in its scope.
     pub runner_name: String,
-    /// Whether it is connected.
+    /// Whether the runner is connected.
     pub status: RunnerStatus,
-    /// Whether it runs a job.
+    /// Whether the runner runs a job.
     pub busy: bool,
-    /// Its labels, including the implicit ones.
+    /// The runner's labels, including the implicit ones.
     pub labels: Vec<String>,
 }
 
-/// What a runner is registered as.
+/// What a runner is registered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerConfig {
     /// The repository, organisation or enterprise.
     pub scope: Scope,
-    /// Its name, which is also that of its VM.
+    /// The name of the runner and of its VM.
     pub runner_name: RunnerName,
     /// The fleet's labels and the implicit ones.
     pub labels: Vec<Label>,
-    /// The runner group, by name; the default one where absent.
+    /// The name of the runner group. Absent means the default group.
     pub runner_group: Option<String>,
 }
 
@@ -62,9 +62,9 @@ pub struct RegistrationToken {
 /// replaces a registration token, and does not expire.
 #[derive(Debug, Clone)]
 pub struct RunnerRegistration {
-    /// GitHub's number.
+    /// GitHub's id of the runner.
     pub runner_id: RunnerId,
-    /// Its name, which is also that of its VM.
+    /// The name of the runner and of its VM.
     pub runner_name: RunnerName,
     /// The argument of `run.sh --jitconfig`.
     pub encoded_jit_config: SecretString,
@@ -73,78 +73,78 @@ pub struct RunnerRegistration {
 /// How GitHub answered a request to remove a runner's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deregistration {
-    /// It ran no job and was removed: it will not get a job again.
+    /// The runner ran no job, and its entry is removed. It gets no job any more.
     Removed,
     /// GitHub has no such entry, or does not show it to this credential.
     NotFound,
-    /// It runs a job. This is the only atomic test of "idle".
+    /// The runner runs a job. GitHub's refusal is the only atomic test of "idle".
     Busy,
 }
 
 /// One VM and the one GitHub runner on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EphemeralRunner {
-    /// The name of both.
+    /// The name of the VM and of the GitHub runner.
     pub runner_name: RunnerName,
-    /// The VM; absent until a list shows it, and after it is gone.
+    /// The VM. Absent before a list shows it, and after it is gone.
     pub vm: Option<Arc<Vm>>,
-    /// The runner's id at GitHub, from its entry or from the VM's tag.
+    /// GitHub's id of the runner, from its entry or from the VM's tag.
     pub runner_id: Option<RunnerId>,
     /// Whether GitHub's list holds its entry.
     pub is_listed: bool,
     /// When its VM was requested.
     pub created_at: Timestamp,
-    /// Jobs that it has finished, as far as polls have shown them.
+    /// Jobs that the runner has finished, as far as polls have shown them.
     pub jobs_completed: u32,
-    /// Its phase.
+    /// The runner's phase.
     pub status: Phase,
 }
 
 /// The phase of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// It is starting: it has not been online yet.
+    /// The runner starts: it has not been online yet.
     Provisioning {
         /// When its VM was requested.
         since: Timestamp,
     },
-    /// Online and without a job.
+    /// The runner is online and has no job.
     Registered {
-        /// GitHub's number.
+        /// GitHub's id of the runner.
         id: RunnerId,
     },
-    /// GitHub says that it runs a job.
+    /// GitHub reports that the runner runs a job.
     Active {
-        /// GitHub's number.
+        /// GitHub's id of the runner.
         id: RunnerId,
     },
-    /// It takes no more jobs and will be removed.
+    /// The runner takes no more jobs and is being removed.
     Draining {
-        /// Why.
+        /// Why the runner is removed.
         why: DrainReason,
     },
-    /// Azure is removing it, or has removed it and a list still shows it.
+    /// Azure removes the VM, or has removed it and a list still shows it.
     Destroyed,
 }
 
 impl EphemeralRunner {
-    /// Whether it can still take a job.
+    /// Whether the runner can still take a job.
     pub fn is_available(&self) -> bool {
         matches!(self.status, Phase::Provisioning { .. } | Phase::Registered { .. })
     }
 
-    /// Whether it runs a job.
+    /// Whether the runner runs a job.
     pub fn is_busy(&self) -> bool {
         matches!(self.status, Phase::Active { .. })
     }
 
-    /// Whether it counts as online: registered or active.
+    /// Whether the runner counts as online: registered or active.
     pub fn is_online(&self) -> bool {
         matches!(self.status, Phase::Registered { .. } | Phase::Active { .. })
     }
 }
 
-/// A [`Phase`] without its data, as status, history and metrics have it.
+/// A [`Phase`] without its data, for status, history and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PhaseKind {
@@ -161,7 +161,7 @@ pub enum PhaseKind {
 }
 
 impl Phase {
-    /// Which phase it is.
+    /// The kind of this phase.
     pub fn kind(&self) -> PhaseKind {
         match self {
             Phase::Provisioning { .. } => PhaseKind::Provisioning,
@@ -183,7 +183,7 @@ impl PhaseKind {
         PhaseKind::Destroyed,
     ];
 
-    /// Its name in JSON, in metrics and in tables.
+    /// The name of the phase in JSON, in metrics and in tables.
     pub fn as_str(self) -> &'static str {
         match self {
             PhaseKind::Provisioning => "provisioning",

@@ -1,10 +1,10 @@
-//! The number that GitHub gives a runner.
+//! The id that GitHub gives a runner.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// GitHub's number of a runner.
+/// GitHub's id of a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunnerId(pub u64);
 

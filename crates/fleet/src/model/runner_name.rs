@@ -1,9 +1,9 @@
-//! The name of a runner, which its VM and its GitHub runner both bear.
+//! The name of a runner: its VM and its GitHub entry both have it.
 //!
-//! `<pool>-<suffix>`: the suffix holds the second of creation, a random part and a check of the
-//! whole, so that age and owner are known from the name alone, with no stored state, and a name
-//! that merely looks alike is not taken for ours. At most 64 characters, valid for Azure (letters,
-//! digits, hyphen) and GitHub. Names sort by creation within a pool.
+//! The form is `<pool>-<suffix>`. The suffix holds the second of creation, a random part and a check of the
+//! whole name. So the name alone shows age and owner, without stored state, and a name that only looks
+//! similar is not mistaken for ours. At most 64 characters, valid for Azure (letters, digits, hyphen) and
+//! GitHub. Names sort by creation within a pool.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use serde::{Deserialize, Serialize};
 use crate::model::PoolName;
 use crate::seeded_bug;
 
-/// Crockford's base 32, which has no letters that are mistaken for digits.
+/// Crockford's base 32, which has no letters that look like digits.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SECOND: usize = 7;
 const RANDOM: usize = 5;
 const CHECK: usize = 2;
 const SUFFIX: usize = SECOND + RANDOM + CHECK;
 
-/// A name that this product made. See the module for its form.
+/// A name that azlin made. See the module for its form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunnerName(Arc<str>);
 
 impl RunnerName {
-    /// A new name. `random` should differ between names of one second; 25 bits of it are used.
+    /// A new name. `random` should differ between names of the same second; 25 bits of it are used.
     pub fn new(pool: &PoolName, created: Timestamp, random: u32) -> Self {
         let second = u64::try_from(created.as_second()).unwrap_or(0);
         let body = format!("{}{}", base32(second, SECOND), base32(u64::from(random), RANDOM));
@@ -34,7 +34,7 @@ impl RunnerName {
         RunnerName(format!("{}-{body}{first}{second}", prefix(pool)).into())
     }
 
-    /// Reads a name found at GitHub or in a tag; `None` when this pool did not make it.
+    /// Parses a name that was found at GitHub or in a tag; `None` if this pool did not make it.
     pub fn of_pool(pool: &PoolName, name: &str) -> Option<Self> {
         let (head, suffix) = name.rsplit_once('-')?;
         if suffix.len() != SUFFIX || !suffix.is_ascii() || !head.chars().eq(prefix_letters(pool)) {
@@ -67,8 +67,8 @@ impl fmt::Display for RunnerName {
     }
 }
 
-/// What the pool's names begin with. Azure allows no underscore and compares without regard to
-/// case, and a name begins with a letter or a digit.
+/// The prefix of the pool's names. Azure allows no underscore and ignores case, and a name must begin with a
+/// letter or a digit.
 pub fn prefix(pool: &PoolName) -> String {
     prefix_letters(pool).collect()
 }
@@ -88,7 +88,7 @@ fn base32(mut value: u64, digits: usize) -> String {
     text.into_iter().map(char::from).collect()
 }
 
-/// Two letters that few names have by chance.
+/// The check: two letters that a foreign name rarely has by chance.
 fn check(pool: &PoolName, body: &str) -> [u8; CHECK] {
     let hash = crate::fnv1a([b"azlin ", pool.as_str().as_bytes(), b" ", body.as_bytes()]);
     [ALPHABET[(hash / 32 % 32) as usize], ALPHABET[(hash % 32) as usize]]

@@ -1,5 +1,5 @@
-//! The commands that make a machine a runner, as an SSH session runs them. What comes after what is decided in
-//! [`crate::bootstrap::steps`].
+//! The commands that make a machine a runner, as an SSH session runs them. [`crate::bootstrap::steps`]
+//! decides their order.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ pub const RUNNER_PATH: &str = "/usr/local/lib/azlin/runner";
 /// One command on the machine, run as root.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// Finds out what is on the machine.
+    /// Reports what is on the machine.
     Probe,
-    /// Downloads the runner's program, unless the machine has this version.
+    /// Downloads the runner program, unless the machine has this version.
     Fetch(Download),
-    /// Installs what the program needs of the system.
+    /// Installs the system packages that the runner program needs.
     Dependencies,
     /// Registers the runner at GitHub.
     Configure(Configure),
-    /// Starts its service.
+    /// Starts the runner's service.
     Start {
         /// Whether the machine powers off when the runner ends.
         ephemeral: bool,
     },
-    /// Stops its service.
+    /// Stops the runner's service.
     Stop,
 }
 
@@ -37,18 +37,18 @@ pub struct Configure {
     pub url: String,
     /// The runner's name.
     pub name: String,
-    /// All of its labels.
+    /// The labels of the runner, including the implicit ones.
     pub labels: Vec<String>,
-    /// The runner group; the default one where absent.
+    /// The runner group. Absent means the default group.
     pub group: Option<String>,
-    /// Whether it takes one job only.
+    /// Whether the runner takes only one job.
     pub ephemeral: bool,
     /// The registration token.
     pub token: SecretString,
 }
 
 impl Step {
-    /// Its name.
+    /// The name of the step.
     pub fn name(&self) -> &'static str {
         match self {
             Step::Probe => "probe",
@@ -60,7 +60,7 @@ impl Step {
         }
     }
 
-    /// The command for a POSIX shell. It holds no secret: other users of the machine can see it.
+    /// The command for a POSIX shell. It holds no secret, because other users of the machine can see it.
     pub fn command(&self) -> String {
         let arguments: Vec<String> = match self {
             Step::Probe | Step::Dependencies | Step::Stop => Vec::new(),
@@ -81,7 +81,7 @@ impl Step {
         words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
     }
 
-    /// The standard input of the command.
+    /// The standard input of the command. Absent means that it has none.
     pub fn input(&self) -> Option<SecretString> {
         match self {
             Step::Configure(config) => {
@@ -91,7 +91,7 @@ impl Step {
         }
     }
 
-    /// How long it may take.
+    /// The time limit of the step.
     pub fn limit(&self) -> Duration {
         Duration::from_secs(match self {
             Step::Probe | Step::Start { .. } => 60,
@@ -102,7 +102,7 @@ impl Step {
     }
 }
 
-/// A word for a POSIX shell, whatever it holds.
+/// A quoted word for a POSIX shell, whatever characters it holds.
 pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -6,7 +6,7 @@ pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// The first three of several, and how many more there are: `a, b, c and 2 more`.
+/// The first three items, and the number of the others: `a, b, c and 2 more`.
 pub fn first_few(items: impl IntoIterator<Item = String>) -> String {
     let items: Vec<String> = items.into_iter().collect();
     let shown = items.iter().take(3).cloned().collect::<Vec<_>>().join(", ");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How long ago something was; zero when it lies ahead, as after a clock was set back.
+/// How long ago something was. Zero if it is in the future, as after the clock was set back.
 pub fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO)
 }

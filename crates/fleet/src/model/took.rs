@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How long each step took, and all of it.
+/// How long each step took, and the total.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Took {
-    /// The steps, in their order.
+    /// The steps in their order, each with its duration.
     pub steps: Vec<(&'static str, Duration)>,
-    /// All of it, with what lay between them.
+    /// The total, including the time between steps.
     pub all: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What a VM is paid for at a moment, and values for each of these uses.
+//! What a VM's time is used for at a moment, and a map with one value for each use.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,24 +7,24 @@ use std::ops::{Index, IndexMut};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What a VM is paid for at a moment.
+/// What a VM's time is used for at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It is no runner yet.
+    /// The VM is not a runner yet.
     Starting,
-    /// Its runner runs a job.
+    /// The runner runs a job.
     Busy,
-    /// Its runner is online and has no job.
+    /// The runner is online and has no job.
     Idle,
-    /// It is no runner any more, and not removed yet.
+    /// The VM is no runner any more, and is not removed yet.
     Leaving,
 }
 
 impl Use {
-    /// Each of them, in the order in which they are shown.
+    /// All uses, in the order in which they are shown.
     pub const ALL: [Use; 4] = [Use::Starting, Use::Busy, Use::Idle, Use::Leaving];
 
-    /// The word for it, in JSON and in metrics.
+    /// The name of the use, in JSON and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Use::Starting => "starting",
@@ -35,13 +35,13 @@ impl Use {
     }
 }
 
-/// A value for each use: a map that lacks none. In JSON it is an object with the words as keys, which is usually
-/// flattened into the object around it.
+/// A map with one value for each use. In JSON it is an object with the names of the uses as keys, usually
+/// flattened into the surrounding object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ByUse<T>([T; Use::ALL.len()]);
 
 impl<T> ByUse<T> {
-    /// The map with the value that `value` has for each use.
+    /// The map with the result of `value` for each use.
     pub fn from_fn(value: impl FnMut(Use) -> T) -> Self {
         ByUse(Use::ALL.map(value))
     }
@@ -51,7 +51,7 @@ impl<T> ByUse<T> {
         Use::ALL.into_iter().zip(&self.0)
     }
 
-    /// Writes each value under its word and a suffix.
+    /// Writes each value under the use's name and a suffix.
     pub(crate) fn write<S: Serializer>(&self, suffix: &str, serializer: S) -> Result<S::Ok, S::Error>
     where
         T: Serialize,
@@ -59,7 +59,7 @@ impl<T> ByUse<T> {
         serializer.collect_map(self.iter().map(|(of, value)| (format!("{}{suffix}", of.as_str()), value)))
     }
 
-    /// Reads what [`ByUse::write`] wrote. What is missing is zero; other keys are not its own.
+    /// Reads what [`ByUse::write`] wrote. A missing value is zero, and other keys are ignored.
     pub(crate) fn read<'de, D: Deserializer<'de>>(
         suffix: &'static str,
         deserializer: D,
@@ -97,7 +97,7 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for ByUse<T> {
     }
 }
 
-/// Reads an object whose keys are words with a suffix.
+/// Reads an object whose keys are names of uses with a suffix.
 struct UseKeys<T> {
     suffix: &'static str,
     value: PhantomData<T>,

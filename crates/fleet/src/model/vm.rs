@@ -1,4 +1,4 @@
-//! VMs, as Azure lists them and as they are requested.
+//! VMs, as Azure lists them and as the daemon requests them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{CallError, PoolName, PowerState, RunnerId, RunnerName, Scope};
 
-/// A resource group: where VMs are made and listed.
+/// A resource group, which holds a fleet's VMs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceGroup {
     /// The subscription's id (a UUID).
@@ -27,51 +27,51 @@ impl fmt::Display for ResourceGroup {
 /// `provisioningState` of a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProvisioningState {
-    /// Azure is making it.
+    /// Azure makes the VM.
     Creating,
-    /// It is made, or was changed with success.
+    /// Azure made or changed the VM successfully.
     Succeeded,
-    /// Azure could not make or change it. What was made of it is still there and costs money.
+    /// Azure failed to make or change the VM. The parts that were made still exist and cost money.
     Failed,
-    /// Azure is removing it.
+    /// Azure removes the VM.
     Deleting,
-    /// Any other state: it is there, and Azure changes it.
+    /// Any other state: the VM exists, and Azure changes it.
     Other,
 }
 
-/// A VM that has our tags.
+/// A VM with our tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vm {
-    /// The name as Azure has it.
+    /// The name as Azure spells it.
     pub name: String,
-    /// The resource group that it is in.
+    /// The resource group that holds the VM.
     pub group: ResourceGroup,
-    /// The size: `Standard_D4s_v5`.
+    /// The size, such as `Standard_D4s_v5`.
     pub size: String,
     /// The region.
     pub location: String,
     /// The availability zone.
     pub zone: Option<String>,
-    /// Whether Azure may evict it.
+    /// Whether Azure may evict the VM.
     pub spot: bool,
-    /// How far Azure is with it.
+    /// The provisioning state.
     pub provisioning: ProvisioningState,
-    /// Why Azure could not make it, where that is known.
+    /// Why Azure failed to make the VM, if that is known.
     pub failure: Option<CallError>,
-    /// Whether it runs.
+    /// The power state.
     pub power: PowerState,
     /// Our tags.
     pub tags: VmTags,
 }
 
 impl Vm {
-    /// Whether no job can be running on it, so that it may go without asking GitHub. A VM that Azure calls failed
-    /// may run one: an extension that fails on a running VM makes it failed too.
+    /// Whether no job can be running on the VM, so that it may be removed without asking GitHub. A VM in
+    /// state Failed may run a job: an extension that fails on a running VM sets that state too.
     pub fn runs_nothing(&self) -> bool {
         self.power.is_off()
     }
 
-    /// Whether it has come to its end: a VM powers off when its runner ends, and none is started again.
+    /// Whether the VM is at its end: it powers off when its runner ends, and is never started again.
     pub fn has_powered_off(&self) -> bool {
         self.power.is_off()
     }
@@ -80,23 +80,23 @@ impl Vm {
 /// The tags of a VM: everything that must survive the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VmTags {
-    /// The fleet that made it.
+    /// The fleet that made the VM.
     pub pool: PoolName,
     /// The runner on it, which has the same name.
     pub runner_name: RunnerName,
-    /// The GitHub that its runner is registered with, by the host of its API.
+    /// The GitHub where its runner is registered, as the host of its API.
     pub github: String,
-    /// Where its runner is registered there.
+    /// The scope where its runner is registered.
     pub scope: Scope,
-    /// When it was asked for.
+    /// When the VM was requested.
     pub created_at: Timestamp,
-    /// The hash of the configuration that it was made from.
+    /// The hash of the configuration that the VM was made from.
     pub config_hash: String,
-    /// The runner's id, where it is known before the VM (JIT configuration).
+    /// GitHub's id of the runner. Present if it was known before the VM was made (JIT configuration).
     pub runner_id: Option<RunnerId>,
-    /// The runner that this one replaces.
+    /// The runner that this one replaces. Absent means none.
     pub replaces: Option<String>,
-    /// Its host key, where it is bootstrapped over SSH.
+    /// The VM's host key. Present if it is bootstrapped over SSH.
     pub host_key: Option<String>,
 }
 
@@ -111,7 +111,7 @@ const REPLACES: &str = "azlin-replaces";
 const HOST_KEY: &str = "azlin-host-key";
 
 impl VmTags {
-    /// The tags to create a VM with.
+    /// The tags for the request that creates a VM.
     pub fn to_tags(&self) -> BTreeMap<String, String> {
         let mut tags = BTreeMap::from([
             (POOL.to_owned(), self.pool.to_string()),
@@ -133,13 +133,13 @@ impl VmTags {
         tags
     }
 
-    /// Reads the tags of something that was made with a VM.
+    /// Reads the tags of a part that was made with a VM.
     pub fn of_part(tags: &BTreeMap<String, String>) -> Option<Self> {
         VmTags::of(tags.get(RUNNER)?, tags)
     }
 
-    /// Reads the tags of the VM `name`; `None` when they are not ours. The daemon never touches what it did
-    /// not create.
+    /// Reads the tags of the VM `name`; `None` if they are not ours. The daemon never touches what it did not
+    /// create.
     pub fn of(name: &str, tags: &BTreeMap<String, String>) -> Option<Self> {
         let pool: PoolName = tags.get(POOL)?.parse().ok()?;
         let runner = tags.get(RUNNER)?;
@@ -170,7 +170,7 @@ impl PowerStates {
         self.0.insert((group.to_ascii_lowercase(), name.to_ascii_lowercase()), state);
     }
 
-    /// The state of a VM, as far as it is known.
+    /// The power state of a VM; `Unknown` if it was not read.
     pub fn of(&self, vm: &Vm) -> PowerState {
         let key = (vm.group.name.to_ascii_lowercase(), vm.name.to_ascii_lowercase());
         self.0.get(&key).copied().unwrap_or(PowerState::Unknown)
@@ -180,15 +180,15 @@ impl PowerStates {
 /// The image of a VM's disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Image {
-    /// `publisher:offer:sku:version` of the marketplace.
+    /// A marketplace image: `publisher:offer:sku:version`.
     Marketplace {
-        /// The first part.
+        /// The publisher.
         publisher: String,
-        /// The second part.
+        /// The offer.
         offer: String,
-        /// The third part.
+        /// The SKU.
         sku: String,
-        /// The fourth part; "latest" is allowed.
+        /// The version; "latest" is allowed.
         version: String,
     },
     /// The resource id of an image or of a gallery's image version.
@@ -206,44 +206,45 @@ impl fmt::Display for Image {
     }
 }
 
-/// A VM to be made, with everything that the PUT needs.
+/// A VM to request, with everything that the PUT needs.
 #[derive(Debug, Clone)]
 pub struct VmSpec {
-    /// Its name, which its runner has too.
+    /// The name of the VM and of its runner.
     pub name: RunnerName,
     /// The resource group.
     pub group: ResourceGroup,
-    /// The region: `westeurope`.
+    /// The region, such as `westeurope`.
     pub location: String,
-    /// The size: `Standard_D4s_v5`.
+    /// The size, such as `Standard_D4s_v5`.
     pub size: String,
     /// The image of its disk.
     pub image: Image,
-    /// The resource id of the subnet of its NIC.
+    /// The resource id of the NIC's subnet.
     pub subnet_id: String,
-    /// The resource id of the network security group of its NIC; absent: only that of the subnet applies.
+    /// The resource id of the NIC's network security group. Absent means that only the subnet's group
+    /// applies.
     pub nsg_id: Option<String>,
-    /// Whether its NIC bypasses the host's virtual switch. Not every size can do that.
+    /// Whether the NIC bypasses the host's virtual switch. Not every size supports that.
     pub accelerated_networking: bool,
-    /// Whether it gets a public address.
+    /// Whether the VM gets a public IP address.
     pub public_ip: bool,
-    /// The availability zone.
+    /// The availability zone. Absent means a VM in no particular zone.
     pub zone: Option<String>,
-    /// Whether Azure may evict it.
+    /// Present means a spot VM, which Azure may evict.
     pub spot: Option<Spot>,
-    /// Whether its disk lives on the host.
+    /// Whether the OS disk is on the host's local storage.
     pub ephemeral_os_disk: bool,
-    /// The size of its disk; absent: the size of the image.
+    /// The size of the OS disk in GB. Absent means the size of the image.
     pub os_disk_size_gb: Option<u32>,
-    /// Whether it boots with secure boot and a virtual TPM.
+    /// Whether the VM uses secure boot and a virtual TPM.
     pub trusted_launch: bool,
-    /// The administrator's account.
+    /// The name of the administrator account.
     pub admin_user: String,
-    /// The public key for that account; absent: no private key exists.
+    /// The public key for that account. Absent means that no private key exists.
     pub admin_key: Option<String>,
     /// Resource ids of user-assigned identities.
     pub identity: Vec<String>,
-    /// All its tags, ours and the user's.
+    /// All tags of the VM, ours and the user's.
     pub tags: BTreeMap<String, String>,
     /// The custom data for cloud-init, not encoded. At most 64 KiB in base64.
     pub custom_data: SecretString,
@@ -252,7 +253,7 @@ pub struct VmSpec {
 /// A spot VM.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spot {
-    /// The maximum price, in US dollars an hour; `None` is up to the on-demand price.
+    /// The maximum price, in US dollars per hour. `None` means up to the on-demand price.
     pub max_price: Option<f64>,
 }
 

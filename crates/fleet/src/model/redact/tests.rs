@@ -58,7 +58,7 @@ fn a_line_is_one_line_and_short() {
     assert_eq!((cut.chars().count(), cut.ends_with('…')), (LONGEST, true));
 }
 
-/// A secret of some kind, and what of it must not be seen.
+/// A secret of some kind, and the part of it that must not be shown.
 fn secret() -> impl Strategy<Value = (String, String)> {
     let whole = |text: String| (text.clone(), text);
     prop_oneof![
