@@ -1,11 +1,11 @@
-//! What a VM reads when it boots for the first time: cloud-init's configuration, as custom data.
+//! What a VM reads on its first boot: cloud-init's configuration, as custom data.
 //!
-//! With a JIT configuration the VM becomes a runner by itself: nothing listens and no registration
-//! token is on it. The JIT configuration is in a file that the runner's user alone can read, and is
-//! removed before the first job starts. When the runner ends, or cannot begin, the VM powers off: its
-//! end shows, and nothing runs on it while no daemon is there to delete it.
+//! With a JIT configuration the VM becomes a runner by itself: no port listens, and the VM holds no
+//! registration token. The JIT configuration is in a file that only the runner's user can read, and it is
+//! removed before the first job starts. The VM powers off when the runner ends or cannot start. So its end is
+//! visible, and nothing runs on it while no daemon is there to delete it.
 //!
-//! A VM that is bootstrapped over SSH only gets the host key that it is to be known by.
+//! A VM that is bootstrapped over SSH only gets its host key.
 
 use std::time::Duration;
 
@@ -17,15 +17,14 @@ use super::console::IDENTIFIER;
 use crate::model::{Download, HostKey, RunnerRegistration};
 use crate::model::{RUNNER_PATH, Step};
 
-/// The account that jobs run as. It is not root, has no password, and has a home: jobs write there.
+/// The account that jobs run as. It is not root, has no password, and has a home that jobs can write to.
 const USER: &str = "runner";
 const JIT_DIR: &str = "/var/lib/azlin-runner/jit";
 const PREPARE_PATH: &str = "/usr/local/lib/azlin/prepare";
-/// The units of the dead man's switch.
+/// The name of the dead man's switch's systemd units.
 const SWITCH: &str = "azlin-dead-mans-switch";
 
-/// The custom data of a VM that becomes this runner by itself, and powers off when it has had no job for
-/// `switch`.
+/// The custom data of a VM that becomes this runner by itself, and powers off after `switch` without a job.
 pub fn self_made(
     runner: &RunnerRegistration,
     download: &Download,
@@ -54,8 +53,8 @@ pub fn self_made(
     }))
 }
 
-/// The custom data of a VM that is reached over SSH, with this host key and no other, by whoever has
-/// the other half of `admin_key`. It powers off when it has had no job for `switch`.
+/// The custom data of a VM that is reached over SSH. It has only this host key, and accepts only `admin_key`.
+/// It powers off after `switch` without a job.
 pub fn reachable(host_key: &HostKey, admin_key: &str, switch: Duration) -> SecretString {
     cloud_config(&json!({
         "write_files": [
@@ -67,7 +66,7 @@ pub fn reachable(host_key: &HostKey, admin_key: &str, switch: Duration) -> Secre
             ["systemctl", "daemon-reload"],
             ["systemctl", "enable", "--now", "--no-block", format!("{SWITCH}.timer")],
         ],
-        // Azure hands it over too, but takes no ECDSA keys.
+        // Azure installs the key too, but accepts no ECDSA keys.
         "ssh_authorized_keys": [admin_key],
         "ssh_deletekeys": true,
         "ssh_genkeytypes": [],
@@ -76,7 +75,7 @@ pub fn reachable(host_key: &HostKey, admin_key: &str, switch: Duration) -> Secre
 }
 
 fn cloud_config(config: &Value) -> SecretString {
-    // JSON is YAML, and needs no second way of quoting.
+    // JSON is valid YAML, and needs no second way of quoting.
     SecretString::from(format!("#cloud-config\n{config}\n"))
 }
 
@@ -86,8 +85,8 @@ fn prepare(download: &Download, dependencies: bool) -> String {
     format!("#!/bin/sh\nset -eu\n{}\n", commands.join("\n"))
 }
 
-/// It is enabled, so that a VM that is rebooted before its runner began goes on; one whose runner
-/// has begun powers off. What it prints is seen on the console, which outlives the VM's network.
+/// The unit is enabled, so a VM that reboots before its runner started continues; a VM whose runner has
+/// started powers off. Its output goes to the console, which stays readable when the VM's network fails.
 fn unit() -> String {
     format!(
         "[Unit]\nDescription=GitHub Actions runner\nAfter=network-online.target\nWants=network-online.target\n\n\
@@ -105,7 +104,7 @@ fn switch_service(switch: Duration) -> String {
     )
 }
 
-/// Ten looks until then, and one each five minutes at least.
+/// Ten checks within `switch`, and at least one every five minutes.
 fn switch_timer(switch: Duration) -> String {
     let every = (switch.as_secs() / 10).clamp(1, 300);
     format!(

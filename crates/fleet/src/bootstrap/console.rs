@@ -1,15 +1,14 @@
-//! What a VM printed on its serial console, as far as it tells why it did not become a runner.
+//! The lines of a VM's serial console that show why it did not become a runner.
 
-/// What our own unit on the VM prints is marked with.
+/// The marker of lines that our own unit on the VM prints.
 pub(super) const IDENTIFIER: &str = "azlin-runner";
-/// How many lines are told.
+/// The most lines that an excerpt holds.
 const LINES: usize = 10;
-/// How much of a line is told.
+/// The length in bytes at which each line of an excerpt is cut.
 const LINE: usize = 300;
 
-/// The lines that tell, in one line: the last ones of our own unit, or else the last ones of all
-/// that come before the machine stops. Whoever wrote them, nothing in them can pass for another line
-/// of a log.
+/// An excerpt of the console in one line: the last lines of our own unit, or else the last lines before the
+/// machine stops. It is sanitised, so that no text in it can pass for another line of a log.
 pub fn telling(console: &str) -> Option<String> {
     let lines: Vec<String> = console.lines().map(plain).filter(|line| !line.is_empty()).collect();
     let marked = format!("{IDENTIFIER}[");
@@ -19,7 +18,7 @@ pub fn telling(console: &str) -> Option<String> {
     (!last.is_empty()).then(|| last.join(" | "))
 }
 
-/// What systemd says while it takes a machine down.
+/// Whether systemd prints this line while it stops a machine.
 fn is_farewell(line: &str) -> bool {
     ["Stopped ", "Stopping ", "Unmounted ", "Unmounting ", "Deactivated ", "Closed ", "Removed slice "]
         .iter()
@@ -27,13 +26,13 @@ fn is_farewell(line: &str) -> bool {
         || line.contains(".target")
 }
 
-/// A line without escape sequences and control characters, and not too long.
+/// A line without escape sequences and control characters, cut to a maximum length.
 fn plain(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line.chars();
     while let Some(c) = rest.next() {
         if c == '\u{1b}' {
-            // "[" and what follows up to a letter.
+            // "[" and everything up to the next letter.
             let _ = rest.by_ref().find(char::is_ascii_alphabetic);
         } else if !c.is_control() {
             text.push(c);

@@ -1,35 +1,35 @@
-//! How often and how long is a bootstrap over SSH tried? The fleet's `boot_timeout` ends all of it.
+//! Limits for the retries of a bootstrap over SSH. The fleet's `boot_timeout` limits the whole bootstrap.
 
 use std::time::Duration;
 
 use crate::config::Fleet;
 
-/// How often steps may fail, all of them together, before the VM counts as broken. A download may fail once or twice;
+/// How many failures, over all steps together, make a VM count as broken. A download may fail once or twice;
 /// what fails three times fails on the next VM of that image too.
 pub const STEP_TRIES: u32 = 3;
-/// Between two tries of a step, so that a package manager that is busy has time to finish.
+/// The pause between two tries of a step. It gives a busy package manager time to finish.
 pub const STEP_PAUSE: Duration = Duration::from_secs(5);
-/// Tries to connect before the address is asked for again: Azure may have given the VM another one.
+/// Tries to connect before the address is requested again: Azure may have given the VM another one.
 pub const CONNECTS_PER_ADDRESS: u32 = 30;
-/// Between two tries to connect. They cost nothing, and a VM that boots is up at any second.
+/// The pause between two tries to connect. Tries cost nothing, and a booting VM may answer at any second.
 pub const CONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause between two requests for the address. The first pauses are shorter: most VMs have an address within
-/// seconds, and each request counts against Azure's limit.
+/// The longest pause between two requests for the address. The first pauses are shorter: most VMs have an
+/// address within seconds, and each request counts against Azure's limit.
 pub const LONGEST_ADDRESS_PAUSE: Duration = Duration::from_secs(5);
 
-/// How much longer the next request for the address waits than the one before.
+/// How much each pause between two requests for the address is longer than the previous one.
 const ADDRESS_PAUSE_STEP: Duration = Duration::from_secs(1);
-/// How long a VM that boots may refuse the daemon's key, or be missing at Azure. cloud-init installs the key some time
-/// after the SSH server has started, and Azure's lists lag.
+/// How long a booting VM may refuse the daemon's key, or be missing at Azure. cloud-init installs the key
+/// some time after the SSH server has started, and Azure's lists lag.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long to wait before the address is asked for again, after a pause of `last`.
+/// The pause before the next request for the address, after a pause of `last`.
 pub fn next_address_pause(last: Duration) -> Duration {
     (last + ADDRESS_PAUSE_STEP).min(LONGEST_ADDRESS_PAUSE)
 }
 
-/// How long a VM of the fleet may refuse the daemon's key, or be missing at Azure, before it counts as broken. A fleet
-/// whose VMs have to be up within minutes is in a quicker cloud.
+/// How long a VM of the fleet may refuse the daemon's key, or be missing at Azure, before it counts as
+/// broken. At most half of `boot_timeout`: a fleet with a short one expects a faster cloud.
 pub fn patience(fleet: &Fleet) -> Duration {
     PATIENCE.min(fleet.lifecycle.boot_timeout / 2)
 }

@@ -1,23 +1,21 @@
-//! Bootstrap over SSH, as a decision: the next step follows from what a probe finds on the machine.
+//! The decisions of a bootstrap over SSH: the next step follows from what a probe finds on the machine.
 //!
-//! Each step can be repeated, and the next probe finds what was done. So there is no special case after a
-//! crash.
+//! Each step can be repeated, and the next probe finds what was done. So a crash needs no special case.
 
 use crate::model::{Download, RunnerId};
 
 use crate::model::Step;
 
-/// What a probe found.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeResult {
-    /// The version of the runner's program, if there is one.
+    /// The version of the runner program. Absent means that there is no program.
     pub version: Option<String>,
-    /// The id and name in `.runner`: it is configured.
+    /// The id and name in `.runner`. Present means that the runner is configured.
     pub configured: Option<(RunnerId, String)>,
-    /// The id and name that it was configured with before. An ephemeral runner removes `.runner` at
-    /// its end.
+    /// The id and name of an earlier configuration. An ephemeral runner removes `.runner` when it ends.
     pub registered: Option<(RunnerId, String)>,
-    /// Whether its service runs.
+    /// Whether the runner's service runs.
     pub is_active: bool,
     /// Whether a job runs.
     pub runs_job: bool,
@@ -26,10 +24,10 @@ pub struct ProbeResult {
 }
 
 impl ProbeResult {
-    /// Parses the output of a probe; unknown lines are ignored.
+    /// Parses the output of a probe. Unknown lines are ignored.
     ///
     /// # Errors
-    /// What is missing, for people.
+    /// A sentence that says what is missing.
     pub fn parse(text: &str) -> Result<ProbeResult, String> {
         let value = |name: &str| {
             let line = text.lines().filter_map(|line| line.trim_end().split_once('='));
@@ -49,10 +47,10 @@ impl ProbeResult {
 }
 
 impl ProbeResult {
-    /// What a probe would find after a step, so that none is needed.
+    /// What a probe would find after a step, which saves that probe.
     ///
     /// # Errors
-    /// What the step did not print, for people.
+    /// A sentence that says what the step did not print.
     pub fn after(mut self, step: &Step, printed: &str) -> Result<ProbeResult, String> {
         match step {
             Step::Probe => return ProbeResult::parse(printed),
@@ -64,7 +62,7 @@ impl ProbeResult {
                 let id = id.ok_or("config.sh has not told the runner's id")?;
                 self.configured = Some((id, config.name.clone()));
                 self.registered = self.configured.clone();
-                // What ran before belonged to another runner.
+                // The service and job belonged to another runner.
                 (self.is_active, self.runs_job) = (false, false);
             }
             Step::Start { .. } => self.is_active = true,
@@ -79,31 +77,31 @@ impl ProbeResult {
 pub struct WantedRunner<'a> {
     /// The runner's name.
     pub name: &'a str,
-    /// The runner's program.
+    /// The runner program.
     pub download: &'a Download,
-    /// Whether `installdependencies.sh` has to run.
+    /// Whether `installdependencies.sh` must run.
     pub dependencies: bool,
 }
 
 /// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
-    /// The program is missing, or is another version.
+    /// The runner program is missing, or has another version.
     Fetch,
-    /// The system lacks what the program needs.
+    /// The system lacks packages that the runner program needs.
     Dependencies,
-    /// It is not registered.
+    /// The runner is not registered.
     Configure,
-    /// It is registered, and does not run.
+    /// The runner is registered, and its service does not run.
     Start,
-    /// It runs.
+    /// The runner's service runs.
     Done(RunnerId),
-    /// It was registered, and no longer is: it had its job, or was removed.
+    /// The runner was registered, and is not registered any more: it had its job, or was removed.
     Ended(RunnerId),
 }
 
-/// The next step on a machine. Traces of another runner, in an image that was made from its machine, are
-/// ignored.
+/// The next step on a machine. An image may hold traces of another runner, from whose machine it was made.
+/// They are ignored.
 pub fn next(found: &ProbeResult, wanted: &WantedRunner<'_>) -> NextStep {
     match (own(&found.configured, wanted), own(&found.registered, wanted)) {
         (Some(id), _) if found.runs_job || found.is_active => NextStep::Done(id),
@@ -115,7 +113,7 @@ pub fn next(found: &ProbeResult, wanted: &WantedRunner<'_>) -> NextStep {
     }
 }
 
-/// GitHub's number of the runner, if it was registered from this machine.
+/// GitHub's id of the runner, if it was registered from this machine.
 pub fn runner_id(found: &ProbeResult, wanted: &WantedRunner<'_>) -> Option<RunnerId> {
     own(&found.configured, wanted).or_else(|| own(&found.registered, wanted))
 }
@@ -125,7 +123,7 @@ fn own(trace: &Option<(RunnerId, String)>, wanted: &WantedRunner<'_>) -> Option<
     name.eq_ignore_ascii_case(wanted.name).then_some(*id)
 }
 
-/// Whether the machine has the version of the program that GitHub offers; any version, if that is not known.
+/// Whether the machine has the version that GitHub offers. Any version counts if GitHub's is not known.
 fn has_program(found: &ProbeResult, download: &Download) -> bool {
     match (&found.version, download.version()) {
         (Some(found), Some(offered)) => found == offered,

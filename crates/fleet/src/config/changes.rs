@@ -1,13 +1,12 @@
-//! What differs between two texts of one configuration file, key by key, for the line that a reload is
-//! told in.
+//! The keys that differ between two texts of one configuration file, for the line that reports a reload.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The keys that differ, each in a few words: `scaling.max_runners 10 → 5`. Comments and the order of
-/// keys are no difference. Both texts were read before, so neither holds a secret; of text that is
-/// not TOML nothing is told.
+/// The keys that differ, each in a few words: `scaling.max_runners 10 → 5`. Comments and the order of keys do
+/// not count. Both texts were parsed before, so neither holds a secret. A text that is not TOML yields no
+/// changes.
 pub fn changes(before: &str, after: &str) -> Vec<String> {
     let (before, after) = (keys(before), keys(after));
     let mut told = Vec::new();
@@ -22,7 +21,7 @@ pub fn changes(before: &str, after: &str) -> Vec<String> {
     told
 }
 
-/// Every key with its tables, and its value.
+/// Every key, with the tables that hold it, and its value.
 fn keys(text: &str) -> BTreeMap<String, Value> {
     let mut keys = BTreeMap::new();
     if let Ok(table) = toml::from_str::<Value>(text) {

@@ -1,4 +1,4 @@
-//! The daemon: `azlin.toml`.
+//! The daemon's file, `azlin.toml`.
 
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
@@ -19,44 +19,44 @@ use crate::model::{CredentialName, Prices};
 /// The daemon's configuration. Every key has a default, so the file may be absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaemonConfig {
-    /// How often the queue is looked at.
+    /// The interval at which the daemon reads the queue.
     pub poll_queue: Duration,
-    /// How often the health of runners and VMs is looked at.
+    /// The interval at which the daemon checks the health of runners and VMs.
     pub poll_health: Duration,
-    /// Provisioning operations at once, over all fleets.
+    /// The most provisioning operations at the same time, over all fleets.
     pub max_concurrent_provisioning: u32,
-    /// The longest that one request may take.
+    /// The time limit of one request.
     pub request_timeout: Duration,
-    /// GitHub, and who signs in there for fleets that name nobody.
+    /// GitHub, and the credential for fleets that name none.
     pub github: GitHubConfig,
-    /// Who signs in for fleets that name somebody.
+    /// GitHub and its credential, for each credential that fleets name.
     pub credentials: BTreeMap<CredentialName, GitHubConfig>,
-    /// Azure Resource Manager.
+    /// The URL of Azure Resource Manager.
     pub resource_manager_url: Url,
-    /// The file with further certificates that TLS trusts beside the system's.
+    /// A file with certificates that TLS trusts in addition to the system's. Absent means only the system's.
     pub ca_file: Option<PathBuf>,
-    /// Where the daemon answers whoever looks after it, and GitHub's webhook if that has no place of its own.
+    /// The address that serves operators, and GitHub's webhook unless that has its own address.
     pub listen: SocketAddr,
-    /// Names of the daemon's machine, beside its addresses, that whoever looks after it may ask under.
+    /// Host names that operators may use for the daemon's machine, beside its addresses.
     pub hosts: Vec<String>,
-    /// Where it answers GitHub's webhook alone.
+    /// The address that serves only GitHub's webhook. Absent means that `listen` serves it.
     pub webhook_listen: Option<SocketAddr>,
-    /// Where GitHub reaches that.
+    /// The URL under which GitHub reaches the webhook.
     pub webhook_url: Option<Url>,
-    /// What VMs cost: what comes with azlin, and over it what the file says.
+    /// The prices of VMs: azlin's own table, overridden by the file's.
     pub prices: Prices,
 }
 
 impl DaemonConfig {
-    /// Who signs in at GitHub for fleets that name this credential; `None` where nobody does.
+    /// The GitHub and credential for fleets that name this credential; `None` if it is not configured.
     pub fn github_of(&self, credential: Option<&CredentialName>) -> Option<&GitHubConfig> {
         credential.map_or(Some(&self.github), |name| self.credentials.get(name))
     }
 
-    /// Reads `azlin.toml`; an empty text gives every default. `file` is what errors call it.
+    /// Reads `azlin.toml`; an empty text gives every default. `file` is the file's name in errors.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with its line.
+    /// Every problem of the file, each with its line.
     pub fn parse(file: &str, source: &str) -> Result<DaemonConfig, Problems> {
         let file = ConfigFile::new(file, source);
         let mut top = file.root();

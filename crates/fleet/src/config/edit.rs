@@ -1,13 +1,10 @@
-//! Editing a fleet's file as its owner would: the keys that are named change, and every other byte
-//! stays.
+//! Edits a fleet's file as its owner would: the named keys change, and every other byte stays.
 //!
-//! A key that is there gets its value replaced; a default, `#key = …`, becomes live where it stands, and
-//! below `# key = …` the key is added; any other is added at the end of its table. A key that is taken
-//! out becomes a comment, as does a list with remarks among its items when another takes its place, so
-//! that nothing written by a person is lost.
+//! An existing key gets a new value. A default, `#key = …`, becomes live in its place. Below `# key = …` the
+//! key is added. Any other key is added at the end of its table. A removed key becomes a comment, and so does
+//! a replaced list that has comments among its items. So no text that a person wrote is lost.
 //!
-//! The text is spliced, never printed anew from a tree: a printer that does not know a formatting
-//! changes it.
+//! The text is spliced, never printed again from a tree: a printer changes formatting that it does not know.
 
 mod inline;
 mod layout;
@@ -23,10 +20,10 @@ use self::layout::Layout;
 use super::{Faulty, Fleet};
 use crate::model::PoolName;
 
-/// The tables of a fleet's file, in the order in which the example has them.
+/// The tables of a fleet's file, in the order of the example.
 const TABLES: [&str; 4] = ["scaling", "lifecycle", "bootstrap", "vm"];
 
-/// Keys that commands set and take out again: of those no comment piles up.
+/// Keys that commands set and remove. Removing them leaves no comment, because comments would pile up.
 const COMMANDS_OWN: [&str; 2] = ["scaling.manual_count", "kill_running_jobs"];
 
 /// A change of one key.
@@ -34,13 +31,12 @@ const COMMANDS_OWN: [&str; 2] = ["scaling.manual_count", "kill_running_jobs"];
 pub struct KeyChange {
     /// The tables and the key: `scaling`, `max_runners`.
     pub path: Vec<String>,
-    /// Its new value; `None` removes it.
+    /// The new value; `None` removes the key.
     pub to: Option<Literal>,
 }
 
 impl KeyChange {
-    /// Gives a key a value. The key with its tables, none of which has a dot in its name:
-    /// `scaling.max_runners`.
+    /// Sets a key. `key` includes its tables, none of which has a dot in its name: `scaling.max_runners`.
     pub fn set(key: &str, to: Literal) -> KeyChange {
         KeyChange { path: key.split('.').map(str::to_owned).collect(), to: Some(to) }
     }
@@ -51,10 +47,10 @@ impl KeyChange {
     }
 }
 
-/// The text with the changes made, and the fleet that it then is. `file` is what errors call it.
+/// The text with the changes, and the fleet that it describes. `file` is the file's name in errors.
 ///
 /// # Errors
-/// What is wrong with the text as it would become; with the text as it is, where it is not TOML.
+/// Every problem of the changed text, or of the original text if that is not TOML.
 pub fn edit(
     file: &str,
     pool: &PoolName,
@@ -64,7 +60,8 @@ pub fn edit(
     let mut text = text.to_owned();
     for KeyChange { path, to } in changes {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        // What is not TOML, or has something else where the key belongs, stays, and is told of below.
+        // A text that is not TOML, or that has something else in the key's place, stays as it is. Parsing
+        // reports it below.
         let changed = match to {
             Some(literal) => set(&text, &path, &literal.value()),
             None => remove(&text, &path),
@@ -77,12 +74,13 @@ pub fn edit(
     }
 }
 
-/// Where a key is.
+/// The position of a key.
 enum KeyPosition<'d> {
     Value(&'d Value),
-    /// Not there; the innermost table above it that is there, and how many keys of the path lead to it.
+    /// The key is absent. The fields are the innermost existing table, and how many keys of the path lead to
+    /// it.
     Absent(&'d Item, usize),
-    /// Something else is in its place.
+    /// The key's place holds something else.
     Blocked,
 }
 
@@ -140,8 +138,8 @@ fn set(text: &str, path: &[&str], value: &Value) -> Option<String> {
     }
 }
 
-/// The table in braces that an inline table stands in, itself unless it is one of dotted keys; and how
-/// many keys of the path to it lead there.
+/// The table in braces that holds an inline table, and how many keys of the path lead to it. That is the
+/// table itself, unless it is made of dotted keys.
 fn braces<'d>(root: &'d Item, table: &'d InlineTable, path: &[&str]) -> (&'d InlineTable, usize) {
     let mut found = (table, path.len());
     while found.0.is_dotted() && found.1 > 0 {
@@ -153,7 +151,7 @@ fn braces<'d>(root: &'d Item, table: &'d InlineTable, path: &[&str]) -> (&'d Inl
     found
 }
 
-/// The value inside so many inline tables.
+/// The value, wrapped in one inline table for each key of the path.
 fn within(path: &[&str], value: &Value) -> Value {
     path.iter()
         .rev()

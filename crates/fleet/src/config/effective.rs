@@ -1,7 +1,7 @@
-//! Which configuration is in force: the last good file of each fleet.
+//! The effective configuration: the last good file of each fleet.
 //!
-//! A bad file stops no fleet: its fleet keeps the last good configuration, and one that never had a good file is
-//! not touched. When a file is removed, its fleet and the fleet's VMs are left alone.
+//! A bad file stops no fleet: its fleet keeps the last good configuration. A fleet that never had a good file
+//! is not touched. When a file is removed, the daemon leaves the fleet's VMs alone.
 
 use std::collections::BTreeMap;
 
@@ -10,25 +10,25 @@ use jiff::Timestamp;
 use super::{Fleet, changes};
 use crate::model::PoolName;
 
-/// The files of a directory, as they were found.
+/// The files of a directory.
 #[derive(Debug, Default)]
 pub struct FoundFiles {
-    /// Fleets whose files are good, with the text.
+    /// The fleets of good files, each with the text of its file.
     pub good: BTreeMap<PoolName, (Fleet, String)>,
-    /// Bad files, by name.
+    /// The bad files, by file name.
     pub bad: BTreeMap<String, BadFile>,
 }
 
 /// A file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadFile {
-    /// The fleet, if the name of the file is a good one.
+    /// The fleet. Present if the file name is a valid pool name.
     pub pool: Option<PoolName>,
-    /// Everything that is wrong with it.
+    /// Every problem of the file.
     pub message: String,
 }
 
-/// The configuration in force, and the bad files.
+/// The effective configuration, and the bad files.
 #[derive(Debug, Default)]
 pub struct EffectiveConfig {
     fleets: BTreeMap<PoolName, (Fleet, String)>,
@@ -40,25 +40,25 @@ pub struct EffectiveConfig {
 pub enum ConfigChange {
     /// A new fleet.
     Added(PoolName),
-    /// A fleet's file has changed, and how.
+    /// A fleet's file has changed. The list holds the changed keys.
     Changed(PoolName, Vec<String>),
-    /// A fleet's file was removed: its VMs are left alone.
+    /// A fleet's file was removed. The daemon leaves its VMs alone.
     Removed(PoolName),
-    /// A file is bad. With `effective` its fleet goes on with the last good one.
+    /// A file is bad. With `effective`, its fleet continues with the last good one.
     Bad {
-        /// Its name.
+        /// The name of the file.
         file: String,
-        /// What is wrong.
+        /// Every problem of the file.
         message: String,
-        /// Whether its fleet has an earlier configuration to go on with.
+        /// Whether its fleet has an earlier configuration to continue with.
         effective: bool,
     },
-    /// A file that was bad is good again.
+    /// A bad file is good again. The text is its name.
     Fixed(String),
 }
 
 impl EffectiveConfig {
-    /// Puts the files that were found in force; returns what has changed.
+    /// Puts the files into effect, and returns what changed.
     pub fn take(&mut self, found: FoundFiles, now: Timestamp) -> Vec<ConfigChange> {
         let mut news = Vec::new();
         let is_bad = |pool: &PoolName| found.bad.values().any(|bad| bad.pool.as_ref() == Some(pool));
@@ -104,7 +104,7 @@ impl EffectiveConfig {
         self.fleets.values().map(|(fleet, text)| (fleet, text.as_str()))
     }
 
-    /// The files that are bad, and since when.
+    /// The bad files, each with its name and the time when it was first found bad.
     pub fn bad(&self) -> impl Iterator<Item = (&str, &BadFile, Timestamp)> {
         self.bad.iter().map(|(file, (bad, since))| (file.as_str(), bad, *since))
     }

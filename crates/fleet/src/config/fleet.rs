@@ -1,4 +1,4 @@
-//! One fleet: `fleets/<pool>.toml`.
+//! A fleet's file, `fleets/<pool>.toml`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,24 +13,24 @@ use super::value::duration;
 use super::vm::VmConfig;
 use crate::model::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope};
 
-/// How far a fleet is scaled. Defaults: SPEC, Scaling.
+/// How many runners a fleet has. Defaults: SPEC, Scaling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScalingConfig {
-    /// Runners kept available without any job.
+    /// Runners that stay available without any job.
     pub min_runners: u32,
-    /// VMs that the fleet never exceeds.
+    /// The most VMs that the fleet may have.
     pub max_runners: u32,
-    /// Pending jobs that one runner is counted for.
+    /// Pending jobs for each runner.
     pub jobs_per_runner: u32,
-    /// How far the target must be above the available runners before some are added.
+    /// How far the target must exceed the available runners before the daemon adds some.
     pub scale_up_threshold: u32,
-    /// How far the target must be below the available runners before some are removed.
+    /// How far the available runners must exceed the target before the daemon removes some.
     pub scale_down_threshold: u32,
-    /// The least time between two scaling actions.
+    /// The shortest time between two scaling actions.
     pub cooldown: Duration,
-    /// How long a job may wait before thresholds and cooldown are set aside.
+    /// How long a job may wait before thresholds and cooldown are ignored.
     pub max_queue_wait: Duration,
-    /// How many runners the fleet has, whatever the queue: set by `scale --count`.
+    /// The number of runners, regardless of the queue. `scale --count` sets it.
     pub manual_count: Option<u32>,
 }
 
@@ -56,16 +56,16 @@ pub struct LifecycleConfig {
     pub max_job_count: u32,
     /// The age at which an idle runner is replaced.
     pub rotation_interval: Duration,
-    /// From creation to online; past it a runner is replaced.
+    /// The time from the VM's request until the runner must be online. After it the runner is replaced.
     pub boot_timeout: Duration,
     /// How long a runner without a job may be offline before it is replaced.
     pub offline_timeout: Duration,
-    /// After so long without a job a VM powers off by itself: a daemon that lives would have replaced it.
+    /// The time without a job after which a VM powers off by itself. A live daemon replaces it earlier.
     pub dead_mans_switch: Duration,
 }
 
-/// How much later than a living daemon would replace an idle runner its VM powers off, where no time is given:
-/// Azure may have no machine to replace it with for a while.
+/// The default for `dead_mans_switch` adds this to the time at which a live daemon replaces an idle runner.
+/// The margin is long, because Azure may have no capacity for the replacement for a while.
 const LIVING: Duration = Duration::from_secs(6 * 3600);
 
 impl Default for LifecycleConfig {
@@ -84,8 +84,8 @@ impl Default for LifecycleConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// The VM installs itself from its custom data: nothing listens, and no registration token
-    /// leaves the daemon.
+    /// The VM installs itself from its custom data. No port listens, and no registration token leaves the
+    /// daemon.
     CloudInit,
     /// The daemon installs it over SSH.
     Ssh,
@@ -94,49 +94,49 @@ pub enum Method {
 /// `[bootstrap]`: how a VM becomes a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootstrapConfig {
-    /// By itself, or over SSH.
+    /// The method: by itself, or over SSH.
     pub method: Method,
-    /// The file with the private key that opens the VMs; the daemon's own where absent.
+    /// The file with the private key for the VMs. Absent means the daemon's own key.
     pub ssh_private_key: Option<PathBuf>,
-    /// Whether the runner's `installdependencies.sh` is run.
+    /// Whether the bootstrap runs `installdependencies.sh`.
     pub install_dependencies: bool,
 }
 
-/// Where runners are registered, as one credential sees it.
+/// A scope, as one credential sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Site {
-    /// The credential; the daemon's first where absent.
+    /// The credential. Absent means the daemon's first one.
     pub credential: Option<CredentialName>,
     /// The scope.
     pub scope: Scope,
 }
 
-/// A fleet, as its file has it.
+/// A fleet, as its file describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fleet {
-    /// The stem of its file.
+    /// The stem of the file's name.
     pub name: PoolName,
-    /// Whether it serves jobs. A fleet that is not enabled is drained.
+    /// Whether the fleet serves jobs. A fleet that is not enabled is drained.
     pub enabled: bool,
-    /// Whether draining ends running jobs too; only of a fleet that is not enabled. `disable --force`
+    /// Whether draining ends running jobs too. Allowed only if the fleet is not enabled. `disable --force`
     /// sets it.
     pub kill_running_jobs: bool,
-    /// The GitHub that its runners are registered at, by the host of its API: the daemon's.
+    /// The GitHub where its runners are registered, as the host of its API. It comes from the daemon's file.
     pub github: String,
-    /// The credential that signs in there for it, where it is not the daemon's first.
+    /// The credential for that GitHub. Absent means the daemon's first one.
     pub credential: Option<CredentialName>,
-    /// Where its runners are registered there.
+    /// The scope where its runners are registered.
     pub scope: Scope,
-    /// The repositories of an organisation or enterprise whose jobs it serves; where there are none, its queue
-    /// is not known.
+    /// The repositories of an organisation or enterprise whose jobs the fleet serves. If empty, the queue of
+    /// such a fleet is not known.
     pub repositories: Vec<RepoPattern>,
-    /// Its labels, beside the implicit ones.
+    /// The labels of its runners, without the implicit ones.
     pub labels: Vec<Label>,
-    /// The runner group of an organisation or enterprise.
+    /// The runner group of an organisation or enterprise. Absent means the default group.
     pub runner_group: Option<String>,
-    /// Of several fleets that match a job, the lowest takes it.
+    /// The fleet with the lowest priority takes a job that several fleets match.
     pub priority: u32,
-    /// How far it scales.
+    /// How many runners it has.
     pub scaling: ScalingConfig,
     /// How long its runners live.
     pub lifecycle: LifecycleConfig,
@@ -144,22 +144,22 @@ pub struct Fleet {
     pub bootstrap: BootstrapConfig,
     /// Its VMs.
     pub vm: VmConfig,
-    /// Made once, when the file is read: each tick compares it with every VM's.
+    /// Computed once, when the file is read: each tick compares it with every VM's hash.
     config_hash: String,
 }
 
 impl Fleet {
-    /// Reads a fleet's file. `file` is what errors call it.
+    /// Reads a fleet's file. `file` is the file's name in errors.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each with its line.
+    /// Every problem of the file, each with its line.
     pub fn parse(file: &str, pool: PoolName, source: &str) -> Result<Fleet, Problems> {
         let file = ConfigFile::new(file, source);
         let fleet = read(pool, file.root());
         file.finish(fleet)
     }
 
-    /// The fleet at the GitHub with this API.
+    /// The fleet, at the GitHub with this API URL.
     #[must_use]
     pub fn at(mut self, api_url: &Url) -> Fleet {
         let port = api_url.port().map_or(String::new(), |port| format!(":{port}"));
@@ -167,25 +167,24 @@ impl Fleet {
         self
     }
 
-    /// Where its runners are registered, as its credential sees it.
+    /// The scope and the credential of the fleet.
     pub fn site(&self) -> Site {
         Site { credential: self.credential.clone(), scope: self.scope.clone() }
     }
 
-    /// The labels that each of its runners has without being told: GitHub docs, Using self-hosted
-    /// runners in a workflow.
+    /// The labels that each runner has implicitly (GitHub docs, Using self-hosted runners in a workflow).
     pub fn implicit_labels(&self) -> [&'static str; 3] {
         ["self-hosted", self.vm.os().label(), self.vm.architecture().label()]
     }
 
-    /// The hash of all that shapes a VM and its runner. A runner of another hash is rolled.
-    /// Scaling is not in it: changing how many does not change which.
+    /// The hash of everything that shapes a VM and its runner. A runner with another hash is replaced.
+    /// Scaling does not count: a change of the number does not change the runners.
     pub fn config_hash(&self) -> &str {
         &self.config_hash
     }
 
-    /// The hash of what decides how many runners there are. A cooldown that began under another
-    /// one does not hold back.
+    /// The hash of everything that decides the number of runners. A cooldown that began under another hash
+    /// does not hold back.
     pub fn scaling_hash(&self) -> String {
         let text = format!("{:?} {} {:?}", self.scaling, self.enabled, self.labels);
         format!("{:016x}", crate::fnv1a([text.as_bytes()]))
@@ -226,7 +225,7 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
         "scope": scope, "labels": labels, "runner_group": runner_group,
         "max_job_count": lifecycle.max_job_count, "bootstrap": bootstrap.method, "vm": vm,
     });
-    // Noted only where they are used, so that a fleet without them keeps its hash.
+    // Included only if used, so that a fleet without them keeps its hash.
     if let Some(key) = &bootstrap.ssh_private_key {
         shape["ssh_private_key"] = serde_json::json!(key);
     }
@@ -270,14 +269,15 @@ fn scope(top: &mut Table<'_, '_>) -> Option<Scope> {
         let help = "keep one of repo, org and enterprise".to_owned();
         top.conflict(span, other, message, Some(help));
     }
-    // A key that is there with a bad value has its own problem noted.
+    // A key with a bad value already has its own problem.
     if first.is_none() && before == top.count() {
         top.missing("repo", "repo = \"owner/repo\", or org = \"name\", or enterprise = \"name\"");
     }
     first.map(|(_, scope, _)| scope)
 }
 
-/// What an organisation's or enterprise's fleet serves. The organisation's name may be left out.
+/// The repositories that an organisation's or enterprise's fleet serves. The organisation's name may be left
+/// out.
 fn repositories(top: &mut Table<'_, '_>, scope: Option<&Scope>) -> Vec<RepoPattern> {
     let Some((texts, span)) = top.list("repositories", text) else { return Vec::new() };
     let wrong = |message: String| top.wrong(span.clone(), "repositories", message);
@@ -393,7 +393,7 @@ fn bootstrap(mut table: Table<'_, '_>) -> BootstrapConfig {
     BootstrapConfig { method, ssh_private_key: key.map(|(path, _)| path), install_dependencies }
 }
 
-/// A daemon has no current directory that a person would think of.
+/// A daemon has no current directory that a person would expect.
 pub(super) fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, String> {
     let path = value.as_str().filter(|path| path.starts_with('/')).map(PathBuf::from);
     path.ok_or_else(|| "the whole path of a file, such as \"/etc/azlin/id_ed25519\"".to_owned())

@@ -1,4 +1,4 @@
-//! `[github]` of azlin.toml: where GitHub is, and who signs in there.
+//! `[github]` of azlin.toml: the API's URL and the credentials.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,23 +11,23 @@ use super::reader::{Table, name};
 use super::value::base_url;
 use crate::model::CredentialName;
 
-/// A GitHub, and who signs in there.
+/// A GitHub and one credential for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitHubConfig {
-    /// Its REST API.
+    /// The URL of its REST API.
     pub api_url: Url,
-    /// The app that signs in; a token does where absent.
+    /// The GitHub App that signs in. Absent means that a token does.
     pub app: Option<AppConfig>,
 }
 
 /// A GitHub App.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppConfig {
-    /// Its id or client id.
+    /// The id or client id of the app.
     pub id: String,
-    /// The number of its installation.
+    /// The id of the app's installation.
     pub installation_id: u64,
-    /// The file with its private key; a credential of systemd's where absent.
+    /// The file with the app's private key. Absent means a systemd credential.
     pub private_key: Option<PathBuf>,
 }
 

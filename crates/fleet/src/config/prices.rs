@@ -1,4 +1,4 @@
-//! What VMs cost: `[prices]` of `azlin.toml`, over the table that comes with azlin.
+//! The prices of VMs: `[prices]` of `azlin.toml`, which overrides azlin's own table.
 
 use toml::de::DeValue;
 
@@ -7,7 +7,7 @@ use super::reader::{ConfigFile, Table};
 use super::spot::price;
 use crate::model::{MicroDollars, PriceTable, Prices};
 
-/// The table that comes with azlin.
+/// azlin's own price table.
 const BUILT_IN: &str = include_str!("prices.toml");
 
 #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
@@ -56,7 +56,7 @@ fn of_size(size: &str, value: &DeValue<'_>) -> Result<MicroDollars, String> {
     if !size.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err("a size as Azure writes it, such as Standard_D4s_v5 = 0.25".to_owned());
     }
-    // A cloud's cheapest VM costs some thousand of these, its dearest a hundred million.
+    // The cheapest VM of a cloud costs some thousand of these per hour, the dearest a hundred million.
     price(value).map(|dollars| (dollars * 1e6).round() as MicroDollars)
 }
 

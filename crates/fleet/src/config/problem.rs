@@ -1,29 +1,29 @@
-//! What is wrong with a configuration file: where, what was found, what is right.
+//! A problem in a configuration file: its position, what was found, what is allowed.
 
 use std::fmt;
 use std::ops::Range;
 
-/// What sort of thing is wrong.
+/// The kind of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
     /// The text is not TOML.
     Syntax,
-    /// A key that must be there is not.
+    /// A required key is missing.
     Missing,
-    /// Nobody knows the key.
+    /// The key is unknown.
     UnknownKey,
-    /// The value is not what its key allows, whatever else the file has.
+    /// The key does not allow the value, regardless of the rest of the file.
     Value,
-    /// The value does not go with another one.
+    /// The value conflicts with another one.
     Conflict,
     /// The value, or its key, is a credential.
     Secret,
 }
 
-/// One thing that is wrong with one file.
+/// One problem in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What sort of thing it is.
+    /// The kind of the problem.
     pub kind: ProblemKind,
     /// The file, as the caller named it.
     pub file: String,
@@ -31,15 +31,15 @@ pub struct Problem {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// The bytes of the text that it is about.
+    /// The byte range of the text that the problem is about.
     pub span: Range<usize>,
-    /// Whether these lines of the text may be shown: none of them holds a secret.
+    /// Whether these lines of the text may be shown, because none of them holds a secret.
     pub is_quotable: bool,
-    /// The key with its tables, `scaling.max_runners`; empty when the text is not TOML.
+    /// The key with its tables, such as `scaling.max_runners`; empty if the text is not TOML.
     pub key: String,
     /// What was found and what is allowed.
     pub message: String,
-    /// What to do about it, where there is more to say.
+    /// What to do about it. Absent if the message says enough.
     pub help: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a file. Never empty.
+/// All problems of a file. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -75,13 +75,13 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// A text that cannot be used, and everything that is wrong with it.
+/// A text that cannot be used, with all of its problems.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problems}")]
 pub struct Faulty {
-    /// The text that the problems' spans are about.
+    /// The text that the problems' spans refer to.
     pub text: String,
-    /// What is wrong with it.
+    /// The problems of the text.
     pub problems: Problems,
 }
 

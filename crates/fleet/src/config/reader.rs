@@ -1,6 +1,6 @@
-//! Reads a TOML table key by key and notes everything that is wrong, not only the first thing.
+//! Reads a TOML table key by key, and reports every problem, not only the first one.
 //!
-//! Each accessor names its key, so the known keys are those that the code reads: what is left at
+//! Each accessor names its key, so the keys that the code reads are the known keys. A key that remains at
 //! [`Table::finish`] is unknown.
 
 use std::cell::{Cell, RefCell};
@@ -15,12 +15,12 @@ use super::problem::{Problem, ProblemKind, Problems, position};
 use super::{secret, syntax};
 use crate::model::NameError;
 
-/// One file being read.
+/// A file while it is read.
 pub(super) struct ConfigFile<'t> {
     name: &'t str,
     text: &'t str,
     problems: RefCell<Vec<Problem>>,
-    /// Every key that was asked for, with its table.
+    /// Every key that an accessor has requested, with its table.
     known: RefCell<Vec<(String, &'static str)>>,
     is_toml: Cell<bool>,
 }
@@ -36,11 +36,11 @@ impl<'t> ConfigFile<'t> {
         }
     }
 
-    /// The file's outermost table. Of text that is not TOML the first error alone is told.
+    /// The file's root table. For a text that is not TOML, only the first error is reported.
     pub(super) fn root(&self) -> Table<'_, 't> {
         let (root, errors) = DeTable::parse_recoverable(self.text);
         self.is_toml.set(errors.is_empty());
-        // Behind the first mistake of this sort the rest is guesswork.
+        // After the first syntax error the rest is guesswork.
         if let Some(error) =
             errors.iter().min_by_key(|error| error.span().map_or(usize::MAX, |span| span.start))
         {
@@ -84,7 +84,7 @@ impl<'t> ConfigFile<'t> {
         self.problems.borrow_mut().push(problem);
     }
 
-    /// What was read, unless something was wrong.
+    /// The parsed value, if the file has no problem.
     pub(super) fn finish<T>(self, read: Option<T>) -> Result<T, Problems> {
         let mut problems = self.problems.into_inner();
         let secrets: Vec<Range<usize>> = problems
@@ -112,7 +112,7 @@ impl<'t> ConfigFile<'t> {
     }
 }
 
-/// Where a key belongs that stands in the wrong table.
+/// The table of a key that is in the wrong table.
 fn elsewhere(known: &[(String, &'static str)], path: &str) -> Option<String> {
     let key = path.rsplit('.').next()?;
     let (table, _) = known.iter().find(|(_, known)| *known == key)?;
@@ -124,25 +124,25 @@ fn elsewhere(known: &[(String, &'static str)], path: &str) -> Option<String> {
     })
 }
 
-/// A span, widened to whole lines.
+/// A span, extended to whole lines.
 fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
     let end = text[span.end..].find('\n').map_or(text.len(), |newline| span.end + newline);
     start..end
 }
 
-/// A table, from which each key is taken once.
+/// A table. Each key is taken from it once.
 pub(super) struct Table<'f, 't> {
     file: &'f ConfigFile<'t>,
     path: String,
     span: Range<usize>,
     entries: DeTable<'t>,
     known: Vec<&'static str>,
-    /// Something else stands where it belongs: that is told, and not what it lacks.
+    /// The table's place holds something else. That is reported, and its missing keys are not.
     is_blocked: bool,
 }
 
-/// How a value is read: what it became, or what is allowed.
+/// Parses a value. The error says what is allowed.
 pub(super) type Read<T> = fn(&DeValue<'_>) -> Result<T, String>;
 
 impl<'t> Table<'_, 't> {
@@ -155,7 +155,7 @@ impl<'t> Table<'_, 't> {
         self.entries.remove(key)
     }
 
-    /// The value of a key that may be absent, and where it stands.
+    /// The value of an optional key, and its span.
     pub(super) fn spanned<T>(
         &mut self,
         key: &'static str,
@@ -172,7 +172,7 @@ impl<'t> Table<'_, 't> {
         }
     }
 
-    /// The value of a key that may be absent.
+    /// The value of an optional key.
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
@@ -191,7 +191,7 @@ impl<'t> Table<'_, 't> {
         self.optional(key, read).unwrap_or(default)
     }
 
-    /// The value of a key that must be there.
+    /// The value of a required key.
     pub(super) fn required<T>(
         &mut self,
         key: &'static str,
@@ -202,7 +202,7 @@ impl<'t> Table<'_, 't> {
         self.optional(key, read)
     }
 
-    /// A list, each item read the same way, and where it stands.
+    /// A list whose items are all read the same way, and its span.
     pub(super) fn list<T>(&mut self, key: &'static str, read: Read<T>) -> Option<(Vec<T>, Range<usize>)> {
         let value = self.take(key)?;
         let span = value.span();
@@ -245,14 +245,14 @@ impl<'t> Table<'_, 't> {
         chosen
     }
 
-    /// Notes that a key is missing, unless it is there.
+    /// Reports that a key is missing, unless it is present.
     pub(super) fn require(&self, key: &'static str, example: &str) {
         if !self.entries.contains_key(key) {
             self.missing(key, &format!("{key} = {example}"));
         }
     }
 
-    /// A table below this one; an empty one where absent.
+    /// A table below this one. An absent table reads as an empty one.
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         let path = self.path_of(key);
         let empty = |span, is_blocked| Table {
@@ -312,7 +312,7 @@ impl<'t> Table<'_, 't> {
         named
     }
 
-    /// The tables of a list, `[[key]]`; none where absent.
+    /// The tables of a list, `[[key]]`. An absent list has none.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         let path = self.path_of(key);
         let Some(value) = self.take(key) else { return Vec::new() };
@@ -345,17 +345,17 @@ impl<'t> Table<'_, 't> {
         items.into_iter().filter_map(table).collect()
     }
 
-    /// Notes that a value that was read is none that is allowed.
+    /// Reports that a parsed value is not allowed.
     pub(super) fn wrong(&self, span: Range<usize>, key: &str, message: String) {
         self.file.note(span, ProblemKind::Value, &self.path_of(key), message, None);
     }
 
-    /// Notes that a value that was read does not go with another one.
+    /// Reports that a parsed value conflicts with another one.
     pub(super) fn conflict(&self, span: Range<usize>, key: &str, message: String, help: Option<String>) {
         self.file.note(span, ProblemKind::Conflict, &self.path_of(key), message, help);
     }
 
-    /// Notes that a key is missing, and what can be added.
+    /// Reports that a key is missing, and the line to add.
     pub(super) fn missing(&self, key: &str, line: &str) {
         if self.is_blocked {
             return;
@@ -366,27 +366,27 @@ impl<'t> Table<'_, 't> {
         } else {
             format!("add in [{}]: {line}", self.path)
         };
-        // What is missing at the top level is missing at no line of its own.
+        // A key that is missing at the top level has no line of its own.
         let span = if self.path.is_empty() { 0..0 } else { self.span() };
         self.file.note(span, ProblemKind::Missing, &self.path_of(key), message, Some(help));
     }
 
-    /// How many problems the file has so far.
+    /// The number of problems in the file so far.
     pub(super) fn count(&self) -> usize {
         self.file.problems.borrow().len()
     }
 
-    /// Where the table stands.
+    /// The span of the table.
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// Notes every key that nobody asked for, with the nearest one that exists.
+    /// Reports every key that no accessor has read, with the nearest known key.
     pub(super) fn finish(self) {
         for (key, value) in &self.entries {
             let name = key.get_ref().as_ref();
             if secret::is_secret_key(name) && value.get_ref().is_str() {
-                continue; // Told as a secret already.
+                continue; // Already reported as a secret.
             }
             let usual = name.to_ascii_lowercase().replace('-', "_");
             let nearest = self
@@ -411,7 +411,7 @@ impl<'t> Table<'_, 't> {
     }
 }
 
-/// A value as it is quoted in an error: never long, never a secret.
+/// A value as an error quotes it: always short, never a secret.
 fn found(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) if secret::looks_secret(text) => "a secret (not shown)".to_owned(),
@@ -431,12 +431,12 @@ fn found(value: &DeValue<'_>) -> String {
     }
 }
 
-/// true or false.
+/// Parses `true` or `false`.
 pub(super) fn flag(value: &DeValue<'_>) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| "true or false".to_owned())
 }
 
-/// A whole number in a range.
+/// Parses a whole number in a range.
 pub(super) fn number(range: std::ops::RangeInclusive<u32>) -> impl Fn(&DeValue<'_>) -> Result<u32, String> {
     move |value| {
         let integer = value.as_integer().and_then(|n| i64::from_str_radix(n.as_str(), n.radix()).ok());
@@ -447,7 +447,7 @@ pub(super) fn number(range: std::ops::RangeInclusive<u32>) -> impl Fn(&DeValue<'
     }
 }
 
-/// Text that holds something.
+/// Parses a text that is not empty.
 pub(super) fn text(value: &DeValue<'_>) -> Result<String, String> {
     value
         .as_str()
@@ -456,7 +456,7 @@ pub(super) fn text(value: &DeValue<'_>) -> Result<String, String> {
         .ok_or_else(|| "text in quotes, not empty".to_owned())
 }
 
-/// A value with a type of its own that checks it.
+/// Parses a value whose type checks it.
 pub(super) fn name<T: FromStr<Err = NameError>>(value: &DeValue<'_>) -> Result<T, String> {
     match value.as_str() {
         Some(text) => text.parse().map_err(|error: NameError| error.allowed.to_owned()),

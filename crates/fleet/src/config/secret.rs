@@ -1,4 +1,4 @@
-//! Secrets do not belong in these files: they come from the environment or a systemd credential.
+//! Secrets are not allowed in these files: they come from the environment or a systemd credential.
 
 use toml::de::{DeTable, DeValue};
 
@@ -7,7 +7,7 @@ use super::reader::ConfigFile;
 
 const TOKEN_PREFIXES: [&str; 8] =
     ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "eyJ", "-----BEGIN"];
-/// What the names of credentials end with.
+/// The endings of credentials' names.
 const SECRET_ENDS: [&str; 9] =
     ["token", "secret", "password", "passwd", "passphrase", "private_key", "api_key", "access_key", "_pat"];
 
@@ -16,21 +16,21 @@ pub(super) fn looks_secret(text: &str) -> bool {
     TOKEN_PREFIXES.iter().any(|prefix| text.contains(prefix))
 }
 
-/// Whether a text is an address with a user or password in it.
+/// Whether a text is a URL with a user or password in it.
 pub(super) fn has_user(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(before, _)| before.contains(':'))
 }
 
-/// Whether a key is named after a credential.
+/// Whether the name of a key is that of a credential.
 pub(super) fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
-    // A path, and no key.
+    // These keys hold a path, not a key.
     !matches!(key.as_str(), "ssh_private_key" | "app_private_key")
         && (key == "pat" || SECRET_ENDS.iter().any(|end| key.ends_with(end)))
 }
 
-/// Whether lines of a configuration file may be shown: neither a value nor a key in them looks like
-/// that of a credential, be they TOML or not.
+/// Whether lines of a configuration file may be shown: no value and no key in them looks like a credential,
+/// whether or not the lines are TOML.
 pub fn may_be_shown(lines: &str) -> bool {
     let is_harmless = |line: &str| {
         let is_named = line.split('=').rev().skip(1).any(|before| {
@@ -42,14 +42,14 @@ pub fn may_be_shown(lines: &str) -> bool {
     lines.lines().all(is_harmless)
 }
 
-/// Whether a line holds forty hexadecimal digits in a row and no more: GitHub's tokens of old. So does
-/// a commit's hash, which is why it is not refused.
+/// Whether a line holds exactly forty hexadecimal digits in a row, like GitHub's old tokens. A commit's hash
+/// looks the same, so such a line is not refused.
 fn holds_hash(line: &str) -> bool {
     let words = line.split(|c: char| !c.is_ascii_alphanumeric());
     words.into_iter().any(|word| word.len() == 40 && word.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
-/// Notes every secret in a table and below it, without quoting it.
+/// Reports every secret in a table and below it, without quoting it.
 pub(super) fn refuse(table: &DeTable<'_>, path: &str, file: &ConfigFile<'_>) {
     for (key, value) in table {
         let name = key.get_ref().as_ref();

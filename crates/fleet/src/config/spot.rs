@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use super::reader::{Table, flag, number};
 use crate::model::Spot;
 
-/// What a fleet's file says of spot VMs.
+/// The spot settings of a fleet's file.
 pub(super) struct SpotConfig {
     pub(super) spot: Option<Spot>,
     pub(super) share: u32,

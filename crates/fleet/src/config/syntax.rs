@@ -1,7 +1,7 @@
-//! What to do about a text that is not TOML. The parser says what it expected where; that is seldom what
-//! its writer had in mind.
+//! Advice for a text that is not TOML. The parser says what it expected where, which is seldom what the
+//! author meant.
 
-/// A cure for the first thing that is wrong, with all that the parser noted about the text.
+/// Advice about the first error, with everything that the parser reported about the text.
 pub(super) fn help(first: &str, all: &[&str]) -> &'static str {
     let has = |what: &str| first.contains(what);
     let is_unclosed = |what: &str| all.iter().any(|message| message.contains(what));

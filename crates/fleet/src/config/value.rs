@@ -1,11 +1,11 @@
-//! Values that several tables have.
+//! Values that several tables share.
 
 use std::time::Duration;
 
 use toml::de::DeValue;
 use url::{Host, Url};
 
-/// A duration as people write it, of at least so many seconds.
+/// A duration as people write it, of at least this many seconds.
 pub(super) fn duration(least_seconds: u64) -> impl Fn(&DeValue<'_>) -> Result<Duration, String> {
     move |value| {
         let least = Duration::from_secs(least_seconds);
@@ -23,7 +23,7 @@ pub(super) fn duration(least_seconds: u64) -> impl Fn(&DeValue<'_>) -> Result<Du
     }
 }
 
-/// A service's address: HTTPS, or plain HTTP to this very machine (simulators).
+/// The URL of a service: HTTPS, or plain HTTP to this machine (simulators).
 pub(super) fn base_url(value: &DeValue<'_>) -> Result<Url, String> {
     let allowed = "an https:// address (plain http:// only to 127.0.0.1, [::1] or localhost), without user, query or \
                    fragment";

@@ -1,4 +1,4 @@
-//! `[vm]`: what a fleet's VMs are made of.
+//! `[vm]`: the settings of a fleet's VMs.
 
 use std::collections::BTreeMap;
 
@@ -10,48 +10,49 @@ use super::spot;
 use crate::model::Offering;
 use crate::model::{Architecture, Image, Os, ResourceGroup, Spot};
 
-/// What a fleet's VMs are made of.
+/// The settings of a fleet's VMs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VmConfig {
-    /// Where they are made.
+    /// The resource group that holds the VMs.
     pub group: ResourceGroup,
     /// The region.
     pub location: String,
-    /// Sizes, tried in order on capacity errors. Not empty.
+    /// The sizes, tried in order when Azure has no capacity. Not empty.
     pub sizes: Vec<String>,
-    /// What their disks are made from.
+    /// The image of their disks.
     pub image: Image,
     /// The subnet of their NICs.
     pub subnet_id: String,
-    /// Whether they get a public address.
+    /// Whether they get a public IP address.
     pub public_ip: bool,
-    /// Availability zones, tried in order on capacity errors.
+    /// The availability zones, tried in order when Azure has no capacity.
     pub zones: Vec<String>,
-    /// Other regions, with what differs there, tried in order once no size is to be had in the first.
+    /// Further regions with their own settings, tried in order when the first region has no capacity for any
+    /// size.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub elsewhere: Vec<Elsewhere>,
-    /// Whether Azure may evict them.
+    /// Present means spot VMs, which Azure may evict.
     pub spot: Option<Spot>,
-    /// Of a hundred VMs, so many are spot VMs where they may be.
+    /// The percentage of VMs that are spot VMs, if spot VMs are allowed.
     #[serde(skip)]
     pub spot_share: u32,
-    /// Whether a regular VM is started where no spot VM is to be had.
+    /// Whether a regular VM is started when no spot VM is available.
     #[serde(skip)]
     pub regular_fallback: bool,
-    /// The network security group of their NICs.
+    /// The network security group of their NICs. Absent means that only the subnet's group applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nsg_id: Option<String>,
-    /// Whether their NICs go past the host's switch.
+    /// Whether their NICs bypass the host's virtual switch.
     #[serde(skip_serializing_if = "is_off")]
     pub accelerated_networking: bool,
-    /// Whether they boot with secure boot and a virtual TPM.
+    /// Whether they use secure boot and a virtual TPM.
     #[serde(skip_serializing_if = "is_off")]
     pub trusted_launch: bool,
-    /// Whether their disks live on the host.
+    /// Whether their OS disks are on the host's local storage.
     pub ephemeral_os_disk: bool,
-    /// The size of their disks; the image's where absent.
+    /// The size of their OS disks in GB. Absent means the size of the image.
     pub os_disk_size_gb: Option<u32>,
-    /// The administrator's account.
+    /// The name of the administrator account.
     pub admin_user: String,
     /// Resource ids of user-assigned identities.
     pub identity: Vec<String>,
@@ -59,41 +60,40 @@ pub struct VmConfig {
     pub tags: BTreeMap<String, String>,
 }
 
-/// Another region that VMs may be made in.
+/// A further region for VMs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Elsewhere {
     /// The region.
     pub location: String,
-    /// The subnet of NICs there.
+    /// The subnet of NICs in the region.
     pub subnet_id: String,
-    /// The availability zones there.
+    /// The availability zones of the region.
     pub zones: Vec<String>,
-    /// The network security group of NICs there.
+    /// The network security group of NICs in the region.
     pub nsg_id: Option<String>,
 }
 
-// What was not there before is in no hash as long as it is not used: VMs are not rolled for it.
+// A key that is off is in no hash, so adding the key to azlin does not roll VMs.
 fn is_off(flag: &bool) -> bool {
     !flag
 }
 
 impl VmConfig {
-    /// The operating system of the image. The name of an image does not tell it, so it is the only one that is
-    /// supported; `check` asks Azure what the image is for.
+    /// The operating system of the image. The image's name does not show it, so only one is supported;
+    /// `check` asks Azure which OS the image has.
     pub fn os(&self) -> Os {
         match self.image {
             Image::Marketplace { .. } | Image::Id(_) => Os::Linux,
         }
     }
 
-    /// The processor of every size.
+    /// The processor architecture that all sizes share.
     pub fn architecture(&self) -> Architecture {
         self.sizes.first().map_or(Architecture::X64, |size| Architecture::of_size(size))
     }
 
-    /// Everywhere that a VM can be made, in the order in which it is tried: regions, sizes within each, and
-    /// zones within each of those. Where spot VMs may be used, all of one price come before all of the
-    /// other.
+    /// All offerings, in the order in which they are tried: regions, sizes within each region, and zones
+    /// within each size. If spot VMs are allowed, all offerings of one price come before those of the other.
     pub fn offerings(&self, spot_first: bool) -> Vec<Offering> {
         let prices: &[bool] = match (self.spot, spot_first) {
             (None, _) => &[false],
@@ -122,14 +122,14 @@ impl VmConfig {
         offerings
     }
 
-    /// The region that a VM is to be made in, with what it takes there.
+    /// The settings of a region.
     pub fn region(&self, location: &str) -> Elsewhere {
         let mut regions = self.regions();
         let index = regions.iter().position(|region| region.location == location).unwrap_or_default();
         regions.swap_remove(index)
     }
 
-    /// The same in each of its regions, the first one first.
+    /// The same settings for each of the regions, the first one first.
     pub fn in_each_region(&self) -> Vec<VmConfig> {
         let there = |region: Elsewhere| {
             let Elsewhere { location, subnet_id, zones, nsg_id } = region;
@@ -184,12 +184,12 @@ impl VmConfig {
             tags: tags(&mut table),
         };
         table.finish();
-        // What is missing was noted, so the whole is thrown away at the end of the file.
+        // Missing keys are already reported, so the result is discarded at the end of the file.
         Some(config)
     }
 }
 
-/// Text of some characters, with what is allowed in words.
+/// A text of allowed characters. `allowed` says in words which ones.
 fn spelled(value: &DeValue<'_>, allowed: &str, is_valid: impl Fn(&str) -> bool) -> Result<String, String> {
     value.as_str().filter(|text| is_valid(text)).map(str::to_owned).ok_or_else(|| allowed.to_owned())
 }
@@ -214,7 +214,7 @@ fn location(value: &DeValue<'_>) -> Result<String, String> {
     })
 }
 
-/// `[[vm.elsewhere]]`: each in a region of its own.
+/// `[[vm.elsewhere]]`: further regions, each different.
 fn elsewhere(table: &mut Table<'_, '_>, first: Option<&str>) -> Vec<Elsewhere> {
     let mut regions: Vec<Elsewhere> = Vec::new();
     for mut table in table.tables("elsewhere") {
@@ -315,7 +315,7 @@ fn user(value: &DeValue<'_>) -> Result<String, String> {
     )
 }
 
-/// Azure docs, Tag your resources: limitations. Some of the fifty are ours.
+/// Azure docs, Tag your resources: limitations. Some of the fifty tags are ours.
 fn tags(table: &mut Table<'_, '_>) -> BTreeMap<String, String> {
     let tags = table.table("tags");
     let span = tags.span();

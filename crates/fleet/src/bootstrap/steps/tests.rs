@@ -24,7 +24,7 @@ fn configure() -> Configure {
     }
 }
 
-/// What a probe of the machine of ci-1 finds: in short, without the names.
+/// The result of a probe of the machine of ci-1, from a short form without the names.
 fn found(text: &str) -> ProbeResult {
     found_of("ci-1", text)
 }

@@ -4,7 +4,7 @@ use toml_edit::{InlineTable, Item, Key, Value};
 
 use super::spliced;
 
-/// The text with a key more in an inline table.
+/// The text with one more key in an inline table.
 pub(super) fn insert(text: &str, table: &InlineTable, path: &[&str], value: &Value) -> Option<String> {
     let keys: Vec<String> = path.iter().map(|key| Key::new(*key).to_string()).collect();
     let added = format!("{} = {value}", keys.join("."));
@@ -16,7 +16,7 @@ pub(super) fn insert(text: &str, table: &InlineTable, path: &[&str], value: &Val
     Some(spliced(text, open..open, &format!(" {added}{after}")))
 }
 
-/// The text without a key of an inline table, and without one of the commas beside it.
+/// The text without a key of an inline table, and without one of the commas next to it.
 pub(super) fn remove(text: &str, root: &Item, path: &[&str]) -> Option<String> {
     let (name, parents) = path.split_last()?;
     let item = parents.iter().try_fold(root, |item, key| item.as_table_like()?.get(key))?;
@@ -39,7 +39,7 @@ pub(super) fn remove(text: &str, root: &Item, path: &[&str]) -> Option<String> {
     })
 }
 
-/// Where the values of a table end, those of its keys with dots too.
+/// The end of each value of a table, including keys with dots.
 fn ends(table: &InlineTable) -> Box<dyn Iterator<Item = usize> + '_> {
     Box::new(table.iter().flat_map(|(_, value)| match value {
         Value::InlineTable(inner) if inner.is_dotted() => ends(inner),
@@ -47,7 +47,7 @@ fn ends(table: &InlineTable) -> Box<dyn Iterator<Item = usize> + '_> {
     }))
 }
 
-/// The first byte from here that is neither blank nor in a comment.
+/// The first byte at or after `at` that is neither blank nor in a comment.
 fn past_blanks(text: &str, mut at: usize) -> usize {
     loop {
         let rest = text[at..].trim_start();

@@ -1,4 +1,4 @@
-//! Where a TOML text has its tables, its keys, and the keys that are commented out.
+//! The positions of a TOML text's tables, keys, and commented keys.
 
 use core::ops::Range;
 
@@ -6,17 +6,17 @@ use toml_edit::{Document, Item, Table, Value};
 
 use super::{TABLES, literal, spliced};
 
-/// A text that is TOML, and where things are in it.
+/// A parsed TOML text, and the positions of its parts.
 pub(super) struct Layout<'t> {
     text: &'t str,
     document: Document<&'t str>,
-    /// In the order of the text. The first is what stands above the first header.
+    /// In the order of the text. The first is everything above the first header.
     sections: Vec<TableSection>,
     /// In the order of the text.
     entries: Vec<KeyEntry>,
 }
 
-/// What a header begins: everything up to the next one.
+/// A header and everything up to the next one.
 #[derive(Debug, Default)]
 pub(super) struct TableSection {
     pub(super) path: Vec<String>,
@@ -33,10 +33,10 @@ pub(super) struct KeyEntry {
     value: Range<usize>,
 }
 
-/// A line that would be a key with a value but for its `#`: a default, `#key = …`, which stands there to
-/// be made live, or somebody's words, `# key = …`. What is further in, as in prose, is neither.
+/// A commented line that would be a key with a value without its `#`. A default, `#key = …`, is meant to
+/// become live. `# key = …` is a person's text. A line with a deeper indent, as in prose, is neither.
 pub(super) struct Commented<'t> {
-    /// Without its line break.
+    /// The range of the line, without its line break.
     range: Range<usize>,
     indent: &'t str,
     rest: &'t str,
@@ -79,7 +79,7 @@ impl<'t> Layout<'t> {
         self.sections.iter().find(|section| section.path == path && !section.is_array)
     }
 
-    /// The section in which a table has its keys with dots.
+    /// The section in which a table is written with dotted keys.
     pub(super) fn section_of_dotted(&self, path: &[&str]) -> Option<&TableSection> {
         let begins = |entry: &&KeyEntry| entry.path.len() > path.len() && entry.path[..path.len()] == *path;
         let entry = self.entries.iter().find(begins)?;
@@ -94,7 +94,7 @@ impl<'t> Layout<'t> {
         self.entries.iter().filter(|entry| (section.header.end..section.end).contains(&entry.key))
     }
 
-    /// The lines that have this key commented out.
+    /// The commented lines that have this key.
     pub(super) fn commented(&self, path: &[&str]) -> impl Iterator<Item = Commented<'t>> {
         let sections = self.sections.iter().filter(|section| !section.is_array);
         sections.flat_map(|section| self.commented_in(section)).filter(move |line| line.path == path)
@@ -115,13 +115,13 @@ impl<'t> Layout<'t> {
         lines
     }
 
-    /// The text with a commented line as a default.
+    /// The text with a commented line turned into a default.
     pub(super) fn as_default(&self, line: &Commented<'_>) -> String {
         spliced(self.text, line.range.clone(), &format!("{}#{}", line.indent, line.rest))
     }
 
-    /// The text with the key of a commented line live and with this value: in place of a default, below
-    /// somebody's words.
+    /// The text with a commented line's key live and with this value: in place of a default, or below a
+    /// person's text.
     pub(super) fn revived(&self, line: &Commented<'_>, value: &Value) -> Option<String> {
         let layout = Layout::of(line.rest)?;
         let found = layout.value_at(&layout.entries.first()?.path)?;
@@ -138,8 +138,8 @@ impl<'t> Layout<'t> {
         Some(spliced(self.text, line.range.clone(), &format!("{}{rest}", line.indent)))
     }
 
-    /// The text without a key whose line stands directly below the same key in a comment: as it was
-    /// before it became live.
+    /// The text without a key whose line is directly below the same key in a comment. This restores the text
+    /// from before the key became live.
     pub(super) fn revoked(&self, entry: &KeyEntry) -> Option<String> {
         let start = line_start(self.text, entry.key);
         let end =
@@ -151,7 +151,7 @@ impl<'t> Layout<'t> {
         is_revived.then(|| spliced(self.text, start..end, ""))
     }
 
-    /// The text with a line more at the end of a section.
+    /// The text with one more line at the end of a section.
     pub(super) fn insert(&self, section: &TableSection, line: &str) -> String {
         let live = self.entries_in(section).next_back().map(|entry| (entry.key, entry.value.end));
         let commented = self.commented_in(section).pop().map(|line| (line.range.start, line.range.end));
@@ -164,7 +164,7 @@ impl<'t> Layout<'t> {
                 line_after(self.text, end, &format!("{indent}{line}"), self.newline())
             }
             None => {
-                // Comments directly above a header are about that table.
+                // Comments directly above a header belong to that table.
                 let is_last = section.end == self.text.len();
                 let end = if is_last { section.end } else { self.above(section.end) };
                 let head = self.text[..end].trim_end();
@@ -179,7 +179,7 @@ impl<'t> Layout<'t> {
         }
     }
 
-    /// The text with a table more, which holds this line.
+    /// The text with one more table, which holds this line.
     pub(super) fn insert_table(&self, path: &[&str], line: &str) -> String {
         let newline = self.newline();
         let rank = |key: Option<&str>| TABLES.iter().position(|table| Some(*table) == key);
@@ -201,7 +201,7 @@ impl<'t> Layout<'t> {
         format!("{}{gap}{table}", self.text)
     }
 
-    /// The text with the lines of a key made comments.
+    /// The text with the lines of a key turned into comments.
     pub(super) fn comment_out(&self, entry: &KeyEntry) -> String {
         let start = line_start(self.text, entry.key);
         let mut text = self.text[..start].to_owned();
@@ -214,7 +214,7 @@ impl<'t> Layout<'t> {
         text + &self.text[entry.value.end..]
     }
 
-    /// The text with the lines of a key made comments, and the key with another value below them.
+    /// The text with the lines of a key turned into comments, and the key with another value below them.
     pub(super) fn supersede(&self, entry: &KeyEntry, value: &Value) -> String {
         let start = line_start(self.text, entry.key);
         let live = format!("{}{value}", &self.text[start..entry.value.start]);
@@ -223,7 +223,7 @@ impl<'t> Layout<'t> {
         line_after(&text, end, &live, self.newline())
     }
 
-    /// The first of the comment lines directly above a line that begins here.
+    /// The start of the comment lines directly above a line.
     fn above(&self, line: usize) -> usize {
         let mut at = line;
         while at > 0 {
@@ -237,7 +237,7 @@ impl<'t> Layout<'t> {
         at
     }
 
-    /// The line break that the text uses.
+    /// The line break of the text.
     fn newline(&self) -> &'static str {
         let first = self.text.find('\n');
         if first.is_some_and(|at| self.text[..at].ends_with('\r')) { "\r\n" } else { "\n" }
@@ -279,7 +279,7 @@ fn walk(
     }
 }
 
-/// The text with a line more after the line of this byte.
+/// The text with one more line after the line of this byte.
 fn line_after(text: &str, byte: usize, line: &str, newline: &str) -> String {
     match text[byte..].find('\n') {
         Some(end) => spliced(text, byte + end + 1..byte + end + 1, &format!("{line}{newline}")),
@@ -287,7 +287,7 @@ fn line_after(text: &str, byte: usize, line: &str, newline: &str) -> String {
     }
 }
 
-/// Where the line after the one of this byte begins.
+/// The start of the line after the line of this byte.
 fn line_after_ends(text: &str, byte: usize) -> usize {
     text[byte..].find('\n').map_or(text.len(), |end| byte + end + 1)
 }
@@ -301,7 +301,7 @@ fn indent_of(text: &str, start: usize) -> &str {
     &rest[..rest.len() - rest.trim_start_matches([' ', '\t']).len()]
 }
 
-/// The line, if it is a key with a value behind a `#`.
+/// The commented line, if it is a `#` and a key with a value.
 fn commented(text: &str, range: Range<usize>) -> Option<Commented<'_>> {
     let line = text[range.clone()].trim_end_matches(['\r', '\n']);
     let indent = indent_of(line, 0);

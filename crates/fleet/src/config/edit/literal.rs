@@ -1,4 +1,4 @@
-//! Values as they are given, and as TOML has them.
+//! Values for keys, as the caller gives them and as TOML writes them.
 
 use toml_edit::{Array, Value};
 
@@ -11,14 +11,14 @@ pub enum Literal {
     Number(i64),
     /// A number with a fraction.
     Decimal(f64),
-    /// true or false.
+    /// `true` or `false`.
     Flag(bool),
     /// A list of texts.
     List(Vec<String>),
 }
 
 impl Literal {
-    /// A number where the text is one; else the text, which the key's own rule then refuses.
+    /// The number, if the text is one; else the text, which the key's own rule then rejects.
     pub fn number(text: &str) -> Literal {
         let decimal = || text.parse().map(Literal::Decimal).ok();
         let number = text.parse().map(Literal::Number).ok().or_else(decimal);
@@ -36,7 +36,7 @@ impl Literal {
     }
 }
 
-/// Whether two values are one, however they are written.
+/// Whether two values are equal, regardless of their spelling.
 pub(super) fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::String(one), Value::String(other)) => one.value() == other.value(),

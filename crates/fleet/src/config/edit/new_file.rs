@@ -1,22 +1,22 @@
-//! A fleet's file from nothing: the example of the documentation, with what was given.
+//! A fleet's new file: the documentation's example with the given values.
 
 use super::layout::Layout;
 use super::{KeyChange, edit};
 use crate::config::{Faulty, Fleet};
 use crate::model::PoolName;
 
-/// What the documentation shows is what a new file is made from.
+/// A new file starts from the example of the documentation.
 const EXAMPLE: &str = include_str!("../../../../../config/fleets/ci-workers.toml");
 
-/// Keys whose value in the example is nobody's own.
+/// Keys whose value in the example suits no real fleet.
 const EXAMPLES_ONLY: [&str; 6] =
     ["repo", "labels", "vm.subscription_id", "vm.resource_group", "vm.location", "vm.subnet_id"];
 
-/// The complete, commented file of a new fleet with these changes to the defaults. `file` is what errors
-/// call it.
+/// The complete, commented file of a new fleet with these changes to the defaults. `file` is the file's name
+/// in errors.
 ///
 /// # Errors
-/// What is missing in it or wrong with it.
+/// Everything that is missing or wrong in the file.
 #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub fn new_file(file: &str, pool: &PoolName, changes: &[KeyChange]) -> Result<(String, Fleet), Faulty> {
     let mut text = EXAMPLE.replacen("ci-workers", pool.as_str(), 1);
@@ -30,8 +30,8 @@ pub fn new_file(file: &str, pool: &PoolName, changes: &[KeyChange]) -> Result<(S
     edit(file, pool, &text, changes)
 }
 
-/// The text with the example of a key, or of the table that it is in, as a default: in a file that is
-/// nobody's yet it has nothing to say beside the value that was given.
+/// The text with the example of a key, or of the table that holds it, turned into a default. A new file has
+/// no owner's text yet, so the example is worth nothing beside the given value.
 #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 fn offered(text: &str, path: &[String]) -> String {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();

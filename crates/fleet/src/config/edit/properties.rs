@@ -1,5 +1,5 @@
-//! What holds for every file and every change: the other keys keep their values, no comment is lost,
-//! and a second time changes nothing.
+//! What holds for every file and every change: the other keys keep their values, no comment is lost, and a
+//! second application changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ fn values_of(text: &str) -> BTreeMap<String, String> {
     all
 }
 
-/// The words of comments that no key of ours is in.
+/// The words of comments that hold no key of ours.
 fn remarks(text: &str) -> BTreeSet<&str> {
     text.split_whitespace().filter(|word| word.starts_with("remark")).collect()
 }
@@ -60,7 +60,7 @@ fn literal() -> impl Strategy<Value = Literal> {
     ]
 }
 
-/// A value as people write it, over several lines too.
+/// A value as people write it, possibly over several lines.
 fn written() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "1",
@@ -100,7 +100,7 @@ const SCALING: &[&str] = &["min_runners", "max_runners", "manual_count", "cooldo
 const VM: &[&str] = &["sizes", "spot", "location"];
 const TAGS: &[&str] = &["team", "stage", "other"];
 
-/// A table as a section, with dots, in braces, or not at all.
+/// A table as a section, with dotted keys, in braces, or absent.
 fn table(name: &'static str, keys: &'static [&'static str]) -> impl Strategy<Value = (String, String)> {
     let dotted: &'static str = if name == "scaling" { "scaling." } else { "vm." };
     prop_oneof![
@@ -174,7 +174,7 @@ proptest! {
     }
 }
 
-/// A value by what it says, not by how it is written.
+/// A value by its meaning, not by its spelling.
 fn toml_value(text: &str) -> String {
     let value: toml::Value = toml::from_str(&format!("value = {text}")).expect("a value");
     format!("{value:?}")

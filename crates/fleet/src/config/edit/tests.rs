@@ -6,7 +6,7 @@ fn number(key: &str, number: i64) -> KeyChange {
     KeyChange::set(key, Literal::Number(number))
 }
 
-/// The text with one change, whether or not it makes a fleet.
+/// The text with one change, whether or not it describes a fleet.
 fn after(text: &str, change: KeyChange) -> String {
     let pool = "ci".parse().expect("a valid name");
     match edit("ci.toml", &pool, text, &[change]) {

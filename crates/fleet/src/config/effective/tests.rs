@@ -4,7 +4,7 @@ use crate::fixture::at;
 const VM: &str = "[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
         location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/0/s\"\n";
 
-/// Files by the names of pools; `None` where one is bad.
+/// Files by pool name; `None` is a bad file.
 fn found(files: &[(&str, Option<&str>)]) -> FoundFiles {
     let mut found = FoundFiles::default();
     for (pool, text) in files {
@@ -46,7 +46,7 @@ fn maximums(effective: &EffectiveConfig) -> String {
 fn the_last_good_file_of_each_fleet_is_in_force() {
     let good = |most| Some(most);
     let mut effective = EffectiveConfig::default();
-    /// A situation, its files, what is told, and the maximum of each fleet in force.
+    /// A situation, its files, the reported changes, and the effective maximum of each fleet.
     type FilesRow<'t> = (&'t str, Vec<(&'t str, Option<&'t str>)>, &'t str, &'t str);
     let steps: Vec<FilesRow<'_>> = vec![
         (

@@ -1,4 +1,4 @@
-//! What is written in a file is what is in force: every key, with another value than its default.
+//! The values of a file take effect: every key, with another value than its default.
 
 use crate::config::{DaemonConfig, Fleet};
 
@@ -127,7 +127,7 @@ fn every_key_of_the_daemon_is_read() {
     assert_eq!(config.github_of(Some(&"nobody".parse().expect("a name"))), None);
 }
 
-/// A runner is rolled when what shapes it changes, and a cooldown ends when what scales it does.
+/// A runner is replaced when what shapes it changes, and a cooldown ends when what scales it changes.
 #[test]
 fn each_hash_tells_of_its_own_keys() {
     let before = fleet(SSH);
