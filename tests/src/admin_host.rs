@@ -1,7 +1,7 @@
-//! An administrator's computer: a machine with systemd and journald that has nothing of azlin yet but
-//! the package's file, and a simulated GitHub and Azure that it reaches over its network alone. Needs
-//! root, systemd-nspawn, the root of an operating system in `AZLIN_MACHINE_ROOT`, and the package in
-//! `AZLIN_DEB`: `cargo xtask e2e` brings them.
+//! An administrator's computer: a machine with systemd and journald on which azlin is not installed yet, only
+//! the package's file, and a simulated GitHub and Azure that it reaches over its network. Needs root,
+//! systemd-nspawn, the root of an operating system in `AZLIN_MACHINE_ROOT`, and the package in `AZLIN_DEB`:
+//! `cargo xtask e2e` provides them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,11 +19,11 @@ use crate::binary::{Cloud, VM};
 use crate::machines::plant;
 use crate::web::Web;
 
-/// The unit.
+/// The name of azlin's systemd unit.
 pub const UNIT: &str = "azlin-github-runner.service";
-/// Where the package's file is on the machine.
+/// The path of the package's file on the machine.
 pub const PACKAGE: &str = "/root/azlin.deb";
-/// Services that would only cost time.
+/// Services that only cost time.
 const MASKED: [&str; 6] = [
     "ssh.service",
     "apt-daily.timer",
@@ -34,20 +34,20 @@ const MASKED: [&str; 6] = [
 ];
 /// An administrator's computer.
 pub struct AdminHost {
-    /// It goes before what it speaks to.
+    /// Dropped first, before the servers that it talks to.
     machine: Host,
     web: Web,
-    /// How long it waits for what is to come true.
+    /// How long to wait for a condition.
     pub patience: Duration,
-    /// The cloud.
+    /// The simulated cloud.
     pub cloud: Cloud,
 }
 
 impl AdminHost {
-    /// A machine that has booted, and a quick cloud with these settings and this workload.
+    /// A booted machine, and a quick cloud with these settings and this workload.
     ///
     /// # Panics
-    /// When there can be no machine.
+    /// When the machine cannot be made.
     pub fn boot(settings: &str, workload: &str) -> Self {
         let text = format!("repositories = ['o/r']\n[settings]\n{QUICK}{settings}\n{workload}");
         let cloud = Cloud::new(&Workload::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")));
@@ -80,8 +80,8 @@ impl AdminHost {
         self.run(&format!("dpkg --install {PACKAGE}"));
     }
 
-    /// Puts everything in place: the daemon's configuration, its credentials, and one fleet that
-    /// serves `docker`.
+    /// Writes everything that the service needs: the daemon's configuration, its credentials, and one fleet
+    /// that serves `docker`.
     pub fn configure(&self) {
         self.write("/etc/azlin/azlin.toml", &self.daemon_toml());
         self.write("/etc/azlin/environment", &self.environment());
@@ -90,7 +90,7 @@ impl AdminHost {
         self.fleet("ci", "max_runners = 20\n");
     }
 
-    /// A service that runs on a machine where everything is in place. `drop_in` changes its `[Service]`.
+    /// A running service on a machine with everything in place. `drop_in` changes its `[Service]`.
     pub fn serving(settings: &str, workload: &str, drop_in: &str) -> Self {
         let host = AdminHost::boot(settings, workload);
         host.install();
@@ -100,7 +100,7 @@ impl AdminHost {
         host
     }
 
-    /// Changes the unit's `[Service]` in place of what changed it before.
+    /// Changes the unit's `[Service]`. Replaces the last such change.
     pub fn drop_in(&self, service: &str) {
         self.write(&format!("/etc/systemd/system/{UNIT}.d/test.conf"), &format!("[Service]\n{service}\n"));
         self.run("systemctl daemon-reload");
@@ -115,12 +115,12 @@ impl AdminHost {
         )
     }
 
-    /// How the daemon signs in at Azure.
+    /// How the daemon signs in to Azure.
     pub fn environment(&self) -> String {
         format!("IDENTITY_ENDPOINT={}/msi/token\nIDENTITY_HEADER={IDENTITY_HEADER}\n", self.web.azure())
     }
 
-    /// What GitHub takes as a token.
+    /// A token that GitHub accepts.
     pub fn token(&self) -> String {
         self.cloud.served.world().settings.token.clone()
     }
@@ -144,13 +144,13 @@ impl AdminHost {
     /// The runner that took a job.
     ///
     /// # Panics
-    /// When none did.
+    /// When no runner took it.
     pub fn runner_of(&self, job: u64) -> String {
         let world = self.cloud.served.world();
         world.state.github.jobs[&job].runner.clone().expect("a runner took it").1
     }
 
-    /// Where a file of the machine is on this host.
+    /// The path on this host of a file of the machine.
     pub fn path(&self, path: &str) -> PathBuf {
         Path::new("/proc")
             .join(self.machine.leader().to_string())
@@ -161,7 +161,7 @@ impl AdminHost {
     /// Writes a file of the machine.
     ///
     /// # Panics
-    /// When it cannot.
+    /// When the file cannot be written.
     #[track_caller]
     pub fn write(&self, path: &str, text: &str) {
         plant(&self.path("/"), path.trim_start_matches('/'), text);
@@ -172,15 +172,15 @@ impl AdminHost {
         self.write(path, &(before + text));
     }
 
-    /// Takes the machine's cable out, or puts it back.
+    /// Unplugs the machine's network cable, or plugs it in.
     ///
     /// # Panics
-    /// When it has none.
+    /// When the machine has no cable.
     pub fn plug(&self, is_in: bool) {
         self.machine.set_link(is_in).expect("the link is there");
     }
 
-    /// A command of the administrator's.
+    /// Runs a command of the administrator.
     pub fn output(&self, script: &str) -> Output {
         let mut nsenter = Command::new("nsenter");
         let target = self.machine.leader().to_string();
@@ -190,10 +190,10 @@ impl AdminHost {
         nsenter.output().expect("nsenter is installed")
     }
 
-    /// A command that succeeds; what it printed.
+    /// Runs a command that must succeed. Returns its output.
     ///
     /// # Panics
-    /// When it fails.
+    /// When the command fails.
     #[track_caller]
     pub fn run(&self, script: &str) -> String {
         let output = self.output(script);
@@ -212,7 +212,7 @@ impl AdminHost {
     /// Waits until a command succeeds.
     ///
     /// # Panics
-    /// When it does not in time.
+    /// When the command does not succeed in time.
     #[track_caller]
     pub fn wait_until(&self, what: &str, script: &str) {
         let (start, patience) = (Instant::now(), self.patience);
@@ -222,10 +222,10 @@ impl AdminHost {
         }
     }
 
-    /// Waits until the world is so.
+    /// Waits until the world meets the condition.
     ///
     /// # Panics
-    /// When it is not in time.
+    /// When the condition does not hold in time.
     #[track_caller]
     pub fn wait(&self, what: &str, condition: impl Fn(&mut World) -> bool) {
         let (patience, holds) = (self.patience, self.cloud.wait(self.patience, condition));
@@ -233,7 +233,7 @@ impl AdminHost {
         assert!(holds, "{what}: not within {patience:?}\n{report:#?}\n{}", self.tail());
     }
 
-    /// Waits until these jobs have ended well.
+    /// Waits until these jobs have succeeded.
     #[track_caller]
     pub fn wait_for_jobs(&self, jobs: &[u64]) {
         self.wait("the jobs are done", |world| {
@@ -241,7 +241,7 @@ impl AdminHost {
         });
     }
 
-    /// A property of the unit's.
+    /// A property of the unit.
     #[track_caller]
     pub fn property(&self, name: &str) -> String {
         self.run(&format!("systemctl show --property={name} --value {UNIT}"))
@@ -257,13 +257,13 @@ impl AdminHost {
         lines.lines().map(|line| serde_json::from_str(line).expect("journalctl prints JSON")).collect()
     }
 
-    /// What the unit's own process said since the machine booted, as people read it.
+    /// The log lines of the unit's own process since the machine booted, as people read them.
     pub fn said(&self) -> Vec<String> {
         let entries = self.journal(&format!("_SYSTEMD_UNIT={UNIT}"));
         entries.iter().filter_map(|entry| entry["MESSAGE"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Waits until the unit's process has said something with all of these words, or systemd of it.
+    /// Waits for a log line with all of these words, from the unit's process or from systemd about the unit.
     pub fn wait_for_line(&self, words: &[&str]) {
         let mut script = format!("journalctl --no-pager --output=cat _SYSTEMD_UNIT={UNIT} + UNIT={UNIT}");
         for word in words {
@@ -272,7 +272,7 @@ impl AdminHost {
         self.wait_until(&format!("a line with {words:?}"), &format!("{script} >/dev/null"));
     }
 
-    /// What GitHub and Azure have handed out that is secret.
+    /// The secrets that GitHub and Azure have handed out.
     pub fn handed_out(&self) -> BTreeSet<String> {
         let mut secrets = BTreeSet::new();
         for exchange in self.cloud.served.recorded() {
@@ -290,7 +290,7 @@ impl AdminHost {
         secrets
     }
 
-    /// The end of what the unit said, and how it is.
+    /// The end of the unit's log, and its state.
     fn tail(&self) -> String {
         let mut text = String::new();
         for script in [
@@ -307,7 +307,7 @@ impl AdminHost {
 }
 
 impl Drop for AdminHost {
-    /// Keeps the journal where `AZLIN_KEEP_LOGS` names a directory.
+    /// Saves the journal in the directory that `AZLIN_KEEP_LOGS` names.
     fn drop(&mut self) {
         let thread = std::thread::current();
         let test = thread.name().unwrap_or("test").replace("::", "-");

@@ -25,7 +25,7 @@ pub fn azlin() -> &'static Path {
         cargo
             .args(["build", "--quiet", "--workspace", "--bin", "azlin"])
             .current_dir(env!("CARGO_MANIFEST_DIR"));
-        // What cargo says of this very package would make build scripts of others run again.
+        // Cargo's variables for this package would make build scripts of others run again.
         for (name, _) in std::env::vars_os() {
             if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.to_string_lossy().starts_with(start))
             {
@@ -85,13 +85,13 @@ impl Cloud {
     /// Writes a file of the configuration.
     ///
     /// # Panics
-    /// When it cannot.
+    /// When the file cannot be written.
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.config.path().join(name), text).expect("the file can be written");
     }
 
-    /// `azlin github-runner` with these arguments, this cloud's configuration and credentials, and
-    /// nothing else in the environment.
+    /// `azlin github-runner` with these arguments and this cloud's configuration and credentials. The
+    /// environment holds nothing else.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(azlin());
         command.arg("github-runner").args(arguments).env_clear();
@@ -105,7 +105,7 @@ impl Cloud {
         command
     }
 
-    /// Starts a daemon. What it says goes to the file `log` in the configuration directory.
+    /// Starts a daemon. Its log goes to the file `log` in the configuration directory.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -120,7 +120,7 @@ impl Cloud {
         DaemonProcess(child.expect("azlin starts"))
     }
 
-    /// Where daemons leave their status.
+    /// The directory where daemons leave their status.
     pub fn runtime_dir(&self) -> PathBuf {
         self.config.path().join("run")
     }
@@ -133,7 +133,7 @@ impl Cloud {
         std::fs::read_to_string(self.log()).expect("a daemon has logged")
     }
 
-    /// Where daemons log to.
+    /// The daemons' log file.
     pub fn log(&self) -> PathBuf {
         self.config.path().join("log")
     }
@@ -156,11 +156,11 @@ impl Cloud {
     }
 }
 
-/// A daemon that runs; it is killed when this is dropped.
+/// A running daemon. It is killed when this is dropped.
 pub struct DaemonProcess(pub(crate) Child);
 
 impl DaemonProcess {
-    /// One that a test has started by itself.
+    /// A daemon that a test has started by itself.
     pub fn of(child: Child) -> Self {
         DaemonProcess(child)
     }
@@ -175,7 +175,7 @@ impl DaemonProcess {
         self.0.id()
     }
 
-    /// Waits for its end; its exit code.
+    /// Waits for its end. Returns its exit code.
     ///
     /// # Panics
     /// When it cannot be waited for.
@@ -184,7 +184,7 @@ impl DaemonProcess {
     }
 
     fn end(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use ring::hmac;
 use serde_json::{Value, json};
 
-/// The secret that they are signed with.
+/// The secret that signs the deliveries.
 pub const SECRET: &str = "a secret of a webhook in tests";
 
-/// What GitHub sends when something has happened to a job: one of its own examples, changed.
+/// GitHub's delivery about an event of a job: one of its own examples, changed.
 ///
 /// # Panics
 /// When the example cannot be read.
@@ -26,14 +26,14 @@ pub fn job(repo: &str, id: u64, labels: &[&str], action: &str) -> String {
     delivery.to_string()
 }
 
-/// Its signature with a secret.
+/// The signature of a body with a secret.
 pub fn signature(secret: &str, body: &str) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body.as_bytes());
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256={hex}")
 }
 
-/// Delivers it; the status of the answer, and its body.
+/// Delivers a body. Returns the status and the body of the answer.
 ///
 /// # Errors
 /// When there is no answer.
@@ -53,14 +53,14 @@ pub fn deliver(
     ask(to, &[head.as_bytes(), body.as_bytes()].concat())
 }
 
-/// Sends a whole request; the status of the answer, and its body.
+/// Sends a whole request. Returns the status and the body of the answer.
 ///
 /// # Errors
 /// When there is no answer.
 pub fn ask(to: SocketAddr, request: &[u8]) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    // Who refuses a body may answer before it is there.
+    // A server that refuses a body may answer before the body is complete.
     let sent = stream.write_all(request);
     let mut answer = String::new();
     if let Err(error) = stream.read_to_string(&mut answer)
@@ -74,7 +74,7 @@ pub fn ask(to: SocketAddr, request: &[u8]) -> std::io::Result<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
-/// The same for a `GET`.
+/// As `send`, for a `GET`.
 ///
 /// # Errors
 /// When there is no answer.

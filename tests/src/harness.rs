@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// A world and its clock.
 pub struct Harness {
     world: Arc<Mutex<World>>,
-    /// Everything that the loop reaches it by.
+    /// The ports through which the loop reaches the world.
     pub context: DaemonContext,
 }
 
@@ -60,7 +60,7 @@ impl Harness {
         self.world().submit(repo, vec![(labels, Duration::from_secs(seconds)); jobs], Vec::new());
     }
 
-    /// Runs a daemon for these fleets for this time, and kills it. Returns what it reported last.
+    /// Runs a daemon for these fleets for this time, and kills it. Returns its last report.
     pub async fn live(&self, fleets: Vec<Fleet>, state: StateDir, seconds: u64) -> StatusStore {
         live(self.context.clone(), fleets, state, seconds).await
     }
@@ -105,8 +105,8 @@ const VM: &str = "[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000
     location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\", \"Standard_D4as_v5\"]\nimage = \"a:b:c:d\"\n\
     subnet_id = \"/subscriptions/0/s\"\n";
 
-/// Two fleets on one repository; every second seed keeps one runner warm in the small one, and every
-/// third bootstraps the large one over SSH, every sixth for three jobs each.
+/// Two fleets on one repository. Every second seed keeps one warm runner in the small fleet, every third
+/// bootstraps the large fleet over SSH, and every sixth does so with three jobs for each runner.
 pub fn fleets(seed: u64) -> Vec<Fleet> {
     let min = u64::from(seed.is_multiple_of(2));
     let ssh = match (seed.is_multiple_of(3), seed.is_multiple_of(6)) {

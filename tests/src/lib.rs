@@ -1,10 +1,11 @@
-//! What the end-to-end tests share.
+//! Code that the end-to-end tests share.
 
 #![allow(clippy::expect_used, reason = "what tests share fails by panicking")]
 
 use std::time::Duration;
 
-/// How long a test waits for what must happen. It is a bound for a busy machine, and costs nothing where all is well.
+/// How long a test waits for a condition that must become true. The limit allows for a busy machine; a
+/// passing test does not wait longer for it.
 pub const SOON: Duration = Duration::from_secs(60);
 
 pub mod admin_host;

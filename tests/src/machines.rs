@@ -1,6 +1,6 @@
-//! A cloud whose VMs are real machines, and a daemon that makes them runners. Needs root,
-//! systemd-nspawn, and the root of an operating system in `AZLIN_MACHINE_ROOT`: `cargo xtask e2e`
-//! brings them.
+//! A cloud whose VMs are real machines, and a daemon that installs runners on them. Needs root,
+//! systemd-nspawn, and the root of an operating system in `AZLIN_MACHINE_ROOT`: `cargo xtask e2e` provides
+//! them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,21 +23,21 @@ const QUICK: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunn
 
 /// A simulated cloud with real machines, and the key that opens them.
 pub struct RealCloud {
-    /// Its machines go before the cloud that they speak to.
+    /// Dropped first, so that its machines end before the cloud that they talk to.
     _hypervisor: Hypervisor,
-    /// The cloud.
+    /// The simulated cloud.
     pub cloud: Cloud,
-    /// What each new machine gets on top.
+    /// The files that each new machine gets in addition.
     pub overlay: TempDir,
     credentials: TempDir,
     secrets: Mutex<BTreeSet<String>>,
 }
 
 impl RealCloud {
-    /// A cloud with these settings beside those of a quick one, and these faults.
+    /// A cloud with these settings in addition to those of a quick one, and these faults.
     ///
     /// # Panics
-    /// When there can be no machines.
+    /// When the machines cannot be made.
     pub fn new(settings: &str, faults: &str) -> Self {
         let text = format!("repositories = ['o/r']\n[settings]\n{QUICK}{settings}\n{faults}");
         let workload = Workload::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -59,10 +59,10 @@ impl RealCloud {
         cloud
     }
 
-    /// Makes a private key of this kind; its file.
+    /// Makes a private key of this kind. Returns its file.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// When the key cannot be made.
     pub fn key(&self, name: &str, kind: &str) -> PathBuf {
         let key = self.credentials.path().join(name);
         let made =
@@ -78,10 +78,10 @@ impl RealCloud {
         self.cloud.write(&format!("fleets/{pool}.toml"), &format!("{top}{tables}\n{VM}"));
     }
 
-    /// Starts a daemon that says everything.
+    /// Starts a daemon that logs everything.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// When the daemon cannot be started.
     pub fn daemon(&self) -> DaemonProcess {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.cloud.log());
         let mut command = self.cloud.command(&["run", "-vv"]);
@@ -92,7 +92,7 @@ impl RealCloud {
         DaemonProcess(command.stderr(log.expect("a log can be written")).spawn().expect("azlin starts"))
     }
 
-    /// A job for each pair of labels and script, in one run; their numbers.
+    /// Submits a job for each pair of labels and script, in one run. Returns their numbers.
     pub fn submit(&self, jobs: &[(&str, &str)]) -> Vec<u64> {
         let labels = |text: &str| text.split(' ').map(str::to_owned).collect();
         let scripts = jobs.iter().map(|(_, script)| Some((*script).to_owned())).collect();
@@ -100,10 +100,10 @@ impl RealCloud {
         self.cloud.served.world().submit_scripts("o/r", jobs, Vec::new(), scripts)
     }
 
-    /// Waits for a condition, and notes what is secret meanwhile.
+    /// Waits for a condition, and records secrets meanwhile.
     ///
     /// # Panics
-    /// When it does not come true in time: with the log.
+    /// When the condition does not hold in time. The message has the log.
     #[track_caller]
     pub fn wait(&self, what: &str, seconds: u64, condition: impl Fn(&World) -> bool) {
         let holds = self.cloud.wait(Duration::from_secs(seconds), |world| {
@@ -118,7 +118,7 @@ impl RealCloud {
     /// Waits until a line of the log holds all of these words.
     ///
     /// # Panics
-    /// When none does in time.
+    /// When no line does in time.
     #[track_caller]
     pub fn wait_for_line(&self, words: &[&str], seconds: u64) -> String {
         let found = || {
@@ -128,7 +128,7 @@ impl RealCloud {
         found().expect("it was there")
     }
 
-    /// All that daemons have said.
+    /// The log of all daemons so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.cloud.log()).unwrap_or_default()
     }
@@ -159,15 +159,15 @@ impl RealCloud {
         vms.chain(runners).chain(jobs).collect::<Vec<_>>().join("\n")
     }
 
-    /// A job as it is.
+    /// The current state of a job.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is no such job.
     pub fn job(&self, id: u64) -> SimJob {
         self.cloud.served.world().state.github.jobs.get(&id).cloned().expect("it was submitted")
     }
 
-    /// A command inside a machine that runs.
+    /// Runs a command inside a running machine.
     ///
     /// # Panics
     /// When there is no such machine.
@@ -183,7 +183,7 @@ impl RealCloud {
     /// Waits until a command succeeds inside a machine.
     ///
     /// # Panics
-    /// When it does not within half a minute.
+    /// When the command does not succeed within half a minute.
     pub fn wait_inside(&self, vm: &str, script: &str) {
         for _ in 0..300 {
             if self.inside(vm, script).status.success() {
@@ -203,7 +203,7 @@ impl RealCloud {
         }
     }
 
-    /// Notes the lines of a private key.
+    /// Records the lines of a private key as secrets.
     fn keep_secret(&self, key: &str) {
         let lines = key.lines().take_while(|line| !line.starts_with("-----END"));
         let lines = lines.filter(|line| line.len() > 30 && !line.starts_with("-----")).map(str::to_owned);
@@ -211,11 +211,11 @@ impl RealCloud {
         self.secrets.lock().extend(lines.skip(1));
     }
 
-    /// Checks that no secret was logged: the tokens, JIT configurations and private keys that were
-    /// seen. How many were looked for.
+    /// Checks that no recorded secret was logged: tokens, JIT configurations and private keys. Returns how
+    /// many were searched for.
     ///
     /// # Panics
-    /// When one was.
+    /// When a secret was logged.
     pub fn assert_nothing_leaked(&self) -> usize {
         let mut secrets = self.secrets.lock().clone();
         secrets.insert(self.cloud.served.world().settings.token.clone());
@@ -234,10 +234,10 @@ impl RealCloud {
         secrets.len()
     }
 
-    /// Stops the daemon with SIGTERM; its exit code.
+    /// Stops the daemon with SIGTERM. Returns its exit code.
     ///
     /// # Panics
-    /// When it cannot be signalled.
+    /// When the signal cannot be sent.
     pub fn stop(daemon: DaemonProcess) -> Option<i32> {
         let told = Command::new("kill").args(["-TERM", &daemon.id().to_string()]).status();
         assert!(told.expect("kill is there").success());
@@ -246,7 +246,7 @@ impl RealCloud {
 }
 
 impl Drop for RealCloud {
-    /// Keeps the log where `AZLIN_KEEP_LOGS` names a directory.
+    /// Saves the log in the directory that `AZLIN_KEEP_LOGS` names.
     fn drop(&mut self) {
         let thread = std::thread::current();
         let test = thread.name().unwrap_or("test").replace("::", "-");
@@ -256,7 +256,7 @@ impl Drop for RealCloud {
     }
 }
 
-/// Whether a job ended well.
+/// Whether a job succeeded.
 pub fn succeeded(job: &SimJob) -> bool {
     job.state == JobState::Completed(Conclusion::Success)
 }
@@ -264,7 +264,7 @@ pub fn succeeded(job: &SimJob) -> bool {
 /// Copies a file into an overlay.
 ///
 /// # Panics
-/// When it cannot be written.
+/// When the file cannot be written.
 pub fn plant(overlay: &Path, path: &str, text: &str) {
     let path: PathBuf = overlay.join(path);
     std::fs::create_dir_all(path.parent().expect("it is below the overlay")).expect("it can be made");

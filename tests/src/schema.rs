@@ -1,13 +1,13 @@
-//! The documented forms of JSON output: docs/reference/schemas.
+//! The documented JSON schemas of output: docs/reference/schemas.
 
 use std::path::Path;
 
 use serde_json::Value;
 
-/// Holds a command's output against its documented form.
+/// Checks a command's output against its documented schema.
 ///
 /// # Panics
-/// When it is not of that form, with each place where it is not.
+/// When the output does not match. The message lists each difference.
 pub fn assert_documented(name: &str, output: &Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/schemas");
     let path = path.join(format!("{name}.schema.json"));

@@ -1,4 +1,4 @@
-//! The Rust sources of this repository, for tests of its names and its shape.
+//! The Rust sources of this repository, for tests of names and file lengths.
 
 use std::path::{Path, PathBuf};
 
@@ -65,7 +65,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
         let path = entry.unwrap_or_else(|error| panic!("{}: {error}", folder.display())).path();
-        // A crate that is built alone has a target folder of its own.
+        // A crate that is built alone has its own target folder.
         if path.is_dir() && !path.ends_with("target") {
             collect(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {

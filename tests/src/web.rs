@@ -1,5 +1,5 @@
-//! The simulated cloud as a computer sees GitHub and Azure: over HTTPS, by name, at the other end of a
-//! cable. So a daemon on a machine uses them as it uses the real ones, and loses them with its link.
+//! The simulated cloud over HTTPS, by name, at the other end of a network cable. A daemon on a machine uses
+//! it like the real GitHub and Azure, and loses it with its link.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const AZURE: &str = "azure.test";
 
 /// A simulated cloud over HTTPS, until this is dropped.
 pub struct Web {
-    /// What a client has to trust, as PEM.
+    /// The certificate that a client must trust, as PEM.
     pub certificate: String,
     address: Ipv4Addr,
     github: u16,
@@ -35,7 +35,7 @@ impl Web {
     /// When the address cannot be listened on.
     pub async fn open(served: &Served, address: Ipv4Addr) -> Web {
         let key = KeyPair::generate().expect("a key can be made");
-        // It is valid since long ago: a client's clock may be late.
+        // Valid since a long time ago: a client's clock may be slow.
         let params = CertificateParams::new([GITHUB.to_owned(), AZURE.to_owned()]).expect("names");
         let certificate = params.self_signed(&key).expect("a certificate can be made");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -79,7 +79,7 @@ impl Web {
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ingress: Ingress, side: Side, base: Arc<str>) {
     let mut connections = JoinSet::new();
     loop {
-        // What fails is one connection's trouble, and its client's to notice.
+        // A failure affects one connection only, and its client notices.
         if let Ok((stream, _)) = listener.accept().await {
             let (acceptor, ingress, base) = (acceptor.clone(), ingress.clone(), Arc::clone(&base));
             connections.spawn(async move {

@@ -1,4 +1,4 @@
-//! What people get wrong, the message that they get, and the exit code.
+//! Mistakes that people make, the message for each, and the exit code.
 
 use std::net::TcpListener;
 use std::process::Output;
@@ -13,7 +13,7 @@ fn cloud() -> Cloud {
     cloud
 }
 
-/// The exit code and what was said, with what differs between two runs made the same.
+/// The exit code and the output, without what differs between two runs.
 fn told(cloud: &Cloud, output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let text = text.replace(cloud.config.path().to_str().unwrap(), "CONFIG");

@@ -1,4 +1,4 @@
-//! Where Azure has no room: the next size, zone, region or price, and patience where there is none.
+//! Azure without capacity: the next size, zone, region or price is tried, and then the daemon waits.
 
 use azlin_daemon::StateDir;
 use azlin_fleet::config::Fleet;
@@ -18,7 +18,7 @@ fn faults(whats: &[String]) -> String {
     whats.iter().map(|what| format!("[[faults]]\nwhat = {what}\n")).collect()
 }
 
-/// In how many seconds a job of ten is served, and how many VMs were asked for.
+/// The seconds until one job of ten seconds has ended, and the number of requested VMs.
 async fn serves_one(fleet: Fleet, faults: &str) -> (Option<u64>, u64) {
     let harness = Harness::new(&format!("{WORLD}{faults}"));
     harness.submit("o/r", 1, 10);
@@ -33,7 +33,8 @@ fn the_third_size_serves_within_one_tick_more_whether_azure_refuses_at_once_or_l
         let at_once = SIZES[..2].iter().map(|size| format!("{{ no_capacity = '{size}' }}"));
         let (took, created) = serves_one(of_three_sizes(), &faults(&at_once.collect::<Vec<_>>())).await;
         assert_eq!((took, created), (Some(usual), 1));
-        // Later: each of the two fails only once Azure has tried for a while, and a tick has seen it.
+        // A later refusal: each of the two fails only after Azure has tried for a while and a tick has
+        // observed it.
         for code in ["AllocationFailed", "ZonalAllocationFailed", "SkuNotAvailable"] {
             let later = SIZES[..2].iter().map(|size| format!("{{ create_fails = '{code} {size}' }}"));
             let (took, created) = serves_one(of_three_sizes(), &faults(&later.collect::<Vec<_>>())).await;
@@ -52,7 +53,7 @@ fn where_there_is_no_room_each_size_is_asked_for_once_in_each_step_of_patience()
         let harness = Harness::new(&format!("{WORLD}[[faults]]\nwhat = 'no_capacity'\n"));
         let mut fleet = of_three_sizes();
         fleet.scaling.max_runners = 10;
-        // Ten at once: one asks for each size, and the others hear of it.
+        // Ten runners at once: one requests each size, and the others share its answer.
         harness.submit("o/r", 10, 10);
         let state = StateDir::default();
         harness.live(vec![fleet.clone()], state.clone(), 25).await;
@@ -62,13 +63,13 @@ fn where_there_is_no_room_each_size_is_asked_for_once_in_each_step_of_patience()
             of.map(|(_, (count, _))| count).sum()
         };
         assert_eq!(puts(&harness), 3);
-        // A daemon that starts anew remembers.
+        // A restarted daemon remembers.
         let board = harness.live(vec![fleet.clone()], state.clone(), 4).await;
         assert_eq!(puts(&harness), 3);
         let posted = board.read().fleets.remove(&fleet.name);
         let said = posted.map(|status| status.decision.reason).unwrap_or_default();
         assert!(said.contains("Azure has no room for another VM") && said.contains("next try in"), "{said}");
-        // An hour: after 30 s, 1, 2, 4, 8, 16 and 30 minutes, so at most seven times more.
+        // In an hour, the waits are 30 s, then 1, 2, 4, 8, 16 and 30 minutes: at most seven more tries.
         harness.live(vec![fleet], state, 3600).await;
         let hour = puts(&harness);
         assert!((3 * 6..=3 * 9).contains(&hour), "{hour} requests in an hour");

@@ -1,4 +1,4 @@
-//! `check` against the simulated cloud: what it finds, how it says it, and that it changes nothing.
+//! `check` against the simulated cloud: its findings, its messages, and that it changes nothing.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn three_fleets(cloud: &Cloud) {
     );
 }
 
-/// The exit code and what was printed, with what differs between two runs made the same.
+/// The exit code and the output, without what differs between two runs.
 fn told(cloud: &Cloud, output: &Output) -> String {
     let code = output.status.code().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -36,7 +36,7 @@ fn told_text(cloud: &Cloud, text: &str) -> String {
     let text = text
         .replace(&cloud.served.github.to_string(), "GITHUB")
         .replace(&cloud.served.azure.to_string(), "AZURE");
-    // Times and what is left of the budget.
+    // Removes times and what is left of the budget.
     let word = |word: &str| {
         let digits = word.chars().filter(char::is_ascii_digit).count();
         let is_date = word.len() == 10 && word.matches('-').count() == 2 && digits == 8;
@@ -51,7 +51,7 @@ fn told_text(cloud: &Cloud, text: &str) -> String {
     };
     let mut is_of_the_limit = false;
     let lines = text.lines().filter_map(|line| {
-        // What is left of the rate limit depends on the time of day, and with it how many lines that takes.
+        // The rest of the rate limit depends on the time of day, and so does the number of lines.
         is_of_the_limit = match line.split(' ').nth(3) {
             Some("rate") => true,
             _ => is_of_the_limit && line.starts_with("    "),
@@ -221,7 +221,7 @@ fn its_json_is_what_the_schema_describes() {
     }
 }
 
-/// The text between two lines of ``` in a page, after a heading.
+/// The code block of a page after a heading.
 fn block(page: &str, heading: &str) -> String {
     let after = page.split_once(heading).expect("the heading is in the page").1;
     after.split("```\n").nth(1).expect("a block follows").to_owned()
@@ -264,7 +264,7 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
     let elsewhere = [ON_IDENTITY.as_slice(), &ON_IMAGE].concat();
     assert!(elsewhere.iter().all(|action| page.contains(&format!("`{action}`"))));
 
-    // With that and nothing else granted, there is nothing that check misses.
+    // With exactly these permissions, check misses nothing.
     let granted: Vec<&str> = actions.iter().flatten().map(String::as_str).chain(elsewhere).collect();
     let cloud = cloud(&format!("[premises]\nazure_grants = {granted:?}\n"));
     let of_compute = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute";

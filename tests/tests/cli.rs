@@ -1,4 +1,4 @@
-//! The command line as a shell has it: pipes whose reader goes, mistakes, no arguments.
+//! The command line in a shell: closed pipes, mistakes, no arguments.
 
 use std::process::{Command, Output, Stdio};
 
@@ -15,7 +15,7 @@ fn cloud() -> Cloud {
     cloud
 }
 
-/// A pipe that is not read.
+/// A pipe whose reading end is closed.
 fn unread() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -1,5 +1,5 @@
-//! The daemon is killed at any moment, loses all that it remembered, and starts again: every job
-//! completes, none is killed, nothing is left over, and no maximum is exceeded.
+//! The daemon is killed at any moment, loses its memory, and starts again: every job completes, none is
+//! killed, nothing is left over, and no maximum is exceeded.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn span(from: u64, to: u64) -> Span {
     Span { from: Duration::from_millis(from), to: Duration::from_millis(to) }
 }
 
-/// Sixty jobs at once, on machines that are ready in about a second.
+/// Sixty jobs at once, on machines that are ready after about a second.
 fn burst(seed: u64, faults: Vec<Fault>) -> Workload {
     let burst = Arrival {
         at: Duration::ZERO,

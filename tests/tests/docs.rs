@@ -1,4 +1,4 @@
-//! Documentation that leads somewhere: every link to a file of this repository leads to one.
+//! Documentation links: every link to a file of this repository leads to an existing file.
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ fn every_link_to_a_file_leads_to_one() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The chapters of the book are the pages, each once. `cargo xtask book` makes it.
+/// The chapters of the book are exactly the pages, each once. `cargo xtask book` builds the book.
 #[test]
 fn the_book_has_every_page() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository");

@@ -1,5 +1,5 @@
-//! enable, disable and scale with a daemon that runs: it takes each change at once, and `--wait` waits
-//! until it is done.
+//! enable, disable and scale with a running daemon: it applies each change at once, and `--wait` waits until
+//! the change is complete.
 
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use azlin_simcloud::{Workload, World};
 use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM};
 
-/// VMs come and go within a second.
+/// VMs are created and deleted within a second.
 const QUICK: &str = "[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '200ms'\n";
 
 /// A cloud where these faults happen, and one fleet.
 fn cloud(faults: &str) -> Cloud {
     let cloud = Cloud::new(&Workload::parse(&format!("repositories = ['o/r']\n{QUICK}{faults}")).unwrap());
-    // Lists are believed after half of boot_timeout.
+    // Lists are trusted after half of boot_timeout.
     let scaling =
         "[scaling]\njobs_per_runner = 1\nmax_queue_wait = \"0s\"\n[lifecycle]\nboot_timeout = \"10s\"";
     cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\nlabels = [\"docker\"]\n{scaling}\n{VM}"));
@@ -104,7 +104,7 @@ fn a_daemon_that_ends_during_a_wait_is_reported() {
     assert!(said.contains("no daemon is running"), "{said}");
 }
 
-/// A GitHub that shows nothing is no end of a drain.
+/// A GitHub that shows no runners does not end a drain.
 #[test]
 fn what_cannot_be_seen_is_waited_for() {
     let cloud = cloud("");

@@ -1,4 +1,4 @@
-//! The whole product from outside, in one program: what waits here waits side by side.
+//! The whole product from outside, in one program, so that waiting tests run in parallel.
 
 #![allow(
     clippy::print_stdout,

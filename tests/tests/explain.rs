@@ -1,5 +1,5 @@
-//! Why jobs wait and runners exist, as the executable explains it for a simulated cloud; and that its JSON is
-//! as its schema says.
+//! Why jobs wait and runners exist, as the executable explains it for a simulated cloud. Its JSON must match
+//! its schema.
 
 use std::process::Output;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM, azlin};
 use serde_json::Value;
 
-/// VMs that are runners in a moment.
+/// VMs that become runners within a second.
 const QUICK: &str = "create = '50ms'\nboot = '50ms'\nregister = '20ms'\ndelete = '50ms'\n";
 
 struct ExplainFixture {
@@ -32,7 +32,7 @@ impl ExplainFixture {
         self.cloud.write(&format!("fleets/{pool}.toml"), &text);
     }
 
-    /// So many jobs with these labels and, once they have a runner, this duration; their numbers.
+    /// Submits this many jobs with these labels; each lasts `seconds`. Returns their numbers.
     fn submit(&self, jobs: usize, labels: &[&str], seconds: u64) -> Vec<u64> {
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
         let job = (labels, Duration::from_secs(seconds));
@@ -43,12 +43,12 @@ impl ExplainFixture {
         self.cloud.command(arguments).arg("--state-dir").arg(self.state.path()).output().unwrap()
     }
 
-    /// One tick of the daemon. What it fails at is not looked at.
+    /// Runs one tick of the daemon. Its failures are ignored.
     fn tick(&self) {
         self.azlin(&["run", "--once"]);
     }
 
-    /// Waits until this many runners are online, and lets the daemon see them.
+    /// Waits until this many runners are online.
     fn online(&self, runners: usize) {
         let is_online = |world: &mut azlin_simcloud::World| {
             world.state.github.runners.values().filter(|runner| runner.online).count() == runners
@@ -61,7 +61,7 @@ impl ExplainFixture {
         world.state.github.runners.values().next().unwrap().name.clone()
     }
 
-    /// What `explain` prints; its JSON is held to the schema.
+    /// The output of `explain`. Its JSON is checked against the schema.
     #[track_caller]
     fn explain(&self, code: i32, arguments: &[&str]) -> String {
         let arguments = [&["explain"], arguments].concat();
@@ -76,7 +76,7 @@ impl ExplainFixture {
     }
 }
 
-/// Holds what was printed to `docs/reference/schemas/NAME.schema.json`.
+/// Checks output against `docs/reference/schemas/NAME.schema.json`.
 #[track_caller]
 fn valid(name: &str, output: &Output) -> Value {
     let path = format!("{}/../docs/reference/schemas/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
@@ -233,7 +233,7 @@ fn idle_runners_and_what_keeps_them() {
     let said = world.explain(0, &["--pool", "ci"]);
     tells(&said, &[&format!("✓ {}: is kept by min_runners (1)", world.runner())]);
 
-    // Its machine goes silent: it was seen online, then offline.
+    // The runner's machine goes silent: the runner was online, then offline.
     world.tick();
     let offline = |online| {
         let mut world = world.cloud.served.world();

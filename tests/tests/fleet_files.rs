@@ -1,5 +1,5 @@
-//! `enable`, `disable` and `scale`: what they do to a fleet's file, what they say, and that many at once
-//! lose nothing.
+//! `enable`, `disable` and `scale`: their changes to a fleet's file, their messages, and that concurrent
+//! calls lose nothing.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -107,7 +107,7 @@ fn what_runs_is_said_and_a_look_keeps_no_daemon_from_starting() {
     daemon.lock().unwrap();
     assert!(output().contains("A daemon is running on"), "{}", output());
     daemon.unlock().unwrap();
-    // As a command that only reads does; a daemon that starts meanwhile waits for a moment, then continues.
+    // As a command that only reads does. A daemon that starts meanwhile waits for a moment.
     daemon.lock_shared().unwrap();
     let started = command(config.path(), &["run", "--once"]).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
@@ -126,7 +126,7 @@ fn has_open(process: u32, directory: &Path) -> bool {
     open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|path| path == directory))
 }
 
-/// Ten processes at once, each with a key of its own; a reader that looks all the while.
+/// Ten processes at once, each with a key of its own, while a reader reads constantly.
 #[test]
 fn many_writers_lose_nothing_and_no_reader_sees_half_a_file() {
     const ROUNDS: usize = 8;
@@ -181,7 +181,7 @@ fn a_writer_that_is_killed_leaves_a_whole_file_and_no_lock() {
         let count = format!("--count={}", round % 10);
         let mut writer =
             command(config, &["scale", "--pool=ci", &count]).stdout(Stdio::null()).spawn().unwrap();
-        // Not a wait for anything: the moment of the kill is what differs.
+        // Not a wait for a condition: the moment of the kill varies.
         std::thread::sleep(Duration::from_micros(round * 100));
         writer.kill().unwrap();
         writer.wait().unwrap();

@@ -1,5 +1,5 @@
-//! What the daemon logs of a job's life, as JSON: sentences for people, fields for machines; and that it
-//! holds no more descriptors after it than before.
+//! The daemon's log of a job's life, as JSON: sentences for people, fields for machines. The number of open
+//! descriptors is the same before and after.
 
 use std::fs::{self, File};
 use std::process::Stdio;
@@ -41,7 +41,7 @@ fn a_jobs_life_is_logged_in_sentences_and_fields() {
         cloud.served.world().submit("o/r", jobs, Vec::new())[0]
     };
     let rest = |jobs| cloud.wait(SOON, |world| world.report().jobs_completed == jobs && world.is_at_rest());
-    // Long enough for a poll that is late.
+    // The job lasts long enough for a late poll to see it.
     let job = submit(8);
     assert!(rest(1), "{:#?}\n{}", cloud.served.world().report(), cloud.logged());
     assert!(cloud.wait(SOON, |_| cloud.logged().contains("is removed: ")));

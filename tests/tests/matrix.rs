@@ -1,4 +1,5 @@
-//! Each way in which a call can fail, at each kind of call: after it ends, the world is right within three ticks.
+//! Each way a call can fail, at each kind of call. After the fault ends, the world recovers within three
+//! ticks.
 //!
 //! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test virtual_time matrix -- --nocapture`
 //! runs one cell.
@@ -12,7 +13,7 @@ use azlin_simcloud::github::JobState;
 use azlin_simcloud::statistics::Report;
 use azlin_tests::harness::{Harness, fleet, live, run};
 
-/// Kinds of calls: service, method, and what is in their paths.
+/// Kinds of calls: service, method, and a part of the path.
 const CALLS: [(&str, &str, &str); 16] = [
     ("github", "GET", "/actions/runs"),
     ("github", "GET", "/actions/runners"),
@@ -31,7 +32,7 @@ const CALLS: [(&str, &str, &str); 16] = [
     ("azure", "DELETE", ""),
     ("azure", "GET", "/providers/Microsoft.Compute/virtualMachines"),
 ];
-/// What happens to them.
+/// Faults of calls.
 const FAULTS: [&str; 18] = [
     "{ status = 404 }",
     "{ status = 400 }",
@@ -52,7 +53,7 @@ const FAULTS: [&str; 18] = [
     "'lost_answer'",
     "{ latency = '50s' }",
 ];
-/// What happens to VMs, whatever the calls.
+/// Faults of VMs, independent of calls.
 const MACHINES: [&str; 12] = [
     "'no_capacity'",
     "'create_fails'",
@@ -70,7 +71,8 @@ const MACHINES: [&str; 12] = [
 const FROM: u64 = 120;
 const UNTIL: u64 = 240;
 const TICK: u64 = 60;
-/// From the tick that asks for a VM until its runner has a job, or from one that removes it until it is gone.
+/// Seconds from the tick that requests a VM until its runner has a job, or from the tick that removes it
+/// until it is gone.
 const MACHINE: u64 = 30;
 
 fn fleets() -> Vec<Fleet> {
@@ -84,13 +86,13 @@ fn fleets() -> Vec<Fleet> {
         fleet.lifecycle.boot_timeout = Duration::from_secs(60);
         fleet.lifecycle.offline_timeout = Duration::from_secs(60);
     }
-    // An idle one, which is replaced while things fail.
+    // An idle runner, which is replaced during the fault.
     fleets[2].scaling.min_runners = 1;
     fleets[2].lifecycle.rotation_interval = Duration::from_secs(FROM - 10);
     fleets.to_vec()
 }
 
-/// Jobs before and while things fail: long ones, which must not be killed, and short ones.
+/// Jobs before and during the fault: long ones, which must not be killed, and short ones.
 fn jobs(harness: &Harness, count: usize, seconds: u64) {
     for label in ["init", "ssh"] {
         let labels = vec!["self-hosted".to_owned(), label.to_owned()];
@@ -103,12 +105,12 @@ fn waiting(harness: &Harness) -> usize {
     world.state.github.jobs.values().filter(|job| job.state == JobState::Queued).count()
 }
 
-/// The idle runner is there, and nothing else.
+/// Whether only the idle runner is left.
 fn is_at_rest(report: &Report) -> bool {
     report.jobs_unserved == 0 && report.vms_left == 1 && report.runners_left == 1
 }
 
-/// What must never be, whatever fails.
+/// Violations of invariants, which no fault may cause.
 fn broken(report: &Report) -> Option<String> {
     let peaks = report.peak_by_pool.values().all(|peak| *peak <= 3);
     let is_well = report.jobs_killed == 0 && report.overwrites == 0 && report.names_reused == 0 && peaks;
@@ -118,15 +120,15 @@ fn broken(report: &Report) -> Option<String> {
 /// How long the world took to recover, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Recovery {
-    /// From the end of the fault until no job waited.
+    /// Seconds from the end of the fault until no job waited.
     serving: u64,
-    /// From then, or from the end of the last job, until nothing was left over.
+    /// Seconds from then, or from the end of the last job, until nothing was left over.
     clearing: u64,
     /// How often the fault struck.
     struck: u32,
 }
 
-/// Runs one cell. Returns how it recovered, or what is wrong.
+/// Runs one cell. Returns how it recovered, or what failed.
 async fn run_cell(fault: &str) -> Result<Recovery, String> {
     let settings = "repositories = ['o/r']\n[settings]\ncreate = '5s'\nboot = '5s'\nregister = '2s'\n\
                     delete = '5s'\nstep = '1s'\nlost_after = '60s'\n";
@@ -148,7 +150,7 @@ async fn run_cell(fault: &str) -> Result<Recovery, String> {
             took.clearing = if harness.report().jobs_unserved == 0 { took.clearing + 1 } else { 0 };
         }
     };
-    // Killed once while it fails, since a daemon that starts asks for more.
+    // The daemon is killed once during the fault, since a restarted daemon reads more.
     let disk = tempfile::tempdir().expect("a directory");
     let state = || StateDir::new(Some(disk.path().to_owned()));
     let daemons = async {

@@ -1,15 +1,15 @@
-//! Alert rules and the dashboard ask for metrics that there are, with labels that they have.
+//! Alert rules and the dashboard use only metrics and labels that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Each metric of the page, with its row.
+/// Each metric of the page, with its table row.
 fn documented() -> BTreeMap<&'static str, &'static str> {
     let page = include_str!("../../docs/reference/metrics.md");
     let row = |line: &'static str| Some((line.strip_prefix("| `")?.split('`').next()?, line));
     page.lines().filter_map(row).filter(|(name, _)| name.starts_with("azlin_")).collect()
 }
 
-/// The metrics that an expression asks for, without what is added to the names of histograms.
+/// The metrics that an expression uses, without the suffixes of histograms.
 fn asked(expression: &str) -> BTreeSet<&str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = expression.split(|c: char| !is_part(c)).filter(|word| word.starts_with("azlin_"));
@@ -39,7 +39,7 @@ fn rules_and_dashboard_ask_for_what_there_is() {
     }
 }
 
-/// Every alert is tried with made-up series: `promtool` does it, `cargo xtask test` calls it.
+/// Every alert is tested with made-up series: `cargo xtask test` runs `promtool` for it.
 #[test]
 fn every_alert_is_tried() {
     let rules = include_str!("../../monitoring/azlin.rules.yml");

@@ -1,12 +1,12 @@
-//! A fleet's file or the daemon's is changed while runners work: whatever moves, no job is killed, no
-//! VM is forgotten, and the maximum holds.
+//! A fleet's file or the daemon's changes while runners work. For every change: no job is killed, no VM is
+//! forgotten, and the maximum holds.
 
 use azlin_daemon::{DaemonContext, StateDir};
 use azlin_fleet::config::Fleet;
 use azlin_tests::harness::{Harness, fleet, live, run};
 
 const MINUTE: u64 = 60;
-/// Machines are up in 40 s.
+/// Machines are online after 40 s.
 const WORLD: &str =
     "repositories = ['o/old', 'o/new']\n[settings]\ncreate = '10s'\nboot = '20s'\nregister = '10s'\n";
 
@@ -23,7 +23,7 @@ fn assert_clean(harness: &Harness, jobs: u64) {
     assert!(report.peak_by_pool["ci"] <= 2, "{report:#?}");
 }
 
-/// Two runners are busy under the first fleet; then the second takes its place, and has jobs too.
+/// Two runners are busy under the first fleet. Then the second fleet replaces it, and gets jobs too.
 async fn moved(world: &str, before: Fleet, after: Fleet, state: StateDir) {
     let harness = Harness::new(world);
     harness.submit("o/old", 2, 20 * MINUTE);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use azlin_tests::sources::sources;
 
-/// The struct, enum, union, trait or type alias that a line declares. An associated type has the meaning that its trait gives it,
-/// and is none.
+/// The struct, enum, union, trait or type alias that a line declares. An associated type does not count: its
+/// trait defines its meaning.
 fn declared<'t>(lines: &[&'t str], at: usize) -> Option<&'t str> {
     let line = lines[at].trim_start();
     let item =

@@ -1,4 +1,4 @@
-//! Fleets of an organisation follow the repositories that they name, and share what they read.
+//! Fleets of an organisation follow the repositories that they name, and share their reads.
 
 use azlin_daemon::StateDir;
 use azlin_fleet::config::Fleet;
@@ -82,7 +82,8 @@ fn a_repository_that_cannot_be_read_is_reported_and_delays_no_other() {
         let status = board.read().fleets.into_values().next().expect("one");
         let errors: Vec<&str> = status.errors.iter().map(|error| error.what.as_str()).collect();
         assert!(errors.iter().any(|what| what.contains("o/app") && what.contains("502")), "{errors:?}");
-        // GitHub hands the job that the fleet does not see to a runner of the organisation, and another runner is started.
+        // GitHub gives the job that the fleet does not see to one of its runners, and a replacement is
+        // started.
         assert_eq!(harness.report().jobs_completed, 2);
     });
 }

@@ -1,4 +1,4 @@
-//! What Azure forgets when it removes a VM is found and removed, and nothing else.
+//! Resources that Azure leaves behind when it deletes a VM are found and removed, and no others.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 const WORLD: &str = "repositories = ['o/r']\n[[faults]]\nwhat = 'leaves_behind'\n";
 
-/// A foreign disk that no VM holds, and one with the tag of another daemon's fleet.
+/// A foreign disk that no VM holds, and a disk with the tag of another daemon's fleet.
 fn foreign(harness: &Harness) {
     let base = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.Compute/disks";
     let mut world = harness.world();
@@ -51,7 +51,7 @@ fn what_is_left_behind_goes_after_a_while_and_what_is_not_ours_stays() {
         harness.live(vec![ci.clone()], StateDir::default(), 600).await;
         assert_eq!(left(&harness).len(), 4, "a NIC and a disk of each: {:?}", left(&harness));
         foreign(&harness);
-        // A daemon that starts anew sees them for the first time after a minute.
+        // A restarted daemon sees them for the first time after a minute.
         harness.live(vec![ci.clone()], StateDir::default(), 14 * 60).await;
         assert_eq!(left(&harness).len(), 6);
         harness.live(vec![ci], StateDir::default(), 17 * 60).await;
@@ -103,7 +103,7 @@ fn in_a_group_that_the_fleet_has_left_too() {
         let directory = tempfile::tempdir().expect("a directory");
         let state = || StateDir::new(Some(directory.path().to_owned()));
         harness.live(vec![fleet("ci", "o/r", "rg")], state(), 300).await;
-        // Its VM runs a job in the old group, and leaves its parts there.
+        // The fleet's VM runs a job in the old group, and leaves its parts there.
         harness.live(vec![fleet("ci", "o/r", "rg2")], state(), 3600).await;
         assert_eq!((left(&harness), harness.report().jobs_completed), (Vec::new(), 1));
         tokio::time::sleep(Duration::from_secs(1)).await;

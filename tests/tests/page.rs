@@ -10,7 +10,7 @@ use azlin_tests::ports::free_address;
 use azlin_tests::schema::assert_documented;
 use serde_json::Value;
 
-/// A daemon with a runner online, and where it answers.
+/// A daemon with an online runner, and the address of its page.
 fn daemon(more: &str) -> (Cloud, SocketAddr, DaemonProcess) {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
     let address = free_address();
@@ -46,7 +46,7 @@ fn it_is_documented_and_says_what_status_says() {
 
     let listen =
         || ask(address, format!("GET /api/events HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes()).unwrap().1;
-    // It lasts as long as a connection may, and is sent in pieces.
+    // The stream lasts as long as a connection may, and arrives in chunks.
     let heard = listen();
     let data: Vec<Value> = heard
         .lines()

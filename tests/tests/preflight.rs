@@ -1,5 +1,5 @@
-//! What `check` reads over the wire is what the simulated world says behind its ports: the adapters
-//! read nothing into it, and lose nothing of it.
+//! `check` reads over the wire what the simulated world reports through its ports: the adapters add nothing
+//! and lose nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const GALLERY: &str =
     "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0";
 const MANAGED: &str = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute/images/arm64";
 
-/// One world with both of its faces. Time stands still in it, so that both report the same moment.
+/// One world behind both kinds of ports. Its time stands still, so both report the same moment.
 struct Faces {
     inside: InProcess,
     github: GitHubClient,
@@ -56,7 +56,7 @@ async fn faces(workload: &str) -> Faces {
     Faces { inside, github: GitHubClient::new(settings).unwrap(), azure: azure.unwrap(), _served: served }
 }
 
-/// What a call came to; of an error, what a caller does differently about it.
+/// The result of a call. For an error, only the part that changes what a caller does.
 fn came_to<T>(result: Result<T, CallError>) -> Result<T, CallErrorKind> {
     result.map_err(|error| error.kind)
 }
@@ -77,7 +77,7 @@ async fn github_tells(github: &impl GitHubPreflight) -> String {
         let scope: Scope = scope.parse().unwrap();
         let read = came_to(github.may_read_runners(&scope).await).map(without_wish);
         told.push(format!("{scope} {read:?}"));
-        // Without that the other says nothing.
+        // Without read access, the second answer says nothing.
         if read == Ok(Access::Granted) {
             told.push(format!(
                 "{:?}",
@@ -89,7 +89,7 @@ async fn github_tells(github: &impl GitHubPreflight) -> String {
     told.join("\n")
 }
 
-/// Only the wire says what GitHub would want.
+/// Only the wire has the permission that GitHub requires.
 fn without_wish(permit: Access) -> Access {
     match permit {
         Access::Denied(_) => Access::Denied(None),
@@ -153,7 +153,7 @@ async fn both_faces_tell_the_same_of_every_account() {
     ] {
         let faces = faces(&format!("[settings]\nvcpu_quota = 40\n[premises]\n{workload}\n")).await;
         for (number, size) in [(1, "Standard_D4as_v5"), (2, "Standard_D2s_v5")] {
-            // In some accounts no VM can be made.
+            // Some of these workloads allow no VM, so the result is ignored.
             drop(faces.inside.create(&spec(SUBNET, size, number)).await);
         }
         let github = github_tells(&faces.github).await;

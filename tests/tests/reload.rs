@@ -1,5 +1,5 @@
-//! The configuration changes while the daemon runs: each accepted change is one line, and a bad file
-//! stops nothing.
+//! The configuration changes while the daemon runs: each accepted change logs one line, and a bad file stops
+//! nothing.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use azlin_simcloud::{Workload, World};
 use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 
-/// A cloud whose daemon polls so seldom that only a change can wake it.
+/// A cloud whose daemon polls so rarely that only a change can wake it.
 fn cloud() -> Cloud {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
     cloud.write("azlin.toml", &slow_polls(&cloud));
@@ -34,7 +34,7 @@ fn daemon(cloud: &Cloud) -> DaemonProcess {
     daemon
 }
 
-/// What the daemon says of itself.
+/// The daemon's own status file.
 fn status(cloud: &Cloud) -> Option<serde_json::Value> {
     let text = fs::read(cloud.runtime_dir().join("status.json")).ok()?;
     Some(serde_json::from_slice(&text).expect("the file is replaced whole"))
@@ -115,7 +115,7 @@ fn a_removed_file_leaves_its_vms_alone() {
     let elsewhere = cloud.config.path().join("ci.toml.off");
     fs::rename(&path, &elsewhere).unwrap();
     assert!(says(&cloud, "its file is gone: its VMs are left alone"));
-    // The same daemon still works, and has not touched them.
+    // The same daemon still works, and has not touched the runners.
     cloud.write("fleets/other.toml", &fleet(1));
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 3));
     assert_eq!(cloud.served.world().report().vms_left, 3);
@@ -179,7 +179,7 @@ fn the_status_goes_with_the_daemon() {
     assert!(status(&cloud).is_none());
 }
 
-/// A fleet whose jobs are served by runners with the label docker, at once.
+/// A fleet that serves jobs for `docker` at once.
 fn busy_fleet(more: &str) -> String {
     let scaling = "[scaling]\njobs_per_runner = 1\nmax_queue_wait = \"0s\"";
     format!("repo = \"o/r\"\nlabels = [\"docker\"]\n{scaling}\n{more}\n{VM}")
@@ -224,7 +224,7 @@ fn another_github_beside_a_bad_file_kills_no_job() {
     assert_eq!((report.jobs_killed, report.vms_left), (0, 1), "{}", cloud.logged());
 }
 
-/// What waits for its turn to be started is not started for a fleet that is disabled meanwhile.
+/// A waiting start is dropped when its fleet is disabled meanwhile.
 #[test]
 fn starts_that_wait_end_with_what_they_were_for() {
     let slow = "repositories = ['o/r']\n[settings]\ndelete = '100ms'\n[[faults]]\nwhat = { latency = '1s' }\nside = 'azure'\nmethod = 'PUT'\n";
@@ -239,7 +239,7 @@ fn starts_that_wait_end_with_what_they_were_for() {
     assert!(vms(&cloud) <= 4, "{} VMs were made", vms(&cloud));
 }
 
-/// Whoever writes one fleet's file again and again holds up no other fleet, nor its own.
+/// Constant changes to one fleet's file delay neither that fleet nor others.
 #[test]
 fn endless_changes_delay_nothing() {
     let slow = "repositories = ['o/r', 'o/far']\n[[faults]]\nwhat = { latency = '400ms' }\nside = 'github'\n";
@@ -305,7 +305,7 @@ fn a_daemons_file_that_is_gone_or_empty_is_no_change() {
 fn a_file_that_the_daemon_refuses_is_not_called_taken() {
     let cloud = cloud();
     let _daemon = daemon(&cloud);
-    // Azure cannot distinguish the other pool from this one: neither is good any more.
+    // Azure cannot distinguish the other pool from this one, so both files are refused.
     cloud.write("fleets/CI.toml", &fleet(0));
     assert!(says(&cloud, "would give their VMs the same names"));
     let output = cloud.command(&["scale", "--pool", "ci", "--count", "1", "--wait"]).output().unwrap();

@@ -1,4 +1,4 @@
-//! Which crate may know which: the arrows of ARCHITECTURE.md.
+//! Which crate may depend on which: the arrows of ARCHITECTURE.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -52,7 +52,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 
-/// Direct dependencies by crate, development ones left out.
+/// Direct dependencies by crate, without development dependencies.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["metadata", "--no-deps", "--format-version", "1", "--offline"];
@@ -95,7 +95,7 @@ fn arrows_between_crates_run_one_way() {
     assert!(dependencies.keys().all(listed), "a crate is missing from this table: {:?}", dependencies.keys());
 }
 
-/// The generated client and its old `azure_core` are named in one file alone, see
+/// Only one file names the generated client and its old `azure_core`, see
 /// docs/decisions/0010-the-generated-client-is-fenced.md.
 #[test]
 fn the_generated_client_is_fenced_in_one_file() {
@@ -133,7 +133,7 @@ const FOLDERS: &[(&str, &[&str])] = &[
     ("bootstrap", &["model", "config"]),
 ];
 
-/// The folders that a source of crates/fleet names, its inline tests and its comments left out.
+/// The folders that a source of crates/fleet names, except in its inline tests and its comments.
 fn imports(text: &str) -> BTreeSet<&str> {
     let production = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text);
     let code = production.lines().map(|line| line.split("//").next().unwrap_or(line));

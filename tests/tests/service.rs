@@ -1,4 +1,4 @@
-//! The daemon as a process: it ends cleanly, answers for its health, and keeps secrets to itself.
+//! The daemon as a process: a clean end, its health endpoint, and no leaked secrets.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -53,7 +53,7 @@ fn no_secret_is_in_the_log_even_at_trace() {
     assert!(said.contains("DEBUG"), "it says a lot: {said}");
 }
 
-/// A daemon whose requests for two VMs are under way, and stay so for this time.
+/// A daemon whose requests for two VMs are under way for this time.
 fn creating(latency: &str) -> (Cloud, DaemonProcess) {
     let slow = format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\nside = 'azure'\nmethod = 'PUT'\n");
     let cloud = Cloud::new(&Workload::parse(&format!("repositories = ['o/r']\n{slow}")).unwrap());

@@ -1,5 +1,5 @@
-//! The ways to GitHub and Azure, with the real daemon: by name and HTTPS, through a proxy, with certificates of
-//! one's own; as an app whose tokens end.
+//! The ways to sign in to GitHub and Azure with the real daemon: by name and HTTPS, through a proxy, with
+//! private certificates, and as an app whose tokens expire.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -34,7 +34,7 @@ fn is_served(world: &mut World) -> bool {
     report.jobs_completed >= 1 && report.vms_left == 0
 }
 
-/// A proxy on loopback that knows no names but `*.test`, which are this machine; what it was asked for.
+/// A proxy on loopback that resolves only `*.test`, to this machine. Also returns the requested targets.
 fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -49,7 +49,7 @@ fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     (format!("http://{address}"), asked)
 }
 
-/// `CONNECT github.test:1234`: both ends from there on.
+/// `CONNECT github.test:1234`: copies both directions afterwards.
 fn tunnel(mut client: TcpStream, told: &Mutex<Vec<String>>) {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -91,7 +91,7 @@ fn by_https_through_a_proxy_with_a_ca_of_ones_own() {
         command.env("HTTPS_PROXY", &proxy).stdin(Stdio::null());
         command
     };
-    // Without the certificate nothing is sent, and it says what to look at.
+    // Without the certificate nothing is sent, and the error names the cause.
     cloud.write("azlin.toml", &toml);
     let output = run(&["run", "--once"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -105,7 +105,7 @@ fn by_https_through_a_proxy_with_a_ca_of_ones_own() {
     for name in ["github.test:", "azure.test:"] {
         assert!(asked.iter().any(|target| target.starts_with(name)), "{asked:?}");
     }
-    // The identity endpoint is this machine's, and never asked for through a proxy.
+    // The identity endpoint is on this machine, and never requested through a proxy.
     assert!(asked.iter().all(|target| target.contains(".test:")), "{asked:?}");
 }
 
@@ -144,7 +144,7 @@ fn as_an_app_whose_tokens_end_while_it_runs() {
     let _daemon = DaemonProcess::of(command.spawn().unwrap());
     assert!(cloud.wait(SOON, is_served), "{}", cloud.logged());
     std::thread::sleep(Duration::from_secs(9));
-    // Another job, two tokens later.
+    // Another job, after two more tokens.
     cloud.served.world().submit(
         "o/r",
         vec![(vec!["self-hosted".to_owned()], Duration::from_secs(1))],

@@ -1,5 +1,5 @@
-//! Seven days of work in virtual time: what the daemon holds in memory after them is what it held after
-//! the first hour. Alone in its process, since it counts every byte of it.
+//! Seven days of work in virtual time: the daemon's memory afterwards is the same as after the first hour.
+//! Alone in its process, since it counts every allocated byte.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test fails by panicking, and may print")]
 
@@ -26,7 +26,7 @@ static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Jobs in the first forty minutes of each hour, so that each ends at rest; some 70 of them.
+/// Jobs in the first forty minutes of each hour, about 70, so that each hour ends at rest.
 fn workload() -> Workload {
     let span = |from, to| Span { from: Duration::from_secs(from), to: Duration::from_secs(to) };
     let burst = |number: u64| Arrival {
@@ -49,13 +49,13 @@ fn workload() -> Workload {
     }
 }
 
-/// The bytes that are allocated now.
+/// The number of bytes that are allocated.
 fn live() -> i64 {
     let stats = COUNTED.stats();
     i64::try_from(stats.bytes_allocated).unwrap() - i64::try_from(stats.bytes_deallocated).unwrap()
 }
 
-/// The memory that the daemon holds after a number of hours: how many bytes are freed when it is gone.
+/// The memory that the daemon holds after this many hours: the bytes that are freed when it is dropped.
 async fn bytes_after(hours: u32) -> (i64, Report) {
     let began = Instant::now();
     let start = Timestamp::from_second(1_800_000_000).unwrap();
@@ -88,7 +88,7 @@ async fn bytes_after(hours: u32) -> (i64, Report) {
 
 #[tokio::test(start_paused = true)]
 async fn seven_days_of_work_leave_nothing_behind_in_memory() {
-    // What the page shows of the past is full by then.
+    // By then, the history on the page is full.
     let (first, _) = bytes_after(24).await;
     let (last, report) = bytes_after(7 * 24).await;
     println!("{first} bytes after a day, {last} after seven and {} jobs", report.jobs_completed);

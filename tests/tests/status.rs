@@ -1,4 +1,4 @@
-//! `status` from the daemon, and without one.
+//! `status` with a running daemon, and without one.
 
 use azlin_simcloud::Workload;
 use azlin_tests::SOON;

@@ -1,4 +1,4 @@
-//! What the daemon reports to systemd over the notify socket, and when.
+//! The daemon's messages to systemd over the notify socket, and their time.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 const QUICK: &str = "[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\n";
 
-/// A service manager that listens.
+/// A listening service manager.
 struct Manager {
     socket: UnixDatagram,
     folder: TempDir,
@@ -43,7 +43,7 @@ impl Manager {
         Some(String::from_utf8(buffer[..length].to_vec()).unwrap().lines().map(str::to_owned).collect())
     }
 
-    /// The next message that is none of the watchdog's.
+    /// The next message that does not feed the watchdog.
     fn next(&self) -> Vec<String> {
         loop {
             let message = self.next_within(SOON).expect("a message in time");
@@ -53,7 +53,7 @@ impl Manager {
         }
     }
 
-    /// Waits for a status with these words; what came before it.
+    /// Waits for a status with these words. Returns the messages before it.
     fn until_status(&self, words: &str) -> Vec<Vec<String>> {
         let mut before = Vec::new();
         loop {
@@ -128,14 +128,14 @@ fn a_daemon_without_fleets_is_ready() {
     assert_eq!(manager.next(), ["STATUS=no fleet"]);
 }
 
-/// Nobody reads what it logs, so its loop stands still at the next line.
+/// The daemon's log pipe is full and unread, so its loop blocks at the next line.
 #[test]
 fn a_loop_that_hangs_starves_the_watchdog() {
     let (cloud, manager) = (cloud(""), Manager::new());
     let (mut log, end) = std::io::pipe().unwrap();
     let mut filler = OpenOptions::new()
         .write(true)
-        .custom_flags(0o4000) // O_NONBLOCK, for this end alone.
+        .custom_flags(0o4000) // O_NONBLOCK, for this end only.
         .open(format!("/proc/self/fd/{}", end.as_raw_fd()))
         .unwrap();
     let daemon = manager.start(&cloud, &["run", "-v"], end.into());
@@ -150,7 +150,7 @@ fn a_loop_that_hangs_starves_the_watchdog() {
     reader.join().unwrap();
 }
 
-/// Also where nothing is under way, and it ends at once.
+/// The stop is reported even if nothing is under way and the daemon ends at once.
 #[test]
 fn a_stop_is_reported_each_time() {
     let (cloud, manager) = (cloud(""), Manager::new());

@@ -1,5 +1,5 @@
-//! One fleet's trouble is its own: a panic anywhere in a loop or an operation costs a moment, never
-//! a job, a VM or another fleet.
+//! One fleet's failure stays its own: a panic anywhere in a loop or an operation costs a moment, never a job,
+//! a VM or another fleet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use azlin_tests::harness::fleets;
 use azlin_tests::harness::{Harness, fleet, live, run};
 use jiff::SignedDuration;
 
-/// Serves a burst for two fleets while the clock panics once, the `nth` time that it is asked.
+/// Serves a burst for two fleets. The clock panics once, at its `nth` call.
 async fn serve(nth: u64) {
     let harness = Harness::new("repositories = ['o/r']");
     for labels in [["self-hosted", "docker"], ["self-hosted", "gpu"]] {
@@ -37,7 +37,7 @@ fn a_panic_anywhere_costs_a_moment() {
     }
 }
 
-/// How long each job of `o/quick` waited, while calls about `o/slow` take this time.
+/// How long each job of `o/quick` waited while calls about `o/slow` have this fault.
 async fn waits_beside(trouble: &str) -> Vec<SignedDuration> {
     let harness = Harness::new(&format!(
         "repositories = ['o/quick', 'o/slow']\n[settings]\ncreate = '10s'\nboot = '20s'\nregister = '10s'\ndelete = '10s'\n{trouble}"

@@ -1,4 +1,4 @@
-//! The real loop against one simulated world in virtual time, one situation after the other.
+//! The real loop against one simulated world in virtual time, one situation in each test.
 
 #![allow(
     clippy::print_stdout,

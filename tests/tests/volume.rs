@@ -1,5 +1,4 @@
-//! How much is logged in a day, in virtual time: nothing where nothing happens, and little where nothing
-//! works.
+//! The size of a day's log, in virtual time: empty where nothing happens, and small where nothing works.
 
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
@@ -36,11 +35,11 @@ impl Write for DaemonLog {
     }
 }
 
-/// Where there is one subscriber only, tracing asks that of the thread which comes to an event first, and by its answer
-/// the event is logged by no other thread: so there are two.
+/// With one live subscriber, tracing asks the thread that first reaches an event, and caches the answer for
+/// all threads. A second live subscriber prevents that.
 static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
-/// What is logged in a day with these jobs and faults, at info, as JSON.
+/// The log of a day with these jobs and faults, at info, as JSON.
 fn a_day(events: &str) -> Vec<String> {
     let log = DaemonLog::default();
     let writer = log.clone();
@@ -93,6 +92,6 @@ fn a_day_without_capacity_is_reported_with_each_attempt_and_attempts_get_rare() 
     let bytes: usize = lines.iter().map(String::len).sum();
     println!("{} lines, {bytes} bytes", lines.len());
     assert!(lines.len() > 24, "it goes on trying: {lines:#?}");
-    // The journal keeps about 1 KB of its own with each.
+    // The journal adds about 1 KB to each line.
     assert!(bytes + lines.len() * 1024 < 1_000_000, "{} lines, {bytes} bytes", lines.len());
 }

@@ -1,4 +1,4 @@
-//! Bad weather at GitHub, with the real daemon over loopback HTTP.
+//! Failures of GitHub, with the real daemon over loopback HTTP.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn refused(world: &World) -> u64 {
 
 #[test]
 fn with_nothing_left_of_the_budget_nothing_is_sent_that_would_be_refused_and_all_is_served_after() {
-    // Half an hour of a window of an hour, here 12 of 24 seconds: all of it is used after five.
+    // Half of a window, here 12 of 24 seconds. The whole budget is used after five.
     let workload = format!(
         "repositories = ['o/r']\n[settings]\nrate_window = '24s'\n{QUICK}\
          [[arrivals]]\nat = '1s'\nevery = ['2s', '4s']\nuntil = '30s'\nrepo = 'o/r'\nlabels = ['self-hosted']\n\
@@ -25,7 +25,7 @@ fn with_nothing_left_of_the_budget_nothing_is_sent_that_would_be_refused_and_all
     );
     // Built before the world begins.
     azlin();
-    // Windows begin by the clock, so what is used up may be back at once: begin where it stays so for half a window.
+    // Windows follow the clock, so the budget may return at once. Begin when at least half a window remains.
     let gone_s = || 24 - (jiff::Timestamp::now().as_second() + 5) % 24;
     while gone_s() < 12 {
         std::thread::sleep(Duration::from_millis(100));
@@ -39,7 +39,7 @@ fn with_nothing_left_of_the_budget_nothing_is_sent_that_would_be_refused_and_all
     );
     let daemon = cloud.daemon();
     assert!(cloud.wait(SOON, |world| world.faults.struck() > 0), "the budget is used up");
-    // Requests that were under way when another client used up the budget could not know of it.
+    // Requests already under way when another client used up the budget could not know of it.
     std::thread::sleep(Duration::from_secs(3));
     let under_way = refused(&cloud.served.world());
     assert!(under_way <= 3, "{under_way} refused at once");

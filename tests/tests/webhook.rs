@@ -9,10 +9,10 @@ use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 use azlin_tests::deliveries::{SECRET, deliver, get, job, signature};
 use azlin_tests::ports::free_address;
 
-/// As GitHub and Azure are when nothing takes any time.
+/// GitHub and Azure without any latency.
 const QUICK: &str = "repositories = ['o/r', 'o/s']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '100ms'\n";
 
-/// A daemon that polls every ten minutes, and the address of its webhook; its first poll is done.
+/// A daemon that polls every ten minutes, and the address of its webhook. Its first poll has ended.
 fn daemon(cloud: &Cloud, more: &str, secret: Option<&str>) -> (SocketAddr, DaemonProcess) {
     let address = free_address();
     let toml = cloud.daemon_toml().replace("127.0.0.1:0", &address.to_string());
@@ -35,7 +35,7 @@ fn cloud(scaling: &str) -> Cloud {
     cloud
 }
 
-/// So many jobs come into being in one run; their numbers.
+/// Submits this many jobs in one run. Returns their numbers.
 fn submit(cloud: &Cloud, jobs: usize) -> Vec<u64> {
     let job = (vec!["self-hosted".to_owned()], Duration::from_millis(200));
     cloud.served.world().submit("o/r", vec![job; jobs], Vec::new())
@@ -119,7 +119,7 @@ fn ten_thousand_deliveries_in_ten_seconds_many_forged_and_doubled_serve_every_jo
     const JOBS: usize = 30;
     let cloud = cloud("max_runners = 100\n");
     let (address, daemon) = daemon(&cloud, "", Some(SECRET));
-    // GitHub takes no more than 80 requests in a minute that make something.
+    // GitHub accepts at most 80 creating requests in a minute.
     let jobs = submit(&cloud, JOBS);
     let body = |number: usize| {
         let action = ["queued", "in_progress", "completed", "queued"][number * 7 % 4];

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 const WORLD: &str = "repositories = ['o/r', 'x/y']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\ndelete = '100ms'\n";
 
-/// A cloud whose daemon receives webhooks at this address; it polls every ten minutes only.
+/// A cloud whose daemon receives webhooks at this address, and polls only every ten minutes.
 fn cloud() -> (Cloud, SocketAddr) {
     let cloud = Cloud::new(&Workload::parse(WORLD).unwrap());
     let address = free_address();
@@ -45,7 +45,7 @@ fn webhook(cloud: &Cloud, arguments: &[&str]) -> Output {
     cloud.command(&[&["webhook"], arguments].concat()).env("AZLIN_WEBHOOK_SECRET", SECRET).output().unwrap()
 }
 
-/// What it prints, with its exit code.
+/// The output, with the exit code.
 fn text(output: &Output) -> (String, Option<i32>) {
     let all = [&output.stdout[..], &output.stderr].concat();
     (String::from_utf8(all).unwrap(), output.status.code())
@@ -117,7 +117,7 @@ fn a_failed_delivery_is_reported_and_delivered_again() {
     assert_eq!(code, Some(1));
     assert!(told.contains("`webhook status --redeliver`"), "{told}");
 
-    // The daemon finds the job by its first poll; a second delivery does no harm.
+    // The daemon finds the job in its first poll. A second delivery does no harm.
     let running = daemon(&cloud, address, SECRET);
     let again = json(&cloud, &["status", "--pool", "ci", "--redeliver"]);
     assert_eq!(again["places"][0]["redelivered"], 2);
@@ -130,7 +130,7 @@ fn a_failed_delivery_is_reported_and_delivered_again() {
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 1));
     drop(running);
 
-    // A daemon that does not know the secret says so, and GitHub does.
+    // A daemon with another secret refuses deliveries, which GitHub shows as 401.
     let other = daemon(&cloud, address, "quite another secret of a webhook");
     let (told, code) = text(&webhook(&cloud, &["install", "--pool", "ci"]));
     assert_eq!(code, Some(1));

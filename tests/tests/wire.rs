@@ -1,5 +1,5 @@
-//! What the daemon sends to GitHub, and what it is answered, as GitHub's own description has it; and
-//! what its polls cost in requests.
+//! The daemon's requests to GitHub and the answers match GitHub's own API description. Also the cost of its
+//! polls in requests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

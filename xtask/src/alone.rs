@@ -1,9 +1,9 @@
-//! Each crate builds alone: it names every feature that it needs of its dependencies. In a build of the whole workspace a missing
-//! feature does not show, because another crate asks for it.
+//! Each crate builds alone: it declares every feature that it needs of its dependencies. A build of the whole
+//! workspace hides a missing feature, because another crate enables it.
 
 use crate::{cargo, file_error, root, run};
 
-/// Checks each crate of `crates/` by itself, without what its tests need.
+/// Checks each crate of `crates/` by itself, without its development dependencies.
 pub fn alone() -> Result<(), String> {
     let folder = root().join("crates");
     let entries = std::fs::read_dir(&folder).map_err(file_error(&folder))?;

@@ -17,7 +17,7 @@ pub fn install(needed: &[(&str, &str)]) -> Result<(), String> {
     }
     say(&format!("installing {}\n", packages.join(" ")));
     if packages.contains(&"openssh-server") && Path::new("/run/systemd/system").exists() {
-        // The tests start one of their own; this machine must not listen because of them.
+        // The tests start their own server. This machine's must not listen because of them.
         run(Command::new("systemctl").args(["mask", "ssh.service", "ssh.socket"]))?;
     }
     let apt = || {

@@ -1,4 +1,4 @@
-//! Commands in the background, at the lowest priority: what only computes does not delay what waits for time to pass.
+//! Commands in the background at the lowest priority, so that computation does not delay tests that wait.
 
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::say;
 
-/// The kernel shares time out among sessions first, where it groups them, and within one by priority.
+/// The kernel first shares time out among sessions, where it groups them, and then within each by priority.
 const LOWEST: &str = r#"{ echo 19 > /proc/self/autogroup; } 2>/dev/null; exec nice -n 19 "$@""#;
 
 /// Commands that run one after the other, and the thread that collects their output. Dropping it stops them.
@@ -16,10 +16,10 @@ pub struct Background {
     thread: Option<JoinHandle<Vec<Finished>>>,
 }
 
-/// What happens in the background.
+/// The state of the background thread.
 enum Activity {
     Between,
-    /// The session of a command that runs.
+    /// The session of the running command.
     Running(u32),
     Stopped,
 }
@@ -33,7 +33,7 @@ pub struct Finished {
 }
 
 impl Background {
-    /// Starts the first command; each of the others starts when the one before it has succeeded.
+    /// Starts the first command. Each of the others starts when the one before it has succeeded.
     pub fn start(commands: Vec<(&'static str, Command)>) -> Self {
         for (name, command) in &commands {
             say(&format!("--- {name}, in the background: {command:?}\n"));
@@ -64,7 +64,7 @@ impl Background {
 }
 
 impl Finished {
-    /// Prints what it printed; whether it succeeded.
+    /// Prints a command's output. Returns whether it succeeded.
     pub fn result(self) -> Result<(), String> {
         let name = self.name;
         let output = self.result.map_err(|error| format!("{name}: {error}"))?;
@@ -75,7 +75,7 @@ impl Finished {
     }
 }
 
-/// Runs a command in a session of its own; none where all of them were stopped.
+/// Runs a command in its own session; `None` once all were stopped.
 fn run_one(command: &Command, now: &Mutex<Activity>) -> Option<Result<Output, String>> {
     let mut lowest = Command::new("setsid");
     lowest.args(["sh", "-c", LOWEST, "sh"]).arg(command.get_program()).args(command.get_args());

@@ -2,7 +2,7 @@
 
 use crate::{cargo, e2e, run, say};
 
-/// Measures everything; real machines are left out where they cannot be made.
+/// Runs all benchmarks. Those on real machines are left out where machines cannot be made.
 pub fn bench() -> Result<(), String> {
     run(&mut cargo(&["build", "--release", "--locked", "-p", "azlin"]))?;
     run(&mut cargo(&["bench", "--locked", "-p", "azlin-tests"]))?;

@@ -1,7 +1,7 @@
-//! The documentation as a book: docs/, made into pages by mdbook.
+//! The documentation as a book: mdbook builds it from docs/.
 //!
-//! Pages link to files of the repository that are not pages, which is right for a reader of the sources. In the book
-//! those links lead to the repository's address. So the book is made from a copy.
+//! Pages link to files of the repository that are not pages, as readers of the sources need. In the book
+//! those links lead to the repository's address, so the book is built from a copy.
 
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
@@ -11,10 +11,10 @@ use crate::{file_error, root, run, say};
 
 /// The address of the repository on the web.
 const REPOSITORY: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
-/// The version that is installed where mdbook is missing.
+/// The version to install where mdbook is missing.
 const MDBOOK: &str = "0.5";
 
-/// Makes the book in target/book, and checks that its links lead somewhere.
+/// Builds the book in target/book, and checks its links.
 pub fn book() -> Result<(), String> {
     let (source, book) = (root().join("target/book-source"), root().join("target/book"));
     for old in [&source, &book] {
@@ -94,7 +94,7 @@ fn outside(target: &str, place: &Path) -> Option<String> {
     (path.first() != Some(&"docs")).then(|| path.join("/"))
 }
 
-/// Links of the book's pages to files of it that are not there.
+/// Links of the book's pages to missing files of the book.
 fn broken_links(book: &Path) -> Result<Vec<String>, String> {
     let (mut pages, mut broken) = (Vec::new(), Vec::new());
     html(book, &mut pages)?;

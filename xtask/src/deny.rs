@@ -6,13 +6,13 @@ use std::process::Command;
 use crate::tools::tool;
 use crate::{root, run, say};
 
-/// Checks all of it.
+/// Checks all of these.
 pub fn deny() -> Result<(), String> {
     // A debug build takes about a minute; a check takes four seconds with it.
     let program = tool("cargo-deny", "0.20.2", &["--debug"])?;
     let check = |options: &[&str], what: &[&str]| {
         let mut deny = Command::new(&program);
-        // An exception that is not needed any more fails, so that deny.toml stays true.
+        // An unneeded exception fails, so that deny.toml stays true.
         let stale =
             ["unnecessary-skip", "unmatched-skip", "unused-wrapper", "license-exception-not-encountered"];
         deny.current_dir(root()).arg("--locked").args(options).arg("check");
@@ -29,7 +29,7 @@ pub fn deny() -> Result<(), String> {
     }
 }
 
-/// Whether a database of advisories is where cargo-deny keeps it.
+/// Whether cargo-deny has its database of advisories.
 fn has_advisories() -> bool {
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = || std::env::home_dir().map(|home| home.join(".cargo"));

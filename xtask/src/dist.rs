@@ -13,12 +13,12 @@ use crate::{cargo, file_error, root, run, say};
 /// The program's version, which is that of the whole workspace.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The folder with all of it.
+/// The folder of all release files.
 fn folder() -> PathBuf {
     root().join("target/dist")
 }
 
-/// Makes everything anew.
+/// Rebuilds everything.
 pub fn dist() -> Result<(), String> {
     let folder = folder();
     if folder.exists() {
@@ -70,12 +70,12 @@ pub fn program() -> Result<PathBuf, String> {
     Ok(root().join("target/release/azlin"))
 }
 
-/// The folder in which everything that goes along with the program is put together.
+/// The folder that collects the files beside the program.
 fn staging() -> PathBuf {
     folder().join("stage")
 }
 
-/// Lays out what goes into the tarball; the Debian package takes manual pages and completions from it.
+/// Lays out the tarball's content. The Debian package takes manual pages and completions from it.
 fn prepare(program: &Path) -> Result<(), String> {
     let staging = staging();
     if staging.exists() {
@@ -108,7 +108,7 @@ fn sbom() -> Result<PathBuf, String> {
         .args(["--format", "json", "--spec-version", "1.5", "--no-build-deps", "--quiet"])
         .args(["--target", platform()]);
     run(reproducible(describe.current_dir(root()))?)?;
-    // It writes a file beside each program of the workspace.
+    // cargo-cyclonedx writes a file beside each program of the workspace.
     let mut made = None;
     for file in ["crates/azlin/azlin", "crates/simcloud/azlin-simcloud", "xtask/xtask"] {
         let file = root().join(format!("{file}_bin.cdx.json"));
@@ -123,7 +123,7 @@ fn sbom() -> Result<PathBuf, String> {
     Ok(file)
 }
 
-/// Makes the result of a command depend neither on the time nor on the path of the sources.
+/// Makes the output of a command independent of the time and of the path of the sources.
 fn reproducible(command: &mut Command) -> Result<&mut Command, String> {
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = || std::env::home_dir().map(|home| home.join(".cargo"));
@@ -138,7 +138,7 @@ fn reproducible(command: &mut Command) -> Result<&mut Command, String> {
     Ok(command.env("CARGO_ENCODED_RUSTFLAGS", flags).env("SOURCE_DATE_EPOCH", epoch()?.to_string()))
 }
 
-/// The time of the last commit. All files have it.
+/// The time of the last commit, which all files get.
 fn epoch() -> Result<u64, String> {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
         return given.parse().map_err(|_| format!("SOURCE_DATE_EPOCH is not a number: {given:?}"));

@@ -1,5 +1,5 @@
-//! Tests with real parts: a browser and Prometheus; and OpenSSH, systemd and cloud-init on machines that systemd-nspawn boots from a
-//! Debian root, which is made once. Needs root, on a system with apt.
+//! Tests with real parts: a browser and Prometheus; and OpenSSH, systemd and cloud-init on machines that
+//! systemd-nspawn boots from a Debian root, which is built once. Needs root, on a system with apt.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,11 +10,11 @@ use crate::{apt, cargo, dist, monitoring, run, say};
 
 /// Where roots are kept from one run to the next.
 const CACHE: &str = "/var/cache/azlin";
-/// What the machines run. Another list makes another root.
+/// The packages on the machines. A different list builds a different root.
 const SUITE: &str = "bookworm";
 const IN_THE_ROOT: &str = "systemd,systemd-sysv,dbus,openssh-server,sudo,cloud-init,python3,iproute2,curl,\
     ca-certificates,procps,netbase,faketime";
-/// Programs that are needed here, and the packages that bring them.
+/// Programs that this host needs, and their packages.
 const NEEDED: [(&str, &str); 10] = [
     ("systemd-nspawn", "systemd-container"),
     ("mmdebstrap", "mmdebstrap"),
@@ -47,7 +47,7 @@ fn all(steps: &mut StepTimes) -> Result<(), String> {
     tests(steps, &root, &deb)
 }
 
-/// Runs them with this root and this package, and removes what is left of machines.
+/// Runs the tests with this root and this package, and removes leftover machines.
 pub fn tests(steps: &mut StepTimes, root: &Path, deb: &Path) -> Result<(), String> {
     every_test(steps, root, deb).and(sweep())
 }
@@ -79,7 +79,7 @@ fn start(command: &mut Command) -> Result<Child, String> {
     child.map_err(|error| format!("cargo: {error}"))
 }
 
-/// Waits for its end, and prints what it printed.
+/// Waits for its end, and prints its output.
 fn finish(what: &str, child: Child) -> Result<(), String> {
     let output = child.wait_with_output().map_err(|error| format!("cargo: {error}"))?;
     say(&String::from_utf8_lossy(&output.stdout));
@@ -90,7 +90,7 @@ fn finish(what: &str, child: Child) -> Result<(), String> {
     }
 }
 
-/// Installs what machines need, and removes what an earlier run left. Returns the root that they boot.
+/// Installs what machines need, and removes leftovers of an earlier run. Returns the root that they boot.
 pub fn prepare() -> Result<PathBuf, String> {
     let id = Command::new("id").arg("-u").output().map_err(|error| format!("id: {error}"))?;
     if id.stdout.trim_ascii() != b"0" {
@@ -109,7 +109,7 @@ pub fn prepare() -> Result<PathBuf, String> {
 
 /// Gives a command the root to boot.
 pub fn with<'c>(root: &Path, command: &'c mut Command) -> &'c mut Command {
-    // Three at a time: they mostly wait for their machines.
+    // Three at a time, since they mostly wait for their machines.
     command.env("AZLIN_MACHINE_ROOT", root).env("RUST_TEST_THREADS", "3")
 }
 
@@ -118,7 +118,7 @@ pub fn sweep() -> Result<(), String> {
     run(&mut cargo(&["run", "--quiet", "--locked", "--bin", "azlin-simcloud", "--", "--sweep"]))
 }
 
-/// The root. It is made unless it is there.
+/// The root. Built if missing.
 fn root() -> Result<PathBuf, String> {
     let recipe = format!("{SUITE} {IN_THE_ROOT}");
     let hash = recipe.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));

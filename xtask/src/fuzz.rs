@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::tools::tool;
 use crate::{apt, file_error, root, run};
 
-/// Runs these targets, or all of them, for a number of seconds each. What they learn is kept in `fuzz/corpus`.
+/// Runs these targets, or all of them, for this many seconds each. Their corpus is kept in `fuzz/corpus`.
 pub fn fuzz(seconds: u64, only: &[&str]) -> Result<(), String> {
     let all = targets()?;
     if let Some(unknown) = only.iter().find(|name| !all.iter().any(|target| target == *name)) {

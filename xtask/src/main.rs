@@ -1,4 +1,4 @@
-//! Chores, each one a command: `cargo xtask help` lists them.
+//! Development commands: `cargo xtask help` lists them.
 
 mod alone;
 mod apt;
@@ -99,7 +99,7 @@ fn root() -> PathBuf {
     root.expect("xtask is a directory of the repository").to_owned()
 }
 
-/// `cargo`, with these arguments.
+/// `cargo` with these arguments.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());

@@ -1,5 +1,5 @@
-//! Tests of the alert rules with Prometheus' own tool. Debian's package is unpacked and not installed, because it starts a
-//! server.
+//! Tests of the alert rules with Prometheus' own tool. Debian's package is unpacked, not installed, because
+//! the installation starts a server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::tools::tool;
 use crate::{root, run};
 
-/// The loop: the files that observe, decide when to tick, and act.
+/// The loop: the files that observe, trigger ticks, and act.
 const LOOP: [&str; 14] = [
     "fleet_loop.rs",
     "fleet_loop/context.rs",
@@ -33,7 +33,7 @@ pub fn mutants(of: &str) -> Result<(), String> {
     match of {
         "fleet" => add(&["--package", "azlin-fleet", "--timeout", "60"]),
         "loop" => {
-            // No baseline: it would run the tests of the crate itself only, and these are in others.
+            // No baseline: it would run only the crate's own tests, and these are in other crates.
             add(&[
                 "--package",
                 "azlin-daemon",

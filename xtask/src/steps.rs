@@ -1,11 +1,11 @@
-//! The steps of a long chore, and how long each took.
+//! The steps of a long command, and how long each took.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::background::{Background, Finished};
 
-/// What has been done so far.
+/// The steps so far.
 pub struct StepTimes {
     began: Instant,
     rows: Vec<TimedStep>,
@@ -19,17 +19,17 @@ struct TimedStep {
 }
 
 impl StepTimes {
-    /// None yet; the time runs from here.
+    /// No steps yet. The total time starts here.
     pub fn new() -> Self {
         StepTimes { began: Instant::now(), rows: Vec::new() }
     }
 
-    /// Does one.
+    /// Runs a step.
     pub fn step<T>(&mut self, name: &str, act: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         self.step_since(name, Instant::now(), act)
     }
 
-    /// Does one that began earlier.
+    /// Runs a step that began earlier.
     pub fn step_since<T>(
         &mut self,
         name: &str,
@@ -42,7 +42,7 @@ impl StepTimes {
         result.map_err(|why| format!("{name}: {why}"))
     }
 
-    /// Waits for what runs in the background, and adds it.
+    /// Waits for the background commands, and adds them as a step.
     pub fn end(&mut self, background: Background) -> Result<(), String> {
         let began = Instant::now();
         let all = background.end();
@@ -62,7 +62,7 @@ impl StepTimes {
         self.rows.push(TimedStep { name: name.to_owned(), start: began - self.began, took, note });
     }
 
-    /// All of them, in the order in which they began.
+    /// All steps, in the order in which they began.
     pub fn table(&self) -> String {
         let mut rows: Vec<&TimedStep> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.start);

@@ -24,7 +24,8 @@ fn all(steps: &mut StepTimes) -> Result<(), String> {
     steps.step("each crate alone", alone::alone)?;
     steps.step("dependencies", deny::deny)?;
     steps.step("build of the tests", || run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"])))?;
-    // Tests mostly wait, and real machines more so: what computes runs beside them. The package first, because machines need it.
+    // Tests mostly wait, and those on real machines even more, so computation runs beside them. The package
+    // comes first, because machines need it.
     let myself = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut package = Command::new(&myself);
     package.arg("deb");
@@ -34,7 +35,8 @@ fn all(steps: &mut StepTimes) -> Result<(), String> {
     steps.step("preparation of the fuzzers", fuzz::install)?;
     let machine_root = steps.step("preparation of machines", e2e::prepare)?;
     steps.end(package)?;
-    // One after the other: the simulation has five minutes, which it would not have beside the build of the fuzzers.
+    // One after the other: the simulation's limit of five minutes is too short beside the build of the
+    // fuzzers.
     let mut simulation = Command::new(root().join("target/debug/simulate"));
     simulation.args(["--seeds", "500"]);
     let mut fuzzing = Command::new(&myself);
@@ -51,7 +53,7 @@ fn lints() -> Result<(), String> {
         let mut clippy = cargo(&["clippy", "--workspace", "--all-features", "--locked"]);
         run(clippy.args(targets).args(["--", "-D", "warnings"]))
     };
-    // What cargo does not take for a test or a benchmark by default has to be named.
+    // Targets that cargo does not build by default must be named.
     let real: Vec<&str> = e2e::REAL.iter().flat_map(|test| ["--test", test]).collect();
     clippy(&["--all-targets"])?;
     clippy(&[&real[..], &["--bench", "throughput", "--bench", "machines"]].concat())
@@ -73,7 +75,7 @@ pub fn simulate(options: &[&str]) -> Command {
     simulate
 }
 
-/// Adds rustfmt and clippy where they are missing, and says whether this is the promised Rust.
+/// Installs rustfmt and clippy where missing. Returns whether this is the promised Rust version.
 fn toolchain() -> Result<(), String> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         let is_there = cargo(&[subcommand, "--version"]).output().is_ok_and(|output| output.status.success());

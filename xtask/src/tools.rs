@@ -1,11 +1,11 @@
-//! Programs that are built where they are missing, into `target/tools`.
+//! Programs that are built into `target/tools` where they are missing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{cargo, root, run, say};
 
-/// The program of a package. It is built the first time.
+/// The program of a package. Built at the first use.
 pub(crate) fn tool(name: &str, version: &str, options: &[&str]) -> Result<PathBuf, String> {
     let tools = root().join("target/tools");
     let own = tools.join("bin").join(name);
@@ -15,9 +15,9 @@ pub(crate) fn tool(name: &str, version: &str, options: &[&str]) -> Result<PathBu
             .args(options)
             .arg("--root")
             .arg(&tools)
-            // Tools are not debugged; without debug information they compile and link sooner.
+            // Tools need no debugger. Without debug information they compile and link sooner.
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            // The flags of a release are not for tools.
+            // The flags of a release build do not apply to tools.
             .env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
     }
     Ok(own)

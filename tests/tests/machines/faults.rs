@@ -1,12 +1,11 @@
-//! What goes wrong on a real machine ends in a runner that works, a clear line in the log, and no
-//! secret in it.
+//! A failure on a real machine ends with a working runner, a clear line in the log, and no secret in the log.
 
 use azlin_simcloud::World;
 use azlin_tests::binary::DaemonProcess;
 use azlin_tests::machines::{RealCloud, plant};
 
 const TABLES: &str = "[scaling]\nmin_runners = 1\nmax_runners = 1\n[lifecycle]\nboot_timeout = \"30s\"\n";
-/// Holds the download up, so that something can happen meanwhile.
+/// Delays the download, so that something can happen meanwhile.
 const SLOW_DOWNLOAD: &str = "[[faults]]\nwhat = { latency = '4s' }\npath = '/_runner/package'\ntimes = 1\n";
 
 fn fleet(settings: &str, faults: &str, method: &str) -> RealCloud {
@@ -19,7 +18,7 @@ fn online(world: &World) -> Option<String> {
     world.state.github.runners.values().find(|runner| runner.online).map(|runner| runner.name.clone())
 }
 
-/// The first machine, once it runs; later ones are made without what was planted.
+/// Waits until the first machine runs. Later machines are made without the planted files.
 fn first_machine(cloud: &RealCloud) -> String {
     let up = |world: &World| {
         let mut vms = world.state.azure.vms.values();
@@ -33,7 +32,7 @@ fn first_machine(cloud: &RealCloud) -> String {
     up(&cloud.cloud.served.world()).expect("it ran a moment ago")
 }
 
-/// The first machine does not become a runner, for a reason that the log gives; another does.
+/// The first machine does not become a runner, and the log has the reason. Another machine does.
 fn assert_replaced(cloud: &RealCloud, _daemon: DaemonProcess, words: &[&str]) {
     let first = first_machine(cloud);
     let line = cloud.wait_for_line(words, 60);
@@ -45,7 +44,7 @@ fn assert_replaced(cloud: &RealCloud, _daemon: DaemonProcess, words: &[&str]) {
     cloud.assert_nothing_leaked();
 }
 
-/// The first machine becomes a runner in spite of it.
+/// The first machine becomes a runner despite the fault.
 fn assert_recovers(cloud: &RealCloud, first: &str) {
     cloud.wait("it is online", 60, |world| online(world).as_deref() == Some(first));
     cloud.wait_for_line(&["is installed (", first], 10);
@@ -70,7 +69,7 @@ fn sshd_is_up_late() {
     assert_eq!(String::from_utf8_lossy(&told), "https_proxy=http://proxy.example:3128\n");
 }
 
-/// Something happens to the first machine in the middle of its download.
+/// Interrupts the first machine in the middle of its download.
 fn in_the_download(what: &str) {
     let cloud = fleet("", SLOW_DOWNLOAD, "ssh");
     let _daemon = cloud.daemon();
@@ -130,7 +129,7 @@ fn another_machine_takes_the_address() {
     let daemon = cloud.daemon();
     let first = first_machine(&cloud);
     cloud.wait_for_line(&["is not reached yet", &first, "refused"], 20);
-    // A second one of another fleet, with an sshd of its own.
+    // A second machine, of another fleet, with its own sshd.
     drop(daemon);
     cloud.fleet("other", "ssh", "\"other\"", TABLES);
     let daemon = cloud.daemon();

@@ -1,4 +1,4 @@
-//! Jobs are served where GitHub says, and nothing is left over.
+//! Jobs run on the runners that GitHub reports, and nothing is left over.
 
 use azlin_fleet::model::Scope;
 use azlin_simcloud::World;
@@ -40,8 +40,8 @@ fn is_over(world: &World, jobs: &[u64]) -> bool {
     jobs.iter().all(|id| succeeded(&world.state.github.jobs[id])) && world.state.azure.vms.is_empty()
 }
 
-/// Every job's script ran on the machine that GitHub says, as a user who is not root, and its output
-/// is there.
+/// Every job's script ran on the machine that GitHub reports, as a user other than root, and its output
+/// exists.
 fn assert_served(cloud: &RealCloud, jobs: &[u64]) {
     for (number, id) in jobs.iter().enumerate() {
         let job = cloud.job(*id);
@@ -104,7 +104,7 @@ fn an_image_that_holds_the_program_downloads_nothing() {
     let home = cloud.overlay.path().join("opt/actions-runner");
     std::fs::create_dir_all(&home).expect("it can be made");
     let package = "_runner/package/actions-runner-linux-x64-2.330.0.tar.gz";
-    // As the maker of an image does it: as root, and owned by root.
+    // As in an image's build: by root, and owned by root.
     let script = format!(
         "curl --fail --silent http://{}/{package} | tar -xz --no-same-owner -C {}",
         cloud.cloud.served.github,

@@ -1,11 +1,11 @@
-//! A running job survives whatever else happens to its fleet.
+//! A running job survives all other events in its fleet.
 
 use azlin_simcloud::World;
 use azlin_simcloud::fault::Lag;
 use azlin_tests::binary::DaemonProcess;
 use azlin_tests::machines::{RealCloud, succeeded};
 
-/// A job of fifteen seconds on the one machine of a fleet; its number.
+/// Submits a job of fifteen seconds to the one machine of a fleet. Returns its number.
 const SLOW: &str = "sleep 15; echo done on $(hostname)";
 const LIFECYCLE: &str = "boot_timeout = \"40s\"\n";
 
@@ -23,7 +23,7 @@ fn machines(world: &World) -> usize {
     world.state.azure.vms.len()
 }
 
-/// A cloud and a daemon with a machine at work; its job.
+/// A cloud, a daemon with a busy machine, and the machine's job.
 fn at_work(method: &str, lifecycle: &str, min: u32) -> (RealCloud, DaemonProcess, u64) {
     let cloud = RealCloud::new("", "");
     cloud.fleet(
@@ -38,7 +38,7 @@ fn at_work(method: &str, lifecycle: &str, min: u32) -> (RealCloud, DaemonProcess
     (cloud, daemon, job)
 }
 
-/// Waits for the job to end, on the machine that took it, with its output.
+/// Waits for the job to end on the machine that took it, and for its output.
 fn assert_survives(cloud: &RealCloud, job: u64) {
     let (_, runner) = cloud.job(job).runner.expect("it runs");
     cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));
@@ -113,7 +113,8 @@ fn it_survives_that_its_fleet_is_disabled_and_the_daemon_stopped() {
 
 #[test]
 fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
-    // Lists are five seconds old: a runner that they call idle has a job now, and the daemon wants to remove it.
+    // Lists are five seconds old: a listed idle runner has a job by now, and the daemon tries to remove the
+    // runner.
     let fault = "[[faults]]\nwhat = { stale = '5s' }\nside = 'github'\nmethod = 'GET'\n";
     let cloud = RealCloud::new("", fault);
     let tables = |min| format!("{}[lifecycle]\n{LIFECYCLE}", scaling(min, 4));
@@ -137,12 +138,12 @@ fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
 #[test]
 fn a_runner_of_three_jobs_takes_three() {
     let cloud = RealCloud::new("", "");
-    // Its key is one that Azure does not take: it comes through the custom data.
+    // Azure does not accept this kind of key, so the key comes through the custom data.
     let key = format!("ssh_private_key = {:?}\n", cloud.key("of-the-fleet", "ecdsa"));
     let tables = format!("{key}{}[lifecycle]\n{LIFECYCLE}max_job_count = 3\n", scaling(0, 1));
     cloud.fleet("ci", "ssh", "\"docker\"", &tables);
     let _daemon = cloud.daemon();
-    // The first one puts what root may call into the runner's own folder.
+    // The first machine installs a program that root may call into the runner's own folder.
     let tamper = "cd /opt/actions-runner; printf '#!/bin/sh\\necho TAMPERED\\n' >svc.sh; echo --version >.service; sleep 4";
     let jobs = cloud.submit(&[("docker", tamper), ("docker", "sleep 4"), ("docker", "sleep 4")]);
     cloud.wait("it runs", 60, runs_job);
@@ -161,7 +162,7 @@ fn a_runner_of_three_jobs_takes_three() {
     assert!(!cloud.log().contains("TAMPERED"), "root calls nothing that a job could change");
 }
 
-/// What the machine with this prefix is like.
+/// The state of the machine with this prefix.
 fn state(world: &World, pool: &str) -> Option<&'static str> {
     let vm = world.state.azure.vms.values().find(|vm| vm.name.starts_with(pool))?;
     Some(vm.machine.as_ref()?.state())

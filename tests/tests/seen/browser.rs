@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-/// How the browser shows pages.
+/// How the browser shows pages: light, dark, or on a phone.
 #[derive(Clone, Copy)]
 pub enum Appearance {
     Light,
@@ -21,18 +21,19 @@ pub enum Appearance {
     Phone(u32),
 }
 
-/// How often a start is tried: a port may be taken by another program, and Chromium may fail to start on a busy machine.
+/// How often a start is tried: another program may take the port, and Chromium may fail to start on a busy
+/// machine.
 const TRIES: u32 = 5;
 
-/// chromedriver; it is killed when this is dropped, with the browsers that it has started.
+/// chromedriver. Dropping it kills it and the browsers that it started.
 struct Driver {
     process: Child,
     address: SocketAddr,
 }
 
 impl Driver {
-    /// Starts one on a port that is ours. With `--port=0` chromedriver takes a free port on IPv4 and then wants the same one on
-    /// IPv6, where it may be in use.
+    /// Starts chromedriver on a port of our choice. With `--port=0`, it takes a free IPv4 port and then needs
+    /// the same port on IPv6, where it may be in use.
     fn start() -> Self {
         let mut said = String::new();
         for _ in 0..TRIES {
@@ -44,7 +45,7 @@ impl Driver {
         panic!("chromedriver did not start in {TRIES} tries:\n{said}")
     }
 
-    /// What it printed when it did not start.
+    /// The output of a failed start.
     fn try_start() -> Result<Self, String> {
         let address = free_address();
         let mut process = Command::new("chromedriver")
@@ -75,17 +76,17 @@ impl Drop for Driver {
     }
 }
 
-/// A browser with one page; it ends when this is dropped.
+/// A browser with one page. It ends when this is dropped.
 pub struct Browser {
     _driver: Driver,
     client: reqwest::Client,
-    /// Where the driver takes commands for it.
+    /// The address where the driver accepts commands for this browser.
     session: String,
 }
 
 impl Browser {
     pub async fn open(look: Appearance, url: &str) -> Self {
-        // The process may have one already, which will do as well.
+        // The process may already have a provider, which works too.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut arguments =
             vec!["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--lang=en-GB"];
@@ -124,14 +125,14 @@ impl Browser {
             if let Some(id) = answer["value"]["sessionId"].as_str() {
                 return (driver, format!("{sessions}/{id}"));
             }
-            // Only this is a browser that did not start; any other error is the test's own.
+            // Only this error means that the browser did not start. Any other is the test's own.
             assert_eq!(answer["value"]["error"], "session not created", "{answer:#}");
             said.push(answer.to_string());
         }
         panic!("Chromium did not start in {TRIES} tries:\n{}", said.join("\n"))
     }
 
-    /// A command of WebDriver; what it gives.
+    /// Sends a WebDriver command. Returns its value.
     async fn command(&self, path: &str, body: &Value) -> Value {
         let sent = self.client.post(format!("{}{path}", self.session)).json(body).send();
         let answer: Value = sent.await.unwrap().json().await.unwrap();
@@ -143,7 +144,7 @@ impl Browser {
         self.command("/execute/sync", &json!({ "script": script, "args": [] })).await
     }
 
-    /// What a script gives.
+    /// The value of a script.
     pub async fn get(&self, script: &str) -> Value {
         self.run(&format!("return ({script});")).await
     }
@@ -153,7 +154,7 @@ impl Browser {
         self.get("document.body.innerText").await.as_str().unwrap().to_owned()
     }
 
-    /// Waits until a script gives true.
+    /// Waits until a script returns true.
     pub async fn wait(&self, script: &str, most: Duration) {
         let began = Instant::now();
         while self.get(script).await != json!(true) {
@@ -162,7 +163,7 @@ impl Browser {
         }
     }
 
-    /// Keeps a picture of it: target/seen/<name>.png.
+    /// Saves a screenshot: target/seen/<name>.png.
     pub async fn picture(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/seen");
         std::fs::create_dir_all(&folder).unwrap();
@@ -179,7 +180,7 @@ impl Browser {
         std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
-    /// Nothing has gone wrong in it.
+    /// Asserts that the browser reported no error.
     pub async fn end(self) {
         assert_eq!(self.get("window.faults").await, json!([]));
         self.client.delete(&self.session).send().await.unwrap();

@@ -39,7 +39,7 @@ async fn it_shows_runners_as_they_live_and_why() {
     assert_eq!(browser.get("document.querySelectorAll('.fleet').length").await, json!(2));
     assert_eq!(browser.get("document.title").await, json!("! azlin github-runner"), "a file is bad");
 
-    // The page follows by itself.
+    // The page updates by itself.
     submit(&cloud, "gpu", 3, 600);
     reads(&browser, "3 jobs waiting").await;
     reads(&browser, "3 working of 6").await;
@@ -51,11 +51,11 @@ async fn it_shows_runners_as_they_live_and_why() {
     assert!(browser.get(said).await.as_str().unwrap().contains("at most 3 jobs waited"));
     browser.picture("page-light").await;
 
-    // What is gone is gone from it.
+    // A removed fleet disappears from the page.
     std::fs::remove_file(cloud.config.path().join("fleets/gpu.toml")).unwrap();
     browser.wait("document.querySelectorAll('.fleet').length === 1", SOON).await;
 
-    // So is the daemon, and it comes back.
+    // The daemon stops too, and comes back.
     running.kill();
     browser.wait("!document.getElementById('silence').hidden", Duration::from_secs(90)).await;
     reads(&browser, "The daemon does not answer. This is what it knew ").await;
@@ -66,8 +66,8 @@ async fn it_shows_runners_as_they_live_and_why() {
     tokio::task::block_in_place(|| drop((again, cloud)));
 }
 
-/// The contrast of an element's text and what is behind it, by the formula of the Web Content Accessibility
-/// Guidelines, which ask for 4.5.
+/// The contrast of an element's text and its background, by the formula of the Web Content Accessibility
+/// Guidelines, which require 4.5.
 const CONTRAST: &str = "(() => {
     const light = (colour) => { const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map((c) => c / 255)
         .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };

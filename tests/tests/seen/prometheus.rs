@@ -1,4 +1,4 @@
-//! What a real Prometheus makes of `/metrics`.
+//! A real Prometheus reads `/metrics`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::watched::{cloud, daemon, fleet, submit};
 
-/// Prometheus, which ends when this is dropped.
+/// Prometheus. It ends when this is dropped.
 struct Prometheus {
     process: Child,
     address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
-/// Where Debian's package was unpacked.
+/// The folder of the unpacked Debian package.
 fn program(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/tools/prometheus/usr/bin").join(name)
 }
@@ -51,7 +51,7 @@ impl Prometheus {
         (status == 200).then(|| serde_json::from_str(&body).ok())?
     }
 
-    /// The value of an expression, once it has one that is wanted.
+    /// Waits until an expression has a wanted value.
     fn wait(&self, expression: &str, is_it: impl Fn(f64) -> bool) {
         let began = Instant::now();
         let query: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
@@ -89,7 +89,7 @@ fn it_scrapes_them_and_its_tool_finds_no_fault() {
     prometheus.wait("sum(azlin_boot_step_duration_seconds_count{step=\"runner\"})", |count| count >= 2.0);
     prometheus.wait("sum(azlin_cost_dollars_total{fleet=\"ci\"})", |dollars| dollars > 0.0);
     prometheus.wait("azlin_api_requests_total{api=\"github\",outcome=\"ok\"}", |count| count > 3.0);
-    // It knows the type and the help of each of them.
+    // Prometheus knows the type and the help text of each metric.
     let told = prometheus.api("/api/v1/metadata").unwrap();
     for (metric, kind) in
         [("azlin_ticks", "counter"), ("azlin_boot_duration_seconds", "histogram"), ("azlin_runners", "gauge")]
@@ -99,7 +99,7 @@ fn it_scrapes_them_and_its_tool_finds_no_fault() {
     let targets = prometheus.api("/api/v1/targets").unwrap();
     assert_eq!(targets["data"]["activeTargets"][0]["lastError"], "");
 
-    // Every series of the dashboard is one that it has, or can have: each expression is taken.
+    // Every expression of the dashboard is valid.
     let dashboard: Value =
         serde_json::from_str(include_str!("../../../monitoring/grafana-dashboard.json")).unwrap();
     for target in
@@ -111,7 +111,7 @@ fn it_scrapes_them_and_its_tool_finds_no_fault() {
         assert!(answer.is_some_and(|answer| answer["status"] == "success"), "{expression}");
     }
 
-    // The alert for a daemon that does not answer is on its way as soon as it does not.
+    // The alert for a daemon that does not answer becomes pending at once.
     running.kill();
     let is_pending = |prometheus: &Prometheus| {
         let alerts = prometheus.api("/api/v1/alerts")?;
@@ -129,7 +129,7 @@ fn it_scrapes_them_and_its_tool_finds_no_fault() {
     }
 }
 
-/// `promtool check metrics` holds names and units against the conventions.
+/// `promtool check metrics` checks names and units against the conventions.
 #[test]
 fn the_names_are_as_they_should_be() {
     use std::io::Write;
@@ -137,7 +137,7 @@ fn the_names_are_as_they_should_be() {
     fleet(&cloud, "ci", 1);
     let _running = daemon(&cloud, address);
     let (_, metrics) = get(address, "/metrics").unwrap();
-    // It reads the older text format, in which a counter's type bears its whole name.
+    // It reads the older text format, in which a counter's type line has the full name.
     let mut counter = String::new();
     let lines = metrics.lines().filter(|line| !line.starts_with("# EOF") && !line.starts_with("# UNIT"));
     let older: Vec<String> = lines

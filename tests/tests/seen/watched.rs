@@ -1,4 +1,4 @@
-//! A daemon for a browser and for Prometheus to look at.
+//! A daemon that a browser and Prometheus watch.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use azlin_tests::ports::free_address;
 const WORLD: &str =
     "repositories = ['o/r']\n[settings]\ncreate = '1s'\nboot = '1s'\nregister = '500ms'\ndelete = '1s'\n";
 
-/// A cloud, and the address at which its daemon answers.
+/// A cloud, and the address of its daemon.
 pub fn cloud() -> (Cloud, SocketAddr) {
     let cloud = Cloud::new(&Workload::parse(WORLD).unwrap());
     let address = free_address();

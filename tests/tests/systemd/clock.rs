@@ -1,4 +1,4 @@
-//! A clock that is set back an hour, and forward again: the service's alone, by libfaketime, since a
+//! A clock that is set back an hour, and forward again. libfaketime changes only the service's clock, since a
 //! machine shares its clock with its host.
 
 use azlin_simcloud::World;
@@ -13,7 +13,7 @@ fn idle(world: &World) -> usize {
     world.state.github.runners.values().filter(|runner| runner.online && runner.job.is_none()).count()
 }
 
-/// How late the daemon's clock is, by what it wrote down last.
+/// How late the daemon's clock is, from the last time that it wrote.
 fn lateness(host: &AdminHost) -> SignedDuration {
     let status = std::fs::read_to_string(host.path("/run/azlin/status.json")).unwrap();
     let status: Value = serde_json::from_str(&status).unwrap();

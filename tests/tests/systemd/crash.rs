@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use azlin_simcloud::fault::Side;
 use azlin_tests::admin_host::{AdminHost, UNIT};
 
-/// Azure takes its time for the first requests for a VM, or for all.
+/// Azure is slow to answer the first requests for a VM, or all of them.
 fn slow_creation(latency: &str, times: &str) -> String {
     format!("[[faults]]\nwhat = {{ latency = '{latency}' }}\nside = 'azure'\nmethod = 'PUT'\n{times}\n")
 }
 
-/// Jobs were served, each by a VM of its own that is gone, and nothing else was made.
+/// Each job was served by its own VM, which is gone, and nothing else was created.
 fn assert_clean(host: &AdminHost, jobs: u64) {
     host.wait("nothing is left", |world| world.is_at_rest());
     let report = host.cloud.served.world().report();

@@ -1,4 +1,4 @@
-//! A service's ordinary day: installed, started, reloaded, stopped.
+//! An ordinary day of a service: installed, started, reloaded, stopped.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use azlin_simcloud::World;
 use azlin_simcloud::fault::Side;
 use azlin_tests::admin_host::{AdminHost, UNIT};
 
-/// GitHub's first answer takes a while.
+/// GitHub's first answer is slow.
 const SLOW_START: &str = "[[faults]]\nwhat = { latency = '2s' }\nside = 'github'\ntimes = 1\n";
 
 fn busy(world: &World) -> usize {
@@ -23,12 +23,12 @@ fn it_is_installed_started_reloaded_and_stopped() {
     host.install();
     assert_eq!(host.output(&format!("systemctl is-enabled {UNIT}")).stdout, b"disabled\n");
     assert_eq!(host.property("ActiveState"), "inactive", "there is no token yet when it is installed");
-    // The configuration that comes with it is good.
+    // The packaged configuration is valid.
     host.run("GITHUB_TOKEN=ghp_none azlin github-runner status");
 
     host.configure();
     host.run("rm /etc/azlin/fleets/ci.toml");
-    // The service can read it with any umask of the administrator.
+    // The service can read it, whatever the administrator's umask.
     host.run(
         "umask 077; azlin github-runner enable --config-dir /etc/azlin --pool ci --repo o/r --labels docker \
          --max-runners 20 --jobs-per-runner 1 --cooldown 0s --max-queue-wait 0s --resource-group rg \
@@ -43,7 +43,7 @@ fn it_is_installed_started_reloaded_and_stopped() {
     assert!(host.cloud.served.world().statistics.requests_to(Side::Azure) > 0, "at Azure, too");
     assert_eq!(host.property("StatusText"), "1 fleet, 0 runners, 0 pending jobs");
 
-    // An administrator's commands have what the service has.
+    // An administrator's commands have the same settings as the service.
     let said = host.run("set -a; . /etc/azlin/environment; azlin github-runner check");
     assert!(said.ends_with("Nothing was changed."), "{said}");
 
@@ -79,6 +79,6 @@ fn it_is_installed_started_reloaded_and_stopped() {
         "VMs are left alone"
     );
     assert_eq!(after.jobs_killed, 0);
-    // The idle one is there still, and takes it.
+    // The idle runner still exists, and takes the job.
     host.wait_for_jobs(&unserved);
 }

@@ -1,4 +1,4 @@
-//! A disk that is full, and a journal that is away.
+//! A full disk, and an absent journal.
 
 use azlin_tests::admin_host::{AdminHost, UNIT};
 
@@ -49,14 +49,14 @@ fn it_outlives_the_journal() {
     let runner = host.runner_of(jobs[0]);
     host.wait_for_line(&[&runner, "is removed"]);
 
-    // Its disk is full: nothing can be written, and the daemon continues.
+    // The journal's disk is full: nothing can be written, and the daemon continues.
     host.run("mount -t tmpfs -o size=64k journal /var/log/journal && systemctl restart systemd-journald");
     assert!(!host.output("cat /dev/zero >/var/log/journal/ballast").status.success(), "it is full");
     let jobs = host.submit(2, 1);
     host.wait_for_jobs(&jobs);
     host.wait("nothing is left", |world| world.is_at_rest());
     host.run("umount /var/log/journal && systemctl restart systemd-journald");
-    // Long enough for a poll that is late.
+    // The job lasts long enough for a late poll to see it.
     let jobs = host.submit(1, 5);
     host.wait_for_jobs(&jobs);
     let runner = host.runner_of(jobs[0]);

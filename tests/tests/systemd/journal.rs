@@ -1,4 +1,4 @@
-//! What the journal holds, and that it answers what the documentation says that it answers.
+//! The journal's content, and that it answers the questions in the documentation.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 #[test]
 fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
-    // Azure refuses a removal, once.
+    // Azure refuses one deletion.
     let refused = "[[faults]]\nwhat = { status = 403 }\nside = 'azure'\nmethod = 'DELETE'\ntimes = 1\n";
     let host = AdminHost::serving("", refused, "");
-    // Long enough for a poll that is late.
+    // The job lasts long enough for a late poll to see it.
     let job = host.submit(1, 5)[0];
     host.wait_for_jobs(&[job]);
     host.wait("it is gone", |world| world.report().vms_left == 0);
@@ -75,7 +75,7 @@ fn text<'e>(entry: &'e Value, field: &str) -> &'e str {
     entry[field].as_str().unwrap_or_default()
 }
 
-/// The headings that are questions, and the first command below each.
+/// The headings that are questions, each with its first command.
 fn questions(page: &str) -> Vec<(String, String)> {
     page.split("\n## ")
         .skip(1)
@@ -87,7 +87,7 @@ fn questions(page: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The page's runner is not this one.
+/// Replaces the runner in the page's commands by this one.
 fn name(line: &str, runner: &str) -> String {
     let word = |word: &str| match word.strip_prefix("RUNNER=") {
         Some(_) => format!("RUNNER={runner}"),

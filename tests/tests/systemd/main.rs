@@ -1,5 +1,5 @@
-//! The package, the unit and the journal on a machine with a real systemd: what an administrator does,
-//! and what happens to a service in its life. `cargo xtask e2e` runs them.
+//! The package, the unit and the journal on a machine with a real systemd: an administrator's work, and the
+//! events in a service's life. `cargo xtask e2e` runs them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clock;

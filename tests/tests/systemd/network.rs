@@ -1,4 +1,4 @@
-//! A network that is gone for five minutes, and comes back.
+//! The network fails for five minutes, and comes back.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use azlin_tests::admin_host::{AdminHost, UNIT};
 
 const OUTAGE: Duration = Duration::from_secs(300);
 
-/// How often it said of the fleet what begins so.
+/// The number of log lines with this beginning.
 fn count(host: &AdminHost, start: &str) -> usize {
     host.said().iter().filter(|line| line.starts_with(start)).count()
 }
@@ -40,14 +40,14 @@ fn it_bears_a_network_that_is_gone_for_five_minutes() {
     assert!(status.contains("; ci: "), "{status}");
 
     host.plug(true);
-    // A request that is under way may take its time to be lost.
+    // A request under way may take a while to fail.
     host.patience = Duration::from_secs(90);
     host.wait_for_line(&["ci: out of trouble"]);
     host.wait_for_jobs(&waiting);
     host.wait_for_jobs(&running);
     host.wait("one is kept warm", |world| world.report().vms_left == 1);
     let report = host.cloud.served.world().report();
-    // Each job had a VM of its own, and one waits for the next.
+    // Each job had its own VM, and one more waits for the next job.
     assert_eq!((report.vms_created, report.jobs_completed, report.jobs_killed), (6, 5, 0), "{report:#?}");
     assert_eq!((report.overwrites, report.vms_leaking, report.runners_left), (0, 0, 1), "{report:#?}");
     assert_eq!((host.property("MainPID"), host.property("NRestarts").as_str()), (process, "0"));

@@ -1,11 +1,11 @@
-//! The package's life: installed where no systemd runs, upgraded, removed, purged.
+//! The package's life: installed without systemd, upgraded, removed, purged.
 
 use azlin_tests::admin_host::{AdminHost, PACKAGE, UNIT};
 
-/// Where the next version is.
+/// The path of the next version's package.
 const NEXT: &str = "/root/next.deb";
 
-/// Makes the next version's package of this one's.
+/// Builds the next version's package from this one.
 fn make_next(host: &AdminHost) {
     host.run(&format!(
         "dpkg-deb --raw-extract {PACKAGE} /root/next && sed -i 's/^Version: .*/&+next/' /root/next/DEBIAN/control && \
@@ -18,7 +18,7 @@ fn make_next(host: &AdminHost) {
 #[test]
 fn it_is_upgraded_removed_and_purged_and_no_vm_is_touched() {
     let host = AdminHost::boot("", "");
-    // As in an image that is being built: no systemd runs there.
+    // As in the build of an image, where no systemd runs.
     host.run(&format!(
         "unshare --mount sh -c 'mount -t tmpfs none /run/systemd && dpkg --install {PACKAGE}'"
     ));
@@ -74,7 +74,7 @@ fn it_is_upgraded_removed_and_purged_and_no_vm_is_touched() {
     let report = host.cloud.served.world().report();
     assert_eq!((report.vms_left, report.runners_left), (2, 2), "no VM was touched");
 
-    // Installed again it is as it was.
+    // A new installation restores the same state.
     host.install();
     assert_eq!(host.output(&format!("systemctl is-enabled {UNIT}")).stdout, b"enabled\n");
     host.run(&format!("systemctl start {UNIT}"));

@@ -1,4 +1,4 @@
-//! What the unit's user may do, and who sees credentials.
+//! What the unit's user may do, and who can read credentials.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use azlin_tests::binary::VM;
 
 const TOKEN: &str = "the token";
 const AZURE: &str = "what Azure wants to be shown";
-/// Beside its own directories, what everybody may write to: it keeps nothing there.
+/// Paths that every user may write to, and that the service keeps nothing in.
 const FOR_EVERYBODY: [&str; 14] = [
-    // Devices that hold nothing.
+    // Devices that store nothing.
     "/dev/full",
     "/dev/null",
     "/dev/pts/ptmx",
@@ -18,7 +18,7 @@ const FOR_EVERYBODY: [&str; 14] = [
     "/dev/tty",
     "/dev/urandom",
     "/dev/zero",
-    // Sockets of the system: they are spoken to.
+    // System sockets, which only carry messages.
     "/run/dbus/system_bus_socket",
     "/run/systemd/io.system.ManagedOOM",
     "/run/systemd/journal/dev-log",
@@ -28,7 +28,7 @@ const FOR_EVERYBODY: [&str; 14] = [
     "/run/systemd/userdb/io.systemd.DynamicUser",
 ];
 
-/// A command in the service's own view of the file system, as its user.
+/// Runs a command in the service's view of the file system, as its user.
 fn as_the_service(host: &AdminHost, script: &str) -> String {
     let process = host.property("MainPID");
     let user = host.run(&format!("stat --format=%u /proc/{process}"));
@@ -44,7 +44,7 @@ fn it_may_do_what_it_needs_and_no_other_user_has_its_credentials() {
     assert_eq!(host.run(&format!("systemd-analyze verify {UNIT} 2>&1")), "");
     host.configure();
     let secrets = credentials(&host);
-    // All that can be said is said, and nothing of it is held back.
+    // Everything is logged, and no line is suppressed.
     host.drop_in("Environment=AZLIN_LOG=trace\nLogRateLimitIntervalSec=0");
     host.write(
         "/etc/azlin/fleets/by-ssh.toml",
@@ -67,7 +67,7 @@ fn it_may_do_what_it_needs_and_no_other_user_has_its_credentials() {
     no_other_user_reads(&host, &secrets);
     nowhere_in_sight(&host, &secrets, &[AZURE]);
 
-    // The token in the environment, as it works, too: then only its own process has it.
+    // The token in the environment works too: only the service's own process has it.
     host.run("rm /etc/azlin/credentials/github-token");
     let environment = format!("{}GITHUB_TOKEN={}\n", host.environment(), host.token());
     host.write("/etc/azlin/environment", &environment);
@@ -77,7 +77,7 @@ fn it_may_do_what_it_needs_and_no_other_user_has_its_credentials() {
     no_other_user_reads(&host, &secrets);
     nowhere_in_sight(&host, &secrets, &[AZURE, TOKEN]);
 
-    // Encrypted, as the example shows it: in the place of the plain one, which is none.
+    // The encrypted credential of the example, in place of the plain one, which is wrong here.
     host.write("/etc/azlin/environment", &host.environment());
     host.write("/etc/azlin/credentials/github-token", "ghp_wrongwrongwrongwrongwrongwrongwrong0\n");
     host.write("/root/token", &host.token());
@@ -92,7 +92,7 @@ fn it_may_do_what_it_needs_and_no_other_user_has_its_credentials() {
     no_other_user_reads(&host, &secrets);
 }
 
-/// Puts one of each kind in place: what they hold, by what it is.
+/// Writes one credential of each kind. Returns the secrets by kind.
 fn credentials(host: &AdminHost) -> BTreeMap<&'static str, String> {
     let key = host.run(
         "ssh-keygen -q -t ed25519 -N '' -C '' -f /root/key && cat /root/key && mv /root/key /etc/azlin/credentials/ssh-key",
@@ -107,7 +107,7 @@ fn credentials(host: &AdminHost) -> BTreeMap<&'static str, String> {
 
 fn writes_nothing_but_its_own(host: &AdminHost) {
     as_the_service(host, "touch /var/lib/azlin/x /run/azlin/x; rm /var/lib/azlin/x /run/azlin/x");
-    // Below /proc it finds itself alone, and there is nothing to keep.
+    // /proc shows only the service itself, and stores nothing.
     let found =
         as_the_service(host, "find / -path /proc -prune -o ! -type l -writable -print 2>/dev/null || true");
     let is_own =
@@ -116,7 +116,7 @@ fn writes_nothing_but_its_own(host: &AdminHost) {
     let others: Vec<&str> =
         found.lines().filter(|path| !is_own(path) && !FOR_EVERYBODY.contains(path)).collect();
     assert!(others.is_empty(), "its user may write to {others:?}");
-    // In its view not even root can write elsewhere.
+    // In the service's view, even root cannot write elsewhere.
     let process = host.property("MainPID");
     for path in [
         "/",
@@ -134,12 +134,12 @@ fn writes_nothing_but_its_own(host: &AdminHost) {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("Read-only file system"), "{path}: {said}");
     }
-    // It sees no process but its own.
+    // The service sees only its own processes.
     let processes = as_the_service(host, "ls /proc | grep -cE ^[0-9]");
     assert!(processes.parse::<u32>().unwrap() <= 5, "{processes} processes are in sight");
 }
 
-/// Whoever reads all that everybody may read finds no secret.
+/// An unprivileged user finds no secret in any readable file.
 fn no_other_user_reads(host: &AdminHost, secrets: &BTreeMap<&str, String>) {
     let nobody = "setpriv --reuid=nobody --regid=nogroup --clear-groups";
     let process = host.property("MainPID");
@@ -164,8 +164,8 @@ fn no_other_user_reads(host: &AdminHost, secrets: &BTreeMap<&str, String>) {
     }
 }
 
-/// No secret is in what root sees of the service, but what `/etc/azlin/environment` has in the
-/// environment of its own process.
+/// Root finds no secret of the service, except those from `/etc/azlin/environment` in the environment of its
+/// own process.
 fn nowhere_in_sight(host: &AdminHost, secrets: &BTreeMap<&str, String>, in_environment: &[&str]) {
     let main = host.property("MainPID");
     let show = host.run(&format!(
@@ -199,7 +199,7 @@ fn nowhere_in_sight(host: &AdminHost, secrets: &BTreeMap<&str, String>, in_envir
     }
 }
 
-/// All processes' environments, by their number.
+/// The environments of all processes, by process id.
 fn environments(host: &AdminHost) -> BTreeMap<String, String> {
     let processes = std::fs::read_dir(host.path("/proc")).unwrap().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().into_string().ok());

@@ -1,5 +1,5 @@
-//! A start in bad times: what is away or refused does not keep the service from running, and what
-//! keeps it from running is told.
+//! A start under bad conditions: an unreachable or refusing server does not stop the service, and anything
+//! that does stop it is reported.
 
 use azlin_tests::admin_host::{AdminHost, UNIT};
 
@@ -8,7 +8,7 @@ fn it_starts_while_github_refuses_or_is_away_and_says_why() {
     let host = AdminHost::boot("", "");
     host.install();
     host.configure();
-    // A network that is gone is noticed sooner.
+    // A short limit, so that a lost network is noticed sooner.
     host.write(
         "/etc/azlin/azlin.toml",
         &format!("{}[limits]\nrequest_timeout = \"2s\"\n", host.daemon_toml()),
@@ -52,7 +52,7 @@ fn a_bad_configuration_is_reported_and_not_retried_until_it_is_fixed() {
     host.install();
     host.configure();
     host.write("/etc/azlin/azlin.toml", &host.daemon_toml().replace("queue", "queu"));
-    // So that it gives up in seconds.
+    // Short restarts, so that systemd gives up within seconds.
     host.drop_in("RestartSec=10ms");
     assert!(!host.output(&format!("systemctl start {UNIT}")).status.success());
     host.wait_until("systemd gives up", &format!("systemctl is-failed {UNIT}"));
@@ -62,7 +62,7 @@ fn a_bad_configuration_is_reported_and_not_retried_until_it_is_fixed() {
     assert!(message.contains("azlin.toml:2") && message.contains("queue"), "{message}");
 
     host.write("/etc/azlin/azlin.toml", &host.daemon_toml());
-    // In the first minute after it gave up; here it gave up far sooner.
+    // Needed in the first minute after systemd gives up, as here.
     host.run(&format!("systemctl reset-failed {UNIT}"));
     host.run(&format!("systemctl start {UNIT}"));
     let jobs = host.submit(1, 1);

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use crate::{file_error, run};
 
-/// Packs a folder as `NAME.tar.gz`. In it everything is in a folder of that name, sorted, owned by root, with one time.
+/// Packs a folder as `NAME.tar.gz`. Its content is in a folder of that name, sorted, owned by root, with one
+/// time.
 pub(super) fn tarball(staging: &Path, to: &Path, name: &str, epoch: u64) -> Result<PathBuf, String> {
     let file = to.join(format!("{name}.tar.gz"));
     let tar = to.join(format!("{name}.tar"));
@@ -16,7 +17,7 @@ pub(super) fn tarball(staging: &Path, to: &Path, name: &str, epoch: u64) -> Resu
         .arg("--directory")
         .arg(staging)
         .arg("."))?;
-    // Without the name and the time of the tar file.
+    // Without the tar file's name and time.
     run(Command::new("gzip").args(["--no-name", "--best", "--force"]).arg(&tar))?;
     Ok(file)
 }
@@ -34,7 +35,7 @@ pub(super) fn checksums(folder: &Path, files: &[PathBuf]) -> Result<PathBuf, Str
     Ok(file)
 }
 
-/// Copies a file into a folder that may not be there yet.
+/// Copies a file into a folder, which is created if missing.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let folder = to.parent().unwrap_or(to);
     std::fs::create_dir_all(folder).map_err(file_error(folder))?;
