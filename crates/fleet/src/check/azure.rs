@@ -1,4 +1,4 @@
-//! Azure, for every fleet there: who signs in, subscriptions, and what is granted on resource groups.
+//! Azure, for all fleets: the sign-in, the subscriptions, and what is granted on resource groups.
 
 use std::collections::BTreeSet;
 
@@ -129,7 +129,7 @@ fn needed_on(group: &ResourceGroup, fleets: &[Fleet]) -> BTreeSet<&'static str> 
     here.flat_map(needed_by).collect()
 }
 
-/// Whether all of that is granted there.
+/// Notes whether all needed actions are granted.
 pub(super) fn granted<'a>(
     notes: &mut Notes,
     what: &str,

@@ -1,4 +1,4 @@
-//! What was found, each thing once however many fleets share it.
+//! The facts that `check` found, each one once even if several fleets share it.
 
 use std::collections::BTreeMap;
 
@@ -13,39 +13,39 @@ use crate::ports::preflight::{
 
 type Found<T> = Result<T, CallError>;
 
-/// Everything that was found.
+/// All facts that `check` found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
-    /// Files that cannot be used, by name, and what is wrong with them.
+    /// The files that cannot be used, by name, and what is wrong with each.
     pub bad_files: Vec<(String, String)>,
-    /// GitHub, or why nobody can sign in there. `None` where it is not known where GitHub is.
+    /// GitHub, or why the sign-in failed. `None` means that GitHub's URL is not known.
     pub github: Option<Result<GitHubFacts, SignInError>>,
-    /// The same for each further credential.
+    /// GitHub for each further credential, or why the sign-in failed.
     pub credentials: BTreeMap<CredentialName, Result<GitHubFacts, SignInError>>,
-    /// Azure, or why nobody can sign in there. `None` where it is not known where Azure is.
+    /// Azure, or why the sign-in failed. `None` means that Azure's URL is not known.
     pub azure: Option<Result<AzureFacts, String>>,
-    /// Of each fleet that is bootstrapped over SSH: its key in words, or why it cannot be used. `None`
-    /// where only the service has it.
+    /// For each fleet that is bootstrapped over SSH: its key in words, or why it cannot be used. `None` means
+    /// that only the service has the key.
     pub ssh_keys: BTreeMap<PoolName, Result<Option<String>, SshError>>,
 }
 
-/// Why nobody can sign in with a credential.
+/// Why a sign-in with a credential failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", join(.says, .advice.as_deref()))]
 pub struct SignInError {
-    /// What is wrong.
+    /// What went wrong.
     pub says: String,
     /// What to do about it.
     pub advice: Option<String>,
 }
 
 impl SignInError {
-    /// An error with what is wrong.
+    /// An error with what went wrong.
     pub fn new(says: impl Into<String>) -> Self {
         SignInError { says: says.into(), advice: None }
     }
 
-    /// The same, with what to do about it.
+    /// The same error, with what to do about it.
     pub fn advise(self, advice: impl Into<String>) -> Self {
         SignInError { advice: Some(advice.into()), ..self }
     }
@@ -55,78 +55,78 @@ fn join(says: &str, advice: Option<&str>) -> String {
     advice.map_or(says.to_owned(), |advice| format!("{says}; {advice}"))
 }
 
-/// What GitHub told.
+/// What GitHub reported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GitHubFacts {
-    /// The token.
+    /// The credential.
     pub credential: Found<Credential>,
     /// The rate limit.
     pub budget: Found<Option<RateBudget>>,
-    /// Where runners are registered. Empty where the token is refused.
+    /// The scopes of runners. Empty if the token is refused.
     pub scopes: BTreeMap<Scope, ScopeFacts>,
-    /// The repositories whose queues fleets of organisations and enterprises follow.
+    /// The repositories whose queues the fleets of organisations and enterprises follow.
     pub followed: BTreeMap<RepoPattern, Followed>,
 }
 
-/// Repositories that a fleet's file names.
+/// The repositories that an entry in a fleet's file stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Followed {
-    /// Those that there are, by what the file has.
+    /// The repositories that exist and match the entry.
     pub found: Found<Vec<RepoSlug>>,
-    /// Whether the runs of the first may be read.
+    /// Whether the runs of the first one may be read.
     pub runs: Option<Found<Access>>,
 }
 
 impl Facts {
-    /// Azure, where the sign-in succeeded.
+    /// Azure, if the sign-in succeeded.
     pub(super) fn signed_in_azure(&self) -> Option<&AzureFacts> {
         self.azure.as_ref()?.as_ref().ok().filter(|azure| azure.principal.is_ok())
     }
 }
 
-/// A place where runners are registered.
+/// A scope: a repository, organisation or enterprise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScopeFacts {
-    /// The repository, where it is one.
+    /// The repository. Absent if the scope is not one.
     pub repository: Option<Found<Repository>>,
-    /// Whether its runs may be read, where it is a repository.
+    /// Whether its runs may be read. Absent if the scope is not a repository.
     pub runs: Option<Found<Access>>,
     /// Whether its runners may be read.
     pub runners: Found<Access>,
-    /// Whether they may be removed and made; tried where they may be read.
+    /// Whether its runners may be removed and made. Tried only if they may be read.
     pub administer: Option<Found<Access>>,
-    /// Its runner groups, where a fleet names one.
+    /// Its runner groups. Absent if no fleet names one.
     pub groups: Option<Found<Vec<String>>>,
 }
 
-/// An image's subscription, location and name, in lower case.
+/// The image's subscription, location and name, in lower case.
 pub type ImageKey = (String, String, String);
 
-/// What Azure told. All but the first two are empty where the sign-in failed.
+/// What Azure reported. All but the first two fields are empty if the sign-in failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AzureFacts {
     /// The kind of credential, in words.
     pub kind: String,
-    /// Who that is.
+    /// The identity that signs in.
     pub principal: Found<Principal>,
-    /// Subscriptions by id.
+    /// The subscriptions, by id.
     pub subscriptions: BTreeMap<String, SubscriptionFacts>,
-    /// Resource groups.
+    /// The resource groups.
     pub groups: BTreeMap<ResourceGroup, GroupFacts>,
-    /// Subnets by id.
+    /// The subnets, by id.
     pub subnets: BTreeMap<String, SubnetFacts>,
-    /// Locations, by subscription and name.
+    /// The locations, by subscription and name.
     pub places: BTreeMap<(String, String), PlaceFacts>,
-    /// Images.
+    /// The images.
     pub images: BTreeMap<ImageKey, Found<ImageFacts>>,
-    /// What is granted on identities, by their ids.
+    /// What is granted on each identity, by its id.
     pub identities: BTreeMap<String, Found<Vec<Grant>>>,
 }
 
 /// A subscription.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SubscriptionFacts {
-    /// It.
+    /// The subscription.
     pub subscription: Found<Subscription>,
     /// Whether the power states of its VMs may be read.
     pub power_states: Found<Access>,
@@ -135,39 +135,39 @@ pub struct SubscriptionFacts {
 /// A resource group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupFacts {
-    /// Where it is.
+    /// The location of the resource group.
     pub location: Found<String>,
-    /// What is granted on it.
+    /// What is granted on the resource group.
     pub grants: Found<Vec<Grant>>,
-    /// Our VMs in it.
+    /// The VMs with our tags in the resource group.
     pub vms: Found<Vec<Vm>>,
 }
 
 /// A subnet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SubnetFacts {
-    /// It.
+    /// The subnet.
     pub subnet: Found<Subnet>,
-    /// What is granted on it.
+    /// What is granted on the subnet.
     pub grants: Found<Vec<Grant>>,
 }
 
 /// A location, as a subscription sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlaceFacts {
-    /// Its sizes.
+    /// The VM sizes that the location offers.
     pub sizes: Found<Vec<Size>>,
-    /// Its quotas.
+    /// The quotas of the location.
     pub usages: Found<Vec<Usage>>,
 }
 
-/// Under what a fleet's image is found.
+/// The key under which the facts hold a fleet's image.
 pub fn image_key(vm: &VmConfig) -> ImageKey {
     let (subscription, location) = place_key(vm);
     (subscription, location, vm.image.to_string().to_ascii_lowercase())
 }
 
-/// Under what a fleet's location is found.
+/// The key under which the facts hold a fleet's location.
 pub fn place_key(vm: &VmConfig) -> (String, String) {
     (vm.group.subscription_id.to_ascii_lowercase(), vm.location.clone())
 }

@@ -1,4 +1,4 @@
-//! A small account in which all is in order, for tests that take one thing away.
+//! A small account without problems, for tests that take one thing away.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub(super) fn usage(name: &str, used: u64, limit: u64) -> Usage {
     Usage { name: name.to_owned(), used, limit }
 }
 
-/// The account of that fleet, in order.
+/// The account of that fleet, without problems.
 pub(super) fn account(fleet: &Fleet) -> Facts {
     let scope = ScopeFacts {
         repository: Some(Ok(Repository { full_name: "o/r".to_owned(), archived: false, disabled: false })),
@@ -136,7 +136,7 @@ pub(super) fn failed<T>(trouble: CallErrorKind) -> Result<T, CallError> {
     Err(error.advise(Advice::CheckCredential("what to do")))
 }
 
-/// What is told beside what is in order: `state what: found`.
+/// The findings that are not ok: `state what: found`.
 pub(super) fn told(fleets: &[Fleet], facts: &Facts) -> Vec<String> {
     let findings = check(fleets, facts, now());
     let all_have_cures = findings.iter().all(|finding| match finding.state {
@@ -151,7 +151,7 @@ pub(super) fn told(fleets: &[Fleet], facts: &Facts) -> Vec<String> {
 
 pub(super) const IN_ORDER: &[&str] = &[];
 
-/// A VM of that fleet, of its first size.
+/// A VM of that fleet, of the fleet's first size.
 pub(super) fn vm(fleet: &Fleet, number: u32) -> Vm {
     let scene = Scene { fleet: fleet.clone(), ..Scene::new("") };
     let scene = scene.vm(number, 0, ProvisioningState::Succeeded, PowerState::Unknown);

@@ -1,4 +1,4 @@
-//! One fleet: its image, its sizes and quotas, its network, its key.
+//! The checks of one fleet: image, sizes and quotas, network, SSH key.
 
 use super::azure::granted;
 use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
@@ -37,7 +37,7 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     notes.list
 }
 
-/// GitHub has a list of queued jobs for each repository, and for nothing larger.
+/// GitHub lists queued jobs for each repository, and not for an organisation or enterprise.
 fn runners(notes: &mut Notes, fleet: &Fleet) {
     let scaling = &fleet.scaling;
     let follows = matches!(fleet.scope, Scope::Repo(_)) || !fleet.repositories.is_empty();
@@ -65,7 +65,7 @@ fn at_azure(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
         subnet(notes, fleet, found, facts);
     }
     for vm in fleet.vm.in_each_region().into_iter().skip(1) {
-        // As a fleet that is there alone: its sizes, its image and its subnet.
+        // The region is checked like a fleet of its own: sizes, image and subnet.
         let mut there = fleet.clone();
         there.vm = vm;
         let mut own = Notes::new(About::Fleet(fleet.name.clone()));
@@ -191,12 +191,12 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
     }
 }
 
-/// Whether that API is GitHub's own, on the internet.
+/// Whether the API is that of github.com, on the internet.
 fn is_public(api: &str) -> bool {
     api == "api.github.com" || api.ends_with(".ghe.com")
 }
 
-/// Whether VMs reach GitHub (Learn: Default outbound access in Azure).
+/// Whether VMs can reach GitHub (Learn: Default outbound access in Azure).
 fn outbound(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet) {
     let what = "outbound access";
     if subnet.nat_gateway {
@@ -208,7 +208,8 @@ fn outbound(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet) {
     } else {
         match subnet.default_outbound {
             Some(true) => notes.ok(what, "by Azure's default outbound access"),
-            // Routes may be learnt from a gateway, and a GitHub of one's own may be near.
+            // A gateway may announce routes, and a GitHub Enterprise Server may be reachable without the
+            // internet.
             Some(false) if is_public(&fleet.github) => notes.warning(
                 what,
                 "no way out that can be seen here: no NAT gateway, no route table, no default outbound access",

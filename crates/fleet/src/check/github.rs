@@ -1,4 +1,4 @@
-//! GitHub: the token, what it may do, and the rate limit.
+//! The checks of GitHub: the token, its permissions, and the rate limit.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::ports::preflight::{Access, Credential, RateBudget, Repository, TokenKind};
 
-/// A credential that ends within this is warned of.
+/// `check` warns of a credential that expires within this time.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
 const A_TOKEN: &str = "set GITHUB_TOKEN to a token with Actions: read and Administration: write on the repository, or \
@@ -23,7 +23,7 @@ pub(super) fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Find
     match &facts.github {
         None => notes
             .unknown("credential", "not shown to anybody before azlin.toml is good: it says where GitHub is"),
-        // One that no fleet uses need not be there, where others are.
+        // A credential that no fleet uses may be absent if there are others.
         Some(Err(_)) if !facts.credentials.is_empty() && of(fleets, None).is_empty() => {}
         Some(found) => one(&mut notes, &of(fleets, None), found, now),
     }
@@ -36,7 +36,7 @@ pub(super) fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Find
     notes.list
 }
 
-/// The fleets that a credential signs in for.
+/// The fleets that use a credential.
 fn of(fleets: &[Fleet], credential: Option<&CredentialName>) -> Vec<Fleet> {
     fleets.iter().filter(|fleet| fleet.credential.as_ref() == credential).cloned().collect()
 }
@@ -93,7 +93,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
     }
 }
 
-/// Repositories whose queues are followed, for fleets of organisations and enterprises.
+/// The repositories whose queues the fleets of organisations and enterprises follow.
 fn followed(notes: &mut Notes, kind: TokenKind, pattern: &RepoPattern, facts: &Followed) {
     let what = pattern.to_string();
     match &facts.found {
@@ -114,7 +114,7 @@ fn followed(notes: &mut Notes, kind: TokenKind, pattern: &RepoPattern, facts: &F
     }
 }
 
-/// The token may be as good as any: GitHub does not say before it is asked again.
+/// The token may be valid: GitHub does not say until the rate limit resets.
 fn used_up(notes: &mut Notes, budget: Option<&Option<RateBudget>>, wait: Option<Duration>, now: Timestamp) {
     let spent = budget.and_then(Option::as_ref).filter(|budget| budget.remaining == 0);
     let until = spent.map(|budget| budget.reset).or_else(|| now.checked_add(wait?).ok());
@@ -145,7 +145,7 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
     let whose = format!("{whose}{}", scopes.unwrap_or_default());
     let renew = "make a new token and set GITHUB_TOKEN to it before that, then restart the daemon";
     let Some(end) = expires_at else {
-        // Docs: Generating a user access token; Authenticating as an installation.
+        // GitHub docs: Generating a user access token; Authenticating as an installation.
         let life = match kind {
             TokenKind::App => {
                 return notes
@@ -171,7 +171,7 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
     }
 }
 
-/// An app's name.
+/// The name of an app with a leading blank; empty if it is unknown.
 fn name(login: &Option<String>) -> String {
     login.as_ref().map_or(String::new(), |slug| format!(" {slug}"))
 }
@@ -190,7 +190,7 @@ fn budget(notes: &mut Notes, found: Option<&RateBudget>, now: Timestamp) {
     }
 }
 
-/// A scope as people call it.
+/// A scope, as people call it.
 fn named(scope: &Scope) -> String {
     match scope {
         Scope::Repo(repo) => repo.to_string(),
@@ -239,7 +239,7 @@ fn is_scoped(kind: TokenKind) -> bool {
     matches!(kind, TokenKind::Classic | TokenKind::OAuth)
 }
 
-/// Whether it is there, so that more can be said of it.
+/// Whether the repository exists, so that further checks make sense.
 fn repository(
     notes: &mut Notes,
     repo: &RepoSlug,
@@ -278,7 +278,7 @@ fn repository(
     true
 }
 
-/// What to do about a token that lacks a permission.
+/// Advice for a token that lacks a permission.
 fn give(needs: &str) -> String {
     format!("give the token {needs}, and authorise it for single sign-on where the owner has that")
 }

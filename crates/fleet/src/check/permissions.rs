@@ -1,10 +1,10 @@
-//! What the daemon may have to do at Azure, and whether it is granted that.
+//! The actions that the daemon needs at Azure, and whether they are granted.
 //!
-//! These lists are what docs/reference/permissions.md has; a test holds them together.
+//! docs/reference/permissions.md has the same lists; a test keeps them equal.
 
 use crate::ports::preflight::Grant;
 
-/// On the resource group of VMs.
+/// Needed on the resource group of VMs.
 pub const ON_GROUP: [&str; 9] = [
     "Microsoft.Compute/virtualMachines/read",
     "Microsoft.Compute/virtualMachines/write",
@@ -17,11 +17,11 @@ pub const ON_GROUP: [&str; 9] = [
     "Microsoft.Network/networkInterfaces/join/action",
 ];
 
-/// On the resource group too: without them VMs are made all the same, and something is missing.
+/// Useful on the resource group: without them VMs are made, and some features are missing.
 pub const USEFUL_ON_GROUP: [&str; 2] =
     ["Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action", "Microsoft.Compute/disks/read"];
 
-/// On the resource group too, for fleets with `public_ip = true`.
+/// Needed on the resource group for fleets with `public_ip = true`.
 pub const FOR_PUBLIC_IP: [&str; 4] = [
     "Microsoft.Network/publicIPAddresses/read",
     "Microsoft.Network/publicIPAddresses/write",
@@ -29,23 +29,24 @@ pub const FOR_PUBLIC_IP: [&str; 4] = [
     "Microsoft.Network/publicIPAddresses/join/action",
 ];
 
-/// On the subnet.
+/// Needed on the subnet.
 pub const ON_SUBNET: [&str; 1] = ["Microsoft.Network/virtualNetworks/subnets/join/action"];
 
-/// On each identity that VMs are given.
+/// Needed on each identity that VMs have.
 pub const ON_IDENTITY: [&str; 1] = ["Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"];
 
-/// On each image that is named by its id, or the gallery that it is in.
+/// Needed on each image that is named by its id, or on its gallery.
 pub const ON_IMAGE: [&str; 3] = [
     "Microsoft.Compute/images/read",
     "Microsoft.Compute/galleries/images/read",
     "Microsoft.Compute/galleries/images/versions/read",
 ];
 
-/// On the subscription: the power states of VMs are told for all of it at once.
+/// Needed on the subscription: Azure reports the power states of all its VMs at once.
 pub const ON_SUBSCRIPTION: [&str; 1] = ["Microsoft.Compute/virtualMachines/read"];
 
-/// What only `check` reads, on the subscription. Without it something is unknown, and nothing is wrong.
+/// Needed on the subscription, only by `check`. Without it some findings are unknown, and no finding is a
+/// problem.
 pub const FOR_CHECK: [&str; 8] = [
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
@@ -57,12 +58,12 @@ pub const FOR_CHECK: [&str; 8] = [
     "Microsoft.Resources/subscriptions/resourceGroups/read",
 ];
 
-/// Whether a fleet that makes no more VMs needs it: it sees and deletes those that are there.
+/// Whether a fleet that makes no more VMs needs the action, to see and delete the existing ones.
 pub(super) fn is_for_draining(action: &str) -> bool {
     action.ends_with("/read") || action.ends_with("/delete")
 }
 
-/// The actions that no grant holds.
+/// The needed actions that no grant includes.
 pub fn missing<'a>(needed: impl IntoIterator<Item = &'a str>, grants: &[Grant]) -> Vec<&'a str> {
     let is_granted = |action: &&str| {
         grants.iter().any(|grant| {
@@ -73,8 +74,8 @@ pub fn missing<'a>(needed: impl IntoIterator<Item = &'a str>, grants: &[Grant]) 
     needed.into_iter().filter(|action| !is_granted(action)).collect()
 }
 
-/// Azure's wildcard stands for any characters, slashes too; case does not count (Learn: Understand
-/// Azure role definitions).
+/// Whether Azure's pattern matches an action. Its wildcard stands for any characters, including slashes; case
+/// does not count (Learn: Understand Azure role definitions).
 fn matches(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == action };

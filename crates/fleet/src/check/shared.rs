@@ -1,5 +1,5 @@
-//! What enabled fleets take from each other: quotas of vCPUs, and addresses of subnets. Each fleet is
-//! judged by itself elsewhere; here is what they come to together.
+//! What enabled fleets share: quotas of vCPUs, and addresses of subnets. Other modules check each fleet
+//! alone; this one checks their sum.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) fn check(notes: &mut Notes, fleets: &[Fleet], facts: &AzureFacts) {
     subnets(notes, &enabled, facts);
 }
 
-/// What fleets want of one quota.
+/// The demand of fleets on one quota.
 #[derive(Default)]
 struct QuotaDemand<'f> {
     fleets: Vec<&'f str>,
@@ -23,7 +23,7 @@ struct QuotaDemand<'f> {
     own: u64,
 }
 
-/// Each fleet is counted with the first of its sizes that is there, since that is tried first.
+/// Each fleet counts with its first available size, which is tried first.
 fn quotas(notes: &mut Notes, fleets: &[&Fleet], facts: &AzureFacts) {
     for ((subscription, location), place) in &facts.places {
         let (Ok(sizes), Ok(usages)) = (&place.sizes, &place.usages) else { continue };
@@ -66,7 +66,7 @@ fn quotas(notes: &mut Notes, fleets: &[&Fleet], facts: &AzureFacts) {
     }
 }
 
-/// The quotas that a VM of the fleet counts in.
+/// The quotas that a VM of the fleet counts against.
 fn counted_in(fleet: &Fleet, size: &Size) -> Vec<String> {
     match fleet.vm.spot {
         Some(_) => vec![plain("lowPriorityCores")],

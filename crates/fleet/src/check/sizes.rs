@@ -1,4 +1,4 @@
-//! A fleet's sizes: whether they are to be had, and how many the quotas leave room for.
+//! The checks of a fleet's sizes: whether Azure offers them, and how many VMs the quotas allow.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image:
     }
 }
 
-/// The size, or why the fleet cannot have it.
+/// The size, or why the fleet cannot use it.
 fn usable<'s>(
     fleet: &Fleet,
     name: &str,
@@ -82,13 +82,13 @@ fn usable<'s>(
     Ok(size)
 }
 
-/// How many of a size the quotas leave room for, with the fleet's own counted as room.
+/// How many VMs of a size the quotas allow. The fleet's own VMs count as free.
 struct QuotaRoom {
     size: String,
     vcpus: u32,
-    /// `None` where no quota is told.
+    /// The most VMs that the quotas allow. `None` means that Azure reports no quota.
     most: Option<u64>,
-    /// The quotas in words.
+    /// The quotas, in words.
     said: Vec<String>,
 }
 
@@ -116,7 +116,7 @@ fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm
     room
 }
 
-/// Azure spells families in more than one way.
+/// The name of a family in one spelling: Azure uses several.
 pub(super) fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }

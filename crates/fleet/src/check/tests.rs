@@ -1,4 +1,4 @@
-//! What holds of findings together, and what is found on this machine.
+//! Rules for all findings, and the findings on this machine.
 
 mod azure;
 mod github;

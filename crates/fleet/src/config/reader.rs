@@ -112,7 +112,7 @@ impl<'t> ConfigFile<'t> {
     }
 }
 
-/// The table of a key that is in the wrong table.
+/// Where a misplaced key belongs, as a sentence.
 fn elsewhere(known: &[(String, &'static str)], path: &str) -> Option<String> {
     let key = path.rsplit('.').next()?;
     let (table, _) = known.iter().find(|(_, known)| *known == key)?;

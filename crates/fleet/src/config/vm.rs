@@ -73,7 +73,7 @@ pub struct Elsewhere {
     pub nsg_id: Option<String>,
 }
 
-// A key that is off is in no hash, so adding the key to azlin does not roll VMs.
+// A key that is off is in no hash, so adding the key to azlin does not replace VMs.
 fn is_off(flag: &bool) -> bool {
     !flag
 }

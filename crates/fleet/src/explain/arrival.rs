@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::plan::Rotation;
 
-/// GitHub assigns a job within seconds; after this time something is wrong.
+/// GitHub assigns a job within seconds. After this time something is wrong.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
 
 impl<'a> JobChain<'a> {
@@ -39,13 +39,13 @@ impl<'a> JobChain<'a> {
         view.plan.runners.iter().filter(comes).collect()
     }
 
-    /// Idle runners that are registered with every label that the job asks for.
+    /// Idle runners that are registered with every label of the job.
     pub(super) fn ready(&self) -> impl Iterator<Item = &'a EphemeralRunner> {
         let (entries, job) = (self.view.seen.entries.as_ref().ok(), self.job);
         self.idle().filter(move |runner| {
             let entry = entries.and_then(|entries| entries.get(&runner.runner_name));
             entry.is_none_or(|entry| {
-                // A list without labels does not say that one is missing.
+                // A list without labels does not show that one is missing.
                 let has =
                     |wanted: &String| entry.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted));
                 entry.labels.is_empty() || job.labels.iter().all(has)
@@ -171,7 +171,7 @@ impl<'a> JobChain<'a> {
             .filter_map(|runner| view.fleet_state.runners.get(&runner.runner_name)?.idle_since)
             .min();
         let idle = idle_since.map(|since| elapsed(since, now)).unwrap_or_default();
-        // GitHub does not report since when a job is queued: the approval of a job does not change its age.
+        // GitHub does not report since when a job is queued: an approval does not change the job's age.
         let at_most = idle.min(elapsed(self.job.created_at, now));
         let cure = match &view.fleet.scope {
             Scope::Repo(repo) => format!(

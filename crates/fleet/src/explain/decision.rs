@@ -1,4 +1,4 @@
-//! What would change a decision, and when.
+//! What will change a decision, and when.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use super::{FleetView, Link, LinkKind, first_tick_after};
 use crate::model::{Action, Phase, Rule, RunnerName, ScalingAction, counted, first_few, in_words};
 use crate::plan::{self, runners_for, timing};
 
-/// A change that comes by itself.
+/// A change that happens without a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NextChange {
-    /// When it comes.
+    /// When the change happens.
     pub at: Timestamp,
-    /// What changes.
+    /// The change, in words.
     pub what: String,
 }
 
-/// What will change a fleet's plan by itself, the soonest first.
+/// The changes of a fleet's plan that happen without a person, the soonest first.
 pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
     let (fleet, plan, fleet_state) = (view.fleet, view.plan, view.fleet_state);
     let mut changes = Vec::new();
@@ -66,12 +66,12 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
     changes
 }
 
-/// When the oldest pending job will have waited for too long.
+/// When the oldest pending job will have waited longer than `max_queue_wait`.
 pub(super) fn starves_at(view: &FleetView<'_>) -> Option<Timestamp> {
     plan::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending.as_ref()?)
 }
 
-/// When the cooldown ends, if it runs.
+/// When the cooldown ends. `None` means that no cooldown runs.
 pub(super) fn cooldown_ends(view: &FleetView<'_>) -> Option<Timestamp> {
     plan::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.fleet_state, view.now))
 }
@@ -80,13 +80,14 @@ pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {
     at.checked_add(duration).ok()
 }
 
-/// Runners that the plan starts, without replacements.
+/// The number of runners that the plan starts, without replacements.
 pub(super) fn starts(view: &FleetView<'_>) -> usize {
     let is_new = |action: &&Action| matches!(action, Action::Provision { replaces: None, .. });
     view.plan.actions.iter().filter(is_new).count()
 }
 
-/// How many jobs are served by the runners that are available, are starting, or are started by this plan.
+/// How many jobs are covered by the runners that are available, starting, or about to be started by this
+/// plan.
 fn covered(view: &FleetView<'_>) -> usize {
     let decision = &view.plan.decision;
     let intended = match decision.action {
@@ -96,7 +97,7 @@ fn covered(view: &FleetView<'_>) -> usize {
     decision.current_runner_count.max(intended) as usize
 }
 
-/// Judges whether a runner should be available for the job that has `before` older ones before it.
+/// Judges whether a runner should be available for the job, which has `before` older jobs ahead of it.
 pub(super) fn judge(view: &FleetView<'_>, before: usize) -> (Link, String) {
     let (fleet, decision) = (view.fleet, &view.plan.decision);
     if view.seen.entries.is_err() || view.seen.vms.is_err() {
@@ -176,7 +177,8 @@ pub(super) fn judge(view: &FleetView<'_>, before: usize) -> (Link, String) {
     }
 }
 
-/// A runner is needed, and a rule holds it back for a time; after failed starts, at least until the next try.
+/// The link for a runner that is needed and that a rule delays. After failed starts, the delay lasts at least
+/// until the next try.
 fn held_back(view: &FleetView<'_>, at: Option<Timestamp>, why: &str, sooner: &str) -> (Link, String) {
     let (failures, reason) = (&view.fleet_state.failures, &view.plan.decision.reason);
     let again = failures.wait_left(view.now).and_then(|left| after(view.now, left));
@@ -194,7 +196,7 @@ fn held_back(view: &FleetView<'_>, at: Option<Timestamp>, why: &str, sooner: &st
     (link, format!("no runner could be started for it; it is tried again {at}"))
 }
 
-/// The maximum leaves no room.
+/// The link for a maximum that leaves no room.
 fn maximum(view: &FleetView<'_>) -> (Link, String) {
     let most = view.fleet.scaling.max_runners;
     let file = format!("fleets/{}.toml", view.fleet.name);

@@ -18,7 +18,7 @@ const CHAIN: [LinkKind; 8] = [
     LinkKind::Registration,
 ];
 
-/// Why a job waits, explained for one fleet. `fleets` are all configured fleets.
+/// Explains why a job waits, for one fleet. `fleets` are all configured fleets.
 pub fn job(asked: JobQuery<'_>, view: &FleetView<'_>, fleets: &[&Fleet]) -> Explanation {
     let (link, mut verdict) = queue::judge(asked, view);
     let mut links = vec![link];
@@ -45,7 +45,7 @@ pub fn job(asked: JobQuery<'_>, view: &FleetView<'_>, fleets: &[&Fleet]) -> Expl
     Explanation { about: about(asked, Some(&view.fleet.name)), verdict, links }
 }
 
-/// Why a job waits that no fleet can serve: no fleet has its runners registered where the job is.
+/// Explains why a job waits that no fleet can serve: no fleet's scope includes its repository.
 pub fn unserved(asked: JobQuery<'_>, repo: &RepoSlug, fleets: &[&Fleet]) -> Explanation {
     let there = first_few(fleets.iter().map(|fleet| format!("{} at {}", fleet.name, fleet.scope)));
     let there = if there.is_empty() { "there is no fleet".to_owned() } else { format!("there are {there}") };
@@ -78,7 +78,7 @@ pub(super) struct JobChain<'a> {
 }
 
 impl<'a> JobChain<'a> {
-    /// The link, and the verdict if it does not hold.
+    /// The link, and the verdict if the link does not hold.
     fn judge(&self, step: LinkKind) -> (Link, String) {
         let said = |link: Link, verdict: String| (link, verdict);
         match step {
@@ -100,7 +100,7 @@ impl<'a> JobChain<'a> {
         }
     }
 
-    /// Fleets among which the jobs of one queue are divided.
+    /// The fleets that share the jobs of one queue.
     fn peers(&self) -> impl Iterator<Item = &'a Fleet> {
         let scope = &self.view.fleet.scope;
         self.fleets.iter().copied().filter(move |fleet| fleet.scope == *scope)
@@ -198,7 +198,7 @@ impl<'a> JobChain<'a> {
         }
     }
 
-    /// The number of older pending jobs of the fleet.
+    /// The number of older pending jobs that count for the fleet.
     pub(super) fn before(&self) -> usize {
         let Ok(queue) = self.view.queue else { return 0 };
         let own = (self.job.created_at, self.job.id);
@@ -209,7 +209,7 @@ impl<'a> JobChain<'a> {
     }
 }
 
-/// Why one claim comes before another.
+/// Why one claim has precedence over another.
 fn why_first(first: &Claim<'_>, second: &Claim<'_>) -> String {
     if first.priority != second.priority {
         return format!(
@@ -228,10 +228,10 @@ fn why_first(first: &Claim<'_>, second: &Claim<'_>) -> String {
     format!("both fit alike, and its name comes before {}", second.pool)
 }
 
-/// The fleet for which a job is explained where none is named: the one that it counts for, else one that
-/// serves it and counts no job, else the one in scope that lacks the fewest of its labels.
+/// The fleet to explain a job for if the user names none: the fleet that counts the job; else a fleet that
+/// serves it without counting jobs; else the fleet in scope that lacks the fewest of its labels.
 pub fn best<'f>(fleets: &[&'f Fleet], job: &Job) -> Option<&'f Fleet> {
-    // GitHub lists the queues of repositories only, and each scope divides its own jobs.
+    // GitHub lists only the queues of repositories, and each scope divides its own jobs.
     let counts = |fleet: &Fleet| matches!(fleet.scope, Scope::Repo(_));
     for is_counting in [true, false] {
         let these = fleets.iter().copied().filter(|fleet| counts(fleet) == is_counting);

@@ -1,15 +1,15 @@
-//! How people point at a job: with its URL, or with its number.
+//! How people refer to a job: by its URL or by its id.
 
 use std::str::FromStr;
 
 use crate::model::{JobId, RepoSlug, RunId};
 
-/// A job, or all of a run.
+/// A job, or all jobs of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobRef {
-    /// A number alone.
+    /// The id of a job, without its repository.
     Id(JobId),
-    /// A job of a repository.
+    /// A job in a repository.
     Job(RepoSlug, JobId),
     /// Every job of a run.
     Run(RepoSlug, RunId),
@@ -29,7 +29,8 @@ impl FromStr for JobRef {
         let (path, query) = path.split_once(['?', '#']).unwrap_or((path, ""));
         let (_host, path) = path.split_once('/').ok_or(WANTED)?;
         let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        // Those of the API have `repos` before the owner, and a server of one's own `api/v3` before it.
+        // A URL of the API has `repos` before the owner, and `api/v3` before that on GitHub Enterprise
+        // Server.
         if let Some(at) = segments.iter().position(|segment| *segment == "repos")
             && (at == 0 || segments[..at] == ["api", "v3"])
         {
@@ -40,7 +41,7 @@ impl FromStr for JobRef {
             format!("{owner}/{name}").parse().map_err(|error| format!("{error}; {WANTED}"))?;
         let job = |id: &str| id.parse().map(JobId).map_err(|_| WANTED.to_owned());
         match rest {
-            // A page of checks names the job in its query.
+            // A page of checks has the job in its query.
             ["pull", _, "checks"] => {
                 let checked = query.split(['&', '#']).find_map(|pair| pair.strip_prefix("check_run_id="));
                 Ok(JobRef::Job(repo, job(checked.ok_or(WANTED)?)?))

@@ -1,11 +1,12 @@
-//! Labels: which labels of a job the runners lack, which fleets have them, and which are spelled alike.
+//! Labels: which labels of a job the runners lack, which fleets have them, and which labels have a similar
+//! spelling.
 
 use super::{Link, LinkKind};
 use crate::config::Fleet;
 use crate::model::{Job, Label, first_few};
 use crate::observe::{has_label, is_in_scope, serves};
 
-/// How many similar names are suggested at most.
+/// The most similar names that are suggested.
 const OFFERED: usize = 3;
 
 /// Labels of the job that the fleet's runners lack.
@@ -13,7 +14,7 @@ pub(super) fn lacking<'j>(fleet: &Fleet, job: &'j Job) -> Vec<&'j str> {
     job.labels.iter().map(String::as_str).filter(|wanted| !has_label(fleet, wanted)).collect()
 }
 
-/// Whether the job asks for a GitHub-hosted image, and not for a self-hosted runner.
+/// Whether the job asks for a GitHub-hosted image instead of a self-hosted runner.
 pub(super) fn is_for_hosted(job: &Job) -> bool {
     let is_image = |label: &String| {
         let label = label.to_ascii_lowercase();
@@ -23,7 +24,7 @@ pub(super) fn is_for_hosted(job: &Job) -> bool {
     job.labels.iter().any(is_image) && !job.labels.iter().any(is_own)
 }
 
-/// The names that are spelled most like the wanted one, the nearest first.
+/// The names with the most similar spelling, the nearest first.
 pub fn nearest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let wanted = wanted.to_ascii_lowercase();
     let rank = |name: &str| {
@@ -76,7 +77,7 @@ pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
         .cure(format!("correct `runs-on` in the workflow, or add {quoted} to `labels` of {pool}"))
 }
 
-/// Which fleets have a label, or which of their labels are spelled alike.
+/// The fleets that have a label, or their labels with a similar spelling.
 fn who_has(wanted: &str, fleets: &[&Fleet], job: &Job) -> String {
     let having: Vec<&&Fleet> = fleets.iter().filter(|fleet| has_label(fleet, wanted)).collect();
     if !having.is_empty() {

@@ -1,4 +1,4 @@
-//! A fleet at a glance: its waiting jobs, its runners, and what is decided.
+//! An overview of a fleet: its waiting jobs, its runners, and its decision.
 
 use serde::Serialize;
 
@@ -8,21 +8,21 @@ use crate::model::{Job, JobStatus};
 use crate::observe::{is_in_scope, owner};
 use crate::plan::DecisionStatus;
 
-/// How many jobs are explained one by one: the oldest ones.
+/// The number of jobs that are explained one by one, the oldest first.
 const SHOWN: usize = 10;
 
-/// A fleet at a glance.
+/// An overview of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PoolExplanation {
-    /// Its oldest waiting jobs, and those that no fleet serves.
+    /// The fleet's oldest waiting jobs, and the jobs that no fleet serves.
     pub jobs: Vec<Explanation>,
-    /// How many more jobs wait.
+    /// The number of further waiting jobs.
     pub more_jobs: usize,
-    /// Its runners.
+    /// The fleet's runners.
     pub runners: Vec<Explanation>,
-    /// What is decided, and why.
+    /// The decision, and its reason.
     pub decision: DecisionStatus,
-    /// What will change that by itself, the soonest first.
+    /// The changes of the decision that happen without a person, the soonest first.
     pub next_changes: Vec<NextChange>,
 }
 

@@ -1,10 +1,10 @@
-//! The first link: where GitHub has the job.
+//! The first link: the state of the job at GitHub.
 
 use super::{FleetView, JobQuery, Link, LinkKind};
 use crate::model::{Job, JobStatus, ago};
 use crate::observe::is_in_scope;
 
-/// Judges whether the job is in the queue and could start, with the verdict if it could not.
+/// Judges whether the job is in the queue and could start. The verdict applies if it could not.
 pub(super) fn judge(asked: JobQuery<'_>, view: &FleetView<'_>) -> (Link, String) {
     let (fleet, now) = (view.fleet, view.now);
     match asked {

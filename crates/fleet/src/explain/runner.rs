@@ -1,4 +1,4 @@
-//! Why a runner still exists: its VM, its registration, its work, what it is kept for, and its end.
+//! Why a runner still exists: its VM, its registration, its work, its purpose, and its end.
 
 use super::{ExplainedItem, Explanation, FleetView, Link, LinkKind, decision, when};
 use crate::model::{
@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::plan::{Rotation, runners_for};
 
-/// Why a runner of the fleet still exists.
+/// Explains why a runner of the fleet still exists.
 pub fn runner(runner: &EphemeralRunner, view: &FleetView<'_>) -> Explanation {
     let chain = RunnerChain { runner, view };
     let (need, end, verdict) = chain.kept();
@@ -102,7 +102,7 @@ impl RunnerChain<'_> {
         }
     }
 
-    /// What it is kept for, when it is removed, and both in a sentence.
+    /// Why the runner is kept, when it is removed, and both in one sentence.
     fn kept(&self) -> (Link, Link, String) {
         let (view, runner) = (self.view, self.runner);
         let name = &runner.runner_name;
@@ -220,7 +220,7 @@ impl RunnerChain<'_> {
         (Link::holds(LinkKind::Need, kept), end, verdict)
     }
 
-    /// Why an idle runner is not surplus, in full and in short, and what would make it surplus.
+    /// Why an idle runner is not surplus (in full and in short), and what would make it surplus.
     fn reason_to_keep(&self) -> (String, String, Option<String>) {
         let view = self.view;
         let (decision, scaling) = (&view.plan.decision, &view.fleet.scaling);

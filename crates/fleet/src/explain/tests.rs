@@ -1,4 +1,4 @@
-//! What people are told, row by row.
+//! The explanations that people read, row by row.
 
 mod job;
 mod runner;

@@ -1,4 +1,4 @@
-//! What a fleet's VMs have cost, and what for: their time, as [`crate::state`] has it, times their price.
+//! What a fleet's VMs have cost, by use: their time, from [`crate::state`], times their price.
 
 use std::time::Duration;
 
@@ -14,31 +14,31 @@ use crate::state::Ledger;
 pub struct Cost {
     /// When counting began.
     pub since: Timestamp,
-    /// The whole cost since then.
+    /// The total cost since then.
     pub total: f64,
-    /// The same for each use of VMs.
+    /// The cost of each use of VMs.
     #[serde(flatten)]
     pub by_use: ByUse<f64>,
-    /// The idle part of the total, from 0 to 1; absent where nothing was spent.
+    /// The idle part of the total, from 0 to 1. Absent if the total is zero.
     pub idle_share: Option<f64>,
     /// Jobs that its runners took since then, as far as polls have shown them.
     pub jobs: u64,
-    /// The total divided by the jobs; absent where there were none.
+    /// The total divided by the jobs. Absent if there were no jobs.
     pub per_job: Option<f64>,
-    /// What the VMs of this moment cost an hour.
+    /// The cost of the current VMs per hour.
     pub per_hour: f64,
-    /// The day that the prices are of.
+    /// The date of the prices.
     pub prices_as_of: String,
-    /// Sizes whose price is that of another region, or of a VM that is not evicted.
+    /// Sizes whose price is that of another region, or of a regular VM.
     pub estimated: Vec<String>,
-    /// Sizes without any price: they are not in the sums.
+    /// Sizes without any price. The sums do not include them.
     pub unpriced: Vec<String>,
 }
 
 const HOUR: f64 = 3_600_000.0;
 
 impl Cost {
-    /// What the fleet has cost, and what it costs now; `None` until counting has begun.
+    /// The fleet's cost so far, and its cost per hour; `None` until counting has begun.
     pub fn of(ledger: &Ledger, seen: &Snapshot, prices: &Prices) -> Option<Cost> {
         let since = ledger.since?;
         let (mut estimated, mut unpriced) = (Vec::new(), Vec::new());
@@ -78,7 +78,7 @@ impl Cost {
         })
     }
 
-    /// Whether there is anything to show.
+    /// Whether there is any cost to show.
     pub fn is_something(&self) -> bool {
         self.per_hour > 0.0 || self.total > 0.0 || !self.unpriced.is_empty()
     }
@@ -89,7 +89,7 @@ impl Cost {
     }
 }
 
-/// To a millionth of a dollar, as prices are.
+/// Rounds to a millionth of a dollar, the unit of prices.
 fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }

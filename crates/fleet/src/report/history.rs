@@ -1,5 +1,5 @@
-//! The last hours of a fleet: a sample for each minute, and the decisions that changed something. Both are rings:
-//! old items are dropped.
+//! The last hours of a fleet: one sample per minute, and the decisions that changed something. Both are
+//! rings: old items are dropped.
 
 use std::collections::VecDeque;
 
@@ -9,33 +9,33 @@ use serde::{Deserialize, Serialize};
 use crate::model::{ByUse, PhaseKind, ScalingAction, Use};
 use crate::report::FleetStatus;
 
-/// How many minutes are kept: eight hours.
+/// The number of minutes that are kept: eight hours.
 pub const MINUTES: usize = 8 * 60;
-/// How many decisions are kept.
+/// The number of decisions that are kept.
 pub const DECISIONS: usize = 25;
 
 /// The last hours of a fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// A sample for each minute with a poll, the oldest first.
+    /// One sample for each minute with a poll, the oldest first.
     pub minutes: VecDeque<Minute>,
     /// The decisions, the oldest first.
     pub decisions: VecDeque<Decided>,
-    /// When a decision last changed something, by the last poll.
+    /// When a decision last changed something, as of the last poll.
     #[serde(skip)]
     last_scaling: Option<Timestamp>,
 }
 
-/// What the last poll of a minute has shown; of pending jobs, the most in that minute.
+/// A sample from the last poll of a minute. For pending jobs it is the maximum of that minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Minute {
     /// The start of the minute, in seconds since 1970.
     pub at: i64,
     /// Jobs that could start now.
     pub pending: u32,
-    /// Jobs that run.
+    /// Jobs that are running.
     pub running: u32,
-    /// VMs, by their use.
+    /// The number of VMs, by use.
     #[serde(flatten)]
     pub vms: ByUse<u32>,
 }
@@ -43,15 +43,15 @@ pub struct Minute {
 /// A decision that changed the number of runners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
-    /// When it was made.
+    /// When the decision was made.
     pub at: Timestamp,
-    /// What it changed.
+    /// What the decision changed.
     pub action: ScalingAction,
-    /// The number of available runners before.
+    /// The number of available runners before the decision.
     pub from: u32,
-    /// The target.
+    /// The target of the decision.
     pub to: u32,
-    /// Why.
+    /// The reason of the decision.
     pub reason: String,
 }
 
@@ -60,7 +60,7 @@ impl History {
     pub fn saw(&mut self, fleet: &FleetStatus) {
         let minute = Minute::of(fleet);
         match self.minutes.back_mut() {
-            // After the clock was set back, samples go into the last minute.
+            // After the clock was set back, samples update the last minute.
             Some(last) if last.at >= minute.at => {
                 *last = Minute { at: last.at, pending: last.pending.max(minute.pending), ..minute };
             }

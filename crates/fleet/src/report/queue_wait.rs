@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::model::{Job, JobId, PoolName, RunnerName, elapsed};
 
-/// How long jobs have waited that run on one of the fleet's runners for the first time. `known` are the jobs of
-/// earlier polls, or `None` before the first poll: the jobs that run then may have started at any time. If the
-/// queue `is_whole`, jobs that are no longer in it are forgotten.
+/// How long each job waited that runs on one of the fleet's runners for the first time. `known` are the jobs
+/// of earlier polls, or `None` before the first poll: the jobs that run then may have started at any time. If
+/// the queue `is_whole`, jobs that it does not hold are forgotten.
 pub fn begun<'a>(
     pool: &PoolName,
     known: &mut Option<BTreeSet<JobId>>,

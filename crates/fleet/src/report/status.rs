@@ -1,7 +1,7 @@
 //! The status of the fleets, which the daemon writes after each tick and `status` shows.
 //!
-//! It is plain values without secrets. Version 1 is documented in docs/reference/schemas/status.schema.json; keys
-//! may be added to a version, and none is removed or changes its meaning.
+//! The status is plain values without secrets. docs/reference/schemas/status.schema.json documents version 1.
+//! Within a version, keys may be added; no key is removed or changes its meaning.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,39 +22,40 @@ pub const VERSION: u32 = 1;
 /// The whole status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// [`VERSION`].
+    /// The version of the format: [`VERSION`].
     pub version: u32,
     /// When the status was made.
     pub at: Timestamp,
-    /// The daemon that made it; absent where GitHub and Azure were read directly.
+    /// The daemon that made the status. Absent means that GitHub and Azure were read directly.
     pub daemon: Option<DaemonStatus>,
-    /// Each configured fleet that has had a tick, by name.
+    /// Each configured fleet that has had a tick, ordered by name.
     pub fleets: Vec<FleetStatus>,
     /// Files that cannot be used.
     pub bad_files: Vec<BadFileStatus>,
-    /// What is left of the rate limits.
+    /// The rate limits of GitHub and Azure.
     pub budgets: Budgets,
 }
 
-/// A daemon.
+/// The daemon that made a status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaemonStatus {
-    /// Its process id.
+    /// The daemon's process id.
     pub pid: u32,
-    /// Its version.
+    /// The daemon's version.
     pub version: String,
-    /// When it was started.
+    /// When the daemon was started.
     pub started_at: Timestamp,
-    /// Its configuration directory, as an absolute path.
+    /// The configuration directory, as an absolute path.
     pub config_dir: String,
-    /// When it last read that directory: files written before then are in force, unless they are bad.
+    /// When the daemon last read that directory. Files written before then are in effect, unless they are
+    /// bad.
     pub read_at: Timestamp,
 }
 
 /// A file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadFileStatus {
-    /// Its path.
+    /// The path of the file.
     pub file: String,
     /// All problems of the file.
     pub message: String,
@@ -62,87 +63,87 @@ pub struct BadFileStatus {
     pub since: Timestamp,
 }
 
-/// A fleet, as its last tick left it.
+/// A fleet, as of its last tick.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FleetStatus {
-    /// The fleet.
+    /// The name of the fleet.
     pub pool: PoolName,
-    /// Where its runners are registered: `repo:owner/repo`.
+    /// The scope where its runners are registered: `repo:owner/repo`.
     pub scope: String,
-    /// Whether it serves jobs.
+    /// Whether the fleet serves jobs.
     pub enabled: bool,
     /// The tick's number, from 1.
     pub tick: u64,
-    /// When the tick was.
+    /// The time of the tick.
     pub at: Timestamp,
-    /// When the next tick is due, if there is to be one.
+    /// When the next tick is due. Absent if none is planned.
     pub next_poll: Option<Timestamp>,
-    /// Whether all of its jobs could be read. If not, the counts are lower bounds.
+    /// Whether all of the fleet's jobs could be read. If not, the counts are lower bounds.
     pub jobs_known: bool,
-    /// Whether its runners and VMs could be read. If not, `runners` is empty.
+    /// Whether the fleet's runners and VMs could be read. If not, `runners` is empty.
     pub runners_known: bool,
-    /// Its jobs.
+    /// The counts of the fleet's jobs.
     pub jobs: QueueMetrics,
     /// The pending job that has waited longest.
     pub oldest_pending: Option<OldestPending>,
-    /// The least number of runners that it keeps available.
+    /// The number of runners that stay available without any job (`min_runners`).
     pub min_runners: u32,
-    /// The most VMs that it may have.
+    /// The most VMs that the fleet may have (`max_runners`).
     pub max_runners: u32,
-    /// The count that was set by hand.
+    /// The count that a person set. Absent means that the queue decides.
     pub manual_count: Option<u32>,
-    /// What was decided, and why.
+    /// The decision and its reason.
     pub decision: DecisionStatus,
     /// When a decision last changed the number of runners.
     pub last_scaling: Option<Timestamp>,
     /// Every runner that exists, is starting or is leaving.
     pub runners: Vec<RunnerRow>,
-    /// Errors that last, and since when.
+    /// Lasting errors, each with its start.
     pub errors: Vec<LastingError>,
-    /// What its VMs cost; absent until they have been read once.
+    /// The cost of the fleet's VMs. Absent until they have been read once.
     #[serde(default)]
     pub cost: Option<Cost>,
 }
 
-/// A runner.
+/// A runner, as a row of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerRow {
-    /// Its name, which is also that of its VM.
+    /// The name of the runner and of its VM.
     pub runner_name: RunnerName,
-    /// GitHub's number, if known.
+    /// GitHub's id of the runner, if known.
     pub runner_id: Option<RunnerId>,
-    /// Its phase.
+    /// The runner's phase.
     pub phase: PhaseKind,
-    /// What it does, for people.
+    /// What the runner does, for people.
     pub doing: String,
-    /// The job that it runs, where the queue named it.
+    /// The job that the runner runs. Present if the queue named it.
     pub job: Option<JobId>,
-    /// When its VM was asked for.
+    /// When its VM was requested.
     pub created_at: Timestamp,
-    /// Jobs that it has finished, as far as polls have shown them.
+    /// Jobs that the runner has finished, as far as polls have shown them.
     pub jobs_completed: u32,
-    /// Its VM, if a list shows it.
+    /// The runner's VM. Absent if no list shows it.
     pub vm: Option<VmStatus>,
 }
 
 /// A runner's VM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VmStatus {
-    /// Azure's spelling of its name.
+    /// The VM's name, as Azure spells it.
     pub name: String,
-    /// Its size.
+    /// The VM's size.
     pub size: String,
-    /// Its resource group.
+    /// The VM's resource group.
     pub resource_group: String,
 }
 
-/// What an error is about.
+/// The subject of a lasting error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FleetErrorKind {
-    /// Something could not be read.
+    /// A list that could not be read.
     Seeing,
-    /// Runners that only a person can remove.
+    /// Runners that the daemon leaves alone, so that only a person can remove them.
     LeftAlone,
     /// Runners that cannot be started.
     Starting,
@@ -151,7 +152,7 @@ pub enum FleetErrorKind {
 }
 
 impl FleetErrorKind {
-    /// All of them.
+    /// All subjects.
     pub const ALL: [FleetErrorKind; 4] = [
         FleetErrorKind::Seeing,
         FleetErrorKind::LeftAlone,
@@ -159,7 +160,7 @@ impl FleetErrorKind {
         FleetErrorKind::Credential,
     ];
 
-    /// Its name in JSON and in metrics.
+    /// The name of the subject, in JSON and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             FleetErrorKind::Seeing => "seeing",
@@ -170,30 +171,30 @@ impl FleetErrorKind {
     }
 }
 
-/// An error that lasts.
+/// A lasting error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastingError {
-    /// What it is about.
+    /// The subject of the error.
     pub about: FleetErrorKind,
-    /// For people.
+    /// The error, for people.
     pub what: String,
-    /// Since when.
+    /// When the error began.
     pub since: Timestamp,
 }
 
-/// A tick: its number, when it was, and when the next one is due.
+/// A tick: its number, its time, and the time of the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
-    /// From 1.
+    /// The number of the tick, from 1.
     pub number: u64,
-    /// When it was.
+    /// The time of the tick.
     pub at: Timestamp,
-    /// When the next one is due.
+    /// When the next tick is due. Absent if none is planned.
     pub next: Option<Timestamp>,
 }
 
 impl FleetStatus {
-    /// The status after a tick. Errors that already lasted `before` keep their start.
+    /// The status after a tick. An error that is in `before` keeps its start.
     pub fn of(
         fleet: &Fleet,
         plan: &Plan,
@@ -230,14 +231,15 @@ impl FleetStatus {
         self.runners = runners.iter().map(|runner| RunnerRow::of(runner, seen, fleet_state)).collect();
     }
 
-    /// How many runners are in a phase.
+    /// The number of runners in a phase.
     pub fn count(&self, phase: PhaseKind) -> usize {
         self.runners.iter().filter(|runner| runner.phase == phase).count()
     }
 }
 
 impl RunnerRow {
-    /// Whether Azure no longer lists its VM. It still counts for a while, since a list can lag.
+    /// Whether Azure does not list the VM any more. The runner still counts for a while, because a list can
+    /// lag.
     pub fn is_gone(&self) -> bool {
         self.phase == PhaseKind::Destroyed && self.vm.is_none()
     }
@@ -282,7 +284,7 @@ fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, fleet_st
     }
 }
 
-/// The errors of this tick.
+/// The errors that a tick found.
 fn errors(plan: &Plan, seen: &Snapshot, fleet_state: &FleetState) -> Vec<(FleetErrorKind, String)> {
     let failures = &fleet_state.failures;
     let starting = (failures.count > 0).then(|| {

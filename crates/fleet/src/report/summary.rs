@@ -3,7 +3,7 @@
 use crate::model::{PhaseKind, counted};
 use crate::report::{BadFileStatus, FleetStatus};
 
-/// The line: runners, jobs and errors. It holds no time, so it stays the same while nothing changes.
+/// The line: runners, jobs and errors. It contains no time, so it stays the same while nothing changes.
 pub fn summary<'s>(fleets: impl IntoIterator<Item = &'s FleetStatus>, bad_files: &[BadFileStatus]) -> String {
     let fleets: Vec<&FleetStatus> = fleets.into_iter().collect();
     let runners = || fleets.iter().flat_map(|fleet| &fleet.runners).filter(|runner| !runner.is_gone());
@@ -40,7 +40,7 @@ pub fn summary<'s>(fleets: impl IntoIterator<Item = &'s FleetStatus>, bad_files:
     line
 }
 
-/// What a runner does, in a word.
+/// What a runner does, in one word.
 fn in_short(phase: PhaseKind) -> &'static str {
     match phase {
         PhaseKind::Provisioning => "starting",

@@ -1,4 +1,4 @@
-//! When a token ends, seen ahead.
+//! The warning about a token that expires soon.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// How long before the end it is told.
+/// How long before the expiry the warning begins.
 const AHEAD: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// What is told of a token that ends, and of which credential it is; `None` while that is far off. It changes
-/// once a day, and on the last day once an hour.
+/// The warning about a token that expires, with the name of its credential; `None` while the expiry is far
+/// off. The text changes once a day, and once an hour on the last day.
 pub fn warning(ends: Timestamp, credential: Option<&str>, now: Timestamp) -> Option<String> {
     let left = Duration::try_from(ends.duration_since(now)).unwrap_or_default();
     if left > AHEAD {

@@ -1,4 +1,4 @@
-//! What is found at Azure, and of fleets there, when one thing is taken away.
+//! The findings at Azure, and of fleets there, when one thing is taken away.
 
 use super::*;
 use crate::check::fixture::*;
@@ -285,7 +285,7 @@ fn the_fleets_own_vms_are_room_for_it() {
         Ok(vec![usage("cores", 40, 40), usage("standardDSv5Family", 40, 40)]);
     azure.subnets.get_mut(SUBNET).expect("one").subnet.as_mut().expect("told").free_addresses = Some(0);
     let found = told(std::slice::from_ref(&fleet), &facts);
-    // Ten of the small size are there and fit; of the large one five would.
+    // The quota leaves room for ten VMs of the small size, and for five of the large one.
     assert_eq!(
         found,
         [
@@ -328,7 +328,7 @@ fn fleets_share_quotas_and_addresses() {
         facts
     };
     assert_eq!(told(&[first.clone(), second.clone()], &sized(80, 20)), IN_ORDER);
-    // The smaller size is tried first: ten runners of four vCPUs for each fleet.
+    // The smaller size is tried first: ten runners with four vCPUs for each fleet.
     let mut alone = second.clone();
     alone.enabled = false;
     let large_too = sized(80, 19);

@@ -1,4 +1,4 @@
-//! What is found at GitHub when one thing is taken away.
+//! The findings at GitHub when one thing is taken away.
 
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ fn a_runner_group_that_is_not_there() {
     let fleet = fleet("org = \"o\"\nrunner_group = \"big\"\n[scaling]\nmin_runners = 1", "");
     assert!(matches!(fleet.scope, Scope::Org(_)));
     let found = told(std::slice::from_ref(&fleet), &account(&fleet));
-    // A repository's facts do no harm to an organisation.
+    // A repository's facts do not affect an organisation.
     assert_eq!(found, ["Problem organisation o: runner group big: there is none; there are: Default"]);
 }
 
@@ -178,7 +178,7 @@ fn an_enterprise_wants_a_classic_token() {
     assert!(cure.starts_with("use a classic token with manage_runners:enterprise"), "{cure}");
 }
 
-/// All of GitHub, what is in order too.
+/// All findings at GitHub, including those that are ok.
 fn all(fleets: &[Fleet], facts: &Facts) -> Vec<String> {
     let findings = check(fleets, facts, now()).into_iter().filter(|finding| finding.about == About::GitHub);
     findings.map(|finding| format!("{}: {}", finding.what, finding.found)).collect()

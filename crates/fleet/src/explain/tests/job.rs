@@ -1,11 +1,11 @@
-//! Every link of a job's chain, broken and holding.
+//! Every link of a job's chain, both broken and holding.
 
 use super::*;
 use crate::fixture::{Entry, NOW, Scene, at, fleet_with};
 use crate::model::{JobStatus, PowerState, ProvisioningState, RunId};
 use crate::observe::attribute;
 
-/// A job with these labels that has waited so long.
+/// A job with these labels that has waited for `seconds`.
 fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
     Job {
         id: JobId(id),
@@ -20,7 +20,7 @@ fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
     }
 }
 
-/// A fleet's world with a queue, and other fleets beside it.
+/// A fleet's world with a queue, and further fleets.
 struct JobCase {
     scene: Scene,
     queue: Queue,
@@ -58,7 +58,7 @@ impl JobCase {
         self
     }
 
-    /// The job that is asked for, as the fleet `ci` sees it.
+    /// Explains the job with this id, as the fleet `ci` sees it.
     fn explain(mut self, id: u64) -> Explanation {
         let fleets: Vec<Fleet> = std::iter::once(self.scene.fleet.clone()).chain(self.others).collect();
         let mut demands = attribute(&fleets, &self.queue, at(NOW));
@@ -79,7 +79,7 @@ impl JobCase {
     }
 }
 
-/// "labels broken: verdict | what | cure" of the first link that does not hold; "none" where all do.
+/// The first link that does not hold, as "labels broken: verdict | what | cure"; "none" if all links hold.
 fn answer(explanation: &Explanation) -> String {
     let Some(link) = explanation.first_open() else { return format!("none: {}", explanation.verdict) };
     let state = format!("{:?}", link.state).to_ascii_lowercase();
@@ -600,7 +600,7 @@ fn a_job_is_looked_at_for_the_fleet_that_it_counts_for_or_that_is_nearest() {
         let found = best(&fleets, &waiting(1, 9, labels)).map(|fleet| fleet.name.as_str());
         assert_eq!(found, Some(*pool), "{labels:?}");
     }
-    // A fleet of the organisation fits better, and counts no job.
+    // A fleet of the organisation fits better, and does not count jobs.
     let fleets = [
         fleet_with("big", "org = \"o\"", ""),
         fleet_with("ci", "priority = 200\nlabels = [\"docker\"]", ""),

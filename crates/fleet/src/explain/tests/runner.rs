@@ -1,4 +1,4 @@
-//! Why runners live, and what changes by itself.
+//! Why runners still exist, and what changes without a person.
 
 use super::*;
 use crate::fixture::{Entry, NOW, Scene, at};
@@ -274,7 +274,7 @@ fn a_moment_is_told_with_its_day_where_it_is_not_near() {
     assert_eq!(hours(12), "in 12h, at 2027-01-15 20:00 UTC");
 }
 
-/// What is told of one link of a runner's chain, with its state.
+/// The text of one link of a runner's chain, with its state.
 fn link(scene: &Scene, number: u32, age: i64, step: &str) -> String {
     let explanation = explained(scene, number, age);
     let found = explanation.links.iter().find(|link| link.link.as_str() == step).expect("each has it");

@@ -1,4 +1,4 @@
-//! What VMs have cost, look by look.
+//! What VMs have cost, poll by poll.
 
 use super::*;
 use crate::fixture::{
@@ -8,7 +8,8 @@ use crate::fixture::{
 use crate::model::{Completed, Deregister, Destroy, DestroyOutcome, DrainReason, RunnerName};
 use crate::state::FleetState;
 
-/// A runner that was asked for at `NOW`, looked at so many seconds later, as it is then.
+/// The state of a fleet whose runner was requested at `NOW`, after polls this many seconds later, each with
+/// its entry.
 fn looks(looks: &[(i64, Entry)]) -> FleetState {
     looks.iter().fold(
         FleetState::default().after_seeing(&empty().fleet, &empty().seen, at(NOW)),

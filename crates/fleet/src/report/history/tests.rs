@@ -1,4 +1,4 @@
-//! What is kept of looks.
+//! What the history keeps of polls.
 
 use super::*;
 use crate::fixture::{
@@ -8,7 +8,7 @@ use crate::fixture::{
 use crate::model::Prices;
 use crate::report::Tick;
 
-/// What a look at such a time shows.
+/// What a poll shows `later` seconds after `NOW`.
 fn look(scene: &Scene, later: i64) -> FleetStatus {
     let tick = Tick { number: 1, at: at(NOW + later), next: None };
     FleetStatus::of(

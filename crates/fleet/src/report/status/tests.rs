@@ -1,4 +1,4 @@
-//! What is shown of a fleet.
+//! What the status shows of a fleet.
 
 use super::*;
 use crate::fixture::{

@@ -63,7 +63,7 @@ fn it_tells_runners_and_jobs_and_what_is_wrong_first() {
         (
             vec![
                 fleet("ci", &[Provisioning, Active, Active, Draining], 1, &[]),
-                // Its VM is gone, so it is not counted.
+                // The VM is gone, so the runner does not count.
                 fleet("gpu", &[Registered, Destroyed], 0, &[]),
             ],
             &[],
