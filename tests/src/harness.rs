@@ -1,5 +1,5 @@
-//! The real loop against one simulated world in virtual time, step by step. For tests of one situation; the simulation
-//! generates situations from seeds.
+//! The real loop against one simulated world in virtual time, step by step. For tests of one situation; the
+//! simulation generates situations from seeds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -65,8 +65,8 @@ impl Harness {
         live(self.context.clone(), fleets, state, seconds).await
     }
 
-    /// Runs a daemon for these fleets until the condition holds, and kills it. Returns how many seconds that took, or
-    /// `None` when it does not hold after an hour.
+    /// Runs a daemon for these fleets until the condition holds, and kills it. Returns how many seconds that
+    /// took, or `None` when it does not hold after an hour.
     pub async fn live_until(&self, fleets: Vec<Fleet>, is_so: impl Fn(&Report) -> bool) -> Option<u64> {
         let began = Instant::now();
         let watched = async {

@@ -1,8 +1,8 @@
 //! Ports for servers that a test starts later, or starts twice.
 //!
-//! A port that the kernel chose and that was closed again is not safe: until the server starts, the kernel may give it to another
-//! listener or to an outgoing connection. These ports are below the range from which the kernel chooses, and each is
-//! reserved across processes for as long as the test process lives.
+//! A port that the kernel chose and that was closed again is not safe: until the server starts, the kernel
+//! may give it to another listener or to an outgoing connection. These ports are below the range from which
+//! the kernel chooses. Each is reserved across processes until the test process ends.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};

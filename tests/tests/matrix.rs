@@ -1,8 +1,8 @@
 //! Each way a call can fail, at each kind of call. After the fault ends, the world recovers within three
 //! ticks.
 //!
-//! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test virtual_time matrix -- --nocapture`
-//! runs one cell.
+//! `AZLIN_CELL="PUT azure /virtualMachines/ | status 503" cargo test -p azlin-tests --test virtual_time
+//! matrix -- --nocapture` runs one cell.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -315,7 +315,8 @@ fn a_file_that_the_daemon_refuses_is_not_called_taken() {
     assert!(said.contains("refuses the file") && !said.contains("has taken it"), "{said}");
 }
 
-/// A link to the configuration that is switched, as git-sync does: the same daemon continues with the new one.
+/// A link to the configuration that is switched, as git-sync does: the same daemon continues with the new
+/// one.
 #[test]
 fn a_directory_that_takes_the_place_of_another_is_followed() {
     let cloud = cloud();

@@ -1,4 +1,5 @@
-//! The shape of the sources: how long files are, and where tests stand. With `-- --nocapture shape` the numbers are printed.
+//! The shape of the sources: how long files are, and where tests stand. With `-- --nocapture shape` the
+//! numbers are printed.
 
 use azlin_tests::sources::{Source, sources};
 

@@ -1,4 +1,5 @@
-//! What may be linked into azlin, by `deny.toml`: licences, sources, duplicate versions, walls between crates, advisories.
+//! What may be linked into azlin, by `deny.toml`: licences, sources, duplicate versions, walls between
+//! crates, advisories.
 
 use std::path::PathBuf;
 use std::process::Command;

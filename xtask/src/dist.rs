@@ -1,5 +1,5 @@
-//! The release files: a Debian package and a tarball with the program and what belongs to it, an SBOM, and checksums. The
-//! same sources and the same toolchain make the same bytes, in any directory and at any time.
+//! The release files: a Debian package and a tarball with the program and what belongs to it, an SBOM, and
+//! checksums. The same sources and the same toolchain make the same bytes, in any directory and at any time.
 
 mod archive;
 

@@ -25,8 +25,8 @@ const LOOP: [&str; 14] = [
 /// Tests that run the loop in virtual time, besides those of its own crate.
 const JUDGES: [&str; 2] = ["days", "virtual_time"];
 
-/// Mutates the pure crate, or the loop. The result is in `target/mutants.out`; a mutant that an earlier run caught is not
-/// tried again.
+/// Mutates the pure crate, or the loop. The result is in `target/mutants.out`; a mutant that an earlier run
+/// caught is not tried again.
 pub fn mutants(of: &str) -> Result<(), String> {
     let mut arguments: Vec<String> = Vec::new();
     let mut add = |more: &[&str]| arguments.extend(more.iter().map(|argument| (*argument).to_owned()));

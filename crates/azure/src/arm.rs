@@ -1,4 +1,5 @@
-//! One call to the resource manager: authorised, sent, counted, tried again, and held back while Azure asks to wait.
+//! One call to the resource manager: authorised, sent, counted, tried again, and held back while Azure asks
+//! to wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -72,7 +73,8 @@ impl Arm {
         &self.root
     }
 
-    /// Sends a request until it has an answer with a 2xx status, or an error that another try would not change.
+    /// Sends a request until it has an answer with a 2xx status, or an error that another try would not
+    /// change.
     pub(crate) async fn send(&self, call: &ArmCall) -> Result<HttpReply, ArmError> {
         if call.url.origin() != self.root.origin() {
             let why =
@@ -146,7 +148,8 @@ impl Arm {
     }
 }
 
-/// Every write may be sent twice: a creation has `If-None-Match: *`, and a second removal removes nothing more.
+/// Every write may be sent twice: a creation has `If-None-Match: *`, and a second removal removes nothing
+/// more.
 fn repeats(effect: ArmEffect) -> RequestEffect {
     match effect {
         ArmEffect::Reads => RequestEffect::Reads,

@@ -25,8 +25,8 @@ pub(crate) struct Bearer {
     credential: Arc<dyn TokenCredential>,
     scope: String,
     request_timeout: Duration,
-    /// azure_identity caches tokens, except the Azure CLI's, which takes a second to get. Locked while a token is
-    /// requested, so that only one request runs.
+    /// azure_identity caches tokens, except the Azure CLI's, which takes a second to get. Locked while a
+    /// token is requested, so that only one request runs.
     kept: Mutex<BearerState>,
 }
 

@@ -55,7 +55,8 @@ impl AzureSettings {
     }
 }
 
-/// Azure over its resource manager. The process has one: it holds the connections, the token and the rate limits.
+/// Azure over its resource manager. The process has one: it holds the connections, the token and the rate
+/// limits.
 #[derive(Clone)]
 pub struct AzureClient {
     pub(crate) arm: Arc<Arm>,
@@ -157,8 +158,8 @@ impl Azure for AzureClient {
         }
         match self.is_what_was_asked_for(spec).await {
             Ok(true) => Ok(()),
-            // The answer to an earlier try of this call was lost. That try created the VM, and not all of Azure's
-            // replicas show it yet.
+            // The answer to an earlier try of this call was lost. That try created the VM, and not all of
+            // Azure's replicas show it yet.
             _ if error.may_be_done => Ok(()),
             Ok(false) => Err(refused),
             Err(error) => Err(CallError::new(
@@ -238,7 +239,8 @@ fn check_group(what: &str, group: &ResourceGroup) -> Result<(), CallError> {
     check_name(what, "resource group", &group.name)
 }
 
-/// The generated client does not encode names: a name with a slash, or of dots alone, would lead to another resource.
+/// The generated client does not encode names: a name with a slash, or of dots alone, would lead to another
+/// resource.
 fn check_name(what: &str, kind: &str, name: &str) -> Result<(), CallError> {
     let fits = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
     if !name.is_empty() && name.chars().all(fits) && !name.ends_with('.') {

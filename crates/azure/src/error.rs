@@ -152,8 +152,8 @@ impl ArmRefusal {
                 ) || self.message.contains("already exists"))
     }
 
-    /// The service that the subscription has not registered: "The subscription is not registered to use namespace
-    /// 'Microsoft.Compute'."
+    /// The service that the subscription has not registered: "The subscription is not registered to use
+    /// namespace 'Microsoft.Compute'."
     fn namespace(&self) -> String {
         let quoted = self.message.split('\'').nth(1).unwrap_or_default();
         let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
@@ -161,8 +161,8 @@ impl ArmRefusal {
         namespace.unwrap_or("NAMESPACE").to_owned()
     }
 
-    /// What the quota counts that is used up: "exceeding approved Total Regional Cores quota", "exceeding approved
-    /// LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
+    /// What the quota counts that is used up: "exceeding approved Total Regional Cores quota", "exceeding
+    /// approved LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
     fn quota(&self) -> QuotaScope {
         let said = self.message.to_ascii_lowercase();
         let regional = ["total regional", "lowpriority", "low priority", "regional spot"];

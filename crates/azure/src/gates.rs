@@ -1,8 +1,9 @@
 //! Holds requests back while Azure asks to wait (Learn: Understand how Azure Resource Manager throttles
 //! requests; Troubleshoot throttling errors in Azure Compute).
 //!
-//! The resource manager counts reads, writes and deletions of each subscription. Resource providers count each operation as
-//! well. A refusal holds back only requests of the same count: VMs are still deleted while creations wait.
+//! The resource manager counts reads, writes and deletions of each subscription. Resource providers count
+//! each operation as well. A refusal holds back only requests of the same count: VMs are still deleted while
+//! creations wait.
 
 use std::collections::HashMap;
 use std::time::Duration;

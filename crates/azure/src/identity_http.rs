@@ -21,9 +21,9 @@ pub(crate) struct IdentityEndpoint {
     pub(crate) header: SecretString,
 }
 
-/// azure_identity takes `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` from the process alone. In App Service and in a VM its
-/// request has the same query; only the endpoint and the header differ. So its request is redirected to the endpoint that
-/// is given here.
+/// azure_identity takes `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` from the process alone. In App Service and
+/// in a VM its request has the same query; only the endpoint and the header differ. So its request is
+/// redirected to the endpoint that is given here.
 pub(crate) struct IdentityHttp {
     pub(crate) transport: Arc<HttpTransport>,
     pub(crate) endpoint: Option<IdentityEndpoint>,

@@ -3,11 +3,11 @@
 //!
 //! What always holds:
 //! - No type of an azure crate leaves this one.
-//! - Every request is sent by the module `arm`. Only `arm` holds the bearer token and knows when a request may be sent
-//!   again. The generated client gets neither a token nor a secret, since `azure_core` 0.21 writes whole requests into the
-//!   debug log, including the authorization header and the body.
-//! - A VM is created with `If-None-Match: *`, so no VM is ever overwritten. A name that is taken by the requested VM itself
-//!   is a success.
+//! - Every request is sent by the module `arm`. Only `arm` holds the bearer token and knows when a request
+//!   may be sent again. The generated client gets neither a token nor a secret, since `azure_core` 0.21
+//!   writes whole requests into the debug log, including the authorization header and the body.
+//! - A VM is created with `If-None-Match: *`, so no VM is ever overwritten. A name that is taken by the
+//!   requested VM itself is a success.
 //! - Long operations are requested and not waited for: the next tick observes the result.
 
 mod api;

@@ -66,8 +66,8 @@ pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
     }
 }
 
-/// The body that is sent: the model, the custom data, and the user-assigned identities, for which the generated type has
-/// no fields.
+/// The body that is sent: the model, the custom data, and the user-assigned identities, for which the
+/// generated type has no fields.
 pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, String> {
     let custom_data = BASE64_STANDARD.encode(spec.custom_data.expose_secret());
     if custom_data.len() > MOST_CUSTOM_DATA {
@@ -150,8 +150,8 @@ fn os_profile(spec: &VmSpec) -> OsProfile {
     }
 }
 
-/// An Ed25519 public key of random bytes (RFC 8709, section 4), whose private key is unknown. Azure requires a way to log
-/// in, and this VM has none.
+/// An Ed25519 public key of random bytes (RFC 8709, section 4), whose private key is unknown. Azure requires
+/// a way to log in, and this VM has none.
 fn key_that_nobody_holds() -> String {
     let mut blob = Vec::new();
     for part in [b"ssh-ed25519".as_slice(), &rand::random::<[u8; 32]>()] {

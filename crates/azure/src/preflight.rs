@@ -1,4 +1,5 @@
-//! What `check` asks: the identity, its permissions, and whether the resources that fleets name exist. Nothing is changed.
+//! What `check` asks: the identity, its permissions, and whether the resources that fleets name exist.
+//! Nothing is changed.
 
 mod images;
 mod wire;

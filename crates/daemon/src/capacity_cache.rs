@@ -56,9 +56,9 @@ impl CapacityCache {
         false
     }
 
-    /// Waits for the turn to request an offering. If nothing is known of it, one request goes first and the others
-    /// wait for its answer, so an unavailable size is requested once. If capacity is known, requests go together.
-    /// The error is Azure's answer to an earlier request.
+    /// Waits for the turn to request an offering. If nothing is known of it, one request goes first and the
+    /// others wait for its answer, so an unavailable size is requested once. If capacity is known, requests
+    /// go together. The error is Azure's answer to an earlier request.
     pub(crate) async fn turn(
         &self,
         subscription: &str,

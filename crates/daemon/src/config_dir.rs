@@ -155,7 +155,7 @@ fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), FileProblemCause> 
 /// The pools that have a file, good or bad, in the order of their names.
 ///
 /// # Errors
-/// What the system says when the directory is there and cannot be listed.
+/// The system's error, if the directory exists and cannot be listed.
 pub fn pools(directory: &Path) -> io::Result<Vec<PoolName>> {
     let mut pools: Vec<PoolName> =
         fleet_files(&directory.join("fleets"))?.iter().filter_map(|path| pool_of(path).ok()).collect();

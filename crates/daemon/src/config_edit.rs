@@ -1,7 +1,7 @@
 //! Changing a fleet's file on disk: one writer at a time, and never half a file.
 //!
-//! - Writers lock `fleets/`; the file is read under that lock, so that no writer undoes the change of another.
-//!   The daemon's lock is on the directory above: the daemon and a writer never wait for each other.
+//! - Writers lock `fleets/`; the file is read under that lock, so that no writer undoes the change of
+//!   another. The daemon's lock is on the directory above: the daemon and a writer never wait for each other.
 //! - The new text goes to a hidden file beside the old one, which readers ignore, and replaces it in one step
 //!   once it is on the disk. A power cut leaves the old file or the new one.
 //! - Only a text that makes a good fleet is written.

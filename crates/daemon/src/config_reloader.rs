@@ -74,8 +74,8 @@ impl ConfigReloader {
 
     /// The fleets that are in force.
     pub(crate) fn fleets(&self) -> Vec<Fleet> {
-        // A fleet that goes on with its last good file uses its credential's GitHub of now. If that credential
-        // is gone, the fleet is reported as a bad file and left alone.
+        // A fleet that goes on with its last good file uses its credential's GitHub of now. If that
+        // credential is gone, the fleet is reported as a bad file and left alone.
         let mut fleets = Vec::new();
         for (fleet, _) in self.effective.fleets() {
             fleets.extend(config_dir::signed_in(fleet.clone(), &self.daemon, &fleets));
@@ -145,7 +145,8 @@ impl ConfigReloader {
         self.publish(read_at);
     }
 
-    /// Keeps the daemon's last good configuration in force, and reports why. Fleets' files are still reloaded.
+    /// Keeps the daemon's last good configuration in force, and reports why. Fleets' files are still
+    /// reloaded.
     pub(crate) fn refuse(&mut self, why: &str, now: Timestamp) {
         let since = match &self.refused {
             Some((before, since)) if before == why => *since,
@@ -155,7 +156,7 @@ impl ConfigReloader {
             }
         };
         self.refused = Some((why.to_owned(), since));
-        // If the directory itself cannot be read, everything goes on as before.
+        // If the directory itself cannot be read, everything stays as it is.
         let is_there = std::fs::read_dir(&self.directory).is_ok() && self.lock.is_on(&self.directory);
         let read = is_there
             .then(|| config_dir::read_with(&self.directory, self.daemon.clone(), self.daemon_text.clone()))

@@ -1,7 +1,7 @@
 //! The loop of one fleet: observe, decide, act, report.
 //!
-//! Operations run beside the loop, so that a slow one delays no tick. While one is under way its runner is left alone;
-//! when it ends, its outcome is recorded before the next plan.
+//! Operations run beside the loop, so that a slow one delays no tick. While one is under way its runner is
+//! left alone; when it ends, its outcome is recorded before the next plan.
 
 use std::sync::Arc;
 

@@ -27,8 +27,8 @@ struct CredentialFleets {
 
 /// The current fleets. The loops of changed fleets tick at once.
 ///
-/// Waiting loops are woken in the order of waiting: `tokio::sync::watch` wakes in random order, and a simulated
-/// day would not be the same twice.
+/// Waiting loops are woken in the order of waiting: `tokio::sync::watch` wakes in random order, and a
+/// simulated day would not be the same twice.
 #[derive(Debug, Clone)]
 pub struct Fleets(Arc<Configured>);
 

@@ -45,7 +45,7 @@ pub enum LockError {
     AlreadyRunning,
 }
 
-/// Makes this process the one daemon of a configuration directory, as long as it lives.
+/// Makes this process the one daemon of a configuration directory, until the process ends.
 #[derive(Debug)]
 pub(crate) struct InstanceLock(File);
 

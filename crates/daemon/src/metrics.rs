@@ -1,7 +1,8 @@
 //! Metrics for graphs and alerts, in the format of Prometheus.
 //!
 //! Counters count since the process began. Gauges are read from the
-//! [`StatusStore`](crate::status_store::StatusStore) at each scrape, so a removed fleet leaves no line behind.
+//! [`StatusStore`](crate::status_store::StatusStore) at each scrape, so a removed fleet leaves no line
+//! behind.
 
 mod now;
 #[cfg(test)]

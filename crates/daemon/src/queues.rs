@@ -1,5 +1,5 @@
-//! The queues of repositories, the source of demand: each is read once for all fleets that serve it, and its jobs are
-//! shared out among them.
+//! The queues of repositories, the source of demand: each is read once for all fleets that serve it, and its
+//! jobs are shared out among them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

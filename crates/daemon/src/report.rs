@@ -1,8 +1,8 @@
 //! Report: what the loop writes to the journal.
 //!
-//! Info: each decision that changes something, each action's end, and what a runner does by itself. A problem is
-//! reported when it begins and when it ends, not every minute. Each message is complete; the fields are for
-//! searching.
+//! Info: each decision that changes something, each action's end, and what a runner does by itself. A problem
+//! is reported when it begins and when it ends, not every minute. Each message is complete; the fields are
+//! for searching.
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{

@@ -37,7 +37,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// A daemon for these fleets, which publishes their status in the store. It stops when `stop` is cancelled.
+    /// A daemon for these fleets, which publishes their status in the store. It stops when `stop` is
+    /// cancelled.
     pub fn new(
         config: &DaemonConfig,
         fleets: Vec<Fleet>,

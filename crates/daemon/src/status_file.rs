@@ -23,8 +23,8 @@ pub(crate) struct StatusFile {
     path: PathBuf,
 }
 
-/// Directories where a status file may be, the likelier ones first: the named one, else those of a service, of
-/// root and of a user.
+/// Directories where a status file may be, the likelier ones first: the named one, else those of a service,
+/// of root and of a user.
 pub fn runtime_dirs(named: Option<&Path>) -> Vec<PathBuf> {
     match named {
         Some(named) => vec![named.to_owned()],
@@ -36,8 +36,8 @@ pub fn runtime_dirs(named: Option<&Path>) -> Vec<PathBuf> {
 }
 
 impl StatusFile {
-    /// In the first of these directories that can be written to, which is made if it is missing; `None` if there is
-    /// none.
+    /// In the first of these directories that can be written to, which is made if it is missing; `None` if
+    /// there is none.
     pub(crate) fn in_first_of(directories: &[PathBuf]) -> Option<Self> {
         directories.iter().find_map(|directory| {
             let is_there = std::fs::create_dir_all(directory).is_ok();

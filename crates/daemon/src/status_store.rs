@@ -101,8 +101,8 @@ impl StatusView {
         self.revision
     }
 
-    /// The content with only the fleets that ticked after a revision; and the names of all fleets, if one was added
-    /// or removed since.
+    /// The content with only the fleets that ticked after a revision; and the names of all fleets, if one was
+    /// added or removed since.
     pub(crate) fn since(mut self, revision: u64) -> (StatusView, Option<Vec<PoolName>>) {
         let names = (self.fleets_revision > revision).then(|| self.fleets.keys().cloned().collect());
         self.fleets.retain(|name, _| self.revisions.get(name).is_some_and(|view| *view > revision));

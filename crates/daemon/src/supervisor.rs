@@ -39,8 +39,8 @@ impl Supervisor {
         futures::join!(self.tell(&status_store, &fleets), self.feed(&liveness));
     }
 
-    /// The daemon is ready once each fleet has ticked, also if that failed with a reason. A fleet that takes too long
-    /// does not hold up the others.
+    /// The daemon is ready once each fleet has ticked, also if that failed with a reason. A fleet that takes
+    /// too long does not hold up the others.
     async fn tell(&self, status_store: &StatusStore, fleets: &Fleets) {
         let mut reader = status_store.reader();
         let mut patience = pin!(sleep(START_LIMIT));
@@ -93,7 +93,7 @@ impl Supervisor {
     /// SIGHUP has come: the configuration is read again.
     pub(crate) fn reloading(&self) {
         self.0.reloading.store(true, Ordering::SeqCst);
-        // systemd wants the time of the request, and does not wait for a service that is not ready.
+        // systemd needs the time of the request, and does not wait for a service that is not ready.
         if let (true, Ok(since)) = (self.is(&self.0.ready), NotifyState::monotonic_usec_now()) {
             notify(&[NotifyState::Reloading, since]);
         }

@@ -32,8 +32,8 @@ pub struct GitHubSettings {
     pub request_timeout: Duration,
     /// The first pause before a request is tried again; it doubles, with jitter.
     pub retry_pause: Duration,
-    /// How long the client waits after a rate limit without a stated time. It doubles each time. GitHub asks for at least
-    /// a minute.
+    /// How long the client waits after a rate limit without a stated time. It doubles each time. GitHub asks
+    /// for at least a minute.
     pub untold_wait: Duration,
     /// Certificates that are trusted beside the system's, as PEM.
     pub certificates: Option<String>,
@@ -53,8 +53,8 @@ impl GitHubSettings {
     }
 }
 
-/// GitHub over its REST API. The process has one for each credential: it holds the connections, the cache of each
-/// repository's lists, and the rate limits.
+/// GitHub over its REST API. The process has one for each credential: it holds the connections, the cache of
+/// each repository's lists, and the rate limits.
 pub struct GitHubClient {
     pub(crate) http: Http,
     queues: RepositoryQueues,

@@ -1,8 +1,8 @@
 //! A cache of answers for conditional requests: an answer 304 costs nothing of the rate limit.
 //!
-//! It keeps only the part of a body that azlin reads: a page of runs shrinks from a megabyte to a few hundred bytes. There
-//! are two generations. When the young one is full it becomes the old one, and whatever was not used since the last change is
-//! dropped. So the bounds hold without a list of when each entry was used.
+//! It keeps only the part of a body that azlin reads: a page of runs shrinks from a megabyte to a few hundred
+//! bytes. There are two generations. When the young one is full it becomes the old one, and whatever was not
+//! used since the last change is dropped. So the bounds hold without a list of when each entry was used.
 
 use std::collections::HashMap;
 use std::mem;

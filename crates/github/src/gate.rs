@@ -1,11 +1,11 @@
-//! Lets requests through as GitHub's rate limits allow. A client that ignores them can be banned (GitHub Docs: Rate limits
-//! for the REST API; Best practices).
+//! Lets requests through as GitHub's rate limits allow. A client that ignores them can be banned (GitHub
+//! Docs: Rate limits for the REST API; Best practices).
 //!
 //! - After GitHub asked for a wait, nothing is sent until it is over.
-//! - The primary limit is counted here too, including requests in flight: a request that would be refused is not sent. A
-//!   reserve is left for requests that remove and register runners; polling does not touch it.
-//! - The secondary limits are never reached: there are fewer requests at once, and fewer points and creations in any minute,
-//!   than GitHub allows.
+//! - The primary limit is counted here too, including requests in flight: a request that would be refused is
+//!   not sent. A reserve is left for requests that remove and register runners; polling does not touch it.
+//! - The secondary limits are never reached: there are fewer requests at once, and fewer points and creations
+//!   in any minute, than GitHub allows.
 
 use std::time::Duration;
 
@@ -99,7 +99,8 @@ impl Gate {
         Gate { state: Mutex::new(state), untold, answered: Notify::new() }
     }
 
-    /// Waits until a request may be sent, for at most `patience`. The error is how long the request would have to wait.
+    /// Waits until a request may be sent, for at most `patience`. The error is how long the request would
+    /// have to wait.
     pub(crate) async fn pass(&self, weight: Weight, patience: Duration) -> Result<Ticket<'_>, Duration> {
         loop {
             // Created before the check, so that no answer between the two is missed.
@@ -118,8 +119,8 @@ impl Gate {
         }
     }
 
-    /// The request in flight has no answer yet. Where nothing is known of the limit, other requests no longer wait for that
-    /// answer. Where the limit may be used up, the error is how long until the window ends.
+    /// The request in flight has no answer yet. Where nothing is known of the limit, other requests no longer
+    /// wait for that answer. Where the limit may be used up, the error is how long until the window ends.
     fn no_answer_came(&self) -> Result<(), Duration> {
         let mut state = self.state();
         match state.primary {
@@ -223,7 +224,8 @@ impl Gate {
         wait
     }
 
-    /// An answer came that was no rate limit. While the gate is closed, the answer belongs to an earlier request.
+    /// An answer came that was no rate limit. While the gate is closed, the answer belongs to an earlier
+    /// request.
     pub(crate) fn passed(&self) {
         let mut state = self.state();
         if state.until.is_none_or(|until| until <= Instant::now()) {

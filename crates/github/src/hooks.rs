@@ -1,4 +1,5 @@
-//! Administers the webhooks of a repository or an organisation: list, create, change, remove, ping, redeliver.
+//! Administers the webhooks of a repository or an organisation: list, create, change, remove, ping,
+//! redeliver.
 
 mod deliveries;
 

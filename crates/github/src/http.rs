@@ -1,4 +1,5 @@
-//! One call to GitHub: sent, counted, tried again where that is safe, and held back while GitHub asks to wait.
+//! One call to GitHub: sent, counted, tried again where that is safe, and held back while GitHub asks to
+//! wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -118,8 +119,8 @@ impl Http {
         }
     }
 
-    /// Reads one page and the link to the next. `T` is both read and written, so that the page can be cached for a
-    /// conditional request.
+    /// Reads one page and the link to the next. `T` is both read and written, so that the page can be cached
+    /// for a conditional request.
     pub(crate) async fn page<T>(&self, call: &GitHubCall) -> Result<(T, Option<String>), CallError>
     where
         T: Serialize + DeserializeOwned,

@@ -2,8 +2,8 @@
 //! HTTPS.
 //!
 //! What always holds:
-//! - The token is checked once, in [`Token`], or renewed before it ends. It never goes to another host, into a log or into
-//!   an error.
+//! - The token is checked once, in [`Token`], or renewed before it ends. It never goes to another host, into
+//!   a log or into an error.
 //! - A list is whole, or an error. Only [`Queue`](azlin_fleet::job::Queue) may be partial, and says so.
 //! - A request that GitHub may have carried out although no answer came is
 //!   [`OutcomeUnknown`](azlin_fleet::ports::Trouble::OutcomeUnknown), and only

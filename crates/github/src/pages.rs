@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::http::{GitHubCall, Http};
 
-/// The most pages of a list, which ends a circular chain of links. GitHub allows 10,000 runners in a group, which are 100
-/// pages.
+/// The most pages of a list, which ends a circular chain of links. GitHub allows 10,000 runners in a group,
+/// which are 100 pages.
 const MOST_PAGES: usize = 500;
 
 /// One page of a list.
@@ -31,8 +31,8 @@ pub(crate) struct List<T> {
     pub(crate) items: BTreeMap<u64, T>,
     /// How many items there are, as the last page states.
     pub(crate) total_count: u64,
-    /// Whether every page stated the same total. Where not, the list changed while it was read, and an item between two
-    /// pages may be missing.
+    /// Whether every page stated the same total. Where not, the list changed while it was read, and an item
+    /// between two pages may be missing.
     pub(crate) steady: bool,
 }
 
@@ -43,8 +43,8 @@ impl<T> List<T> {
     }
 }
 
-/// Reads a list from its first page on. A list that changed meanwhile is read once more, and the result has the items of
-/// both: an item that is gone does no harm, and a missing one could.
+/// Reads a list from its first page on. A list that changed meanwhile is read once more, and the result has
+/// the items of both: an item that is gone does no harm, and a missing one could.
 pub(crate) async fn all<P: ListPage>(http: &Http, first: GitHubCall) -> Result<List<P::Item>, CallError> {
     let found = once::<P>(http, first.clone()).await?;
     if found.steady && found.has_all(P::MOST) {

@@ -166,7 +166,8 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The permission that the call needs, as GitHub states it (Docs: Troubleshooting the REST API, insufficient permissions).
+/// The permission that the call needs, as GitHub states it (Docs: Troubleshooting the REST API, insufficient
+/// permissions).
 fn accepted(headers: &HeaderMap) -> Option<String> {
     ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
         .into_iter()

@@ -29,7 +29,8 @@ pub(crate) struct RepositoryQueues {
 }
 
 impl RepositoryQueues {
-    /// Reads a repository's queue. A missing part is named in the result; the call fails only when nothing could be read.
+    /// Reads a repository's queue. A missing part is named in the result; the call fails only when nothing
+    /// could be read.
     pub(crate) async fn read(&self, http: &Http, repo: &RepoSlug) -> Result<Queue, CallError> {
         let mut queue = Queue::default();
         let runs = self.active_runs(http, repo, &mut queue.missing).await?;
@@ -71,8 +72,8 @@ impl RepositoryQueues {
         Ok(queue)
     }
 
-    /// The runs that are not completed. The lists are read in the order in which a run passes through them, so that a run
-    /// that moves on meanwhile is in one of them.
+    /// The runs that are not completed. The lists are read in the order in which a run passes through them,
+    /// so that a run that moves on meanwhile is in one of them.
     async fn active_runs(
         &self,
         http: &Http,

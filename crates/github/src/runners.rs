@@ -25,8 +25,8 @@ pub(crate) struct Groups {
     known: Mutex<HashMap<(Scope, String), u64>>,
 }
 
-/// Every runner, or an error. Where entries come and go while the pages are read, one may be missing. The planner then asks
-/// for that runner by itself.
+/// Every runner, or an error. Where entries come and go while the pages are read, one may be missing. The
+/// planner then asks for that runner by itself.
 pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
     let call = call(http, scope, Method::GET, "runners?per_page=100", RequestEffect::Reads)?;
     let list = pages::all::<wire::RunnersJson>(http, call).await?;
@@ -81,8 +81,8 @@ pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<Reg
     })
 }
 
-/// Creates an ephemeral runner's entry. It is not repeated when its answer is lost, since the entry may exist under this
-/// name.
+/// Creates an ephemeral runner's entry. It is not repeated when its answer is lost, since the entry may exist
+/// under this name.
 pub(crate) async fn jit_config(
     http: &Http,
     groups: &Groups,

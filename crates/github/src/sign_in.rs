@@ -1,7 +1,8 @@
-//! How requests are authorised: with a configured token, or with an installation's token, which is renewed before it
-//! expires.
+//! How requests are authorised: with a configured token, or with an installation's token, which is renewed
+//! before it expires.
 //!
-//! One renewal runs at a time. Meanwhile, and after a renewal that failed, the old token is used while it is valid.
+//! One renewal runs at a time. Meanwhile, and after a renewal that failed, the old token is used while it is
+//! valid.
 
 use std::sync::Arc;
 use std::time::Duration;

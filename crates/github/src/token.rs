@@ -30,8 +30,8 @@ impl Token {
         Ok(Token(Arc::new(SecretString::from(token))))
     }
 
-    /// A remark where the token does not look like one of github.com. It is no error, since a GitHub Enterprise Server may
-    /// have others.
+    /// A remark where the token does not look like one of github.com. It is no error, since a GitHub
+    /// Enterprise Server may have others.
     pub fn note(&self) -> Option<&'static str> {
         (self.kind() == TokenKind::Unknown).then_some(
             "the token has no shape that is known of github.com (ghp_…, github_pat_…, gho_…, ghs_…, ghu_…); \

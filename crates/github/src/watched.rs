@@ -1,8 +1,8 @@
 //! Which lists of runs a poll of a repository's queue reads.
 //!
-//! Runs whose jobs can start are `queued` or `in_progress`: these two lists are read in each poll. The others (held, or
-//! about to be queued) are read in turn, one in each poll, so that an idle repository costs three requests. A list that had
-//! runs when it was last read is read in each poll, and the first poll reads all.
+//! Runs whose jobs can start are `queued` or `in_progress`: these two lists are read in each poll. The others
+//! (held, or about to be queued) are read in turn, one in each poll, so that an idle repository costs three
+//! requests. A list that had runs when it was last read is read in each poll, and the first poll reads all.
 
 /// The lists that are read in turn.
 pub(crate) const HELD: [&str; 3] = ["waiting", "pending", "requested"];

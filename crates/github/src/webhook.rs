@@ -9,7 +9,8 @@ use serde::Deserialize;
 /// The least characters of a secret.
 const SHORTEST: usize = 16;
 
-/// Reads deliveries that were signed with one of these secrets. Two are valid at once while a secret is replaced.
+/// Reads deliveries that were signed with one of these secrets. Two are valid at once while a secret is
+/// replaced.
 pub struct WebhookVerifier {
     keys: Vec<hmac::Key>,
 }

@@ -25,8 +25,8 @@ pub struct ApiClient {
 }
 
 impl ApiClient {
-    /// A client that has at most `at_once` requests in flight. `first_pause` is the pause before a request is tried
-    /// again; it doubles, with jitter.
+    /// A client that has at most `at_once` requests in flight. `first_pause` is the pause before a request is
+    /// tried again; it doubles, with jitter.
     pub fn new(
         name: &'static str,
         transport: Arc<HttpTransport>,

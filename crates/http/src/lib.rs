@@ -1,13 +1,14 @@
 //! HTTP as an adapter to a cloud's API needs it, once for all adapters.
 //!
-//! An adapter builds one [`HttpTransport`] and, on top of it, one [`ApiClient`] for each API. It keeps its own paths,
-//! wire types, rate limits and error texts.
+//! An adapter builds one [`HttpTransport`] and, on top of it, one [`ApiClient`] for each API. It keeps its
+//! own paths, wire types, rate limits and error texts.
 //!
 //! What always holds:
 //! - Plain HTTP never leaves this machine, and requests to this machine never pass through a proxy.
 //! - Every request has a time limit, and every body a largest size.
 //! - A request is repeated only where its [`RequestEffect`] allows it.
-//! - No token and no body is written to a log. A text of the other side passes through [`quote`] before it is shown.
+//! - No token and no body is written to a log. A text of the other side passes through [`quote`] before it is
+//!   shown.
 
 mod api_client;
 mod attempts;

@@ -12,8 +12,8 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether the host is this machine or a link-local address, which only this machine can reach: Azure's instance
-/// metadata service has one.
+/// Whether the host is this machine or a link-local address, which only this machine can reach: Azure's
+/// instance metadata service has one.
 pub fn is_local(url: &Url) -> bool {
     is_loopback(url) || matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local())
 }

@@ -14,7 +14,8 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 pub enum RequestEffect {
     /// It changes nothing that lasts.
     Reads,
-    /// It changes something, and a second one changes nothing more: a removal, or a write under `If-None-Match`.
+    /// It changes something, and a second one changes nothing more: a removal, or a write under
+    /// `If-None-Match`.
     WritesOnce,
     /// It creates something, and a second one may create another.
     Creates,
@@ -27,7 +28,7 @@ pub enum FailedTry {
     NotSent,
     /// The request was sent, and no whole answer came.
     Lost,
-    /// An answer with this status, and the wait that it asks for.
+    /// An answer with this status, and the wait that it requests.
     Status(u16, Option<Duration>),
 }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap};
 
-/// The longest wait that is believed. A header that asks for more does not come from the API.
+/// The longest accepted wait. A header with a longer one does not come from the API.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// The wait that `Retry-After` asks for, in seconds, or that Azure's headers ask for in milliseconds. It is at most
-/// [`LONGEST_WAIT`]; a date or any other text counts as no header.
+/// The wait that `Retry-After` asks for, in seconds, or that Azure's headers ask for in milliseconds. It is
+/// at most [`LONGEST_WAIT`]; a date or any other text counts as no header.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let milliseconds = ["retry-after-ms", "x-ms-retry-after-ms"].into_iter().find_map(number);

@@ -37,7 +37,8 @@ impl Traffic {
         }
     }
 
-    /// A request has ended. Only the adapter knows whether a refusal is about a rate limit, so the adapter says so.
+    /// A request has ended. Only the adapter knows whether a refusal is about a rate limit, so the adapter
+    /// says so.
     pub fn ended(&self, outcome: CallOutcome) {
         self.calls.lock().add(outcome);
     }

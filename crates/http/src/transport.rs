@@ -51,7 +51,8 @@ impl HttpSettings {
 pub enum Redirects {
     /// None: the redirect itself is the answer.
     Never,
-    /// Those that stay at this origin. A redirect to another host is the answer itself, so that no token goes there.
+    /// Those that stay at this origin. A redirect to another host is the answer itself, so that no token goes
+    /// there.
     Within(Origin),
 }
 
@@ -238,8 +239,8 @@ fn made_once(
     Ok(client.get_or_init(|| made))
 }
 
-/// The innermost cause of an error of reqwest, as "connection refused" rather than "error sending request". It does not
-/// name the URL, which may hold a secret.
+/// The innermost cause of an error of reqwest, as "connection refused" rather than "error sending request".
+/// It does not name the URL, which may hold a secret.
 fn cause(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();

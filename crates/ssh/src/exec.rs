@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use crate::connection::{FAREWELL, SshConnection};
 
-/// How much of a command's input is read at once: one packet of OpenSSH. With more, reading and sending alternate instead
-/// of running side by side, as the benchmark shows.
+/// How much of a command's input is read at once: one packet of OpenSSH. With more, reading and sending
+/// alternate instead of running side by side, as the benchmark shows.
 const CHUNK: usize = 32 * 1024;
-/// How long output may stay silent after a command has ended. A process that the command left behind may keep the output
-/// open.
+/// How long output may stay silent after a command has ended. A process that the command left behind may keep
+/// the output open.
 const AFTER_END: Duration = Duration::from_secs(5);
 
 /// A command to run as root.
@@ -57,7 +57,8 @@ pub enum CommandEnd {
 }
 
 impl SshConnection {
-    /// Runs a command as root. It reads `input` and then the end of the file; `output` gets its output in chunks.
+    /// Runs a command as root. It reads `input` and then the end of the file; `output` gets its output in
+    /// chunks.
     ///
     /// # Errors
     /// [`SshErrorKind::Lost`] when the connection ended or the limit was reached, or `input` could not be

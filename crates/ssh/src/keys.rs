@@ -1,5 +1,5 @@
-//! Keys: the private key that opens a fleet's VMs, and new host keys. The private key is read at each use, so that a rotated
-//! key is used at once.
+//! Keys: the private key that opens a fleet's VMs, and new host keys. The private key is read at each use, so
+//! that a rotated key is used at once.
 //!
 //! As a VM's admin key Azure accepts only ssh-rsa of at least 2048 bits and ssh-ed25519. ECDSA keys are read
 //! for machines that azlin did not create.

@@ -1,5 +1,5 @@
-//! A program's output, for logs and errors: whole lines, without control characters and escape sequences, and without the
-//! program's input.
+//! A program's output, for logs and errors: whole lines, without control characters and escape sequences, and
+//! without the program's input.
 
 use std::collections::VecDeque;
 

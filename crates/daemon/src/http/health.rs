@@ -1,5 +1,5 @@
-//! `GET /healthz`: whether every fleet ticks. `GET /readyz`: whether each fleet has ticked, so that the status is
-//! complete. `GET /metrics`: counters and gauges.
+//! `GET /healthz`: whether every fleet ticks. `GET /readyz`: whether each fleet has ticked, so that the
+//! status is complete. `GET /metrics`: counters and gauges.
 
 use std::time::Duration;
 

@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-/// Whether the `Host` of a request is an address, this machine, or one of these names; with a port or without.
+/// Whether the `Host` of a request is an address, this machine, or one of these names; with a port or
+/// without.
 pub(super) fn is_ours(host: &str, named: &[String]) -> bool {
     let is_port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let name = match host.rsplit_once(':') {

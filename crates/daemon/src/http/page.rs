@@ -1,5 +1,5 @@
-//! `GET /`: what the fleets do, as a page. Its script reads `GET /api/status`, which is what `status --output json`
-//! prints, `GET /api/history/<pool>`, and the changes from `GET /api/events`.
+//! `GET /`: what the fleets do, as a page. Its script reads `GET /api/status`, which is what `status --output
+//! json` prints, `GET /api/history/<pool>`, and the changes from `GET /api/events`.
 
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
@@ -26,7 +26,8 @@ use crate::status_file::status;
 use crate::status_store::StatusStore;
 
 const HTML: &str = include_str!("page.html");
-/// Allows the page's own style and script, identified by their hashes, and requests to this daemon; nothing else.
+/// Allows the page's own style and script, identified by their hashes, and requests to this daemon; nothing
+/// else.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let (style, script) = (hash_of("style"), hash_of("script"));
     format!(
@@ -83,8 +84,8 @@ impl StatusPage {
         }
     }
 
-    /// Server-sent events. A connection is short; a client that reconnects names the last event it got, and gets the
-    /// rest.
+    /// Server-sent events. A connection is short; a client that reconnects names the last event it got, and
+    /// gets the rest.
     fn events(&self, headers: &HeaderMap) -> Response {
         self.clone().sse(self.known(headers)).into_response()
     }
@@ -112,7 +113,7 @@ impl StatusPage {
         ))
     }
 
-    /// Distinguishes this run of the daemon from others, whose revisions begin anew.
+    /// Distinguishes this run of the daemon from others, whose revisions start again at the beginning.
     fn run(&self) -> String {
         format!("{}-", self.daemon.started_at.as_millisecond())
     }
