@@ -57,7 +57,7 @@ impl<'t> ConfigFile<'t> {
                 Some(help.to_owned()),
             );
         }
-        secret::refuse(root.get_ref(), "", self);
+        secret::each_secret(root.get_ref(), "", &|span, key| self.refuse_secret(span, key));
         Table {
             file: self,
             path: String::new(),
@@ -66,6 +66,13 @@ impl<'t> ConfigFile<'t> {
             known: Vec::new(),
             is_blocked: false,
         }
+    }
+
+    fn refuse_secret(&self, span: Range<usize>, key: &str) {
+        let help = "remove it, and revoke it if others could read this file; give the token as GITHUB_TOKEN in the \
+                    environment";
+        let message = "a secret does not belong in this file".to_owned();
+        self.note(span, ProblemKind::Secret, key, message, Some(help.to_owned()));
     }
 
     pub(super) fn note(

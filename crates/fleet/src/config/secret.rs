@@ -1,9 +1,8 @@
 //! Secrets are not allowed in these files: they come from the environment or a systemd credential.
 
-use toml::de::{DeTable, DeValue};
+use std::ops::Range;
 
-use super::problem::ProblemKind;
-use super::reader::ConfigFile;
+use toml::de::{DeTable, DeValue};
 
 const TOKEN_PREFIXES: [&str; 8] =
     ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "eyJ", "-----BEGIN"];
@@ -50,17 +49,14 @@ fn holds_hash(line: &str) -> bool {
 }
 
 /// Reports every secret in a table and below it, without quoting it.
-pub(super) fn refuse(table: &DeTable<'_>, path: &str, file: &ConfigFile<'_>) {
+pub(super) fn each_secret(table: &DeTable<'_>, path: &str, note: &dyn Fn(Range<usize>, &str)) {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         if let DeValue::Table(inner) = value.get_ref() {
-            refuse(inner, &path, file);
+            each_secret(inner, &path, note);
         } else if holds_secret(value.get_ref()) || (is_secret_key(name) && value.get_ref().is_str()) {
-            let help = "remove it, and revoke it if others could read this file; give the token as GITHUB_TOKEN in \
-                        the environment";
-            let message = "a secret does not belong in this file".to_owned();
-            file.note(value.span(), ProblemKind::Secret, &path, message, Some(help.to_owned()));
+            note(value.span(), &path);
         }
     }
 }
