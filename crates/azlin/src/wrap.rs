@@ -10,7 +10,8 @@ pub fn wrapped(head: &str, text: &str, terminal: Terminal) -> String {
     hanging(terminal, head, visible(head), text)
 }
 
-/// The text after `head`, which is `indent` columns wide and may be painted; further lines begin at that column. Not broken if the output is not a terminal.
+/// The text after `head`, which is `indent` columns wide and may be painted; further lines begin at that
+/// column. Not broken if the output is not a terminal.
 pub fn hanging(terminal: Terminal, head: &str, indent: usize, text: &str) -> String {
     let room = terminal.width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(LEAST));
     let mut lines: Vec<String> = Vec::new();

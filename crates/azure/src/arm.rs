@@ -128,6 +128,7 @@ impl Arm {
     }
 
     async fn try_once(&self, call: &ArmCall) -> Result<HttpReply, How> {
+        let _turn = self.client.turn().await;
         let token = self.bearer.token().await.map_err(How::NoToken)?;
         let request = HttpRequest {
             headers: call.headers.clone(),
@@ -135,7 +136,7 @@ impl Arm {
             body: Some(call.body.clone()),
             ..HttpRequest::new(call.method.clone(), &call.url)
         };
-        let reply = self.client.send(request).await.map_err(How::from)?;
+        let reply = self.client.send_in_turn(request).await.map_err(How::from)?;
         self.budgets.saw(&reply.headers);
         if reply.status.is_success() {
             return Ok(reply);

@@ -180,7 +180,7 @@ impl ArmRefusal {
 }
 
 /// What a failure means to the caller.
-pub(crate) fn trouble(effect: ArmEffect, error: &ArmError) -> CallErrorKind {
+pub(crate) fn kind_of(effect: ArmEffect, error: &ArmError) -> CallErrorKind {
     let unknown =
         if effect == ArmEffect::Reads { CallErrorKind::Unavailable } else { CallErrorKind::OutcomeUnknown };
     let found = match &error.how {
@@ -205,9 +205,9 @@ pub(crate) fn trouble(effect: ArmEffect, error: &ArmError) -> CallErrorKind {
 pub(crate) fn told(code: &str, message: &str) -> CallError {
     let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
     let refusal = ArmRefusal::new(200, body.as_bytes(), None, &[]);
-    let trouble = by_code(&refusal).unwrap_or(CallErrorKind::Unavailable);
+    let kind = by_code(&refusal).unwrap_or(CallErrorKind::Unavailable);
     let said = if refusal.message.is_empty() { String::new() } else { format!(" \"{}\"", refusal.message) };
-    CallError::new(trouble, format!("{}{said}", refusal.code))
+    CallError::new(kind, format!("{}{said}", refusal.code))
 }
 
 fn by_code(refusal: &ArmRefusal) -> Option<CallErrorKind> {
@@ -274,10 +274,10 @@ pub(crate) fn call_error(
     credential: CredentialKind,
     error: &ArmError,
 ) -> CallError {
-    let kind = trouble(effect, error);
+    let kind = kind_of(effect, error);
     let (advice, retry_after) = match &error.how {
         How::NoToken(no_token) => {
-            return CallError { kind, operation: what.to_owned(), ..no_token.clone() };
+            return CallError { kind, ..no_token.clone() }.during(what);
         }
         How::NoAnswer { was_sent: false, .. } => (Advice::CheckConnection("resource_manager_url"), None),
         How::NoAnswer { was_sent: true, .. } => (advice(kind), None),

@@ -38,13 +38,13 @@ pub struct FleetLoop {
     shared: Arc<LoopContext>,
     config: OwnConfig,
     fleet_state: FleetState,
-    /// The memory as it was saved last.
+    /// The fleet's state as it was saved last.
     saved: FleetState,
     /// The number of the last tick.
     tick: u64,
     /// The poll that is due, if one is.
     due: Option<Poll>,
-    /// What the last triggers named.
+    /// The triggers that the fleet has not followed yet.
     trigger_queue: Arc<TriggerQueue>,
     last_look: LastLook,
     operations: Operations,

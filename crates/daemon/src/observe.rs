@@ -31,7 +31,7 @@ pub(crate) struct Observer {
     fleets: Fleets,
     /// The time between two polls.
     interval: Duration,
-    /// An observer that has read nothing yet.
+    /// When the observer was made: nothing was read before.
     epoch: Instant,
     queues: JobQueues,
     entries: SingleFlight<Site, Seen<Entries>>,

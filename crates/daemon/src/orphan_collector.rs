@@ -17,8 +17,7 @@ pub(crate) async fn collect_orphans(shared: Arc<LoopContext>) {
     let mut timer = interval_at(shared.schedule.epoch + FIRST_SEARCH, SEARCH_INTERVAL);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let context = shared.context.clone();
-    let mut collector =
-        OrphanCollector { context, collect_orphans: OrphanAges::default(), troubles: BTreeMap::new() };
+    let mut collector = OrphanCollector { context, ages: OrphanAges::default(), troubles: BTreeMap::new() };
     loop {
         timer.tick().await;
         let set = shared.fleets.now();
@@ -31,7 +30,7 @@ pub(crate) async fn collect_orphans(shared: Arc<LoopContext>) {
 
 struct OrphanCollector {
     context: DaemonContext,
-    collect_orphans: OrphanAges,
+    ages: OrphanAges,
     /// The last problem of each group, so that it is reported once.
     troubles: BTreeMap<ResourceGroup, String>,
 }
@@ -57,7 +56,7 @@ impl OrphanCollector {
             Err(error) => return self.trouble(group, &error),
         };
         let fleets = fleets.iter().map(Arc::as_ref);
-        for (orphan, fleet) in self.collect_orphans.due(group, &found, &vms, fleets, self.context.now()) {
+        for (orphan, fleet) in self.ages.due(group, &found, &vms, fleets, self.context.now()) {
             let Orphan { kind, name, tags, .. } = orphan;
             let (fleet, vm) = (&fleet.name, &tags.runner_name);
             match azure.discard(orphan).await {

@@ -135,7 +135,7 @@ impl JournalEntry<'_> {
         warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner} is asked for, and whether Azure makes it is not known: {error}");
     }
 
-    /// Reports once that a fleet without capacity is in trouble.
+    /// At debug only: [`trouble_changed`] reports once that the fleet has no capacity.
     fn no_room(&self, error: &str) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
         debug!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}");

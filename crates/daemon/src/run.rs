@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::http::{Health, Listener, StatusPage};
-use crate::liveness::Liveness;
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::model::PoolName;
 use azlin_fleet::report::DaemonStatus;
@@ -20,6 +18,8 @@ use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
 use crate::fleet_loop::{FleetLoop, LoopContext, PollSchedule, ProvisioningLimit};
 use crate::fleet_set::{Fleets, FleetsReader};
+use crate::http::{Health, Listener, StatusPage};
+use crate::liveness::Liveness;
 use crate::observe::Observer;
 use crate::orphan_collector::collect_orphans;
 use crate::pace::Pace;

@@ -216,7 +216,7 @@ impl Service {
             info!(file = "azlin.toml", "azlin.toml changed: what is under way ends first");
         }
         running.stop.cancel();
-        // Subscribed before the wait: the end may come meanwhile.
+        // Sent before the wait: the loops may have ended already.
         if !is_replaced {
             self.supervisor.stopping(STOP_LIMIT);
         }

@@ -37,10 +37,11 @@ impl<K: Ord, T> SingleFlight<K, T> {
     pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {
         let slot = Arc::clone(self.0.lock().entry(key).or_default());
         let mut last = slot.lock().await;
-        if let Some((began, value)) = &*last
-            && seeded_bug!(CacheForever, *began >= since, true)
-        {
-            return Arc::clone(value);
+        if let Some((began, value)) = &*last {
+            let is_fresh = *began >= since;
+            if seeded_bug!(CacheForever, is_fresh, true) {
+                return Arc::clone(value);
+            }
         }
         let began = Instant::now();
         let value = Arc::new(fetch.await);

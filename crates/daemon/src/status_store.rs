@@ -105,7 +105,7 @@ impl StatusView {
     /// added or removed since.
     pub(crate) fn since(mut self, revision: u64) -> (StatusView, Option<Vec<PoolName>>) {
         let names = (self.fleets_revision > revision).then(|| self.fleets.keys().cloned().collect());
-        self.fleets.retain(|name, _| self.revisions.get(name).is_some_and(|view| *view > revision));
+        self.fleets.retain(|name, _| self.revisions.get(name).is_some_and(|ticked| *ticked > revision));
         (self, names)
     }
 }

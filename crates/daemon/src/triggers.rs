@@ -16,7 +16,7 @@ use crate::fleet_set::Fleets;
 #[derive(Clone)]
 pub struct TriggerRouter {
     fleets: Fleets,
-    inboxes: Arc<Mutex<BTreeMap<PoolName, Arc<TriggerQueue>>>>,
+    queues: Arc<Mutex<BTreeMap<PoolName, Arc<TriggerQueue>>>>,
     epoch: Instant,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct TriggerQueue {
 
 impl TriggerRouter {
     pub(crate) fn new(fleets: Fleets, epoch: Instant) -> Self {
-        TriggerRouter { fleets, inboxes: Arc::default(), epoch }
+        TriggerRouter { fleets, queues: Arc::default(), epoch }
     }
 
     /// Wakes the fleets that the event affects; returns how many.
@@ -42,9 +42,9 @@ impl TriggerRouter {
 
     /// The triggers of a fleet.
     pub(crate) fn trigger_queue(&self, fleet: &PoolName) -> Arc<TriggerQueue> {
-        let mut inboxes = self.inboxes.lock();
+        let mut queues = self.queues.lock();
         let new = || TriggerQueue { triggers: Mutex::default(), came: Notify::new(), epoch: self.epoch };
-        Arc::clone(inboxes.entry(fleet.clone()).or_insert_with(|| Arc::new(new())))
+        Arc::clone(queues.entry(fleet.clone()).or_insert_with(|| Arc::new(new())))
     }
 }
 

@@ -4,9 +4,9 @@
 //! What always holds:
 //! - The token is checked once, in [`Token`], or renewed before it ends. It never goes to another host, into
 //!   a log or into an error.
-//! - A list is whole, or an error. Only [`Queue`](azlin_fleet::job::Queue) may be partial, and says so.
+//! - A list is whole, or an error. Only [`Queue`](azlin_fleet::model::Queue) may be partial, and says so.
 //! - A request that GitHub may have carried out although no answer came is
-//!   [`OutcomeUnknown`](azlin_fleet::ports::Trouble::OutcomeUnknown), and only
+//!   [`OutcomeUnknown`](azlin_fleet::model::CallErrorKind::OutcomeUnknown), and only
 //!   requests that are safe to repeat are repeated.
 //! - After GitHub asked for a wait, nothing is sent until it is over.
 

@@ -190,7 +190,7 @@ impl From<RunnerApplicationJson> for Download {
         }
     }
 }
-/// RepositoriesJson of an organisation. The list has no total.
+/// Repositories of an organisation. The list has no total.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RepositoriesJson(Vec<RepositoryJson>);

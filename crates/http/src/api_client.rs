@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::attempts::Attempts;
+use crate::error_body::quote;
 use crate::retry::RequestEffect;
 use crate::traffic::Traffic;
 use crate::transport::{HttpReply, HttpRequest, HttpTransport, NoReply};
@@ -53,8 +54,22 @@ impl ApiClient {
     /// # Errors
     /// When no whole answer came.
     pub async fn send(&self, request: HttpRequest<'_>) -> Result<HttpReply, NoReply> {
-        let _permit = self.at_once.acquire().await.ok();
-        let (method, url) = (request.method.clone(), request.url);
+        let _turn = self.turn().await;
+        self.send_in_turn(request).await
+    }
+
+    /// Waits for a place among the requests that may run at once. The place is free again once the result is dropped.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.at_once.acquire().await.ok()
+    }
+
+    /// Sends a request once, for a caller that holds a [turn](Self::turn): what ends soon, such as a token, is made
+    /// after the wait.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub async fn send_in_turn(&self, request: HttpRequest<'_>) -> Result<HttpReply, NoReply> {
+        let (method, url, bearer) = (request.method.clone(), request.url, request.bearer);
         let started = Instant::now();
         self.traffic.sent();
         let reply = self.transport.send(request).await;
@@ -66,7 +81,7 @@ impl ApiClient {
                 tracing::debug!(api, %method, path, status, bytes, took_ms, "{api} answered {method} {path} with {status}");
             }
             Err(no_reply) => {
-                let why = no_reply.why();
+                let why = quote(no_reply.why(), bearer.as_slice());
                 tracing::debug!(api, %method, path, why, took_ms, "{api} did not answer {method} {path}: {why}");
             }
         }

@@ -4,7 +4,7 @@ use azlin_fleet::model::redact;
 use serde::de::DeserializeOwned;
 
 /// The part of a body that is quoted where it is not what the API documents.
-const QUOTED_BYTES: usize = 600;
+const QUOTED_BYTES: usize = 400;
 
 /// The content of an error's body.
 #[derive(Debug, Clone, PartialEq, Eq)]

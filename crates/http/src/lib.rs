@@ -4,7 +4,7 @@
 //! own paths, wire types, rate limits and error texts.
 //!
 //! What always holds:
-//! - Plain HTTP never leaves this machine, and requests to this machine never pass through a proxy.
+//! - Plain HTTP never leaves this machine, and plain HTTP never passes through a proxy.
 //! - Every request has a time limit, and every body a largest size.
 //! - A request is repeated only where its [`RequestEffect`] allows it.
 //! - No token and no body is written to a log. A text of the other side passes through [`quote`] before it is

@@ -1,6 +1,7 @@
 //! One request and its answer, within bounds.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
@@ -79,8 +80,7 @@ impl<'r> HttpRequest<'r> {
     }
 }
 
-/// A whole answer, whatever its status.
-#[derive(Debug)]
+/// A whole answer, whatever its status. Its body may hold a token, so it is not printed.
 pub struct HttpReply {
     /// Its status.
     pub status: StatusCode,
@@ -88,6 +88,16 @@ pub struct HttpReply {
     pub headers: HeaderMap,
     /// Its whole body.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for HttpReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let HttpReply { status, body, .. } = self;
+        f.debug_struct("HttpReply")
+            .field("status", status)
+            .field("bytes", &body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why no whole answer came.

@@ -91,8 +91,8 @@ mod tests {
             for argument in command.get_arguments() {
                 let names = argument.get_value_names().unwrap_or_default();
                 if names.iter().any(|name| name == "DIR") {
-                    let job_event = argument.get_value_hint();
-                    assert_eq!(job_event, clap::ValueHint::DirPath, "{path}: {}", argument.get_id());
+                    let hint = argument.get_value_hint();
+                    assert_eq!(hint, clap::ValueHint::DirPath, "{path}: {}", argument.get_id());
                 }
             }
         }

@@ -73,7 +73,7 @@ fn what_refusals_mean() {
         (504, "GatewayTimeout", "", Deletes, CallErrorKind::OutcomeUnknown),
         (500, "InternalServerError", "", Reads, CallErrorKind::Unavailable),
     ] {
-        assert_eq!(trouble(effect, &refused(status, code, message)), expected, "{status} {code} {message}");
+        assert_eq!(kind_of(effect, &refused(status, code, message)), expected, "{status} {code} {message}");
     }
 }
 
@@ -87,7 +87,7 @@ fn an_earlier_try_leaves_the_outcome_unknown_unless_the_last_one_settles_it() {
         (400, "InvalidParameter", CallErrorKind::Invalid),
     ] {
         let error = ArmError { may_be_done: true, ..refused(status, code, "") };
-        assert_eq!(trouble(ArmEffect::Creates, &error), expected, "{status} {code}");
+        assert_eq!(kind_of(ArmEffect::Creates, &error), expected, "{status} {code}");
     }
 }
 

@@ -91,8 +91,8 @@ impl FleetLoop {
         if are_lists_new {
             self.last_look.lists_at = now;
         }
-        // A queue that was not read says nothing about a job that may not be listed yet. A poll reads every
-        // queue of the fleet, so it ends the search in all others.
+        // A queue that was not asked for, even if it was read with the lists, says nothing about a job that may
+        // not be listed yet. A poll asks for every queue of the fleet, so it ends the search in all others.
         let shows = |repo: &RepoSlug, job| {
             if !freshness.asks_for(repo) {
                 return None;

@@ -37,9 +37,9 @@ impl Health {
 
     pub(super) fn answer(&self) -> (StatusCode, String) {
         let now = self.context.now();
-        let (status_store, fleets) = (self.status_store.read().fleets, self.fleets.now());
+        let (statuses, fleets) = (self.status_store.read().fleets, self.fleets.now());
         let ticks = |name: &&PoolName| {
-            status_store.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
+            statuses.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
         };
         let (all, fresh) = (fleets.len(), fleets.names().filter(ticks).count());
         let body = serde_json::json!({ "fleets": all, "fleets_ticking": fresh });
@@ -48,9 +48,8 @@ impl Health {
 
     /// Whether each fleet has ticked, and the daemon is not stopping.
     pub(super) fn is_ready(&self) -> (StatusCode, String) {
-        let (status_store, fleets) = (self.status_store.read().fleets, self.fleets.now());
-        let (all, seen) =
-            (fleets.len(), fleets.names().filter(|name| status_store.contains_key(*name)).count());
+        let (statuses, fleets) = (self.status_store.read().fleets, self.fleets.now());
+        let (all, seen) = (fleets.len(), fleets.names().filter(|name| statuses.contains_key(*name)).count());
         let is_stopping = self.stop.is_cancelled();
         let body = serde_json::json!({ "fleets": all, "fleets_seen": seen, "stopping": is_stopping });
         (status(seen == all && !is_stopping), format!("{body}\n"))

@@ -160,7 +160,7 @@ impl SshError {
 
     /// The same error, with what a person can do about it.
     pub fn advise(self, advice: impl Into<String>) -> Self {
-        SshError { advice: Some(advice.into()), ..self }
+        SshError { advice: Some(redact::secrets(&advice.into()).into_owned()), ..self }
     }
 }
 

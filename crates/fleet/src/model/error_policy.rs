@@ -1,6 +1,6 @@
 //! What the daemon does about each kind of error, all in one place.
 //!
-//! | remedy | what happens |
+//! | policy | what happens |
 //! |---|---|
 //! | [`ErrorPolicy::Again`] | the same call again within its action, a few times at most |
 //! | [`ErrorPolicy::Later`] | the next tick tries again, after it has polled; a start waits longer after each failure |

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_vm_that_certainly_goes_or_is_gone_from_its_host_is_off() {
+    fn only_a_vm_that_is_shut_down_or_shuts_down_is_off() {
         for (state, is_off) in [
             (PowerState::Starting, false),
             (PowerState::Running, false),

@@ -118,7 +118,7 @@ pub enum Phase {
         /// GitHub's id of the runner.
         id: RunnerId,
     },
-    /// The runner takes no more jobs and is being removed.
+    /// The runner takes no more jobs, and its removal is planned.
     Draining {
         /// Why the runner is removed.
         why: DrainReason,

@@ -98,7 +98,7 @@ impl Triggers {
         let ready = self.repos.iter().filter(|(_, due)| is_due(due));
         let repos = ready.map(|(repo, due)| (repo.clone(), due.since.min(now))).collect();
         self.repos.retain(|_, due| !is_due(due));
-        ReadScope { repos, lists: self.lists.take() }
+        ReadScope { repos, lists: self.lists.take_if(|at| *at <= now) }
     }
 
     /// Takes in what queues have shown. The queue of a job that it does not show yet is read again. `is_shown` gives

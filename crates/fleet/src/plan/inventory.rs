@@ -50,7 +50,7 @@ pub(crate) fn inventory(
                 entry: entries.get(name),
                 working: working.contains_key(name.as_str()),
                 operation: in_flight.get(name),
-                fleet_state: fleet_state.runners.get(name).unwrap_or(&unknown),
+                known: fleet_state.runners.get(name).unwrap_or(&unknown),
                 now,
             };
             view.runner()
@@ -66,7 +66,7 @@ struct RunnerView<'a> {
     entry: Option<&'a Arc<RunnerInfo>>,
     working: bool,
     operation: Option<&'a Operation>,
-    fleet_state: &'a RunnerState,
+    known: &'a RunnerState,
     now: Timestamp,
 }
 
@@ -76,13 +76,13 @@ impl RunnerView<'_> {
         Some(EphemeralRunner {
             runner_name: self.name.clone(),
             vm: self.vm.cloned(),
-            runner_id: self.entry.map(|entry| entry.runner_id).or(tagged).or(self.fleet_state.runner_id),
+            runner_id: self.entry.map(|entry| entry.runner_id).or(tagged).or(self.known.runner_id),
             is_listed: self.entry.is_some(),
             created_at: self.created_at(),
             jobs_completed: if self.entry.is_some() {
-                self.fleet_state.jobs.finished()
+                self.known.jobs.finished()
             } else {
-                self.fleet_state.jobs.taken
+                self.known.jobs.taken
             },
             status: self.phase()?,
         })
@@ -98,7 +98,7 @@ impl RunnerView<'_> {
     }
 
     fn asked_within(&self, lag: Duration) -> bool {
-        self.fleet_state.asked_for.is_some_and(|at| elapsed(at, self.now) < lag)
+        self.known.asked_for.is_some_and(|at| elapsed(at, self.now) < lag)
     }
 
     /// Whether a list may be older than the request for its VM.
@@ -108,7 +108,7 @@ impl RunnerView<'_> {
 
     fn is_being_removed(&self) -> bool {
         let lag = list_lag(self.fleet);
-        self.fleet_state.removal_asked.is_some_and(|at| elapsed(at, self.now) < lag)
+        self.known.removal_asked.is_some_and(|at| elapsed(at, self.now) < lag)
     }
 
     /// The runner's phase; `None` when neither GitHub nor Azure has it any more.
@@ -172,21 +172,21 @@ impl RunnerView<'_> {
             let (from, to) = (vm.tags.scope.clone(), self.fleet.scope.clone());
             Phase::Draining { why: DrainReason::Rotated(RotationReason::ScopeChanged { from, to }) }
         } else if self.working {
-            let id = vm.tags.runner_id.or(self.fleet_state.runner_id);
+            let id = vm.tags.runner_id.or(self.known.runner_id);
             id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
         } else if vm.provisioning == ProvisioningState::Failed {
             Phase::Draining { why: not_made(vm) }
         } else if vm.tags.runner_id.is_some() {
-            if self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.fleet_state.entry_seen {
+            if self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.known.entry_seen {
                 self.provisioning()
             } else {
                 Phase::Draining { why: DrainReason::Finished }
             }
-        } else if self.fleet_state.ended || self.fleet_state.entry_seen || self.is_installed_and_gone() {
+        } else if self.known.ended || self.known.entry_seen || self.is_installed_and_gone() {
             Phase::Draining { why: DrainReason::Finished }
-        } else if let Some(why) = &self.fleet_state.failed {
+        } else if let Some(why) = &self.known.failed {
             broken(BrokenReason::InstallFailed(why.clone()))
-        } else if vm.has_powered_off() && self.fleet_state.installed.is_some() {
+        } else if vm.has_powered_off() && self.known.installed.is_some() {
             Phase::Draining { why: DrainReason::Finished }
         } else if vm.has_powered_off() {
             broken(BrokenReason::StoppedEarly)
@@ -199,7 +199,7 @@ impl RunnerView<'_> {
 
     /// Whether it was registered long enough ago that every list would show it.
     fn is_installed_and_gone(&self) -> bool {
-        self.fleet_state.installed.is_some_and(|at| elapsed(at, self.now) >= ENTRY_LAG)
+        self.known.installed.is_some_and(|at| elapsed(at, self.now) >= ENTRY_LAG)
     }
 
     fn with_both(&self, vm: &Vm, entry: &RunnerInfo) -> Phase {
@@ -213,14 +213,14 @@ impl RunnerView<'_> {
         if vm.has_powered_off() {
             return broken(BrokenReason::Stopped);
         }
-        if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.fleet_state.failed) {
+        if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.known.failed) {
             return broken(BrokenReason::InstallFailed(why.clone()));
         }
-        let (jobs, limit) = (self.fleet_state.jobs.finished(), self.fleet.lifecycle.max_job_count);
+        let (jobs, limit) = (self.known.jobs.finished(), self.fleet.lifecycle.max_job_count);
         if limit > 1 && jobs >= limit {
             return Phase::Draining { why: DrainReason::Served { jobs, limit } };
         }
-        match (entry.status, self.fleet_state.offline_since) {
+        match (entry.status, self.known.offline_since) {
             (RunnerStatus::Online, _) => Phase::Registered { id },
             (RunnerStatus::Offline, Some(since)) => {
                 let (lasted, limit) = (elapsed(since, self.now), self.fleet.lifecycle.offline_timeout);

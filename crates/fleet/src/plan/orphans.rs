@@ -16,13 +16,13 @@ pub const FIRST_SEARCH: Duration = Duration::from_secs(60);
 /// How long one is seen without a VM before it is removed: a VM's parts come before it and go after it.
 const GRACE: Duration = Duration::from_secs(10 * 60);
 
-/// Since when each leftover has been seen.
+/// Since when each orphan has been seen.
 #[derive(Debug, Clone, Default)]
 pub struct OrphanAges(BTreeMap<(String, OrphanKind, String), Timestamp>);
 
 impl OrphanAges {
-    /// The leftovers of a group that are removed now, each with the fleet that made it. `vms` are the VMs that the
-    /// group held after the leftovers were listed.
+    /// The orphans of a group that are removed now, each with the fleet that made it. `vms` are the VMs that the
+    /// group held after the orphans were listed.
     pub fn due<'a, 'f>(
         &mut self,
         group: &ResourceGroup,

@@ -1,4 +1,4 @@
-//! What a fleet does next: a pure function of (fleet, snapshot, memory, now).
+//! What a fleet does next: a pure function of (fleet, snapshot, state, now).
 //!
 //! Invariants that it keeps, each tested as a property:
 //! - a busy runner is never acted upon, unless its fleet's file says to end running jobs;

@@ -48,7 +48,7 @@ pub trait Azure: Send + Sync {
     /// error.
     async fn orphans(&self, group: &ResourceGroup, kind: OrphanKind) -> Result<Vec<Orphan>, CallError>;
 
-    /// Asks for a leftover's removal, which Azure refuses while something holds it. One that is not there is a
+    /// Asks for a orphan's removal, which Azure refuses while something holds it. One that is not there is a
     /// success.
     async fn discard(&self, orphan: &Orphan) -> Result<(), CallError>;
 

@@ -37,7 +37,7 @@ pub trait GitHub: Send + Sync {
     /// A token for `config.sh`.
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError>;
 
-    /// Makes an ephemeral runner's entry. [`CallErrorKind::NameTaken`] when the name is in use.
+    /// Makes an ephemeral runner's entry. [`CallErrorKind::NameTaken`](crate::model::CallErrorKind::NameTaken) when the name is in use.
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError>;
 
     /// Removes a runner's entry unless it runs a job.

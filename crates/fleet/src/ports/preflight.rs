@@ -82,7 +82,7 @@ pub trait GitHubPreflight: Send + Sync {
     /// The rate limit; `None` where there is none, as on some servers. Asking costs nothing of it.
     async fn rate_budget(&self) -> Result<Option<RateBudget>, CallError>;
 
-    /// A repository; [`CallErrorKind::NotFound`](crate::ports::Trouble::NotFound) where it is not shown.
+    /// A repository; [`CallErrorKind::NotFound`](crate::model::CallErrorKind::NotFound) where it is not shown.
     async fn repository(&self, repo: &RepoSlug) -> Result<Repository, CallError>;
 
     /// Tries to read runs and jobs.

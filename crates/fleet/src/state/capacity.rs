@@ -1,7 +1,7 @@
 //! Where a VM can be created, and where Azure has lately refused one.
 //!
-//! Azure publishes no list of free capacity: a request is refused, at once or minutes later. A refused place is not
-//! requested again for a time that doubles with each refusal; the next place in the fleet's order is used. A
+//! Azure publishes no list of free capacity: a request is refused, at once or minutes later. A refused offering is not
+//! requested again for a time that doubles with each refusal; the next offering in the fleet's order is used. A
 //! refusal holds for every fleet of the subscription.
 
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{CallError, CallErrorKind, Offering, ProvisioningState, QuotaScope, Vm, elapsed};
 
-/// How long a place is not requested after its first refusal.
+/// How long an offering is not requested after its first refusal.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 /// The same after an asynchronous failure. Longer, because each retry leaves a half-created VM to delete.
 const FIRST_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(2 * 60);
-/// The longest time that a place is not requested.
+/// The longest time that an offering is not requested.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
 /// The same for a quota, which is free again when any VM is deleted.
 const LONGEST_QUOTA_WAIT: Duration = Duration::from_secs(5 * 60);
@@ -24,13 +24,13 @@ const LONGEST_QUOTA_WAIT: Duration = Duration::from_secs(5 * 60);
 const QUOTA_RETURNS: Duration = Duration::from_secs(60);
 /// After this time a refusal is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
-/// How long after Azure accepted a request others for the same place need not wait for an answer.
+/// How long after Azure accepted a request others for the same offering need not wait for an answer.
 const PROVEN: Duration = Duration::from_secs(10 * 60);
 
 /// What a VM needs of Azure and may be refused for lack of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum CapacityKey {
-    /// Free machines of a size in a place.
+    /// Free machines of a size in an offering.
     Machines(Offering),
     /// The subscription's quota for a family of sizes in a region.
     Family { location: String, family: String, spot: bool },
@@ -47,13 +47,13 @@ struct Backoff {
     why: String,
 }
 
-/// What is known of the capacity of a subscription's places.
+/// What is known of the capacity of a subscription's offerings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CapacityBackoff {
     #[serde(rename = "setbacks", with = "as_list")]
     backoffs: BTreeMap<CapacityKey, Backoff>,
-    /// When a request for a place was last accepted.
+    /// When a request for an offering was last accepted.
     #[serde(skip)]
     taken: BTreeMap<Offering, Timestamp>,
     /// VMs whose failure is already counted: it counts once, however often lists show the VM.
@@ -61,7 +61,7 @@ pub struct CapacityBackoff {
     counted: BTreeMap<String, Timestamp>,
 }
 
-/// Why a place is not requested, and for how long.
+/// Why an offering is not requested, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
     /// What Azure said.
@@ -71,17 +71,16 @@ pub struct Unavailable {
 }
 
 impl CapacityBackoff {
-    /// Why a place is not requested now; `None` when it may be.
+    /// Why an offering is not requested now; `None` when it may be.
     pub fn unavailable(&self, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
-        let of_place = keys_of(offering).into_iter().filter_map(|keys_of| self.backoffs.get(&keys_of));
+        let of_place = keys_of(offering).into_iter().filter_map(|key| self.backoffs.get(&key));
         let longest = of_place.filter(|backoff| backoff.until > now).max_by_key(|backoff| backoff.until)?;
         Some(Unavailable { why: longest.why.clone(), until: longest.until })
     }
 
     /// Whether Azure has lately accepted a request for it, and has not refused one since.
     pub fn is_proven(&self, offering: &Offering, now: Timestamp) -> bool {
-        let refused =
-            keys_of(offering).into_iter().filter_map(|keys_of| Some(self.backoffs.get(&keys_of)?.at)).max();
+        let refused = keys_of(offering).into_iter().filter_map(|key| Some(self.backoffs.get(&key)?.at)).max();
         let taken = self.taken.get(offering).copied().filter(|at| elapsed(*at, now) < PROVEN);
         taken.is_some_and(|taken| refused.is_none_or(|refused| refused < taken))
     }
@@ -98,13 +97,13 @@ impl CapacityBackoff {
     }
 
     fn back_off(&mut self, offering: &Offering, error: &CallError, first: Duration, now: Timestamp) -> bool {
-        let (keys_of, longest) = match error.kind {
+        let (key, longest) = match error.kind {
             CallErrorKind::NoCapacity => (CapacityKey::Machines(offering.clone()), LONGEST_WAIT),
             CallErrorKind::NoQuota(of) => (quota(offering, of), LONGEST_QUOTA_WAIT),
             _ => return false,
         };
         self.backoffs.retain(|_, backoff| elapsed(backoff.until, now) < FORGOTTEN);
-        let before = self.backoffs.get(&keys_of);
+        let before = self.backoffs.get(&key);
         // Simultaneous refusals count once.
         if before.is_some_and(|before| before.until > now && before.at <= now) {
             return true;
@@ -112,7 +111,7 @@ impl CapacityBackoff {
         let in_a_row = before.map_or(1, |before| before.in_a_row + 1);
         let wait = (first * 2_u32.pow(in_a_row.saturating_sub(1).min(10))).min(longest);
         let backoff = Backoff { in_a_row, at: now, until: now + wait, why: error.to_string() };
-        self.backoffs.insert(keys_of, backoff);
+        self.backoffs.insert(key, backoff);
         true
     }
 
@@ -124,9 +123,9 @@ impl CapacityBackoff {
             match (vm.provisioning, &vm.failure) {
                 (ProvisioningState::Succeeded, _) => {
                     let is_older = |backoff: &Backoff| backoff.at < vm.tags.created_at;
-                    for keys_of in keys_of(&offering) {
-                        if self.backoffs.get(&keys_of).is_some_and(is_older) {
-                            self.backoffs.remove(&keys_of);
+                    for key in keys_of(&offering) {
+                        if self.backoffs.get(&key).is_some_and(is_older) {
+                            self.backoffs.remove(&key);
                         }
                     }
                 }
@@ -143,9 +142,9 @@ impl CapacityBackoff {
     /// Takes in what was known before a restart, where nothing newer is known. What lies in the future, because
     /// the clock was set back, is dropped.
     pub fn recall(&mut self, earlier: CapacityBackoff, now: Timestamp) {
-        for (keys_of, backoff) in earlier.backoffs {
+        for (key, backoff) in earlier.backoffs {
             if backoff.at <= now {
-                self.backoffs.entry(keys_of).or_insert(backoff);
+                self.backoffs.entry(key).or_insert(backoff);
             }
         }
     }
@@ -153,8 +152,8 @@ impl CapacityBackoff {
     /// Takes in that a VM is removed: its quota is free soon.
     pub fn freed(&mut self, now: Timestamp) {
         let soon = now + QUOTA_RETURNS;
-        for (keys_of, backoff) in &mut self.backoffs {
-            if !matches!(keys_of, CapacityKey::Machines(_)) {
+        for (key, backoff) in &mut self.backoffs {
+            if !matches!(key, CapacityKey::Machines(_)) {
                 backoff.until = backoff.until.min(soon);
             }
         }
@@ -179,7 +178,7 @@ mod as_list {
     }
 }
 
-/// Everything that a VM at a place needs.
+/// Everything that a VM at an offering needs.
 fn keys_of(offering: &Offering) -> [CapacityKey; 3] {
     let (location, spot) = (offering.location.clone(), offering.spot);
     [

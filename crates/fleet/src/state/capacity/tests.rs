@@ -82,9 +82,9 @@ fn what_was_refused_outlives_a_restart() {
     let mut after = CapacityBackoff::default();
     after.recall(read.clone(), at(110));
     assert_eq!(waits(&after, "Standard_D4s_v5", 110), Some(20));
-    let mut back_off = CapacityBackoff::default();
-    back_off.recall(read, at(50));
-    assert_eq!(back_off, CapacityBackoff::default());
+    let mut clock_set_back = CapacityBackoff::default();
+    clock_set_back.recall(read, at(50));
+    assert_eq!(clock_set_back, CapacityBackoff::default());
 }
 
 #[test]
