@@ -76,7 +76,7 @@ fn what_is_not_githubs_is_refused_and_changes_nothing() {
     let after = cloud.served.world().statistics.requests.values().map(|(count, _)| count).sum::<u64>();
     assert_eq!(after, before, "nobody has looked");
     let log = cloud.logged();
-    assert!(log.contains("a webhook's delivery was refused, refusal 1 since start"), "{log}");
+    assert!(log.contains("a webhook's delivery was refused (refusal 1 since start)"), "{log}");
     assert!(!log.contains(SECRET));
 }
 
