@@ -104,14 +104,32 @@ fn run_one(command: &Command, now: &Mutex<Activity>) -> Option<Result<Output, St
     Some(output)
 }
 
+/// How often a command is told to stop that has no session yet: it is between its start and `setsid`.
+const STOPS: u32 = 500;
+
 impl Drop for Background {
     fn drop(&mut self) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Activity::Running(session) = *now {
-            let _ = Command::new("kill").args(["-TERM", "--", &format!("-{session}")]).status();
+        for _ in 0..STOPS {
+            let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+            let has_stopped = match *now {
+                Activity::Running(session) => stop(session),
+                Activity::Between | Activity::Stopped => true,
+            };
+            if has_stopped {
+                *now = Activity::Stopped;
+                return;
+            }
+            drop(now);
+            std::thread::sleep(Duration::from_millis(20));
         }
-        *now = Activity::Stopped;
     }
+}
+
+/// Ends every process of a session; false when there is no such session.
+fn stop(session: u32) -> bool {
+    let mut kill = Command::new("kill");
+    kill.args(["-TERM", "--", &format!("-{session}")]).stderr(Stdio::null());
+    kill.status().is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]
@@ -137,6 +155,7 @@ mod tests {
     #[test]
     fn a_dropped_one_is_stopped_with_what_follows() {
         let mut background = Background::start(vec![("long", shell("sleep 600")), ("next", shell("true"))]);
+        // It may not have a session yet: that is waited for.
         while !matches!(*background.now.lock().expect("nothing panicked"), Activity::Running(_)) {
             std::thread::yield_now();
         }
