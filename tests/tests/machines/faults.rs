@@ -124,7 +124,8 @@ fn the_checksum_is_wrong() {
 #[test]
 fn another_machine_takes_the_address() {
     let cloud = fleet("", "", "ssh");
-    let late = "[Service]\nExecStartPre=/bin/sleep 10\n";
+    // Later than the second machine boots, however slowly; systemd gives a start 90 s.
+    let late = "[Service]\nExecStartPre=/bin/sleep 80\n";
     plant(cloud.overlay.path(), "etc/systemd/system/ssh.service.d/late.conf", late);
     let daemon = cloud.daemon();
     let first = first_machine(&cloud);
