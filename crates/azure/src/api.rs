@@ -11,6 +11,7 @@ use azlin_fleet::model::ResourceGroup;
 use azure_core::auth::{AccessToken, Secret, TokenCredential};
 use azure_core::error::{Error, ErrorKind};
 use azure_core::headers::{HeaderName, HeaderValue, Headers};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use azure_core::{Body, HttpClient, Request, Response, RetryOptions, StatusCode, TransportOptions};
 use azure_mgmt_compute::package_2024_07_01 as compute;
 /// The generated structs, of the API version that everything here is written for.
@@ -20,7 +21,9 @@ use futures::{Stream, StreamExt, stream};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
-use self::models::{VirtualMachine, VirtualMachineListResult};
+use self::models::{
+    VirtualMachine, VirtualMachineListResult, VirtualMachineProperties, VirtualMachineUpdate,
+};
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
 
@@ -101,6 +104,21 @@ impl VmApi {
             .await
             .map(drop)
             .map_err(arm_error)
+    }
+
+    /// Sets the text that a VM's metadata service shows it. Nothing else of the VM changes.
+    pub(crate) async fn set_user_data(
+        &self,
+        group: &ResourceGroup,
+        name: &str,
+        text: &str,
+    ) -> Result<(), ArmError> {
+        let user_data = Some(BASE64_STANDARD.encode(text));
+        let properties = Some(VirtualMachineProperties { user_data, ..VirtualMachineProperties::default() });
+        let update = VirtualMachineUpdate { properties, ..VirtualMachineUpdate::default() };
+        let client = self.client(None)?;
+        let sent = client.update(&group.name, name, update, &group.subscription_id).send().await;
+        sent.map(drop).map_err(arm_error)
     }
 
     /// Requests the deletion of a VM. It is forced, which is faster: the content of the VM is not needed.

@@ -149,12 +149,12 @@ impl Arm {
     }
 }
 
-/// Every write may be sent twice: a creation has `If-None-Match: *`, and a second removal removes nothing
-/// more.
+/// Every write may be sent twice: a creation has `If-None-Match: *`, an update sets the same text, and a second
+/// removal removes nothing more.
 fn repeats(effect: ArmEffect) -> RequestEffect {
     match effect {
         ArmEffect::Reads => RequestEffect::Reads,
-        ArmEffect::Creates | ArmEffect::Deletes => RequestEffect::WritesOnce,
+        ArmEffect::Creates | ArmEffect::Updates | ArmEffect::Deletes => RequestEffect::WritesOnce,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerStates, Remaining, ResourceGroup, Vm, VmSpec,
+    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm, VmSpec,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
@@ -194,6 +194,25 @@ impl Azure for AzureClient {
         check_name(&what, "VM", name)?;
         let found = reach::console(&self.arm, &self.vms_api(), group, name).await;
         found.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
+    }
+
+    async fn power_state(&self, group: &ResourceGroup, name: &str) -> Result<Option<PowerState>, CallError> {
+        let what = format!("read the power state of {name} in {group}");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        match self.vms_api().get_instance_view(group, name).await {
+            Ok(vm) => Ok(Some(vms::power_state(&vm))),
+            Err(ArmError { how: How::Refused(refusal), .. }) if refusal.is_absence() => Ok(None),
+            Err(error) => Err(call_error(&what, ArmEffect::Reads, self.credential(), &error)),
+        }
+    }
+
+    async fn ask_to_drain(&self, group: &ResourceGroup, name: &str, request: &str) -> Result<(), CallError> {
+        let what = format!("ask VM {name} in {group} to drain");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let set = self.vms_api().set_user_data(group, name, request).await;
+        set.map_err(|error| call_error(&what, ArmEffect::Updates, self.credential(), &error))
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {

@@ -30,6 +30,7 @@ impl Counted {
         let effect = match *method {
             Method::GET => ArmEffect::Reads,
             Method::DELETE => ArmEffect::Deletes,
+            Method::PATCH => ArmEffect::Updates,
             _ => ArmEffect::Creates,
         };
         let segments: Vec<String> =

@@ -11,13 +11,21 @@ use crate::error;
 pub(crate) fn power_states(list: &[VirtualMachine]) -> PowerStates {
     let mut states = PowerStates::default();
     for vm in list {
-        let view = vm.properties.as_ref().and_then(|properties| properties.instance_view.as_ref());
-        let power = view.into_iter().flat_map(|view| &view.statuses).find_map(|s| power(s.code.as_deref()?));
-        if let (Some((group, name)), Some(power)) = (vm.resource.id.as_deref().and_then(place), power) {
+        if let (Some((group, name)), Some(power)) = (vm.resource.id.as_deref().and_then(place), power_of(vm)) {
             states.insert(group, name, power);
         }
     }
     states
+}
+
+/// The power state in the instance view of one VM.
+pub(crate) fn power_state(vm: &VirtualMachine) -> PowerState {
+    power_of(vm).unwrap_or(PowerState::Unknown)
+}
+
+fn power_of(vm: &VirtualMachine) -> Option<PowerState> {
+    let view = vm.properties.as_ref()?.instance_view.as_ref()?;
+    view.statuses.iter().find_map(|status| power(status.code.as_deref()?))
 }
 
 /// Resource group and name in `/subscriptions/S/resourceGroups/G/providers/…/virtualMachines/N`.

@@ -15,18 +15,16 @@ use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::bootstrap::{self, install, stop_service};
+use crate::bootstrap::{self, install};
 use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
 use crate::single_flight::SingleFlight;
-use release::released;
 
-mod release;
+mod entry;
+mod proof;
 #[cfg(test)]
 mod tests;
 
-/// How long a service may take to stop before its VM is deleted.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How long Azure may take to return a VM's console log.
 const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -241,29 +239,19 @@ impl RunnerLifecycle {
 }
 
 impl RunnerLifecycle {
-    /// Removes a runner, in this order: GitHub's entry (GitHub refuses this while a job runs), its service,
-    /// its VM.
+    /// Removes a runner, in this order: what proves that it runs no job, its entry at GitHub, its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> DestroyOutcome {
         let context = &self.context;
-        seeded_bug!(
-            VmBeforeEntry,
-            (),
-            if let Some((group, name)) = &destroy.vm {
-                let _ = context.azure.delete(group, name).await;
-            }
-        );
-        match released(context.github(fleet), destroy).await {
-            Err(why) => return DestroyOutcome::Failed(Failure::later(why)),
-            Ok(Some(why)) => return DestroyOutcome::LeftAlone(why.to_owned()),
-            Ok(None) => {}
+        if let Err(outcome) = self.prove(fleet, destroy).await {
+            return outcome;
         }
-        let Some((group, name)) = &destroy.vm else { return DestroyOutcome::Removed };
-        if let Some(host_key) = &destroy.stop {
-            let task = bootstrap::just_made(fleet, destroy.runner.clone(), host_key.clone(), context.now());
-            let task = Install { vm: (group.clone(), name.clone()), ..task };
-            let stopped = timeout(STOP_LIMIT, stop_service(context, fleet, &task)).await;
-            let why = stopped.unwrap_or_else(|_| Err("it took too long".to_owned())).err();
-            tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, reason = why, "{}: {}: its service was asked to stop before its VM goes: {}", fleet.name, destroy.runner, why.as_deref().unwrap_or("done"));
+        let released = entry::remove(context.github(fleet), fleet, destroy).await;
+        let Some((group, name)) = &destroy.vm else {
+            return released.err().unwrap_or(DestroyOutcome::Removed);
+        };
+        if let Err(outcome) = released {
+            // A later tick finds it without a VM.
+            tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, ?outcome, "{}: the entry of {} stays for now: {outcome:?}", fleet.name, destroy.runner);
         }
         if matches!(destroy.why, DrainReason::BootTimeout { .. } | DrainReason::Broken(_)) {
             tell_console(context, fleet, destroy).await;

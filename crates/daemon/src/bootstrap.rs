@@ -23,7 +23,8 @@ use tracing::debug;
 
 use crate::context::DaemonContext;
 
-const SSH_PORT: u16 = 22;
+/// The port of SSH on a VM.
+pub(crate) const SSH_PORT: u16 = 22;
 
 /// Installs a runner on a VM. The limit is the fleet's `boot_timeout`, or the end of the daemon.
 pub(crate) async fn install(
@@ -44,22 +45,6 @@ pub(crate) async fn install(
         let limit = humantime::format_duration(fleet.lifecycle.boot_timeout);
         work.broken(format!("it was no runner within boot_timeout ({limit}): {}", work.last))
     })
-}
-
-/// Stops a runner's service before its VM is deleted. A failure has no consequence.
-pub(crate) async fn stop_service(
-    context: &DaemonContext,
-    fleet: &Fleet,
-    task: &Install,
-) -> Result<(), String> {
-    let (group, vm) = &task.vm;
-    let found = context.azure.address(group, vm, fleet.vm.public_ip).await;
-    let Address::At(address) = found.map_err(|error| error.to_string())? else {
-        return Err("it has no address".to_owned());
-    };
-    let machine = machine(fleet, task, address);
-    let session = context.ssh.connect(&machine).await.map_err(|error| error.to_string())?;
-    session.run(&Step::Stop).await.map(drop).map_err(|error| error.to_string())
 }
 
 fn machine(fleet: &Fleet, task: &Install, address: IpAddr) -> Machine {

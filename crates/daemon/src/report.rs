@@ -94,6 +94,7 @@ pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed
         },
         Completed::Destroy { outcome, .. } => match outcome {
             DestroyOutcome::Removed => entry.removed(),
+            DestroyOutcome::Busy => entry.left_alone("it runs a job"),
             DestroyOutcome::LeftAlone(why) => entry.left_alone(why),
             DestroyOutcome::Failed(failure) => entry.failed(failure, is_new),
         },

@@ -3,6 +3,7 @@
 
 pub mod cloud_init;
 pub mod console;
+pub mod drain;
 pub mod retries;
 pub mod steps;
 

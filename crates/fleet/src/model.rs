@@ -31,7 +31,7 @@ mod took;
 mod usage_kind;
 mod vm;
 
-pub use action::{Action, ActionReason, Deregister, Destroy, Install};
+pub use action::{Action, ActionReason, Destroy, EntryRef, Install, Proof};
 pub use advice::Advice;
 pub use architecture::Architecture;
 pub use budget::{Budget, Budgets, Remaining};
@@ -57,7 +57,7 @@ pub use runner::{
 };
 pub use runner_id::RunnerId;
 pub use runner_name::{RunnerName, prefix};
-pub use step::{Configure, RUNNER_PATH, Step, quoted};
+pub use step::{Configure, DrainAnswer, RUNNER_PATH, Step, quoted};
 pub use text::{counted, first_few};
 pub use time::{age, ago, elapsed, in_words, rounded, short};
 pub use took::Took;

@@ -11,13 +11,14 @@ mod rotation;
 mod scaling;
 
 pub use decision::{Basis, DecisionStatus, LeftAlone, NotRemovable, Reason, Remark, ScalingDecision};
-pub(crate) use inventory::{ENTRY_LAG, Observed, inventory};
+pub(crate) use inventory::{Observed, inventory};
 pub use orphans::{FIRST_SEARCH, OrphanAges, SEARCH_INTERVAL};
 pub use placement::NoCapacity;
 pub(crate) use placement::Placement;
 pub(crate) use planner::timing;
 pub use planner::{Plan, plan, runners};
 pub use provisioning::fleet_share;
-pub(crate) use removal::may_be_removed;
+pub use removal::{ANSWER_LIMIT, POWER_PAUSE, STOPS_BY_ITSELF};
+pub(crate) use removal::{WORD_LASTS, proof};
 pub(crate) use rotation::{Rotation, RotationStep};
 pub use scaling::{Load, Scaling, Timing, cooldown_ends, runners_for, scale, starves_at};

@@ -50,10 +50,16 @@ mod seeds {
         EntriesStay,
         /// A name that looks like one of ours is taken for one of ours.
         NamesAlike,
-        /// GitHub's answer that a runner is busy is ignored.
+        /// A runner that a list calls idle is removed without a word of its VM.
+        ListBusyBelieved,
+        /// GitHub's 204 to a `DELETE` is taken for proof that no job runs.
+        DeleteBelieved,
+        /// A runner whose entry is gone is taken to have ended.
+        GoneIsDone,
+        /// Any answer of 2xx is taken for success.
+        AnySuccess,
+        /// A VM that says that a job runs is taken to have drained.
         BusyIgnored,
-        /// The VM is deleted before GitHub is asked.
-        VmBeforeEntry,
         /// A request with an unknown outcome counts as failed, and is made again.
         UnknownIsFailed,
         /// A VM is tagged with local time.
@@ -70,15 +76,18 @@ mod seeds {
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 14] = [
+        pub const ALL: [Bug; 17] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
             Bug::ListsAreTrue,
             Bug::EntriesStay,
             Bug::NamesAlike,
+            Bug::ListBusyBelieved,
+            Bug::DeleteBelieved,
+            Bug::GoneIsDone,
+            Bug::AnySuccess,
             Bug::BusyIgnored,
-            Bug::VmBeforeEntry,
             Bug::UnknownIsFailed,
             Bug::LocalTime,
             Bug::CacheForever,

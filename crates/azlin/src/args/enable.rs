@@ -101,6 +101,9 @@ struct LifecycleOptions {
     /// How long a runner without a job may be offline before it is replaced [default: 5m].
     #[arg(long, value_name = "DURATION")]
     offline_timeout: Option<String>,
+    /// How long a VM may leave the request to drain without an answer before it is removed [default: 90m].
+    #[arg(long, value_name = "DURATION")]
+    drain_timeout: Option<String>,
     /// After so long without a job a VM powers off by itself [default: rotation interval and 6h].
     #[arg(long, value_name = "DURATION")]
     dead_mans_switch: Option<String>,
@@ -215,6 +218,7 @@ impl FleetOptions {
             text("lifecycle.rotation_interval", &lifecycle.rotation_interval),
             text("lifecycle.boot_timeout", &lifecycle.boot_timeout),
             text("lifecycle.offline_timeout", &lifecycle.offline_timeout),
+            text("lifecycle.drain_timeout", &lifecycle.drain_timeout),
             text("lifecycle.dead_mans_switch", &lifecycle.dead_mans_switch),
             text("bootstrap.method", &bootstrap.bootstrap),
             text("bootstrap.ssh_private_key", &bootstrap.ssh_private_key),

@@ -66,7 +66,7 @@ impl ProbeResult {
                 (self.is_active, self.runs_job) = (false, false);
             }
             Step::Start { .. } => self.is_active = true,
-            Step::Stop => self.is_active = false,
+            Step::Drain => self.is_active = false,
         }
         Ok(self)
     }

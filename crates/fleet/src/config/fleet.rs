@@ -60,6 +60,8 @@ pub struct LifecycleConfig {
     pub boot_timeout: Duration,
     /// How long a runner without a job may be offline before it is replaced.
     pub offline_timeout: Duration,
+    /// How long a VM may leave the request to drain without an answer before it is removed.
+    pub drain_timeout: Duration,
     /// The time without a job after which a VM powers off by itself. A live daemon replaces it earlier.
     pub dead_mans_switch: Duration,
 }
@@ -75,6 +77,7 @@ impl Default for LifecycleConfig {
             rotation_interval: Duration::from_secs(24 * 3600),
             boot_timeout: Duration::from_secs(600),
             offline_timeout: Duration::from_secs(300),
+            drain_timeout: Duration::from_secs(90 * 60),
             dead_mans_switch: Duration::from_secs(24 * 3600) + LIVING,
         }
     }
@@ -355,6 +358,7 @@ fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {
         rotation_interval,
         boot_timeout: table.or("boot_timeout", default.boot_timeout, duration(1)),
         offline_timeout: table.or("offline_timeout", default.offline_timeout, duration(1)),
+        drain_timeout: table.or("drain_timeout", default.drain_timeout, duration(1)),
         dead_mans_switch: switch.as_ref().map_or(rotation_interval + LIVING, |(switch, _)| *switch),
     };
     let least = config.rotation_interval + config.boot_timeout;

@@ -1,6 +1,7 @@
 //! The actions of a plan. Each one is idempotent and carries its reason.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -39,43 +40,51 @@ pub struct Install {
     pub created_at: Timestamp,
 }
 
-/// The removal of a runner: first its entry at GitHub, which GitHub refuses while a job runs, then its VM.
+/// The removal of a runner, in this order: what proves that it runs no job, then its entry at GitHub, then its VM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destroy {
     /// The runner.
     pub runner: RunnerName,
     /// The scope that holds its entry.
     pub scope: Scope,
-    /// What must be true at GitHub before the VM is touched.
-    pub first: Deregister,
-    /// The resource group of its VM, and the name of the VM as Azure spells it. Absent means that there is no
-    /// VM.
+    /// Its entry.
+    pub entry: EntryRef,
+    /// The resource group of its VM, and the name of the VM as Azure spells it. Absent means that no list has
+    /// its VM.
     pub vm: Option<(ResourceGroup, String)>,
-    /// The VM's host key. Present means that the runner's service is stopped before the VM is removed.
-    pub stop: Option<String>,
+    /// What proves that it runs no job.
+    pub proof: Proof,
     /// Why the runner is removed.
     pub why: DrainReason,
 }
 
-/// What must be true at GitHub before a VM is touched. An entry with an unknown id is looked up by name.
+/// What is known of a runner's entry at GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deregister {
-    /// The entry must be removed. GitHub refuses that while a job runs.
-    Entry(RunnerId),
-    /// The list had no entry. A second request must confirm that the entry is gone, because a list can lag.
-    ConfirmGone(RunnerId),
-    /// The list has no entry, and the runner makes its entry itself (SSH). GitHub must know neither its name
-    /// nor its last known id.
-    Unregistered(Option<RunnerId>),
-    /// The entry is in another scope, whose list was not read. The entry must be removed, or that list must
-    /// be read and must not hold it.
-    Elsewhere(Option<RunnerId>),
-    /// The entry is in another scope, and nothing runs on the VM. The entry is removed if GitHub allows it.
-    IfPossible(Option<RunnerId>),
-    /// No condition. The entry is removed if GitHub allows it; if not, the job is killed.
-    Regardless(Option<RunnerId>),
-    /// The runner has no entry to remove, and runs no job.
-    Nothing,
+pub enum EntryRef {
+    /// The list has it.
+    Listed(RunnerId),
+    /// The list that was read lacks it, or is another scope's. It is looked for by this id, then by its name.
+    Unlisted(Option<RunnerId>),
+    /// It is out of the daemon's reach: at another GitHub.
+    Unreachable,
+}
+
+/// What proves that a runner runs no job. GitHub's word is no proof: its lists call a runner idle in the middle of
+/// a job, remove its entry in that state, and the runner then cancels its own job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// A list shows that the VM has stopped, or there is none.
+    Stopped,
+    /// Azure could not make the VM, and the runner was never online. It is enough that the VM does not run now.
+    NotMade,
+    /// The VM is asked to drain: it ends an idle runner and powers off, and refuses while a job runs. With a host
+    /// key it is asked over SSH.
+    Drain(Option<String>),
+    /// The VM was asked, and has not answered for so long. Every look in that time called the runner idle, and no
+    /// queue named it.
+    Unanswered(Duration),
+    /// None: the fleet's file says that running jobs end too.
+    Waived,
 }
 
 impl Action {

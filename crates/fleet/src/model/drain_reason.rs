@@ -39,6 +39,8 @@ pub enum DrainReason {
     Surplus(ScalingReason),
     /// The runner is replaced.
     Rotated(RotationReason),
+    /// Its VM was asked to drain, and has not stopped yet. The text says why it was asked.
+    Asked(String),
     /// The runner belongs to another GitHub than the configured one, so it is not known whether it runs a
     /// job. The daemon leaves it alone.
     OutOfSight(OtherGitHub),
@@ -51,6 +53,8 @@ pub enum DrainReason {
 pub enum BrokenReason {
     /// GitHub has its entry, and Azure has no VM for it.
     NoVm,
+    /// The same, and GitHub says that it is busy, which cannot be true.
+    BusyWithoutVm,
     /// Its VM was made for another GitHub, and has stopped.
     OtherGitHub,
     /// Azure failed to make its VM. The error is present if Azure reports why.
@@ -103,6 +107,7 @@ impl DrainReason {
     /// not count: the capacity backoff remembers it.
     pub fn is_failed_start(&self) -> bool {
         match self {
+            DrainReason::Broken(BrokenReason::BusyWithoutVm) => false,
             DrainReason::BootTimeout { .. } | DrainReason::Broken(_) => true,
             DrainReason::NoCapacity(_)
             | DrainReason::Finished
@@ -110,6 +115,7 @@ impl DrainReason {
             | DrainReason::Offline { .. }
             | DrainReason::Surplus(_)
             | DrainReason::Rotated(_)
+            | DrainReason::Asked(_)
             | DrainReason::OutOfSight(_)
             | DrainReason::Killed => false,
         }
@@ -139,6 +145,7 @@ impl fmt::Display for DrainReason {
             ),
             DrainReason::Surplus(reason) => reason.fmt(f),
             DrainReason::Rotated(why) => why.fmt(f),
+            DrainReason::Asked(why) => f.write_str(why),
             DrainReason::OutOfSight(vm) => vm.fmt(f),
             DrainReason::Killed => f.write_str("kill_running_jobs is set, and the fleet is not enabled"),
         }
@@ -149,6 +156,9 @@ impl fmt::Display for BrokenReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BrokenReason::NoVm => f.write_str("its entry at GitHub has no VM"),
+            BrokenReason::BusyWithoutVm => {
+                f.write_str("GitHub calls it busy and offline, and Azure has no VM for it")
+            }
             BrokenReason::OtherGitHub => {
                 f.write_str("it was made for another GitHub, and nothing runs on its VM any more")
             }

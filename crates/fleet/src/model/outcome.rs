@@ -56,7 +56,9 @@ pub enum BootstrapOutcome {
 pub enum DestroyOutcome {
     /// Its entry is removed, and Azure removes its VM.
     Removed,
-    /// The runner stays. The text says why: it took a job, or it differs from the list.
+    /// The runner stays: its VM says that a job runs.
+    Busy,
+    /// The runner stays for now. The text says why: it differs from the list, or its VM has not answered yet.
     LeftAlone(String),
     /// The removal failed.
     Failed(Failure),
@@ -173,7 +175,7 @@ impl Completed {
             },
             Completed::Destroy { outcome, .. } => match outcome {
                 DestroyOutcome::Failed(Failure { why, .. }) => Some(why),
-                DestroyOutcome::Removed | DestroyOutcome::LeftAlone(_) => None,
+                DestroyOutcome::Removed | DestroyOutcome::Busy | DestroyOutcome::LeftAlone(_) => None,
             },
         }
     }
@@ -223,6 +225,7 @@ impl DestroyOutcome {
     fn as_str(&self) -> &'static str {
         match self {
             DestroyOutcome::Removed => "removed",
+            DestroyOutcome::Busy => "busy",
             DestroyOutcome::LeftAlone(_) => "left_alone",
             DestroyOutcome::Failed(_) => "failed",
         }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DrainReason, Label, RunnerId, RunnerName, Scope, Vm};
+use crate::model::{BrokenReason, DrainReason, Label, RunnerId, RunnerName, Scope, Vm};
 
 /// Whether a runner is connected to GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +136,11 @@ impl EphemeralRunner {
     /// Whether the runner runs a job.
     pub fn is_busy(&self) -> bool {
         matches!(self.status, Phase::Active { .. })
+    }
+
+    /// Whether the runner counts towards `max_runners`. An entry that cannot be real does not.
+    pub fn takes_room(&self) -> bool {
+        !matches!(self.status, Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) })
     }
 
     /// Whether the runner counts as online: registered or active.

@@ -26,8 +26,8 @@ pub enum Step {
         /// Whether the machine powers off when the runner ends.
         ephemeral: bool,
     },
-    /// Stops the runner's service.
-    Stop,
+    /// Ends the runner if it runs no job, and powers the machine off; see [`DrainAnswer`].
+    Drain,
 }
 
 /// The arguments of `config.sh`.
@@ -47,6 +47,29 @@ pub struct Configure {
     pub token: SecretString,
 }
 
+/// What a machine answers when it is asked to drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainAnswer {
+    /// No runner works any more, and the machine powers off.
+    Ended,
+    /// A job runs. The runner goes on.
+    Busy,
+}
+
+impl DrainAnswer {
+    /// Reads the line that [`Step::Drain`] prints.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing. It is no permission to remove the machine.
+    pub fn parse(printed: &str) -> Result<DrainAnswer, String> {
+        match printed.lines().rev().find_map(|line| line.trim_end().strip_prefix("drain=")) {
+            Some("ended") => Ok(DrainAnswer::Ended),
+            Some("busy") => Ok(DrainAnswer::Busy),
+            _ => Err("the machine did not say whether it has drained".to_owned()),
+        }
+    }
+}
+
 impl Step {
     /// The name of the step.
     pub fn name(&self) -> &'static str {
@@ -56,14 +79,14 @@ impl Step {
             Step::Dependencies => "dependencies",
             Step::Configure(_) => "configure",
             Step::Start { .. } => "start",
-            Step::Stop => "stop",
+            Step::Drain => "drain",
         }
     }
 
     /// The command for a POSIX shell. It holds no secret, because other users of the machine can see it.
     pub fn command(&self) -> String {
         let arguments: Vec<String> = match self {
-            Step::Probe | Step::Dependencies | Step::Stop => Vec::new(),
+            Step::Probe | Step::Dependencies | Step::Drain => Vec::new(),
             Step::Fetch(download) => {
                 let sha256 = download.sha256.clone().unwrap_or_else(|| "unknown".to_owned());
                 vec![download.url.clone(), sha256, download.version().unwrap_or_default().to_owned()]
@@ -87,7 +110,7 @@ impl Step {
             Step::Configure(config) => {
                 Some(SecretString::from(format!("{}\n", config.token.expose_secret())))
             }
-            Step::Probe | Step::Fetch(_) | Step::Dependencies | Step::Start { .. } | Step::Stop => None,
+            Step::Probe | Step::Fetch(_) | Step::Dependencies | Step::Start { .. } | Step::Drain => None,
         }
     }
 
@@ -97,7 +120,7 @@ impl Step {
             Step::Probe | Step::Start { .. } => 60,
             Step::Fetch(_) | Step::Dependencies => 600,
             Step::Configure(_) => 120,
-            Step::Stop => 15,
+            Step::Drain => 30,
         })
     }
 }

@@ -93,6 +93,13 @@ pub enum NotRemovable {
         /// Where the fleet's VMs are.
         group: ResourceGroup,
     },
+    /// GitHub calls it busy and offline, refuses to remove it, and there is no VM.
+    BusyWithoutVm {
+        /// The runner.
+        runner: RunnerName,
+        /// For how long.
+        lasted: Duration,
+    },
 }
 
 /// A decision as status, plan and explain report it, its reason as text.
@@ -187,6 +194,12 @@ impl fmt::Display for NotRemovable {
                 f,
                 "{runner} is online and its VM is not in {group}: it is left alone; if its VM is elsewhere, delete it \
                  by hand once it runs no job"
+            ),
+            NotRemovable::BusyWithoutVm { runner, lasted } => write!(
+                f,
+                "GitHub has called {runner} busy and offline for {}, though it has no VM: its removal is tried again; \
+                 cancel its run at GitHub if that shows as running",
+                in_words(*lasted)
             ),
         }
     }

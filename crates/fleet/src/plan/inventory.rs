@@ -15,11 +15,12 @@ use crate::model::{
     RotationReason, RunnerInfo, RunnerName, RunnerStatus, Vm, elapsed,
 };
 use crate::observe::{Operation, list_lag};
+use crate::plan::WORD_LASTS;
 use crate::seeded_bug;
 use crate::state::{FleetState, RunnerState};
 
 /// How long a list may lack an entry after it was made.
-pub(crate) const ENTRY_LAG: Duration = Duration::from_secs(30);
+const ENTRY_LAG: Duration = Duration::from_secs(30);
 
 /// Both lists, read whole, and what is under way.
 pub(crate) struct Observed<'a> {
@@ -147,7 +148,9 @@ impl RunnerView<'_> {
 
     fn without_vm(&self, entry: &RunnerInfo) -> Phase {
         let id = entry.runner_id;
-        if entry.busy || self.working {
+        if self.is_stuck() && entry.busy {
+            broken(BrokenReason::BusyWithoutVm)
+        } else if entry.busy || self.working {
             // Its job may be lost with its VM, or the list may lag. GitHub will report it.
             Phase::Active { id }
         } else if entry.status == RunnerStatus::Online {
@@ -171,10 +174,10 @@ impl RunnerView<'_> {
         } else if vm.tags.scope != self.fleet.scope {
             let (from, to) = (vm.tags.scope.clone(), self.fleet.scope.clone());
             Phase::Draining { why: DrainReason::Rotated(RotationReason::ScopeChanged { from, to }) }
-        } else if self.working {
+        } else if self.works() && !vm.runs_nothing() {
             let id = vm.tags.runner_id.or(self.known.runner_id);
             id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
-        } else if vm.provisioning == ProvisioningState::Failed {
+        } else if vm.provisioning == ProvisioningState::Failed && !self.known.was_online {
             Phase::Draining { why: not_made(vm) }
         } else if vm.tags.runner_id.is_some() {
             if self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.known.entry_seen {
@@ -197,6 +200,23 @@ impl RunnerView<'_> {
         }
     }
 
+    /// Whether a queue or its VM says that it runs a job.
+    fn works(&self) -> bool {
+        let said = self.known.said_busy.is_some_and(|at| elapsed(at, self.now) < WORD_LASTS);
+        self.working || said
+    }
+
+    /// The phase of a runner whose VM was asked to drain, and may power off at any moment.
+    fn asked(&self) -> Phase {
+        Phase::Draining { why: DrainReason::Asked(self.known.drain.why.clone()) }
+    }
+
+    /// Whether its entry has been busy and offline without a VM for longer than lists lag.
+    fn is_stuck(&self) -> bool {
+        let lag = list_lag(self.fleet);
+        self.known.entry_refused.since.is_some_and(|since| elapsed(since, self.now) >= lag)
+    }
+
     /// Whether it was registered long enough ago that every list would show it.
     fn is_installed_and_gone(&self) -> bool {
         self.known.installed.is_some_and(|at| elapsed(at, self.now) >= ENTRY_LAG)
@@ -204,14 +224,15 @@ impl RunnerView<'_> {
 
     fn with_both(&self, vm: &Vm, entry: &RunnerInfo) -> Phase {
         let id = entry.runner_id;
-        if entry.busy || self.working {
+        if vm.has_powered_off() {
+            // Whatever GitHub still says: what has stopped runs no job.
+            return broken(BrokenReason::Stopped);
+        }
+        if entry.busy || self.works() {
             return Phase::Active { id };
         }
-        if vm.provisioning == ProvisioningState::Failed {
+        if vm.provisioning == ProvisioningState::Failed && !self.known.was_online {
             return Phase::Draining { why: not_made(vm) };
-        }
-        if vm.has_powered_off() {
-            return broken(BrokenReason::Stopped);
         }
         if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.known.failed) {
             return broken(BrokenReason::InstallFailed(why.clone()));
@@ -221,6 +242,7 @@ impl RunnerView<'_> {
             return Phase::Draining { why: DrainReason::Served { jobs, limit } };
         }
         match (entry.status, self.known.offline_since) {
+            _ if self.known.drain.asked.is_some() => self.asked(),
             (RunnerStatus::Online, _) => Phase::Registered { id },
             (RunnerStatus::Offline, Some(since)) => {
                 let (lasted, limit) = (elapsed(since, self.now), self.fleet.lifecycle.offline_timeout);

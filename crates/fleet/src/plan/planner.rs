@@ -7,22 +7,26 @@
 //! - every action has a reason, and the plan of one snapshot is always the same.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{Action, Deregister, Destroy, Install};
+use crate::model::{Action, Destroy, EntryRef, Install, Proof};
 use crate::model::{
-    DrainReason, EphemeralRunner, Phase, RotationReason, RunnerName, ScalingAction, ScalingCause,
+    BrokenReason, DrainReason, EphemeralRunner, Phase, RotationReason, RunnerName, ScalingAction, ScalingCause,
     ScalingReason, StartReason, Vm, elapsed,
 };
 use crate::observe::{Demand, Snapshot, list_lag, unknown_demand};
 use crate::plan::{
     Basis, LeftAlone, Load, NoCapacity, NotRemovable, Observed, Placement, Reason, Remark, Rotation,
-    RotationStep, Scaling, ScalingDecision, Timing, inventory, may_be_removed, scale,
+    RotationStep, Scaling, ScalingDecision, Timing, inventory, proof, scale,
 };
 use crate::seeded_bug;
 use crate::state::FleetState;
+
+/// How long GitHub may call an entry busy and offline that has no VM before a person is told.
+const STUCK: Duration = Duration::from_secs(10 * 60);
 
 /// What a fleet does next, and what it looks like.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,9 +147,7 @@ impl<'a> PlanBuilder<'a> {
     /// Removes runners that cannot take a job any more, whatever the numbers are.
     fn remove_what_drains(&mut self) {
         for runner in self.runners {
-            if let Phase::Draining { why } = &runner.status
-                && may_be_removed(self.fleet, runner, self.fleet_state, self.now)
-            {
+            if let Phase::Draining { why } = &runner.status {
                 self.destroy(runner, why.clone());
             }
         }
@@ -204,10 +206,11 @@ impl<'a> PlanBuilder<'a> {
 
     /// How many more VMs there may be.
     fn headroom(&self) -> usize {
+        let taking_room = || self.runners.iter().filter(|runner| runner.takes_room());
         let there = seeded_bug!(
             BusyNotCounted,
-            self.runners.len(),
-            self.runners.iter().filter(|runner| !runner.is_busy()).count(),
+            taking_room().count(),
+            taking_room().filter(|runner| !runner.is_busy()).count(),
         );
         (self.fleet.scaling.max_runners as usize).saturating_sub(there)
     }
@@ -247,7 +250,7 @@ impl<'a> PlanBuilder<'a> {
         let is_settled = |runner: &&EphemeralRunner| {
             let has_identity = |vm: &Vm| runner.runner_id.is_some() || vm.tags.host_key.is_some();
             runner.vm.as_deref().is_some_and(has_identity)
-                && may_be_removed(self.fleet, runner, self.fleet_state, self.now)
+                && proof(self.fleet, runner, self.fleet_state, self.now).is_some()
                 && !self.seen.working.contains_key(runner.runner_name.as_str())
                 && !self.seen.in_flight.contains_key(&runner.runner_name)
         };
@@ -300,12 +303,10 @@ impl<'a> PlanBuilder<'a> {
             // Any other removal may wait for an answer of GitHub that never comes.
             self.actions
                 .retain(|action| !matches!(action, Action::Destroy(destroy) if destroy.runner == *name));
-            let first = if vm.tags.github == self.fleet.github {
-                Deregister::Regardless(runner.runner_id)
-            } else {
-                Deregister::Nothing
-            };
-            self.push_destroy(runner, first, None, DrainReason::Killed);
+            let is_ours = vm.tags.github == self.fleet.github;
+            let id = runner.runner_id;
+            let entry = if is_ours { EntryRef::Unlisted(id) } else { EntryRef::Unreachable };
+            self.push_destroy(runner, entry, Proof::Waived, DrainReason::Killed);
         }
     }
 
@@ -341,6 +342,12 @@ impl<'a> PlanBuilder<'a> {
             Phase::Draining { why: DrainReason::OutOfSight(vm) } => {
                 Some(NotRemovable::OtherGitHub(vm.clone()))
             }
+            Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) } => {
+                let known = self.fleet_state.runners.get(&runner.runner_name)?;
+                let lasted = elapsed(known.entry_refused.since?, self.now);
+                let runner = runner.runner_name.clone();
+                (lasted >= STUCK).then_some(NotRemovable::BusyWithoutVm { runner, lasted })
+            }
             Phase::Registered { .. } if runner.vm.is_none() && elapsed(runner.created_at, self.now) > lag => {
                 let (runner, group) = (runner.runner_name.clone(), self.fleet.vm.group.clone());
                 Some(NotRemovable::VmNotFound { runner, group })
@@ -355,35 +362,20 @@ impl<'a> PlanBuilder<'a> {
         if self.seen.in_flight.contains_key(&runner.runner_name) {
             return;
         }
-        let first = match (runner.runner_id, &runner.vm) {
-            (Some(id), _) if runner.is_listed => Deregister::Entry(id),
-            (_, Some(vm)) if vm.tags.github != self.fleet.github => Deregister::Nothing,
-            (id, Some(vm)) if vm.tags.scope != self.fleet.scope && vm.runs_nothing() => {
-                Deregister::IfPossible(id)
-            }
-            (id, Some(vm)) if vm.tags.scope != self.fleet.scope => Deregister::Elsewhere(id),
-            (id, Some(vm)) if vm.tags.runner_id.is_none() => Deregister::Unregistered(id),
-            (None, _) => Deregister::Nothing,
-            (Some(id), _) => Deregister::ConfirmGone(id),
+        let Some(proof) = proof(self.fleet, runner, self.fleet_state, self.now) else { return };
+        let entry = match (runner.runner_id, &runner.vm) {
+            (Some(id), _) if runner.is_listed => EntryRef::Listed(id),
+            (_, Some(vm)) if vm.tags.github != self.fleet.github => EntryRef::Unreachable,
+            (id, _) => EntryRef::Unlisted(id),
         };
-        let is_idle =
-            matches!(why, DrainReason::Served { .. } | DrainReason::Surplus(_) | DrainReason::Rotated(_));
-        let running = runner.vm.as_ref().filter(|vm| is_idle && runner.is_listed && !vm.runs_nothing());
-        let stop = running.and_then(|vm| vm.tags.host_key.clone());
-        self.push_destroy(runner, first, stop, why);
+        self.push_destroy(runner, entry, proof, why);
     }
 
-    fn push_destroy(
-        &mut self,
-        runner: &EphemeralRunner,
-        first: Deregister,
-        stop: Option<String>,
-        why: DrainReason,
-    ) {
+    fn push_destroy(&mut self, runner: &EphemeralRunner, entry: EntryRef, proof: Proof, why: DrainReason) {
         let scope = runner.vm.as_ref().map_or(&self.fleet.scope, |vm| &vm.tags.scope).clone();
         let vm = runner.vm.as_ref().map(|vm| (vm.group.clone(), vm.name.clone()));
         let runner = runner.runner_name.clone();
-        self.actions.push(Action::Destroy(Destroy { runner, scope, first, vm, stop, why }));
+        self.actions.push(Action::Destroy(Destroy { runner, scope, entry, vm, proof, why }));
     }
 }
 

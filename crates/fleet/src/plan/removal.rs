@@ -1,41 +1,89 @@
-//! Whether a runner that drains may go now, or waits until a list that lags would show what it hides.
+//! Whether a runner may be removed now, and what proves that it runs no job.
+//!
+//! The VM is the witness. GitHub's lists call a runner idle in the middle of its job for up to an hour, its `DELETE`
+//! answers 204 then, and entries vanish under living runners. So a VM goes once it has stopped, or has said that it
+//! ended its runner. One that answers to nothing goes after a long time in which nothing showed a job.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{DrainReason, EphemeralRunner, Phase, elapsed};
-use crate::observe::list_lag;
-use crate::plan::ENTRY_LAG;
-use crate::state::FleetState;
+use crate::model::{
+    BrokenReason, DrainReason, EphemeralRunner, Phase, Proof, ProvisioningState, elapsed,
+};
+use crate::state::{FleetState, RunnerState};
 
 /// How long an entry that is not in the state may lack its VM.
 const ENTRY_GRACE: Duration = Duration::from_secs(180);
+/// The time until a VM that has not answered is asked again. Each request is a write at Azure.
+const ASK_AGAIN: Duration = Duration::from_secs(5 * 60);
+/// The same over SSH, which costs no request.
+const ASK_AGAIN_OVER_SSH: Duration = Duration::from_secs(60);
+/// How long a VM may be silent whose runner was never online: nothing has ever shown that it can work.
+const NEVER_ONLINE: Duration = Duration::from_secs(2 * 60);
+/// How long a VM's word that a job runs counts before it is asked again.
+pub(crate) const WORD_LASTS: Duration = ASK_AGAIN;
+/// The pauses before the removal of an entry without VM is tried again that GitHub calls busy. The last one repeats.
+const ENTRY_PAUSES: [Duration; 5] = [
+    Duration::from_secs(60),
+    Duration::from_secs(2 * 60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+    Duration::from_secs(60 * 60),
+];
 
-/// Whether a draining runner may be removed now, or has to wait until a list has caught up.
-pub(crate) fn may_be_removed(
+/// How long a VM may take to power off by itself after its job, before it is asked to. An ephemeral one needs some
+/// eight seconds.
+pub const STOPS_BY_ITSELF: Duration = Duration::from_secs(15);
+/// How long one removal waits for the VM's answer. A later tick goes on.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(45);
+/// How often a VM's power state is read meanwhile.
+pub const POWER_PAUSE: Duration = Duration::from_secs(3);
+
+/// What proves that a runner runs no job, if it may be removed now. `None` while a list may lag, while its VM may
+/// still answer, or while GitHub is not asked again.
+pub(crate) fn proof(
     fleet: &Fleet,
     runner: &EphemeralRunner,
     fleet_state: &FleetState,
     now: Timestamp,
-) -> bool {
+) -> Option<Proof> {
     if let Phase::Draining { why: DrainReason::OutOfSight(_) } = runner.status {
-        return false;
+        return None;
     }
-    if let (Some(vm), None) = (&runner.vm, runner.runner_id)
-        && vm.tags.host_key.is_some()
-        && !vm.runs_nothing()
-    {
-        // It may have been registered a moment ago, and GitHub may not list it yet, by name either.
-        let known = fleet_state.runners.get(&runner.runner_name);
-        let since = known.and_then(|known| known.unregistered_since).unwrap_or(now);
-        let age = elapsed(runner.created_at, now).max(elapsed(now, runner.created_at));
-        // No installation begins once boot_timeout is over.
-        let is_over = age >= fleet.lifecycle.boot_timeout + list_lag(fleet);
-        return is_over || elapsed(since, now) >= ENTRY_LAG;
+    let unknown = RunnerState::default();
+    let known = fleet_state.runners.get(&runner.runner_name).unwrap_or(&unknown);
+    let Some(vm) = &runner.vm else {
+        return is_entry_due(fleet, runner, known, now).then_some(Proof::Stopped);
+    };
+    if vm.runs_nothing() {
+        return Some(Proof::Stopped);
     }
-    let is_remembered = fleet_state.runners.get(&runner.runner_name).is_some_and(|known| known.vm_seen);
+    if vm.provisioning == ProvisioningState::Failed && !known.was_online {
+        return Some(Proof::NotMade);
+    }
+    let patience = if known.was_online {
+        fleet.lifecycle.drain_timeout
+    } else {
+        NEVER_ONLINE.min(fleet.lifecycle.boot_timeout)
+    };
+    let again = if vm.tags.host_key.is_some() { ASK_AGAIN_OVER_SSH } else { ASK_AGAIN };
+    let ago = |at: Option<Timestamp>| at.map(|at| elapsed(at, now));
+    match (ago(known.drain.since), ago(known.drain.asked)) {
+        (Some(asked_for), _) if asked_for >= patience => Some(Proof::Unanswered(asked_for)),
+        (_, Some(last)) if last < again.min(patience) => None,
+        _ => Some(Proof::Drain(vm.tags.host_key.clone())),
+    }
+}
+
+/// Whether the removal of an entry without a VM may be tried.
+fn is_entry_due(fleet: &Fleet, runner: &EphemeralRunner, known: &RunnerState, now: Timestamp) -> bool {
+    if let Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) } = runner.status {
+        let refusals = &known.entry_refused;
+        let pause = ENTRY_PAUSES.get(refusals.count.saturating_sub(1) as usize).unwrap_or(&ENTRY_PAUSES[4]);
+        return refusals.last.is_none_or(|last| elapsed(last, now) >= *pause);
+    }
     let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);
-    runner.vm.is_some() || is_remembered || elapsed(runner.created_at, now) >= grace
+    known.vm_seen || elapsed(runner.created_at, now) >= grace
 }

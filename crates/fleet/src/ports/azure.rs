@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use async_trait::async_trait;
 
-use crate::model::{CallError, Calls, Orphan, OrphanKind, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
+use crate::model::{CallError, Calls, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
 
 /// Where a VM is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,13 @@ pub trait Azure: Send + Sync {
 
     /// What a VM printed on its serial console, as far as Azure keeps it; `None` where it keeps none.
     async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError>;
+
+    /// The power state of one VM; `None` when there is no such VM.
+    async fn power_state(&self, group: &ResourceGroup, name: &str) -> Result<Option<PowerState>, CallError>;
+
+    /// Asks a VM to drain, by a text that its metadata service shows it. Returns once Azure has taken the request. Safe to repeat.
+    /// The VM answers by powering off.
+    async fn ask_to_drain(&self, group: &ResourceGroup, name: &str, request: &str) -> Result<(), CallError>;
 
     /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
     /// request. A VM that is not there is a success.

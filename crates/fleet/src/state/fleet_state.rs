@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
-    Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome,
+    Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome, Proof,
     ProvisionOutcome, ResourceGroup, RunnerName,
 };
 use crate::observe::{Snapshot, list_lag};
@@ -71,10 +71,14 @@ impl FleetState {
             let until = self.ledger.count(vm, known.vm_use(has_entry), known.counted_until, now);
             known.counted_until = Some(until);
             known.saw_vm(vm, has_entry || seen.in_flight.contains_key(name), now);
+            if seen.working.contains_key(name.as_str()) {
+                known.saw_job();
+            }
         }
         for (name, entry) in entries {
             let job = seen.working.get(name.as_str()).copied();
-            let progress = self.runners.entry(name).saw_entry(entry, job, now);
+            let has_vm = vms.contains_key(name) || seen.in_flight.contains_key(name);
+            let progress = self.runners.entry(name).saw_entry(entry, job, has_vm, now);
             if progress.is_first_online {
                 self.failures = StartBackoff::default();
             }
@@ -99,7 +103,11 @@ impl FleetState {
         match action {
             Action::Provision { replaces, .. } => self.runners.entry(name).ask_for(replaces.as_ref(), now),
             Action::Install(_) => self.runners.entry(name).unregistered_since = None,
-            Action::Destroy(_) => {}
+            Action::Destroy(destroy) => {
+                if let Proof::Drain(_) = destroy.proof {
+                    self.runners.entry(name).ask_to_drain(destroy.why.to_string(), now);
+                }
+            }
         }
     }
 
@@ -112,6 +120,15 @@ impl FleetState {
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Removed } => {
                 self.record_removal(name, &destroy.why, now);
+            }
+            Completed::Destroy { destroy, outcome: DestroyOutcome::Busy } => {
+                let known = self.runners.entry(name);
+                if destroy.vm.is_some() {
+                    known.said_busy(now);
+                } else {
+                    known.entry_refused.count += 1;
+                    known.entry_refused.last = Some(now);
+                }
             }
             Completed::Install {
                 outcome: InstallOutcome::LeftAlone(_) | InstallOutcome::Failed(_), ..

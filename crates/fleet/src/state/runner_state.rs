@@ -46,10 +46,40 @@ pub struct RunnerState {
     pub idle_since: Option<Timestamp>,
     /// Since when it is offline, after it was online.
     pub offline_since: Option<Timestamp>,
+    /// The request to drain that its VM has not answered yet.
+    pub drain: DrainRequest,
+    /// When its VM said that a job runs.
+    pub said_busy: Option<Timestamp>,
+    /// How often GitHub refused to remove its entry though there is no VM.
+    pub entry_refused: EntryRefusals,
     /// When this daemon asked Azure to remove its VM.
     pub removal_asked: Option<Timestamp>,
     /// Until when its VM is counted in [`crate::state::Ledger`].
     pub counted_until: Option<Timestamp>,
+}
+
+/// A request to drain, as long as its VM has neither stopped nor said that a job runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DrainRequest {
+    /// Since when the VM is asked, and nothing has shown a job.
+    pub since: Option<Timestamp>,
+    /// When it was asked last.
+    pub asked: Option<Timestamp>,
+    /// Why it is asked.
+    pub why: String,
+}
+
+/// Refusals of GitHub to remove an entry that has no VM.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EntryRefusals {
+    /// Since when the entry is seen busy and offline, without a VM.
+    pub since: Option<Timestamp>,
+    /// How many.
+    pub count: u32,
+    /// When GitHub refused last.
+    pub last: Option<Timestamp>,
 }
 
 /// Jobs that a runner was seen with. A job that begins and ends between two polls is not seen, so there may have been
@@ -119,22 +149,50 @@ impl RunnerState {
         }
     }
 
+    /// Takes in that something shows a job of its: what its VM is asked is asked anew.
+    pub(crate) fn saw_job(&mut self) {
+        self.drain = DrainRequest::default();
+    }
+
+    /// Takes in that its VM is asked to drain.
+    pub(crate) fn ask_to_drain(&mut self, why: String, now: Timestamp) {
+        self.drain.since.get_or_insert(now);
+        self.drain.asked = Some(now);
+        self.drain.why = why;
+    }
+
+    /// Takes in that its VM says that a job runs.
+    pub(crate) fn said_busy(&mut self, now: Timestamp) {
+        self.saw_job();
+        self.said_busy = Some(now);
+    }
+
     /// Takes in that a list of VMs lacks its VM.
     pub(crate) fn missed_vm(&mut self) {
         self.vm_missed += u32::from(self.vm_seen && self.removal_asked.is_none());
     }
 
-    /// Takes in its entry, and the job that the queue says it runs.
+    /// Takes in its entry, the job that the queue says it runs, and whether a list has its VM.
     pub(crate) fn saw_entry(
         &mut self,
         entry: &RunnerInfo,
         job: Option<JobId>,
+        has_vm: bool,
         now: Timestamp,
     ) -> EntryProgress {
         let taken = self.jobs.taken;
         self.entry_seen = true;
         self.runner_id = Some(entry.runner_id);
         self.jobs.see(entry.busy, job);
+        if self.jobs.is_busy {
+            self.saw_job();
+        }
+        let is_stuck = entry.busy && entry.status == RunnerStatus::Offline && !has_vm;
+        if is_stuck {
+            self.entry_refused.since.get_or_insert(now);
+        } else {
+            self.entry_refused = EntryRefusals::default();
+        }
         let is_idle = entry.status == RunnerStatus::Online && !self.jobs.is_busy;
         self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
         let is_first_online = match entry.status {
@@ -198,7 +256,7 @@ impl RunnerState {
     }
 
     /// Every time that waiting is measured from.
-    pub(crate) fn times(&mut self) -> [&mut Option<Timestamp>; 8] {
+    pub(crate) fn times(&mut self) -> [&mut Option<Timestamp>; 13] {
         [
             &mut self.asked_for,
             &mut self.idle_since,
@@ -208,6 +266,11 @@ impl RunnerState {
             &mut self.unregistered_since,
             &mut self.counted_until,
             &mut self.made,
+            &mut self.drain.since,
+            &mut self.drain.asked,
+            &mut self.said_busy,
+            &mut self.entry_refused.since,
+            &mut self.entry_refused.last,
         ]
     }
 }

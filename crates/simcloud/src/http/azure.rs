@@ -127,7 +127,7 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
 /// The action that a request on VMs and their resources needs.
 fn action(method: &str, words: &[&str]) -> Option<String> {
     let verb = match method {
-        "PUT" => "write",
+        "PUT" | "PATCH" => "write",
         "DELETE" => "delete",
         _ => "read",
     };
@@ -185,6 +185,17 @@ fn one(
                 request.parameter("$expand").is_some_and(|what| what.eq_ignore_ascii_case("instanceView"));
             let vm = world.state.azure.vms.get(&key(subscription, group, name));
             vm.map_or_else(absent, |vm| SimResponse::json(200, &vm_json(vm, with_view)))
+        }
+        "PATCH" => {
+            let Some(body) = request.json() else {
+                return error(400, "InvalidRequestContent", "The request is not JSON.");
+            };
+            let text = body["properties"]["userData"].as_str();
+            if text.is_some_and(|text| !world.set_user_data(subscription, group, name, text)) {
+                return absent();
+            }
+            let vm = world.state.azure.vms.get(&key(subscription, group, name));
+            vm.map_or_else(absent, |vm| SimResponse::json(200, &vm_json(vm, false)))
         }
         "DELETE" if world.delete_vm(subscription, group, name) => {
             SimResponse::empty(202).header("location", format!("{}/operations/delete", request.base))

@@ -218,6 +218,30 @@ impl Azure for InProcess {
         .await
     }
 
+    async fn power_state(&self, group: &ResourceGroup, name: &str) -> Result<Option<PowerState>, CallError> {
+        self.call(on(group, "GET", Some(name)), |world, _| {
+            let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
+            Ok(vm.map(|vm| match vm.running {
+                None => PowerState::Unknown,
+                Some(true) => PowerState::Running,
+                Some(false) => PowerState::Stopped,
+            }))
+        })
+        .await
+    }
+
+    async fn ask_to_drain(&self, group: &ResourceGroup, name: &str, request: &str) -> Result<(), CallError> {
+        let (of, vm, text) = (group.clone(), name.to_owned(), STANDARD.encode(request));
+        self.change(on(group, "PATCH", Some(name)), move |world| {
+            if world.set_user_data(&of.subscription_id, &of.name, &vm, &text) {
+                Ok(())
+            } else {
+                Err(CallError::new(CallErrorKind::NotFound, "there is no such VM"))
+            }
+        })
+        .await
+    }
+
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
         let (of, vm) = (group.clone(), name.to_owned());
         self.change(on(group, "DELETE", Some(name)), move |world| {

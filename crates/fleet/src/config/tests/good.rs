@@ -26,6 +26,7 @@ manual_count = 8
 rotation_interval = "9h"
 boot_timeout = "11m"
 offline_timeout = "12m"
+drain_timeout = "100m"
 
 [vm]
 subscription_id = "11111111-1111-1111-1111-111111111111"

@@ -1,0 +1,45 @@
+//! A runner's entry at GitHub: looked for, and removed.
+
+use azlin_fleet::config::Fleet;
+use azlin_fleet::model::{CallError, Deregistration, Destroy, DestroyOutcome, EntryRef, Proof, RunnerInfo};
+use azlin_fleet::ports::GitHub;
+
+/// The runner's entry. Looks for the last known id first, which may be stale or wrong, then for the name.
+pub(super) async fn find(github: &dyn GitHub, destroy: &Destroy) -> Result<Option<RunnerInfo>, CallError> {
+    let id = match destroy.entry {
+        EntryRef::Listed(id) | EntryRef::Unlisted(Some(id)) => Some(id),
+        EntryRef::Unlisted(None) => None,
+        EntryRef::Unreachable => return Ok(None),
+    };
+    let is_it = |entry: &RunnerInfo| entry.runner_name.eq_ignore_ascii_case(destroy.runner.as_str());
+    if let Some(id) = id
+        && let Some(entry) = github.runner(&destroy.scope, id).await?.filter(is_it)
+    {
+        return Ok(Some(entry));
+    }
+    github.runner_named(&destroy.scope, &destroy.runner).await
+}
+
+/// Removes the entry of a runner that can work no more; the error says how its removal ends for now.
+pub(super) async fn remove(
+    github: &dyn GitHub,
+    fleet: &Fleet,
+    destroy: &Destroy,
+) -> Result<(), DestroyOutcome> {
+    let id = match destroy.entry {
+        EntryRef::Listed(id) => id,
+        // No list of this fleet ever shows an entry of another scope.
+        EntryRef::Unlisted(_) if destroy.scope != fleet.scope || destroy.proof == Proof::Waived => {
+            match find(github, destroy).await {
+                Ok(Some(entry)) => entry.runner_id,
+                Ok(None) | Err(_) => return Ok(()),
+            }
+        }
+        EntryRef::Unlisted(_) | EntryRef::Unreachable => return Ok(()),
+    };
+    match github.deregister(&destroy.scope, id).await {
+        Ok(Deregistration::Removed | Deregistration::NotFound) => Ok(()),
+        Ok(Deregistration::Busy) => Err(DestroyOutcome::Busy),
+        Err(error) => Err(DestroyOutcome::Failed(error.into())),
+    }
+}
