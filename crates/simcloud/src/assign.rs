@@ -42,6 +42,10 @@ impl GitHubState {
 
     fn start(&mut self, job: u64, runner: u64, now: Timestamp) {
         self.queued.remove(&job);
+        if self.runners.get(&runner).is_some_and(|runner| runner.is_abandoned) {
+            self.offer(job, runner);
+            return;
+        }
         self.record_event(job, JobChange::Started);
         let name = self.runners.get_mut(&runner).map(|runner| {
             runner.job = Some(job);
@@ -51,6 +55,32 @@ impl GitHubState {
             job.state = JobState::InProgress;
             job.started_at = Some(now);
             job.runner = name.map(|name| (runner, name));
+        }
+    }
+}
+
+impl GitHubState {
+    /// Sends a job to a runner whose program does not hear it. The job stays queued, with that runner.
+    fn offer(&mut self, job: u64, runner: u64) {
+        let name = self.runners.get_mut(&runner).map(|runner| {
+            runner.job = Some(job);
+            runner.name.clone()
+        });
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.runner = name.map(|name| (runner, name));
+        }
+    }
+
+    /// Puts a job back into the queue that was sent to this runner and never acquired.
+    pub(crate) fn take_back(&mut self, job: u64, runner: u64) {
+        let Some(sim) = self.jobs.get_mut(&job) else { return };
+        if sim.state != JobState::Queued || sim.runner.as_ref().is_none_or(|(id, _)| *id != runner) {
+            return;
+        }
+        sim.runner = None;
+        self.queued.insert(job);
+        if let Some(entry) = self.runners.get_mut(&runner).filter(|entry| entry.job == Some(job)) {
+            entry.job = None;
         }
     }
 }
@@ -105,19 +135,9 @@ mod tests {
         ] {
             let text = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>();
             let runner = SimRunner {
-                id: 1,
-                scope: scope.parse().expect("valid"),
-                name: "a".to_owned(),
-                group: 1,
                 labels: text(has),
                 online: true,
-                job: None,
-                jit: String::new(),
-                offline_since: None,
-                lost: false,
-                ephemeral: true,
-                secret: String::new(),
-                heard_at: None,
+                ..SimRunner::registered(1, scope.parse().expect("valid"), "a".to_owned(), now)
             };
             let mut state = GitHubState::default();
             let run = state.add_run(repo, Vec::new(), now);

@@ -91,6 +91,12 @@ pub struct Guest {
     pub powers_off: bool,
     /// Whether the runner's dependencies are installed.
     pub has_dependencies: bool,
+    /// Whether it reads its user data again and again, since that asks it to drain.
+    pub is_draining: bool,
+    /// Whether a fault keeps it from answering; `None` until it was first asked.
+    pub is_deaf: Option<bool>,
+    /// Whether its runner's program was ended by a drain.
+    pub is_drained: bool,
 }
 
 /// The real machine behind a VM.

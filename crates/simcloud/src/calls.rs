@@ -58,19 +58,11 @@ impl World {
         let id = self.state.github.number();
         let (jit, secret) = self.jit_blob(scope, id, name);
         let runner = SimRunner {
-            id,
-            scope: scope.clone(),
-            name: name.to_owned(),
             group,
             labels,
-            online: false,
-            job: None,
             jit: jit.clone(),
-            offline_since: Some(self.now()),
-            lost: false,
-            ephemeral: true,
             secret,
-            heard_at: None,
+            ..SimRunner::registered(id, scope.clone(), name.to_owned(), self.now())
         };
         self.state.github.jits.insert(jit.clone(), id);
         self.state.github.runners.insert(id, runner.clone());

@@ -110,6 +110,8 @@ pub enum FaultKind {
     Patchy(Span),
     /// The call has its effect twice, as if a proxy sent it again.
     Twice,
+    /// A VM does not answer when it is asked to drain, ever: its metadata service is gone, or it hangs.
+    GuestDeaf,
 }
 
 /// The call that faults are asked about.

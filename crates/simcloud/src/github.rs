@@ -127,6 +127,31 @@ pub struct SimRunner {
     pub secret: String,
     /// When its program last called; real machines only.
     pub heard_at: Option<Timestamp>,
+    /// Whether its program has ended without a word to GitHub. It may still be given a job, which it never
+    /// acquires.
+    pub is_abandoned: bool,
+}
+
+impl SimRunner {
+    /// A runner that was registered at this time and has never connected.
+    pub fn registered(id: u64, scope: Scope, name: String, at: Timestamp) -> Self {
+        SimRunner {
+            id,
+            scope,
+            name,
+            group: 1,
+            labels: Vec::new(),
+            online: false,
+            job: None,
+            jit: String::new(),
+            offline_since: Some(at),
+            lost: false,
+            ephemeral: true,
+            secret: String::new(),
+            heard_at: None,
+            is_abandoned: false,
+        }
+    }
 }
 
 /// GitHub's side of the world.
@@ -267,9 +292,14 @@ impl GitHubState {
         if matches!(job.state, JobState::Completed(_)) {
             return Vec::new();
         }
+        let was_queued = job.state == JobState::Queued;
         job.state = JobState::Completed(conclusion);
         job.completed_at = Some(now);
-        let run = job.run;
+        let (run, runner) = (job.run, job.runner.as_ref().map(|(id, _)| *id));
+        // A runner that never acquired the job has nothing to report.
+        if was_queued && let Some(entry) = runner.and_then(|id| self.runners.get_mut(&id)) {
+            entry.job = None;
+        }
         self.record_event(id, JobChange::Ended);
         let Some(run) = self.runs.get(&run).cloned() else { return Vec::new() };
         if self.status(&run) != "completed" {

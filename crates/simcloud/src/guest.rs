@@ -152,7 +152,9 @@ impl World {
         self.vm(uid).is_some_and(|vm| {
             let is_up = vm.running == Some(true) && vm.state == SimVmState::Succeeded;
             let is_by_itself = vm.guest.service.is_none() && vm.guest.runner_id.is_none();
-            is_up && (is_by_itself || vm.guest.service == Some(true) && vm.guest.runner_id == Some(runner))
+            is_up
+                && !vm.guest.is_drained
+                && (is_by_itself || vm.guest.service == Some(true) && vm.guest.runner_id == Some(runner))
         })
     }
 }

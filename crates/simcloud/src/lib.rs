@@ -14,6 +14,7 @@
 //! | events, time, what lists show | `world.rs` |
 //! | jobs: arrival, assignment, time limits | `arrivals.rs`, `assign.rs`, `limits.rs`, `github.rs` (its state) |
 //! | VMs: creation and deletion, life, state | `calls.rs`, `machine.rs`, `azure.rs` |
+//! | how a VM drains when it is asked to | `drain.rs` |
 //! | runners: by JIT configuration, by token, on a real machine, over SSH | `calls.rs`, `registration.rs`, `session.rs`, `guest.rs` |
 //! | rate limit, webhooks | `rate_limit.rs`, `webhooks.rs` |
 //! | a key of a workload file | `workload.rs`, `settings.rs` (`[settings]`), `account.rs` (`[premises]`), `examples/burst.toml` |
@@ -33,6 +34,7 @@ mod arrivals;
 mod assign;
 pub mod azure;
 mod calls;
+mod drain;
 pub mod fault;
 #[cfg(any(test, feature = "scripted"))]
 pub mod fixture;
@@ -61,6 +63,7 @@ mod world;
 
 pub use account::Account;
 pub use calls::{NoRunner, Removal};
+pub use drain::DrainAnswer;
 pub use http::{
     APP_ID, APP_PRIVATE_KEY, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress, Served, SimClock,
 };

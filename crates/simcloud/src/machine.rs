@@ -49,6 +49,7 @@ impl World {
         let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let mut words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
         let runner = words.find_map(|word| self.state.github.jits.get(word)).copied();
+        self.reads_user_data(uid);
         if let Some(runner) = runner.filter(|_| starts) {
             let delay = random_duration(self.settings.register.clone(), &mut self.rng);
             self.after(delay, WorldEvent::Online(uid, runner));

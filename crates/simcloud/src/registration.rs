@@ -139,19 +139,11 @@ impl World {
         }
         let id = same.map_or_else(|| self.state.github.number(), |same| same.id);
         let runner = SimRunner {
-            id,
-            scope: asked.scope.clone(),
-            name: asked.name.clone(),
             group,
             labels: asked.labels.clone(),
-            online: false,
-            job: None,
-            jit: String::new(),
-            offline_since: Some(self.now()),
-            lost: false,
             ephemeral: asked.ephemeral,
             secret: format!("{:032x}", self.rng.random::<u128>()),
-            heard_at: None,
+            ..SimRunner::registered(id, asked.scope.clone(), asked.name.clone(), self.now())
         };
         self.state.github.runners.insert(id, runner.clone());
         self.after(self.settings.entry_limit, WorldEvent::Forget(id));

@@ -23,6 +23,9 @@ use crate::statistics::Statistics;
 use crate::webhooks::SimWebhooks;
 use crate::workload::{Arrival, Workload};
 
+/// The time after which GitHub takes back a job that a runner was given and has not acquired.
+const ACQUIRE_LIMIT: Duration = Duration::from_secs(60);
+
 /// Both sides of the world at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct WorldState {
@@ -140,6 +143,12 @@ pub enum WorldEvent {
     Silent(u64),
     /// A runner's entry reaches GitHub's limit without a connection.
     Forget(u64),
+    /// A VM reads its user data.
+    Drain(u64),
+    /// GitHub notices that a runner's program has ended.
+    Offline(u64),
+    /// GitHub takes back a job that a runner was given and never acquired.
+    TakeBack(u64, u64),
 }
 
 /// The simulated world.
@@ -373,6 +382,11 @@ impl World {
             WorldEvent::Expire(job) => self.expired(job),
             WorldEvent::Silent(runner) => self.silent(runner),
             WorldEvent::Forget(runner) => self.forget(runner),
+            WorldEvent::Drain(uid) => self.drains(uid),
+            WorldEvent::Offline(runner) => {
+                self.disconnect(Some(runner));
+            }
+            WorldEvent::TakeBack(job, runner) => self.state.github.take_back(job, runner),
         }
         self.assign();
         self.notify(&Occurrence::Event(event));
@@ -386,6 +400,10 @@ impl World {
     /// GitHub gives waiting jobs to idle runners.
     pub(crate) fn assign(&mut self) {
         for (job, runner) in self.state.github.assign(self.now, &mut self.rng) {
+            if self.state.github.jobs.get(&job).is_some_and(|job| job.state == JobState::Queued) {
+                self.after(ACQUIRE_LIMIT, WorldEvent::TakeBack(job, runner));
+                continue;
+            }
             let Some(started) = self.state.github.jobs.get(&job) else { continue };
             let (duration, queued_at) = (started.duration, started.queued_at);
             let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();

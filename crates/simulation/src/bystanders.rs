@@ -84,19 +84,9 @@ impl Bystanders {
     fn runner(&mut self, world: &mut World, name: &str, scope: &Scope) {
         let id = world.state.github.number();
         let runner = SimRunner {
-            id,
-            scope: scope.clone(),
-            name: name.to_owned(),
-            group: 1,
             labels: vec!["self-hosted".to_owned()],
-            online: false,
-            job: None,
-            jit: String::new(),
-            offline_since: Some(Timestamp::UNIX_EPOCH),
-            lost: false,
             ephemeral: false,
-            secret: String::new(),
-            heard_at: None,
+            ..SimRunner::registered(id, scope.clone(), name.to_owned(), Timestamp::UNIX_EPOCH)
         };
         world.state.github.runners.insert(id, runner);
         // Calls name a runner by its id.

@@ -26,6 +26,7 @@ const ALONE: &[(&str, FaultKind)] = &[
     ("leaves_behind", FaultKind::LeavesBehind),
     ("cancelled", FaultKind::Cancelled),
     ("twice", FaultKind::Twice),
+    ("guest_deaf", FaultKind::GuestDeaf),
 ];
 const WITH_MORE: &[&str] =
     &["latency", "status", "no_capacity", "create_fails", "stale", "patchy", "step_fails", "connection_lost"];
