@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::model::DrainAnswer;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -19,15 +20,6 @@ use crate::world::{World, WorldEvent};
 const DRAIN: &str = "azlin-drain";
 /// How often a guest reads its user data.
 const READS_EVERY: Duration = Duration::from_secs(5);
-
-/// A VM's answer when it is asked to drain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DrainAnswer {
-    /// No job runs, and none will: the listener has ended, and the VM powers off.
-    Ended,
-    /// A job runs on it.
-    Busy,
-}
 
 impl World {
     /// Asks a simulated VM to drain, as a program on it would.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use azlin_fleet::model::{Configure, Download, Step};
+use azlin_fleet::model::{Configure, Download, DrainAnswer, Step};
 use secrecy::ExposeSecret;
 
 use crate::azure::{Guest, SimVmState};
 use crate::fault::random_duration;
-use crate::github::Conclusion;
 use crate::package::RUNNER_VERSION;
 use crate::registration::{Registration, scope_of};
 use crate::world::{World, WorldEvent};
@@ -34,10 +33,10 @@ impl World {
                 self.start(uid, &guest, *ephemeral, is_cut);
                 Ok(String::new())
             }
-            Step::Stop => {
-                self.stop(uid, &guest);
-                Ok(String::new())
-            }
+            Step::Drain => Ok(match self.drain(uid) {
+                DrainAnswer::Ended => "drain=ended\n".to_owned(),
+                DrainAnswer::Busy => "drain=busy\n".to_owned(),
+            }),
         }
     }
 
@@ -124,26 +123,6 @@ impl World {
             // The program of a runner that GitHub does not know ends, and its unit with it.
             _ if ephemeral && !is_known => self.after(Duration::from_secs(2), WorldEvent::Off(uid)),
             _ => {}
-        }
-    }
-
-    fn stop(&mut self, uid: u64, guest: &Guest) {
-        if guest.service != Some(true) {
-            return;
-        }
-        self.change(uid, |guest| guest.service = Some(false));
-        let Some(runner) = guest.runner_id else { return };
-        let job = self.state.github.runners.get(&runner).and_then(|entry| entry.job);
-        if let Some(job) = job {
-            self.statistics.jobs_killed += 1;
-            self.complete(job, Conclusion::Cancelled);
-            self.job_ends(runner);
-        }
-        if self.disconnect(Some(runner)) {
-            self.statistics.jobs_lost_to_faults += 1;
-        }
-        if guest.powers_off {
-            self.after(Duration::from_secs(2), WorldEvent::Off(uid));
         }
     }
 

@@ -63,7 +63,6 @@ mod world;
 
 pub use account::Account;
 pub use calls::{NoRunner, Removal};
-pub use drain::DrainAnswer;
 pub use http::{
     APP_ID, APP_PRIVATE_KEY, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress, Served, SimClock,
 };
