@@ -11,11 +11,11 @@ use azlin_fleet::model::ResourceGroup;
 use azure_core::auth::{AccessToken, Secret, TokenCredential};
 use azure_core::error::{Error, ErrorKind};
 use azure_core::headers::{HeaderName, HeaderValue, Headers};
-use base64::prelude::{BASE64_STANDARD, Engine};
 use azure_core::{Body, HttpClient, Request, Response, RetryOptions, StatusCode, TransportOptions};
 use azure_mgmt_compute::package_2024_07_01 as compute;
 /// The generated structs, of the API version that everything here is written for.
 pub(crate) use azure_mgmt_compute::package_2024_07_01::models;
+use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use reqwest::Method;

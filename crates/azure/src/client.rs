@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm, VmSpec,
+    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup,
+    Vm, VmSpec,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};

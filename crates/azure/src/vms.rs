@@ -11,7 +11,8 @@ use crate::error;
 pub(crate) fn power_states(list: &[VirtualMachine]) -> PowerStates {
     let mut states = PowerStates::default();
     for vm in list {
-        if let (Some((group, name)), Some(power)) = (vm.resource.id.as_deref().and_then(place), power_of(vm)) {
+        if let (Some((group, name)), Some(power)) = (vm.resource.id.as_deref().and_then(place), power_of(vm))
+        {
             states.insert(group, name, power);
         }
     }

@@ -117,7 +117,10 @@ impl RunnerLifecycle {
     async fn drain_by_metadata(&self, group: &ResourceGroup, vm: &str) -> Result<(), NotNow> {
         let azure = &self.context.azure;
         let request = drain::request(self.context.now());
-        azure.ask_to_drain(group, vm, &request).await.map_err(|error| DestroyOutcome::Failed(error.into()))?;
+        azure
+            .ask_to_drain(group, vm, &request)
+            .await
+            .map_err(|error| DestroyOutcome::Failed(error.into()))?;
         if self.goes_off(group, vm, ANSWER_LIMIT).await? {
             return Ok(());
         }
@@ -130,12 +133,7 @@ impl RunnerLifecycle {
     }
 
     /// Asks the VM over SSH. It answers at once.
-    async fn drain_over_ssh(
-        &self,
-        fleet: &Fleet,
-        destroy: &Destroy,
-        host_key: &str,
-    ) -> Result<(), NotNow> {
+    async fn drain_over_ssh(&self, fleet: &Fleet, destroy: &Destroy, host_key: &str) -> Result<(), NotNow> {
         let answer = timeout(SSH_LIMIT, self.answer_over_ssh(fleet, destroy, host_key)).await;
         match answer.unwrap_or_else(|_| Err("it took too long".to_owned())) {
             Ok(DrainAnswer::Ended) => Ok(()),
@@ -184,3 +182,6 @@ impl RunnerLifecycle {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,30 +1,25 @@
 //! What each action changes in the world, and what it leaves alone.
 
-use azlin_fleet::model::{BootstrapOutcome, BrokenReason, Deregister, ScalingReason};
-use azlin_simcloud::{Occurrence, World, WorldObserver};
-use parking_lot::Mutex;
+use azlin_fleet::model::{BrokenReason, EntryRef, Proof, ScalingReason};
 
 use super::*;
 use crate::fixture::{CloudFixture, Warned, fleet};
 
-const BUSY: &str = "it runs a job";
-const LAGS: &str = "GitHub still has its entry: the list lags";
-
-fn lifecycle(fixture: &CloudFixture) -> RunnerLifecycle {
+pub(super) fn lifecycle(fixture: &CloudFixture) -> RunnerLifecycle {
     RunnerLifecycle::new(fixture.context.clone(), Arc::default(), CancellationToken::new())
 }
 
-fn request(fixture: &CloudFixture, fleet: &Fleet) -> RunnerRequest {
+pub(super) fn request(fixture: &CloudFixture, fleet: &Fleet) -> RunnerRequest {
     let name = RunnerName::new(&fleet.name, fixture.context.now(), (fixture.context.random)());
     RunnerRequest { name, replaces: None, offerings: fleet.vm.offerings(false) }
 }
 
-async fn minutes(minutes: u64) {
+pub(super) async fn minutes(minutes: u64) {
     tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
 }
 
 /// A runner that is online. With `is_busy`, it also runs a job.
-async fn runner(fixture: &CloudFixture, fleet: &Fleet, is_busy: bool) -> RunnerName {
+pub(super) async fn runner(fixture: &CloudFixture, fleet: &Fleet, is_busy: bool) -> RunnerName {
     let request = request(fixture, fleet);
     assert_eq!(lifecycle(fixture).provision(fleet, &request).await, ProvisionOutcome::Started);
     minutes(3).await;
@@ -39,177 +34,16 @@ async fn runner(fixture: &CloudFixture, fleet: &Fleet, is_busy: bool) -> RunnerN
 const LATE: DrainReason =
     DrainReason::BootTimeout { age: Duration::from_secs(900), limit: Duration::from_secs(600) };
 
-fn removal(fleet: &Fleet, runner: &RunnerName, first: Deregister) -> Destroy {
+/// The removal of a runner whose entry no list shows.
+fn removal(fleet: &Fleet, runner: &RunnerName, proof: Proof) -> Destroy {
     Destroy {
         runner: runner.clone(),
         scope: fleet.scope.clone(),
-        first,
+        entry: EntryRef::Unlisted(None),
         vm: Some((fleet.vm.group.clone(), runner.to_string())),
-        stop: None,
+        proof,
         why: DrainReason::Surplus(ScalingReason::IDLE),
     }
-}
-
-/// The outcome of a runner's removal, whether its VM still exists, and whether its entry does.
-async fn removed(fixture: &CloudFixture, fleet: &Fleet, destroy: &Destroy) -> (DestroyOutcome, bool, bool) {
-    let outcome = lifecycle(fixture).destroy(fleet, destroy).await;
-    let name = destroy.runner.to_string();
-    (outcome, fixture.vms().contains(&name), fixture.entries().iter().any(|entry| entry.name == name))
-}
-
-fn left_alone(why: &str) -> DestroyOutcome {
-    DestroyOutcome::LeftAlone(why.to_owned())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_runner_without_a_job_goes_as_github_confirms_it() {
-    let lags = || (left_alone(LAGS), true, true);
-    let gone = || (DestroyOutcome::Removed, false, false);
-    type RemovalCase = (fn(RunnerId) -> Deregister, (DestroyOutcome, bool, bool));
-    let cases: [RemovalCase; 9] = [
-        (Deregister::Entry, gone()),
-        (Deregister::ConfirmGone, lags()),
-        (|id| Deregister::Unregistered(Some(id)), lags()),
-        (|_| Deregister::Unregistered(None), lags()),
-        (|id| Deregister::Elsewhere(Some(id)), gone()),
-        (|_| Deregister::Elsewhere(None), gone()),
-        (|id| Deregister::IfPossible(Some(id)), gone()),
-        (|id| Deregister::Regardless(Some(id)), gone()),
-        (|_| Deregister::Nothing, (DestroyOutcome::Removed, false, true)),
-    ];
-    for (first, result) in cases {
-        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
-        let name = runner(&fixture, &fleet, false).await;
-        let first = first(fixture.id(name.as_str()));
-        assert_eq!(removed(&fixture, &fleet, &removal(&fleet, &name, first)).await, result, "{first:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_job_that_runs_keeps_its_vm_unless_it_is_to_end() {
-    let stays = |why| (left_alone(why), true, true);
-    type BusyCase = (fn(RunnerId) -> Deregister, (DestroyOutcome, bool, bool));
-    let cases: [BusyCase; 6] = [
-        (Deregister::Entry, stays("it has taken a job")),
-        (Deregister::ConfirmGone, stays(LAGS)),
-        (|id| Deregister::Unregistered(Some(id)), stays(LAGS)),
-        (|id| Deregister::Elsewhere(Some(id)), stays(BUSY)),
-        (|id| Deregister::IfPossible(Some(id)), stays(BUSY)),
-        (|id| Deregister::Regardless(Some(id)), (DestroyOutcome::Removed, false, true)),
-    ];
-    for (first, result) in cases {
-        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
-        let name = runner(&fixture, &fleet, true).await;
-        let first = first(fixture.id(name.as_str()));
-        assert_eq!(removed(&fixture, &fleet, &removal(&fleet, &name, first)).await, result, "{first:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_entry_that_is_not_found_is_no_leave_to_touch_a_vm() {
-    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
-    let name = runner(&fixture, &fleet, true).await;
-    let nobody = RunnerId(fixture.id(name.as_str()).0 + 100);
-    let with_vm = removal(&fleet, &name, Deregister::Entry(nobody));
-    let why = "its entry was gone before it was removed; the next look decides";
-    assert_eq!(removed(&fixture, &fleet, &with_vm).await, (left_alone(why), true, true));
-    let without = Destroy { vm: None, ..with_vm };
-    assert_eq!(removed(&fixture, &fleet, &without).await, (DestroyOutcome::Removed, true, true));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_entry_elsewhere_that_is_not_shown_to_us_is_looked_for_in_the_whole_list() {
-    let lagging = "[[faults]]\nwhat = { stale = '1m' }\nside = 'github'\n";
-    let (fixture, fleet) = (CloudFixture::new(lagging), fleet("ci", "", ""));
-    let name = runner(&fixture, &fleet, false).await;
-    let id = fixture.id(name.as_str());
-    fixture.world().state.github.runners.remove(&id.0);
-    let destroy = removal(&fleet, &name, Deregister::Elsewhere(None));
-    assert_eq!(removed(&fixture, &fleet, &destroy).await, (left_alone(LAGS), true, false));
-    minutes(2).await;
-    assert_eq!(removed(&fixture, &fleet, &destroy).await, (DestroyOutcome::Removed, false, false));
-}
-
-/// The number may belong to another runner, whose entry must stay.
-#[tokio::test(start_paused = true)]
-async fn an_entry_is_known_by_its_name_whatever_number_it_is_said_to_have() {
-    for first in [
-        |id| Deregister::IfPossible(Some(id)),
-        |id| Deregister::Regardless(Some(id)),
-        |id| Deregister::Elsewhere(Some(id)),
-    ] {
-        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
-        let name = runner(&fixture, &fleet, false).await;
-        let other = runner(&fixture, &fleet, false).await;
-        let first = first(fixture.id(other.as_str()));
-        let gone = (DestroyOutcome::Removed, false, false);
-        assert_eq!(removed(&fixture, &fleet, &removal(&fleet, &name, first)).await, gone, "{first:?}");
-        let left: Vec<String> = fixture.entries().into_iter().map(|entry| entry.name).collect();
-        assert_eq!(left, [other.to_string()], "{first:?}");
-    }
-    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
-    let name = runner(&fixture, &fleet, false).await;
-    let nobody = RunnerId(fixture.id(name.as_str()).0 + 100);
-    let destroy = removal(&fleet, &name, Deregister::Unregistered(Some(nobody)));
-    assert_eq!(removed(&fixture, &fleet, &destroy).await, (left_alone(LAGS), true, true));
-}
-
-#[tokio::test(start_paused = true)]
-async fn while_github_does_not_answer_only_what_must_go_goes() {
-    let away = "[[faults]]\nwhat = 'reset'\nside = 'github'\nfrom = '150s'\n";
-    type OutageCase = (fn(RunnerId) -> Deregister, bool);
-    let cases: [OutageCase; 7] = [
-        (Deregister::Entry, true),
-        (Deregister::ConfirmGone, true),
-        (|id| Deregister::Unregistered(Some(id)), true),
-        (|id| Deregister::Elsewhere(Some(id)), true),
-        (|id| Deregister::IfPossible(Some(id)), false),
-        (|id| Deregister::Regardless(Some(id)), false),
-        (|_| Deregister::Nothing, false),
-    ];
-    for (first, stays) in cases {
-        let (fixture, fleet) = (CloudFixture::new(away), fleet("ci", "", ""));
-        let name = runner(&fixture, &fleet, false).await;
-        let first = first(fixture.id(name.as_str()));
-        let (outcome, is_there, _) = removed(&fixture, &fleet, &removal(&fleet, &name, first)).await;
-        assert_eq!(is_there, stays, "{first:?}");
-        assert_eq!(matches!(outcome, DestroyOutcome::Failed(_)), stays, "{first:?}: {outcome:?}");
-    }
-}
-
-/// The steps that run on machines: VM and step.
-struct Steps(Arc<Mutex<Vec<(String, String)>>>);
-
-impl WorldObserver for Steps {
-    fn happened(&mut self, _: &World, what: &Occurrence<'_>) {
-        if let Occurrence::Step { vm, step } = what {
-            self.0.lock().push(((*vm).to_owned(), (*step).to_owned()));
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_service_is_stopped_on_the_vm_that_goes_wherever_it_is() {
-    let (fixture, before) = (CloudFixture::new(""), fleet("ci", "", "[bootstrap]\nmethod = 'ssh'\n"));
-    let mut elsewhere = before.clone();
-    "old".clone_into(&mut elsewhere.vm.group.name);
-    let request = request(&fixture, &elsewhere);
-    let outcome = lifecycle(&fixture).provision(&elsewhere, &request).await;
-    assert!(
-        matches!(outcome, ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed { .. })),
-        "{outcome:?}"
-    );
-    let host_key =
-        fixture.world().state.azure.vms.values().find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned));
-    assert!(host_key.is_some());
-    let steps = Arc::new(Mutex::new(Vec::new()));
-    fixture.world().watch(Box::new(Steps(Arc::clone(&steps))));
-    let destroy = Destroy {
-        stop: host_key,
-        ..removal(&elsewhere, &request.name, Deregister::Entry(fixture.id(request.name.as_str())))
-    };
-    assert_eq!(removed(&fixture, &before, &destroy).await, (DestroyOutcome::Removed, false, false));
-    assert_eq!(*steps.lock(), [(request.name.to_string(), "stop".to_owned())]);
 }
 
 /// The outcome of a VM's start, the number of requested VMs, and how many entries and VMs exist afterwards.
@@ -288,7 +122,7 @@ async fn where_the_program_is_is_asked_once_an_hour_and_anew_after_a_runner_that
     minutes(3).await;
     let last = request(&fixture, &fleet);
     assert_eq!((lifecycle.provision(&fleet, &last).await, asked()), (ProvisionOutcome::Started, 3));
-    let late = Destroy { why: LATE, ..removal(&fleet, &last.name, Deregister::Regardless(None)) };
+    let late = Destroy { why: LATE, ..removal(&fleet, &last.name, Proof::Waived) };
     assert_eq!(lifecycle.destroy(&fleet, &late).await, DestroyOutcome::Removed);
     assert_eq!((provision().await, asked()), (ProvisionOutcome::Started, 4));
 }
@@ -311,7 +145,7 @@ async fn what_a_vm_printed_is_told_before_one_goes_that_did_not_work() {
         let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
         let name = runner(&fixture, &fleet, false).await;
         let (warned, _guard) = Warned::listen();
-        let destroy = Destroy { why, ..removal(&fleet, &name, Deregister::Nothing) };
+        let destroy = Destroy { why, ..removal(&fleet, &name, Proof::Waived) };
         lifecycle(&fixture).destroy(&fleet, &destroy).await;
         assert_eq!(warned.warnings(), told, "{:?}", destroy.why);
     }

@@ -20,11 +20,10 @@ pub fn is_refused(console: &str, request: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::at;
 
     #[test]
     fn a_refusal_counts_for_its_own_request() {
-        let asked = request(at(1_000));
+        let asked = request(Timestamp::UNIX_EPOCH + std::time::Duration::from_secs(1_000));
         assert_eq!(asked, "azlin-drain 1000");
         for (console, expected) in [
             ("[   15.9] azlin-runner[230]: azlin-drain 1000: busy\r\n", true),

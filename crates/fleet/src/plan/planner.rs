@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use crate::config::Fleet;
 use crate::model::{Action, Destroy, EntryRef, Install, Proof};
 use crate::model::{
-    BrokenReason, DrainReason, EphemeralRunner, Phase, RotationReason, RunnerName, ScalingAction, ScalingCause,
-    ScalingReason, StartReason, Vm, elapsed,
+    BrokenReason, DrainReason, EphemeralRunner, Phase, RotationReason, RunnerName, ScalingAction,
+    ScalingCause, ScalingReason, StartReason, Vm, elapsed,
 };
 use crate::observe::{Demand, Snapshot, list_lag, unknown_demand};
 use crate::plan::{
@@ -165,12 +165,13 @@ impl<'a> PlanBuilder<'a> {
         let (fleet_state, now) = (self.fleet_state, self.now);
         let available = self.candidates().count();
         let busy = self.runners.iter().filter(|runner| runner.is_busy()).count();
+        let there = self.runners.iter().filter(|runner| runner.takes_room()).count();
         let load = Load {
             pending_jobs: demand.metrics.pending_jobs,
             oldest_pending: demand.oldest_pending.as_ref(),
             available: count(available),
             busy: count(busy),
-            draining: count(self.runners.len() - available - busy),
+            draining: count(there - available - busy),
             partly_known: !demand.missing.is_empty(),
         };
         scale(&self.fleet.scaling, self.fleet.enabled, &load, timing(self.fleet, fleet_state, now))

@@ -9,9 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{
-    BrokenReason, DrainReason, EphemeralRunner, Phase, Proof, ProvisioningState, elapsed,
-};
+use crate::model::{BrokenReason, DrainReason, EphemeralRunner, Phase, Proof, ProvisioningState, elapsed};
 use crate::state::{FleetState, RunnerState};
 
 /// How long an entry that is not in the state may lack its VM.

@@ -4,7 +4,9 @@ use core::net::IpAddr;
 
 use async_trait::async_trait;
 
-use crate::model::{CallError, Calls, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm, VmSpec};
+use crate::model::{
+    CallError, Calls, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm, VmSpec,
+};
 
 /// Where a VM is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -47,10 +47,13 @@ pub struct RunnerState {
     /// Since when it is offline, after it was online.
     pub offline_since: Option<Timestamp>,
     /// The request to drain that its VM has not answered yet.
+    #[serde(skip_serializing_if = "is_default")]
     pub drain: DrainRequest,
     /// When its VM said that a job runs.
+    #[serde(skip_serializing_if = "is_default")]
     pub said_busy: Option<Timestamp>,
     /// How often GitHub refused to remove its entry though there is no VM.
+    #[serde(skip_serializing_if = "is_default")]
     pub entry_refused: EntryRefusals,
     /// When this daemon asked Azure to remove its VM.
     pub removal_asked: Option<Timestamp>,
@@ -93,6 +96,11 @@ pub struct Jobs {
     pub is_busy: bool,
     /// The last one, where the queue named it.
     pub last: Option<JobId>,
+}
+
+/// What says nothing is not written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Jobs {

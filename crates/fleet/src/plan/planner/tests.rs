@@ -45,11 +45,11 @@ fn what_is_done_in_each_situation() {
             two().vm(1, 30, Creating, Unknown).entry(1, 30, Offline),
             "+",
         ),
-        ("surplus idle runners, oldest first", scene().runner(1, 60, Idle).runner(2, 90, Idle), "-2 -1"),
+        ("surplus idle runners, oldest first", scene().runner(1, 60, Idle).runner(2, 90, Idle), "-2? -1?"),
         (
             "surplus: one that is not online yet goes first",
             Scene::new("min_runners = 1").runner(1, 900, Idle).runner(2, 30, Offline),
-            "-2",
+            "-2?",
         ),
         ("a busy runner is no surplus", scene().runner(1, 60, Busy), ""),
         (
@@ -66,19 +66,24 @@ fn what_is_done_in_each_situation() {
         (
             "Azure could not make it",
             scene().pending(1, 1).vm(1, 60, Failed, Unknown).entry(1, 60, Offline),
-            "-1",
+            "-1~",
         ),
         (
             "Azure could not make it, and it has no entry",
             scene().vm(1, 60, Failed, Unknown).last_vm(|vm| vm.tags.runner_id = None),
-            "-1?",
+            "-1~",
         ),
-        ("not online in time", scene().pending(1, 1).runner(1, 601, Offline), "-1"),
+        (
+            "Azure says that it could not make it, and it was online",
+            scene().pending(1, 1).vm(1, 60, Failed, Running).entry(1, 60, Idle).remember(1, 60, was_online),
+            "",
+        ),
+        ("not online in time", scene().pending(1, 1).runner(1, 601, Offline), "-1?"),
         ("not online, but still in time", scene().pending(1, 1).runner(1, 600, Offline), ""),
         (
             "offline for too long",
             scene().pending(1, 1).runner(1, 900, Offline).remember(1, 900, offline(301)),
-            "-1",
+            "-1?",
         ),
         (
             "offline for a while",
@@ -93,7 +98,7 @@ fn what_is_done_in_each_situation() {
         (
             "its VM was stopped, but GitHub says that it is busy",
             scene().vm(1, 900, Succeeded, Stopped).entry(1, 900, Busy),
-            "",
+            "-1",
         ),
         ("its VM is being deleted", scene().vm(1, 900, Deleting, Running).entry(1, 900, Idle), ""),
         (
@@ -138,7 +143,7 @@ fn what_is_done_in_each_situation() {
                 .last_vm(|vm| vm.tags.config_hash = "x".to_owned()),
             "+for1",
         ),
-        ("no room for two", Scene::new("min_runners = 1\nmax_runners = 1").runner(1, day, Idle), "-1"),
+        ("no room for two", Scene::new("min_runners = 1\nmax_runners = 1").runner(1, day, Idle), "-1?"),
         (
             "one after another",
             Scene::new("min_runners = 2").runner(1, day, Idle).runner(2, day + 9, Idle),
@@ -150,7 +155,7 @@ fn what_is_done_in_each_situation() {
                 .pending(1, 1)
                 .runner(1, 60, Absent)
                 .last_vm(|vm| vm.tags.scope = "repo:o/old".parse().expect("valid")),
-            "-1@",
+            "-1?",
         ),
         (
             "the repository in another spelling",
@@ -214,20 +219,20 @@ fn what_is_done_in_each_situation() {
         (
             "another GitHub, and nothing runs on its VM any more",
             scene().vm(1, 900, Succeeded, Stopped).last_vm(|vm| vm.tags.github = "ghes.example".to_owned()),
-            "-1!",
+            "-1",
         ),
         (
             "another repository, and nothing runs on its VM any more",
             scene()
                 .vm(1, 900, Succeeded, Stopped)
                 .last_vm(|vm| vm.tags.scope = "repo:o/old".parse().expect("valid")),
-            "-1~",
+            "-1",
         ),
-        ("made by a clock that was hours ahead, and not online", scene().runner(1, -10_000, Offline), "-1"),
+        ("made by a clock that was hours ahead, and not online", scene().runner(1, -10_000, Offline), "-1?"),
         (
             "more than the maximum",
             Scene::new("max_runners = 1\nscale_down_threshold = 5").runner(1, 60, Idle).runner(2, 90, Idle),
-            "-2",
+            "-2?",
         ),
     ];
     for (situation, scene, expected) in table {
@@ -242,7 +247,7 @@ fn only_a_fleet_that_is_forced_ends_running_jobs() {
         scene.fleet.enabled = false;
         scene
     };
-    assert_eq!(scene().brief(), "-2");
+    assert_eq!(scene().brief(), "-2?");
     let forced = |mut scene: Scene| {
         scene.fleet.kill_running_jobs = true;
         scene
@@ -256,7 +261,7 @@ fn only_a_fleet_that_is_forced_ends_running_jobs() {
         "without a VM there is nothing to end"
     );
     let elsewhere = scene().runner(3, 900, Absent).last_vm(|vm| vm.tags.github = "ghes.example".to_owned());
-    assert_eq!(forced(elsewhere).brief(), "-1x -2x -3!");
+    assert_eq!(forced(elsewhere).brief(), "-1x -2x -3x");
     let lost =
         scene().runner(3, 900, Absent).last_vm(|vm| vm.tags.scope = "repo:o/old".parse().expect("valid"));
     assert_eq!(forced(lost).brief(), "-1x -2x -3x", "whatever that scope's GitHub says");
@@ -276,8 +281,8 @@ fn a_replacement_is_online_before_the_old_one_goes() {
         scene.last_vm(|vm| vm.tags.replaces = tag)
     };
     assert_eq!(with(Offline).brief(), "", "the new one boots");
-    assert_eq!(with(Idle).brief(), "-1", "the new one is online");
-    assert_eq!(with(Busy).brief(), "-1 +", "the new one took a job at once");
+    assert_eq!(with(Idle).brief(), "-1?", "the new one is online");
+    assert_eq!(with(Busy).brief(), "-1? +", "the new one took a job at once");
     let mut in_flight = start();
     let (old, new) = (in_flight.name(1, day), in_flight.name(2, 1));
     in_flight.seen.in_flight.insert(new, Operation::Provision { replaces: Some(old) });
@@ -454,7 +459,7 @@ fn a_note_on_the_queue_holds_nothing_back() {
     let mut scene = Scene::new("").runner(1, 900, Idle);
     let demand = Demand { notes: vec!["there is no queue".to_owned()], ..Demand::none(at(NOW)) };
     scene.seen.demand = Ok(demand.clone());
-    assert_eq!(scene.brief(), "-1");
+    assert_eq!(scene.brief(), "-1?");
     assert!(scene.plan().decision.reason.to_string().ends_with("; there is no queue"));
     scene.seen.demand = Ok(Demand { missing: demand.notes.clone(), ..demand });
     assert_eq!(scene.brief(), "", "but what is missing does");
@@ -518,8 +523,8 @@ fn room_is_made_for_one_replacement_at_a_time() {
         third(Scene::new("min_runners = 3\nmax_runners = 3").runner(1, DAY, Idle).runner(2, DAY + 9, Idle))
             .brief()
     };
-    assert_eq!(three(|scene| scene.runner(3, 60, Idle)), "-2", "all are online");
-    assert_eq!(three(|scene| scene.runner(3, 60, Busy)), "-2");
+    assert_eq!(three(|scene| scene.runner(3, 60, Idle)), "-2?", "all are online");
+    assert_eq!(three(|scene| scene.runner(3, 60, Busy)), "-2?");
     assert_eq!(three(|scene| scene.vm(3, DAY, Deleting, Running)), "", "one goes already");
     assert_eq!(three(|scene| scene.runner(3, 30, Offline)), "", "one comes");
 }
@@ -544,4 +549,114 @@ fn nothing_is_left_to_remember_of_a_runner_that_is_gone() {
     let scene = Scene::new("").remember(1, 900, long_ago);
     let fleet_state = scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
     assert!(fleet_state.runners.names().next().is_none(), "{fleet_state:?}");
+}
+
+/// A runner of the given age that was online, and whose VM was asked to drain so long ago, and again so long ago.
+fn asked(entry: crate::fixture::Entry, since: i64, last: i64) -> Scene {
+    Scene::new("").runner(1, 9000, entry).remember(1, 9000, move |known| {
+        known.was_online = true;
+        known.drain.since = Some(at(NOW - since));
+        known.drain.asked = Some(at(NOW - last));
+        known.drain.why = "it is surplus".to_owned();
+    })
+}
+
+#[test]
+fn a_vm_that_was_asked_to_drain_has_time_to_answer() {
+    let over_ssh = |since, last| {
+        asked(Idle, since, last).last_vm(|vm| vm.tags.host_key = Some("ssh-ed25519 AAAA".to_owned()))
+    };
+    let never_online =
+        |since, last| asked(Offline, since, last).remember(1, 9000, |known| known.was_online = false);
+    let stopped = |scene: Scene| scene.last_vm(|vm| vm.power = Stopped);
+    for (situation, scene, expected) in [
+        ("asked a moment ago", asked(Idle, 10, 10), ""),
+        ("its entry is gone meanwhile", asked(Absent, 10, 10), ""),
+        ("it has stopped", stopped(asked(Idle, 10, 10)), "-1"),
+        ("it has stopped, and GitHub still calls it busy", stopped(asked(Busy, 10, 10)), "-1"),
+        ("asked five minutes ago", asked(Idle, 300, 300), "-1?"),
+        ("asked again a moment ago", asked(Idle, 5399, 10), ""),
+        ("for ninety minutes nothing has shown a job", asked(Idle, 5400, 10), "-1!"),
+        ("over SSH it is asked every minute", over_ssh(60, 60), "-1@"),
+        ("over SSH, a moment ago", over_ssh(59, 59), ""),
+        ("it was never online, and had its two minutes", never_online(120, 10), "-1!"),
+        ("it was never online, and has them yet", never_online(119, 10), ""),
+    ] {
+        assert_eq!(scene.brief(), expected, "{situation}");
+    }
+    let plan = asked(Idle, 10, 10).pending(1, 90).plan();
+    assert_eq!(plan.runners[0].status.kind().as_str(), "draining");
+    assert_eq!(plan.decision.current_runner_count, 0, "it may power off at any moment");
+}
+
+#[test]
+fn whatever_shows_a_job_begins_the_time_to_answer_anew() {
+    let busy = asked(Busy, 5399, 10);
+    let named = |entry| {
+        let mut scene = asked(entry, 5399, 10);
+        let name = scene.name(1, 9000).to_string();
+        scene.seen.working.insert(name, crate::model::JobId(7));
+        scene
+    };
+    for (situation, scene, is_forgotten) in [
+        ("GitHub calls it busy", busy, true),
+        ("a queue names it", named(Idle), true),
+        ("a queue names it, and its entry is gone", named(Absent), true),
+        ("nothing does", asked(Idle, 5399, 10), false),
+    ] {
+        let after = scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW));
+        let known = after.runners.get(&scene.name(1, 9000)).expect("it is there");
+        assert_eq!(known.drain.since.is_none(), is_forgotten, "{situation}");
+    }
+}
+
+#[test]
+fn the_word_of_its_vm_that_a_job_runs_counts_against_github_s() {
+    let said = |ago, entry| {
+        let scene = Scene::new("").runner(1, 900, entry);
+        scene.remember(1, 900, move |known| known.said_busy = Some(at(NOW - ago)))
+    };
+    for entry in [Idle, Offline, Absent] {
+        assert_eq!(said(299, entry).brief(), "", "{entry:?}");
+        assert_eq!(said(300, entry).brief(), "-1?", "{entry:?}");
+    }
+    let mut scene = Scene::new("").runner(1, 900, Idle);
+    let [action] = <[Action; 1]>::try_from(scene.plan().actions).expect("it is surplus");
+    let name = scene.name(1, 900);
+    scene.fleet_state.begin(&name, &action, at(NOW));
+    assert_eq!(scene.brief(), "", "it is asked");
+    let Action::Destroy(destroy) = action else { panic!("{action:?}") };
+    scene.fleet_state.record(&name, &Completed::Destroy { destroy, outcome: DestroyOutcome::Busy }, at(NOW));
+    let plan = scene.plan();
+    assert_eq!((plan.actions.len(), plan.runners[0].status.kind().as_str()), (0, "active"));
+}
+
+#[test]
+fn an_entry_that_stays_busy_without_a_vm_takes_no_room_is_told_and_tried_less_and_less() {
+    let stuck = |since: i64, count, last: i64| {
+        let mut scene = Scene::new("max_runners = 1").pending(1, 90).entry(1, 9000, Busy);
+        let name = scene.name(1, 9000);
+        let entry = std::sync::Arc::make_mut(
+            scene.seen.entries.as_mut().expect("read").get_mut(&name).expect("it is there"),
+        );
+        entry.status = crate::model::RunnerStatus::Offline;
+        scene.remember(1, 9000, move |known| {
+            known.entry_refused.since = Some(at(NOW - since));
+            known.entry_refused.count = count;
+            known.entry_refused.last = (count > 0).then(|| at(NOW - last));
+        })
+    };
+    for (situation, scene, expected) in [
+        ("its VM may be in the next list", stuck(119, 0, 0), ""),
+        ("no list shows a VM", stuck(120, 0, 0), "-1 +"),
+        ("refused a moment ago", stuck(200, 1, 59), "+"),
+        ("refused a minute ago", stuck(200, 1, 60), "-1 +"),
+        ("refused often", stuck(9000, 9, 3599), "+"),
+        ("refused often, an hour ago", stuck(9000, 9, 3600), "-1 +"),
+    ] {
+        assert_eq!(scene.brief(), expected, "{situation}");
+    }
+    let told = |since| stuck(since, 1, 1).plan().left_alone.map(|told| told.to_string());
+    assert_eq!(told(599), None);
+    assert!(told(600).expect("told").contains("busy and offline for 10m"), "{:?}", told(600));
 }

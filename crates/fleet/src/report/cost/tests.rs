@@ -5,7 +5,7 @@ use crate::fixture::{
     Entry::{self, Absent, Busy, Idle},
     NOW, Scene, at,
 };
-use crate::model::{Completed, Deregister, Destroy, DestroyOutcome, DrainReason, RunnerName};
+use crate::model::{Completed, Destroy, DestroyOutcome, DrainReason, EntryRef, Proof, RunnerName};
 use crate::state::FleetState;
 
 /// The state of a fleet whose runner was requested at `NOW`, after polls this many seconds later, each with
@@ -63,8 +63,8 @@ fn what_was_before_the_count_began_is_not_counted() {
 #[test]
 fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
     let removed = |runner: RunnerName, why: DrainReason| {
-        let (first, scope) = (Deregister::Nothing, empty().fleet.scope);
-        let destroy = Destroy { runner, scope, first, vm: None, stop: None, why };
+        let (entry, scope) = (EntryRef::Unlisted(None), empty().fleet.scope);
+        let destroy = Destroy { runner, scope, entry, vm: None, proof: Proof::Stopped, why };
         Completed::Destroy { destroy, outcome: DestroyOutcome::Removed }
     };
     let late = DrainReason::BootTimeout { age: Duration::from_secs(900), limit: Duration::from_secs(600) };

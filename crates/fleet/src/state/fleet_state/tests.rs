@@ -5,9 +5,7 @@ use crate::fixture::{
     Entry::{Absent, Busy, Idle, Offline},
     NOW, Scene, at,
 };
-use crate::model::{
-    BrokenReason, Deregister, Destroy, Failure, ProvisioningState, ScalingReason, StartReason,
-};
+use crate::model::{BrokenReason, Destroy, EntryRef, Failure, ProvisioningState, ScalingReason, StartReason};
 use crate::observe::Operation;
 use crate::state::RunnerState;
 
@@ -23,9 +21,9 @@ fn removed(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerNam
     let destroy = Destroy {
         runner: runner.clone(),
         scope: scene.fleet.scope.clone(),
-        first: Deregister::Nothing,
+        entry: EntryRef::Unlisted(None),
         vm: None,
-        stop: None,
+        proof: Proof::Stopped,
         why,
     };
     (runner, Completed::Destroy { destroy, outcome: DestroyOutcome::Removed })

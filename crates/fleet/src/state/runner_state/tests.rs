@@ -51,7 +51,7 @@ fn it_is_online_for_the_first_time_once() {
     let mut known = RunnerState { failed: Some("no answer".to_owned()), ..RunnerState::default() };
     let mut seen = |status, busy, later| {
         let EntryProgress { is_first_online, jobs } =
-            known.saw_entry(&entry(status, busy), None, at(NOW + later));
+            known.saw_entry(&entry(status, busy), None, true, at(NOW + later));
         (is_first_online, jobs, known.offline_since.is_some(), known.failed.is_some())
     };
     assert_eq!(seen(RunnerStatus::Offline, false, 0), (false, 0, false, true), "it boots");

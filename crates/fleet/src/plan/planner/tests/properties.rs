@@ -145,24 +145,24 @@ proptest! {
                 continue;
             }
             let is_busy = entries.get(&destroy.runner).is_some_and(|entry| entry.busy);
-            prop_assert!(!is_busy && !scene.seen.working.contains_key(name), "{name} runs a job");
             let vm = scene.seen.vms.as_ref().ok().and_then(|vms| vms.get(&destroy.runner));
+            let may_work = vm.is_none_or(|vm| !vm.runs_nothing());
+            let shows_job = is_busy || scene.seen.working.contains_key(name);
+            prop_assert!(!may_work || !shows_job, "{name} runs a job");
             let is_in_sight = vm.is_none_or(|vm| vm.tags.github == scene.fleet.github || vm.runs_nothing());
             prop_assert!(is_in_sight || is_listed(&destroy.runner), "{name} may run a job at another GitHub");
             prop_assert!(scene.seen.entries.is_ok() && scene.seen.vms.is_ok());
             prop_assert!(!destroy.why.to_string().is_empty());
             prop_assert!(!scene.seen.in_flight.contains_key(&destroy.runner));
-            prop_assert_eq!(matches!(destroy.first, Deregister::Entry(_)), is_listed(&destroy.runner));
-            let could_register = vm.is_some_and(|vm| vm.tags.host_key.is_some() && !vm.runs_nothing());
-            if could_register && matches!(destroy.first, Deregister::Unregistered(None) | Deregister::Elsewhere(None)) {
-                let known = scene.fleet_state.runners.get(&destroy.runner).and_then(|known| known.unregistered_since);
-                let is_old = known.is_some_and(|since| at(NOW).duration_since(since).as_secs() >= 30);
-                let made = vm.map_or(NOW, |vm| vm.tags.created_at.as_second());
-                let is_over = (NOW - made).unsigned_abs() >= 720;
-                prop_assert!(is_old || is_over, "{name} may have been registered a moment ago");
+            prop_assert_eq!(matches!(destroy.entry, EntryRef::Listed(_)), is_listed(&destroy.runner));
+            prop_assert!(vm.is_none() || !may_work || destroy.proof != Proof::Stopped, "{name} may run a job, whatever GitHub says");
+            if let Proof::Unanswered(_) = destroy.proof {
+                let known = scene.fleet_state.runners.get(&destroy.runner);
+                let since = known.and_then(|known| known.drain.since);
+                let waited = since.map_or(0, |since| at(NOW).duration_since(since).as_secs());
+                let was_online = known.is_some_and(|known| known.was_online);
+                prop_assert!(waited >= if was_online { 90 * 60 } else { 120 }, "{name} had {waited} s to answer");
             }
-            let needs_no_word = |vm: &Vm| vm.runs_nothing() && vm.tags.github != scene.fleet.github;
-            prop_assert!(destroy.first != Deregister::Nothing || vm.is_none_or(|vm| needs_no_word(vm)));
         }
         if let (true, Ok(vms)) = (scene.fleet.kill_running_jobs && scene.seen.entries.is_ok(), &scene.seen.vms) {
             let is_left = |vm: &Arc<Vm>| vm.provisioning != Deleting && !scene.seen.in_flight.contains_key(&vm.tags.runner_name);

@@ -39,52 +39,52 @@ fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
         (
             "installed, and gone: a job between two looks",
             scene().ssh(1, 60, Absent).remember(1, 60, installed(40)),
-            "-1?",
+            "-1@",
         ),
         (
             "seen by us, and gone",
             scene().ssh(1, 60, Absent).remember(1, 60, |known| known.entry_seen = true),
-            "-1?",
+            "-1@",
         ),
         (
             "it says that it was a runner",
             scene().ssh(1, 60, Absent).remember(1, 60, |known| known.ended = true),
-            "-1?",
+            "-1@",
         ),
-        ("it cannot be made one", scene().ssh(1, 60, Absent).remember(1, 60, failed), "-1?"),
+        ("it cannot be made one", scene().ssh(1, 60, Absent).remember(1, 60, failed), "-1@"),
         (
             "it was registered, and cannot be started",
             scene().ssh(1, 60, Offline).remember(1, 60, failed),
-            "-1",
+            "-1@",
         ),
         (
             "it failed for us, and came online all the same",
             scene().ssh(1, 60, Idle).remember(1, 60, failed),
             "",
         ),
-        ("not in time", scene().ssh(1, 601, Absent), "-1?"),
+        ("not in time", scene().ssh(1, 601, Absent), "-1@"),
         (
             "it cannot be made one, and may have been registered a moment ago",
             scene().ssh(1, 60, Absent).remember(1, 60, failed).remember(1, 60, just_now),
-            "",
+            "-1@",
         ),
         (
             "surplus, and the daemon has just started",
             Scene::new("").ssh(1, 60, Absent).remember(1, 60, just_now),
-            "*1",
+            "-1@",
         ),
         (
             "its job was over before a list showed it",
             scene().ssh(1, 60, Absent).last_vm(|vm| vm.power = Stopped).remember(1, 60, installed(10)),
-            "-1?",
+            "-1",
         ),
         (
             "nobody remembers it, and it is too old to be begun with",
             scene().ssh(1, 721, Absent).remember(1, 721, |known| *known = RunnerState::default()),
-            "-1?",
+            "-1@",
         ),
-        ("it stopped", scene().ssh(1, 60, Absent).last_vm(|vm| vm.power = Stopped), "-1?"),
-        ("surplus before it is one", Scene::new("").ssh(1, 60, Absent), "-1?"),
+        ("it stopped", scene().ssh(1, 60, Absent).last_vm(|vm| vm.power = Stopped), "-1"),
+        ("surplus before it is one", Scene::new("").ssh(1, 60, Absent), "-1@"),
         ("the rest of the minimum", two().ssh(1, 60, Absent), "+ *1"),
         ("it runs a job that the list does not show yet", scene().ssh(1, 60, Busy), ""),
         (
@@ -95,12 +95,12 @@ fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
         (
             "no runner in time, and GitHub may not show yet that it registered a moment ago",
             scene().pending(1, 1).ssh(1, 719, Absent).remember(1, 719, just_now),
-            "",
+            "-1@",
         ),
         (
             "so old that nobody is at work on it",
             scene().pending(1, 1).ssh(1, 720, Absent).remember(1, 720, just_now),
-            "-1?",
+            "-1@",
         ),
     ];
     for (situation, scene, expected) in table {
@@ -109,15 +109,15 @@ fn what_is_done_with_a_vm_that_is_to_be_a_runner() {
 }
 
 #[test]
-fn the_service_is_stopped_where_a_runner_that_runs_is_removed() {
-    let stops = |scene: &Scene| match scene.plan().actions.as_slice() {
-        [Action::Destroy(destroy)] => destroy.stop.is_some(),
+fn a_vm_with_a_host_key_is_asked_over_ssh() {
+    let is_asked = |scene: &Scene| match scene.plan().actions.as_slice() {
+        [Action::Destroy(destroy)] => matches!(destroy.proof, Proof::Drain(Some(_))),
         other => panic!("{other:?}"),
     };
-    assert!(stops(&Scene::new("").ssh(1, 60, Idle)), "surplus");
-    assert!(!stops(&Scene::new("").runner(1, 60, Idle)), "nothing listens on it");
-    assert!(!stops(&Scene::new("").ssh(1, 601, Absent)), "it never was one");
-    assert!(!stops(&Scene::new("").pending(1, 1).ssh(1, 601, Offline)), "it is not idle, it is broken");
+    assert!(is_asked(&Scene::new("").ssh(1, 60, Idle)), "surplus");
+    assert!(!is_asked(&Scene::new("").runner(1, 60, Idle)), "nothing listens on it");
+    assert!(is_asked(&Scene::new("").ssh(1, 601, Absent)), "whatever GitHub shows of it");
+    assert!(is_asked(&Scene::new("").pending(1, 1).ssh(1, 601, Offline)), "it may work all the same");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_runner_of_several_jobs_is_drained_after_them() {
     for (situation, scene, expected) in [
         ("two of three", several(3, jobs(2, false)), ""),
         ("in its third", several(3, jobs(3, true)), "+"),
-        ("after its third", several(3, jobs(3, false)), "-1 +"),
+        ("after its third", several(3, jobs(3, false)), "-1@ +"),
         ("ephemeral: GitHub removes it", several(1, jobs(1, false)), ""),
     ] {
         assert_eq!(scene.brief(), expected, "{situation}");
