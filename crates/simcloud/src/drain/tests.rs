@@ -64,10 +64,12 @@ fn a_busy_vm_refuses_until_its_job_is_done() {
     let (mut world, id) = world("");
     let long = job(&mut world, 100);
     until(&mut world, ONLINE);
-    ask(&mut world);
+    assert!(world.set_user_data("s", "g", "a", &STANDARD.encode("azlin-drain 7")));
     until(&mut world, ONLINE + 99);
     assert_eq!((is_running(&world), entry(&world, id).job), (Some(true), Some(long)));
-    let uid = world.state.azure.vms[&key("s", "g", "a")].uid;
+    let vm = &world.state.azure.vms[&key("s", "g", "a")];
+    assert_eq!(vm.guest.refusal.as_deref(), Some("azlin-drain 7: busy"));
+    let uid = vm.uid;
     assert_eq!(world.drain(uid), DrainAnswer::Busy);
     until(&mut world, ONLINE + 120);
     assert_eq!(is_running(&world), Some(false));
