@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::Workload;
+use crate::fixture::sim_vm;
 use crate::github::{JobState, SimRunner};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
@@ -15,13 +16,8 @@ const PACE: &str = "settings = { create = '10s', boot = '20s', register = '5s', 
 fn world(faults: &str) -> (World, u64) {
     let workload = Workload::parse(&format!("repositories = ['o/r']\n{PACE}\n{faults}"));
     let mut world = World::new(&workload.expect("a workload"), START);
-    let labels = vec!["docker".to_owned()];
-    let scope = "repo:o/r".parse().expect("valid");
-    let (runner, jit) = world.jit_config(&scope, "a", 1, labels).expect("a runner");
-    let custom_data = STANDARD.encode(format!("#cloud-config\nrun: {jit}\nthen: poweroff\n"));
-    let body = json!({"location": "l", "properties": {"osProfile": {"customData": custom_data}}});
-    world.put_vm("s", "g", "a", body, true).expect("a VM");
-    (world, runner.id)
+    let runner = sim_vm(&mut world, &"repo:o/r".parse().expect("valid"), "a");
+    (world, runner)
 }
 
 fn until(world: &mut World, at: u64) {
