@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use crate::fault::{FaultKind, random_duration};
-use crate::github::JobState;
+use crate::registration::group_id;
 use crate::workload::JobCount;
 use crate::world::{World, WorldEvent};
 
@@ -31,13 +31,14 @@ impl World {
         for id in &ids {
             if let Some(job) = self.state.github.jobs.get_mut(id) {
                 job.script = arrival.script.clone();
+                job.group = arrival.group.as_deref().map(group_id);
             }
         }
         if let Some(held) = arrival.held {
             for id in ids {
                 let delay = random_duration(held.from..held.to, &mut self.arrivals_rng);
                 if let Some(job) = self.state.github.jobs.get_mut(&id) {
-                    job.state = JobState::Waiting;
+                    job.state = arrival.held_by.state();
                 }
                 self.state.github.queued.remove(&id);
                 self.after(delay, WorldEvent::Release(id));

@@ -1,5 +1,8 @@
 //! Which runner gets which job: any idle runner with all labels that the job asks for (Docs: Using
 //! self-hosted runners in a workflow). A runner that was started for one job can get another.
+//!
+//! A runner begins with a job once its program has acquired it. What was sent and never acquired goes back to the
+//! queue.
 
 use azlin_fleet::model::{JobChange, Scope};
 use jiff::Timestamp;
@@ -8,60 +11,64 @@ use rand::rngs::StdRng;
 
 use crate::github::{GitHubState, JobState, SimJob, SimRunner};
 
+/// A job that GitHub gave to a runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment {
+    /// The id of the job.
+    pub job: u64,
+    /// The id of the runner.
+    pub runner: u64,
+    /// Whether the runner has begun with the job. Otherwise its program has yet to acquire it.
+    pub has_begun: bool,
+}
+
 impl GitHubState {
-    /// Gives waiting jobs to idle runners, the oldest job first. Returns pairs of job and runner.
-    pub fn assign(&mut self, now: Timestamp, rng: &mut StdRng) -> Vec<(u64, u64)> {
+    /// Gives waiting jobs to idle runners, the oldest job first.
+    pub fn assign(&mut self, now: Timestamp, rng: &mut StdRng) -> Vec<Assignment> {
         let mut given = Vec::new();
-        let mut idle: Vec<u64> = self
-            .runners
-            .values()
-            .filter(|runner| runner.online && runner.job.is_none() && !runner.lost)
-            .map(|runner| runner.id)
-            .collect();
-        for id in self.queued.clone() {
+        let mut idle: Vec<u64> =
+            self.runners.values().filter(|runner| is_idle(runner)).map(|runner| runner.id).collect();
+        for job in self.queued.clone() {
             if idle.is_empty() {
                 break;
             }
-            let Some(job) = self.jobs.get(&id) else { continue };
-            let Some(run) = self.runs.get(&job.run) else { continue };
-            let able: Vec<usize> = idle
-                .iter()
-                .enumerate()
-                .filter(|(_, id)| self.runners.get(id).is_some_and(|runner| can_run(runner, job, &run.repo)))
-                .map(|(place, _)| place)
-                .collect();
+            let able: Vec<usize> = (0..idle.len()).filter(|place| self.can_take(idle[*place], job)).collect();
             if able.is_empty() {
                 continue;
             }
             let runner = idle.remove(able[rng.random_range(0..able.len())]);
-            self.start(id, runner, now);
-            given.push((id, runner));
+            // A program that has ended hears nothing, and one on a real machine answers for itself.
+            let has_begun =
+                self.runners.get(&runner).is_some_and(|it| !it.is_abandoned && it.heard_at.is_none());
+            if has_begun {
+                self.start(job, runner, now)
+            } else {
+                self.offer(job, runner)
+            }
+            given.push(Assignment { job, runner, has_begun });
         }
         given
     }
 
-    fn start(&mut self, job: u64, runner: u64, now: Timestamp) {
-        self.queued.remove(&job);
-        if self.runners.get(&runner).is_some_and(|runner| runner.is_abandoned) {
-            self.offer(job, runner);
-            return;
-        }
+    /// Whether a runner may have a waiting job.
+    pub(crate) fn can_take(&self, runner: u64, job: u64) -> bool {
+        let Some((runner, job)) = self.runners.get(&runner).zip(self.jobs.get(&job)) else { return false };
+        self.runs.get(&job.run).is_some_and(|run| can_run(runner, job, &run.repo))
+    }
+
+    /// A runner begins with a job.
+    pub(crate) fn start(&mut self, job: u64, runner: u64, now: Timestamp) {
+        self.offer(job, runner);
         self.record_event(job, JobChange::Started);
-        let name = self.runners.get_mut(&runner).map(|runner| {
-            runner.job = Some(job);
-            runner.name.clone()
-        });
         if let Some(job) = self.jobs.get_mut(&job) {
             job.state = JobState::InProgress;
             job.started_at = Some(now);
-            job.runner = name.map(|name| (runner, name));
         }
     }
-}
 
-impl GitHubState {
-    /// Sends a job to a runner whose program does not hear it. The job stays queued, with that runner.
-    fn offer(&mut self, job: u64, runner: u64) {
+    /// Sends a job to a runner. Until its program acquires the job, that stays queued, with the runner's name.
+    pub(crate) fn offer(&mut self, job: u64, runner: u64) {
+        self.queued.remove(&job);
         let name = self.runners.get_mut(&runner).map(|runner| {
             runner.job = Some(job);
             runner.name.clone()
@@ -85,6 +92,12 @@ impl GitHubState {
     }
 }
 
+/// Whether GitHub gives jobs to a runner at all.
+pub(crate) fn is_idle(runner: &SimRunner) -> bool {
+    runner.online && !runner.is_busy() && !runner.lost && !runner.is_hidden
+}
+
+/// A job is for runners with all of its labels, in its group. Without labels it goes by its group alone.
 fn can_run(runner: &SimRunner, job: &SimJob, repo: &str) -> bool {
     let covers = match &runner.scope {
         Scope::Repo(slug) => slug.as_str().eq_ignore_ascii_case(repo),
@@ -93,7 +106,10 @@ fn can_run(runner: &SimRunner, job: &SimJob, repo: &str) -> bool {
         }
         Scope::Enterprise(_) => true,
     };
+    let is_named = !job.labels.is_empty() || job.group.is_some();
     covers
+        && is_named
+        && job.group.is_none_or(|group| group == runner.group)
         && job
             .labels
             .iter()
@@ -118,7 +134,7 @@ mod tests {
                 &["docker"][..],
                 true,
             ),
-            ("no label asked for", "repo:o/r", &["docker"], "o/r", &[], true),
+            ("neither a label nor a group", "repo:o/r", &["docker"], "o/r", &[], false),
             ("a label less", "repo:o/r", &["docker"], "o/r", &["docker", "gpu"], false),
             (
                 "an implicit label that it was not given",

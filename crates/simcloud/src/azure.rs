@@ -93,6 +93,8 @@ pub struct Guest {
     pub has_dependencies: bool,
     /// Whether it reads its user data again and again, since that asks it to drain.
     pub is_draining: bool,
+    /// The line about a refused drain that its console shows.
+    pub refusal: Option<String>,
     /// Whether a fault keeps it from answering; `None` until it was first asked.
     pub is_deaf: Option<bool>,
     /// Whether its runner's program was ended by a drain.

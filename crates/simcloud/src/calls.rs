@@ -84,21 +84,6 @@ impl World {
         (STANDARD.encode(files.to_string()), secret)
     }
 
-    /// Removes a runner's entry unless the runner has a job.
-    pub fn deregister(&mut self, scope: &Scope, id: u64) -> Removal {
-        match self.state.github.runner(scope, id) {
-            None => Removal::NotFound,
-            Some(runner) if runner.job.is_some() => Removal::Busy,
-            Some(_) => {
-                if let Some(runner) = self.state.github.runners.remove(&id) {
-                    self.state.github.jits.remove(&runner.jit);
-                }
-                self.runner_ends(id);
-                Removal::Removed
-            }
-        }
-    }
-
     /// Issues a token for Azure. Returns it with its expiry.
     pub fn issue_token(&mut self) -> (String, Timestamp) {
         let token = format!("simcloud-arm-token-{:032x}", self.rng.random::<u128>());

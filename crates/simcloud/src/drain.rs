@@ -16,7 +16,7 @@ use crate::azure::key;
 use crate::fault::{FaultKind, random_duration};
 use crate::world::{World, WorldEvent};
 
-/// What the user data of a VM says that shall drain.
+/// The first word of the user data of a VM that shall drain.
 const DRAIN: &str = "azlin-drain";
 /// How often a guest reads its user data.
 const READS_EVERY: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ impl World {
     pub(crate) fn reads_user_data(&mut self, uid: u64) {
         let is_real = self.settings.real_machines;
         let Some(vm) = self.vm(uid).filter(|vm| vm.guest.is_up && vm.guest.works && !is_real) else { return };
-        let asks = asks_to_drain(&vm.body);
+        let asks = drain_request(&vm.body).is_some();
         if asks && !std::mem::replace(&mut vm.guest.is_draining, true) {
             let wait = random_duration(Duration::from_secs(1)..Duration::from_secs(6), &mut self.rng);
             self.after(wait, WorldEvent::Drain(uid));
@@ -69,11 +69,16 @@ impl World {
     /// A guest reads its user data.
     pub(crate) fn drains(&mut self, uid: u64) {
         let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
-        vm.guest.is_draining = asks_to_drain(&vm.body);
-        if !vm.guest.is_draining || self.is_deaf(uid) {
+        let request = drain_request(&vm.body);
+        vm.guest.is_draining = request.is_some();
+        let Some(request) = request else { return };
+        if self.is_deaf(uid) {
             return;
         }
         if self.drain(uid) == DrainAnswer::Busy {
+            if let Some(vm) = self.vm(uid) {
+                vm.guest.refusal = Some(format!("{request}: busy"));
+            }
             self.after(READS_EVERY, WorldEvent::Drain(uid));
         }
     }
@@ -91,9 +96,12 @@ impl World {
     }
 }
 
-fn asks_to_drain(body: &serde_json::Value) -> bool {
-    let encoded = body["properties"]["userData"].as_str().unwrap_or_default();
-    STANDARD.decode(encoded.trim()).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).trim() == DRAIN)
+/// The user data of a VM, if it asks the VM to drain.
+fn drain_request(body: &serde_json::Value) -> Option<String> {
+    let encoded = body["properties"]["userData"].as_str()?;
+    let bytes = STANDARD.decode(encoded.trim()).ok()?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    (text.split_whitespace().next() == Some(DRAIN)).then_some(text)
 }
 
 #[cfg(test)]

@@ -110,6 +110,29 @@ pub enum FaultKind {
     Patchy(Span),
     /// The call has its effect twice, as if a proxy sent it again.
     Twice,
+    /// Lists, and the entry by its id, call a runner idle that has a job.
+    ListIdle,
+    /// `DELETE` of an entry takes a runner for idle that has a job, and removes its entry.
+    DeleteIdle,
+    /// The entry of a runner vanishes in the middle of its job.
+    EntryVanishes,
+    /// The entry of an ephemeral runner stays as busy and offline when the runner ends. GitHub refuses to remove it
+    /// for this time.
+    EntryStays(Span),
+    /// Jobs that run name no runner.
+    JobsUnnamed,
+    /// A job that runs is shown as queued for this time, with the name of its runner.
+    ShownQueued(Span),
+    /// A job is sent to a runner that is not connected, and goes back to the queue after some minutes.
+    OfflineAssignment,
+    /// Two runners get one job; or a runner that takes several jobs gets a second, which cancels the first.
+    DoubleAssignment,
+    /// A proxy answers 200 with a page of its own. The call has no effect.
+    BlockPage,
+    /// A proxy redirects to the page of another host, to sign in. The call has no effect.
+    LoginRedirect,
+    /// Something on the way answers 404 with a page of its own. The call has no effect.
+    HtmlNotFound,
     /// A VM does not answer when it is asked to drain, ever: its metadata service is gone, or it hangs.
     GuestDeaf,
 }
@@ -158,6 +181,19 @@ pub enum CallFailure {
     Truncated,
     /// The connection is reset after the call had its effect.
     LostAnswer,
+    /// Something on the way answers with a page of its own, and the call has no effect.
+    Page(ForeignPage),
+}
+
+/// An HTML page that something between a client and a service answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignPage {
+    /// Status 200: the request was blocked.
+    Block,
+    /// Status 302: the client shall sign in at another host.
+    Login,
+    /// Status 404.
+    NotFound,
 }
 
 /// All faults of a world, and how often each has struck.
@@ -173,6 +209,11 @@ impl Faults {
     pub fn new(faults: Vec<Fault>) -> Self {
         let lag = faults.iter().any(|fault| matches!(fault.what, FaultKind::Stale(_) | FaultKind::Patchy(_)));
         Faults { all: faults.into_iter().map(|fault| (fault, 0)).collect(), lag }
+    }
+
+    /// Whether there is a fault of a kind at any time.
+    pub(crate) fn has(&self, is_it: impl Fn(&FaultKind) -> bool) -> bool {
+        self.all.iter().any(|(fault, _)| is_it(&fault.what))
     }
 
     /// How often all faults together have struck.
@@ -223,6 +264,9 @@ impl Faults {
                     | FaultKind::Stale(_)
                     | FaultKind::Patchy(_)
                     | FaultKind::Twice
+                    | FaultKind::BlockPage
+                    | FaultKind::LoginRedirect
+                    | FaultKind::HtmlNotFound
             );
             if !matches || !is_of_calls || !strikes(fault, struck, since_start, rng) {
                 continue;
@@ -243,6 +287,11 @@ impl Faults {
                 FaultKind::Reset => call_faults.failure = Some(CallFailure::Reset),
                 FaultKind::Truncated => call_faults.failure = Some(CallFailure::Truncated),
                 FaultKind::LostAnswer => call_faults.failure = Some(CallFailure::LostAnswer),
+                FaultKind::BlockPage => call_faults.failure = Some(CallFailure::Page(ForeignPage::Block)),
+                FaultKind::LoginRedirect => call_faults.failure = Some(CallFailure::Page(ForeignPage::Login)),
+                FaultKind::HtmlNotFound => {
+                    call_faults.failure = Some(CallFailure::Page(ForeignPage::NotFound))
+                }
                 _ => {}
             }
         }

@@ -2,8 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use azlin_fleet::model::{Image, ResourceGroup, RunnerName, VmSpec};
+use azlin_fleet::model::{Image, ResourceGroup, RunnerName, Scope, VmSpec};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
+use serde_json::json;
+
+use crate::world::World;
+
+/// Asks for a VM of this name that becomes an ephemeral runner with the label `docker`. Returns the runner's id.
+///
+/// # Panics
+/// If there is no such scope, or the name is in use.
+#[expect(clippy::expect_used, reason = "it serves tests, which fail by panicking")]
+pub fn sim_vm(world: &mut World, scope: &Scope, name: &str) -> u64 {
+    let (runner, jit) = world.jit_config(scope, name, 1, vec!["docker".to_owned()]).expect("a runner");
+    let custom_data = STANDARD.encode(format!("#cloud-config\nrun: {jit}\nthen: poweroff\n"));
+    let body = json!({"location": "l", "properties": {"osProfile": {"customData": custom_data}}});
+    world.put_vm("s", "g", name, body, true).expect("a VM");
+    runner.id
+}
 
 /// A plain VM of this name. A test changes what it is about: `VmSpec { public_ip: true, ..vm_spec(name) }`.
 pub fn vm_spec(name: RunnerName) -> VmSpec {

@@ -9,6 +9,10 @@ use jiff::Timestamp;
 /// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
+    /// It is new, and not in the queue yet.
+    Requested,
+    /// A concurrency group holds it back.
+    Pending,
     /// An environment holds it back.
     Waiting,
     /// It waits for a runner.
@@ -17,6 +21,25 @@ pub enum JobState {
     InProgress,
     /// It has ended, in this way.
     Completed(Conclusion),
+}
+
+impl JobState {
+    /// GitHub's name for the state.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobState::Requested => "requested",
+            JobState::Pending => "pending",
+            JobState::Waiting => "waiting",
+            JobState::Queued => "queued",
+            JobState::InProgress => "in_progress",
+            JobState::Completed(_) => "completed",
+        }
+    }
+
+    /// Whether a rule holds the job, so that no runner may take it yet.
+    pub fn is_held(self) -> bool {
+        matches!(self, JobState::Requested | JobState::Pending | JobState::Waiting)
+    }
 }
 
 /// How a job ended.
@@ -52,8 +75,12 @@ pub struct SimJob {
     pub name: String,
     /// The labels that its runner must have.
     pub labels: Vec<String>,
+    /// The group that its runner must be in. GitHub does not show it before the job runs.
+    pub group: Option<u64>,
     /// Its state.
     pub state: JobState,
+    /// Until when GitHub shows it as queued, with its runner's name, although it runs.
+    pub shown_queued_until: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it could start.
@@ -81,6 +108,14 @@ pub struct JobResult {
     pub hostname: String,
     /// The VM that the report came from, known by its connection.
     pub machine: Option<String>,
+}
+
+impl SimJob {
+    /// The state that GitHub shows at this time.
+    pub fn shown_state(&self, now: Timestamp) -> JobState {
+        let is_late = self.shown_queued_until.is_some_and(|until| now < until);
+        if is_late && self.state == JobState::InProgress { JobState::Queued } else { self.state }
+    }
 }
 
 /// A run of a workflow.
@@ -130,6 +165,13 @@ pub struct SimRunner {
     /// Whether its program has ended without a word to GitHub. It may still be given a job, which it never
     /// acquires.
     pub is_abandoned: bool,
+    /// Whether it has ever been connected.
+    pub has_connected: bool,
+    /// Whether GitHub shows no entry of it any more, although it is connected.
+    pub is_hidden: bool,
+    /// Its entry stays as busy and offline, although the runner has ended, until somebody deletes it; before this
+    /// time GitHub refuses that.
+    pub stays_until: Option<Timestamp>,
 }
 
 impl SimRunner {
@@ -150,7 +192,15 @@ impl SimRunner {
             secret: String::new(),
             heard_at: None,
             is_abandoned: false,
+            has_connected: false,
+            is_hidden: false,
+            stays_until: None,
         }
+    }
+
+    /// Whether its entry is busy, as far as GitHub's broker knows.
+    pub fn is_busy(&self) -> bool {
+        self.job.is_some() || self.stays_until.is_some()
     }
 }
 
@@ -159,6 +209,8 @@ impl SimRunner {
 pub struct GitHubState {
     /// Repositories by lower-case name, with their spelling and id.
     pub repos: BTreeMap<String, (String, u64)>,
+    /// Names that repositories had before, in lower case, with their present names.
+    pub renamed: BTreeMap<String, String>,
     /// All runs, by id.
     pub runs: BTreeMap<u64, SimRun>,
     /// The ids of runs that are not completed, by the repository's lower-case name.
@@ -196,17 +248,19 @@ impl GitHubState {
         let all = self.change.replace(Vec::new()).unwrap_or_default();
         let events = all.into_iter().filter_map(|(id, change)| {
             let job = self.jobs.get(&id)?;
-            // GitHub reports no queued job while an environment holds it.
-            let is_held = change == JobChange::Queued && job.state == JobState::Waiting;
+            // GitHub reports no queued job while a rule holds it.
+            let is_held = change == JobChange::Queued && job.state.is_held();
             let repo = self.runs.get(&job.run)?.repo.parse().ok()?;
             (!is_held).then(|| JobEvent { repo, job: JobId(id), labels: job.labels.clone(), change })
         });
         events.collect()
     }
 
-    /// Creates a repository, unless it exists.
+    /// Creates a repository, unless it exists, also under another name.
     pub fn add_repo(&mut self, repo: &str) {
         let number = self.number();
+        let repo = self.present_name(repo).to_owned();
+        let repo = repo.as_str();
         self.repos.entry(repo.to_ascii_lowercase()).or_insert_with(|| (repo.to_owned(), number));
     }
 
@@ -237,10 +291,8 @@ impl GitHubState {
         } else if states().any(|state| state == JobState::Queued) {
             let has_begun = states().any(|state| matches!(state, JobState::Completed(_)));
             if has_begun { "in_progress" } else { "queued" }
-        } else if states().any(|state| state == JobState::Waiting) {
-            "waiting"
         } else {
-            "completed"
+            states().find(|state| state.is_held()).map_or("completed", JobState::as_str)
         }
     }
 
@@ -275,14 +327,14 @@ impl GitHubState {
         runs
     }
 
-    /// The runners of a scope.
+    /// The runners of a scope that have an entry.
     pub fn runners_of(&self, scope: &Scope) -> Vec<&SimRunner> {
-        self.runners.values().filter(|runner| same_scope(&runner.scope, scope)).collect()
+        self.runners.values().filter(|runner| is_entry_of(runner, scope)).collect()
     }
 
-    /// One runner of a scope.
+    /// One runner of a scope, if it has an entry.
     pub fn runner(&self, scope: &Scope, id: u64) -> Option<&SimRunner> {
-        self.runners.get(&id).filter(|runner| same_scope(&runner.scope, scope))
+        self.runners.get(&id).filter(|runner| is_entry_of(runner, scope))
     }
 
     /// Ends a job. Returns the ids of the jobs that follow it.
@@ -311,10 +363,11 @@ impl GitHubState {
             .iter()
             .map(|(labels, duration)| self.add_job(run.id, labels.clone(), *duration, now))
             .collect();
-        let script = self.jobs.get(&id).and_then(|job| job.script.clone());
+        let ended = self.jobs.get(&id);
+        let (script, group) = (ended.and_then(|job| job.script.clone()), ended.and_then(|job| job.group));
         for id in &next {
             if let Some(job) = self.jobs.get_mut(id) {
-                job.script = script.clone();
+                (job.script, job.group) = (script.clone(), group);
             }
         }
         if let Some(run) = self.runs.get_mut(&run.id) {
@@ -331,6 +384,8 @@ impl GitHubState {
     /// Creates a run without jobs.
     pub fn add_run(&mut self, repo: &str, then: Vec<(Vec<String>, Duration)>, now: Timestamp) -> u64 {
         self.add_repo(repo);
+        let repo = self.present_name(repo).to_owned();
+        let repo = repo.as_str();
         let id = self.number();
         self.runs.insert(id, SimRun { id, repo: repo.to_owned(), created_at: now, jobs: Vec::new(), then });
         self.active.entry(repo.to_ascii_lowercase()).or_default().insert(id);
@@ -345,7 +400,9 @@ impl GitHubState {
             run,
             name: format!("job-{id}"),
             labels,
+            group: None,
             state: JobState::Queued,
+            shown_queued_until: None,
             created_at: now,
             queued_at: now,
             started_at: None,
@@ -363,6 +420,10 @@ impl GitHubState {
         }
         id
     }
+}
+
+fn is_entry_of(runner: &SimRunner, scope: &Scope) -> bool {
+    !runner.is_hidden && same_scope(&runner.scope, scope)
 }
 
 fn same_scope(one: &Scope, other: &Scope) -> bool {

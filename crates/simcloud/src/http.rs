@@ -2,9 +2,11 @@
 //! identity endpoint on another.
 
 mod about;
+mod addresses;
 mod azure;
 mod azure_preflight;
 mod delivery;
+mod foreign;
 mod github;
 mod github_app;
 mod github_json;
@@ -247,7 +249,7 @@ where
 }
 
 /// The response; `None` if the connection must be reset.
-async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<Response<SimBody>> {
+async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Option<Response<SimBody>> {
     let side = if asked.path == "/msi/token" { Side::Identity } else { side };
     if side == Side::Github && asked.path.starts_with("/_sim/") {
         let mut world = locked(&state.world);
@@ -257,6 +259,9 @@ async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<R
     let faults = {
         let mut world = locked(&state.world);
         world.advance((state.clock)());
+        if side == Side::Github {
+            addresses::settle(&world, &mut asked);
+        }
         world.call_faults(CallTarget { side, method: &asked.method, path: &asked.path })
     };
     if !faults.latency.is_zero() {
@@ -265,6 +270,7 @@ async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<R
     let CallFaults { failure, stale, is_twice, .. } = faults;
     let answer = match &failure {
         Some(CallFailure::Reset) => return None,
+        Some(CallFailure::Page(page)) => return Some(whole(foreign::answer(*page))),
         Some(CallFailure::Status(status, retry_after)) => refusal(side, *status, *retry_after),
         _ => {
             let first = is_twice.then(|| act(state, side, &asked, stale));
@@ -274,7 +280,7 @@ async fn respond(state: &ServedState, side: Side, asked: SimRequest) -> Option<R
     };
     let is_of_runners = asked.is_of_runners(side);
     let answer = match side {
-        Side::Github if !is_of_runners => github::with_limit(&locked(&state.world), answer),
+        Side::Github if !is_of_runners => github::with_limit(&mut locked(&state.world), answer),
         Side::Github | Side::Azure | Side::Identity => answer,
     };
     if !is_of_runners {
@@ -342,6 +348,7 @@ async fn read(request: Request<Incoming>, peer: &Peer) -> Option<SimRequest> {
     Some(SimRequest {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
+        numbered: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         base: peer.base.to_string(),
         authorization: text("authorization"),

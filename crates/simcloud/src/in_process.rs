@@ -185,8 +185,10 @@ impl InProcess {
         let (sender, receiver) = oneshot::channel();
         tokio::spawn(async move {
             sleep(faults.latency / 2).await;
-            let is_carried_out =
-                !matches!(faults.failure, Some(CallFailure::Reset | CallFailure::Status(..)));
+            let is_carried_out = !matches!(
+                faults.failure,
+                Some(CallFailure::Reset | CallFailure::Status(..) | CallFailure::Page(_))
+            );
             let mut result = Err(sent.failed(CallErrorKind::Unknown, "not sent"));
             for _ in 0..if is_carried_out { 1 + u32::from(faults.is_twice) } else { 0 } {
                 result = cloud.arrives(&sent, !sender.is_closed(), &mut effect);
@@ -228,6 +230,7 @@ impl SimCall {
             CallFailure::Truncated | CallFailure::LostAnswer => {
                 self.failed(self.lost(), "the answer was lost")
             }
+            CallFailure::Page(_) => self.failed(self.lost(), "the answer is a page of something on the way"),
         }
     }
 

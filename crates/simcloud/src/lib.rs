@@ -12,11 +12,12 @@
 //! | what a fault of calls does | `fault.rs` (`call_faults`), applied by `http.rs` and by `in_process.rs` |
 //! | what a fault of VMs, jobs or runners does | where that happens, with `World::strikes`: see the next four rows |
 //! | events, time, what lists show | `world.rs` |
-//! | jobs: arrival, assignment, time limits | `arrivals.rs`, `assign.rs`, `limits.rs`, `github.rs` (its state) |
+//! | jobs: arrival, assignment, time limits | `arrivals.rs`, `assign.rs`, `given.rs`, `limits.rs`, `github.rs` (its state) |
 //! | VMs: creation and deletion, life, state | `calls.rs`, `machine.rs`, `azure.rs` |
+//! | where a list, a `DELETE` and the broker differ about a runner | `entries.rs` |
 //! | how a VM drains when it is asked to | `drain.rs` |
 //! | runners: by JIT configuration, by token, on a real machine, over SSH | `calls.rs`, `registration.rs`, `session.rs`, `guest.rs` |
-//! | rate limit, webhooks | `rate_limit.rs`, `webhooks.rs` |
+//! | rate limit, renamed repositories, webhooks | `rate_limit.rs`, `rename.rs`, `webhooks.rs` |
 //! | a key of a workload file | `workload.rs`, `settings.rs` (`[settings]`), `account.rs` (`[premises]`), `examples/burst.toml` |
 //! | what `check` is answered | `preflight.rs` |
 //! | what is counted and reported | `statistics.rs`, `report.rs` |
@@ -35,10 +36,12 @@ mod assign;
 pub mod azure;
 mod calls;
 mod drain;
+mod entries;
 pub mod fault;
 #[cfg(any(test, feature = "scripted"))]
 pub mod fixture;
 pub mod github;
+mod given;
 mod guest;
 mod http;
 mod in_process;
@@ -51,6 +54,7 @@ mod preflight;
 mod rate_limit;
 pub mod real;
 pub mod registration;
+mod rename;
 mod report;
 #[cfg(feature = "scripted")]
 pub mod scripted;

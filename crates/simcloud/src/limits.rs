@@ -20,7 +20,7 @@ impl World {
         let limit = self.settings.entry_limit;
         let Some(entry) = self.state.github.runners.get(&runner) else { return };
         let is_stale = entry.offline_since.is_some_and(|since| since + limit <= self.now());
-        if is_stale && entry.job.is_none() {
+        if is_stale && !entry.is_busy() {
             self.state.github.jits.remove(&entry.jit);
             self.state.github.runners.remove(&runner);
         }

@@ -8,7 +8,7 @@ use azlin_fleet::model::elapsed;
 
 use crate::azure::{SimResource, SimVm, SimVmState};
 use crate::fault::{FaultKind, random_duration};
-use crate::github::{Conclusion, JobState};
+use crate::github::{Conclusion, JobState, SimJob};
 use crate::world::{World, WorldEvent};
 
 impl World {
@@ -62,11 +62,16 @@ impl World {
         entry.online = true;
         entry.offline_since = None;
         entry.lost = false;
+        entry.has_connected = true;
+        let waiting = entry.job;
         let jit = std::mem::take(&mut entry.jit);
         // A JIT configuration is valid for one registration.
         self.state.github.jits.remove(&jit);
         if let Some(vm) = self.vm(uid) {
             vm.runner = Some(runner);
+        }
+        if let Some(job) = waiting {
+            self.acquire(runner, job);
         }
         if self.strikes(|what| matches!(what, FaultKind::Eviction)) {
             let delay = random_duration(Duration::from_secs(1)..Duration::from_secs(30), &mut self.rng);
@@ -102,8 +107,8 @@ impl World {
             vm.idle_since = Some(now);
         }
         let Some(entry) = self.state.github.runners.get_mut(&runner) else { return };
-        if entry.ephemeral {
-            self.state.github.runners.remove(&runner);
+        if entry.ephemeral || entry.is_hidden {
+            self.entry_ends(runner);
             self.runner_ends(runner);
             // The runner's program deletes at its end what `config.sh` wrote.
             let vm = self.state.azure.vms.values_mut().find(|vm| vm.runner == Some(runner));
@@ -199,7 +204,9 @@ impl World {
         let (id, job) = (entry.id, entry.job);
         self.after(self.settings.entry_limit, WorldEvent::Forget(id));
         let runs = job.and_then(|job| self.state.github.jobs.get(&job));
-        let loses_job = was_connected && runs.is_some_and(|job| job.state == JobState::InProgress);
+        let is_its = |job: &SimJob| job.runner.as_ref().is_some_and(|(its, _)| *its == id);
+        let loses_job =
+            was_connected && runs.is_some_and(|job| job.state == JobState::InProgress && is_its(job));
         if loses_job {
             let delay = self.settings.lost_after;
             self.after(delay, WorldEvent::Lost(id));
@@ -214,6 +221,10 @@ impl World {
         let job = self.state.github.runners.get_mut(&runner).and_then(|entry| entry.job.take());
         if let Some(job) = job {
             self.complete(job, Conclusion::Failure);
+            let (now, stays) = (self.now(), self.entry_stays());
+            if let Some(entry) = self.state.github.runners.get_mut(&runner).filter(|entry| entry.ephemeral) {
+                entry.stays_until = stays.map(|time| now + time);
+            }
         }
     }
 }

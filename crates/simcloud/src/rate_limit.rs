@@ -12,6 +12,10 @@ use crate::world::World;
 /// The lists of runs that a queue is read from: queued, in progress, waiting.
 const LISTS_OF_RUNS: u32 = 3;
 
+/// What GitHub allows an address that is not signed in, in requests and seconds.
+const ANONYMOUS_LIMIT: u32 = 60;
+const ANONYMOUS_WINDOW: i64 = 3600;
+
 /// Requests in the present window.
 #[derive(Debug, Default)]
 pub(crate) struct RateLimit {
@@ -36,6 +40,19 @@ impl World {
         let is_beyond = self.budget().is_some_and(|budget| budget.remaining == 0);
         self.statistics.requests_beyond_limit += u64::from(is_beyond);
         is_beyond
+    }
+
+    /// The limit of an address that is not signed in, after one more request.
+    pub(crate) fn anonymous_budget(&mut self) -> Budget {
+        let window = self.now().as_second() / ANONYMOUS_WINDOW;
+        let used = if self.anonymous.window == window { self.anonymous.used } else { 0 };
+        let used = (used + 1).min(ANONYMOUS_LIMIT);
+        self.anonymous = RateLimit { window, used };
+        Budget {
+            limit: u64::from(ANONYMOUS_LIMIT),
+            remaining: u64::from(ANONYMOUS_LIMIT - used),
+            reset: Timestamp::from_second((window + 1) * ANONYMOUS_WINDOW).unwrap_or(Timestamp::MAX),
+        }
     }
 
     pub(crate) fn count_requests(&mut self, more: u32) {

@@ -72,6 +72,15 @@ pub(crate) fn scope_of(path: &str) -> Option<Scope> {
     }
 }
 
+/// The id of a runner group. All but two belong to others.
+pub(crate) fn group_id(name: &str) -> u64 {
+    match name {
+        "" | "Default" => 1,
+        "builders" => 2,
+        _ => 3,
+    }
+}
+
 impl World {
     /// Issues a token for `config.sh`. Returns it with its expiry.
     pub fn issue_runner_token(&mut self, scope: &Scope, what_for: TokenUse) -> (String, Timestamp) {
@@ -132,7 +141,7 @@ impl World {
                 let message = format!("A runner exists with the same name {}.", asked.name);
                 return Err(RunnerRefusal::new(409, message));
             }
-            if same.job.is_some() {
+            if same.is_busy() {
                 return Err(RunnerRefusal::new(409, format!("The runner {} runs a job.", asked.name)));
             }
             self.state.github.jits.remove(&same.jit);
@@ -172,6 +181,9 @@ impl World {
         let Some(scope) = scope else { return Err(RunnerRefusal::new(404, "There is no such runner.")) };
         if !self.token_is_good(token, &scope, TokenUse::Remove) {
             return Err(RunnerRefusal::new(404, "Http response code: NotFound from the removal token check"));
+        }
+        if self.state.github.runners.get(&id).is_some_and(SimRunner::is_busy) {
+            return Err(RunnerRefusal::new(422, "The runner runs a job."));
         }
         match self.deregister(&scope, id) {
             crate::calls::Removal::Removed => Ok(()),

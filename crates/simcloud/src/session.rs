@@ -27,7 +27,8 @@ impl World {
         }
     }
 
-    /// A runner polls. Returns its job, if it has one. `machine` is the VM that the connection comes from.
+    /// A runner polls. Returns its job, if it has one. `machine` is the VM that the connection comes from, and
+    /// `job` the job that the runner works on: once it names one that it was sent, it has acquired it.
     ///
     /// # Errors
     /// If the runner is not registered, or its machine is being removed.
@@ -36,6 +37,7 @@ impl World {
         runner: u64,
         secret: &str,
         machine: Option<&str>,
+        job: Option<u64>,
     ) -> Result<Option<SimJob>, RunnerRefusal> {
         self.known(runner, secret)?;
         let now = self.now();
@@ -44,6 +46,7 @@ impl World {
         let is_new = entry.heard_at.replace(now).is_none();
         let was_online = std::mem::replace(&mut entry.online, true);
         entry.lost = false;
+        entry.has_connected = true;
         entry.offline_since = None;
         // A JIT configuration is valid for one registration.
         let jit = std::mem::take(&mut entry.jit);
@@ -59,6 +62,9 @@ impl World {
                 &mut self.rng,
             );
             self.after(delay, WorldEvent::Evicted(uid));
+        }
+        if let Some(job) = job {
+            self.acquire(runner, job);
         }
         self.assign();
         let job = self.state.github.runners.get(&runner).and_then(|entry| entry.job);
@@ -89,7 +95,7 @@ impl World {
     pub fn report_job(&mut self, runner: u64, secret: &str, report: JobReport) -> Result<(), RunnerRefusal> {
         self.known(runner, secret)?;
         self.stand_on(runner, report.result.machine.as_deref())?;
-        if self.state.github.runners.get(&runner).is_none_or(|entry| entry.job != Some(report.job)) {
+        if !self.acquire(runner, report.job) {
             return Err(RunnerRefusal::new(409, "The runner does not have this job."));
         }
         if let Some(job) = self.state.github.jobs.get_mut(&report.job) {

@@ -2,12 +2,14 @@
 //!
 //! All times count from the start of the world. Unknown keys are errors.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
 use crate::account::Account;
 use crate::fault::Fault;
+use crate::github::JobState;
 use crate::settings::WorldSettings;
 
 /// The jobs, the faults, and how the world behaves.
@@ -21,6 +23,8 @@ pub struct Workload {
     pub account: Account,
     /// Repositories that exist even without a job.
     pub repositories: Vec<String>,
+    /// Repositories that were renamed, by their old name.
+    pub renamed: BTreeMap<String, String>,
     /// The jobs, and when they arrive.
     pub arrivals: Vec<Arrival>,
     /// The faults, and when they strike.
@@ -169,12 +173,42 @@ pub struct Arrival {
     /// The bash script that each job runs on a real machine. The default sleeps for the job's duration.
     #[serde(default)]
     pub script: Option<String>,
-    /// How long an environment holds each job back before it can start.
+    /// The name of the group that each job's runner must be in.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// How long each job is held back before it can start.
     #[serde(default)]
     pub held: Option<Span>,
+    /// What holds it back.
+    #[serde(default)]
+    pub held_by: HeldBy,
     /// How many jobs follow once all of these are done, as with `needs:`.
     #[serde(default)]
     pub then: usize,
+}
+
+/// What holds a job back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldBy {
+    /// An environment: the job is `waiting`.
+    #[default]
+    Environment,
+    /// A concurrency group: the job is `pending`.
+    Concurrency,
+    /// Nothing but GitHub, which has not put it into the queue yet: the job is `requested`.
+    Github,
+}
+
+impl HeldBy {
+    /// The state of a job that is held back so.
+    pub fn state(self) -> JobState {
+        match self {
+            HeldBy::Environment => JobState::Waiting,
+            HeldBy::Concurrency => JobState::Pending,
+            HeldBy::Github => JobState::Requested,
+        }
+    }
 }
 
 /// A number, or a range from which one is drawn at random.

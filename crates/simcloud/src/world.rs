@@ -23,9 +23,6 @@ use crate::statistics::Statistics;
 use crate::webhooks::SimWebhooks;
 use crate::workload::{Arrival, Workload};
 
-/// The time after which GitHub takes back a job that a runner was given and has not acquired.
-const ACQUIRE_LIMIT: Duration = Duration::from_secs(60);
-
 /// Both sides of the world at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct WorldState {
@@ -149,6 +146,8 @@ pub enum WorldEvent {
     Offline(u64),
     /// GitHub takes back a job that a runner was given and never acquired.
     TakeBack(u64, u64),
+    /// The entry of a runner vanishes.
+    Vanish(u64),
 }
 
 /// The simulated world.
@@ -178,6 +177,8 @@ pub struct World {
     patchwork: Option<Box<WorldState>>,
     watch: Option<Box<dyn WorldObserver>>,
     pub(crate) limit: RateLimit,
+    /// The limit of clients that are not signed in.
+    pub(crate) anonymous: RateLimit,
     /// Requests to GitHub under way; in-process calls only.
     pub(crate) open_requests: u32,
     /// Requests under way that create a VM or a runner; in-process calls only.
@@ -215,6 +216,7 @@ impl World {
             patchwork: None,
             watch: None,
             limit: RateLimit::default(),
+            anonymous: RateLimit::default(),
             open_requests: 0,
             open_starts: 0,
             tokens: BTreeMap::new(),
@@ -227,6 +229,10 @@ impl World {
             account: workload.account.clone(),
             settings,
         };
+        for (old, new) in &workload.renamed {
+            world.state.github.add_repo(old);
+            world.rename_repo(old, new);
+        }
         for repo in &workload.repositories {
             world.state.github.add_repo(repo);
         }
@@ -353,7 +359,7 @@ impl World {
             WorldEvent::Arrive(number) => self.arrive(number),
             WorldEvent::Release(id) => {
                 if let Some(job) = self.state.github.jobs.get_mut(&id)
-                    && job.state == JobState::Waiting
+                    && job.state.is_held()
                 {
                     job.state = JobState::Queued;
                     job.queued_at = now;
@@ -364,7 +370,7 @@ impl World {
             }
             WorldEvent::Cancel(id) => {
                 let waits = self.state.github.jobs.get(&id);
-                if waits.is_some_and(|job| matches!(job.state, JobState::Queued | JobState::Waiting)) {
+                if waits.is_some_and(|job| job.state == JobState::Queued || job.state.is_held()) {
                     self.statistics.jobs_cancelled += 1;
                     self.complete(id, Conclusion::Cancelled);
                 }
@@ -386,38 +392,10 @@ impl World {
             WorldEvent::Offline(runner) => {
                 self.disconnect(Some(runner));
             }
+            WorldEvent::Vanish(runner) => self.vanishes(runner),
             WorldEvent::TakeBack(job, runner) => self.state.github.take_back(job, runner),
         }
         self.assign();
         self.notify(&Occurrence::Event(event));
-    }
-
-    pub(crate) fn complete(&mut self, job: u64, conclusion: Conclusion) {
-        let next = self.state.github.complete(job, conclusion, self.now);
-        self.submitted(&next);
-    }
-
-    /// GitHub gives waiting jobs to idle runners.
-    pub(crate) fn assign(&mut self) {
-        for (job, runner) in self.state.github.assign(self.now, &mut self.rng) {
-            if self.state.github.jobs.get(&job).is_some_and(|job| job.state == JobState::Queued) {
-                self.after(ACQUIRE_LIMIT, WorldEvent::TakeBack(job, runner));
-                continue;
-            }
-            let Some(started) = self.state.github.jobs.get(&job) else { continue };
-            let (duration, queued_at) = (started.duration, started.queued_at);
-            let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();
-            self.statistics.waits.push(waited);
-            // A job on a real machine ends when its runner reports it.
-            if self.state.github.runners.get(&runner).is_none_or(|entry| entry.heard_at.is_none()) {
-                self.after(duration, WorldEvent::Done(job));
-            }
-            let on = self.state.azure.vms.values().find(|vm| vm.runner == Some(runner)).map(|vm| vm.uid);
-            if let Some(uid) = on
-                && self.strikes(|what| matches!(what, FaultKind::DiesInJob))
-            {
-                self.after(duration / 2, WorldEvent::Dies(uid));
-            }
-        }
     }
 }

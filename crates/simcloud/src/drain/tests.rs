@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::Workload;
+use crate::fixture::sim_vm;
 use crate::github::{JobState, SimRunner};
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
@@ -15,13 +16,8 @@ const PACE: &str = "settings = { create = '10s', boot = '20s', register = '5s', 
 fn world(faults: &str) -> (World, u64) {
     let workload = Workload::parse(&format!("repositories = ['o/r']\n{PACE}\n{faults}"));
     let mut world = World::new(&workload.expect("a workload"), START);
-    let labels = vec!["docker".to_owned()];
-    let scope = "repo:o/r".parse().expect("valid");
-    let (runner, jit) = world.jit_config(&scope, "a", 1, labels).expect("a runner");
-    let custom_data = STANDARD.encode(format!("#cloud-config\nrun: {jit}\nthen: poweroff\n"));
-    let body = json!({"location": "l", "properties": {"osProfile": {"customData": custom_data}}});
-    world.put_vm("s", "g", "a", body, true).expect("a VM");
-    (world, runner.id)
+    let runner = sim_vm(&mut world, &"repo:o/r".parse().expect("valid"), "a");
+    (world, runner)
 }
 
 fn until(world: &mut World, at: u64) {
@@ -64,10 +60,12 @@ fn a_busy_vm_refuses_until_its_job_is_done() {
     let (mut world, id) = world("");
     let long = job(&mut world, 100);
     until(&mut world, ONLINE);
-    ask(&mut world);
+    assert!(world.set_user_data("s", "g", "a", &STANDARD.encode("azlin-drain 7")));
     until(&mut world, ONLINE + 99);
     assert_eq!((is_running(&world), entry(&world, id).job), (Some(true), Some(long)));
-    let uid = world.state.azure.vms[&key("s", "g", "a")].uid;
+    let vm = &world.state.azure.vms[&key("s", "g", "a")];
+    assert_eq!(vm.guest.refusal.as_deref(), Some("azlin-drain 7: busy"));
+    let uid = vm.uid;
     assert_eq!(world.drain(uid), DrainAnswer::Busy);
     until(&mut world, ONLINE + 120);
     assert_eq!(is_running(&world), Some(false));

@@ -26,10 +26,29 @@ const ALONE: &[(&str, FaultKind)] = &[
     ("leaves_behind", FaultKind::LeavesBehind),
     ("cancelled", FaultKind::Cancelled),
     ("twice", FaultKind::Twice),
+    ("list_idle", FaultKind::ListIdle),
+    ("delete_idle", FaultKind::DeleteIdle),
+    ("entry_vanishes", FaultKind::EntryVanishes),
+    ("jobs_unnamed", FaultKind::JobsUnnamed),
+    ("offline_assignment", FaultKind::OfflineAssignment),
+    ("double_assignment", FaultKind::DoubleAssignment),
+    ("block_page", FaultKind::BlockPage),
+    ("login_redirect", FaultKind::LoginRedirect),
+    ("html_not_found", FaultKind::HtmlNotFound),
     ("guest_deaf", FaultKind::GuestDeaf),
 ];
-const WITH_MORE: &[&str] =
-    &["latency", "status", "no_capacity", "create_fails", "stale", "patchy", "step_fails", "connection_lost"];
+const WITH_MORE: &[&str] = &[
+    "latency",
+    "status",
+    "no_capacity",
+    "create_fails",
+    "stale",
+    "patchy",
+    "step_fails",
+    "connection_lost",
+    "entry_stays",
+    "shown_queued",
+];
 
 /// `502`, or `[429, 3]` with `retry-after` in seconds.
 #[derive(Deserialize)]
@@ -66,6 +85,8 @@ impl<'de> Visitor<'de> for FaultKindVisitor {
             "latency" => FaultKind::Latency(map.next_value::<Span>()?),
             "stale" => FaultKind::Stale(map.next_value::<Span>()?),
             "patchy" => FaultKind::Patchy(map.next_value::<Span>()?),
+            "entry_stays" => FaultKind::EntryStays(map.next_value::<Span>()?),
+            "shown_queued" => FaultKind::ShownQueued(map.next_value::<Span>()?),
             "no_capacity" => FaultKind::NoCapacity(Some(map.next_value()?)),
             "create_fails" => FaultKind::CreateFails(Some(map.next_value()?)),
             "step_fails" => FaultKind::StepFails(Some(map.next_value()?)),
@@ -116,6 +137,8 @@ mod tests {
             ("{ latency = '2s' }", FaultKind::Latency(span(2, 2))),
             ("{ stale = ['1s', '1m'] }", FaultKind::Stale(span(1, 60))),
             ("{ patchy = '1m' }", FaultKind::Patchy(span(60, 60))),
+            ("{ entry_stays = '1h' }", FaultKind::EntryStays(span(3600, 3600))),
+            ("{ shown_queued = ['1s', '1m'] }", FaultKind::ShownQueued(span(1, 60))),
         ] {
             assert_eq!(read(text), Ok(expected), "{text}");
         }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::github_json as shape;
 use super::message::{SimRequest, SimResponse};
 use super::repository_json;
-use super::{github_app, github_webhooks};
+use super::{addresses, github_app, github_webhooks};
 use crate::calls::{NoRunner, Removal};
 use crate::fault::{FaultKind, Lag};
-use crate::github::SimRun;
+use crate::github::{SimJob, SimRun};
 use crate::registration::TokenUse;
 use crate::world::World;
 
@@ -31,6 +31,10 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
         return SimResponse::json(401, &shape::error(401, "Bad credentials"));
     }
     let is_given = token == world.settings.token;
+    if let Some(elsewhere) = addresses::moved(world, request) {
+        world.count_requests(1);
+        return elsewhere;
+    }
     let found = permitted(world, request, stale);
     if is_given { about_the_token(world, found) } else { found }
 }
@@ -79,9 +83,11 @@ fn limits(world: &World) -> Value {
     json!({"resources": {"core": rate, "search": rate}, "rate": rate})
 }
 
-/// Adds the headers of the rate limit, if there is one.
-pub(crate) fn with_limit(world: &World, answer: SimResponse) -> SimResponse {
-    let Some(Budget { limit, remaining, reset }) = world.budget() else { return answer };
+/// Adds the headers of the rate limit, if there is one. Who is not signed in has the limit of the address.
+pub(crate) fn with_limit(world: &mut World, answer: SimResponse) -> SimResponse {
+    let Some(budget) = world.budget() else { return answer };
+    let budget = if answer.status == 401 { world.anonymous_budget() } else { budget };
+    let Budget { limit, remaining, reset } = budget;
     answer
         .header("x-ratelimit-limit", limit.to_string())
         .header("x-ratelimit-remaining", remaining.to_string())
@@ -109,13 +115,13 @@ fn needed(method: &str, path: &str) -> &'static str {
     }
 }
 
-/// Answers 304 if the client has this answer already.
+/// Answers 304 if the client has this answer already, by the same token.
 fn conditional(request: &SimRequest, answer: SimResponse) -> SimResponse {
     if request.method != "GET" || answer.status != 200 {
         return answer;
     }
     let mut hasher = DefaultHasher::new();
-    answer.body.hash(&mut hasher);
+    (&answer.body, request.bearer()).hash(&mut hasher);
     let etag = format!("W/\"{:016x}\"", hasher.finish());
     if request.if_none_match.as_deref() == Some(&etag) {
         return SimResponse { route: answer.route, ..SimResponse::empty(304) }.header("etag", etag);
@@ -213,7 +219,7 @@ pub(super) fn page<T>(request: &SimRequest, items: Vec<T>, default: usize) -> (V
         let kept = url::form_urlencoded::parse(request.query.as_bytes()).filter(|(key, _)| key != "page");
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
         let joint = if query.is_empty() { "" } else { "&" };
-        format!("<{}{}?{query}{joint}page={page}>; rel=\"{rel}\"", request.base, request.path)
+        format!("<{}{}?{query}{joint}page={page}>; rel=\"{rel}\"", request.base, request.numbered)
     };
     let mut links = Vec::new();
     if number > 1 {
@@ -299,55 +305,60 @@ fn one_run(world: &World, request: &SimRequest, repo: &str, id: &str) -> SimResp
     SimResponse::text(200, shape::run(&request.base, &world.state.github, run, &repository))
 }
 
-fn jobs(world: &World, request: &SimRequest, repo: &str, id: &str, stale: Lag) -> SimResponse {
-    let Some(run) = find_run(world, repo, id, stale) else {
+fn jobs(world: &mut World, request: &SimRequest, repo: &str, id: &str, stale: Lag) -> SimResponse {
+    let Some(run) = find_run(world, repo, id, stale).cloned() else {
         return SimResponse::json(404, &shape::not_found());
     };
-    let jobs: Vec<_> = run.jobs.iter().filter_map(|id| world.seen(stale).github.jobs.get(id)).collect();
+    let jobs = run.jobs.iter().filter_map(|id| world.seen(stale).github.jobs.get(id).cloned());
+    let (jobs, now): (Vec<SimJob>, _) = (jobs.collect(), world.now());
     let total = jobs.len();
     let (jobs, link) = page(request, jobs, 30);
-    let items = jobs.into_iter().map(|job| shape::job(&request.base, &run.repo, run, job)).collect();
+    let jobs = jobs.into_iter().map(|job| world.shown_job(job));
+    let items = jobs.map(|job| shape::job(&request.base, &run.repo, &run, &job, now)).collect();
     listed("jobs", total, items, link)
 }
 
-fn one_job(world: &World, request: &SimRequest, repo: &str, id: &str) -> SimResponse {
-    let job = id.parse().ok().and_then(|id: u64| world.state.github.jobs.get(&id));
-    let run = job.and_then(|job| world.state.github.runs.get(&job.run));
-    match job.zip(run) {
+fn one_job(world: &mut World, request: &SimRequest, repo: &str, id: &str) -> SimResponse {
+    let job = id.parse().ok().and_then(|id: u64| world.state.github.jobs.get(&id)).cloned();
+    let job = job.map(|job| world.shown_job(job));
+    let run = job.as_ref().and_then(|job| world.state.github.runs.get(&job.run));
+    match job.as_ref().zip(run) {
         Some((job, run)) if run.repo.eq_ignore_ascii_case(repo) => {
-            SimResponse::json(200, &shape::job(&request.base, &run.repo, run, job))
+            SimResponse::json(200, &shape::job(&request.base, &run.repo, run, job, world.now()))
         }
         _ => SimResponse::json(404, &shape::not_found()),
     }
 }
 
-fn runners(world: &World, request: &SimRequest, scope: &Scope, stale: Lag) -> SimResponse {
-    let mut runners = world.seen(stale).github.runners_of(scope);
+fn runners(world: &mut World, request: &SimRequest, scope: &Scope, stale: Lag) -> SimResponse {
+    let mut runners = world.shown_runners(scope, stale);
     if let Some(name) = request.parameter("name") {
         runners.retain(|runner| runner.name == name);
     }
     let total = runners.len();
     let (runners, link) = page(request, runners, 30);
-    listed("runners", total, runners.into_iter().map(shape::runner).collect(), link)
+    listed("runners", total, runners.iter().map(shape::runner).collect(), link)
 }
 
-fn one_runner(world: &World, scope: &Scope, id: &str) -> SimResponse {
-    let found = id.parse().ok().and_then(|id| world.state.github.runner(scope, id));
+fn one_runner(world: &mut World, scope: &Scope, id: &str) -> SimResponse {
+    let found = id.parse().ok().and_then(|id| world.one_runner(scope, id));
     found.map_or_else(
         || SimResponse::json(404, &shape::not_found()),
-        |runner| SimResponse::json(200, &shape::runner(runner)),
+        |runner| SimResponse::json(200, &shape::runner(&runner)),
     )
 }
 
 fn deregister(world: &mut World, scope: &Scope, id: &str) -> SimResponse {
-    match id.parse().map(|id| world.deregister(scope, id)) {
-        Ok(Removal::Removed) => SimResponse::empty(204),
-        Ok(Removal::Busy) => {
-            let message =
-                format!("Bad request - Runner \"{id}\" is currently running a job and cannot be deleted.");
+    let Ok(id) = id.parse() else { return SimResponse::json(404, &shape::not_found()) };
+    let name = world.state.github.runner(scope, id).map(|runner| runner.name.clone()).unwrap_or_default();
+    match world.deregister(scope, id) {
+        Removal::Removed => SimResponse::empty(204),
+        Removal::Busy => {
+            // GitHub's text has one quotation mark too many.
+            let message = format!("Bad request - Runner \"{name}\" is still running a job\"");
             SimResponse::json(422, &shape::error(422, &message))
         }
-        Ok(Removal::NotFound) | Err(_) => SimResponse::json(404, &shape::not_found()),
+        Removal::NotFound => SimResponse::json(404, &shape::not_found()),
     }
 }
 

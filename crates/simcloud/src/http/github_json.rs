@@ -21,35 +21,36 @@ pub(crate) fn error(status: u16, message: &str) -> Value {
 }
 
 pub(crate) fn runner(runner: &SimRunner) -> Value {
+    // GitHub knows neither the system nor the labels' ids of a JIT runner before it connects.
+    let is_new = !runner.has_connected && !runner.jit.is_empty();
     let labels: Vec<Value> = (1..)
         .zip(&runner.labels)
         .map(|(id, label)| {
+            let id = if is_new { 0 } else { id };
             let implicit =
                 ["self-hosted", "linux", "x64", "arm64"].iter().any(|name| label.eq_ignore_ascii_case(name));
             json!({"id": id, "name": label, "type": if implicit { "read-only" } else { "custom" }})
         })
         .collect();
     json!({
-        "id": runner.id, "runner_group_id": runner.group, "name": runner.name, "os": "linux",
+        "id": runner.id, "runner_group_id": runner.group, "name": runner.name,
+        "os": if runner.has_connected { "Linux" } else { "unknown" },
         "status": if runner.online { "online" } else { "offline" },
-        "busy": runner.job.is_some(), "ephemeral": runner.ephemeral, "labels": labels,
+        "busy": runner.is_busy(), "ephemeral": runner.ephemeral, "labels": labels,
     })
 }
 
-pub(crate) fn job(base: &str, repo: &str, run: &SimRun, job: &SimJob) -> Value {
-    let (status, conclusion) = match job.state {
-        JobState::Waiting => ("waiting", Value::Null),
-        JobState::Queued => ("queued", Value::Null),
-        JobState::InProgress => ("in_progress", Value::Null),
-        JobState::Completed(conclusion) => ("completed", json!(conclusion.as_str())),
-    };
+pub(crate) fn job(base: &str, repo: &str, run: &SimRun, job: &SimJob, now: jiff::Timestamp) -> Value {
+    let state = job.shown_state(now);
+    let conclusion =
+        if let JobState::Completed(conclusion) = state { json!(conclusion.as_str()) } else { Value::Null };
     let api = format!("{base}/repos/{repo}");
     let (run_id, id) = (run.id, job.id);
     json!({
         "id": id, "run_id": run_id, "run_url": format!("{api}/actions/runs/{run_id}"), "run_attempt": 1,
         "node_id": format!("CR_{id}"), "head_sha": SHA, "url": format!("{api}/actions/jobs/{id}"),
         "html_url": format!("https://github.com/{repo}/actions/runs/{run_id}/job/{id}"),
-        "status": status, "conclusion": conclusion, "created_at": time(job.created_at),
+        "status": state.as_str(), "conclusion": conclusion, "created_at": time(job.created_at),
         "started_at": time(job.started_at.unwrap_or(job.created_at)),
         "completed_at": job.completed_at.map(time), "name": job.name, "steps": [],
         "check_run_url": format!("{api}/check-runs/{id}"), "labels": job.labels,

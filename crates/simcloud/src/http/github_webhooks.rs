@@ -107,7 +107,7 @@ fn deliveries(world: &World, request: &SimRequest, id: u64) -> SimResponse {
     let mut rest = all.filter(|delivery| delivery.id < before);
     let page: Vec<&SimDelivery> = rest.by_ref().take(size).collect();
     let next = page.last().filter(|_| rest.next().is_some()).map(|last| {
-        format!("<{}{}?per_page={size}&cursor={}>; rel=\"next\"", request.base, request.path, last.id)
+        format!("<{}{}?per_page={size}&cursor={}>; rel=\"next\"", request.base, request.numbered, last.id)
     });
     let page: Vec<Value> = page.into_iter().map(delivery).collect();
     linked(SimResponse::json(200, &json!(page)), next)

@@ -10,6 +10,8 @@ use crate::fault::Side;
 pub(crate) struct SimRequest {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// The path as GitHub's links have it, with numbers for names.
+    pub(crate) numbered: String,
     pub(crate) query: String,
     /// The address of this server for links: `http://127.0.0.1:PORT`.
     pub(crate) base: String,

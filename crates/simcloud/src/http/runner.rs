@@ -55,7 +55,7 @@ fn of_runner(world: &mut World, request: &SimRequest, id: u64, what: &str) -> Re
     let machine = request.machine.as_deref();
     match what {
         "poll" => {
-            let job = world.poll(id, secret, machine)?;
+            let job = world.poll(id, secret, machine, body["job"].as_u64())?;
             Ok(json!({"job": job.map(|job| job_json(world, &job))}))
         }
         "done" => {

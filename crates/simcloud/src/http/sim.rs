@@ -48,15 +48,11 @@ fn submit(world: &mut World, body: &Value) -> Option<Vec<u64>> {
 
 fn jobs(world: &World) -> Value {
     let jobs = world.state.github.jobs.values().map(|job| {
-        let (state, conclusion) = match job.state {
-            JobState::Waiting => ("waiting", None),
-            JobState::Queued => ("queued", None),
-            JobState::InProgress => ("in_progress", None),
-            JobState::Completed(conclusion) => ("completed", Some(conclusion.as_str())),
-        };
+        let conclusion =
+            if let JobState::Completed(conclusion) = job.state { Some(conclusion.as_str()) } else { None };
         let result = job.result.as_ref();
         json!({
-            "id": job.id, "run": job.run, "name": job.name, "labels": job.labels, "state": state,
+            "id": job.id, "run": job.run, "name": job.name, "labels": job.labels, "state": job.state.as_str(),
             "conclusion": conclusion, "script": job.script,
             "runner_id": job.runner.as_ref().map(|(id, _)| id),
             "runner_name": job.runner.as_ref().map(|(_, name)| name),
@@ -88,13 +84,13 @@ fn state(world: &World) -> Value {
     let jobs =
         |is: fn(JobState) -> bool| world.state.github.jobs.values().filter(|job| is(job.state)).count();
     let runners = world.state.github.runners.values().map(|runner| {
-        json!({"id": runner.id, "name": runner.name, "online": runner.online, "busy": runner.job.is_some()})
+        json!({"id": runner.id, "name": runner.name, "online": runner.online, "busy": runner.is_busy()})
     });
     json!({
         "vms": vms.collect::<Value>(),
         "runners": runners.collect::<Value>(),
         "jobs": {
-            "waiting": jobs(|state| state == JobState::Waiting),
+            "waiting": jobs(JobState::is_held),
             "queued": jobs(|state| state == JobState::Queued),
             "in_progress": jobs(|state| state == JobState::InProgress),
             "completed": jobs(|state| matches!(state, JobState::Completed(_))),

@@ -44,14 +44,27 @@ fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> 
 
 /// GitHub hides what does not exist.
 fn known(world: &World, scope: &Scope) -> Result<(), CallError> {
-    if world.state.github.knows(scope) {
+    if world.state.github.knows(scope) || world.state.github.moved(scope).is_some() {
         return Ok(());
     }
     Err(CallError::new(CallErrorKind::NotFound, format!("{scope}: 404 Not Found")))
 }
 
-fn found(repo: &RepoSlug, sim: &SimJob) -> Option<FoundJob> {
-    let JobState::Completed(conclusion) = sim.state else { return job(repo, sim).map(FoundJob::Open) };
+/// GitHub redirects from the old name of a repository. What changes something follows no redirect.
+fn unmoved(world: &World, scope: &Scope) -> Result<(), CallError> {
+    if world.state.github.moved(scope).is_some() {
+        return Err(CallError::new(CallErrorKind::Invalid, format!("{scope}: 307 Moved Permanently")));
+    }
+    known(world, scope)
+}
+
+/// Where reads of a scope lead.
+fn followed(world: &World, scope: &Scope) -> Scope {
+    world.state.github.moved(scope).unwrap_or_else(|| scope.clone())
+}
+
+fn found(repo: &RepoSlug, sim: &SimJob, now: Timestamp) -> Option<FoundJob> {
+    let JobState::Completed(conclusion) = sim.state else { return job(repo, sim, now).map(FoundJob::Open) };
     Some(FoundJob::Completed(CompletedJob {
         id: JobId(sim.id),
         name: sim.name.clone(),
@@ -61,8 +74,10 @@ fn found(repo: &RepoSlug, sim: &SimJob) -> Option<FoundJob> {
     }))
 }
 
-fn job(repo: &RepoSlug, job: &SimJob) -> Option<Job> {
-    let status = match job.state {
+fn job(repo: &RepoSlug, job: &SimJob, now: Timestamp) -> Option<Job> {
+    let status = match job.shown_state(now) {
+        JobState::Requested => JobStatus::Requested,
+        JobState::Pending => JobStatus::Pending,
         JobState::Waiting => JobStatus::Waiting,
         JobState::Queued => JobStatus::Queued,
         JobState::InProgress => JobStatus::InProgress,
@@ -86,7 +101,7 @@ fn info(runner: &SimRunner) -> RunnerInfo {
         runner_id: RunnerId(runner.id),
         runner_name: runner.name.clone(),
         status: if runner.online { RunnerStatus::Online } else { RunnerStatus::Offline },
-        busy: runner.job.is_some(),
+        busy: runner.is_busy(),
         labels: runner.labels.clone(),
     }
 }
@@ -109,14 +124,15 @@ impl GitHub for InProcess {
         self.call(call, |world, stale| {
             known(world, &scope)?;
             let state = &world.seen(stale).github;
-            let active = state.active.get(&repo.as_str().to_ascii_lowercase());
+            let active = state.active.get(&state.present_name(repo.as_str()).to_ascii_lowercase());
             let runs = active.into_iter().flatten().filter_map(|id| state.runs.get(id));
-            let jobs = runs.flat_map(|run| {
+            let sims = runs.flat_map(|run| {
                 let skips = seeded_bug!(RunLevel, false, state.status(run) == "in_progress");
-                let jobs = run.jobs.iter().filter_map(|id| job(repo, state.jobs.get(id)?));
-                jobs.filter(move |job| !skips || job.status == JobStatus::InProgress)
+                let sims = run.jobs.iter().filter_map(|id| state.jobs.get(id));
+                sims.filter(move |sim| !skips || sim.state == JobState::InProgress)
             });
-            let jobs = jobs.collect();
+            let (sims, now): (Vec<SimJob>, _) = (sims.cloned().collect(), world.now());
+            let jobs = sims.into_iter().filter_map(|sim| job(repo, &world.shown_job(sim), now)).collect();
             Ok(Queue { jobs, ..Queue::default() })
         })
         .await
@@ -146,9 +162,11 @@ impl GitHub for InProcess {
         self.call(call, |world, _| {
             let github = &world.state.github;
             let sim = github.jobs.get(&id.0).filter(|sim| {
-                github.runs.get(&sim.run).is_some_and(|run| run.repo.eq_ignore_ascii_case(repo.as_str()))
+                let name = github.present_name(repo.as_str());
+                github.runs.get(&sim.run).is_some_and(|run| run.repo.eq_ignore_ascii_case(name))
             });
-            Ok(sim.and_then(|sim| found(repo, sim)))
+            let (sim, now) = (sim.cloned().map(|sim| world.shown_job(sim)), world.now());
+            Ok(sim.and_then(|sim| found(repo, &sim, now)))
         })
         .await
     }
@@ -156,29 +174,32 @@ impl GitHub for InProcess {
     async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
         self.call(on(scope, "GET", "runners", None), |world, stale| {
             known(world, scope)?;
-            Ok(world.seen(stale).github.runners_of(scope).into_iter().map(info).collect())
+            let scope = followed(world, scope);
+            Ok(world.shown_runners(&scope, stale).iter().map(info).collect())
         })
         .await
     }
 
     async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
         self.call(on(scope, "GET", "runners/{runner_id}", Some(id)), |world, _| {
-            Ok(world.state.github.runner(scope, id.0).map(info))
+            let scope = followed(world, scope);
+            Ok(world.one_runner(&scope, id.0).as_ref().map(info))
         })
         .await
     }
 
     async fn runner_named(&self, scope: &Scope, name: &RunnerName) -> Result<Option<RunnerInfo>, CallError> {
         self.call(on(scope, "GET", "runners", None), |world, stale| {
-            let runners = world.seen(stale).github.runners_of(scope);
-            Ok(runners.into_iter().find(|runner| runner.name == name.as_str()).map(info))
+            let scope = followed(world, scope);
+            let runners = world.shown_runners(&scope, stale);
+            Ok(runners.iter().find(|runner| runner.name == name.as_str()).map(info))
         })
         .await
     }
 
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError> {
         let made = self.call(on(scope, "POST", "runners/registration-token", None), |world, _| {
-            known(world, scope)?;
+            unmoved(world, scope)?;
             let (token, expires_at) = world.issue_runner_token(scope, TokenUse::Register);
             let (token, url) = (SecretString::from(token), page(scope));
             Ok(RegistrationToken { token, expires_at, url })
@@ -191,7 +212,7 @@ impl GitHub for InProcess {
         let labels: Vec<String> = config.labels.iter().map(ToString::to_string).collect();
         let call = on(&scope, "POST", "runners/generate-jitconfig", None);
         let made = self.change(call, move |world| {
-            known(world, &scope)?;
+            unmoved(world, &scope)?;
             match world.jit_config(&scope, name.as_str(), 1, labels.clone()) {
                 Ok((runner, jit)) => Ok(RunnerRegistration {
                     runner_name: name.clone(),
@@ -210,6 +231,9 @@ impl GitHub for InProcess {
     async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError> {
         let of = scope.clone();
         let gone = self.change(on(scope, "DELETE", "runners/{runner_id}", Some(id)), move |world| {
+            if world.state.github.moved(&of).is_some() {
+                unmoved(world, &of)?;
+            }
             Ok(match world.deregister(&of, id.0) {
                 Removal::Removed => Deregistration::Removed,
                 Removal::NotFound => Deregistration::NotFound,

@@ -71,17 +71,18 @@ fn a_runner_that_polls_is_online_gets_jobs_and_is_lost_with_its_silence() {
     let asked = asked(&mut world, "a");
     let runner = world.register(&asked).expect("registered");
     let at = |seconds| Timestamp::UNIX_EPOCH + Duration::from_secs(seconds);
-    let poll =
-        |world: &mut World| world.poll(runner.id, &runner.secret, None).map(|job| job.map(|job| job.id));
-    assert_eq!(world.poll(runner.id, "wrong", None).map_err(|refused| refused.status).err(), Some(401));
-    assert_eq!(poll(&mut world), Ok(None));
+    let poll = |world: &mut World, with| {
+        world.poll(runner.id, &runner.secret, None, with).map(|job| job.map(|job| job.id))
+    };
+    assert_eq!(world.poll(runner.id, "wrong", None, None).map_err(|refused| refused.status).err(), Some(401));
+    assert_eq!(poll(&mut world, None), Ok(None));
     let is_online = |world: &World| world.state.github.runners[&runner.id].online;
     assert!(is_online(&world));
     let jobs = vec![(vec!["docker".to_owned()], Duration::from_secs(1)); 2];
     let jobs = world.submit("o/r", jobs, Vec::new());
-    assert_eq!(poll(&mut world), Ok(Some(jobs[0])));
+    assert_eq!(poll(&mut world, None), Ok(Some(jobs[0])));
     world.advance(at(4));
-    assert_eq!(poll(&mut world), Ok(Some(jobs[0])), "the same until it is done");
+    assert_eq!(poll(&mut world, Some(jobs[0])), Ok(Some(jobs[0])), "the same until it is done");
     let report = |job| crate::session::JobReport {
         job,
         conclusion: crate::github::Conclusion::Success,
@@ -92,7 +93,8 @@ fn a_runner_that_polls_is_online_gets_jobs_and_is_lost_with_its_silence() {
         world.state.github.jobs[&jobs[0]].result.as_ref().map(|result| result.output.as_str()),
         Some("done")
     );
-    assert_eq!(poll(&mut world), Ok(Some(jobs[1])), "it is not ephemeral");
+    assert_eq!(poll(&mut world, None), Ok(Some(jobs[1])), "it is not ephemeral");
+    assert_eq!(poll(&mut world, Some(jobs[1])), Ok(Some(jobs[1])));
     world.advance(at(8));
     assert!(is_online(&world), "it was heard of four seconds ago");
     world.advance(at(9));
@@ -101,5 +103,27 @@ fn a_runner_that_polls_is_online_gets_jobs_and_is_lost_with_its_silence() {
     let state = world.state.github.jobs[&jobs[1]].state;
     assert_eq!(state, crate::github::JobState::Completed(crate::github::Conclusion::Failure));
     assert_eq!(world.deregister(&scope(), runner.id), crate::Removal::Removed);
-    assert_eq!(poll(&mut world).map_err(|refused| refused.status).err(), Some(404));
+    assert_eq!(poll(&mut world, None).map_err(|refused| refused.status).err(), Some(404));
+}
+
+/// The listener was frozen with the message in its hands, and then killed.
+#[test]
+fn a_job_that_a_listener_was_sent_and_never_acquired_goes_back_to_the_queue() {
+    let mut world = world("");
+    let asked = asked(&mut world, "a");
+    let runner = world.register(&asked).expect("registered");
+    assert_eq!(world.poll(runner.id, &runner.secret, None, None).map(|job| job.is_some()), Ok(false));
+    let jobs = vec![(vec!["docker".to_owned()], Duration::from_secs(1))];
+    let job = world.submit("o/r", jobs, Vec::new())[0];
+    let sent = world.poll(runner.id, &runner.secret, None, None).expect("known");
+    assert_eq!(sent.map(|job| job.state), Some(crate::github::JobState::Queued));
+    let at = |seconds| Timestamp::UNIX_EPOCH + Duration::from_secs(seconds);
+    world.advance(at(59));
+    assert!(!world.state.github.queued.contains(&job));
+    world.advance(at(61));
+    assert!(world.state.github.queued.contains(&job));
+    assert_eq!(
+        (world.report().jobs_lost_to_faults, world.state.github.jobs[&job].runner.as_ref()),
+        (0, None)
+    );
 }

@@ -18,7 +18,7 @@ pub fn frame(world: &World, status_store: &StatusStore, elapsed: Duration, durat
     let mut text = format!("{:>5.1} s  {phase}\n\n", elapsed.as_secs_f64());
     text += &format!(
         "jobs     {:>4} waiting  {:>4} running  {:>4} completed  {:>4} killed\n\n",
-        jobs(|state| matches!(state, JobState::Queued | JobState::Waiting)),
+        jobs(|state| state == JobState::Queued || state.is_held()),
         jobs(|state| state == JobState::InProgress),
         report.jobs_completed,
         report.jobs_killed
