@@ -239,6 +239,16 @@ impl SimVm {
         parts
     }
 
+    /// What a simulated VM has printed on its console.
+    pub fn console(&self) -> String {
+        if !self.guest.is_up {
+            return String::new();
+        }
+        let refusal = self.guest.refusal.iter().map(|line| format!("azlin-runner[2]: {line}\n"));
+        let lines = [format!("Linux version 6.1\nazlin-runner[1]: {} is up\n", self.name)];
+        lines.into_iter().chain(refusal).collect()
+    }
+
     /// The time without a job after which the VM powers off.
     pub fn dead_mans_switch(&self) -> Option<Duration> {
         let (_, after) = self.custom_data.split_once("/runner watch ")?;

@@ -95,8 +95,7 @@ pub(super) fn serial_log(world: &World, request: &SimRequest) -> SimResponse {
     }
     let text = match &vm.machine {
         Some(machine) => end_of(&machine.console).unwrap_or_default(),
-        None if vm.guest.is_up => format!("Linux version 6.1\n{} login: \n", vm.name).into_bytes(),
-        None => Vec::new(),
+        None => vm.console().into_bytes(),
     };
     let answer = SimResponse { status: 200, body: text.into(), ..SimResponse::default() };
     SimResponse {

@@ -213,7 +213,7 @@ impl Azure for InProcess {
     async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.filter(|vm| vm.guest.is_up).map(|vm| format!("azlin-runner[1]: {} is up\n", vm.name)))
+            Ok(vm.map(SimVm::console))
         })
         .await
     }
