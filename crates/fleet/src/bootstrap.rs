@@ -4,6 +4,7 @@
 pub mod cloud_init;
 pub mod console;
 pub mod drain;
+mod jit_config;
 pub mod retries;
 pub mod steps;
 

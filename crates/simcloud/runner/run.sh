@@ -1,30 +1,17 @@
 #!/bin/sh
-# Runs the listener, and starts it again after an error that may pass.
-cd "$(dirname "$0")" || exit 1
-if [ "$(id -u)" -eq 0 ] && [ -z "${RUNNER_ALLOW_RUNASROOT-}" ]; then
-    echo "Must not run interactively with sudo"
-    exit 1
-fi
+# Keeps the helper alive. It ends with 0 whatever the listener's end was, and goes on after a 2.
+dir=$(cd "$(dirname "$0")" && pwd) || exit 1
 while :; do
-    "$PWD/bin/Runner.Listener" run "$@" &
-    listener=$!
-    trap 'kill -TERM $listener 2>/dev/null' TERM INT
-    wait "$listener"
+    cp -f "$dir/run-helper.sh.template" "$dir/run-helper.sh"
+    "$dir/run-helper.sh" "$@"
     code=$?
-    # A signal ends the wait, not the listener.
-    while kill -0 "$listener" 2>/dev/null; do
-        wait "$listener"
-        code=$?
-    done
-    case $code in
-    0) echo "Runner listener exit with 0 return code, stop the service, no retry needed." ;;
-    1) echo "Runner listener exit with terminated error, stop the service, no retry needed." ;;
-    2)
-        echo "Runner listener exit with retryable error, re-launch runner in 5 seconds."
-        sleep 5
+    if [ "$code" -eq 2 ]; then
+        echo "Restarting runner..."
         continue
-        ;;
-    *) echo "Runner listener exit with undefined return code $code." ;;
-    esac
-    exit "$code"
+    fi
+    echo "Exiting runner..."
+    if [ "${ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE-}" = 1 ] && [ "$code" -eq 7 ]; then
+        exit 7
+    fi
+    exit 0
 done

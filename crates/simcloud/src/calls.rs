@@ -84,6 +84,13 @@ impl World {
         (STANDARD.encode(files.to_string()), secret)
     }
 
+    /// The runner that a JIT configuration is for, by the files in it: a client may change their settings.
+    pub(crate) fn runner_of_jit(&self, blob: &str) -> Option<u64> {
+        let json = |text: &str| serde_json::from_slice::<Value>(&STANDARD.decode(text).ok()?).ok();
+        let id = json(json(blob)?[".runner"].as_str()?)?["agentId"].as_u64()?;
+        self.state.github.jits.values().find(|runner| **runner == id).copied()
+    }
+
     /// Issues a token for Azure. Returns it with its expiry.
     pub fn issue_token(&mut self) -> (String, Timestamp) {
         let token = format!("simcloud-arm-token-{:032x}", self.rng.random::<u128>());

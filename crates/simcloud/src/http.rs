@@ -12,6 +12,7 @@ mod github_app;
 mod github_json;
 mod github_webhooks;
 mod message;
+mod metadata;
 mod parts;
 mod repository_json;
 mod runner;
@@ -177,7 +178,8 @@ impl Ingress {
         talk(stream, Arc::clone(&self.state), side, Peer { base: base.into(), machine: None }, || ()).await;
     }
 
-    /// Serves GitHub on a listener that only this VM can reach, until the returned handle is aborted.
+    /// Serves GitHub and the metadata service on a listener that only this VM can reach, until the returned
+    /// handle is aborted.
     pub(crate) fn open(&self, listener: std::net::TcpListener, vm: &str) -> io::Result<AbortHandle> {
         let _inside = self.runtime.enter();
         listener.set_nonblocking(true)?;
@@ -255,6 +257,9 @@ async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Opti
         let mut world = locked(&state.world);
         world.advance((state.clock)());
         return Some(whole(sim::answer(&mut world, &asked)));
+    }
+    if let Some(answer) = metadata::answer(&locked(&state.world), &asked) {
+        return Some(whole(answer));
     }
     let faults = {
         let mut world = locked(&state.world);
@@ -354,6 +359,7 @@ async fn read(request: Request<Incoming>, peer: &Peer) -> Option<SimRequest> {
         authorization: text("authorization"),
         if_none_match: text("if-none-match"),
         identity_header: text("x-identity-header"),
+        metadata_header: text("metadata"),
         range: text("range"),
         machine: peer.machine.as_deref().map(str::to_owned),
         body: Limited::new(body, 4 << 20).collect().await.ok()?.to_bytes().to_vec(),

@@ -48,7 +48,7 @@ impl World {
         }
         let is_blob = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let mut words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
-        let runner = words.find_map(|word| self.state.github.jits.get(word)).copied();
+        let runner = words.find_map(|word| self.runner_of_jit(word));
         self.reads_user_data(uid);
         if let Some(runner) = runner.filter(|_| starts) {
             let delay = random_duration(self.settings.register.clone(), &mut self.rng);

@@ -10,14 +10,18 @@ use sha2::{Digest, Sha256};
 pub const RUNNER_VERSION: &str = "2.330.0";
 
 /// The path, whether it is executable, and the text of each file.
-const FILES: [(&str, bool, &str); 10] = [
+const FILES: [(&str, bool, &str); 14] = [
     ("config.sh", true, include_str!("../runner/config.sh")),
     ("run.sh", true, include_str!("../runner/run.sh")),
+    ("run-helper.sh.template", true, include_str!("../runner/run-helper.sh.template")),
     ("bin/Runner.Listener", true, include_str!("../runner/bin/Runner.Listener")),
     ("bin/Runner.Worker", true, include_str!("../runner/bin/Runner.Worker")),
     ("bin/installdependencies.sh", true, include_str!("../runner/bin/installdependencies.sh")),
     ("bin/runsvc.sh", true, include_str!("../runner/bin/runsvc.sh")),
+    ("bin/RunnerService.py", false, include_str!("../runner/bin/RunnerService.py")),
     ("bin/configure.py", false, include_str!("../runner/bin/configure.py")),
+    ("bin/diag.py", false, include_str!("../runner/bin/diag.py")),
+    ("bin/update.py", false, include_str!("../runner/bin/update.py")),
     ("bin/github.py", false, include_str!("../runner/bin/github.py")),
     ("bin/systemd.svc.sh.template", false, include_str!("../runner/bin/systemd.svc.sh.template")),
     (

@@ -5,6 +5,8 @@
 //! removed before the first job starts. The VM powers off when the runner ends or cannot start. So its end is
 //! visible, and nothing runs on it while no daemon is there to delete it.
 //!
+//! Both kinds of VM read their user data at the metadata service, by which the daemon asks them to drain.
+//!
 //! A VM that is bootstrapped over SSH only gets its host key.
 
 use std::time::Duration;
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::RUNNER;
 use super::console::IDENTIFIER;
+use super::jit_config::without_updates;
 use crate::model::{Download, HostKey, RunnerRegistration};
 use crate::model::{RUNNER_PATH, Step};
 
@@ -23,6 +26,8 @@ const JIT_DIR: &str = "/var/lib/azlin-runner/jit";
 const PREPARE_PATH: &str = "/usr/local/lib/azlin/prepare";
 /// The name of the dead man's switch's systemd units.
 const SWITCH: &str = "azlin-dead-mans-switch";
+/// The systemd unit that reads the user data.
+const ATTENDANT: &str = "azlin-drain.service";
 
 /// The custom data of a VM that becomes this runner by itself, and powers off after `switch` without a job.
 pub fn self_made(
@@ -37,18 +42,19 @@ pub fn self_made(
         "write_files": [
             {
                 "path": format!("{JIT_DIR}/config"), "owner": owner, "permissions": "0400", "defer": true,
-                "content": runner.encoded_jit_config.expose_secret(),
+                "content": without_updates(runner.encoded_jit_config.expose_secret()),
             },
             {"path": RUNNER_PATH, "permissions": "0755", "content": RUNNER},
             {"path": PREPARE_PATH, "permissions": "0755", "content": prepare(download, dependencies)},
             {"path": "/etc/systemd/system/azlin-runner.service", "content": unit()},
+            {"path": format!("/etc/systemd/system/{ATTENDANT}"), "content": attendant()},
             {"path": format!("/etc/systemd/system/{SWITCH}.service"), "content": switch_service(switch)},
             {"path": format!("/etc/systemd/system/{SWITCH}.timer"), "content": switch_timer(switch)},
         ],
         "runcmd": [
             ["chown", owner, JIT_DIR],
             ["systemctl", "daemon-reload"],
-            ["systemctl", "enable", "--now", "--no-block", format!("{SWITCH}.timer"), "azlin-runner.service"],
+            enable(&[&format!("{SWITCH}.timer"), ATTENDANT, "azlin-runner.service"]),
         ],
     }))
 }
@@ -59,12 +65,13 @@ pub fn reachable(host_key: &HostKey, admin_key: &str, switch: Duration) -> Secre
     cloud_config(&json!({
         "write_files": [
             {"path": RUNNER_PATH, "permissions": "0755", "content": RUNNER},
+            {"path": format!("/etc/systemd/system/{ATTENDANT}"), "content": attendant()},
             {"path": format!("/etc/systemd/system/{SWITCH}.service"), "content": switch_service(switch)},
             {"path": format!("/etc/systemd/system/{SWITCH}.timer"), "content": switch_timer(switch)},
         ],
         "runcmd": [
             ["systemctl", "daemon-reload"],
-            ["systemctl", "enable", "--now", "--no-block", format!("{SWITCH}.timer")],
+            enable(&[&format!("{SWITCH}.timer"), ATTENDANT]),
         ],
         // Azure installs the key too, but accepts no ECDSA keys.
         "ssh_authorized_keys": [admin_key],
@@ -77,6 +84,10 @@ pub fn reachable(host_key: &HostKey, admin_key: &str, switch: Duration) -> Secre
 fn cloud_config(config: &Value) -> SecretString {
     // JSON is valid YAML, and needs no second way of quoting.
     SecretString::from(format!("#cloud-config\n{config}\n"))
+}
+
+fn enable(units: &[&str]) -> Value {
+    json!([&["systemctl", "enable", "--now", "--no-block"], units].concat())
 }
 
 fn prepare(download: &Download, dependencies: bool) -> String {
@@ -93,6 +104,15 @@ fn unit() -> String {
          [Service]\nType=exec\nUser={USER}\nExecStartPre=+{PREPARE_PATH}\nExecStart={RUNNER_PATH} serve\n\
          ExecStopPost=+/bin/systemctl --no-block poweroff\nTimeoutStartSec=15min\nSyslogIdentifier={IDENTIFIER}\n\
          StandardOutput=journal+console\nStandardError=journal+console\n\n[Install]\nWantedBy=multi-user.target\n"
+    )
+}
+
+/// It reads the user data as long as the VM runs, whatever becomes of the runner. What fails is not worth a line.
+fn attendant() -> String {
+    format!(
+        "[Unit]\nDescription=Drain this runner when its user data asks for it\nAfter=network.target\n\n\
+         [Service]\nExecStart={RUNNER_PATH} attend\nRestart=always\nRestartSec=5\nOOMScoreAdjust=-900\n\
+         SyslogIdentifier={IDENTIFIER}\n\n[Install]\nWantedBy=multi-user.target\n"
     )
 }
 

@@ -8,8 +8,10 @@
 #   runner configure URL NAME LABELS GROUP EPHEMERAL the token is the first line of standard input
 #   runner start EPHEMERAL                           its service; an ephemeral one powers off at its end
 #   runner stop
+#   runner drain                                     ends the runner and powers off, unless a job runs
+#   runner attend                                    drains when the VM's user data asks for it, for ever
 #   runner serve                                     with a JIT configuration, in the foreground
-#   runner watch SECONDS                             powers off when no job has run for so long
+#   runner watch SECONDS                             drains when no job has run for so long
 set -eu
 # What jobs find is what the system has; only what may be missing is added.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -19,6 +21,8 @@ home=/opt/actions-runner
 state=/var/lib/azlin-runner
 # In a folder of the user's own, so that it can be removed once it is used.
 jitconfig=$state/jit/config
+# Where the runner's program writes what it does, and its programs; after an update they are in bin.VERSION.
+bin="$home/bin[^/]*"
 
 fail() {
     echo "$*" >&2
@@ -94,13 +98,20 @@ spare_from_restarts() {
         >/etc/needrestart/conf.d/azlin.conf
 }
 
+# Whether a job runs. If that cannot be told, one does.
+works() {
+    code=0
+    pgrep -f "$bin/Runner\.Worker" >/dev/null || code=$?
+    [ "$code" -ne 1 ]
+}
+
 probe() {
     echo "version=$(version)"
     echo "runner_id=$(configured agentId)"
     echo "runner_name=$(configured agentName)"
     echo "registered=$(cat "$state/registered" 2>/dev/null || :)"
     echo "service=$(service)"
-    if pgrep -f "$home/bin/Runner.Worker" >/dev/null; then echo job=running; else echo job=none; fi
+    if works; then echo job=running; else echo job=none; fi
     if [ -e "$state/dependencies" ]; then echo dependencies=installed; else echo dependencies=unknown; fi
 }
 
@@ -145,20 +156,50 @@ fetch() {
     rm -f "$state/unpacking" "$archive"
 }
 
+# installdependencies.sh knows these systems, and fails on others.
+is_known() {
+    [ -e /etc/debian_version ] || [ -e /etc/redhat-release ] || grep -q '^ID_LIKE=.*suse' /etc/os-release
+}
+
+install_dependencies() {
+    if is_known; then
+        echo 'DPkg::Lock::Timeout "60";' >"$state/apt.conf"
+        DEBIAN_FRONTEND=noninteractive APT_CONFIG="$state/apt.conf" ./bin/installdependencies.sh </dev/null
+    elif command -v tdnf >/dev/null; then
+        # Azure Linux.
+        tdnf install -y icu krb5 openssl-libs zlib </dev/null
+    fi
+}
+
 dependencies() {
     [ ! -e "$state/dependencies" ] || return 0
     use_proxies
     cd "$home"
     # A machine that boots for the first time installs and updates by itself, and holds apt's locks.
     [ -e /var/lib/cloud/instance/boot-finished ] || timeout 300 cloud-init status --wait >/dev/null 2>&1 || :
-    echo 'DPkg::Lock::Timeout "60";' >"$state/apt.conf"
     tries=0
-    until DEBIAN_FRONTEND=noninteractive APT_CONFIG="$state/apt.conf" ./bin/installdependencies.sh </dev/null; do
+    until install_dependencies; do
         tries=$((tries + 1))
-        [ "$tries" -lt 5 ] || fail "installdependencies.sh has failed $tries times"
+        [ "$tries" -lt 5 ] || fail "the runner's dependencies could not be installed in $tries tries"
         sleep 15
     done
+    rm -f "$state/invariant"
+    if ! is_known && ! ldconfig -p | grep -q libicuuc; then
+        # .NET ends at its start where there is no libicu, unless it is told to do without.
+        : >"$state/invariant"
+    fi
+    use_invariant
+    why=$(as_user ./bin/Runner.Listener --version 2>&1 >/dev/null </dev/null) ||
+        fail "the runner's program does not start on this system ($(system)): $(echo "$why" | head -n 3)"
     : >"$state/dependencies"
+}
+
+system() {
+    sed -n -E 's/^PRETTY_NAME="?([^"]*)"?$/\1/p' /etc/os-release
+}
+
+use_invariant() {
+    [ ! -e "$state/invariant" ] || export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 }
 
 configure() {
@@ -178,7 +219,14 @@ configure() {
             --disableupdate --no-default-labels
         [ -z "$group" ] || set -- "$@" --runnergroup "$group"
         [ "$ephemeral" != true ] || set -- "$@" --ephemeral
-        ACTIONS_RUNNER_INPUT_TOKEN=$token as_user ./config.sh "$@" </dev/null
+        use_invariant
+        # config.sh itself insists on libicu, and only calls this.
+        if [ -e "$state/invariant" ]; then
+            set -- ./bin/Runner.Listener configure "$@"
+        else
+            set -- ./config.sh "$@"
+        fi
+        ACTIONS_RUNNER_INPUT_TOKEN=$token as_user "$@" </dev/null
     fi
     id=$(configured agentId)
     [ -n "$id" ] || fail "config.sh has left no runner id in $home/.runner"
@@ -197,6 +245,9 @@ start() {
             proxies
         } >"$state/env"
         as_user sh -c 'cat >.env' <"$state/env"
+        # config.sh makes it last, and was cut off before.
+        use_invariant
+        [ -e svc.sh ] || as_user ./bin/Runner.Listener configure --generateServiceConfig </dev/null
         # What a first try left half done is in the way of svc.sh.
         rm -f .service /etc/systemd/system/actions.runner.*.service
         ./svc.sh install "$user" </dev/null
@@ -207,12 +258,13 @@ start() {
         esac
         # Not at the next boot, before its name is kept: a job could change what is then called again.
         systemctl --quiet disable -- "$unit"
-        if [ "$ephemeral" = true ]; then
+        mkdir -p "/etc/systemd/system/$unit.d"
+        {
+            echo '[Service]'
+            [ ! -e "$state/invariant" ] || echo 'Environment=DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1'
             # It takes no other job, and its end shows.
-            mkdir -p "/etc/systemd/system/$unit.d"
-            printf '[Service]\nExecStopPost=+/bin/systemctl --no-block poweroff\n' \
-                >"/etc/systemd/system/$unit.d/azlin.conf"
-        fi
+            [ "$ephemeral" != true ] || echo 'ExecStopPost=+/bin/systemctl --no-block poweroff'
+        } >"/etc/systemd/system/$unit.d/azlin.conf"
         systemctl daemon-reload
         echo "$unit" >"$state/unit.new"
         mv "$state/unit.new" "$state/unit"
@@ -224,6 +276,172 @@ stop() {
     [ -z "$(unit)" ] || systemctl stop -- "$(unit)"
 }
 
+# Each listener with how often each of its threads has run: another text, and one has run in between.
+listeners() {
+    for pid in $(pgrep -f "$bin/Runner\.Listener run" || :); do
+        echo "listener $pid $(cat "/proc/$pid"/task/*/status 2>/dev/null | grep ctxt | tr -d '\n')"
+    done
+}
+
+pids() {
+    listeners | cut -d ' ' -f 2
+}
+
+# The control group of a process, where it can be frozen (cgroup v2) and is not this script's own.
+group_of() {
+    path=$(sed -n 's/^0:://p' "/proc/$1/cgroup")
+    [ "$path" != "$(sed -n 's/^0:://p' /proc/self/cgroup)" ] && [ "$path" != / ] || return 0
+    for root in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+        [ ! -w "$root$path/cgroup.freeze" ] || echo "$root$path"
+    done
+}
+
+is_stopped() {
+    # The name, in brackets, may contain anything.
+    ! sed -E 's/.*\) (.).*/\1/' "/proc/$1"/task/*/stat 2>/dev/null | grep -q '[^TtZX]'
+}
+
+within_two_seconds() {
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || return 1
+        sleep 0.02
+    done
+}
+
+# Freezes what listens. A whole control group where that can be: no signal of a job's leftovers wakes that.
+freeze() {
+    for pid in $(pids); do
+        group=$(group_of "$pid")
+        if [ -n "$group" ]; then
+            frozen="$frozen $group"
+            echo 1 >"$group/cgroup.freeze"
+            within_two_seconds grep -q '^frozen 1$' "$group/cgroup.events" || return 1
+        else
+            stopped="$stopped $pid"
+            kill -STOP "$pid" 2>/dev/null || :
+            within_two_seconds is_stopped "$pid" || return 1
+        fi
+    done
+}
+
+thaw() {
+    for group in $frozen; do
+        [ ! -e "$group" ] || echo 0 >"$group/cgroup.freeze" || :
+    done
+    for pid in $stopped; do
+        kill -CONT "$pid" 2>/dev/null || :
+    done
+    frozen='' stopped=''
+}
+
+# Whether a listener's log shows a job that it asks for, or has and not finished. The listener writes each line
+# before it goes on (actions/runner: HostTraceListener.cs), so a job that is not in its log was not asked for. It
+# reads its credentials before it asks for a job, as before a session (Runner.cs, BrokerMessageListener.cs).
+has_taken() {
+    log=
+    for fd in "/proc/$1/fd"/*; do
+        case $(readlink "$fd" || :) in
+        */_diag/Runner_*.log*) log=$fd ;;
+        esac
+    done
+    [ -n "$log" ] || return 0
+    awk '
+        BEGIN { listens = by_broker = 1 }
+        !/^\[[^]]*\] / { next }
+        { at = index($0, "] "); text = substr($0, at + 2); source = substr($0, 1, at - 1); sub(/.* /, "", source) }
+        source == "Listener" && text ~ /^Runner is built for / { listens = by_broker = asks = has = 0 }
+        source == "Runner" && text ~ /^Using BrokerMessageListener/ { by_broker = 1 }
+        source == "Terminal" && text ~ /^WRITE LINE: .*: Listening for Jobs/ { listens = 1; asks = has = 0 }
+        source == "ConfigurationStore" && text ~ /^HasCredentials/ { asks = asks || listens && by_broker && !renews; renews = 0 }
+        source == "JobDispatcher" && text ~ /^Job request .* received/ { has = 1 }
+        source == "Runner" && text ~ /^Received job message/ { has = 1 }
+        source == "Runner" && text ~ /^(Skipping message Job|Caught exception from acquiring|Skip message deletion)/ { asks = 0 }
+        source !~ /^(Broker)?MessageListener$/ { next }
+        source == "MessageListener" { by_broker = 0 }
+        text ~ /^Attempt to create session/ { listens = asks = 0 }
+        text ~ /^Session created/ { listens = 1; asks = 0 }
+        text ~ /^Reload credentials/ { renews = 1 }
+        text ~ /^(Acknowledging runner request|Message .* received)/ { asks = 1 }
+        text ~ /JobState: Busy/ { has = 1 }
+        text ~ /JobState: Online/ { asks = has = 0 }
+        END { exit !(asks || has) }
+    ' "$log"
+}
+
+# A doubt that lasts so long, with no line more in the log, is none: a listener asks for a job, or starts its
+# worker, within minutes, and writes of each failure. The time is that since the boot, which nobody sets.
+is_settled() {
+    now="$1 $(wc -c <"$log")"
+    up=$(cut -d . -f 1 /proc/uptime)
+    before=$(cat /run/azlin-doubt 2>/dev/null || :)
+    [ "${before% *}" = "$now" ] && [ "${before##* }" -le "$up" ] || echo "$now $up" >/run/azlin-doubt
+    since=$(sed 's/.* //' /run/azlin-doubt)
+    [ $((up - since)) -ge 900 ]
+}
+
+is_idle() {
+    before=$(listeners)
+    ! works || return 1
+    for pid in $(echo "$before" | cut -d ' ' -f 2); do
+        if has_taken "$pid"; then
+            [ -n "$log" ] && is_settled "$pid" || return 1
+        fi
+    done
+    [ "$before" = "$(listeners)" ]
+}
+
+busy() {
+    thaw
+    echo drain=busy
+    exit 0
+}
+
+# The VM is the witness: whatever GitHub says, a runner ends only while it stands still and has no job. Not under
+# the lock of the others: an installation has nothing that could be lost, and the power goes under it.
+drain() {
+    mkdir -p "$state"
+    frozen='' stopped=''
+    exec 8>"$state/drain"
+    flock -w 10 8 || busy
+    ! works || busy
+    trap thaw EXIT
+    trap 'exit 1' HUP INT PIPE TERM
+    freeze && is_idle || busy
+    for pid in $(pids); do
+        kill -KILL "$pid" 2>/dev/null || :
+    done
+    # Nor does anything start it again.
+    for unit in azlin-runner.service $(unit); do
+        systemctl kill --signal=KILL -- "$unit" 2>/dev/null || :
+    done
+    thaw
+    trap - EXIT
+    systemctl --no-block poweroff
+    echo drain=ended
+}
+
+# The text alone asks for it: no other, and nothing around it.
+is_asked() {
+    url='http://169.254.169.254/metadata/instance/compute/userData?api-version=2021-01-01&format=text'
+    encoded=$(curl -q --silent --fail --noproxy '*' --max-time 2 --header Metadata:true "$url") || return 1
+    text=$(echo "$encoded" | base64 -d 2>/dev/null) || return 1
+    [ "$text" = azlin-drain ]
+}
+
+attend() {
+    said=
+    while :; do
+        if is_asked; then
+            answer=$("$0" drain) || answer="drain=failed"
+            [ "$answer" = "$said" ] || echo "the user data asks this machine to drain: $answer"
+            said=$answer
+        fi
+        sleep 5
+    done
+}
+
 # The environment hands the configuration over: arguments are visible to every user.
 serve() {
     use_proxies
@@ -231,6 +449,7 @@ serve() {
     ACTIONS_RUNNER_INPUT_JITCONFIG=$(cat "$jitconfig")
     export ACTIONS_RUNNER_INPUT_JITCONFIG
     rm -f "$jitconfig"
+    use_invariant
     cd "$home"
     exec ./run.sh
 }
@@ -241,14 +460,14 @@ watch() {
     limit=$1
     up=$(cut -d . -f 1 /proc/uptime)
     [ "$up" -ge "$limit" ] || return 0
-    ! pgrep -f "$home/bin/Runner.Worker" >/dev/null || return 0
+    ! works || return 0
     [ -z "$(find "$home/_diag" -name 'Worker_*.log' -mmin "-$((limit / 60))" 2>/dev/null)" ] || return 0
     echo "no job for $limit seconds, and no daemon has replaced this machine: it powers off"
-    systemctl --no-block poweroff
+    drain
 }
 
 case ${1-} in
-probe | serve | watch)
+probe | drain | attend | serve | watch)
     "$@"
     ;;
 fetch | dependencies | configure | start | stop)
@@ -256,6 +475,6 @@ fetch | dependencies | configure | start | stop)
     "$@"
     ;;
 *)
-    fail "usage: runner probe | fetch | dependencies | configure | start | stop | serve | watch"
+    fail "usage: runner probe | fetch | dependencies | configure | start | stop | drain | attend | serve | watch"
     ;;
 esac

@@ -12,7 +12,7 @@ from github import GitHub, Refused
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FILES = (".runner", ".credentials", ".credentials_rsaparams")
-FLAGS = ("unattended", "ephemeral", "replace", "disableupdate", "no-default-labels")
+FLAGS = ("unattended", "ephemeral", "replace", "disableupdate", "no-default-labels", "generateserviceconfig")
 
 
 def path(name):
@@ -76,6 +76,12 @@ def forget():
 def configure(arguments):
     """Registers this machine."""
     options = parsed(arguments)
+    if is_set(options, "generateserviceconfig"):
+        if not os.path.exists(path(".runner")):
+            return "--generateServiceConfig requires that the runner is already configured."
+        runner = read(".runner")
+        service(urllib.parse.urlsplit(runner["gitHubUrl"]).path.strip("/").replace("/", "-"), runner["agentName"])
+        return None
     if os.path.exists(path(".runner")):
         return "Cannot configure the runner because it is already configured. To reconfigure the runner, run 'config.cmd remove' or './config.sh remove' first."
     for key in ("url", "token"):
@@ -102,9 +108,10 @@ def configure(arguments):
         return "Failed to connect to %s: %s" % (server, error)
     print("√ Runner successfully added")
     runner = dict(made["runner"], serverUrl=server, gitHubUrl=options["url"], workFolder=options.get("work") or "_work")
+    runner["disableUpdate"] = is_set(options, "disableupdate")
     write(".credentials", json.dumps({"scheme": "OAuth", "data": {"secret": made["secret"]}}), 0o600)
-    service(url.path.strip("/").replace("/", "-"), name)
     write(".runner", "\ufeff" + json.dumps(runner, indent=2))
+    service(url.path.strip("/").replace("/", "-"), name)
     print("√ Settings Saved.")
     return None
 

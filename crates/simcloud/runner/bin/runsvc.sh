@@ -1,4 +1,12 @@
 #!/bin/sh
-# The program of the service. It passes a request to stop to the listener, which ends when it is ready.
-cd "$(dirname "$0")" || exit 1
-exec ./run.sh --startuptype service
+# The program of the service. SIGTERM becomes SIGINT for what runs the listener.
+trap 'kill -INT "$service"' TERM INT
+if [ -f .path ]; then
+    PATH=$(cat .path)
+    export PATH
+fi
+python3 ./bin/RunnerService.py &
+service=$!
+wait "$service"
+trap - TERM INT
+wait "$service"

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fault::Side;
 
 /// A request that was read whole.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SimRequest {
     pub(crate) method: String,
     pub(crate) path: String,
@@ -18,6 +18,8 @@ pub(crate) struct SimRequest {
     pub(crate) authorization: Option<String>,
     pub(crate) if_none_match: Option<String>,
     pub(crate) identity_header: Option<String>,
+    /// The header without which the metadata service answers nothing.
+    pub(crate) metadata_header: Option<String>,
     pub(crate) body: Vec<u8>,
     /// The value of the `range` header.
     pub(crate) range: Option<String>,

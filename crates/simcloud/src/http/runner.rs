@@ -56,7 +56,13 @@ fn of_runner(world: &mut World, request: &SimRequest, id: u64, what: &str) -> Re
     match what {
         "poll" => {
             let job = world.poll(id, secret, machine, body["job"].as_u64())?;
-            Ok(json!({"job": job.map(|job| job_json(world, &job))}))
+            Ok(json!({"job": job.map(|job| job.id)}))
+        }
+        "acquire" => {
+            let job = body["job"].as_u64().ok_or_else(invalid)?;
+            let acquired = world.poll(id, secret, machine, Some(job))?.filter(|found| found.id == job);
+            let refusal = || RunnerRefusal { status: 404, message: "The job is not this runner's.".to_owned() };
+            Ok(json!({"job": job_json(world, &acquired.ok_or_else(refusal)?)}))
         }
         "done" => {
             let report = report(&body, machine).ok_or_else(invalid)?;

@@ -9,6 +9,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{processes, run};
 
+/// Where a VM finds the metadata service of Azure.
+pub(super) const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
 /// The host has 10.113.N.1, the machine 10.113.N.2, where N is `number`.
 pub(super) struct Network {
     pub(super) number: u8,
@@ -30,6 +33,7 @@ impl Network {
         run("ip", &["addr", "add", &format!("{host}/30"), "dev", link])?;
         run("ip", &["link", "set", link, "up"])?;
         run("ip", &["-n", netns, "link", "set", "lo", "up"])?;
+        run("ip", &["-n", netns, "addr", "add", &format!("{METADATA}/32"), "dev", "lo"])?;
         run("ip", &["-n", netns, "addr", "add", &format!("{guest}/30"), "dev", "eth0"])?;
         run("ip", &["-n", netns, "link", "set", "eth0", "up"])?;
         run("ip", &["-n", netns, "route", "add", "default", "via", &host.to_string()])?;
@@ -66,13 +70,13 @@ impl Network {
         Path::new("/run/netns").join(&self.netns)
     }
 
-    /// A listener on the machine's own loopback. A thread moves into the namespace, makes it, and ends: a
-    /// socket stays where it was made.
-    pub(super) fn listen(&self, port: u16) -> io::Result<TcpListener> {
+    /// A listener that only the machine can reach, at an address of its own loopback. A thread moves into the
+    /// namespace, makes it, and ends: a socket stays where it was made.
+    pub(super) fn listen(&self, address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
         let namespace = fs::File::open(self.path())?;
         let made = thread::spawn(move || {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            TcpListener::bind((address, port))
         });
         made.join().map_err(|_| io::Error::other("the thread that listens for a machine has died"))?
     }

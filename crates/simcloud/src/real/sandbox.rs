@@ -1,6 +1,7 @@
 //! The sandbox of a machine: its root, its network, its control groups and its connection to GitHub, made
 //! before it boots and removed after it.
 
+use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +11,7 @@ use std::{fs, io};
 use tokio::task::AbortHandle;
 
 use super::control_groups::ControlGroups;
-use super::network::Network;
+use super::network::{METADATA, Network};
 use super::{MachineSettings, number, processes, run, text};
 use crate::http::Ingress;
 
@@ -25,7 +26,7 @@ pub(super) struct Sandbox {
     /// Removed once no process is in them.
     control_groups: Option<ControlGroups>,
     is_mounted: bool,
-    ingress: Option<AbortHandle>,
+    ingress: Vec<AbortHandle>,
 }
 
 impl Sandbox {
@@ -39,7 +40,7 @@ impl Sandbox {
         let folder = folder.join(number.to_string());
         fs::create_dir(&folder)?;
         let network = Network::make(number, &folder)?;
-        let mut sandbox = Sandbox { folder, network, control_groups: None, is_mounted: false, ingress: None };
+        let mut sandbox = Sandbox { folder, network, control_groups: None, is_mounted: false, ingress: Vec::new() };
         sandbox.control_groups = Some(ControlGroups::make(&sandbox.network.netns, &sandbox.folder)?);
         for name in ["root", "upper", "work"] {
             fs::create_dir(sandbox.folder.join(name))?;
@@ -59,10 +60,13 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// Serves GitHub on the machine's own loopback. Requests from there count as this VM's.
+    /// Serves GitHub on the machine's own loopback, and the metadata service at its address. Requests from
+    /// there count as this VM's.
     pub(super) fn open(&mut self, ingress: &Ingress, vm: &str) -> io::Result<()> {
-        let listener = self.network.listen(ingress.port())?;
-        self.ingress = Some(ingress.open(listener, vm)?);
+        for (address, port) in [(Ipv4Addr::LOCALHOST, ingress.port()), (METADATA, 80)] {
+            let listener = self.network.listen(address, port)?;
+            self.ingress.push(ingress.open(listener, vm)?);
+        }
         Ok(())
     }
 
@@ -116,9 +120,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        if let Some(ingress) = &self.ingress {
-            ingress.abort();
-        }
+        self.ingress.iter().for_each(AbortHandle::abort);
         self.network.kill_all();
         drop(self.control_groups.take());
         if self.is_mounted {
