@@ -199,7 +199,7 @@ fn the_machine_dies_in_a_job() {
         let first = first_machine(&cloud);
         let job = cloud.submit(&[("docker", "sleep 600")])[0];
         cloud.wait("the job runs", 60, |world| world.state.github.jobs[&job].runner.is_some());
-        cloud.wait_inside(&first, "pgrep -x sleep");
+        cloud.wait_inside(&first, "pgrep -fx 'sleep 600'");
         cloud.inside(&first, "systemctl poweroff --force --force");
         cloud.wait("it is gone and another is online", 90, |world| {
             online(world).is_some_and(|name| name != first)

@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod drain;
 mod faults;
 mod jobs;
 mod survival;

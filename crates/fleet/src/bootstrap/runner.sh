@@ -375,8 +375,8 @@ has_taken() {
 is_settled() {
     now="$1 $(wc -c <"$log")"
     up=$(cut -d . -f 1 /proc/uptime)
-    before=$(cat /run/azlin-doubt 2>/dev/null || :)
-    [ "${before% *}" = "$now" ] && [ "${before##* }" -le "$up" ] || echo "$now $up" >/run/azlin-doubt
+    doubt=$(cat /run/azlin-doubt 2>/dev/null || :)
+    [ "${doubt% *}" = "$now" ] && [ "${doubt##* }" -le "$up" ] || echo "$now $up" >/run/azlin-doubt
     since=$(sed 's/.* //' /run/azlin-doubt)
     [ $((up - since)) -ge 900 ]
 }
@@ -408,7 +408,7 @@ drain() {
     ! works || busy
     trap thaw EXIT
     trap 'exit 1' HUP INT PIPE TERM
-    freeze && is_idle || busy
+    if ! freeze || ! is_idle; then busy; fi
     for pid in $(pids); do
         kill -KILL "$pid" 2>/dev/null || :
     done

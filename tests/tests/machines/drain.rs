@@ -1,0 +1,289 @@
+//! The machine is the witness: it drains when it is asked to, both ways, and never under a job. There is no
+//! daemon here; what it does, the tests do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use azlin_fleet::bootstrap::cloud_init::{reachable, self_made};
+use azlin_fleet::model::{Configure, Download, HostKey, RunnerId, RunnerName, RunnerRegistration, Scope, Step};
+use azlin_simcloud::World;
+use azlin_simcloud::azure::SimVmState;
+use azlin_simcloud::github::JobState;
+use azlin_simcloud::registration::TokenUse;
+use azlin_tests::machines::{RealCloud, plant, succeeded};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rand::RngExt;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const RUNNER: &str = "/usr/local/lib/azlin/runner";
+
+fn scope() -> Scope {
+    "repo:o/r".parse().expect("valid")
+}
+
+fn download(cloud: &RealCloud) -> Download {
+    let filename = "actions-runner-linux-x64-2.330.0.tar.gz";
+    Download {
+        os: "linux".to_owned(),
+        architecture: "x64".to_owned(),
+        url: format!("http://{}/_runner/package/{filename}", cloud.cloud.served.github),
+        filename: filename.to_owned(),
+        sha256: None,
+    }
+}
+
+fn create(cloud: &RealCloud, name: &str, custom_data: &SecretString) {
+    let custom_data = BASE64_STANDARD.encode(custom_data.expose_secret());
+    let profile = json!({"computerName": name, "adminUsername": "azlin", "customData": custom_data});
+    let hardware = json!({"vmSize": "Standard_D4s_v5"});
+    let body = json!({"location": "westeurope", "tags": {}, "properties": {
+        "hardwareProfile": hardware, "osProfile": profile,
+    }});
+    let made = cloud.cloud.served.world().put_vm("s", "rg", name, body, true);
+    assert!(made.is_ok(), "{made:?}");
+    cloud.wait("the machine runs", 30, |world| state(world, name) == Some("running"));
+}
+
+/// A new entry, and its JIT configuration.
+fn entry(cloud: &RealCloud, name: &str) -> (u64, String) {
+    let made = cloud.cloud.served.world().jit_config(&scope(), name, 1, vec!["docker".to_owned()]);
+    let (runner, jit) = made.expect("the name is new");
+    (runner.id, jit)
+}
+
+/// A VM that becomes a runner by itself. Returns its name once it is online.
+fn by_itself(cloud: &RealCloud) -> String {
+    let runner_name = RunnerName::new(&"ci".parse().expect("valid"), jiff::Timestamp::now(), 1);
+    let name = runner_name.as_str().to_owned();
+    let (id, jit) = entry(cloud, &name);
+    let registration =
+        RunnerRegistration { runner_id: RunnerId(id), runner_name, encoded_jit_config: jit.into() };
+    create(cloud, &name, &self_made(&registration, &download(cloud), false, DAY));
+    cloud.wait("it is online", 60, |world| is_online(world, &name));
+    name
+}
+
+/// A VM as for a bootstrap over SSH, with the runner's program. Each step is run as over SSH.
+fn prepared(cloud: &RealCloud, name: &str) {
+    let key = HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("x".to_owned()) };
+    create(cloud, name, &reachable(&key, "ssh-ed25519 BBBB", DAY));
+    cloud.wait_inside(name, "test -e /var/lib/cloud/instance/boot-finished");
+    step(cloud, name, &Step::Fetch(download(cloud)));
+}
+
+fn configured(cloud: &RealCloud, name: &str) {
+    let token = cloud.cloud.served.world().issue_runner_token(&scope(), TokenUse::Register).0;
+    let configure = Configure {
+        url: format!("http://{}/o/r", cloud.cloud.served.github),
+        name: name.to_owned(),
+        labels: vec!["docker".to_owned()],
+        group: None,
+        ephemeral: false,
+        token: token.into(),
+    };
+    step(cloud, name, &Step::Configure(configure));
+}
+
+fn step(cloud: &RealCloud, name: &str, step: &Step) -> String {
+    let input = step.input().map(|input| input.expose_secret().trim().to_owned()).unwrap_or_default();
+    said(cloud, name, &format!("echo '{input}' | {}", step.command()))
+}
+
+fn said(cloud: &RealCloud, name: &str, command: &str) -> String {
+    let output = cloud.inside(name, command);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    assert!(output.status.success(), "{command}: {} {}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn drain(cloud: &RealCloud, name: &str) -> String {
+    step(cloud, name, &Step::Drain)
+}
+
+fn is_online(world: &World, name: &str) -> bool {
+    world.state.github.runners.values().any(|runner| runner.name == name && runner.online)
+}
+
+fn state(world: &World, name: &str) -> Option<&'static str> {
+    let vm = world.state.azure.vms.values().find(|vm| vm.name == name)?;
+    match (&vm.machine, vm.state) {
+        (Some(machine), SimVmState::Succeeded) => Some(machine.state()),
+        _ => None,
+    }
+}
+
+/// As a PATCH of the VM does.
+fn set_user_data(cloud: &RealCloud, name: &str, text: &str) {
+    let mut world = cloud.cloud.served.world();
+    let vm = world.state.azure.vms.values_mut().find(|vm| vm.name == name).expect("it was made");
+    Arc::make_mut(&mut vm.body)["properties"]["userData"] = json!(BASE64_STANDARD.encode(text));
+}
+
+fn until_off(cloud: &RealCloud, name: &str, seconds: u64) {
+    cloud.wait("it is off", seconds, |world| state(world, name) == Some("off"));
+}
+
+fn killed(cloud: &RealCloud) -> u64 {
+    let report = cloud.cloud.served.world().report();
+    report.jobs_killed + report.jobs_lost_to_faults
+}
+
+#[test]
+fn an_idle_machine_drains_when_its_user_data_asks_for_exactly_that() {
+    let cloud = RealCloud::new("", "");
+    // Updates are on offer, and declined by what the daemon writes into the JIT configuration.
+    plant(cloud.overlay.path(), "opt/actions-runner/.env", "STANDIN_UPDATE_TO=2.331.0\n");
+    let name = by_itself(&cloud);
+    for other in ["azlin-drain now", "please azlin-drain", "AZLIN-DRAIN", "#cloud-config\n{}\nazlin-drain\n"] {
+        set_user_data(&cloud, &name, other);
+        let read = format!("sed 's/^attend() {{/attend() {{ is_asked; exit; /' {RUNNER} >/run/once; sh /run/once attend");
+        assert!(!cloud.inside(&name, &read).status.success(), "{other}");
+    }
+    // The service is gone for a while, and nobody hears of it.
+    let metadata = "169.254.169.254/32 dev lo";
+    said(&cloud, &name, &format!("ip addr del {metadata}"));
+    set_user_data(&cloud, &name, "azlin-drain\n");
+    std::thread::sleep(Duration::from_secs(8));
+    assert!(is_online(&cloud.cloud.served.world(), &name));
+    let journal = said(&cloud, &name, "journalctl --quiet --output cat --unit azlin-drain.service");
+    assert!(journal.lines().all(|line| line.contains("Started")), "{journal}");
+    assert_eq!(said(&cloud, &name, "ls -d /opt/actions-runner/bin*"), "/opt/actions-runner/bin");
+    said(&cloud, &name, &format!("ip addr add {metadata}"));
+    let began = Instant::now();
+    until_off(&cloud, &name, 30);
+    eprintln!("an idle machine was off after {:?}", began.elapsed());
+}
+
+#[test]
+fn a_machine_at_work_drains_after_its_job() {
+    let cloud = RealCloud::new("", "");
+    let name = by_itself(&cloud);
+    let job = cloud.submit(&[("docker", "sleep 12; echo done")])[0];
+    cloud.wait_inside(&name, "pgrep -fx 'sleep 12'");
+    set_user_data(&cloud, &name, "azlin-drain");
+    for _ in 0..5 {
+        assert_eq!(drain(&cloud, &name), "drain=busy");
+    }
+    cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));
+    until_off(&cloud, &name, 30);
+    assert_eq!(killed(&cloud), 0);
+}
+
+#[test]
+fn over_ssh_it_is_the_same_and_a_job_that_fights_wins_nothing() {
+    let cloud = RealCloud::new("", "");
+    prepared(&cloud, "lasting");
+    assert!(said(&cloud, "lasting", &format!("{RUNNER} probe")).contains("job=none"));
+    configured(&cloud, "lasting");
+    // config.sh makes svc.sh last, and may be cut off before. The runner updates itself besides.
+    let home = "/opt/actions-runner";
+    let cut = format!(
+        "cd {home}; rm svc.sh; echo STANDIN_UPDATE_TO=2.331.0 >.env; sed -i 's/Update\": true/Update\": false/' .runner; \
+         chown runner .env .runner"
+    );
+    said(&cloud, "lasting", &cut);
+    step(&cloud, "lasting", &Step::Start { ephemeral: false });
+    cloud.wait_inside("lasting", "test -L /opt/actions-runner/bin && pgrep -f '[R]unner.Listener run'");
+    cloud.wait("it is online", 60, |world| is_online(world, "lasting"));
+
+    // Signals to the listener, for ever and after the job's end; files of the runner are the job's own.
+    let fight = "setsid sh -c 'while :; do pkill -CONT -f [R]unner.Listener; pkill -TERM -f azlin/[r]unner; done' >/dev/null 2>&1 &\n\
+        rm -f /opt/actions-runner/_diag/Runner_*; sleep 10; echo done";
+    let job = cloud.submit(&[("docker", fight)])[0];
+    cloud.wait_inside("lasting", "pgrep -fx 'sleep 10' && pgrep -f '/opt/actions-runner/bin.2.331.0/[R]unner.Worker'");
+    assert!(said(&cloud, "lasting", &format!("{RUNNER} probe")).contains("job=running"));
+    for _ in 0..10 {
+        assert_eq!(drain(&cloud, "lasting"), "drain=busy");
+    }
+    cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));
+    // What it left behind looks like a worker.
+    said(&cloud, "lasting", "mkdir -p /opt/actions-runner/bin.9; cp /bin/sleep /opt/actions-runner/bin.9/Runner.Worker");
+    said(&cloud, "lasting", "runuser -u runner -- setsid /opt/actions-runner/bin.9/Runner.Worker 600 >/dev/null 2>&1 &");
+    cloud.wait_inside("lasting", "pgrep -f bin.9/[R]unner.Worker");
+    assert_eq!(drain(&cloud, "lasting"), "drain=busy", "in doubt");
+    let again = cloud.submit(&[("docker", "echo again")])[0];
+    cloud.wait("it serves on", 60, |world| succeeded(&world.state.github.jobs[&again]));
+    said(&cloud, "lasting", "pkill -KILL -f bin.9/[R]unner.Worker; sleep 1");
+    // Whatever the clock says, and though the signals go on.
+    assert_eq!(said(&cloud, "lasting", &format!("faketime -f -10y {RUNNER} drain")), "drain=ended");
+    until_off(&cloud, "lasting", 30);
+    assert_eq!(killed(&cloud), 0);
+}
+
+#[test]
+fn a_machine_without_a_runner_drains_at_once_though_it_installs() {
+    let cloud = RealCloud::new("", "");
+    prepared(&cloud, "bare");
+    said(&cloud, "bare", "setsid flock /var/lib/azlin-runner/lock sleep 600 >/dev/null 2>&1 &");
+    let began = Instant::now();
+    assert_eq!(drain(&cloud, "bare"), "drain=ended");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    until_off(&cloud, "bare", 30);
+}
+
+/// One machine runs one listener after another, and is asked to drain at any moment of each one's life. Its
+/// power stays on: `systemctl` is our own for the script.
+#[test]
+fn of_a_hundred_jobs_taken_while_it_drains_none_is_lost() {
+    let cloud = RealCloud::new("", "");
+    prepared(&cloud, "race");
+    plant_unit(&cloud);
+    let mut rng = rand::rng();
+    let mut answers = BTreeMap::<String, u32>::new();
+    let mut jobs = Vec::new();
+    for round in 0..100 {
+        let (_, jit) = entry(&cloud, &format!("race-{round}"));
+        start_listener(&cloud, &jit);
+        cloud.wait("it listens", 30, |world| is_online(world, &format!("race-{round}")));
+        if cloud.cloud.served.world().state.github.queued.is_empty() {
+            jobs.extend(cloud.submit(&[("docker", "echo $GITHUB_RUN_ID >>/tmp/ran")]));
+        }
+        std::thread::sleep(Duration::from_millis(rng.random_range(0..500)));
+        let answer = said(&cloud, "race", &format!("PATH=/opt/ours:$PATH {RUNNER} drain"));
+        *answers.entry(answer.clone()).or_default() += 1;
+        if answer == "drain=busy" {
+            let idle = "! systemctl is-active azlin-runner.service";
+            cloud.wait_inside("race", idle);
+        } else {
+            let left = cloud.inside("race", "pgrep -f 'Runner\\.(Listener|Worker)'");
+            assert!(!left.status.success(), "{left:?}");
+        }
+    }
+    eprintln!("of 100 rounds: {answers:?}, {} jobs", jobs.len());
+    let (_, jit) = entry(&cloud, "last");
+    start_listener(&cloud, &jit);
+    cloud.wait("every job ends", 60, |world| {
+        jobs.iter().all(|job| matches!(world.state.github.jobs[job].state, JobState::Completed(_)))
+    });
+    assert!(jobs.iter().all(|job| succeeded(&cloud.job(*job))));
+    let ran = said(&cloud, "race", "sort /tmp/ran | uniq | wc -l; wc -l </tmp/ran");
+    assert_eq!(ran, format!("{0}\n{0}", jobs.len()), "each ran once");
+    assert!(answers.len() == 2 && answers.values().all(|count| *count >= 5), "{answers:?}");
+    assert_eq!(killed(&cloud), 0);
+}
+
+fn plant_unit(cloud: &RealCloud) {
+    let unit = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nUser=runner\nEnvironment=STANDIN_PAUSE=0.15\n\
+        ExecStart=/usr/local/lib/azlin/runner serve\n";
+    let ours = "#!/bin/sh\n[ \"$1\" != kill ] || exec /bin/systemctl \"$@\"\n";
+    let write = |path: &str, text: &str| format!("printf '%s' '{text}' >{path}\n");
+    let script = [
+        write("/etc/systemd/system/azlin-runner.service", unit),
+        "mkdir -p /opt/ours /var/lib/azlin-runner/jit\n".to_owned(),
+        write("/opt/ours/systemctl", ours),
+        "chmod 755 /opt/ours/systemctl; chown runner /var/lib/azlin-runner/jit; systemctl daemon-reload".to_owned(),
+    ];
+    said(cloud, "race", &script.concat());
+}
+
+fn start_listener(cloud: &RealCloud, jit: &str) {
+    let config = "/var/lib/azlin-runner/jit/config";
+    let start = format!(
+        "systemctl stop azlin-runner.service; echo '{jit}' >{config}; chown runner {config}; systemctl start azlin-runner.service"
+    );
+    said(cloud, "race", &start);
+}
