@@ -5,5 +5,7 @@
 
 mod drain;
 mod faults;
+mod fixture;
 mod jobs;
+mod stand_in;
 mod survival;

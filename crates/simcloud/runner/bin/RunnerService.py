@@ -11,6 +11,7 @@ LISTENER = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file_
 # A real service gives a listener that was asked to end so many seconds.
 PATIENCE = 30
 MOST_RETRIES = 10
+PAUSE = float(os.environ.get("STANDIN_RELAUNCH") or 5)
 
 
 class Service:
@@ -66,7 +67,7 @@ class Service:
         while not self.stopping:
             self.ended(self.run_once())
             if not self.stopping:
-                time.sleep(5)
+                time.sleep(PAUSE)
 
 
 Service().run()

@@ -8,9 +8,13 @@ pub(crate) fn answer(world: &World, request: &SimRequest) -> Option<SimResponse>
     let machine = request.machine.as_deref().filter(|_| request.path.starts_with("/metadata/"))?;
     Some(if request.method != "GET" {
         SimResponse::empty(405)
-    } else if request.metadata_header.as_deref() != Some("true") || request.parameter("api-version").is_none() {
+    } else if request.metadata_header.as_deref() != Some("true") || request.parameter("api-version").is_none()
+    {
         // It also keeps a page in a browser from reading it.
-        SimResponse::text(400, r#"{"error": "Bad request. api-version is missing, or the header Metadata."}"#.to_owned())
+        SimResponse::text(
+            400,
+            r#"{"error": "Bad request. api-version is missing, or the header Metadata."}"#.to_owned(),
+        )
     } else if request.path == "/metadata/instance/compute/userData" {
         let vm = world.state.azure.vms.values().find(|vm| vm.name == machine);
         let data = vm.and_then(|vm| vm.body["properties"]["userData"].as_str()).unwrap_or_default();

@@ -40,7 +40,8 @@ impl Sandbox {
         let folder = folder.join(number.to_string());
         fs::create_dir(&folder)?;
         let network = Network::make(number, &folder)?;
-        let mut sandbox = Sandbox { folder, network, control_groups: None, is_mounted: false, ingress: Vec::new() };
+        let mut sandbox =
+            Sandbox { folder, network, control_groups: None, is_mounted: false, ingress: Vec::new() };
         sandbox.control_groups = Some(ControlGroups::make(&sandbox.network.netns, &sandbox.folder)?);
         for name in ["root", "upper", "work"] {
             fs::create_dir(sandbox.folder.join(name))?;

@@ -12,12 +12,45 @@ fn both_kinds_of_machine_power_off_when_nobody_needs_them() {
     }
 }
 
+#[test]
+fn both_kinds_of_machine_drain_when_their_user_data_asks_for_it() {
+    let key = HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("k".to_owned()) };
+    for text in [sample(), reachable(&key, "ssh-ed25519 BBBB", DAY).expose_secret().to_owned()] {
+        let config = config(&text);
+        let files = config["write_files"].as_array().expect("a list");
+        let unit = files.iter().find(|file| file["path"] == "/etc/systemd/system/azlin-drain.service");
+        let unit = unit.and_then(|file| file["content"].as_str()).expect("a unit");
+        for line in ["ExecStart=/usr/local/lib/azlin/runner attend", "Restart=always"] {
+            assert!(unit.lines().any(|found| found == line), "{line}: {unit}");
+        }
+        assert!(config["runcmd"].as_array().expect("a list").iter().any(|command| {
+            command[0] == "systemctl" && command.to_string().contains("\"azlin-drain.service\"")
+        }));
+    }
+}
+
+#[test]
+fn the_runner_is_told_not_to_update_itself() {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let files = json!({".runner": STANDARD.encode(r#"{"AgentId": 1}"#)}).to_string();
+    let written = config(&sample_of(&STANDARD.encode(files)))["write_files"][0]["content"].clone();
+    let files = STANDARD.decode(written.as_str().expect("a text")).expect("base64");
+    let files: Value = serde_json::from_slice(&files).expect("JSON");
+    let settings = STANDARD.decode(files[".runner"].as_str().expect("a text")).expect("base64");
+    assert_eq!(String::from_utf8_lossy(&settings), r#"{"AgentId":1,"DisableUpdate":true}"#);
+}
+
 fn sample() -> String {
+    sample_of("SECRETBLOB")
+}
+
+fn sample_of(jit_config: &str) -> String {
     let pool = "ci".parse().expect("valid");
     let runner = RunnerRegistration {
         runner_id: RunnerId(1),
         runner_name: RunnerName::new(&pool, crate::fixture::at(0), 1),
-        encoded_jit_config: SecretString::from("SECRETBLOB".to_owned()),
+        encoded_jit_config: SecretString::from(jit_config.to_owned()),
     };
     let download = Download {
         os: "linux".to_owned(),

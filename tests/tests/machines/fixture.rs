@@ -1,0 +1,119 @@
+//! VMs that a test makes and prepares without a daemon, step by step.
+
+use std::time::Duration;
+
+use azlin_fleet::bootstrap::cloud_init::{reachable, self_made};
+use azlin_fleet::model::{
+    Configure, Download, HostKey, RunnerId, RunnerName, RunnerRegistration, Scope, Step,
+};
+use azlin_simcloud::World;
+use azlin_simcloud::azure::SimVmState;
+use azlin_simcloud::registration::TokenUse;
+use azlin_tests::machines::RealCloud;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+const DAY: Duration = Duration::from_secs(86_400);
+pub const RUNNER: &str = "/usr/local/lib/azlin/runner";
+
+fn scope() -> Scope {
+    "repo:o/r".parse().expect("valid")
+}
+
+pub fn download(cloud: &RealCloud) -> Download {
+    let filename = "actions-runner-linux-x64-2.330.0.tar.gz";
+    Download {
+        os: "linux".to_owned(),
+        architecture: "x64".to_owned(),
+        url: format!("http://{}/_runner/package/{filename}", cloud.cloud.served.github),
+        filename: filename.to_owned(),
+        sha256: None,
+    }
+}
+
+fn create(cloud: &RealCloud, name: &str, custom_data: &SecretString) {
+    let custom_data = BASE64_STANDARD.encode(custom_data.expose_secret());
+    let profile = json!({"computerName": name, "adminUsername": "azlin", "customData": custom_data});
+    let hardware = json!({"vmSize": "Standard_D4s_v5"});
+    let body = json!({"location": "westeurope", "tags": {}, "properties": {
+        "hardwareProfile": hardware, "osProfile": profile,
+    }});
+    let made = cloud.cloud.served.world().put_vm("s", "rg", name, body, true);
+    assert!(made.is_ok(), "{made:?}");
+    cloud.wait("the machine runs", 30, |world| state(world, name) == Some("running"));
+}
+
+/// A new entry, and its JIT configuration.
+pub fn entry(cloud: &RealCloud, name: &str) -> (u64, String) {
+    let made = cloud.cloud.served.world().jit_config(&scope(), name, 1, vec!["docker".to_owned()]);
+    let (runner, jit) = made.expect("the name is new");
+    (runner.id, jit)
+}
+
+/// A VM that becomes a runner by itself. Returns its name once it is online.
+pub fn by_itself(cloud: &RealCloud) -> String {
+    let runner_name = RunnerName::new(&"ci".parse().expect("valid"), jiff::Timestamp::now(), 1);
+    let name = runner_name.as_str().to_owned();
+    let (id, jit) = entry(cloud, &name);
+    let registration =
+        RunnerRegistration { runner_id: RunnerId(id), runner_name, encoded_jit_config: jit.into() };
+    create(cloud, &name, &self_made(&registration, &download(cloud), false, DAY));
+    cloud.wait("it is online", 60, |world| is_online(world, &name));
+    name
+}
+
+/// A VM as for a bootstrap over SSH, with the runner's program. Each step is run as over SSH.
+pub fn prepared(cloud: &RealCloud, name: &str) {
+    let key = HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("x".to_owned()) };
+    create(cloud, name, &reachable(&key, "ssh-ed25519 BBBB", DAY));
+    cloud.wait_inside(name, "test -e /var/lib/cloud/instance/boot-finished");
+    step(cloud, name, &Step::Fetch(download(cloud)));
+}
+
+pub fn configured(cloud: &RealCloud, name: &str) {
+    let token = cloud.cloud.served.world().issue_runner_token(&scope(), TokenUse::Register).0;
+    let configure = Configure {
+        url: format!("http://{}/o/r", cloud.cloud.served.github),
+        name: name.to_owned(),
+        labels: vec!["docker".to_owned()],
+        group: None,
+        ephemeral: false,
+        token: token.into(),
+    };
+    step(cloud, name, &Step::Configure(configure));
+}
+
+pub fn step(cloud: &RealCloud, name: &str, step: &Step) -> String {
+    let input = step.input().map(|input| input.expose_secret().trim().to_owned()).unwrap_or_default();
+    said(cloud, name, &format!("echo '{input}' | {}", step.command()))
+}
+
+pub fn said(cloud: &RealCloud, name: &str, command: &str) -> String {
+    let output = cloud.inside(name, command);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    assert!(output.status.success(), "{command}: {} {}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+pub fn is_online(world: &World, name: &str) -> bool {
+    world.state.github.runners.values().any(|runner| runner.name == name && runner.online)
+}
+
+fn state(world: &World, name: &str) -> Option<&'static str> {
+    let vm = world.state.azure.vms.values().find(|vm| vm.name == name)?;
+    match (&vm.machine, vm.state) {
+        (Some(machine), SimVmState::Succeeded) => Some(machine.state()),
+        _ => None,
+    }
+}
+
+pub fn until_off(cloud: &RealCloud, name: &str, seconds: u64) {
+    cloud.wait("it is off", seconds, |world| state(world, name) == Some("off"));
+}
+
+pub fn killed(cloud: &RealCloud) -> u64 {
+    let report = cloud.cloud.served.world().report();
+    report.jobs_killed + report.jobs_lost_to_faults
+}
