@@ -374,6 +374,9 @@ async fn a_lasting_runner_goes_on_after_a_reboot_and_can_be_stopped_and_removed(
             cloud.step(&address, &Step::Probe).is_ok_and(|text| text.contains("service=inactive"))
         })
         .await;
+    let left = "cd /opt/actions-runner; ls -d .runner .credentials 2>/dev/null; \
+                systemctl show --value -p ExecMainStatus 'actions.runner.*'";
+    assert_eq!(cloud.ssh(&address, left, ""), Ok("0\n".to_owned()), "a removed runner forgets itself");
     cloud.end();
 }
 

@@ -314,15 +314,22 @@ within_two_seconds() {
 freeze() {
     for pid in $(pids); do
         group=$(group_of "$pid")
-        if [ -n "$group" ]; then
-            frozen="$frozen $group"
-            echo 1 >"$group/cgroup.freeze"
-            within_two_seconds grep -q '^frozen 1$' "$group/cgroup.events" || return 1
-        else
-            stopped="$stopped $pid"
-            kill -STOP "$pid" 2>/dev/null || :
-            within_two_seconds is_stopped "$pid" || return 1
-        fi
+        if [ -n "$group" ]; then frozen="$frozen $group"; else stopped="$stopped $pid"; fi
+    done
+    # Nothing stays frozen, whatever becomes of this script.
+    (
+        exec 8>&-
+        sleep 20
+        thaw
+    ) >/dev/null 2>&1 &
+    guard=$!
+    for group in $frozen; do
+        echo 1 >"$group/cgroup.freeze"
+        within_two_seconds grep -q '^frozen 1$' "$group/cgroup.events" || return 1
+    done
+    for pid in $stopped; do
+        kill -STOP "$pid" 2>/dev/null || :
+        within_two_seconds is_stopped "$pid" || return 1
     done
 }
 
@@ -333,7 +340,8 @@ thaw() {
     for pid in $stopped; do
         kill -CONT "$pid" 2>/dev/null || :
     done
-    frozen='' stopped=''
+    [ -z "$guard" ] || kill "$guard" 2>/dev/null || :
+    frozen='' stopped='' guard=''
 }
 
 # Whether a listener's log shows a job that it asks for, or has and not finished. The listener writes each line
@@ -343,11 +351,12 @@ has_taken() {
     log=
     for fd in "/proc/$1/fd"/*; do
         case $(readlink "$fd" || :) in
-        */_diag/Runner_*.log*) log=$fd ;;
+        */_diag/Runner_*.log*) [ ! -f "$fd" ] || log=$fd ;;
         esac
     done
     [ -n "$log" ] || return 0
-    awk '
+    code=0
+    timeout 5 awk '
         BEGIN { listens = by_broker = 1 }
         !/^\[[^]]*\] / { next }
         { at = index($0, "] "); text = substr($0, at + 2); source = substr($0, 1, at - 1); sub(/.* /, "", source) }
@@ -367,7 +376,8 @@ has_taken() {
         text ~ /JobState: Busy/ { has = 1 }
         text ~ /JobState: Online/ { asks = has = 0 }
         END { exit !(asks || has) }
-    ' "$log"
+    ' "$log" || code=$?
+    [ "$code" -ne 1 ]
 }
 
 # A doubt that lasts so long, with no line more in the log, is none: a listener asks for a job, or starts its
@@ -402,7 +412,7 @@ busy() {
 # the lock of the others: an installation has nothing that could be lost, and the power goes under it.
 drain() {
     mkdir -p "$state"
-    frozen='' stopped=''
+    frozen='' stopped='' guard=''
     exec 8>"$state/drain"
     flock -w 10 8 || busy
     ! works || busy
@@ -412,14 +422,29 @@ drain() {
     for pid in $(pids); do
         kill -KILL "$pid" 2>/dev/null || :
     done
-    # Nor does anything start it again.
+    trap - EXIT
+    kill "$guard" 2>/dev/null || :
+    # Where none has listened yet, one may be about to.
+    [ -n "$before" ] || end_units
+    echo drain=ended
+    # The answer gets out before the network goes, and what remains needs no session.
+    # shellcheck disable=SC2086
+    systemd-run --quiet --collect "$0" off $frozen || "$0" off $frozen
+}
+
+end_units() {
     for unit in azlin-runner.service $(unit); do
         systemctl kill --signal=KILL -- "$unit" 2>/dev/null || :
     done
+}
+
+# The rest of a drain, once no listener lives. What would start one again dies frozen.
+off() {
+    frozen=$* stopped='' guard=''
+    sleep 1
+    end_units
     thaw
-    trap - EXIT
     systemctl --no-block poweroff
-    echo drain=ended
 }
 
 # The text alone asks for it: no other, and nothing around it.
@@ -467,7 +492,7 @@ watch() {
 }
 
 case ${1-} in
-probe | drain | attend | serve | watch)
+probe | drain | off | attend | serve | watch)
     "$@"
     ;;
 fetch | dependencies | configure | start | stop)
