@@ -33,7 +33,7 @@ const CALLS: [(&str, &str, &str); 16] = [
     ("azure", "GET", "/providers/Microsoft.Compute/virtualMachines"),
 ];
 /// Faults of calls.
-const FAULTS: [&str; 18] = [
+const FAULTS: [&str; 21] = [
     "{ status = 404 }",
     "{ status = 400 }",
     "{ status = 401 }",
@@ -52,9 +52,12 @@ const FAULTS: [&str; 18] = [
     "'truncated'",
     "'lost_answer'",
     "{ latency = '50s' }",
+    "'block_page'",
+    "'login_redirect'",
+    "'html_not_found'",
 ];
-/// Faults of VMs, independent of calls.
-const MACHINES: [&str; 12] = [
+/// Faults of VMs, runners and jobs, independent of calls.
+const MACHINES: [&str; 17] = [
     "'no_capacity'",
     "'create_fails'",
     "{ create_fails = 'AllocationFailed' }",
@@ -67,7 +70,14 @@ const MACHINES: [&str; 12] = [
     "'step_fails'",
     "'connection_lost'",
     "{ stale = '60s' }",
+    "'list_idle'",
+    "'entry_vanishes'",
+    "{ entry_stays = '30s' }",
+    "'jobs_unnamed'",
+    "{ shown_queued = '20s' }",
 ];
+/// What GitHub gets wrong about a busy runner, all at once: with any one of them, another tells the truth.
+const WRONG_AT_ONCE: [&str; 3] = ["'list_idle'", "'jobs_unnamed'", "'delete_idle'"];
 const FROM: u64 = 120;
 const UNTIL: u64 = 240;
 const TICK: u64 = 60;
@@ -181,6 +191,9 @@ fn cells() -> Vec<(String, String)> {
             ));
         }
     }
+    let [first, more @ ..] = WRONG_AT_ONCE;
+    let more = more.map(|what| format!("\n[[faults]]\nfrom = '{FROM}s'\nuntil = '{UNTIL}s'\nwhat = {what}"));
+    cells.push(("machines | wrong at once".to_owned(), format!("what = {first}{}", more.concat())));
     cells.extend(MACHINES.map(|what| (format!("machines | {what}"), format!("what = {what}"))));
     cells
 }

@@ -1,6 +1,6 @@
 //! Checks the invariants after everything that happens in the world, and reports the first violation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +13,12 @@ use tokio::sync::Notify;
 
 use super::bystanders::Bystanders;
 use super::fault_schedule::FaultSchedule;
+use super::github_weather::ASKS_THE_VM;
 use super::invariants::{Invariant, Violation};
 use super::scenario::{FileChange, FleetSpec, Scenario};
 use super::trace::Trace;
 
+mod answers;
 mod liveness;
 mod ownership;
 
@@ -73,6 +75,11 @@ struct CheckerState {
     worked: Vec<Duration>,
     /// When each fleet last scaled, as its status says.
     scaled: BTreeMap<String, jiff::Timestamp>,
+    /// When each VM was first asked to drain, and the VMs whose deletion was requested.
+    asked: BTreeMap<String, Duration>,
+    deleted: BTreeSet<String>,
+    /// Since when GitHub would have removed each entry that it kept without a VM, by name.
+    removable: BTreeMap<String, Duration>,
     /// Whether no call may change anything any more.
     is_settled: bool,
     violation: Option<Violation>,
@@ -122,6 +129,9 @@ impl Checker {
             is_full: vec![None; count],
             worked: vec![Duration::ZERO; count],
             scaled: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            deleted: BTreeSet::new(),
+            removable: BTreeMap::new(),
             is_settled: false,
             violation: None,
         };
@@ -193,6 +203,9 @@ impl Checker {
         for (number, plan) in state.fleets.iter().enumerate() {
             state.rests(world, number).map_err(|why| format!("{}: {why}", plan.name))?;
         }
+        if let Some(entry) = state.kept_entries(world).next() {
+            return Err(format!("{} is kept by GitHub as busy", entry.name));
+        }
         let left = world.state.azure.left.values().find(|part| !state.bystanders.has_name(part.name()));
         left.map_or(Ok(()), |part| Err(format!("{} was left behind", part.name())))
     }
@@ -220,6 +233,9 @@ impl CheckerState {
             }
         }
         self.check_statistics(world, at);
+        if ASKS_THE_VM {
+            self.check_answer(world, at, what);
+        }
         let is_look = matches!(what, Occurrence::Call { method: "GET", .. });
         self.check_vms(world, at, is_look);
         if is_of_jobs(what) || at >= self.checked_at + EVERY {
@@ -244,7 +260,8 @@ impl CheckerState {
     fn check_statistics(&mut self, world: &World, at: Duration) {
         let statistics = &world.statistics;
         if statistics.jobs_killed > 0 {
-            self.violate(at, Invariant::NoJobKilled, "the VM of a running job was removed".to_owned());
+            let what = "the VM or the entry of a runner was removed while its job ran";
+            self.violate(at, Invariant::NoJobKilled, what.to_owned());
         }
         if statistics.overwrites > 0 || statistics.names_reused > 0 {
             self.violate(at, Invariant::NamesOnce, "a VM's name was used twice".to_owned());

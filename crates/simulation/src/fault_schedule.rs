@@ -10,6 +10,19 @@ use super::scenario::{Scenario, ScenarioPart};
 /// The length of GitHub's rate limit window. What others used is missing until it ends.
 const WINDOW: Duration = Duration::from_secs(3600);
 
+/// How long a fault is felt after its end.
+fn aftermath(what: &FaultKind) -> Duration {
+    match what {
+        FaultKind::BudgetGone => WINDOW,
+        // GitHub takes the job back after ten minutes at most.
+        FaultKind::OfflineAssignment => Duration::from_secs(600),
+        // The daemon waits so long for the answer of a VM.
+        FaultKind::GuestDeaf => Duration::from_secs(90 * 60),
+        FaultKind::EntryStays(span) => span.to,
+        _ => Duration::ZERO,
+    }
+}
+
 /// What disturbs the daemon, by time from the start of the world.
 #[derive(Debug, Clone, Default)]
 pub struct FaultSchedule {
@@ -26,9 +39,7 @@ impl FaultSchedule {
         for (_, part) in &scenario.parts {
             let ScenarioPart::Fault(fault) = part else { continue };
             let until = fault.until.unwrap_or(Duration::MAX);
-            let until =
-                if fault.what == FaultKind::BudgetGone { until.saturating_add(WINDOW) } else { until };
-            faults.push((fault.from, until));
+            faults.push((fault.from, until.saturating_add(aftermath(&fault.what))));
         }
         faults.sort();
         FaultSchedule { faults, last: Duration::ZERO }
@@ -39,9 +50,38 @@ impl FaultSchedule {
         self.last = self.last.max(at);
     }
 
+    /// Whether faults fill this time, but for lulls of no more than this length.
+    pub fn is_stormy(&self, from: Duration, to: Duration, lull: Duration) -> bool {
+        let reached =
+            self.faults.iter().fold(
+                from,
+                |reached, (begin, end)| {
+                    if *begin <= reached + lull { reached.max(*end) } else { reached }
+                },
+            );
+        reached + lull >= to
+    }
+
     /// The start of the present calm; `now` while a fault lasts.
     pub fn calm_since(&self, now: Duration) -> Duration {
         let begun = self.faults.iter().take_while(|(from, _)| *from <= now);
         begun.map(|(_, until)| (*until).min(now)).fold(self.last, Duration::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_fill_a_time_but_for_short_lulls() {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        let faults = vec![(minutes(10), minutes(40)), (minutes(20), minutes(30)), (minutes(45), minutes(90))];
+        let schedule = FaultSchedule { faults, last: Duration::ZERO };
+        for (from, to, expected) in [(10, 90, true), (5, 99, true), (0, 90, false), (10, 101, false)] {
+            let is = schedule.is_stormy(minutes(from), minutes(to), minutes(9));
+            assert_eq!(is, expected, "{from} to {to}");
+        }
+        assert!(!schedule.is_stormy(minutes(10), minutes(90), minutes(4)));
     }
 }

@@ -28,13 +28,17 @@ pub enum Invariant {
     Provisioning,
     /// No request goes to GitHub beyond its rate limit: GitHub bans clients that do.
     Budget,
+    /// A VM that could say whether a job runs is not deleted before it has: nobody else knows.
+    VmAnswers,
+    /// An entry that GitHub keeps as busy without a VM is removed once GitHub allows it.
+    EntriesGo,
     /// A world at rest stays at rest: otherwise the daemon pays and deletes for ever.
     Settles,
 }
 
 impl Invariant {
     /// All invariants, with their names.
-    pub const ALL: [(Invariant, &'static str); 12] = [
+    pub const ALL: [(Invariant, &'static str); 14] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
         (Invariant::Maximum, "maximum"),
@@ -46,6 +50,8 @@ impl Invariant {
         (Invariant::Said, "said"),
         (Invariant::Provisioning, "provisioning"),
         (Invariant::Budget, "budget"),
+        (Invariant::VmAnswers, "vm-answers"),
+        (Invariant::EntriesGo, "entries-go"),
         (Invariant::Settles, "settles"),
     ];
 

@@ -14,6 +14,7 @@ mod checker;
 mod fault_schedule;
 mod find_bug;
 mod generate;
+mod github_weather;
 mod invariants;
 mod run;
 mod scenario;

@@ -289,11 +289,11 @@ impl std::fmt::Display for ScenarioPart {
         let at = |at: Duration| humantime::format_duration(Duration::from_secs(at.as_secs()));
         match self {
             ScenarioPart::Jobs(arrival) => {
-                let Arrival { repo, jobs, labels, then, .. } = arrival;
+                let Arrival { repo, jobs, labels, group, then, .. } = arrival;
                 let (from, to) = (at(arrival.duration.from), at(arrival.duration.to));
                 write!(
                     f,
-                    "{} jobs {jobs:?} for {repo} {labels:?} of {from} to {to}, then {then}",
+                    "{} jobs {jobs:?} for {repo} {labels:?} {group:?} of {from} to {to}, then {then}",
                     at(arrival.at)
                 )
             }

@@ -11,7 +11,7 @@ use azlin_fleet::ports::{Azure, GitHub};
 use jiff::Timestamp;
 
 use super::InProcess;
-use crate::fixture::vm_spec;
+use crate::fixture::{sim_vm, vm_spec};
 use crate::github::Conclusion;
 use crate::{Workload, World};
 use parking_lot::Mutex;
@@ -85,6 +85,9 @@ async fn a_refusal_means_what_it_means_over_the_wire() {
         ("{ status = 403 }", CallErrorKind::Throttled, CallErrorKind::Throttled),
         ("'reset'", CallErrorKind::Unavailable, CallErrorKind::Unavailable),
         ("'truncated'", CallErrorKind::Unavailable, unclear),
+        ("'block_page'", CallErrorKind::Unavailable, unclear),
+        ("'login_redirect'", CallErrorKind::Unavailable, unclear),
+        ("'html_not_found'", CallErrorKind::Unavailable, unclear),
     ] {
         let (_world, cloud) = cloud(&format!("[[faults]]\nwhat = {what}\nside = 'github'\n"));
         assert_eq!(cloud.runners(&scope()).await.expect_err(what).kind, on_read, "{what}");
@@ -184,4 +187,57 @@ async fn a_job_is_found_by_its_number_in_its_repository_alone() {
     let found = cloud.job(&repo, JobId(id)).await.expect("an answer");
     assert!(matches!(found, Some(FoundJob::Completed(job)) if job.conclusion == "cancelled"));
     assert_eq!(cloud.job(&"o/x".parse().expect("valid"), JobId(id)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_page_of_something_on_the_way_removes_nothing_and_is_no_absence() {
+    for what in ["block_page", "login_redirect", "html_not_found"] {
+        let faults = format!("[[faults]]\nwhat = '{what}'\nfrom = '0s'\ntimes = 2\n");
+        let (world, cloud) = cloud(&faults);
+        let made = world.lock().jit_config(&scope(), "a", 1, vec!["docker".to_owned()]).expect("a runner").0;
+        cloud.runner(&scope(), RunnerId(made.id)).await.expect_err(what);
+        cloud.deregister(&scope(), RunnerId(made.id)).await.expect_err(what);
+        assert_eq!(world.lock().report().runners_left, 1, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn the_old_name_of_a_repository_can_be_read_and_changes_nothing() {
+    let (world, cloud) = cloud("");
+    world.lock().submit("o/r", vec![(vec!["docker".to_owned()], std::time::Duration::ZERO)], Vec::new());
+    let made = world.lock().jit_config(&scope(), "a", 1, vec!["docker".to_owned()]).expect("a runner").0;
+    world.lock().rename_repo("o/r", "o/new");
+    assert_eq!(cloud.queue(&"o/r".parse().expect("valid")).await.expect("a queue").jobs.len(), 1);
+    assert_eq!(cloud.runners(&scope()).await.expect("a list").len(), 1);
+    assert_eq!(cloud.runner(&scope(), RunnerId(made.id)).await.map(|entry| entry.is_some()), Ok(true));
+    let refused = cloud.deregister(&scope(), RunnerId(made.id)).await.expect_err("307");
+    assert_eq!(refused.call().kind, CallErrorKind::Invalid);
+    assert!(cloud.jit_config(&config()).await.is_err() && cloud.registration_token(&scope()).await.is_err());
+    let new: Scope = "repo:o/new".parse().expect("valid");
+    assert_eq!(cloud.deregister(&new, RunnerId(made.id)).await, Ok(Deregistration::Removed));
+}
+
+#[tokio::test]
+async fn the_list_the_entry_and_the_removal_of_a_busy_runner_may_all_err() {
+    let (world, _) = cloud("[[faults]]\nwhat = 'list_idle'\n[[faults]]\nwhat = 'delete_idle'\n");
+    let id = {
+        let mut world = world.lock();
+        let id = sim_vm(&mut world, &scope(), "a");
+        world.submit(
+            "o/r",
+            vec![(vec!["docker".to_owned()], std::time::Duration::from_secs(900))],
+            Vec::new(),
+        );
+        world.advance(Timestamp::UNIX_EPOCH + std::time::Duration::from_secs(600));
+        assert!(world.state.github.runners[&id].job.is_some());
+        id
+    };
+    let cloud = InProcess::new(Arc::clone(&world), Arc::new(|| Timestamp::UNIX_EPOCH));
+    assert_eq!(cloud.runners(&scope()).await.map(|list| list[0].busy), Ok(false));
+    assert_eq!(
+        cloud.runner(&scope(), RunnerId(id)).await.map(|entry| entry.map(|it| it.busy)),
+        Ok(Some(false))
+    );
+    assert_eq!(cloud.deregister(&scope(), RunnerId(id)).await, Ok(Deregistration::Removed));
+    assert_eq!(world.lock().report().jobs_killed, 1);
 }

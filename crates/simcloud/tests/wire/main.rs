@@ -4,5 +4,6 @@
 mod arm;
 mod faults;
 mod fixture;
+mod github;
 mod openapi;
 mod webhooks;

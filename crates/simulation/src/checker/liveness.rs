@@ -6,11 +6,13 @@ use std::time::Duration;
 use azlin_fleet::model::Rule;
 use azlin_simcloud::World;
 use azlin_simcloud::azure::{SimVm, SimVmState};
-use azlin_simcloud::github::SimJob;
+use azlin_simcloud::github::{SimJob, SimRunner};
 
 use super::ownership::{age, is_useful};
-use super::{CheckerState, Invariant, MINUTE, SOON};
+use super::{ASKS_THE_VM, CheckerState, Invariant, MINUTE, SOON};
 
+/// In calm, an entry without a VM that GitHub would remove exists no longer than this: the longest backoff.
+const LONGEST_KEPT: Duration = Duration::from_secs(2 * 3600);
 /// The default cooldown.
 const COOLDOWN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 /// In calm, nothing is useless for longer: a VM boots, fails its boot timeout, and is deleted.
@@ -33,6 +35,9 @@ impl CheckerState {
         }
         let calm = self.fault_schedule.calm_since(at).max(self.spent_at);
         self.check_useless(world, at, calm);
+        if ASKS_THE_VM {
+            self.check_kept(world, at, calm);
+        }
         self.check_starving(world, at, calm);
         self.check_rest(world, at, calm);
         self.check_cooldown(at, calm);
@@ -84,7 +89,7 @@ impl CheckerState {
                 if is_mine
                     && !self.bystanders.has_name(&runner.name)
                     && !runner.online
-                    && runner.job.is_none()
+                    && !runner.is_busy()
                     && !has_vm()
                 {
                     note(&runner.name);
@@ -115,6 +120,33 @@ impl CheckerState {
         if let Some((name, _)) = too_long {
             let what = format!("{name} was left behind by a VM and still exists");
             self.violate(at, Invariant::NothingLeaks, what);
+        }
+    }
+
+    /// Entries of the fleets that GitHub keeps as busy, although their runners have ended and their VMs are gone.
+    pub(super) fn kept_entries<'w>(&'w self, world: &'w World) -> impl Iterator<Item = &'w SimRunner> {
+        let is_ours = |name: &str| {
+            let fleet = name.rsplit_once('-').map(|(head, _)| head);
+            self.fleets.iter().any(|plan| plan.is_present && Some(plan.name) == fleet)
+        };
+        let has_vm = |name: &str| world.state.azure.vms.values().any(|vm| vm.name == name);
+        world.state.github.runners.values().filter(move |runner| {
+            runner.stays_until.is_some() && is_ours(&runner.name) && !has_vm(&runner.name)
+        })
+    }
+
+    fn check_kept(&mut self, world: &World, at: Duration, calm: Duration) {
+        let now = world.now();
+        let kept =
+            self.kept_entries(world).filter(|entry| entry.stays_until.is_some_and(|until| until <= now));
+        let since = |name: &str| self.removable.get(name).copied().unwrap_or(at);
+        let kept: BTreeMap<String, Duration> =
+            kept.map(|entry| (entry.name.clone(), since(&entry.name))).collect();
+        self.removable = kept;
+        let too_long = self.removable.iter().find(|(_, since)| at > (**since).max(calm) + LONGEST_KEPT);
+        if let Some((name, _)) = too_long {
+            let what = format!("the entry {name} has no VM, GitHub would remove it, and it still exists");
+            self.violate(at, Invariant::EntriesGo, what);
         }
     }
 
@@ -190,9 +222,10 @@ impl CheckerState {
         }
         let runners = &world.state.github.runners;
         let is_mine = |name: &str| name.rsplit_once('-').is_some_and(|(head, _)| head == plan.name);
-        let entries = runners
-            .values()
-            .filter(|runner| is_mine(&runner.name) && !self.bystanders.has_name(&runner.name));
+        // What GitHub keeps without a runner is looked at by itself.
+        let entries = runners.values().filter(|runner| {
+            is_mine(&runner.name) && !self.bystanders.has_name(&runner.name) && runner.stays_until.is_none()
+        });
         let (online, all) = (entries.clone().filter(|runner| runner.online).count(), entries.count());
         if (online, all) != (wanted, wanted) {
             return Err(format!("{online} of {all} runners are online at rest, but {wanted} are wanted"));

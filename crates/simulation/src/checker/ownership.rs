@@ -29,11 +29,16 @@ impl CheckerState {
         let is_ours = |(owner, repo): (&str, &str)| {
             owner.eq_ignore_ascii_case(OWNER) && repo.eq_ignore_ascii_case(plan.repo)
         };
-        (plan.is_of_account || repo().is_some_and(is_ours)) && job.labels.iter().all(offered)
+        // All runners are in the default group. A job without labels goes by its group alone.
+        let is_for_us = job.group == Some(1) || job.group.is_none() && !job.labels.is_empty();
+        (plan.is_of_account || repo().is_some_and(is_ours)) && is_for_us && job.labels.iter().all(offered)
     }
 
     /// The fleet that must serve a job; `None` where no fleet certainly will.
     pub(super) fn owner(&self, world: &World, job: &SimJob) -> Option<usize> {
+        if job.labels.is_empty() {
+            return None;
+        }
         let able = (0..self.fleets.len()).filter(|number| {
             let plan = &self.fleets[*number];
             plan.is_present && plan.enabled && self.can_run(world, *number, job)
