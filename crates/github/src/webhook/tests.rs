@@ -96,6 +96,37 @@ fn real_deliveries_are_read() {
 }
 
 #[test]
+fn the_content_type_has_no_case_and_labels_may_be_none() {
+    let body = |labels: &str| {
+        format!(
+            r#"{{"action":"queued","workflow_job":{{"id":7{labels}}},"repository":{{"full_name":"o/r"}}}}"#
+        )
+    };
+    for (labels, expected) in [
+        (r#","labels":["a"]"#, vec!["a"]),
+        (r#","labels":null"#, vec![]),
+        ("", vec![]),
+        (r#","labels":[]"#, vec![]),
+    ] {
+        let body = body(labels);
+        let form: String =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &body).finish();
+        for (content_type, body) in [
+            ("application/json", &body),
+            ("Application/JSON; charset=UTF-8", &body),
+            ("application/x-www-form-urlencoded", &form),
+            ("Application/X-WWW-Form-Urlencoded", &form),
+            ("APPLICATION/X-WWW-FORM-URLENCODED ; charset=utf-8", &form),
+        ] {
+            let delivery =
+                read("workflow_job", content_type, body.as_bytes(), Some(&signature(NEW, body.as_bytes())));
+            let Ok(Delivery::Job(event)) = delivery else { panic!("{content_type}: {delivery:?}") };
+            assert_eq!(event.labels, expected, "{content_type}");
+        }
+    }
+}
+
+#[test]
 fn what_concerns_no_job_is_no_error() {
     assert_eq!(signed("push", b"{}"), Ok(Delivery::Other));
     let waits =
