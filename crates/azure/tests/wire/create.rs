@@ -43,6 +43,27 @@ async fn one_put_makes_a_vm_and_nobody_waits_for_it() {
 }
 
 #[tokio::test]
+async fn nothing_but_the_documented_answer_is_a_vm() {
+    let page = |status| {
+        Reply::Answer(status, vec![("content-type", "text/html".into())], "<html>Sign in</html>".to_owned())
+    };
+    for (situation, answer) in [
+        ("a captive portal", page(200)),
+        ("a portal that creates pages", page(201)),
+        ("accepted", json(202, json!({}))),
+        ("without a body", Reply::Answer(204, Vec::new(), String::new())),
+        ("a redirect", Reply::Answer(307, vec![("location", "/elsewhere".to_owned())], String::new())),
+        ("JSON of another form", json(201, json!({"ok": true}))),
+        ("a page of a proxy", page(404)),
+    ] {
+        let (server, azure) = azure(move |_, _| answer.clone()).await;
+        let error = azure.create(&spec()).await.expect_err(situation);
+        assert_eq!(error.kind, CallErrorKind::OutcomeUnknown, "{situation}: {error}");
+        assert!(arm_requests(&server).iter().all(|request| request.method == "PUT"), "{situation}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_is_lost_makes_one_vm_and_a_success() {
     for (situation, lost) in [
         ("connection ends", Reply::HangUp),

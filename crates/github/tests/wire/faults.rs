@@ -190,14 +190,3 @@ async fn the_token_follows_no_link_and_no_redirect_to_another_host() {
     }
     assert!(other.requests().is_empty());
 }
-
-#[tokio::test]
-async fn a_renamed_repository_is_followed_on_the_same_host() {
-    let (server, github) = github(|request, _| match request.path() {
-        "/repositories/1/actions/runners" => no_runners(),
-        _ => Reply::Answer(301, vec![("location", "/repositories/1/actions/runners".into())], String::new()),
-    })
-    .await;
-    github.runners(&scope()).await.expect("a list");
-    assert!(server.requests()[1].header("authorization").is_some());
-}
