@@ -27,6 +27,8 @@ pub(crate) fn is_page(reply: &HttpReply) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderMap;
+
     use super::*;
 
     #[test]
@@ -56,7 +58,7 @@ mod tests {
             (Method::DELETE, 302, "", false),
         ] {
             let status = reqwest::StatusCode::from_u16(status).expect("a status");
-            let reply = HttpReply { status, headers: Default::default(), body: body.as_bytes().to_vec() };
+            let reply = HttpReply { status, headers: HeaderMap::default(), body: body.as_bytes().to_vec() };
             assert_eq!(is_documented(&method, &reply), expected, "{method}: {status} {body}");
         }
     }

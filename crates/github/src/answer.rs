@@ -64,6 +64,8 @@ fn begins_as_json(body: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderMap;
+
     use super::*;
 
     #[test]
@@ -92,7 +94,7 @@ mod tests {
             (Expects::OK, 502, page, "foreign"),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            let answer = HttpReply { status, headers: Default::default(), body: body.as_bytes().to_vec() };
+            let answer = HttpReply { status, headers: HeaderMap::default(), body: body.as_bytes().to_vec() };
             let found = match heard(expects, &answer) {
                 Heard::Success(_) => "success",
                 Heard::Refusal(..) => "refusal",

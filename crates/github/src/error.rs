@@ -117,7 +117,15 @@ pub(crate) fn unanswered(call: &GitHubCall, no_reply: &NoReply, token: &str) -> 
     error.during(call)
 }
 
-/// The error for a call that a rate limit holds back.
+/// The error for an answer that asks to wait.
+pub(crate) fn asked_to_wait(call: &GitHubCall, answer: &HttpReply, wait: Duration, token: &str) -> CallError {
+    let said = quote(&words(&answer.body), &[token]);
+    let said = if said.is_empty() { String::new() } else { format!(" \"{said}\"") };
+    let error = throttled(call, wait);
+    CallError { provider_says: format!("GitHub asks to wait: {}{said}", answer.status), ..error }
+}
+
+/// The error for a call that is not sent, since a rate limit holds it back.
 pub(crate) fn throttled(call: &GitHubCall, wait: Duration) -> CallError {
     CallError::new(CallErrorKind::Throttled, "GitHub's rate limit is used up")
         .during(call)

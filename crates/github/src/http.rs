@@ -245,10 +245,11 @@ impl Http {
             let (failure, error) = match answer {
                 Ok(answer) => match asked {
                     Some(wait) if !answer.status.is_server_error() => {
-                        if attempts.has_more() && matches!(who, As::Us(_)) {
+                        if wait <= PATIENCE && attempts.has_more() && matches!(who, As::Us(_)) {
                             continue;
                         }
-                        return Err(give_up(error::throttled(call, wait), attempts.may_be_done()));
+                        let error = error::asked_to_wait(call, &answer, wait, who.secret().expose_secret());
+                        return Err(give_up(error, attempts.may_be_done()));
                     }
                     asked if answer.status.is_server_error() => {
                         (FailedTry::Status(answer.status.as_u16(), asked), self.failed(call, &answer))

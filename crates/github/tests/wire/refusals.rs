@@ -15,7 +15,7 @@ use crate::runners::config;
 use crate::{github, told};
 
 /// A refusal, and what comes of it.
-struct Row {
+struct RefusalRow {
     situation: &'static str,
     status: u16,
     headers: Vec<(&'static str, &'static str)>,
@@ -27,33 +27,33 @@ struct Row {
     not: Vec<&'static str>,
 }
 
-fn row(situation: &'static str, status: u16, message: &str, kind: CallErrorKind) -> Row {
+fn row(situation: &'static str, status: u16, message: &str, kind: CallErrorKind) -> RefusalRow {
     let body = json!({"message": message, "documentation_url": "https://docs.example/rest", "status": status.to_string()});
-    Row { situation, status, headers: Vec::new(), body, kind, parts: Vec::new(), not: Vec::new() }
+    RefusalRow { situation, status, headers: Vec::new(), body, kind, parts: Vec::new(), not: Vec::new() }
 }
 
-impl Row {
-    fn header(mut self, name: &'static str, value: &'static str) -> Row {
+impl RefusalRow {
+    fn header(mut self, name: &'static str, value: &'static str) -> RefusalRow {
         self.headers.push((name, value));
         self
     }
 
-    fn body(self, body: Value) -> Row {
-        Row { body, ..self }
+    fn body(self, body: Value) -> RefusalRow {
+        RefusalRow { body, ..self }
     }
 
-    fn says(self, parts: &[&'static str]) -> Row {
-        Row { parts: parts.to_vec(), ..self }
+    fn says(self, parts: &[&'static str]) -> RefusalRow {
+        RefusalRow { parts: parts.to_vec(), ..self }
     }
 
-    fn not(self, not: &[&'static str]) -> Row {
-        Row { not: not.to_vec(), ..self }
+    fn not(self, not: &[&'static str]) -> RefusalRow {
+        RefusalRow { not: not.to_vec(), ..self }
     }
 }
 
 const PERMISSIONS: &str = "it needs Self-hosted runners: read and write";
 
-fn refusals() -> Vec<Row> {
+fn refusals() -> Vec<RefusalRow> {
     let read = "organization_self_hosted_runners=read";
     let sign_on = "https://github.com/orgs/mona-org/sso?authorization_request=A1B2";
     let blocked = |reason, page| json!({"message": "Repository access blocked", "block": {"reason": reason, "created_at": "2026-02-03T00:00:00Z", "html_url": page}});
@@ -124,7 +124,7 @@ fn refusals() -> Vec<Row> {
 
 #[tokio::test]
 async fn what_each_refusal_means_and_says() {
-    for Row { situation, status, headers, body, kind, parts, not } in refusals() {
+    for RefusalRow { situation, status, headers, body, kind, parts, not } in refusals() {
         let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
         let (_server, github) = github(move |_, _| told(status, &headers, &text)).await;
         let error = github.runners(&"org:mona-org".parse().expect("a scope")).await.expect_err(situation);
@@ -139,6 +139,8 @@ async fn what_each_refusal_means_and_says() {
         let wait = error.retry_after;
         let is_told = wait.is_some_and(|wait| wait <= minute && wait > minute / 2);
         assert_eq!(is_told, kind == Throttled, "{situation}: {wait:?}");
+        let message = body["message"].as_str().unwrap_or_default();
+        assert!(error.to_string().contains(message), "{situation}: {message:?} is not in {error}");
     }
 }
 
