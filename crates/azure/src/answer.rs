@@ -15,8 +15,13 @@ pub(crate) fn is_documented(method: &Method, reply: &HttpReply) -> bool {
         Method::PUT => (&[200, 201], false),
         _ => (&[200], false),
     };
-    let is_json = matches!(reply.body.trim_ascii_start().first(), Some(b'{' | b'['));
-    statuses.contains(&reply.status.as_u16()) && (is_json || may_be_empty && reply.body.is_empty())
+    let has_form = begins_as_json(reply) || may_be_empty && reply.body.is_empty();
+    statuses.contains(&reply.status.as_u16()) && has_form
+}
+
+/// Whether the body is JSON, as far as its beginning shows. Whoever reads it knows its form.
+pub(crate) fn begins_as_json(reply: &HttpReply) -> bool {
+    matches!(reply.body.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
 /// Whether a text is a page for a browser.

@@ -237,9 +237,12 @@ impl Http {
             attempts.begin();
             let answer = self.try_once(call, etag, &who).await;
             let asked = answer.as_ref().ok().and_then(|answer| self.asked_to_wait(call, answer, &who));
-            self.client.traffic.ended(answer.as_ref().map_or(CallOutcome::NoAnswer, |answer| {
-                CallOutcome::of(answer.status.as_u16(), asked.is_some())
-            }));
+            self.client.traffic.ended(match &answer {
+                Ok(answer) if !is_portals(call, answer) => {
+                    CallOutcome::of(answer.status.as_u16(), asked.is_some())
+                }
+                Ok(_) | Err(_) => CallOutcome::NoAnswer,
+            });
             // The limits in the answer are recorded before other requests pass.
             drop(ticket);
             let (failure, error) = match answer {
@@ -324,6 +327,11 @@ impl Http {
         }
         self.client.send(request).await
     }
+}
+
+/// Whether a status of success belongs to an answer that is not GitHub's.
+fn is_portals(call: &GitHubCall, answer: &HttpReply) -> bool {
+    answer.status.is_success() && matches!(heard(call.expects, answer), Heard::Foreign)
 }
 
 /// Whether an answer shows that the server states no limits. A 401 states none, and no other server does.

@@ -8,7 +8,7 @@ use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 
-use crate::{BEARER, SUBSCRIPTION, arm_requests, azure, name, refusal, settings, spec, token, vm};
+use crate::{BEARER, SUBSCRIPTION, arm_requests, azure, name, page, refusal, settings, spec, token, vm};
 
 fn made() -> Reply {
     json(201, vm(name(7).as_str(), &json!(spec().tags), "Creating"))
@@ -44,9 +44,6 @@ async fn one_put_makes_a_vm_and_nobody_waits_for_it() {
 
 #[tokio::test]
 async fn nothing_but_the_documented_answer_is_a_vm() {
-    let page = |status| {
-        Reply::Answer(status, vec![("content-type", "text/html".into())], "<html>Sign in</html>".to_owned())
-    };
     for (situation, answer) in [
         ("a captive portal", page(200)),
         ("a portal that creates pages", page(201)),

@@ -4,7 +4,7 @@ use azlin_fleet::model::CallErrorKind;
 use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::Reply;
 
-use crate::{arm_requests, azure, group, name, refusal};
+use crate::{arm_requests, azure, group, name, page, refusal};
 
 #[tokio::test]
 async fn a_vm_that_is_gone_is_a_success() {
@@ -27,9 +27,6 @@ async fn a_vm_that_is_gone_is_a_success() {
 
 #[tokio::test]
 async fn nothing_but_azures_own_word_means_that_a_vm_is_gone() {
-    let page = |status| {
-        Reply::Answer(status, vec![("content-type", "text/html".into())], "<html>Sign in</html>".to_owned())
-    };
     let to =
         |status, target: &str| Reply::Answer(status, vec![("location", target.to_owned())], String::new());
     for (situation, answer) in [

@@ -5,7 +5,7 @@ use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 
-use crate::{SUBSCRIPTION, arm_requests, azure, group, name, refusal, spec, vm};
+use crate::{SUBSCRIPTION, arm_requests, azure, group, name, page, refusal, spec, vm};
 
 fn tags(number: u32) -> Value {
     let ours = VmTags::of(name(7).as_str(), &spec().tags).expect("our tags");
@@ -99,9 +99,6 @@ async fn a_part_of_a_list_is_an_error() {
 
 #[tokio::test]
 async fn what_is_no_list_of_azures_is_an_error() {
-    let page = |status| {
-        Reply::Answer(status, vec![("content-type", "text/html".into())], "<html>Sign in</html>".to_owned())
-    };
     for (situation, answer) in [
         ("a captive portal", page(200)),
         ("JSON of another form", json(200, json!({"status": "ok"}))),

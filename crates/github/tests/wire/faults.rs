@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::model::{CallErrorKind, RunnerId};
+use azlin_fleet::model::{CallErrorKind, CallOutcome, RunnerId};
 use azlin_fleet::ports::GitHub;
 use azlin_github::{GitHubClient, GitHubSettings};
 use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
@@ -98,6 +98,8 @@ async fn an_answer_that_is_none_of_githubs() {
     let page = Reply::Answer(200, vec![("content-type", "text/html".into())], "<html>Sign in</html>".into());
     let (_server, github) = github(move |_, _| page.clone()).await;
     let error = github.runners(&scope()).await.expect_err("a page of a proxy");
+    let counted: Vec<_> = github.calls().by_outcome().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(counted, [(CallOutcome::NoAnswer, 1)], "metrics do not call it a success");
     assert_eq!(error.kind, CallErrorKind::Unavailable);
     assert!(error.to_string().contains("whether a proxy answers"), "{error}");
 }
