@@ -22,6 +22,7 @@ use url::Url;
 
 use crate::answer::{Expects, Heard, heard};
 use crate::api_url::ApiUrl;
+use crate::blocked::BlockedRepositories;
 use crate::client::GitHubSettings;
 use crate::error;
 use crate::etags::{CachedAnswer, Etags};
@@ -109,6 +110,7 @@ pub(crate) struct Http {
     /// When the token ends, from GitHub's last answer.
     pub(crate) token_ends: Mutex<Option<Timestamp>>,
     etags: Etags,
+    blocked: BlockedRepositories,
     pub(crate) gate: Gate,
 }
 
@@ -127,6 +129,7 @@ impl Http {
             sign_in: SignIn::new(settings.credential),
             token_ends: Mutex::default(),
             etags: Etags::default(),
+            blocked: BlockedRepositories::default(),
             gate: Gate::new(settings.untold_wait),
         }
     }
@@ -190,7 +193,14 @@ impl Http {
 
     /// Sends a request until it has a final answer. A redirect is followed once, where it may be.
     pub(crate) async fn send(&self, call: &GitHubCall, etag: Option<&str>) -> Result<HttpReply, CallError> {
+        let owner = self.api.owner(&call.url);
+        if let Some(error) = self.blocked.get(owner) {
+            return Err(error.during(call));
+        }
         let answer = self.send_signed_in(call, etag).await?;
+        if meaning(&answer) == Some(Meaning::Blocked) {
+            self.blocked.add(owner, self.failed(call, &answer));
+        }
         let Some(url) = redirect::target(&self.api, call, &answer)? else { return Ok(answer) };
         let moved = GitHubCall { url, ..call.clone() };
         let answer = self.send_signed_in(&moved, etag).await?;

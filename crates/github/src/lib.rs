@@ -15,6 +15,7 @@
 mod answer;
 mod api_url;
 mod app;
+mod blocked;
 mod bucket;
 mod client;
 mod error;

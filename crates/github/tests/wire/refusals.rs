@@ -145,6 +145,22 @@ async fn what_each_refusal_means_and_says() {
 }
 
 #[tokio::test]
+async fn a_blocked_repository_is_looked_at_rarely_and_others_as_ever() {
+    let (server, github) = github(|request, _| match request.path().starts_with("/repos/mona/blocked/") {
+        true => json(451, json!({"message": "Repository access blocked", "block": {"reason": "dmca"}})),
+        false => json(200, json!({"total_count": 0, "runners": []})),
+    })
+    .await;
+    for _ in 0..3 {
+        let error =
+            github.runners(&"repo:mona/blocked".parse().expect("a scope")).await.expect_err("blocked");
+        assert!(error.kind == NotPermitted && error.to_string().contains("dmca"), "{error}");
+        github.runners(&"repo:mona/other".parse().expect("a scope")).await.expect("a list");
+    }
+    assert_eq!(server.requests().len(), 1 + 3);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_registration_is_told_whole() {
     let old = "https://docs.github.com/enterprise-server@3.6/rest";
     for (situation, status, body, kind, parts) in [
