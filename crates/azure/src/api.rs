@@ -26,6 +26,7 @@ use self::models::{
 };
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
+use crate::page_links::PageLinks;
 
 /// The API version of a sealed body: the first in which tags apply to a NIC and an address created with a VM.
 const SEALED_API: &str = "2025-04-01";
@@ -37,9 +38,6 @@ pub(crate) struct Sealed {
     /// Texts in the body that no message may show.
     pub(crate) secrets: Vec<String>,
 }
-
-/// A list with more pages than this leads in a circle: a subscription has at most 25,000 VMs in a region.
-pub(crate) const MOST_PAGES: usize = 2_000;
 
 /// VMs, through the generated client.
 pub(crate) struct VmApi(Arc<Arm>);
@@ -97,13 +95,15 @@ impl VmApi {
         sealed: Sealed,
     ) -> Result<(), ArmError> {
         // Not `.await` on the builder: that sends the PUT again at each check of its progress.
-        self.client(Some(sealed))?
+        let answer = self
+            .client(Some(sealed))?
             .create_or_update(&group.name, name, model, &group.subscription_id)
             .if_none_match("*")
             .send()
             .await
-            .map(drop)
-            .map_err(arm_error)
+            .map_err(arm_error)?;
+        // Only an answer that shows a VM says that there is one.
+        answer.into_body().await.map(drop).map_err(arm_error)
     }
 
     /// Sets the text that a VM's metadata service shows it. Nothing else of the VM changes.
@@ -149,13 +149,11 @@ async fn all(
 ) -> Result<Vec<VirtualMachine>, ArmError> {
     let mut pages = std::pin::pin!(pages);
     let mut vms = Vec::new();
-    let mut read = 0;
+    let mut links = PageLinks::default();
     while let Some(page) = pages.next().await {
-        vms.extend(page.map_err(arm_error)?.value);
-        read += 1;
-        if read == MOST_PAGES {
-            return Err(ArmError::unreadable(format!("the list has no end after {MOST_PAGES} pages")));
-        }
+        let page = page.map_err(arm_error)?;
+        vms.extend(page.value);
+        links.lead_to(page.next_link.as_deref().unwrap_or_default())?;
     }
     Ok(vms)
 }

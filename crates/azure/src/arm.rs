@@ -15,6 +15,7 @@ use reqwest::header::HeaderMap;
 use tokio::time::sleep;
 use url::Url;
 
+use crate::answer::is_documented;
 use crate::bearer::Bearer;
 use crate::error::{ArmEffect, ArmError, ArmRefusal, How};
 use crate::gates::{Counted, Extent, Gates};
@@ -73,8 +74,7 @@ impl Arm {
         &self.root
     }
 
-    /// Sends a request until it has an answer with a 2xx status, or an error that another try would not
-    /// change.
+    /// Sends a request until it has the documented success, or an error that another try would not change.
     pub(crate) async fn send(&self, call: &ArmCall) -> Result<HttpReply, ArmError> {
         if call.url.origin() != self.root.origin() {
             let why =
@@ -138,8 +138,12 @@ impl Arm {
         };
         let reply = self.client.send_in_turn(request).await.map_err(How::from)?;
         self.budgets.saw(&reply.headers);
-        if reply.status.is_success() {
+        if is_documented(&call.method, &reply) {
             return Ok(reply);
+        }
+        if !reply.status.is_client_error() && !reply.status.is_server_error() {
+            let why = format!("{}, which is not what Azure documents", reply.status);
+            return Err(How::NoAnswer { was_sent: true, why });
         }
         let mut secrets: Vec<&str> = call.secrets.iter().map(String::as_str).collect();
         secrets.push(token.secret());

@@ -114,7 +114,8 @@ fn is_passing(error: &azure_core_1::Error) -> bool {
             match error.kind() {
                 ErrorKind::Connection | ErrorKind::Io => return true,
                 ErrorKind::HttpResponse { status, .. } => {
-                    return u16::from(*status) >= 500 || u16::from(*status) == 429;
+                    // A redirect is a portal's.
+                    return !(400..500).contains(&u16::from(*status)) || u16::from(*status) == 429;
                 }
                 _ => {}
             }

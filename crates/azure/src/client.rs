@@ -222,7 +222,7 @@ impl Azure for AzureClient {
         check_name(&what, "VM", name)?;
         match self.vms_api().delete(group, name).await {
             Ok(()) => Ok(()),
-            Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
+            Err(ArmError { how: How::Refused(refusal), .. }) if refusal.is_absence() => Ok(()),
             Err(error) => Err(call_error(&what, ArmEffect::Deletes, self.credential(), &error)),
         }
     }
@@ -240,7 +240,7 @@ impl Azure for AzureClient {
         check_group(&what, group)?;
         match orphans::delete(&self.arm, orphan).await {
             Ok(()) => Ok(()),
-            Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => Ok(()),
+            Err(ArmError { how: How::Refused(refusal), .. }) if refusal.is_absence() => Ok(()),
             Err(error) => Err(call_error(&what, ArmEffect::Deletes, self.credential(), &error)),
         }
     }

@@ -73,6 +73,8 @@ pub(crate) struct ArmRefusal {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
+    /// Whether its body has the form of Azure's errors. If not, it is most likely a proxy's.
+    pub(crate) is_azures: bool,
     pub(crate) retry_after: Option<Duration>,
     /// The requests that a rate limit holds back.
     pub(crate) extent: Extent,
@@ -81,8 +83,11 @@ pub(crate) struct ArmRefusal {
 impl fmt::Display for ArmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.how {
-            How::Refused(ArmRefusal { status, code, message, .. }) => {
-                write!(f, "{status} {code}")?;
+            How::Refused(ArmRefusal { status, code, message, is_azures, .. }) => {
+                match is_azures {
+                    true => write!(f, "{status} {code}")?,
+                    false => write!(f, "{status}, which is no answer of Azure's")?,
+                }
                 if message.is_empty() { Ok(()) } else { write!(f, " \"{message}\"") }
             }
             How::NoAnswer { was_sent: true, why } => write!(f, "no whole answer came: {why}"),
@@ -130,17 +135,23 @@ impl ArmRefusal {
             #[serde(default)]
             message: String,
         }
-        let (code, message) = match error_text(body) {
-            ErrorText::Documented(ArmErrorJson { error }) => (error.code, error.message),
-            ErrorText::Other(text) => (String::new(), text),
+        let (is_azures, code, message) = match error_text(body) {
+            ErrorText::Documented(ArmErrorJson { error }) => (true, error.code, error.message),
+            ErrorText::Other(text) => (false, String::new(), text),
         };
         ArmRefusal {
             status,
             code: quote(&code, secrets),
             message: quote(&message, secrets),
+            is_azures,
             retry_after,
             extent: Extent::Subscription,
         }
+    }
+
+    /// Whether Azure says that the resource does not exist. A 404 of anything else says nothing.
+    pub(crate) fn is_absence(&self) -> bool {
+        self.status == 404 && !self.code.is_empty()
     }
 
     /// Whether the name is taken, by our VM or another.
@@ -244,9 +255,11 @@ fn by_code(refusal: &ArmRefusal) -> Option<CallErrorKind> {
 
 fn by_status(refusal: &ArmRefusal, unknown: CallErrorKind) -> CallErrorKind {
     match refusal.status {
-        401 | 403 => CallErrorKind::NotPermitted,
-        404 => CallErrorKind::NotFound,
         429 => CallErrorKind::Throttled,
+        400..500 if !refusal.is_azures => unknown,
+        401 | 403 => CallErrorKind::NotPermitted,
+        404 if refusal.is_absence() => CallErrorKind::NotFound,
+        404 => unknown,
         _ if refusal.is_name_taken() => CallErrorKind::NameTaken,
         409 | 503 => CallErrorKind::Unavailable,
         500.. => unknown,

@@ -12,6 +12,8 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::answer::begins_as_json;
+
 const IDENTITY_HEADER: &str = "x-identity-header";
 
 /// The endpoint for managed identities, and the header that proves that the request comes from this machine.
@@ -69,6 +71,10 @@ impl HttpClient for IdentityHttp {
             };
             Error::with_message(kind, lost.why().to_owned())
         })?;
+        // azure_identity would take a page of a portal for a refusal, which only a person can end.
+        if reply.status.is_success() && !begins_as_json(&reply) {
+            return Err(Error::with_message(ErrorKind::Io, "the answer holds no token".to_owned()));
+        }
         let mut headers = Headers::new();
         for (name, value) in &reply.headers {
             if let Ok(value) = value.to_str() {

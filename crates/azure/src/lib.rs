@@ -6,10 +6,13 @@
 //! - Every request is sent by the module `arm`. Only `arm` holds the bearer token and knows when a request
 //!   may be sent again. The generated client gets neither a token nor a secret, since `azure_core` 0.21
 //!   writes whole requests into the debug log, including the authorization header and the body.
+//! - A success is the documented one, by status and form. A resource is absent only by Azure's own 404. No redirect
+//!   is followed.
 //! - A VM is created with `If-None-Match: *`, so no VM is ever overwritten. A name that is taken by the
 //!   requested VM itself is a success.
 //! - Long operations are requested and not waited for: the next tick observes the result.
 
+mod answer;
 mod api;
 mod arm;
 mod bearer;
@@ -23,6 +26,7 @@ mod gates;
 mod identity_http;
 mod model;
 mod orphans;
+mod page_links;
 mod preflight;
 mod reach;
 mod remaining;

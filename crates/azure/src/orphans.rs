@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::api::MOST_PAGES;
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
+use crate::page_links::PageLinks;
 use crate::reach::NETWORK_API;
 
 /// The version of the disk API.
@@ -44,17 +44,19 @@ pub(crate) async fn list(
     kind: OrphanKind,
 ) -> Result<Vec<Orphan>, ArmError> {
     let mut next = url(arm.root(), group, kind, None);
-    let mut found = Vec::new();
-    for _ in 0..MOST_PAGES {
+    let (mut found, mut links) = (Vec::new(), PageLinks::default());
+    loop {
         let answer = arm.send(&ArmCall::new(Method::GET, next)).await?;
         let (parts, next_link) = read(group, kind, &answer.body).map_err(|error| unreadable(&error))?;
         found.extend(parts);
         match next_link {
             None => return Ok(found),
-            Some(link) => next = link.parse().map_err(|error: url::ParseError| unreadable(&error))?,
+            Some(link) => {
+                links.lead_to(&link)?;
+                next = link.parse().map_err(|error: url::ParseError| unreadable(&error))?;
+            }
         }
     }
-    Err(unreadable(&format!("the list has no end after {MOST_PAGES} pages")))
 }
 
 /// A page of the list: our resources that nothing holds, and the link to the next page.

@@ -13,13 +13,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use url::Url;
 
-use crate::api::MOST_PAGES;
 use crate::arm::ArmCall;
 use crate::client::AzureClient;
 use crate::error::{ArmEffect, ArmError, How, call_error};
+use crate::page_links::PageLinks;
 use crate::reach::NETWORK_API;
 
 const AUTHORIZATION_API: &str = "2022-04-01";
@@ -70,26 +70,19 @@ impl AzureClient {
         question: Question<'_>,
         first: Url,
     ) -> Result<Vec<T>, CallError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct PageJson<T> {
-            value: Vec<T>,
-            #[serde(default)]
-            next_link: Option<String>,
-        }
-        let (mut list, mut next) = (Vec::new(), Some(first));
-        for _ in 0..MOST_PAGES {
-            let Some(url) = next else { return Ok(list) };
-            let page: PageJson<T> = self.read(question, url).await?;
+        let (mut list, mut next, mut links) = (Vec::new(), Some(first), PageLinks::default());
+        while let Some(url) = next {
+            let page: wire::PageJson<T> = self.read(question, url).await?;
             list.extend(page.value);
             let link = page.next_link.filter(|link| !link.is_empty());
+            let led = links.lead_to(link.as_deref().unwrap_or_default());
+            led.map_err(|error| self.failed(question, &error))?;
             next = link.map(|link| Url::parse(&link)).transpose().map_err(|_| {
                 CallError::new(CallErrorKind::Invalid, "the link to the next page is no URL")
                     .during(question.what)
             })?;
         }
-        let why = format!("the list has no end after {MOST_PAGES} pages");
-        Err(CallError::new(CallErrorKind::Invalid, why).during(question.what))
+        Ok(list)
     }
 
     /// The error of a question. A refusal names the one action that is missing.
@@ -125,7 +118,7 @@ impl AzurePreflight for AzureClient {
         let rest = ["providers", "Microsoft.Compute", "virtualMachines"];
         let mut url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, COMPUTE_API)?;
         url.query_pairs_mut().append_pair("statusOnly", "true");
-        match self.read::<serde_json::Value>(question, url).await {
+        match self.read::<wire::PageJson<IgnoredAny>>(question, url).await {
             Ok(_) => Ok(Access::Granted),
             Err(error) if error.kind == CallErrorKind::NotPermitted => Ok(Access::Denied(None)),
             Err(error) if error.kind == CallErrorKind::NotFound => Ok(Access::Hidden),

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use azlin_fleet::model::ResourceGroup;
 use azlin_fleet::ports::Address;
 use azlin_http::HttpRequest;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
+use crate::answer::is_page;
 use crate::api::VmApi;
 use crate::api::models::VirtualMachine;
 use crate::arm::{Arm, ArmCall};
@@ -36,7 +37,7 @@ pub(crate) async fn address(
     let call = nic_call(arm.root(), nic)?;
     let answer = match arm.send(&call).await {
         Ok(answer) => answer,
-        Err(ArmError { how: How::Refused(refusal), .. }) if refusal.status == 404 => {
+        Err(ArmError { how: How::Refused(refusal), .. }) if refusal.is_absence() => {
             return Ok(Address::Pending);
         }
         Err(error) => return Err(error),
@@ -94,8 +95,9 @@ pub(crate) async fn console(
     let request = HttpRequest::new(Method::GET, &url);
     let reply =
         arm.client.transport().send(request).await.map_err(|lost| ArmError::unreadable(lost.why()))?;
-    if !reply.status.is_success() {
-        return Err(ArmError::unreadable(format!("the console's log answers {}", reply.status)));
+    if reply.status != StatusCode::OK || is_page(&reply) {
+        let what = if is_page(&reply) { " with a page" } else { "" };
+        return Err(ArmError::unreadable(format!("the console's log answers {}{what}", reply.status)));
     }
     Ok(Some(String::from_utf8_lossy(&reply.body).into_owned()))
 }

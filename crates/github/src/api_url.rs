@@ -4,7 +4,7 @@ use std::fmt;
 
 use azlin_fleet::model::{CallError, CallErrorKind, Scope};
 use azlin_http::is_loopback;
-use url::{Origin, Url};
+use url::Url;
 
 /// The root that every request stays under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,12 +84,14 @@ impl ApiUrl {
         url.origin() == self.root.origin()
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        self.root.as_str()
+    /// The part of a request's URL that names the owner or the repository: `repos/o/r`, `orgs/o/actions`.
+    pub(crate) fn owner<'u>(&self, url: &'u Url) -> &'u str {
+        let below = url.path().strip_prefix(self.root.path()).unwrap_or(url.path());
+        below.match_indices('/').nth(2).map_or(below, |(end, _)| &below[..end])
     }
 
-    pub(crate) fn origin(&self) -> Origin {
-        self.root.origin()
+    pub(crate) fn as_str(&self) -> &str {
+        self.root.as_str()
     }
 }
 
@@ -145,6 +147,7 @@ mod tests {
         let root = ApiUrl::new(&root).expect("a good root");
         let url = root.join("repos/o/r/actions/runs?status=queued").expect("a URL");
         assert_eq!(url.as_str(), "https://ghes.example.com/api/v3/repos/o/r/actions/runs?status=queued");
+        assert_eq!(root.owner(&url), "repos/o/r");
         assert!(root.has_same_origin(&url));
         for other in ["https://example.com/", "http://ghes.example.com/", "https://ghes.example.com:444/"] {
             assert!(!root.has_same_origin(&Url::parse(other).expect("a URL")), "{other}");

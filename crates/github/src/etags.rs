@@ -1,5 +1,9 @@
 //! A cache of answers for conditional requests: an answer 304 costs nothing of the rate limit.
 //!
+//! An ETag belongs to the token that got it. After the renewal of an app's token GitHub answers 200 to each address
+//! once more, and counts it, although nothing has changed. So nobody reckons with a 304 before it comes, and the
+//! renewal is spread over minutes (`sign_in/tokens.rs`): each address costs one counted request in an hour.
+//!
 //! It keeps only the part of a body that azlin reads: a page of runs shrinks from a megabyte to a few hundred
 //! bytes. There are two generations. When the young one is full it becomes the old one, and whatever was not
 //! used since the last change is dropped. So the bounds hold without a list of when each entry was used.

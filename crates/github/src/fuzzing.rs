@@ -2,6 +2,7 @@
 
 use azlin_fleet::model::RunnerInfo;
 use azlin_fleet::ports::{NotTaken, RawDelivery, WebhookReader as _};
+use azlin_http::HttpReply;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -10,7 +11,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use crate::pages::ListPage;
-use crate::{WebhookVerifier, error, hooks, link, queue, rate, wire};
+use crate::{WebhookVerifier, answer, hooks, link, queue, rate, refusal, wire};
 
 /// Reads an answer: a status, one line for each header, an empty line, a body.
 ///
@@ -27,11 +28,14 @@ pub fn answer(status: u16, text: &str) {
         }
     }
     let now = rate::date(&headers).unwrap_or(Timestamp::UNIX_EPOCH);
-    let message = error::github_message(body.as_bytes());
-    if let Ok(status) = StatusCode::from_u16(status)
-        && let rate::AskedWait::Wait(wait) = rate::asked(status, &headers, &message, now)
-    {
-        assert!(wait <= azlin_http::LONGEST_WAIT, "nobody waits for ever: {wait:?}");
+    if let Ok(status) = StatusCode::from_u16(status) {
+        let answer = HttpReply { status, headers: headers.clone(), body: body.as_bytes().to_vec() };
+        let asked = rate::asked(status, &headers, refusal::meaning(&answer), now);
+        if let rate::AskedWait::Wait(wait) | rate::AskedWait::UsedUp(wait) = asked {
+            assert!(wait <= azlin_http::LONGEST_WAIT, "nobody waits for ever: {wait:?}");
+        }
+        let _ = (rate::stated(status, &headers), refusal::words(body.as_bytes()));
+        let _ = answer::heard(answer::Expects::OK, &answer);
     }
     let _ = rate::token_ends(&headers);
     if let Some(next) = headers.get("link").and_then(|value| link::next(value.to_str().ok()?)) {

@@ -2,10 +2,15 @@
 //! Docs: Rate limits for the REST API; Best practices).
 //!
 //! - After GitHub asked for a wait, nothing is sent until it is over.
-//! - The primary limit is counted here too, including requests in flight: a request that would be refused is
-//!   not sent. A reserve is left for requests that remove and register runners; polling does not touch it.
+//! - The primary limits are counted here too, each resource by itself, including requests in flight: a request that
+//!   would be refused is not sent. A reserve is left for requests that remove and register runners; polling does not
+//!   touch it.
+//! - No request is reckoned as free because GitHub may answer that nothing has changed: an ETag belongs to a token,
+//!   and after the renewal of an app's token each one counts. Only the answer says that it did not.
 //! - The secondary limits are never reached: there are fewer requests at once, and fewer points and creations
 //!   in any minute, than GitHub allows.
+
+mod primary;
 
 use std::time::Duration;
 
@@ -14,6 +19,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) use self::primary::Family;
+use self::primary::{Primary, PrimaryLimits};
 use crate::bucket::Bucket;
 
 /// The longest wait after a rate limit without a stated time.
@@ -30,8 +37,8 @@ const KEPT: u64 = 50;
 /// What a request costs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Weight {
-    /// It polls, so it comes again anyway.
-    pub(crate) is_look: bool,
+    /// What GitHub counts it with.
+    pub(crate) family: Family,
     pub(crate) points: f64,
     pub(crate) makes_content: bool,
 }
@@ -49,21 +56,9 @@ struct GateState {
     until: Option<Instant>,
     /// How many times in a row GitHub asked for a wait without stating a time.
     untold_in_a_row: u32,
-    primary: Primary,
-    under_way: u64,
+    primary: PrimaryLimits,
     points: Bucket,
     content: Bucket,
-}
-
-/// The primary limit.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Primary {
-    /// Unknown since the window began.
-    Unknown,
-    /// The server has none, as a GitHub Enterprise Server may.
-    None,
-    /// As the last answer stated it, and when its window ends.
-    Told { budget: Budget, ends: Instant },
 }
 
 /// Whether a request may be sent.
@@ -76,11 +71,11 @@ enum Passage {
 
 /// A request in flight, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Ticket<'g>(&'g Gate);
+pub(crate) struct Ticket<'g>(&'g Gate, Family);
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        self.0.state().under_way -= 1;
+        self.0.state().primary.end(self.1);
         self.0.answered.notify_waiters();
     }
 }
@@ -91,8 +86,7 @@ impl Gate {
         let state = GateState {
             until: None,
             untold_in_a_row: 0,
-            primary: Primary::Unknown,
-            under_way: 0,
+            primary: PrimaryLimits::default(),
             points: Bucket::new(POINTS),
             content: Bucket::new(CONTENT),
         };
@@ -107,10 +101,10 @@ impl Gate {
             let answered = self.answered.notified();
             let next = self.next(weight);
             match next {
-                Passage::Goes => return Ok(Ticket(self)),
+                Passage::Goes => return Ok(Ticket(self, weight.family)),
                 Passage::WaitsForAnAnswer => {
                     if timeout(patience, answered).await.is_err() {
-                        self.no_answer_came()?;
+                        self.no_answer_came(weight.family)?;
                     }
                 }
                 Passage::WaitsFor(wait) if wait > patience => return Err(wait),
@@ -121,10 +115,10 @@ impl Gate {
 
     /// The request in flight has no answer yet. Where nothing is known of the limit, other requests no longer
     /// wait for that answer. Where the limit may be used up, the error is how long until the window ends.
-    fn no_answer_came(&self) -> Result<(), Duration> {
+    fn no_answer_came(&self, family: Family) -> Result<(), Duration> {
         let mut state = self.state();
-        match state.primary {
-            Primary::Unknown => state.primary = Primary::None,
+        match state.primary.of(family) {
+            Primary::Unknown => state.primary.set(family, Primary::None),
             Primary::None => {}
             Primary::Told { ends, .. } => return Err(ends.saturating_duration_since(Instant::now())),
         }
@@ -139,33 +133,35 @@ impl Gate {
         {
             return Passage::WaitsFor(wait);
         }
-        match state.primary {
+        let (family, under_way) = (weight.family, state.primary.under_way(weight.family));
+        let is_look = family == Family::Looks;
+        match state.primary.of(family) {
             // The first request learns the limit.
-            Primary::Unknown if state.under_way > 0 => return Passage::WaitsForAnAnswer,
+            Primary::Unknown if under_way > 0 => return Passage::WaitsForAnAnswer,
             Primary::Told { ends, .. } if ends <= now => {
-                state.primary = Primary::Unknown;
-                if state.under_way > 0 {
+                state.primary.set(family, Primary::Unknown);
+                if under_way > 0 {
                     return Passage::WaitsForAnAnswer;
                 }
             }
             Primary::Told { budget, ends } => {
-                let kept = if weight.is_look { budget.limit / KEPT } else { 0 };
+                let kept = if is_look { budget.limit / KEPT } else { 0 };
                 if budget.remaining <= kept {
                     return Passage::WaitsFor(ends - now);
                 }
-                // Requests in flight cost nothing where nothing has changed.
-                if budget.remaining <= kept + state.under_way {
+                // Requests in flight may cost nothing, where nothing has changed.
+                if budget.remaining <= kept + under_way {
                     return Passage::WaitsForAnAnswer;
                 }
             }
             Primary::Unknown | Primary::None => {}
         }
-        // Servers without a primary limit have no secondary ones either.
-        if state.primary == Primary::None {
-            state.under_way += 1;
+        // Servers without primary limits have no secondary ones either.
+        if state.primary.of(family) == Primary::None && state.primary.core() == Primary::None {
+            state.primary.begin(family);
             return Passage::Goes;
         }
-        let kept = if weight.is_look { POINTS_KEPT } else { 0.0 };
+        let kept = if is_look { POINTS_KEPT } else { 0.0 };
         let content = if weight.makes_content { 1.0 } else { 0.0 };
         let wait = state.points.wait(weight.points, kept, now).max(state.content.wait(content, 0.0, now));
         if !wait.is_zero() {
@@ -173,30 +169,23 @@ impl Gate {
         }
         state.points.take(weight.points);
         state.content.take(content);
-        state.under_way += 1;
+        state.primary.begin(family);
         Passage::Goes
     }
 
-    /// Records what an answer states of the primary limit, whose window ends in `left`.
-    pub(crate) fn told(&self, told: Option<(Budget, Duration)>) {
+    /// Records what an answer of GitHub's to such a request states of the primary limit: the budget of a resource and
+    /// how long its window lasts, or nothing.
+    pub(crate) fn told(&self, family: Family, told: Option<(&str, Budget, Duration)>) {
         let mut state = self.state();
-        state.primary = match (told, state.primary) {
-            (None, Primary::Unknown) => Primary::None,
-            (None, before) => before,
-            // Answers overtake each other. Within a window the rest only shrinks.
-            (Some((budget, _)), Primary::Told { budget: before, ends })
-                if before.reset == budget.reset && before.limit == budget.limit =>
-            {
-                let remaining = budget.remaining.min(before.remaining);
-                Primary::Told { budget: Budget { remaining, ..budget }, ends }
-            }
-            (Some((budget, left)), _) => Primary::Told { budget, ends: Instant::now() + left },
-        };
+        match told {
+            Some((resource, budget, left)) => state.primary.told(family, resource, budget, left),
+            None => state.primary.told_none(family),
+        }
     }
 
-    /// The primary limit, as the last answer stated it.
+    /// The primary limit of `core`, as the last answer stated it.
     pub(crate) fn budget(&self) -> Option<Budget> {
-        let primary = self.state().primary;
+        let primary = self.state().primary.core();
         match primary {
             Primary::Told { budget, .. } => Some(budget),
             Primary::Unknown | Primary::None => None,
@@ -207,6 +196,11 @@ impl Gate {
     pub(crate) fn shut(&self, wait: Duration) {
         let mut state = self.state();
         state.until = state.until.max(Some(Instant::now() + wait));
+    }
+
+    /// The first wait after a rate limit without a stated time.
+    pub(crate) fn first_untold(&self) -> Duration {
+        self.untold
     }
 
     /// Closes the gate where GitHub stated no time, and returns for how long.

@@ -3,6 +3,8 @@
 
 mod deliveries;
 
+use std::collections::HashSet;
+
 use azlin_fleet::model::{CallError, CallErrorKind, Scope};
 use azlin_http::RequestEffect;
 use jiff::Timestamp;
@@ -14,6 +16,7 @@ use url::Url;
 
 use self::deliveries::EVENT;
 pub use self::deliveries::{DeliveryAttempt, RegisteredWebhook, never_arrived};
+use crate::answer::Expects;
 use crate::client::GitHubClient;
 use crate::http::{GitHubCall, Http};
 use crate::pages::follow;
@@ -60,8 +63,13 @@ impl GitHubClient {
         let mut found = Vec::new();
         for _ in 0..MOST_PAGES {
             let (page, next): (Vec<HookJson>, _) = self.http.page(&call).await?;
-            found.extend(page.into_iter().map(RegisteredWebhook::from));
-            let Some(next) = next else { break };
+            let known = found.len();
+            for hook in page {
+                if !found.iter().any(|seen: &RegisteredWebhook| seen.id == hook.id) {
+                    found.push(hook.into());
+                }
+            }
+            let Some(next) = next.filter(|_| found.len() > known) else { break };
             call.url = follow(&self.http, &call, &next)?;
         }
         Ok(found)
@@ -80,8 +88,8 @@ impl GitHubClient {
         let mut call = call(&self.http, scope, Method::POST, "", RequestEffect::Creates)?;
         call.body =
             Some(json!({ "name": "web", "active": true, "events": [EVENT], "config": config(url, secret) }));
-        let answer = self.http.send(&call, None).await?;
-        let made: HookJson = self.http.read(&call, self.http.success(&call, &answer)?)?;
+        call.expects = Expects::CREATED;
+        let made: HookJson = self.http.value(&call).await?;
         Ok(made.id)
     }
 
@@ -99,7 +107,7 @@ impl GitHubClient {
         // A repeated call changes nothing more.
         let mut call = call(&self.http, scope, Method::PATCH, &format!("/{id}"), RequestEffect::WritesOnce)?;
         call.body = Some(json!({ "active": true, "events": [EVENT], "config": config(url, secret) }));
-        self.done(&call).await
+        self.http.value::<HookJson>(&call).await.map(drop)
     }
 
     /// Removes a webhook. One that is not there is a success.
@@ -107,8 +115,9 @@ impl GitHubClient {
     /// # Errors
     /// When GitHub refuses.
     pub async fn remove_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
-        let call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), RequestEffect::WritesOnce)?;
-        match self.done(&call).await {
+        let mut call = call(&self.http, scope, Method::DELETE, &format!("/{id}"), RequestEffect::WritesOnce)?;
+        call.expects = Expects::NO_CONTENT;
+        match self.http.done(&call).await {
             Err(error) if error.kind == CallErrorKind::NotFound => Ok(()),
             done => done,
         }
@@ -119,8 +128,10 @@ impl GitHubClient {
     /// # Errors
     /// When GitHub refuses.
     pub async fn ping_webhook(&self, scope: &Scope, id: u64) -> Result<(), CallError> {
-        let call = call(&self.http, scope, Method::POST, &format!("/{id}/pings"), RequestEffect::WritesOnce)?;
-        self.done(&call).await
+        let mut call =
+            call(&self.http, scope, Method::POST, &format!("/{id}/pings"), RequestEffect::WritesOnce)?;
+        call.expects = Expects::NO_CONTENT;
+        self.http.done(&call).await
     }
 
     /// The deliveries to a webhook since a time, newest first, at most `most`.
@@ -141,9 +152,10 @@ impl GitHubClient {
             &format!("/{id}/deliveries?per_page=100"),
             RequestEffect::Reads,
         )?;
-        let mut found = Vec::new();
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
         loop {
-            let (page, next): (Vec<DeliveryJson>, _) = self.http.page(&call).await?;
+            let (mut page, next): (Vec<DeliveryJson>, _) = self.http.page(&call).await?;
+            page.retain(|delivery| seen.insert(delivery.id));
             let is_over = page.last().is_none_or(|last| last.delivered_at < since);
             found.extend(page.into_iter().map(DeliveryAttempt::from).filter(|attempt| attempt.at >= since));
             match next {
@@ -162,13 +174,9 @@ impl GitHubClient {
     pub async fn redeliver(&self, scope: &Scope, hook: u64, attempt: u64) -> Result<(), CallError> {
         let below = format!("/{hook}/deliveries/{attempt}/attempts");
         // A second delivery does no harm.
-        let call = call(&self.http, scope, Method::POST, &below, RequestEffect::WritesOnce)?;
-        self.done(&call).await
-    }
-
-    async fn done(&self, call: &GitHubCall) -> Result<(), CallError> {
-        let answer = self.http.send(call, None).await?;
-        self.http.success(call, &answer).map(drop)
+        let mut call = call(&self.http, scope, Method::POST, &below, RequestEffect::WritesOnce)?;
+        call.expects = Expects::ACCEPTED;
+        self.http.done(&call).await
     }
 }
 
@@ -227,5 +235,5 @@ fn call(
         }
     };
     let url = http.api.join(&format!("{root}/hooks{below}"))?;
-    Ok(GitHubCall { method, url, body: None, effect, needs })
+    Ok(GitHubCall { method, url, body: None, effect, expects: Expects::OK, needs })
 }

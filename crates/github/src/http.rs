@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use azlin_fleet::model::{CallError, CallOutcome};
 use azlin_http::{
-    ApiClient, FailedTry, HttpReply, HttpRequest, HttpSettings, HttpTransport, NoReply, PATIENCE, Redirects,
+    ApiClient, FailedTry, HttpReply, HttpRequest, HttpSettings, HttpTransport, NoReply, PATIENCE,
     RequestEffect,
 };
 use jiff::Timestamp;
@@ -20,13 +20,17 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use crate::answer::{Expects, Heard, heard};
 use crate::api_url::ApiUrl;
+use crate::blocked::BlockedRepositories;
 use crate::client::GitHubSettings;
 use crate::error;
 use crate::etags::{CachedAnswer, Etags};
-use crate::gate::{Gate, Weight};
+use crate::gate::{Family, Gate, Weight};
 use crate::link;
-use crate::rate::{self, AskedWait};
+use crate::rate::{self, AskedWait, StatedLimit};
+use crate::redirect;
+use crate::refusal::{Meaning, meaning};
 use crate::sign_in::SignIn;
 
 /// The most requests in flight, over all repositories. GitHub allows 100 for each token.
@@ -35,13 +39,14 @@ const AT_ONCE: usize = 64;
 /// The largest body that is read. A page of 100 runs has about one megabyte.
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
 
-/// A request, its effect, and the permission that it needs.
+/// A request, its effect, the answer that it understands, and the permission that it needs.
 #[derive(Debug, Clone)]
 pub(crate) struct GitHubCall {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Value>,
     pub(crate) effect: RequestEffect,
+    pub(crate) expects: Expects,
     /// The permission that it needs, in GitHub's words.
     pub(crate) needs: &'static str,
 }
@@ -51,12 +56,22 @@ impl GitHubCall {
     fn weight(&self) -> Weight {
         let has = |name: &str| self.url.query_pairs().any(|(key, _)| key == name);
         let reads = self.method == Method::GET;
-        Weight {
+        let family = match reads {
             // Lists are polled. A list that is filtered by name is part of a removal.
-            is_look: reads && has("per_page") && !has("name"),
+            true if has("per_page") && !has("name") => Family::Looks,
+            false if self.is_jit_config() || self.url.path().ends_with("-token") => Family::Registrations,
+            _ => Family::Others,
+        };
+        Weight {
+            family,
             points: if reads { 1.0 } else { 5.0 },
             makes_content: !reads && self.method != Method::DELETE,
         }
+    }
+
+    /// Whether it makes a JIT configuration.
+    pub(crate) fn is_jit_config(&self) -> bool {
+        self.url.path().ends_with("/generate-jitconfig")
     }
 }
 
@@ -95,6 +110,7 @@ pub(crate) struct Http {
     /// When the token ends, from GitHub's last answer.
     pub(crate) token_ends: Mutex<Option<Timestamp>>,
     etags: Etags,
+    blocked: BlockedRepositories,
     pub(crate) gate: Gate,
 }
 
@@ -105,8 +121,6 @@ impl Http {
             headers: headers(),
             request_timeout: settings.request_timeout,
             certificates: settings.certificates,
-            // A repository that was renamed answers with a redirect on the same host.
-            redirects: Redirects::Within(api.origin()),
             largest_body: LARGEST_BODY,
         });
         Http {
@@ -115,6 +129,7 @@ impl Http {
             sign_in: SignIn::new(settings.credential),
             token_ends: Mutex::default(),
             etags: Etags::default(),
+            blocked: BlockedRepositories::default(),
             gate: Gate::new(settings.untold_wait),
         }
     }
@@ -131,6 +146,9 @@ impl Http {
             return Ok((self.read(call, &kept.body)?, kept.next.clone()));
         }
         let page: T = self.read(call, self.success(call, &answer)?)?;
+        if let Some(error) = error::shortened(call, &answer.headers) {
+            return Err(error);
+        }
         let text = |name| answer.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let next = text(header::LINK).and_then(link::next).map(str::to_owned);
         if let (Some(etag), Ok(body)) = (text(header::ETAG), serde_json::to_vec(&page)) {
@@ -140,17 +158,32 @@ impl Http {
         Ok((page, next))
     }
 
-    /// The body of an answer with a 2xx status.
+    /// What a call reads that has one answer and no pages.
+    pub(crate) async fn value<T: DeserializeOwned>(&self, call: &GitHubCall) -> Result<T, CallError> {
+        let answer = self.send(call, None).await?;
+        self.read(call, self.success(call, &answer)?)
+    }
+
+    /// Carries out a call whose success has nothing to read.
+    pub(crate) async fn done(&self, call: &GitHubCall) -> Result<(), CallError> {
+        let answer = self.send(call, None).await?;
+        self.success(call, &answer).map(drop)
+    }
+
+    /// The body of the success that the call understands.
     pub(crate) fn success<'a>(
         &self,
         call: &GitHubCall,
         answer: &'a HttpReply,
     ) -> Result<&'a [u8], CallError> {
-        if answer.status.is_success() { Ok(&answer.body) } else { Err(self.refused(call, answer)) }
+        match heard(call.expects, answer) {
+            Heard::Success(body) => Ok(body),
+            Heard::Refusal(..) | Heard::Foreign => Err(self.failed(call, answer)),
+        }
     }
 
-    pub(crate) fn refused(&self, call: &GitHubCall, answer: &HttpReply) -> CallError {
-        error::refused(call, answer, self.sign_in.secret().expose_secret())
+    pub(crate) fn failed(&self, call: &GitHubCall, answer: &HttpReply) -> CallError {
+        error::failed(call, answer, self.sign_in.secret().expose_secret())
     }
 
     pub(crate) fn read<T: DeserializeOwned>(&self, call: &GitHubCall, body: &[u8]) -> Result<T, CallError> {
@@ -158,13 +191,36 @@ impl Http {
             .map_err(|error| error::unreadable(call, &error, self.sign_in.secret().expose_secret()))
     }
 
-    /// Sends a request until it has a final answer.
+    /// Sends a request until it has a final answer. A redirect is followed once, where it may be.
     pub(crate) async fn send(&self, call: &GitHubCall, etag: Option<&str>) -> Result<HttpReply, CallError> {
-        let token = self.sign_in.token(self).await?;
+        let owner = self.api.owner(&call.url);
+        if let Some(error) = self.blocked.get(owner) {
+            return Err(error.during(call));
+        }
+        let answer = self.send_signed_in(call, etag).await?;
+        if meaning(&answer) == Some(Meaning::Blocked) {
+            self.blocked.add(owner, self.failed(call, &answer));
+        }
+        let Some(url) = redirect::target(&self.api, call, &answer)? else { return Ok(answer) };
+        let moved = GitHubCall { url, ..call.clone() };
+        let answer = self.send_signed_in(&moved, etag).await?;
+        match redirect::after_one(call, &moved, &answer) {
+            Some(error) => Err(error),
+            None => Ok(answer),
+        }
+    }
+
+    async fn send_signed_in(&self, call: &GitHubCall, etag: Option<&str>) -> Result<HttpReply, CallError> {
+        let owner = self.api.owner(&call.url);
+        let token = self.sign_in.token(self, owner).await?;
         let answer = self.send_as(call, etag, As::Us(Arc::clone(&token))).await?;
-        // A request that is refused with 401 changed nothing.
-        if answer.status == StatusCode::UNAUTHORIZED && self.sign_in.refused(&token) {
-            let token = self.sign_in.token(self).await?;
+        // GitHub did nothing for a request whose token did not count.
+        let counted = match heard(call.expects, &answer) {
+            Heard::Refusal(StatusCode::UNAUTHORIZED, _) => false,
+            _ => meaning(&answer) != Some(Meaning::NotSignedIn),
+        };
+        if !counted && self.sign_in.refused(&token) {
+            let token = self.sign_in.token(self, owner).await?;
             return self.send_as(call, etag, As::Us(token)).await;
         }
         Ok(answer)
@@ -180,28 +236,36 @@ impl Http {
         let mut attempts = self.client.attempts(call.effect, None);
         let give_up = |error, may_be_done| if may_be_done { error::after_a_lost_try(error) } else { error };
         loop {
-            let ticket = match self.gate.pass(call.weight(), PATIENCE).await {
-                Ok(ticket) => ticket,
-                Err(wait) => return Err(give_up(error::throttled(call, wait), attempts.may_be_done())),
+            // An app signs in whatever the limits of its installation are.
+            let ticket = match &who {
+                As::App(_) => None,
+                As::Us(_) => match self.gate.pass(call.weight(), PATIENCE).await {
+                    Ok(ticket) => Some(ticket),
+                    Err(wait) => return Err(give_up(error::throttled(call, wait), attempts.may_be_done())),
+                },
             };
             attempts.begin();
             let answer = self.try_once(call, etag, &who).await;
-            let asked = answer.as_ref().ok().and_then(|answer| self.asked_to_wait(answer, &who));
-            self.client.traffic.ended(answer.as_ref().map_or(CallOutcome::NoAnswer, |answer| {
-                CallOutcome::of(answer.status.as_u16(), asked.is_some())
-            }));
+            let asked = answer.as_ref().ok().and_then(|answer| self.asked_to_wait(call, answer, &who));
+            self.client.traffic.ended(match &answer {
+                Ok(answer) if !is_portals(call, answer) => {
+                    CallOutcome::of(answer.status.as_u16(), asked.is_some())
+                }
+                Ok(_) | Err(_) => CallOutcome::NoAnswer,
+            });
             // The limits in the answer are recorded before other requests pass.
             drop(ticket);
             let (failure, error) = match answer {
                 Ok(answer) => match asked {
                     Some(wait) if !answer.status.is_server_error() => {
-                        if attempts.has_more() {
+                        if wait <= PATIENCE && attempts.has_more() && matches!(who, As::Us(_)) {
                             continue;
                         }
-                        return Err(give_up(error::throttled(call, wait), attempts.may_be_done()));
+                        let error = error::asked_to_wait(call, &answer, wait, who.secret().expose_secret());
+                        return Err(give_up(error, attempts.may_be_done()));
                     }
                     asked if answer.status.is_server_error() => {
-                        (FailedTry::Status(answer.status.as_u16(), asked), self.refused(call, &answer))
+                        (FailedTry::Status(answer.status.as_u16(), asked), self.failed(call, &answer))
                     }
                     _ => return Ok(answer),
                 },
@@ -216,30 +280,43 @@ impl Http {
         }
     }
 
-    /// Records the rate limits in an answer, and closes the gate if a rate limit caused the refusal.
-    fn asked_to_wait(&self, answer: &HttpReply, who: &As) -> Option<Duration> {
-        let now = rate::date(&answer.headers).unwrap_or_else(Timestamp::now);
+    /// Records the rate limits in an answer, and holds back what a rate limit refuses. Returns the wait that GitHub asks
+    /// for.
+    fn asked_to_wait(&self, call: &GitHubCall, answer: &HttpReply, who: &As) -> Option<Duration> {
+        let HttpReply { status, headers, .. } = answer;
+        let now = rate::date(headers).unwrap_or_else(Timestamp::now);
+        let asked = rate::asked(*status, headers, meaning(answer), now);
         // An app and its installation have separate rate limits.
-        if let As::Us(_) = who {
-            if let Some(ends) = rate::token_ends(&answer.headers) {
-                *self.token_ends.lock() = Some(ends);
-            }
-            self.gate.told(rate::budget(&answer.headers).map(|budget| (budget, rate::left(&budget, now))));
-        }
-        let message = if answer.status == StatusCode::FORBIDDEN {
-            error::github_message(&answer.body).to_ascii_lowercase()
-        } else {
-            String::new()
+        let As::Us(_) = who else {
+            return match asked {
+                AskedWait::Nothing => None,
+                AskedWait::UsedUp(wait) | AskedWait::Wait(wait) => Some(wait),
+                AskedWait::WaitUntold => Some(self.gate.first_untold()),
+            };
         };
-        match rate::asked(answer.status, &answer.headers, &message, now) {
+        if let Some(ends) = rate::token_ends(headers) {
+            *self.token_ends.lock() = Some(ends);
+        }
+        let family = call.weight().family;
+        match rate::stated(*status, headers) {
+            StatedLimit::Of { resource, budget } => {
+                let told = (resource.as_str(), budget, rate::left(&budget, now));
+                self.gate.told(family, Some(told));
+            }
+            StatedLimit::None if is_githubs(call, answer) => self.gate.told(family, None),
+            StatedLimit::None | StatedLimit::OfTheAddress => {}
+        }
+        match asked {
             AskedWait::Nothing => {
-                if !answer.status.is_server_error() {
+                if !status.is_server_error() {
                     self.gate.passed();
                 }
                 None
             }
+            // The limit that was recorded holds back the requests of its resource, and no others.
+            AskedWait::UsedUp(wait) => Some(wait),
             // A failing server delays this call, not all others.
-            AskedWait::Wait(wait) if answer.status.is_server_error() => Some(wait),
+            AskedWait::Wait(wait) if status.is_server_error() => Some(wait),
             AskedWait::Wait(wait) => {
                 self.gate.shut(wait);
                 Some(wait)
@@ -259,6 +336,20 @@ impl Http {
             request.body = Some(body.to_string().into());
         }
         self.client.send(request).await
+    }
+}
+
+/// Whether a status of success belongs to an answer that is not GitHub's.
+fn is_portals(call: &GitHubCall, answer: &HttpReply) -> bool {
+    answer.status.is_success() && matches!(heard(call.expects, answer), Heard::Foreign)
+}
+
+/// Whether an answer shows that the server states no limits. A 401 states none, and no other server does.
+fn is_githubs(call: &GitHubCall, answer: &HttpReply) -> bool {
+    match heard(call.expects, answer) {
+        Heard::Success(_) => true,
+        Heard::Refusal(status, _) => status.is_client_error() && status != StatusCode::UNAUTHORIZED,
+        Heard::Foreign => answer.status == StatusCode::NOT_MODIFIED,
     }
 }
 

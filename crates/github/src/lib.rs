@@ -4,14 +4,18 @@
 //! What always holds:
 //! - The token is checked once, in [`Token`], or renewed before it ends. It never goes to another host, into
 //!   a log or into an error.
+//! - A call declares the answer that it understands. Nothing else is a success, and nothing is absent but by
+//!   GitHub's own refusal. What writes follows no redirect.
 //! - A list is whole, or an error. Only [`Queue`](azlin_fleet::model::Queue) may be partial, and says so.
 //! - A request that GitHub may have carried out although no answer came is
 //!   [`OutcomeUnknown`](azlin_fleet::model::CallErrorKind::OutcomeUnknown), and only
 //!   requests that are safe to repeat are repeated.
-//! - After GitHub asked for a wait, nothing is sent until it is over.
+//! - After GitHub asked for a wait, nothing is sent until it is over. Signing in alone waits for no limit.
 
+mod answer;
 mod api_url;
 mod app;
+mod blocked;
 mod bucket;
 mod client;
 mod error;
@@ -26,6 +30,8 @@ mod pages;
 mod preflight;
 mod queue;
 mod rate;
+mod redirect;
+mod refusal;
 mod runners;
 mod sign_in;
 mod token;

@@ -9,8 +9,7 @@ use url::Url;
 
 use crate::http::{GitHubCall, Http};
 
-/// The most pages of a list, which ends a circular chain of links. GitHub allows 10,000 runners in a group,
-/// which are 100 pages.
+/// The most pages of a list. GitHub allows 10,000 runners in a group, which are 100 pages.
 const MOST_PAGES: usize = 500;
 
 /// One page of a list.
@@ -66,10 +65,12 @@ async fn once<P: ListPage>(http: &Http, first: GitHubCall) -> Result<List<P::Ite
         let (part, next) = http.page::<P>(&call).await?;
         list.steady &= page == 0 || list.total_count == part.total_count();
         list.total_count = part.total_count();
+        let known = list.items.len();
         list.items.extend(part.items().into_iter().map(|item| (P::id(&item), item)));
         match next {
-            Some(link) => call.url = follow(http, &call, &link)?,
-            None => return Ok(list),
+            // A chain of links that leads in a circle brings nothing new. The total says whether anything is missing.
+            Some(link) if page == 0 || list.items.len() > known => call.url = follow(http, &call, &link)?,
+            _ => return Ok(list),
         }
     }
     let why = format!("the list has no end after {MOST_PAGES} pages");

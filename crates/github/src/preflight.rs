@@ -2,20 +2,22 @@
 //! changed: the only removal names a runner that cannot exist.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{CallError, CallErrorKind, RepoSlug, Scope};
+use azlin_fleet::model::{Advice, CallError, CallErrorKind, RepoSlug, Scope};
 use azlin_fleet::ports::preflight::{Access, Credential, GitHubPreflight, RateBudget, Repository, TokenKind};
-use azlin_http::{HttpReply, RequestEffect, quote};
+use azlin_http::{HttpReply, RequestEffect};
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
+use crate::answer::{Expects, Heard, heard};
 use crate::app::App;
 use crate::client::GitHubClient;
 use crate::http::{As, GitHubCall};
+use crate::pages::ListPage;
 use crate::rate;
 use crate::sign_in::not_signed_in;
-use crate::{pages, runners, wire};
+use crate::{error, pages, runners, wire};
 
 /// GitHub gives no runner this id: ids begin at 1.
 const NO_RUNNER: &str = "runners/0";
@@ -23,20 +25,32 @@ const NO_RUNNER: &str = "runners/0";
 impl GitHubClient {
     fn reads(&self, path: &str, needs: &'static str) -> Result<GitHubCall, CallError> {
         let url = self.http.api.join(path)?;
-        Ok(GitHubCall { method: Method::GET, url, body: None, effect: RequestEffect::Reads, needs })
+        Ok(GitHubCall {
+            method: Method::GET,
+            url,
+            body: None,
+            effect: RequestEffect::Reads,
+            expects: Expects::OK,
+            needs,
+        })
     }
 
-    /// The permission that an answer shows. A removal that finds nothing was permitted.
-    async fn tried(&self, call: &GitHubCall) -> Result<Access, CallError> {
+    /// The permission that an attempt to read shows.
+    async fn may_read<P: ListPage>(&self, call: &GitHubCall) -> Result<Access, CallError> {
         let answer = self.http.send(call, None).await?;
-        match answer.status {
-            status if status.is_success() => Ok(Access::Granted),
-            StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY if call.method == Method::DELETE => {
-                Ok(Access::Granted)
-            }
-            StatusCode::FORBIDDEN => Ok(Access::Denied(accepted(&answer.headers))),
-            StatusCode::NOT_FOUND => Ok(Access::Hidden),
-            _ => Err(self.http.refused(call, &answer)),
+        match heard(call.expects, &answer) {
+            Heard::Success(body) => self.http.read::<P>(call, body).map(|_| Access::Granted),
+            Heard::Refusal(StatusCode::NOT_FOUND, _) => Ok(Access::Hidden),
+            _ => self.denied(call, &answer),
+        }
+    }
+
+    /// A plain refusal, which names the permission that is missing. Any other answer is an error.
+    fn denied(&self, call: &GitHubCall, answer: &HttpReply) -> Result<Access, CallError> {
+        let error = self.http.failed(call, answer);
+        match error.advice {
+            Some(Advice::GrantToken(_)) => Ok(Access::Denied(error::accepted(&answer.headers))),
+            _ => Err(error),
         }
     }
 
@@ -46,23 +60,15 @@ impl GitHubClient {
         struct AppJson {
             slug: String,
         }
-        self.http.sign_in.token(&self.http).await?;
+        self.http.sign_in.token(&self.http, "app").await?;
         let call = self.reads("app", "a GitHub App")?;
         let here = Timestamp::now();
         let answer = self.http.send_as(&call, None, As::App(app.jwt(here))).await?;
-        if answer.status != StatusCode::OK {
+        let Heard::Success(body) = heard(call.expects, &answer) else {
             return Err(not_signed_in(&call, &answer, here));
-        }
-        let AppJson { slug } = self.found(&call, &answer)?;
+        };
+        let AppJson { slug } = self.http.read(&call, body)?;
         Ok(Credential { kind: TokenKind::App, login: Some(slug), expires_at: None, scopes: None })
-    }
-
-    fn found<T: serde::de::DeserializeOwned>(
-        &self,
-        call: &GitHubCall,
-        answer: &HttpReply,
-    ) -> Result<T, CallError> {
-        self.http.read(call, self.http.success(call, answer)?)
     }
 }
 
@@ -78,10 +84,11 @@ impl GitHubPreflight for GitHubClient {
         }
         let call = self.reads("user", "a token that is valid")?;
         let answer = self.http.send(&call, None).await?;
-        let login = match answer.status {
+        let login = match heard(call.expects, &answer) {
+            Heard::Success(body) => Some(self.http.read::<UserJson>(&call, body)?.login),
             // An installation is no user.
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => None,
-            _ => Some(self.found::<UserJson>(&call, &answer)?.login),
+            Heard::Refusal(StatusCode::NOT_FOUND, _) => None,
+            _ => self.denied(&call, &answer).map(|_| None)?,
         };
         Ok(Credential {
             kind: self.http.sign_in.kind(),
@@ -107,12 +114,12 @@ impl GitHubPreflight for GitHubClient {
             reset: i64,
         }
         let call = self.reads("rate_limit", "a token that is valid")?;
-        let answer = self.http.send(&call, None).await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let CoreLimitJson { limit, remaining, reset } =
-            self.found::<RateLimitJson>(&call, &answer)?.resources.core;
+        let CoreLimitJson { limit, remaining, reset } = match self.http.value::<RateLimitJson>(&call).await {
+            Ok(found) => found.resources.core,
+            // A GitHub Enterprise Server may have no limits.
+            Err(error) if error.kind == CallErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let reset = Timestamp::from_second(reset).unwrap_or(Timestamp::MAX);
         Ok(Some(RateBudget { limit, remaining, reset }))
     }
@@ -127,24 +134,34 @@ impl GitHubPreflight for GitHubClient {
             disabled: bool,
         }
         let call = self.reads(&format!("repos/{repo}"), "Metadata: read on the repository")?;
-        let answer = self.http.send(&call, None).await?;
-        let RepositoryNameJson { full_name, archived, disabled } = self.found(&call, &answer)?;
+        let RepositoryNameJson { full_name, archived, disabled } = self.http.value(&call).await?;
         Ok(Repository { full_name, archived, disabled })
     }
 
     async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Access, CallError> {
         let path = format!("repos/{repo}/actions/runs?per_page=1");
-        self.tried(&self.reads(&path, "Actions: read on the repository")?).await
+        self.may_read::<wire::RunsJson>(&self.reads(&path, "Actions: read on the repository")?).await
     }
 
     async fn may_read_runners(&self, scope: &Scope) -> Result<Access, CallError> {
         let path = "runners?per_page=1";
-        self.tried(&runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?).await
+        let call = runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?;
+        self.may_read::<wire::RunnersJson>(&call).await
     }
 
     async fn may_administer_runners(&self, scope: &Scope) -> Result<Access, CallError> {
-        self.tried(&runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, RequestEffect::WritesOnce)?)
-            .await
+        let mut call =
+            runners::call(&self.http, scope, Method::DELETE, NO_RUNNER, RequestEffect::WritesOnce)?;
+        call.expects = Expects::NO_CONTENT;
+        let answer = self.http.send(&call, None).await?;
+        match heard(call.expects, &answer) {
+            // A removal that finds nothing was permitted.
+            Heard::Success(_)
+            | Heard::Refusal(StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY, _) => {
+                Ok(Access::Granted)
+            }
+            _ => self.denied(&call, &answer),
+        }
     }
 
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {
@@ -164,16 +181,6 @@ impl GitHubPreflight for GitHubClient {
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// The permission that the call needs, as GitHub states it (Docs: Troubleshooting the REST API, insufficient
-/// permissions).
-fn accepted(headers: &HeaderMap) -> Option<String> {
-    ["x-accepted-github-permissions", "x-accepted-oauth-scopes"]
-        .into_iter()
-        .filter_map(|name| text(headers, name))
-        .find(|text| !text.is_empty())
-        .map(|text| quote(text, &[]))
 }
 
 fn scopes(header: &str) -> Vec<String> {

@@ -12,6 +12,7 @@ use futures::stream::{self, StreamExt};
 use parking_lot::Mutex;
 use reqwest::Method;
 
+use crate::answer::Expects;
 use crate::http::{GitHubCall, Http};
 use crate::pages::{self, List, ListPage};
 use crate::watched::{HELD, Watched};
@@ -159,6 +160,7 @@ fn read(http: &Http, path: &str) -> Result<GitHubCall, CallError> {
         url: http.api.join(path)?,
         body: None,
         effect: RequestEffect::Reads,
+        expects: Expects::OK,
         needs: NEEDS,
     })
 }

@@ -9,19 +9,53 @@ use jiff::fmt::strtime::BrokenDownTime;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
+use crate::refusal::Meaning;
+
 /// What an answer says about waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AskedWait {
     /// It is no rate limit.
     Nothing,
-    /// A rate limit with a stated time.
+    /// The primary limit of the request's resource is used up.
+    UsedUp(Duration),
+    /// A rate limit of the token with a stated time.
     Wait(Duration),
     /// A secondary rate limit without a stated time: "a minute, then exponentially".
     WaitUntold,
 }
 
 /// The primary rate limit that an answer states.
-pub(crate) fn budget(headers: &HeaderMap) -> Option<Budget> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StatedLimit {
+    /// It states none.
+    None,
+    /// It states the limit of this machine's address, which counts requests that nobody signed in for.
+    OfTheAddress,
+    /// The limit of the credential for a resource. Each resource has its own.
+    Of { resource: String, budget: Budget },
+}
+
+/// The requests in an hour from one address without a credential.
+const ANONYMOUS: u64 = 60;
+/// The resource of an answer that names none.
+pub(crate) const CORE: &str = "core";
+
+/// The primary rate limit in an answer to a request that bears a credential. A 401 and a refusal of the address bear
+/// the address's limit, and so may any answer to a credential that did not count.
+pub(crate) fn stated(status: StatusCode, headers: &HeaderMap) -> StatedLimit {
+    match budget(headers) {
+        None => StatedLimit::None,
+        Some(budget) if status == StatusCode::UNAUTHORIZED || budget.limit == ANONYMOUS => {
+            StatedLimit::OfTheAddress
+        }
+        Some(budget) => {
+            let resource = headers.get("x-ratelimit-resource").and_then(|value| value.to_str().ok());
+            StatedLimit::Of { resource: resource.map_or(CORE, str::trim).to_owned(), budget }
+        }
+    }
+}
+
+fn budget(headers: &HeaderMap) -> Option<Budget> {
     Some(Budget {
         limit: number(headers, "x-ratelimit-limit")?,
         remaining: number(headers, "x-ratelimit-remaining")?,
@@ -43,8 +77,13 @@ pub(crate) fn left(budget: &Budget, now: Timestamp) -> Duration {
     Duration::from_secs(seconds.max(1).unsigned_abs()).min(LONGEST_WAIT)
 }
 
-/// Whether an answer is about a rate limit, and how long GitHub asks to wait.
-pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now: Timestamp) -> AskedWait {
+/// Whether an answer is about a rate limit, and how long GitHub asks to wait. `meaning` is that of its text.
+pub(crate) fn asked(
+    status: StatusCode,
+    headers: &HeaderMap,
+    meaning: Option<Meaning>,
+    now: Timestamp,
+) -> AskedWait {
     let throttled = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::FORBIDDEN;
     if let Some(wait) = retry_after(headers) {
         return if throttled || status.is_server_error() {
@@ -56,10 +95,12 @@ pub(crate) fn asked(status: StatusCode, headers: &HeaderMap, message: &str, now:
     if !throttled {
         return AskedWait::Nothing;
     }
-    if let Some(budget) = budget(headers).filter(|budget| budget.remaining == 0) {
-        return AskedWait::Wait(left(&budget, now));
+    if let StatedLimit::Of { budget, .. } = stated(status, headers)
+        && budget.remaining == 0
+    {
+        return AskedWait::UsedUp(left(&budget, now));
     }
-    if status == StatusCode::TOO_MANY_REQUESTS || message.contains("rate limit") {
+    if status == StatusCode::TOO_MANY_REQUESTS || meaning == Some(Meaning::Passes) {
         return AskedWait::WaitUntold;
     }
     AskedWait::Nothing
@@ -82,79 +123,4 @@ fn expiry(header: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn when_a_token_ends() {
-        for (text, expected) in [
-            ("2026-06-01 12:30:00 UTC", Some("2026-06-01T12:30:00Z")),
-            ("2026-06-01 12:30:00 +0900", Some("2026-06-01T03:30:00Z")),
-            ("2026-06-01 12:30:00 -0700", Some("2026-06-01T19:30:00Z")),
-            ("soon", None),
-            ("", None),
-        ] {
-            let expected = expected.map(|text| text.parse::<Timestamp>().expect("a time"));
-            assert_eq!(expiry(text), expected, "{text:?}");
-        }
-    }
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| {
-                (
-                    reqwest::header::HeaderName::from_static(name),
-                    reqwest::header::HeaderValue::from_static(value),
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn github_tells_what_time_it_is_there() {
-        let at = date(&headers(&[("date", "Wed, 25 Nov 2026 13:11:36 GMT")])).expect("a date");
-        assert_eq!(at.to_string(), "2026-11-25T13:11:36Z");
-        assert_eq!(date(&headers(&[("date", "today")])), None);
-    }
-
-    #[test]
-    fn how_long_answers_ask_to_wait() {
-        let now = Timestamp::from_second(1_800_000_000).expect("in range");
-        let empty: &[(&str, &str)] = &[
-            ("x-ratelimit-limit", "5000"),
-            ("x-ratelimit-remaining", "0"),
-            ("x-ratelimit-reset", "1800000060"),
-        ];
-        let past: &[(&str, &str)] = &[
-            ("x-ratelimit-limit", "5000"),
-            ("x-ratelimit-remaining", "0"),
-            ("x-ratelimit-reset", "1700000000"),
-        ];
-        let wait = |seconds| AskedWait::Wait(Duration::from_secs(seconds));
-        for (situation, status, pairs, message, expected) in [
-            ("not permitted", 403, &[][..], "Resource not accessible by integration", AskedWait::Nothing),
-            ("secondary, with a time", 403, &[("retry-after", "60")][..], "", wait(60)),
-            (
-                "secondary, without",
-                403,
-                &[][..],
-                "You have exceeded a secondary rate limit",
-                AskedWait::WaitUntold,
-            ),
-            ("429, with a time", 429, &[("retry-after", "7")][..], "", wait(7)),
-            ("429, no time at all", 429, &[("retry-after", "0")][..], "", wait(1)),
-            ("429, a time that no one means", 429, &[("retry-after", "99999999999")][..], "", wait(3600)),
-            ("429, without", 429, &[][..], "", AskedWait::WaitUntold),
-            ("429, a time that is no number", 429, &[("retry-after", "soon")][..], "", AskedWait::WaitUntold),
-            ("primary, used up", 403, empty, "API rate limit exceeded", wait(61)),
-            ("primary, reset is past", 429, past, "", wait(1)),
-            ("maintenance", 503, &[("retry-after", "120")][..], "", wait(120)),
-            ("an answer that is not refused", 200, empty, "", AskedWait::Nothing),
-            ("a bad request with a time", 422, &[("retry-after", "9")][..], "", AskedWait::Nothing),
-        ] {
-            let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(asked(status, &headers(pairs), message, now), expected, "{situation}");
-        }
-    }
-}
+mod tests;

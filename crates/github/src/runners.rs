@@ -12,6 +12,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::answer::{Expects, Heard, heard};
 use crate::http::{GitHubCall, Http};
 use crate::pages;
 use crate::wire;
@@ -71,9 +72,9 @@ pub(crate) async fn named(
 }
 
 pub(crate) async fn registration_token(http: &Http, scope: &Scope) -> Result<RegistrationToken, CallError> {
-    let call = call(http, scope, Method::POST, "runners/registration-token", RequestEffect::Reads)?;
-    let answer = http.send(&call, None).await?;
-    let token: wire::RegistrationTokenJson = http.read(&call, http.success(&call, &answer)?)?;
+    let mut call = call(http, scope, Method::POST, "runners/registration-token", RequestEffect::Reads)?;
+    call.expects = Expects::CREATED;
+    let token: wire::RegistrationTokenJson = http.value(&call).await?;
     Ok(RegistrationToken {
         token: SecretString::from(token.token),
         expires_at: token.expires_at,
@@ -92,12 +93,13 @@ pub(crate) async fn jit_config(
     let group = groups.id(http, scope, config.runner_group.as_deref()).await?;
     let mut call = call(http, scope, Method::POST, "runners/generate-jitconfig", RequestEffect::Creates)?;
     call.body = Some(jit_request(config, group));
-    let answer = http.send(&call, None).await?;
-    if answer.status == StatusCode::NOT_FOUND {
-        // The group may have been removed and created again.
-        groups.forget(scope);
-    }
-    let made: wire::JitConfigJson = http.read(&call, http.success(&call, &answer)?)?;
+    call.expects = Expects::CREATED;
+    let made: wire::JitConfigJson = http.value(&call).await.inspect_err(|error| {
+        if error.kind == CallErrorKind::NotFound {
+            // The group may have been removed and created again.
+            groups.forget(scope);
+        }
+    })?;
     Ok(RunnerRegistration {
         runner_id: RunnerId(made.runner.id),
         runner_name: config.runner_name.clone(),
@@ -114,19 +116,21 @@ fn jit_request(config: &RunnerConfig, group: u64) -> Value {
     })
 }
 
-/// Removes an entry unless its runner runs a job, which GitHub answers with 422.
+/// Removes an entry unless its runner runs a job, which GitHub answers with 422. An entry is gone only if GitHub says
+/// so in its own form.
 pub(crate) async fn deregister(
     http: &Http,
     scope: &Scope,
     id: RunnerId,
 ) -> Result<Deregistration, CallError> {
-    let call = call(http, scope, Method::DELETE, &format!("runners/{id}"), RequestEffect::WritesOnce)?;
+    let mut call = call(http, scope, Method::DELETE, &format!("runners/{id}"), RequestEffect::WritesOnce)?;
+    call.expects = Expects::NO_CONTENT;
     let answer = http.send(&call, None).await?;
-    match answer.status {
-        status if status.is_success() => Ok(Deregistration::Removed),
-        StatusCode::NOT_FOUND => Ok(Deregistration::NotFound),
-        StatusCode::UNPROCESSABLE_ENTITY => Ok(Deregistration::Busy),
-        _ => Err(http.refused(&call, &answer)),
+    match heard(call.expects, &answer) {
+        Heard::Success(_) => Ok(Deregistration::Removed),
+        Heard::Refusal(StatusCode::NOT_FOUND, _) => Ok(Deregistration::NotFound),
+        Heard::Refusal(StatusCode::UNPROCESSABLE_ENTITY, _) => Ok(Deregistration::Busy),
+        Heard::Refusal(..) | Heard::Foreign => Err(http.failed(&call, &answer)),
     }
 }
 
@@ -175,7 +179,7 @@ fn group_named(groups: &[wire::RunnerGroupJson], name: &str) -> Option<u64> {
     named.or_else(default).map(|group| group.id)
 }
 
-/// A call on `/actions/…` of a scope.
+/// A call on `/actions/…` of a scope, which is answered with 200 and JSON where nothing else is declared.
 pub(crate) fn call(
     http: &Http,
     scope: &Scope,
@@ -189,7 +193,7 @@ pub(crate) fn call(
         Scope::Enterprise(name) => (format!("enterprises/{name}"), "manage_runners:enterprise"),
     };
     let url = http.api.join(&format!("{root}/actions/{below}"))?;
-    Ok(GitHubCall { method, url, body: None, effect, needs })
+    Ok(GitHubCall { method, url, body: None, effect, expects: Expects::OK, needs })
 }
 
 #[cfg(test)]

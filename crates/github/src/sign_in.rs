@@ -2,7 +2,9 @@
 //! before it expires.
 //!
 //! One renewal runs at a time. Meanwhile, and after a renewal that failed, the old token is used while it is
-//! valid.
+//! valid. After a renewal the repositories move to the new token one after another ([`tokens`]).
+
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +19,18 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use self::tokens::{InstallationTokens, Issued};
+use crate::answer::{Expects, Heard, heard};
 use crate::app::App;
+use crate::error;
 use crate::http::{As, GitHubCall, Http};
 use crate::rate;
+use crate::refusal::{Meaning, meaning};
 use crate::token::Token;
 
-/// How long before its end a token is renewed.
-const AHEAD: Duration = Duration::from_secs(5 * 60);
-/// The pause after a renewal that failed.
+/// How long before its end a token is renewed. In this time its users move to the new one.
+const AHEAD: Duration = Duration::from_secs(10 * 60);
+/// The shortest pause after a renewal that failed.
 const PAUSE: Duration = Duration::from_secs(10);
 /// A larger difference of the clocks, in seconds, is reported.
 const OFF: i64 = 30;
@@ -50,16 +56,10 @@ impl From<App> for GitHubCredential {
     }
 }
 
-/// A token of an installation.
-struct Issued {
-    token: Arc<SecretString>,
-    ends: Instant,
-}
-
 /// The credential in use.
 pub(crate) struct SignIn {
     credential: GitHubCredential,
-    issued: Mutex<Option<Issued>>,
+    tokens: Mutex<InstallationTokens>,
     /// The time and the error of the last failed renewal.
     failed: Mutex<Option<(Instant, CallError)>>,
     renewing: tokio::sync::Mutex<()>,
@@ -69,7 +69,7 @@ impl SignIn {
     pub(crate) fn new(credential: GitHubCredential) -> Self {
         SignIn {
             credential,
-            issued: Mutex::default(),
+            tokens: Mutex::default(),
             failed: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
         }
@@ -93,18 +93,16 @@ impl SignIn {
     pub(crate) fn secret(&self) -> Arc<SecretString> {
         match &self.credential {
             GitHubCredential::Token(token) => token.secret(),
-            GitHubCredential::App(_) => {
-                self.issued().as_ref().map(|issued| Arc::clone(&issued.token)).unwrap_or_default()
-            }
+            GitHubCredential::App(_) => self.tokens().newest().unwrap_or_default(),
         }
     }
 
-    /// A valid token.
-    pub(crate) async fn token(&self, http: &Http) -> Result<Arc<SecretString>, CallError> {
+    /// A valid token for the requests of an owner or repository.
+    pub(crate) async fn token(&self, http: &Http, owner: &str) -> Result<Arc<SecretString>, CallError> {
         let GitHubCredential::App(app) = &self.credential else { return Ok(self.secret()) };
-        let good = match self.good_for(Duration::ZERO) {
-            Some((token, left)) if left > AHEAD => return Ok(token),
-            good => good.map(|(token, _)| token),
+        let good = match self.good_for(owner) {
+            (Some(token), left) if left > AHEAD => return Ok(token),
+            (good, _) => good,
         };
         let turn = match (&good, self.renewing.try_lock()) {
             (_, Ok(turn)) => turn,
@@ -112,7 +110,9 @@ impl SignIn {
             (None, Err(_)) => self.renewing.lock().await,
         };
         // Another call may have renewed the token meanwhile.
-        if let Some((token, _)) = self.good_for(AHEAD) {
+        if let (Some(token), left) = self.good_for(owner)
+            && left > AHEAD
+        {
             return Ok(token);
         }
         let renewed = match self.failed_lately() {
@@ -122,10 +122,11 @@ impl SignIn {
         drop(turn);
         match (renewed, good) {
             (Ok(issued), _) => {
-                let token = Arc::clone(&issued.token);
-                *self.issued() = Some(issued);
+                let (now, token) = (Instant::now(), Arc::clone(&issued.token));
+                let mut tokens = self.tokens();
+                tokens.renew(issued, now);
                 *self.failed() = None;
-                Ok(token)
+                Ok(tokens.of(owner, now).unwrap_or(token))
             }
             (Err(error), Some(token)) => {
                 tracing::debug!(reason = %error, "the app's token is not renewed yet: {error}");
@@ -144,38 +145,42 @@ impl SignIn {
         if self.app().is_none() {
             return false;
         }
-        let mut issued = self.issued();
-        if issued.as_ref().is_some_and(|issued| Arc::ptr_eq(&issued.token, token)) {
-            *issued = None;
-        }
+        self.tokens().refuse(token);
         true
     }
 
-    fn good_for(&self, least: Duration) -> Option<(Arc<SecretString>, Duration)> {
-        let issued = self.issued();
-        let issued = issued.as_ref()?;
-        let left = issued.ends.saturating_duration_since(Instant::now());
-        (left > least).then(|| (Arc::clone(&issued.token), left))
+    /// The token for an owner or repository, and how long the newest token is good.
+    fn good_for(&self, owner: &str) -> (Option<Arc<SecretString>>, Duration) {
+        let (now, tokens) = (Instant::now(), self.tokens());
+        (tokens.of(owner, now), tokens.left(now))
     }
 
     fn failed_lately(&self) -> Option<CallError> {
-        self.failed().as_ref().filter(|(at, _)| at.elapsed() < PAUSE).map(|(_, error)| error.clone())
+        self.failed()
+            .as_ref()
+            .filter(|(at, error)| at.elapsed() < pause(error))
+            .map(|(_, error)| error.clone())
     }
 
     fn note_failure(&self, error: CallError) {
         let mut failed = self.failed();
-        if failed.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE) {
+        if failed.as_ref().is_none_or(|(at, error)| at.elapsed() >= pause(error)) {
             *failed = Some((Instant::now(), error));
         }
     }
 
-    fn issued(&self) -> MutexGuard<'_, Option<Issued>> {
-        self.issued.lock()
+    fn tokens(&self) -> MutexGuard<'_, InstallationTokens> {
+        self.tokens.lock()
     }
 
     fn failed(&self) -> MutexGuard<'_, Option<(Instant, CallError)>> {
         self.failed.lock()
     }
+}
+
+/// The pause after a renewal that failed: as long as GitHub asks for, at least.
+fn pause(error: &CallError) -> Duration {
+    error.retry_after.map_or(PAUSE, |asked| asked.max(PAUSE))
 }
 
 /// Requests a token of the installation.
@@ -191,14 +196,15 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
         body: None,
         // An unneeded token does no harm.
         effect: RequestEffect::Reads,
+        expects: Expects::CREATED,
         needs: "a GitHub App that is installed",
     };
     let here = Timestamp::now();
     let answer = Box::pin(http.send_as(&call, None, As::App(app.jwt(here)))).await?;
-    if answer.status != StatusCode::CREATED {
+    let Heard::Success(body) = heard(call.expects, &answer) else {
         return Err(not_signed_in(&call, &answer, here));
-    }
-    let Made { token, expires_at } = http.read(&call, &answer.body)?;
+    };
+    let Made { token, expires_at } = http.read(&call, body)?;
     let there = rate::date(&answer.headers).unwrap_or(here);
     let left = Duration::try_from(expires_at.duration_since(there)).unwrap_or_default();
     tracing::debug!(%expires_at, "the app's installation has a new token, good until {expires_at}");
@@ -209,22 +215,28 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
 pub(crate) fn not_signed_in(call: &GitHubCall, answer: &HttpReply, here: Timestamp) -> CallError {
     let off = rate::date(&answer.headers).map(|there| here.duration_since(there));
     let off = off.filter(|off: &SignedDuration| off.as_secs().abs() > OFF);
-    let advice = match (answer.status, off) {
+    let Heard::Refusal(status, refusal) = heard(call.expects, answer) else {
+        return error::failed(call, answer, "").during(signing_in(call));
+    };
+    let is_the_clock = meaning(answer) == Some(Meaning::WrongClock);
+    let advice = match (status, off) {
         (StatusCode::UNAUTHORIZED, Some(off)) => Advice::SetClock(off.as_secs()),
+        (StatusCode::UNAUTHORIZED, None) if is_the_clock => Advice::CheckClock,
         (StatusCode::UNAUTHORIZED, None) => Advice::CheckAppKey,
         (StatusCode::NOT_FOUND, _) => Advice::CheckInstallation,
         (StatusCode::FORBIDDEN, _) => Advice::UnsuspendInstallation,
         _ => Advice::Wait,
     };
-    let kind = match answer.status {
+    let kind = match status {
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {
             CallErrorKind::NotPermitted
         }
         _ => CallErrorKind::Unavailable,
     };
-    let said = quote(&crate::error::github_message(&answer.body), &[]);
-    let status = answer.status;
-    CallError::new(kind, format!("{status} \"{said}\""))
-        .during(format_args!("sign in as a GitHub App: {call}"))
-        .advise(advice)
+    let said = quote(&refusal.says(), &[]);
+    CallError::new(kind, format!("{status} \"{said}\"")).during(signing_in(call)).advise(advice)
+}
+
+fn signing_in(call: &GitHubCall) -> String {
+    format!("sign in as a GitHub App: {call}")
 }

@@ -6,6 +6,8 @@ use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::wire::null_is_none;
+
 /// The least characters of a secret.
 const SHORTEST: usize = 16;
 
@@ -39,6 +41,7 @@ struct JobEventJson {
 #[derive(Deserialize)]
 struct EventJobJson {
     id: u64,
+    #[serde(default, deserialize_with = "null_is_none")]
     labels: Vec<String>,
 }
 
@@ -86,7 +89,8 @@ impl azlin_fleet::ports::WebhookReader for WebhookVerifier {
 fn job(delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
     let unreadable = |why: &dyn std::fmt::Display| NotTaken::Unreadable(why.to_string());
     // GitHub's own default for a new webhook is a form with the JSON in it.
-    let is_form = delivery.content_type.starts_with("application/x-www-form-urlencoded");
+    let media_type = delivery.content_type.split(';').next().unwrap_or_default().trim();
+    let is_form = media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let parsed = if is_form {
         let mut fields = url::form_urlencoded::parse(delivery.body);
         let payload = fields.find_map(|(name, value)| (name == "payload").then_some(value));
@@ -103,7 +107,8 @@ fn job(delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
         _ => return Ok(Delivery::Other),
     };
     let repo = repository.full_name.parse().map_err(|error| unreadable(&error))?;
-    Ok(Delivery::Job(JobEvent { repo, job: JobId(workflow_job.id), labels: workflow_job.labels, change }))
+    let EventJobJson { id, labels } = workflow_job;
+    Ok(Delivery::Job(JobEvent { repo, job: JobId(id), labels, change }))
 }
 
 fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {

@@ -2,9 +2,18 @@
 
 use azlin_fleet::model::{Download, RunnerId, RunnerInfo, RunnerStatus};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::pages::ListPage;
+
+/// A list that may be `null`, which has no items.
+pub(crate) fn null_is_none<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunsJson {
@@ -47,7 +56,7 @@ pub(crate) struct JobJson {
     pub(crate) run_id: u64,
     pub(crate) name: String,
     pub(crate) status: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_none")]
     pub(crate) labels: Vec<String>,
     #[serde(default)]
     pub(crate) created_at: Option<Timestamp>,
@@ -86,7 +95,7 @@ pub(crate) struct RunnerJson {
     pub(crate) name: String,
     pub(crate) status: String,
     pub(crate) busy: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_none")]
     pub(crate) labels: Vec<LabelJson>,
 }
 

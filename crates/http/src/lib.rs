@@ -6,6 +6,7 @@
 //! What always holds:
 //! - Plain HTTP never leaves this machine, and plain HTTP never passes through a proxy.
 //! - Every request has a time limit, and every body a largest size.
+//! - No redirect is followed: it is the answer.
 //! - A request is repeated only where its [`RequestEffect`] allows it.
 //! - No token and no body is written to a log. A text of the other side passes through [`quote`] before it is
 //!   shown.
@@ -26,4 +27,4 @@ pub use local::{is_local, is_loopback};
 pub use retry::{FailedTry, PATIENCE, RequestEffect};
 pub use retry_after::{LONGEST_WAIT, retry_after};
 pub use traffic::{Traffic, TrafficCounts};
-pub use transport::{HttpReply, HttpRequest, HttpSettings, HttpTransport, NoReply, Redirects};
+pub use transport::{HttpReply, HttpRequest, HttpSettings, HttpTransport, NoReply};

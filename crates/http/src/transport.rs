@@ -8,13 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Certificate, Method, StatusCode, redirect};
-use url::{Origin, Url};
+use url::Url;
 
 use crate::local::is_local;
 use crate::retry::FailedTry;
-
-/// The most redirects that are followed for one request.
-const MOST_REDIRECTS: usize = 3;
 
 /// How requests are sent.
 #[derive(Debug, Clone)]
@@ -27,34 +24,21 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// Certificates that are trusted beside the system's, as PEM.
     pub certificates: Option<String>,
-    /// Which redirects are followed.
-    pub redirects: Redirects,
     /// The largest body that is read, in bytes.
     pub largest_body: usize,
 }
 
 impl HttpSettings {
-    /// Settings with these bounds and nothing else. No redirect is followed.
+    /// Settings with these bounds and nothing else.
     pub fn new(request_timeout: Duration, largest_body: usize) -> Self {
         HttpSettings {
             user_agent: None,
             headers: HeaderMap::new(),
             request_timeout,
             certificates: None,
-            redirects: Redirects::Never,
             largest_body,
         }
     }
-}
-
-/// Which redirects are followed.
-#[derive(Debug, Clone)]
-pub enum Redirects {
-    /// None: the redirect itself is the answer.
-    Never,
-    /// Those that stay at this origin. A redirect to another host is the answer itself, so that no token goes
-    /// there.
-    Within(Origin),
 }
 
 /// A request.
@@ -210,29 +194,17 @@ impl HttpTransport {
     }
 
     fn builder(&self) -> reqwest::ClientBuilder {
-        let HttpSettings { user_agent, headers, request_timeout, redirects, .. } = &self.settings;
+        let HttpSettings { user_agent, headers, request_timeout, .. } = &self.settings;
         let builder = reqwest::Client::builder()
             .default_headers(headers.clone())
             .timeout(*request_timeout)
             .connect_timeout((*request_timeout).min(Duration::from_secs(10)))
-            .redirect(policy(redirects.clone()));
+            // Only an adapter knows whether a request may be sent again, and where its token may go.
+            .redirect(redirect::Policy::none());
         match user_agent {
             Some(user_agent) => builder.user_agent(*user_agent),
             None => builder,
         }
-    }
-}
-
-fn policy(redirects: Redirects) -> redirect::Policy {
-    match redirects {
-        Redirects::Never => redirect::Policy::none(),
-        Redirects::Within(origin) => redirect::Policy::custom(move |attempt| {
-            if attempt.previous().len() <= MOST_REDIRECTS && attempt.url().origin() == origin {
-                attempt.follow()
-            } else {
-                attempt.stop()
-            }
-        }),
     }
 }
 

@@ -23,6 +23,36 @@ fn a_provider_that_is_not_registered() {
 }
 
 #[test]
+fn a_refusal_that_is_not_azures_says_nothing() {
+    use ArmEffect::{Creates, Deletes, Reads};
+    let page = "<html><title>Blocked</title></html>";
+    for (status, body) in [
+        (404, page),
+        (404, ""),
+        (404, r#"{"message": "no such route"}"#),
+        (404, r#"{"error": "not found"}"#),
+        (404, r#"{"error": {"message": "no code"}}"#),
+        (401, page),
+        (403, page),
+        (409, "already exists"),
+        (412, ""),
+    ] {
+        for (effect, expected) in [
+            (Reads, CallErrorKind::Unavailable),
+            (Creates, CallErrorKind::OutcomeUnknown),
+            (Deletes, CallErrorKind::OutcomeUnknown),
+        ] {
+            let refusal = ArmRefusal::new(status, body.as_bytes(), None, &[]);
+            assert!(!refusal.is_absence(), "{status} {body}");
+            let error = ArmError { how: How::Refused(refusal), may_be_done: false };
+            assert_eq!(kind_of(effect, &error), expected, "{effect:?}: {status} {body}");
+        }
+    }
+    let How::Refused(absence) = refused(404, "ResourceNotFound", "").how else { panic!("a refusal") };
+    assert!(absence.is_absence());
+}
+
+#[test]
 fn what_refusals_mean() {
     use ArmEffect::{Creates, Deletes, Reads};
     for (status, code, message, effect, expected) in [

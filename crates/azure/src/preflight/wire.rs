@@ -27,6 +27,15 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D)
     Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }
 
+/// A page of a list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PageJson<T> {
+    pub(crate) value: Vec<T>,
+    #[serde(default)]
+    pub(crate) next_link: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubscriptionJson {

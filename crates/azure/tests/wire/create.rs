@@ -8,7 +8,7 @@ use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 
-use crate::{BEARER, SUBSCRIPTION, arm_requests, azure, name, refusal, settings, spec, token, vm};
+use crate::{BEARER, SUBSCRIPTION, arm_requests, azure, name, page, refusal, settings, spec, token, vm};
 
 fn made() -> Reply {
     json(201, vm(name(7).as_str(), &json!(spec().tags), "Creating"))
@@ -40,6 +40,24 @@ async fn one_put_makes_a_vm_and_nobody_waits_for_it() {
         body["properties"]["osProfile"]["customData"],
         "I2Nsb3VkLWNvbmZpZyB3aXRoIGEgSklUIGNvbmZpZ3VyYXRpb24="
     );
+}
+
+#[tokio::test]
+async fn nothing_but_the_documented_answer_is_a_vm() {
+    for (situation, answer) in [
+        ("a captive portal", page(200)),
+        ("a portal that creates pages", page(201)),
+        ("accepted", json(202, json!({}))),
+        ("without a body", Reply::Answer(204, Vec::new(), String::new())),
+        ("a redirect", Reply::Answer(307, vec![("location", "/elsewhere".to_owned())], String::new())),
+        ("JSON of another form", json(201, json!({"ok": true}))),
+        ("a page of a proxy", page(404)),
+    ] {
+        let (server, azure) = azure(move |_, _| answer.clone()).await;
+        let error = azure.create(&spec()).await.expect_err(situation);
+        assert_eq!(error.kind, CallErrorKind::OutcomeUnknown, "{situation}: {error}");
+        assert!(arm_requests(&server).iter().all(|request| request.method == "PUT"), "{situation}");
+    }
 }
 
 #[tokio::test]

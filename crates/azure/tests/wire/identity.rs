@@ -9,7 +9,7 @@ use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
 use serde_json::json;
 use url::Url;
 
-use crate::{HEADER, azure, group, settings, token};
+use crate::{HEADER, azure, group, page, settings, token};
 
 #[tokio::test]
 async fn the_identity_endpoint_is_asked_once_for_many_calls() {
@@ -54,6 +54,18 @@ async fn no_token_is_told_with_its_cure() {
         assert!(error.to_string().contains(part), "{part:?} is not in {error}");
     }
     assert!(!error.to_string().contains('\n'));
+}
+
+#[tokio::test]
+async fn a_portal_instead_of_a_token_passes_by_itself() {
+    let to_login = || Reply::Answer(302, vec![("location", "/login".to_owned())], String::new());
+    for (situation, answer) in [("a page", page(200)), ("a login page", to_login())] {
+        let server = ScriptedServer::start(move |_, _| answer.clone()).await;
+        let hasty = AzureSettings { request_timeout: Duration::from_secs(5), ..settings(&server) };
+        let error = AzureClient::new(hasty).expect("a client").vms(&group()).await.expect_err(situation);
+        assert_eq!(error.kind, CallErrorKind::Unavailable, "{situation}: {error}");
+        assert!(server.requests().iter().all(|request| request.path() == "/msi/token"), "{situation}");
+    }
 }
 
 #[tokio::test]

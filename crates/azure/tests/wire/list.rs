@@ -1,11 +1,11 @@
 //! Lists of VMs: all pages, only ours, and power states where they are requested.
 
-use azlin_fleet::model::{CallErrorKind, PowerState, PowerStates, ProvisioningState, VmTags};
+use azlin_fleet::model::{CallErrorKind, OrphanKind, PowerState, PowerStates, ProvisioningState, VmTags};
 use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use serde_json::{Value, json};
 
-use crate::{SUBSCRIPTION, arm_requests, azure, group, name, refusal, spec, vm};
+use crate::{SUBSCRIPTION, arm_requests, azure, group, name, page, refusal, spec, vm};
 
 fn tags(number: u32) -> Value {
     let ours = VmTags::of(name(7).as_str(), &spec().tags).expect("our tags");
@@ -95,6 +95,50 @@ async fn a_part_of_a_list_is_an_error() {
         let error = azure.power_states(SUBSCRIPTION).await.expect_err("a part");
         assert_eq!(error.kind, CallErrorKind::Unavailable, "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_azures_is_an_error() {
+    for (situation, answer) in [
+        ("a captive portal", page(200)),
+        ("JSON of another form", json(200, json!({"status": "ok"}))),
+        ("no list", json(200, json!({"value": null}))),
+        ("accepted", json(202, json!({"value": []}))),
+        ("nothing", Reply::Answer(204, Vec::new(), String::new())),
+        ("a login page", Reply::Answer(302, vec![("location", "/login".to_owned())], String::new())),
+        ("a page of a proxy", page(404)),
+    ] {
+        let (server, azure) = azure(move |_, _| answer.clone()).await;
+        for error in [
+            azure.vms(&group()).await.expect_err(situation),
+            azure.power_states(SUBSCRIPTION).await.expect_err(situation),
+            azure.failure(&group(), name(7).as_str()).await.expect_err(situation),
+            azure.address(&group(), name(7).as_str(), false).await.expect_err(situation),
+            azure.orphans(&group(), OrphanKind::Disk).await.expect_err(situation),
+        ] {
+            assert_eq!(error.kind, CallErrorKind::Unavailable, "{situation}: {error}");
+        }
+        assert!(arm_requests(&server).iter().all(|request| request.path() != "/login"), "{situation}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_leads_in_a_circle_is_an_error_at_once() {
+    let (server, azure) = azure(|request, _| {
+        let host = request.header("host").expect("a host");
+        let next = format!("http://{host}{}?api-version=2024-07-01&$skiptoken=1", request.path());
+        json(200, json!({"value": [], "nextLink": next}))
+    })
+    .await;
+    let errors = [azure.vms(&group()).await.err(), azure.orphans(&group(), OrphanKind::Disk).await.err()];
+    for error in errors {
+        let error = error.expect("a circle");
+        assert!(
+            error.kind == CallErrorKind::Unavailable && error.to_string().contains("in a circle"),
+            "{error}"
+        );
+    }
+    assert_eq!(arm_requests(&server).len(), 4, "two pages of each");
 }
 
 #[tokio::test]

@@ -104,6 +104,12 @@ fn vm(name: &str, tags: &Value, state: &str) -> Value {
     })
 }
 
+/// A page of a proxy or a portal.
+fn page(status: u16) -> Reply {
+    let headers = vec![("content-type", "text/html".to_owned())];
+    Reply::Answer(status, headers, "<!DOCTYPE html>\n<html><title>Sign in</title></html>".to_owned())
+}
+
 fn refusal(status: u16, code: &str, message: &str) -> Reply {
     json(status, json!({"error": {"code": code, "message": message}}))
 }

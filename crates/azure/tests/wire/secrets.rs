@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::{BEARER, HEADER, azure, group, name, settings, spec};
+use crate::{BEARER, HEADER, azure, group, name, settings, spec, vm};
 
 const CUSTOM_DATA: &str = "I2Nsb3VkLWNvbmZpZyB3aXRoIGEgSklUIGNvbmZpZ3VyYXRpb24=";
 
@@ -83,7 +83,7 @@ impl<'a> MakeWriter<'a> for &'static DebugLog {
 #[tokio::test]
 async fn no_secret_is_in_the_logs_of_the_crates_below() {
     let (_server, azure) = azure(|request, _| match request.method.as_str() {
-        "PUT" => json(201, json!({})),
+        "PUT" => json(201, vm(name(7).as_str(), &json!(spec().tags), "Creating")),
         _ => json(200, json!({"value": []})),
     })
     .await;

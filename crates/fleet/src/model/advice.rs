@@ -1,5 +1,6 @@
 //! What a person can do about a call that failed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -9,12 +10,28 @@ pub enum Advice {
     /// GitHub refuses the token: set another one.
     ReplaceToken,
     /// The token lacks a permission. The text names the permission in GitHub's words.
-    GrantToken(&'static str),
+    GrantToken(Cow<'static, str>),
     /// GitHub shows nothing under this name: the name is wrong, or the token lacks a permission (in GitHub's
     /// words).
-    CheckNameAndToken(&'static str),
+    CheckNameAndToken(Cow<'static, str>),
+    /// The owner has single sign-on, and the token is not authorised for it. The address where a person does
+    /// that, if GitHub names it.
+    AuthorizeSignOn(Option<String>),
+    /// The owner's IP allow list does not have this machine's address.
+    AllowAddress,
+    /// GitHub received no `User-Agent` header.
+    KeepUserAgent,
+    /// GitHub has blocked the repository.
+    AskToUnblock,
+    /// The repository has another name today, and the fleet's file has the old one.
+    RenameRepository,
+    /// An old GitHub Enterprise Server has no JIT configurations, or the token lacks a permission (in GitHub's
+    /// words).
+    UseSshBootstrap(&'static str),
     /// How far this machine's clock is ahead of GitHub's, in seconds; negative means behind.
     SetClock(i64),
+    /// GitHub does not accept a time that this machine's clock gave, and does not say how far it is off.
+    CheckClock,
     /// The GitHub App's id and key do not belong together.
     CheckAppKey,
     /// The GitHub App has no installation with this id.
@@ -103,6 +120,33 @@ impl fmt::Display for Advice {
                     f,
                     "it does not exist, or the token may not see it: check the name, and that the token has {needs}"
                 );
+            }
+            Advice::AuthorizeSignOn(Some(address)) => {
+                return write!(f, "authorise the token for single sign-on at {address}");
+            }
+            Advice::AuthorizeSignOn(None) => {
+                "authorise the token for single sign-on (GitHub: Settings, Personal access tokens, Configure SSO)"
+            }
+            Advice::AllowAddress => {
+                "let the owner add the address that this machine has on the internet to the IP allow list"
+            }
+            Advice::KeepUserAgent => {
+                "GitHub receives no User-Agent header, which azlin sends: check which proxy takes it away"
+            }
+            Advice::AskToUnblock => "GitHub has blocked the repository: its owner can ask GitHub Support why",
+            Advice::RenameRepository => {
+                "the repository was renamed, and what writes follows no redirect: write its new name into the \
+                 fleet's file"
+            }
+            Advice::UseSshBootstrap(needs) => {
+                return write!(
+                    f,
+                    "it does not exist, or the token may not see it: check the name, and that the token has {needs}; an \
+                     old GitHub Enterprise Server has no JIT configurations: set method = \"ssh\" in [bootstrap]"
+                );
+            }
+            Advice::CheckClock => {
+                "most likely the clock here is wrong: check it (timedatectl), and set it (timedatectl set-ntp true)"
             }
             Advice::SetClock(ahead) => {
                 let (off, side) = (ahead.abs(), if *ahead < 0 { "behind" } else { "ahead of" });

@@ -5,9 +5,9 @@ use tokio::time::advance;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(5);
-const LOOK: Weight = Weight { is_look: true, points: 1.0, makes_content: false };
-const REMOVAL: Weight = Weight { is_look: false, points: 5.0, makes_content: false };
-const REGISTRATION: Weight = Weight { is_look: false, points: 5.0, makes_content: true };
+const LOOK: Weight = Weight { family: Family::Looks, points: 1.0, makes_content: false };
+const REMOVAL: Weight = Weight { family: Family::Others, points: 5.0, makes_content: false };
+const REGISTRATION: Weight = Weight { family: Family::Registrations, points: 5.0, makes_content: true };
 
 fn budget(remaining: u64, reset: i64) -> Budget {
     Budget { limit: 5000, remaining, reset: Timestamp::from_second(reset).expect("in range") }
@@ -20,7 +20,7 @@ async fn waits(gate: &Gate, weight: Weight) -> Duration {
 
 fn gate(remaining: u64) -> Gate {
     let gate = Gate::new(MINUTE);
-    gate.told(Some((budget(remaining, 1000), MINUTE * 30)));
+    gate.told(Family::Looks, Some(("core", budget(remaining, 1000), MINUTE * 30)));
     gate
 }
 
@@ -67,7 +67,7 @@ async fn what_would_be_refused_is_not_sent_and_the_last_is_kept_for_what_is_no_l
         timeout(PATIENCE / 2, gate.pass(LOOK, PATIENCE)).await.is_err(),
         "the second waits for its answer"
     );
-    gate.told(Some((budget(4999, 4600), MINUTE * 60)));
+    gate.told(Family::Looks, Some(("core", budget(4999, 4600), MINUTE * 60)));
     drop(first);
     assert_eq!(waits(&gate, LOOK).await, Duration::ZERO);
 }
@@ -83,12 +83,12 @@ async fn what_is_under_way_counts_until_its_answer_tells() {
     });
     assert!(timeout(PATIENCE / 2, gate.pass(LOOK, PATIENCE)).await.is_err());
     // The answer was "not modified", so nothing is used.
-    gate.told(Some((budget(102, 1000), MINUTE * 30)));
+    gate.told(Family::Looks, Some(("core", budget(102, 1000), MINUTE * 30)));
     drop(one);
     assert_eq!(other.await.expect("no panic"), Ok(()));
     // A late answer does not give back budget.
-    gate.told(Some((budget(100, 1000), MINUTE * 30)));
-    gate.told(Some((budget(101, 1000), MINUTE * 30)));
+    gate.told(Family::Looks, Some(("core", budget(100, 1000), MINUTE * 30)));
+    gate.told(Family::Looks, Some(("core", budget(101, 1000), MINUTE * 30)));
     drop(two);
     assert_eq!(gate.budget().map(|budget| budget.remaining), Some(100));
     assert!(!waits(&gate, LOOK).await.is_zero());
@@ -107,7 +107,7 @@ async fn nobody_waits_for_ever_for_an_answer_that_does_not_come() {
 async fn a_server_without_limits_is_not_asked_one_by_one() {
     let gate = Gate::new(MINUTE);
     let first = gate.pass(LOOK, PATIENCE).await.expect("it goes");
-    gate.told(None);
+    gate.told(Family::Looks, None);
     let _second = gate.pass(LOOK, PATIENCE).await.expect("it goes beside the first");
     drop(first);
 }
@@ -136,4 +136,23 @@ async fn a_removal_passes_looks_that_wait_for_points() {
     }
     assert!(!waits(&gate, LOOK).await.is_zero());
     assert!(waits(&gate, REMOVAL).await.is_zero());
+}
+
+#[tokio::test(start_paused = true)]
+async fn registrations_and_looks_do_not_stop_each_other() {
+    // (what registrations are counted in, what is left of it, what is left of core, a look waits, a registration waits)
+    for (resource, left, core, look, registration) in [
+        ("actions_runner_registration", 0, 5000, false, true),
+        ("actions_runner_registration", 5000, 0, true, false),
+        ("core", 0, 5000, true, true),
+    ] {
+        let gate = gate(core);
+        assert_eq!(waits(&gate, REGISTRATION).await, Duration::ZERO, "nothing is known of registrations");
+        gate.told(Family::Registrations, Some((resource, budget(left, 1000), MINUTE * 30)));
+        let wait = |waits| if waits { MINUTE * 30 } else { Duration::ZERO };
+        assert_eq!(waits(&gate, LOOK).await, wait(look), "{resource}: look");
+        assert_eq!(waits(&gate, REGISTRATION).await, wait(registration), "{resource}: registration");
+        let shown = if resource == "core" { 0 } else { core };
+        assert_eq!(gate.budget().map(|budget| budget.remaining), Some(shown), "{resource}");
+    }
 }

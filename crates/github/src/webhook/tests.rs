@@ -96,6 +96,67 @@ fn real_deliveries_are_read() {
 }
 
 #[test]
+fn the_content_type_has_no_case_and_labels_may_be_none() {
+    let body = |labels: &str| {
+        format!(
+            r#"{{"action":"queued","workflow_job":{{"id":7{labels}}},"repository":{{"full_name":"o/r"}}}}"#
+        )
+    };
+    for (labels, expected) in [
+        (r#","labels":["a"]"#, vec!["a"]),
+        (r#","labels":null"#, vec![]),
+        ("", vec![]),
+        (r#","labels":[]"#, vec![]),
+    ] {
+        let body = body(labels);
+        let form: String =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("payload", &body).finish();
+        for (content_type, body) in [
+            ("application/json", &body),
+            ("Application/JSON; charset=UTF-8", &body),
+            ("application/x-www-form-urlencoded", &form),
+            ("Application/X-WWW-Form-Urlencoded", &form),
+            ("APPLICATION/X-WWW-FORM-URLENCODED ; charset=utf-8", &form),
+        ] {
+            let delivery =
+                read("workflow_job", content_type, body.as_bytes(), Some(&signature(NEW, body.as_bytes())));
+            let Ok(Delivery::Job(event)) = delivery else { panic!("{content_type}: {delivery:?}") };
+            assert_eq!(event.labels, expected, "{content_type}");
+        }
+    }
+}
+
+#[test]
+fn what_happened_to_a_job_is_told_by_the_action_of_any_year() {
+    for (action, status, more, expected) in [
+        ("queued", "queued", r#""runner_id":null,"runner_name":null,"#, Some(JobChange::Queued)),
+        // An environment protects it: a look shows that it waits.
+        ("queued", "waiting", r#""runner_id":null,"runner_name":null,"#, Some(JobChange::Queued)),
+        ("queued", "queued", r#""runner_id":9,"runner_name":"GitHub Actions 9","#, Some(JobChange::Queued)),
+        ("waiting", "waiting", "", None),
+        // Of 2021: without created_at, run_attempt and workflow_name.
+        ("in_progress", "in_progress", r#""runner_id":1,"runner_name":"mine","#, Some(JobChange::Started)),
+        (
+            "completed",
+            "completed",
+            r#""conclusion":"failure","created_at":"2026-01-02T03:04:05Z","#,
+            Some(JobChange::Ended),
+        ),
+        ("some_day_new", "queued", "", None),
+    ] {
+        let body = format!(
+            r#"{{"action":"{action}","workflow_job":{{"id":61,"run_id":5,"status":"{status}",{more}"labels":["gpu"]}},
+                "repository":{{"id":77,"full_name":"mona-org/app","private":true}},"sender":{{"login":"mona"}}}}"#
+        );
+        let found = match signed("workflow_job", body.as_bytes()).expect("a delivery") {
+            Delivery::Job(event) => Some(event.change),
+            Delivery::Ping | Delivery::Other => None,
+        };
+        assert_eq!(found, expected, "{action} {status}");
+    }
+}
+
+#[test]
 fn what_concerns_no_job_is_no_error() {
     assert_eq!(signed("push", b"{}"), Ok(Delivery::Other));
     let waits =

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::faults::no_runners;
 use super::scope;
 
-async fn as_app(
+pub(super) async fn as_app(
     answer: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
 ) -> (ScriptedServer, GitHubClient) {
     let server = ScriptedServer::start(answer).await;
@@ -26,21 +26,21 @@ async fn as_app(
     (server, GitHubClient::new(settings).expect("a client"))
 }
 
-fn issued(number: usize, good_for: i64) -> Reply {
+pub(super) fn issued(number: usize, good_for: i64) -> Reply {
     let ends = Timestamp::from_second(Timestamp::now().as_second() + good_for).expect("in range");
     let token = json!({"token": format!("ghs_number{number}"), "expires_at": ends.to_string()});
     Reply::Answer(201, Vec::new(), token.to_string())
 }
 
-fn is_sign_in(request: &Request) -> bool {
+pub(super) fn is_sign_in(request: &Request) -> bool {
     request.path() == "/app/installations/815/access_tokens"
 }
 
-fn sign_ins(server: &ScriptedServer) -> usize {
+pub(super) fn sign_ins(server: &ScriptedServer) -> usize {
     server.requests().iter().filter(|request| is_sign_in(request)).count()
 }
 
-fn is_shown(request: &Request, token: &str) -> bool {
+pub(super) fn is_shown(request: &Request, token: &str) -> bool {
     request.header("authorization") == Some(&format!("Bearer {token}"))
 }
 
@@ -110,6 +110,12 @@ async fn why_there_is_no_token_is_told_with_its_cure() {
         (401, date(0), "A JSON web token could not be decoded", "check that app_id is the app's"),
         (401, date(300), "'Issued at' claim", "s behind GitHub's: set it"),
         (401, date(-300), "'Expiration time' claim", "s ahead of GitHub's: set it"),
+        (
+            401,
+            date(0),
+            "'Expiration time' claim ('exp') must be a numeric value that is ahead",
+            "the clock here is wrong",
+        ),
         (404, date(0), "Not Found", "check installation_id"),
         (403, date(0), "This installation has been suspended", "unsuspend the installation"),
     ] {

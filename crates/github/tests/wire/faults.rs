@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::model::{CallErrorKind, RunnerId};
+use azlin_fleet::model::{CallErrorKind, CallOutcome, RunnerId};
 use azlin_fleet::ports::GitHub;
 use azlin_github::{GitHubClient, GitHubSettings};
 use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
@@ -98,6 +98,8 @@ async fn an_answer_that_is_none_of_githubs() {
     let page = Reply::Answer(200, vec![("content-type", "text/html".into())], "<html>Sign in</html>".into());
     let (_server, github) = github(move |_, _| page.clone()).await;
     let error = github.runners(&scope()).await.expect_err("a page of a proxy");
+    let counted: Vec<_> = github.calls().by_outcome().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(counted, [(CallOutcome::NoAnswer, 1)], "metrics do not call it a success");
     assert_eq!(error.kind, CallErrorKind::Unavailable);
     assert!(error.to_string().contains("whether a proxy answers"), "{error}");
 }
@@ -189,15 +191,4 @@ async fn the_token_follows_no_link_and_no_redirect_to_another_host() {
         assert!(error.to_string().contains("another host"), "{situation}: {error}");
     }
     assert!(other.requests().is_empty());
-}
-
-#[tokio::test]
-async fn a_renamed_repository_is_followed_on_the_same_host() {
-    let (server, github) = github(|request, _| match request.path() {
-        "/repositories/1/actions/runners" => no_runners(),
-        _ => Reply::Answer(301, vec![("location", "/repositories/1/actions/runners".into())], String::new()),
-    })
-    .await;
-    github.runners(&scope()).await.expect("a list");
-    assert!(server.requests()[1].header("authorization").is_some());
 }

@@ -3,11 +3,17 @@
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod app;
+mod budgets;
+mod calls;
 mod faults;
+mod moved;
 mod preflight;
 mod queue;
+mod refusals;
+mod renewal;
 mod runners;
 mod secrets;
+mod shapes;
 
 use std::time::Duration;
 
@@ -40,6 +46,17 @@ async fn hasty(
     // Long enough for an answer on a busy machine.
     let settings = GitHubSettings { request_timeout: Duration::from_secs(1), ..settings(&server) };
     (server, GitHubClient::new(settings).expect("a client"))
+}
+
+/// An answer with these headers.
+fn told(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {
+    let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Reply::Answer(status, headers, body.to_owned())
+}
+
+/// A page of a proxy or a portal.
+fn page(status: u16) -> Reply {
+    told(status, &[("content-type", "text/html")], "<!DOCTYPE html>\n<html><title>Sign in</title></html>")
 }
 
 fn repo() -> RepoSlug {

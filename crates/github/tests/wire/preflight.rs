@@ -5,12 +5,7 @@ use azlin_fleet::ports::preflight::{Access, GitHubPreflight, TokenKind};
 use azlin_simcloud::scripted::{Reply, json};
 use serde_json::json;
 
-use crate::{github, repo, scope};
-
-fn told(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {
-    let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    Reply::Answer(status, headers, body.to_owned())
-}
+use crate::{github, repo, scope, told};
 
 #[tokio::test]
 async fn whose_the_token_is_and_when_it_ends() {

@@ -131,7 +131,7 @@ async fn tokens_and_downloads() {
     assert_eq!(downloads[0].sha256.as_deref(), Some("abc"));
 }
 
-fn config(scope: &str, group: Option<&str>) -> RunnerConfig {
+pub(super) fn config(scope: &str, group: Option<&str>) -> RunnerConfig {
     let at = "2026-01-02T03:04:05Z".parse().expect("a time");
     RunnerConfig {
         scope: scope.parse().expect("a scope"),
