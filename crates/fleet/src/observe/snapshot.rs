@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{
-    JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Vm, runner_name,
+    Job, JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Vm, runner_name,
 };
 use crate::observe::{Demand, SlowedPolling};
 use crate::seeded_bug;
@@ -156,9 +156,11 @@ pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, BTreeMap<RunnerName, Arc<
     shared
 }
 
-/// Running jobs by the name of the runner that they say they run on.
+/// Jobs by the name of the runner that they say they run on. GitHub shows some as queued for a while after it has given
+/// them to a runner.
 pub fn working(queue: &Queue) -> BTreeMap<String, JobId> {
-    let running = queue.jobs.iter().filter(|job| job.status == JobStatus::InProgress);
+    let has_begun = |job: &&Job| matches!(job.status, JobStatus::InProgress | JobStatus::Queued);
+    let running = queue.jobs.iter().filter(has_begun);
     running.filter_map(|job| Some((job.runner_name.clone()?, job.id))).collect()
 }
 
