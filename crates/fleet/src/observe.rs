@@ -11,11 +11,12 @@ mod trigger;
 
 pub use busy_runners::BusyRunners;
 pub use demand::{
-    Claim, Demand, OldestPending, QueueMetrics, attribute, claims_alike, has_label, is_in_scope, owner,
-    serves,
+    Claim, Demand, OldestPending, QueueMetrics, attribute, claims_alike, has_label, is_in_scope,
+    labels_served, owner, serves,
 };
 pub use freshness::{
-    DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE, Freshness, LastLists, MaxAges, Poll, REPOSITORIES_MAX_AGE,
+    DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE, Freshness, GROUPS_MAX_AGE, LastLists, MaxAges, Poll,
+    REPOSITORIES_MAX_AGE,
 };
 pub use job_times::JobTimes;
 pub use left_out::{LeftOut, left_out, refused};

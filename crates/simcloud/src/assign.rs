@@ -6,11 +6,14 @@ use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::account::Account;
 use crate::github::{GitHubState, JobState, SimJob, SimRunner};
 
 impl GitHubState {
     /// Gives waiting jobs to idle runners, the oldest job first. Returns pairs of job and runner.
-    pub fn assign(&mut self, now: Timestamp, rng: &mut StdRng) -> Vec<(u64, u64)> {
+    ///
+    /// Runner groups let only some of them, as the account says.
+    pub fn assign(&mut self, now: Timestamp, rng: &mut StdRng, account: &Account) -> Vec<(u64, u64)> {
         let mut given = Vec::new();
         let mut idle: Vec<u64> = self
             .runners
@@ -27,7 +30,11 @@ impl GitHubState {
             let able: Vec<usize> = idle
                 .iter()
                 .enumerate()
-                .filter(|(_, id)| self.runners.get(id).is_some_and(|runner| can_run(runner, job, &run.repo)))
+                .filter(|(_, id)| {
+                    self.runners.get(id).is_some_and(|runner| {
+                        can_run(runner, job, &run.repo) && account.lets_take(&runner.scope, &run.repo)
+                    })
+                })
                 .map(|(place, _)| place)
                 .collect();
             if able.is_empty() {

@@ -385,7 +385,7 @@ impl World {
 
     /// GitHub gives waiting jobs to idle runners.
     pub(crate) fn assign(&mut self) {
-        for (job, runner) in self.state.github.assign(self.now, &mut self.rng) {
+        for (job, runner) in self.state.github.assign(self.now, &mut self.rng, &self.account) {
             let Some(started) = self.state.github.jobs.get(&job) else { continue };
             let (duration, queued_at) = (started.duration, started.queued_at);
             let waited = Duration::try_from(self.now.duration_since(queued_at)).unwrap_or_default();

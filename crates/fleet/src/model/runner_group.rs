@@ -41,7 +41,7 @@ pub struct GroupRefusal {
 }
 
 /// A limit of a runner group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupLimit {
     /// Public repositories may not use it.

@@ -3,7 +3,7 @@
 //! Labels are on jobs, so demand is counted over jobs. A job counts for exactly one fleet, so that two fleets never both
 //! start a VM for it. GitHub may still give it to any runner that matches, so these are counts and never pairs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -232,6 +232,15 @@ pub fn is_in_scope(fleet: &Fleet, repo: &RepoSlug) -> bool {
 /// Whether the fleet's file names the repository, or names none at all.
 fn is_chosen(fleet: &Fleet, repo: &RepoSlug) -> bool {
     fleet.repositories.is_empty() || fleet.repositories.iter().any(|pattern| pattern.matches(repo))
+}
+
+/// The labels of all runners of these fleets, in lower case.
+pub fn labels_served<'f>(fleets: impl IntoIterator<Item = &'f Fleet>) -> BTreeSet<String> {
+    let of = |fleet: &'f Fleet| {
+        let own = fleet.labels.iter().map(Label::as_str);
+        own.chain(fleet.implicit_labels()).map(str::to_ascii_lowercase)
+    };
+    fleets.into_iter().filter(|fleet| fleet.enabled).flat_map(of).collect()
 }
 
 /// Whether the fleet's runners have a label, be it an implicit one.

@@ -222,3 +222,14 @@ fn an_organisation_s_fleet_serves_the_repositories_that_its_file_names() {
         assert_eq!(is_in_scope(fleet, &repo.parse().expect("valid")), serves, "{repo}");
     }
 }
+
+#[test]
+fn the_labels_that_fleets_serve() {
+    let fleets = [
+        fleet_with("a", "labels = [\"Docker\"]", ""),
+        fleet_with("b", "labels = [\"gpu\"]", ""),
+        fleet_with("off", "labels = [\"arm\"]\nenabled = false", ""),
+    ];
+    let expected = ["docker", "gpu", "linux", "self-hosted", "x64"];
+    assert_eq!(labels_served(&fleets).into_iter().collect::<Vec<_>>(), expected);
+}
