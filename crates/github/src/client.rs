@@ -151,6 +151,10 @@ impl GitHub for GitHubClient {
         runners::downloads(&self.http, scope).await
     }
 
+    fn burst_reads(&self) -> u64 {
+        self.queues.burst_reads()
+    }
+
     fn token_ends(&self) -> Option<Timestamp> {
         // An app's tokens are renewed.
         self.http.sign_in.app().is_none().then(|| *self.http.token_ends.lock())?

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use azlin_fleet::model::{
     AccountName, CallError, CallErrorKind, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug,
@@ -23,6 +23,10 @@ use crate::wire::{self, RunRepositoryJson};
 /// The most requests in flight for the jobs of one repository.
 const AT_ONCE: usize = 8;
 
+/// For so long the lists of a repository serve that shows as many runs as one look reads: they have many pages then. A
+/// poll at the default interval reads them anew.
+const FLOODED_LISTS_AGE: Duration = Duration::from_secs(50);
+
 const NEEDS: &str = "Actions: read";
 
 /// What is kept of each repository between two polls.
@@ -41,9 +45,24 @@ struct KnownQueue {
     /// The workflow files of the active runs.
     workflows: BTreeMap<u64, Vec<String>>,
     repository: Option<RunRepository>,
+    /// The active runs, when the lists were read last, and what was missing of them.
+    lists: Option<ReadLists>,
+}
+
+/// The lists of a repository's runs that are not completed, as they were read at one moment.
+#[derive(Debug, Clone)]
+struct ReadLists {
+    at: Instant,
+    active: BTreeMap<u64, Option<RunState>>,
+    missing: Vec<String>,
 }
 
 impl RepositoryQueues {
+    /// How many requests have read runs in bursts of new ones.
+    pub(crate) fn burst_reads(&self) -> u64 {
+        self.known.lock().values().map(|known| known.reads.burst_reads).sum()
+    }
+
     /// Takes in the labels of our runners.
     pub(crate) fn serve_labels(&self, labels: BTreeSet<String>) {
         *self.labels.lock() = Some(Arc::new(labels));
@@ -53,7 +72,8 @@ impl RepositoryQueues {
     /// could be read.
     pub(crate) async fn read(&self, http: &Http, repo: &RepoSlug) -> Result<Queue, CallError> {
         let mut queue = Queue::default();
-        let active = self.active_runs(http, repo, &mut queue.missing).await?;
+        let ReadLists { active, missing, .. } = self.lists(http, repo).await?;
+        queue.missing = missing;
         let labels = self.labels.lock().clone();
         let is_ours = |job: &Job| can_be_ours(job, labels.as_deref());
         let choice = self.of(repo, |known| known.reads.choose(&active, is_ours, Instant::now()));
@@ -111,6 +131,23 @@ impl RepositoryQueues {
         });
         queue.jobs.sort_by_key(|job| (job.created_at, job.id));
         Ok(queue)
+    }
+
+    /// The lists of runs. Those of a flooded repository serve for a while.
+    async fn lists(&self, http: &Http, repo: &RepoSlug) -> Result<ReadLists, CallError> {
+        let last = self.of(repo, |known| known.lists.clone());
+        let is_flooded = |last: &ReadLists| last.active.len() >= MOST_RUNS;
+        if let Some(mut last) = last.filter(|last| is_flooded(last) && last.at.elapsed() < FLOODED_LISTS_AGE)
+        {
+            let (count, age) = (last.active.len(), last.at.elapsed().as_secs());
+            last.missing.push(format!("the lists of {count} active runs of {repo} are {age}s old"));
+            return Ok(last);
+        }
+        let (at, mut missing) = (Instant::now(), Vec::new());
+        let active = self.active_runs(http, repo, &mut missing).await?;
+        let lists = ReadLists { at, active, missing };
+        self.of(repo, |known| known.lists = is_flooded(&lists).then(|| lists.clone()));
+        Ok(lists)
     }
 
     /// The runs that are not completed. The lists are read in the order in which a run passes through them,

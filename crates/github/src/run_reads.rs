@@ -12,11 +12,13 @@ use azlin_fleet::model::Job;
 use crate::wire::RunJson;
 
 /// The most runs whose jobs one look reads.
-pub(crate) const MOST_RUNS: usize = 100;
+pub(crate) const MOST_RUNS: usize = 300;
 /// New runs that are read at once, after a time with few.
-const NEW_AT_ONCE: usize = 100;
+const NEW_AT_ONCE: usize = 300;
 /// Then one more new run is read in each such time: 1,800 in an hour, of a token's 5,000 requests.
 const NEW_EVERY: Duration = Duration::from_secs(2);
+/// More new runs than these in one look are a burst, whose cost does not recur.
+const USUAL_NEW: usize = 20;
 /// A run without a job for us that has not changed is read again after this time.
 const AGAIN_AFTER: Duration = Duration::from_secs(5 * 60);
 /// The most such runs that one look reads.
@@ -42,6 +44,8 @@ pub(crate) struct RunReads {
     known: BTreeMap<u64, ReadRun>,
     /// How many new runs were read above the rate, and when that was counted.
     ahead: Option<(usize, Instant)>,
+    /// How many runs were read in bursts of new ones.
+    pub(crate) burst_reads: u64,
 }
 
 #[derive(Debug)]
@@ -146,6 +150,7 @@ impl RunReads {
     fn spend(&mut self, count: usize, now: Instant) {
         let (ahead, counted) = self.ahead(now);
         self.ahead = Some((ahead + count, counted));
+        self.burst_reads += count.saturating_sub(USUAL_NEW) as u64;
     }
 
     /// How many new runs were read above the rate, and until when that is counted.

@@ -64,6 +64,9 @@ pub trait GitHub: Send + Sync {
     /// How the requests that were sent have ended.
     fn calls(&self) -> Calls;
 
+    /// How many requests have read the jobs of workflow runs in bursts of new ones: they do not recur.
+    fn burst_reads(&self) -> u64;
+
     /// The primary rate limit, as GitHub told it last.
     fn budget(&self) -> Option<Budget>;
 

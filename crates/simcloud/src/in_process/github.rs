@@ -267,6 +267,11 @@ impl GitHub for InProcess {
         .await
     }
 
+    /// What a look costs is the same for every run.
+    fn burst_reads(&self) -> u64 {
+        0
+    }
+
     fn token_ends(&self) -> Option<Timestamp> {
         self.world().github_token_ends_at()
     }
