@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{JobId, RunnerInfo, RunnerName, counted, elapsed};
+use crate::model::{JobId, RunnerInfo, RunnerName, RunnerStatus, counted, elapsed};
 use crate::observe::{Seen, Snapshot};
 
 /// For how long a busy runner stands for a queued job. Its job may also be in a repository that the fleet does not
@@ -26,11 +26,18 @@ struct Busy {
 
 impl BusyRunners {
     /// Takes one pending job off the demand for each runner that has become busy within the last minute and that no job
-    /// names yet.
+    /// names yet. Jobs that idle runners can take stay, so that none of those is removed as surplus.
     pub fn take_off(&mut self, seen: &mut Snapshot, now: Timestamp) {
         let unnamed = self.unnamed(&seen.entries, &seen.working, now);
         let Ok(demand) = &mut seen.demand else { return };
-        let taken = unnamed.min(demand.metrics.pending_jobs);
+        let is_idle = |entry: &RunnerInfo| {
+            let is_named = seen.working.contains_key(&entry.runner_name);
+            entry.status == RunnerStatus::Online && !entry.busy && !is_named
+        };
+        let idle = seen.entries.iter().flatten().filter(|(_, entry)| is_idle(entry)).count();
+        let without_runner =
+            demand.metrics.pending_jobs.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX));
+        let taken = unnamed.min(without_runner);
         if taken == 0 {
             return;
         }
@@ -103,15 +110,17 @@ mod tests {
         let (idle, unnamed, named) = ((false, false), (true, false), (true, true));
         for (situation, now, pending, runners, expected) in [
             ("idle", 0, 1, [idle, idle], (1, 0)),
-            ("just busy", 10, 1, [unnamed, idle], (0, 1)),
+            ("just busy, and the other can take it", 5, 1, [unnamed, idle], (1, 0)),
+            ("just busy, and another job waits", 10, 2, [unnamed, idle], (1, 1)),
             ("another job waits too", 20, 3, [unnamed, unnamed], (1, 1)),
             ("nothing is queued", 30, 0, [unnamed, unnamed], (0, 0)),
-            ("the minute of the first is over", 70, 2, [unnamed, unnamed], (1, 1)),
+            ("the minute of the first is over", 65, 2, [unnamed, unnamed], (1, 1)),
             ("the second is named", 75, 2, [unnamed, named], (2, 0)),
             ("its job has ended", 78, 2, [unnamed, unnamed], (2, 0)),
             ("both minutes are over", 100, 2, [unnamed, unnamed], (2, 0)),
             ("idle again", 110, 2, [idle, idle], (2, 0)),
             ("busy again", 120, 2, [unnamed, idle], (1, 1)),
+            ("the other is given to a job", 125, 1, [unnamed, (false, true)], (0, 1)),
         ] {
             assert_eq!(look(&mut busy, now, pending, runners), expected, "{situation}");
         }
