@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_azure::{AzureClient, AzureEnvironment};
-use azlin_fleet::model::{CallError, CallErrorKind, Image, ResourceGroup, RunnerName, Scope, VmSpec};
+use azlin_fleet::model::{
+    CallError, CallErrorKind, Image, ResourceGroup, RunnerGroup, RunnerName, Scope, VmSpec,
+};
 use azlin_fleet::ports::{
     Azure, GitHub,
     preflight::{Access, AzurePreflight, GitHubPreflight},
@@ -61,7 +63,7 @@ fn came_to<T>(result: Result<T, CallError>) -> Result<T, CallErrorKind> {
     result.map_err(|error| error.kind)
 }
 
-async fn github_tells(github: &impl GitHubPreflight) -> String {
+async fn github_tells(github: &(impl GitHub + GitHubPreflight)) -> String {
     let mut told = Vec::new();
     told.push(format!("{:?}", came_to(github.credential().await)));
     told.push(format!(
@@ -79,6 +81,7 @@ async fn github_tells(github: &impl GitHubPreflight) -> String {
         told.push(format!("{scope} {read:?}"));
         // Without read access, the second answer says nothing.
         if read == Ok(Access::Granted) {
+            told.push(format!("{:?}", came_to(github.runners_not_listed(&scope).await)));
             told.push(format!(
                 "{:?}",
                 came_to(github.may_administer_runners(&scope).await).map(without_wish)
@@ -86,6 +89,16 @@ async fn github_tells(github: &impl GitHubPreflight) -> String {
         }
     }
     told.push(format!("{:?}", came_to(github.runner_groups(&"org:o".parse().unwrap()).await)));
+    told.push(format!("{:?}", came_to(github.public_repositories(&"o".parse().unwrap()).await)));
+    for (scope, group) in
+        [("org:o", None), ("org:o", Some("Builders")), ("org:o", Some("none")), ("repo:o/r", None)]
+    {
+        let group = came_to(github.runner_group(&scope.parse().unwrap(), group).await);
+        told.push(format!(
+            "{:?}",
+            group.map(|group| group.map(|group| RunnerGroup { name: String::new(), ..group }))
+        ));
+    }
     told.join("\n")
 }
 
@@ -149,6 +162,7 @@ async fn both_faces_tell_the_same_of_every_account() {
         "azure_denies = ['Microsoft.Compute/virtualMachines/*', '*/usages/read']\nway_out = 'default'",
         "azure_denies = ['Microsoft.Compute/*', 'Microsoft.Network/*']\nsubnet_prefix = '10.1.0.0/29'",
         "absent = ['gone', 'Standard_D4s_v5', 'Canonical:ubuntu-24_04-lts:server:24.04.1']\nimage_plan = true",
+        "public = ['o/r']\ngroup = { allows_public = true, repositories = ['o/r'], workflows = ['o/r/x.yml@main'] }",
         "restricted_sizes = ['Standard_D4s_v5']\nazure_denies = ['Microsoft.Authorization/*', '*/subscriptions/*']",
     ] {
         let faces = faces(&format!("[settings]\nvcpu_quota = 40\n[premises]\n{workload}\n")).await;

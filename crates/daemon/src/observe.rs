@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::{Fleet, Site};
-use azlin_fleet::model::{RepoSlug, ResourceGroup, RunnerInfo};
-use azlin_fleet::observe::{Lists, MaxAges, Poll, Seen, Snapshot, entries_by_prefix, entries_of};
+use azlin_fleet::model::{PoolName, RepoSlug, ResourceGroup, RunnerInfo};
+use azlin_fleet::observe::{
+    BusyRunners, Lists, MaxAges, Poll, Seen, Snapshot, entries_by_prefix, entries_of,
+};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::capacity_cache::CapacityCache;
@@ -36,6 +39,8 @@ pub(crate) struct Observer {
     queues: JobQueues,
     entries: SingleFlight<Site, Seen<Entries>>,
     vms: VmLists,
+    /// The busy runners of each fleet, from one look to the next.
+    busy: Mutex<BTreeMap<PoolName, BusyRunners>>,
 }
 
 impl Observer {
@@ -63,6 +68,7 @@ impl Observer {
             epoch: Instant::now(),
             queues: JobQueues::default(),
             entries: SingleFlight::default(),
+            busy: Mutex::default(),
         }
     }
 
@@ -99,7 +105,13 @@ impl Observer {
         };
         let queue = self.queues.of(fleet, &self.fleets, &self.context, since_of);
         let (queue, lists) = futures::join!(queue, lists);
-        (Snapshot::new(queue.observed(fleet, self.context.now()), lists), queue)
+        let now = self.context.now();
+        let mut seen = Snapshot::new(queue.observed(fleet, now), lists);
+        self.busy.lock().entry(fleet.name.clone()).or_default().take_off(&mut seen, now);
+        if let Some(count) = self.context.github(fleet).uncounted_runners(&fleet.scope) {
+            seen.note_uncounted(&fleet.scope, count);
+        }
+        (seen, queue)
     }
 
     /// How long the credential's jobs have been shared out among the current fleets.

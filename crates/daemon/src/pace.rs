@@ -36,7 +36,8 @@ impl Pace {
         let mut all = self.0.lock();
         let Paced { pacer, reported_until } = all.entry(fleet.credential.clone()).or_default();
         let now = context.now();
-        let slowed = pacer.look(context.github(fleet).budget(), poll, now);
+        let github = context.github(fleet);
+        let slowed = pacer.look(github.budget(), github.burst_reads(), poll, now);
         match (&slowed, *reported_until) {
             (Some(reason), reported) if reported.is_none_or(|until| until < reason.budget.reset) => {
                 *reported_until = Some(reason.budget.reset);

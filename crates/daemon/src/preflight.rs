@@ -85,14 +85,17 @@ async fn github_facts(github: &(impl GitHub + GitHubPreflight), fleets: &[Fleet]
     let is_in = credential.is_ok();
     let asked = fleets.iter().filter(|_| is_in);
     let scopes = each(asked.map(|fleet| &fleet.scope), |scope| async move {
-        let names_group = fleets.iter().any(|fleet| fleet.scope == *scope && fleet.runner_group.is_some());
-        scope_facts(github, scope, names_group).await
+        let own = fleets.iter().filter(|fleet| fleet.scope == *scope);
+        scope_facts(github, scope, own.map(|fleet| fleet.runner_group.clone()).collect()).await
     });
     let patterns = fleets.iter().filter(|_| is_in).flat_map(|fleet| fleet.repositories.iter().cloned());
     let followed = each(patterns, |pattern| async move { follow(github, &pattern).await });
-    let (scopes, followed) = tokio::join!(scopes, followed);
+    let owners =
+        fleets.iter().filter(|_| is_in).flat_map(|fleet| fleet.repositories.iter().map(RepoPattern::owner));
+    let public = each(owners, |owner| async move { github.public_repositories(&owner).await });
+    let (scopes, followed, public) = tokio::join!(scopes, followed, public);
     let scopes = scopes.into_iter().map(|(scope, facts)| (scope.clone(), facts)).collect();
-    GitHubFacts { credential, budget, scopes, followed }
+    GitHubFacts { credential, budget, scopes, followed, public }
 }
 
 /// The repositories that a fleet's file names, and whether the first is readable.
@@ -109,26 +112,39 @@ async fn follow(github: &(impl GitHub + GitHubPreflight), pattern: &RepoPattern)
     Followed { found, runs }
 }
 
-async fn scope_facts(github: &impl GitHubPreflight, scope: &Scope, names_group: bool) -> ScopeFacts {
+/// What a scope shows. `names` are the runner groups of its fleets.
+async fn scope_facts(
+    github: &(impl GitHub + GitHubPreflight),
+    scope: &Scope,
+    names: BTreeSet<Option<String>>,
+) -> ScopeFacts {
+    let names_group = names.iter().any(Option::is_some);
     let repo = match scope {
         Scope::Repo(repo) => Some(repo),
         Scope::Org(_) | Scope::Enterprise(_) => None,
     };
     let of_runners = async {
         let runners = github.may_read_runners(scope).await;
-        let administer = match &runners {
-            Ok(Access::Granted) => Some(github.may_administer_runners(scope).await),
-            _ => None,
+        let (administer, not_listed) = match &runners {
+            Ok(Access::Granted) => {
+                let (administer, not_listed) =
+                    tokio::join!(github.may_administer_runners(scope), github.runners_not_listed(scope));
+                (Some(administer), Some(not_listed))
+            }
+            _ => (None, None),
         };
-        (runners, administer)
+        (runners, administer, not_listed)
     };
-    let (repository, runs, (runners, administer), groups) = tokio::join!(
+    let grouped = names.into_iter().filter(|_| repo.is_none());
+    let limits = each(grouped, |name| async move { github.runner_group(scope, name.as_deref()).await });
+    let (repository, runs, (runners, administer, not_listed), groups, limits) = tokio::join!(
         OptionFuture::from(repo.map(|repo| github.repository(repo))),
         OptionFuture::from(repo.map(|repo| github.may_read_runs(repo))),
         of_runners,
         OptionFuture::from(names_group.then(|| github.runner_groups(scope))),
+        limits,
     );
-    ScopeFacts { repository, runs, runners, administer, groups }
+    ScopeFacts { repository, runs, runners, administer, not_listed, groups, limits }
 }
 
 async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets: &[Fleet]) -> AzureFacts {

@@ -4,16 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use azlin_fleet::config::Fleet;
+use azlin_fleet::config::{Fleet, Site};
 use azlin_fleet::model::{
-    AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoSlug, Scope,
+    AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoSlug, RunnerGroup, Scope,
 };
 use azlin_fleet::observe::{
-    Demand, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, is_in_scope, working,
+    Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, is_in_scope,
+    labels_served, refused, working,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::time::Instant;
+use tracing::debug;
 
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
@@ -24,6 +27,10 @@ use crate::single_flight::SingleFlight;
 pub(crate) struct JobQueues {
     of_repo: SingleFlight<(Option<CredentialName>, RepoSlug), RepoQueue>,
     repositories: SingleFlight<(Option<CredentialName>, AccountName), Seen<Vec<RepoSlug>>>,
+    /// What each runner group permits; `None` where that could not be read.
+    groups: SingleFlight<(Site, Option<String>), Option<RunnerGroup>>,
+    /// The times of jobs, from one read of a queue to the next.
+    times: Mutex<BTreeMap<(Option<CredentialName>, RepoSlug), JobTimes>>,
 }
 
 /// One repository's queue, shared out among the fleets that serve it.
@@ -63,7 +70,7 @@ impl JobQueues {
         };
         let repos = repos.into_iter().map(|repo| async {
             let key = (fleet.credential.clone(), repo.clone());
-            let read = read(fleet, fleets, context, &repo);
+            let read = self.read(fleet, fleets, context, &repo);
             let queue = self.of_repo.get(key, since(&repo), read).await;
             (repo, queue)
         });
@@ -98,17 +105,60 @@ impl JobQueues {
         }
         Ok(repos)
     }
-}
 
-async fn read(fleet: &Fleet, fleets: &Fleets, context: &DaemonContext, repo: &RepoSlug) -> RepoQueue {
-    let queue = context.github(fleet).queue(repo).await;
-    let queue = queue.map_err(|error| format!("the queue of repo:{repo}: {error}"));
-    let all = fleets.now();
-    let serving = all.of_credential(&fleet.credential).filter(|fleet| is_in_scope(fleet, repo));
-    RepoQueue {
-        working: queue.as_ref().map(working).unwrap_or_default(),
-        demands: queue.as_ref().map(|queue| attribute(serving, queue, context.now())).unwrap_or_default(),
-        queue: queue.map(Arc::new),
+    async fn read(
+        &self,
+        fleet: &Fleet,
+        fleets: &Fleets,
+        context: &DaemonContext,
+        repo: &RepoSlug,
+    ) -> RepoQueue {
+        let github = context.github(fleet);
+        github.serve_labels(labels_served(fleets.now().of_credential(&fleet.credential)));
+        let queue = github.queue(repo).await;
+        let mut queue = queue.map_err(|error| format!("the queue of repo:{repo}: {error}"));
+        let all = fleets.now();
+        let serving = || all.of_credential(&fleet.credential).filter(|fleet| is_in_scope(fleet, repo));
+        if let Ok(queue) = &mut queue {
+            let key = (fleet.credential.clone(), repo.clone());
+            self.times.lock().entry(key).or_default().correct(queue, context.now());
+            if !queue.jobs.is_empty() {
+                let groups = self.groups(serving(), context).await;
+                queue.refused = refused(serving(), &groups, queue);
+            }
+        }
+        RepoQueue {
+            working: queue.as_ref().map(working).unwrap_or_default(),
+            demands: queue
+                .as_ref()
+                .map(|queue| attribute(serving(), queue, context.now()))
+                .unwrap_or_default(),
+            queue: queue.map(Arc::new),
+        }
+    }
+
+    /// What the runner groups of the fleets permit, as far as that is known. A repository has no groups.
+    async fn groups<'f>(
+        &self,
+        fleets: impl Iterator<Item = &'f Fleet>,
+        context: &DaemonContext,
+    ) -> BTreeMap<PoolName, RunnerGroup> {
+        let now = Instant::now();
+        let since = now.checked_sub(GROUPS_MAX_AGE).unwrap_or(now);
+        let mut known = BTreeMap::new();
+        for fleet in fleets.filter(|fleet| !matches!(fleet.scope, Scope::Repo(_))) {
+            let ask = async {
+                let found =
+                    context.github(fleet).runner_group(&fleet.scope, fleet.runner_group.as_deref()).await;
+                found
+                    .inspect_err(|error| debug!("the runner group of {}: {error}", fleet.name))
+                    .ok()
+                    .flatten()
+            };
+            let group = self.groups.get((fleet.site(), fleet.runner_group.clone()), since, ask).await;
+            known.extend(Option::clone(&group).map(|group| (fleet.name.clone(), group)));
+        }
+        known
     }
 }
 
@@ -188,6 +238,11 @@ impl FleetQueue {
                     whole.jobs.extend(queue.jobs.iter().cloned());
                     whole.missing.extend(queue.missing.iter().cloned());
                     whole.notes.extend(queue.notes.iter().cloned());
+                    whole.released.extend(queue.released.iter().map(|(job, since)| (*job, *since)));
+                    for (pool, refused) in &queue.refused {
+                        let refused = refused.iter().map(|(job, why)| (*job, why.clone()));
+                        whole.refused.entry(pool.clone()).or_default().extend(refused);
+                    }
                 }
                 Err(why) => whole.missing.push(why.clone()),
             }

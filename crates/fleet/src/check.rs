@@ -10,6 +10,7 @@ mod fixture;
 mod fleet;
 mod github;
 pub mod permissions;
+mod runner_group;
 mod shared;
 mod sizes;
 #[cfg(test)]

@@ -5,11 +5,27 @@ mod scene;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
+use crate::model::{Job, JobId, JobStatus, RunId};
 
 pub(crate) use scene::*;
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).expect("in range")
+}
+
+/// A job of `o/r` for any self-hosted runner, queued since that second.
+pub(crate) fn queued_job(id: u64, created: i64) -> Job {
+    Job {
+        id: JobId(id),
+        run_id: RunId(1),
+        repo: "o/r".parse().expect("valid"),
+        name: "build".to_owned(),
+        status: JobStatus::Queued,
+        labels: vec!["self-hosted".to_owned()],
+        created_at: at(created),
+        started_at: None,
+        runner_name: None,
+    }
 }
 
 /// A fleet on `o/r`; `scaling` is the inside of its `[scaling]` table, after the keys of the top.

@@ -22,6 +22,7 @@ mod prices;
 mod reason;
 pub mod redact;
 mod runner;
+mod runner_group;
 mod runner_id;
 pub(crate) mod runner_name;
 mod step;
@@ -40,7 +41,7 @@ pub use download::Download;
 pub use drain_reason::{BrokenReason, DrainReason, OtherGitHub, RotationReason};
 pub use error::{CallError, CallErrorKind, QuotaScope, RunnerError, SshError, SshErrorKind};
 pub use error_policy::{ErrorPolicy, Failure};
-pub use job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId};
+pub use job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId, RunRepository};
 pub use job_event::{JobChange, JobEvent};
 pub use machine::{HostKey, Machine};
 pub use names::{AccountName, CredentialName, Label, NameError, PoolName, RepoPattern, RepoSlug, Scope};
@@ -55,11 +56,12 @@ pub use runner::{
     Deregistration, EphemeralRunner, Phase, PhaseKind, RegistrationToken, RunnerConfig, RunnerInfo,
     RunnerRegistration, RunnerStatus,
 };
+pub use runner_group::{GroupLimit, GroupRefusal, GroupRepositories, RunnerGroup};
 pub use runner_id::RunnerId;
 pub use runner_name::{RunnerName, prefix};
 pub use step::{Configure, DrainAnswer, RUNNER_PATH, Step, quoted};
 pub use text::{counted, first_few};
-pub use time::{age, ago, elapsed, in_words, rounded, short};
+pub use time::{age, ago, believable, elapsed, in_words, rounded, short};
 pub use took::Took;
 pub use usage_kind::{ByUse, Use};
 pub use vm::{Image, PowerStates, ProvisioningState, ResourceGroup, Spot, Vm, VmSpec, VmTags};

@@ -1,18 +1,25 @@
 //! What was observed: snapshots, demand, triggers, and how often to poll.
 
+mod busy_runners;
 mod demand;
 mod freshness;
+mod job_times;
+mod left_out;
 mod poll_pace;
 mod snapshot;
 mod trigger;
 
+pub use busy_runners::BusyRunners;
 pub use demand::{
-    Claim, Demand, OldestPending, QueueMetrics, attribute, claims_alike, has_label, is_in_scope, owner,
-    serves,
+    Claim, Demand, OldestPending, QueueMetrics, attribute, claims_alike, has_label, is_in_scope,
+    labels_served, owner, serves,
 };
 pub use freshness::{
-    DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE, Freshness, LastLists, MaxAges, Poll, REPOSITORIES_MAX_AGE,
+    DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE, Freshness, GROUPS_MAX_AGE, LastLists, MaxAges, Poll,
+    REPOSITORIES_MAX_AGE,
 };
+pub use job_times::JobTimes;
+pub use left_out::{LeftOut, left_out, refused};
 pub use poll_pace::{PollPacer, SlowedPolling};
 pub(crate) use snapshot::list_lag;
 pub use snapshot::{

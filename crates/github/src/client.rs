@@ -1,12 +1,13 @@
 //! The client, which implements the port.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
     AccountName, Budget, CallError, Calls, Deregistration, Download, FoundJob, JobId, Queue,
-    RegistrationToken, RepoSlug, RunnerConfig, RunnerError, RunnerId, RunnerInfo, RunnerName,
+    RegistrationToken, RepoSlug, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName,
     RunnerRegistration, Scope,
 };
 use azlin_fleet::ports::GitHub;
@@ -17,6 +18,8 @@ use url::Url;
 use crate::api_url::{ApiUrl, ApiUrlError};
 use crate::http::Http;
 use crate::queue::{self, RepositoryQueues};
+use crate::runner_counts::RunnerCounts;
+use crate::runner_group;
 use crate::runners::{self, Groups};
 use crate::sign_in::GitHubCredential;
 
@@ -59,6 +62,7 @@ pub struct GitHubClient {
     pub(crate) http: Http,
     queues: RepositoryQueues,
     groups: Groups,
+    pub(crate) counts: RunnerCounts,
 }
 
 impl GitHubClient {
@@ -69,7 +73,12 @@ impl GitHubClient {
     pub fn new(settings: GitHubSettings) -> Result<Self, ApiUrlError> {
         let api = ApiUrl::new(&settings.api_url)?;
         let http = Http::new(api, settings);
-        Ok(GitHubClient { http, queues: RepositoryQueues::default(), groups: Groups::default() })
+        Ok(GitHubClient {
+            http,
+            queues: RepositoryQueues::default(),
+            groups: Groups::default(),
+            counts: RunnerCounts::default(),
+        })
     }
 
     /// Requests and bytes since the client was made.
@@ -90,6 +99,22 @@ impl GitHub for GitHubClient {
         self.queues.read(&self.http, repo).await
     }
 
+    fn serve_labels(&self, labels: BTreeSet<String>) {
+        self.queues.serve_labels(labels);
+    }
+
+    async fn runner_group(
+        &self,
+        scope: &Scope,
+        name: Option<&str>,
+    ) -> Result<Option<RunnerGroup>, CallError> {
+        runner_group::read(&self.http, scope, name).await
+    }
+
+    fn uncounted_runners(&self, scope: &Scope) -> Option<u64> {
+        self.counts.believed(scope)
+    }
+
     async fn repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
         queue::repositories(&self.http, owner).await
     }
@@ -99,7 +124,7 @@ impl GitHub for GitHubClient {
     }
 
     async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
-        runners::list(&self.http, scope).await
+        runners::list(&self.http, &self.counts, scope).await
     }
 
     async fn runner(&self, scope: &Scope, id: RunnerId) -> Result<Option<RunnerInfo>, CallError> {
@@ -107,7 +132,7 @@ impl GitHub for GitHubClient {
     }
 
     async fn runner_named(&self, scope: &Scope, name: &RunnerName) -> Result<Option<RunnerInfo>, CallError> {
-        runners::named(&self.http, scope, name).await
+        runners::named(&self.http, &self.counts, scope, name).await
     }
 
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError> {
@@ -124,6 +149,10 @@ impl GitHub for GitHubClient {
 
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
         runners::downloads(&self.http, scope).await
+    }
+
+    fn burst_reads(&self) -> u64 {
+        self.queues.burst_reads()
     }
 
     fn token_ends(&self) -> Option<Timestamp> {

@@ -2,7 +2,7 @@
 //! changed: the only removal names a runner that cannot exist.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{Advice, CallError, CallErrorKind, RepoSlug, Scope};
+use azlin_fleet::model::{AccountName, Advice, CallError, CallErrorKind, RepoSlug, Scope};
 use azlin_fleet::ports::preflight::{Access, Credential, GitHubPreflight, RateBudget, Repository, TokenKind};
 use azlin_http::{HttpReply, RequestEffect};
 use jiff::Timestamp;
@@ -162,6 +162,21 @@ impl GitHubPreflight for GitHubClient {
             }
             _ => self.denied(&call, &answer),
         }
+    }
+
+    async fn runners_not_listed(&self, scope: &Scope) -> Result<u64, CallError> {
+        let path = "runners?per_page=100";
+        let call = runners::call(&self.http, scope, Method::GET, path, RequestEffect::Reads)?;
+        let list = pages::all::<wire::RunnersJson>(&self.http, call).await?;
+        Ok(if list.steady { list.total_count.saturating_sub(list.items.len() as u64) } else { 0 })
+    }
+
+    async fn public_repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
+        let path = format!("orgs/{owner}/repos?per_page=100&type=public");
+        let call = self.reads(&path, "Metadata: read on the repositories")?;
+        let list = pages::all::<wire::RepositoriesJson>(&self.http, call).await?;
+        let public = list.items.into_values().filter(|repo| repo.private == Some(false));
+        Ok(public.filter_map(|repo| repo.full_name.parse().ok()).collect())
     }
 
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {

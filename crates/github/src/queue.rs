@@ -1,10 +1,12 @@
 //! The jobs of a repository that are not completed. Labels are on jobs, and jobs are listed by run.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use azlin_fleet::model::{
     AccountName, CallError, CallErrorKind, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug,
-    RunId,
+    RunId, RunRepository,
 };
 use azlin_http::RequestEffect;
 use futures::future::join_all;
@@ -15,62 +17,138 @@ use reqwest::Method;
 use crate::answer::Expects;
 use crate::http::{GitHubCall, Http};
 use crate::pages::{self, List, ListPage};
+use crate::run_reads::{MOST_RUNS, RunChoice, RunReads, RunState};
 use crate::watched::{HELD, Watched};
-use crate::wire;
+use crate::wire::{self, RunRepositoryJson};
 
 /// The most requests in flight for the jobs of one repository.
 const AT_ONCE: usize = 8;
+
+/// For so long the lists of a repository serve that shows as many runs as one look reads: they have many pages then. A
+/// poll at the default interval reads them anew.
+const FLOODED_LISTS_AGE: Duration = Duration::from_secs(50);
 
 const NEEDS: &str = "Actions: read";
 
 /// What is kept of each repository between two polls.
 #[derive(Debug, Default)]
 pub(crate) struct RepositoryQueues {
-    watched: Mutex<HashMap<RepoSlug, Watched>>,
+    known: Mutex<HashMap<RepoSlug, KnownQueue>>,
+    /// The labels of our runners, in lower case, once they are known.
+    labels: Mutex<Option<Arc<BTreeSet<String>>>>,
+}
+
+/// What is kept of one repository.
+#[derive(Debug, Default)]
+struct KnownQueue {
+    watched: Watched,
+    reads: RunReads,
+    /// The workflow files of the active runs.
+    workflows: BTreeMap<u64, Vec<String>>,
+    repository: Option<RunRepository>,
+    /// The active runs, when the lists were read last, and what was missing of them.
+    lists: Option<ReadLists>,
+}
+
+/// The lists of a repository's runs that are not completed, as they were read at one moment.
+#[derive(Debug, Clone)]
+struct ReadLists {
+    at: Instant,
+    active: BTreeMap<u64, Option<RunState>>,
+    missing: Vec<String>,
 }
 
 impl RepositoryQueues {
+    /// How many requests have read runs in bursts of new ones.
+    pub(crate) fn burst_reads(&self) -> u64 {
+        self.known.lock().values().map(|known| known.reads.burst_reads).sum()
+    }
+
+    /// Takes in the labels of our runners.
+    pub(crate) fn serve_labels(&self, labels: BTreeSet<String>) {
+        *self.labels.lock() = Some(Arc::new(labels));
+    }
+
     /// Reads a repository's queue. A missing part is named in the result; the call fails only when nothing
     /// could be read.
     pub(crate) async fn read(&self, http: &Http, repo: &RepoSlug) -> Result<Queue, CallError> {
         let mut queue = Queue::default();
-        let runs = self.active_runs(http, repo, &mut queue.missing).await?;
-        let of_runs: Vec<_> = stream::iter(runs.clone())
-            .map(|run| jobs(http, repo, run))
+        let ReadLists { active, missing, .. } = self.lists(http, repo).await?;
+        queue.missing = missing;
+        let labels = self.labels.lock().clone();
+        let is_ours = |job: &Job| can_be_ours(job, labels.as_deref());
+        let choice = self.of(repo, |known| known.reads.choose(&active, is_ours, Instant::now()));
+        let of_runs: Vec<_> = stream::iter(choice.read.clone())
+            .map(|run| async move { (run, Instant::now(), jobs(http, repo, run).await) })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
 
-        let mut failed = Vec::new();
-        for of_run in of_runs {
+        let (mut failed, mut unread) = (Vec::new(), BTreeSet::new());
+        for (run, at, of_run) in of_runs {
             match of_run {
                 Ok(list) => {
+                    let missing = queue.missing.len();
                     queue.missing.extend(moved(&list, "jobs of a run"));
+                    let mut jobs = Vec::new();
                     for job in list.items.into_values() {
                         match known(job, repo) {
-                            Ok(Some(job)) => queue.jobs.push(job),
+                            Ok(Some(job)) => jobs.push(job),
                             Ok(None) => {}
                             Err(sentence) => queue.missing.push(sentence),
                         }
                     }
+                    let is_whole = queue.missing.len() == missing;
+                    let state = active.get(&run).cloned().flatten();
+                    self.of(repo, |known| known.reads.read(run, state, jobs, is_whole, at));
                 }
                 // A run that was deleted since it was listed has no jobs.
-                Err(error) if error.kind == CallErrorKind::NotFound => {}
-                Err(error) => failed.push(error),
+                Err(error) if error.kind == CallErrorKind::NotFound => {
+                    self.of(repo, |known| known.reads.forget(run));
+                }
+                Err(error) => {
+                    unread.insert(run);
+                    failed.push(error);
+                }
             }
         }
         if let Some(first) = failed.first() {
-            if failed.len() == runs.len() {
+            if failed.len() == choice.read.len() {
                 return Err(first.clone());
             }
             queue.missing.push(format!(
                 "the jobs of {} of {} active runs could not be read: {first}",
                 failed.len(),
-                runs.len()
+                active.len()
             ));
         }
+        put_off(&mut queue, &choice, active.len(), repo);
+        self.of(repo, |known| {
+            let jobs = known.reads.jobs().filter(|(run, _)| !unread.contains(run));
+            queue.jobs = jobs.map(|(_, job)| job.clone()).collect();
+            queue.workflows =
+                known.workflows.iter().map(|(run, files)| (RunId(*run), files.clone())).collect();
+            queue.repository = known.repository.clone();
+        });
         queue.jobs.sort_by_key(|job| (job.created_at, job.id));
         Ok(queue)
+    }
+
+    /// The lists of runs. Those of a flooded repository serve for a while.
+    async fn lists(&self, http: &Http, repo: &RepoSlug) -> Result<ReadLists, CallError> {
+        let last = self.of(repo, |known| known.lists.clone());
+        let is_flooded = |last: &ReadLists| last.active.len() >= MOST_RUNS;
+        if let Some(mut last) = last.filter(|last| is_flooded(last) && last.at.elapsed() < FLOODED_LISTS_AGE)
+        {
+            let (count, age) = (last.active.len(), last.at.elapsed().as_secs());
+            last.missing.push(format!("the lists of {count} active runs of {repo} are {age}s old"));
+            return Ok(last);
+        }
+        let (at, mut missing) = (Instant::now(), Vec::new());
+        let active = self.active_runs(http, repo, &mut missing).await?;
+        let lists = ReadLists { at, active, missing };
+        self.of(repo, |known| known.lists = is_flooded(&lists).then(|| lists.clone()));
+        Ok(lists)
     }
 
     /// The runs that are not completed. The lists are read in the order in which a run passes through them,
@@ -80,31 +158,83 @@ impl RepositoryQueues {
         http: &Http,
         repo: &RepoSlug,
         missing: &mut Vec<String>,
-    ) -> Result<BTreeSet<u64>, CallError> {
-        let look = self.of(repo, Watched::next_look);
+    ) -> Result<BTreeMap<u64, Option<RunState>>, CallError> {
+        let look = self.of(repo, |known| known.watched.next_look());
         let held = join_all(look.iter().map(|list| runs(http, repo, HELD[*list]))).await;
+        let mut shown = BTreeMap::new();
         for (list, found) in look.iter().zip(held) {
             match found {
                 Ok(found) => {
                     missing.extend(not_given(&found, HELD[*list]));
-                    let ids = found.items.into_keys().collect();
-                    self.of(repo, |watched| watched.saw(*list, ids));
+                    let ids = found.items.keys().copied().collect();
+                    self.of(repo, |known| known.watched.saw(*list, ids));
+                    shown.extend(found.items);
                 }
                 Err(error) => missing.push(format!("{} runs could not be read: {error}", HELD[*list])),
             }
         }
-        let mut active: BTreeSet<u64> = self.of(repo, |watched| watched.runs().collect());
         for status in ["queued", "in_progress"] {
             let found = runs(http, repo, status).await?;
             missing.extend(not_given(&found, status));
-            active.extend(found.items.into_keys());
+            shown.extend(found.items);
         }
-        Ok(active)
+        Ok(self.of(repo, |known| known.saw(&shown, repo)))
     }
 
-    fn of<T>(&self, repo: &RepoSlug, with: impl FnOnce(&mut Watched) -> T) -> T {
-        let mut watched = self.watched.lock();
-        with(watched.entry(repo.clone()).or_default())
+    fn of<T>(&self, repo: &RepoSlug, with: impl FnOnce(&mut KnownQueue) -> T) -> T {
+        let mut known = self.known.lock();
+        with(known.entry(repo.clone()).or_default())
+    }
+}
+
+impl KnownQueue {
+    /// Takes in the runs that the lists of this look show. Returns all active runs.
+    fn saw(
+        &mut self,
+        shown: &BTreeMap<u64, wire::RunJson>,
+        repo: &RepoSlug,
+    ) -> BTreeMap<u64, Option<RunState>> {
+        let mut active: BTreeMap<u64, Option<RunState>> = self.watched.runs().map(|id| (id, None)).collect();
+        active.extend(shown.iter().map(|(id, run)| (*id, Some(RunState::from(run)))));
+        self.workflows.retain(|id, _| active.contains_key(id));
+        self.workflows.extend(shown.iter().map(|(id, run)| (*id, workflow_files(run, repo))));
+        let repository = shown.values().rev().find_map(|run| {
+            let RunRepositoryJson { full_name, private } = run.repository.as_ref()?;
+            Some(RunRepository { name: full_name.parse().ok()?, is_public: *private == Some(false) })
+        });
+        self.repository = repository.or(self.repository.take());
+        active
+    }
+}
+
+/// The workflow files of a run: its own, and the reusable ones that it calls.
+fn workflow_files(run: &wire::RunJson, repo: &RepoSlug) -> Vec<String> {
+    let today = run.repository.as_ref().map_or(repo.as_str(), |today| &today.full_name);
+    let Some(own) = &run.path else { return Vec::new() };
+    let called = run.referenced_workflows.iter().flatten().map(|called| called.path.clone());
+    std::iter::once(format!("{today}/{own}")).chain(called).collect()
+}
+
+/// Whether a job can count for a runner that has some of these labels. A job without labels asks for a group.
+fn can_be_ours(job: &Job, labels: Option<&BTreeSet<String>>) -> bool {
+    labels.is_none_or(|ours| job.labels.iter().all(|wanted| ours.contains(&wanted.to_ascii_lowercase())))
+}
+
+/// Says that some runs are left to later looks.
+fn put_off(queue: &mut Queue, choice: &RunChoice, active: usize, repo: &RepoSlug) {
+    if choice.unknown > 0 {
+        queue.missing.push(format!(
+            "the jobs of {} of {active} active runs of {repo} are read in later looks, the oldest first: one look reads at \
+             most {MOST_RUNS}",
+            choice.unknown
+        ));
+    }
+    if choice.known > 0 {
+        queue.notes.push(format!(
+            "the jobs of {} of {active} active runs of {repo} are those of an earlier look: one look reads at most \
+             {MOST_RUNS}",
+            choice.known
+        ));
     }
 }
 
@@ -199,48 +329,18 @@ fn known(job: wire::JobJson, repo: &RepoSlug) -> Result<Option<Job>, String> {
         repo: repo.clone(),
         name: job.name,
         status,
-        labels: job.labels,
+        labels: job.labels.unwrap_or_default(),
         created_at,
         started_at: job.started_at.filter(|_| status == JobStatus::InProgress),
-        runner_name: job.runner_name.filter(|name| !name.is_empty()),
+        runner_name: runner_of(job.runner_name, job.runner_id),
     }))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn job(status: &str) -> wire::JobJson {
-        let json = format!(
-            r#"{{"id":7,"name":"build","status":"{status}","labels":["self-hosted"],
-                "created_at":"2026-01-02T03:04:05Z","started_at":"2026-01-02T03:05:00Z","runner_name":""}}"#
-        );
-        serde_json::from_str(&json).expect("a job")
-    }
-
-    #[test]
-    fn jobs_of_every_status() {
-        let repo: RepoSlug = "o/r".parse().expect("valid");
-        for (status, expected) in [
-            ("queued", Some(JobStatus::Queued)),
-            ("waiting", Some(JobStatus::Waiting)),
-            ("pending", Some(JobStatus::Pending)),
-            ("requested", Some(JobStatus::Requested)),
-            ("in_progress", Some(JobStatus::InProgress)),
-            ("completed", None),
-        ] {
-            let found = known(job(status), &repo).expect("a known status");
-            assert_eq!(found.as_ref().map(|job| job.status), expected, "{status}");
-            assert!(found.is_none_or(|job| job.runner_name.is_none()));
-        }
-        assert!(known(job("dreaming"), &repo).expect_err("an unknown status").contains("job 7"));
-    }
-
-    #[test]
-    fn a_job_without_a_time_of_creation_takes_that_of_its_start() {
-        let repo: RepoSlug = "o/r".parse().expect("valid");
-        let without = wire::JobJson { created_at: None, ..job("queued") };
-        let job = known(without, &repo).expect("known").expect("not completed");
-        assert_eq!(job.created_at.to_string(), "2026-01-02T03:05:00Z");
-    }
+/// The runner of a job: its name, or `#7` where GitHub gives its id alone. An id of 0 is none.
+fn runner_of(name: Option<String>, id: Option<u64>) -> Option<String> {
+    let numbered = || id.filter(|id| *id > 0).map(|id| format!("#{id}"));
+    name.filter(|name| !name.is_empty()).or_else(numbered)
 }
+
+#[cfg(test)]
+mod tests;

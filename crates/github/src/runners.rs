@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::answer::{Expects, Heard, heard};
 use crate::http::{GitHubCall, Http};
 use crate::pages;
+use crate::runner_counts::RunnerCounts;
 use crate::wire;
 
 /// The group that every repository has, and the first of an organisation or enterprise.
@@ -28,11 +29,15 @@ pub(crate) struct Groups {
 
 /// Every runner, or an error. Where entries come and go while the pages are read, one may be missing. The
 /// planner then asks for that runner by itself.
-pub(crate) async fn list(http: &Http, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
+pub(crate) async fn list(
+    http: &Http,
+    counts: &RunnerCounts,
+    scope: &Scope,
+) -> Result<Vec<RunnerInfo>, CallError> {
     let call = call(http, scope, Method::GET, "runners?per_page=100", RequestEffect::Reads)?;
     let list = pages::all::<wire::RunnersJson>(http, call).await?;
-    if list.steady && !list.has_all(u64::MAX) {
-        let (there, total) = (list.items.len(), list.total_count);
+    let (there, total) = (list.items.len(), list.total_count);
+    if list.steady && !counts.look(scope, there as u64, total) {
         let message = format!(
             "GitHub lists {there} runners of {scope} and tells of {total}; the next tick reads them again"
         );
@@ -54,6 +59,7 @@ pub(crate) async fn get(http: &Http, scope: &Scope, id: RunnerId) -> Result<Opti
 /// The runner of that name; `None` when GitHub has no such entry.
 pub(crate) async fn named(
     http: &Http,
+    counts: &RunnerCounts,
     scope: &Scope,
     name: &RunnerName,
 ) -> Result<Option<RunnerInfo>, CallError> {
@@ -61,7 +67,8 @@ pub(crate) async fn named(
     let call =
         call(http, scope, Method::GET, &format!("runners?name={name}&per_page=100"), RequestEffect::Reads)?;
     let list = pages::all::<wire::RunnersJson>(http, call).await?;
-    let is_whole = list.steady && list.has_all(u64::MAX);
+    let lacks = list.total_count.saturating_sub(list.items.len() as u64);
+    let is_whole = list.steady && (lacks == 0 || counts.believed(scope) == Some(lacks));
     let found = list.items.into_values().find(|runner| runner.name.eq_ignore_ascii_case(name.as_str()));
     if found.is_none() && !is_whole {
         let message =
@@ -152,7 +159,7 @@ impl Groups {
         let call = call(http, scope, Method::GET, "runner-groups?per_page=100", RequestEffect::Reads)?;
         let list = pages::all::<wire::RunnerGroupsJson>(http, call).await?;
         let groups: Vec<wire::RunnerGroupJson> = list.items.into_values().collect();
-        let id = group_named(&groups, name).ok_or_else(|| {
+        let id = group_named(&groups, name).map(|group| group.id).ok_or_else(|| {
             let there: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
             CallError::new(
                 CallErrorKind::NotFound,
@@ -173,10 +180,13 @@ impl Groups {
 }
 
 /// The group of that name. "default" is the default group where no group has this name.
-fn group_named(groups: &[wire::RunnerGroupJson], name: &str) -> Option<u64> {
+pub(crate) fn group_named<'g>(
+    groups: &'g [wire::RunnerGroupJson],
+    name: &str,
+) -> Option<&'g wire::RunnerGroupJson> {
     let named = groups.iter().find(|group| group.name.eq_ignore_ascii_case(name));
     let default = || groups.iter().find(|group| group.default && name.eq_ignore_ascii_case("default"));
-    named.or_else(default).map(|group| group.id)
+    named.or_else(default)
 }
 
 /// A call on `/actions/…` of a scope, which is answered with 200 and JSON where nothing else is declared.
@@ -207,7 +217,7 @@ mod tests {
         )
         .expect("groups");
         for (name, expected) in [("big iron", Some(9)), ("default", Some(1)), ("arm", Some(4)), ("x", None)] {
-            assert_eq!(group_named(&groups, name), expected, "{name}");
+            assert_eq!(group_named(&groups, name).map(|group| group.id), expected, "{name}");
         }
     }
 }

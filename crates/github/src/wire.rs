@@ -24,6 +24,32 @@ pub(crate) struct RunsJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunJson {
     pub(crate) id: u64,
+    #[serde(default)]
+    pub(crate) status: Option<String>,
+    #[serde(default)]
+    pub(crate) run_attempt: Option<u64>,
+    #[serde(default)]
+    pub(crate) updated_at: Option<String>,
+    /// The workflow's file: `.github/workflows/ci.yml`.
+    #[serde(default)]
+    pub(crate) path: Option<String>,
+    /// The reusable workflows that it calls.
+    #[serde(default)]
+    pub(crate) referenced_workflows: Option<Vec<WorkflowJson>>,
+    #[serde(default)]
+    pub(crate) repository: Option<RunRepositoryJson>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WorkflowJson {
+    pub(crate) path: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RunRepositoryJson {
+    pub(crate) full_name: String,
+    #[serde(default)]
+    pub(crate) private: Option<bool>,
 }
 
 impl ListPage for RunsJson {
@@ -56,8 +82,8 @@ pub(crate) struct JobJson {
     pub(crate) run_id: u64,
     pub(crate) name: String,
     pub(crate) status: String,
-    #[serde(default, deserialize_with = "null_is_none")]
-    pub(crate) labels: Vec<String>,
+    #[serde(default)]
+    pub(crate) labels: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) created_at: Option<Timestamp>,
     #[serde(default)]
@@ -68,6 +94,8 @@ pub(crate) struct JobJson {
     pub(crate) conclusion: Option<String>,
     #[serde(default)]
     pub(crate) runner_name: Option<String>,
+    #[serde(default)]
+    pub(crate) runner_id: Option<u64>,
 }
 
 impl ListPage for JobsJson {
@@ -143,6 +171,15 @@ pub(crate) struct RunnerGroupJson {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) default: bool,
+    /// `all`, `private` or `selected`.
+    #[serde(default)]
+    pub(crate) visibility: Option<String>,
+    #[serde(default)]
+    pub(crate) allows_public_repositories: Option<bool>,
+    #[serde(default)]
+    pub(crate) restricted_to_workflows: Option<bool>,
+    #[serde(default)]
+    pub(crate) selected_workflows: Option<Vec<String>>,
 }
 
 impl ListPage for RunnerGroupsJson {
@@ -212,6 +249,8 @@ pub(crate) struct RepositoryJson {
     pub(crate) archived: bool,
     #[serde(default)]
     pub(crate) disabled: bool,
+    #[serde(default)]
+    pub(crate) private: Option<bool>,
 }
 
 impl ListPage for RepositoriesJson {
@@ -226,6 +265,52 @@ impl ListPage for RepositoriesJson {
     }
 
     fn id(item: &RepositoryJson) -> u64 {
+        item.id
+    }
+}
+
+/// The repositories that may use a runner group.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GroupRepositoriesJson {
+    pub(crate) total_count: u64,
+    pub(crate) repositories: Vec<RepositoryJson>,
+}
+
+impl ListPage for GroupRepositoriesJson {
+    type Item = RepositoryJson;
+    fn total_count(&self) -> u64 {
+        self.total_count
+    }
+    fn items(self) -> Vec<RepositoryJson> {
+        self.repositories
+    }
+    fn id(item: &RepositoryJson) -> u64 {
+        item.id
+    }
+}
+
+/// The organisations that may use a runner group of an enterprise.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GroupOrganizationsJson {
+    pub(crate) total_count: u64,
+    pub(crate) organizations: Vec<OrganizationJson>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OrganizationJson {
+    pub(crate) id: u64,
+    pub(crate) login: String,
+}
+
+impl ListPage for GroupOrganizationsJson {
+    type Item = OrganizationJson;
+    fn total_count(&self) -> u64 {
+        self.total_count
+    }
+    fn items(self) -> Vec<OrganizationJson> {
+        self.organizations
+    }
+    fn id(item: &OrganizationJson) -> u64 {
         item.id
     }
 }

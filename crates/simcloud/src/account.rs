@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
+use azlin_fleet::model::{GroupRepositories, RepoSlug, RunRepository, RunnerGroup, Scope};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::workload::optional_duration;
 use crate::world::World;
+
+/// The file of the one workflow that every repository has.
+pub const WORKFLOW: &str = ".github/workflows/ci.yml";
 
 /// How VMs of every subnet reach the internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -25,6 +29,18 @@ pub enum WayOut {
     Untold,
 }
 
+/// What a runner group permits. By default it serves every repository that is not public.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SimGroup {
+    /// Whether public repositories may use it.
+    pub allows_public: bool,
+    /// The only repositories that may use it. Organisations only.
+    pub repositories: Option<Vec<String>>,
+    /// The only workflows that may use it, as `owner/repo/.github/workflows/ci.yml@refs/heads/main`.
+    pub workflows: Option<Vec<String>>,
+}
+
 /// What is permitted and what exists in the account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,6 +52,10 @@ pub struct Account {
     pub github_refuses: Vec<String>,
     /// Archived repositories.
     pub archived: Vec<String>,
+    /// Public repositories. All others are private.
+    pub public: Vec<String>,
+    /// What every runner group permits.
+    pub group: SimGroup,
     /// What does not exist: names of resource groups and of sizes, images as fleets name them, ids of
     /// subnets.
     pub absent: Vec<String>,
@@ -63,6 +83,8 @@ impl Default for Account {
             token_ends: None,
             github_refuses: Vec::new(),
             archived: Vec::new(),
+            public: Vec::new(),
+            group: SimGroup::default(),
             absent: Vec::new(),
             subscription_state: "Enabled".to_owned(),
             azure_grants: vec!["*".to_owned()],
@@ -80,6 +102,38 @@ impl Account {
     /// Whether the thing with this name or id exists.
     pub fn has(&self, name: &str) -> bool {
         !self.absent.iter().any(|absent| absent.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether everybody may read a repository.
+    pub fn is_public(&self, repo: &str) -> bool {
+        self.public.iter().any(|public| public.eq_ignore_ascii_case(repo))
+    }
+
+    /// What the runner groups of a scope permit, as the daemon's port says it.
+    pub fn runner_group(&self, scope: &Scope, name: &str) -> RunnerGroup {
+        let SimGroup { allows_public, repositories, workflows } = self.group.clone();
+        let repositories = repositories.filter(|_| matches!(scope, Scope::Org(_)));
+        let patterns = |names: Vec<String>| names.iter().filter_map(|name| name.parse().ok()).collect();
+        RunnerGroup {
+            name: name.to_owned(),
+            repositories: repositories
+                .map_or(GroupRepositories::All, |names| GroupRepositories::Selected(patterns(names))),
+            allows_public,
+            workflows,
+        }
+    }
+
+    /// Whether a runner of this scope may take a job of the repository.
+    pub fn lets_take(&self, scope: &Scope, repo: &str) -> bool {
+        let Ok(slug) = repo.parse::<RepoSlug>() else { return false };
+        if matches!(scope, Scope::Repo(_)) {
+            return true;
+        }
+        let today = RunRepository { name: slug.clone(), is_public: self.is_public(repo) };
+        let group = self.runner_group(scope, "");
+        let is_refused = group.refuses_repository(&slug, Some(&today)).is_some()
+            || group.refuses_workflows(&[format!("{repo}/{WORKFLOW}")]).is_some();
+        !is_refused
     }
 
     /// Whether GitHub permits a call.
@@ -163,6 +217,27 @@ mod tests {
             [("Standard_D4s_v5", 4), ("Standard_D16as_v5", 16), ("Standard_NC6s_v3", 6), ("", 4)]
         {
             assert_eq!(vcpus(size), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn whose_jobs_a_runner_group_takes() {
+        let text = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let scope = |text: &str| text.parse::<Scope>().expect("valid");
+        let selected = SimGroup { repositories: text(&["o/in"]), ..SimGroup::default() };
+        let deploy =
+            SimGroup { workflows: text(&["o/r/.github/workflows/deploy.yml@main"]), ..SimGroup::default() };
+        for (situation, group, of, repo, expected) in [
+            ("private", SimGroup::default(), "org:o", "o/r", true),
+            ("public", SimGroup::default(), "org:o", "o/open", false),
+            ("a runner of the repository", SimGroup::default(), "repo:o/open", "o/open", true),
+            ("allowed", SimGroup { allows_public: true, ..SimGroup::default() }, "org:o", "O/Open", true),
+            ("selected", selected.clone(), "org:o", "o/in", true),
+            ("not selected", selected, "org:o", "o/r", false),
+            ("another workflow", deploy, "org:o", "o/r", false),
+        ] {
+            let account = Account { public: vec!["o/open".to_owned()], group, ..Account::default() };
+            assert_eq!(account.lets_take(&scope(of), repo), expected, "{situation}");
         }
     }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::account::Account;
 use crate::github::{GitHubState, JobState, SimJob, SimRunner};
 
 /// A job that GitHub gave to a runner.
@@ -24,7 +25,9 @@ pub struct Assignment {
 
 impl GitHubState {
     /// Gives waiting jobs to idle runners, the oldest job first.
-    pub fn assign(&mut self, now: Timestamp, rng: &mut StdRng) -> Vec<Assignment> {
+    ///
+    /// Runner groups let only some of them, as the account says.
+    pub fn assign(&mut self, now: Timestamp, rng: &mut StdRng, account: &Account) -> Vec<Assignment> {
         let mut given = Vec::new();
         let mut idle: Vec<u64> =
             self.runners.values().filter(|runner| is_idle(runner)).map(|runner| runner.id).collect();
@@ -32,7 +35,8 @@ impl GitHubState {
             if idle.is_empty() {
                 break;
             }
-            let able: Vec<usize> = (0..idle.len()).filter(|place| self.can_take(idle[*place], job)).collect();
+            let able: Vec<usize> =
+                (0..idle.len()).filter(|place| self.can_take(idle[*place], job, account)).collect();
             if able.is_empty() {
                 continue;
             }
@@ -51,9 +55,11 @@ impl GitHubState {
     }
 
     /// Whether a runner may have a waiting job.
-    pub(crate) fn can_take(&self, runner: u64, job: u64) -> bool {
+    pub(crate) fn can_take(&self, runner: u64, job: u64, account: &Account) -> bool {
         let Some((runner, job)) = self.runners.get(&runner).zip(self.jobs.get(&job)) else { return false };
-        self.runs.get(&job.run).is_some_and(|run| can_run(runner, job, &run.repo))
+        self.runs
+            .get(&job.run)
+            .is_some_and(|run| can_run(runner, job, &run.repo) && account.lets_take(&runner.scope, &run.repo))
     }
 
     /// A runner begins with a job.

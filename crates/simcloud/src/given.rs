@@ -15,7 +15,7 @@ impl World {
     /// GitHub gives waiting jobs to runners.
     pub(crate) fn assign(&mut self) {
         self.give_astray();
-        for given in self.state.github.assign(self.now(), &mut self.rng) {
+        for given in self.state.github.assign(self.now, &mut self.rng, &self.account) {
             if given.has_begun {
                 self.begun(given.job, given.runner);
                 self.give_twice(given.job, given.runner);
@@ -80,8 +80,9 @@ impl World {
         let is_new = |id: &u64| github.jobs.get(id).is_some_and(|job| job.queued_at == now);
         let new: Vec<u64> = github.queued.iter().copied().filter(is_new).collect();
         for job in new {
-            let github = &self.state.github;
-            let able = || github.runners.values().filter(|it| !it.is_hidden && github.can_take(it.id, job));
+            let (github, account) = (&self.state.github, &self.account);
+            let able =
+                || github.runners.values().filter(|it| !it.is_hidden && github.can_take(it.id, job, account));
             let offline = able().find(|it| !it.online && !it.is_busy()).map(|it| it.id);
             let busy = able()
                 .find(|it| it.online && !it.ephemeral && it.heard_at.is_none())
@@ -106,8 +107,8 @@ impl World {
 
     /// A second idle runner gets a job that the first has begun with.
     fn give_twice(&mut self, job: u64, first: u64) {
-        let github = &self.state.github;
-        let able = |id: &u64| *id != first && github.can_take(*id, job);
+        let (github, account) = (&self.state.github, &self.account);
+        let able = |id: &u64| *id != first && github.can_take(*id, job, account);
         let is_free = |id: &u64| {
             github.runners.get(id).is_some_and(|it| is_idle(it) && it.heard_at.is_none() && !it.is_abandoned)
         };

@@ -55,6 +55,9 @@ struct JobOptions {
     /// The runner group of an organisation or enterprise.
     #[arg(long, value_name = "NAME")]
     runner_group: Option<String>,
+    /// Whether it serves jobs that ask for a runner group and no label: it alone has runners in the group [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    takes_jobs_without_labels: Option<bool>,
     /// Of several fleets that match a job, the lowest priority takes it [default: 100].
     #[arg(long, value_name = "N")]
     priority: Option<String>,
@@ -206,6 +209,7 @@ impl FleetOptions {
             text("credential", &jobs.credential),
             list("labels", &jobs.labels),
             text("runner_group", &jobs.runner_group),
+            flag("takes_jobs_without_labels", jobs.takes_jobs_without_labels),
             number("priority", &jobs.priority),
             number("scaling.min_runners", &scaling.min_runners),
             number("scaling.max_runners", &scaling.max_runners),

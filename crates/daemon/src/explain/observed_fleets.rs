@@ -2,8 +2,8 @@
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::explain::{self, JobQuery, JobRef, nearest};
-use azlin_fleet::model::{FoundJob, Job, JobId, PoolName, RepoSlug, RunId, Scope};
-use azlin_fleet::observe::is_in_scope;
+use azlin_fleet::model::{FoundJob, Job, JobId, PoolName, Queue, RepoSlug, RunId, Scope, believable};
+use azlin_fleet::observe::{JobTimes, is_in_scope};
 
 use super::Explained;
 use crate::context::DaemonContext;
@@ -128,10 +128,14 @@ impl ObservedFleets<'_> {
             let credential = asker.and_then(|fleet| fleet.credential.as_ref());
             match self.context.github.of(credential).job(repo, id).await {
                 Ok(Some(FoundJob::Open(job))) => {
+                    let mut queue = Queue { jobs: vec![job], ..Queue::default() };
+                    JobTimes::default().correct(&mut queue, self.context.now());
+                    let Some(job) = queue.jobs.pop() else { continue };
                     self.explain(JobQuery::Open(&job), repo, &mut explained);
                     return Ok(explained);
                 }
-                Ok(Some(FoundJob::Completed(job))) => {
+                Ok(Some(FoundJob::Completed(mut job))) => {
+                    job.completed_at = job.completed_at.and_then(|at| believable(at, self.context.now()));
                     self.explain(JobQuery::Completed(&job, repo), repo, &mut explained);
                     return Ok(explained);
                 }

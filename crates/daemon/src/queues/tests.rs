@@ -122,3 +122,44 @@ async fn it_is_known_which_runner_works_on_which_job() {
     let queue = read(&fixture, &queues, &fleet).await;
     assert_eq!(queue.working(), BTreeMap::from([(name.to_string(), JobId(job))]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_the_runner_group_refuses_are_left_out_and_the_group_is_read_once_an_hour() {
+    let fixture = CloudFixture::new("[premises]\npublic = ['o/r']\n");
+    let (queues, fleet) = (JobQueues::default(), org("'r', 'other'"));
+    for repo in ["o/r", "o/r", "o/other"] {
+        fixture.submit(repo);
+    }
+    for (wait, asked) in [(0, 1), (3_500, 1), (200, 2)] {
+        sleep(Duration::from_secs(wait)).await;
+        let queue = read(&fixture, &queues, &fleet).await;
+        let demand = queue.demand(&fleet, fixture.context.now()).expect("all could be read");
+        assert_eq!(demand.metrics.pending_jobs, 1);
+        let why =
+            "2 queued jobs are not counted: the runner group \"Default\" does not serve public repositories";
+        assert_eq!(demand.notes, [why]);
+        assert_eq!(fixture.requests("GET", "/runner-groups"), asked);
+        let whole = queue.whole().expect("all could be read");
+        assert_eq!(whole.refused[&fleet.name].len(), 2, "explain sees which");
+    }
+    let open = CloudFixture::new("[premises]\npublic = ['o/r']\ngroup = { allows_public = true }\n");
+    open.submit("o/r");
+    assert_eq!(pending(&read(&open, &JobQueues::default(), &fleet).await, &fleet, &open), Ok(1));
+    let unknown =
+        "[premises]\npublic = ['o/r']\n[[faults]]\nwhat = { status = 503 }\npath = '/runner-groups'\n";
+    let unknown = CloudFixture::new(unknown);
+    unknown.submit("o/r");
+    let queue = read(&unknown, &JobQueues::default(), &fleet).await;
+    assert_eq!(pending(&queue, &fleet, &unknown), Ok(1), "what is not known is not refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_nobody_took_for_a_day_is_left_out() {
+    let (fixture, queues, fleet) = (CloudFixture::new(""), JobQueues::default(), org("'r'"));
+    fixture.submit("o/r");
+    for (wait, expected) in [(0, 1), (24 * 3600 - 60, 1), (120, 0)] {
+        sleep(Duration::from_secs(wait)).await;
+        let queue = read(&fixture, &queues, &fleet).await;
+        assert_eq!(pending(&queue, &fleet, &fixture), Ok(expected), "after {wait} s more");
+    }
+}

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::config::VmConfig;
 use crate::model::{
-    CallError, CredentialName, PoolName, RepoPattern, RepoSlug, ResourceGroup, Scope, SshError, Vm,
+    AccountName, CallError, CredentialName, PoolName, RepoPattern, RepoSlug, ResourceGroup, RunnerGroup,
+    Scope, SshError, Vm,
 };
 use crate::ports::preflight::{
     Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
@@ -66,6 +67,8 @@ pub struct GitHubFacts {
     pub scopes: BTreeMap<Scope, ScopeFacts>,
     /// The repositories whose queues the fleets of organisations and enterprises follow.
     pub followed: BTreeMap<RepoPattern, Followed>,
+    /// The public repositories of the accounts that they belong to.
+    pub public: BTreeMap<AccountName, Found<Vec<RepoSlug>>>,
 }
 
 /// The repositories that an entry in a fleet's file stands for.
@@ -95,8 +98,13 @@ pub struct ScopeFacts {
     pub runners: Found<Access>,
     /// Whether its runners may be removed and made. Tried only if they may be read.
     pub administer: Option<Found<Access>>,
+    /// How many runners GitHub counts beyond those that it lists. Absent if they may not be read.
+    pub not_listed: Option<Found<u64>>,
     /// Its runner groups. Absent if no fleet names one.
     pub groups: Option<Found<Vec<String>>>,
+    /// What the group of each fleet permits, by the name in its file; without a name the default group. `None` stands for
+    /// a group that is not there.
+    pub limits: BTreeMap<Option<String>, Found<Option<RunnerGroup>>>,
 }
 
 /// The image's subscription, location and name, in lower case.

@@ -59,7 +59,9 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
         runs: Some(Ok(Access::Granted)),
         runners: Ok(Access::Granted),
         administer: Some(Ok(Access::Granted)),
+        not_listed: Some(Ok(0)),
         groups: Some(Ok(vec!["Default".to_owned()])),
+        limits: BTreeMap::default(),
     };
     let credential = Credential {
         kind: TokenKind::FineGrained,
@@ -100,6 +102,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
             budget: Ok(Some(RateBudget { limit: 5000, remaining: 4000, reset })),
             scopes: [(fleet.scope.clone(), scope)].into(),
             followed: BTreeMap::default(),
+            public: BTreeMap::default(),
         })),
         azure: Some(Ok(AzureFacts {
             kind: "client secret".to_owned(),

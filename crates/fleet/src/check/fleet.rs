@@ -39,6 +39,10 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
 
 /// GitHub lists queued jobs for each repository, and not for an organisation or enterprise.
 fn runners(notes: &mut Notes, fleet: &Fleet) {
+    if fleet.takes_jobs_without_labels {
+        let found = "they count for this fleet, whichever runner group they ask for: GitHub does not show it";
+        notes.ok("jobs without labels", found);
+    }
     let scaling = &fleet.scaling;
     let follows = matches!(fleet.scope, Scope::Repo(_)) || !fleet.repositories.is_empty();
     if !follows && scaling.manual_count.is_none() && scaling.min_runners == 0 {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts, SignInError};
-use super::{About, Finding, Notes, State};
+use super::{About, Finding, Notes, State, runner_group};
 use crate::config::Fleet;
 use crate::model::{
-    CallError, CallErrorKind, CredentialName, PoolName, RepoPattern, RepoSlug, Scope, rounded,
+    CallError, CallErrorKind, CredentialName, PoolName, RepoPattern, RepoSlug, Scope, counted, rounded,
 };
 use crate::ports::preflight::{Access, Credential, RateBudget, Repository, TokenKind};
 
@@ -85,6 +85,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
         for group in groups {
             runner_group(notes, at, group, found);
         }
+        runner_group::limits(notes, at, &enabled().collect::<Vec<_>>(), facts, found);
     }
     for (pattern, found) in &facts.followed {
         if fleets.iter().any(|fleet| fleet.enabled && fleet.repositories.contains(pattern)) {
@@ -191,7 +192,7 @@ fn budget(notes: &mut Notes, found: Option<&RateBudget>, now: Timestamp) {
 }
 
 /// A scope, as people call it.
-fn named(scope: &Scope) -> String {
+pub(super) fn named(scope: &Scope) -> String {
     match scope {
         Scope::Repo(repo) => repo.to_string(),
         Scope::Org(org) => format!("organisation {org}"),
@@ -232,6 +233,18 @@ fn scope(
     access(notes, &format!("{name}: read runners"), &facts.runners, &cure);
     if let Some(found) = &facts.administer {
         access(notes, &format!("{name}: administer runners"), found, &cure);
+    }
+    match &facts.not_listed {
+        Some(Ok(count @ 1..)) => {
+            let found = format!(
+                "GitHub counts {} more than it lists: the daemon uses the list once three looks differ by the same number",
+                counted(*count, "runner")
+            );
+            let cure = "none is needed if this is gone in the next check; else ask GitHub's support why";
+            notes.warning(&format!("{name}: list of runners"), found, cure);
+        }
+        Some(Err(error)) => notes.failed(State::Unknown, &format!("{name}: list of runners"), error),
+        Some(Ok(0)) | None => {}
     }
 }
 

@@ -137,6 +137,9 @@ pub struct Fleet {
     pub labels: Vec<Label>,
     /// The runner group of an organisation or enterprise. Absent means the default group.
     pub runner_group: Option<String>,
+    /// Whether the fleet serves jobs that ask for a runner group and no label. The owner says so if no other runners are
+    /// in the group, because GitHub does not show the group of a queued job.
+    pub takes_jobs_without_labels: bool,
     /// The fleet with the lowest priority takes a job that several fleets match.
     pub priority: u32,
     /// How many runners it has.
@@ -216,6 +219,12 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
             Some(help),
         );
     }
+    let without_labels = top.spanned("takes_jobs_without_labels", flag);
+    if let (Some((true, span)), Some(Scope::Repo(_))) = (&without_labels, &scope) {
+        let help = "remove it: only organisations and enterprises have runner groups".to_owned();
+        let message = "a job without labels asks for a runner group, and a repository has none".to_owned();
+        top.conflict(span.clone(), "takes_jobs_without_labels", message, Some(help));
+    }
     let priority = top.or("priority", 100, number(0..=u32::MAX));
     let scaling = scaling(top.table("scaling"));
     let lifecycle = top.table("lifecycle");
@@ -246,6 +255,7 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
         repositories,
         labels,
         runner_group,
+        takes_jobs_without_labels: without_labels.is_some_and(|(takes, _)| takes),
         priority,
         scaling,
         lifecycle,

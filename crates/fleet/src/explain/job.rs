@@ -3,8 +3,8 @@
 use super::{ExplainedItem, Explanation, FleetView, JobQuery, Link, LinkKind, LinkState};
 use super::{decision, labels, queue};
 use crate::config::Fleet;
-use crate::model::{Job, JobId, JobStatus, PoolName, RepoSlug, Scope, counted, first_few};
-use crate::observe::{Claim, is_in_scope, owner};
+use crate::model::{GroupRefusal, Job, JobId, JobStatus, PoolName, RepoSlug, Scope, counted, first_few};
+use crate::observe::{Claim, is_in_scope, left_out, owner};
 
 /// The links of a job's chain, in order.
 const CHAIN: [LinkKind; 8] = [
@@ -85,7 +85,10 @@ impl<'a> JobChain<'a> {
             LinkKind::Labels => {
                 let lacking = labels::lacking(self.view.fleet, self.job);
                 let lacking = lacking.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-                let verdict = format!("asks for {lacking}, which no runner of {} has", self.view.fleet.name);
+                let verdict = match lacking.as_str() {
+                    "" => format!("asks for no label, which {} does not serve", self.view.fleet.name),
+                    _ => format!("asks for {lacking}, which no runner of {} has", self.view.fleet.name),
+                };
                 said(labels::judge(self.view.fleet, self.fleets, self.job), verdict)
             }
             LinkKind::Enabled => said(self.enabled(), format!("{} is not enabled", self.view.fleet.name)),
@@ -100,10 +103,37 @@ impl<'a> JobChain<'a> {
         }
     }
 
-    /// The fleets that share the jobs of one queue.
+    /// The fleets that share the jobs of one queue and whose runner group lets them take this one.
     fn peers(&self) -> impl Iterator<Item = &'a Fleet> {
-        let scope = &self.view.fleet.scope;
-        self.fleets.iter().copied().filter(move |fleet| fleet.scope == *scope)
+        self.able(self.job)
+    }
+
+    fn able(&self, job: &Job) -> impl Iterator<Item = &'a Fleet> {
+        let (scope, id) = (&self.view.fleet.scope, job.id);
+        let of_scope = self.fleets.iter().copied().filter(move |fleet| fleet.scope == *scope);
+        of_scope.filter(move |fleet| self.refusal(fleet, id).is_none())
+    }
+
+    fn refusal(&self, fleet: &Fleet, job: JobId) -> Option<&'a GroupRefusal> {
+        self.view.queue.ok()?.refusal(&fleet.name, job)
+    }
+
+    /// The answer where the fleet's runner group refuses the job.
+    fn refused(&self, refusal: &GroupRefusal) -> (Link, String) {
+        let pool = &self.view.fleet.name;
+        let (other, cure) = match owner(self.peers(), self.job) {
+            Some(claim) => (
+                format!("; it counts for {}", claim.pool),
+                format!(
+                    "`azlin github-runner explain --pool {} --job {}` goes on from there",
+                    claim.pool, self.job.id
+                ),
+            ),
+            None => (String::new(), refusal.refused.cure().to_owned()),
+        };
+        let link =
+            Link::broken(LinkKind::Attribution, format!("{refusal}, so {pool} does not count it{other}"));
+        (link.cure(cure), format!("is refused by the runner group {:?} of {pool}", refusal.group))
     }
 
     fn enabled(&self) -> Link {
@@ -121,6 +151,9 @@ impl<'a> JobChain<'a> {
 
     fn attribution(&self) -> (Link, String) {
         let pool = &self.view.fleet.name;
+        if let Some(refusal) = self.refusal(self.view.fleet, self.job.id) {
+            return self.refused(refusal);
+        }
         let (Some(own), Some(owner)) = (Claim::of(self.view.fleet, self.job), owner(self.peers(), self.job))
         else {
             return (
@@ -151,6 +184,11 @@ impl<'a> JobChain<'a> {
         let is_listed = view.queue.is_ok_and(|queue| queue.jobs.iter().any(|job| job.id == self.job.id));
         if is_listed {
             let (before, all) = (self.before(), metrics.pending_jobs);
+            if self.before() >= all as usize {
+                let what = "a runner has just become busy, and GitHub does not show yet with which job: for a minute at \
+                            most this one is not counted";
+                return (Link::waits(LinkKind::Demand, what), "may be running already".to_owned());
+            }
             let waits = counted(all, "pending job");
             let what = format!(
                 "one of {waits}, {before} of them older; {} ready for it",
@@ -202,9 +240,13 @@ impl<'a> JobChain<'a> {
     pub(super) fn before(&self) -> usize {
         let Ok(queue) = self.view.queue else { return 0 };
         let own = (self.job.created_at, self.job.id);
-        let is_before = |job: &&Job| job.status == JobStatus::Queued && (job.created_at, job.id) < own;
+        let is_before = |job: &&Job| {
+            job.status == JobStatus::Queued
+                && (job.created_at, job.id) < own
+                && left_out(job, queue, self.view.now).is_none()
+        };
         let is_ours =
-            |job: &&Job| owner(self.peers(), job).is_some_and(|claim| *claim.pool == self.view.fleet.name);
+            |job: &&Job| owner(self.able(job), job).is_some_and(|claim| *claim.pool == self.view.fleet.name);
         queue.jobs.iter().filter(is_before).filter(is_ours).count()
     }
 }

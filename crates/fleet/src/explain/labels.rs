@@ -3,7 +3,7 @@
 
 use super::{Link, LinkKind};
 use crate::config::Fleet;
-use crate::model::{Job, Label, first_few};
+use crate::model::{Job, Label, Scope, first_few};
 use crate::observe::{has_label, is_in_scope, serves};
 
 /// The most similar names that are suggested.
@@ -44,15 +44,11 @@ pub fn nearest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Ve
 pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
     let lacking = lacking(fleet, job);
     let pool = &fleet.name;
+    if job.labels.is_empty() {
+        return without_labels(fleet);
+    }
     if lacking.is_empty() {
         let asked = job.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-        if asked.is_empty() {
-            let what = format!(
-                "asks for no label: the runners of {pool} will do, unless `runs-on` names a runner group, which cannot \
-                 be seen here"
-            );
-            return Link::holds(LinkKind::Labels, what);
-        }
         return Link::holds(LinkKind::Labels, format!("asks for {asked}; the runners of {pool} will do"));
     }
     let quoted = lacking.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
@@ -75,6 +71,29 @@ pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
     let what = format!("asks for {quoted}: {}", told.join("; "));
     Link::broken(LinkKind::Labels, what)
         .cure(format!("correct `runs-on` in the workflow, or add {quoted} to `labels` of {pool}"))
+}
+
+/// Judges a job that asks for a runner group alone.
+fn without_labels(fleet: &Fleet) -> Link {
+    let pool = &fleet.name;
+    if fleet.takes_jobs_without_labels {
+        let what = format!(
+            "asks for no label, but for a runner group: the file of {pool} says that it takes such jobs"
+        );
+        return Link::holds(LinkKind::Labels, what);
+    }
+    let what = format!(
+        "asks for no label, but for a runner group, which GitHub does not show while the job is queued: {pool} counts no \
+         such job"
+    );
+    let cure = match &fleet.scope {
+        Scope::Repo(_) => "give `runs-on` a label of the fleet".to_owned(),
+        Scope::Org(_) | Scope::Enterprise(_) => format!(
+            "give `runs-on` a label of the fleet beside the group, or set `takes_jobs_without_labels = true` in \
+             fleets/{pool}.toml if it alone has runners in the group and no such job asks for another group"
+        ),
+    };
+    Link::broken(LinkKind::Labels, what).cure(cure)
 }
 
 /// The fleets that have a label, or their labels with a similar spelling.

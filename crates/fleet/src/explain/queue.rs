@@ -1,8 +1,8 @@
 //! The first link: the state of the job at GitHub.
 
 use super::{FleetView, JobQuery, Link, LinkKind};
-use crate::model::{Job, JobStatus, ago};
-use crate::observe::is_in_scope;
+use crate::model::{Job, JobStatus, Queue, ago};
+use crate::observe::{LeftOut, is_in_scope, left_out};
 
 /// Judges whether the job is in the queue and could start. The verdict applies if it could not.
 pub(super) fn judge(asked: JobQuery<'_>, view: &FleetView<'_>) -> (Link, String) {
@@ -48,7 +48,11 @@ fn open(job: &Job, view: &FleetView<'_>) -> (Link, String) {
         return judge(JobQuery::Elsewhere(job.id, repo), view);
     }
     let age = ago(job.created_at, now);
+    let unread = Queue::default();
     match job.status {
+        JobStatus::Queued if let Some(why) = left_out(job, view.queue.unwrap_or(&unread), now) => {
+            is_left_out(job, why, &age)
+        }
         JobStatus::Queued => {
             (Link::holds(LinkKind::Queue, format!("queued {age} ago in run {run} of {repo}")), String::new())
         }
@@ -87,6 +91,30 @@ fn open(job: &Job, view: &FleetView<'_>) -> (Link, String) {
             (
                 Link::holds(LinkKind::Queue, format!("runs on {on}{whose}")),
                 format!("waits no more: it runs on {on}"),
+            )
+        }
+    }
+}
+
+/// The answer for a job that GitHub shows as queued and that needs no runner.
+fn is_left_out(job: &Job, why: LeftOut<'_>, age: &str) -> (Link, String) {
+    let (run, repo) = (job.run_id, &job.repo);
+    match why {
+        LeftOut::HasRunner(name) => {
+            let what = format!(
+                "queued {age} ago in run {run} of {repo}, and given to {name} already: no other runner starts for it"
+            );
+            (Link::waits(LinkKind::Queue, what), format!("has a runner already: {name}"))
+        }
+        LeftOut::QueuedTooLong => {
+            let what = format!(
+                "queued {age} ago in run {run} of {repo}: GitHub cancels a job that no runner took within 24h, so none \
+                 starts for it"
+            );
+            let cure = format!("cancel run {run} of {repo}, and run it again");
+            (
+                Link::broken(LinkKind::Queue, what).cure(cure),
+                "has waited for longer than GitHub lets it".to_owned(),
             )
         }
     }

@@ -1,11 +1,12 @@
 //! Jobs of a queue, as GitHub reports them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::RepoSlug;
+use crate::model::{GroupRefusal, PoolName, RepoSlug};
 
 /// GitHub's id of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,7 +64,7 @@ pub struct Job {
     /// When its runner started the job. Absent means that no runner has.
     #[serde(default)]
     pub started_at: Option<Timestamp>,
-    /// The runner that runs the job.
+    /// The runner that runs the job, or that GitHub has given a queued job to; `#7` where GitHub gives only its id.
     pub runner_name: Option<String>,
 }
 
@@ -101,4 +102,34 @@ pub struct Queue {
     pub missing: Vec<String>,
     /// Further remarks on the queue, for people.
     pub notes: Vec<String>,
+    /// The repository, as its runs show it. Absent if it has no active run.
+    pub repository: Option<RunRepository>,
+    /// The workflow files that each run is made of, as `owner/repo/.github/workflows/ci.yml`: its own, and the reusable
+    /// ones that it calls.
+    pub workflows: BTreeMap<RunId, Vec<String>>,
+    /// Since when jobs wait that something held before, such as an approval.
+    pub released: BTreeMap<JobId, Timestamp>,
+    /// The jobs that a fleet's labels serve and that its runner group refuses.
+    pub refused: BTreeMap<PoolName, BTreeMap<JobId, GroupRefusal>>,
+}
+
+/// A repository, as its workflow runs show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRepository {
+    /// Its name today. A renamed repository is still found by its old name.
+    pub name: RepoSlug,
+    /// Whether everybody may read it.
+    pub is_public: bool,
+}
+
+impl Queue {
+    /// Why the fleet's runner group refuses a job, if it does.
+    pub fn refusal(&self, pool: &PoolName, job: JobId) -> Option<&GroupRefusal> {
+        self.refused.get(pool)?.get(&job)
+    }
+
+    /// Since when a job waits, as far as that is known.
+    pub fn waits_since(&self, job: &Job) -> Timestamp {
+        self.released.get(&job.id).map_or(job.created_at, |released| job.created_at.max(*released))
+    }
 }

@@ -9,6 +9,17 @@ pub fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO)
 }
 
+/// The start of 2008, the year in which GitHub was founded: nothing at GitHub is older.
+const FOUNDED: i64 = 1_199_145_600;
+/// How far another machine's clock may be ahead of ours.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5 * 60);
+
+/// A time that GitHub gave, if it can be right: not before GitHub was founded, and not ahead of now.
+pub fn believable(at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let is_right = at.as_second() >= FOUNDED && elapsed(now, at) <= CLOCKS_DIFFER;
+    is_right.then(|| at.min(now))
+}
+
 /// A duration to the second, in all of its units: `1h 5m 3s`.
 pub fn in_words(duration: Duration) -> String {
     humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
@@ -86,6 +97,23 @@ mod tests {
             (1440 * 30, "30 days"),
         ] {
             assert_eq!(rounded(Duration::from_secs(minutes * 60 + 59)), words);
+        }
+    }
+
+    #[test]
+    fn times_that_cannot_be_right() {
+        let now: Timestamp = "2026-11-28T12:00:00Z".parse().expect("a time");
+        for (text, expected) in [
+            ("2026-11-28T11:59:59Z", Some("2026-11-28T11:59:59Z")),
+            ("2008-01-01T00:00:00Z", Some("2008-01-01T00:00:00Z")),
+            ("2026-11-28T12:05:00Z", Some("2026-11-28T12:00:00Z")),
+            ("2026-11-28T12:05:01Z", None),
+            ("2007-12-31T23:59:59Z", None),
+            ("0001-01-01T00:00:00Z", None),
+            ("1970-01-01T00:00:00Z", None),
+        ] {
+            let found = believable(text.parse().expect("a time"), now).map(|at| at.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
         }
     }
 

@@ -3,13 +3,14 @@
 //! Labels are on jobs, so demand is counted over jobs. A job counts for exactly one fleet, so that two fleets never both
 //! start a VM for it. GitHub may still give it to any runner that matches, so these are counts and never pairs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{Job, JobId, JobStatus, Label, PoolName, Queue, RepoSlug, Scope};
+use crate::observe::left_out::{LeftOutJobs, left_out};
 
 /// The jobs of one fleet, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +104,12 @@ impl Demand {
         sum
     }
 
+    /// Counts a job that is queued and no demand.
+    fn leave_out(&mut self) {
+        self.metrics.queued_jobs += 1;
+        self.metrics.total_jobs += 1;
+    }
+
     fn add(&mut self, job: &Job) {
         self.metrics.count(job.status);
         let is_older = self
@@ -130,10 +137,31 @@ pub fn attribute<'f>(
             (fleet.name.clone(), Demand { missing, notes, ..Demand::none(now) })
         })
         .collect();
+    let mut left = BTreeMap::<&PoolName, LeftOutJobs>::new();
     for job in &queue.jobs {
-        let owner = owner(fleets.iter().copied(), job);
-        if let Some(demand) = owner.and_then(|claim| demands.get_mut(claim.pool)) {
-            demand.add(job);
+        let able = fleets.iter().copied().filter(|fleet| queue.refusal(&fleet.name, job.id).is_none());
+        let Some(claim) = owner(able, job) else {
+            // The fleet that would have it but for its runner group says why.
+            if let Some(claim) = owner(fleets.iter().copied(), job)
+                && let Some(why) = queue.refusal(claim.pool, job.id)
+                && job.status == JobStatus::Queued
+            {
+                left.entry(claim.pool).or_default().refuse(why);
+            }
+            continue;
+        };
+        let Some(demand) = demands.get_mut(claim.pool) else { continue };
+        match left_out(job, queue, now) {
+            None => demand.add(job),
+            Some(why) => {
+                demand.leave_out();
+                left.entry(claim.pool).or_default().add(why);
+            }
+        }
+    }
+    for (pool, left) in left {
+        if let Some(demand) = demands.get_mut(pool) {
+            demand.notes.extend(left.notes());
         }
     }
     demands
@@ -175,15 +203,21 @@ pub fn owner<'f>(fleets: impl IntoIterator<Item = &'f Fleet>, job: &Job) -> Opti
 pub fn claims_alike(before: &Fleet, after: &Fleet) -> bool {
     let claim = |fleet: &Fleet| {
         let Fleet { scope, enabled, priority, labels, repositories, credential, .. } = fleet.clone();
-        (scope, enabled, priority, labels, repositories, credential, fleet.implicit_labels())
+        let group = (fleet.runner_group.clone(), fleet.takes_jobs_without_labels);
+        (scope, enabled, priority, labels, repositories, credential, group, fleet.implicit_labels())
     };
     claim(before) == claim(after)
 }
 
 /// Whether the fleet's runners can take the job: they are registered where it is, and have every label that it asks for
-/// (GitHub docs, Using self-hosted runners in a workflow).
+/// (GitHub docs, Using self-hosted runners in a workflow). A job without labels asks for a runner group alone, and GitHub
+/// does not show for which one while the job is queued, so only a fleet takes it whose file says so.
 pub fn serves(fleet: &Fleet, job: &Job) -> bool {
-    is_in_scope(fleet, &job.repo) && job.labels.iter().all(|wanted| has_label(fleet, wanted))
+    let has_labels = match job.labels.as_slice() {
+        [] => fleet.takes_jobs_without_labels,
+        labels => labels.iter().all(|wanted| has_label(fleet, wanted)),
+    };
+    is_in_scope(fleet, &job.repo) && has_labels
 }
 
 /// Whether the fleet's runners are registered where the repository's jobs can reach them.
@@ -198,6 +232,15 @@ pub fn is_in_scope(fleet: &Fleet, repo: &RepoSlug) -> bool {
 /// Whether the fleet's file names the repository, or names none at all.
 fn is_chosen(fleet: &Fleet, repo: &RepoSlug) -> bool {
     fleet.repositories.is_empty() || fleet.repositories.iter().any(|pattern| pattern.matches(repo))
+}
+
+/// The labels of all runners of these fleets, in lower case.
+pub fn labels_served<'f>(fleets: impl IntoIterator<Item = &'f Fleet>) -> BTreeSet<String> {
+    let of = |fleet: &'f Fleet| {
+        let own = fleet.labels.iter().map(Label::as_str);
+        own.chain(fleet.implicit_labels()).map(str::to_ascii_lowercase)
+    };
+    fleets.into_iter().filter(|fleet| fleet.enabled).flat_map(of).collect()
 }
 
 /// Whether the fleet's runners have a label, be it an implicit one.

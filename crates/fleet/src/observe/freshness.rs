@@ -30,6 +30,9 @@ const LISTS_MAX_AGE: Duration = Duration::from_secs(120);
 /// How old the list of an organisation's repositories may be. It changes rarely and has many pages; jobs of a new
 /// repository wait this long at most.
 pub const REPOSITORIES_MAX_AGE: Duration = Duration::from_secs(10 * 60);
+/// How old the limits of a runner group may be, and a failure to read them: people change them rarely, and a job that
+/// a group refuses by then waits without harm.
+pub const GROUPS_MAX_AGE: Duration = Duration::from_secs(3600);
 /// How old the list of the runner program's downloads may be. GitHub releases a version every few weeks.
 pub const DOWNLOADS_MAX_AGE: Duration = Duration::from_secs(3600);
 /// How old the failure to read that list may be: short, since no runner starts without it.

@@ -49,8 +49,16 @@ impl std::fmt::Display for SlowedPolling {
 }
 
 impl PollPacer {
-    /// Takes in the budget as GitHub reported it last. Returns whether polls have to be rarer than every `poll`.
-    pub fn look(&mut self, budget: Option<Budget>, poll: Duration, now: Timestamp) -> Option<SlowedPolling> {
+    /// Takes in the budget as GitHub reported it last, and how many requests since the start will not recur: a flood of
+    /// runs in one repository costs the budget once, and does not make the polls of all others rarer. Returns whether polls
+    /// have to be rarer than every `poll`.
+    pub fn look(
+        &mut self,
+        budget: Option<Budget>,
+        once: u64,
+        poll: Duration,
+        now: Timestamp,
+    ) -> Option<SlowedPolling> {
         let budget = budget.filter(|budget| budget.reset > now)?;
         if self.reset.replace(budget.reset) != Some(budget.reset) {
             self.samples.clear();
@@ -58,6 +66,8 @@ impl PollPacer {
         let left = elapsed(now, budget.reset);
         let stretch = self.stretch.unwrap_or(1.0);
         let used = budget.limit - budget.remaining.min(budget.limit);
+        // Both only grow within a window, and only the difference of two samples counts.
+        let used = (u64::MAX / 2).saturating_add(used).saturating_sub(once);
         if elapsed(*self.began.get_or_insert(now), now) < poll.mul_f64(0.8) {
             return None;
         }

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{
-    JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Vm, runner_name,
+    Job, JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Scope, Vm, counted,
+    runner_name,
 };
 use crate::observe::{Demand, SlowedPolling};
 use crate::seeded_bug;
@@ -73,6 +74,16 @@ impl Snapshot {
         let Lists { entries, vms, unread } = lists;
         let in_flight = BTreeMap::new();
         Snapshot { demand, entries, vms, unread, working, slowed: None, expiring: None, in_flight }
+    }
+
+    /// Says that GitHub counts more runners of the scope than it lists, and that the list is used nevertheless.
+    pub fn note_uncounted(&mut self, scope: &Scope, count: u64) {
+        if let Ok(demand) = &mut self.demand {
+            demand.notes.push(format!(
+                "GitHub counts {} of {scope} more than it lists, by the same number in look after look: the list is used",
+                counted(count, "runner")
+            ));
+        }
     }
 
     /// Whether both lists, of runners and of VMs, were read whole.
@@ -156,9 +167,11 @@ pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, BTreeMap<RunnerName, Arc<
     shared
 }
 
-/// Running jobs by the name of the runner that they say they run on.
+/// Jobs by the name of the runner that they say they run on. GitHub shows some as queued for a while after it has given
+/// them to a runner.
 pub fn working(queue: &Queue) -> BTreeMap<String, JobId> {
-    let running = queue.jobs.iter().filter(|job| job.status == JobStatus::InProgress);
+    let has_begun = |job: &&Job| matches!(job.status, JobStatus::InProgress | JobStatus::Queued);
+    let running = queue.jobs.iter().filter(has_begun);
     running.filter_map(|job| Some((job.runner_name.clone()?, job.id))).collect()
 }
 

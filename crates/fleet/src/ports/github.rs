@@ -1,11 +1,13 @@
 //! GitHub, as the fleet needs it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::model::{
     AccountName, Budget, CallError, Calls, Deregistration, Download, FoundJob, JobId, Queue,
-    RegistrationToken, RepoSlug, RunnerConfig, RunnerError, RunnerId, RunnerInfo, RunnerName,
+    RegistrationToken, RepoSlug, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName,
     RunnerRegistration, Scope,
 };
 
@@ -17,6 +19,19 @@ pub trait GitHub: Send + Sync {
     /// A part that could not be read is named in [`Queue::missing`]; the call fails only when
     /// nothing is known.
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError>;
+
+    /// Takes in the labels of all runners that the jobs of queues can count for, in lower case. A run without a job for
+    /// them is read less often. Until the first call every label counts.
+    fn serve_labels(&self, labels: BTreeSet<String>);
+
+    /// What the runner group of that name permits, or the default group where no name is given; `None` when there is no
+    /// such group. A repository has no groups.
+    async fn runner_group(&self, scope: &Scope, name: Option<&str>)
+    -> Result<Option<RunnerGroup>, CallError>;
+
+    /// How many runners of the scope GitHub counted beyond those that it listed, where it did so in the last looks and
+    /// [`GitHub::runners`] returns the list nevertheless.
+    fn uncounted_runners(&self, scope: &Scope) -> Option<u64>;
 
     /// The repositories of an account that jobs can run in, all pages.
     async fn repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError>;
@@ -48,6 +63,9 @@ pub trait GitHub: Send + Sync {
 
     /// How the requests that were sent have ended.
     fn calls(&self) -> Calls;
+
+    /// How many requests have read the jobs of workflow runs in bursts of new ones: they do not recur.
+    fn burst_reads(&self) -> u64;
 
     /// The primary rate limit, as GitHub told it last.
     fn budget(&self) -> Option<Budget>;

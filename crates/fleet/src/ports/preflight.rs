@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::model::{Architecture, CallError, Image, Os, RepoSlug, ResourceGroup, Scope};
+use crate::model::{AccountName, Architecture, CallError, Image, Os, RepoSlug, ResourceGroup, Scope};
 
 /// What kind of token GitHub is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,12 @@ pub trait GitHubPreflight: Send + Sync {
 
     /// Tries to remove a runner that cannot exist. Tells something only where runners may be read.
     async fn may_administer_runners(&self, scope: &Scope) -> Result<Access, CallError>;
+
+    /// How many runners of the scope GitHub counts beyond those that it lists.
+    async fn runners_not_listed(&self, scope: &Scope) -> Result<u64, CallError>;
+
+    /// The repositories of an account that everybody may read.
+    async fn public_repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError>;
 
     /// The names of runner groups.
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError>;

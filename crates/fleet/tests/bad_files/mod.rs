@@ -87,6 +87,8 @@ pub const FLEET: &[(&str, &[(&str, &str)])] = &[
     ("two bad labels", &[(LABELS, "labels = [\n  \"a b\",\n  \"c d\",\n]")]),
     ("a list in a list", &[(LABELS, "labels = [[\"linux\"]]")]),
     ("a group of a repository", &[(LABELS, "runner_group = \"default\"")]),
+    ("jobs without labels in a repository", &[(LABELS, "takes_jobs_without_labels = true")]),
+    ("text for whether to take jobs without labels", &[(REPO, "org = \"o\"\ntakes_jobs_without_labels = \"yes\"")]),
     ("an empty group", &[(REPO, "org = \"o\"\nrunner_group = \" \"")]),
     ("a negative priority", &[("#priority = 100", "priority = -1")]),
     ("a priority past the end", &[("#priority = 100", "priority = 99999999999999999999")]),

@@ -215,3 +215,46 @@ async fn what_has_not_changed_is_not_sent_again() {
     assert_eq!(github.counts().bytes_received, received);
     assert_eq!(server.requests().len(), 9 + 7);
 }
+
+/// A repository with many queued runs of hosted jobs, and run 7 with a job for us. Returns how often run 7's jobs were
+/// read, and how often those of others, in each look.
+async fn flooded(count: u64, looks: usize) -> Vec<(usize, usize)> {
+    let (server, github) = github(move |request, _| match run_of(request) {
+        Some(run) => {
+            let mut of_run = job(run, "queued");
+            of_run["labels"] = json!([if run == 7 { "docker" } else { "ubuntu-latest" }]);
+            json(200, jobs(vec![of_run]))
+        }
+        None if request.query("status").as_deref() == Some("queued") => {
+            json(200, runs(&(1..=count).collect::<Vec<_>>()))
+        }
+        None => json(200, runs(&[])),
+    })
+    .await;
+    github.serve_labels(["self-hosted", "docker"].map(str::to_owned).into());
+    let (mut read, mut before) = (Vec::new(), 0);
+    for _ in 0..looks {
+        let queue = github.queue(&repo()).await.expect("a queue");
+        assert!(queue.jobs.iter().any(|job| job.labels == ["docker"]), "ours is always known");
+        let requests = server.requests();
+        let of_runs: Vec<u64> = requests[before..].iter().filter_map(run_of).collect();
+        let ours = of_runs.iter().filter(|run| **run == 7).count();
+        read.push((ours, of_runs.len() - ours));
+        let is_partial = queue.missing.iter().any(|missing| missing.contains("are read in later looks"));
+        assert_eq!(is_partial, queue.jobs.len() as u64 != count, "{:?}", queue.missing);
+        before = requests.len();
+    }
+    read
+}
+
+#[tokio::test]
+async fn runs_without_a_job_for_us_are_read_once() {
+    assert_eq!(flooded(20, 3).await, [(1, 19), (1, 0), (1, 0)]);
+}
+
+#[tokio::test]
+async fn of_a_flood_of_runs_a_look_reads_some() {
+    let read = flooded(900, 3).await;
+    assert_eq!((read[0], read[1].0, read[2].0), ((1, 299), 1, 1), "{read:?}");
+    assert!(read[1].1 + read[2].1 < 20, "the rest at a steady rate: {read:?}");
+}

@@ -1,7 +1,10 @@
 //! Runners: complete lists, and what each answer to a change means.
 
-use azlin_fleet::model::{CallErrorKind, Deregistration, RunnerConfig, RunnerId, RunnerName, RunnerStatus};
+use azlin_fleet::model::{
+    CallErrorKind, Deregistration, RunnerConfig, RunnerId, RunnerName, RunnerStatus, Scope,
+};
 use azlin_fleet::ports::GitHub;
+use azlin_fleet::ports::preflight::GitHubPreflight;
 use azlin_simcloud::scripted::{Reply, Request, json};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -204,5 +207,81 @@ async fn making_a_runner_is_not_repeated_when_the_outcome_is_unknown() {
         let error = github.jit_config(&config("repo:o/r", None)).await.expect_err(situation);
         assert_eq!(error.call().kind, expected, "{situation}: {error}");
         assert_eq!(server.requests().len(), 1, "{situation}");
+    }
+}
+
+#[tokio::test]
+async fn a_total_that_is_off_by_the_same_number_for_three_looks_is_told_and_the_list_is_used() {
+    let (_server, github) = github(|request, _| {
+        assert!(request.path().ends_with("/actions/runners"), "{}", request.target);
+        json(200, json!({"total_count": 4, "runners": [runner(3), runner(8)]}))
+    })
+    .await;
+    let scope: Scope = "org:o".parse().expect("valid");
+    for look in 1..=4 {
+        let listed = github.runners(&scope).await.map(|runners| runners.len());
+        let uncounted = github.uncounted_runners(&scope);
+        if look < 3 {
+            let error = listed.expect_err("two are not listed");
+            assert_eq!((error.kind, uncounted), (CallErrorKind::Unavailable, None), "look {look}");
+        } else {
+            assert_eq!((listed.expect("believed"), uncounted), (2, Some(2)), "look {look}");
+        }
+    }
+    assert_eq!(github.runners_not_listed(&scope).await.expect("it can be read"), 2);
+}
+
+#[tokio::test]
+async fn what_a_runner_group_permits_is_read_with_the_list() {
+    use azlin_fleet::model::{GroupRepositories, RunnerGroup};
+    let (_server, github) = github(|request, _| match request.path() {
+        "/orgs/o/actions/runner-groups" | "/enterprises/e/actions/runner-groups" => {
+            let group = |id: u64, name: &str, visibility: &str, public: bool, files: Option<&[&str]>| {
+                json!({
+                    "id": id, "name": name, "visibility": visibility, "default": id == 1, "inherited": false,
+                    "allows_public_repositories": public, "restricted_to_workflows": files.is_some(),
+                    "selected_workflows": files.unwrap_or_default(), "workflow_restrictions_read_only": false
+                })
+            };
+            let all = [
+                group(1, "Everybody", "all", false, None),
+                group(4, "few", "selected", true, None),
+                group(6, "ship", "private", true, Some(&["o/r/.github/workflows/ship.yml@v2"])),
+                json!({"id": 9, "name": "old"}),
+            ];
+            json(200, json!({"total_count": all.len(), "runner_groups": all}))
+        }
+        "/orgs/o/actions/runner-groups/4/repositories" => {
+            json(200, json!({"total_count": 1, "repositories": [{"id": 5, "full_name": "O/Chosen"}]}))
+        }
+        "/enterprises/e/actions/runner-groups/4/organizations" => {
+            json(200, json!({"total_count": 1, "organizations": [{"id": 5, "login": "p"}]}))
+        }
+        other => panic!("{other} is not asked for"),
+    })
+    .await;
+    let group = |name: &str, repositories, allows_public, workflows: Option<&str>| RunnerGroup {
+        name: name.to_owned(),
+        repositories,
+        allows_public,
+        workflows: workflows.map(|file| vec![file.to_owned()]),
+    };
+    let selected = |pattern: &str| GroupRepositories::Selected(vec![pattern.parse().expect("valid")]);
+    for (scope, name, expected) in [
+        ("org:o", None, Some(group("Everybody", GroupRepositories::All, false, None))),
+        ("org:o", Some("Default"), Some(group("Everybody", GroupRepositories::All, false, None))),
+        ("org:o", Some("FEW"), Some(group("few", selected("o/chosen"), true, None))),
+        ("enterprise:e", Some("few"), Some(group("few", selected("p/*"), true, None))),
+        (
+            "org:o",
+            Some("ship"),
+            Some(group("ship", GroupRepositories::Private, true, Some("o/r/.github/workflows/ship.yml@v2"))),
+        ),
+        ("org:o", Some("old"), Some(group("old", GroupRepositories::All, true, None))),
+        ("org:o", Some("none"), None),
+        ("repo:o/r", None, None),
+    ] {
+        let found = github.runner_group(&scope.parse().expect("valid"), name).await.expect("it can be read");
+        assert_eq!(found, expected, "{scope} {name:?}");
     }
 }

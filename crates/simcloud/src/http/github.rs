@@ -10,6 +10,7 @@ use super::github_json as shape;
 use super::message::{SimRequest, SimResponse};
 use super::repository_json;
 use super::{addresses, github_app, github_webhooks};
+use crate::account::SimGroup;
 use crate::calls::{NoRunner, Removal};
 use crate::fault::{FaultKind, Lag};
 use crate::github::{SimJob, SimRun};
@@ -174,9 +175,11 @@ fn route(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse {
 
 fn repositories(world: &World, request: &SimRequest, scope: &Scope) -> SimResponse {
     let Scope::Org(org) = scope else { return SimResponse::json(404, &shape::not_found()) };
-    let repos = world.state.github.repos_of(org.as_str());
+    let only_public = request.parameter("type").as_deref() == Some("public");
+    let mut repos = world.state.github.repos_of(org.as_str());
+    repos.retain(|(name, _)| !only_public || world.account.is_public(name));
     let (items, link) = page(request, repos, 30);
-    let items = items.into_iter().map(|(name, id)| repository_json::in_short(&request.base, &name, id));
+    let items = items.into_iter().map(|(name, id)| in_short(world, request, &name, id));
     linked(SimResponse::json(200, &items.collect()), link)
 }
 
@@ -204,7 +207,10 @@ fn runner_route(
         ("GET", ["runners", id]) => ("/actions/runners/{runner_id}", one_runner(world, scope, id)),
         ("DELETE", ["runners", id]) => ("/actions/runners/{runner_id}", deregister(world, scope, id)),
         ("GET", ["runner-groups"]) if !matches!(scope, Scope::Repo(_)) => {
-            ("/actions/runner-groups", groups(request, scope))
+            ("/actions/runner-groups", groups(world, request, scope))
+        }
+        ("GET", ["runner-groups", _, "repositories"]) if matches!(scope, Scope::Org(_)) => {
+            ("/actions/runner-groups/{runner_group_id}/repositories", group_repositories(world, request))
         }
         _ => ("", SimResponse::json(404, &shape::not_found())),
     }
@@ -246,10 +252,13 @@ pub(super) fn linked(answer: SimResponse, link: Option<String>) -> SimResponse {
 
 fn repository(world: &World, request: &SimRequest, repo: &str) -> String {
     let known = world.state.github.repos.get(&repo.to_ascii_lowercase());
-    known
-        .map(|(name, id)| repository_json::in_short(&request.base, name, *id))
-        .unwrap_or_default()
-        .to_string()
+    known.map(|(name, id)| in_short(world, request, name, *id)).unwrap_or_default().to_string()
+}
+
+fn in_short(world: &World, request: &SimRequest, name: &str, id: u64) -> Value {
+    let mut repository = repository_json::in_short(&request.base, name, id);
+    repository["private"] = json!(!world.account.is_public(name));
+    repository
 }
 
 /// The token's user. An app's installation is none.
@@ -269,6 +278,7 @@ fn one_repository(world: &World, request: &SimRequest, repo: &str) -> SimRespons
         |(name, id)| {
             let mut repository = repository_json::in_full(&request.base, name, *id);
             let archived = &world.account.archived;
+            repository["private"] = json!(!world.account.is_public(name));
             repository["archived"] = json!(archived.iter().any(|one| one.eq_ignore_ascii_case(name)));
             SimResponse::json(200, &repository)
         },
@@ -403,7 +413,20 @@ fn jit_config(world: &mut World, request: &SimRequest, scope: &Scope) -> SimResp
     }
 }
 
-fn groups(request: &SimRequest, scope: &Scope) -> SimResponse {
+/// The repositories that a runner group is limited to.
+fn group_repositories(world: &World, request: &SimRequest) -> SimResponse {
+    let names = world.account.group.repositories.iter().flatten();
+    let known = names.filter_map(|name| world.state.github.repos.get(&name.to_ascii_lowercase()));
+    let known: Vec<Value> = known.map(|(name, id)| in_short(world, request, name, *id)).collect();
+    let total = known.len();
+    let (items, link) = page(request, known, 30);
+    listed("repositories", total, items, link)
+}
+
+fn groups(world: &World, request: &SimRequest, scope: &Scope) -> SimResponse {
+    let SimGroup { allows_public, repositories, workflows } = &world.account.group;
+    let is_selected = repositories.is_some() && matches!(scope, Scope::Org(_));
+
     let account = match scope {
         Scope::Org(org) => format!("{}/orgs/{org}", request.base),
         Scope::Enterprise(slug) => format!("{}/enterprises/{slug}", request.base),
@@ -411,9 +434,10 @@ fn groups(request: &SimRequest, scope: &Scope) -> SimResponse {
     };
     let group = |id: u64, name: &str| {
         json!({
-            "id": id, "name": name, "visibility": "all", "default": id == 1, "inherited": false,
+            "id": id, "name": name, "visibility": if is_selected { "selected" } else { "all" }, "default": id == 1, "inherited": false,
             "runners_url": format!("{account}/actions/runner-groups/{id}/runners"),
-            "allows_public_repositories": false, "restricted_to_workflows": false, "selected_workflows": [],
+            "allows_public_repositories": allows_public, "restricted_to_workflows": workflows.is_some(),
+            "selected_workflows": workflows.clone().unwrap_or_default(),
             "workflow_restrictions_read_only": false,
         })
     };

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::account::WORKFLOW;
 use crate::github::{GitHubState, JobState, SimJob, SimRun, SimRunner};
 use crate::package::Package;
 
@@ -67,7 +68,7 @@ pub(crate) fn run(base: &str, state: &GitHubState, run: &SimRun, repository: &st
     let conclusion = if status == "completed" { json!(state.conclusion(run).as_str()) } else { Value::Null };
     let own = json!({
         "id": id, "name": "CI", "node_id": format!("WFR_{id}"), "head_branch": "main", "head_sha": SHA,
-        "path": ".github/workflows/ci.yml", "display_title": "Change something", "run_number": id, "run_attempt": 1,
+        "path": WORKFLOW, "display_title": "Change something", "run_number": id, "run_attempt": 1,
         "event": "push", "status": status, "conclusion": conclusion, "workflow_id": 1, "check_suite_id": id,
         "check_suite_node_id": format!("CS_{id}"), "url": api,
         "html_url": format!("https://github.com/{repo}/actions/runs/{id}"), "pull_requests": [],

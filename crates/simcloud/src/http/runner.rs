@@ -61,7 +61,8 @@ fn of_runner(world: &mut World, request: &SimRequest, id: u64, what: &str) -> Re
         "acquire" => {
             let job = body["job"].as_u64().ok_or_else(invalid)?;
             let acquired = world.poll(id, secret, machine, Some(job))?.filter(|found| found.id == job);
-            let refusal = || RunnerRefusal { status: 404, message: "The job is not this runner's.".to_owned() };
+            let refusal =
+                || RunnerRefusal { status: 404, message: "The job is not this runner's.".to_owned() };
             Ok(json!({"job": job_json(world, &acquired.ok_or_else(refusal)?)}))
         }
         "done" => {

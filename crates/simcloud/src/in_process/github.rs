@@ -1,10 +1,12 @@
 //! GitHub's port over the simulated world.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use azlin_fleet::model::{
     AccountName, Budget, CallError, CallErrorKind, Calls, CompletedJob, Deregistration, Download, FoundJob,
-    Job, JobId, JobStatus, Queue, RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerId,
-    RunnerInfo, RunnerName, RunnerRegistration, RunnerStatus, Scope,
+    Job, JobId, JobStatus, Queue, RegistrationToken, RepoSlug, RunId, RunRepository, RunnerConfig,
+    RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, RunnerStatus, Scope,
 };
 use azlin_fleet::ports::GitHub;
 use azlin_fleet::seeded_bug;
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 use super::{CallEffect, InProcess, SimCall};
+use crate::account::WORKFLOW;
 use crate::calls::{NoRunner, Removal};
 use crate::fault::{FaultKind, Side};
 use crate::github::{JobState, SimJob, SimRunner};
@@ -132,10 +135,39 @@ impl GitHub for InProcess {
                 sims.filter(move |sim| !skips || sim.state == JobState::InProgress)
             });
             let (sims, now): (Vec<SimJob>, _) = (sims.cloned().collect(), world.now());
-            let jobs = sims.into_iter().filter_map(|sim| job(repo, &world.shown_job(sim), now)).collect();
-            Ok(Queue { jobs, ..Queue::default() })
+            let shown = sims.into_iter().filter_map(|sim| job(repo, &world.shown_job(sim), now));
+            let jobs: Vec<Job> = shown.collect();
+            let (name, file) = (repo.clone(), format!("{repo}/{WORKFLOW}"));
+            let repository = RunRepository { name, is_public: world.account.is_public(repo.as_str()) };
+            let workflows = jobs.iter().map(|job| (job.run_id, vec![file.clone()])).collect();
+            Ok(Queue { jobs, workflows, repository: Some(repository), ..Queue::default() })
         })
         .await
+    }
+
+    /// Every run is read in each look.
+    fn serve_labels(&self, _labels: BTreeSet<String>) {}
+
+    async fn runner_group(
+        &self,
+        scope: &Scope,
+        name: Option<&str>,
+    ) -> Result<Option<RunnerGroup>, CallError> {
+        if matches!(scope, Scope::Repo(_)) {
+            return Ok(None);
+        }
+        self.call(on(scope, "GET", "runner-groups", None), |world, _| {
+            known(world, scope)?;
+            let name = name.unwrap_or("Default");
+            let is_there = ["default", "builders"].iter().any(|there| name.eq_ignore_ascii_case(there));
+            Ok(is_there.then(|| world.account.runner_group(scope, name)))
+        })
+        .await
+    }
+
+    /// Every list is whole.
+    fn uncounted_runners(&self, _scope: &Scope) -> Option<u64> {
+        None
     }
 
     async fn repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
@@ -258,6 +290,11 @@ impl GitHub for InProcess {
             Ok(vec![one("x64"), one("arm64")])
         })
         .await
+    }
+
+    /// What a look costs is the same for every run.
+    fn burst_reads(&self) -> u64 {
+        0
     }
 
     fn token_ends(&self) -> Option<Timestamp> {

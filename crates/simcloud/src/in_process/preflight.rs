@@ -1,7 +1,9 @@
 //! The read-only questions of `check`, over the simulated world.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{Budget, CallError, CallErrorKind, Image, RepoSlug, ResourceGroup, Scope};
+use azlin_fleet::model::{
+    AccountName, Budget, CallError, CallErrorKind, Image, RepoSlug, ResourceGroup, Scope,
+};
 use azlin_fleet::ports::preflight::{
     Access, AzurePreflight, Credential, GitHubPreflight, Grant, ImageFacts, Principal, RateBudget,
     Repository, Size, Subnet, Subscription, TokenKind, Usage,
@@ -121,6 +123,19 @@ impl GitHubPreflight for InProcess {
 
     async fn may_administer_runners(&self, scope: &Scope) -> Result<Access, CallError> {
         self.tried(scope, "DELETE", "/actions/runners/0").await
+    }
+
+    async fn runners_not_listed(&self, scope: &Scope) -> Result<u64, CallError> {
+        self.call(reads(Side::Github, &path(scope, "/actions/runners")), |_, _| Ok(0)).await
+    }
+
+    async fn public_repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
+        self.call(reads(Side::Github, &format!("/orgs/{owner}/repos")), |world, _| {
+            let repos = world.state.github.repos_of(owner.as_str()).into_iter();
+            let public = repos.filter(|(name, _)| world.account.is_public(name));
+            Ok(public.filter_map(|(name, _)| name.parse().ok()).collect())
+        })
+        .await
     }
 
     async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {

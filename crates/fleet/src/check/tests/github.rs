@@ -146,6 +146,17 @@ fn github() {
             |f| scope(f).administer = Some(failed(CallErrorKind::Unavailable)),
             &["Unknown o/r: administer runners: GET /x: 500 \"said\""],
         ),
+        (
+            |f| scope(f).not_listed = Some(Ok(2)),
+            &[
+                "Warning o/r: list of runners: GitHub counts 2 runners more than it lists: the daemon uses the list once \
+                 three looks differ by the same number",
+            ],
+        ),
+        (
+            |f| scope(f).not_listed = Some(failed(CallErrorKind::Unavailable)),
+            &["Unknown o/r: list of runners: GET /x: 500 \"said\""],
+        ),
     ];
     let fleet = fleet("repo = \"o/r\"", "");
     for (at, (change, expected)) in rows.iter().enumerate() {
@@ -164,6 +175,59 @@ fn a_runner_group_that_is_not_there() {
     let found = told(std::slice::from_ref(&fleet), &account(&fleet));
     // A repository's facts do not affect an organisation.
     assert_eq!(found, ["Problem organisation o: runner group big: there is none; there are: Default"]);
+}
+
+#[test]
+fn what_a_runner_group_leaves_out() {
+    use crate::model::{CallError, GroupRepositories, RunnerGroup};
+    let fleet = fleet("org = \"o\"\nrunner_group = \"big\"\nrepositories = [\"app\", \"web-*\"]", "");
+    let repo = |name: &str| name.parse::<crate::model::RepoSlug>().expect("valid");
+    let all = RunnerGroup {
+        name: "Big".to_owned(),
+        repositories: GroupRepositories::All,
+        allows_public: false,
+        workflows: None,
+    };
+    let told = |group: Result<Option<RunnerGroup>, CallError>, public: Result<Vec<&str>, CallError>| {
+        let mut facts = account(&fleet);
+        let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
+        for (pattern, found) in [("o/app", vec!["o/app"]), ("o/web-*", vec!["o/web-1", "o/web-2"])] {
+            let found = Ok(found.into_iter().map(repo).collect());
+            github.followed.insert(pattern.parse().expect("valid"), Followed { found, runs: None });
+        }
+        github.public =
+            [("o".parse().expect("valid"), public.map(|names| names.into_iter().map(repo).collect()))].into();
+        let scope = github.scopes.values_mut().next().expect("one");
+        scope.groups = Some(Ok(vec!["Big".to_owned()]));
+        scope.limits = [(Some("big".to_owned()), group)].into();
+        told(std::slice::from_ref(&fleet), &facts)
+    };
+    let what = "organisation o: runner group big";
+    let selected = |names: &[&str]| {
+        let patterns = names.iter().map(|name| name.parse().expect("valid")).collect();
+        RunnerGroup { repositories: GroupRepositories::Selected(patterns), ..all.clone() }
+    };
+    let public = |repos: &str| {
+        format!("Warning {what}: it does not serve public repositories: jobs of {repos} are not counted")
+    };
+    let other =
+        |repos: &str| format!("Warning {what}: it does not serve {repos}: their jobs are not counted");
+    for (group, of_account, expected) in [
+        (all.clone(), Ok(vec![]), vec![]),
+        (all.clone(), Ok(vec!["o/web-2", "o/far"]), vec![public("o/web-2")]),
+        (RunnerGroup { allows_public: true, ..all.clone() }, Ok(vec!["o/app"]), vec![]),
+        (selected(&["o/app", "o/web-1"]), Ok(vec!["o/app"]), vec![public("o/app"), other("o/web-2")]),
+        (
+            all.clone(),
+            failed(CallErrorKind::Unavailable),
+            vec![format!("Unknown {what}: public repositories: GET /x: 500 \"said\"")],
+        ),
+    ] {
+        assert_eq!(told(Ok(Some(group)), of_account), expected);
+    }
+    assert_eq!(told(Ok(None), Ok(vec![])), Vec::<String>::new());
+    let unknown = format!("Unknown {what}: GET /x: 500 \"said\"");
+    assert_eq!(told(failed(CallErrorKind::Unavailable), Ok(vec![])), [unknown]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ org = "octo"
 repositories = ["app", "octo/service-*"]
 labels = ["gpu", "large"]
 runner_group = "big"
+takes_jobs_without_labels = true
 priority = 7
 credential = "partner"
 

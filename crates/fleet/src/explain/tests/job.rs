@@ -6,7 +6,7 @@ use crate::model::{JobStatus, PowerState, ProvisioningState, RunId};
 use crate::observe::attribute;
 
 /// A job with these labels that has waited for `seconds`.
-fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
+pub(super) fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
     Job {
         id: JobId(id),
         run_id: RunId(7),
@@ -21,14 +21,15 @@ fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
 }
 
 /// A fleet's world with a queue, and further fleets.
-struct JobCase {
+pub(super) struct JobCase {
     scene: Scene,
-    queue: Queue,
+    pub(super) queue: Queue,
     others: Vec<Fleet>,
+    pending: Option<u32>,
 }
 
-fn case(scaling: &str) -> JobCase {
-    JobCase { scene: Scene::new(scaling), queue: Queue::default(), others: Vec::new() }
+pub(super) fn case(scaling: &str) -> JobCase {
+    JobCase { scene: Scene::new(scaling), queue: Queue::default(), others: Vec::new(), pending: None }
 }
 
 impl JobCase {
@@ -38,32 +39,40 @@ impl JobCase {
         self
     }
 
-    fn job(mut self, job: Job) -> Self {
+    pub(super) fn job(mut self, job: Job) -> Self {
         self.queue.jobs.push(job);
         self
     }
 
-    fn top(mut self, top: &str, scaling: &str) -> Self {
+    pub(super) fn top(mut self, top: &str, scaling: &str) -> Self {
         self.scene.fleet = fleet_with("ci", top, scaling);
         self
     }
 
-    fn other(mut self, name: &str, top: &str) -> Self {
+    pub(super) fn other(mut self, name: &str, top: &str) -> Self {
         self.others.push(fleet_with(name, top, ""));
         self
     }
 
-    fn scene(mut self, change: impl FnOnce(Scene) -> Scene) -> Self {
+    /// So many pending jobs are left after some were taken off.
+    pub(super) fn pending(mut self, left: u32) -> Self {
+        self.pending = Some(left);
+        self
+    }
+
+    pub(super) fn scene(mut self, change: impl FnOnce(Scene) -> Scene) -> Self {
         self.scene = change(self.scene);
         self
     }
 
     /// Explains the job with this id, as the fleet `ci` sees it.
-    fn explain(mut self, id: u64) -> Explanation {
+    pub(super) fn explain(mut self, id: u64) -> Explanation {
         let fleets: Vec<Fleet> = std::iter::once(self.scene.fleet.clone()).chain(self.others).collect();
         let mut demands = attribute(&fleets, &self.queue, at(NOW));
         let own = demands.remove(&self.scene.fleet.name);
-        self.scene.seen.demand = Ok(own.expect("each fleet has an entry"));
+        let mut demand = own.expect("each fleet has an entry");
+        demand.metrics.pending_jobs = self.pending.unwrap_or(demand.metrics.pending_jobs);
+        self.scene.seen.demand = Ok(demand);
         let plan = self.scene.plan();
         let asked = self.queue.jobs.iter().find(|job| job.id == JobId(id)).cloned();
         let asked = asked.unwrap_or_else(|| waiting(id, 500, &["self-hosted"]));
@@ -80,7 +89,7 @@ impl JobCase {
 }
 
 /// The first link that does not hold, as "labels broken: verdict | what | cure"; "none" if all links hold.
-fn answer(explanation: &Explanation) -> String {
+pub(super) fn answer(explanation: &Explanation) -> String {
     let Some(link) = explanation.first_open() else { return format!("none: {}", explanation.verdict) };
     let state = format!("{:?}", link.state).to_ascii_lowercase();
     let cure = link.cure.clone().unwrap_or_default();
@@ -116,7 +125,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
         ),
         (
             "in another repository",
-            case("").job(Job { repo: "o/other".parse().expect("valid"), ..waiting(1, 90, &[]) }),
+            case("").job(Job { repo: "o/other".parse().expect("valid"), ..waiting(1, 90, &["self-hosted"]) }),
             1,
             "queue broken",
             vec!["another repository", "it is in o/other", "registered at repo:o/r"],
@@ -571,14 +580,6 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     }
     let nobody = unserved(JobQuery::Unknown(JobId(1), &repo), &repo, &[]);
     assert_eq!(nobody.verdict, "no fleet is on o/r");
-}
-
-#[test]
-fn a_job_without_labels_may_ask_for_a_group() {
-    let explanation = case("").job(waiting(1, 90, &[])).explain(1);
-    let labels = &explanation.links[1];
-    assert_eq!(labels.state, LinkState::Holds);
-    assert!(labels.what.contains("unless `runs-on` names a runner group"), "{}", labels.what);
 }
 
 #[test]

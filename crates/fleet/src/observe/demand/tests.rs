@@ -53,13 +53,24 @@ fn a_fleet_serves_the_jobs_whose_every_label_it_has() {
         ("no label in the file, self-hosted alone", &plain, &["self-hosted"], true),
         ("no label in the file, one asked", &plain, &["self-hosted", "docker"], false),
         ("no label in the file, a hosted image", &plain, &["ubuntu-latest"], false),
-        ("no label in the file, no label asked", &plain, &[], true),
+        ("no label in the file, no label asked", &plain, &[], false),
+        ("no label asked", &docker, &[], false),
         ("Arm sizes", &arm, &["self-hosted", "ARM64"], true),
         ("Arm sizes do not run x86", &arm, &["self-hosted", "x64"], false),
     ];
     for (situation, fleets, labels, is_served) in table {
         assert_eq!(owner(fleets, labels).is_some(), *is_served, "{situation}");
     }
+}
+
+#[test]
+fn a_job_without_labels_is_only_that_fleet_s_whose_file_says_so() {
+    let org = |name, more: &str| fleet_with(name, &format!("org = \"o\"\n{more}"), "");
+    let takes = "labels = [\"docker\"]\ntakes_jobs_without_labels = true";
+    let fleets = [org("a", "labels = [\"docker\"]"), org("b", takes), org("c", "")];
+    assert_eq!(owner(&fleets, &[]).as_deref(), Some("b"));
+    assert_eq!(owner(&fleets, &["docker"]).as_deref(), Some("a"), "it takes others as it did before");
+    assert_eq!(owner(&[org("a", ""), org("c", "takes_jobs_without_labels = false")], &[]), None);
 }
 
 #[test]
@@ -135,15 +146,20 @@ fn jobs_are_counted_by_what_they_wait_for() {
 fn what_several_repositories_ask_for_is_added_up() {
     let fleet = [fleet_with("ci", "", "")];
     let of = |jobs| {
-        attribute(&fleet, &Queue { missing: vec!["m".into()], notes: vec!["n".into()], jobs }, at(100))
+        attribute(
+            &fleet,
+            &Queue { missing: vec!["m".into()], notes: vec!["n".into()], jobs, ..Queue::default() },
+            at(100),
+        )
     };
     let here = of(vec![
-        job(5, JobStatus::Queued, &[]),
-        job(6, JobStatus::InProgress, &[]),
-        job(7, JobStatus::Waiting, &[]),
-        job(8, JobStatus::InProgress, &[]),
+        job(5, JobStatus::Queued, &["self-hosted"]),
+        job(6, JobStatus::InProgress, &["self-hosted"]),
+        job(7, JobStatus::Waiting, &["self-hosted"]),
+        job(8, JobStatus::InProgress, &["self-hosted"]),
     ]);
-    let there = of(vec![job(3, JobStatus::Queued, &[]), job(4, JobStatus::Pending, &[])]);
+    let there =
+        of(vec![job(3, JobStatus::Queued, &["self-hosted"]), job(4, JobStatus::Pending, &["self-hosted"])]);
     let sum = Demand::of_all([&here[&fleet[0].name], &there[&fleet[0].name]], at(200));
     let QueueMetrics { pending_jobs, in_progress_jobs, queued_jobs, total_jobs, timestamp } = sum.metrics;
     assert_eq!((pending_jobs, in_progress_jobs, queued_jobs, total_jobs), (2, 2, 4, 6));
@@ -161,7 +177,7 @@ fn a_queue_needs_scaling_while_a_job_waits() {
         (JobStatus::Requested, true),
         (JobStatus::InProgress, false),
     ] {
-        let demands = attribute(&fleet, &queue(vec![job(1, status, &[])]), at(100));
+        let demands = attribute(&fleet, &queue(vec![job(1, status, &["self-hosted"])]), at(100));
         assert_eq!(demands[&fleet[0].name].metrics.needs_scaling(), needs, "{status:?}");
     }
     assert!(!QueueMetrics::none(at(0)).needs_scaling());
@@ -170,9 +186,12 @@ fn a_queue_needs_scaling_while_a_job_waits() {
 #[test]
 fn of_two_jobs_of_one_moment_the_lower_number_is_older() {
     let fleet = [fleet_with("ci", "", "")];
-    let mut twin = job(2, JobStatus::Queued, &[]);
+    let mut twin = job(2, JobStatus::Queued, &["self-hosted"]);
     twin.created_at = at(1);
-    for jobs in [[job(1, JobStatus::Queued, &[]), twin.clone()], [twin, job(1, JobStatus::Queued, &[])]] {
+    for jobs in [
+        [job(1, JobStatus::Queued, &["self-hosted"]), twin.clone()],
+        [twin, job(1, JobStatus::Queued, &["self-hosted"])],
+    ] {
         let demands = attribute(&fleet, &queue(jobs.to_vec()), at(100));
         let oldest = demands[&fleet[0].name].oldest_pending.as_ref().map(|oldest| oldest.id);
         assert_eq!(oldest, Some(JobId(1)));
@@ -202,4 +221,15 @@ fn an_organisation_s_fleet_serves_the_repositories_that_its_file_names() {
     {
         assert_eq!(is_in_scope(fleet, &repo.parse().expect("valid")), serves, "{repo}");
     }
+}
+
+#[test]
+fn the_labels_that_fleets_serve() {
+    let fleets = [
+        fleet_with("a", "labels = [\"Docker\"]", ""),
+        fleet_with("b", "labels = [\"gpu\"]", ""),
+        fleet_with("off", "labels = [\"arm\"]\nenabled = false", ""),
+    ];
+    let expected = ["docker", "gpu", "linux", "self-hosted", "x64"];
+    assert_eq!(labels_served(&fleets).into_iter().collect::<Vec<_>>(), expected);
 }

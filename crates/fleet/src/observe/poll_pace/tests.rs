@@ -14,7 +14,7 @@ fn an_hour(limit: u64, a_poll: u64, a_minute: u64) -> (Duration, Duration, i64) 
             continue;
         }
         let budget = Budget { limit, remaining: left.max(0).unsigned_abs(), reset: at(3600) };
-        last = pacer.look(Some(budget), POLL, at(second)).map_or(POLL, |slowed| slowed.every);
+        last = pacer.look(Some(budget), 0, POLL, at(second)).map_or(POLL, |slowed| slowed.every);
         longest = longest.max(last);
         next = second + last.as_secs() as i64;
         left -= a_poll as i64;
@@ -46,13 +46,13 @@ fn a_burst_at_the_start_is_no_rate_and_a_new_window_is_a_new_start() {
     let mut pacer = PollPacer::default();
     let budget = |remaining, reset| Some(Budget { limit: 5000, remaining, reset: at(reset) });
     // The first poll finds nothing in the cache.
-    assert_eq!(pacer.look(budget(4900, 3600), POLL, at(0)), None);
+    assert_eq!(pacer.look(budget(4900, 3600), 0, POLL, at(0)), None);
     for minute in 1..10 {
-        assert_eq!(pacer.look(budget(4400, 3600), POLL, at(60 * minute)), None, "minute {minute}");
+        assert_eq!(pacer.look(budget(4400, 3600), 0, POLL, at(60 * minute)), None, "minute {minute}");
     }
     let mut slowed = None;
     for minute in 10..14 {
-        slowed = pacer.look(budget(4400 - (minute as u64 - 9) * 800, 3600), POLL, at(60 * minute));
+        slowed = pacer.look(budget(4400 - (minute as u64 - 9) * 800, 3600), 0, POLL, at(60 * minute));
     }
     let slowed = slowed.expect("it would not last");
     assert!(slowed.every >= POLL * 4, "{slowed:?}");
@@ -61,10 +61,10 @@ fn a_burst_at_the_start_is_no_rate_and_a_new_window_is_a_new_start() {
     // The next window begins at the same pace, which then eases.
     let mut last = None;
     for minute in 60..90 {
-        last = pacer.look(budget(5000, 7200), POLL, at(60 * minute));
+        last = pacer.look(budget(5000, 7200), 0, POLL, at(60 * minute));
     }
     assert_eq!(last, None);
-    assert_eq!(pacer.look(None, POLL, at(0)), None, "a server without limits");
+    assert_eq!(pacer.look(None, 0, POLL, at(0)), None, "a server without limits");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn one_expensive_poll_is_no_rate() {
     let mut pacer = PollPacer::default();
     for (minute, used) in [(0, 0), (1, 0), (2, 150), (3, 150), (4, 150)] {
         let budget = Budget { limit: 5000, remaining: 5000 - used, reset: at(3600) };
-        assert_eq!(pacer.look(Some(budget), POLL, at(60 * minute)), None, "minute {minute}");
+        assert_eq!(pacer.look(Some(budget), 0, POLL, at(60 * minute)), None, "minute {minute}");
     }
 }
 
@@ -85,7 +85,7 @@ fn a_window_that_others_used_up_makes_the_next_one_no_slower() {
         let (window, spent) =
             (minute / 60, if (5..60).contains(&minute) { 5000 } else { 20 * (minute % 60) });
         let budget = Budget { limit: 5000, remaining: 5000 - spent, reset: at(3600 * (1 + window as i64)) };
-        last = pacer.look(Some(budget), POLL, at(60 * minute as i64));
+        last = pacer.look(Some(budget), 0, POLL, at(60 * minute as i64));
         if minute >= next {
             polls.push(minute);
             next = minute + last.as_ref().map_or(1, |slowed| slowed.every.as_secs() / 60);
@@ -94,4 +94,18 @@ fn a_window_that_others_used_up_makes_the_next_one_no_slower() {
     assert_eq!(last, None);
     let in_the_next = polls.iter().filter(|minute| **minute >= 60).count();
     assert!(in_the_next > 50, "of {polls:?}");
+}
+
+#[test]
+fn a_burst_of_requests_that_do_not_recur_makes_polls_no_rarer() {
+    for (once, is_slowed) in [(0, true), (300, false)] {
+        let mut pacer = PollPacer::default();
+        let slowed = (0..10).any(|minute| {
+            let burst = if minute >= 5 { 300 } else { 0 };
+            let budget = Budget { limit: 5000, remaining: 4900 - 20 * minute - burst, reset: at(3600) };
+            let once = if minute >= 5 { once } else { 0 };
+            pacer.look(Some(budget), once, POLL, at(60 * minute as i64)).is_some()
+        });
+        assert_eq!(slowed, is_slowed, "{once}");
+    }
 }

@@ -84,9 +84,11 @@ fn running_jobs_name_their_runner() {
         job(1, JobStatus::InProgress, Some("ci-1")),
         job(2, JobStatus::InProgress, None),
         job(3, JobStatus::Queued, Some("ci-3")),
+        job(4, JobStatus::Waiting, Some("ci-4")),
+        job(5, JobStatus::Queued, None),
     ];
     let found = working(&Queue { jobs, ..Queue::default() });
-    assert_eq!(found, BTreeMap::from([("ci-1".to_owned(), JobId(1))]));
+    assert_eq!(found, BTreeMap::from([("ci-1".to_owned(), JobId(1)), ("ci-3".to_owned(), JobId(3))]));
 }
 
 #[test]
