@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use azlin_fleet::bootstrap::drain::is_refused;
 use azlin_fleet::model::Step;
 use azlin_simcloud::github::JobState;
 use azlin_tests::machines::{RealCloud, plant, succeeded};
@@ -34,8 +35,13 @@ fn an_idle_machine_drains_when_its_user_data_asks_for_exactly_that() {
     // Updates are on offer, and declined by what the daemon writes into the JIT configuration.
     plant(cloud.overlay.path(), "opt/actions-runner/.env", "STANDIN_UPDATE_TO=2.331.0\n");
     let name = by_itself(&cloud);
-    for other in ["azlin-drain now", "please azlin-drain", "AZLIN-DRAIN", "#cloud-config\n{}\nazlin-drain\n"]
-    {
+    for other in [
+        "azlin-drain",
+        "azlin-drain now",
+        "azlin-drain 7; :",
+        "please azlin-drain 7",
+        "#cloud-config\nazlin-drain 7\n",
+    ] {
         set_user_data(&cloud, &name, other);
         let read = format!(
             "sed 's/^attend() {{/attend() {{ is_asked; exit; /' {RUNNER} >/run/once; sh /run/once attend"
@@ -45,7 +51,7 @@ fn an_idle_machine_drains_when_its_user_data_asks_for_exactly_that() {
     // The service is gone for a while, and nobody hears of it.
     let metadata = "169.254.169.254/32 dev lo";
     said(&cloud, &name, &format!("ip addr del {metadata}"));
-    set_user_data(&cloud, &name, "azlin-drain\n");
+    set_user_data(&cloud, &name, "azlin-drain 7\n");
     std::thread::sleep(Duration::from_secs(8));
     assert!(is_online(&cloud.cloud.served.world(), &name));
     let journal = said(&cloud, &name, "journalctl --quiet --output cat --unit azlin-drain.service");
@@ -63,10 +69,15 @@ fn a_machine_at_work_drains_after_its_job() {
     let name = by_itself(&cloud);
     let job = cloud.submit(&[("docker", "sleep 12; echo done")])[0];
     cloud.wait_inside(&name, "pgrep -fx 'sleep 12'");
-    set_user_data(&cloud, &name, "azlin-drain");
+    set_user_data(&cloud, &name, "azlin-drain 1000");
     for _ in 0..5 {
         assert_eq!(drain(&cloud, &name), "drain=busy");
     }
+    cloud.wait("its console shows the refusal", 20, |_| {
+        let console = cloud.cloud.served.machines()[&name].console.clone();
+        let console = std::fs::read_to_string(console).unwrap_or_default();
+        is_refused(&console, "azlin-drain 1000") && !is_refused(&console, "azlin-drain 999")
+    });
     cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));
     until_off(&cloud, &name, 30);
     assert_eq!(killed(&cloud), 0);

@@ -107,12 +107,13 @@ fn unit() -> String {
     )
 }
 
-/// It reads the user data as long as the VM runs, whatever becomes of the runner. What fails is not worth a line.
+/// It reads the user data as long as the VM runs, whatever becomes of the runner. What fails is not worth a
+/// line; its refusals are on the console, where the daemon reads them.
 fn attendant() -> String {
     format!(
         "[Unit]\nDescription=Drain this runner when its user data asks for it\nAfter=network.target\n\n\
          [Service]\nExecStart={RUNNER_PATH} attend\nRestart=always\nRestartSec=5\nOOMScoreAdjust=-900\n\
-         SyslogIdentifier={IDENTIFIER}\n\n[Install]\nWantedBy=multi-user.target\n"
+         SyslogIdentifier={IDENTIFIER}\nStandardOutput=journal+console\n\n[Install]\nWantedBy=multi-user.target\n"
     )
 }
 

@@ -7,7 +7,6 @@
 #   runner dependencies                              what the program needs of the system
 #   runner configure URL NAME LABELS GROUP EPHEMERAL the token is the first line of standard input
 #   runner start EPHEMERAL                           its service; an ephemeral one powers off at its end
-#   runner stop
 #   runner drain                                     ends the runner and powers off, unless a job runs
 #   runner attend                                    drains when the VM's user data asks for it, for ever
 #   runner serve                                     with a JIT configuration, in the foreground
@@ -272,10 +271,6 @@ start() {
     systemctl --quiet enable --now -- "$(unit)"
 }
 
-stop() {
-    [ -z "$(unit)" ] || systemctl stop -- "$(unit)"
-}
-
 # Each listener with how often each of its threads has run: another text, and one has run in between.
 listeners() {
     for pid in $(pgrep -f "$bin/Runner\.Listener run" || :); do
@@ -447,20 +442,24 @@ off() {
     systemctl --no-block poweroff
 }
 
-# The text alone asks for it: no other, and nothing around it.
+# The text alone asks for it, with the number of the request: no other, and nothing around it.
 is_asked() {
     url='http://169.254.169.254/metadata/instance/compute/userData?api-version=2021-01-01&format=text'
     encoded=$(curl -q --silent --fail --noproxy '*' --max-time 2 --header Metadata:true "$url") || return 1
     text=$(echo "$encoded" | base64 -d 2>/dev/null) || return 1
-    [ "$text" = azlin-drain ]
+    case ${text#azlin-drain } in
+    "$text" | '' | *[!0-9]*) return 1 ;;
+    esac
 }
 
 attend() {
     said=
     while :; do
         if is_asked; then
-            answer=$("$0" drain) || answer="drain=failed"
-            [ "$answer" = "$said" ] || echo "the user data asks this machine to drain: $answer"
+            answer=$("$0" drain) || answer=failed
+            # On the console, where the daemon looks for the number of its request.
+            answer="$text: ${answer#drain=}"
+            [ "$answer" = "$said" ] || echo "$answer"
             said=$answer
         fi
         sleep 5
@@ -495,11 +494,11 @@ case ${1-} in
 probe | drain | off | attend | serve | watch)
     "$@"
     ;;
-fetch | dependencies | configure | start | stop)
+fetch | dependencies | configure | start)
     alone
     "$@"
     ;;
 *)
-    fail "usage: runner probe | fetch | dependencies | configure | start | stop | drain | attend | serve | watch"
+    fail "usage: runner probe | fetch | dependencies | configure | start | drain | attend | serve | watch"
     ;;
 esac
