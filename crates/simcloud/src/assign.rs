@@ -45,9 +45,9 @@ impl GitHubState {
             let has_begun =
                 self.runners.get(&runner).is_some_and(|it| !it.is_abandoned && it.heard_at.is_none());
             if has_begun {
-                self.start(job, runner, now)
+                self.start(job, runner, now);
             } else {
-                self.offer(job, runner)
+                self.offer(job, runner);
             }
             given.push(Assignment { job, runner, has_begun });
         }

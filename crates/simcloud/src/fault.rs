@@ -290,7 +290,7 @@ impl Faults {
                 FaultKind::BlockPage => call_faults.failure = Some(CallFailure::Page(ForeignPage::Block)),
                 FaultKind::LoginRedirect => call_faults.failure = Some(CallFailure::Page(ForeignPage::Login)),
                 FaultKind::HtmlNotFound => {
-                    call_faults.failure = Some(CallFailure::Page(ForeignPage::NotFound))
+                    call_faults.failure = Some(CallFailure::Page(ForeignPage::NotFound));
                 }
                 _ => {}
             }

@@ -148,6 +148,16 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_users_has_every_fault() {
+        let page = include_str!("../../../../docs/reference/simcloud.md");
+        for word in ALONE.iter().map(|(word, _)| word).chain(WITH_MORE) {
+            let is_there =
+                page.contains(&format!("`\"{word}\"`")) || page.contains(&format!("`{{ {word} = "));
+            assert!(is_there, "{word}");
+        }
+    }
+
+    #[test]
     fn a_mistake_is_reported_with_what_can_be_written() {
         for (text, says) in [
             ("'rest'", "one of reset, truncated"),
