@@ -185,12 +185,6 @@ impl ArmRefusal {
         }
     }
 
-    /// Whether this is Azure's own word that the resource does not exist. A 404 without a code may be anybody's.
-    pub(crate) fn is_absence(&self) -> bool {
-        self.status == 404
-            && matches!(self.code.as_str(), "ResourceNotFound" | "ResourceGroupNotFound" | "NotFound")
-    }
-
     /// Whether the answer proves that nothing was created, whatever the status. Another try does not help.
     pub(crate) fn is_about_capacity(&self) -> bool {
         matches!(by_code(self), Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_)))

@@ -56,7 +56,7 @@ mod seeds {
         DeleteBelieved,
         /// A runner whose entry is gone is taken to have ended.
         GoneIsDone,
-        /// Any answer of 2xx is taken for success.
+        /// Any answer about a VM is taken for one: what shows no running VM is taken for a VM that has stopped.
         AnySuccess,
         /// A VM that says that a job runs is taken to have drained.
         BusyIgnored,

@@ -16,7 +16,6 @@ fn every_seeded_bug_is_found() {
     // The seeds that found the slow ones last time.
     let job_event = |bug: &Bug| match bug {
         Bug::BusyIgnored => 81,
-        Bug::VmBeforeEntry => 39,
         Bug::UnknownIsFailed => 19,
         Bug::LocalTime => 4,
         _ => 0,
