@@ -58,7 +58,7 @@ fn it_survives_scale_down() {
     cloud.fleet("ci", "ssh", "\"docker\"", &format!("{}[lifecycle]\n{LIFECYCLE}", scaling(0, 4)));
     let _daemon = cloud.daemon();
     cloud.wait("the idle ones go", 30, |world| machines(world) == 1);
-    assert!(cloud.log().contains("was asked to stop before its VM goes"));
+    assert!(cloud.log().contains("is asked to drain"));
     assert_survives(&cloud, job);
     cloud.wait("nothing is left", 30, |world| machines(world) == 0);
 }
@@ -130,7 +130,7 @@ fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
     let job = cloud.submit(&[("docker", SLOW)])[0];
     cloud.fleet("ci", "ssh", "\"docker\"", &tables(0));
     let _daemon = cloud.daemon();
-    cloud.wait_for_line(&["is left alone: ", "it has taken a job"], 20);
+    cloud.wait_for_line(&["is left alone: ", "it runs a job"], 20);
     assert_survives(&cloud, job);
     cloud.wait("nothing is left", 60, |world| machines(world) == 0);
 }
@@ -158,7 +158,7 @@ fn a_runner_of_three_jobs_takes_three() {
     assert_eq!(on.len(), 1, "{on:?}");
     cloud.wait_for_line(&["is removed: ", "it has had 3 jobs, and max_job_count is 3"], 30);
     cloud.wait("nothing is left", 30, |world| machines(world) == 0 && world.state.github.runners.is_empty());
-    assert!(cloud.log().contains("was asked to stop before its VM goes"));
+    assert!(cloud.log().contains("is asked to drain"));
     assert!(!cloud.log().contains("TAMPERED"), "root calls nothing that a job could change");
 }
 

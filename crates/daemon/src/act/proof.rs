@@ -7,7 +7,7 @@ use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
     Destroy, DestroyOutcome, DrainAnswer, EntryRef, Machine, PowerState, Proof, ResourceGroup, Step,
 };
-use azlin_fleet::plan::{ANSWER_LIMIT, POWER_PAUSE, STOPS_BY_ITSELF};
+use azlin_fleet::plan::{ANSWER_LIMIT, FIRST_POWER_PAUSE, LONGEST_POWER_PAUSE, STOPS_BY_ITSELF};
 use azlin_fleet::ports::Address;
 use azlin_fleet::seeded_bug;
 use tokio::time::{Duration, Instant, sleep, timeout};
@@ -88,12 +88,14 @@ impl RunnerLifecycle {
     /// Whether a VM stops within this time.
     async fn goes_off(&self, group: &ResourceGroup, vm: &str, limit: Duration) -> Result<bool, NotNow> {
         let until = Instant::now() + limit;
+        let mut pause = FIRST_POWER_PAUSE;
         while Instant::now() < until {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(left_alone("the daemon is stopping")),
-                () = sleep(POWER_PAUSE) => {}
+                () = sleep(pause) => {}
             }
+            pause = (pause * 2).min(LONGEST_POWER_PAUSE);
             if self.is_off(group, vm).await? {
                 return Ok(true);
             }

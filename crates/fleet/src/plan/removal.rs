@@ -36,8 +36,11 @@ const ENTRY_PAUSES: [Duration; 5] = [
 pub const STOPS_BY_ITSELF: Duration = Duration::from_secs(15);
 /// How long one removal waits for the VM's answer. A later tick goes on.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(45);
-/// How often a VM's power state is read meanwhile.
-pub const POWER_PAUSE: Duration = Duration::from_secs(3);
+/// The pause before a VM's power state is read meanwhile; it doubles, up to the longest. One removal reads it some five
+/// times.
+pub const FIRST_POWER_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between two reads of a VM's power state.
+pub const LONGEST_POWER_PAUSE: Duration = Duration::from_secs(4);
 
 /// What proves that a runner runs no job, if it may be removed now. `None` while a list may lag, while its VM may
 /// still answer, or while GitHub is not asked again.
