@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use azlin_simcloud::Workload;
 use azlin_simcloud::fault::{Fault, FaultKind, Side};
-use azlin_simcloud::workload::{Arrival, JobCount, Overrides, Span};
+use azlin_simcloud::workload::{Arrival, HeldBy, JobCount, Overrides, Span};
 use azlin_tests::binary::{Cloud, VM};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -28,7 +28,9 @@ fn burst(seed: u64, faults: Vec<Fault>) -> Workload {
         labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
         duration: span(300, 2_500),
         script: None,
+        group: None,
         held: None,
+        held_by: HeldBy::Environment,
         then: 0,
     };
     let settings = Overrides {

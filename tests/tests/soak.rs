@@ -10,7 +10,7 @@ use std::time::Duration;
 use azlin_daemon::{Daemon, DaemonContext, StateDir, StatusStore};
 use azlin_fleet::config::DaemonConfig;
 use azlin_simcloud::statistics::Report;
-use azlin_simcloud::workload::{Arrival, JobCount, Overrides, Span, Workload};
+use azlin_simcloud::workload::{Arrival, HeldBy, JobCount, Overrides, Span, Workload};
 use azlin_simcloud::{InProcess, World};
 use azlin_tests::harness::fleets;
 use jiff::Timestamp;
@@ -38,7 +38,9 @@ fn workload() -> Workload {
         labels: ["self-hosted", "docker"].map(str::to_owned).to_vec(),
         duration: span(20, 600),
         script: None,
+        group: None,
         held: None,
+        held_by: HeldBy::Environment,
         then: 0,
     };
     Workload {

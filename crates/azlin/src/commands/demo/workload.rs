@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use azlin_simcloud::Workload;
 use azlin_simcloud::fault::{Fault, FaultKind, Side};
-use azlin_simcloud::workload::{Arrival, JobCount, Overrides, Span};
+use azlin_simcloud::workload::{Arrival, HeldBy, JobCount, Overrides, Span};
 
 fn seconds(from: f64, to: f64) -> Span {
     Span { from: Duration::from_secs_f64(from), to: Duration::from_secs_f64(to) }
@@ -35,7 +35,9 @@ pub fn for_demo(seed: u64, duration: Duration, token: &str) -> Workload {
         labels: labels(&["self-hosted", "linux", "docker"]),
         duration: seconds(1.0, 5.0),
         script: None,
+        group: None,
         held: None,
+        held_by: HeldBy::Environment,
         then: 1,
     };
     let steady = Arrival {
