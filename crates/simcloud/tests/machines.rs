@@ -362,7 +362,7 @@ async fn a_lasting_runner_goes_on_after_a_reboot_and_can_be_stopped_and_removed(
         .await;
     let runner = format!("/repos/o/r/actions/runners/{id}");
     assert_eq!(cloud.site.delete(&runner).await.status, 422);
-    cloud.step(&address, &Step::Stop).unwrap();
+    cloud.ssh(&address, "sudo systemctl stop 'actions.runner.*'", "").unwrap();
     assert_eq!(cloud.ended(&running, "lasting").await["conclusion"], "cancelled");
     assert_eq!(cloud.site.get(&runner).await.body["status"], "offline");
     cloud.step(&address, &Step::Start { ephemeral: false }).unwrap();
