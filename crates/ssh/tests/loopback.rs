@@ -73,8 +73,8 @@ async fn a_step_that_fails_quotes_its_last_lines_without_the_secret() {
 #[tokio::test]
 async fn a_step_that_fails_without_a_word_says_so() {
     let (_server, session) = session(ServerAnswer::prints("", "", 4)).await;
-    let error = session.run(&Step::Stop).await.unwrap_err();
-    assert_eq!(error.to_string(), "stop on vm-1 ended with 4: it printed nothing");
+    let error = session.run(&Step::Drain).await.unwrap_err();
+    assert_eq!(error.to_string(), "drain on vm-1 ended with 4: it printed nothing");
 }
 
 #[tokio::test]

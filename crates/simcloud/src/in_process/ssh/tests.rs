@@ -122,7 +122,7 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lasting_runner_takes_one_job_after_the_other_and_can_be_stopped() {
+async fn a_lasting_runner_takes_one_job_after_the_other_and_drains() {
     let cloud = cloud("");
     let machine = machine(&cloud, "vm-a");
     bootstrap(&cloud, &machine, false).await;
@@ -131,13 +131,11 @@ async fn a_lasting_runner_takes_one_job_after_the_other_and_can_be_stopped() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(cloud.world().report().jobs_completed, 2);
     let session = cloud.connect(&machine).await.expect("up");
-    session.run(&Step::Stop).await.expect("stopped");
+    assert_eq!(session.run(&Step::Drain).await.expect("it answers"), "drain=ended\n");
+    tokio::time::sleep(Duration::from_secs(60)).await;
     let status = cloud.runners(&scope()).await.expect("runners")[0].status;
     assert_eq!(status, azlin_fleet::model::RunnerStatus::Offline);
-    session.run(&Step::Start { ephemeral: false }).await.expect("started");
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    let status = cloud.runners(&scope()).await.expect("runners")[0].status;
-    assert_eq!(status, azlin_fleet::model::RunnerStatus::Online);
+    assert_eq!(session.run(&Step::Probe).await.expect_err("it is off").kind, SshErrorKind::Lost);
 }
 
 #[tokio::test(start_paused = true)]
