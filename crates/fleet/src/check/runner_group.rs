@@ -26,6 +26,7 @@ pub(super) fn limits(
             Ok(Some(group)) => limit(notes, &what, group, &own, facts),
             // Whether a group of that name is there is a check of its own.
             Ok(None) => {}
+            Err(_) if name.is_some() && matches!(found.groups, Some(Err(_))) => {}
             Err(error) => notes.failed(State::Unknown, &what, error),
         }
     }
