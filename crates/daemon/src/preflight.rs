@@ -118,31 +118,43 @@ async fn scope_facts(
     scope: &Scope,
     names: BTreeSet<Option<String>>,
 ) -> ScopeFacts {
-    let names_group = names.iter().any(Option::is_some);
     let repo = match scope {
         Scope::Repo(repo) => Some(repo),
         Scope::Org(_) | Scope::Enterprise(_) => None,
     };
     let of_runners = async {
-        let runners = github.may_read_runners(scope).await;
+        // Who may read the whole list may read runners; a refusal has an answer of its own.
+        let not_listed = github.runners_not_listed(scope).await;
+        let runners = match &not_listed {
+            Ok(_) => Ok(Access::Granted),
+            Err(_) => github.may_read_runners(scope).await,
+        };
         let (administer, not_listed) = match &runners {
-            Ok(Access::Granted) => {
-                let (administer, not_listed) =
-                    tokio::join!(github.may_administer_runners(scope), github.runners_not_listed(scope));
-                (Some(administer), Some(not_listed))
-            }
+            Ok(Access::Granted) => (Some(github.may_administer_runners(scope).await), Some(not_listed)),
             _ => (None, None),
         };
         (runners, administer, not_listed)
     };
-    let grouped = names.into_iter().filter(|_| repo.is_none());
-    let limits = each(grouped, |name| async move { github.runner_group(scope, name.as_deref()).await });
-    let (repository, runs, (runners, administer, not_listed), groups, limits) = tokio::join!(
+    let of_groups = async {
+        let grouped = names.into_iter().filter(|_| repo.is_none());
+        let limits =
+            each(grouped, |name| async move { github.runner_group(scope, name.as_deref()).await }).await;
+        // The names of all groups are only told where one is not there.
+        let (named, first) =
+            (limits.iter().filter(|(name, _)| name.is_some()), limits.keys().flatten().next());
+        let is_missing = named.clone().any(|(_, group)| !matches!(group, Ok(Some(_))));
+        let groups = match first {
+            Some(_) if is_missing => Some(github.runner_groups(scope).await),
+            Some(_) => Some(Ok(named.filter_map(|(name, _)| name.clone()).collect())),
+            None => None,
+        };
+        (groups, limits)
+    };
+    let (repository, runs, (runners, administer, not_listed), (groups, limits)) = tokio::join!(
         OptionFuture::from(repo.map(|repo| github.repository(repo))),
         OptionFuture::from(repo.map(|repo| github.may_read_runs(repo))),
         of_runners,
-        OptionFuture::from(names_group.then(|| github.runner_groups(scope))),
-        limits,
+        of_groups,
     );
     ScopeFacts { repository, runs, runners, administer, not_listed, groups, limits }
 }

@@ -6,7 +6,7 @@ use super::facts::{GitHubFacts, ScopeFacts};
 use super::github::named;
 use super::{Notes, State};
 use crate::config::Fleet;
-use crate::model::{GroupLimit, RepoSlug, RunRepository, RunnerGroup, Scope, first_few};
+use crate::model::{GroupLimit, RepoPattern, RepoSlug, RunRepository, RunnerGroup, Scope, first_few};
 
 /// What the runner groups of a scope's enabled fleets permit, where it leaves out jobs that a fleet follows.
 pub(super) fn limits(
@@ -26,6 +26,7 @@ pub(super) fn limits(
             Ok(Some(group)) => limit(notes, &what, group, &own, facts),
             // Whether a group of that name is there is a check of its own.
             Ok(None) => {}
+            Err(_) if name.is_some() && matches!(found.groups, Some(Err(_))) => {}
             Err(error) => notes.failed(State::Unknown, &what, error),
         }
     }
@@ -61,7 +62,7 @@ fn limit(notes: &mut Notes, what: &str, group: &RunnerGroup, fleets: &[&Fleet], 
         notes.ok(what, format!("it serves {only}: jobs of other workflows are not counted"));
     }
     if !group.allows_public {
-        let owners = fleets.iter().flat_map(|fleet| &fleet.repositories).map(|pattern| pattern.owner());
+        let owners = fleets.iter().flat_map(|fleet| &fleet.repositories).map(RepoPattern::owner);
         for owner in owners.collect::<BTreeSet<_>>() {
             if let Some(Err(error)) = facts.public.get(&owner) {
                 notes.failed(State::Unknown, &format!("{what}: public repositories"), error);

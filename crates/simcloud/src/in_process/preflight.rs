@@ -126,7 +126,10 @@ impl GitHubPreflight for InProcess {
     }
 
     async fn runners_not_listed(&self, scope: &Scope) -> Result<u64, CallError> {
-        self.call(reads(Side::Github, &path(scope, "/actions/runners")), |_, _| Ok(0)).await
+        match self.may_read_runners(scope).await? {
+            Access::Granted => Ok(0),
+            Access::Denied(_) | Access::Hidden => Err(not_there(&scope.to_string())),
+        }
     }
 
     async fn public_repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError> {
