@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 
 use super::bystanders::Bystanders;
 use super::fault_schedule::FaultSchedule;
-use super::github_weather::ASKS_THE_VM;
 use super::invariants::{Invariant, Violation};
 use super::scenario::{FileChange, FleetSpec, Scenario};
 use super::trace::Trace;
@@ -233,9 +232,7 @@ impl CheckerState {
             }
         }
         self.check_statistics(world, at);
-        if ASKS_THE_VM {
-            self.check_answer(world, at, what);
-        }
+        self.check_answer(world, at, what);
         let is_look = matches!(what, Occurrence::Call { method: "GET", .. });
         self.check_vms(world, at, is_look);
         if is_of_jobs(what) || at >= self.checked_at + EVERY {

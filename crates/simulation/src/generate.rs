@@ -7,7 +7,7 @@ use azlin_simcloud::workload::{Arrival, HeldBy, JobCount, Span};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::github_weather::{ASKS_THE_VM, github_weather};
+use super::github_weather::github_weather;
 use super::scenario::{
     ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, LONGEST_LAG, OWNER, Scenario, ScenarioPart,
     WebhookConditions,
@@ -45,9 +45,7 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     generator.clocks();
     generator.crashes();
     generator.webhooks();
-    if ASKS_THE_VM {
-        generator.parts.extend(github_weather(seed, Duration::from_secs(length)));
-    }
+    generator.parts.extend(github_weather(seed, Duration::from_secs(length)));
     let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
     Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }

@@ -10,10 +10,6 @@ use rand::{RngExt, SeedableRng};
 
 use super::scenario::{OWNER, ScenarioPart};
 
-/// Whether the daemon asks a VM, and not GitHub, if a job runs on it. Until it does, scenarios are without this
-/// weather, and the promises that need a VM's answer are not checked.
-pub const ASKS_THE_VM: bool = false;
-
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;

@@ -9,7 +9,7 @@ use azlin_simcloud::azure::{SimVm, SimVmState};
 use azlin_simcloud::github::{SimJob, SimRunner};
 
 use super::ownership::{age, is_useful};
-use super::{ASKS_THE_VM, CheckerState, Invariant, MINUTE, SOON};
+use super::{CheckerState, Invariant, MINUTE, SOON};
 
 /// In calm, an entry without a VM that GitHub would remove exists no longer than this: the longest backoff.
 const LONGEST_KEPT: Duration = Duration::from_secs(2 * 3600);
@@ -35,9 +35,7 @@ impl CheckerState {
         }
         let calm = self.fault_schedule.calm_since(at).max(self.spent_at);
         self.check_useless(world, at, calm);
-        if ASKS_THE_VM {
-            self.check_kept(world, at, calm);
-        }
+        self.check_kept(world, at, calm);
         self.check_starving(world, at, calm);
         self.check_rest(world, at, calm);
         self.check_cooldown(at, calm);
