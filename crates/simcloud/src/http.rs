@@ -258,7 +258,8 @@ async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Opti
         world.advance((state.clock)());
         return Some(whole(sim::answer(&mut world, &asked)));
     }
-    if let Some(answer) = metadata::answer(&locked(&state.world), &asked) {
+    let metadata = metadata::answer(&locked(&state.world), &asked);
+    if let Some(answer) = metadata {
         return Some(whole(answer));
     }
     let faults = {

@@ -61,7 +61,7 @@ fn an_idle_machine_drains_when_its_user_data_asks_for_exactly_that() {
     said(&cloud, &name, &format!("ip addr add {metadata}"));
     let began = Instant::now();
     until_off(&cloud, &name, 30);
-    eprintln!("an idle machine was off after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -179,7 +179,6 @@ fn of_a_hundred_jobs_taken_while_it_drains_none_is_lost() {
             assert!(!left.status.success(), "{left:?}");
         }
     }
-    eprintln!("of 100 rounds: {answers:?}, {} jobs", jobs.len());
     // What was sent to a listener that was ended goes back after a minute.
     let is_over = |world: &World| {
         jobs.iter().all(|job| matches!(world.state.github.jobs[job].state, JobState::Completed(_)))
