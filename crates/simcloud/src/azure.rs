@@ -245,7 +245,7 @@ impl SimVm {
             return String::new();
         }
         let refusal = self.guest.refusal.iter().map(|line| format!("azlin-runner[2]: {line}\n"));
-        let lines = [format!("Linux version 6.1\nazlin-runner[1]: {} is up\n", self.name)];
+        let lines = [format!("Linux version 6.1\n{} login: \nazlin-runner[1]: it is up\n", self.name)];
         lines.into_iter().chain(refusal).collect()
     }
 

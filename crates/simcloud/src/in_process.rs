@@ -116,7 +116,7 @@ impl InProcess {
             }
         }
         world.open_requests += requests;
-        let is_start = call.effect == CallEffect::Changes && call.method != "DELETE";
+        let is_start = call.effect == CallEffect::Changes && matches!(call.method, "PUT" | "POST");
         world.open_starts += u32::from(is_start);
         world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
         let faults = world.call_faults(CallTarget { side: call.side, method: call.method, path: &call.path });

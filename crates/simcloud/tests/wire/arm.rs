@@ -111,7 +111,7 @@ async fn what_azure_refuses_bears_a_code_and_a_message() {
     let nonsense =
         cloud.azure(Method::GET, "/subscriptions/s/providers/Microsoft.Web/sites", &[], None).await;
     assert_eq!(told(&nonsense), (404, "NotFound".to_owned()));
-    let method = cloud.azure(Method::PATCH, &format!("{VMS}/vm-1"), &[], None).await;
+    let method = cloud.azure(Method::POST, &format!("{VMS}/vm-1"), &[], None).await;
     assert_eq!(told(&method), (405, "MethodNotAllowed".to_owned()));
 }
 
