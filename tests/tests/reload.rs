@@ -227,7 +227,7 @@ fn another_github_beside_a_bad_file_kills_no_job() {
 /// A waiting start is dropped when its fleet is disabled meanwhile.
 #[test]
 fn starts_that_wait_end_with_what_they_were_for() {
-    let slow = "repositories = ['o/r']\n[settings]\ndelete = '100ms'\n[[faults]]\nwhat = { latency = '1s' }\nside = 'azure'\nmethod = 'PUT'\n";
+    let slow = "repositories = ['o/r']\n[settings]\nboot = '1s'\ndelete = '100ms'\n[[faults]]\nwhat = { latency = '1s' }\nside = 'azure'\nmethod = 'PUT'\n";
     let cloud = Cloud::new(&Workload::parse(slow).unwrap());
     cloud.write("azlin.toml", &format!("{}[limits]\nmax_concurrent_provisioning = 1\n", cloud.daemon_toml()));
     cloud.write("fleets/ci.toml", &fleet(10));
