@@ -1,9 +1,13 @@
 //! Azure without capacity: the next size, zone, region or price is tried, and then the daemon waits.
 
-use azlin_daemon::StateDir;
-use azlin_fleet::config::Fleet;
+use std::time::Duration;
+
+use azlin_daemon::{Daemon, StateDir, StatusStore};
+use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::model::Spot;
 use azlin_tests::harness::{Harness, fleet, run};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 const SIZES: [&str; 3] = ["Standard_D4s_v5", "Standard_D4as_v5", "Standard_E4s_v5"];
 const WORLD: &str = "repositories = ['o/r']\n";
@@ -120,5 +124,37 @@ fn an_evicted_job_is_reported_and_its_runner_replaced() {
         harness.live(vec![fleet], StateDir::default(), 1800).await;
         let report = harness.report();
         assert_eq!((report.jobs_lost_to_faults, report.vms_left), (1, 1), "{report:?}");
+    });
+}
+
+/// A fleet at its maximum gets the place of a VM back as soon as Azure has no such VM any more, and not once every
+/// list would show it.
+#[test]
+fn short_jobs_wait_no_longer_for_a_place_than_azure_needs_to_remove_a_vm() {
+    run(async {
+        let quick = "[settings]\ncreate = '1s'\nboot = '1s'\nregister = '1s'\ndelete = '1s'\n";
+        let harness = Harness::new(&format!("repositories = ['o/r']\n{quick}"));
+        let mut five = fleet("ci", "o/r", "rg");
+        five.scaling.max_runners = 5;
+        five.scaling.scale_up_threshold = 0;
+        (five.scaling.cooldown, five.scaling.max_queue_wait) = (Duration::ZERO, Duration::ZERO);
+        harness.submit("o/r", 15, 2);
+        let config = DaemonConfig::parse("azlin.toml", "[poll]\nqueue = \"5s\"\nhealth = \"10s\"\n").unwrap();
+        let (context, stop) = (harness.context.clone(), CancellationToken::new());
+        let daemon =
+            Daemon::new(&config, vec![five], context, StateDir::default(), StatusStore::default(), stop);
+        let began = Instant::now();
+        let watched = async {
+            while harness.report().jobs_completed < 15 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            () = watched => {}
+            () = daemon.run() => unreachable!("it is not stopped"),
+        }
+        let took = began.elapsed().as_secs();
+        println!("15 jobs of 2 s on 5 runners took {took} s");
+        assert!(took < 60, "{took} s");
     });
 }

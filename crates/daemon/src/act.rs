@@ -261,7 +261,11 @@ impl RunnerLifecycle {
         match context.azure.delete(group, name).await {
             Ok(()) => {
                 self.capacity.freed(&group.subscription_id, context.now());
-                DestroyOutcome::Removed
+                if destroy.frees_room && self.is_gone(group, name).await {
+                    DestroyOutcome::Gone
+                } else {
+                    DestroyOutcome::Removed
+                }
             }
             Err(error) => DestroyOutcome::Failed(error.into()),
         }

@@ -44,6 +44,10 @@ pub struct FleetLoop {
     tick: u64,
     /// The poll that is due, if one is.
     due: Option<Poll>,
+    /// Whether the last plan lacked the room for another runner.
+    lacks_room: bool,
+    /// Whether there is room again since.
+    has_room_again: bool,
     /// The triggers that the fleet has not followed yet.
     trigger_queue: Arc<TriggerQueue>,
     last_look: LastLook,
@@ -65,6 +69,8 @@ impl FleetLoop {
             fleet_state,
             tick: 0,
             due: None,
+            lacks_room: false,
+            has_room_again: false,
             last_look: LastLook::default(),
             reported: Reported::default(),
             shared,
@@ -84,6 +90,9 @@ impl FleetLoop {
                 () = shared.stop.cancelled() => break,
                 () = std::future::ready(()), if std::mem::take(&mut self.config.is_behind) => {
                     (Some(Poll::Health), false)
+                }
+                () = std::future::ready(()), if std::mem::take(&mut self.has_room_again) => {
+                    (Some(Poll::Queue), true)
                 }
                 Some(done) = self.operations.tasks.join_next() => {
                     self.ended(done);
@@ -178,6 +187,7 @@ impl FleetLoop {
         let (plan, seen) = self.decide(seen, are_lists_new);
         self.shared.status_store.metrics().ticked(&fleet.name, is_triggered, began.elapsed(), &plan.decision);
         self.report(&plan, &seen);
+        self.lacks_room = plan.lacks_room;
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
         // Saved before anything is sent: after a crash, the next daemon knows what was requested.

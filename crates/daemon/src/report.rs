@@ -93,9 +93,9 @@ pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed
             InstallOutcome::Failed(failure) => entry.failed(failure, is_new),
         },
         Completed::Destroy { outcome, .. } => match outcome {
-            DestroyOutcome::Removed => entry.removed(),
+            DestroyOutcome::Removed | DestroyOutcome::Gone => entry.removed(),
             DestroyOutcome::Busy => entry.left_alone("it runs a job"),
-            DestroyOutcome::LeftAlone(why) => entry.left_alone(why),
+            DestroyOutcome::Asked(why) | DestroyOutcome::LeftAlone(why) => entry.left_alone(why),
             DestroyOutcome::Failed(failure) => entry.failed(failure, is_new),
         },
     }

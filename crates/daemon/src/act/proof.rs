@@ -7,7 +7,7 @@ use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
     Destroy, DestroyOutcome, DrainAnswer, EntryRef, Machine, PowerState, Proof, ResourceGroup, Step,
 };
-use azlin_fleet::plan::{ANSWER_LIMIT, FIRST_POWER_PAUSE, LONGEST_POWER_PAUSE, STOPS_BY_ITSELF};
+use azlin_fleet::plan::{ANSWER_LIMIT, FIRST_POWER_PAUSE, GONE_LIMIT, LONGEST_POWER_PAUSE, STOPS_BY_ITSELF};
 use azlin_fleet::ports::Address;
 use azlin_fleet::seeded_bug;
 use tokio::time::{Duration, Instant, sleep, timeout};
@@ -103,6 +103,24 @@ impl RunnerLifecycle {
         Ok(false)
     }
 
+    /// Whether Azure soon has no such VM any more.
+    pub(super) async fn is_gone(&self, group: &ResourceGroup, vm: &str) -> bool {
+        let until = Instant::now() + GONE_LIMIT;
+        let mut pause = FIRST_POWER_PAUSE;
+        while Instant::now() < until {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return false,
+                () = sleep(pause) => {}
+            }
+            pause = (pause * 2).min(LONGEST_POWER_PAUSE);
+            if let Ok(None) = self.context.azure.power_state(group, vm).await {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether GitHub does not know the runner. The list lacked it, and a list can lag.
     async fn is_unknown(&self, fleet: &Fleet, destroy: &Destroy) -> Result<(), NotNow> {
         if destroy.scope != fleet.scope {
@@ -130,7 +148,7 @@ impl RunnerLifecycle {
             Ok(Some(console)) if drain::is_refused(&console, &request) => {
                 seeded_bug!(BusyIgnored, Err(DestroyOutcome::Busy), Ok(()))
             }
-            Ok(_) | Err(_) => Err(left_alone("its VM has not answered yet")),
+            Ok(_) | Err(_) => Err(DestroyOutcome::Asked("its VM has not answered yet".to_owned())),
         }
     }
 
@@ -140,7 +158,7 @@ impl RunnerLifecycle {
         match answer.unwrap_or_else(|_| Err("it took too long".to_owned())) {
             Ok(DrainAnswer::Ended) => Ok(()),
             Ok(DrainAnswer::Busy) => seeded_bug!(BusyIgnored, Err(DestroyOutcome::Busy), Ok(())),
-            Err(why) => Err(left_alone(format!("its VM has not answered over SSH: {why}"))),
+            Err(why) => Err(DestroyOutcome::Asked(format!("its VM has not answered over SSH: {why}"))),
         }
     }
 

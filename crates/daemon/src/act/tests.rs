@@ -42,6 +42,7 @@ fn removal(fleet: &Fleet, runner: &RunnerName, proof: Proof) -> Destroy {
         entry: EntryRef::Unlisted(None),
         vm: Some((fleet.vm.group.clone(), runner.to_string())),
         proof,
+        frees_room: false,
         why: DrainReason::Surplus(ScalingReason::IDLE),
     }
 }

@@ -158,6 +158,7 @@ impl FleetLoop {
         let fleet = Arc::clone(&self.config.fleet);
         self.shared.status_store.metrics().ended(&fleet.name, &completed, began.elapsed());
         self.fleet_state.record(&name, &completed, self.shared.context.now());
+        self.has_room_again |= self.lacks_room && completed.frees_room();
         self.fleet_state.capacity = self.shared.capacity.of(&fleet.vm.group.subscription_id);
         self.save();
         let complaint = completed.error().map(str::to_owned);

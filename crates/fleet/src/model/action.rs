@@ -54,6 +54,8 @@ pub struct Destroy {
     pub vm: Option<(ResourceGroup, String)>,
     /// What proves that it runs no job.
     pub proof: Proof,
+    /// Whether the removal ends once Azure has no such VM any more, since its fleet waits for the room.
+    pub frees_room: bool,
     /// Why the runner is removed.
     pub why: DrainReason,
 }

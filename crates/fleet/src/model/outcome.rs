@@ -56,9 +56,13 @@ pub enum BootstrapOutcome {
 pub enum DestroyOutcome {
     /// Its entry is removed, and Azure removes its VM.
     Removed,
+    /// The same, and Azure has no such VM any more.
+    Gone,
     /// The runner stays: its VM says that a job runs.
     Busy,
-    /// The runner stays for now. The text says why: it differs from the list, or its VM has not answered yet.
+    /// The runner stays for now: its VM was asked to drain, and has not answered yet. The text says how.
+    Asked(String),
+    /// The runner stays for now. The text says why: it differs from the list.
     LeftAlone(String),
     /// The removal failed.
     Failed(Failure),
@@ -140,6 +144,11 @@ impl Completed {
         }
     }
 
+    /// Whether there is room for another VM at once.
+    pub fn frees_room(&self) -> bool {
+        matches!(self, Completed::Destroy { outcome: DestroyOutcome::Gone, .. })
+    }
+
     /// The name of the outcome, in metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -175,7 +184,11 @@ impl Completed {
             },
             Completed::Destroy { outcome, .. } => match outcome {
                 DestroyOutcome::Failed(Failure { why, .. }) => Some(why),
-                DestroyOutcome::Removed | DestroyOutcome::Busy | DestroyOutcome::LeftAlone(_) => None,
+                DestroyOutcome::Removed
+                | DestroyOutcome::Gone
+                | DestroyOutcome::Busy
+                | DestroyOutcome::Asked(_)
+                | DestroyOutcome::LeftAlone(_) => None,
             },
         }
     }
@@ -224,8 +237,9 @@ impl BootstrapOutcome {
 impl DestroyOutcome {
     fn as_str(&self) -> &'static str {
         match self {
-            DestroyOutcome::Removed => "removed",
+            DestroyOutcome::Removed | DestroyOutcome::Gone => "removed",
             DestroyOutcome::Busy => "busy",
+            DestroyOutcome::Asked(_) => "asked",
             DestroyOutcome::LeftAlone(_) => "left_alone",
             DestroyOutcome::Failed(_) => "failed",
         }

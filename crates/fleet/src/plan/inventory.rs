@@ -114,6 +114,9 @@ impl RunnerView<'_> {
 
     /// The runner's phase; `None` when neither GitHub nor Azure has it any more.
     fn phase(&self) -> Option<Phase> {
+        if self.known.is_gone && self.entry.is_none() {
+            return None;
+        }
         let is_going = self.vm.is_some_and(|vm| vm.provisioning == ProvisioningState::Deleting);
         match self.operation {
             Some(Operation::Provision { .. } | Operation::Install) => return Some(self.in_the_making()),
@@ -180,7 +183,8 @@ impl RunnerView<'_> {
         } else if vm.provisioning == ProvisioningState::Failed && !self.known.was_online {
             Phase::Draining { why: not_made(vm) }
         } else if vm.tags.runner_id.is_some() {
-            if self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.known.entry_seen {
+            let may_lag = self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.known.entry_seen;
+            if may_lag && !vm.has_powered_off() {
                 self.provisioning()
             } else {
                 Phase::Draining { why: DrainReason::Finished }

@@ -41,6 +41,8 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// Whether the decision itself led to some of them: this is a scaling action, and starts the cooldown.
     pub scales: bool,
+    /// Whether jobs wait and `max_runners` leaves no more room.
+    pub lacks_room: bool,
     /// Runners that nothing is done about, and that a person must look at.
     pub left_alone: Option<LeftAlone>,
     /// That Azure has no capacity for another VM of the fleet anywhere, if so.
@@ -82,6 +84,8 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
         ScalingAction::ScaleUp | ScalingAction::Maintain => {}
     }
     let scales = action != ScalingAction::Maintain && builder.actions.len() > before;
+    let added = builder.actions.len() - before;
+    let lacks_room = demand.metrics.pending_jobs > 0 && builder.headroom() <= added;
     builder.install();
     builder.kill();
     let (no_room, left_alone) = (placement.none(), builder.left_alone());
@@ -96,7 +100,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
         reason: Reason { basis: Basis::Scaling(reason), remarks },
     };
     let actions = builder.actions;
-    Plan { decision, demand, actions, runners: found, scales, left_alone, no_room }
+    Plan { decision, demand, actions, runners: found, scales, lacks_room, left_alone, no_room }
 }
 
 /// The fleet's runners by the last lists and the operations under way since; none where the lists could not
@@ -126,6 +130,7 @@ fn hold(demand: Demand, why: &str) -> Plan {
         runners: Vec::new(),
         actions: Vec::new(),
         scales: false,
+        lacks_room: false,
         left_alone: None,
         no_room: None,
     }
@@ -375,8 +380,8 @@ impl<'a> PlanBuilder<'a> {
     fn push_destroy(&mut self, runner: &EphemeralRunner, entry: EntryRef, proof: Proof, why: DrainReason) {
         let scope = runner.vm.as_ref().map_or(&self.fleet.scope, |vm| &vm.tags.scope).clone();
         let vm = runner.vm.as_ref().map(|vm| (vm.group.clone(), vm.name.clone()));
-        let runner = runner.runner_name.clone();
-        self.actions.push(Action::Destroy(Destroy { runner, scope, entry, vm, proof, why }));
+        let (runner, frees_room) = (runner.runner_name.clone(), self.headroom() == 0);
+        self.actions.push(Action::Destroy(Destroy { runner, scope, entry, vm, proof, frees_room, why }));
     }
 }
 

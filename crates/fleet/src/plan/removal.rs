@@ -41,6 +41,8 @@ pub const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 pub const FIRST_POWER_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between two reads of a VM's power state.
 pub const LONGEST_POWER_PAUSE: Duration = Duration::from_secs(4);
+/// How long a removal waits until Azure has no such VM any more, where its fleet waits for the room.
+pub const GONE_LIMIT: Duration = Duration::from_secs(3 * 60);
 
 /// What proves that a runner runs no job, if it may be removed now. `None` while a list may lag, while its VM may
 /// still answer, or while GitHub is not asked again.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
-    Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome, Proof,
+    Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome,
     ProvisionOutcome, ResourceGroup, RunnerName,
 };
 use crate::observe::{Snapshot, list_lag};
@@ -103,11 +103,7 @@ impl FleetState {
         match action {
             Action::Provision { replaces, .. } => self.runners.entry(name).ask_for(replaces.as_ref(), now),
             Action::Install(_) => self.runners.entry(name).unregistered_since = None,
-            Action::Destroy(destroy) => {
-                if let Proof::Drain(_) = destroy.proof {
-                    self.runners.entry(name).ask_to_drain(destroy.why.to_string(), now);
-                }
-            }
+            Action::Destroy(_) => {}
         }
     }
 
@@ -120,6 +116,13 @@ impl FleetState {
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Removed } => {
                 self.record_removal(name, &destroy.why, now);
+            }
+            Completed::Destroy { destroy, outcome: DestroyOutcome::Gone } => {
+                self.record_removal(name, &destroy.why, now);
+                self.runners.entry(name).is_gone = true;
+            }
+            Completed::Destroy { destroy, outcome: DestroyOutcome::Asked(_) } => {
+                self.runners.entry(name).ask_to_drain(destroy.why.to_string(), now);
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Busy } => {
                 let known = self.runners.entry(name);

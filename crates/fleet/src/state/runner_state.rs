@@ -57,6 +57,9 @@ pub struct RunnerState {
     pub entry_refused: EntryRefusals,
     /// When this daemon asked Azure to remove its VM.
     pub removal_asked: Option<Timestamp>,
+    /// Azure has no such VM any more, whatever a list that lags shows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub is_gone: bool,
     /// Until when its VM is counted in [`crate::state::Ledger`].
     pub counted_until: Option<Timestamp>,
 }

@@ -14,7 +14,6 @@ use super::*;
 use crate::fixture::{CloudFixture, Warned, fleet};
 
 const LAGS: &str = "GitHub still has its entry: the list lags";
-const SILENT: &str = "its VM has not answered yet";
 
 /// The removal of a listed runner.
 fn removal(fixture: &CloudFixture, fleet: &Fleet, runner: &RunnerName, proof: Proof) -> Destroy {
@@ -24,6 +23,7 @@ fn removal(fixture: &CloudFixture, fleet: &Fleet, runner: &RunnerName, proof: Pr
         entry: EntryRef::Listed(fixture.id(runner.as_str())),
         vm: Some((fleet.vm.group.clone(), runner.to_string())),
         proof,
+        frees_room: false,
         why: DrainReason::Surplus(ScalingReason::IDLE),
     }
 }
@@ -83,7 +83,8 @@ async fn a_vm_that_does_not_answer_stays_until_its_time_is_over_and_then_a_perso
     let name = runner(&fixture, &fleet, false).await;
     let (warned, _guard) = Warned::listen();
     let destroy = removal(&fixture, &fleet, &name, Proof::Drain(None));
-    assert_eq!(removed(&fixture, &fleet, &destroy).await, stays(SILENT));
+    let silent = DestroyOutcome::Asked("its VM has not answered yet".to_owned());
+    assert_eq!(removed(&fixture, &fleet, &destroy).await, (silent, true, true));
     assert_eq!(warned.warnings(), 0);
     let proof = Proof::Unanswered(Duration::from_secs(5400));
     assert_eq!(removed(&fixture, &fleet, &Destroy { proof, ..destroy }).await, GONE);
@@ -104,6 +105,7 @@ async fn an_ephemeral_vm_powers_off_after_its_job_and_is_asked_nothing() {
         entry: listed,
         vm: Some((fleet.vm.group.clone(), name.to_string())),
         proof: Proof::Drain(None),
+        frees_room: false,
         why: DrainReason::Finished,
     };
     assert_eq!(removed(&fixture, &fleet, &destroy).await, GONE);

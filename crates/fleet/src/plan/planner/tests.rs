@@ -64,6 +64,11 @@ fn what_is_done_in_each_situation() {
             "",
         ),
         (
+            "its job was over before a list showed its entry",
+            scene().vm(1, 20, Succeeded, Stopped).remember(1, 20, asked).pending(1, 1),
+            "-1",
+        ),
+        (
             "Azure could not make it",
             scene().pending(1, 1).vm(1, 60, Failed, Unknown).entry(1, 60, Offline),
             "-1~",
@@ -623,10 +628,15 @@ fn the_word_of_its_vm_that_a_job_runs_counts_against_github_s() {
     let mut scene = Scene::new("").runner(1, 900, Idle);
     let [action] = <[Action; 1]>::try_from(scene.plan().actions).expect("it is surplus");
     let name = scene.name(1, 900);
-    scene.fleet_state.begin(&name, &action, at(NOW));
-    assert_eq!(scene.brief(), "", "it is asked");
     let Action::Destroy(destroy) = action else { panic!("{action:?}") };
-    scene.fleet_state.record(&name, &Completed::Destroy { destroy, outcome: DestroyOutcome::Busy }, at(NOW));
+    let mut ended = |outcome| {
+        let completed = Completed::Destroy { destroy: destroy.clone(), outcome };
+        scene.fleet_state.record(&name, &completed, at(NOW));
+        scene.brief()
+    };
+    assert_eq!(ended(DestroyOutcome::LeftAlone("the list lags".to_owned())), "-1?", "it was not asked");
+    assert_eq!(ended(DestroyOutcome::Asked("no answer".to_owned())), "", "it was asked");
+    assert_eq!(ended(DestroyOutcome::Busy), "");
     let plan = scene.plan();
     assert_eq!((plan.actions.len(), plan.runners[0].status.kind().as_str()), (0, "active"));
 }

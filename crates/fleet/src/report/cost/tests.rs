@@ -64,7 +64,8 @@ fn what_was_before_the_count_began_is_not_counted() {
 fn a_job_that_no_look_has_shown_counts_when_its_runner_goes() {
     let removed = |runner: RunnerName, why: DrainReason| {
         let (entry, scope) = (EntryRef::Unlisted(None), empty().fleet.scope);
-        let destroy = Destroy { runner, scope, entry, vm: None, proof: Proof::Stopped, why };
+        let destroy =
+            Destroy { runner, scope, entry, vm: None, proof: Proof::Stopped, frees_room: false, why };
         Completed::Destroy { destroy, outcome: DestroyOutcome::Removed }
     };
     let late = DrainReason::BootTimeout { age: Duration::from_secs(900), limit: Duration::from_secs(600) };

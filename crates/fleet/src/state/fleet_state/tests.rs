@@ -5,7 +5,9 @@ use crate::fixture::{
     Entry::{Absent, Busy, Idle, Offline},
     NOW, Scene, at,
 };
-use crate::model::{BrokenReason, Destroy, EntryRef, Failure, ProvisioningState, ScalingReason, StartReason};
+use crate::model::{
+    BrokenReason, Destroy, EntryRef, Failure, Proof, ProvisioningState, ScalingReason, StartReason,
+};
 use crate::observe::Operation;
 use crate::state::RunnerState;
 
@@ -24,6 +26,7 @@ fn removed(scene: &Scene, number: u32, age: i64, why: DrainReason) -> (RunnerNam
         entry: EntryRef::Unlisted(None),
         vm: None,
         proof: Proof::Stopped,
+        frees_room: false,
         why,
     };
     (runner, Completed::Destroy { destroy, outcome: DestroyOutcome::Removed })
