@@ -209,3 +209,32 @@ async fn over_ssh_the_vm_that_goes_answers_at_once_wherever_it_is() {
         assert_eq!(*steps.lock(), [(request.name.to_string(), "drain".to_owned())]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_takes_seconds_and_a_handful_of_requests() {
+    for (method, most_seconds, most_requests) in [("cloud-init", 20, 9), ("ssh", 10, 5)] {
+        let tables = format!("[bootstrap]\nmethod = '{method}'\n");
+        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", &tables));
+        let request = request(&fixture, &fleet);
+        lifecycle(&fixture).provision(&fleet, &request).await;
+        minutes(3).await;
+        let host_key = fixture
+            .world()
+            .state
+            .azure
+            .vms
+            .values()
+            .find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned));
+        let sent = |method: &str| fixture.requests(method, "");
+        let all = || sent("GET") + sent("PATCH") + sent("DELETE");
+        let (before, began) = (all(), Instant::now());
+        let destroy = removal(&fixture, &fleet, &request.name, Proof::Drain(host_key));
+        assert_eq!(removed(&fixture, &fleet, &destroy).await, GONE);
+        let (took, requests) = (began.elapsed().as_secs_f64(), all() - before);
+        println!("{method}: {took:.1} s, {requests} requests");
+        assert!(
+            took <= f64::from(most_seconds) && requests <= most_requests,
+            "{took} s, {requests} requests"
+        );
+    }
+}
