@@ -210,6 +210,7 @@ async fn over_ssh_the_vm_that_goes_answers_at_once_wherever_it_is() {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "docs/performance.md quotes it")]
 #[tokio::test(start_paused = true)]
 async fn a_drain_takes_seconds_and_a_handful_of_requests() {
     for (method, most_seconds, most_requests) in [("cloud-init", 20, 9), ("ssh", 10, 5)] {
