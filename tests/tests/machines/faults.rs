@@ -179,7 +179,7 @@ fn the_machine_never_boots() {
     let cloud = fleet("", "[[faults]]\nwhat = 'never_boots'\ntimes = 1\n", "ssh");
     let daemon = cloud.daemon();
     cloud.wait_for_line(&["does not become a runner", "it was no runner within boot_timeout (30s)"], 60);
-    cloud.wait("another is online", 60, |world| online(world).is_some());
+    cloud.wait("another is online", 180, |world| online(world).is_some());
     drop(daemon);
     cloud.assert_nothing_leaked();
 }
