@@ -57,7 +57,8 @@ fn it_takes_a_clock_that_is_set_back_an_hour_and_forward_again() {
         host.wait("two are kept warm", |world| idle(world) == 2);
         let report = host.cloud.served.world().report();
         assert_eq!((report.vms_created, report.jobs_killed), (made, 0), "clock {offset}: no storm of starts");
-        assert!(report.peak_vms <= 5, "{report:#?}");
+        // VMs that have had their job power off a few seconds later.
+        assert!(report.peak_vms <= 7, "{report:#?}");
     }
     host.wait_for_jobs(&long);
     host.wait("what had its job is gone", |world| world.report().vms_left == 2);
