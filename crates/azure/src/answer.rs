@@ -19,7 +19,7 @@ pub(crate) fn is_documented(method: &Method, reply: &HttpReply) -> bool {
     statuses.contains(&reply.status.as_u16()) && has_form
 }
 
-/// Whether the body is JSON, as far as its beginning shows. Whoever reads it knows its form.
+/// Whether the body is JSON, as far as its beginning shows. The reader of the call knows its form.
 pub(crate) fn begins_as_json(reply: &HttpReply) -> bool {
     matches!(reply.body.trim_ascii_start().first(), Some(b'{' | b'['))
 }

@@ -23,8 +23,7 @@ use tracing::debug;
 
 use crate::context::DaemonContext;
 
-/// The port of SSH on a VM.
-pub(crate) const SSH_PORT: u16 = 22;
+const SSH_PORT: u16 = 22;
 
 /// Installs a runner on a VM. The limit is the fleet's `boot_timeout`, or the end of the daemon.
 pub(crate) async fn install(
@@ -47,12 +46,13 @@ pub(crate) async fn install(
     })
 }
 
-fn machine(fleet: &Fleet, task: &Install, address: IpAddr) -> Machine {
+/// A VM of the fleet, as an SSH connection needs it.
+pub(crate) fn machine(fleet: &Fleet, vm: &str, host_key: &str, address: IpAddr) -> Machine {
     Machine {
-        vm: task.vm.1.clone(),
+        vm: vm.to_owned(),
         address: SocketAddr::new(address, SSH_PORT),
         user: fleet.vm.admin_user.clone(),
-        host_key: task.host_key.clone(),
+        host_key: host_key.to_owned(),
         private_key: fleet.bootstrap.ssh_private_key.clone(),
     }
 }
@@ -144,7 +144,8 @@ impl<'a> Work<'a> {
         let began = Instant::now();
         let mut refused_since: Option<Instant> = None;
         loop {
-            let machine = machine(self.fleet, self.task, self.address().await?);
+            let (vm, host_key) = (&self.task.vm.1, &self.task.host_key);
+            let machine = machine(self.fleet, vm, host_key, self.address().await?);
             for _ in 0..CONNECTS_PER_ADDRESS {
                 let error = match self.context.ssh.connect(&machine).await {
                     Ok(session) => {

@@ -18,7 +18,9 @@ pub(crate) use placement::Placement;
 pub(crate) use planner::timing;
 pub use planner::{Plan, plan, runners};
 pub use provisioning::fleet_share;
-pub use removal::{ANSWER_LIMIT, FIRST_POWER_PAUSE, GONE_LIMIT, LONGEST_POWER_PAUSE, STOPS_BY_ITSELF};
+pub use removal::{
+    ANSWER_LIMIT, FIRST_POWER_PAUSE, GONE_LIMIT, LONGEST_POWER_PAUSE, SSH_ANSWER_LIMIT, STOPS_BY_ITSELF,
+};
 pub(crate) use removal::{WORD_LASTS, proof};
 pub(crate) use rotation::{Rotation, RotationStep};
 pub use scaling::{Load, Scaling, Timing, cooldown_ends, runners_for, scale, starves_at};

@@ -12,7 +12,7 @@ use crate::refusal::GitHubRefusal;
 /// The success that a call understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expects {
-    /// This status with JSON. Whoever reads the body knows its form.
+    /// This status with JSON. The reader of the call knows its form.
     Json(StatusCode),
     /// This status without a body.
     Empty(StatusCode),

@@ -14,7 +14,7 @@ use crate::api_url::ApiUrl;
 use crate::http::GitHubCall;
 use crate::refusal::GitHubRefusal;
 
-/// Where a call is to be sent once more; `None` where its answer is no redirect. The error says why a redirect is
+/// Where a call is sent once more; `None` where its answer is no redirect. The error says why a redirect is
 /// not followed.
 pub(crate) fn target(api: &ApiUrl, call: &GitHubCall, answer: &HttpReply) -> Result<Option<Url>, CallError> {
     let status = answer.status;

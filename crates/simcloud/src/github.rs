@@ -169,7 +169,7 @@ pub struct SimRunner {
     pub has_connected: bool,
     /// Whether GitHub shows no entry of it any more, although it is connected.
     pub is_hidden: bool,
-    /// Its entry stays as busy and offline, although the runner has ended, until somebody deletes it; before this
+    /// Its entry stays as busy and offline, although the runner has ended, until a client deletes it; before this
     /// time GitHub refuses that.
     pub stays_until: Option<Timestamp>,
 }

@@ -1,34 +1,28 @@
 //! Finds out whether a runner runs no job, before anything of it is removed.
 
-use std::net::SocketAddr;
-
 use azlin_fleet::bootstrap::drain;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    Destroy, DestroyOutcome, DrainAnswer, EntryRef, Machine, PowerState, Proof, ResourceGroup, Step,
+    Destroy, DestroyOutcome, DrainAnswer, EntryRef, PowerState, Proof, ResourceGroup, Step,
 };
-use azlin_fleet::plan::{ANSWER_LIMIT, FIRST_POWER_PAUSE, GONE_LIMIT, LONGEST_POWER_PAUSE, STOPS_BY_ITSELF};
+use azlin_fleet::plan::{
+    ANSWER_LIMIT, FIRST_POWER_PAUSE, GONE_LIMIT, LONGEST_POWER_PAUSE, SSH_ANSWER_LIMIT, STOPS_BY_ITSELF,
+};
 use azlin_fleet::ports::Address;
 use azlin_fleet::seeded_bug;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
 use super::RunnerLifecycle;
 use super::entry;
-use crate::bootstrap::SSH_PORT;
+use crate::bootstrap::machine;
 
-/// How long the login and the answer over SSH may take.
-const SSH_LIMIT: Duration = Duration::from_secs(40);
-
-/// Why a runner is not removed now.
-type NotNow = DestroyOutcome;
-
-fn left_alone(why: impl Into<String>) -> NotNow {
+fn left_alone(why: impl Into<String>) -> DestroyOutcome {
     DestroyOutcome::LeftAlone(why.into())
 }
 
 impl RunnerLifecycle {
     /// Whether the runner runs no job; if that is not proven, how its removal ends for now.
-    pub(super) async fn prove(&self, fleet: &Fleet, destroy: &Destroy) -> Result<(), NotNow> {
+    pub(super) async fn prove(&self, fleet: &Fleet, destroy: &Destroy) -> Result<(), DestroyOutcome> {
         let Some((group, vm)) = &destroy.vm else { return self.has_no_vm(fleet, destroy).await };
         if destroy.proof == Proof::Waived {
             return Ok(());
@@ -68,7 +62,7 @@ impl RunnerLifecycle {
     }
 
     /// Whether Azure has no VM of the runner's name, though no list shows one.
-    async fn has_no_vm(&self, fleet: &Fleet, destroy: &Destroy) -> Result<(), NotNow> {
+    async fn has_no_vm(&self, fleet: &Fleet, destroy: &Destroy) -> Result<(), DestroyOutcome> {
         let found = self.context.azure.power_state(&fleet.vm.group, destroy.runner.as_str()).await;
         match found {
             Ok(None) => Ok(()),
@@ -78,24 +72,36 @@ impl RunnerLifecycle {
     }
 
     /// Whether a VM has stopped, or is gone.
-    async fn is_off(&self, group: &ResourceGroup, vm: &str) -> Result<bool, NotNow> {
+    async fn is_off(&self, group: &ResourceGroup, vm: &str) -> Result<bool, DestroyOutcome> {
         match self.context.azure.power_state(group, vm).await {
             Ok(state) => Ok(state.is_none_or(PowerState::is_off)),
             Err(error) => seeded_bug!(AnySuccess, Err(DestroyOutcome::Failed(error.into())), Ok(true)),
         }
     }
 
+    /// Waits until a VM's power state is read again, and doubles the pause; false if the daemon stops.
+    async fn pause(&self, pause: &mut Duration) -> bool {
+        let wait = std::mem::replace(pause, (*pause * 2).min(LONGEST_POWER_PAUSE));
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = sleep(wait) => true,
+        }
+    }
+
     /// Whether a VM stops within this time.
-    async fn goes_off(&self, group: &ResourceGroup, vm: &str, limit: Duration) -> Result<bool, NotNow> {
+    async fn goes_off(
+        &self,
+        group: &ResourceGroup,
+        vm: &str,
+        limit: Duration,
+    ) -> Result<bool, DestroyOutcome> {
         let until = Instant::now() + limit;
         let mut pause = FIRST_POWER_PAUSE;
         while Instant::now() < until {
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Err(left_alone("the daemon is stopping")),
-                () = sleep(pause) => {}
+            if !self.pause(&mut pause).await {
+                return Err(left_alone("the daemon is stopping"));
             }
-            pause = (pause * 2).min(LONGEST_POWER_PAUSE);
             if self.is_off(group, vm).await? {
                 return Ok(true);
             }
@@ -107,13 +113,7 @@ impl RunnerLifecycle {
     pub(super) async fn is_gone(&self, group: &ResourceGroup, vm: &str) -> bool {
         let until = Instant::now() + GONE_LIMIT;
         let mut pause = FIRST_POWER_PAUSE;
-        while Instant::now() < until {
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return false,
-                () = sleep(pause) => {}
-            }
-            pause = (pause * 2).min(LONGEST_POWER_PAUSE);
+        while Instant::now() < until && self.pause(&mut pause).await {
             if let Ok(None) = self.context.azure.power_state(group, vm).await {
                 return true;
             }
@@ -122,7 +122,7 @@ impl RunnerLifecycle {
     }
 
     /// Whether GitHub does not know the runner. The list lacked it, and a list can lag.
-    async fn is_unknown(&self, fleet: &Fleet, destroy: &Destroy) -> Result<(), NotNow> {
+    async fn is_unknown(&self, fleet: &Fleet, destroy: &Destroy) -> Result<(), DestroyOutcome> {
         if destroy.scope != fleet.scope {
             return Ok(());
         }
@@ -134,7 +134,7 @@ impl RunnerLifecycle {
     }
 
     /// Asks the VM through its metadata service, and waits for it to stop.
-    async fn drain_by_metadata(&self, group: &ResourceGroup, vm: &str) -> Result<(), NotNow> {
+    async fn drain_by_metadata(&self, group: &ResourceGroup, vm: &str) -> Result<(), DestroyOutcome> {
         let azure = &self.context.azure;
         let request = drain::request(self.context.now());
         azure
@@ -153,8 +153,13 @@ impl RunnerLifecycle {
     }
 
     /// Asks the VM over SSH. It answers at once.
-    async fn drain_over_ssh(&self, fleet: &Fleet, destroy: &Destroy, host_key: &str) -> Result<(), NotNow> {
-        let answer = timeout(SSH_LIMIT, self.answer_over_ssh(fleet, destroy, host_key)).await;
+    async fn drain_over_ssh(
+        &self,
+        fleet: &Fleet,
+        destroy: &Destroy,
+        host_key: &str,
+    ) -> Result<(), DestroyOutcome> {
+        let answer = timeout(SSH_ANSWER_LIMIT, self.answer_over_ssh(fleet, destroy, host_key)).await;
         match answer.unwrap_or_else(|_| Err("it took too long".to_owned())) {
             Ok(DrainAnswer::Ended) => Ok(()),
             Ok(DrainAnswer::Busy) => seeded_bug!(BusyIgnored, Err(DestroyOutcome::Busy), Ok(())),
@@ -173,13 +178,7 @@ impl RunnerLifecycle {
         let Address::At(address) = found.map_err(|error| error.to_string())? else {
             return Err("it has no address".to_owned());
         };
-        let machine = Machine {
-            vm: vm.clone(),
-            address: SocketAddr::new(address, SSH_PORT),
-            user: fleet.vm.admin_user.clone(),
-            host_key: host_key.to_owned(),
-            private_key: fleet.bootstrap.ssh_private_key.clone(),
-        };
+        let machine = machine(fleet, vm, host_key, address);
         let session = self.context.ssh.connect(&machine).await.map_err(|error| error.to_string())?;
         let printed = session.run(&Step::Drain).await.map_err(|error| error.to_string())?;
         DrainAnswer::parse(&printed)
@@ -187,7 +186,12 @@ impl RunnerLifecycle {
 
     /// Whether a VM that has not answered for so long may go: GitHub is asked once more, and all that is known is
     /// told.
-    async fn gives_up(&self, fleet: &Fleet, destroy: &Destroy, waited: Duration) -> Result<(), NotNow> {
+    async fn gives_up(
+        &self,
+        fleet: &Fleet,
+        destroy: &Destroy,
+        waited: Duration,
+    ) -> Result<(), DestroyOutcome> {
         let entry = entry::find(self.context.github(fleet), destroy).await;
         let entry = entry.map_err(|error| DestroyOutcome::Failed(error.into()))?;
         if entry.as_ref().is_some_and(|entry| entry.busy) {
@@ -198,7 +202,7 @@ impl RunnerLifecycle {
             Some(_) => "GitHub calls it idle",
         };
         let (waited, why) = (humantime::format_duration(Duration::from_secs(waited.as_secs())), &destroy.why);
-        tracing::warn!(fleet = %fleet.name, runner = %destroy.runner, reason = %why, "{}: {} is removed without an answer: its VM was asked to drain {waited} ago and runs on; {at_github}, and no look and no queue has shown a job since ({why})", fleet.name, destroy.runner);
+        tracing::warn!(fleet = %fleet.name, runner = %destroy.runner, reason = %why, "{}: {} is removed without an answer: its VM was asked to drain {waited} ago and runs on; {at_github}, and no look and no queue has shown a job since ({why}); if this repeats, look at its image: it needs systemd, curl and pgrep, and must reach 169.254.169.254", fleet.name, destroy.runner);
         Ok(())
     }
 }

@@ -77,7 +77,7 @@ pub enum Deregistration {
     Removed,
     /// GitHub has no such entry, or does not show it to this credential.
     NotFound,
-    /// The runner runs a job. GitHub's refusal is the only atomic test of "idle".
+    /// GitHub says that the runner runs a job. It may say the opposite of one that does.
     Busy,
 }
 

@@ -36,6 +36,8 @@ const ENTRY_PAUSES: [Duration; 5] = [
 pub const STOPS_BY_ITSELF: Duration = Duration::from_secs(15);
 /// How long one removal waits for the VM's answer. A later tick goes on.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(45);
+/// How long the login and the answer over SSH may take.
+pub const SSH_ANSWER_LIMIT: Duration = Duration::from_secs(40);
 /// The pause before a VM's power state is read meanwhile; it doubles, up to the longest. One removal reads it some five
 /// times.
 pub const FIRST_POWER_PAUSE: Duration = Duration::from_millis(500);
@@ -84,8 +86,8 @@ pub(crate) fn proof(
 fn is_entry_due(fleet: &Fleet, runner: &EphemeralRunner, known: &RunnerState, now: Timestamp) -> bool {
     if let Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) } = runner.status {
         let refusals = &known.entry_refused;
-        let pause = ENTRY_PAUSES.get(refusals.count.saturating_sub(1) as usize).unwrap_or(&ENTRY_PAUSES[4]);
-        return refusals.last.is_none_or(|last| elapsed(last, now) >= *pause);
+        let step = (refusals.count.saturating_sub(1) as usize).min(ENTRY_PAUSES.len() - 1);
+        return refusals.last.is_none_or(|last| elapsed(last, now) >= ENTRY_PAUSES[step]);
     }
     let grace = ENTRY_GRACE.min(fleet.lifecycle.boot_timeout);
     known.vm_seen || elapsed(runner.created_at, now) >= grace

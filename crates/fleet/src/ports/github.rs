@@ -55,7 +55,8 @@ pub trait GitHub: Send + Sync {
     /// Makes an ephemeral runner's entry. [`CallErrorKind::NameTaken`](crate::model::CallErrorKind::NameTaken) when the name is in use.
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError>;
 
-    /// Removes a runner's entry unless it runs a job.
+    /// Removes a runner's entry unless GitHub says that it runs a job. That GitHub removes it is no proof of the
+    /// opposite.
     async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError>;
 
     /// Where the runner's program is to be had, for each OS and architecture.

@@ -36,7 +36,7 @@ struct Leaving {
 }
 
 impl InstallationTokens {
-    /// Takes a new token. The one before it is left by and by.
+    /// Takes a new token. Each repository leaves the one before it at its own moment.
     pub(super) fn renew(&mut self, issued: Issued, now: Instant) {
         let before = self.newest.replace(issued);
         self.before = before.and_then(|Issued { token, ends }| {

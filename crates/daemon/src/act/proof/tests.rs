@@ -35,6 +35,11 @@ async fn removed(fixture: &CloudFixture, fleet: &Fleet, destroy: &Destroy) -> (D
     (outcome, fixture.vms().contains(&name), fixture.entries().iter().any(|entry| entry.name == name))
 }
 
+/// The host key that is planted on the only VM.
+fn host_key(fixture: &CloudFixture) -> Option<String> {
+    fixture.world().state.azure.vms.values().find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned))
+}
+
 fn stays(why: &str) -> (DestroyOutcome, bool, bool) {
     (left_alone(why), true, true)
 }
@@ -193,13 +198,7 @@ async fn over_ssh_the_vm_that_goes_answers_at_once_wherever_it_is() {
         if is_busy {
             fixture.submit("o/r");
         }
-        let host_key = fixture
-            .world()
-            .state
-            .azure
-            .vms
-            .values()
-            .find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned));
+        let host_key = host_key(&fixture);
         assert!(host_key.is_some());
         let steps = Arc::new(Mutex::new(Vec::new()));
         fixture.world().watch(Box::new(Steps(Arc::clone(&steps))));
@@ -219,13 +218,7 @@ async fn a_drain_takes_seconds_and_a_handful_of_requests() {
         let request = request(&fixture, &fleet);
         lifecycle(&fixture).provision(&fleet, &request).await;
         minutes(3).await;
-        let host_key = fixture
-            .world()
-            .state
-            .azure
-            .vms
-            .values()
-            .find_map(|vm| vm.tag("azlin-host-key").map(str::to_owned));
+        let host_key = host_key(&fixture);
         let sent = |method: &str| fixture.requests(method, "");
         let all = || sent("GET") + sent("PATCH") + sent("DELETE");
         let (before, began) = (all(), Instant::now());

@@ -74,7 +74,7 @@ fn a_group_s_refusal_gives_the_job_to_the_next_fleet_or_to_none() {
     let demands = attribute([&first, &second], &queue, at(0));
     assert_eq!(demands[&first.name].metrics.total_jobs, 0);
     assert_eq!(demands[&second.name].metrics.pending_jobs, 2, "its group is another");
-    assert!(demands.values().all(|demand| demand.notes.is_empty()), "somebody can take them");
+    assert!(demands.values().all(|demand| demand.notes.is_empty()), "a fleet can take them");
     let alone = demand(&first, &queue, 0);
     assert_eq!(alone.metrics.total_jobs, 0);
     assert_eq!(
