@@ -148,6 +148,29 @@ fn a_machine_without_a_runner_drains_at_once_though_it_installs() {
     until_off(&cloud, "bare", 30);
 }
 
+/// An installation whose connection was lost goes on while its machine is asked to drain.
+#[test]
+fn once_a_drain_has_ended_no_listener_starts() {
+    let cloud = RealCloud::new("", "");
+    prepared(&cloud, "late");
+    configured(&cloud, "late");
+    said(&cloud, "late", &keeps_power());
+    step(&cloud, "late", &Step::Start { ephemeral: false });
+    cloud.wait("it is online", 60, |world| is_online(world, "late"));
+    let job = cloud.submit(&[("docker", "sleep 3")])[0];
+    cloud.wait_inside("late", "pgrep -f '[R]unner.Worker'");
+    assert_eq!(drain(&cloud, "late"), "drain=busy");
+    cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));
+    said(&cloud, "late", "systemctl restart 'actions.runner.*'");
+    cloud.wait_inside("late", "pgrep -f '[R]unner.Listener run'");
+    let answer = said(&cloud, "late", &format!("PATH=/opt/ours:$PATH {RUNNER} drain"));
+    assert_eq!(answer, "drain=ended", "a refusal bars nothing");
+    step(&cloud, "late", &Step::Start { ephemeral: false });
+    std::thread::sleep(Duration::from_secs(2));
+    let left = cloud.inside("late", "pgrep -f '[R]unner.Listener'");
+    assert!(!left.status.success(), "{left:?}");
+}
+
 /// One machine runs one listener after another, and is asked to drain at any moment of each one's life. Its
 /// power stays on: `systemctl` is our own for the script.
 #[test]
@@ -199,16 +222,29 @@ fn of_a_hundred_jobs_taken_while_it_drains_none_is_lost() {
 fn plant_unit(cloud: &RealCloud) {
     let unit = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nUser=runner\nEnvironment=STANDIN_PAUSE=0.15\n\
         ExecStart=/usr/local/lib/azlin/runner serve\n";
-    let ours = "#!/bin/sh\n[ \"$1\" != kill ] || exec /bin/systemctl \"$@\"\n";
-    let write = |path: &str, text: &str| format!("printf '%s' '{text}' >{path}\n");
     let script = [
         write("/etc/systemd/system/azlin-runner.service", unit),
-        "mkdir -p /opt/ours /var/lib/azlin-runner/jit\n".to_owned(),
-        write("/opt/ours/systemctl", ours),
-        write("/opt/ours/systemd-run", "#!/bin/sh\nshift 2\nexec \"$@\"\n"),
-        "chmod 755 /opt/ours/*; chown runner /var/lib/azlin-runner/jit; systemctl daemon-reload".to_owned(),
+        "mkdir -p /var/lib/azlin-runner/jit; chown runner /var/lib/azlin-runner/jit; systemctl daemon-reload\n"
+            .to_owned(),
+        keeps_power(),
     ];
     said(cloud, "race", &script.concat());
+}
+
+/// Makes /opt/ours, with whose programs in its PATH a drain leaves the power on.
+fn keeps_power() -> String {
+    let systemctl = "#!/bin/sh\n[ \"$1\" != kill ] || exec /bin/systemctl \"$@\"\n";
+    [
+        "mkdir -p /opt/ours\n".to_owned(),
+        write("/opt/ours/systemctl", systemctl),
+        write("/opt/ours/systemd-run", "#!/bin/sh\nshift 2\nexec \"$@\"\n"),
+        "chmod 755 /opt/ours/*\n".to_owned(),
+    ]
+    .concat()
+}
+
+fn write(path: &str, text: &str) -> String {
+    format!("printf '%s' '{text}' >{path}\n")
 }
 
 fn start_listener(cloud: &RealCloud, jit: &str) {

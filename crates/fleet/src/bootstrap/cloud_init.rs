@@ -100,8 +100,9 @@ fn prepare(download: &Download, dependencies: bool) -> String {
 /// started powers off. Its output goes to the console, which stays readable when the VM's network fails.
 fn unit() -> String {
     format!(
-        "[Unit]\nDescription=GitHub Actions runner\nAfter=network-online.target\nWants=network-online.target\n\n\
-         [Service]\nType=exec\nUser={USER}\nExecStartPre=+{PREPARE_PATH}\nExecStart={RUNNER_PATH} serve\n\
+        "[Unit]\nDescription=GitHub Actions runner\nAfter=network-online.target\nWants=network-online.target\n\
+         ConditionPathExists=!/run/azlin-ended\n\n[Service]\nType=exec\nUser={USER}\n\
+         ExecStartPre=+{PREPARE_PATH}\nExecStart={RUNNER_PATH} serve\n\
          ExecStopPost=+/bin/systemctl --no-block poweroff\nTimeoutStartSec=15min\nSyslogIdentifier={IDENTIFIER}\n\
          StandardOutput=journal+console\nStandardError=journal+console\n\n[Install]\nWantedBy=multi-user.target\n"
     )

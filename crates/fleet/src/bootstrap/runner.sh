@@ -18,6 +18,8 @@ user=runner
 home=/opt/actions-runner
 # Root's own: what is in $home belongs to the jobs, and is never trusted once one has run.
 state=/var/lib/azlin-runner
+# Where this is, no unit of a runner starts any more.
+ended=/run/azlin-ended
 # In a folder of the user's own, so that it can be removed once it is used.
 jitconfig=$state/jit/config
 # Where the runner's program writes what it does, and its programs; after an update they are in bin.VERSION.
@@ -259,7 +261,7 @@ start() {
         systemctl --quiet disable -- "$unit"
         mkdir -p "/etc/systemd/system/$unit.d"
         {
-            echo '[Service]'
+            printf '[Unit]\nConditionPathExists=!%s\n[Service]\n' "$ended"
             [ ! -e "$state/invariant" ] || echo 'Environment=DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1'
             # It takes no other job, and its end shows.
             [ "$ephemeral" != true ] || echo 'ExecStopPost=+/bin/systemctl --no-block poweroff'
@@ -315,7 +317,7 @@ freeze() {
     (
         exec 8>&-
         sleep 20
-        thaw
+        give_up
     ) >/dev/null 2>&1 &
     guard=$!
     for group in $frozen; do
@@ -337,6 +339,11 @@ thaw() {
     done
     [ -z "$guard" ] || kill "$guard" 2>/dev/null || :
     frozen='' stopped='' guard=''
+}
+
+give_up() {
+    rm -f "$ended"
+    thaw
 }
 
 # Whether a listener's log shows a job that it asks for, or has and not finished. The listener writes each line
@@ -398,7 +405,7 @@ is_idle() {
 }
 
 busy() {
-    thaw
+    give_up
     echo drain=busy
     exit 0
 }
@@ -411,15 +418,17 @@ drain() {
     exec 8>"$state/drain"
     flock -w 10 8 || busy
     ! works || busy
-    trap thaw EXIT
+    trap give_up EXIT
     trap 'exit 1' HUP INT PIPE TERM
+    # From here on systemd starts no listener: an installation may be about to.
+    : >"$ended"
     if ! freeze || ! is_idle; then busy; fi
     for pid in $(pids); do
         kill -KILL "$pid" 2>/dev/null || :
     done
     trap - EXIT
     kill "$guard" 2>/dev/null || :
-    # Where none has listened yet, one may be about to.
+    # Where none listens yet, its unit may have started: it ends before it can.
     [ -n "$before" ] || end_units
     echo drain=ended
     # The answer gets out before the network goes, and what remains needs no session.
@@ -478,14 +487,20 @@ serve() {
     exec ./run.sh
 }
 
+# The seconds since this machine's first process began, which the kernel counts in hundredths. /proc/uptime alone
+# is the host's where a machine is a container.
+age() {
+    began=$(sed 's/.*) //' /proc/1/stat | cut -d ' ' -f 20)
+    echo $(($(cut -d . -f 1 /proc/uptime) - began / 100))
+}
+
 # The dead man's switch: a daemon that lives would have replaced this machine long before. By the time since
 # it booted, which no clock that is set changes, and by what jobs have written last.
 watch() {
     limit=$1
-    up=$(cut -d . -f 1 /proc/uptime)
-    [ "$up" -ge "$limit" ] || return 0
+    [ "$(age)" -ge "$limit" ] || return 0
     ! works || return 0
-    [ -z "$(find "$home/_diag" -name 'Worker_*.log' -mmin "-$((limit / 60))" 2>/dev/null)" ] || return 0
+    [ -z "$(find "$home/_diag" -name 'Worker_*.log' -mmin "-$(((limit + 59) / 60))" 2>/dev/null)" ] || return 0
     echo "no job for $limit seconds, and no daemon has replaced this machine: it powers off"
     drain
 }
