@@ -14,7 +14,7 @@ use azlin_simcloud::statistics::Report;
 use azlin_tests::harness::{Harness, fleet, live, run};
 
 /// Kinds of calls: service, method, and a part of the path.
-const CALLS: [(&str, &str, &str); 16] = [
+const CALLS: [(&str, &str, &str); 17] = [
     ("github", "GET", "/actions/runs"),
     ("github", "GET", "/actions/runners"),
     ("github", "GET", "/actions/runners/"),
@@ -27,6 +27,7 @@ const CALLS: [(&str, &str, &str); 16] = [
     ("azure", "GET", "/virtualMachines"),
     ("azure", "GET", "/virtualMachines/"),
     ("azure", "PUT", "/virtualMachines/"),
+    ("azure", "PATCH", "/virtualMachines/"),
     ("azure", "DELETE", "/virtualMachines/"),
     ("azure", "GET", ""),
     ("azure", "DELETE", ""),
@@ -57,7 +58,7 @@ const FAULTS: [&str; 21] = [
     "'html_not_found'",
 ];
 /// Faults of VMs, runners and jobs, independent of calls.
-const MACHINES: [&str; 17] = [
+const MACHINES: [&str; 20] = [
     "'no_capacity'",
     "'create_fails'",
     "{ create_fails = 'AllocationFailed' }",
@@ -70,6 +71,9 @@ const MACHINES: [&str; 17] = [
     "'step_fails'",
     "'connection_lost'",
     "{ stale = '60s' }",
+    "'guest_deaf'",
+    "'offline_assignment'",
+    "'double_assignment'",
     "'list_idle'",
     "'entry_vanishes'",
     "{ entry_stays = '30s' }",

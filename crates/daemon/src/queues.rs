@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::{Fleet, Site};
 use azlin_fleet::model::{
-    AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoSlug, RunnerGroup, Scope,
+    AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoId, RepoSlug, RunnerGroup, Scope,
 };
 use azlin_fleet::observe::{
     Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, is_in_scope,
@@ -202,6 +202,12 @@ impl FleetQueue {
     pub(crate) fn shows(&self, repo: &RepoSlug, job: JobId) -> Option<bool> {
         let (_, repo) = self.repos.as_ref().ok()?.iter().find(|(of, _)| of == repo)?;
         Some(repo.queue.as_ref().is_ok_and(|queue| queue.jobs.iter().any(|shown| shown.id == job)))
+    }
+
+    /// The ids of the repositories, as far as they are known.
+    pub(crate) fn repo_ids(&self) -> impl Iterator<Item = (&RepoSlug, RepoId)> {
+        let repos = self.repos.as_ref().into_iter().flatten();
+        repos.filter_map(|(repo, read)| Some((repo, read.queue.as_ref().ok()?.repo_id?)))
     }
 
     /// Running jobs by the name of their runner.

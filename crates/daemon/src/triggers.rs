@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{JobEvent, PoolName};
 use azlin_fleet::observe::Triggers;
 use parking_lot::{Mutex, MutexGuard};
@@ -35,9 +36,10 @@ impl TriggerRouter {
     /// Wakes the fleets that the event affects; returns how many.
     pub fn tell(&self, job_event: &JobEvent) -> usize {
         let fleets = self.fleets.now();
-        let concerned =
-            fleets.names().filter(|name| fleets.get(name).is_some_and(|fleet| job_event.concerns(fleet)));
-        concerned.map(|name| self.trigger_queue(name).add(job_event)).count()
+        let wakes = |name: &&PoolName| {
+            fleets.get(name).is_some_and(|fleet| self.trigger_queue(name).add_if_concerned(job_event, fleet))
+        };
+        fleets.names().filter(wakes).count()
     }
 
     /// The triggers of a fleet.
@@ -49,9 +51,16 @@ impl TriggerRouter {
 }
 
 impl TriggerQueue {
-    fn add(&self, job_event: &JobEvent) {
-        self.triggers().add(job_event, self.epoch.elapsed());
+    /// Takes in an event that affects the fleet; whether it does.
+    fn add_if_concerned(&self, job_event: &JobEvent, fleet: &Fleet) -> bool {
+        let mut triggers = self.triggers();
+        let job_event = triggers.by_known_name(job_event);
+        if !job_event.concerns(fleet) {
+            return false;
+        }
+        triggers.add(&job_event, self.epoch.elapsed());
         self.came.notify_one();
+        true
     }
 
     /// The triggers that wait.

@@ -41,7 +41,7 @@ pub use download::Download;
 pub use drain_reason::{BrokenReason, DrainReason, OtherGitHub, RotationReason};
 pub use error::{CallError, CallErrorKind, QuotaScope, RunnerError, SshError, SshErrorKind};
 pub use error_policy::{ErrorPolicy, Failure};
-pub use job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RunId, RunRepository};
+pub use job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoId, RunId, RunRepository};
 pub use job_event::{JobChange, JobEvent};
 pub use machine::{HostKey, Machine};
 pub use names::{AccountName, CredentialName, Label, NameError, PoolName, RepoPattern, RepoSlug, Scope};

@@ -29,7 +29,7 @@ use crate::etags::{CachedAnswer, Etags};
 use crate::gate::{Family, Gate, Weight};
 use crate::link;
 use crate::rate::{self, AskedWait, StatedLimit};
-use crate::redirect;
+use crate::redirect::{self, MovedRepositories};
 use crate::refusal::{Meaning, meaning};
 use crate::sign_in::SignIn;
 
@@ -111,6 +111,7 @@ pub(crate) struct Http {
     pub(crate) token_ends: Mutex<Option<Timestamp>>,
     etags: Etags,
     blocked: BlockedRepositories,
+    pub(crate) moved: MovedRepositories,
     pub(crate) gate: Gate,
 }
 
@@ -129,6 +130,7 @@ impl Http {
             sign_in: SignIn::new(settings.credential),
             token_ends: Mutex::default(),
             etags: Etags::default(),
+            moved: MovedRepositories::default(),
             blocked: BlockedRepositories::default(),
             gate: Gate::new(settings.untold_wait),
         }
@@ -202,6 +204,7 @@ impl Http {
             self.blocked.add(owner, self.failed(call, &answer));
         }
         let Some(url) = redirect::target(&self.api, call, &answer)? else { return Ok(answer) };
+        self.moved.add(owner, &self.api, &url);
         let moved = GitHubCall { url, ..call.clone() };
         let answer = self.send_signed_in(&moved, etag).await?;
         match redirect::after_one(call, &moved, &answer) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use azlin_fleet::model::{
-    AccountName, CallError, CallErrorKind, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoSlug,
-    RunId, RunRepository,
+    AccountName, CallError, CallErrorKind, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoId,
+    RepoSlug, RunId, RunRepository,
 };
 use azlin_http::RequestEffect;
 use futures::future::join_all;
@@ -46,6 +46,7 @@ struct KnownQueue {
     /// The workflow files of the active runs.
     workflows: BTreeMap<u64, Vec<String>>,
     repository: Option<RunRepository>,
+    repo_id: Option<RepoId>,
     /// The active runs, when the lists were read last, and what was missing of them.
     lists: Option<ReadLists>,
 }
@@ -129,6 +130,7 @@ impl RepositoryQueues {
             queue.workflows =
                 known.workflows.iter().map(|(run, files)| (RunId(*run), files.clone())).collect();
             queue.repository = known.repository.clone();
+            queue.repo_id = known.repo_id.or_else(|| http.moved.id(repo));
         });
         queue.jobs.sort_by_key(|job| (job.created_at, job.id));
         Ok(queue)
@@ -199,10 +201,12 @@ impl KnownQueue {
         self.workflows.retain(|id, _| active.contains_key(id));
         self.workflows.extend(shown.iter().map(|(id, run)| (*id, workflow_files(run, repo))));
         let repository = shown.values().rev().find_map(|run| {
-            let RunRepositoryJson { full_name, private } = run.repository.as_ref()?;
+            let RunRepositoryJson { full_name, private, .. } = run.repository.as_ref()?;
             Some(RunRepository { name: full_name.parse().ok()?, is_public: *private == Some(false) })
         });
         self.repository = repository.or(self.repository.take());
+        let repo_id = shown.values().rev().find_map(|run| run.repository.as_ref()?.id);
+        self.repo_id = repo_id.map(RepoId).or(self.repo_id);
         active
     }
 }

@@ -5,14 +5,39 @@
 //!   lasts, so 307 is followed for it.
 //! - What writes is not sent elsewhere: what it removes or creates is what the fleet's file names.
 
-use azlin_fleet::model::{Advice, CallError, CallErrorKind};
+use std::collections::HashMap;
+
+use azlin_fleet::model::{Advice, CallError, CallErrorKind, RepoId, RepoSlug};
 use azlin_http::{HttpReply, RequestEffect};
+use parking_lot::Mutex;
 use reqwest::{Method, StatusCode, header};
 use url::Url;
 
 use crate::api_url::ApiUrl;
 use crate::http::GitHubCall;
 use crate::refusal::GitHubRefusal;
+
+/// The repositories that have another name today: their ids, by the path of the name that they had.
+#[derive(Debug, Default)]
+pub(crate) struct MovedRepositories(Mutex<HashMap<String, RepoId>>);
+
+impl MovedRepositories {
+    /// Takes in where GitHub has redirected a call about `owner` to: `repositories/ID/…`.
+    pub(crate) fn add(&self, owner: &str, api: &ApiUrl, target: &Url) {
+        let id = api
+            .owner(target)
+            .strip_prefix("repositories/")
+            .and_then(|rest| rest.split('/').next()?.parse().ok());
+        if let Some(id) = id {
+            self.0.lock().insert(owner.to_ascii_lowercase(), RepoId(id));
+        }
+    }
+
+    /// The id of a repository that has another name today.
+    pub(crate) fn id(&self, repo: &RepoSlug) -> Option<RepoId> {
+        self.0.lock().get(&format!("repos/{repo}").to_ascii_lowercase()).copied()
+    }
+}
 
 /// Where a call is sent once more; `None` where its answer is no redirect. The error says why a redirect is
 /// not followed.

@@ -1,6 +1,6 @@
 //! Deliveries of GitHub to a webhook. Only the signature proves that a delivery is GitHub's.
 
-use azlin_fleet::model::{JobChange, JobEvent, JobId};
+use azlin_fleet::model::{JobChange, JobEvent, JobId, RepoId};
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -48,6 +48,8 @@ struct EventJobJson {
 #[derive(Deserialize)]
 struct EventRepositoryJson {
     full_name: String,
+    #[serde(default)]
+    id: Option<u64>,
 }
 
 impl WebhookVerifier {
@@ -108,7 +110,8 @@ fn job(delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
     };
     let repo = repository.full_name.parse().map_err(|error| unreadable(&error))?;
     let EventJobJson { id, labels } = workflow_job;
-    Ok(Delivery::Job(JobEvent { repo, job: JobId(id), labels, change }))
+    let repo_id = repository.id.map(RepoId);
+    Ok(Delivery::Job(JobEvent { repo, repo_id, job: JobId(id), labels, change }))
 }
 
 fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {

@@ -47,6 +47,8 @@ pub(crate) struct WorkflowJson {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunRepositoryJson {
+    #[serde(default)]
+    pub(crate) id: Option<u64>,
     pub(crate) full_name: String,
     #[serde(default)]
     pub(crate) private: Option<bool>,

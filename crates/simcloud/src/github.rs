@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use azlin_fleet::model::{JobChange, JobEvent, JobId, Scope};
+use azlin_fleet::model::{JobChange, JobEvent, JobId, RepoId, RepoSlug, Scope};
 use jiff::Timestamp;
 
 /// The state of a job.
@@ -250,10 +250,17 @@ impl GitHubState {
             let job = self.jobs.get(&id)?;
             // GitHub reports no queued job while a rule holds it.
             let is_held = change == JobChange::Queued && job.state.is_held();
-            let repo = self.runs.get(&job.run)?.repo.parse().ok()?;
-            (!is_held).then(|| JobEvent { repo, job: JobId(id), labels: job.labels.clone(), change })
+            let repo: RepoSlug = self.runs.get(&job.run)?.repo.parse().ok()?;
+            let repo_id = self.repo_id(repo.as_str());
+            (!is_held).then(|| JobEvent { repo, repo_id, job: JobId(id), labels: job.labels.clone(), change })
         });
         events.collect()
+    }
+
+    /// The id of a repository that has, or had, this name.
+    pub(crate) fn repo_id(&self, repo: &str) -> Option<RepoId> {
+        let (_, id) = self.repos.get(&self.present_name(repo).to_ascii_lowercase())?;
+        Some(RepoId(*id))
     }
 
     /// Creates a repository, unless it exists, also under another name.

@@ -229,6 +229,7 @@ pub fn payload(github: &GitHubState, job: u64, change: JobChange, now: Timestamp
     };
     body["action"] = json!(action);
     body["repository"]["full_name"] = json!(run.repo);
+    body["repository"]["id"] = json!(github.repo_id(&run.repo)?.0);
     let (owner, name) = run.repo.split_once('/')?;
     body["repository"]["name"] = json!(name);
     body["repository"]["owner"]["login"] = json!(owner);

@@ -99,7 +99,11 @@ impl FleetLoop {
             }
             queue.shows(repo, job).or(poll.map(|_| true))
         };
-        self.trigger_queue.triggers().looked(shows, schedule.epoch.elapsed());
+        {
+            let mut triggers = self.trigger_queue.triggers();
+            queue.repo_ids().for_each(|(repo, id)| triggers.knows(repo, id));
+            triggers.looked(shows, schedule.epoch.elapsed());
+        }
         let running = &mut self.last_look.running;
         for waited in begun(&fleet.name, running, queue.running(), queue.is_whole()) {
             shared.status_store.metrics().waited(&fleet.name, waited);

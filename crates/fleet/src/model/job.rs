@@ -28,6 +28,10 @@ impl fmt::Display for RunId {
     }
 }
 
+/// GitHub's id of a repository. It stays when the repository is renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoId(pub u64);
+
 /// The status of a job that is not completed, in GitHub's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +106,8 @@ pub struct Queue {
     pub missing: Vec<String>,
     /// Further remarks on the queue, for people.
     pub notes: Vec<String>,
+    /// The repository's id, as far as an answer has shown it.
+    pub repo_id: Option<RepoId>,
     /// The repository, as its runs show it. Absent if it has no active run.
     pub repository: Option<RunRepository>,
     /// The workflow files that each run is made of, as `owner/repo/.github/workflows/ci.yml`: its own, and the reusable

@@ -1,12 +1,14 @@
 //! What GitHub's webhook reports of a job.
 
-use crate::model::{JobId, RepoSlug};
+use crate::model::{JobId, RepoId, RepoSlug};
 
 /// What GitHub's webhook reports of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobEvent {
     /// The job's repository.
     pub repo: RepoSlug,
+    /// The repository's id, if the event names it.
+    pub repo_id: Option<RepoId>,
     /// GitHub's id of the job.
     pub job: JobId,
     /// The labels that the job asks of a runner.

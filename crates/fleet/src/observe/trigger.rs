@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::Fleet;
-use crate::model::{JobChange, JobEvent, JobId, RepoSlug};
+use crate::model::{JobChange, JobEvent, JobId, RepoId, RepoSlug};
 use crate::observe::{has_label, is_in_scope};
 
 /// The least time between two ticks after triggers.
@@ -46,6 +46,8 @@ pub struct Triggers {
     /// The end of the time that ticks after triggers have used up in advance.
     paid_until: Duration,
     last: Option<Duration>,
+    /// The names by which the fleet's queues are read. A repository that was renamed has another one in its events.
+    names: BTreeMap<RepoId, RepoSlug>,
 }
 
 /// When a queue has to be read, and the time before which no read of it counts.
@@ -56,6 +58,17 @@ struct Due {
 }
 
 impl Triggers {
+    /// Takes in the id of a repository whose queue the fleet reads by this name.
+    pub fn knows(&mut self, repo: &RepoSlug, id: RepoId) {
+        self.names.insert(id, repo.clone());
+    }
+
+    /// The event, about the repository by the name that the fleet reads it by.
+    pub fn by_known_name(&self, job_event: &JobEvent) -> JobEvent {
+        let known = job_event.repo_id.and_then(|id| self.names.get(&id));
+        JobEvent { repo: known.unwrap_or(&job_event.repo).clone(), ..job_event.clone() }
+    }
+
     /// Takes in an event.
     pub fn add(&mut self, job_event: &JobEvent, now: Duration) {
         match job_event.change {

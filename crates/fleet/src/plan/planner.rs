@@ -368,6 +368,10 @@ impl<'a> PlanBuilder<'a> {
         if self.seen.in_flight.contains_key(&runner.runner_name) {
             return;
         }
+        if runner.vm.is_none() && !self.seen.unread.is_empty() {
+            // Its VM may be in the group that cannot be read.
+            return;
+        }
         let Some(proof) = proof(self.fleet, runner, self.fleet_state, self.now) else { return };
         let entry = match (runner.runner_id, &runner.vm) {
             (Some(id), _) if runner.is_listed => EntryRef::Listed(id),

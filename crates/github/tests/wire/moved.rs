@@ -1,6 +1,6 @@
 //! Repositories that have another name today: GitHub answers 301 to a GET and 307 to anything else.
 
-use azlin_fleet::model::{CallErrorKind, RunnerId};
+use azlin_fleet::model::{CallErrorKind, RepoId, RunnerId};
 use azlin_fleet::ports::GitHub;
 use azlin_simcloud::scripted::{Reply, Request, ScriptedServer, json};
 use secrecy::ExposeSecret;
@@ -44,6 +44,26 @@ async fn a_list_is_read_page_by_page_at_the_new_address() {
     let requests = server.requests();
     assert_eq!(requests.len(), 3);
     assert!(requests.iter().all(|request| request.header("authorization").is_some()), "with the token");
+}
+
+#[tokio::test]
+async fn the_id_of_a_repository_is_known_from_the_redirect_and_from_its_runs() {
+    for (is_moved, run, id) in [(true, None, Some(4711)), (false, Some(12), Some(12)), (false, None, None)] {
+        let (_server, github) = github(move |request, _| {
+            if is_moved && request.path().starts_with("/repos/") {
+                return moved(request, 301);
+            }
+            if request.path().ends_with("/jobs") {
+                return json(200, json!({"total_count": 0, "jobs": []}));
+            }
+            let of = |id| json!({"id": 5, "status": "queued", "repository": {"id": id, "full_name": "o/r"}});
+            let runs: Vec<Value> = run.into_iter().map(of).collect();
+            json(200, json!({"total_count": runs.len(), "workflow_runs": runs}))
+        })
+        .await;
+        let queue = github.queue(&"o/r".parse().expect("a good name")).await.expect("a queue");
+        assert_eq!(queue.repo_id, id.map(RepoId));
+    }
 }
 
 #[tokio::test]

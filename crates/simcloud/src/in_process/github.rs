@@ -134,13 +134,14 @@ impl GitHub for InProcess {
                 let sims = run.jobs.iter().filter_map(|id| state.jobs.get(id));
                 sims.filter(move |sim| !skips || sim.state == JobState::InProgress)
             });
+            let repo_id = state.repo_id(repo.as_str());
             let (sims, now): (Vec<SimJob>, _) = (sims.cloned().collect(), world.now());
             let shown = sims.into_iter().filter_map(|sim| job(repo, &world.shown_job(sim), now));
             let jobs: Vec<Job> = shown.collect();
             let (name, file) = (repo.clone(), format!("{repo}/{WORKFLOW}"));
             let repository = RunRepository { name, is_public: world.account.is_public(repo.as_str()) };
             let workflows = jobs.iter().map(|job| (job.run_id, vec![file.clone()])).collect();
-            Ok(Queue { jobs, workflows, repository: Some(repository), ..Queue::default() })
+            Ok(Queue { jobs, workflows, repo_id, repository: Some(repository), ..Queue::default() })
         })
         .await
     }

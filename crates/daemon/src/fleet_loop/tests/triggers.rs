@@ -7,6 +7,7 @@ use super::*;
 fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
     JobEvent {
         repo: repo.parse().expect("a good name"),
+        repo_id: None,
         job: JobId(job),
         labels: vec!["self-hosted".to_owned()],
         change,
@@ -114,6 +115,23 @@ async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
     wait(20).await;
     assert_eq!(lived.trigger_router.tell(&job_event("o/r", 1, JobChange::Queued)), 0);
     assert!(lived.ticks_of("ci").0.iter().all(|at| *at <= 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_a_renamed_repository_wakes_the_fleet_that_has_its_old_name() {
+    let fixture = CloudFixture::new("");
+    fixture.submit("o/r");
+    let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
+    wait(10).await;
+    let _ = fixture.world().state.github.take_job_events();
+    fixture.world().rename_repo("o/r", "o/new");
+    fixture.submit("o/new");
+    let runs = fixture.requests("GET", "/actions/runs");
+    let job_events = fixture.world().state.github.take_job_events();
+    assert_eq!(job_events.first().expect("one").repo.as_str(), "o/new");
+    assert_eq!(lived.trigger_router.tell(&job_events[0]), 1);
+    sleep(Duration::from_millis(50)).await;
+    assert!(fixture.requests("GET", "/actions/runs") > runs, "it looks");
 }
 
 /// While polls are rarer, triggers must not delay what only a poll reads.

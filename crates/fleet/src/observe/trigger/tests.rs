@@ -10,6 +10,7 @@ fn at(millis: u64) -> Duration {
 fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
     JobEvent {
         repo: repo.parse().expect("a good name"),
+        repo_id: None,
         job: JobId(job),
         labels: vec!["self-hosted".to_owned()],
         change,
@@ -149,6 +150,17 @@ fn of_a_flood_of_jobs_a_hundred_are_remembered() {
     triggers.take(POLL, at(0));
     triggers.looked(|_, _| Some(true), at(0));
     assert!(triggers.waiting.is_empty() && triggers.repos.is_empty());
+}
+
+#[test]
+fn an_event_of_a_renamed_repository_is_about_the_name_that_its_queue_is_read_by() {
+    let mut triggers = Triggers::default();
+    let old: RepoSlug = "o/r".parse().expect("a good name");
+    triggers.knows(&old, RepoId(7));
+    for (id, name) in [(Some(RepoId(7)), "o/r"), (Some(RepoId(8)), "o/new"), (None, "o/new")] {
+        let job_event = JobEvent { repo_id: id, ..job_event("o/new", 1, JobChange::Queued) };
+        assert_eq!(triggers.by_known_name(&job_event).repo.as_str(), name, "{id:?}");
+    }
 }
 
 #[test]

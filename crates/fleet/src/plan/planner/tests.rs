@@ -17,7 +17,7 @@ use crate::model::{
     CallError, CallErrorKind, Completed, DestroyOutcome, ErrorPolicy, Failure,
     PowerState::{Running, Stopped, Unknown},
     ProvisioningState::{Creating, Deleting, Failed, Succeeded},
-    QuotaScope,
+    QuotaScope, ResourceGroup,
 };
 use crate::observe::Operation;
 use crate::state::KnownGroups;
@@ -315,6 +315,15 @@ fn what_was_not_read_whole_removes_nothing_but_the_minimum_is_kept() {
 }
 
 #[test]
+fn an_entry_stays_while_its_vm_may_be_in_a_group_that_cannot_be_read() {
+    let mut scene = Scene::new("").entry(1, 900, Offline).remember(1, 900, |known| known.vm_seen = true);
+    assert_eq!(scene.brief(), "-1");
+    let old = ResourceGroup { subscription_id: "s".to_owned(), name: "old".to_owned() };
+    scene.seen.unread.insert(old, "AuthorizationFailed".to_owned());
+    assert_eq!(scene.brief(), "");
+}
+
+#[test]
 fn starts_that_fail_are_tried_less_and_less_often() {
     let mut scene = Scene::new("").pending(8, 1);
     let action = Action::Provision {
@@ -489,7 +498,7 @@ fn a_clock_that_was_set_back_holds_nothing_back() {
 
 #[test]
 fn vms_are_looked_for_where_they_were_made() {
-    let old = crate::model::ResourceGroup { subscription_id: "s".to_owned(), name: "old".to_owned() };
+    let old = ResourceGroup { subscription_id: "s".to_owned(), name: "old".to_owned() };
     let current = Scene::new("").fleet.vm.group;
     let see =
         |fleet_state: FleetState, scene: &Scene| fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW));
