@@ -79,6 +79,27 @@ fn a_running_job_outlives_disable_but_not_disable_with_force() {
     assert!(text.contains("enabled = true") && !text.contains("\nkill_running_jobs"), "{text}");
 }
 
+/// In the middle of a job GitHub says that the runner is idle, gives no job a runner's name, and answers 204 to the
+/// removal of the entry; or the entry is gone (recordings: busy-false-mid-job, entry-gone-while-running).
+#[test]
+fn a_running_job_outlives_what_github_says_of_its_runner() {
+    let idle = ["list_idle", "jobs_unnamed", "delete_idle"];
+    for faults in [&idle[..], &["entry_vanishes", "jobs_unnamed"]] {
+        let of = |what: &&str| format!("[[faults]]\nwhat = '{what}'\n");
+        let cloud = cloud(&faults.iter().map(of).collect::<String>());
+        let _daemon = cloud.daemon();
+        busy(&cloud, 8);
+        let (code, said) = run(&cloud, &["disable", "--pool", "ci"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(cloud.wait(SOON, |world| world.report().vms_left == 0), "{}", cloud.logged());
+        let report = cloud.served.world().report();
+        assert_eq!((report.jobs_killed, report.jobs_unserved, report.runners_left), (0, 0, 0), "{faults:?}");
+        // One without entry has a quarter of a minute to stop by itself before it is asked.
+        let is_asked = cloud.logged().contains("is asked to drain: ");
+        assert_eq!(is_asked, faults == idle, "{}", cloud.logged());
+    }
+}
+
 #[test]
 fn without_a_daemon_there_is_nothing_to_wait_for() {
     let cloud = cloud("");
