@@ -111,6 +111,33 @@ fn it_survives_that_its_fleet_is_disabled_and_the_daemon_stopped() {
     cloud.wait("it goes after its job", 30, |world| machines(world) == 0);
 }
 
+/// Of a machine that answers to nothing only time can tell, and a warning says what was seen.
+#[test]
+fn a_machine_that_is_deaf_goes_after_drain_timeout_and_its_warning_says_why() {
+    let (cloud, _daemon, job) = at_work("cloud-init", "drain_timeout = \"20s\"\n", 1);
+    let (_, busy) = cloud.job(job).runner.expect("it runs");
+    let idle = |world: &World| {
+        let mut idle = world.state.github.runners.values().filter(|it| it.online && it.job.is_none());
+        idle.next().map(|runner| runner.name.clone())
+    };
+    cloud.wait("one is idle beside it", 60, |world| idle(world).is_some());
+    let deaf = idle(&cloud.cloud.served.world()).expect("a moment ago");
+    for (name, how) in
+        [(&deaf, "systemctl stop azlin-drain.service"), (&busy, "ip addr del 169.254.169.254/32 dev lo")]
+    {
+        assert!(cloud.inside(name, how).status.success(), "{how}");
+    }
+    let file = cloud.cloud.config.path().join("fleets/ci.toml");
+    let enabled = std::fs::read_to_string(&file).expect("it was written");
+    cloud.cloud.write("fleets/ci.toml", &format!("enabled = false\n{enabled}"));
+    assert_survives(&cloud, job);
+    let line = cloud.wait_for_line(&["WARN", &deaf, "is removed without an answer"], 120);
+    assert!(line.contains("GitHub calls it idle, and no look and no queue has shown a job since"), "{line}");
+    cloud.wait("nothing is left", 60, |world| machines(world) == 0);
+    let warnings = cloud.log().lines().filter(|line| line.contains("without an answer")).count();
+    assert_eq!(warnings, 1, "the one at work stopped by itself");
+}
+
 #[test]
 fn it_survives_that_it_was_taken_between_the_list_and_the_delete() {
     // Lists are five seconds old: a listed idle runner has a job by now, and the daemon tries to remove the
