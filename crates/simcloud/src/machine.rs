@@ -226,6 +226,10 @@ impl World {
                 entry.stays_until = stays.map(|time| now + time);
             }
         }
+        if self.state.github.runners.get(&runner).is_some_and(|entry| entry.is_hidden) {
+            // Nobody sees it, and now nobody works for it either.
+            self.state.github.runners.remove(&runner);
+        }
     }
 }
 

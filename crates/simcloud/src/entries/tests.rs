@@ -93,6 +93,8 @@ fn who_deletes_the_vm_of_a_runner_without_an_entry_kills_its_job() {
     until(&mut world, ONLINE + 999);
     world.delete_vm("s", "g", "a");
     assert_eq!(world.report().jobs_killed, 1);
+    until(&mut world, ONLINE + 999 + 601);
+    assert!(world.state.github.runners.is_empty(), "nothing is kept that nobody sees");
 }
 
 #[test]
