@@ -9,8 +9,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::github_weather::github_weather;
 use super::scenario::{
-    ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, LONGEST_LAG, OWNER, Scenario, ScenarioPart,
-    WebhookConditions,
+    ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, LONGEST_LAG, OWNER, RESTART, Scenario,
+    ScenarioPart, WebhookConditions,
 };
 
 const MINUTE: u64 = 60;
@@ -284,7 +284,11 @@ impl Generator {
             let disk = if may_forget { disk } else { Disk::Kept };
             let longest = *self.one_of(&[2, 30, 30, 20 * MINUTE]);
             let down = Duration::from_millis(self.rng.random_range(1..=longest * 1000));
-            let least = if lags && disk != Disk::Kept { LONGEST_LAG } else { Duration::ZERO };
+            let least = match disk {
+                Disk::Kept => Duration::ZERO,
+                _ if lags => LONGEST_LAG,
+                _ => RESTART,
+            };
             let crash =
                 Crash { at: self.moment(), points: self.rng.random_range(0..30), down: least + down, disk };
             self.parts.push(ScenarioPart::Crash(crash));

@@ -12,6 +12,9 @@ pub const OWNER: &str = "o";
 /// its state file cannot know what a list older than its own crash does not show, so it stays down for longer
 /// than this (ARCHITECTURE.md, What always holds).
 pub const LONGEST_LAG: Duration = Duration::from_secs(60);
+/// The time after which systemd starts a daemon that died (`RestartSec`): what it had asked for has had its effect then,
+/// where lists do not lag.
+pub const RESTART: Duration = Duration::from_secs(10);
 
 /// Everything that will happen, and to whom.
 #[derive(Debug, Clone)]
