@@ -54,10 +54,7 @@ impl TriggerQueue {
     /// Takes in an event that affects the fleet; whether it does.
     fn add_if_concerned(&self, job_event: &JobEvent, fleet: &Fleet) -> bool {
         let mut triggers = self.triggers();
-        let job_event = triggers.by_known_name(job_event);
-        if !job_event.concerns(fleet) {
-            return false;
-        }
+        let Some(job_event) = triggers.concerning(fleet, job_event) else { return false };
         triggers.add(&job_event, self.epoch.elapsed());
         self.came.notify_one();
         true

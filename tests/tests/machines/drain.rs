@@ -166,6 +166,9 @@ fn once_a_drain_has_ended_no_listener_starts() {
     // One that has no log yet counts as busy.
     let ends = format!("PATH=/opt/ours:$PATH {RUNNER} drain | grep -qx drain=ended");
     cloud.wait_inside("late", &ends);
+    // Another one that cannot tell bars nothing, and frees nothing either.
+    said(&cloud, "late", "setsid flock /var/lib/azlin-runner/drain sleep 12 >/dev/null 2>&1 & sleep 0.5");
+    assert_eq!(drain(&cloud, "late"), "drain=busy");
     step(&cloud, "late", &Step::Start { ephemeral: false });
     std::thread::sleep(Duration::from_secs(2));
     let left = cloud.inside("late", "pgrep -f '[R]unner.Listener'");

@@ -342,7 +342,8 @@ thaw() {
 }
 
 give_up() {
-    rm -f "$ended"
+    # What another drain has ended stays ended.
+    [ -z "$bars" ] || rm -f "$ended"
     thaw
 }
 
@@ -414,14 +415,17 @@ busy() {
 # the lock of the others: an installation has nothing that could be lost, and the power goes under it.
 drain() {
     mkdir -p "$state"
-    frozen='' stopped='' guard=''
+    frozen='' stopped='' guard='' bars=''
     exec 8>"$state/drain"
     flock -w 10 8 || busy
     ! works || busy
     trap give_up EXIT
     trap 'exit 1' HUP INT PIPE TERM
     # From here on systemd starts no listener: an installation may be about to.
-    : >"$ended"
+    if [ ! -e "$ended" ]; then
+        bars=1
+        : >"$ended"
+    fi
     if ! freeze || ! is_idle; then busy; fi
     for pid in $(pids); do
         kill -KILL "$pid" 2>/dev/null || :

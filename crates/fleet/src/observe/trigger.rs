@@ -60,13 +60,18 @@ struct Due {
 impl Triggers {
     /// Takes in the id of a repository whose queue the fleet reads by this name.
     pub fn knows(&mut self, repo: &RepoSlug, id: RepoId) {
-        self.names.insert(id, repo.clone());
+        if self.names.get(&id) != Some(repo) {
+            self.names.insert(id, repo.clone());
+        }
     }
 
-    /// The event, about the repository by the name that the fleet reads it by.
-    pub fn by_known_name(&self, job_event: &JobEvent) -> JobEvent {
+    /// The event, if it concerns the fleet: about the repository by the name that its queue was read by last, or by
+    /// its own where the fleet's file has another since.
+    pub fn concerning(&self, fleet: &Fleet, job_event: &JobEvent) -> Option<JobEvent> {
         let known = job_event.repo_id.and_then(|id| self.names.get(&id));
-        JobEvent { repo: known.unwrap_or(&job_event.repo).clone(), ..job_event.clone() }
+        let names = known.into_iter().chain([&job_event.repo]);
+        let by_name = |repo: &RepoSlug| JobEvent { repo: repo.clone(), ..job_event.clone() };
+        names.map(by_name).find(|job_event| job_event.concerns(fleet))
     }
 
     /// Takes in an event.

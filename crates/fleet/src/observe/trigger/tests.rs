@@ -157,10 +157,23 @@ fn an_event_of_a_renamed_repository_is_about_the_name_that_its_queue_is_read_by(
     let mut triggers = Triggers::default();
     let old: RepoSlug = "o/r".parse().expect("a good name");
     triggers.knows(&old, RepoId(7));
-    for (id, name) in [(Some(RepoId(7)), "o/r"), (Some(RepoId(8)), "o/new"), (None, "o/new")] {
-        let job_event = JobEvent { repo_id: id, ..job_event("o/new", 1, JobChange::Queued) };
-        assert_eq!(triggers.by_known_name(&job_event).repo.as_str(), name, "{id:?}");
+    let fleet = fixture::fleet("ci", "");
+    let concerning = |triggers: &Triggers, name: &str, id| {
+        let job_event = JobEvent { repo_id: id, ..job_event(name, 1, JobChange::Queued) };
+        triggers.concerning(&fleet, &job_event).map(|job_event| job_event.repo.to_string())
+    };
+    let (seven, eight) = (Some(RepoId(7)), Some(RepoId(8)));
+    for (name, id, expected) in [
+        ("o/new", seven, Some("o/r")),
+        ("o/new", eight, None),
+        ("o/new", None, None),
+        ("o/r", None, Some("o/r")),
+    ] {
+        assert_eq!(concerning(&triggers, name, id).as_deref(), expected, "{name} {id:?}");
     }
+    let mut before = Triggers::default();
+    before.knows(&"o/older".parse().expect("a good name"), RepoId(7));
+    assert_eq!(concerning(&before, "o/r", seven).as_deref(), Some("o/r"), "its file has the new name since");
 }
 
 #[test]
