@@ -7,8 +7,8 @@
 //!   touch it.
 //! - No request is reckoned as free because GitHub may answer that nothing has changed: an ETag belongs to a token,
 //!   and after the renewal of an app's token each one counts. Only the answer says that it did not.
-//! - The secondary limits are never reached: there are fewer requests at once, and fewer points and creations
-//!   in any minute, than GitHub allows.
+//! - The secondary limits are kept: there are no more requests at once, and no more points in any minute, than GitHub
+//!   allows.
 
 mod primary;
 
@@ -21,16 +21,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use self::primary::Family;
 use self::primary::{Primary, PrimaryLimits};
-use crate::bucket::Bucket;
+use crate::window::Window;
 
 /// The longest wait after a rate limit without a stated time.
 const LONGEST_UNTOLD: Duration = Duration::from_secs(15 * 60);
-/// GitHub allows 900 points a minute: 300 at once, and ten a second after that.
-const POINTS: (f64, f64) = (300.0, 10.0);
-/// GitHub allows 80 creations a minute: 20 at once, and one a second after that.
-const CONTENT: (f64, f64) = (20.0, 1.0);
-/// Points that polling leaves to other requests.
-const POINTS_KEPT: f64 = 50.0;
+/// GitHub allows 900 points in any minute. Its clock and the way to it may differ by a second from request to request.
+const POINTS: (u32, Duration) = (900, Duration::from_secs(61));
+/// Points that polls leave to other requests, and registrations to polls and removals. So 170 registrations a minute are
+/// sent at most, which is less than the 1,500 in five minutes that GitHub allows to a repository, an organisation or an
+/// enterprise (Docs: Actions limits). They are not what it calls content, which people see: 80 issues or comments a
+/// minute.
+const POINTS_KEPT: u32 = 50;
 /// The part of the primary limit that polling leaves to other requests: one in 50.
 const KEPT: u64 = 50;
 
@@ -39,8 +40,7 @@ const KEPT: u64 = 50;
 pub(crate) struct Weight {
     /// What GitHub counts it with.
     pub(crate) family: Family,
-    pub(crate) points: f64,
-    pub(crate) makes_content: bool,
+    pub(crate) points: u32,
 }
 
 #[derive(Debug)]
@@ -57,8 +57,7 @@ struct GateState {
     /// How many times in a row GitHub asked for a wait without stating a time.
     untold_in_a_row: u32,
     primary: PrimaryLimits,
-    points: Bucket,
-    content: Bucket,
+    points: Window,
 }
 
 /// Whether a request may be sent.
@@ -67,6 +66,8 @@ enum Passage {
     /// It waits for the answer to another request.
     WaitsForAnAnswer,
     WaitsFor(Duration),
+    /// It waits for a minute at most, whatever its patience: a start that failed here would only come again later.
+    WaitsInTurn(Duration),
 }
 
 /// A request in flight, until this is dropped.
@@ -87,8 +88,7 @@ impl Gate {
             until: None,
             untold_in_a_row: 0,
             primary: PrimaryLimits::default(),
-            points: Bucket::new(POINTS),
-            content: Bucket::new(CONTENT),
+            points: Window::new(POINTS),
         };
         Gate { state: Mutex::new(state), untold, answered: Notify::new() }
     }
@@ -108,7 +108,7 @@ impl Gate {
                     }
                 }
                 Passage::WaitsFor(wait) if wait > patience => return Err(wait),
-                Passage::WaitsFor(wait) => sleep(wait).await,
+                Passage::WaitsFor(wait) | Passage::WaitsInTurn(wait) => sleep(wait).await,
             }
         }
     }
@@ -161,14 +161,15 @@ impl Gate {
             state.primary.begin(family);
             return Passage::Goes;
         }
-        let kept = if is_look { POINTS_KEPT } else { 0.0 };
-        let content = if weight.makes_content { 1.0 } else { 0.0 };
-        let wait = state.points.wait(weight.points, kept, now).max(state.content.wait(content, 0.0, now));
+        let kept = if family == Family::Others { 0 } else { POINTS_KEPT };
+        let wait = state.points.wait(weight.points, kept, now);
         if !wait.is_zero() {
-            return Passage::WaitsFor(wait);
+            return match family {
+                Family::Registrations => Passage::WaitsInTurn(wait),
+                Family::Looks | Family::Others => Passage::WaitsFor(wait),
+            };
         }
-        state.points.take(weight.points);
-        state.content.take(content);
+        state.points.take(weight.points, now);
         state.primary.begin(family);
         Passage::Goes
     }

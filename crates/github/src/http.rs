@@ -62,11 +62,7 @@ impl GitHubCall {
             false if self.is_jit_config() || self.url.path().ends_with("-token") => Family::Registrations,
             _ => Family::Others,
         };
-        Weight {
-            family,
-            points: if reads { 1.0 } else { 5.0 },
-            makes_content: !reads && self.method != Method::DELETE,
-        }
+        Weight { family, points: if reads { 1 } else { 5 } }
     }
 
     /// Whether it makes a JIT configuration.

@@ -16,7 +16,6 @@ mod answer;
 mod api_url;
 mod app;
 mod blocked;
-mod bucket;
 mod client;
 mod error;
 mod etags;
@@ -40,6 +39,7 @@ mod sign_in;
 mod token;
 mod watched;
 mod webhook;
+mod window;
 mod wire;
 
 pub use api_url::ApiUrlError;

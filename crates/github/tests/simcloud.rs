@@ -217,3 +217,25 @@ async fn an_app_outlives_its_tokens() {
         assert!(error.kind == CallErrorKind::NotPermitted && error.to_string().contains(cure), "{error}");
     }
 }
+
+#[tokio::test]
+async fn what_two_daemons_on_one_token_register_beyond_githubs_minute_is_refused_once_and_waited_for() {
+    let (served, first) = world("").await;
+    submit(&served, 1, 1);
+    let second = client(&served, &served.world().settings.token.clone());
+    // 180 registrations of five points are the 900 of a minute.
+    for number in 0..179 {
+        let client = if number < 100 { &first } else { &second };
+        client.jit_config(&config(number)).await.expect("within the limit");
+    }
+    let beyond = || served.world().statistics.requests_beyond_secondary_limits;
+    second.jit_config(&config(179)).await.expect("the last");
+    assert_eq!(beyond(), 0);
+    for number in [180, 181] {
+        let error = second.jit_config(&config(number)).await.expect_err("beyond the limit");
+        let error = error.call();
+        assert_eq!(error.kind, CallErrorKind::Throttled, "{error}");
+        assert!(error.retry_after.is_some_and(|wait| wait <= Duration::from_secs(61)), "{error:?}");
+        assert_eq!(beyond(), 1, "the second is not sent");
+    }
+}

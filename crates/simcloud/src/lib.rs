@@ -17,7 +17,7 @@
 //! | where a list, a `DELETE` and the broker differ about a runner | `entries.rs` |
 //! | how a VM drains when it is asked to | `drain.rs` |
 //! | runners: by JIT configuration, by token, on a real machine, over SSH | `calls.rs`, `registration.rs`, `session.rs`, `guest.rs` |
-//! | rate limit, renamed repositories, webhooks | `rate_limit.rs`, `rename.rs`, `webhooks.rs` |
+//! | rate limits, renamed repositories, webhooks | `rate_limit.rs`, `secondary_limit.rs`, `rename.rs`, `webhooks.rs` |
 //! | a key of a workload file | `workload.rs`, `settings.rs` (`[settings]`), `account.rs` (`[premises]`), `examples/burst.toml` |
 //! | what `check` is answered | `preflight.rs` |
 //! | what is counted and reported | `statistics.rs`, `report.rs` |
@@ -58,6 +58,7 @@ mod rename;
 mod report;
 #[cfg(feature = "scripted")]
 pub mod scripted;
+mod secondary_limit;
 pub mod session;
 mod settings;
 pub mod statistics;

@@ -40,6 +40,8 @@ pub struct Statistics {
     pub waits: Vec<Duration>,
     /// Requests to GitHub that were refused beyond its rate limit.
     pub requests_beyond_limit: u64,
+    /// Requests to GitHub that were refused beyond its secondary limits.
+    pub requests_beyond_secondary_limits: u64,
     /// Requests to GitHub that were not sent because its rate limit was used up.
     pub requests_held_back: u64,
     /// The most requests at the same time that create a VM or a runner.

@@ -17,6 +17,7 @@ use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, random_
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
+use crate::secondary_limit::SecondaryLimits;
 use crate::registration::RunnerToken;
 use crate::settings::WorldSettings;
 use crate::statistics::Statistics;
@@ -179,6 +180,7 @@ pub struct World {
     pub(crate) limit: RateLimit,
     /// The limit of clients that are not signed in.
     pub(crate) anonymous: RateLimit,
+    pub(crate) secondary: SecondaryLimits,
     /// Requests to GitHub under way; in-process calls only.
     pub(crate) open_requests: u32,
     /// Requests under way that create a VM or a runner; in-process calls only.
@@ -217,6 +219,7 @@ impl World {
             watch: None,
             limit: RateLimit::default(),
             anonymous: RateLimit::default(),
+            secondary: SecondaryLimits::default(),
             open_requests: 0,
             open_starts: 0,
             tokens: BTreeMap::new(),
