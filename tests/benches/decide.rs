@@ -1,7 +1,8 @@
 //! How long decisions take, and how the time grows: `cargo bench -p azlin-tests --bench decide`.
 //!
-//! A fleet has ten runners and ten jobs. The figure includes joining the lists, attribution, the scaler and
-//! the planner. The median of several rounds is printed, never tested.
+//! The figure includes joining the lists, attribution, the scaler and the planner. The median of several rounds is
+//! printed, never tested. First many fleets, each with ten runners and ten jobs; then one fleet with many runners, half
+//! of them busy, and as many jobs that wait and get a start each.
 
 #![allow(
     missing_docs,
@@ -26,6 +27,16 @@ use jiff::Timestamp;
 
 const EACH: u32 = 10;
 
+/// How much there is in each fleet.
+#[derive(Clone, Copy)]
+struct Load {
+    runners: u32,
+    /// How many of them run a job; the jobs of the others wait.
+    busy: u64,
+    /// All jobs.
+    jobs: u64,
+}
+
 struct DecideFixture {
     fleets: Vec<Fleet>,
     queues: Vec<Queue>,
@@ -38,18 +49,21 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-fn world(count: u32) -> DecideFixture {
+fn world(count: u32, load: Load) -> DecideFixture {
     let (mut fleets, mut queues, mut entries, mut vms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for number in 0..count {
         let text = format!(
             "repo = \"o/r{number}\"\nlabels = [\"docker\"]\n[vm]\n\
              subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
-             location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/x\"\n"
+             location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/x\"\n\
+             [scaling]\nmax_runners = {}\njobs_per_runner = 1\n",
+            load.runners * 3
         );
         let fleet = Fleet::parse("bench.toml", format!("fleet-{number}").parse().unwrap(), &text).unwrap();
         let created_at = now() - Duration::from_secs(300);
-        let names =
-            (0..EACH).map(|random| RunnerName::new(&fleet.name, created_at, random)).collect::<Vec<_>>();
+        let names = (0..load.runners)
+            .map(|random| RunnerName::new(&fleet.name, created_at, random))
+            .collect::<Vec<_>>();
         for (id, name) in (0..).zip(&names) {
             let tags = VmTags {
                 pool: fleet.name.clone(),
@@ -79,7 +93,7 @@ fn world(count: u32) -> DecideFixture {
             runner_id: RunnerId(id),
             runner_name: name.to_string(),
             status: RunnerStatus::Online,
-            busy: id < 5,
+            busy: id < load.busy,
             labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
         };
         entries.push((0..).zip(&names).map(entry).collect());
@@ -88,13 +102,13 @@ fn world(count: u32) -> DecideFixture {
             run_id: RunId(1),
             repo: format!("o/r{number}").parse().unwrap(),
             name: "build".to_owned(),
-            status: if id < 5 { JobStatus::InProgress } else { JobStatus::Queued },
+            status: if id < load.busy { JobStatus::InProgress } else { JobStatus::Queued },
             labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
             created_at,
             started_at: None,
-            runner_name: (id < 5).then(|| names[id as usize].to_string()),
+            runner_name: (id < load.busy).then(|| names[id as usize].to_string()),
         };
-        queues.push(Queue { jobs: (0..u64::from(EACH)).map(job).collect(), ..Queue::default() });
+        queues.push(Queue { jobs: (0..load.jobs).map(job).collect(), ..Queue::default() });
         fleets.push(fleet);
     }
     let fleet_states = fleets.iter().map(|_| FleetState::default()).collect();
@@ -144,29 +158,46 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e6
 }
 
+/// The medians of sharing the lists out and of deciding, in microseconds, and how many actions one round plans.
+fn measure(world: &mut DecideFixture, rounds: u32) -> (f64, f64, usize) {
+    let (mut sharing, mut deciding, mut actions) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..rounds {
+        let (vms, lists) = (world.vms.clone(), world.entries.clone());
+        let start = Instant::now();
+        let shared = share_out(world, vms, lists);
+        let middle = Instant::now();
+        actions = std::hint::black_box(decide(world, shared));
+        sharing.push(middle - start);
+        deciding.push(middle.elapsed());
+    }
+    (median(sharing), median(deciding), actions)
+}
+
 fn main() {
     println!("| fleets | runners | jobs | lists shared out | decided | decided, per fleet |");
     println!("|---:|---:|---:|---:|---:|---:|");
     for count in [10_u32, 100, 1_000, 10_000] {
-        let mut world = world(count);
-        let rounds = (20_000 / count).clamp(5, 200);
-        let (mut sharing, mut deciding) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            let (vms, lists) = (world.vms.clone(), world.entries.clone());
-            let start = Instant::now();
-            let shared = share_out(&world, vms, lists);
-            let middle = Instant::now();
-            std::hint::black_box(decide(&mut world, shared));
-            sharing.push(middle - start);
-            deciding.push(middle.elapsed());
-        }
-        let (sharing, deciding) = (median(sharing), median(deciding));
+        let mut world = world(count, Load { runners: EACH, busy: 5, jobs: u64::from(EACH) });
+        let (sharing, deciding, _) = measure(&mut world, (20_000 / count).clamp(5, 200));
         let each = count * EACH;
         println!(
             "| {count} | {each} | {each} | {:.2} ms | {:.2} ms | {:.1} µs |",
             sharing / 1e3,
             deciding / 1e3,
             deciding / f64::from(count)
+        );
+    }
+    println!("\n| runners of one fleet | jobs | starts | decided | decided, per runner |");
+    println!("|---:|---:|---:|---:|---:|");
+    for runners in [100_u32, 1_000, 10_000] {
+        // Half of the runners are busy, so as many jobs again have a runner: the others get a start each.
+        let (busy, jobs) = (u64::from(runners / 2), u64::from(runners * 2));
+        let mut world = world(1, Load { runners, busy, jobs });
+        let (_, deciding, starts) = measure(&mut world, (20_000 / runners).clamp(3, 50));
+        println!(
+            "| {runners} | {jobs} | {starts} | {:.2} ms | {:.2} µs |",
+            deciding / 1e3,
+            deciding / f64::from(runners)
         );
     }
 }

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{Action, RunnerName};
+use azlin_fleet::model::{Action, RunnerName, elapsed};
 use azlin_fleet::observe::{Poll, Snapshot};
-use azlin_fleet::plan::{Plan, plan};
+use azlin_fleet::plan::{Plan, plan, wakes_at};
 use azlin_fleet::state::{BootSteps, FleetState, RunnerEvent, runner_events};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::fleet_set::FleetsReader;
 use crate::report;
@@ -48,6 +48,8 @@ pub struct FleetLoop {
     lacks_room: bool,
     /// Whether there is room again since.
     has_room_again: bool,
+    /// When the last plan changes by itself, or starts are tried again.
+    wakes_at: Option<Instant>,
     /// The triggers that the fleet has not followed yet.
     trigger_queue: Arc<TriggerQueue>,
     last_look: LastLook,
@@ -71,6 +73,7 @@ impl FleetLoop {
             due: None,
             lacks_room: false,
             has_room_again: false,
+            wakes_at: None,
             last_look: LastLook::default(),
             reported: Reported::default(),
             shared,
@@ -96,6 +99,7 @@ impl FleetLoop {
                 }
                 Some(done) = self.operations.tasks.join_next() => {
                     self.ended(done);
+                    self.wake_to_try_again();
                     continue;
                 }
                 () = self.config.reader.changed() => {
@@ -111,6 +115,10 @@ impl FleetLoop {
                     (Some(Poll::Health), true)
                 }
                 _ = queue.tick() => (Some(Poll::Queue), true),
+                () = at(self.wakes_at), if self.wakes_at.is_some() => {
+                    self.wakes_at = None;
+                    (Some(Poll::Queue), true)
+                }
                 () = trigger_queue.due(schedule.queue, pause), if self.config.is_configured => (None, false),
             };
             if !self.config.is_configured || is_timer && self.is_early() {
@@ -138,6 +146,14 @@ impl FleetLoop {
         let interval = shared.schedule.queue;
         self.last_look.slowed = shared.pace.slowed(&shared.context, &self.config.fleet, interval);
         self.last_look.is_early(interval)
+    }
+
+    /// After a start that failed, the next try is due when its wait is over, and not at the next poll.
+    fn wake_to_try_again(&mut self) {
+        if let Some(left) = self.fleet_state.failures.wait_left(self.shared.context.now()) {
+            let at = Instant::now() + left;
+            self.wakes_at = Some(self.wakes_at.map_or(at, |wakes_at| wakes_at.min(at)));
+        }
     }
 
     /// Applies a change of the configuration. Returns whether a tick is due at once.
@@ -188,6 +204,9 @@ impl FleetLoop {
         self.shared.status_store.metrics().ticked(&fleet.name, is_triggered, began.elapsed(), &plan.decision);
         self.report(&plan, &seen);
         self.lacks_room = plan.lacks_room;
+        let now = self.shared.context.now();
+        let wakes_at = wakes_at(&fleet, &plan, &self.fleet_state, now);
+        self.wakes_at = wakes_at.map(|at| Instant::now() + elapsed(now, at));
         let named: Vec<(RunnerName, Action)> =
             plan.actions.into_iter().map(|action| self.name(action)).collect();
         // Saved before anything is sent: after a crash, the next daemon knows what was requested.
@@ -238,5 +257,12 @@ impl FleetLoop {
             self.shared.state.save(&self.config.fleet.name, &self.fleet_state);
             self.saved = self.fleet_state.clone();
         }
+    }
+}
+
+/// Waits until then.
+async fn at(moment: Option<Instant>) {
+    if let Some(moment) = moment {
+        sleep_until(moment).await;
     }
 }

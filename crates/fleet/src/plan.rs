@@ -9,6 +9,7 @@ mod provisioning;
 mod removal;
 mod rotation;
 mod scaling;
+mod wake;
 
 pub use decision::{Basis, DecisionStatus, LeftAlone, NotRemovable, Reason, Remark, ScalingDecision};
 pub(crate) use inventory::{Observed, inventory};
@@ -24,3 +25,4 @@ pub use removal::{
 pub(crate) use removal::{WORD_LASTS, proof};
 pub(crate) use rotation::{Rotation, RotationStep};
 pub use scaling::{Load, Scaling, Timing, cooldown_ends, runners_for, scale, starves_at};
+pub use wake::wakes_at;

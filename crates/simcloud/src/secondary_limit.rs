@@ -73,9 +73,14 @@ mod tests {
         let at = |second| Timestamp::from_second(1_800_000_000 + second).expect("in range");
         let mut limits = SecondaryLimits::default();
         let limit = (10, Duration::from_secs(60));
-        for (second, amount, refused_for) in
-            [(0, 6, None), (30, 4, None), (30, 1, Some(30)), (59, 1, Some(1)), (60, 6, None), (61, 1, Some(29))]
-        {
+        for (second, amount, refused_for) in [
+            (0, 6, None),
+            (30, 4, None),
+            (30, 1, Some(30)),
+            (59, 1, Some(1)),
+            (60, 6, None),
+            (61, 1, Some(29)),
+        ] {
             let counted = limits.count("a", amount, limit, at(second));
             let expected = refused_for.map_or(Ok(()), |wait| Err(Duration::from_secs(wait)));
             assert_eq!(counted, expected, "{amount} at {second}");

@@ -17,8 +17,8 @@ use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, random_
 use crate::github::{Conclusion, GitHubState, JobState};
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
-use crate::secondary_limit::SecondaryLimits;
 use crate::registration::RunnerToken;
+use crate::secondary_limit::SecondaryLimits;
 use crate::settings::WorldSettings;
 use crate::statistics::Statistics;
 use crate::webhooks::SimWebhooks;

@@ -105,6 +105,19 @@ async fn it_polls_on_a_grid_and_reports_when() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_wakes_when_its_own_reason_says_so() {
+    let fixture = CloudFixture::new("");
+    let lived = live(&fixture, "", vec![fleet("ci", "", "[scaling]\nmax_queue_wait = '45s'\n")]);
+    wait(50).await;
+    fixture.submit("o/r");
+    wait(120).await;
+    // The poll at 60 s finds a job that has waited for 10 s, within the threshold.
+    let (at, _) = lived.ticks_of("ci");
+    assert_eq!(at[..3], [0, 60, 95], "{at:?}");
+    assert!(fixture.world().statistics.vms_created > 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_grid_counts_from_the_beginning() {
     let (epoch, minute) = (Instant::now(), Duration::from_secs(60));
     assert_eq!(next_on_grid(epoch, minute), minute);

@@ -62,12 +62,12 @@ fn permitted(world: &mut World, request: &SimRequest, stale: Lag) -> SimResponse
         return SimResponse::json(403, &shape::error(403, "API rate limit exceeded"));
     }
     let token = request.bearer().unwrap_or_default();
-    if !is_free
-        && let Err(wait) = world.count_for_secondary_limits(token, &request.method, &request.path)
-    {
-        let message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+    if !is_free && let Err(wait) = world.count_for_secondary_limits(token, &request.method, &request.path) {
+        let message =
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
         let seconds = wait.as_secs() + 1;
-        return SimResponse::json(403, &shape::error(403, message)).header("retry-after", seconds.to_string());
+        return SimResponse::json(403, &shape::error(403, message))
+            .header("retry-after", seconds.to_string());
     }
     if !world.account.permits(&request.method, &request.path) {
         world.count_requests(1);

@@ -1,0 +1,38 @@
+//! When a plan changes without any news: the loop ticks then, and does not wait for its next poll.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::Fleet;
+use crate::model::{Rule, ScalingAction};
+use crate::plan::{Plan, cooldown_ends, starves_at, timing};
+use crate::state::FleetState;
+
+/// A rule that holds until a moment no longer holds just after it.
+const JUST_AFTER: Duration = Duration::from_millis(1);
+
+/// The moment after `now` at which the plan's own reason says that something is started or removed, if nothing changes
+/// before: a job has waited for `max_queue_wait`, the cooldown is over, starts are tried again.
+pub fn wakes_at(fleet: &Fleet, plan: &Plan, fleet_state: &FleetState, now: Timestamp) -> Option<Timestamp> {
+    let decision = &plan.decision;
+    let is_short = decision.target_runner_count > decision.current_runner_count;
+    let starves = || starves_at(&fleet.scaling, plan.demand.oldest_pending.as_ref()?);
+    let cooldown = || cooldown_ends(&fleet.scaling, timing(fleet, fleet_state, now));
+    let decides = match (decision.action, decision.rule()) {
+        (ScalingAction::ScaleUp, _) => Some(now),
+        (ScalingAction::Maintain, Rule::Cooldown) if is_short => {
+            [cooldown(), starves()].into_iter().flatten().min()
+        }
+        (ScalingAction::Maintain, Rule::Cooldown) => cooldown(),
+        (ScalingAction::Maintain, _) if is_short => starves(),
+        (ScalingAction::Maintain | ScalingAction::ScaleDown, _) => None,
+    }?;
+    let tried = fleet_state.failures.wait_left(now).and_then(|left| now.checked_add(left).ok());
+    let holds_starts = [tried, plan.no_room.as_ref().map(|none| none.until)].into_iter().flatten().max();
+    let at = if is_short { Some(decides).max(holds_starts)? } else { decides };
+    (at > now).then(|| at.checked_add(JUST_AFTER).unwrap_or(at))
+}
+
+#[cfg(test)]
+mod tests;
