@@ -6,6 +6,7 @@
 mod azure;
 mod crash;
 mod github;
+mod meaning;
 mod preflight;
 mod ssh;
 
@@ -237,7 +238,7 @@ impl SimCall {
             CallFailure::Reset => self.failed(CallErrorKind::Unavailable, "the connection was reset"),
             CallFailure::Status(status, retry_after) => self.refused(*status, *retry_after),
             CallFailure::Refused(refusal) => {
-                azure::refused(refusal, self.lost()).during(format_args!("{} {}", self.method, self.path))
+                meaning::refused(refusal, self.lost()).during(format_args!("{} {}", self.method, self.path))
             }
             CallFailure::Truncated | CallFailure::LostAnswer => {
                 self.failed(self.lost(), "the answer was lost")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use azlin_fleet::model::{
     CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, ProvisioningState,
-    QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
+    Remaining, ResourceGroup, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::meaning::{meaning, refused};
 use super::{CallEffect, InProcess, SimCall};
 use crate::azure::{AzureRefusal, SimResource, SimVm, SimVmState, key};
 use crate::fault::{CodedRefusal, Side};
@@ -109,31 +110,6 @@ fn body(spec: &VmSpec) -> Value {
 fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -> bool {
     let there = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
     there.is_some_and(|vm| vm.body["tags"] == body["tags"])
-}
-
-/// The error for a refusal of Azure's, as the adapter reads it.
-pub(super) fn refused(refusal: &CodedRefusal, lost: CallErrorKind) -> CallError {
-    let CodedRefusal { status, code, message } = refusal;
-    CallError::new(meaning(*status, code, message, lost), format!("{status} {code} \"{message}\""))
-}
-
-/// What an error code means, as the adapter says. `lost` is what a lost answer means.
-fn meaning(status: u16, code: &str, message: &str, lost: CallErrorKind) -> CallErrorKind {
-    match code {
-        "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => CallErrorKind::NoCapacity,
-        "AuthorizationFailed" => CallErrorKind::NotPermitted,
-        "ResourceGroupNotFound" => CallErrorKind::NotFound,
-        "QuotaExceeded" => CallErrorKind::NoQuota(QuotaScope::Region),
-        "OperationNotAllowed" if message.contains("quota") => CallErrorKind::NoQuota(QuotaScope::Region),
-        "PreconditionFailed" => CallErrorKind::NameTaken,
-        _ => match status {
-            429 => CallErrorKind::Throttled,
-            401 | 403 => CallErrorKind::NotPermitted,
-            404 => CallErrorKind::NotFound,
-            500.. if status != 503 => lost,
-            _ => CallErrorKind::Unavailable,
-        },
-    }
 }
 
 #[async_trait]
