@@ -57,6 +57,13 @@ const FAULTS: [&str; 21] = [
     "'login_redirect'",
     "'html_not_found'",
 ];
+/// Refusals with a code of Azure's. Those that close a place for hours are in `refusals.rs`.
+const REFUSALS: [&str; 4] = [
+    "{ refused = [409, 'ScopeLocked', 'locked'] }",
+    "{ refused = [409, 'ReadOnlyDisabledSubscription', 'disabled'] }",
+    "{ refused = [429, 'RetryableErrorDueToAnotherOperation', 'busy'] }",
+    "{ refused = [409, 'OperationNotAllowed', 'max price lower than the spot price'] }",
+];
 /// Faults of VMs, runners and jobs, independent of calls.
 const MACHINES: [&str; 18] = [
     "'no_capacity'",
@@ -190,7 +197,8 @@ async fn run_cell(fault: &str) -> Result<Recovery, String> {
 fn cells() -> Vec<(String, String)> {
     let mut cells = Vec::new();
     for (side, method, path) in CALLS {
-        for what in FAULTS {
+        let refusals = REFUSALS.into_iter().filter(|_| side == "azure");
+        for what in FAULTS.into_iter().chain(refusals) {
             let name = format!("{method} {side} {path} | {what}");
             cells.push((
                 name,

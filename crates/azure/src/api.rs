@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
+use url::Url;
 
 use self::models::{
     VirtualMachine, VirtualMachineListResult, VirtualMachineProperties, VirtualMachineUpdate,
@@ -30,6 +31,9 @@ use crate::page_links::PageLinks;
 
 /// The API version of a sealed body: the first in which tags apply to a NIC and an address created with a VM.
 const SEALED_API: &str = "2025-04-01";
+
+/// Where the operation of a creation is (Learn: Track asynchronous Azure operations).
+const OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 
 /// The body of a request, hidden from the generated client: see [`crate`].
 pub(crate) struct Sealed {
@@ -86,14 +90,14 @@ impl VmApi {
         vm.expand("instanceView").await.map_err(arm_error)
     }
 
-    /// Requests a VM. Its name must be free.
+    /// Requests a VM. Its name must be free. Returns the address of the operation that makes it, if Azure names one.
     pub(crate) async fn create(
         &self,
         group: &ResourceGroup,
         name: &str,
         model: VirtualMachine,
         sealed: Sealed,
-    ) -> Result<(), ArmError> {
+    ) -> Result<Option<Url>, ArmError> {
         // Not `.await` on the builder: that sends the PUT again at each check of its progress.
         let answer = self
             .client(Some(sealed))?
@@ -102,8 +106,10 @@ impl VmApi {
             .send()
             .await
             .map_err(arm_error)?;
+        let headers = answer.as_raw_response().headers();
+        let operation = headers.get_optional_str(&OPERATION).and_then(|url| url.parse().ok());
         // Only an answer that shows a VM says that there is one.
-        answer.into_body().await.map(drop).map_err(arm_error)
+        answer.into_body().await.map(|_| operation).map_err(arm_error)
     }
 
     /// Sets the text that a VM's metadata service shows it. Nothing else of the VM changes.

@@ -19,7 +19,7 @@ use crate::answer::is_documented;
 use crate::bearer::Bearer;
 use crate::error::{ArmEffect, ArmError, ArmRefusal, How};
 use crate::gates::{Counted, Extent, Gates};
-use crate::remaining::BudgetsSeen;
+use crate::remaining::{BudgetsSeen, OF_OPERATIONS, left_of, of_operations};
 
 /// The most requests in flight, over all subscriptions.
 const AT_ONCE: usize = 64;
@@ -108,11 +108,11 @@ impl Arm {
             let error = ArmError { how, may_be_done: attempts.may_be_done() };
             let failure = match &error.how {
                 How::Refused(refusal) => {
-                    if refusal.status == 429 {
+                    if refusal.holds_back() {
                         let wait = refusal.retry_after.unwrap_or(UNTOLD_WAIT);
                         self.gates.shut(&counted, refusal.extent, wait);
                     }
-                    if refusal.is_about_capacity() {
+                    if refusal.is_settled() {
                         return Err(error);
                     }
                     FailedTry::Status(refusal.status, refusal.retry_after)
@@ -137,7 +137,7 @@ impl Arm {
             ..HttpRequest::new(call.method.clone(), &call.url)
         };
         let reply = self.client.send_in_turn(request).await.map_err(How::from)?;
-        self.budgets.saw(&reply.headers);
+        self.budgets.saw(Counted::of(&call.method, &call.url).subscription(), &reply.headers);
         if is_documented(&call.method, &reply) {
             return Ok(reply);
         }
@@ -148,8 +148,11 @@ impl Arm {
         let mut secrets: Vec<&str> = call.secrets.iter().map(String::as_str).collect();
         secrets.push(token.secret());
         let wait = retry_after(&reply.headers);
-        let refusal = ArmRefusal::new(reply.status.as_u16(), &reply.body, wait, &secrets);
-        Err(How::Refused(ArmRefusal { extent: extent(&reply.headers), ..refusal }))
+        let mut refusal = ArmRefusal::new(reply.status.as_u16(), &reply.body, wait, &secrets);
+        if refusal.extent != Extent::Resource {
+            refusal.extent = extent(&reply.headers);
+        }
+        Err(How::Refused(refusal))
     }
 }
 
@@ -174,16 +177,73 @@ fn leaves_doubt(failure: FailedTry) -> bool {
 /// The wait after a rate limit without a stated time.
 const UNTOLD_WAIT: Duration = Duration::from_secs(15);
 
-/// The scope of a rate limit. A resource provider names its own budgets; the resource manager does not.
+/// The scope of a rate limit. A resource provider names its own budgets; the resource manager does not. Compute's
+/// budgets of one VM end in "Resource": `Microsoft.Compute/DeleteVMResource`.
 fn extent(headers: &HeaderMap) -> Extent {
-    let is_used_up = |kind: &str| {
-        let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");
-        headers.get(name).is_some_and(|left| left.as_bytes() == b"0")
-    };
-    let is_of_provider = headers.contains_key("x-ms-ratelimit-remaining-resource");
-    if is_of_provider && !["reads", "writes", "deletes"].into_iter().any(is_used_up) {
+    if ["reads", "global-reads", "writes", "deletes"]
+        .into_iter()
+        .any(|kind| left_of(headers, kind) == Some(0))
+    {
+        return Extent::Subscription;
+    }
+    let used_up: Vec<String> =
+        of_operations(headers).filter(|(_, left)| *left == 0).map(|(name, _)| name).collect();
+    if !used_up.is_empty() && used_up.iter().all(|name| name.ends_with("Resource")) {
+        Extent::Resource
+    } else if headers.contains_key(OF_OPERATIONS) {
         Extent::Operation
     } else {
         Extent::Subscription
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn what_a_rate_limit_is_about() {
+        let of = |kind: &str| format!("x-ms-ratelimit-remaining-{kind}");
+        let (resource, reads, global) =
+            (of("resource"), of("subscription-reads"), of("subscription-global-reads"));
+        for (headers, expected) in [
+            (&[][..], Extent::Subscription),
+            (&[(&reads, "0")][..], Extent::Subscription),
+            (&[(&global, "0"), (&resource, "Microsoft.Compute/HighCostGet;7")][..], Extent::Subscription),
+            (&[(&resource, "Microsoft.Compute/HighCostGet;0")][..], Extent::Operation),
+            (&[(&reads, "248"), (&resource, "Microsoft.Compute/HighCostGet;0")][..], Extent::Operation),
+            (&[(&resource, "")][..], Extent::Operation),
+            (
+                &[
+                    (&resource, "Microsoft.Compute/DeleteVM3Min;0"),
+                    (&resource, "Microsoft.Compute/DeleteVM30Min;580"),
+                ][..],
+                Extent::Operation,
+            ),
+            (
+                &[(
+                    &resource,
+                    "Microsoft.Compute/DeleteVMSubscription;499,Microsoft.Compute/DeleteVMResource;0",
+                )][..],
+                Extent::Resource,
+            ),
+            (
+                &[(
+                    &resource,
+                    "Microsoft.Compute/DeleteVMSubscription;0,Microsoft.Compute/DeleteVMResource;0",
+                )][..],
+                Extent::Operation,
+            ),
+        ] {
+            let headers: HeaderMap = headers
+                .iter()
+                .map(|(name, value)| {
+                    (HeaderName::try_from(name.as_str()).expect("valid"), HeaderValue::from_static(value))
+                })
+                .collect();
+            assert_eq!(extent(&headers), expected, "{headers:?}");
+        }
     }
 }

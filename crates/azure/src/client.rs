@@ -11,14 +11,16 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
+use reqwest::Method;
 use url::Url;
 
 use crate::api::VmApi;
-use crate::arm::Arm;
+use crate::arm::{Arm, ArmCall};
+use crate::awaited::{self, AwaitedVms, CreationEnd};
 use crate::bearer::Bearer;
 use crate::credential::{self, CredentialKind};
 use crate::environment::AzureEnvironment;
-use crate::error::{ArmEffect, ArmError, How, SettingsError, call_error};
+use crate::error::{ArmEffect, ArmError, How, SettingsError, call_error, kind_of};
 use crate::model;
 use crate::orphans;
 use crate::reach;
@@ -61,6 +63,7 @@ impl AzureSettings {
 #[derive(Clone)]
 pub struct AzureClient {
     pub(crate) arm: Arc<Arm>,
+    awaited: Arc<AwaitedVms>,
 }
 
 impl AzureClient {
@@ -91,7 +94,8 @@ impl AzureClient {
         let credential =
             credential::make(kind, &environment, &root, &transport).map_err(SettingsError::Credential)?;
         let bearer = Bearer::new(kind, credential, credential::scope(&root), request_timeout);
-        Ok(AzureClient { arm: Arc::new(Arm::new(root, transport, bearer, retry_pause)) })
+        let arm = Arc::new(Arm::new(root, transport, bearer, retry_pause));
+        Ok(AzureClient { arm, awaited: Arc::default() })
     }
 
     /// The kind of credential that is used.
@@ -106,6 +110,27 @@ impl AzureClient {
 
     fn vms_api(&self) -> VmApi {
         VmApi::new(&self.arm)
+    }
+
+    /// The VMs that Azure could not make and that its list of a group does not show any more, as failed ones.
+    async fn vanished(&self, group: &ResourceGroup, list: &[Vm]) -> Vec<Vm> {
+        let missing = self.awaited.missing_in(group, list);
+        let asked = missing.iter().filter(|(_, operation)| operation.is_some());
+        futures::future::join_all(asked.map(|(name, _)| self.look_up(group, name))).await;
+        missing.iter().filter_map(|(name, _)| self.awaited.failed(group, name)).collect()
+    }
+
+    /// Asks how the creation of a VM ended. An answer that says nothing now is asked for again with the next list.
+    async fn look_up(&self, group: &ResourceGroup, name: &str) {
+        let Some(operation) = self.awaited.operation(group, name) else { return };
+        let end = match self.arm.send(&ArmCall::new(Method::GET, operation)).await {
+            Ok(reply) => awaited::creation_end(&reply.body),
+            Err(error) => match kind_of(ArmEffect::Reads, &error) {
+                CallErrorKind::Unavailable | CallErrorKind::Throttled => CreationEnd::Open,
+                _ => CreationEnd::Over,
+            },
+        };
+        self.awaited.ended(group, name, end);
     }
 
     /// Whether the VM of that name is the requested one, created by a try whose answer was lost.
@@ -132,7 +157,9 @@ impl Azure for AzureClient {
         check_group(&what, group)?;
         let list = self.vms_api().list(group).await;
         let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
-        Ok(list.iter().filter_map(|vm| vms::ours(vm, group)).collect())
+        let mut ours: Vec<Vm> = list.iter().filter_map(|vm| vms::ours(vm, group)).collect();
+        ours.extend(self.vanished(group, &ours).await);
+        Ok(ours)
     }
 
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {
@@ -150,8 +177,12 @@ impl Azure for AzureClient {
         let sealed = model::sealed(&model, spec)
             .map_err(|why| CallError::new(CallErrorKind::Invalid, why).during(&what))?;
         let created = self.vms_api().create(&spec.group, spec.name.as_str(), model, sealed).await;
-        let Err(error) = created else {
-            return Ok(());
+        let error = match created {
+            Ok(operation) => {
+                self.awaited.accepted(spec, operation);
+                return Ok(());
+            }
+            Err(error) => error,
         };
         let refused = call_error(&what, ArmEffect::Creates, self.credential(), &error);
         if refused.kind != CallErrorKind::NameTaken {
@@ -185,6 +216,14 @@ impl Azure for AzureClient {
         check_name(&what, "VM", name)?;
         match self.vms_api().get_instance_view(group, name).await {
             Ok(vm) => Ok(vms::failure(&vm)),
+            Err(ArmError { how: How::Refused(refusal), .. })
+                if refusal.is_absence() && self.awaited.operation(group, name).is_some() =>
+            {
+                if self.awaited.failed(group, name).is_none() {
+                    self.look_up(group, name).await;
+                }
+                Ok(self.awaited.failed(group, name).and_then(|vm| vm.failure))
+            }
             Err(error) => Err(call_error(&what, ArmEffect::Reads, self.credential(), &error)),
         }
     }
@@ -220,6 +259,7 @@ impl Azure for AzureClient {
         let what = format!("delete VM {name} in {group}");
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
+        self.awaited.deleted(group, name);
         match self.vms_api().delete(group, name).await {
             Ok(()) => Ok(()),
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.is_absence() => Ok(()),

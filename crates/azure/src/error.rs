@@ -1,14 +1,24 @@
 //! Errors of calls: what Azure's refusals mean, and what a person can do.
 
+mod body;
+mod meaning;
+
 use std::fmt;
 use std::time::Duration;
 
-use azlin_fleet::model::{Advice, CallError, CallErrorKind, QuotaScope};
-use azlin_http::{ErrorText, NoReply, error_text, quote};
-use serde::Deserialize;
+use azlin_fleet::model::{Advice, CallError, CallErrorKind, UnfitScope};
+use azlin_http::{NoReply, quote};
 
 use crate::credential::{CredentialError, CredentialKind};
 use crate::gates::Extent;
+use body::{BodyError, ErrorBody};
+use meaning::Meaning;
+
+/// The part of a body that is quoted where it is no error of Azure's.
+const QUOTED_BYTES: usize = 400;
+
+/// How long Azure keeps a NIC for a VM that it could not make ("reserved for another Virtual Machine for 180 seconds").
+const NIC_RESERVED: Duration = Duration::from_secs(180);
 
 /// Why no client could be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +83,12 @@ pub(crate) struct ArmRefusal {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
+    /// What code and text mean, if azlin knows them.
+    meaning: Option<Box<Meaning>>,
     /// Whether its body has the form of Azure's errors. If not, it is most likely a proxy's.
     pub(crate) is_azures: bool,
+    /// Whether that form is the resource manager's own, with the frame `error`.
+    is_framed: bool,
     pub(crate) retry_after: Option<Duration>,
     /// The requests that a rate limit holds back.
     pub(crate) extent: Extent,
@@ -111,84 +125,85 @@ impl ArmError {
     /// Advice where the code or the status is more specific than the kind.
     fn advice(&self, credential: CredentialKind) -> Option<Advice> {
         let How::Refused(refusal) = &self.how else { return None };
-        match (refusal.code.as_str(), refusal.status) {
-            ("MissingSubscriptionRegistration", _) => Some(Advice::RegisterProvider(refusal.namespace())),
-            ("RequestDisallowedByPolicy", _) => Some(Advice::ChangePolicy),
-            ("ScopeLocked", _) => Some(Advice::RemoveLock),
-            (_, 401) => Some(Advice::CheckCredential(credential.advice())),
-            _ => None,
-        }
+        let of_code = refusal.meaning.as_ref().and_then(|meaning| meaning.advice.clone());
+        of_code.or_else(|| (refusal.status == 401).then(|| Advice::CheckCredential(credential.advice())))
     }
 }
 
 impl ArmRefusal {
-    /// Reads an error's body: `{"error": {"code", "message"}}`.
+    /// Reads an error's body.
     pub(crate) fn new(status: u16, body: &[u8], retry_after: Option<Duration>, secrets: &[&str]) -> Self {
-        #[derive(Deserialize)]
-        struct ArmErrorJson {
-            error: CodeAndMessage,
-        }
-        #[derive(Deserialize)]
-        struct CodeAndMessage {
-            #[serde(default)]
-            code: String,
-            #[serde(default)]
-            message: String,
-        }
-        let (is_azures, code, message) = match error_text(body) {
-            ErrorText::Documented(ArmErrorJson { error }) => (true, error.code, error.message),
-            ErrorText::Other(text) => (false, String::new(), text),
+        let (error, is_azures, is_framed) = match ErrorBody::read(body) {
+            ErrorBody::Framed(error) => (error, true, true),
+            ErrorBody::Bare(error) => (error, true, false),
+            ErrorBody::Text(message) => (BodyError { message, ..BodyError::default() }, false, false),
+            ErrorBody::Other => {
+                let beginning = String::from_utf8_lossy(&body[..body.len().min(QUOTED_BYTES)]);
+                (BodyError { message: beginning.into_owned(), ..BodyError::default() }, false, false)
+            }
         };
+        let meaning = meaning::of(&error).map(|meaning| Box::new(meaning.quoted(secrets)));
+        let is_of_resource = resource_waits(&error);
         ArmRefusal {
             status,
-            code: quote(&code, secrets),
-            message: quote(&message, secrets),
+            code: quote(&error.code, secrets),
+            message: quote(&error.message, secrets),
+            meaning,
             is_azures,
-            retry_after,
-            extent: Extent::Subscription,
+            is_framed,
+            retry_after: is_of_resource.unwrap_or_default().or(retry_after),
+            extent: if is_of_resource.is_some() { Extent::Resource } else { Extent::Subscription },
         }
     }
 
-    /// Whether Azure says that the resource does not exist. A 404 of anything else says nothing.
+    /// Whether Azure says that the resource does not exist. A 404 of anything else says nothing, and neither does one
+    /// without Azure's frame: a gateway on the way may have written it.
     pub(crate) fn is_absence(&self) -> bool {
-        self.status == 404 && !self.code.is_empty()
+        self.status == 404 && self.is_framed && !self.code.is_empty()
     }
 
     /// Whether the name is taken, by our VM or another.
     pub(crate) fn is_name_taken(&self) -> bool {
+        let is_code = |code: &str| self.code.eq_ignore_ascii_case(code);
         self.status == 412
             || self.status == 409
-                && (matches!(
-                    self.code.as_str(),
-                    "PreconditionFailed" | "ResourceAlreadyExists" | "AlreadyExists"
-                ) || self.message.contains("already exists"))
+                && (["PreconditionFailed", "ResourceAlreadyExists", "AlreadyExists"].into_iter().any(is_code)
+                    || self.message.contains("already exists"))
     }
 
-    /// The service that the subscription has not registered: "The subscription is not registered to use
-    /// namespace 'Microsoft.Compute'."
-    fn namespace(&self) -> String {
-        let quoted = self.message.split('\'').nth(1).unwrap_or_default();
-        let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
-        let namespace = Some(quoted).filter(|text| text.starts_with("Microsoft.") && is_name(text));
-        namespace.unwrap_or("NAMESPACE").to_owned()
-    }
-
-    /// What the quota counts that is used up: "exceeding approved Total Regional Cores quota", "exceeding
-    /// approved LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota".
-    fn quota(&self) -> QuotaScope {
-        let said = self.message.to_ascii_lowercase();
-        let regional = ["total regional", "lowpriority", "low priority", "regional spot"];
-        if regional.iter().any(|words| said.contains(words)) {
-            QuotaScope::Region
-        } else {
-            QuotaScope::Family
-        }
+    /// Whether requests of that count are held back: Azure asks to wait, or the resource is not ready.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.status == 429 || self.extent == Extent::Resource && self.retry_after.is_some()
     }
 
     /// Whether the answer proves that nothing was created, whatever the status. Another try does not help.
-    pub(crate) fn is_about_capacity(&self) -> bool {
-        matches!(by_code(self), Some(CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_)))
+    pub(crate) fn is_settled(&self) -> bool {
+        let kind = self.by_code();
+        matches!(
+            kind,
+            Some(
+                CallErrorKind::NoCapacity
+                    | CallErrorKind::NoQuota(_)
+                    | CallErrorKind::Unfit(_)
+                    | CallErrorKind::Blocked
+            )
+        )
     }
+
+    /// What the code means. A rate limit is one, whatever code it comes with, unless only the resource is busy.
+    fn by_code(&self) -> Option<CallErrorKind> {
+        let kind = self.meaning.as_ref().map(|meaning| meaning.kind);
+        kind.filter(|kind| self.status != 429 || *kind == CallErrorKind::Unavailable)
+    }
+}
+
+/// How long a resource waits that is busy, or held by another: what Azure says, or `None` in the inside.
+fn resource_waits(error: &BodyError) -> Option<Option<Duration>> {
+    let is_code = |code: &&str| error.code.eq_ignore_ascii_case(code);
+    if ["NicReservedForAnotherVm", "NicInUse"].iter().any(is_code) {
+        return Some(Some(NIC_RESERVED));
+    }
+    ["RetryableErrorDueToAnotherOperation"].iter().any(is_code).then_some(None)
 }
 
 /// What a failure means to the caller.
@@ -196,7 +211,7 @@ pub(crate) fn kind_of(effect: ArmEffect, error: &ArmError) -> CallErrorKind {
     let unknown =
         if effect == ArmEffect::Reads { CallErrorKind::Unavailable } else { CallErrorKind::OutcomeUnknown };
     let found = match &error.how {
-        How::Refused(refusal) => by_code(refusal).unwrap_or_else(|| by_status(refusal, unknown)),
+        How::Refused(refusal) => refusal.by_code().unwrap_or_else(|| by_status(refusal, unknown)),
         How::NoAnswer { was_sent: true, .. } => unknown,
         How::NoAnswer { was_sent: false, .. } => CallErrorKind::Unavailable,
         How::HeldBack(_) => CallErrorKind::Throttled,
@@ -204,7 +219,10 @@ pub(crate) fn kind_of(effect: ArmEffect, error: &ArmError) -> CallErrorKind {
     };
     match found {
         // The last try says nothing about an earlier one.
-        CallErrorKind::Unavailable | CallErrorKind::Throttled | CallErrorKind::NotPermitted
+        CallErrorKind::Unavailable
+        | CallErrorKind::Throttled
+        | CallErrorKind::NotPermitted
+        | CallErrorKind::Blocked
             if error.may_be_done =>
         {
             unknown
@@ -215,36 +233,28 @@ pub(crate) fn kind_of(effect: ArmEffect, error: &ArmError) -> CallErrorKind {
 
 /// The error of an operation that failed after Azure had accepted it.
 pub(crate) fn told(code: &str, message: &str) -> CallError {
-    let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
-    let refusal = ArmRefusal::new(200, body.as_bytes(), None, &[]);
-    let kind = by_code(&refusal).unwrap_or(CallErrorKind::Unavailable);
-    let said = if refusal.message.is_empty() { String::new() } else { format!(" \"{}\"", refusal.message) };
-    CallError::new(kind, format!("{}{said}", refusal.code))
+    let error = BodyError { code: code.to_owned(), message: message.to_owned(), target: String::new() };
+    told_by(&error)
 }
 
-fn by_code(refusal: &ArmRefusal) -> Option<CallErrorKind> {
-    Some(match refusal.code.as_str() {
-        "AllocationFailed"
-        | "ZonalAllocationFailed"
-        | "OverconstrainedAllocationRequest"
-        | "OverconstrainedZonalAllocationRequest"
-        | "SkuNotAvailable" => CallErrorKind::NoCapacity,
-        "QuotaExceeded" => CallErrorKind::NoQuota(refusal.quota()),
-        "OperationNotAllowed" if refusal.message.to_ascii_lowercase().contains("quota") => {
-            CallErrorKind::NoQuota(refusal.quota())
-        }
-        "AuthorizationFailed" | "LinkedAuthorizationFailed" | "ExpiredAuthenticationToken" => {
-            CallErrorKind::NotPermitted
-        }
-        // Only a person can register it.
-        "MissingSubscriptionRegistration" => CallErrorKind::Invalid,
-        // Room returns when VMs are deleted.
-        "SubnetIsFull" => CallErrorKind::Unavailable,
-        "AnotherOperationInProgress" | "RetryableError" | "Conflict" if !refusal.is_name_taken() => {
-            CallErrorKind::Unavailable
-        }
-        _ => return None,
-    })
+/// The same, from the body of the operation: `{"status": "Failed", "error": {"code", "message"}}`.
+pub(crate) fn told_in(body: &[u8]) -> Option<CallError> {
+    match ErrorBody::read(body) {
+        ErrorBody::Framed(error) => Some(told_by(&error)),
+        ErrorBody::Bare(_) | ErrorBody::Text(_) | ErrorBody::Other => None,
+    }
+}
+
+fn told_by(error: &BodyError) -> CallError {
+    let meaning = meaning::of(error).map(|meaning| meaning.quoted(&[]));
+    let kind = meaning.as_ref().map_or(CallErrorKind::Unavailable, |meaning| meaning.kind);
+    let message = quote(&error.message, &[]);
+    let said = if message.is_empty() { String::new() } else { format!(" \"{message}\"") };
+    let told = CallError::new(kind, format!("{}{said}", quote(&error.code, &[])));
+    match meaning.and_then(|meaning| meaning.advice) {
+        Some(advice) => told.advise(advice),
+        None => told,
+    }
 }
 
 fn by_status(refusal: &ArmRefusal, unknown: CallErrorKind) -> CallErrorKind {
@@ -264,20 +274,16 @@ fn by_status(refusal: &ArmRefusal, unknown: CallErrorKind) -> CallErrorKind {
 
 /// Codes of a request that stays wrong when it is repeated (Docs: Common Azure deployment errors).
 fn is_our_mistake(code: &str) -> bool {
-    code.starts_with("Invalid")
-        || code.starts_with("LinkedInvalid")
+    let code = code.to_ascii_lowercase();
+    code.starts_with("invalid")
+        || code.starts_with("linkedinvalid")
         || matches!(
-            code,
-            "BadRequest"
-                | "ImageNotFound"
-                | "GalleryImageNotFound"
-                | "PlatformImageNotFound"
-                | "PropertyChangeNotAllowed"
-                | "LocationNotAvailableForResourceType"
-                | "NoRegisteredProviderFound"
-                | "VMMarketplaceInvalidInput"
-                | "ResourcePurchaseValidationFailed"
-                | "OSProvisioningClientError"
+            code.as_str(),
+            "badrequest"
+                | "imagenotfound"
+                | "platformimagenotfound"
+                | "propertychangenotallowed"
+                | "osprovisioningclienterror"
         )
 }
 
@@ -311,7 +317,9 @@ fn advice(kind: CallErrorKind) -> Advice {
         CallErrorKind::Invalid => Advice::CheckVmSection,
         CallErrorKind::NameTaken => Advice::RenameVm,
         CallErrorKind::NoCapacity => Advice::AddSizeOrZone,
-        CallErrorKind::NoQuota(_) => Advice::RaiseQuota,
+        CallErrorKind::NoQuota(_) | CallErrorKind::Unfit(UnfitScope::Quota(_)) => Advice::RaiseQuota,
+        CallErrorKind::Unfit(_) => Advice::AddSizeOrZone,
+        CallErrorKind::Blocked => Advice::CheckSubscription,
         CallErrorKind::Throttled | CallErrorKind::Unavailable => Advice::Wait,
         CallErrorKind::OutcomeUnknown => Advice::LookAgain,
         CallErrorKind::Unknown => Advice::Report,

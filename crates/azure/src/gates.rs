@@ -2,8 +2,8 @@
 //! requests; Troubleshoot throttling errors in Azure Compute).
 //!
 //! The resource manager counts reads, writes and deletions of each subscription. Resource providers count
-//! each operation as well. A refusal holds back only requests of the same count: VMs are still deleted while
-//! creations wait.
+//! each operation as well, and those on each VM. A refusal holds back only requests of the same count: VMs are still
+//! deleted while creations wait, and other VMs while one is busy.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(crate) struct Counted {
     effect: ArmEffect,
     /// The kind of resource, and whether it is one or all of them: `virtualmachines/*`.
     operation: String,
+    /// The path of the resource, where only requests on it are counted.
+    resource: String,
 }
 
 impl Counted {
@@ -43,7 +45,11 @@ impl Counted {
             Some([_, kind]) => kind.clone(),
             _ => String::new(),
         };
-        Counted { subscription, effect, operation }
+        Counted { subscription, effect, operation, resource: segments.join("/") }
+    }
+
+    pub(crate) fn subscription(&self) -> &str {
+        &self.subscription
     }
 
     pub(crate) fn effect(&self) -> ArmEffect {
@@ -58,7 +64,12 @@ pub(crate) enum Extent {
     Subscription,
     /// This operation alone.
     Operation,
+    /// This operation on this resource alone.
+    Resource,
 }
+
+/// The most resources that are held back by themselves.
+const MOST_HELD: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Gates {
@@ -71,18 +82,25 @@ impl Gates {
         let now = Instant::now();
         let mut until = self.until();
         until.retain(|_, until| *until > now);
-        let both = [until.get(counted), until.get(&whole(counted))];
-        both.into_iter().flatten().max().map(|until| *until - now)
+        let keys = [counted.clone(), of_operation(counted), of_subscription(counted)];
+        keys.iter().filter_map(|key| until.get(key)).max().map(|until| *until - now)
     }
 
     /// Holds such requests back for this time.
     pub(crate) fn shut(&self, counted: &Counted, extent: Extent, wait: Duration) {
         let key = match extent {
-            Extent::Subscription => whole(counted),
-            Extent::Operation => counted.clone(),
+            Extent::Subscription => of_subscription(counted),
+            Extent::Operation => of_operation(counted),
+            Extent::Resource => counted.clone(),
         };
         let end = Instant::now() + wait;
         let mut until = self.until();
+        if until.len() >= MOST_HELD && !until.contains_key(&key) {
+            until.retain(|_, until| *until > Instant::now());
+            if until.len() >= MOST_HELD {
+                return;
+            }
+        }
         let kept = until.entry(key).or_insert(end);
         *kept = end.max(*kept);
     }
@@ -92,8 +110,12 @@ impl Gates {
     }
 }
 
-fn whole(counted: &Counted) -> Counted {
-    Counted { operation: String::new(), ..counted.clone() }
+fn of_operation(counted: &Counted) -> Counted {
+    Counted { resource: String::new(), ..counted.clone() }
+}
+
+fn of_subscription(counted: &Counted) -> Counted {
+    Counted { operation: String::new(), ..of_operation(counted) }
 }
 
 #[cfg(test)]
@@ -135,10 +157,15 @@ mod tests {
             Some(Duration::from_secs(17))
         );
         assert_eq!((gates.shut_for(&delete), gates.shut_for(&get)), (None, None));
+        gates.shut(&delete, Extent::Resource, Duration::from_secs(4));
+        assert_eq!(gates.shut_for(&delete), Some(Duration::from_secs(4)));
+        let other = counted(&Method::DELETE, &format!("{VMS}/b"));
+        assert_eq!((gates.shut_for(&other), gates.shut_for(&get)), (None, None), "that resource alone");
+        tokio::time::advance(Duration::from_secs(4)).await;
         gates.shut(&get, Extent::Subscription, Duration::from_secs(5));
         assert_eq!(gates.shut_for(&list), Some(Duration::from_secs(5)), "everything that reads");
         assert_eq!(gates.shut_for(&delete), None);
-        tokio::time::advance(Duration::from_secs(17)).await;
+        tokio::time::advance(Duration::from_secs(13)).await;
         assert_eq!((gates.shut_for(&put), gates.shut_for(&list)), (None, None));
     }
 }

@@ -15,6 +15,7 @@
 mod answer;
 mod api;
 mod arm;
+mod awaited;
 mod bearer;
 mod client;
 mod credential;

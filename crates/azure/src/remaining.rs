@@ -1,5 +1,7 @@
 //! What is left of Azure's budgets, as its answers say.
 
+use std::collections::BTreeMap;
+
 use azlin_fleet::model::Remaining;
 use parking_lot::Mutex;
 use reqwest::header::HeaderMap;
@@ -7,34 +9,87 @@ use reqwest::header::HeaderMap;
 /// The most operations that are kept. Azure names about a dozen.
 const MOST_OPERATIONS: usize = 64;
 
-/// What the last answers said of Azure's budgets.
+/// The budgets of resource providers.
+pub(crate) const OF_OPERATIONS: &str = "x-ms-ratelimit-remaining-resource";
+
+/// What is left of one of the resource manager's budgets.
+pub(crate) fn left_of(headers: &HeaderMap, kind: &str) -> Option<u64> {
+    let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// What is left of a provider's budgets: "Microsoft.Compute/GetVM3Min;238,Microsoft.Compute/GetVM30Min;1190".
+pub(crate) fn of_operations(headers: &HeaderMap) -> impl Iterator<Item = (String, u64)> {
+    let texts = headers.get_all(OF_OPERATIONS).into_iter().filter_map(|value| value.to_str().ok());
+    let each = texts.flat_map(|text| text.split(',')).filter_map(|one| one.trim().split_once(';'));
+    each.filter_map(|(name, left)| Some((name.to_owned(), left.trim().parse().ok()?)))
+}
+
+/// What the last answers said of Azure's budgets, by subscription: each has its own.
 #[derive(Debug, Default)]
-pub(crate) struct BudgetsSeen(Mutex<Remaining>);
+pub(crate) struct BudgetsSeen(Mutex<BTreeMap<String, Remaining>>);
 
 impl BudgetsSeen {
-    /// Records the budgets that an answer states.
-    pub(crate) fn saw(&self, headers: &HeaderMap) {
-        let number = |kind: &str| {
-            let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");
-            headers.get(name)?.to_str().ok()?.parse().ok()
-        };
-        let mut remaining = self.0.lock();
-        remaining.reads = number("reads").or(remaining.reads);
-        remaining.writes = number("writes").or(remaining.writes);
-        remaining.deletes = number("deletes").or(remaining.deletes);
-        // "Microsoft.Compute/GetVM3Min;238,Microsoft.Compute/GetVM30Min;1190"
-        let of_operations = headers.get_all("x-ms-ratelimit-remaining-resource").into_iter();
-        let texts = of_operations.filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
-        for (name, left) in texts.filter_map(|one| one.trim().split_once(';')) {
-            if let Ok(left) = left.parse()
-                && (remaining.operations.len() < MOST_OPERATIONS || remaining.operations.contains_key(name))
-            {
-                remaining.operations.insert(name.to_owned(), left);
+    /// Records the budgets of a subscription that an answer states.
+    pub(crate) fn saw(&self, subscription: &str, headers: &HeaderMap) {
+        let mut all = self.0.lock();
+        let remaining = all.entry(subscription.to_owned()).or_default();
+        remaining.reads = left_of(headers, "reads").or(remaining.reads);
+        remaining.global_reads = left_of(headers, "global-reads").or(remaining.global_reads);
+        remaining.writes = left_of(headers, "writes").or(remaining.writes);
+        remaining.deletes = left_of(headers, "deletes").or(remaining.deletes);
+        for (name, left) in of_operations(headers) {
+            if remaining.operations.len() < MOST_OPERATIONS || remaining.operations.contains_key(&name) {
+                remaining.operations.insert(name, left);
             }
         }
     }
 
+    /// What is left of each budget, in the subscription where least is left of it.
     pub(crate) fn remaining(&self) -> Remaining {
-        self.0.lock().clone()
+        let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+        self.0.lock().values().fold(Remaining::default(), |mut left, of| {
+            left.reads = least(left.reads, of.reads);
+            left.global_reads = least(left.global_reads, of.global_reads);
+            left.writes = least(left.writes, of.writes);
+            left.deletes = least(left.deletes, of.deletes);
+            for (name, other) in &of.operations {
+                let known = left.operations.entry(name.clone()).or_insert(*other);
+                *known = (*known).min(*other);
+            }
+            left
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(each: &[(&'static str, &'static str)]) -> HeaderMap {
+        let name = |kind| HeaderName::try_from(format!("x-ms-ratelimit-remaining-{kind}")).expect("valid");
+        each.iter().map(|(kind, left)| (name(kind), HeaderValue::from_static(left))).collect()
+    }
+
+    #[test]
+    fn buckets_are_not_mixed() {
+        let seen = BudgetsSeen::default();
+        // A list of a subscription states the global bucket alone.
+        seen.saw("one", &headers(&[("subscription-global-reads", "3741")]));
+        assert_eq!(seen.remaining().reads, None);
+        seen.saw("one", &headers(&[("subscription-reads", "243"), ("subscription-writes", "199")]));
+        seen.saw("two", &headers(&[("subscription-reads", "120"), ("subscription-global-reads", "3650")]));
+        seen.saw("one", &headers(&[("resource", "Microsoft.Compute/A;9,Microsoft.Compute/B; 70")]));
+        seen.saw("two", &headers(&[("resource", "Microsoft.Compute/B;7"), ("resource", "no number;x")]));
+        let left = seen.remaining();
+        assert_eq!(
+            (left.reads, left.global_reads, left.writes, left.deletes),
+            (Some(120), Some(3650), Some(199), None)
+        );
+        let operations: Vec<(&str, u64)> =
+            left.operations.iter().map(|(name, left)| (name.as_str(), *left)).collect();
+        assert_eq!(operations, [("Microsoft.Compute/A", 9), ("Microsoft.Compute/B", 7)]);
     }
 }

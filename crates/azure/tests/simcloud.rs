@@ -13,8 +13,9 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_simcloud::fixture::vm_spec;
-use azlin_simcloud::{IDENTITY_HEADER, Served, Workload, World};
+use azlin_simcloud::{IDENTITY_HEADER, InProcess, Served, Workload, World};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use secrecy::SecretString;
 
 const QUICK: &str =
@@ -220,5 +221,57 @@ async fn why_a_vm_could_not_be_made_is_told_once_azure_has_tried() {
         until(&azure, |vms| vms.iter().any(done)).await;
         let failure = azure.failure(&group(), spec(1).name.as_str()).await.expect("an answer");
         assert_eq!(failure.as_ref().map(|failure| failure.kind), trouble, "{what}: {failure:?}");
+    }
+}
+
+/// The simulation judges refusals behind the ports. It must make of them what the adapter makes of the same answers.
+#[tokio::test]
+async fn a_refusal_means_the_same_behind_the_ports_and_over_the_wire() {
+    let quota = "exceeding approved Total Regional Cores quota. Current Limit: 10, Current Usage: 8";
+    let none = "exceeding approved standardDSv5Family Cores quota. Current Limit: 0, Current Usage: 0";
+    for (status, code, message) in [
+        (409, "AllocationFailed", ""),
+        (409, "OverconstrainedZonalAllocationRequest", ""),
+        (409, "OperationNotAllowed", "the provided max price is lower than the current spot price"),
+        (409, "SpotPriceGreaterThanProvidedMaxPrice", ""),
+        (409, "OperationNotAllowed", quota),
+        (409, "OperationNotAllowed", none),
+        (409, "OperationNotAllowed", "marked for deletion"),
+        (409, "QuotaExceeded", ""),
+        (400, "SubnetIsFull", ""),
+        (400, "InsufficientSubnetSize", ""),
+        (400, "PublicIPCountLimitReached", ""),
+        (400, "VMSizeNotSupported", ""),
+        (409, "NotSupported", "OS disk of Ephemeral VM is not allowed for VM size Standard_D4s_v5"),
+        (400, "BadRequest", "The selected VM size cannot boot Hypervisor Generation '1'"),
+        (400, "BadRequest", "something else"),
+        (400, "AzureSpotIsNotSupportedForThisVMSize", ""),
+        (400, "AzureSpotFeatureNotEnabledForSubscription", ""),
+        (400, "AvailabilityZoneNotSupported", ""),
+        (403, "RequestDisallowedByAzure", ""),
+        (404, "GalleryImageNotFound", "not available in westeurope region"),
+        (409, "ScopeLocked", ""),
+        (409, "ResourceGroupBeingDeleted", ""),
+        (409, "ReadOnlyDisabledSubscription", ""),
+        (409, "MissingSubscriptionRegistration", ""),
+        (400, "MarketplacePurchaseEligibilityFailed", ""),
+        (400, "FailedIdentityOperation", ""),
+        (400, "InvalidParameter", "keyData is invalid"),
+        (400, "NeverHeardOf", ""),
+        (403, "AuthorizationFailed", ""),
+        (404, "ResourceGroupNotFound", ""),
+        (409, "Conflict", "busy"),
+        (500, "InternalExecutionError", ""),
+        (503, "ServerBusy", ""),
+    ] {
+        let fault = format!(
+            "[[faults]]\nwhat = {{ refused = [{status}, \"{code}\", \"{message}\"] }}\nside = 'azure'\nmethod = 'PUT'\n"
+        );
+        let (_served, azure) = world(&fault).await;
+        let over_the_wire = azure.create(&spec(1)).await.expect_err(code);
+        let workload = Workload::parse(&format!("{QUICK}{fault}")).expect("a workload");
+        let inside = Arc::new(Mutex::new(World::new(&workload, Timestamp::now())));
+        let behind = InProcess::new(inside, Arc::new(Timestamp::now)).create(&spec(1)).await.expect_err(code);
+        assert_eq!(behind.kind, over_the_wire.kind, "{status} {code} {message}: {over_the_wire}");
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, labels};
 use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::model::{
-    CallErrorKind, Destroy, DestroyOutcome, Download, DrainReason, Failure, Install, InstallOutcome,
-    Offering, ProvisionOutcome, RunnerConfig, RunnerId, RunnerName, VmSpec, VmTags,
+    CallError, CallErrorKind, Destroy, DestroyOutcome, Download, DrainReason, Failure, Install,
+    InstallOutcome, Offering, ProvisionOutcome, RunnerConfig, RunnerId, RunnerName, VmSpec, VmTags,
 };
 use azlin_fleet::observe::{DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE};
 use azlin_fleet::seeded_bug;
+use azlin_fleet::state::RefusalEffect;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, install};
 use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
+use crate::report;
 use crate::single_flight::SingleFlight;
 
 mod entry;
@@ -182,10 +184,10 @@ impl RunnerLifecycle {
             custom_data: identity.custom_data,
             name,
         };
-        let subscription = &vm.group.subscription_id;
         let mut refusals: Vec<String> = Vec::new();
+        let mut closes: Vec<CallError> = Vec::new();
         for place in &request.offerings {
-            let turn = match self.capacity.turn(subscription, place, || self.context.now()).await {
+            let turn = match self.capacity.turn(fleet, place, || self.context.now()).await {
                 Ok(turn) => turn,
                 Err(why) => {
                     refusals.push(why);
@@ -197,13 +199,22 @@ impl RunnerLifecycle {
             (spec.size, spec.zone) = (place.size.clone(), place.zone.clone());
             spec.spot = vm.spot.filter(|_| place.spot);
             let answer = self.context.azure.create(&spec).await;
-            let no_room =
-                self.capacity.answered(subscription, place, answer.as_ref().copied(), self.context.now());
+            let effect = self.capacity.answered(fleet, place, answer.as_ref().copied(), self.context.now());
             drop(turn);
-            match answer {
-                Ok(()) => return ProvisionOutcome::Started,
-                Err(error) if no_room => refusals.push(error.to_string()),
-                Err(error) => {
+            match (answer, effect) {
+                (Ok(()), _) => {
+                    report::closed(fleet, &closes);
+                    return ProvisionOutcome::Started;
+                }
+                (Err(error), RefusalEffect::Waits | RefusalEffect::Closes { is_new: false }) => {
+                    refusals.push(error.to_string());
+                }
+                (Err(error), RefusalEffect::Closes { is_new: true }) => {
+                    refusals.push(error.to_string());
+                    closes.push(error);
+                }
+                (Err(error), RefusalEffect::Nothing) => {
+                    report::closed(fleet, &closes);
                     return match error.kind {
                         CallErrorKind::OutcomeUnknown => seeded_bug!(
                             UnknownIsFailed,
@@ -216,7 +227,12 @@ impl RunnerLifecycle {
             }
         }
         refusals.dedup();
-        ProvisionOutcome::NoCapacity(refusals.join("; "))
+        let why = refusals.join("; ");
+        if self.capacity.of(fleet).is_nowhere(fleet, self.context.now()) {
+            return ProvisionOutcome::Failed(Failure::stop(why));
+        }
+        report::closed(fleet, &closes);
+        ProvisionOutcome::NoCapacity(why)
     }
 
     /// The download URL of the runner's program, from GitHub's last answer.

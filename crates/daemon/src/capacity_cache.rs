@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{CallError, Offering, Vm};
-use azlin_fleet::state::CapacityBackoff;
+use azlin_fleet::state::{CapacityBackoff, RefusalEffect};
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
@@ -19,9 +20,11 @@ pub(crate) struct CapacityCache {
 }
 
 impl CapacityCache {
-    /// The capacity of one subscription.
-    pub(crate) fn of(&self, subscription: &str) -> CapacityBackoff {
-        self.known().get(subscription).cloned().unwrap_or_default()
+    /// The capacity of the fleet's subscription, as far as it concerns the fleet.
+    pub(crate) fn of(&self, fleet: &Fleet) -> CapacityBackoff {
+        let known = self.known();
+        let subscription = known.get(&fleet.vm.group.subscription_id);
+        subscription.map(|known| known.of_configuration(fleet.config_hash())).unwrap_or_default()
     }
 
     /// Adds what was known before a restart.
@@ -29,9 +32,11 @@ impl CapacityCache {
         self.known().entry(subscription.to_owned()).or_default().recall(earlier, now);
     }
 
-    /// Adds the capacity that a list of a subscription's VMs shows.
+    /// Adds the capacity that a list of a subscription's VMs shows. What is closed by it is reported once.
     pub(crate) fn saw<'v>(&self, subscription: &str, vms: impl IntoIterator<Item = &'v Vm>, now: Timestamp) {
-        self.known().entry(subscription.to_owned()).or_default().saw(vms, now);
+        for why in self.known().entry(subscription.to_owned()).or_default().saw(vms, now) {
+            tracing::error!(subscription, error = %why, "Azure never makes such a VM, and it is asked for no more for hours; a person must act: {why}");
+        }
     }
 
     /// Notes that a VM is deleted.
@@ -39,21 +44,23 @@ impl CapacityCache {
         self.known().entry(subscription.to_owned()).or_default().freed(now);
     }
 
-    /// Notes Azure's answer to a request; returns whether it was refused for lack of capacity.
+    /// Notes Azure's answer to a request of the fleet; returns what a refusal says of the place.
     pub(crate) fn answered(
         &self,
-        subscription: &str,
+        fleet: &Fleet,
         place: &Offering,
         answer: Result<(), &CallError>,
         now: Timestamp,
-    ) -> bool {
+    ) -> RefusalEffect {
         let mut known = self.known();
-        let places = known.entry(subscription.to_owned()).or_default();
+        let places = known.entry(fleet.vm.group.subscription_id.clone()).or_default();
         match answer {
-            Ok(()) => places.took(place, now),
-            Err(error) => return places.refused(place, error, now),
+            Ok(()) => {
+                places.took(place, now);
+                RefusalEffect::Nothing
+            }
+            Err(error) => places.refused(fleet, place, error, now),
         }
-        false
     }
 
     /// Waits for the turn to request an offering. If nothing is known of it, one request goes first and the
@@ -61,21 +68,23 @@ impl CapacityCache {
     /// go together. The error is Azure's answer to an earlier request.
     pub(crate) async fn turn(
         &self,
-        subscription: &str,
+        fleet: &Fleet,
         place: &Offering,
         now: impl Fn() -> Timestamp,
     ) -> Result<Option<OwnedMutexGuard<()>>, String> {
+        let subscription = &fleet.vm.group.subscription_id;
         let may = || {
-            let known = self.of(subscription);
-            match known.unavailable(place, now()) {
+            let known = self.known();
+            let Some(known) = known.get(subscription) else { return Ok(false) };
+            match known.unavailable(fleet, place, now()) {
                 Some(unavailable) => Err(unavailable.why),
-                None => Ok(known.is_proven(place, now())),
+                None => Ok(known.is_proven(fleet, place, now())),
             }
         };
         if may()? {
             return Ok(None);
         }
-        let key = (subscription.to_owned(), place.clone());
+        let key = (subscription.clone(), place.clone());
         let turn = Arc::clone(self.turns.lock().entry(key).or_default());
         let turn = turn.lock_owned().await;
         Ok(if may()? { None } else { Some(turn) })

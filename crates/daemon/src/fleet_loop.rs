@@ -229,7 +229,7 @@ impl FleetLoop {
             expiring: self.shared.token_expiry.of(&self.shared.context, fleet),
             ..seen
         };
-        self.fleet_state.capacity = self.shared.capacity.of(&fleet.vm.group.subscription_id);
+        self.fleet_state.capacity = self.shared.capacity.of(fleet);
         if are_lists_new {
             let before = self.fleet_state.clone();
             self.fleet_state = std::mem::take(&mut self.fleet_state).after_seeing(fleet, &seen, now);

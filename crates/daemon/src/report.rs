@@ -6,7 +6,7 @@
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    ActionReason, BootstrapOutcome, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName,
+    ActionReason, BootstrapOutcome, CallError, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName,
     ProvisionOutcome, RunnerName, ScalingAction,
 };
 use azlin_fleet::observe::Snapshot;
@@ -58,8 +58,17 @@ pub(crate) fn trouble(plan: &Plan, seen: &Snapshot) -> Option<String> {
         .into_iter()
         .chain(plan.left_alone.as_ref().map(ToString::to_string))
         .chain(plan.no_room.iter().map(ToString::to_string))
+        .chain(plan.closed_places())
         .collect();
     (!troubles.is_empty()).then(|| troubles.join("; "))
+}
+
+/// Reports what Azure never makes the fleet's VMs with, when it is found out.
+pub(crate) fn closed(fleet: &Fleet, refusals: &[CallError]) {
+    let fleet = &fleet.name;
+    for error in refusals {
+        error!(%fleet, %error, "{fleet}: Azure never makes such a VM, and it is asked for no more for hours; a person must act: {error}");
+    }
 }
 
 /// Reports when a problem begins, changes and ends.

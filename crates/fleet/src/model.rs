@@ -39,7 +39,7 @@ pub use budget::{Budget, Budgets, Remaining};
 pub use calls::{CallOutcome, Calls};
 pub use download::Download;
 pub use drain_reason::{BrokenReason, DrainReason, OtherGitHub, RotationReason};
-pub use error::{CallError, CallErrorKind, QuotaScope, RunnerError, SshError, SshErrorKind};
+pub use error::{CallError, CallErrorKind, QuotaScope, RunnerError, SshError, SshErrorKind, UnfitScope};
 pub use error_policy::{ErrorPolicy, Failure};
 pub use job::{CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoId, RunId, RunRepository};
 pub use job_event::{JobChange, JobEvent};

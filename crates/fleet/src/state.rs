@@ -10,7 +10,7 @@ mod runner_state;
 mod start_backoff;
 mod usage;
 
-pub use capacity::{CapacityBackoff, Unavailable};
+pub use capacity::{CapacityBackoff, ClosedPlace, RefusalEffect, Unavailable};
 pub use fleet_state::{FleetState, set_ahead};
 pub use known_groups::KnownGroups;
 pub use known_runners::KnownRunners;

@@ -1,4 +1,8 @@
+use azlin_fleet::model::{QuotaScope, UnfitScope};
+
 use super::*;
+
+mod refusals;
 
 fn refused(status: u16, code: &str, message: &str) -> ArmError {
     let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
@@ -32,6 +36,8 @@ fn a_refusal_that_is_not_azures_says_nothing() {
         (404, r#"{"message": "no such route"}"#),
         (404, r#"{"error": "not found"}"#),
         (404, r#"{"error": {"message": "no code"}}"#),
+        (404, r#"{"Message": "No HTTP resource was found."}"#),
+        (404, r#"{"code": "NotFound", "message": "a gateway's, without the frame"}"#),
         (401, page),
         (403, page),
         (409, "already exists"),
@@ -56,7 +62,7 @@ fn a_refusal_that_is_not_azures_says_nothing() {
 fn what_refusals_mean() {
     use ArmEffect::{Creates, Deletes, Reads};
     for (status, code, message, effect, expected) in [
-        (409, "MissingSubscriptionRegistration", "", Reads, CallErrorKind::Invalid),
+        (409, "MissingSubscriptionRegistration", "", Reads, CallErrorKind::Blocked),
         (409, "AllocationFailed", "", Creates, CallErrorKind::NoCapacity),
         (409, "ZonalAllocationFailed", "", Creates, CallErrorKind::NoCapacity),
         (400, "OverconstrainedAllocationRequest", "", Creates, CallErrorKind::NoCapacity),
@@ -94,7 +100,7 @@ fn what_refusals_mean() {
         (403, "AuthorizationFailed", "", Creates, CallErrorKind::NotPermitted),
         (404, "ResourceGroupNotFound", "", Reads, CallErrorKind::NotFound),
         (400, "InvalidParameter", "", Creates, CallErrorKind::Invalid),
-        (400, "SubnetIsFull", "", Creates, CallErrorKind::Unavailable),
+        (400, "SubnetIsFull", "", Creates, CallErrorKind::NoQuota(QuotaScope::Addresses)),
         (400, "NeverHeardOf", "", Creates, CallErrorKind::Unknown),
         (418, "", "", Deletes, CallErrorKind::Unknown),
         (429, "TooManyRequests", "", Reads, CallErrorKind::Throttled),

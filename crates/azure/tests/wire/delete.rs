@@ -65,7 +65,7 @@ async fn what_refusals_mean() {
     for (status, code, expected) in [
         (409, "AnotherOperationInProgress", CallErrorKind::Unavailable),
         (403, "AuthorizationFailed", CallErrorKind::NotPermitted),
-        (409, "ScopeLocked", CallErrorKind::Unavailable),
+        (409, "ScopeLocked", CallErrorKind::Blocked),
         (500, "InternalServerError", CallErrorKind::OutcomeUnknown),
     ] {
         let (_server, azure) = azure(move |_, _| refusal(status, code, "")).await;

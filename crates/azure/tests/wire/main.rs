@@ -8,6 +8,7 @@ mod identity;
 mod list;
 mod preflight;
 mod secrets;
+mod vanished;
 
 use std::time::Duration;
 

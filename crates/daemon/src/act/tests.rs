@@ -151,3 +151,33 @@ async fn what_a_vm_printed_is_told_before_one_goes_that_did_not_work() {
         assert_eq!(warned.warnings(), told, "{:?}", destroy.why);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_azure_never_makes_is_passed_over_and_told_once_and_where_nothing_is_left_a_person_must_act() {
+    let refused = |only: &str| fault(&format!("{{ refused = [400, 'VMSizeNotSupported', 'x'{only}] }}"));
+    let (told, _guard) = Warned::listen();
+    let of_one = refused(", 'Standard_D4s_v5'");
+    assert_eq!(started(&of_one, "").await, (ProvisionOutcome::Started, 2, 1, 1));
+    assert_eq!(told.warnings(), 1, "the size is told");
+    let (outcome, asked, entries, vms) = started(&refused(""), "").await;
+    let ProvisionOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert!(failure.is_loud() && failure.why.contains("VMSizeNotSupported"), "{failure:?}");
+    assert_eq!((asked, entries, vms), (2, 0, 0));
+    assert_eq!(told.warnings(), 1, "the failed start tells it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_starts_ask_once_for_what_azure_never_makes() {
+    let faults = fault("{ refused = [400, 'VMSizeNotSupported', 'x', 'Standard_D4s_v5'] }");
+    let (fixture, fleet) = (CloudFixture::new(&faults), fleet("ci", "", ""));
+    let (told, _guard) = Warned::listen();
+    let lifecycle = lifecycle(&fixture);
+    let starts = (0..10).map(|_| async {
+        let request = request(&fixture, &fleet);
+        lifecycle.provision(&fleet, &request).await
+    });
+    for outcome in futures::future::join_all(starts).await {
+        assert_eq!(outcome, ProvisionOutcome::Started);
+    }
+    assert_eq!((fixture.requests("PUT", "/virtualMachines/{name}"), told.warnings()), (11, 1));
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azlin_fleet::model::{Action, Completed, Failure, RunnerName};
+use azlin_fleet::model::{Action, Completed, Failure, ProvisionOutcome, RunnerName};
 use azlin_fleet::observe::Operation;
 use azlin_fleet::plan::fleet_share;
 use tokio::sync::Semaphore;
@@ -159,11 +159,17 @@ impl FleetLoop {
         self.shared.status_store.metrics().ended(&fleet.name, &completed, began.elapsed());
         self.fleet_state.record(&name, &completed, self.shared.context.now());
         self.has_room_again |= self.lacks_room && completed.frees_room();
-        self.fleet_state.capacity = self.shared.capacity.of(&fleet.vm.group.subscription_id);
+        self.fleet_state.capacity = self.shared.capacity.of(&fleet);
         self.save();
         let complaint = completed.error().map(str::to_owned);
         let complaints = &mut self.reported.complaints;
-        let is_new = complaint.is_none() || complaints.get(&name) != complaint.as_ref();
+        let is_new = match (&completed, &complaint) {
+            (Completed::Provision { outcome: ProvisionOutcome::Failed(_), .. }, Some(why)) => {
+                let what = why.replace(name.as_str(), "its VM");
+                self.reported.failed_start.replace(what.clone()) != Some(what)
+            }
+            (_, why) => why.is_none() || complaints.get(&name) != why.as_ref(),
+        };
         report::ended(&fleet.name, &name, &completed, is_new, self.tick);
         complaints.retain(|runner, _| self.fleet_state.runners.contains(runner));
         if let Some(why) = complaint {

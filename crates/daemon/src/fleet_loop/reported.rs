@@ -18,6 +18,8 @@ pub(super) struct Reported {
     pub(super) trouble: Option<String>,
     /// The last failure of each runner.
     pub(super) complaints: BTreeMap<RunnerName, String>,
+    /// The last failed start, without the name of its VM: each try has another. Absent once starts work again.
+    pub(super) failed_start: Option<String>,
     /// What has failed since the last tick began, for `run --once`.
     pub(super) failed: Vec<String>,
 }
@@ -37,6 +39,9 @@ impl FleetLoop {
         self.shared.status_store.publish(status.clone());
         self.reported.status = Some(status);
         self.reported.trouble = trouble;
+        if self.fleet_state.failures.count == 0 {
+            self.reported.failed_start = None;
+        }
     }
 
     fn next_poll(&self) -> Timestamp {

@@ -497,3 +497,26 @@ async fn the_pulse_of_a_daemon_is_that_of_its_loops() {
     drop(silent);
     assert!(answered().await.is_ok());
 }
+
+/// Each try has another name, and Azure's answer names it.
+#[tokio::test(start_paused = true)]
+async fn what_only_a_person_can_end_is_logged_once_and_not_at_each_try() {
+    for what in [
+        "{ refused = [409, 'ScopeLocked', 'the scope is locked'] }",
+        "{ refused = [403, 'RequestDisallowedByAzure', 'not in this region'] }",
+    ] {
+        let fixture =
+            CloudFixture::new(&format!("[[faults]]\nwhat = {what}\nside = 'azure'\nmethod = 'PUT'\n"));
+        for _ in 0..5 {
+            fixture.submit("o/r");
+        }
+        let (told, _guard) = Warned::listen();
+        let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
+        wait(3600).await;
+        let tries = fixture.requests("PUT", "/virtualMachines/{name}");
+        assert!((10..=35).contains(&tries), "{what}: {tries} tries in an hour");
+        // The failed start, and for a place that is closed also that the fleet is in trouble.
+        assert!((1..=2).contains(&told.warnings()), "{what}: {} lines", told.warnings());
+        drop(lived);
+    }
+}

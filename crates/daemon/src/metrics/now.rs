@@ -188,7 +188,12 @@ fn budgets(registry: &mut Registry, context: &DaemonContext, moment: impl Fn(jif
         reset,
     );
     let azure = &budgets.azure;
-    let calls = [("reads", azure.reads), ("writes", azure.writes), ("deletes", azure.deletes)];
+    let calls = [
+        ("reads", azure.reads),
+        ("global_reads", azure.global_reads),
+        ("writes", azure.writes),
+        ("deletes", azure.deletes),
+    ];
     let left = calls.into_iter().filter_map(|(calls, left)| Some((OfCalls { calls }, left? as f64)));
     registry.register(
         "azure_budget_remaining",

@@ -73,8 +73,10 @@ impl VmLists {
                 Err(error) if error.kind == CallErrorKind::NotFound && group != own => {}
                 // Waiting would not make the group readable.
                 Err(error)
-                    if matches!(error.kind, CallErrorKind::NotPermitted | CallErrorKind::Invalid)
-                        && group != own =>
+                    if matches!(
+                        error.kind,
+                        CallErrorKind::NotPermitted | CallErrorKind::Invalid | CallErrorKind::Blocked
+                    ) && group != own =>
                 {
                     unread.insert(group.clone(), error.to_string());
                 }

@@ -118,6 +118,18 @@ impl<'a> JobChain<'a> {
             let link = Link::broken(LinkKind::Vm, what).cure(cure);
             return (link, "Azure has no room for its runner".to_owned());
         }
+        if starts == 0
+            && view.fleet_state.capacity.is_nowhere(fleet, view.now)
+            && let Some(closed) = view.plan.closed_places()
+        {
+            let cure = format!(
+                "what the message says, or another size, zone or region in fleets/{}.toml; a try every two minutes \
+                 shows whether it helped",
+                fleet.name
+            );
+            let what = format!("Azure never makes the fleet's VMs in any of its places: {closed}");
+            return (Link::broken(LinkKind::Vm, what).cure(cure), "Azure never makes its VM".to_owned());
+        }
         let again = if failures.count == 0 {
             String::new()
         } else {

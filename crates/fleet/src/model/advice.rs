@@ -49,10 +49,53 @@ pub enum Advice {
     RegisterProvider(String),
     /// A policy of the subscription forbids the request.
     ChangePolicy,
-    /// A lock protects the resource.
-    RemoveLock,
+    /// A lock protects the resource: on this scope, if Azure names it.
+    RemoveLock(Option<String>),
+    /// The identity lacks an action on a scope, both as Azure names them.
+    AskFor {
+        /// The action, or several.
+        action: String,
+        /// The scope.
+        scope: String,
+    },
+    /// The subscription is disabled: most often a bill is open.
+    EnableSubscription,
+    /// The subscription refuses, until a person acts.
+    CheckSubscription,
+    /// The resource group is being deleted.
+    UseOtherGroup,
+    /// The terms of the image's offer are not accepted, or the subscription may not buy it.
+    AcceptImageTerms,
+    /// The image comes from an offer with a plan, which azlin cannot send.
+    UseImageWithoutPlan,
+    /// The image is not in this region.
+    ReplicateImage,
+    /// Azure cannot give the VM the identity of the fleet's file.
+    CheckVmIdentity,
+    /// The cloud does not have the API version that azlin sends.
+    ReportVersion,
+    /// Azure does not let this subscription create VMs in this region.
+    UseOtherRegion,
+    /// Azure never makes the fleet's VMs in this size.
+    DropSize,
+    /// Azure never makes spot VMs of this size.
+    DropSpotSize,
+    /// The subscription may not have spot VMs.
+    EnableSpot,
+    /// The region has no such zone for the fleet's sizes.
+    DropZone,
+    /// A VM in a zone cannot have the public address that Azure makes for it.
+    DropZoneOrAddress,
+    /// The price of spot VMs is above the fleet's limit.
+    RaiseMaxPrice,
     /// The quota is used up.
     RaiseQuota,
+    /// The quota of public addresses is used up.
+    RaiseAddressQuota,
+    /// The subnet has no free address.
+    EnlargeSubnet,
+    /// A VM holds the NIC, or Azure reserves it for one for three minutes.
+    WaitForNic,
     /// Azure does not offer this VM size in that region or zone.
     AddSizeOrZone,
     /// The runner's name is taken.
@@ -177,8 +220,66 @@ impl fmt::Display for Advice {
             Advice::ChangePolicy => {
                 "a policy of the subscription forbids it: change the policy, or the fleet's [vm] section"
             }
-            Advice::RemoveLock => "remove the lock on the resource group, or it stays as it is",
+            Advice::RemoveLock(Some(scope)) => {
+                return write!(f, "ask an owner of {scope} to remove its lock, or it stays as it is");
+            }
+            Advice::RemoveLock(None) => "remove the lock on the resource group, or it stays as it is",
+            Advice::AskFor { action, scope } => {
+                return write!(
+                    f,
+                    "ask an owner of {scope} for {action} on it; a grant takes some minutes to arrive"
+                );
+            }
+            Advice::EnableSubscription => {
+                "ask the subscription's account owner to enable it again: most often a bill is open or a credit is used \
+                 up"
+            }
+            Advice::CheckSubscription => "ask the subscription's owner what it means",
+            Advice::UseOtherGroup => {
+                "ask the subscription's owner why the resource group is being deleted, and set resource_group to another"
+            }
+            Advice::AcceptImageTerms => {
+                "ask the subscription's owner to accept the terms of the image's offer (az vm image terms accept), or use \
+                 another image"
+            }
+            Advice::UseImageWithoutPlan => {
+                "the image needs plan information, which azlin cannot send: use an image without a plan"
+            }
+            Advice::ReplicateImage => {
+                "ask the image's owner to replicate it to the region, or use an image that is there"
+            }
+            Advice::CheckVmIdentity => {
+                "check identity in [vm]: that it exists, and that its owner lets it be assigned to VMs"
+            }
+            Advice::ReportVersion => {
+                "this cloud is older than the API version that azlin sends; the fleet's file is right: please report it, \
+                 with the name of the cloud"
+            }
+            Advice::UseOtherRegion => {
+                "no role helps: use another region ([[vm.elsewhere]]), or ask Microsoft's support for access to this one"
+            }
+            Advice::DropSize => {
+                "take the size out of sizes, or change what does not fit it: the image's generation, the ephemeral disk's \
+                 size, trusted_launch or accelerated_networking"
+            }
+            Advice::DropSpotSize => "take the size out of sizes, or set regular_fallback = true",
+            Advice::EnableSpot => {
+                "this kind of subscription has no spot VMs: take spot out of [vm], or ask the subscription's owner for \
+                 another offer"
+            }
+            Advice::DropZone => "take the zone out of zones: the region does not have it for this size",
+            Advice::DropZoneOrAddress => {
+                "zones and public_ip do not go together here: take one of them out of [vm]"
+            }
+            Advice::RaiseMaxPrice => "raise max_price, add a size, or set regular_fallback = true",
             Advice::RaiseQuota => "ask for a higher quota, or use sizes of another family",
+            Advice::RaiseAddressQuota => {
+                "ask for a higher quota of public IP addresses, or set public_ip = false"
+            }
+            Advice::EnlargeSubnet => {
+                "VMs that go make room; if it lasts, use a larger subnet or a lower max_runners"
+            }
+            Advice::WaitForNic => "its VM goes first; it is tried again after three minutes",
             Advice::AddSizeOrZone => "add another size to sizes, or another zone",
             Advice::RenameRunner => "the name is in use: take another",
             Advice::RenameVm => "another VM has the name: take another",

@@ -16,11 +16,15 @@ pub struct Budget {
     pub reset: Timestamp,
 }
 
-/// What is left of Azure's rate limits for the subscription. Each is absent until an answer reports it.
+/// What is left of Azure's rate limits for the subscription. Each is absent until an answer reports it. Azure does not
+/// say how large a bucket is: 249 reads may be all of one region's 250, beside 3,749 of all regions' 3,750.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Remaining {
-    /// `x-ms-ratelimit-remaining-subscription-reads`.
+    /// `x-ms-ratelimit-remaining-subscription-reads`: of the region that answered.
     pub reads: Option<u64>,
+    /// `x-ms-ratelimit-remaining-subscription-global-reads`: of all regions. Lists of a subscription count here alone.
+    #[serde(default)]
+    pub global_reads: Option<u64>,
     /// `x-ms-ratelimit-remaining-subscription-writes`.
     pub writes: Option<u64>,
     /// `x-ms-ratelimit-remaining-subscription-deletes`.

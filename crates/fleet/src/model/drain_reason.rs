@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::{CallError, Outdated, RunnerName, ScalingReason, Scope, in_words};
+use crate::model::{CallError, ErrorPolicy, Outdated, RunnerName, ScalingReason, Scope, in_words};
 
 /// Why a runner is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub enum DrainReason {
     },
     /// It never became a runner, or stopped being one.
     Broken(BrokenReason),
-    /// Azure accepted the request for its VM, and reported later that it has no capacity.
+    /// Azure accepted the request for its VM, and reported later that it has no capacity, or never makes such a VM
+    /// there.
     NoCapacity(CallError),
     /// It was not online in time.
     BootTimeout {
@@ -103,6 +104,18 @@ pub struct OtherGitHub {
 }
 
 impl DrainReason {
+    /// What the daemon does about the failed start.
+    pub fn start_policy(&self) -> ErrorPolicy {
+        match self {
+            DrainReason::Broken(BrokenReason::VmFailed(Some(error)))
+                if error.kind.policy() == ErrorPolicy::Stop =>
+            {
+                ErrorPolicy::Stop
+            }
+            _ => ErrorPolicy::GiveUp,
+        }
+    }
+
     /// Whether the runner never became one, which counts as a failed start. An offering without capacity does
     /// not count: the capacity backoff remembers it.
     pub fn is_failed_start(&self) -> bool {

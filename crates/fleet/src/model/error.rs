@@ -19,10 +19,15 @@ pub enum CallErrorKind {
     NameTaken,
     /// A rate limit. [`CallError::retry_after`] says how long it lasts, if that is known.
     Throttled,
-    /// Azure has no machine of this size in that region or zone.
+    /// Azure has no machine of this size in that region or zone, or none at this price.
     NoCapacity,
-    /// A quota of the subscription is used up.
+    /// A quota of the subscription is used up, or a subnet is full.
     NoQuota(QuotaScope),
+    /// Azure never makes such a VM there, however long the caller waits. The scope says what to avoid.
+    Unfit(UnfitScope),
+    /// A lock, a disabled subscription, unaccepted terms or the like forbids it. A person must act, and no role
+    /// helps.
+    Blocked,
     /// Nothing was done. A later call may succeed.
     Unavailable,
     /// The answer was lost, so the request may have been carried out.
@@ -38,6 +43,25 @@ pub enum QuotaScope {
     Family,
     /// All sizes, in a region.
     Region,
+    /// IP addresses: those of the fleet's subnet, or public ones.
+    Addresses,
+}
+
+/// What a VM must not ask for, because Azure never makes a VM of this fleet with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnfitScope {
+    /// This size, in this region.
+    Size,
+    /// A spot VM of this size, in this region.
+    SpotSize,
+    /// A spot VM, in any region.
+    Spot,
+    /// This zone.
+    Zone,
+    /// This region.
+    Region,
+    /// What this quota counts: the subscription has none of it.
+    Quota(QuotaScope),
 }
 
 /// A failed call. Its sentence says what was tried, what came back and what to do about it. It holds no

@@ -36,12 +36,14 @@ impl CallErrorKind {
     /// The policy for this error, after the adapter has retried what it may retry at once.
     pub fn policy(self) -> ErrorPolicy {
         match self {
-            CallErrorKind::NotPermitted | CallErrorKind::NotFound | CallErrorKind::Invalid => {
-                ErrorPolicy::Stop
-            }
-            CallErrorKind::NameTaken | CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_) => {
-                ErrorPolicy::AnotherWay
-            }
+            CallErrorKind::NotPermitted
+            | CallErrorKind::NotFound
+            | CallErrorKind::Invalid
+            | CallErrorKind::Blocked => ErrorPolicy::Stop,
+            CallErrorKind::NameTaken
+            | CallErrorKind::NoCapacity
+            | CallErrorKind::NoQuota(_)
+            | CallErrorKind::Unfit(_) => ErrorPolicy::AnotherWay,
             CallErrorKind::Throttled
             | CallErrorKind::Unavailable
             | CallErrorKind::OutcomeUnknown
@@ -76,6 +78,11 @@ impl Failure {
     /// A failure that the next tick may not meet.
     pub fn later(why: impl Into<String>) -> Self {
         Failure { why: why.into(), policy: ErrorPolicy::Later, is_unknown: false }
+    }
+
+    /// A failure that only a person can end.
+    pub fn stop(why: impl Into<String>) -> Self {
+        Failure { why: why.into(), policy: ErrorPolicy::Stop, is_unknown: false }
     }
 
     /// Whether the failure is logged at level error.
@@ -121,7 +128,12 @@ mod tests {
 
     #[test]
     fn what_only_a_person_can_fix_stops_the_fleet_and_is_loud() {
-        for trouble in [CallErrorKind::NotPermitted, CallErrorKind::NotFound, CallErrorKind::Invalid] {
+        for trouble in [
+            CallErrorKind::NotPermitted,
+            CallErrorKind::NotFound,
+            CallErrorKind::Invalid,
+            CallErrorKind::Blocked,
+        ] {
             let failure =
                 Failure::from(RunnerError::Registration(CallError::new(trouble, "no such runner group")));
             assert_eq!((failure.policy, failure.is_loud()), (ErrorPolicy::Stop, true), "{trouble:?}");

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{OtherGitHub, ResourceGroup, Rule, RunnerName, ScalingAction, ScalingReason, in_words};
 use crate::observe::SlowedPolling;
 use crate::plan::NoCapacity;
+use crate::state::ClosedPlace;
 
 /// How many runners there should be, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub enum Remark {
         /// How long until it is asked again.
         left: Duration,
     },
+    /// Azure never makes the fleet's VMs with this.
+    Closed(ClosedPlace),
     /// GitHub is polled less often than configured.
     Throttled(SlowedPolling),
     /// What could not be read of the queue.
@@ -172,6 +175,7 @@ impl fmt::Display for Remark {
                 write!(f, "starting none for another {left}, since starts failed ({count} in a row): {why}")
             }
             Remark::NoCapacity { none, left } => write!(f, "{none}; next try in {}", in_words(*left)),
+            Remark::Closed(closed) => closed.fmt(f),
             Remark::Throttled(slowed) => slowed.fmt(f),
             Remark::Unread(what) | Remark::Note(what) => f.write_str(what),
             Remark::LeftAlone(left_alone) => left_alone.fmt(f),

@@ -273,7 +273,12 @@ fn broken(why: BrokenReason) -> Phase {
 /// Why a VM is removed that Azure could not make.
 fn not_made(vm: &Vm) -> DrainReason {
     match &vm.failure {
-        Some(error) if matches!(error.kind, CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_)) => {
+        Some(error)
+            if matches!(
+                error.kind,
+                CallErrorKind::NoCapacity | CallErrorKind::NoQuota(_) | CallErrorKind::Unfit(_)
+            ) =>
+        {
             DrainReason::NoCapacity(error.clone())
         }
         failure => DrainReason::Broken(BrokenReason::VmFailed(failure.clone())),

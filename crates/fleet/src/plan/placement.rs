@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::config::{Fleet, VmConfig};
 use crate::model::Offering;
-use crate::state::{CapacityBackoff, Unavailable};
+use crate::state::{CapacityBackoff, ClosedPlace, Unavailable};
 
 /// Where there may be capacity for a fleet's VMs.
 #[derive(Debug, PartialEq)]
@@ -17,6 +17,10 @@ pub(crate) struct Placement {
     regular_first: Vec<Offering>,
     /// Refused places.
     unavailable: Vec<(Offering, Unavailable)>,
+    /// What Azure never makes the fleet's VMs with.
+    pub(crate) closed: Vec<ClosedPlace>,
+    /// Whether everything is closed, so that a start only shows whether a person has acted.
+    pub(crate) is_nowhere: bool,
 }
 
 impl Placement {
@@ -25,7 +29,7 @@ impl Placement {
     pub(crate) fn of(fleet: &Fleet, known: &CapacityBackoff, failed: u32, now: Timestamp) -> Placement {
         let open = |spot_first| {
             let mut offerings = fleet.vm.offerings(spot_first);
-            offerings.retain(|offering| known.unavailable(offering, now).is_none());
+            offerings.retain(|offering| known.unavailable(fleet, offering, now).is_none());
             let alike = offerings.iter().take_while(|offering| offering.spot == offerings[0].spot).count();
             let (first, _) = offerings.split_at_mut(alike);
             first.rotate_left(failed as usize % alike.max(1));
@@ -36,8 +40,10 @@ impl Placement {
             spot_first: open(true),
             regular_first: open(false),
             unavailable: all
-                .filter_map(|offering| Some((offering.clone(), known.unavailable(&offering, now)?)))
+                .filter_map(|offering| Some((offering.clone(), known.unavailable(fleet, &offering, now)?)))
                 .collect(),
+            closed: known.closed(fleet, now),
+            is_nowhere: known.is_nowhere(fleet, now),
         }
     }
 
@@ -51,13 +57,14 @@ impl Placement {
         if is_next_spot(&fleet.vm, others) { self.spot_first.clone() } else { self.regular_first.clone() }
     }
 
-    /// That there is no capacity anywhere, if so.
+    /// That there is no capacity anywhere, if so. What is closed for hours is none of it: `closed` says that.
     pub(crate) fn none(&self) -> Option<NoCapacity> {
         if self.is_somewhere() {
             return None;
         }
-        let (offering, unavailable) = self.unavailable.first()?;
-        let until = self.unavailable.iter().map(|(_, unavailable)| unavailable.until).min()?;
+        let waiting = || self.unavailable.iter().filter(|(_, unavailable)| unavailable.closed.is_none());
+        let (offering, unavailable) = waiting().next()?;
+        let until = waiting().map(|(_, unavailable)| unavailable.until).min()?;
         let (offering, why, more) = (offering.clone(), unavailable.why.clone(), self.unavailable.len() - 1);
         Some(NoCapacity { offering, more, why, until })
     }
@@ -101,7 +108,7 @@ fn is_next_spot(vm: &VmConfig, others: impl Iterator<Item = bool>) -> bool {
 mod tests {
     use super::*;
     use crate::fixture::{at, fleet};
-    use crate::model::{CallError, CallErrorKind, Spot};
+    use crate::model::{CallError, CallErrorKind, Spot, UnfitScope};
 
     fn of(sizes: &[&str], spot: bool, share: u32, regular_fallback: bool) -> Fleet {
         let mut fleet = fleet("ci", "");
@@ -125,16 +132,45 @@ mod tests {
             first(&Placement::of(&fleet, &known, 0, at(0)).offerings(&fleet, others())),
             format!("{a} | {b}")
         );
-        known.refused(&a, &CallError::new(CallErrorKind::NoCapacity, "AllocationFailed"), at(0));
+        known.refused(&fleet, &a, &CallError::new(CallErrorKind::NoCapacity, "AllocationFailed"), at(0));
         let placement = Placement::of(&fleet, &known, 0, at(10));
         assert_eq!((placement.offerings(&fleet, others()), placement.none()), (vec![b.clone()], None));
-        known.refused(&b, &CallError::new(CallErrorKind::NoCapacity, "ZonalAllocationFailed"), at(10));
+        known.refused(
+            &fleet,
+            &b,
+            &CallError::new(CallErrorKind::NoCapacity, "ZonalAllocationFailed"),
+            at(10),
+        );
         let placement = Placement::of(&fleet, &known, 0, at(15));
         assert!(!placement.is_somewhere());
         let why = "Azure has no room for another VM: Standard_A in westeurope (nor in 1 place more): AllocationFailed";
         let none = placement.none().expect("both are closed");
         assert_eq!((none.to_string().as_str(), none.until), (why, at(30)));
         assert_eq!(Placement::of(&fleet, &known, 0, at(31)).offerings(&fleet, others()), vec![a]);
+    }
+
+    #[test]
+    fn what_is_closed_is_passed_over_for_hours_and_told_beside_what_waits() {
+        let fleet = of(&["Standard_A", "Standard_B"], false, 100, false);
+        let [a, b] = fleet.vm.offerings(true).try_into().expect("two");
+        let mut known = CapacityBackoff::default();
+        let never = CallError::new(CallErrorKind::Unfit(UnfitScope::Size), "VMSizeNotSupported");
+        known.refused(&fleet, &a, &never, at(0));
+        let placement = Placement::of(&fleet, &known, 0, at(3600));
+        assert_eq!(placement.offerings(&fleet, std::iter::empty()), vec![b.clone()]);
+        assert_eq!((placement.none(), placement.closed.len(), placement.is_nowhere), (None, 1, false));
+        known.refused(&fleet, &b, &CallError::new(CallErrorKind::NoCapacity, "AllocationFailed"), at(3600));
+        let none = Placement::of(&fleet, &known, 0, at(3601)).none().expect("B waits");
+        assert_eq!(
+            (none.offering, none.more, none.until),
+            (b.clone(), 1, at(3630)),
+            "it is what ends by itself"
+        );
+        known.refused(&fleet, &b, &never, at(3700));
+        let placement = Placement::of(&fleet, &known, 0, at(3701));
+        assert_eq!((placement.is_nowhere, placement.is_somewhere(), placement.none()), (true, false, None));
+        let probe = Placement::of(&fleet, &known, 0, at(3820));
+        assert_eq!((probe.is_nowhere, probe.offerings(&fleet, std::iter::empty())), (true, vec![a]));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::plan::{
     RotationStep, Scaling, ScalingDecision, Timing, inventory, proof, scale,
 };
 use crate::seeded_bug;
-use crate::state::FleetState;
+use crate::state::{ClosedPlace, FleetState};
 
 /// How long GitHub may call an entry busy and offline that has no VM before a person is told.
 const STUCK: Duration = Duration::from_secs(10 * 60);
@@ -47,6 +47,16 @@ pub struct Plan {
     pub left_alone: Option<LeftAlone>,
     /// That Azure has no capacity for another VM of the fleet anywhere, if so.
     pub no_room: Option<NoCapacity>,
+    /// What Azure never makes the fleet's VMs with, so that a person should take it out of the fleet's file.
+    pub closed: Vec<ClosedPlace>,
+}
+
+impl Plan {
+    /// What is closed, in words, if anything is.
+    pub fn closed_places(&self) -> Option<String> {
+        let closed: Vec<String> = self.closed.iter().map(ToString::to_string).collect();
+        (!closed.is_empty()).then(|| closed.join("; "))
+    }
 }
 
 /// Plans a fleet's next step.
@@ -80,7 +90,8 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     match action {
         ScalingAction::ScaleUp if may_start => builder.add(&reason),
         ScalingAction::ScaleDown => builder.remove_surplus(&reason),
-        ScalingAction::Maintain if may_start => builder.rotate(&reason),
+        // A runner that works is not given up where its replacement would be refused.
+        ScalingAction::Maintain if may_start && !placement.is_nowhere => builder.rotate(&reason),
         ScalingAction::ScaleUp | ScalingAction::Maintain => {}
     }
     let scales = action != ScalingAction::Maintain && builder.actions.len() > before;
@@ -90,6 +101,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     builder.kill();
     let (no_room, left_alone) = (placement.none(), builder.left_alone());
     let mut remarks = builder.what_holds_back(action, no_room.as_ref());
+    remarks.extend(placement.closed.iter().cloned().map(Remark::Closed));
     remarks.extend(demand.missing.iter().cloned().map(Remark::Unread));
     remarks.extend(demand.notes.iter().cloned().map(Remark::Note));
     remarks.extend(left_alone.clone().map(Remark::LeftAlone));
@@ -100,7 +112,8 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
         reason: Reason { basis: Basis::Scaling(reason), remarks },
     };
     let actions = builder.actions;
-    Plan { decision, demand, actions, runners: found, scales, lacks_room, left_alone, no_room }
+    let closed = placement.closed;
+    Plan { decision, demand, actions, runners: found, scales, lacks_room, left_alone, no_room, closed }
 }
 
 /// The fleet's runners by the last lists and the operations under way since; none where the lists could not
@@ -133,6 +146,7 @@ fn hold(demand: Demand, why: &str) -> Plan {
         lacks_room: false,
         left_alone: None,
         no_room: None,
+        closed: Vec::new(),
     }
 }
 
@@ -224,7 +238,8 @@ impl<'a> PlanBuilder<'a> {
     fn add(&mut self, why: &ScalingReason) {
         let wanted = why.target.saturating_sub(why.available) as usize;
         // Where only a person can help, one try shows whether it is fixed.
-        let tries = if self.fleet_state.failures.is_stopped() { 1 } else { wanted };
+        let is_probe = self.fleet_state.failures.is_stopped() || self.placement.is_nowhere;
+        let tries = if is_probe { 1 } else { wanted };
         for _ in 0..wanted.min(tries).min(self.headroom()) {
             self.provision(None, StartReason::Scaling(why.clone()));
         }

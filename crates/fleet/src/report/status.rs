@@ -147,16 +147,19 @@ pub enum FleetErrorKind {
     LeftAlone,
     /// Runners that cannot be started.
     Starting,
+    /// Sizes, zones, regions or prices of the fleet's file that Azure never makes its VMs with.
+    Closed,
     /// A credential that expires.
     Credential,
 }
 
 impl FleetErrorKind {
     /// All subjects.
-    pub const ALL: [FleetErrorKind; 4] = [
+    pub const ALL: [FleetErrorKind; 5] = [
         FleetErrorKind::Seeing,
         FleetErrorKind::LeftAlone,
         FleetErrorKind::Starting,
+        FleetErrorKind::Closed,
         FleetErrorKind::Credential,
     ];
 
@@ -166,6 +169,7 @@ impl FleetErrorKind {
             FleetErrorKind::Seeing => "seeing",
             FleetErrorKind::LeftAlone => "left_alone",
             FleetErrorKind::Starting => "starting",
+            FleetErrorKind::Closed => "closed",
             FleetErrorKind::Credential => "credential",
         }
     }
@@ -297,6 +301,7 @@ fn errors(plan: &Plan, seen: &Snapshot, fleet_state: &FleetState) -> Vec<(FleetE
         (FleetErrorKind::Seeing, seen.trouble()),
         (FleetErrorKind::LeftAlone, plan.left_alone.as_ref().map(ToString::to_string)),
         (FleetErrorKind::Starting, starting),
+        (FleetErrorKind::Closed, plan.closed_places()),
         (FleetErrorKind::Credential, seen.expiring.clone()),
     ];
     told.into_iter().filter_map(|(about, what)| Some((about, what?))).collect()

@@ -2,15 +2,25 @@
 //!
 //! Azure publishes no list of free capacity: a request is refused, at once or minutes later. A refused offering is not
 //! requested again for a time that doubles with each refusal; the next offering in the fleet's order is used. A
-//! refusal holds for every fleet of the subscription.
+//! refusal for lack of capacity or quota holds for every fleet of the subscription.
+//!
+//! What Azure never makes is closed for hours, for VMs of that configuration alone: a new configuration opens it.
+//! Where that leaves a fleet nowhere to go, one request in a while shows whether a person has acted.
+
+mod keys;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CallError, CallErrorKind, Offering, ProvisioningState, QuotaScope, Vm, elapsed};
+use crate::config::Fleet;
+use crate::model::{
+    CallError, CallErrorKind, Offering, ProvisioningState, QuotaScope, UnfitScope, Vm, elapsed,
+};
+use keys::{CapacityKey, scopes};
 
 /// How long an offering is not requested after its first refusal.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -20,23 +30,16 @@ const FIRST_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(2 * 60);
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 60);
 /// The same for a quota, which is free again when any VM is deleted.
 const LONGEST_QUOTA_WAIT: Duration = Duration::from_secs(5 * 60);
+/// How long something is closed that Azure never makes.
+const CLOSED: Duration = Duration::from_secs(6 * 3600);
+/// Where everything is closed, one request after this time shows whether a person has acted.
+const BETWEEN_PROBES: Duration = Duration::from_secs(2 * 60);
 /// About how long a VM that Azure is deleting still holds its part of the quota.
 const QUOTA_RETURNS: Duration = Duration::from_secs(60);
 /// After this time a refusal is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
 /// How long after Azure accepted a request others for the same offering need not wait for an answer.
 const PROVEN: Duration = Duration::from_secs(10 * 60);
-
-/// What a VM needs of Azure and may be refused for lack of.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum CapacityKey {
-    /// Free machines of a size in an offering.
-    Machines(Offering),
-    /// The subscription's quota for a family of sizes in a region.
-    Family { location: String, family: String, spot: bool },
-    /// Its quota for all sizes in a region.
-    Region { location: String, spot: bool },
-}
 
 /// The last refusal, and how many came before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,9 @@ struct Backoff {
     at: Timestamp,
     until: Timestamp,
     why: String,
+    /// When the first of them was. Absent in files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
 }
 
 /// What is known of the capacity of a subscription's offerings.
@@ -68,19 +74,113 @@ pub struct Unavailable {
     pub why: String,
     /// When it is tried again.
     pub until: Timestamp,
+    /// What is closed, if Azure never makes the fleet's VMs there.
+    pub closed: Option<ClosedPlace>,
+    /// When it was last refused.
+    at: Timestamp,
+}
+
+/// What Azure never gives to a fleet's VMs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedPlace {
+    /// What is closed of the offering.
+    pub scope: UnfitScope,
+    /// The offering that was refused.
+    pub offering: Offering,
+    /// Since when it is closed.
+    pub since: Timestamp,
+    /// Until when it is closed.
+    pub until: Timestamp,
+    /// What Azure said.
+    pub why: String,
+}
+
+/// What a refused request says of its offering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalEffect {
+    /// Nothing: any other offering would be refused too.
+    Nothing,
+    /// It is not requested for a while.
+    Waits,
+    /// It is closed for hours.
+    Closes {
+        /// Whether it was open before.
+        is_new: bool,
+    },
 }
 
 impl CapacityBackoff {
-    /// Why an offering is not requested now; `None` when it may be.
-    pub fn unavailable(&self, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
-        let of_place = keys_of(offering).into_iter().filter_map(|key| self.backoffs.get(&key));
-        let longest = of_place.filter(|backoff| backoff.until > now).max_by_key(|backoff| backoff.until)?;
-        Some(Unavailable { why: longest.why.clone(), until: longest.until })
+    /// Why an offering is not requested for the fleet now; `None` when it may be.
+    pub fn unavailable(&self, fleet: &Fleet, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
+        let unavailable = self.refusal(fleet, offering, now)?;
+        (unavailable.closed.is_none() || !self.is_probed(fleet, unavailable.at, now)).then_some(unavailable)
+    }
+
+    /// Whether Azure never makes the fleet's VMs in any of its places.
+    pub fn is_nowhere(&self, fleet: &Fleet, now: Timestamp) -> bool {
+        self.closings(fleet, now).is_some()
+    }
+
+    /// Whether an offering that was refused at that time is requested all the same, because all are closed: the one
+    /// that was not requested for longest.
+    fn is_probed(&self, fleet: &Fleet, refused: Timestamp, now: Timestamp) -> bool {
+        self.closings(fleet, now).is_some_and(|closings| {
+            let last = closings.iter().max().copied().unwrap_or(now);
+            elapsed(last, now) >= BETWEEN_PROBES && closings.iter().min() == Some(&refused)
+        })
+    }
+
+    /// When each place of the fleet was last refused, if all of them are closed.
+    fn closings(&self, fleet: &Fleet, now: Timestamp) -> Option<Vec<Timestamp>> {
+        let closing = |offering: &Offering| {
+            let refusal = self.refusal(fleet, offering, now)?;
+            refusal.closed.is_some().then_some(refusal.at)
+        };
+        fleet.vm.offerings(true).iter().map(closing).collect()
+    }
+
+    /// What holds an offering back, whether or not it is requested all the same: first what is closed, then what waits
+    /// longest.
+    fn refusal(&self, fleet: &Fleet, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
+        let hash = fleet.config_hash();
+        let of = |key: &CapacityKey| self.backoffs.get(key).filter(|backoff| backoff.until > now);
+        let closed = scopes(offering).find_map(|scope| {
+            let backoff = of(&CapacityKey::of(CallErrorKind::Unfit(scope), offering, hash)?)?;
+            Some((backoff, Some(scope)))
+        });
+        let waits = || {
+            let keys = CapacityKey::all(offering, hash);
+            Some((keys.iter().filter_map(of).max_by_key(|backoff| backoff.until)?, None))
+        };
+        let (Backoff { at, until, why, since, .. }, scope) = closed.or_else(waits)?;
+        let closed = scope.map(|scope| ClosedPlace {
+            scope,
+            offering: offering.clone(),
+            since: since.unwrap_or(*at),
+            until: *until,
+            why: why.clone(),
+        });
+        Some(Unavailable { why: why.clone(), until: *until, closed, at: *at })
+    }
+
+    /// Everything that is closed for the fleet, each once.
+    pub fn closed(&self, fleet: &Fleet, now: Timestamp) -> Vec<ClosedPlace> {
+        let mut all: Vec<ClosedPlace> = Vec::new();
+        for offering in fleet.vm.offerings(true) {
+            let closed = self.refusal(fleet, &offering, now).and_then(|refusal| refusal.closed);
+            if let Some(closed) =
+                closed.filter(|closed| all.iter().all(|known| known.what() != closed.what()))
+            {
+                all.push(closed);
+            }
+        }
+        all
     }
 
     /// Whether Azure has lately accepted a request for it, and has not refused one since.
-    pub fn is_proven(&self, offering: &Offering, now: Timestamp) -> bool {
-        let refused = keys_of(offering).into_iter().filter_map(|key| Some(self.backoffs.get(&key)?.at)).max();
+    pub fn is_proven(&self, fleet: &Fleet, offering: &Offering, now: Timestamp) -> bool {
+        let keys = CapacityKey::all(offering, fleet.config_hash());
+        let refused = keys.iter().filter_map(|key| Some(self.backoffs.get(key)?.at)).max();
         let taken = self.taken.get(offering).copied().filter(|at| elapsed(*at, now) < PROVEN);
         taken.is_some_and(|taken| refused.is_none_or(|refused| refused < taken))
     }
@@ -91,39 +191,61 @@ impl CapacityBackoff {
         self.taken.retain(|_, at| elapsed(*at, now) < PROVEN);
     }
 
-    /// Records that Azure refused a request; returns whether it lacks capacity or quota.
-    pub fn refused(&mut self, offering: &Offering, error: &CallError, now: Timestamp) -> bool {
-        self.back_off(offering, error, FIRST_WAIT, now)
+    /// Records that Azure refused a request of the fleet; returns what that says of the offering.
+    pub fn refused(
+        &mut self,
+        fleet: &Fleet,
+        offering: &Offering,
+        error: &CallError,
+        now: Timestamp,
+    ) -> RefusalEffect {
+        self.back_off(fleet.config_hash(), offering, error, FIRST_WAIT, now)
     }
 
-    fn back_off(&mut self, offering: &Offering, error: &CallError, first: Duration, now: Timestamp) -> bool {
-        let (key, longest) = match error.kind {
-            CallErrorKind::NoCapacity => (CapacityKey::Machines(offering.clone()), LONGEST_WAIT),
-            CallErrorKind::NoQuota(of) => (quota(offering, of), LONGEST_QUOTA_WAIT),
-            _ => return false,
+    fn back_off(
+        &mut self,
+        config_hash: &str,
+        offering: &Offering,
+        error: &CallError,
+        first: Duration,
+        now: Timestamp,
+    ) -> RefusalEffect {
+        let Some(key) = CapacityKey::of(error.kind, offering, config_hash) else {
+            return RefusalEffect::Nothing;
         };
         self.backoffs.retain(|_, backoff| elapsed(backoff.until, now) < FORGOTTEN);
         let before = self.backoffs.get(&key);
+        let (in_a_row, since) = before.map_or((1, now), |before| {
+            (before.in_a_row.saturating_add(1), before.since.unwrap_or(before.at).min(now))
+        });
+        let why = error.to_string();
+        if let CallErrorKind::Unfit(_) = error.kind {
+            let effect = RefusalEffect::Closes { is_new: before.is_none() };
+            let backoff = Backoff { in_a_row, at: now, until: now + CLOSED, why, since: Some(since) };
+            self.backoffs.insert(key, backoff);
+            return effect;
+        }
         // Simultaneous refusals count once.
         if before.is_some_and(|before| before.until > now && before.at <= now) {
-            return true;
+            return RefusalEffect::Waits;
         }
-        let in_a_row = before.map_or(1, |before| before.in_a_row + 1);
+        let longest = if key.is_freed_by_vms() { LONGEST_QUOTA_WAIT } else { LONGEST_WAIT };
         let wait = (first * 2_u32.pow(in_a_row.saturating_sub(1).min(10))).min(longest);
-        let backoff = Backoff { in_a_row, at: now, until: now + wait, why: error.to_string() };
+        let backoff = Backoff { in_a_row, at: now, until: now + wait, why, since: Some(since) };
         self.backoffs.insert(key, backoff);
-        true
+        RefusalEffect::Waits
     }
 
     /// Takes in the state of VMs. Those that Azure made show that there is capacity. Those that it could not make
-    /// show that there is none, where the reason is known.
-    pub fn saw<'v>(&mut self, vms: impl IntoIterator<Item = &'v Vm>, now: Timestamp) {
+    /// show that there is none, where the reason is known. Returns why something is closed that was open.
+    pub fn saw<'v>(&mut self, vms: impl IntoIterator<Item = &'v Vm>, now: Timestamp) -> Vec<&'v CallError> {
+        let mut closes = Vec::new();
         for vm in vms {
-            let offering = Offering::of(vm);
+            let (offering, hash) = (Offering::of(vm), vm.tags.config_hash.as_str());
             match (vm.provisioning, &vm.failure) {
                 (ProvisioningState::Succeeded, _) => {
                     let is_older = |backoff: &Backoff| backoff.at < vm.tags.created_at;
-                    for key in keys_of(&offering) {
+                    for key in CapacityKey::all(&offering, hash) {
                         if self.backoffs.get(&key).is_some_and(is_older) {
                             self.backoffs.remove(&key);
                         }
@@ -131,12 +253,22 @@ impl CapacityBackoff {
                 }
                 (ProvisioningState::Failed, Some(failure)) if !self.counted.contains_key(&vm.name) => {
                     self.counted.insert(vm.name.clone(), now);
-                    self.back_off(&offering, failure, FIRST_WAIT_AFTER_FAILURE, now);
+                    let effect = self.back_off(hash, &offering, failure, FIRST_WAIT_AFTER_FAILURE, now);
+                    closes.extend((effect == RefusalEffect::Closes { is_new: true }).then_some(failure));
                 }
                 _ => {}
             }
         }
         self.counted.retain(|_, at| elapsed(*at, now) < FORGOTTEN);
+        closes
+    }
+
+    /// What concerns the VMs of one configuration.
+    #[must_use]
+    pub fn of_configuration(&self, config_hash: &str) -> CapacityBackoff {
+        let own = self.backoffs.iter().filter(|(key, _)| key.concerns(config_hash));
+        let backoffs = own.map(|(key, backoff)| (key.clone(), backoff.clone())).collect();
+        CapacityBackoff { backoffs, taken: self.taken.clone(), counted: self.counted.clone() }
     }
 
     /// Takes in what was known before a restart, where nothing newer is known. What lies in the future, because
@@ -153,10 +285,39 @@ impl CapacityBackoff {
     pub fn freed(&mut self, now: Timestamp) {
         let soon = now + QUOTA_RETURNS;
         for (key, backoff) in &mut self.backoffs {
-            if !matches!(key, CapacityKey::Machines(_)) {
+            if key.is_freed_by_vms() {
                 backoff.until = backoff.until.min(soon);
             }
         }
+    }
+}
+
+impl ClosedPlace {
+    /// What is closed, in words.
+    pub fn what(&self) -> String {
+        let Offering { location, size, zone, spot } = &self.offering;
+        let price = if *spot { "spot" } else { "regular" };
+        match (self.scope, zone) {
+            (UnfitScope::Size, _) => format!("{size} in {location}"),
+            (UnfitScope::SpotSize, _) => format!("spot VMs of {size} in {location}"),
+            (UnfitScope::Spot, _) => "spot VMs".to_owned(),
+            (UnfitScope::Zone, Some(zone)) => format!("zone {zone} of {location}"),
+            (UnfitScope::Zone, None) | (UnfitScope::Region, _) => location.clone(),
+            (UnfitScope::Quota(QuotaScope::Family), _) => {
+                format!("{price} VMs of the family of {size} in {location}")
+            }
+            (UnfitScope::Quota(QuotaScope::Region | QuotaScope::Addresses), _) => {
+                format!("{price} VMs in {location}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for ClosedPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC");
+        let (since, until) = (time(self.since), time(self.until));
+        write!(f, "{} is closed since {since}, until {until}: {}", self.what(), self.why)
     }
 }
 
@@ -174,36 +335,9 @@ mod as_list {
     pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeMap<CapacityKey, Backoff>, D::Error> {
-        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
+        let list: Vec<(CapacityKey, Backoff)> = Vec::deserialize(deserializer)?;
+        Ok(list.into_iter().map(|(key, backoff)| (key.in_lower_case(), backoff)).collect())
     }
-}
-
-/// Everything that a VM at an offering needs.
-fn keys_of(offering: &Offering) -> [CapacityKey; 3] {
-    let (location, spot) = (offering.location.clone(), offering.spot);
-    [
-        CapacityKey::Machines(offering.clone()),
-        CapacityKey::Family { location: location.clone(), family: family(&offering.size), spot },
-        CapacityKey::Region { location, spot },
-    ]
-}
-
-/// The quota that is used up for an offering.
-fn quota(offering: &Offering, of: QuotaScope) -> CapacityKey {
-    let (location, spot) = (offering.location.clone(), offering.spot);
-    match of {
-        QuotaScope::Region => CapacityKey::Region { location, spot },
-        QuotaScope::Family => CapacityKey::Family { location, family: family(&offering.size), spot },
-    }
-}
-
-/// The family of a size, by its name: `Standard_D4s_v5` and `Standard_D16s_v5` are both `Ds_v5` (Azure docs, VM
-/// sizes: naming conventions).
-fn family(size: &str) -> String {
-    let size = size.strip_prefix("Standard_").unwrap_or(size);
-    let letters = size.find(|c: char| c.is_ascii_digit()).unwrap_or(size.len());
-    let (series, rest) = size.split_at(letters);
-    series.to_owned() + rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-')
 }
 
 #[cfg(test)]

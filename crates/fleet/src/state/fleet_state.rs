@@ -186,7 +186,7 @@ impl FleetState {
             self.failures = StartBackoff::default();
         }
         if failed_to_start && !is_counted {
-            self.failures.add(&why.to_string(), ErrorPolicy::GiveUp, now);
+            self.failures.add(&why.to_string(), why.start_policy(), now);
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use azlin_fleet::model::{
     CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, ProvisioningState,
-    QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
+    Remaining, ResourceGroup, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
@@ -14,9 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use super::meaning::{meaning, refused};
 use super::{CallEffect, InProcess, SimCall};
 use crate::azure::{AzureRefusal, SimResource, SimVm, SimVmState, key};
-use crate::fault::Side;
+use crate::fault::{CodedRefusal, Side};
 use crate::http::failure_message;
 use crate::world::World;
 
@@ -31,7 +32,7 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> SimCall 
         None => (vms, "/resourceGroups/{name}/virtualMachines"),
     };
     let effect = if method == "GET" { CallEffect::Reads } else { CallEffect::Changes };
-    SimCall { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1 }
+    SimCall { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1, vm: Value::Null }
 }
 
 /// A call on a group's NICs, addresses or disks, or on one of them.
@@ -48,7 +49,7 @@ fn on_parts(group: &ResourceGroup, kind: OrphanKind, method: &'static str, name:
         None => (all, kind.to_owned()),
     };
     let effect = if method == "GET" { CallEffect::Reads } else { CallEffect::Changes };
-    SimCall { side: Side::Azure, method, path, route, effect, requests: 1 }
+    SimCall { side: Side::Azure, method, path, route, effect, requests: 1, vm: Value::Null }
 }
 
 fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
@@ -111,22 +112,6 @@ fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -
     there.is_some_and(|vm| vm.body["tags"] == body["tags"])
 }
 
-/// What an error code means, as the adapter says.
-fn trouble(code: &str) -> CallErrorKind {
-    match code {
-        "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => CallErrorKind::NoCapacity,
-        "AuthorizationFailed" => CallErrorKind::NotPermitted,
-        "ResourceGroupNotFound" => CallErrorKind::NotFound,
-        "OperationNotAllowed" | "QuotaExceeded" => CallErrorKind::NoQuota(QuotaScope::Region),
-        "PreconditionFailed" => CallErrorKind::NameTaken,
-        _ => CallErrorKind::Unavailable,
-    }
-}
-
-fn refused(refusal: AzureRefusal) -> CallError {
-    CallError::new(trouble(refusal.code), refusal.message)
-}
-
 #[async_trait]
 impl Azure for InProcess {
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError> {
@@ -147,6 +132,7 @@ impl Azure for InProcess {
             route: "/subscriptions/{id}/virtualMachines".to_owned(),
             effect: CallEffect::Reads,
             requests: 1,
+            vm: Value::Null,
         };
         self.call(call, |world, stale| {
             let mut states = PowerStates::default();
@@ -163,7 +149,8 @@ impl Azure for InProcess {
 
     async fn create(&self, spec: &VmSpec) -> Result<(), CallError> {
         let (group, name, body) = (spec.group.clone(), spec.name.to_string(), body(spec));
-        self.change(on(&group.clone(), "PUT", Some(&name.clone())), move |world| {
+        let call = SimCall { vm: body.clone(), ..on(&group, "PUT", Some(&name)) };
+        self.change(call, move |world| {
             match world.put_vm(&group.subscription_id, &group.name, &name, body.clone(), true) {
                 Ok(_) => Ok(()),
                 Err(refusal)
@@ -171,7 +158,10 @@ impl Azure for InProcess {
                 {
                     Ok(())
                 }
-                Err(refusal) => Err(refused(refusal)),
+                Err(AzureRefusal { status, code, message }) => {
+                    let refusal = CodedRefusal { status, code: code.to_owned(), message };
+                    Err(refused(&refusal, CallErrorKind::OutcomeUnknown))
+                }
             }
         })
         .await
@@ -201,10 +191,9 @@ impl Azure for InProcess {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
             Ok(vm.filter(|vm| vm.state == SimVmState::Failed).and_then(|vm| {
                 let code = vm.failure.as_deref()?;
-                Some(CallError::new(
-                    trouble(code),
-                    format!("{code} \"{}\"", failure_message(code, vm.size())),
-                ))
+                let message = failure_message(code, vm.size());
+                let kind = meaning(200, code, &message, CallErrorKind::Unavailable);
+                Some(CallError::new(kind, format!("{code} \"{message}\"")))
             }))
         })
         .await

@@ -227,7 +227,12 @@ fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {
         text += &format!("  github    {left} of {limit} requests left for {reset}{name}\n");
     }
     let azure = &budgets.azure;
-    let kinds = [("reads", azure.reads), ("writes", azure.writes), ("deletes", azure.deletes)];
+    let kinds = [
+        ("reads", azure.reads),
+        ("global reads", azure.global_reads),
+        ("writes", azure.writes),
+        ("deletes", azure.deletes),
+    ];
     let told: Vec<String> =
         kinds.iter().filter_map(|(kind, left)| left.map(|left| format!("{left} {kind}"))).collect();
     if !told.is_empty() {

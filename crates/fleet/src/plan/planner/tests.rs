@@ -17,7 +17,7 @@ use crate::model::{
     CallError, CallErrorKind, Completed, DestroyOutcome, ErrorPolicy, Failure,
     PowerState::{Running, Stopped, Unknown},
     ProvisioningState::{Creating, Deleting, Failed, Succeeded},
-    QuotaScope, ResourceGroup,
+    QuotaScope, ResourceGroup, UnfitScope,
 };
 use crate::observe::Operation;
 use crate::state::KnownGroups;
@@ -398,10 +398,10 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
     scene.fleet.vm.sizes = vec!["Standard_A2_v2".to_owned(), "Standard_D4s_v5".to_owned()];
     let offerings = scene.fleet.vm.offerings(true);
     let refused = CallError::new(CallErrorKind::NoCapacity, "AllocationFailed");
-    assert!(scene.fleet_state.capacity.refused(&offerings[0], &refused, at(NOW - 1)));
+    scene.fleet_state.capacity.refused(&scene.fleet, &offerings[0], &refused, at(NOW - 1));
     assert_eq!(first_sizes(&scene), ["Standard_D4s_v5"; 4]);
     assert_eq!(scene.plan().no_room, None);
-    assert!(scene.fleet_state.capacity.refused(&offerings[1], &refused, at(NOW)));
+    scene.fleet_state.capacity.refused(&scene.fleet, &offerings[1], &refused, at(NOW));
     let plan = scene.plan();
     assert_eq!(scene.brief(), "");
     assert!(!plan.scales, "it begins no cooldown");
@@ -414,10 +414,31 @@ fn a_size_that_is_not_to_be_had_is_passed_over_and_where_none_is_nothing_is_aske
 }
 
 #[test]
+fn where_azure_never_makes_the_vms_one_start_in_two_minutes_shows_whether_a_person_acted() {
+    let mut scene = Scene::new("").pending(8, 1);
+    let offerings = scene.fleet.vm.offerings(true);
+    let refused = CallError::new(CallErrorKind::Unfit(UnfitScope::Region), "RequestDisallowedByAzure");
+    scene.fleet_state.capacity.refused(&scene.fleet, &offerings[0], &refused, at(NOW - 119));
+    let plan = scene.plan();
+    assert_eq!((scene.brief().as_str(), plan.scales), ("", false));
+    assert_eq!(plan.closed.len(), 1);
+    let reason = plan.decision.reason.to_string();
+    assert!(
+        reason.contains("westeurope is closed since") && reason.contains("RequestDisallowedByAzure"),
+        "{reason}"
+    );
+    scene.fleet_state.capacity = crate::state::CapacityBackoff::default();
+    scene.fleet_state.capacity.refused(&scene.fleet, &offerings[0], &refused, at(NOW - 120));
+    assert_eq!(first_sizes(&scene).len(), 1, "one try, not eight");
+}
+
+#[test]
 fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
     for (trouble, counts) in [
         (CallErrorKind::NoCapacity, 0),
         (CallErrorKind::NoQuota(QuotaScope::Family), 0),
+        (CallErrorKind::Unfit(UnfitScope::Size), 0),
+        (CallErrorKind::Blocked, 1),
         (CallErrorKind::Unavailable, 1),
     ] {
         let scene = Scene::new("").vm(1, 60, Failed, Unknown);
@@ -429,6 +450,7 @@ fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
         let removed = Completed::Destroy { destroy, outcome: DestroyOutcome::Removed };
         scene.fleet_state.record(&runner, &removed, at(NOW));
         assert_eq!(scene.fleet_state.failures.count, counts, "{trouble:?}");
+        assert_eq!(scene.fleet_state.failures.is_stopped(), trouble == CallErrorKind::Blocked, "{trouble:?}");
     }
 }
 

@@ -117,3 +117,24 @@ fn what_is_known_and_what_is_wrong() {
     assert_eq!(errors[0].what, "Azure: 503");
     assert!(errors[1].what.starts_with("3 starts failed in a row: no subnet; next try in "), "{errors:?}");
 }
+
+#[test]
+fn what_azure_never_makes_is_an_error_with_what_since_when_until_when_and_why() {
+    let mut scene = Scene::new("");
+    let place = scene.fleet.vm.offerings(true).remove(0);
+    let never = crate::model::CallError::new(
+        crate::model::CallErrorKind::Unfit(crate::model::UnfitScope::Size),
+        "VMSizeNotSupported",
+    );
+    scene.fleet_state.capacity.refused(&scene.fleet, &place, &never, at(NOW));
+    let errors = status(&scene, &[]).errors;
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    let time = |seconds| at(NOW + seconds).strftime("%Y-%m-%d %H:%M UTC");
+    let what = format!(
+        "{} in westeurope is closed since {}, until {}: VMSizeNotSupported",
+        place.size,
+        time(0),
+        time(6 * 3600)
+    );
+    assert_eq!((error.about.as_str(), error.what.as_str()), ("closed", what.as_str()));
+}

@@ -1,5 +1,12 @@
+use super::keys::family;
 use super::*;
-use crate::fixture::at;
+use crate::fixture::{at, fleet};
+
+mod closed;
+
+fn ci() -> Fleet {
+    fleet("ci", "")
+}
 
 fn offering(size: &str) -> Offering {
     Offering { location: "westeurope".to_owned(), size: size.to_owned(), zone: None, spot: false }
@@ -14,19 +21,20 @@ fn no_quota(of: QuotaScope) -> CallError {
 }
 
 fn waits(places: &CapacityBackoff, size: &str, now: i64) -> Option<i64> {
-    let unavailable = places.unavailable(&offering(size), at(now))?;
+    let unavailable = places.unavailable(&ci(), &offering(size), at(now))?;
     Some(unavailable.until.as_second() - at(now).as_second())
 }
 
 #[test]
 fn families_by_the_names_of_sizes() {
     for (size, expected) in [
-        ("Standard_D4s_v5", "Ds_v5"),
-        ("Standard_D16s_v5", "Ds_v5"),
-        ("Standard_D4as_v5", "Das_v5"),
-        ("Standard_E4-2ds_v4", "Eds_v4"),
-        ("Standard_B2ms", "Bms"),
-        ("Standard_F8", "F"),
+        ("Standard_D4s_v5", "ds_v5"),
+        ("Standard_D16s_v5", "ds_v5"),
+        ("Standard_D4as_v5", "das_v5"),
+        ("Standard_E4-2ds_v4", "eds_v4"),
+        ("Standard_B2ms", "bms"),
+        ("Standard_F8", "f"),
+        ("STANDARD_D8S_V5", "ds_v5"),
     ] {
         assert_eq!(family(size), expected, "{size}");
     }
@@ -38,7 +46,8 @@ fn a_place_is_left_alone_for_longer_each_time_and_others_are_not() {
     let mut now = 0;
     for wait in [30, 60, 120, 240, 480, 960, 1800, 1800] {
         for _ in 0..10 {
-            assert!(places.refused(&offering("Standard_D4s_v5"), &no_capacity(), at(now)));
+            let effect = places.refused(&ci(), &offering("Standard_D4s_v5"), &no_capacity(), at(now));
+            assert_eq!(effect, RefusalEffect::Waits);
         }
         assert_eq!(waits(&places, "Standard_D4s_v5", now), Some(wait));
         now += wait;
@@ -46,8 +55,8 @@ fn a_place_is_left_alone_for_longer_each_time_and_others_are_not() {
     }
     assert_eq!(waits(&places, "Standard_D8s_v5", now - 1), None, "another size of the family");
     let elsewhere = Offering { zone: Some("2".to_owned()), ..offering("Standard_D4s_v5") };
-    assert_eq!(places.unavailable(&elsewhere, at(now - 1)), None, "another zone");
-    places.refused(&offering("Standard_D4s_v5"), &no_capacity(), at(now + 8000));
+    assert_eq!(places.unavailable(&ci(), &elsewhere, at(now - 1)), None, "another zone");
+    places.refused(&ci(), &offering("Standard_D4s_v5"), &no_capacity(), at(now + 8000));
     assert_eq!(waits(&places, "Standard_D4s_v5", now + 8000), Some(30), "what was long ago is forgotten");
 }
 
@@ -57,13 +66,13 @@ fn a_quota_closes_its_family_or_the_region_and_opens_soon_after_a_vm_went() {
         [(QuotaScope::Family, true, false), (QuotaScope::Region, true, true)]
     {
         let mut places = CapacityBackoff::default();
-        places.refused(&offering("Standard_D4s_v5"), &no_quota(of), at(0));
+        places.refused(&ci(), &offering("Standard_D4s_v5"), &no_quota(of), at(0));
         assert_eq!(waits(&places, "Standard_D8s_v5", 0).is_some(), other_of_family, "{of:?}");
         assert_eq!(waits(&places, "Standard_F8s_v2", 0).is_some(), other_family, "{of:?}");
         let spot = Offering { spot: true, ..offering("Standard_D4s_v5") };
-        assert_eq!(places.unavailable(&spot, at(0)), None, "spot VMs have a quota of their own");
+        assert_eq!(places.unavailable(&ci(), &spot, at(0)), None, "spot VMs have a quota of their own");
         for now in [30, 90, 210] {
-            places.refused(&offering("Standard_D4s_v5"), &no_quota(of), at(now));
+            places.refused(&ci(), &offering("Standard_D4s_v5"), &no_quota(of), at(now));
         }
         assert_eq!(waits(&places, "Standard_D4s_v5", 210), Some(240));
         places.freed(at(211));
@@ -74,8 +83,8 @@ fn a_quota_closes_its_family_or_the_region_and_opens_soon_after_a_vm_went() {
 #[test]
 fn what_was_refused_outlives_a_restart() {
     let mut places = CapacityBackoff::default();
-    places.refused(&offering("Standard_D4s_v5"), &no_capacity(), at(100));
-    places.refused(&offering("Standard_F8s_v2"), &no_quota(QuotaScope::Region), at(100));
+    places.refused(&ci(), &offering("Standard_D4s_v5"), &no_capacity(), at(100));
+    places.refused(&ci(), &offering("Standard_F8s_v2"), &no_quota(QuotaScope::Region), at(100));
     let text = serde_json::to_string(&places).expect("written");
     let read: CapacityBackoff = serde_json::from_str(&text).expect("read");
     assert_eq!(read, places);
@@ -93,10 +102,13 @@ fn other_refusals_say_nothing_of_the_place() {
     for trouble in [
         CallErrorKind::NotPermitted,
         CallErrorKind::Invalid,
+        CallErrorKind::Blocked,
         CallErrorKind::Unavailable,
         CallErrorKind::OutcomeUnknown,
     ] {
-        assert!(!places.refused(&offering("Standard_D4s_v5"), &CallError::new(trouble, "no"), at(0)));
+        let effect =
+            places.refused(&ci(), &offering("Standard_D4s_v5"), &CallError::new(trouble, "no"), at(0));
+        assert_eq!(effect, RefusalEffect::Nothing);
     }
     assert_eq!(places, CapacityBackoff::default());
 }
@@ -104,13 +116,13 @@ fn other_refusals_say_nothing_of_the_place() {
 #[test]
 fn a_place_is_proven_by_a_request_that_was_taken_until_one_is_refused() {
     let (mut places, offering) = (CapacityBackoff::default(), offering("Standard_D4s_v5"));
-    assert!(!places.is_proven(&offering, at(0)));
+    assert!(!places.is_proven(&ci(), &offering, at(0)));
     places.took(&offering, at(0));
-    assert!(places.is_proven(&offering, at(1)) && !places.is_proven(&offering, at(601)));
-    places.refused(&offering, &no_capacity(), at(2));
-    assert!(!places.is_proven(&offering, at(3)));
+    assert!(places.is_proven(&ci(), &offering, at(1)) && !places.is_proven(&ci(), &offering, at(601)));
+    places.refused(&ci(), &offering, &no_capacity(), at(2));
+    assert!(!places.is_proven(&ci(), &offering, at(3)));
     places.took(&offering, at(40));
-    assert!(places.is_proven(&offering, at(41)));
+    assert!(places.is_proven(&ci(), &offering, at(41)));
 }
 
 #[test]
@@ -118,18 +130,18 @@ fn what_is_remembered_is_forgotten_in_time() {
     let (one, other) = (offering("Standard_D4s_v5"), offering("Standard_F8s_v2"));
     let mut places = CapacityBackoff::default();
     places.took(&one, at(0));
-    assert!(places.is_proven(&one, at(599)) && !places.is_proven(&one, at(600)));
+    assert!(places.is_proven(&ci(), &one, at(599)) && !places.is_proven(&ci(), &one, at(600)));
     places.took(&other, at(600));
     let mut only_other = CapacityBackoff::default();
     only_other.took(&other, at(600));
     assert_eq!(places, only_other);
-    only_other.refused(&other, &no_capacity(), at(600));
-    assert!(!only_other.is_proven(&other, at(601)), "refused at the same moment");
+    only_other.refused(&ci(), &other, &no_capacity(), at(600));
+    assert!(!only_other.is_proven(&ci(), &other, at(601)), "refused at the same moment");
 
     let again_after = |seconds: i64| {
         let mut places = CapacityBackoff::default();
-        places.refused(&one, &no_capacity(), at(0));
-        places.refused(&one, &no_capacity(), at(30 + seconds));
+        places.refused(&ci(), &one, &no_capacity(), at(0));
+        places.refused(&ci(), &one, &no_capacity(), at(30 + seconds));
         waits(&places, &one.size, 30 + seconds)
     };
     assert_eq!((again_after(2 * 3600 - 1), again_after(2 * 3600)), (Some(60), Some(30)));
@@ -142,7 +154,7 @@ fn what_became_of_vms_closes_and_opens_their_places() {
     let vm = |provisioning, failure: Option<CallError>, age| {
         let created_at = at(now - age);
         let runner_name = crate::model::RunnerName::new(&pool, created_at, 1);
-        let fleet = crate::fixture::fleet("ci", "");
+        let fleet = ci();
         let tags = crate::model::VmTags {
             pool: pool.clone(),
             github: String::new(),
@@ -180,7 +192,7 @@ fn what_became_of_vms_closes_and_opens_their_places() {
     assert_eq!(waits(&places, &size, now + 5), None);
     places.saw([&vm(ProvisioningState::Failed, None, 60)], at(now + 6));
     assert_eq!(waits(&places, &size, now + 6), None, "why is not known yet");
-    places.refused(&Offering::of(&failed), &no_capacity(), at(now + 10));
+    places.refused(&ci(), &Offering::of(&failed), &no_capacity(), at(now + 10));
     places.saw([&vm(ProvisioningState::Succeeded, None, -10)], at(now + 11));
     assert_eq!(waits(&places, &size, now + 11), Some(29), "made at the moment of the refusal");
     // Lists show a failed VM for as long as it is there.

@@ -1,0 +1,158 @@
+//! What a refusal holds back: the things that a VM needs of Azure, as keys.
+//!
+//! Azure spells sizes and regions in several cases, so keys are in lower case.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{CallErrorKind, Offering, QuotaScope, UnfitScope};
+
+/// What a VM needs of Azure and may be refused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum CapacityKey {
+    /// Free machines of a size in an offering.
+    Machines(Offering),
+    /// The subscription's quota for a family of sizes in a region.
+    Family { location: String, family: String, spot: bool },
+    /// Its quota for all sizes in a region.
+    Region { location: String, spot: bool },
+    /// IP addresses in a region, for VMs of this configuration: it says which subnet, and whether public ones.
+    Addresses { location: String, config_hash: String },
+    /// What Azure never gives to VMs of this configuration. Another configuration may be given it: another image
+    /// boots on the size, a smaller disk fits into its cache.
+    Unfit { config_hash: String, what: UnfitKey },
+}
+
+/// What Azure never gives.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum UnfitKey {
+    Size { location: String, size: String },
+    SpotSize { location: String, size: String },
+    Spot,
+    Zone { location: String, zone: String },
+    Region { location: String },
+    FamilyQuota { location: String, family: String, spot: bool },
+    RegionQuota { location: String, spot: bool },
+}
+
+impl CapacityKey {
+    /// What an error of this kind, to a request for this offering, says is lacking. `None` if it says nothing of the
+    /// offering.
+    pub(super) fn of(kind: CallErrorKind, offering: &Offering, config_hash: &str) -> Option<CapacityKey> {
+        match kind {
+            CallErrorKind::NoCapacity => Some(CapacityKey::Machines(in_lower_case(offering))),
+            CallErrorKind::NoQuota(of) => Some(quota(offering, config_hash, of)),
+            CallErrorKind::Unfit(scope) => {
+                let what = UnfitKey::of(scope, offering);
+                Some(CapacityKey::Unfit { config_hash: config_hash.to_owned(), what })
+            }
+            CallErrorKind::NotPermitted
+            | CallErrorKind::NotFound
+            | CallErrorKind::Invalid
+            | CallErrorKind::NameTaken
+            | CallErrorKind::Throttled
+            | CallErrorKind::Blocked
+            | CallErrorKind::Unavailable
+            | CallErrorKind::OutcomeUnknown
+            | CallErrorKind::Unknown => None,
+        }
+    }
+
+    /// Everything that a VM of this configuration needs at an offering.
+    pub(super) fn all(offering: &Offering, config_hash: &str) -> Vec<CapacityKey> {
+        let quotas = [QuotaScope::Family, QuotaScope::Region, QuotaScope::Addresses];
+        let mut keys = vec![CapacityKey::Machines(in_lower_case(offering))];
+        keys.extend(quotas.map(|of| quota(offering, config_hash, of)));
+        let unfit = scopes(offering).map(|scope| UnfitKey::of(scope, offering));
+        keys.extend(unfit.map(|what| CapacityKey::Unfit { config_hash: config_hash.to_owned(), what }));
+        keys
+    }
+
+    /// The same key, as this version writes it.
+    pub(super) fn in_lower_case(self) -> CapacityKey {
+        match self {
+            CapacityKey::Machines(offering) => CapacityKey::Machines(in_lower_case(&offering)),
+            CapacityKey::Family { location, family, spot } => {
+                CapacityKey::Family { location, family: family.to_ascii_lowercase(), spot }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether it concerns the VMs of that configuration.
+    pub(super) fn concerns(&self, hash: &str) -> bool {
+        match self {
+            CapacityKey::Addresses { config_hash, .. } | CapacityKey::Unfit { config_hash, .. } => {
+                config_hash == hash
+            }
+            CapacityKey::Machines(_) | CapacityKey::Family { .. } | CapacityKey::Region { .. } => true,
+        }
+    }
+
+    /// Whether a VM that goes makes room.
+    pub(super) fn is_freed_by_vms(&self) -> bool {
+        match self {
+            CapacityKey::Family { .. } | CapacityKey::Region { .. } | CapacityKey::Addresses { .. } => true,
+            CapacityKey::Machines(_) | CapacityKey::Unfit { .. } => false,
+        }
+    }
+}
+
+impl UnfitKey {
+    fn of(scope: UnfitScope, offering: &Offering) -> UnfitKey {
+        let Offering { location, size, zone, spot } = in_lower_case(offering);
+        match (scope, zone) {
+            (UnfitScope::Size, _) => UnfitKey::Size { location, size },
+            (UnfitScope::SpotSize, _) => UnfitKey::SpotSize { location, size },
+            (UnfitScope::Spot, _) => UnfitKey::Spot,
+            (UnfitScope::Zone, Some(zone)) => UnfitKey::Zone { location, zone },
+            (UnfitScope::Zone, None) | (UnfitScope::Region, _) => UnfitKey::Region { location },
+            (UnfitScope::Quota(QuotaScope::Family), _) => {
+                UnfitKey::FamilyQuota { location, family: family(&size), spot }
+            }
+            (UnfitScope::Quota(QuotaScope::Region | QuotaScope::Addresses), _) => {
+                UnfitKey::RegionQuota { location, spot }
+            }
+        }
+    }
+}
+
+/// Everything that may be unfit about an offering.
+pub(super) fn scopes(offering: &Offering) -> impl Iterator<Item = UnfitScope> {
+    let always = [
+        UnfitScope::Region,
+        UnfitScope::Quota(QuotaScope::Region),
+        UnfitScope::Quota(QuotaScope::Family),
+        UnfitScope::Size,
+    ];
+    let spot = [UnfitScope::Spot, UnfitScope::SpotSize].into_iter().filter(|_| offering.spot);
+    let zone = offering.zone.iter().map(|_| UnfitScope::Zone);
+    always.into_iter().chain(spot).chain(zone)
+}
+
+fn in_lower_case(offering: &Offering) -> Offering {
+    Offering {
+        location: offering.location.to_ascii_lowercase(),
+        size: offering.size.to_ascii_lowercase(),
+        ..offering.clone()
+    }
+}
+
+/// The quota that is used up for an offering.
+fn quota(offering: &Offering, config_hash: &str, of: QuotaScope) -> CapacityKey {
+    let Offering { location, size, spot, .. } = in_lower_case(offering);
+    match of {
+        QuotaScope::Region => CapacityKey::Region { location, spot },
+        QuotaScope::Family => CapacityKey::Family { location, family: family(&size), spot },
+        QuotaScope::Addresses => CapacityKey::Addresses { location, config_hash: config_hash.to_owned() },
+    }
+}
+
+/// The family of a size, by its name: `Standard_D4s_v5` and `Standard_D16s_v5` are both `ds_v5` (Azure docs, VM
+/// sizes: naming conventions).
+pub(super) fn family(size: &str) -> String {
+    let size = size.to_ascii_lowercase();
+    let size = size.strip_prefix("standard_").unwrap_or(&size);
+    let letters = size.find(|c: char| c.is_ascii_digit()).unwrap_or(size.len());
+    let (series, rest) = size.split_at(letters);
+    series.to_owned() + rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-')
+}
