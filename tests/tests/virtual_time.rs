@@ -12,5 +12,6 @@ mod matrix;
 mod moves;
 mod organisations;
 mod orphans;
+mod removals;
 mod trouble;
 mod volume;

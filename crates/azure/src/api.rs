@@ -29,7 +29,7 @@ use crate::error::ArmError;
 use crate::page_links::PageLinks;
 
 /// The API version of a sealed body: the first in which tags apply to a NIC and an address created with a VM.
-const SEALED_API: &str = "2025-04-01";
+pub(crate) const SEALED_API: &str = "2025-04-01";
 
 /// The body of a request, hidden from the generated client: see [`crate`].
 pub(crate) struct Sealed {

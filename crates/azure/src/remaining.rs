@@ -1,15 +1,21 @@
 //! What is left of Azure's budgets, as its answers say.
 
+use std::collections::BTreeSet;
+
 use azlin_fleet::model::Remaining;
 use parking_lot::Mutex;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName};
 
 /// The most operations that are kept. Azure names about a dozen.
 const MOST_OPERATIONS: usize = 64;
 
 /// What the last answers said of Azure's budgets.
 #[derive(Debug, Default)]
-pub(crate) struct BudgetsSeen(Mutex<Remaining>);
+pub(crate) struct BudgetsSeen {
+    remaining: Mutex<Remaining>,
+    /// The names of all headers about rate limits.
+    headers: Mutex<BTreeSet<String>>,
+}
 
 impl BudgetsSeen {
     /// Records the budgets that an answer states.
@@ -18,7 +24,10 @@ impl BudgetsSeen {
             let name = format!("x-ms-ratelimit-remaining-subscription-{kind}");
             headers.get(name)?.to_str().ok()?.parse().ok()
         };
-        let mut remaining = self.0.lock();
+        let names = headers.keys().map(HeaderName::as_str);
+        let names = names.filter(|name| name.starts_with("x-ms-ratelimit-") || *name == "retry-after");
+        self.headers.lock().extend(names.map(str::to_owned));
+        let mut remaining = self.remaining.lock();
         remaining.reads = number("reads").or(remaining.reads);
         remaining.writes = number("writes").or(remaining.writes);
         remaining.deletes = number("deletes").or(remaining.deletes);
@@ -35,6 +44,10 @@ impl BudgetsSeen {
     }
 
     pub(crate) fn remaining(&self) -> Remaining {
-        self.0.lock().clone()
+        self.remaining.lock().clone()
+    }
+
+    pub(crate) fn headers(&self) -> Vec<String> {
+        self.headers.lock().iter().cloned().collect()
     }
 }

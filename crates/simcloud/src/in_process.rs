@@ -7,6 +7,7 @@ mod azure;
 mod crash;
 mod github;
 mod preflight;
+mod rehearsal;
 mod ssh;
 
 use std::sync::Arc;
