@@ -69,12 +69,16 @@ impl fmt::Display for RehearsalPlan {
             0 => String::new(),
             more => format!(" (or, where Azure has none, {more} more of the fleet's places)"),
         };
-        let address = if vm.public_ip { ", a public address" } else { "" };
+        let parts = if vm.public_ip {
+            "a network interface, a public address and a disk"
+        } else {
+            "a network interface and a disk"
+        };
         let how = match fleet.bootstrap.method {
             Method::CloudInit => "by itself (cloud-init)",
             Method::Ssh => "over SSH",
         };
-        writeln!(f, "One VM{place}{more}, with a network interface, a disk{address}:")?;
+        writeln!(f, "One VM{place}{more}, with {parts}:")?;
         writeln!(f, "  {runner} in {}, from {}", vm.group, vm.image)?;
         writeln!(f, "One runner of {}, made {how}:", fleet.scope)?;
         writeln!(f, "  {runner}, with that name as its only label, which no job asks for")?;
