@@ -20,6 +20,7 @@ mod monitoring;
 mod names;
 mod page;
 mod preflight;
+mod rehearsal;
 mod reload;
 mod rooms;
 mod service;

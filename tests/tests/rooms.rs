@@ -131,6 +131,7 @@ const FOLDERS: &[(&str, &[&str])] = &[
     ("explain", &["model", "config", "observe", "state", "plan"]),
     ("check", &["model", "config", "ports"]),
     ("bootstrap", &["model", "config"]),
+    ("rehearsal", &["model", "config", "ports"]),
 ];
 
 /// The folders that a source of crates/fleet names, except in its inline tests and its comments.

@@ -13,5 +13,6 @@ mod moves;
 mod organisations;
 mod orphans;
 mod refusals;
+mod removals;
 mod trouble;
 mod volume;

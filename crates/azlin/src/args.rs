@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a command does.
 
+mod check;
 mod completions;
 mod demo;
 mod disable;
@@ -21,6 +22,7 @@ pub(crate) mod tests;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use check::CheckArgs;
 pub use completions::CompletionsArgs;
 pub use demo::DemoArgs;
 pub use disable::DisableArgs;
@@ -194,12 +196,13 @@ pub enum GithubRunner {
     ///
     /// Looks at the configuration, the credentials and what they may do, rate limits, subscriptions,
     /// sizes and their quotas, images, networks and SSH keys. Tries each permission without changing
-    /// anything.
+    /// anything. With --try it also rehearses: one VM and one runner, made and removed.
     #[command(after_long_help = "Examples:\n  \
         azlin github-runner check\n  \
-        azlin github-runner check --pool ci-workers --output json\n\n\
+        azlin github-runner check --pool ci-workers --output json\n  \
+        azlin github-runner check --try --pool ci-workers --report rehearsal.txt\n\n\
         Exit codes: 0 no problem was found, 1 there is one, 2 usage, 3 no such pool")]
-    Check(ViewArgs),
+    Check(CheckArgs),
     /// Have GitHub tell the daemon of jobs at once, and see whether that arrives.
     #[command(subcommand, arg_required_else_help = true)]
     #[command(after_long_help = "Examples:\n  \

@@ -30,7 +30,7 @@ use crate::error::ArmError;
 use crate::page_links::PageLinks;
 
 /// The API version of a sealed body: the first in which tags apply to a NIC and an address created with a VM.
-const SEALED_API: &str = "2025-04-01";
+pub(crate) const SEALED_API: &str = "2025-04-01";
 
 /// Where the operation of a creation is (Learn: Track asynchronous Azure operations).
 const OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");

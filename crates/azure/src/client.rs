@@ -294,14 +294,14 @@ impl Azure for AzureClient {
     }
 }
 
-fn check_group(what: &str, group: &ResourceGroup) -> Result<(), CallError> {
+pub(crate) fn check_group(what: &str, group: &ResourceGroup) -> Result<(), CallError> {
     check_name(what, "subscription", &group.subscription_id)?;
     check_name(what, "resource group", &group.name)
 }
 
 /// The generated client does not encode names: a name with a slash, or of dots alone, would lead to another
 /// resource.
-fn check_name(what: &str, kind: &str, name: &str) -> Result<(), CallError> {
+pub(crate) fn check_name(what: &str, kind: &str, name: &str) -> Result<(), CallError> {
     let fits = |c: char| c.is_alphanumeric() || "-_.()".contains(c);
     if !name.is_empty() && name.chars().all(fits) && !name.ends_with('.') {
         return Ok(());

@@ -30,6 +30,7 @@ mod orphans;
 mod page_links;
 mod preflight;
 mod reach;
+mod rehearsal;
 mod remaining;
 mod url_rule;
 mod vms;

@@ -77,6 +77,11 @@ pub(crate) async fn delete(arm: &Arm, orphan: &Orphan) -> Result<(), ArmError> {
     arm.send(&ArmCall::new(Method::DELETE, url)).await.map(drop)
 }
 
+/// Whether something holds a resource, as Azure shows it.
+pub(crate) fn is_held(kind: OrphanKind, part: &Value) -> bool {
+    OrphanJson::deserialize(part).is_ok_and(|part| !is_free(kind, &part))
+}
+
 /// Whether nothing holds the resource.
 fn is_free(kind: OrphanKind, part: &OrphanJson) -> bool {
     let is_held_by = |what: &str| !part.properties[what].is_null();
@@ -89,7 +94,7 @@ fn is_free(kind: OrphanKind, part: &OrphanJson) -> bool {
     }
 }
 
-fn url(root: &Url, group: &ResourceGroup, kind: OrphanKind, name: Option<&str>) -> Url {
+pub(crate) fn url(root: &Url, group: &ResourceGroup, kind: OrphanKind, name: Option<&str>) -> Url {
     let (provider, resource, version) = match kind {
         OrphanKind::NetworkInterface => ("Microsoft.Network", "networkInterfaces", NETWORK_API),
         OrphanKind::PublicIp => ("Microsoft.Network", "publicIPAddresses", NETWORK_API),

@@ -1,10 +1,10 @@
 //! What is left of Azure's budgets, as its answers say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use azlin_fleet::model::Remaining;
 use parking_lot::Mutex;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName};
 
 /// The most operations that are kept. Azure names about a dozen.
 const MOST_OPERATIONS: usize = 64;
@@ -27,12 +27,19 @@ pub(crate) fn of_operations(headers: &HeaderMap) -> impl Iterator<Item = (String
 
 /// What the last answers said of Azure's budgets, by subscription: each has its own.
 #[derive(Debug, Default)]
-pub(crate) struct BudgetsSeen(Mutex<BTreeMap<String, Remaining>>);
+pub(crate) struct BudgetsSeen {
+    by_subscription: Mutex<BTreeMap<String, Remaining>>,
+    /// The names of all headers about rate limits.
+    headers: Mutex<BTreeSet<String>>,
+}
 
 impl BudgetsSeen {
     /// Records the budgets of a subscription that an answer states.
     pub(crate) fn saw(&self, subscription: &str, headers: &HeaderMap) {
-        let mut all = self.0.lock();
+        let names = headers.keys().map(HeaderName::as_str);
+        let names = names.filter(|name| name.starts_with("x-ms-ratelimit-") || *name == "retry-after");
+        self.headers.lock().extend(names.map(str::to_owned));
+        let mut all = self.by_subscription.lock();
         let remaining = all.entry(subscription.to_owned()).or_default();
         remaining.reads = left_of(headers, "reads").or(remaining.reads);
         remaining.global_reads = left_of(headers, "global-reads").or(remaining.global_reads);
@@ -48,7 +55,7 @@ impl BudgetsSeen {
     /// What is left of each budget, in the subscription where least is left of it.
     pub(crate) fn remaining(&self) -> Remaining {
         let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
-        self.0.lock().values().fold(Remaining::default(), |mut left, of| {
+        self.by_subscription.lock().values().fold(Remaining::default(), |mut left, of| {
             left.reads = least(left.reads, of.reads);
             left.global_reads = least(left.global_reads, of.global_reads);
             left.writes = least(left.writes, of.writes);
@@ -59,6 +66,11 @@ impl BudgetsSeen {
             }
             left
         })
+    }
+
+    /// The names of all headers about rate limits that answers had.
+    pub(crate) fn headers(&self) -> Vec<String> {
+        self.headers.lock().iter().cloned().collect()
     }
 }
 

@@ -20,6 +20,7 @@ use crate::context::DaemonContext;
 /// A world whose VMs are online after a minute.
 pub(crate) struct CloudFixture {
     world: Arc<Mutex<World>>,
+    pub(crate) cloud: Arc<InProcess>,
     pub(crate) context: DaemonContext,
 }
 
@@ -40,11 +41,11 @@ impl CloudFixture {
         let context = DaemonContext {
             github: Arc::clone(&cloud).into(),
             azure: cloud.clone(),
-            ssh: cloud,
+            ssh: cloud.clone(),
             clock,
             random,
         };
-        CloudFixture { world, context }
+        CloudFixture { world, cloud, context }
     }
 
     /// The world as it is now.

@@ -230,6 +230,8 @@ impl FleetLoop {
             ..seen
         };
         self.fleet_state.capacity = self.shared.capacity.of(fleet);
+        self.fleet_state.left_behind = self.shared.left_behind.of(&fleet.name);
+        let failed_before = !self.fleet_state.removals.is_empty();
         if are_lists_new {
             let before = self.fleet_state.clone();
             self.fleet_state = std::mem::take(&mut self.fleet_state).after_seeing(fleet, &seen, now);
@@ -243,6 +245,7 @@ impl FleetLoop {
             }
             report::happened(&fleet.name, &runner_events, self.tick);
         }
+        report::removals_end(&fleet.name, failed_before && self.fleet_state.removals.is_empty(), self.tick);
         let planned = || plan(fleet, &seen, &self.fleet_state, now);
         let plan = planned();
         debug_assert_eq!(plan, planned(), "one plan of one snapshot");

@@ -47,11 +47,14 @@ pub enum LockError {
 
 /// Makes this process the one daemon of a configuration directory, until the process ends.
 #[derive(Debug)]
-pub(crate) struct InstanceLock(File);
+pub struct InstanceLock(File);
 
 impl InstanceLock {
     /// Waits a moment for the lock: a process that asks whether a daemon runs holds it, too.
-    pub(crate) async fn acquire(config_dir: &Path) -> Result<Self, LockError> {
+    ///
+    /// # Errors
+    /// When the directory cannot be opened, or another process holds the lock.
+    pub async fn acquire(config_dir: &Path) -> Result<Self, LockError> {
         let directory = File::open(config_dir).map_err(LockError::Unreadable)?;
         let start = Instant::now();
         loop {

@@ -110,6 +110,13 @@ pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed
     }
 }
 
+/// Reports that no removal of a fleet's runners fails any more.
+pub(crate) fn removals_end(fleet: &PoolName, is_so: bool, tick: u64) {
+    if is_so {
+        info!(%fleet, tick, "{fleet}: no removal fails any more");
+    }
+}
+
 /// The fields of each journal entry about an action's end.
 struct JournalEntry<'a> {
     fleet: &'a PoolName,

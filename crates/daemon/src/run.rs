@@ -21,7 +21,7 @@ use crate::fleet_set::{Fleets, FleetsReader};
 use crate::http::{Health, Listener, StatusPage};
 use crate::liveness::Liveness;
 use crate::observe::Observer;
-use crate::orphan_collector::collect_orphans;
+use crate::orphan_collector::{LeftBehind, collect_orphans};
 use crate::pace::Pace;
 use crate::state::StateDir;
 use crate::status_store::StatusStore;
@@ -55,6 +55,7 @@ impl Daemon {
             observer: Observer::of(context.clone(), fleets.clone(), Arc::clone(&capacity), config.poll_queue),
             lifecycle: RunnerLifecycle::new(context.clone(), Arc::clone(&capacity), stop.clone()),
             capacity,
+            left_behind: LeftBehind::default(),
             pace: Pace::default(),
             token_expiry: TokenExpiry::default(),
             provisioning: ProvisioningLimit::new(limit),

@@ -15,12 +15,24 @@ use crate::supervisor::Supervisor;
 ///
 /// # Errors
 /// When the handlers cannot be set up.
-#[expect(clippy::exit, reason = "the second signal ends the process at once")]
 pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
+    stop_with_last_words(stop, || {})
+}
+
+/// The same, and calls `last_words` before it exits.
+///
+/// # Errors
+/// When the handlers cannot be set up.
+#[expect(clippy::exit, reason = "the second signal ends the process at once")]
+pub fn stop_with_last_words(
+    stop: CancellationToken,
+    last_words: impl Fn() + Send + 'static,
+) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let watch = move || {
         for signal in signals.forever() {
             if stop.is_cancelled() {
+                last_words();
                 std::process::exit(128 + signal);
             }
             info!(signal, "stopping: what is under way ends first; a second signal stops at once");

@@ -13,6 +13,7 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod ports;
+pub mod rehearsal;
 pub mod report;
 pub mod seeded_bugs;
 pub mod state;

@@ -50,7 +50,7 @@ pub use orphan::{Orphan, OrphanKind};
 pub use os::{Os, UnknownOs};
 pub use outcome::{BootstrapOutcome, Completed, DestroyOutcome, InstallOutcome, ProvisionOutcome};
 pub use power::PowerState;
-pub use prices::{MicroDollars, Price, PriceTable, Prices};
+pub use prices::{MicroDollars, Price, PriceTable, Prices, dollars};
 pub use reason::{Outdated, Rule, ScalingAction, ScalingCause, ScalingReason, StartReason, WaitingJob};
 pub use runner::{
     Deregistration, EphemeralRunner, Phase, PhaseKind, RegistrationToken, RunnerConfig, RunnerInfo,

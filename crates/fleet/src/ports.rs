@@ -6,6 +6,7 @@
 mod azure;
 mod github;
 pub mod preflight;
+pub mod rehearsal;
 mod ssh;
 mod webhook;
 

@@ -11,8 +11,8 @@ pub use cost::Cost;
 pub use history::{DECISIONS, Decided, History, MINUTES, Minute};
 pub use queue_wait::begun;
 pub use status::{
-    BadFileStatus, DaemonStatus, FleetErrorKind, FleetStatus, LastingError, RunnerRow, Status, Tick, VERSION,
-    VmStatus,
+    BadFileStatus, DaemonStatus, FleetErrorKind, FleetStatus, LastingError, RemovalRow, RunnerRow, Status,
+    Tick, VERSION, VmStatus,
 };
 pub use summary::summary;
 pub use token_expiry::warning;

@@ -1,6 +1,7 @@
 //! What is carried from one tick to the next. Convenient, never necessary: without it the next tick waits longer.
 
 mod capacity;
+mod failing_removals;
 mod fleet_state;
 mod known_groups;
 mod known_runners;
@@ -11,6 +12,7 @@ mod start_backoff;
 mod usage;
 
 pub use capacity::{CapacityBackoff, ClosedPlace, RefusalEffect, Unavailable};
+pub use failing_removals::{FailingRemoval, FailingRemovals};
 pub use fleet_state::{FleetState, set_ahead};
 pub use known_groups::KnownGroups;
 pub use known_runners::KnownRunners;

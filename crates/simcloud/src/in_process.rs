@@ -8,6 +8,7 @@ mod crash;
 mod github;
 mod meaning;
 mod preflight;
+mod rehearsal;
 mod ssh;
 
 use std::sync::Arc;

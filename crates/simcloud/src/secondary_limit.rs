@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn no_more_is_let_through_than_github_allows_in_any_span() {
-        let at = |second| Timestamp::from_second(1_800_000_000 + second).expect("in range");
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).expect("in range");
         let mut limits = SecondaryLimits::default();
         let limit = (10, Duration::from_secs(60));
         for (second, amount, refused_for) in [

@@ -1,5 +1,6 @@
 //! `check`: everything that would keep fleets from working, at once, each with its cure.
 
+mod rehearsal;
 mod render;
 
 use std::collections::BTreeMap;
@@ -12,16 +13,17 @@ use azlin_fleet::model::CredentialName;
 use jiff::Timestamp;
 
 use crate::adapters::{self, ProcessEnvironment};
-use crate::args::{OutputFormat, ViewArgs};
+use crate::args::{CheckArgs, OutputFormat};
 use crate::config::{ReadableFiles, read_what_is_readable};
 use crate::exit_status::ExitStatus;
 use crate::output::{print, say_error};
 use crate::terminal::Terminal;
 use crate::words::no_such_pool;
 
-pub async fn run(args: ViewArgs) -> Result<ExitStatus> {
-    let mut files = read_what_is_readable(&args.directories);
-    if let Some(pool) = &args.pool {
+pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
+    let view = &args.view;
+    let mut files = read_what_is_readable(&view.directories);
+    if let Some(pool) = &view.pool {
         let is_known = files.knows(pool);
         if !is_known {
             say_error(&no_such_pool(pool, files.pools()));
@@ -29,7 +31,13 @@ pub async fn run(args: ViewArgs) -> Result<ExitStatus> {
         }
         files.keep(pool);
     }
-    let environment = ProcessEnvironment::of_this_process(&args.directories.config_dir)?;
+    if args.rehearses
+        && let Some(why) = rehearsal::refusal(&args, &files)
+    {
+        say_error(&why);
+        return Ok(ExitStatus::Usage);
+    }
+    let environment = ProcessEnvironment::of_this_process(&view.directories.config_dir)?;
     let mut facts = match &files.daemon {
         Some(config) => gather(config, &files, &environment).await,
         None => Facts {
@@ -40,14 +48,20 @@ pub async fn run(args: ViewArgs) -> Result<ExitStatus> {
             ssh_keys: BTreeMap::new(),
         },
     };
-    facts.bad_files = files.bad;
+    facts.bad_files = std::mem::take(&mut files.bad);
     let findings = check(&files.fleets, &facts, Timestamp::now());
-    let text = match args.output {
+    let text = match view.output {
         OutputFormat::Table => render::table(&findings, Terminal::stdout()),
         OutputFormat::Json => format!("{:#}\n", render::json(&findings)),
     };
     print(&text)?;
     let is_good = findings.iter().all(|finding| finding.state != State::Problem);
+    if args.rehearses
+        && let (Some(config), [fleet]) = (&files.daemon, files.fleets.as_slice())
+    {
+        print("\n")?;
+        return rehearsal::run(&args, config, fleet, &environment).await;
+    }
     Ok(if is_good { ExitStatus::Done } else { ExitStatus::Failed })
 }
 

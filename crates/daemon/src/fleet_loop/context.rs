@@ -13,6 +13,7 @@ use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
 use crate::liveness::Liveness;
 use crate::observe::Observer;
+use crate::orphan_collector::LeftBehind;
 use crate::pace::Pace;
 use crate::state::StateDir;
 use crate::status_store::StatusStore;
@@ -26,6 +27,7 @@ pub(crate) struct LoopContext {
     pub(crate) observer: Observer,
     pub(crate) lifecycle: RunnerLifecycle,
     pub(crate) capacity: Arc<CapacityCache>,
+    pub(crate) left_behind: LeftBehind,
     pub(crate) pace: Pace,
     pub(crate) token_expiry: TokenExpiry,
     pub(crate) provisioning: ProvisioningLimit,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azlin_fleet::model::{Action, Completed, Failure, ProvisionOutcome, RunnerName};
+use azlin_fleet::model::{Action, Completed, DestroyOutcome, Failure, ProvisionOutcome, RunnerName};
 use azlin_fleet::observe::Operation;
 use azlin_fleet::plan::fleet_share;
 use tokio::sync::Semaphore;
@@ -157,7 +157,15 @@ impl FleetLoop {
         let Some(InFlight { began, .. }) = self.operations.in_flight.remove(&name) else { return };
         let fleet = Arc::clone(&self.config.fleet);
         self.shared.status_store.metrics().ended(&fleet.name, &completed, began.elapsed());
+        let failure = match &completed {
+            Completed::Destroy { outcome: DestroyOutcome::Failed(failure), .. } => Some(failure),
+            Completed::Provision { .. } | Completed::Install { .. } | Completed::Destroy { .. } => None,
+        };
+        let removals = &self.fleet_state.removals;
+        let (failed_before, is_news) =
+            (!removals.is_empty(), failure.map(|failure| removals.is_news(failure)));
         self.fleet_state.record(&name, &completed, self.shared.context.now());
+        report::removals_end(&fleet.name, failed_before && self.fleet_state.removals.is_empty(), self.tick);
         self.has_room_again |= self.lacks_room && completed.frees_room();
         self.fleet_state.capacity = self.shared.capacity.of(&fleet);
         self.save();
@@ -170,6 +178,7 @@ impl FleetLoop {
             }
             (_, why) => why.is_none() || complaints.get(&name) != why.as_ref(),
         };
+        let is_new = is_news.unwrap_or(is_new);
         report::ended(&fleet.name, &name, &completed, is_new, self.tick);
         complaints.retain(|runner, _| self.fleet_state.runners.contains(runner));
         if let Some(why) = complaint {

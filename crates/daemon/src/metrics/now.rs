@@ -111,6 +111,11 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &Dae
         })
     });
     registry.register("fleet_errors", "What is wrong with a fleet at present, by kind", family(errors));
+    registry.register(
+        "removals_failing",
+        "Runners, and parts that VMs left behind, whose removal fails each time it is tried",
+        each(|fleet| Some(fleet.failing_removals.len() as f64)),
+    );
     costs(registry, view);
     let seconds = Unit::Seconds;
     let at = family(fleets().map(|fleet| (OfFleet { fleet: fleet.pool.to_string() }, moment(fleet.at))));

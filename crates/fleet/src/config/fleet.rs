@@ -150,6 +150,8 @@ pub struct Fleet {
     pub bootstrap: BootstrapConfig,
     /// Its VMs.
     pub vm: VmConfig,
+    /// Whether its runners have these labels alone, without the implicit ones.
+    is_rehearsed: bool,
     /// Computed once, when the file is read: each tick compares it with every VM's hash.
     config_hash: String,
 }
@@ -173,14 +175,25 @@ impl Fleet {
         self
     }
 
+    /// The fleet as a rehearsal has it: its runners have this label alone, so that no job runs on them. They have another
+    /// hash than the fleet's own, so that a daemon that finds one replaces it.
+    #[must_use]
+    pub(crate) fn rehearsed(self, label: Label) -> Fleet {
+        let config_hash = format!("{:016x}", crate::fnv1a([self.config_hash.as_bytes(), b" rehearsed"]));
+        Fleet { labels: vec![label], is_rehearsed: true, config_hash, ..self }
+    }
+
     /// The scope and the credential of the fleet.
     pub fn site(&self) -> Site {
         Site { credential: self.credential.clone(), scope: self.scope.clone() }
     }
 
     /// The labels that each runner has implicitly (GitHub docs, Using self-hosted runners in a workflow).
-    pub fn implicit_labels(&self) -> [&'static str; 3] {
-        ["self-hosted", self.vm.os().label(), self.vm.architecture().label()]
+    pub fn implicit_labels(&self) -> Vec<&'static str> {
+        if self.is_rehearsed {
+            return Vec::new();
+        }
+        vec!["self-hosted", self.vm.os().label(), self.vm.architecture().label()]
     }
 
     /// The hash of everything that shapes a VM and its runner. A runner with another hash is replaced.
@@ -246,6 +259,7 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     }
     Some(Fleet {
         config_hash: format!("{:016x}", crate::fnv1a([shape.to_string().as_bytes()])),
+        is_rehearsed: false,
         name: pool,
         enabled,
         kill_running_jobs: kill.is_some_and(|(kill, _)| kill),

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{FleetView, Link, LinkKind, first_tick_after};
-use crate::model::{Action, Phase, Rule, RunnerName, ScalingAction, counted, first_few, in_words};
-use crate::plan::{self, runners_for, timing};
+use crate::model::{
+    Action, Phase, Rule, RunnerName, ScalingAction, ScalingCause, ScalingReason, counted, first_few, in_words,
+};
+use crate::plan::{self, Basis, runners_for, timing};
 
 /// A change that happens without a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -214,6 +216,13 @@ fn maximum(view: &FleetView<'_>) -> (Link, String) {
     let busy = first_few(busy);
     let busy = if busy.is_empty() { String::new() } else { format!("; busy: {busy}") };
     let what = format!("{}{busy}", view.plan.decision.reason);
+    if let Basis::Scaling(ScalingReason { cause: ScalingCause::CannotRemove { .. }, .. }) =
+        &view.plan.decision.reason.basis
+        && let Some(trouble) = view.fleet_state.removals.trouble()
+    {
+        let verdict = "VMs that cannot be removed take its room".to_owned();
+        return (Link::broken(LinkKind::Decision, what).cure(trouble), verdict);
+    }
     let cure = format!("raise max_runners in {file}, or wait until a runner has done its job");
     (Link::waits(LinkKind::Decision, what).cure(cure), verdict)
 }

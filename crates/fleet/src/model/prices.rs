@@ -66,9 +66,35 @@ impl Prices {
     }
 }
 
+/// Dollars for people: with cents, and with as many places as a small sum needs. Nothing is `$0.00`, never `$-0.00`.
+pub fn dollars(value: f64) -> String {
+    // Adding 0 takes the sign from -0, which the sum of nothing is.
+    let value = (value * 1e4).round() / 1e4 + 0.0;
+    let (sign, value) = (if value < 0.0 { "-" } else { "" }, value.abs());
+    if value == 0.0 || value >= 0.1 { format!("{sign}${value:.2}") } else { format!("{sign}${value:.4}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_costs_nothing_whatever_its_sign_is() {
+        let none: f64 = [0.0_f64; 0].iter().sum();
+        for (value, expected) in [
+            (0.0, "$0.00"),
+            (-0.0, "$0.00"),
+            (none, "$0.00"),
+            (-0.000_04, "$0.00"),
+            (0.000_04, "$0.00"),
+            (0.0123, "$0.0123"),
+            (0.1, "$0.10"),
+            (12.345, "$12.35"),
+            (-1.0, "-$1.00"),
+        ] {
+            assert_eq!(dollars(value), expected, "{value:?}");
+        }
+    }
 
     #[test]
     fn a_price_is_that_of_the_table_or_one_that_is_like_it() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{JobId, RunnerName, in_words};
+use crate::model::{JobId, RunnerName, counted, in_words};
 
 /// What a decision changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,6 +154,11 @@ pub enum ScalingCause {
     OverMaximum,
     /// The jobs need more runners than the maximum allows.
     AtMaximum,
+    /// The same, and VMs whose removal fails take the room.
+    CannotRemove {
+        /// How many.
+        vms: u32,
+    },
     /// The demand is not fully known.
     PartlyKnown,
 }
@@ -211,7 +216,9 @@ impl ScalingCause {
                 Rule::Threshold
             }
             ScalingCause::Cooldown { .. } => Rule::Cooldown,
-            ScalingCause::OverMaximum | ScalingCause::AtMaximum => Rule::Maximum,
+            ScalingCause::OverMaximum | ScalingCause::AtMaximum | ScalingCause::CannotRemove { .. } => {
+                Rule::Maximum
+            }
             ScalingCause::PartlyKnown => Rule::PartlyKnown,
         }
     }
@@ -300,6 +307,13 @@ impl ScalingReason {
             }
             ScalingCause::AtMaximum => {
                 write!(f, "max_runners ({most}) allows no more; raise it, or wait for busy runners")
+            }
+            ScalingCause::CannotRemove { vms } => {
+                let (vms, take) = (counted(*vms, "VM"), if *vms == 1 { "takes" } else { "take" });
+                write!(
+                    f,
+                    "{vms} that cannot be removed {take} the room of max_runners ({most}): see why its removal fails"
+                )
             }
             ScalingCause::PartlyKnown => f.write_str("the queue is only partly known, so nothing is removed"),
         }

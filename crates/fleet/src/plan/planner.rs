@@ -191,9 +191,20 @@ impl<'a> PlanBuilder<'a> {
             available: count(available),
             busy: count(busy),
             draining: count(there - available - busy),
+            not_removable: count(self.not_removable()),
             partly_known: !demand.missing.is_empty(),
         };
         scale(&self.fleet.scaling, self.fleet.enabled, &load, timing(self.fleet, fleet_state, now))
+    }
+
+    /// How many VMs take room because their removal fails.
+    fn not_removable(&self) -> usize {
+        let is_stuck = |runner: &&EphemeralRunner| {
+            runner.takes_room()
+                && matches!(runner.status, Phase::Draining { .. })
+                && self.fleet_state.removals.of(&runner.runner_name).is_some()
+        };
+        self.runners.iter().filter(is_stuck).count()
     }
 
     /// What holds starts back, and polls.
@@ -272,6 +283,7 @@ impl<'a> PlanBuilder<'a> {
             let has_identity = |vm: &Vm| runner.runner_id.is_some() || vm.tags.host_key.is_some();
             runner.vm.as_deref().is_some_and(has_identity)
                 && proof(self.fleet, runner, self.fleet_state, self.now).is_some()
+                && !self.fleet_state.removals.is_held_back(&runner.runner_name, self.now)
                 && !self.seen.working.contains_key(runner.runner_name.as_str())
                 && !self.seen.in_flight.contains_key(&runner.runner_name)
         };
@@ -318,7 +330,7 @@ impl<'a> PlanBuilder<'a> {
             let name = &runner.runner_name;
             let Some(vm) = &runner.vm else { continue };
             let is_going = matches!(runner.status, Phase::Destroyed);
-            if is_going || self.seen.in_flight.contains_key(name) {
+            if is_going || self.is_left_for_now(name) {
                 continue;
             }
             // Any other removal may wait for an answer of GitHub that never comes.
@@ -329,6 +341,12 @@ impl<'a> PlanBuilder<'a> {
             let entry = if is_ours { EntryRef::Unlisted(id) } else { EntryRef::Unreachable };
             self.push_destroy(runner, entry, Proof::Waived, DrainReason::Killed);
         }
+    }
+
+    /// Whether a runner is not to be removed in this tick: an operation is under way, or its removal failed a moment
+    /// ago.
+    fn is_left_for_now(&self, name: &RunnerName) -> bool {
+        self.seen.in_flight.contains_key(name) || self.fleet_state.removals.is_held_back(name, self.now)
     }
 
     fn is_removed(&self, name: &RunnerName) -> bool {
@@ -380,7 +398,7 @@ impl<'a> PlanBuilder<'a> {
     }
 
     fn destroy(&mut self, runner: &EphemeralRunner, why: DrainReason) {
-        if self.seen.in_flight.contains_key(&runner.runner_name) {
+        if self.is_left_for_now(&runner.runner_name) {
             return;
         }
         if runner.vm.is_none() && !self.seen.unread.is_empty() {

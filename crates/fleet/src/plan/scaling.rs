@@ -27,6 +27,8 @@ pub struct Load<'a> {
     pub busy: u32,
     /// Runners on their way out, whose VMs are still there.
     pub draining: u32,
+    /// Of these, VMs whose removal fails.
+    pub not_removable: u32,
     /// Whether `pending_jobs` is only a lower bound.
     pub partly_known: bool,
 }
@@ -91,6 +93,8 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
             }
             decided => decided,
         }
+    } else if input.needed > room && load.not_removable > 0 {
+        (ScalingAction::Maintain, ScalingCause::CannotRemove { vms: load.not_removable })
     } else if input.needed > room {
         (ScalingAction::Maintain, ScalingCause::AtMaximum)
     } else {

@@ -89,9 +89,9 @@ impl Cost {
     }
 }
 
-/// Rounds to a millionth of a dollar, the unit of prices.
+/// Rounds to a millionth of a dollar, the unit of prices. Nothing is 0, never -0, which the sum of nothing is.
 fn rounded(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
+    (value * 1e6).round() / 1e6 + 0.0
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
-    Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, in_words,
+    Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, counted,
+    in_words,
 };
 use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
 use crate::plan::DecisionStatus;
 use crate::plan::Plan;
 use crate::report::Cost;
-use crate::state::FleetState;
+use crate::state::{FailingRemoval, FleetState};
 
 /// The version of [`Status`].
 pub const VERSION: u32 = 1;
@@ -100,6 +101,9 @@ pub struct FleetStatus {
     pub runners: Vec<RunnerRow>,
     /// Lasting errors, each with its start.
     pub errors: Vec<LastingError>,
+    /// Removals that have failed each time so far.
+    #[serde(default)]
+    pub failing_removals: Vec<RemovalRow>,
     /// The cost of the fleet's VMs. Absent until they have been read once.
     #[serde(default)]
     pub cost: Option<Cost>,
@@ -137,6 +141,21 @@ pub struct VmStatus {
     pub resource_group: String,
 }
 
+/// A removal that has failed each time so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovalRow {
+    /// What is to be removed: the name of a runner, or the kind and the name of a part that a VM left behind.
+    pub name: String,
+    /// When its removal failed first.
+    pub since: Timestamp,
+    /// How often its removal has failed.
+    pub count: u32,
+    /// What the last try met.
+    pub error: String,
+    /// When it is tried again. Absent if the next search for parts tries.
+    pub next_try: Option<Timestamp>,
+}
+
 /// The subject of a lasting error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,17 +168,20 @@ pub enum FleetErrorKind {
     Starting,
     /// Sizes, zones, regions or prices of the fleet's file that Azure never makes its VMs with.
     Closed,
+    /// Runners, or parts of VMs, that cannot be removed.
+    Removing,
     /// A credential that expires.
     Credential,
 }
 
 impl FleetErrorKind {
     /// All subjects.
-    pub const ALL: [FleetErrorKind; 5] = [
+    pub const ALL: [FleetErrorKind; 6] = [
         FleetErrorKind::Seeing,
         FleetErrorKind::LeftAlone,
         FleetErrorKind::Starting,
         FleetErrorKind::Closed,
+        FleetErrorKind::Removing,
         FleetErrorKind::Credential,
     ];
 
@@ -170,6 +192,7 @@ impl FleetErrorKind {
             FleetErrorKind::LeftAlone => "left_alone",
             FleetErrorKind::Starting => "starting",
             FleetErrorKind::Closed => "closed",
+            FleetErrorKind::Removing => "removing",
             FleetErrorKind::Credential => "credential",
         }
     }
@@ -226,6 +249,7 @@ impl FleetStatus {
             last_scaling: fleet_state.scaling.at,
             runners: plan.runners.iter().map(|runner| RunnerRow::of(runner, seen, fleet_state)).collect(),
             errors: lasting(errors(plan, seen, fleet_state), before, tick.at),
+            failing_removals: removals(fleet_state),
             cost: Cost::of(&fleet_state.ledger, seen, prices),
         }
     }
@@ -233,6 +257,7 @@ impl FleetStatus {
     /// Updates the runners after an operation has begun or ended.
     pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) {
         self.runners = runners.iter().map(|runner| RunnerRow::of(runner, seen, fleet_state)).collect();
+        self.failing_removals = removals(fleet_state);
     }
 
     /// The number of runners in a phase.
@@ -283,9 +308,24 @@ fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, fleet_st
             None => "idle".to_owned(),
         },
         Phase::Active { .. } => job.map_or_else(|| "runs a job".to_owned(), |job| format!("runs job {job}")),
-        Phase::Draining { why } => format!("is to be removed: {why}"),
+        Phase::Draining { why } => match fleet_state.removals.of(&runner.runner_name) {
+            Some(removal) => {
+                format!("is to be removed, which failed {}: {why}", counted(removal.count, "time"))
+            }
+            None => format!("is to be removed: {why}"),
+        },
         Phase::Destroyed => "is being removed".to_owned(),
     }
+}
+
+/// What keeps failing: runners, then what the orphan collector found.
+fn removals(fleet_state: &FleetState) -> Vec<RemovalRow> {
+    let row = |name: &str, removal: &FailingRemoval, next_try| {
+        let (count, error) = (removal.count, removal.why.clone());
+        Some(RemovalRow { name: name.to_owned(), since: removal.since?, count, error, next_try })
+    };
+    let runners = fleet_state.removals.iter().map(|(name, one)| row(name, one, one.next_try()));
+    runners.chain(fleet_state.left_behind.iter().map(|(name, one)| row(name, one, None))).flatten().collect()
 }
 
 /// The errors that a tick found.
@@ -297,11 +337,14 @@ fn errors(plan: &Plan, seen: &Snapshot, fleet_state: &FleetState) -> Vec<(FleetE
         let stopped = if failures.is_stopped() { "stopped until somebody acts: " } else { "" };
         format!("{stopped}{} starts failed in a row: {}{next}", failures.count, failures.why)
     });
+    let removing = [fleet_state.removals.trouble(), fleet_state.left_behind.trouble()];
+    let removing: Vec<String> = removing.into_iter().flatten().collect();
     let told = [
         (FleetErrorKind::Seeing, seen.trouble()),
         (FleetErrorKind::LeftAlone, plan.left_alone.as_ref().map(ToString::to_string)),
         (FleetErrorKind::Starting, starting),
         (FleetErrorKind::Closed, plan.closed_places()),
+        (FleetErrorKind::Removing, (!removing.is_empty()).then(|| removing.join("; "))),
         (FleetErrorKind::Credential, seen.expiring.clone()),
     ];
     told.into_iter().filter_map(|(about, what)| Some((about, what?))).collect()

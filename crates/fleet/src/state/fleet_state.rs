@@ -17,7 +17,9 @@ use crate::model::{
     ProvisionOutcome, ResourceGroup, RunnerName,
 };
 use crate::observe::{Snapshot, list_lag};
-use crate::state::{CapacityBackoff, KnownGroups, KnownRunners, LastScaling, Ledger, StartBackoff};
+use crate::state::{
+    CapacityBackoff, FailingRemovals, KnownGroups, KnownRunners, LastScaling, Ledger, StartBackoff,
+};
 
 /// A clock that gains this much on the monotonic clock between two polls was set.
 const CLOCK_JUMP: Duration = Duration::from_secs(5);
@@ -39,6 +41,12 @@ pub struct FleetState {
     pub runners: KnownRunners,
     /// Starts that failed in a row.
     pub failures: StartBackoff,
+    /// Runners whose removal fails.
+    #[serde(skip_serializing_if = "FailingRemovals::is_empty")]
+    pub removals: FailingRemovals,
+    /// What the orphan collector could not remove or look for: what the daemon knows of it when a plan is made.
+    #[serde(skip)]
+    pub left_behind: FailingRemovals,
     /// Where its subscription lately had no capacity: what the daemon knows of it when a plan is made.
     #[serde(rename = "places")]
     pub capacity: CapacityBackoff,
@@ -90,6 +98,7 @@ impl FleetState {
             vms.contains_key(name) || entries.contains_key(name) || seen.in_flight.contains_key(name)
         };
         self.runners.keep_shown(is_shown, lag, now);
+        self.removals.keep(|name| RunnerName::of_pool(&fleet.name, name).is_some_and(|name| is_shown(&name)));
         let is_settled = self.runners.are_settled(lag, now);
         let is_used = |group: &ResourceGroup| {
             !is_settled || seen.unread.contains_key(group) || vms.values().any(|vm| vm.group == *group)
@@ -109,6 +118,9 @@ impl FleetState {
 
     /// Takes in how an action went. An action that changed nothing leaves nothing to remember.
     pub fn record(&mut self, name: &RunnerName, completed: &Completed, now: Timestamp) {
+        if let Completed::Destroy { outcome, .. } = completed {
+            self.record_try(name, outcome, now);
+        }
         match completed {
             Completed::Provision { outcome, .. } => self.record_provision(name, outcome, now),
             Completed::Install { outcome: InstallOutcome::Bootstrap(outcome), .. } => {
@@ -139,6 +151,18 @@ impl FleetState {
             | Completed::Destroy {
                 outcome: DestroyOutcome::LeftAlone(_) | DestroyOutcome::Failed(_), ..
             } => {}
+        }
+    }
+
+    /// Whether the removal of a runner fails or gets on.
+    fn record_try(&mut self, name: &RunnerName, outcome: &DestroyOutcome, now: Timestamp) {
+        match outcome {
+            DestroyOutcome::Failed(failure) => self.removals.failed(name.as_str(), failure, now),
+            DestroyOutcome::Removed
+            | DestroyOutcome::Gone
+            | DestroyOutcome::Busy
+            | DestroyOutcome::Asked(_) => self.removals.ended(name),
+            DestroyOutcome::LeftAlone(_) => {}
         }
     }
 
@@ -206,7 +230,7 @@ impl FleetState {
     fn times(&mut self) -> impl Iterator<Item = &mut Option<Timestamp>> {
         let own = self.scaling.times().into_iter().chain(self.groups.times());
         let counters = [&mut self.failures.last, &mut self.ledger.since];
-        self.runners.times().chain(own).chain(counters)
+        self.runners.times().chain(self.removals.times()).chain(own).chain(counters)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::http::failure_message;
 use crate::world::World;
 
 /// A call on a group's VMs, or on one of them.
-fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> SimCall {
+pub(super) fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> SimCall {
     let vms = format!(
         "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/virtualMachines",
         group.subscription_id, group.name
@@ -36,7 +36,12 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> SimCall 
 }
 
 /// A call on a group's NICs, addresses or disks, or on one of them.
-fn on_parts(group: &ResourceGroup, kind: OrphanKind, method: &'static str, name: Option<&str>) -> SimCall {
+pub(super) fn on_parts(
+    group: &ResourceGroup,
+    kind: OrphanKind,
+    method: &'static str,
+    name: Option<&str>,
+) -> SimCall {
     let kind = match kind {
         OrphanKind::NetworkInterface => "Microsoft.Network/networkInterfaces",
         OrphanKind::PublicIp => "Microsoft.Network/publicIPAddresses",
@@ -52,7 +57,7 @@ fn on_parts(group: &ResourceGroup, kind: OrphanKind, method: &'static str, name:
     SimCall { side: Side::Azure, method, path, route, effect, requests: 1, vm: Value::Null }
 }
 
-fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
+pub(super) fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
     let text = |(key, value): (&String, &Value)| (key.clone(), value.as_str().unwrap_or_default().to_owned());
     Some(tags.as_object()?.iter().map(text).collect())
 }

@@ -14,7 +14,7 @@ use super::{CallEffect, InProcess, SimCall};
 use crate::fault::Side;
 use crate::world::World;
 
-fn reads(side: Side, path: &str) -> SimCall {
+pub(super) fn reads(side: Side, path: &str) -> SimCall {
     SimCall {
         side,
         method: "GET",

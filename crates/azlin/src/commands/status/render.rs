@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use azlin_fleet::model::{Budgets, PhaseKind, PoolName, ScalingAction, age, elapsed, short};
+use azlin_fleet::model::{Budgets, PhaseKind, PoolName, ScalingAction, age, dollars, elapsed, short};
 use azlin_fleet::report::{Cost, FleetStatus, RunnerRow, Status};
 use jiff::Timestamp;
 
@@ -211,11 +211,6 @@ fn cost_in_words(cost: &Cost, now: Timestamp) -> String {
         told += &format!("; without {}, whose price is not known", cost.unpriced.join(", "));
     }
     told
-}
-
-/// With cents, and with as many places as a small sum needs.
-fn dollars(value: f64) -> String {
-    if value == 0.0 || value >= 0.1 { format!("${value:.2}") } else { format!("${value:.4}") }
 }
 
 fn budgets(budgets: &Budgets, now: Timestamp, terminal: Terminal) -> String {

@@ -3,6 +3,7 @@
 mod drain;
 mod order;
 mod properties;
+mod removals;
 mod ssh;
 
 use std::collections::BTreeSet;

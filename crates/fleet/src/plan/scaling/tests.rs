@@ -18,6 +18,7 @@ struct Row {
     available: u32,
     busy: u32,
     draining: u32,
+    not_removable: u32,
     partly_known: bool,
     last_scaling_ago: Option<i64>,
     config_changed: bool,
@@ -33,6 +34,7 @@ impl Default for Row {
             available: 0,
             busy: 0,
             draining: 0,
+            not_removable: 0,
             partly_known: false,
             last_scaling_ago: None,
             config_changed: false,
@@ -50,6 +52,7 @@ impl Row {
             available: self.available,
             busy: self.busy,
             draining: self.draining,
+            not_removable: self.not_removable,
             partly_known: self.partly_known,
         };
         let last_scaling = self.last_scaling_ago.map(|ago| at(1_000 - ago));
@@ -131,6 +134,11 @@ fn the_scaling_table() {
             "demand above the maximum, all of it there",
             Row { pending: 100, available: 10, ..row() },
             (Maintain, 10, Maximum),
+        ),
+        (
+            "every VM is one that cannot be removed",
+            Row { pending: 30, draining: 10, not_removable: 10, ..row() },
+            (Maintain, 0, Maximum),
         ),
         ("draining VMs take room", Row { pending: 100, draining: 4, ..row() }, (ScaleUp, 6, Formula)),
         ("the minimum with no job", Row { config: config(2, 10), ..row() }, (ScaleUp, 2, Minimum)),
@@ -343,6 +351,7 @@ fn any_row() -> impl Strategy<Value = Row> {
                 available,
                 busy,
                 draining,
+                not_removable: draining / 2,
                 partly_known,
                 last_scaling_ago,
                 config_changed,

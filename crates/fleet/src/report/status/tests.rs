@@ -138,3 +138,24 @@ fn what_azure_never_makes_is_an_error_with_what_since_when_until_when_and_why() 
     );
     assert_eq!((error.about.as_str(), error.what.as_str()), ("closed", what.as_str()));
 }
+
+#[test]
+fn removals_that_fail_are_a_trouble_of_their_own() {
+    let mut scene = Scene::new("").runner(1, 9000, Absent).remember(1, 9000, |known| known.was_online = true);
+    let name = scene.name(1, 9000);
+    let failure = crate::model::Failure::later("DELETE …: 500");
+    scene.fleet_state.removals.failed(name.as_str(), &failure, at(NOW - 60));
+    scene.fleet_state.removals.failed(name.as_str(), &failure, at(NOW));
+    scene.fleet_state.left_behind.failed("disk d", &failure, at(NOW - 900));
+    let shown = status(&scene, &[]);
+    let [error] = &shown.errors[..] else { panic!("{:?}", shown.errors) };
+    assert_eq!(error.about, FleetErrorKind::Removing);
+    assert!(
+        error.what.contains(name.as_str()) && error.what.contains("disk d cannot be removed"),
+        "{error:?}"
+    );
+    let rows: Vec<_> = shown.failing_removals.iter().map(|row| (row.name.as_str(), row.count)).collect();
+    assert_eq!(rows, [(name.as_str(), 2), ("disk d", 1)]);
+    assert_eq!(shown.failing_removals[0].next_try, Some(at(NOW + 60)));
+    assert!(shown.runners[0].doing.starts_with("is to be removed, which failed 2 times: "), "{shown:?}");
+}

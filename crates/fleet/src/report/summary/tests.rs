@@ -45,6 +45,7 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
         },
         last_scaling: None,
         runners: (0..).zip(phases).map(runner).collect(),
+        failing_removals: Vec::new(),
         errors: errors
             .iter()
             .map(|what| LastingError { about: FleetErrorKind::Seeing, what: (*what).to_owned(), since: AT })
