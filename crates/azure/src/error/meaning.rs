@@ -26,9 +26,10 @@ impl Meaning {
     /// The same, with what it takes from the answer in a form that a message may show.
     pub(crate) fn quoted(self, secrets: &[&str]) -> Self {
         let advice = self.advice.map(|advice| match advice {
-            Advice::AskFor { action, scope } => {
-                Advice::AskFor { action: quote(&action, secrets), scope: quote(&scope, secrets) }
-            }
+            Advice::AskFor { action, scope } => Advice::AskFor {
+                action: quote(&action, secrets).into(),
+                scope: quote(&scope, secrets).into(),
+            },
             Advice::RemoveLock(scope) => Advice::RemoveLock(scope.map(|scope| quote(&scope, secrets))),
             advice => advice,
         });
@@ -214,7 +215,7 @@ fn missing_grant(message: &str) -> Option<Advice> {
     let (action, scope) = (quoted.next()?, quoted.next()?);
     let is_action = |c: char| c.is_ascii_alphanumeric() || "./*,_ -".contains(c);
     (action.starts_with("Microsoft.") && action.chars().all(is_action) && is_scope(scope))
-        .then(|| Advice::AskFor { action: action.to_owned(), scope: scope.to_owned() })
+        .then(|| Advice::AskFor { action: action.into(), scope: scope.into() })
 }
 
 /// The scope that is locked: "because following scope(s) are locked: 'S'".
