@@ -12,7 +12,7 @@ use azlin_http::{NoReply, quote};
 use crate::credential::{CredentialError, CredentialKind};
 use crate::gates::Extent;
 use body::{BodyError, ErrorBody};
-use meaning::Meaning;
+use meaning::CodeMeaning;
 
 /// The part of a body that is quoted where it is no error of Azure's.
 const QUOTED_BYTES: usize = 400;
@@ -84,7 +84,7 @@ pub(crate) struct ArmRefusal {
     pub(crate) code: String,
     pub(crate) message: String,
     /// What code and text mean, if azlin knows them.
-    meaning: Option<Box<Meaning>>,
+    meaning: Option<Box<CodeMeaning>>,
     /// Whether its body has the form of Azure's errors. If not, it is most likely a proxy's.
     pub(crate) is_azures: bool,
     /// Whether that form is the resource manager's own, with the frame `error`.

@@ -12,38 +12,39 @@ use crate::error::body::BodyError;
 
 /// What a known error means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Meaning {
+pub(crate) struct CodeMeaning {
     pub(crate) kind: CallErrorKind,
     /// What a person can do, where the kind alone does not say it.
     pub(crate) advice: Option<Advice>,
 }
 
-impl Meaning {
+impl CodeMeaning {
     fn with(kind: CallErrorKind, advice: Advice) -> Self {
-        Meaning { kind, advice: Some(advice) }
+        CodeMeaning { kind, advice: Some(advice) }
     }
 
     /// The same, with what it takes from the answer in a form that a message may show.
     pub(crate) fn quoted(self, secrets: &[&str]) -> Self {
         let advice = self.advice.map(|advice| match advice {
-            Advice::AskFor { action, scope } => {
-                Advice::AskFor { action: quote(&action, secrets), scope: quote(&scope, secrets) }
-            }
+            Advice::AskFor { action, scope } => Advice::AskFor {
+                action: quote(&action, secrets).into(),
+                scope: quote(&scope, secrets).into(),
+            },
             Advice::RemoveLock(scope) => Advice::RemoveLock(scope.map(|scope| quote(&scope, secrets))),
             advice => advice,
         });
-        Meaning { advice, ..self }
+        CodeMeaning { advice, ..self }
     }
 }
 
-impl From<CallErrorKind> for Meaning {
+impl From<CallErrorKind> for CodeMeaning {
     fn from(kind: CallErrorKind) -> Self {
-        Meaning { kind, advice: None }
+        CodeMeaning { kind, advice: None }
     }
 }
 
 /// What an error means, if its code and its text say it.
-pub(crate) fn of(error: &BodyError) -> Option<Meaning> {
+pub(crate) fn of(error: &BodyError) -> Option<CodeMeaning> {
     let code = error.code.to_ascii_lowercase();
     let said = error.message.to_ascii_lowercase();
     let says = |text: &str| said.contains(text);
@@ -58,11 +59,11 @@ pub(crate) fn of(error: &BodyError) -> Option<Meaning> {
         "quotaexceeded" => quota(&said),
         "operationnotallowed" if says("quota") => quota(&said),
         "publicipcountlimitreached" => {
-            Meaning::with(CallErrorKind::NoQuota(QuotaScope::Addresses), Advice::RaiseAddressQuota)
+            CodeMeaning::with(CallErrorKind::NoQuota(QuotaScope::Addresses), Advice::RaiseAddressQuota)
         }
         // Room returns when VMs are deleted.
         "subnetisfull" | "insufficientsubnetsize" => {
-            Meaning::with(CallErrorKind::NoQuota(QuotaScope::Addresses), Advice::EnlargeSubnet)
+            CodeMeaning::with(CallErrorKind::NoQuota(QuotaScope::Addresses), Advice::EnlargeSubnet)
         }
 
         "vmsizenotsupported" | "vmsizeisnotpermittedtoenableacceleratednetworking" | "invalidvmsize" => {
@@ -79,10 +80,10 @@ pub(crate) fn of(error: &BodyError) -> Option<Meaning> {
             size()
         }
         "azurespotisnotsupportedforthisvmsize" => {
-            Meaning::with(CallErrorKind::Unfit(UnfitScope::SpotSize), Advice::DropSpotSize)
+            CodeMeaning::with(CallErrorKind::Unfit(UnfitScope::SpotSize), Advice::DropSpotSize)
         }
         "azurespotfeaturenotenabledforsubscription" => {
-            Meaning::with(CallErrorKind::Unfit(UnfitScope::Spot), Advice::EnableSpot)
+            CodeMeaning::with(CallErrorKind::Unfit(UnfitScope::Spot), Advice::EnableSpot)
         }
         "maxpricevalueinvalid" => CallErrorKind::Invalid.into(),
         "availabilityzonenotsupported"
@@ -98,39 +99,41 @@ pub(crate) fn of(error: &BodyError) -> Option<Meaning> {
             zone(Advice::DropZoneOrAddress)
         }
         "requestdisallowedbyazure" | "locationnotavailableforresourcetype" => {
-            Meaning::with(CallErrorKind::Unfit(UnfitScope::Region), Advice::UseOtherRegion)
+            CodeMeaning::with(CallErrorKind::Unfit(UnfitScope::Region), Advice::UseOtherRegion)
         }
         "galleryimagenotfound" if says("not available in") => {
-            Meaning::with(CallErrorKind::Unfit(UnfitScope::Region), Advice::ReplicateImage)
+            CodeMeaning::with(CallErrorKind::Unfit(UnfitScope::Region), Advice::ReplicateImage)
         }
         "galleryimagenotfound" => CallErrorKind::Invalid.into(),
 
         "authorizationfailed" | "linkedauthorizationfailed" => {
-            Meaning { kind: CallErrorKind::NotPermitted, advice: missing_grant(&error.message) }
+            CodeMeaning { kind: CallErrorKind::NotPermitted, advice: missing_grant(&error.message) }
         }
         "expiredauthenticationtoken" => CallErrorKind::NotPermitted.into(),
         "requestdisallowedbypolicy" => policy(&said),
         "scopelocked" => {
-            Meaning::with(CallErrorKind::Blocked, Advice::RemoveLock(locked_scope(&error.message)))
+            CodeMeaning::with(CallErrorKind::Blocked, Advice::RemoveLock(locked_scope(&error.message)))
         }
-        "resourcegroupbeingdeleted" => Meaning::with(CallErrorKind::Blocked, Advice::UseOtherGroup),
+        "resourcegroupbeingdeleted" => CodeMeaning::with(CallErrorKind::Blocked, Advice::UseOtherGroup),
         "readonlydisabledsubscription"
         | "disabledsubscription"
         | "subscriptiondisabled"
-        | "vmstoppedtowarnsubscription" => Meaning::with(CallErrorKind::Blocked, Advice::EnableSubscription),
+        | "vmstoppedtowarnsubscription" => {
+            CodeMeaning::with(CallErrorKind::Blocked, Advice::EnableSubscription)
+        }
         "missingsubscriptionregistration" | "subscriptionnotregistered" => {
-            Meaning::with(CallErrorKind::Blocked, Advice::RegisterProvider(namespace(&error.message)))
+            CodeMeaning::with(CallErrorKind::Blocked, Advice::RegisterProvider(namespace(&error.message)))
         }
         "resourcepurchasevalidationfailed" | "marketplacepurchaseeligibilityfailed" => {
-            Meaning::with(CallErrorKind::Blocked, Advice::AcceptImageTerms)
+            CodeMeaning::with(CallErrorKind::Blocked, Advice::AcceptImageTerms)
         }
-        "vmmarketplaceinvalidinput" => Meaning::with(CallErrorKind::Invalid, Advice::UseImageWithoutPlan),
-        "failedidentityoperation" => Meaning::with(CallErrorKind::Invalid, Advice::CheckVmIdentity),
+        "vmmarketplaceinvalidinput" => CodeMeaning::with(CallErrorKind::Invalid, Advice::UseImageWithoutPlan),
+        "failedidentityoperation" => CodeMeaning::with(CallErrorKind::Invalid, Advice::CheckVmIdentity),
         "noregisteredproviderfound" | "invalidapiversionparameter" => {
-            Meaning::with(CallErrorKind::Blocked, Advice::ReportVersion)
+            CodeMeaning::with(CallErrorKind::Blocked, Advice::ReportVersion)
         }
         "invalidresourcetype" if says("api version") => {
-            Meaning::with(CallErrorKind::Blocked, Advice::ReportVersion)
+            CodeMeaning::with(CallErrorKind::Blocked, Advice::ReportVersion)
         }
 
         "anotheroperationinprogress"
@@ -140,23 +143,23 @@ pub(crate) fn of(error: &BodyError) -> Option<Meaning> {
         | "attachdiskwhilebeingdetached"
         | "operationpreempted" => CallErrorKind::Unavailable.into(),
         "nicreservedforanothervm" | "nicinuse" => {
-            Meaning::with(CallErrorKind::Unavailable, Advice::WaitForNic)
+            CodeMeaning::with(CallErrorKind::Unavailable, Advice::WaitForNic)
         }
         _ => return None,
     };
     Some(meaning)
 }
 
-fn price() -> Meaning {
-    Meaning::with(CallErrorKind::NoCapacity, Advice::RaiseMaxPrice)
+fn price() -> CodeMeaning {
+    CodeMeaning::with(CallErrorKind::NoCapacity, Advice::RaiseMaxPrice)
 }
 
-fn size() -> Meaning {
-    Meaning::with(CallErrorKind::Unfit(UnfitScope::Size), Advice::DropSize)
+fn size() -> CodeMeaning {
+    CodeMeaning::with(CallErrorKind::Unfit(UnfitScope::Size), Advice::DropSize)
 }
 
-fn zone(advice: Advice) -> Meaning {
-    Meaning::with(CallErrorKind::Unfit(UnfitScope::Zone), advice)
+fn zone(advice: Advice) -> CodeMeaning {
+    CodeMeaning::with(CallErrorKind::Unfit(UnfitScope::Zone), advice)
 }
 
 /// Whether a general code is about the size: it does not exist here, or does not boot this image or disk.
@@ -173,7 +176,7 @@ fn is_about_size(error: &BodyError, said: &str) -> bool {
 /// What the quota counts that is used up: "exceeding approved Total Regional Cores quota", "exceeding
 /// approved LowPriorityCores quota", "exceeding approved standardDSv5Family Cores quota". A limit of 0 is a
 /// subscription that never had any: waiting does not help.
-fn quota(said: &str) -> Meaning {
+fn quota(said: &str) -> CodeMeaning {
     let regional = ["total regional", "lowpriority", "low priority", "regional spot"];
     let of = if regional.iter().any(|words| said.contains(words)) {
         QuotaScope::Region
@@ -192,7 +195,7 @@ fn quota(said: &str) -> Meaning {
 }
 
 /// Azure's own policies on sizes and regions name them; of any other policy only its owner knows what it asks for.
-fn policy(said: &str) -> Meaning {
+fn policy(said: &str) -> CodeMeaning {
     let says = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
     let kind = if says(&["allowed vm size", "allowed virtual machine size"]) {
         CallErrorKind::Unfit(UnfitScope::Size)
@@ -201,7 +204,7 @@ fn policy(said: &str) -> Meaning {
     } else {
         CallErrorKind::NotPermitted
     };
-    Meaning::with(kind, Advice::ChangePolicy)
+    CodeMeaning::with(kind, Advice::ChangePolicy)
 }
 
 /// The action and the scope that a refusal names: "does not have authorization to perform action 'A' over scope
@@ -214,7 +217,7 @@ fn missing_grant(message: &str) -> Option<Advice> {
     let (action, scope) = (quoted.next()?, quoted.next()?);
     let is_action = |c: char| c.is_ascii_alphanumeric() || "./*,_ -".contains(c);
     (action.starts_with("Microsoft.") && action.chars().all(is_action) && is_scope(scope))
-        .then(|| Advice::AskFor { action: action.to_owned(), scope: scope.to_owned() })
+        .then(|| Advice::AskFor { action: action.into(), scope: scope.into() })
 }
 
 /// The scope that is locked: "because following scope(s) are locked: 'S'".

@@ -54,9 +54,9 @@ pub enum Advice {
     /// The identity lacks an action on a scope, both as Azure names them.
     AskFor {
         /// The action, or several.
-        action: String,
+        action: Box<str>,
         /// The scope.
-        scope: String,
+        scope: Box<str>,
     },
     /// The subscription is disabled: most often a bill is open.
     EnableSubscription,

@@ -39,7 +39,8 @@ fn a_refusal_closes_what_it_names_and_nothing_else() {
     };
     let size = |each: &Offering| each.size == "Standard_D4s_v5";
     let zone = |each: &Offering| each.zone.as_deref() == Some("1");
-    let table: [(UnfitScope, &dyn Fn(&Offering) -> bool, &str); 7] = [
+    type Expected<'a> = &'a dyn Fn(&Offering) -> bool;
+    let table: [(UnfitScope, Expected<'_>, &str); 7] = [
         (UnfitScope::Size, &size, "Standard_D4s_v5 in westeurope"),
         (UnfitScope::SpotSize, &|each| size(each) && each.spot, "spot VMs of Standard_D4s_v5 in westeurope"),
         (UnfitScope::Zone, &zone, "zone 1 of westeurope"),
