@@ -160,8 +160,11 @@ fn frame(list: &ShownList) -> Sighting {
         ));
     }
     let has_power = |codes: &Vec<String>| codes.iter().any(|code| code.starts_with("PowerState/"));
-    let expected = "properties.instanceView.statuses, with a PowerState";
-    yes_or(list.statuses.as_ref().is_some_and(has_power), expected, &list.frame.join(", "))
+    let frame = list.frame.join(", ");
+    if list.statuses.as_ref().is_some_and(has_power) {
+        return Sighting::AsExpected(format!("in properties.instanceView.statuses; the VM has {frame}"));
+    }
+    yes_or(false, "properties.instanceView.statuses, with a PowerState", &frame)
 }
 
 fn page_counts(list: &ShownList) -> String {

@@ -142,3 +142,14 @@ fn vms_of_two_prices_are_counted_apart() {
         fleet_state.ledger.spent.iter().map(|spent| (spent.spot, spent.time[Use::Starting])).collect();
     assert_eq!(kinds, [(false, 60_000), (true, 60_000)]);
 }
+
+/// The sum of no numbers is -0, which JSON and metrics would show.
+#[test]
+fn a_fleet_without_vms_costs_nothing_without_a_sign() {
+    let scene = empty();
+    let fleet_state = looks(&[]);
+    let cost = Cost::of(&fleet_state.ledger, &scene.seen, &Prices::default()).expect("it counts");
+    let shown = serde_json::to_string(&cost).expect("it is written");
+    assert!(cost.per_hour.is_sign_positive() && cost.total.is_sign_positive(), "{shown}");
+    assert!(!shown.contains("-0"), "{shown}");
+}
