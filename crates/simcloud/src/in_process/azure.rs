@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, ProvisioningState,
-    QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
+    CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates,
+    ProvisioningState, QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
@@ -79,6 +79,14 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
         power: PowerState::Unknown,
         tags: VmTags::of(&vm.name, &tags)?,
     })
+}
+
+fn power(vm: &SimVm) -> PowerState {
+    match vm.running {
+        None => PowerState::Unknown,
+        Some(true) => PowerState::Running,
+        Some(false) => PowerState::Stopped,
+    }
 }
 
 /// The request's body, as far as the world reads it.
@@ -196,16 +204,16 @@ impl Azure for InProcess {
         .await
     }
 
-    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<FailedVm, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.filter(|vm| vm.state == SimVmState::Failed).and_then(|vm| {
-                let code = vm.failure.as_deref()?;
-                Some(CallError::new(
-                    trouble(code),
-                    format!("{code} \"{}\"", failure_message(code, vm.size())),
-                ))
-            }))
+            let Some(vm) = vm else {
+                return Err(CallError::new(CallErrorKind::NotFound, "there is no such VM"));
+            };
+            let code = vm.failure.clone().unwrap_or_default();
+            let said = || format!("{code} \"{}\"", failure_message(&code, vm.size()));
+            let failure = (!code.is_empty()).then(|| CallError::new(trouble(&code), said()));
+            Ok(FailedVm { power: power(vm), failure, code })
         })
         .await
     }
@@ -221,11 +229,7 @@ impl Azure for InProcess {
     async fn power_state(&self, group: &ResourceGroup, name: &str) -> Result<Option<PowerState>, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.map(|vm| match vm.running {
-                None => PowerState::Unknown,
-                Some(true) => PowerState::Running,
-                Some(false) => PowerState::Stopped,
-            }))
+            Ok(vm.map(power))
         })
         .await
     }
