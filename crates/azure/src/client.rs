@@ -122,39 +122,6 @@ impl AzureClient {
         let vm = vm_reads::one(&self.arm, &spec.group, spec.name.as_str()).await?;
         Ok(spec.tags.iter().all(|(name, value)| vm.tags.get(name) == Some(value)))
     }
-
-    /// Requests a VM. A cloud that lacks the newest API version gets an older one from then on.
-    async fn put(&self, what: &str, spec: &VmSpec) -> Result<(), CallError> {
-        let model = model::virtual_machine(spec);
-        loop {
-            let api = self.arm.create_api();
-            let sealed = model::sealed(&model, spec, api)
-                .map_err(|why| CallError::new(CallErrorKind::Invalid, why).during(what))?;
-            let name = spec.name.as_str();
-            let created = self.vms_api().create(&spec.group, name, model.clone(), sealed).await;
-            let Err(error) = created else { return Ok(()) };
-            if api == CreateApi::Newest && api.is_missing(&error) {
-                self.arm.create_with_older_api(&error);
-                continue;
-            }
-            let refused = call_error(what, ArmEffect::Creates, self.credential(), &error);
-            if refused.kind != CallErrorKind::NameTaken {
-                return Err(refused);
-            }
-            return match self.is_what_was_asked_for(spec).await {
-                Ok(true) => Ok(()),
-                // The answer to an earlier try of this call was lost. That try created the VM, and not all of
-                // Azure's replicas show it yet.
-                _ if error.may_be_done => Ok(()),
-                Ok(false) => Err(refused),
-                Err(error) => Err(CallError::new(
-                    CallErrorKind::OutcomeUnknown,
-                    format!("the name is taken, and it was not to be seen by what: {error}"),
-                )
-                .during(what)),
-            };
-        }
-    }
 }
 
 impl fmt::Debug for AzureClient {
@@ -192,7 +159,44 @@ impl Azure for AzureClient {
     async fn create(&self, spec: &VmSpec) -> Result<(), CallError> {
         let what = format!("create VM {} in {}", spec.name, spec.group);
         check_group(&what, &spec.group)?;
-        self.put(&what, spec).await
+        let (vms, model) = (self.vms_api(), model::virtual_machine(spec));
+        let put = async |api| {
+            let sealed = model::sealed(&model, spec, api)
+                .map_err(|why| CallError::new(CallErrorKind::Invalid, why).during(&what))?;
+            Ok(vms.create(&spec.group, spec.name.as_str(), model.clone(), sealed).await)
+        };
+        let api = self.arm.create_api();
+        let mut created = put(api).await?;
+        if let Err(error) = &created
+            && api == CreateApi::Newest
+            && api.is_missing(error)
+        {
+            let older = put(CreateApi::Older).await?;
+            // A region that does not exist has the same code, with any version.
+            if !older.as_ref().is_err_and(|error| CreateApi::Older.is_missing(error)) {
+                self.arm.create_with_older_api(error);
+            }
+            created = older;
+        }
+        let Err(error) = created else {
+            return Ok(());
+        };
+        let refused = call_error(&what, ArmEffect::Creates, self.credential(), &error);
+        if refused.kind != CallErrorKind::NameTaken {
+            return Err(refused);
+        }
+        match self.is_what_was_asked_for(spec).await {
+            Ok(true) => Ok(()),
+            // The answer to an earlier try of this call was lost. That try created the VM, and not all of
+            // Azure's replicas show it yet.
+            _ if error.may_be_done => Ok(()),
+            Ok(false) => Err(refused),
+            Err(error) => Err(CallError::new(
+                CallErrorKind::OutcomeUnknown,
+                format!("the name is taken, and it was not to be seen by what: {error}"),
+            )
+            .during(&what)),
+        }
     }
 
     async fn address(&self, group: &ResourceGroup, name: &str, public: bool) -> Result<Address, CallError> {

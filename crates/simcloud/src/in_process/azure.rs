@@ -95,7 +95,9 @@ fn body(spec: &VmSpec) -> Value {
         "location": spec.location, "tags": spec.tags,
         "properties": {
             "hardwareProfile": {"vmSize": spec.size},
-            "osProfile": {"adminUsername": spec.admin_user, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
+            "osProfile": {"adminUsername": spec.admin_user, "linuxConfiguration": {"ssh": {"publicKeys": [
+                {"keyData": spec.admin_key},
+            ]}}, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
             "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
             "networkProfile": {"networkInterfaceConfigurations": [{"tags": spec.tags, "properties": {
                 "deleteOption": "Delete",
