@@ -27,6 +27,9 @@ pub trait Azure: Send + Sync {
     /// are not told.
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError>;
 
+    /// The VMs of the last list of the group whose names have the form of ours, and that do not bear our mark.
+    fn untagged(&self, group: &ResourceGroup) -> Vec<UntaggedVm>;
+
     /// The power states of a subscription's VMs, all pages, or the last ones that were read: a subscription may have
     /// thousands of VMs that are not ours.
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError>;

@@ -373,7 +373,7 @@ fn a_security_group_is_there_in_the_region_and_may_be_joined() {
         ),
         (
             |facts| facts.location = Ok("northeurope".to_owned()),
-            &["Problem security group: it is in northeurope, and the VMs are to be in westeurope"],
+            &["Problem security group: it is in northeurope, and the fleet's VMs are in westeurope"],
         ),
         (
             |facts| facts.location = failed(CallErrorKind::NotPermitted),
