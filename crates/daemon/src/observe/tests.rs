@@ -163,7 +163,7 @@ async fn a_vm_whose_tags_a_policy_took_is_known_by_its_name() {
     let strip = |tags| {
         let mut world = fixture.world();
         let vm = world.state.azure.vms.values_mut().find(|vm| vm.name == name.as_str()).expect("the VM");
-        vm.body["tags"] = tags;
+        Arc::make_mut(&mut vm.body)["tags"] = tags;
     };
     let observer = observer(&fixture, &[ci.clone(), other.clone()]);
     for tags in [serde_json::Value::Null, serde_json::json!({"azlin-pool": "Other", "team": "x"})] {
