@@ -7,10 +7,10 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use crate::api::SEALED_API;
 use crate::arm::ArmCall;
 use crate::client::{AzureClient, check_group, check_name};
 use crate::error::{ArmEffect, ArmError, How, call_error};
+use crate::model::CreateApi;
 use crate::orphans;
 
 /// The version whose lists the daemon reads.
@@ -83,7 +83,7 @@ impl AzureRehearsal for AzureClient {
             url.query_pairs_mut().append_pair("$expand", "instanceView");
             url
         };
-        let (knows_version, found) = match self.shown(&what, at(SEALED_API)).await {
+        let (knows_version, found) = match self.shown(&what, at(CreateApi::Newest.as_str())).await {
             Ok(found) => (true, found),
             Err(error) if error.kind == CallErrorKind::Invalid => {
                 (false, self.shown(&what, at(LIST_API)).await?)

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use azlin_fleet::model::{
-    BootstrapOutcome, CallError, OrphanKind, PowerState, ProvisionOutcome, RunnerInfo, RunnerStatus, in_words,
+    BootstrapOutcome, CallError, OrphanKind, PowerState, ProvisionOutcome, ProvisioningState, RunnerInfo,
+    RunnerStatus, in_words,
 };
 use azlin_fleet::ports::rehearsal::{AzureRehearsal, ShownPart};
 use azlin_fleet::rehearsal::{
@@ -202,8 +203,9 @@ impl Rehearsal<'_> {
                 Err(error) => last = error.to_string(),
             }
             // A VM that runs may still become a runner, whatever else of it failed.
-            if let Ok(Some(failure)) = self.context.azure.failure(&fleet.vm.group, runner.as_str()).await
-                && !matches!(self.power().await, Ok(Some(PowerState::Running)))
+            if let Ok(view) = self.context.azure.failure(&fleet.vm.group, runner.as_str()).await
+                && ProvisioningState::of_failed(Some(&view)) != ProvisioningState::Impaired
+                && let Some(failure) = view.failure
             {
                 return failed(format!("Azure did not make the VM: {failure}"));
             }

@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn locked() -> Failure {
-        CallError::new(CallErrorKind::NotPermitted, "409 ScopeLocked").advise(Advice::RemoveLock).into()
+        CallError::new(CallErrorKind::NotPermitted, "409 ScopeLocked").advise(Advice::RemoveLock(None)).into()
     }
 
     #[test]

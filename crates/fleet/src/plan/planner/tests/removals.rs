@@ -5,8 +5,9 @@ use crate::model::{Action, Advice, CallError, CallErrorKind, Completed, DestroyO
 
 /// The scene after the removal of this runner failed so many times, the last time so long ago.
 fn failed(mut scene: Scene, number: u32, age: i64, times: u32, ago: i64) -> Scene {
-    let locked: Failure =
-        CallError::new(CallErrorKind::NotPermitted, "409 ScopeLocked").advise(Advice::RemoveLock).into();
+    let locked: Failure = CallError::new(CallErrorKind::NotPermitted, "409 ScopeLocked")
+        .advise(Advice::RemoveLock(None))
+        .into();
     let name = scene.name(number, age);
     for _ in 0..times {
         scene.fleet_state.removals.failed(name.as_str(), &locked, at(NOW - ago));
