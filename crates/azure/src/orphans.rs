@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use crate::answer::undocumented;
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
-use crate::page_links::PageLinks;
+use crate::page_links::all_pages;
 use crate::reach::NETWORK_API;
 
 /// The version of the disk API.
@@ -43,20 +44,9 @@ pub(crate) async fn list(
     group: &ResourceGroup,
     kind: OrphanKind,
 ) -> Result<Vec<Orphan>, ArmError> {
-    let mut next = url(arm.root(), group, kind, None);
-    let (mut found, mut links) = (Vec::new(), PageLinks::default());
-    loop {
-        let answer = arm.send(&ArmCall::new(Method::GET, next)).await?;
-        let (parts, next_link) = read(group, kind, &answer.body).map_err(|error| unreadable(&error))?;
-        found.extend(parts);
-        match next_link {
-            None => return Ok(found),
-            Some(link) => {
-                links.lead_to(&link)?;
-                next = link.parse().map_err(|error: url::ParseError| unreadable(&error))?;
-            }
-        }
-    }
+    let first = url(arm.root(), group, kind, None);
+    let pages = all_pages(arm, first, |body| read(group, kind, body).map_err(|error| undocumented(&error)));
+    Ok(pages.await?.items)
 }
 
 /// A page of the list: our resources that nothing holds, and the link to the next page.
@@ -68,7 +58,7 @@ pub(crate) fn read(
     let page: OrphansJson = serde_json::from_slice(body)?;
     let free = page.value.into_iter().filter(|part| is_free(kind, part));
     let ours = free.filter_map(|part| Orphan::of(group, kind, &part.name, &part.tags?));
-    Ok((ours.collect(), page.next_link.filter(|link| !link.is_empty())))
+    Ok((ours.collect(), page.next_link))
 }
 
 /// Requests the deletion of a resource.
@@ -103,10 +93,6 @@ fn url(root: &Url, group: &ResourceGroup, kind: OrphanKind, name: Option<&str>) 
     }
     url.query_pairs_mut().append_pair("api-version", version);
     url
-}
-
-fn unreadable(why: &dyn std::fmt::Display) -> ArmError {
-    ArmError::unreadable(format!("the answer is not what Azure documents: {why}"))
 }
 
 #[cfg(test)]

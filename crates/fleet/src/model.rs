@@ -64,4 +64,4 @@ pub use text::{counted, first_few};
 pub use time::{age, ago, believable, elapsed, in_words, rounded, short};
 pub use took::Took;
 pub use usage_kind::{ByUse, Use};
-pub use vm::{Image, PowerStates, ProvisioningState, ResourceGroup, Spot, Vm, VmSpec, VmTags};
+pub use vm::{FailedVm, Image, PowerStates, ProvisioningState, ResourceGroup, Spot, Vm, VmSpec, VmTags};

@@ -44,6 +44,10 @@ impl World {
             ephemeral_os_disk: Some(offer.ephemeral_os_disk),
             spot: Some(true),
             generations: vec!["V1".to_owned(), "V2".to_owned()],
+            local_disk: None,
+            disk_controllers: Vec::new(),
+            accelerated_networking: None,
+            trusted_launch: None,
         }
     }
 

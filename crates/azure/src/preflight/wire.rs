@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use azlin_fleet::model::Architecture;
-use azlin_fleet::ports::preflight;
+use azlin_fleet::ports::preflight::{self, LocalDisk};
 use serde::{Deserialize, Deserializer};
 
 /// Addresses of each range that Azure keeps for itself (Learn: Azure Virtual Network FAQ).
@@ -148,10 +148,30 @@ impl Sku {
         let capability =
             |name: &str| self.capabilities.iter().find(|one| one.name == name).map(|one| one.value.as_str());
         let flag = |name: &str| capability(name).map(|value| value.eq_ignore_ascii_case("true"));
+        let number = |name: &str| capability(name).and_then(|text| text.parse::<u64>().ok());
+        let words = |name: &str| {
+            let words = capability(name).unwrap_or_default().split(',').map(str::trim);
+            words.filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        // In the order in which Azure chooses, where a VM names none.
+        let places = [
+            ("CacheDisk", "cache", number("CachedDiskBytes").map(|bytes| bytes >> 30)),
+            ("ResourceDisk", "temporary disk", number("MaxResourceVolumeMB").map(|mib| mib >> 10)),
+            ("NvmeDisk", "NVMe disk", number("NvmeDiskSizeInMiB").map(|mib| mib >> 10)),
+        ];
+        let placements = words("SupportedEphemeralOSDiskPlacements");
+        let is_placement = |name: &str| {
+            let is_named = placements.iter().any(|placement| placement.eq_ignore_ascii_case(name));
+            // Older sizes name none, and have no NVMe disks for this.
+            is_named || placements.is_empty() && name != "NvmeDisk"
+        };
+        let local_disks =
+            places.into_iter().filter(|(name, _, gib)| is_placement(name) && gib.is_some_and(|gib| gib > 0));
+        let local_disk =
+            local_disks.map(|(_, kind, gib)| LocalDisk { kind, gib: gib.unwrap_or_default() }).next();
         let whole = self.restrictions.iter().find(|one| one.kind == "Location");
         let here = self.location_info.iter().filter(|info| plain_location(&info.location) == location);
         let zones = self.restrictions.iter().filter(|one| one.kind == "Zone");
-        let generations = capability("HyperVGenerations").unwrap_or_default().split(',').map(str::trim);
         preflight::Size {
             vcpus: capability("vCPUs").and_then(|text| text.parse().ok()).unwrap_or_default(),
             architecture: capability("CpuArchitectureType").and_then(architecture),
@@ -160,7 +180,11 @@ impl Sku {
             restricted_zones: zones.flat_map(|one| one.restriction_info.zones.clone()).collect(),
             ephemeral_os_disk: flag("EphemeralOSDiskSupported"),
             spot: flag("LowPriorityCapable"),
-            generations: generations.filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+            generations: words("HyperVGenerations"),
+            local_disk,
+            disk_controllers: words("DiskControllerTypes"),
+            accelerated_networking: flag("AcceleratedNetworkingEnabled"),
+            trusted_launch: flag("TrustedLaunchDisabled").map(|disabled| !disabled),
             name: self.name,
             family: self.family,
         }
@@ -260,8 +284,59 @@ mod tests {
             ephemeral_os_disk: Some(false),
             spot: Some(true),
             generations: vec!["V1".to_owned(), "V2".to_owned()],
+            local_disk: None,
+            disk_controllers: Vec::new(),
+            accelerated_networking: None,
+            trusted_launch: None,
         };
         assert_eq!(sku.size("westeurope"), expected);
+    }
+
+    /// A size in the form in which Azure lists a large one of the newest series.
+    #[test]
+    fn a_size_with_nvme_disks_alone() {
+        let sku = json!({
+            "name": "Standard_E64ds_v6", "family": "StandardEdsv6Family", "resourceType": "virtualMachines",
+            "tier": "Standard", "size": "E64ds_v6", "restrictions": [], "locations": ["northeurope"],
+            "capabilities": [
+                {"name": "MaxResourceVolumeMB", "value": "0"}, {"name": "vCPUs", "value": "64"},
+                {"name": "HyperVGenerations", "value": "V2"}, {"name": "DiskControllerTypes", "value": "NVMe"},
+                {"name": "SupportedEphemeralOSDiskPlacements", "value": "NvmeDisk"},
+                {"name": "CpuArchitectureType", "value": "x64"}, {"name": "LowPriorityCapable", "value": "True"},
+                {"name": "NvmeDiskSizeInMiB", "value": "3604480"},
+                {"name": "EphemeralOSDiskSupported", "value": "True"},
+                {"name": "AcceleratedNetworkingEnabled", "value": "True"}
+            ]
+        });
+        let sku: Sku = serde_json::from_value(sku).expect("a SKU");
+        assert!(sku.is_in("northeurope"));
+        let size = sku.size("northeurope");
+        assert_eq!(size.local_disk, Some(LocalDisk { kind: "NVMe disk", gib: 3520 }));
+        assert_eq!((size.disk_controllers.as_slice(), size.vcpus), (["NVMe".to_owned()].as_slice(), 64));
+        assert_eq!((size.accelerated_networking, size.trusted_launch), (Some(true), None));
+        assert_eq!((size.generations.as_slice(), size.spot), (["V2".to_owned()].as_slice(), Some(true)));
+    }
+
+    #[test]
+    fn where_a_disk_on_the_host_would_be() {
+        let (cache, temp) = (("CachedDiskBytes", "107374182400"), ("MaxResourceVolumeMB", "153600"));
+        let (nvme, names) = (("NvmeDiskSizeInMiB", "450560"), "SupportedEphemeralOSDiskPlacements");
+        for (capabilities, expected) in [
+            (vec![cache, temp], Some(("cache", 100))),
+            (vec![cache, temp, (names, "ResourceDisk,CacheDisk")], Some(("cache", 100))),
+            (vec![cache, temp, (names, "ResourceDisk")], Some(("temporary disk", 150))),
+            (vec![("CachedDiskBytes", "0"), temp], Some(("temporary disk", 150))),
+            (vec![nvme, temp, (names, "NvmeDisk")], Some(("NVMe disk", 440))),
+            (vec![nvme], None),
+            (vec![("CachedDiskBytes", "many")], None),
+            (vec![], None),
+        ] {
+            let list = capabilities.iter().map(|(name, value)| json!({"name": name, "value": value}));
+            let sku = json!({"capabilities": list.collect::<Vec<_>>()});
+            let sku: Sku = serde_json::from_value(sku).expect("a SKU");
+            let found = sku.size("x").local_disk.map(|disk| (disk.kind, disk.gib));
+            assert_eq!(found, expected, "{capabilities:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, PoolName, PowerState, PowerStates, ProvisioningState, ResourceGroup,
+    CallError, CallErrorKind, FailedVm, PoolName, PowerState, PowerStates, ProvisioningState, ResourceGroup,
     RunnerName, Vm,
 };
 use azlin_fleet::observe::{Seen, vms_by_pool};
@@ -29,8 +29,8 @@ pub(super) struct VmLists {
     powers: SingleFlight<String, Result<PowerStates, CallError>>,
     /// Subscriptions whose power states cannot be read, and why, so that each is reported once.
     pub(super) powerless: Mutex<BTreeMap<String, String>>,
-    /// Why Azure could not create a VM. Azure reports this for one VM at a time.
-    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, String), Option<CallError>>>,
+    /// What is the matter with VMs that Azure calls Failed. Azure reports this for one VM at a time.
+    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, String), FailedVm>>,
 }
 
 impl VmLists {
@@ -107,25 +107,25 @@ impl VmLists {
         Ok(vms_by_pool(vms))
     }
 
-    /// Requests why VMs could not be created, once for each VM. A failed request is repeated with the next
-    /// read.
+    /// Requests what is the matter with VMs that Azure calls Failed, once for each VM. A failed request is repeated
+    /// with the next read.
     async fn learn_failures(&self, group: &ResourceGroup, vms: &mut [Vm]) {
-        let failed = |vm: &&mut Vm| vm.provisioning == ProvisioningState::Failed;
+        let has_failed = |vm: &Vm| vm.provisioning == ProvisioningState::Failed;
         let known = || self.failures.lock();
-        known().retain(|(of, name), _| of != group || vms.iter().any(|vm| vm.name == *name));
-        let asked = vms.iter_mut().filter(failed).map(|vm| async {
+        let is_listed = |name: &str| vms.iter().any(|vm| vm.name == name && has_failed(vm));
+        known().retain(|(of, name), _| of != group || is_listed(name));
+        let asked = vms.iter_mut().filter(|vm| has_failed(vm)).map(|vm| async {
             let key = (group.clone(), vm.name.clone());
             let before = known().get(&key).cloned();
-            vm.failure = match before {
-                Some(failure) => failure,
-                None => match self.context.azure.failure(group, &vm.name).await {
-                    Ok(failure) => {
-                        known().insert(key, failure.clone());
-                        failure
-                    }
-                    Err(_) => None,
-                },
+            let view = match before {
+                Some(view) => Some(view),
+                None => self.context.azure.failure(group, &vm.name).await.ok(),
             };
+            vm.provisioning = ProvisioningState::of_failed(view.as_ref());
+            if let Some(view) = view {
+                vm.failure.clone_from(&view.failure);
+                known().insert(key, view);
+            }
         });
         futures::future::join_all(asked).await;
     }

@@ -57,6 +57,11 @@ pub(super) fn answer(
         [.., "providers", "microsoft.compute", "images", _] => {
             ("/images/{name}", "Microsoft.Compute/images/read", by_id(world, request))
         }
+        [.., "providers", "microsoft.network", "networksecuritygroups", name] => (
+            "/networkSecurityGroups/{name}",
+            "Microsoft.Network/networkSecurityGroups/read",
+            security_group(world, request, name),
+        ),
         [.., "providers", "microsoft.network", "virtualnetworks", name] => {
             let body = json!({"id": request.path, "name": name, "location": world.account.location, "properties": {}});
             (
@@ -83,6 +88,15 @@ fn group(world: &World, name: &str) -> SimResponse {
         200,
         &json!({"name": name, "location": world.account.location, "properties": properties}),
     )
+}
+
+fn security_group(world: &World, request: &SimRequest, name: &str) -> SimResponse {
+    if !world.account.has(&request.path) {
+        return error(404, "ResourceNotFound", &format!("The Resource '{name}' was not found."));
+    }
+    let body =
+        json!({"id": request.path, "name": name, "location": world.account.location, "properties": {}});
+    SimResponse::json(200, &body)
 }
 
 fn permissions(world: &World, words: &[&str]) -> SimResponse {

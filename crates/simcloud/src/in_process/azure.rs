@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, ProvisioningState,
-    QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
+    CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates,
+    ProvisioningState, QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
@@ -81,13 +81,23 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
     })
 }
 
+fn power(vm: &SimVm) -> PowerState {
+    match vm.running {
+        None => PowerState::Unknown,
+        Some(true) => PowerState::Running,
+        Some(false) => PowerState::Stopped,
+    }
+}
+
 /// The request's body, as far as the world reads it.
 fn body(spec: &VmSpec) -> Value {
     let mut body = json!({
         "location": spec.location, "tags": spec.tags,
         "properties": {
             "hardwareProfile": {"vmSize": spec.size},
-            "osProfile": {"adminUsername": spec.admin_user, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
+            "osProfile": {"adminUsername": spec.admin_user, "linuxConfiguration": {"ssh": {"publicKeys": [
+                {"keyData": spec.admin_key},
+            ]}}, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
             "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
             "networkProfile": {"networkInterfaceConfigurations": [{"tags": spec.tags, "properties": {
                 "deleteOption": "Delete",
@@ -196,16 +206,16 @@ impl Azure for InProcess {
         .await
     }
 
-    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<FailedVm, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.filter(|vm| vm.state == SimVmState::Failed).and_then(|vm| {
-                let code = vm.failure.as_deref()?;
-                Some(CallError::new(
-                    trouble(code),
-                    format!("{code} \"{}\"", failure_message(code, vm.size())),
-                ))
-            }))
+            let Some(vm) = vm else {
+                return Err(CallError::new(CallErrorKind::NotFound, "there is no such VM"));
+            };
+            let code = vm.failure.clone().unwrap_or_default();
+            let said = || format!("{code} \"{}\"", failure_message(&code, vm.size()));
+            let failure = (!code.is_empty()).then(|| CallError::new(trouble(&code), said()));
+            Ok(FailedVm { power: power(vm), failure, code })
         })
         .await
     }
@@ -221,11 +231,7 @@ impl Azure for InProcess {
     async fn power_state(&self, group: &ResourceGroup, name: &str) -> Result<Option<PowerState>, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.map(|vm| match vm.running {
-                None => PowerState::Unknown,
-                Some(true) => PowerState::Running,
-                Some(false) => PowerState::Stopped,
-            }))
+            Ok(vm.map(power))
         })
         .await
     }
