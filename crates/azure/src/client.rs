@@ -1,5 +1,6 @@
 //! The client, which implements the port.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azlin_fleet::model::{
     CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining,
-    ResourceGroup, Vm, VmSpec,
+    ResourceGroup, UntaggedVm, Vm, VmSpec,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
+use parking_lot::Mutex;
 use url::Url;
 
 use crate::api::VmApi;
@@ -65,6 +67,8 @@ pub struct AzureClient {
     pub(crate) arm: Arc<Arm>,
     groups: GroupLists,
     powers: PowerReaders,
+    /// Of each group's last list: the VMs that may be ours and have lost our tags.
+    untagged: Arc<Mutex<HashMap<ResourceGroup, Vec<UntaggedVm>>>>,
 }
 
 impl AzureClient {
@@ -100,7 +104,12 @@ impl AzureClient {
         let bearer =
             Bearer::new(kind, Box::new(make), scope, request_timeout).map_err(SettingsError::Credential)?;
         let arm = Arc::new(Arm::new(root, transport, bearer, retry_pause));
-        Ok(AzureClient { arm, groups: GroupLists::default(), powers: PowerReaders::default() })
+        Ok(AzureClient {
+            arm,
+            groups: GroupLists::default(),
+            powers: PowerReaders::default(),
+            untagged: Arc::default(),
+        })
     }
 
     /// The kind of credential that is used.
@@ -140,7 +149,13 @@ impl Azure for AzureClient {
         check_group(&what, group)?;
         let list = self.groups.vms(&self.arm, group).await;
         let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
+        let untagged = list.iter().filter_map(|vm| vms::untagged(vm, group)).collect();
+        self.untagged.lock().insert(group.clone(), untagged);
         Ok(list.iter().filter_map(|vm| vms::ours(vm, group)).collect())
+    }
+
+    fn untagged(&self, group: &ResourceGroup) -> Vec<UntaggedVm> {
+        self.untagged.lock().get(group).cloned().unwrap_or_default()
     }
 
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {

@@ -9,6 +9,7 @@ use azlin_fleet::model::ResourceGroup;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::answer::undocumented;
 use crate::arm::Arm;
 use crate::error::{ArmError, How};
 use crate::vm_json::VmJson;
@@ -81,7 +82,14 @@ impl SubscriptionVms {
 impl WholeList {
     async fn read(arm: &Arm, subscription_id: &str) -> Self {
         let began = Instant::now();
-        match vm_reads::of_subscription(arm, subscription_id).await {
+        let list = vm_reads::of_subscription(arm, subscription_id).await.and_then(|pages| {
+            let has_no_group = |vm: &VmJson| vm.group.is_empty() && vm.is_marked();
+            match pages.items.iter().find(|vm| has_no_group(vm)) {
+                None => Ok(pages),
+                Some(vm) => Err(undocumented(&format!("VM {} has our tags and no resource group", vm.name))),
+            }
+        });
+        match list {
             Ok(pages) => {
                 let mut vms: HashMap<String, Vec<VmJson>> = HashMap::new();
                 for vm in pages.items {

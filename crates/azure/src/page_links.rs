@@ -58,3 +58,21 @@ impl PageLinks {
         Ok(Some(url))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_on_and_never_in_a_circle() {
+        let mut links = PageLinks::default();
+        let link = "https://management.azure.com:443/x?api-version=1&%24skiptoken=A";
+        let next = links.lead_to(link).expect("a link").expect("a page");
+        let root = Url::parse("https://management.azure.com").expect("a URL");
+        assert_eq!(next.origin(), root.origin(), "its own port is the same place");
+        assert_eq!(links.lead_to(""), Ok(None));
+        for bad in [link, "/x?%24skiptoken=B"] {
+            links.lead_to(bad).expect_err(bad);
+        }
+    }
+}

@@ -65,12 +65,16 @@ impl VmJson {
     /// A VM of a list. One without a name is skipped, unless it has our tags: then the list is not whole.
     fn listed(vm: &Value) -> Result<Option<VmJson>, ArmError> {
         let vm = VmJson::of(vm);
-        let is_marked = vm.tags.keys().any(|tag| tag.starts_with("azlin-"));
-        match (vm.name.is_empty(), is_marked) {
+        match (vm.name.is_empty(), vm.is_marked()) {
             (false, _) => Ok(Some(vm)),
             (true, false) => Ok(None),
             (true, true) => Err(undocumented(&"a VM with our tags has no name")),
         }
+    }
+
+    /// Whether it has a tag of ours.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.tags.keys().any(|tag| tag.starts_with("azlin-"))
     }
 
     fn of(vm: &Value) -> VmJson {

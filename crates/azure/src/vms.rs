@@ -1,6 +1,8 @@
 //! What Azure's VMs are to a fleet.
 
-use azlin_fleet::model::{FailedVm, PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
+use azlin_fleet::model::{
+    FailedVm, PowerState, PowerStates, ProvisioningState, ResourceGroup, RunnerName, UntaggedVm, Vm, VmTags,
+};
 
 use crate::error;
 use crate::vm_json::VmJson;
@@ -32,13 +34,35 @@ pub(crate) fn ours(vm: &VmJson, group: &ResourceGroup) -> Option<Vm> {
         name: vm.name.clone(),
         group: group.clone(),
         size: vm.size.clone(),
-        location: vm.location.to_ascii_lowercase().replace(' ', ""),
+        location: location(vm),
         zone: vm.zone.clone(),
         spot: vm.is_spot,
         failure: None,
         provisioning: provisioning(&vm.provisioning_state),
         power: PowerState::Unknown,
     })
+}
+
+/// A VM that may be ours by its name and has lost our tags.
+pub(crate) fn untagged(vm: &VmJson, group: &ResourceGroup) -> Option<UntaggedVm> {
+    if !RunnerName::has_form(&vm.name) || VmTags::of(&vm.name, &vm.tags).is_some() {
+        return None;
+    }
+    Some(UntaggedVm {
+        name: vm.name.clone(),
+        group: group.clone(),
+        size: vm.size.clone(),
+        location: location(vm),
+        zone: vm.zone.clone(),
+        spot: vm.is_spot,
+        provisioning: provisioning(&vm.provisioning_state),
+        power: PowerState::Unknown,
+        lost: VmTags::lost(&vm.tags),
+    })
+}
+
+fn location(vm: &VmJson) -> String {
+    vm.location.to_ascii_lowercase().replace(' ', "")
 }
 
 /// What the instance view shows of a VM that Azure calls failed: `ProvisioningState/failed/AllocationFailed`.

@@ -12,6 +12,7 @@ mod github;
 mod prices;
 mod problem;
 mod reader;
+mod reserved;
 mod secret;
 mod spot;
 mod syntax;

@@ -25,6 +25,9 @@ fn vm(name: &str) -> Value {
 fn patch(into: &mut Value, with: &Value) {
     match with {
         Value::Object(fields) => {
+            if !into.is_object() {
+                *into = json!({});
+            }
             for (name, field) in fields {
                 if field.is_null() {
                     into.as_object_mut().expect("an object").remove(name);

@@ -43,6 +43,18 @@ async fn one_put_makes_a_vm_and_nobody_waits_for_it() {
 }
 
 #[tokio::test]
+async fn an_answer_with_unknown_words_is_a_vm_all_the_same() {
+    let mut answer = vm(name(7).as_str(), &json!(spec().tags), "Creating");
+    answer["identity"] = json!({"type": "Borrowed"});
+    answer["properties"]["timeCreated"] = json!("2026-03-04T05:06:07");
+    answer["properties"]["storageProfile"] =
+        json!({"osDisk": {"name": "os", "caching": "Sometimes"}, "dataDisks": []});
+    let (server, azure) = azure(move |_, _| json(201, answer.clone())).await;
+    azure.create(&spec()).await.expect("a VM");
+    assert_eq!(arm_requests(&server).len(), 1);
+}
+
+#[tokio::test]
 async fn a_cloud_without_the_newest_version_gets_an_older_one_from_then_on() {
     for (code, message) in [
         (

@@ -1,7 +1,7 @@
 //! Lists as Azure sends them: other people's VMs with unknown words, pages of any size, faults between them.
 
 use azlin_fleet::model::{CallErrorKind, VmTags};
-use azlin_fleet::ports::Azure;
+use azlin_fleet::ports::{Address, Azure};
 use azlin_simcloud::scripted::{Reply, Request, json};
 use serde_json::{Value, json};
 
@@ -30,6 +30,34 @@ async fn odd_vms_of_others_hide_none_of_ours() {
     let vms = azure.vms(&group()).await.expect("a list");
     assert_eq!(vms.iter().map(|vm| vm.name.as_str()).collect::<Vec<_>>(), [name(1).as_str()]);
     azure.power_states(SUBSCRIPTION).await.expect("a list");
+}
+
+#[tokio::test]
+async fn a_vm_that_azure_calls_failed_has_an_address_if_it_runs() {
+    for (code, power, has_address) in
+        [("VMExtensionProvisioningError", "running", true), ("AllocationFailed", "unknown", false)]
+    {
+        let (_server, azure) = azure(move |request, _| {
+            if request.path().ends_with("/nic") {
+                let ip = json!({"properties": {"privateIPAddress": "10.1.2.3"}});
+                return json(200, json!({"properties": {"ipConfigurations": [ip]}}));
+            }
+            let mut failed = vm(name(7).as_str(), &Value::Null, "Failed");
+            let nic = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/nic");
+            failed["properties"]["networkProfile"] = json!({"networkInterfaces": [{"id": nic}]});
+            if request.query("$expand").is_some() {
+                failed["properties"]["instanceView"] = json!({"statuses": [
+                    {"code": format!("ProvisioningState/failed/{code}"), "message": "no"},
+                    {"code": format!("PowerState/{power}")},
+                ]});
+            }
+            json(200, failed)
+        })
+        .await;
+        let found = azure.address(&group(), name(7).as_str(), false).await.expect("an answer");
+        assert_eq!(matches!(found, Address::At(_)), has_address, "{code}: {found:?}");
+        assert_eq!(matches!(found, Address::Never(_)), !has_address, "{code}: {found:?}");
+    }
 }
 
 /// Pages of these sizes.

@@ -176,7 +176,7 @@ fn security_group(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
     match &found.location {
         Ok(location) if location == wanted => notes.ok(what, "is there"),
         Ok(other) => {
-            let found = format!("it is in {other}, and the VMs are to be in {wanted}");
+            let found = format!("it is in {other}, and the fleet's VMs are in {wanted}");
             notes.problem(what, found, format!("name a network security group in {wanted} as nsg_id"));
         }
         Err(error) if error.kind == CallErrorKind::NotFound => {

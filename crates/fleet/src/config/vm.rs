@@ -6,7 +6,7 @@ use serde::Serialize;
 use toml::de::DeValue;
 
 use super::reader::{Table, flag, number, text};
-use super::spot;
+use super::{reserved, spot};
 use crate::model::Offering;
 use crate::model::{Architecture, Image, Os, ResourceGroup, Spot};
 
@@ -183,9 +183,9 @@ impl VmConfig {
             trusted_launch: table.or("trusted_launch", false, flag),
             ephemeral_os_disk: table.or("ephemeral_os_disk", false, flag),
             os_disk_size_gb: table.optional("os_disk_size_gb", number(1..=4095)),
-            admin_user: table.or("admin_user", "azureuser".to_owned(), user),
+            admin_user: table.or("admin_user", "azureuser".to_owned(), reserved::user),
             identity: table.list("identity", resource_id).map_or_else(Vec::new, |(ids, _)| ids),
-            tags: tags(&mut table),
+            tags: reserved::tags(&mut table),
         };
         table.finish();
         // Missing keys are already reported, so the result is discarded at the end of the file.
@@ -194,7 +194,11 @@ impl VmConfig {
 }
 
 /// A text of allowed characters. `allowed` says in words which ones.
-fn spelled(value: &DeValue<'_>, allowed: &str, is_valid: impl Fn(&str) -> bool) -> Result<String, String> {
+pub(super) fn spelled(
+    value: &DeValue<'_>,
+    allowed: &str,
+    is_valid: impl Fn(&str) -> bool,
+) -> Result<String, String> {
     value.as_str().filter(|text| is_valid(text)).map(str::to_owned).ok_or_else(|| allowed.to_owned())
 }
 
@@ -303,81 +307,6 @@ fn resource_id(value: &DeValue<'_>) -> Result<String, String> {
 
 fn zone(value: &DeValue<'_>) -> Result<String, String> {
     spelled(value, "a zone's number in quotes: \"1\", \"2\" or \"3\"", |text| matches!(text, "1" | "2" | "3"))
-}
-
-/// Names of administrators that Azure refuses (REST: Virtual Machines, OSProfile), as far as they begin with a letter.
-const RESERVED_USERS: [&str; 30] = [
-    "a",
-    "actuser",
-    "adm",
-    "admin",
-    "admin1",
-    "admin2",
-    "administrator",
-    "aspnet",
-    "backup",
-    "console",
-    "david",
-    "guest",
-    "john",
-    "owner",
-    "root",
-    "server",
-    "sql",
-    "support",
-    "support_388945a0",
-    "sys",
-    "test",
-    "test1",
-    "test2",
-    "test3",
-    "user",
-    "user1",
-    "user2",
-    "user3",
-    "user4",
-    "user5",
-];
-
-fn user(value: &DeValue<'_>) -> Result<String, String> {
-    spelled(
-        value,
-        "1 to 32 of a-z 0-9 _ -, beginning with a letter; neither \"runner\", which jobs run as, nor a name that Azure \
-         reserves, such as \"admin\", \"root\", \"test\" or \"user\"",
-        |text| {
-            let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-            (1..=32).contains(&text.len())
-                && text.chars().all(valid)
-                && text.starts_with(|c: char| c.is_ascii_lowercase())
-                && text != "runner"
-                && !RESERVED_USERS.contains(&text)
-        },
-    )
-}
-
-/// Azure docs, Tag your resources: limitations. Some of the fifty tags are ours.
-fn tags(table: &mut Table<'_, '_>) -> BTreeMap<String, String> {
-    let tags = table.table("tags");
-    let span = tags.span();
-    let tags = tags.chosen(|key, value| {
-        let begins_with = |prefix: &&str| key.to_ascii_lowercase().starts_with(prefix);
-        if begins_with(&"azlin-") {
-            return Err("tags whose name does not begin with azlin-, as the daemon's own do".to_owned());
-        }
-        if ["azure", "microsoft", "windows"].iter().any(begins_with) {
-            let allowed =
-                "tags whose name does not begin with azure, microsoft or windows, which Azure reserves";
-            return Err(allowed.to_owned());
-        }
-        if key.is_empty() || key.len() > 512 || key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
-            return Err("tags whose name has 1 to 512 characters and none of < > % & \\ ? /".to_owned());
-        }
-        spelled(value, "text in quotes, at most 256 characters", |text| text.chars().count() <= 256)
-    });
-    if tags.len() > 40 {
-        table.wrong(span, "tags", format!("found {} tags; allowed: at most 40", tags.len()));
-    }
-    tags
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl RunnerChain<'_> {
             PowerState::Unknown => "",
         };
         let state = match vm.provisioning {
-            ProvisioningState::Impaired => "Failed, but not as one that Azure could not make".to_owned(),
+            ProvisioningState::Impaired => "made, though Azure calls it Failed".to_owned(),
             ProvisioningState::Withheld => {
                 "stopped by Azure, since nobody pays for the subscription".to_owned()
             }

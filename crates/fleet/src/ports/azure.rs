@@ -5,8 +5,8 @@ use core::net::IpAddr;
 use async_trait::async_trait;
 
 use crate::model::{
-    CallError, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm,
-    VmSpec,
+    CallError, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup,
+    UntaggedVm, Vm, VmSpec,
 };
 
 /// Where a VM is reached.
@@ -26,6 +26,9 @@ pub trait Azure: Send + Sync {
     /// Every VM of the group that bears our mark, all pages, or an error: never a part. Power states
     /// are not told.
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError>;
+
+    /// The VMs of the last list of the group whose names have the form of ours, and that do not bear our mark.
+    fn untagged(&self, group: &ResourceGroup) -> Vec<UntaggedVm>;
 
     /// The power states of a subscription's VMs, all pages, or the last ones that were read: a subscription may have
     /// thousands of VMs that are not ours.

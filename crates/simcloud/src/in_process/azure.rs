@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use azlin_fleet::model::{
     CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates,
-    ProvisioningState, QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
+    ProvisioningState, QuotaScope, Remaining, ResourceGroup, RunnerName, UntaggedVm, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
@@ -60,6 +60,31 @@ fn orphan(part: &SimResource, group: &ResourceGroup) -> Option<Orphan> {
     Orphan::of(group, part.kind, part.name(), &tags(&part.tags)?)
 }
 
+fn untagged(vm: &SimVm, group: &ResourceGroup) -> Option<UntaggedVm> {
+    let tags = tags(&vm.body["tags"]).unwrap_or_default();
+    let is_ours = RunnerName::has_form(&vm.name) && VmTags::of(&vm.name, &tags).is_none();
+    is_ours.then(|| UntaggedVm {
+        name: vm.name.clone(),
+        group: group.clone(),
+        size: vm.size().to_owned(),
+        location: vm.location().to_owned(),
+        zone: vm.zone().map(str::to_owned),
+        spot: vm.is_spot(),
+        provisioning: provisioning(vm),
+        power: PowerState::Unknown,
+        lost: VmTags::lost(&tags),
+    })
+}
+
+fn provisioning(vm: &SimVm) -> ProvisioningState {
+    match vm.state {
+        SimVmState::Creating => ProvisioningState::Creating,
+        SimVmState::Succeeded => ProvisioningState::Succeeded,
+        SimVmState::Failed => ProvisioningState::Failed,
+        SimVmState::Deleting => ProvisioningState::Deleting,
+    }
+}
+
 fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
     let tags = tags(&vm.body["tags"])?;
     Some(Vm {
@@ -70,12 +95,7 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
         zone: vm.zone().map(str::to_owned),
         spot: vm.is_spot(),
         failure: None,
-        provisioning: match vm.state {
-            SimVmState::Creating => ProvisioningState::Creating,
-            SimVmState::Succeeded => ProvisioningState::Succeeded,
-            SimVmState::Failed => ProvisioningState::Failed,
-            SimVmState::Deleting => ProvisioningState::Deleting,
-        },
+        provisioning: provisioning(vm),
         power: PowerState::Unknown,
         tags: VmTags::of(&vm.name, &tags)?,
     })
@@ -147,6 +167,12 @@ impl Azure for InProcess {
             Ok(vms.into_iter().take(read).filter_map(|each| vm(each, group)).collect())
         })
         .await
+    }
+
+    fn untagged(&self, group: &ResourceGroup) -> Vec<UntaggedVm> {
+        let world = self.world();
+        let vms = world.state.azure.of_group(&group.subscription_id, &group.name).into_iter();
+        vms.filter_map(|each| untagged(each, group)).collect()
     }
 
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {

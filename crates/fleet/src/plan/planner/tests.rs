@@ -23,6 +23,13 @@ use crate::observe::Operation;
 use crate::state::KnownGroups;
 
 #[test]
+fn a_vm_that_azure_stopped_for_want_of_payment_is_told() {
+    let scene = Scene::new("").pending(1, 90).vm(1, 900, Withheld, Stopped).entry(1, 900, Offline);
+    let told = scene.plan().left_alone.expect("a person is told").to_string();
+    assert!(told.contains("is not paid: nothing replaces it; settle what is owed"), "{told}");
+}
+
+#[test]
 fn what_is_done_in_each_situation() {
     let scene = || Scene::new("");
     let two = || Scene::new("min_runners = 2");
