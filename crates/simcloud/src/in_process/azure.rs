@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{CallEffect, InProcess, SimCall};
-use crate::azure::{AzureRefusal, SimResource, SimVm, SimVmState, key};
+use crate::azure::{AzureRefusal, SimPower, SimResource, SimVm, SimVmState, key};
 use crate::fault::Side;
 use crate::http::failure_message;
 use crate::world::World;
@@ -75,10 +75,22 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
             SimVmState::Succeeded => ProvisioningState::Succeeded,
             SimVmState::Failed => ProvisioningState::Failed,
             SimVmState::Deleting => ProvisioningState::Deleting,
+            SimVmState::Updating => ProvisioningState::Other,
         },
         power: PowerState::Unknown,
         tags: VmTags::of(&vm.name, &tags)?,
     })
+}
+
+fn power_state(power: SimPower) -> PowerState {
+    match power {
+        SimPower::Starting => PowerState::Starting,
+        SimPower::Running => PowerState::Running,
+        SimPower::Stopping => PowerState::Stopping,
+        SimPower::Stopped => PowerState::Stopped,
+        SimPower::Deallocating => PowerState::Deallocating,
+        SimPower::Deallocated => PowerState::Deallocated,
+    }
 }
 
 /// The request's body, as far as the world reads it.
@@ -123,8 +135,22 @@ fn trouble(code: &str) -> CallErrorKind {
     }
 }
 
-fn refused(refusal: AzureRefusal) -> CallError {
+pub(super) fn refused(refusal: AzureRefusal) -> CallError {
     CallError::new(trouble(refusal.code), refusal.message)
+}
+
+/// What Azure refuses whatever is asked. The adapter drops a token that is refused and tries once more, so only a second
+/// refusal in a row is seen.
+pub(super) fn refusal(world: &mut World, call: &SimCall) -> Option<CallError> {
+    let reported = |error: CallError| error.during(format_args!("{} {}", call.method, call.path));
+    if world.revoke_tokens() && world.revoke_tokens() {
+        return Some(reported(CallError::new(CallErrorKind::NotPermitted, "401 InvalidAuthenticationToken")));
+    }
+    if let Some(throttled) = world.count_azure(call.method, &call.path).throttled {
+        let why = format!("429: {} is used up", throttled.name);
+        return Some(reported(CallError::new(CallErrorKind::Throttled, why).after(Some(throttled.wait))));
+    }
+    world.azure_refuses(call.method, &call.path).map(refused).map(reported)
 }
 
 #[async_trait]
@@ -151,9 +177,8 @@ impl Azure for InProcess {
         self.call(call, |world, stale| {
             let mut states = PowerStates::default();
             for vm in world.seen(stale).azure.of_subscription(subscription_id) {
-                if let Some(runs) = vm.running {
-                    let state = if runs { PowerState::Running } else { PowerState::Stopped };
-                    states.insert(&vm.group, &vm.name, state);
+                if let Some(power) = vm.power {
+                    states.insert(&vm.group, &vm.name, power_state(power));
                 }
             }
             Ok(states)
@@ -185,10 +210,13 @@ impl Azure for InProcess {
             };
             Ok(match vm.state {
                 SimVmState::Creating => Address::Pending,
-                SimVmState::Succeeded => {
+                SimVmState::Failed if !vm.is_running() => {
+                    Address::Never("Azure could not make its VM".to_owned())
+                }
+                SimVmState::Succeeded | SimVmState::Updating | SimVmState::Failed => {
                     vm.address(false).map_or(Address::Pending, |address| Address::At(address.into()))
                 }
-                SimVmState::Failed | SimVmState::Deleting => {
+                SimVmState::Deleting => {
                     Address::Never("Azure could not make its VM".to_owned())
                 }
             })
@@ -221,11 +249,7 @@ impl Azure for InProcess {
     async fn power_state(&self, group: &ResourceGroup, name: &str) -> Result<Option<PowerState>, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.map(|vm| match vm.running {
-                None => PowerState::Unknown,
-                Some(true) => PowerState::Running,
-                Some(false) => PowerState::Stopped,
-            }))
+            Ok(vm.map(|vm| vm.power.map_or(PowerState::Unknown, power_state)))
         })
         .await
     }
@@ -264,7 +288,14 @@ impl Azure for InProcess {
         let call = on_parts(&orphan.group, orphan.kind, "DELETE", Some(&orphan.name));
         let id = call.path.to_ascii_lowercase();
         self.change(call, move |world| {
-            world.state.azure.left.remove(&id);
+            let now = world.now();
+            let left = &mut world.state.azure.left;
+            let reserved = left.get(&id).and_then(|part| part.reserved.as_ref());
+            if reserved.is_some_and(|(until, _)| *until > now) {
+                let why = "NicReservedForAnotherVm: it is reserved for 180 seconds";
+                return Err(CallError::new(CallErrorKind::Unavailable, why));
+            }
+            left.remove(&id);
             Ok(())
         })
         .await

@@ -53,7 +53,7 @@ impl CheckerState {
 /// Whether a VM runs, has been a runner, and would answer.
 fn can_answer(vm: &SimVm) -> bool {
     let guest = &vm.guest;
-    vm.running == Some(true)
+    vm.is_running()
         && vm.runner.is_some()
         && guest.is_up
         && guest.works
