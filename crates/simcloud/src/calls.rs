@@ -307,7 +307,7 @@ fn linked(body: &Value) -> Vec<(&'static str, &str)> {
 }
 
 /// Whether a requested VM has all of these words: its size, its zone, its region, or "spot".
-fn is_asked(words: &str, body: &Value) -> bool {
+pub(crate) fn is_asked(words: &str, body: &Value) -> bool {
     let is = |value: &Value, word: &str| value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(word));
     words.split_whitespace().all(|word| {
         is(&body["properties"]["hardwareProfile"]["vmSize"], word)

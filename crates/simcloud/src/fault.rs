@@ -13,7 +13,9 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::calls::is_asked;
 use crate::workload::{Span, duration, optional_duration};
 
 /// The service that a call goes to.
@@ -69,6 +71,9 @@ pub enum FaultKind {
     Latency(Span),
     /// The call is refused with this status and, if given, `retry-after` in seconds.
     Status(u16, Option<u64>),
+    /// Azure refuses the call with an error body of its own. Words limit this to VMs that are asked for, as for
+    /// `NoCapacity`.
+    Refused(CodedRefusal, Option<String>),
     /// The connection is reset before the call has any effect.
     Reset,
     /// The answer is cut off in the middle. The call has had its effect.
@@ -154,6 +159,17 @@ pub enum FaultKind {
     SpotPrice(f64),
 }
 
+/// A refusal with a code of Azure's: `{"error": {"code", "message"}}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodedRefusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// Azure's error code.
+    pub code: String,
+    /// Azure's message.
+    pub message: String,
+}
+
 /// The call that faults are asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct CallTarget<'a> {
@@ -163,6 +179,8 @@ pub struct CallTarget<'a> {
     pub method: &'a str,
     /// The path without the query.
     pub path: &'a str,
+    /// The VM that the call asks Azure for; null if it asks for none.
+    pub vm: &'a Value,
 }
 
 /// How far lists lag.
@@ -192,6 +210,8 @@ pub struct CallFaults {
 pub enum CallFailure {
     /// It is refused with this status and `retry-after` in seconds.
     Status(u16, Option<u64>),
+    /// Azure refuses it with this error.
+    Refused(CodedRefusal),
     /// The connection is reset before the call has an effect.
     Reset,
     /// The answer is cut off in the middle.
@@ -275,6 +295,7 @@ impl Faults {
                 fault.what,
                 FaultKind::Latency(_)
                     | FaultKind::Status(..)
+                    | FaultKind::Refused(..)
                     | FaultKind::Reset
                     | FaultKind::Truncated
                     | FaultKind::LostAnswer
@@ -285,7 +306,14 @@ impl Faults {
                     | FaultKind::LoginRedirect
                     | FaultKind::HtmlNotFound
             );
-            if !matches || !is_of_calls || !strikes(fault, struck, since_start, rng) {
+            let is_of_others = match &fault.what {
+                FaultKind::Refused(_, only) => {
+                    let is_of_vm = only.as_ref().is_none_or(|words| is_asked(words, call.vm));
+                    call.side != Side::Azure || !is_of_vm
+                }
+                _ => false,
+            };
+            if !matches || !is_of_calls || is_of_others || !strikes(fault, struck, since_start, rng) {
                 continue;
             }
             match &fault.what {
@@ -300,6 +328,9 @@ impl Faults {
                 FaultKind::Twice => call_faults.is_twice = true,
                 FaultKind::Status(status, retry_after) => {
                     call_faults.failure = Some(CallFailure::Status(*status, *retry_after));
+                }
+                FaultKind::Refused(refusal, _) => {
+                    call_faults.failure = Some(CallFailure::Refused(refusal.clone()));
                 }
                 FaultKind::Reset => call_faults.failure = Some(CallFailure::Reset),
                 FaultKind::Truncated => call_faults.failure = Some(CallFailure::Truncated),

@@ -33,6 +33,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -44,7 +45,7 @@ pub use github_app::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID};
 pub use message::Exchange;
 use message::{SimRequest, SimResponse};
 
-use crate::fault::{CallFailure, CallFaults, CallTarget, Lag, Side};
+use crate::fault::{CallFailure, CallFaults, CallTarget, CodedRefusal, Lag, Side};
 use crate::world::World;
 
 /// The time of day that the world is given.
@@ -268,7 +269,9 @@ async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Opti
         if side == Side::Github {
             addresses::settle(&world, &mut asked);
         }
-        world.call_faults(CallTarget { side, method: &asked.method, path: &asked.path })
+        let is_of_vm = side == Side::Azure && asked.method == "PUT";
+        let vm = if is_of_vm { serde_json::from_slice(&asked.body).unwrap_or_default() } else { Value::Null };
+        world.call_faults(CallTarget { side, method: &asked.method, path: &asked.path, vm: &vm })
     };
     if !faults.latency.is_zero() {
         tokio::time::sleep(faults.latency).await;
@@ -278,6 +281,9 @@ async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Opti
         Some(CallFailure::Reset) => return None,
         Some(CallFailure::Page(page)) => return Some(whole(foreign::answer(*page))),
         Some(CallFailure::Status(status, retry_after)) => refusal(side, *status, *retry_after),
+        Some(CallFailure::Refused(CodedRefusal { status, code, message })) => {
+            SimResponse::json(*status, &json!({"error": {"code": code, "message": message}}))
+        }
         _ => {
             let first = is_twice.then(|| act(state, side, &asked, stale));
             drop(first);
@@ -321,7 +327,7 @@ fn refusal(side: Side, status: u16, retry_after: Option<u64>) -> SimResponse {
         Side::Github => SimResponse::json(status, &github_json::error(status, message)),
         Side::Azure | Side::Identity => {
             let code = if status == 429 { "OperationNotAllowed" } else { "InternalServerError" };
-            SimResponse::json(status, &serde_json::json!({"error": {"code": code, "message": message}}))
+            SimResponse::json(status, &json!({"error": {"code": code, "message": message}}))
         }
     };
     match retry_after {

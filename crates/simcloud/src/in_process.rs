@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use azlin_fleet::model::{CallError, CallErrorKind};
 use parking_lot::{Mutex, MutexGuard};
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -55,6 +56,8 @@ struct SimCall {
     effect: CallEffect,
     /// How many requests the call takes.
     requests: u32,
+    /// The VM that the call asks for, as a request's body; null if it asks for none.
+    vm: Value,
 }
 
 /// A call that is under way until this is dropped.
@@ -119,7 +122,8 @@ impl InProcess {
         let is_start = call.effect == CallEffect::Changes && matches!(call.method, "PUT" | "POST");
         world.open_starts += u32::from(is_start);
         world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
-        let faults = world.call_faults(CallTarget { side: call.side, method: call.method, path: &call.path });
+        let SimCall { side, method, path, vm, .. } = call;
+        let faults = world.call_faults(CallTarget { side: *side, method, path, vm });
         drop(world);
         Ok((OpenCall { cloud: self, requests, is_start }, faults))
     }
@@ -188,7 +192,12 @@ impl InProcess {
             sleep(faults.latency / 2).await;
             let is_carried_out = !matches!(
                 faults.failure,
-                Some(CallFailure::Reset | CallFailure::Status(..) | CallFailure::Page(_))
+                Some(
+                    CallFailure::Reset
+                        | CallFailure::Status(..)
+                        | CallFailure::Refused(_)
+                        | CallFailure::Page(_)
+                )
             );
             let mut result = Err(sent.failed(CallErrorKind::Unknown, "not sent"));
             for _ in 0..if is_carried_out { 1 + u32::from(faults.is_twice) } else { 0 } {
@@ -228,6 +237,9 @@ impl SimCall {
         match failure {
             CallFailure::Reset => self.failed(CallErrorKind::Unavailable, "the connection was reset"),
             CallFailure::Status(status, retry_after) => self.refused(*status, *retry_after),
+            CallFailure::Refused(refusal) => {
+                azure::refused(refusal, self.lost()).during(format_args!("{} {}", self.method, self.path))
+            }
             CallFailure::Truncated | CallFailure::LostAnswer => {
                 self.failed(self.lost(), "the answer was lost")
             }

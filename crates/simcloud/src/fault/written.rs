@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Unexpected, Visitor};
 
-use super::FaultKind;
+use super::{CodedRefusal, FaultKind};
 use crate::workload::Span;
 
 const ALONE: &[(&str, FaultKind)] = &[
@@ -47,6 +47,7 @@ const ALONE: &[(&str, FaultKind)] = &[
 const WITH_MORE: &[&str] = &[
     "latency",
     "status",
+    "refused",
     "no_capacity",
     "create_fails",
     "stale",
@@ -66,6 +67,27 @@ const WITH_MORE: &[&str] = &[
 enum WrittenStatus {
     Alone(u16),
     RetryAfter(u16, u64),
+}
+
+/// `[409, "SkuNotAvailable", "text"]`, or with words that limit it to some VMs.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "wanted a status, a code, a message and perhaps words, as in [409, \"SkuNotAvailable\", \"text\", \"spot\"]"
+)]
+enum WrittenRefusal {
+    Any(u16, String, String),
+    Of(u16, String, String, String),
+}
+
+impl WrittenRefusal {
+    fn kind(self) -> FaultKind {
+        let (status, code, message, only) = match self {
+            WrittenRefusal::Any(status, code, message) => (status, code, message, None),
+            WrittenRefusal::Of(status, code, message, only) => (status, code, message, Some(only)),
+        };
+        FaultKind::Refused(CodedRefusal { status, code, message }, only)
+    }
 }
 
 impl<'de> Deserialize<'de> for FaultKind {
@@ -104,6 +126,7 @@ impl<'de> Visitor<'de> for FaultKindVisitor {
             "spot_price" => FaultKind::SpotPrice(map.next_value()?),
             "step_fails" => FaultKind::StepFails(Some(map.next_value()?)),
             "connection_lost" => FaultKind::ConnectionLost(Some(map.next_value()?)),
+            "refused" => map.next_value::<WrittenRefusal>()?.kind(),
             "status" => match map.next_value()? {
                 WrittenStatus::Alone(status) => FaultKind::Status(status, None),
                 WrittenStatus::RetryAfter(status, seconds) => FaultKind::Status(status, Some(seconds)),
@@ -132,6 +155,8 @@ mod tests {
     #[test]
     fn what_can_be_written() {
         let span = |from, to| Span { from: Duration::from_secs(from), to: Duration::from_secs(to) };
+        let (code, message) = ("ScopeLocked".to_owned(), "locked".to_owned());
+        let refusal = CodedRefusal { status: 409, code, message };
         for (text, expected) in [
             ("'reset'", FaultKind::Reset),
             ("'no_capacity'", FaultKind::NoCapacity(None)),
@@ -147,6 +172,11 @@ mod tests {
             ("{ connection_lost = 'start' }", FaultKind::ConnectionLost(Some("start".to_owned()))),
             ("{ status = 502 }", FaultKind::Status(502, None)),
             ("{ status = [429, 3] }", FaultKind::Status(429, Some(3))),
+            ("{ refused = [409, 'ScopeLocked', 'locked'] }", FaultKind::Refused(refusal.clone(), None)),
+            (
+                "{ refused = [409, 'ScopeLocked', 'locked', 'spot'] }",
+                FaultKind::Refused(refusal.clone(), Some("spot".to_owned())),
+            ),
             ("{ latency = '2s' }", FaultKind::Latency(span(2, 2))),
             ("{ stale = ['1s', '1m'] }", FaultKind::Stale(span(1, 60))),
             ("{ patchy = '1m' }", FaultKind::Patchy(span(60, 60))),
@@ -176,6 +206,7 @@ mod tests {
             ("'rest'", "one of reset, truncated"),
             ("{ latencey = '2s' }", "expected one of `latency`"),
             ("{ status = '502' }", "[429, 3]"),
+            ("{ refused = [409, 'ScopeLocked'] }", "a status, a code, a message"),
             ("{ latency = 'soon' }", "expected number"),
             ("{ status = 502, latency = '1s' }", "write another [[faults]]"),
             ("7", "one of reset"),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{CallEffect, InProcess, SimCall};
 use crate::azure::{AzureRefusal, SimPower, SimResource, SimVm, SimVmState, key};
-use crate::fault::Side;
+use crate::fault::{CodedRefusal, Side};
 use crate::http::failure_message;
 use crate::world::World;
 
@@ -31,7 +31,7 @@ fn on(group: &ResourceGroup, method: &'static str, vm: Option<&str>) -> SimCall 
         None => (vms, "/resourceGroups/{name}/virtualMachines"),
     };
     let effect = if method == "GET" { CallEffect::Reads } else { CallEffect::Changes };
-    SimCall { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1 }
+    SimCall { side: Side::Azure, method, path, route: route.to_owned(), effect, requests: 1, vm: Value::Null }
 }
 
 /// A call on a group's NICs, addresses or disks, or on one of them.
@@ -48,7 +48,7 @@ fn on_parts(group: &ResourceGroup, kind: OrphanKind, method: &'static str, name:
         None => (all, kind.to_owned()),
     };
     let effect = if method == "GET" { CallEffect::Reads } else { CallEffect::Changes };
-    SimCall { side: Side::Azure, method, path, route, effect, requests: 1 }
+    SimCall { side: Side::Azure, method, path, route, effect, requests: 1, vm: Value::Null }
 }
 
 fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
@@ -113,6 +113,8 @@ fn body(spec: &VmSpec) -> Value {
     if spec.spot.is_some() {
         body["properties"]["priority"] = json!("Spot");
         body["properties"]["evictionPolicy"] = json!("Delete");
+        let most = spec.spot.and_then(|spot| spot.max_price).unwrap_or(-1.0);
+        body["properties"]["billingProfile"] = json!({"maxPrice": most});
     }
     body
 }
@@ -123,20 +125,37 @@ fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -
     there.is_some_and(|vm| vm.body["tags"] == body["tags"])
 }
 
-/// What an error code means, as the adapter says.
-fn trouble(code: &str) -> CallErrorKind {
+/// The error for a refusal of Azure's, as the adapter reads it.
+pub(super) fn refused(refusal: &CodedRefusal, lost: CallErrorKind) -> CallError {
+    let CodedRefusal { status, code, message } = refusal;
+    CallError::new(meaning(*status, code, message, lost), format!("{status} {code} \"{message}\""))
+}
+
+/// What an error code means, as the adapter says. `lost` is what a lost answer means.
+fn meaning(status: u16, code: &str, message: &str, lost: CallErrorKind) -> CallErrorKind {
     match code {
         "AllocationFailed" | "ZonalAllocationFailed" | "SkuNotAvailable" => CallErrorKind::NoCapacity,
         "AuthorizationFailed" => CallErrorKind::NotPermitted,
         "ResourceGroupNotFound" => CallErrorKind::NotFound,
-        "OperationNotAllowed" | "QuotaExceeded" => CallErrorKind::NoQuota(QuotaScope::Region),
+        "QuotaExceeded" => CallErrorKind::NoQuota(QuotaScope::Region),
+        "OperationNotAllowed" if message.contains("max price") => CallErrorKind::NoCapacity,
+        "LinkedAuthorizationFailed" => CallErrorKind::NotPermitted,
+        "OperationNotAllowed" if message.contains("quota") => CallErrorKind::NoQuota(QuotaScope::Region),
         "PreconditionFailed" => CallErrorKind::NameTaken,
-        _ => CallErrorKind::Unavailable,
+        _ => match status {
+            429 => CallErrorKind::Throttled,
+            401 | 403 => CallErrorKind::NotPermitted,
+            404 => CallErrorKind::NotFound,
+            500.. if status != 503 => lost,
+            _ => CallErrorKind::Unavailable,
+        },
     }
 }
 
-pub(super) fn refused(refusal: AzureRefusal) -> CallError {
-    CallError::new(trouble(refusal.code), refusal.message)
+impl AzureRefusal {
+    fn coded(self) -> CodedRefusal {
+        CodedRefusal { status: self.status, code: self.code.to_owned(), message: self.message }
+    }
 }
 
 /// What Azure refuses whatever is asked. The adapter drops a token that is refused and tries once more, so only a second
@@ -150,7 +169,8 @@ pub(super) fn refusal(world: &mut World, call: &SimCall) -> Option<CallError> {
         let why = format!("429: {} is used up", throttled.name);
         return Some(reported(CallError::new(CallErrorKind::Throttled, why).after(Some(throttled.wait))));
     }
-    world.azure_refuses(call.method, &call.path).map(refused).map(reported)
+    let refusal = world.azure_refuses(call.method, &call.path)?;
+    Some(reported(refused(&refusal.coded(), call.lost())))
 }
 
 #[async_trait]
@@ -173,6 +193,7 @@ impl Azure for InProcess {
             route: "/subscriptions/{id}/virtualMachines".to_owned(),
             effect: CallEffect::Reads,
             requests: 1,
+            vm: Value::Null,
         };
         self.call(call, |world, stale| {
             let mut states = PowerStates::default();
@@ -188,7 +209,8 @@ impl Azure for InProcess {
 
     async fn create(&self, spec: &VmSpec) -> Result<(), CallError> {
         let (group, name, body) = (spec.group.clone(), spec.name.to_string(), body(spec));
-        self.change(on(&group.clone(), "PUT", Some(&name.clone())), move |world| {
+        let call = SimCall { vm: body.clone(), ..on(&group, "PUT", Some(&name)) };
+        self.change(call, move |world| {
             match world.put_vm(&group.subscription_id, &group.name, &name, body.clone(), true) {
                 Ok(_) => Ok(()),
                 Err(refusal)
@@ -196,7 +218,7 @@ impl Azure for InProcess {
                 {
                     Ok(())
                 }
-                Err(refusal) => Err(refused(refusal)),
+                Err(refusal) => Err(refused(&refusal.coded(), CallErrorKind::OutcomeUnknown)),
             }
         })
         .await
@@ -229,10 +251,9 @@ impl Azure for InProcess {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
             Ok(vm.filter(|vm| vm.state == SimVmState::Failed).and_then(|vm| {
                 let code = vm.failure.as_deref()?;
-                Some(CallError::new(
-                    trouble(code),
-                    format!("{code} \"{}\"", failure_message(code, vm.size())),
-                ))
+                let message = failure_message(code, vm.size());
+                let kind = meaning(200, code, &message, CallErrorKind::Unavailable);
+                Some(CallError::new(kind, format!("{code} \"{message}\"")))
             }))
         })
         .await

@@ -12,6 +12,7 @@ use azlin_fleet::ports::GitHub;
 use azlin_fleet::seeded_bug;
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde_json::Value;
 
 use super::{CallEffect, InProcess, SimCall};
 use crate::account::WORKFLOW;
@@ -42,6 +43,7 @@ fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> 
         route: format!("{route}/actions/{rest}"),
         effect,
         requests: 1,
+        vm: Value::Null,
     }
 }
 
@@ -179,6 +181,7 @@ impl GitHub for InProcess {
             route: "/orgs/{org}/repos".to_owned(),
             effect: CallEffect::Reads,
             requests: 1,
+            vm: Value::Null,
         };
         self.call(call, |world, _| {
             known(world, &Scope::Org(owner.clone()))?;

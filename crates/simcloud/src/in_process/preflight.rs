@@ -8,6 +8,7 @@ use azlin_fleet::ports::preflight::{
     Access, AzurePreflight, Credential, GitHubPreflight, Grant, ImageFacts, Principal, RateBudget,
     Repository, Size, Subnet, Subscription, TokenKind, Usage,
 };
+use serde_json::Value;
 
 use super::{CallEffect, InProcess, SimCall};
 use crate::fault::Side;
@@ -21,6 +22,7 @@ fn reads(side: Side, path: &str) -> SimCall {
         route: path.to_owned(),
         effect: CallEffect::Reads,
         requests: 0,
+        vm: Value::Null,
     }
 }
 
