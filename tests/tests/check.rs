@@ -245,8 +245,8 @@ fn the_page_shows_what_is_printed() {
 #[test]
 fn the_roles_of_the_page_hold_what_is_looked_for() {
     use azlin_fleet::check::permissions::{
-        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_IMAGE, ON_SUBNET, ON_SUBSCRIPTION,
-        USEFUL_ON_GROUP,
+        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_IMAGE, ON_SECURITY_GROUP, ON_SUBNET,
+        ON_SUBSCRIPTION, USEFUL_ON_GROUP,
     };
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/permissions.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -260,7 +260,8 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
         .collect();
     let on_subscription = [ON_SUBSCRIPTION.as_slice(), &FOR_CHECK].concat();
     let on_group = [ON_GROUP.as_slice(), &USEFUL_ON_GROUP].concat();
-    assert_eq!(actions, [on_group.as_slice(), &FOR_PUBLIC_IP, &ON_SUBNET, &on_subscription]);
+    let joined = [ON_SUBNET.as_slice(), &ON_SECURITY_GROUP];
+    assert_eq!(actions, [on_group.as_slice(), &FOR_PUBLIC_IP, joined[0], joined[1], &on_subscription]);
     let elsewhere = [ON_IDENTITY.as_slice(), &ON_IMAGE].concat();
     assert!(elsewhere.iter().all(|action| page.contains(&format!("`{action}`"))));
 
@@ -269,7 +270,8 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
     let cloud = cloud(&format!("[premises]\nazure_grants = {granted:?}\n"));
     let of_compute = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Compute";
     let more = "public_ip = true\nidentity = [\"/subscriptions/0/resourceGroups/rg/providers/\
-        Microsoft.ManagedIdentity/userAssignedIdentities/puller\"]\n";
+        Microsoft.ManagedIdentity/userAssignedIdentities/puller\"]\nnsg_id = \"/subscriptions/0/resourceGroups/rg/\
+        providers/Microsoft.Network/networkSecurityGroups/ci\"\n";
     for (name, image) in [
         ("market", "Canonical:ubuntu-24_04-lts:server:latest".to_owned()),
         ("managed", format!("{of_compute}/images/ours")),

@@ -6,6 +6,8 @@ use azlin_http::HttpReply;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
+use crate::error::ArmError;
+
 /// Whether an answer is the documented success of such a call.
 pub(crate) fn is_documented(method: &Method, reply: &HttpReply) -> bool {
     let (statuses, may_be_empty): (&[u16], bool) = match *method {
@@ -17,6 +19,11 @@ pub(crate) fn is_documented(method: &Method, reply: &HttpReply) -> bool {
     };
     let has_form = begins_as_json(reply) || may_be_empty && reply.body.is_empty();
     statuses.contains(&reply.status.as_u16()) && has_form
+}
+
+/// The error for an answer of another form than Azure documents.
+pub(crate) fn undocumented(why: &dyn std::fmt::Display) -> ArmError {
+    ArmError::unreadable(format!("the answer is not what Azure documents: {why}"))
 }
 
 /// Whether the body is JSON, as far as its beginning shows. The reader of the call knows its form.

@@ -17,29 +17,26 @@ use azure_mgmt_compute::package_2024_07_01 as compute;
 pub(crate) use azure_mgmt_compute::package_2024_07_01::models;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
+use futures::stream;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
-use self::models::{
-    VirtualMachine, VirtualMachineListResult, VirtualMachineProperties, VirtualMachineUpdate,
-};
+use self::models::{VirtualMachine, VirtualMachineProperties, VirtualMachineUpdate};
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
-use crate::page_links::PageLinks;
-
-/// The API version of a sealed body: the first in which tags apply to a NIC and an address created with a VM.
-const SEALED_API: &str = "2025-04-01";
+use crate::vm_json;
 
 /// The body of a request, hidden from the generated client: see [`crate`].
 pub(crate) struct Sealed {
+    /// The API version that the body is written for.
+    pub(crate) api_version: &'static str,
     /// The whole body, which replaces the generated client's.
     pub(crate) body: Bytes,
     /// Texts in the body that no message may show.
     pub(crate) secrets: Vec<String>,
 }
 
-/// VMs, through the generated client.
+/// Changes of VMs, through the generated client. `vm_reads` reads them.
 pub(crate) struct VmApi(Arc<Arm>);
 
 impl VmApi {
@@ -61,31 +58,6 @@ impl VmApi {
             .map_err(arm_error)
     }
 
-    /// The VMs of a group, all pages.
-    pub(crate) async fn list(&self, group: &ResourceGroup) -> Result<Vec<VirtualMachine>, ArmError> {
-        all(self.client(None)?.list(&group.name, &group.subscription_id).into_stream()).await
-    }
-
-    /// The VMs of a subscription with their power states and nothing else, all pages.
-    pub(crate) async fn list_statuses(&self, subscription_id: &str) -> Result<Vec<VirtualMachine>, ArmError> {
-        all(self.client(None)?.list_all(subscription_id).status_only("true").into_stream()).await
-    }
-
-    /// One VM.
-    pub(crate) async fn get(&self, group: &ResourceGroup, name: &str) -> Result<VirtualMachine, ArmError> {
-        self.client(None)?.get(&group.name, name, &group.subscription_id).await.map_err(arm_error)
-    }
-
-    /// One VM with its instance view.
-    pub(crate) async fn get_instance_view(
-        &self,
-        group: &ResourceGroup,
-        name: &str,
-    ) -> Result<VirtualMachine, ArmError> {
-        let vm = self.client(None)?.get(&group.name, name, &group.subscription_id);
-        vm.expand("instanceView").await.map_err(arm_error)
-    }
-
     /// Requests a VM. Its name must be free.
     pub(crate) async fn create(
         &self,
@@ -103,7 +75,8 @@ impl VmApi {
             .await
             .map_err(arm_error)?;
         // Only an answer that shows a VM says that there is one.
-        answer.into_body().await.map(drop).map_err(arm_error)
+        let body = answer.into_raw_response().into_body().collect().await.map_err(arm_error)?;
+        vm_json::one(&body).map(drop)
     }
 
     /// Sets the text that a VM's metadata service shows it. Nothing else of the VM changes.
@@ -142,20 +115,6 @@ impl VmApi {
         let found = client.retrieve_boot_diagnostics_data(&group.name, name, &group.subscription_id).await;
         Ok(found.map_err(arm_error)?.serial_console_log_blob_uri)
     }
-}
-
-async fn all(
-    pages: impl Stream<Item = azure_core::Result<VirtualMachineListResult>>,
-) -> Result<Vec<VirtualMachine>, ArmError> {
-    let mut pages = std::pin::pin!(pages);
-    let mut vms = Vec::new();
-    let mut links = PageLinks::default();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(arm_error)?;
-        vms.extend(page.value);
-        links.lead_to(page.next_link.as_deref().unwrap_or_default())?;
-    }
-    Ok(vms)
 }
 
 /// The transport's error, extracted from the generated client's error.
@@ -231,9 +190,9 @@ impl GeneratedTransport {
             (None, Body::SeekableStream(_)) => return Err(unfit(&"a stream is not sent")),
         };
         let mut url = request.url().clone();
-        if self.sealed.is_some() {
+        if let Some(sealed) = &self.sealed {
             let kept = request.url().query_pairs().filter(|(name, _)| name != "api-version");
-            url.query_pairs_mut().clear().extend_pairs(kept).append_pair("api-version", SEALED_API);
+            url.query_pairs_mut().clear().extend_pairs(kept).append_pair("api-version", sealed.api_version);
         }
         Ok(ArmCall {
             method: Method::from_bytes(request.method().as_ref().as_bytes())

@@ -3,12 +3,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use azlin_fleet::model::CallOutcome;
 use azlin_http::{
     ApiClient, FailedTry, HttpReply, HttpRequest, HttpTransport, PATIENCE, RequestEffect, retry_after,
 };
+use azure_core_1::credentials::Secret;
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -19,6 +21,7 @@ use crate::answer::is_documented;
 use crate::bearer::Bearer;
 use crate::error::{ArmEffect, ArmError, ArmRefusal, How};
 use crate::gates::{Counted, Extent, Gates};
+use crate::model::CreateApi;
 use crate::remaining::BudgetsSeen;
 
 /// The most requests in flight, over all subscriptions.
@@ -57,6 +60,8 @@ pub(crate) struct Arm {
     pub(crate) bearer: Bearer,
     gates: Gates,
     pub(crate) budgets: BudgetsSeen,
+    /// Whether this cloud lacks the newest API version that VMs are created with.
+    is_older: AtomicBool,
 }
 
 impl Arm {
@@ -67,11 +72,35 @@ impl Arm {
         first_pause: Duration,
     ) -> Self {
         let client = ApiClient::new("Azure", transport, AT_ONCE, first_pause);
-        Arm { root, client, bearer, gates: Gates::default(), budgets: BudgetsSeen::default() }
+        Arm {
+            root,
+            client,
+            bearer,
+            gates: Gates::default(),
+            budgets: BudgetsSeen::default(),
+            is_older: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn root(&self) -> &Url {
         &self.root
+    }
+
+    /// The API version that VMs are created with.
+    pub(crate) fn create_api(&self) -> CreateApi {
+        if self.is_older.load(Ordering::Relaxed) { CreateApi::Older } else { CreateApi::Newest }
+    }
+
+    /// Takes in that this cloud refused the newest API version.
+    pub(crate) fn create_with_older_api(&self, error: &ArmError) {
+        if !self.is_older.swap(true, Ordering::Relaxed) {
+            let (newest, older) = (CreateApi::Newest.as_str(), CreateApi::Older.as_str());
+            tracing::warn!(
+                reason = %error,
+                "this cloud has no version {newest} of Azure's API for VMs; VMs are created with {older}, and their network \
+                 interfaces and addresses have no tags: {error}"
+            );
+        }
     }
 
     /// Sends a request until it has the documented success, or an error that another try would not change.
@@ -83,6 +112,7 @@ impl Arm {
         }
         let counted = Counted::of(&call.method, &call.url);
         let mut attempts = self.client.attempts(repeats(counted.effect()), None);
+        let mut has_new_token = false;
         loop {
             while let Some(wait) = self.gates.shut_for(&counted) {
                 if wait > PATIENCE {
@@ -91,7 +121,13 @@ impl Arm {
                 sleep(wait).await;
             }
             attempts.begin();
-            let how = match self.try_once(call).await {
+            let token = match self.bearer.token().await {
+                Ok(token) => token,
+                Err(error) => {
+                    return Err(ArmError { how: How::NoToken(error), may_be_done: attempts.may_be_done() });
+                }
+            };
+            let how = match self.try_once(call, &token).await {
                 Ok(answer) => {
                     self.client.traffic.ended(CallOutcome::of(answer.status.as_u16(), false));
                     return Ok(answer);
@@ -104,6 +140,13 @@ impl Arm {
                 }
                 How::NoAnswer { .. } => self.client.traffic.ended(CallOutcome::NoAnswer),
                 How::HeldBack(_) | How::NoToken(_) => {}
+            }
+            if let How::Refused(ArmRefusal { status: 401, .. }) = how
+                && !has_new_token
+                && self.bearer.renew(&token).await
+            {
+                has_new_token = true;
+                continue;
             }
             let error = ArmError { how, may_be_done: attempts.may_be_done() };
             let failure = match &error.how {
@@ -127,9 +170,8 @@ impl Arm {
         }
     }
 
-    async fn try_once(&self, call: &ArmCall) -> Result<HttpReply, How> {
+    async fn try_once(&self, call: &ArmCall, token: &Secret) -> Result<HttpReply, How> {
         let _turn = self.client.turn().await;
-        let token = self.bearer.token().await.map_err(How::NoToken)?;
         let request = HttpRequest {
             headers: call.headers.clone(),
             bearer: Some(token.secret()),

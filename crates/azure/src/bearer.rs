@@ -12,17 +12,23 @@ use azure_core_1::time::OffsetDateTime;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::credential::CredentialKind;
+use crate::credential::{CredentialError, CredentialKind};
 
 /// How long before its end a token is renewed, which is also azure_identity's rule.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
+/// How often a refused token is replaced at most. A role or a tenant that is wrong refuses every token.
+const RENEW_PAUSE: Duration = Duration::from_secs(60);
+
 /// How long before its end a token is still used when it cannot be renewed.
 const USE_UNTIL: Duration = Duration::from_secs(30);
 
+/// Makes a credential with an empty cache.
+type MakeCredential = Box<dyn Fn() -> Result<Arc<dyn TokenCredential>, CredentialError> + Send + Sync>;
+
 pub(crate) struct Bearer {
     pub(crate) kind: CredentialKind,
-    credential: Arc<dyn TokenCredential>,
+    make: MakeCredential,
     scope: String,
     request_timeout: Duration,
     /// azure_identity caches tokens, except the Azure CLI's, which takes a second to get. Locked while a
@@ -30,11 +36,13 @@ pub(crate) struct Bearer {
     kept: Mutex<BearerState>,
 }
 
-#[derive(Default)]
 struct BearerState {
+    credential: Arc<dyn TokenCredential>,
     token: Option<AccessToken>,
     /// The last failure and its time. It is the answer for all callers that waited for it.
     failure: Option<(Instant, CallError)>,
+    /// When a token was last dropped because Azure refused it.
+    dropped: Option<Instant>,
 }
 
 impl fmt::Debug for Bearer {
@@ -46,11 +54,26 @@ impl fmt::Debug for Bearer {
 impl Bearer {
     pub(crate) fn new(
         kind: CredentialKind,
-        credential: Arc<dyn TokenCredential>,
+        make: MakeCredential,
         scope: String,
         request_timeout: Duration,
-    ) -> Self {
-        Bearer { kind, credential, scope, request_timeout, kept: Mutex::default() }
+    ) -> Result<Self, CredentialError> {
+        let state = BearerState { credential: make()?, token: None, failure: None, dropped: None };
+        Ok(Bearer { kind, make, scope, request_timeout, kept: Mutex::new(state) })
+    }
+
+    /// Drops a token that Azure refused, and with it the credential, whose cache would give it again. Returns whether
+    /// another try has another token.
+    pub(crate) async fn renew(&self, refused: &Secret) -> bool {
+        let mut kept = self.kept.lock().await;
+        if kept.token.as_ref().is_none_or(|token| token.token.secret() != refused.secret()) {
+            return true;
+        }
+        let is_early = kept.dropped.is_some_and(|at| at.elapsed() < RENEW_PAUSE);
+        let Some(credential) = (self.make)().ok().filter(|_| !is_early) else { return false };
+        tracing::debug!(credential = %self.kind, "Azure refused the token by {}; another is requested", self.kind);
+        *kept = BearerState { credential, token: None, failure: None, dropped: Some(Instant::now()) };
+        true
     }
 
     pub(crate) async fn token(&self) -> Result<Secret, CallError> {
@@ -61,7 +84,7 @@ impl Bearer {
         }
         let failure = match &kept.failure {
             Some((known, error)) if *known >= came => error.clone(),
-            _ => match self.ask().await {
+            _ => match self.ask(&kept.credential).await {
                 Ok(token) => return Ok(kept.token.insert(token).token.clone()),
                 Err(error) => {
                     tracing::debug!(credential = %self.kind, error = %error, "no new Azure token by {}: {error}", self.kind);
@@ -75,9 +98,9 @@ impl Bearer {
         }
     }
 
-    async fn ask(&self) -> Result<AccessToken, CallError> {
+    async fn ask(&self, credential: &Arc<dyn TokenCredential>) -> Result<AccessToken, CallError> {
         let scopes = [self.scope.as_str()];
-        match timeout(self.request_timeout, self.credential.get_token(&scopes, None)).await {
+        match timeout(self.request_timeout, credential.get_token(&scopes, None)).await {
             Ok(Ok(token)) => Ok(token),
             Ok(Err(error)) => Err(self.refused(&error)),
             Err(_) => {

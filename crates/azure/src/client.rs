@@ -1,16 +1,18 @@
 //! The client, which implements the port.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup,
-    Vm, VmSpec,
+    CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining,
+    ResourceGroup, UntaggedVm, Vm, VmSpec,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
+use parking_lot::Mutex;
 use url::Url;
 
 use crate::api::VmApi;
@@ -19,11 +21,13 @@ use crate::bearer::Bearer;
 use crate::credential::{self, CredentialKind};
 use crate::environment::AzureEnvironment;
 use crate::error::{ArmEffect, ArmError, How, SettingsError, call_error};
-use crate::model;
+use crate::group_lists::GroupLists;
+use crate::model::{self, CreateApi};
 use crate::orphans;
+use crate::power_reader::PowerReaders;
 use crate::reach;
 use crate::url_rule;
-use crate::vms;
+use crate::{vm_reads, vms};
 
 /// The largest body that is read. A page of VMs has about a megabyte.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
@@ -61,6 +65,10 @@ impl AzureSettings {
 #[derive(Clone)]
 pub struct AzureClient {
     pub(crate) arm: Arc<Arm>,
+    groups: GroupLists,
+    powers: PowerReaders,
+    /// Of each group's last list: the VMs that may be ours and have lost our tags.
+    untagged: Arc<Mutex<HashMap<ResourceGroup, Vec<UntaggedVm>>>>,
 }
 
 impl AzureClient {
@@ -88,10 +96,20 @@ impl AzureClient {
             ..HttpSettings::new(request_timeout, LARGEST_BODY)
         }));
         let kind = credential::choose(&environment).map_err(SettingsError::Credential)?;
-        let credential =
-            credential::make(kind, &environment, &root, &transport).map_err(SettingsError::Credential)?;
-        let bearer = Bearer::new(kind, credential, credential::scope(&root), request_timeout);
-        Ok(AzureClient { arm: Arc::new(Arm::new(root, transport, bearer, retry_pause)) })
+        let scope = credential::scope(&root);
+        let make = {
+            let (root, transport) = (root.clone(), Arc::clone(&transport));
+            move || credential::make(kind, &environment, &root, &transport)
+        };
+        let bearer =
+            Bearer::new(kind, Box::new(make), scope, request_timeout).map_err(SettingsError::Credential)?;
+        let arm = Arc::new(Arm::new(root, transport, bearer, retry_pause));
+        Ok(AzureClient {
+            arm,
+            groups: GroupLists::default(),
+            powers: PowerReaders::default(),
+            untagged: Arc::default(),
+        })
     }
 
     /// The kind of credential that is used.
@@ -110,9 +128,8 @@ impl AzureClient {
 
     /// Whether the VM of that name is the requested one, created by a try whose answer was lost.
     async fn is_what_was_asked_for(&self, spec: &VmSpec) -> Result<bool, ArmError> {
-        let vm = self.vms_api().get(&spec.group, spec.name.as_str()).await?;
-        let tags = vms::tags(&vm);
-        Ok(spec.tags.iter().all(|(name, value)| tags.get(name) == Some(value)))
+        let vm = vm_reads::one(&self.arm, &spec.group, spec.name.as_str()).await?;
+        Ok(spec.tags.iter().all(|(name, value)| vm.tags.get(name) == Some(value)))
     }
 }
 
@@ -130,26 +147,52 @@ impl Azure for AzureClient {
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError> {
         let what = format!("list VMs of {group}");
         check_group(&what, group)?;
-        let list = self.vms_api().list(group).await;
+        let list = self.groups.vms(&self.arm, group).await;
         let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
+        let untagged = list.iter().filter_map(|vm| vms::untagged(vm, group)).collect();
+        self.untagged.lock().insert(group.clone(), untagged);
         Ok(list.iter().filter_map(|vm| vms::ours(vm, group)).collect())
+    }
+
+    fn untagged(&self, group: &ResourceGroup) -> Vec<UntaggedVm> {
+        self.untagged.lock().get(group).cloned().unwrap_or_default()
     }
 
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {
         let what = format!("list power states of {subscription_id}");
         check_name(&what, "subscription", subscription_id)?;
-        let list = self.vms_api().list_statuses(subscription_id).await;
-        let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
-        Ok(vms::power_states(&list))
+        let (arm, kind, subscription) =
+            (Arc::clone(&self.arm), self.credential(), subscription_id.to_owned());
+        let read = async move {
+            let list = vm_reads::statuses(&arm, &subscription).await;
+            let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, kind, &error))?;
+            Ok(vms::power_states(&list))
+        };
+        self.powers.states(subscription_id, read).await
     }
 
     async fn create(&self, spec: &VmSpec) -> Result<(), CallError> {
         let what = format!("create VM {} in {}", spec.name, spec.group);
         check_group(&what, &spec.group)?;
-        let model = model::virtual_machine(spec);
-        let sealed = model::sealed(&model, spec)
-            .map_err(|why| CallError::new(CallErrorKind::Invalid, why).during(&what))?;
-        let created = self.vms_api().create(&spec.group, spec.name.as_str(), model, sealed).await;
+        let (vms, model) = (self.vms_api(), model::virtual_machine(spec));
+        let put = async |api| {
+            let sealed = model::sealed(&model, spec, api)
+                .map_err(|why| CallError::new(CallErrorKind::Invalid, why).during(&what))?;
+            Ok(vms.create(&spec.group, spec.name.as_str(), model.clone(), sealed).await)
+        };
+        let api = self.arm.create_api();
+        let mut created = put(api).await?;
+        if let Err(error) = &created
+            && api == CreateApi::Newest
+            && api.is_missing(error)
+        {
+            let older = put(CreateApi::Older).await?;
+            // A region that does not exist has the same code, with any version.
+            if !older.as_ref().is_err_and(|error| CreateApi::Older.is_missing(error)) {
+                self.arm.create_with_older_api(error);
+            }
+            created = older;
+        }
         let Err(error) = created else {
             return Ok(());
         };
@@ -175,18 +218,17 @@ impl Azure for AzureClient {
         let what = format!("find the address of {name} in {group}");
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
-        let found = reach::address(&self.arm, &self.vms_api(), group, name, public).await;
+        let found = reach::address(&self.arm, group, name, public).await;
         found.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
     }
 
-    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
-        let what = format!("ask why {name} in {group} was not made");
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<FailedVm, CallError> {
+        let what = format!("ask why {name} in {group} has failed");
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
-        match self.vms_api().get_instance_view(group, name).await {
-            Ok(vm) => Ok(vms::failure(&vm)),
-            Err(error) => Err(call_error(&what, ArmEffect::Reads, self.credential(), &error)),
-        }
+        let vm = vm_reads::with_view(&self.arm, group, name).await;
+        let vm = vm.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
+        Ok(vms::failed(&vm))
     }
 
     async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError> {
@@ -201,7 +243,7 @@ impl Azure for AzureClient {
         let what = format!("read the power state of {name} in {group}");
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
-        match self.vms_api().get_instance_view(group, name).await {
+        match vm_reads::with_view(&self.arm, group, name).await {
             Ok(vm) => Ok(Some(vms::power_state(&vm))),
             Err(ArmError { how: How::Refused(refusal), .. }) if refusal.is_absence() => Ok(None),
             Err(error) => Err(call_error(&what, ArmEffect::Reads, self.credential(), &error)),

@@ -92,13 +92,62 @@ pub(crate) fn choose(environment: &AzureEnvironment) -> Result<CredentialKind, C
     if environment.federated_token_file.is_some() {
         return Ok(CredentialKind::WorkloadIdentity);
     }
+    refuse_half(environment)?;
     if environment.identity_endpoint.is_some() {
         return Ok(CredentialKind::AppServiceIdentity);
     }
     if environment.azure_cli_profile {
         return Ok(CredentialKind::AzureCli);
     }
+    refuse_cloud_shell(environment)?;
     Ok(CredentialKind::VirtualMachineIdentity)
+}
+
+/// Refuses what is a part of a credential, or could be a part of several: who is meant is not known.
+fn refuse_half(environment: &AzureEnvironment) -> Result<(), CredentialError> {
+    let has = Option::is_some;
+    let (tenant, client) = (has(&environment.tenant_id), has(&environment.client_id));
+    let refuse = |why: &str| Err(CredentialError(why.to_owned()));
+    if has(&environment.client_certificate_path) {
+        return refuse(
+            "AZURE_CLIENT_CERTIFICATE_PATH is set, and azlin does not sign in with certificates; set AZURE_CLIENT_SECRET or \
+             AZURE_FEDERATED_TOKEN_FILE instead, or use a managed identity and unset it",
+        );
+    }
+    if tenant && client {
+        return refuse(
+            "AZURE_TENANT_ID and AZURE_CLIENT_ID are set, and neither AZURE_CLIENT_SECRET nor AZURE_FEDERATED_TOKEN_FILE is; \
+             set one of them, or unset AZURE_TENANT_ID for a managed identity",
+        );
+    }
+    if tenant {
+        return refuse(
+            "AZURE_TENANT_ID is set, and AZURE_CLIENT_ID is not; set it with AZURE_CLIENT_SECRET or \
+             AZURE_FEDERATED_TOKEN_FILE, or unset AZURE_TENANT_ID",
+        );
+    }
+    if environment.identity_endpoint.is_none() && environment.identity_header.is_some() {
+        return refuse("IDENTITY_HEADER is set, and IDENTITY_ENDPOINT is not; set both or none");
+    }
+    if client && environment.azure_cli_profile && environment.identity_endpoint.is_none() {
+        return refuse(
+            "AZURE_CLIENT_ID is set, and a user is logged in with the Azure CLI; unset AZURE_CLIENT_ID to be that user, or set \
+             AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential for the managed identity",
+        );
+    }
+    Ok(())
+}
+
+/// azure_identity takes `MSI_ENDPOINT` for Cloud Shell, and then makes no identity of a VM.
+fn refuse_cloud_shell(environment: &AzureEnvironment) -> Result<(), CredentialError> {
+    match environment.msi_endpoint {
+        None => Ok(()),
+        Some(_) => Err(CredentialError(
+            "MSI_ENDPOINT is set, the managed identity of Cloud Shell, which azlin does not support; log in with \
+             `az login`, or unset MSI_ENDPOINT to use the managed identity of a VM"
+                .to_owned(),
+        )),
+    }
 }
 
 /// `AZURE_TOKEN_CREDENTIALS`, with the names of Azure's own libraries.
@@ -109,8 +158,14 @@ fn named(name: &str, environment: &AzureEnvironment) -> Result<CredentialKind, C
         CredentialKind::VirtualMachineIdentity
     };
     match name.trim().to_ascii_lowercase().as_str() {
-        "environmentcredential" => Ok(CredentialKind::ClientSecret),
+        "environmentcredential" => {
+            let half = if environment.client_secret.is_none() { refuse_half(environment) } else { Ok(()) };
+            half.map(|()| CredentialKind::ClientSecret)
+        }
         "workloadidentitycredential" => Ok(CredentialKind::WorkloadIdentity),
+        "managedidentitycredential" if managed == CredentialKind::VirtualMachineIdentity => {
+            refuse_cloud_shell(environment).map(|()| managed)
+        }
         "managedidentitycredential" => Ok(managed),
         "azureclicredential" | "dev" => Ok(CredentialKind::AzureCli),
         "prod" => choose(&AzureEnvironment {

@@ -16,12 +16,16 @@ pub struct AzureEnvironment {
     pub client_secret: Option<SecretString>,
     /// `AZURE_FEDERATED_TOKEN_FILE`: workload identity.
     pub federated_token_file: Option<PathBuf>,
+    /// `AZURE_CLIENT_CERTIFICATE_PATH`, which is refused: azlin does not sign in with certificates.
+    pub client_certificate_path: Option<String>,
     /// `AZURE_AUTHORITY_HOST`: where Entra ID is in a sovereign cloud.
     pub authority_host: Option<String>,
     /// `IDENTITY_ENDPOINT`: the managed identity of App Service and what speaks like it.
     pub identity_endpoint: Option<String>,
     /// `IDENTITY_HEADER`, which belongs to it.
     pub identity_header: Option<SecretString>,
+    /// `MSI_ENDPOINT`: the managed identity of Cloud Shell, whose protocol is another one.
+    pub msi_endpoint: Option<String>,
     /// `AZURE_TOKEN_CREDENTIALS`: which credential to use, by name.
     pub token_credentials: Option<String>,
     /// Whether the Azure CLI has a profile here: `azureProfile.json` in `AZURE_CONFIG_DIR` or
@@ -41,9 +45,11 @@ impl AzureEnvironment {
             client_id: var("AZURE_CLIENT_ID"),
             client_secret: var("AZURE_CLIENT_SECRET").map(SecretString::from),
             federated_token_file: var("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from),
+            client_certificate_path: var("AZURE_CLIENT_CERTIFICATE_PATH"),
             authority_host: var("AZURE_AUTHORITY_HOST"),
             identity_endpoint: var("IDENTITY_ENDPOINT"),
             identity_header: var("IDENTITY_HEADER").map(SecretString::from),
+            msi_endpoint: var("MSI_ENDPOINT"),
             token_credentials: var("AZURE_TOKEN_CREDENTIALS"),
             azure_cli_profile: cli_folder.is_some_and(|folder| folder.join("azureProfile.json").exists()),
         }

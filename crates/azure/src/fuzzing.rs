@@ -2,10 +2,9 @@
 
 use azlin_fleet::model::{CallErrorKind, OrphanKind, ResourceGroup};
 
-use crate::api::models::{VirtualMachine, VirtualMachineListResult};
 use crate::credential::CredentialKind;
 use crate::error::{self, ArmEffect, ArmError, ArmRefusal, How};
-use crate::{orphans, preflight, vms};
+use crate::{orphans, preflight, vm_json, vms};
 
 /// Reads an answer: a status and a body.
 ///
@@ -13,12 +12,11 @@ use crate::{orphans, preflight, vms};
 /// When something that a caller relies on does not hold.
 pub fn answer(status: u16, body: &[u8]) {
     let group = ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() };
-    let list = serde_json::from_slice::<VirtualMachineListResult>(body).map(|page| page.value);
-    let one = serde_json::from_slice::<VirtualMachine>(body).into_iter();
-    let list: Vec<VirtualMachine> = list.unwrap_or_default().into_iter().chain(one).collect();
+    let list = vm_json::page(body).map(|(vms, _)| vms);
+    let list: Vec<_> = list.unwrap_or_default().into_iter().chain(vm_json::one(body)).collect();
     let states = vms::power_states(&list);
     for vm in &list {
-        let _ = vms::failure(vm);
+        let _ = vms::failed(vm);
         if let Some(ours) = vms::ours(vm, &group) {
             let _ = states.of(&ours);
             let again = azlin_fleet::model::VmTags::of(&ours.name, &ours.tags.to_tags());

@@ -23,14 +23,18 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gates;
+mod group_lists;
 mod identity_http;
 mod model;
 mod orphans;
 mod page_links;
+mod power_reader;
 mod preflight;
 mod reach;
 mod remaining;
 mod url_rule;
+mod vm_json;
+mod vm_reads;
 mod vms;
 
 pub use azlin_http::TrafficCounts;

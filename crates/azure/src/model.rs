@@ -20,9 +20,39 @@ use crate::api::models::{
     virtual_machine_network_interface_configuration_properties,
     virtual_machine_public_ip_address_configuration_properties as public_ip_properties,
 };
+use crate::error::{ArmError, How};
+
+/// The version of the network API that makes a VM's NIC and address: the newest that the compute API takes.
+const NETWORK_API_OF_VMS: &str = "2022-11-01";
 
 /// The most that custom data may have in base64 (Learn: Custom data on Azure VMs).
 const MOST_CUSTOM_DATA: usize = 64 * 1024;
+
+/// The version of the API that a VM is created with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CreateApi {
+    /// The first in which tags apply to a NIC and an address that are created with a VM.
+    Newest,
+    /// For clouds that lack it: national clouds have lagged behind.
+    Older,
+}
+
+impl CreateApi {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            CreateApi::Newest => "2025-04-01",
+            CreateApi::Older => "2024-11-01",
+        }
+    }
+
+    /// Whether Azure refused a request since it lacks this version.
+    pub(crate) fn is_missing(self, error: &ArmError) -> bool {
+        let How::Refused(refusal) = &error.how else { return false };
+        let codes = ["NoRegisteredProviderFound", "InvalidApiVersionParameter", "InvalidResourceType"];
+        codes.iter().any(|code| refusal.code.eq_ignore_ascii_case(code))
+            && refusal.message.contains(self.as_str())
+    }
+}
 
 /// The VM as the generated client gets it: without its custom data, which is a secret.
 pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
@@ -68,7 +98,7 @@ pub(crate) fn virtual_machine(spec: &VmSpec) -> VirtualMachine {
 
 /// The body that is sent: the model, the custom data, and the user-assigned identities, for which the
 /// generated type has no fields.
-pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, String> {
+pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec, api: CreateApi) -> Result<Sealed, String> {
     let custom_data = BASE64_STANDARD.encode(spec.custom_data.expose_secret());
     if custom_data.len() > MOST_CUSTOM_DATA {
         return Err(format!(
@@ -81,12 +111,14 @@ pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, St
         // The generated model writes null for fields that only Azure sets.
         properties.retain(|_, value| !value.is_null());
     }
-    // The generated model is older than these. The disk takes the VM's tags by itself.
-    let nic = &mut body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0];
-    nic["tags"] = json!(spec.tags);
-    let ip = "/properties/ipConfigurations/0/properties/publicIPAddressConfiguration";
-    if let Some(ip) = nic.pointer_mut(ip) {
-        ip["tags"] = json!(spec.tags);
+    if api == CreateApi::Newest {
+        // The generated model is older than these. The disk takes the VM's tags by itself.
+        let nic = &mut body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0];
+        nic["tags"] = json!(spec.tags);
+        let ip = "/properties/ipConfigurations/0/properties/publicIPAddressConfiguration";
+        if let Some(ip) = nic.pointer_mut(ip) {
+            ip["tags"] = json!(spec.tags);
+        }
     }
     body["properties"]["osProfile"]["customData"] = Value::String(custom_data.clone());
     if !spec.identity.is_empty() {
@@ -94,7 +126,7 @@ pub(crate) fn sealed(model: &VirtualMachine, spec: &VmSpec) -> Result<Sealed, St
         body["identity"]["userAssignedIdentities"] = Value::Object(identities);
     }
     let secrets = vec![custom_data, spec.custom_data.expose_secret().to_owned()];
-    Ok(Sealed { body: body.to_string().into(), secrets })
+    Ok(Sealed { api_version: api.as_str(), body: body.to_string().into(), secrets })
 }
 
 fn image(image: &Image) -> ImageReference {
@@ -130,17 +162,13 @@ fn os_disk(spec: &VmSpec) -> OsDisk {
 fn os_profile(spec: &VmSpec) -> OsProfile {
     let key = SshPublicKey {
         path: Some(format!("/home/{}/.ssh/authorized_keys", spec.admin_user)),
-        // Azure accepts ed25519 and RSA keys. Another key comes through the custom data.
-        key_data: Some(
-            spec.admin_key
-                .clone()
-                .filter(|key| !key.starts_with("ecdsa-"))
-                .unwrap_or_else(key_that_nobody_holds),
-        ),
+        key_data: Some(spec.admin_key.clone()),
     };
     OsProfile {
         computer_name: Some(spec.name.to_string()),
         admin_username: Some(spec.admin_user.clone()),
+        // Policies put extensions on VMs. One that fails makes Azure call the whole VM failed.
+        allow_extension_operations: (!spec.extensions).then_some(false),
         linux_configuration: Some(LinuxConfiguration {
             disable_password_authentication: Some(true),
             ssh: Some(SshConfiguration { public_keys: vec![key] }),
@@ -148,17 +176,6 @@ fn os_profile(spec: &VmSpec) -> OsProfile {
         }),
         ..OsProfile::default()
     }
-}
-
-/// An Ed25519 public key of random bytes (RFC 8709, section 4), whose private key is unknown. Azure requires
-/// a way to log in, and this VM has none.
-fn key_that_nobody_holds() -> String {
-    let mut blob = Vec::new();
-    for part in [b"ssh-ed25519".as_slice(), &rand::random::<[u8; 32]>()] {
-        blob.extend_from_slice(&(part.len() as u32).to_be_bytes());
-        blob.extend_from_slice(part);
-    }
-    format!("ssh-ed25519 {} nobody", BASE64_STANDARD.encode(blob))
 }
 
 fn network(spec: &VmSpec) -> NetworkProfile {
@@ -193,7 +210,9 @@ fn network(spec: &VmSpec) -> NetworkProfile {
         }),
     };
     NetworkProfile {
-        network_api_version: Some(network_profile::NetworkApiVersion::N2020_11_01),
+        network_api_version: Some(network_profile::NetworkApiVersion::UnknownValue(
+            NETWORK_API_OF_VMS.to_owned(),
+        )),
         network_interface_configurations: vec![nic],
         ..NetworkProfile::default()
     }

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use crate::answer::undocumented;
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
-use crate::page_links::PageLinks;
+use crate::page_links::all_pages;
 use crate::reach::NETWORK_API;
 
 /// The version of the disk API.
@@ -20,21 +21,10 @@ const DISK_API: &str = "2024-03-02";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OrphansJson {
-    value: Vec<OrphanJson>,
+    /// Of everybody in the group, so each one is read leniently.
+    value: Vec<Value>,
     #[serde(default)]
     next_link: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OrphanJson {
-    name: String,
-    #[serde(default)]
-    tags: Option<BTreeMap<String, String>>,
-    #[serde(default)]
-    managed_by: Option<String>,
-    #[serde(default)]
-    properties: Value,
 }
 
 /// The resources of one kind that nothing holds and that have our mark.
@@ -43,20 +33,9 @@ pub(crate) async fn list(
     group: &ResourceGroup,
     kind: OrphanKind,
 ) -> Result<Vec<Orphan>, ArmError> {
-    let mut next = url(arm.root(), group, kind, None);
-    let (mut found, mut links) = (Vec::new(), PageLinks::default());
-    loop {
-        let answer = arm.send(&ArmCall::new(Method::GET, next)).await?;
-        let (parts, next_link) = read(group, kind, &answer.body).map_err(|error| unreadable(&error))?;
-        found.extend(parts);
-        match next_link {
-            None => return Ok(found),
-            Some(link) => {
-                links.lead_to(&link)?;
-                next = link.parse().map_err(|error: url::ParseError| unreadable(&error))?;
-            }
-        }
-    }
+    let first = url(arm.root(), group, kind, None);
+    let pages = all_pages(arm, first, |body| read(group, kind, body).map_err(|error| undocumented(&error)));
+    Ok(pages.await?.items)
 }
 
 /// A page of the list: our resources that nothing holds, and the link to the next page.
@@ -66,9 +45,9 @@ pub(crate) fn read(
     body: &[u8],
 ) -> serde_json::Result<(Vec<Orphan>, Option<String>)> {
     let page: OrphansJson = serde_json::from_slice(body)?;
-    let free = page.value.into_iter().filter(|part| is_free(kind, part));
-    let ours = free.filter_map(|part| Orphan::of(group, kind, &part.name, &part.tags?));
-    Ok((ours.collect(), page.next_link.filter(|link| !link.is_empty())))
+    let free = page.value.iter().filter(|part| is_free(kind, part));
+    let ours = free.filter_map(|part| Orphan::of(group, kind, part["name"].as_str()?, &tags(part)));
+    Ok((ours.collect(), page.next_link))
 }
 
 /// Requests the deletion of a resource.
@@ -77,15 +56,25 @@ pub(crate) async fn delete(arm: &Arm, orphan: &Orphan) -> Result<(), ArmError> {
     arm.send(&ArmCall::new(Method::DELETE, url)).await.map(drop)
 }
 
-/// Whether nothing holds the resource.
-fn is_free(kind: OrphanKind, part: &OrphanJson) -> bool {
-    let is_held_by = |what: &str| !part.properties[what].is_null();
+/// The tags that are texts.
+fn tags(part: &Value) -> BTreeMap<String, String> {
+    let tags = part["tags"].as_object().into_iter().flatten();
+    tags.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// Whether the resource shows that nothing holds it.
+fn is_free(kind: OrphanKind, part: &Value) -> bool {
+    let Some(properties) = part["properties"].as_object() else { return false };
+    let is_held_by = |what: &str| properties.get(what).is_some_and(|holder| !holder.is_null());
     match kind {
         OrphanKind::NetworkInterface => {
             !["virtualMachine", "privateEndpoint", "privateLinkService"].into_iter().any(is_held_by)
         }
         OrphanKind::PublicIp => !["ipConfiguration", "natGateway"].into_iter().any(is_held_by),
-        OrphanKind::Disk => part.managed_by.is_none() && part.properties["diskState"] == "Unattached",
+        OrphanKind::Disk => {
+            part["managedBy"].is_null()
+                && properties.get("diskState").is_some_and(|state| state == "Unattached")
+        }
     }
 }
 
@@ -105,44 +94,54 @@ fn url(root: &Url, group: &ResourceGroup, kind: OrphanKind, name: Option<&str>) 
     url
 }
 
-fn unreadable(why: &dyn std::fmt::Display) -> ArmError {
-    ArmError::unreadable(format!("the answer is not what Azure documents: {why}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
+    /// Resources in the forms in which Azure lists them.
     #[test]
     fn what_is_free() {
-        for (kind, text, expected) in [
-            (OrphanKind::NetworkInterface, r#"{"name": "n", "properties": {}}"#, true),
+        use OrphanKind::{Disk, NetworkInterface, PublicIp};
+        let disk = |state: &str| json!({"sku": {"name": "Premium_LRS"}, "properties": {"diskState": state}});
+        for (kind, part, expected) in [
+            (NetworkInterface, json!({"properties": {}}), true),
+            (NetworkInterface, json!({"tags": null, "properties": {"provisioningState": "Failed"}}), true),
+            (NetworkInterface, json!({"properties": {"virtualMachine": null, "nicType": "Standard"}}), true),
             (
-                OrphanKind::NetworkInterface,
-                r#"{"name": "n", "properties": {"virtualMachine": {"id": "/x"}}}"#,
+                NetworkInterface,
+                json!({"etag": "W/\"1\"", "properties": {"virtualMachine": {"id": "/X"}}}),
                 false,
             ),
-            (
-                OrphanKind::NetworkInterface,
-                r#"{"name": "n", "properties": {"privateEndpoint": {"id": "/x"}}}"#,
-                false,
-            ),
-            (OrphanKind::PublicIp, r#"{"name": "n", "properties": {"ipAddress": "192.0.2.1"}}"#, true),
-            (
-                OrphanKind::PublicIp,
-                r#"{"name": "n", "properties": {"ipConfiguration": {"id": "/x"}}}"#,
-                false,
-            ),
-            (OrphanKind::Disk, r#"{"name": "n", "properties": {"diskState": "Unattached"}}"#, true),
-            (
-                OrphanKind::Disk,
-                r#"{"name": "n", "managedBy": "/x", "properties": {"diskState": "Attached"}}"#,
-                false,
-            ),
-            (OrphanKind::Disk, r#"{"name": "n", "properties": {"diskState": "ReadyToUpload"}}"#, false),
+            (NetworkInterface, json!({"properties": {"privateEndpoint": {"id": "/x"}}}), false),
+            (NetworkInterface, json!({}), false),
+            (NetworkInterface, json!(null), false),
+            (PublicIp, json!({"sku": {"tier": "Regional"}, "properties": {"ipAddress": "192.0.2.1"}}), true),
+            (PublicIp, json!({"properties": {"ipConfiguration": {"id": "/x"}}}), false),
+            (PublicIp, json!({"properties": {"natGateway": {"id": "/x"}}}), false),
+            (Disk, disk("Unattached"), true),
+            (Disk, disk("Attached"), false),
+            (Disk, disk("Reserved"), false),
+            (Disk, disk("ActiveSAS"), false),
+            (Disk, disk("ActiveUpload"), false),
+            (Disk, disk("ReadyToUpload"), false),
+            (Disk, disk("Frozen"), false),
+            (Disk, json!({"managedBy": "/x", "properties": {"diskState": "Unattached"}}), false),
+            (Disk, json!({"properties": {}}), false),
         ] {
-            let part: OrphanJson = serde_json::from_str(text).expect("a part");
-            assert_eq!(is_free(kind, &part), expected, "{text}");
+            assert_eq!(is_free(kind, &part), expected, "{kind}: {part}");
+        }
+    }
+
+    #[test]
+    fn odd_resources_of_others_are_skipped() {
+        let group = ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() };
+        let odd = json!({"value": [
+            null, 7, {"name": null}, {"name": 5, "properties": {}}, {"name": "n", "tags": {"n": 1}, "properties": {}},
+        ], "nextLink": null});
+        for kind in OrphanKind::ALL {
+            let (found, next) = read(&group, kind, odd.to_string().as_bytes()).expect("a list");
+            assert_eq!((found.len(), next), (0, None), "{kind}");
         }
     }
 

@@ -16,10 +16,11 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use url::Url;
 
+use crate::answer::undocumented;
 use crate::arm::ArmCall;
 use crate::client::AzureClient;
 use crate::error::{ArmEffect, ArmError, How, call_error};
-use crate::page_links::PageLinks;
+use crate::page_links::all_pages;
 use crate::reach::NETWORK_API;
 
 const AUTHORIZATION_API: &str = "2022-04-01";
@@ -70,19 +71,12 @@ impl AzureClient {
         question: Question<'_>,
         first: Url,
     ) -> Result<Vec<T>, CallError> {
-        let (mut list, mut next, mut links) = (Vec::new(), Some(first), PageLinks::default());
-        while let Some(url) = next {
-            let page: wire::PageJson<T> = self.read(question, url).await?;
-            list.extend(page.value);
-            let link = page.next_link.filter(|link| !link.is_empty());
-            let led = links.lead_to(link.as_deref().unwrap_or_default());
-            led.map_err(|error| self.failed(question, &error))?;
-            next = link.map(|link| Url::parse(&link)).transpose().map_err(|_| {
-                CallError::new(CallErrorKind::Invalid, "the link to the next page is no URL")
-                    .during(question.what)
-            })?;
-        }
-        Ok(list)
+        let pages = all_pages(&self.arm, first, |body| {
+            let page: wire::PageJson<T> =
+                serde_json::from_slice(body).map_err(|error| undocumented(&error))?;
+            Ok((page.value, page.next_link))
+        });
+        pages.await.map(|pages| pages.items).map_err(|error| self.failed(question, &error))
     }
 
     /// The error of a question. A refusal names the one action that is missing.
@@ -151,6 +145,8 @@ impl AzurePreflight for AzureClient {
         let rest = ["providers", "Microsoft.Compute", "skus"];
         let mut url = self.at(question, &format!("/subscriptions/{subscription_id}"), &rest, SKUS_API)?;
         url.query_pairs_mut().append_pair("$filter", &format!("location eq '{location}'"));
+        // As every SDK of Azure writes a space.
+        url.set_query(url.query().map(|query| query.replace('+', "%20")).as_deref());
         let found: Vec<wire::Sku> = self.list(question, url).await?;
         let sizes =
             found.into_iter().filter(|sku| sku.resource_type == "virtualMachines" && sku.is_in(location));
@@ -173,6 +169,13 @@ impl AzurePreflight for AzureClient {
         image: &Image,
     ) -> Result<ImageFacts, CallError> {
         images::image(self, subscription_id, location, image).await
+    }
+
+    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError> {
+        let what = format!("read network security group {}", nsg_id.rsplit('/').next().unwrap_or_default());
+        let question = Question { what: &what, needs: "Microsoft.Network/networkSecurityGroups/read" };
+        let found: wire::Located = self.read(question, self.at(question, nsg_id, &[], NETWORK_API)?).await?;
+        Ok(wire::plain_location(&found.location))
     }
 
     async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError> {

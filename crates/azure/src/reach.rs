@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use azlin_fleet::model::ResourceGroup;
+use azlin_fleet::model::{ProvisioningState, ResourceGroup};
 use azlin_fleet::ports::Address;
 use azlin_http::HttpRequest;
 use reqwest::{Method, StatusCode};
@@ -11,9 +11,9 @@ use url::Url;
 
 use crate::answer::is_page;
 use crate::api::VmApi;
-use crate::api::models::VirtualMachine;
 use crate::arm::{Arm, ArmCall};
 use crate::error::{ArmError, How};
+use crate::{vm_reads, vms};
 
 /// The version of the network API whose NICs are read.
 pub(crate) const NETWORK_API: &str = "2024-05-01";
@@ -21,19 +21,22 @@ pub(crate) const NETWORK_API: &str = "2024-05-01";
 /// The VM's address.
 pub(crate) async fn address(
     arm: &Arm,
-    api: &VmApi,
     group: &ResourceGroup,
     name: &str,
     public: bool,
 ) -> Result<Address, ArmError> {
-    let vm = api.get(group, name).await?;
-    let properties = vm.properties.as_ref();
-    match properties.and_then(|properties| properties.provisioning_state.as_deref()) {
-        Some("Failed" | "Canceled") => return Ok(Address::Never("Azure could not make its VM".to_owned())),
-        Some("Deleting") => return Ok(Address::Never("its VM is being deleted".to_owned())),
+    let mut vm = vm_reads::one(arm, group, name).await?;
+    let mut state = vms::provisioning(&vm.provisioning_state);
+    if state == ProvisioningState::Failed {
+        vm = vm_reads::with_view(arm, group, name).await?;
+        state = ProvisioningState::of_failed(Some(&vms::failed(&vm)));
+    }
+    match state {
+        ProvisioningState::Failed => return Ok(Address::Never("Azure could not make its VM".to_owned())),
+        ProvisioningState::Deleting => return Ok(Address::Never("its VM is being deleted".to_owned())),
         _ => {}
     }
-    let Some(nic) = nic(&vm) else { return Ok(Address::Pending) };
+    let Some(nic) = &vm.nic else { return Ok(Address::Pending) };
     let call = nic_call(arm.root(), nic)?;
     let answer = match arm.send(&call).await {
         Ok(answer) => answer,
@@ -45,12 +48,6 @@ pub(crate) async fn address(
     let nic: Value =
         serde_json::from_slice(&answer.body).map_err(|error| ArmError::unreadable(error.to_string()))?;
     Ok(ip(&nic, public).map_or(Address::Pending, Address::At))
-}
-
-/// The resource id of the VM's NIC.
-fn nic(vm: &VirtualMachine) -> Option<&str> {
-    let network = vm.properties.as_ref()?.network_profile.as_ref()?;
-    network.network_interfaces.first()?.sub_resource.id.as_deref()
 }
 
 fn nic_call(root: &Url, id: &str) -> Result<ArmCall, ArmError> {

@@ -1,96 +1,93 @@
-//! Reads VMs from Azure's lists.
+//! What Azure's VMs are to a fleet.
 
-use std::collections::BTreeMap;
+use azlin_fleet::model::{
+    FailedVm, PowerState, PowerStates, ProvisioningState, ResourceGroup, RunnerName, UntaggedVm, Vm, VmTags,
+};
 
-use azlin_fleet::model::{CallError, PowerState, PowerStates, ProvisioningState, ResourceGroup, Vm, VmTags};
-
-use crate::api::models::{Priority, VirtualMachine};
 use crate::error;
+use crate::vm_json::VmJson;
 
-/// The power states in a list of statuses. The group is in the ids alone.
-pub(crate) fn power_states(list: &[VirtualMachine]) -> PowerStates {
+/// The power states in a list of statuses.
+pub(crate) fn power_states(list: &[VmJson]) -> PowerStates {
     let mut states = PowerStates::default();
     for vm in list {
-        if let (Some((group, name)), Some(power)) = (vm.resource.id.as_deref().and_then(place), power_of(vm))
-        {
-            states.insert(group, name, power);
+        if let Some(power) = power_of(vm) {
+            states.insert(&vm.group, &vm.name, power);
         }
     }
     states
 }
 
 /// The power state in the instance view of one VM.
-pub(crate) fn power_state(vm: &VirtualMachine) -> PowerState {
+pub(crate) fn power_state(vm: &VmJson) -> PowerState {
     power_of(vm).unwrap_or(PowerState::Unknown)
 }
 
-fn power_of(vm: &VirtualMachine) -> Option<PowerState> {
-    let view = vm.properties.as_ref()?.instance_view.as_ref()?;
-    view.statuses.iter().find_map(|status| power(status.code.as_deref()?))
-}
-
-/// Resource group and name in `/subscriptions/S/resourceGroups/G/providers/…/virtualMachines/N`.
-/// Azure writes the ids of one VM in different cases.
-fn place(id: &str) -> Option<(&str, &str)> {
-    let mut segments = id.trim_start_matches('/').split('/');
-    let group = segments.nth(3)?;
-    Some((group, segments.next_back()?))
+fn power_of(vm: &VmJson) -> Option<PowerState> {
+    vm.statuses.iter().find_map(|status| power(&status.code))
 }
 
 /// A VM as the fleet needs it; `None` when it does not have our mark.
-pub(crate) fn ours(vm: &VirtualMachine, group: &ResourceGroup) -> Option<Vm> {
-    let name = vm.resource.name.clone()?;
-    let tags = VmTags::of(&name, &tags(vm))?;
-    let properties = vm.properties.as_ref();
-    let size = properties
-        .and_then(|properties| properties.hardware_profile.as_ref()?.vm_size.as_ref())
-        .and_then(|size| serde_json::to_value(size).ok()?.as_str().map(str::to_owned));
+pub(crate) fn ours(vm: &VmJson, group: &ResourceGroup) -> Option<Vm> {
     Some(Vm {
-        name,
+        tags: VmTags::of(&vm.name, &vm.tags)?,
+        name: vm.name.clone(),
         group: group.clone(),
-        size: size.unwrap_or_default(),
-        location: vm.resource.location.to_ascii_lowercase().replace(' ', ""),
-        zone: vm.zones.first().cloned(),
-        spot: properties.is_some_and(|properties| properties.priority == Some(Priority::Spot)),
+        size: vm.size.clone(),
+        location: location(vm),
+        zone: vm.zone.clone(),
+        spot: vm.is_spot,
         failure: None,
-        provisioning: provisioning(
-            properties.and_then(|properties| properties.provisioning_state.as_deref()),
-        ),
+        provisioning: provisioning(&vm.provisioning_state),
         power: PowerState::Unknown,
-        tags,
     })
 }
 
-/// The tags that are texts. Azure allows no others.
-pub(crate) fn tags(vm: &VirtualMachine) -> BTreeMap<String, String> {
-    let tags = vm.resource.tags.as_ref().and_then(|tags| tags.as_object());
-    tags.into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-        .collect()
-}
-
-/// Why Azure failed to create a VM, from its instance view: `ProvisioningState/failed/AllocationFailed`.
-pub(crate) fn failure(vm: &VirtualMachine) -> Option<CallError> {
-    let view = vm.properties.as_ref()?.instance_view.as_ref()?;
-    view.statuses.iter().find_map(|status| {
-        let code = status.code.as_deref()?.strip_prefix("ProvisioningState/failed/")?;
-        Some(error::told(code, status.message.as_deref().unwrap_or_default()))
+/// A VM that may be ours by its name and has lost our tags.
+pub(crate) fn untagged(vm: &VmJson, group: &ResourceGroup) -> Option<UntaggedVm> {
+    if !RunnerName::has_form(&vm.name) || VmTags::of(&vm.name, &vm.tags).is_some() {
+        return None;
+    }
+    Some(UntaggedVm {
+        name: vm.name.clone(),
+        group: group.clone(),
+        size: vm.size.clone(),
+        location: location(vm),
+        zone: vm.zone.clone(),
+        spot: vm.is_spot,
+        provisioning: provisioning(&vm.provisioning_state),
+        power: PowerState::Unknown,
+        lost: VmTags::lost(&vm.tags),
     })
 }
 
-fn provisioning(state: Option<&str>) -> ProvisioningState {
-    match state {
-        Some("Creating") => ProvisioningState::Creating,
-        Some("Succeeded") => ProvisioningState::Succeeded,
-        Some("Failed" | "Canceled") => ProvisioningState::Failed,
-        Some("Deleting") => ProvisioningState::Deleting,
+fn location(vm: &VmJson) -> String {
+    vm.location.to_ascii_lowercase().replace(' ', "")
+}
+
+/// What the instance view shows of a VM that Azure calls failed: `ProvisioningState/failed/AllocationFailed`.
+pub(crate) fn failed(vm: &VmJson) -> FailedVm {
+    let found = vm.statuses.iter().find_map(|status| {
+        let code = after(&status.code, "ProvisioningState/failed/")?;
+        Some((code, error::told(code, &status.message)))
+    });
+    let (code, failure) = found.unzip();
+    FailedVm { code: code.unwrap_or_default().to_owned(), power: power_state(vm), failure }
+}
+
+/// `provisioningState` in Azure's words.
+pub(crate) fn provisioning(state: &str) -> ProvisioningState {
+    match state.to_ascii_lowercase().as_str() {
+        "creating" => ProvisioningState::Creating,
+        "succeeded" => ProvisioningState::Succeeded,
+        "failed" | "canceled" => ProvisioningState::Failed,
+        "deleting" => ProvisioningState::Deleting,
         _ => ProvisioningState::Other,
     }
 }
 
 fn power(code: &str) -> Option<PowerState> {
-    Some(match code.strip_prefix("PowerState/")? {
+    Some(match after(code, "PowerState/")?.to_ascii_lowercase().as_str() {
         "starting" => PowerState::Starting,
         "running" => PowerState::Running,
         "stopping" => PowerState::Stopping,
@@ -99,6 +96,12 @@ fn power(code: &str) -> Option<PowerState> {
         "deallocated" => PowerState::Deallocated,
         _ => PowerState::Unknown,
     })
+}
+
+/// The rest of a code after its beginning, in any case: Azure has written both `running` and `Running`.
+fn after<'c>(code: &'c str, beginning: &str) -> Option<&'c str> {
+    let (found, rest) = code.split_at_checked(beginning.len())?;
+    found.eq_ignore_ascii_case(beginning).then_some(rest).filter(|rest| !rest.is_empty())
 }
 
 #[cfg(test)]

@@ -219,6 +219,6 @@ async fn why_a_vm_could_not_be_made_is_told_once_azure_has_tried() {
         let done = |vm: &Vm| vm.provisioning != ProvisioningState::Creating;
         until(&azure, |vms| vms.iter().any(done)).await;
         let failure = azure.failure(&group(), spec(1).name.as_str()).await.expect("an answer");
-        assert_eq!(failure.as_ref().map(|failure| failure.kind), trouble, "{what}: {failure:?}");
+        assert_eq!(failure.failure.as_ref().map(|error| error.kind), trouble, "{what}: {failure:?}");
     }
 }

@@ -50,7 +50,8 @@ struct Identity {
     custom_data: SecretString,
     runner_id: Option<RunnerId>,
     host_key: Option<String>,
-    admin_key: Option<String>,
+    /// The administrator's public key, in a kind that Azure takes.
+    admin_key: String,
 }
 
 impl RunnerLifecycle {
@@ -106,7 +107,7 @@ impl RunnerLifecycle {
             ),
             runner_id: Some(runner.runner_id),
             host_key: None,
-            admin_key: None,
+            admin_key: self.key_that_nobody_holds(),
         };
         let outcome = self.create(fleet, request, identity).await;
         if let ProvisionOutcome::Failed(_) | ProvisionOutcome::NoCapacity(_) = outcome
@@ -129,7 +130,8 @@ impl RunnerLifecycle {
             custom_data: cloud_init::reachable(&host_key, &admin_key, fleet.lifecycle.dead_mans_switch),
             runner_id: None,
             host_key: Some(host_key.public.clone()),
-            admin_key: Some(admin_key),
+            // Any other key comes through the custom data alone.
+            admin_key: if is_taken_by_azure(&admin_key) { admin_key } else { self.key_that_nobody_holds() },
         };
         match self.create(fleet, request, identity).await {
             ProvisionOutcome::Started => {}
@@ -143,6 +145,12 @@ impl RunnerLifecycle {
             InstallOutcome::Failed(failure) => ProvisionOutcome::Unclear(failure.why),
             InstallOutcome::Bootstrap(outcome) => ProvisionOutcome::Bootstrap(outcome),
         }
+    }
+
+    /// A public key whose private half is dropped at once. Azure requires a way to log in and checks the key; this VM has
+    /// no login.
+    fn key_that_nobody_holds(&self) -> String {
+        self.context.ssh.host_key().public
     }
 
     /// Tries each offering in turn, until Azure accepts one.
@@ -174,6 +182,7 @@ impl RunnerLifecycle {
             spot: None,
             ephemeral_os_disk: vm.ephemeral_os_disk,
             os_disk_size_gb: vm.os_disk_size_gb,
+            extensions: vm.extensions,
             trusted_launch: vm.trusted_launch,
             admin_user: vm.admin_user.clone(),
             admin_key: identity.admin_key,
@@ -270,6 +279,11 @@ impl RunnerLifecycle {
             Err(error) => DestroyOutcome::Failed(error.into()),
         }
     }
+}
+
+/// Whether Azure takes a key of this kind (Docs: Create and use an SSH key pair for Linux VMs).
+fn is_taken_by_azure(key: &str) -> bool {
+    ["ssh-ed25519 ", "ssh-rsa "].iter().any(|kind| key.starts_with(kind))
 }
 
 /// Logs the end of a failed VM's console output, which is lost with the VM.

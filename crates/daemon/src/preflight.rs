@@ -6,8 +6,8 @@ use std::future::Future;
 use std::path::Path;
 
 use azlin_fleet::check::{
-    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SignInError, SubnetFacts,
-    SubscriptionFacts, image_key, place_key,
+    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SecurityGroupFacts,
+    SignInError, SubnetFacts, SubscriptionFacts, image_key, place_key,
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
 use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope, SshError};
@@ -176,6 +176,10 @@ async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets
         let (subnet, grants) = tokio::join!(azure.subnet(&id), azure.grants(&id));
         SubnetFacts { subnet, grants }
     });
+    let security_groups = each(vms().filter_map(|vm| vm.nsg_id.clone()), |id| async move {
+        let (location, grants) = tokio::join!(azure.security_group(&id), azure.grants(&id));
+        SecurityGroupFacts { location, grants }
+    });
     let places = each(vms().map(place_key), |(subscription, location)| async move {
         let (sizes, usages) =
             tokio::join!(azure.sizes(&subscription, &location), azure.usages(&subscription, &location));
@@ -189,9 +193,19 @@ async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets
     });
     let identities =
         each(vms().flat_map(|vm| vm.identity.clone()), |id| async move { azure.grants(&id).await });
-    let (subscriptions, groups, subnets, places, images, identities) =
-        tokio::join!(subscriptions, groups, subnets, places, images, identities);
-    AzureFacts { kind, principal, subscriptions, groups, subnets, places, images, identities }
+    let (subscriptions, groups, subnets, security_groups, places, images, identities) =
+        tokio::join!(subscriptions, groups, subnets, security_groups, places, images, identities);
+    AzureFacts {
+        kind,
+        principal,
+        subscriptions,
+        groups,
+        subnets,
+        security_groups,
+        places,
+        images,
+        identities,
+    }
 }
 
 async fn group_facts(azure: &(impl Azure + AzurePreflight), group: &ResourceGroup) -> GroupFacts {

@@ -4,6 +4,7 @@
 //! not be looked at, and says nothing of how it is.
 
 mod azure;
+mod disks;
 mod facts;
 #[cfg(test)]
 mod fixture;
@@ -20,8 +21,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use facts::{
-    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, ImageKey, PlaceFacts, ScopeFacts, SignInError,
-    SubnetFacts, SubscriptionFacts, image_key, place_key,
+    AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, ImageKey, PlaceFacts, ScopeFacts,
+    SecurityGroupFacts, SignInError, SubnetFacts, SubscriptionFacts, image_key, place_key,
 };
 
 use crate::config::Fleet;

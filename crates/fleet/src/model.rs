@@ -19,6 +19,7 @@ mod os;
 mod outcome;
 mod power;
 mod prices;
+mod provisioning;
 mod reason;
 pub mod redact;
 mod runner;
@@ -29,6 +30,7 @@ mod step;
 mod text;
 mod time;
 mod took;
+mod untagged_vm;
 mod usage_kind;
 mod vm;
 
@@ -51,6 +53,7 @@ pub use os::{Os, UnknownOs};
 pub use outcome::{BootstrapOutcome, Completed, DestroyOutcome, InstallOutcome, ProvisionOutcome};
 pub use power::PowerState;
 pub use prices::{MicroDollars, Price, PriceTable, Prices};
+pub use provisioning::{FailedVm, ProvisioningState};
 pub use reason::{Outdated, Rule, ScalingAction, ScalingCause, ScalingReason, StartReason, WaitingJob};
 pub use runner::{
     Deregistration, EphemeralRunner, Phase, PhaseKind, RegistrationToken, RunnerConfig, RunnerInfo,
@@ -63,5 +66,6 @@ pub use step::{Configure, DrainAnswer, RUNNER_PATH, Step, quoted};
 pub use text::{counted, first_few};
 pub use time::{age, ago, believable, elapsed, in_words, rounded, short};
 pub use took::Took;
+pub use untagged_vm::UntaggedVm;
 pub use usage_kind::{ByUse, Use};
-pub use vm::{Image, PowerStates, ProvisioningState, ResourceGroup, Spot, Vm, VmSpec, VmTags};
+pub use vm::{Image, PowerStates, ResourceGroup, Spot, Vm, VmSpec, VmTags};

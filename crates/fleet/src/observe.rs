@@ -1,6 +1,7 @@
 //! What was observed: snapshots, demand, triggers, and how often to poll.
 
 mod busy_runners;
+mod by_name;
 mod demand;
 mod freshness;
 mod job_times;
@@ -10,6 +11,7 @@ mod snapshot;
 mod trigger;
 
 pub use busy_runners::BusyRunners;
+pub use by_name::by_name;
 pub use demand::{
     Claim, Demand, OldestPending, QueueMetrics, attribute, claims_alike, has_label, is_in_scope,
     labels_served, owner, serves,

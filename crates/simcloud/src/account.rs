@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use azlin_fleet::model::{GroupRepositories, RepoSlug, RunRepository, RunnerGroup, Scope};
+use azlin_fleet::ports::preflight::LocalDisk;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -192,7 +193,20 @@ pub struct Offer {
 impl Offer {
     /// Whether the size supports an ephemeral OS disk.
     pub fn has_ephemeral_os_disk(&self) -> bool {
-        self.cache_gib + self.temp_gib + self.nvme_gib > 0
+        self.local_disk().is_some()
+    }
+
+    /// Where Azure puts an ephemeral OS disk: the first place that the size has.
+    pub fn local_disk(&self) -> Option<LocalDisk> {
+        let places =
+            [("cache", self.cache_gib), ("temporary disk", self.temp_gib), ("NVMe disk", self.nvme_gib)];
+        places.into_iter().find(|(_, gib)| *gib > 0).map(|(kind, gib)| LocalDisk { kind, gib })
+    }
+
+    /// How its disks are attached.
+    pub fn disk_controllers(&self) -> Vec<String> {
+        let names: &[&str] = if self.is_nvme_only { &["NVMe"] } else { &["SCSI"] };
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 }
 

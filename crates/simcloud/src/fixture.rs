@@ -23,6 +23,9 @@ pub fn sim_vm(world: &mut World, scope: &Scope, name: &str) -> u64 {
     runner.id
 }
 
+/// A public key that is a point of its curve. Nobody has its private half.
+const ADMIN_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK0q4pGnnXcbXf3ZaWTcx8YVeKODi+wfllm38GEtCfRe";
+
 /// A plain VM of this name. A test changes what it is about: `VmSpec { public_ip: true, ..vm_spec(name) }`.
 pub fn vm_spec(name: RunnerName) -> VmSpec {
     VmSpec {
@@ -40,8 +43,9 @@ pub fn vm_spec(name: RunnerName) -> VmSpec {
         ephemeral_os_disk: false,
         os_disk_size_gb: None,
         trusted_launch: false,
+        extensions: false,
         admin_user: "azlin".to_owned(),
-        admin_key: None,
+        admin_key: ADMIN_KEY.to_owned(),
         identity: Vec::new(),
         tags: BTreeMap::from([("azlin-pool".to_owned(), "ci".to_owned())]),
         custom_data: SecretString::from("#cloud-config"),

@@ -44,6 +44,10 @@ impl World {
             ephemeral_os_disk: Some(offer.has_ephemeral_os_disk()),
             spot: Some(offer.spot),
             generations: offer.generations.iter().map(|name| (*name).to_owned()).collect(),
+            local_disk: offer.local_disk(),
+            disk_controllers: offer.disk_controllers(),
+            accelerated_networking: Some(true),
+            trusted_launch: Some(true),
         }
     }
 

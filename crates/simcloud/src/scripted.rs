@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "it serves tests, which fail by panicking")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,6 +54,8 @@ pub enum Reply {
     HangUp,
     /// It sends half of an answer.
     Half,
+    /// It sends that answer after a while.
+    Late(Duration, Box<Reply>),
     /// It sends nothing, and keeps the connection open.
     Silence,
 }
@@ -141,6 +144,10 @@ async fn write(mut stream: TcpStream, reply: Reply) {
         }
         Reply::Half => "HTTP/1.1 200 OK\r\ncontent-length: 4096\r\n\r\n{\"total_count\": 1,".to_owned(),
         Reply::HangUp => return,
+        Reply::Late(wait, reply) => {
+            tokio::time::sleep(wait).await;
+            return Box::pin(write(stream, *reply)).await;
+        }
         Reply::Silence => return std::future::pending().await,
     };
     let _ = stream.write_all(text.as_bytes()).await;

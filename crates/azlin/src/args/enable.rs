@@ -171,6 +171,9 @@ struct VmOptions {
     /// Let network interfaces go past the host's switch [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     accelerated_networking: Option<bool>,
+    /// Let Azure install extensions, as policies do [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    extensions: Option<bool>,
     /// Secure boot and a virtual TPM [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     trusted_launch: Option<bool>,
@@ -241,6 +244,7 @@ impl FleetOptions {
             flag("vm.regular_fallback", vm.regular_fallback),
             text("vm.nsg_id", &vm.nsg_id),
             flag("vm.accelerated_networking", vm.accelerated_networking),
+            flag("vm.extensions", vm.extensions),
             flag("vm.trusted_launch", vm.trusted_launch),
             flag("vm.ephemeral_os_disk", vm.ephemeral_os_disk),
             number("vm.os_disk_size_gb", &vm.os_disk_size_gb),

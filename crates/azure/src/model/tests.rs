@@ -14,19 +14,16 @@ fn spec() -> VmSpec {
     VmSpec { image, ..vm_spec(RunnerName::new(&"ci".parse().expect("valid"), at, 7)) }
 }
 
-/// The body that is sent, without the random key and the name.
+/// The body that is sent, without the name.
 fn body(spec: &VmSpec) -> Value {
-    let sealed = sealed(&virtual_machine(spec), spec).expect("a body");
+    body_for(spec, CreateApi::Newest)
+}
+
+fn body_for(spec: &VmSpec, api: CreateApi) -> Value {
+    let sealed = sealed(&virtual_machine(spec), spec, api).expect("a body");
     let text = String::from_utf8(sealed.body.to_vec()).expect("UTF-8");
-    let mut body: Value = serde_json::from_str(&text.replace(spec.name.as_str(), "NAME")).expect("JSON");
-    let key = body.pointer_mut("/properties/osProfile/linuxConfiguration/ssh/publicKeys/0/keyData");
-    let key = key.expect("a key");
-    assert!(
-        key.as_str().is_some_and(|key| key.starts_with("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI")),
-        "{key}"
-    );
-    *key = json!("KEY");
-    body
+    serde_json::from_str(&text.replace(spec.name.as_str(), "NAME").replace(&spec.admin_key, "KEY"))
+        .expect("JSON")
 }
 
 #[test]
@@ -47,6 +44,7 @@ fn a_plain_vm() {
             },
             "osProfile": {
                 "computerName": "NAME", "adminUsername": "azlin", "customData": "I2Nsb3VkLWNvbmZpZw==",
+                "allowExtensionOperations": false,
                 "linuxConfiguration": {
                     "disablePasswordAuthentication": true,
                     "ssh": {"publicKeys": [{"path": "/home/azlin/.ssh/authorized_keys", "keyData": "KEY"}]}
@@ -54,7 +52,7 @@ fn a_plain_vm() {
             },
             "diagnosticsProfile": {"bootDiagnostics": {"enabled": true}},
             "networkProfile": {
-                "networkApiVersion": "2020-11-01",
+                "networkApiVersion": "2022-11-01",
                 "networkInterfaceConfigurations": [{
                     "name": "NAME-nic", "tags": {"azlin-pool": "ci"},
                     "properties": {
@@ -111,8 +109,24 @@ fn what_each_wish_adds() {
     ] {
         assert_eq!(body.pointer(pointer), Some(&expected), "{pointer}");
     }
+    let extended = self::body(&VmSpec { extensions: true, ..spec() });
+    assert_eq!(extended.pointer("/properties/osProfile/allowExtensionOperations"), None, "Azure's default");
     let any_price = VmSpec { spot: Some(Spot { max_price: None }), ..spec() };
     assert_eq!(self::body(&any_price).pointer("/properties/billingProfile/maxPrice"), Some(&json!(-1.0)));
+}
+
+#[test]
+fn the_older_version_takes_no_tags_of_parts() {
+    let public = VmSpec { public_ip: true, ..spec() };
+    let (newest, mut older) = (body(&public), body_for(&public, CreateApi::Older));
+    let nic = "/properties/networkProfile/networkInterfaceConfigurations/0";
+    let ip = format!("{nic}/properties/ipConfigurations/0/properties/publicIPAddressConfiguration");
+    for part in [nic, &ip] {
+        let part = older.pointer_mut(part).expect("a part");
+        assert_eq!(part.get("tags"), None);
+        part["tags"] = json!(public.tags);
+    }
+    assert_eq!(newest, older, "nothing else differs");
 }
 
 #[test]
@@ -125,8 +139,9 @@ fn the_model_alone_holds_no_custom_data() {
 fn custom_data_has_a_bound() {
     let spec = |bytes| VmSpec { custom_data: SecretString::from("x".repeat(bytes)), ..spec() };
     let fits = spec(MOST_CUSTOM_DATA / 4 * 3);
-    assert!(sealed(&virtual_machine(&fits), &fits).is_ok());
+    assert!(sealed(&virtual_machine(&fits), &fits, CreateApi::Newest).is_ok());
     let too_long = spec(MOST_CUSTOM_DATA / 4 * 3 + 1);
-    let error = sealed(&virtual_machine(&too_long), &too_long).map(drop).expect_err("too long");
+    let error =
+        sealed(&virtual_machine(&too_long), &too_long, CreateApi::Newest).map(drop).expect_err("too long");
     assert_eq!(error, "the custom data has 65540 bytes in base64, and Azure takes 65536");
 }

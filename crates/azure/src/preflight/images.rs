@@ -30,18 +30,24 @@ struct Properties {
 #[serde(rename_all = "camelCase", default)]
 struct OsDiskImage {
     operating_system: Option<String>,
+    /// The marketplace writes `sizeInGb`, galleries write `sizeInGB`.
+    #[serde(alias = "sizeInGB")]
+    size_in_gb: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct StorageProfile {
     os_disk: OsDisk,
+    os_disk_image: OsDiskImage,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct OsDisk {
     os_type: Option<String>,
+    #[serde(rename = "diskSizeGB")]
+    disk_size_gb: Option<u32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,12 +88,23 @@ impl Properties {
         let plan = self.plan.or(self.purchase_plan);
         let regions = self.publishing_profile.target_regions;
         let features = self.features.unwrap_or_default();
-        let security = features.into_iter().find(|feature| feature.name == "SecurityType");
-        let os =
-            self.os_type.or(self.os_disk_image.operating_system).or(self.storage_profile.os_disk.os_type);
+        let feature = |name: &str| {
+            let found = features.iter().find(|feature| feature.name.eq_ignore_ascii_case(name));
+            found.map(|feature| feature.value.clone())
+        };
+        let controllers = feature("DiskControllerTypes").unwrap_or_default();
+        let StorageProfile { os_disk, os_disk_image } = self.storage_profile;
+        let os = self.os_type.or(self.os_disk_image.operating_system).or(os_disk.os_type);
         ImageFacts {
             is_specialized: self.os_state.is_some_and(|state| state.eq_ignore_ascii_case("Specialized")),
-            security: security.map(|feature| feature.value),
+            security: feature("SecurityType"),
+            disk_size_gb: self.os_disk_image.size_in_gb.or(os_disk_image.size_in_gb).or(os_disk.disk_size_gb),
+            disk_controllers: controllers
+                .split(',')
+                .map(str::trim)
+                .filter(|one| !one.is_empty())
+                .map(str::to_owned)
+                .collect(),
             version,
             architecture: self.architecture.as_deref().and_then(wire::architecture),
             generation: self.hyper_v_generation,
@@ -182,7 +199,8 @@ async fn gallery(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError>
     let question = Question { needs: "Microsoft.Compute/galleries/images/versions/read", ..question };
     let url = azure.at(question, definition, &["versions", version], GALLERIES_API)?;
     let of_version: ImageJson = azure.read(question, url).await?;
-    Ok(ImageFacts { locations: of_version.properties.facts(None).locations, ..facts })
+    let ImageFacts { locations, disk_size_gb, .. } = of_version.properties.facts(None);
+    Ok(ImageFacts { locations, disk_size_gb, ..facts })
 }
 
 async fn managed(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError> {
@@ -202,7 +220,8 @@ mod tests {
     #[test]
     fn images_as_azure_shows_them() {
         let marketplace = json!({"location": "westeurope", "name": "24.04.1", "properties": {
-            "architecture": "x64", "hyperVGeneration": "V2", "osDiskImage": {"operatingSystem": "Linux"},
+            "architecture": "x64", "hyperVGeneration": "V2", "osDiskImage": {"operatingSystem": "Linux", "sizeInGb": 31},
+            "features": [{"name": "DiskControllerTypes", "value": "SCSI, NVMe"}],
             "plan": {"publisher": "p", "product": "o", "name": "s"}, "dataDiskImages": [],
         }});
         let definition = json!({"location": "westeurope", "properties": {
@@ -217,7 +236,7 @@ mod tests {
             "storageProfile": {"osDiskImage": {"sizeInGB": 30}},
         }});
         let managed = json!({"location": "northeurope", "properties": {
-            "hyperVGeneration": "V1", "storageProfile": {"osDisk": {"osType": "Windows"}},
+            "hyperVGeneration": "V1", "storageProfile": {"osDisk": {"osType": "Windows", "diskSizeGB": 127}},
         }});
         let told = |value: serde_json::Value| {
             serde_json::from_value::<ImageJson>(value).expect("an image").properties.facts(None)
@@ -230,12 +249,24 @@ mod tests {
             plan: plan.clone(),
             ..ImageFacts::default()
         };
-        assert_eq!(told(marketplace), is(Some(Architecture::X64), "V2", &plan));
+        let of_marketplace = ImageFacts {
+            disk_size_gb: Some(31),
+            disk_controllers: vec!["SCSI".to_owned(), "NVMe".to_owned()],
+            ..is(Some(Architecture::X64), "V2", &plan)
+        };
+        assert_eq!(told(marketplace), of_marketplace);
         assert_eq!(told(definition), is(Some(Architecture::Arm64), "V2", &plan));
         let own = told(own);
         assert_eq!((own.is_specialized, own.security.as_deref()), (true, Some("ConfidentialVM")));
-        assert_eq!(told(version).locations, ["westeurope"]);
-        assert_eq!(told(managed), ImageFacts { os: Some(Os::Windows), ..is(None, "V1", &None) });
+        let version = told(version);
+        assert_eq!(
+            (version.locations.as_slice(), version.disk_size_gb),
+            (["westeurope".to_owned()].as_slice(), Some(30))
+        );
+        assert_eq!(
+            told(managed),
+            ImageFacts { os: Some(Os::Windows), disk_size_gb: Some(127), ..is(None, "V1", &None) }
+        );
     }
 
     #[test]

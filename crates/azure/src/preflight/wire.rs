@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use azlin_fleet::model::Architecture;
-use azlin_fleet::ports::preflight;
+use azlin_fleet::ports::preflight::{self, LocalDisk};
 use serde::{Deserialize, Deserializer};
 
 /// Addresses of each range that Azure keeps for itself (Learn: Azure Virtual Network FAQ).
@@ -148,10 +148,30 @@ impl Sku {
         let capability =
             |name: &str| self.capabilities.iter().find(|one| one.name == name).map(|one| one.value.as_str());
         let flag = |name: &str| capability(name).map(|value| value.eq_ignore_ascii_case("true"));
+        let number = |name: &str| capability(name).and_then(|text| text.parse::<u64>().ok());
+        let words = |name: &str| {
+            let words = capability(name).unwrap_or_default().split(',').map(str::trim);
+            words.filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+        };
+        // In the order in which Azure chooses, where a VM names none.
+        let places = [
+            ("CacheDisk", "cache", number("CachedDiskBytes").map(|bytes| bytes >> 30)),
+            ("ResourceDisk", "temporary disk", number("MaxResourceVolumeMB").map(|mib| mib >> 10)),
+            ("NvmeDisk", "NVMe disk", number("NvmeDiskSizeInMiB").map(|mib| mib >> 10)),
+        ];
+        let placements = words("SupportedEphemeralOSDiskPlacements");
+        let is_placement = |name: &str| {
+            let is_named = placements.iter().any(|placement| placement.eq_ignore_ascii_case(name));
+            // Older sizes name none, and have no NVMe disks for this.
+            is_named || placements.is_empty() && name != "NvmeDisk"
+        };
+        let local_disks =
+            places.into_iter().filter(|(name, _, gib)| is_placement(name) && gib.is_some_and(|gib| gib > 0));
+        let local_disk =
+            local_disks.map(|(_, kind, gib)| LocalDisk { kind, gib: gib.unwrap_or_default() }).next();
         let whole = self.restrictions.iter().find(|one| one.kind == "Location");
         let here = self.location_info.iter().filter(|info| plain_location(&info.location) == location);
         let zones = self.restrictions.iter().filter(|one| one.kind == "Zone");
-        let generations = capability("HyperVGenerations").unwrap_or_default().split(',').map(str::trim);
         preflight::Size {
             vcpus: capability("vCPUs").and_then(|text| text.parse().ok()).unwrap_or_default(),
             architecture: capability("CpuArchitectureType").and_then(architecture),
@@ -160,7 +180,11 @@ impl Sku {
             restricted_zones: zones.flat_map(|one| one.restriction_info.zones.clone()).collect(),
             ephemeral_os_disk: flag("EphemeralOSDiskSupported"),
             spot: flag("LowPriorityCapable"),
-            generations: generations.filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+            generations: words("HyperVGenerations"),
+            local_disk,
+            disk_controllers: words("DiskControllerTypes"),
+            accelerated_networking: flag("AcceleratedNetworkingEnabled"),
+            trusted_launch: flag("TrustedLaunchDisabled").map(|disabled| !disabled),
             name: self.name,
             family: self.family,
         }
@@ -224,73 +248,4 @@ fn addresses(prefix: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_size_as_azure_lists_it() {
-        let sku = json!({
-            "resourceType": "virtualMachines", "name": "Standard_D4s_v5", "tier": "Standard", "size": "D4s_v5",
-            "family": "standardDSv5Family", "locations": ["westeurope"],
-            "locationInfo": [{"location": "westeurope", "zones": ["1", "3"], "zoneDetails": []}],
-            "capabilities": [
-                {"name": "vCPUs", "value": "4"}, {"name": "CpuArchitectureType", "value": "x64"},
-                {"name": "HyperVGenerations", "value": "V1,V2"}, {"name": "LowPriorityCapable", "value": "True"},
-                {"name": "EphemeralOSDiskSupported", "value": "False"}, {"name": "MemoryGB", "value": "16"}
-            ],
-            "restrictions": [
-                {"type": "Location", "values": ["westeurope"], "restrictionInfo": {"locations": ["westeurope"]},
-                 "reasonCode": "NotAvailableForSubscription"},
-                {"type": "Zone", "values": ["westeurope"],
-                 "restrictionInfo": {"locations": ["westeurope"], "zones": ["3"]},
-                 "reasonCode": "NotAvailableForSubscription"}
-            ]
-        });
-        let sku: Sku = serde_json::from_value(sku).expect("a SKU");
-        assert!(sku.is_in("westeurope") && !sku.is_in("northeurope"));
-        let expected = preflight::Size {
-            name: "Standard_D4s_v5".to_owned(),
-            family: "standardDSv5Family".to_owned(),
-            vcpus: 4,
-            architecture: Some(Architecture::X64),
-            zones: vec!["1".to_owned(), "3".to_owned()],
-            restricted: Some("NotAvailableForSubscription".to_owned()),
-            restricted_zones: vec!["3".to_owned()],
-            ephemeral_os_disk: Some(false),
-            spot: Some(true),
-            generations: vec!["V1".to_owned(), "V2".to_owned()],
-        };
-        assert_eq!(sku.size("westeurope"), expected);
-    }
-
-    #[test]
-    fn what_a_subnet_leaves() {
-        for (properties, free) in [
-            (json!({"addressPrefix": "10.0.0.0/24"}), Some(251)),
-            (
-                json!({"addressPrefixes": ["10.0.0.0/29", "fd00::/64"], "ipConfigurations": [{"id": "a"}]}),
-                Some(2),
-            ),
-            (json!({"addressPrefix": "10.0.0.0/29", "ipConfigurations": [{}, {}, {}, {}]}), Some(0)),
-            (json!({"addressPrefixes": ["fd00::/64"]}), None),
-            (json!({"addressPrefixes": null, "ipConfigurations": null, "natGateway": null}), None),
-            (json!({}), None),
-        ] {
-            let read: SubnetProperties = serde_json::from_value(properties.clone()).expect("properties");
-            assert_eq!(read.subnet(None).free_addresses, free, "{properties}");
-        }
-    }
-
-    #[test]
-    fn a_subnet_that_is_given_away() {
-        let read = json!({"delegations": [{"name": "d", "properties": {"serviceName": "Microsoft.Web/serverFarms"}}]});
-        let read: SubnetProperties = serde_json::from_value(read).expect("properties");
-        assert_eq!(read.subnet(None).delegated_to.as_deref(), Some("Microsoft.Web/serverFarms"));
-    }
-
-    #[test]
-    fn one_location_in_two_spellings() {
-        assert_eq!(plain_location("West Europe"), plain_location("westeurope"));
-    }
-}
+mod tests;

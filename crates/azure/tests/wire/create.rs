@@ -43,6 +43,57 @@ async fn one_put_makes_a_vm_and_nobody_waits_for_it() {
 }
 
 #[tokio::test]
+async fn a_cloud_without_the_newest_version_gets_an_older_one_from_then_on() {
+    for (code, message) in [
+        (
+            "NoRegisteredProviderFound",
+            "No registered resource provider found for location 'chinanorth3' and API version '2025-04-01' for type \
+             'virtualMachines'. The supported api-versions are '2016-03-30, 2024-11-01'.",
+        ),
+        (
+            "InvalidResourceType",
+            "The resource type 'virtualMachines' could not be found in the namespace 'Microsoft.Compute' for api version \
+             '2025-04-01'. The supported api-versions are '2024-07-01,2024-11-01'.",
+        ),
+        (
+            "invalidApiVersionParameter",
+            "The api-version '2025-04-01' is invalid. The supported versions are '2024-11-01'.",
+        ),
+    ] {
+        let (server, azure) = azure(move |request, _| match request.query("api-version").as_deref() {
+            Some("2025-04-01") => refusal(400, code, message),
+            _ => made(),
+        })
+        .await;
+        for _ in 0..2 {
+            azure.create(&spec()).await.expect(code);
+        }
+        let requests = arm_requests(&server);
+        let versions: Vec<String> =
+            requests.iter().filter_map(|request| request.query("api-version")).collect();
+        assert_eq!(versions, ["2025-04-01", "2024-11-01", "2024-11-01"], "{code}");
+        let body: Value = serde_json::from_str(&requests[1].body).expect("JSON");
+        let nic = &body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0];
+        assert_eq!((&nic["tags"], &body["tags"]["azlin-pool"]), (&Value::Null, &json!("ci")));
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_exist_says_nothing_of_versions() {
+    let (server, azure) = azure(|request, _| {
+        let version = request.query("api-version").expect("a version");
+        let message =
+            format!("No registered resource provider found for location 'mars' and API version '{version}'.");
+        refusal(400, "NoRegisteredProviderFound", &message)
+    })
+    .await;
+    for _ in 0..2 {
+        azure.create(&spec()).await.expect_err("no such region");
+    }
+    assert_eq!(arm_requests(&server).len(), 4, "the newest version is tried again");
+}
+
+#[tokio::test]
 async fn nothing_but_the_documented_answer_is_a_vm() {
     for (situation, answer) in [
         ("a captive portal", page(200)),

@@ -4,9 +4,13 @@
 
 mod create;
 mod delete;
+mod groups;
 mod identity;
 mod list;
+mod odd_lists;
+mod powers;
 mod preflight;
+mod refused_token;
 mod secrets;
 
 use std::time::Duration;

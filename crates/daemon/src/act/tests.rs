@@ -77,6 +77,33 @@ async fn the_next_size_is_asked_for_only_where_the_first_has_no_room() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_vm_has_a_key_of_its_own_that_nobody_holds() {
+    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+    for _ in 0..2 {
+        let request = request(&fixture, &fleet);
+        assert_eq!(lifecycle(&fixture).provision(&fleet, &request).await, ProvisionOutcome::Started);
+    }
+    let at = "/properties/osProfile/linuxConfiguration/ssh/publicKeys/0/keyData";
+    let world = fixture.world();
+    let keys = world.state.azure.vms.values().filter_map(|vm| vm.body.pointer(at)?.as_str());
+    let keys: std::collections::BTreeSet<&str> = keys.filter(|key| is_taken_by_azure(key)).collect();
+    assert_eq!(keys.len(), 2);
+}
+
+#[test]
+fn azure_takes_two_kinds_of_keys() {
+    for (key, expected) in [
+        ("ssh-ed25519 AAAA x", true),
+        ("ssh-rsa AAAA", true),
+        ("ecdsa-sha2-nistp256 AAAA", false),
+        ("sk-ssh-ed25519@openssh.com AAAA", false),
+        ("", false),
+    ] {
+        assert_eq!(is_taken_by_azure(key), expected, "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_vm_that_may_be_there_keeps_its_entry() {
     for what in ["'lost_answer'", "{ latency = '50s' }"] {
         let (outcome, asked, entries, vms) = started(&fault(what), "").await;

@@ -1,6 +1,7 @@
 //! What is read, how often, and which part of it may be missing.
 
-use azlin_fleet::model::{PowerState, RunnerName};
+use azlin_fleet::model::{PowerState, ProvisioningState, RunnerName};
+use azlin_simcloud::azure::SimVmState;
 use tokio::time::sleep;
 
 use super::*;
@@ -152,6 +153,55 @@ async fn why_a_vm_could_not_be_created_is_asked_once() {
     sleep(Duration::from_secs(60)).await;
     observer.poll(&ci, &others(&["old"]), Poll::Queue).await;
     assert_eq!(observer.vms.failures.lock().len(), 0, "they are gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_whose_tags_a_policy_took_is_known_by_its_name() {
+    let (fixture, ci, other) = (CloudFixture::new(""), fleet("ci", "", ""), fleet("other", "", ""));
+    let name = vm_in(&fixture, &ci, "rg").await;
+    sleep(Duration::from_secs(120)).await;
+    let strip = |tags| {
+        let mut world = fixture.world();
+        let vm = world.state.azure.vms.values_mut().find(|vm| vm.name == name.as_str()).expect("the VM");
+        vm.body["tags"] = tags;
+    };
+    let observer = observer(&fixture, &[ci.clone(), other.clone()]);
+    for tags in [serde_json::Value::Null, serde_json::json!({"azlin-pool": "Other", "team": "x"})] {
+        strip(tags);
+        sleep(Duration::from_secs(60)).await;
+        let vms = observer.poll(&ci, &others(&[]), Poll::Health).await.0.vms.expect("they can be read");
+        assert_eq!(
+            vms.get(&name).map(|vm| (vm.power, vm.tags.pool.clone())),
+            Some((PowerState::Running, ci.name.clone()))
+        );
+        assert_eq!(observer.vms.tagless.lock().len(), 1, "a person is told once");
+        let vms = observer.poll(&other, &others(&[]), Poll::Health).await.0.vms.expect("they can be read");
+        assert!(vms.is_empty(), "it is of one fleet");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_runs_has_not_failed_whatever_azure_calls_it() {
+    let (fixture, ci) = (CloudFixture::new(""), fleet("ci", "", ""));
+    let name = vm_in(&fixture, &ci, "rg").await;
+    sleep(Duration::from_secs(120)).await;
+    let observer = observer(&fixture, std::slice::from_ref(&ci));
+    for (state, failure, runs, expected) in [
+        (SimVmState::Failed, Some("VMExtensionProvisioningError"), Some(true), ProvisioningState::Impaired),
+        (SimVmState::Succeeded, None, Some(true), ProvisioningState::Succeeded),
+        (SimVmState::Failed, Some("VMStoppedToWarnSubscription"), Some(false), ProvisioningState::Withheld),
+        (SimVmState::Succeeded, None, Some(true), ProvisioningState::Succeeded),
+        (SimVmState::Failed, Some("AllocationFailed"), None, ProvisioningState::Failed),
+    ] {
+        {
+            let mut world = fixture.world();
+            let vm = world.state.azure.vms.values_mut().next().expect("the VM");
+            (vm.state, vm.failure, vm.running) = (state, failure.map(str::to_owned), runs);
+        }
+        sleep(Duration::from_secs(60)).await;
+        let vms = observer.poll(&ci, &others(&[]), Poll::Queue).await.0.vms.expect("they can be read");
+        assert_eq!(vms[&name].provisioning, expected, "{failure:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, PoolName, PowerState, PowerStates, ProvisioningState, ResourceGroup,
-    RunnerName, Vm,
+    CallError, CallErrorKind, FailedVm, PoolName, PowerStates, ProvisioningState, ResourceGroup, RunnerName,
+    UntaggedVm, Vm,
 };
-use azlin_fleet::observe::{Seen, vms_by_pool};
+use azlin_fleet::observe::{Seen, by_name, vms_by_pool};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::warn;
@@ -19,7 +19,7 @@ use crate::single_flight::SingleFlight;
 
 type FleetVms = BTreeMap<RunnerName, Arc<Vm>>;
 
-type GroupVms = Result<BTreeMap<PoolName, FleetVms>, CallError>;
+type GroupVms = Result<(BTreeMap<PoolName, FleetVms>, Vec<UntaggedVm>), CallError>;
 
 /// The last answers from Azure.
 pub(super) struct VmLists {
@@ -29,8 +29,10 @@ pub(super) struct VmLists {
     powers: SingleFlight<String, Result<PowerStates, CallError>>,
     /// Subscriptions whose power states cannot be read, and why, so that each is reported once.
     pub(super) powerless: Mutex<BTreeMap<String, String>>,
-    /// Why Azure could not create a VM. Azure reports this for one VM at a time.
-    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, String), Option<CallError>>>,
+    /// The groups in which VMs of a fleet have lost their tags, so that each is reported once.
+    pub(super) tagless: Mutex<BTreeSet<(PoolName, ResourceGroup)>>,
+    /// What is the matter with VMs that Azure calls Failed. Azure reports this for one VM at a time.
+    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, String), FailedVm>>,
 }
 
 impl VmLists {
@@ -41,6 +43,7 @@ impl VmLists {
             groups: SingleFlight::default(),
             powers: SingleFlight::default(),
             powerless: Mutex::default(),
+            tagless: Mutex::default(),
             failures: Mutex::default(),
         }
     }
@@ -68,7 +71,10 @@ impl VmLists {
         let (mut all, mut unread) = (BTreeMap::new(), BTreeMap::new());
         for (group, list) in futures::future::join_all(lists).await {
             match list.as_ref() {
-                Ok(pools) => all.extend(pools.get(&fleet.name).cloned().unwrap_or_default()),
+                Ok((pools, untagged)) => {
+                    all.extend(pools.get(&fleet.name).cloned().unwrap_or_default());
+                    all.extend(self.without_tags(fleet, group, untagged));
+                }
                 // A group that was removed took its VMs with it.
                 Err(error) if error.kind == CallErrorKind::NotFound && group != own => {}
                 // Waiting would not make the group readable.
@@ -96,36 +102,63 @@ impl VmLists {
         };
         let (vms, powers) = futures::join!(self.context.azure.vms(group), powers);
         let mut vms = vms?;
+        let mut untagged = self.context.azure.untagged(group);
         self.learn_failures(group, &mut vms).await;
         self.capacity.saw(subscription, &vms, self.context.now());
         if let Some(powers) = powers {
             self.report_powerless(subscription, powers.as_ref().as_ref().err());
-            for vm in &mut vms {
-                vm.power = powers.as_ref().as_ref().map_or(PowerState::Unknown, |powers| powers.of(vm));
+            if let Ok(powers) = powers.as_ref() {
+                vms.iter_mut().for_each(|vm| vm.power = powers.of(vm));
+                untagged.iter_mut().for_each(|vm| vm.power = powers.at(group, &vm.name));
             }
         }
-        Ok(vms_by_pool(vms))
+        Ok((vms_by_pool(vms), untagged))
     }
 
-    /// Requests why VMs could not be created, once for each VM. A failed request is repeated with the next
-    /// read.
+    /// The VMs that the fleet knows by their names alone. A person is told of the first of each group.
+    fn without_tags(&self, fleet: &Fleet, group: &ResourceGroup, untagged: &[UntaggedVm]) -> FleetVms {
+        let known = untagged.iter().filter_map(|vm| Some((vm, by_name(fleet, vm)?)));
+        let known: Vec<(&UntaggedVm, Vm)> = known.collect();
+        let mut reported = self.tagless.lock();
+        match known.first() {
+            None => drop(reported.remove(&(fleet.name.clone(), group.clone()))),
+            Some((vm, _)) if reported.insert((fleet.name.clone(), group.clone())) => {
+                let (name, fleet) = (&vm.name, &fleet.name);
+                let what = if vm.lost.is_empty() {
+                    "there, and azlin's tags have other values".to_owned()
+                } else {
+                    format!("without {}", vm.lost.join(", "))
+                };
+                warn!(
+                    %fleet, vm = %name,
+                    "{fleet}: VM {name} in {group} is {what}: a policy or a person changed its tags; it is known by its \
+                     name; exempt tags that begin with azlin- from policies"
+                );
+            }
+            Some(_) => {}
+        }
+        known.into_iter().map(|(_, vm)| (vm.tags.runner_name.clone(), Arc::new(vm))).collect()
+    }
+
+    /// Requests what is the matter with VMs that Azure calls Failed, once for each VM. A failed request is repeated
+    /// with the next read.
     async fn learn_failures(&self, group: &ResourceGroup, vms: &mut [Vm]) {
-        let failed = |vm: &&mut Vm| vm.provisioning == ProvisioningState::Failed;
+        let has_failed = |vm: &Vm| vm.provisioning == ProvisioningState::Failed;
         let known = || self.failures.lock();
-        known().retain(|(of, name), _| of != group || vms.iter().any(|vm| vm.name == *name));
-        let asked = vms.iter_mut().filter(failed).map(|vm| async {
+        let is_listed = |name: &str| vms.iter().any(|vm| vm.name == name && has_failed(vm));
+        known().retain(|(of, name), _| of != group || is_listed(name));
+        let asked = vms.iter_mut().filter(|vm| has_failed(vm)).map(|vm| async {
             let key = (group.clone(), vm.name.clone());
             let before = known().get(&key).cloned();
-            vm.failure = match before {
-                Some(failure) => failure,
-                None => match self.context.azure.failure(group, &vm.name).await {
-                    Ok(failure) => {
-                        known().insert(key, failure.clone());
-                        failure
-                    }
-                    Err(_) => None,
-                },
+            let view = match before {
+                Some(view) => Some(view),
+                None => self.context.azure.failure(group, &vm.name).await.ok(),
             };
+            vm.provisioning = ProvisioningState::of_failed(view.as_ref());
+            if let Some(view) = view {
+                vm.failure.clone_from(&view.failure);
+                known().insert(key, view);
+            }
         });
         futures::future::join_all(asked).await;
     }

@@ -123,6 +123,8 @@ pub struct AzureFacts {
     pub groups: BTreeMap<ResourceGroup, GroupFacts>,
     /// The subnets, by id.
     pub subnets: BTreeMap<String, SubnetFacts>,
+    /// The network security groups, by id.
+    pub security_groups: BTreeMap<String, SecurityGroupFacts>,
     /// The locations, by subscription and name.
     pub places: BTreeMap<(String, String), PlaceFacts>,
     /// The images.
@@ -157,6 +159,15 @@ pub struct SubnetFacts {
     /// The subnet.
     pub subnet: Found<Subnet>,
     /// What is granted on the subnet.
+    pub grants: Found<Vec<Grant>>,
+}
+
+/// A network security group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecurityGroupFacts {
+    /// Its location.
+    pub location: Found<String>,
+    /// What is granted on it.
     pub grants: Found<Vec<Grant>>,
 }
 

@@ -13,6 +13,8 @@ use crate::ports::preflight::{
 pub(super) const NOW: &str = "2026-11-25T12:00:00Z";
 pub(super) const SUBNET: &str =
     "/subscriptions/0/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
+pub(super) const SECURITY_GROUP: &str =
+    "/subscriptions/0/resourceGroups/net/providers/Microsoft.Network/networkSecurityGroups/n";
 pub(super) const IDENTITY: &str =
     "/subscriptions/0/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller";
 
@@ -41,6 +43,10 @@ fn size(name: &str, vcpus: u32) -> Size {
         ephemeral_os_disk: Some(false),
         spot: Some(true),
         generations: vec!["V1".to_owned(), "V2".to_owned()],
+        local_disk: None,
+        disk_controllers: vec!["SCSI".to_owned()],
+        accelerated_networking: Some(true),
+        trusted_launch: None,
     }
 }
 
@@ -126,6 +132,11 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
             .into(),
             subnets: [(SUBNET.to_owned(), SubnetFacts { subnet: Ok(subnet), grants: Ok(everything()) })]
                 .into(),
+            security_groups: [(
+                SECURITY_GROUP.to_owned(),
+                SecurityGroupFacts { location: Ok("westeurope".to_owned()), grants: Ok(everything()) },
+            )]
+            .into(),
             places: [(place_key(&fleet.vm), place)].into(),
             images: [(image_key(&fleet.vm), Ok(image))].into(),
             identities: [(IDENTITY.to_owned(), Ok(everything()))].into(),

@@ -2,8 +2,8 @@
 
 use super::azure::granted;
 use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
-use super::permissions::{ON_IDENTITY, ON_SUBNET};
-use super::{About, Finding, Notes, State, sizes};
+use super::permissions::{ON_IDENTITY, ON_SECURITY_GROUP, ON_SUBNET};
+use super::{About, Finding, Notes, State, disks, sizes};
 use crate::config::{Fleet, Method};
 use crate::model::{Architecture, CallError, CallErrorKind, Image, Scope};
 use crate::ports::preflight::{ImageFacts, Subnet};
@@ -60,27 +60,13 @@ fn runners(notes: &mut Notes, fleet: &Fleet) {
 }
 
 fn at_azure(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
-    let found_image = facts.images.get(&image_key(&fleet.vm));
-    if let Some(found) = found_image {
-        image(notes, fleet, found);
-    }
-    sizes::check(notes, fleet, facts, found_image.and_then(|found| found.as_ref().ok()));
-    if let Some(found) = facts.subnets.get(&fleet.vm.subnet_id) {
-        subnet(notes, fleet, found, facts);
-    }
+    in_region(notes, fleet, facts);
     for vm in fleet.vm.in_each_region().into_iter().skip(1) {
         // The region is checked like a fleet of its own: sizes, image and subnet.
         let mut there = fleet.clone();
         there.vm = vm;
         let mut own = Notes::new(About::Fleet(fleet.name.clone()));
-        let found_image = facts.images.get(&image_key(&there.vm));
-        if let Some(found) = found_image {
-            image(&mut own, &there, found);
-        }
-        sizes::check(&mut own, &there, facts, found_image.and_then(|found| found.as_ref().ok()));
-        if let Some(found) = facts.subnets.get(&there.vm.subnet_id) {
-            subnet(&mut own, &there, found, facts);
-        }
+        in_region(&mut own, &there, facts);
         let location = &there.vm.location;
         let told = |finding: Finding| Finding { what: format!("{location}: {}", finding.what), ..finding };
         notes.list.extend(own.list.into_iter().map(told));
@@ -91,6 +77,21 @@ fn at_azure(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
             granted(notes, &format!("identity {name}"), ON_IDENTITY, found, id);
         }
     }
+}
+
+/// Image, disk, sizes and network in the fleet's first region.
+fn in_region(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
+    let found_image = facts.images.get(&image_key(&fleet.vm));
+    if let Some(found) = found_image {
+        image(notes, fleet, found);
+    }
+    let image = found_image.and_then(|found| found.as_ref().ok());
+    disks::check(notes, fleet, image);
+    sizes::check(notes, fleet, facts, image);
+    if let Some(found) = facts.subnets.get(&fleet.vm.subnet_id) {
+        subnet(notes, fleet, found, facts);
+    }
+    security_group(notes, fleet, facts);
 }
 
 fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>) {
@@ -136,6 +137,9 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
         let of_image = facts.architecture.map_or("", Architecture::label);
         let found = format!("it is for {of_image}, and the sizes are {}", wanted.label());
         notes.problem("image", found, "name an image and sizes of one processor");
+    } else if vm.trusted_launch && facts.generation.as_deref() == Some("V1") {
+        let found = "it is of generation 1, and trusted launch needs generation 2";
+        notes.problem("image", found, "name an image of generation 2, or set trusted_launch = false");
     } else if !is_here {
         let found = format!("it is in {}, not in {}", facts.locations.join(", "), vm.location);
         notes.problem("image", found, format!("replicate it to {}, or {other}", vm.location));
@@ -163,6 +167,24 @@ fn subnet(notes: &mut Notes, fleet: &Fleet, found: &SubnetFacts, facts: &AzureFa
         }
     }
     granted(notes, "subnet: permissions", ON_SUBNET, &found.grants, &fleet.vm.subnet_id);
+}
+
+fn security_group(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
+    let Some(id) = &fleet.vm.nsg_id else { return };
+    let Some(found) = facts.security_groups.get(id) else { return };
+    let (what, wanted) = ("security group", &fleet.vm.location);
+    match &found.location {
+        Ok(location) if location == wanted => notes.ok(what, "is there"),
+        Ok(other) => {
+            let found = format!("it is in {other}, and the fleet's VMs are in {wanted}");
+            notes.problem(what, found, format!("name a network security group in {wanted} as nsg_id"));
+        }
+        Err(error) if error.kind == CallErrorKind::NotFound => {
+            return notes.problem(what, format!("{id} is not there"), "check nsg_id");
+        }
+        Err(error) => notes.failed(State::Unknown, what, error),
+    }
+    granted(notes, "security group: permissions", ON_SECURITY_GROUP, &found.grants, id);
 }
 
 fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) {

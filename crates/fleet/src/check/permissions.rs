@@ -32,6 +32,9 @@ pub const FOR_PUBLIC_IP: [&str; 4] = [
 /// Needed on the subnet.
 pub const ON_SUBNET: [&str; 1] = ["Microsoft.Network/virtualNetworks/subnets/join/action"];
 
+/// Needed on each network security group that fleets name.
+pub const ON_SECURITY_GROUP: [&str; 1] = ["Microsoft.Network/networkSecurityGroups/join/action"];
+
 /// Needed on each identity that VMs have.
 pub const ON_IDENTITY: [&str; 1] = ["Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"];
 
@@ -47,11 +50,12 @@ pub const ON_SUBSCRIPTION: [&str; 1] = ["Microsoft.Compute/virtualMachines/read"
 
 /// Needed on the subscription, only by `check`. Without it some findings are unknown, and no finding is a
 /// problem.
-pub const FOR_CHECK: [&str; 8] = [
+pub const FOR_CHECK: [&str; 9] = [
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read",
     "Microsoft.Compute/locations/usages/read",
     "Microsoft.Compute/skus/read",
+    "Microsoft.Network/networkSecurityGroups/read",
     "Microsoft.Network/virtualNetworks/read",
     "Microsoft.Network/virtualNetworks/subnets/read",
     "Microsoft.Resources/subscriptions/read",

@@ -45,6 +45,9 @@ pub struct VmConfig {
     /// Whether their NICs bypass the host's virtual switch.
     #[serde(skip_serializing_if = "is_off")]
     pub accelerated_networking: bool,
+    /// Whether Azure may install extensions on them, as policies do.
+    #[serde(skip_serializing_if = "is_off")]
+    pub extensions: bool,
     /// Whether they use secure boot and a virtual TPM.
     #[serde(skip_serializing_if = "is_off")]
     pub trusted_launch: bool,
@@ -176,6 +179,7 @@ impl VmConfig {
             regular_fallback: spot.regular_fallback,
             nsg_id: table.optional("nsg_id", resource_id),
             accelerated_networking: table.or("accelerated_networking", false, flag),
+            extensions: table.or("extensions", false, flag),
             trusted_launch: table.or("trusted_launch", false, flag),
             ephemeral_os_disk: table.or("ephemeral_os_disk", false, flag),
             os_disk_size_gb: table.optional("os_disk_size_gb", number(1..=4095)),
@@ -301,16 +305,52 @@ fn zone(value: &DeValue<'_>) -> Result<String, String> {
     spelled(value, "a zone's number in quotes: \"1\", \"2\" or \"3\"", |text| matches!(text, "1" | "2" | "3"))
 }
 
+/// Names of administrators that Azure refuses (REST: Virtual Machines, OSProfile), as far as they begin with a letter.
+const RESERVED_USERS: [&str; 30] = [
+    "a",
+    "actuser",
+    "adm",
+    "admin",
+    "admin1",
+    "admin2",
+    "administrator",
+    "aspnet",
+    "backup",
+    "console",
+    "david",
+    "guest",
+    "john",
+    "owner",
+    "root",
+    "server",
+    "sql",
+    "support",
+    "support_388945a0",
+    "sys",
+    "test",
+    "test1",
+    "test2",
+    "test3",
+    "user",
+    "user1",
+    "user2",
+    "user3",
+    "user4",
+    "user5",
+];
+
 fn user(value: &DeValue<'_>) -> Result<String, String> {
     spelled(
         value,
-        "1 to 32 of a-z 0-9 _ -, beginning with a letter, and none of \"root\", \"admin\" and \"runner\", which jobs run as",
+        "1 to 32 of a-z 0-9 _ -, beginning with a letter; neither \"runner\", which jobs run as, nor a name that Azure \
+         reserves, such as \"admin\", \"root\", \"test\" or \"user\"",
         |text| {
             let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
             (1..=32).contains(&text.len())
                 && text.chars().all(valid)
                 && text.starts_with(|c: char| c.is_ascii_lowercase())
-                && !matches!(text, "root" | "admin" | "runner")
+                && text != "runner"
+                && !RESERVED_USERS.contains(&text)
         },
     )
 }
@@ -320,8 +360,14 @@ fn tags(table: &mut Table<'_, '_>) -> BTreeMap<String, String> {
     let tags = table.table("tags");
     let span = tags.span();
     let tags = tags.chosen(|key, value| {
-        if key.to_ascii_lowercase().starts_with("azlin-") {
+        let begins_with = |prefix: &&str| key.to_ascii_lowercase().starts_with(prefix);
+        if begins_with(&"azlin-") {
             return Err("tags whose name does not begin with azlin-, as the daemon's own do".to_owned());
+        }
+        if ["azure", "microsoft", "windows"].iter().any(begins_with) {
+            let allowed =
+                "tags whose name does not begin with azure, microsoft or windows, which Azure reserves";
+            return Err(allowed.to_owned());
         }
         if key.is_empty() || key.len() > 512 || key.contains(['<', '>', '%', '&', '\\', '?', '/']) {
             return Err("tags whose name has 1 to 512 characters and none of < > % & \\ ? /".to_owned());

@@ -35,11 +35,18 @@ impl RunnerChain<'_> {
             | PowerState::Deallocated => ", stopped",
             PowerState::Unknown => "",
         };
-        let what = format!("{} in {}, {:?}{power}, {age} old", vm.size, vm.group, vm.provisioning);
+        let state = match vm.provisioning {
+            ProvisioningState::Impaired => "Failed, but not as one that Azure could not make".to_owned(),
+            ProvisioningState::Withheld => {
+                "stopped by Azure, since nobody pays for the subscription".to_owned()
+            }
+            state => format!("{state:?}"),
+        };
+        let what = format!("{} in {}, {state}{power}, {age} old", vm.size, vm.group);
         let is_well = match vm.provisioning {
-            ProvisioningState::Succeeded => !vm.has_powered_off(),
+            ProvisioningState::Succeeded | ProvisioningState::Impaired => !vm.has_powered_off(),
             ProvisioningState::Creating | ProvisioningState::Other => return Link::waits(LinkKind::Vm, what),
-            ProvisioningState::Failed | ProvisioningState::Deleting => false,
+            ProvisioningState::Withheld | ProvisioningState::Failed | ProvisioningState::Deleting => false,
         };
         if is_well { Link::holds(LinkKind::Vm, what) } else { Link::broken(LinkKind::Vm, what) }
     }

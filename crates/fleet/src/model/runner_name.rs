@@ -45,6 +45,14 @@ impl RunnerName {
         seeded_bug!(NamesAlike, is_ours, true).then(|| RunnerName(name.into()))
     }
 
+    /// Whether a text has the form of these names. Only the pool's name shows whether the check is right.
+    pub fn has_form(name: &str) -> bool {
+        let is_letter = |byte: u8| ALPHABET.contains(&byte.to_ascii_lowercase());
+        name.rsplit_once('-').is_some_and(|(head, suffix)| {
+            !head.is_empty() && suffix.len() == SUFFIX && suffix.bytes().all(is_letter)
+        })
+    }
+
     /// When the name was made, to the second.
     pub fn created_at(&self) -> Timestamp {
         let start = self.0.len() - SUFFIX;
@@ -114,6 +122,7 @@ mod tests {
             prop_assert!(name.as_str().chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
             prop_assert!(name.as_str().starts_with(|c: char| c.is_ascii_alphanumeric()));
             prop_assert_eq!(name.created_at(), at);
+            prop_assert!(RunnerName::has_form(name.as_str()) && RunnerName::has_form(&name.as_str().to_uppercase()));
             prop_assert_eq!(RunnerName::of_pool(&pool(&text), name.as_str()), Some(name));
         }
     }

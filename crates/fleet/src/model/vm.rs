@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CallError, PoolName, PowerState, RunnerId, RunnerName, Scope};
+use crate::model::{CallError, PoolName, PowerState, ProvisioningState, RunnerId, RunnerName, Scope};
 
 /// A resource group, which holds a fleet's VMs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,21 +22,6 @@ impl fmt::Display for ResourceGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.subscription_id, self.name)
     }
-}
-
-/// `provisioningState` of a VM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ProvisioningState {
-    /// Azure makes the VM.
-    Creating,
-    /// Azure made or changed the VM successfully.
-    Succeeded,
-    /// Azure failed to make or change the VM. The parts that were made still exist and cost money.
-    Failed,
-    /// Azure removes the VM.
-    Deleting,
-    /// Any other state: the VM exists, and Azure changes it.
-    Other,
 }
 
 /// A VM with our tags.
@@ -138,6 +123,12 @@ impl VmTags {
         VmTags::of(tags.get(RUNNER)?, tags)
     }
 
+    /// The tags that every VM of ours gets and that are absent.
+    pub fn lost(tags: &BTreeMap<String, String>) -> Vec<&'static str> {
+        let every = [POOL, RUNNER, GITHUB, SCOPE, CREATED, CONFIG];
+        every.into_iter().filter(|tag| !tags.contains_key(*tag)).collect()
+    }
+
     /// Reads the tags of the VM `name`; `None` if they are not ours. The daemon never touches what it did not
     /// create.
     pub fn of(name: &str, tags: &BTreeMap<String, String>) -> Option<Self> {
@@ -172,8 +163,15 @@ impl PowerStates {
 
     /// The power state of a VM; `Unknown` if it was not read.
     pub fn of(&self, vm: &Vm) -> PowerState {
-        let key = (vm.group.name.to_ascii_lowercase(), vm.name.to_ascii_lowercase());
-        self.0.get(&key).copied().unwrap_or(PowerState::Unknown)
+        self.at(&vm.group, &vm.name)
+    }
+
+    /// The power state of the VM of that name; `Unknown` if it was not read.
+    pub fn at(&self, group: &ResourceGroup, name: &str) -> PowerState {
+        self.0
+            .get(&(group.name.to_ascii_lowercase(), name.to_ascii_lowercase()))
+            .copied()
+            .unwrap_or(PowerState::Unknown)
     }
 }
 
@@ -224,6 +222,8 @@ pub struct VmSpec {
     /// The resource id of the NIC's network security group. Absent means that only the subnet's group
     /// applies.
     pub nsg_id: Option<String>,
+    /// Whether Azure may install extensions on the VM, as policies do.
+    pub extensions: bool,
     /// Whether the NIC bypasses the host's virtual switch. Not every size supports that.
     pub accelerated_networking: bool,
     /// Whether the VM gets a public IP address.
@@ -240,8 +240,8 @@ pub struct VmSpec {
     pub trusted_launch: bool,
     /// The name of the administrator account.
     pub admin_user: String,
-    /// The public key for that account. Absent means that no private key exists.
-    pub admin_key: Option<String>,
+    /// The public key for that account, Ed25519 or RSA: Azure takes no others.
+    pub admin_key: String,
     /// Resource ids of user-assigned identities.
     pub identity: Vec<String>,
     /// All tags of the VM, ours and the user's.

@@ -72,7 +72,7 @@ pub enum Remark {
     LeftAlone(LeftAlone),
 }
 
-/// Runners that only a person can remove: the first of them, and how many more there are.
+/// Runners that only a person can help or remove: the first of them, and how many more there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftAlone {
     /// The first.
@@ -81,7 +81,7 @@ pub struct LeftAlone {
     pub more: usize,
 }
 
-/// A runner that only a person can remove.
+/// A runner that only a person can help or remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotRemovable {
     /// It is registered at another GitHub.
@@ -99,6 +99,13 @@ pub enum NotRemovable {
         runner: RunnerName,
         /// For how long.
         lasted: Duration,
+    },
+    /// Azure stopped its VM since nobody pays for the subscription.
+    Unpaid {
+        /// The runner.
+        runner: RunnerName,
+        /// The subscription.
+        subscription_id: String,
     },
 }
 
@@ -200,6 +207,11 @@ impl fmt::Display for NotRemovable {
                 "GitHub has called {runner} busy and offline for {}, though it has no VM: its removal is tried again; \
                  cancel its run at GitHub if that shows as running",
                 in_words(*lasted)
+            ),
+            NotRemovable::Unpaid { runner, subscription_id } => write!(
+                f,
+                "Azure stopped the VM of {runner}, since subscription {subscription_id} is not paid: nothing replaces it; \
+                 settle what is owed, then start the VM or delete it"
             ),
         }
     }

@@ -180,6 +180,8 @@ impl RunnerView<'_> {
         } else if self.works() && !vm.runs_nothing() {
             let id = vm.tags.runner_id.or(self.known.runner_id);
             id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
+        } else if vm.provisioning == ProvisioningState::Withheld {
+            self.provisioning()
         } else if vm.provisioning == ProvisioningState::Failed && !self.known.was_online {
             Phase::Draining { why: not_made(vm) }
         } else if vm.tags.runner_id.is_some() {
@@ -228,6 +230,9 @@ impl RunnerView<'_> {
 
     fn with_both(&self, vm: &Vm, entry: &RunnerInfo) -> Phase {
         let id = entry.runner_id;
+        if vm.provisioning == ProvisioningState::Withheld {
+            return Phase::Registered { id };
+        }
         if vm.has_powered_off() {
             // Whatever GitHub still says: what has stopped runs no job.
             return broken(BrokenReason::Stopped);
@@ -235,7 +240,8 @@ impl RunnerView<'_> {
         if entry.busy || self.works() {
             return Phase::Active { id };
         }
-        if vm.provisioning == ProvisioningState::Failed && !self.known.was_online {
+        let was_online = self.known.was_online || entry.status == RunnerStatus::Online;
+        if vm.provisioning == ProvisioningState::Failed && !was_online {
             return Phase::Draining { why: not_made(vm) };
         }
         if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.known.failed) {

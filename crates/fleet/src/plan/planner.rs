@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use crate::config::Fleet;
 use crate::model::{Action, Destroy, EntryRef, Install, Proof};
 use crate::model::{
-    BrokenReason, DrainReason, EphemeralRunner, Phase, RotationReason, RunnerName, ScalingAction,
-    ScalingCause, ScalingReason, StartReason, Vm, elapsed,
+    BrokenReason, DrainReason, EphemeralRunner, Phase, ProvisioningState, RotationReason, RunnerName,
+    ScalingAction, ScalingCause, ScalingReason, StartReason, Vm, elapsed,
 };
 use crate::observe::{Demand, Snapshot, list_lag, unknown_demand};
 use crate::plan::{
@@ -341,7 +341,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Runners that only a person can remove.
+    /// Runners that only a person can help.
     fn left_alone(&self) -> Option<LeftAlone> {
         let lag = list_lag(self.fleet);
         let mut found = self.runners.iter().filter_map(|runner| match &runner.status {
@@ -353,6 +353,10 @@ impl<'a> PlanBuilder<'a> {
                 let lasted = elapsed(known.entry_refused.since?, self.now);
                 let runner = runner.runner_name.clone();
                 (lasted >= STUCK).then_some(NotRemovable::BusyWithoutVm { runner, lasted })
+            }
+            _ if runner.vm.as_ref().is_some_and(|vm| vm.provisioning == ProvisioningState::Withheld) => {
+                let subscription_id = self.fleet.vm.group.subscription_id.clone();
+                Some(NotRemovable::Unpaid { runner: runner.runner_name.clone(), subscription_id })
             }
             Phase::Registered { .. } if runner.vm.is_none() && elapsed(runner.created_at, self.now) > lag => {
                 let (runner, group) = (runner.runner_name.clone(), self.fleet.vm.group.clone());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{BrokenReason, DrainReason, EphemeralRunner, Phase, Proof, ProvisioningState, elapsed};
+use crate::model::{BrokenReason, DrainReason, EphemeralRunner, Phase, Proof, elapsed};
 use crate::state::{FleetState, RunnerState};
 
 /// How long an entry that is not in the state may lack its VM.
@@ -54,7 +54,8 @@ pub(crate) fn proof(
     fleet_state: &FleetState,
     now: Timestamp,
 ) -> Option<Proof> {
-    if let Phase::Draining { why: DrainReason::OutOfSight(_) } = runner.status {
+    let drained = if let Phase::Draining { why } = &runner.status { Some(why) } else { None };
+    if let Some(DrainReason::OutOfSight(_)) = drained {
         return None;
     }
     let unknown = RunnerState::default();
@@ -65,7 +66,7 @@ pub(crate) fn proof(
     if vm.runs_nothing() {
         return Some(Proof::Stopped);
     }
-    if vm.provisioning == ProvisioningState::Failed && !known.was_online {
+    if let Some(DrainReason::NoCapacity(_) | DrainReason::Broken(BrokenReason::VmFailed(_))) = drained {
         return Some(Proof::NotMade);
     }
     let patience = if known.was_online {

@@ -5,7 +5,8 @@ use core::net::IpAddr;
 use async_trait::async_trait;
 
 use crate::model::{
-    CallError, Calls, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm, VmSpec,
+    CallError, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm,
+    VmSpec,
 };
 
 /// Where a VM is reached.
@@ -26,7 +27,11 @@ pub trait Azure: Send + Sync {
     /// are not told.
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError>;
 
-    /// The power states of a subscription's VMs, all pages.
+    /// The VMs of the last list of the group whose names have the form of ours, and that do not bear our mark.
+    fn untagged(&self, group: &ResourceGroup) -> Vec<UntaggedVm>;
+
+    /// The power states of a subscription's VMs, all pages, or the last ones that were read: a subscription may have
+    /// thousands of VMs that are not ours.
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError>;
 
     /// Asks for a VM, and returns once Azure has taken the request. Safe to repeat: a VM of that
@@ -36,8 +41,8 @@ pub trait Azure: Send + Sync {
     /// Where a VM is reached: at its public address where that is asked for, else at its private one.
     async fn address(&self, group: &ResourceGroup, name: &str, public: bool) -> Result<Address, CallError>;
 
-    /// Why Azure could not make a VM; `None` where it does not tell.
-    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError>;
+    /// What the instance view shows of a VM whose provisioning state is Failed.
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<FailedVm, CallError>;
 
     /// What a VM printed on its serial console, as far as Azure keeps it; `None` where it keeps none.
     async fn console(&self, group: &ResourceGroup, name: &str) -> Result<Option<String>, CallError>;

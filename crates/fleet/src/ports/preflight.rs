@@ -156,6 +156,23 @@ pub struct Size {
     pub spot: Option<bool>,
     /// The generations of images that boot on it: `V1`, `V2`. Empty where that is not told.
     pub generations: Vec<String>,
+    /// Where Azure puts an ephemeral OS disk, where it tells of such a place.
+    pub local_disk: Option<LocalDisk>,
+    /// How disks are attached: `SCSI`, `NVMe`. Empty where that is not told.
+    pub disk_controllers: Vec<String>,
+    /// Whether NICs may go past the host's switch, where it is told.
+    pub accelerated_networking: Option<bool>,
+    /// Whether it has trusted launch, where it is told.
+    pub trusted_launch: Option<bool>,
+}
+
+/// Storage of a VM's host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalDisk {
+    /// What it is called: cache, temporary disk, NVMe disk.
+    pub kind: &'static str,
+    /// Its size in GiB.
+    pub gib: u64,
 }
 
 /// A quota of one location, and what is used of it.
@@ -186,6 +203,10 @@ pub struct ImageFacts {
     pub is_specialized: bool,
     /// The security type that its VMs must or may have, where it is told: `ConfidentialVM`.
     pub security: Option<String>,
+    /// The size of its OS disk in GB, where it is told.
+    pub disk_size_gb: Option<u32>,
+    /// How its disks may be attached: `SCSI`, `NVMe`. Empty where that is not told.
+    pub disk_controllers: Vec<String>,
     /// Where it can be used, each as `westeurope`; empty where that is not told or is everywhere.
     pub locations: Vec<String>,
 }
@@ -238,6 +259,9 @@ pub trait AzurePreflight: Send + Sync {
         location: &str,
         image: &Image,
     ) -> Result<ImageFacts, CallError>;
+
+    /// Where a network security group is, as `westeurope`, by its id.
+    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError>;
 
     /// A subnet, by its id.
     async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError>;

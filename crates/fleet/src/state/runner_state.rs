@@ -148,7 +148,7 @@ impl RunnerState {
     /// Takes in that a list shows its VM; whether it has an entry, or an operation of this daemon is under way.
     pub(crate) fn saw_vm(&mut self, vm: &Vm, is_registered_or_in_flight: bool, now: Timestamp) {
         self.vm_seen = true;
-        if vm.provisioning == ProvisioningState::Succeeded {
+        if matches!(vm.provisioning, ProvisioningState::Succeeded | ProvisioningState::Impaired) {
             self.made.get_or_insert(now);
         }
         self.vm_missed = 0;

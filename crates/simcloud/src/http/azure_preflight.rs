@@ -57,6 +57,11 @@ pub(super) fn answer(
         [.., "providers", "microsoft.compute", "images", _] => {
             ("/images/{name}", "Microsoft.Compute/images/read", by_id(world, request))
         }
+        [.., "providers", "microsoft.network", "networksecuritygroups", name] => (
+            "/networkSecurityGroups/{name}",
+            "Microsoft.Network/networkSecurityGroups/read",
+            security_group(world, request, name),
+        ),
         [.., "providers", "microsoft.network", "virtualnetworks", name] => {
             let body = json!({"id": request.path, "name": name, "location": world.account.location, "properties": {}});
             (
@@ -83,6 +88,15 @@ fn group(world: &World, name: &str) -> SimResponse {
         200,
         &json!({"name": name, "location": world.account.location, "properties": properties}),
     )
+}
+
+fn security_group(world: &World, request: &SimRequest, name: &str) -> SimResponse {
+    if !world.account.has(&request.path) {
+        return error(404, "ResourceNotFound", &format!("The Resource '{name}' was not found."));
+    }
+    let body =
+        json!({"id": request.path, "name": name, "location": world.account.location, "properties": {}});
+    SimResponse::json(200, &body)
 }
 
 fn permissions(world: &World, words: &[&str]) -> SimResponse {
@@ -120,7 +134,7 @@ fn sku(size: &Size, location: &str) -> Value {
             "reasonCode": reason,
         })
     });
-    json!({
+    let mut sku = json!({
         "resourceType": "virtualMachines", "name": size.name, "family": size.family, "locations": [location],
         "locationInfo": [{"location": location, "zones": size.zones, "zoneDetails": []}],
         "capabilities": [
@@ -129,9 +143,24 @@ fn sku(size: &Size, location: &str) -> Value {
             {"name": "HyperVGenerations", "value": size.generations.join(",")},
             {"name": "EphemeralOSDiskSupported", "value": flag(size.ephemeral_os_disk)},
             {"name": "LowPriorityCapable", "value": flag(size.spot)},
+            {"name": "AcceleratedNetworkingEnabled", "value": flag(size.accelerated_networking)},
+            {"name": "TrustedLaunchDisabled", "value": flag(size.trusted_launch.map(|has_it| !has_it))},
+            {"name": "DiskControllerTypes", "value": size.disk_controllers.join(",")},
         ],
         "restrictions": restrictions.collect::<Value>(),
-    })
+    });
+    let places = size.local_disk.into_iter().flat_map(|disk| match disk.kind {
+        "cache" => vec![("CachedDiskBytes", disk.gib << 30)],
+        "temporary disk" => vec![("MaxResourceVolumeMB", disk.gib << 10)],
+        _ => vec![("NvmeDiskSizeInMiB", disk.gib << 10)],
+    });
+    if let Some(capabilities) = sku["capabilities"].as_array_mut() {
+        capabilities.extend(places.map(|(name, value)| json!({"name": name, "value": value.to_string()})));
+        if size.local_disk.is_some_and(|disk| disk.kind == "NVMe disk") {
+            capabilities.push(json!({"name": "SupportedEphemeralOSDiskPlacements", "value": "NvmeDisk"}));
+        }
+    }
+    sku
 }
 
 fn usages(world: &World) -> SimResponse {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, Orphan, OrphanKind, PowerState, PowerStates, ProvisioningState,
-    QuotaScope, Remaining, ResourceGroup, Vm, VmSpec, VmTags,
+    CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates,
+    ProvisioningState, QuotaScope, Remaining, ResourceGroup, RunnerName, UntaggedVm, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
@@ -60,6 +60,32 @@ fn orphan(part: &SimResource, group: &ResourceGroup) -> Option<Orphan> {
     Orphan::of(group, part.kind, part.name(), &tags(&part.tags)?)
 }
 
+fn untagged(vm: &SimVm, group: &ResourceGroup) -> Option<UntaggedVm> {
+    let tags = tags(&vm.body["tags"]).unwrap_or_default();
+    let is_ours = RunnerName::has_form(&vm.name) && VmTags::of(&vm.name, &tags).is_none();
+    is_ours.then(|| UntaggedVm {
+        name: vm.name.clone(),
+        group: group.clone(),
+        size: vm.size().to_owned(),
+        location: vm.location().to_owned(),
+        zone: vm.zone().map(str::to_owned),
+        spot: vm.is_spot(),
+        provisioning: provisioning(vm),
+        power: PowerState::Unknown,
+        lost: VmTags::lost(&tags),
+    })
+}
+
+fn provisioning(vm: &SimVm) -> ProvisioningState {
+    match vm.state {
+        SimVmState::Creating => ProvisioningState::Creating,
+        SimVmState::Succeeded => ProvisioningState::Succeeded,
+        SimVmState::Failed => ProvisioningState::Failed,
+        SimVmState::Deleting => ProvisioningState::Deleting,
+        SimVmState::Updating => ProvisioningState::Other,
+    }
+}
+
 fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
     let tags = tags(&vm.body["tags"])?;
     Some(Vm {
@@ -70,26 +96,21 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
         zone: vm.zone().map(str::to_owned),
         spot: vm.is_spot(),
         failure: None,
-        provisioning: match vm.state {
-            SimVmState::Creating => ProvisioningState::Creating,
-            SimVmState::Succeeded => ProvisioningState::Succeeded,
-            SimVmState::Failed => ProvisioningState::Failed,
-            SimVmState::Deleting => ProvisioningState::Deleting,
-            SimVmState::Updating => ProvisioningState::Other,
-        },
+        provisioning: provisioning(vm),
         power: PowerState::Unknown,
         tags: VmTags::of(&vm.name, &tags)?,
     })
 }
 
-fn power_state(power: SimPower) -> PowerState {
-    match power {
-        SimPower::Starting => PowerState::Starting,
-        SimPower::Running => PowerState::Running,
-        SimPower::Stopping => PowerState::Stopping,
-        SimPower::Stopped => PowerState::Stopped,
-        SimPower::Deallocating => PowerState::Deallocating,
-        SimPower::Deallocated => PowerState::Deallocated,
+fn power(vm: &SimVm) -> PowerState {
+    match vm.power {
+        None => PowerState::Unknown,
+        Some(SimPower::Starting) => PowerState::Starting,
+        Some(SimPower::Running) => PowerState::Running,
+        Some(SimPower::Stopping) => PowerState::Stopping,
+        Some(SimPower::Stopped) => PowerState::Stopped,
+        Some(SimPower::Deallocating) => PowerState::Deallocating,
+        Some(SimPower::Deallocated) => PowerState::Deallocated,
     }
 }
 
@@ -99,7 +120,9 @@ fn body(spec: &VmSpec) -> Value {
         "location": spec.location, "tags": spec.tags,
         "properties": {
             "hardwareProfile": {"vmSize": spec.size},
-            "osProfile": {"adminUsername": spec.admin_user, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
+            "osProfile": {"adminUsername": spec.admin_user, "linuxConfiguration": {"ssh": {"publicKeys": [
+                {"keyData": spec.admin_key},
+            ]}}, "customData": STANDARD.encode(spec.custom_data.expose_secret())},
             "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
             "networkProfile": {"networkInterfaceConfigurations": [{"tags": spec.tags, "properties": {
                 "deleteOption": "Delete",
@@ -185,6 +208,12 @@ impl Azure for InProcess {
         .await
     }
 
+    fn untagged(&self, group: &ResourceGroup) -> Vec<UntaggedVm> {
+        let world = self.world();
+        let vms = world.state.azure.of_group(&group.subscription_id, &group.name).into_iter();
+        vms.filter_map(|each| untagged(each, group)).collect()
+    }
+
     async fn power_states(&self, subscription_id: &str) -> Result<PowerStates, CallError> {
         let call = SimCall {
             side: Side::Azure,
@@ -198,8 +227,8 @@ impl Azure for InProcess {
         self.call(call, |world, stale| {
             let mut states = PowerStates::default();
             for vm in world.seen(stale).azure.of_subscription(subscription_id) {
-                if let Some(power) = vm.power {
-                    states.insert(&vm.group, &vm.name, power_state(power));
+                if vm.power.is_some() {
+                    states.insert(&vm.group, &vm.name, power(vm));
                 }
             }
             Ok(states)
@@ -246,15 +275,17 @@ impl Azure for InProcess {
         .await
     }
 
-    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<Option<CallError>, CallError> {
+    async fn failure(&self, group: &ResourceGroup, name: &str) -> Result<FailedVm, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.filter(|vm| vm.state == SimVmState::Failed).and_then(|vm| {
-                let code = vm.failure.as_deref()?;
-                let message = failure_message(code, vm.size());
-                let kind = meaning(200, code, &message, CallErrorKind::Unavailable);
-                Some(CallError::new(kind, format!("{code} \"{message}\"")))
-            }))
+            let Some(vm) = vm else {
+                return Err(CallError::new(CallErrorKind::NotFound, "there is no such VM"));
+            };
+            let code = vm.failure.clone().unwrap_or_default();
+            let message = failure_message(&code, vm.size());
+            let kind = meaning(200, &code, &message, CallErrorKind::Unavailable);
+            let failure = (!code.is_empty()).then(|| CallError::new(kind, format!("{code} \"{message}\"")));
+            Ok(FailedVm { power: power(vm), failure, code })
         })
         .await
     }
@@ -270,7 +301,7 @@ impl Azure for InProcess {
     async fn power_state(&self, group: &ResourceGroup, name: &str) -> Result<Option<PowerState>, CallError> {
         self.call(on(group, "GET", Some(name)), |world, _| {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-            Ok(vm.map(|vm| vm.power.map_or(PowerState::Unknown, power_state)))
+            Ok(vm.map(power))
         })
         .await
     }

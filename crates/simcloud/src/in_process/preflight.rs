@@ -207,6 +207,12 @@ impl AzurePreflight for InProcess {
         self.look(&image.to_string(), action, |world| world.image(image)).await
     }
 
+    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError> {
+        let action = "Microsoft.Network/networkSecurityGroups/read";
+        self.look(nsg_id, action, |world| world.account.has(nsg_id).then(|| world.account.location.clone()))
+            .await
+    }
+
     async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError> {
         let action = "Microsoft.Network/virtualNetworks/subnets/read";
         self.look(subnet_id, action, |world| world.subnet(subnet_id)).await

@@ -142,6 +142,17 @@ fn what_cannot_be_used_says_why_and_what_to_do() {
     assert!(refused(NONE.read(None)).contains("ssh_private_key"));
 }
 
+/// Azure checks the key that a new VM gets. Of all 32 bytes only half are a point of the curve.
+#[test]
+fn every_new_key_is_a_point_of_the_curve() {
+    for _ in 0..64 {
+        let line = new_host_key().public;
+        let key = PublicKey::from_openssh(&line).unwrap();
+        let point = key.key_data().ed25519().unwrap().0;
+        assert!(ed25519_dalek::VerifyingKey::from_bytes(&point).is_ok(), "{line}");
+    }
+}
+
 #[test]
 fn a_new_host_key_is_a_pair_and_hides_its_private_half() {
     let (one, other) = (new_host_key(), new_host_key());

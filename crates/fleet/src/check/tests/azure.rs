@@ -275,6 +275,125 @@ fn what_a_fleet_wishes_of_its_sizes() {
 }
 
 #[test]
+fn what_a_fleet_wishes_of_its_disk_and_its_sizes() {
+    use crate::ports::preflight::LocalDisk;
+    type FactsChange = fn(&mut Size, &mut ImageFacts);
+    let none: FactsChange = |_, _| {};
+    let on_host: FactsChange = |size, _| {
+        (size.ephemeral_os_disk, size.local_disk) = (Some(true), Some(LocalDisk { kind: "cache", gib: 100 }))
+    };
+    let large_image: FactsChange = |size, image| {
+        (size.ephemeral_os_disk, size.local_disk) =
+            (Some(true), Some(LocalDisk { kind: "NVMe disk", gib: 100 }));
+        image.disk_size_gb = Some(127);
+    };
+    let nvme: FactsChange = |size, _| size.disk_controllers = vec!["NVMe".to_owned()];
+    let nvme_and_scsi_image: FactsChange = |size, image| {
+        size.disk_controllers = vec!["NVMe".to_owned()];
+        image.disk_controllers = vec!["SCSI".to_owned()];
+    };
+    let nvme_and_nvme_image: FactsChange = |size, image| {
+        size.disk_controllers = vec!["NVMe".to_owned()];
+        image.disk_controllers = vec!["SCSI".to_owned(), "NVMe".to_owned()];
+    };
+    let slow: FactsChange = |size, _| size.accelerated_networking = Some(false);
+    let untrusted: FactsChange = |size, _| size.trusted_launch = Some(false);
+    let first_generation: FactsChange = |_, image| image.generation = Some("V1".to_owned());
+    let of_image: FactsChange = |_, image| image.disk_size_gb = Some(127);
+    let size = |why: &str| format!("Warning size Standard_D4s_v5: {why}");
+    let ephemeral = |gb: u32| format!("ephemeral_os_disk = true\nos_disk_size_gb = {gb}");
+    for (vm, change, expected) in [
+        (ephemeral(100), on_host, None),
+        (ephemeral(101), on_host, Some(size("a disk of 101 GB does not fit in its cache of 100 GiB"))),
+        (
+            ephemeral(100) + "\ntrusted_launch = true",
+            on_host,
+            Some(size(
+                "a disk of 100 GB does not fit in its cache of 100 GiB, of which trusted launch takes 1",
+            )),
+        ),
+        (
+            "ephemeral_os_disk = true".to_owned(),
+            large_image,
+            Some(size("a disk of 127 GB does not fit in its NVMe disk of 100 GiB")),
+        ),
+        ("ephemeral_os_disk = true".to_owned(), on_host, None),
+        ("os_disk_size_gb = 200".to_owned(), on_host, None),
+        (
+            ephemeral(2041),
+            none,
+            Some("Problem OS disk: 2041 GB, and an ephemeral OS disk has at most 2040 GB".to_owned()),
+        ),
+        (
+            "os_disk_size_gb = 64".to_owned(),
+            of_image,
+            Some("Problem OS disk: 64 GB, and the image has 127 GB".to_owned()),
+        ),
+        ("os_disk_size_gb = 127".to_owned(), of_image, None),
+        (String::new(), nvme, None),
+        (String::new(), nvme_and_nvme_image, None),
+        (
+            String::new(),
+            nvme_and_scsi_image,
+            Some(size("its disks are attached by NVMe alone, which the image does not support")),
+        ),
+        (String::new(), slow, None),
+        ("accelerated_networking = true".to_owned(), slow, Some(size("it has no accelerated networking"))),
+        (String::new(), untrusted, None),
+        ("trusted_launch = true".to_owned(), untrusted, Some(size("it has no trusted launch"))),
+        (String::new(), first_generation, None),
+        (
+            "trusted_launch = true".to_owned(),
+            first_generation,
+            Some("Problem image: it is of generation 1, and trusted launch needs generation 2".to_owned()),
+        ),
+    ] {
+        let fleet = fleet("repo = \"o/r\"", &vm);
+        let mut facts = account(&fleet);
+        let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+        let sizes = azure.places.values_mut().next().expect("one").sizes.as_mut().expect("told");
+        let image = azure.images.values_mut().next().expect("one").as_mut().expect("told");
+        for size in sizes.iter_mut() {
+            size.ephemeral_os_disk = Some(true);
+        }
+        change(&mut sizes[0], image);
+        assert_eq!(told(&[fleet], &facts), Vec::from_iter(expected), "{vm}");
+    }
+}
+
+#[test]
+fn a_security_group_is_there_in_the_region_and_may_be_joined() {
+    for (change, expected) in [
+        ((|_| {}) as fn(&mut SecurityGroupFacts), &[][..]),
+        (
+            |facts| facts.grants = Ok(Vec::new()),
+            &[
+                "Problem security group: permissions: not granted: Microsoft.Network/networkSecurityGroups/join/action",
+            ],
+        ),
+        (
+            |facts| facts.location = Ok("northeurope".to_owned()),
+            &["Problem security group: it is in northeurope, and the fleet's VMs are in westeurope"],
+        ),
+        (
+            |facts| facts.location = failed(CallErrorKind::NotPermitted),
+            &["Unknown security group: GET /x: 500 \"said\""],
+        ),
+    ] {
+        let fleet = fleet("repo = \"o/r\"", &format!("nsg_id = \"{SECURITY_GROUP}\""));
+        let mut facts = account(&fleet);
+        let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+        change(azure.security_groups.get_mut(SECURITY_GROUP).expect("one"));
+        assert_eq!(told(&[fleet], &facts), expected);
+    }
+    let fleet = fleet("repo = \"o/r\"", &format!("nsg_id = \"{SECURITY_GROUP}\""));
+    let mut facts = account(&fleet);
+    let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
+    azure.security_groups.get_mut(SECURITY_GROUP).expect("one").location = failed(CallErrorKind::NotFound);
+    assert_eq!(told(&[fleet], &facts), [format!("Problem security group: {SECURITY_GROUP} is not there")]);
+}
+
+#[test]
 fn the_fleets_own_vms_are_room_for_it() {
     let fleet = fleet("repo = \"o/r\"", "");
     let mut facts = account(&fleet);

@@ -45,6 +45,7 @@ spot_share = 60
 regular_fallback = true
 ephemeral_os_disk = true
 os_disk_size_gb = 128
+extensions = true
 trusted_launch = true
 nsg_id = "/subscriptions/1/resourceGroups/net/providers/Microsoft.Network/networkSecurityGroups/n"
 identity = ["/subscriptions/1/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller"]

@@ -16,11 +16,18 @@ use crate::fixture::{
 use crate::model::{
     CallError, CallErrorKind, Completed, DestroyOutcome, ErrorPolicy, Failure,
     PowerState::{Running, Stopped, Unknown},
-    ProvisioningState::{Creating, Deleting, Failed, Succeeded},
+    ProvisioningState::{Creating, Deleting, Failed, Impaired, Succeeded, Withheld},
     QuotaScope, ResourceGroup,
 };
 use crate::observe::Operation;
 use crate::state::KnownGroups;
+
+#[test]
+fn a_vm_that_azure_stopped_for_want_of_payment_is_told() {
+    let scene = Scene::new("").pending(1, 90).vm(1, 900, Withheld, Stopped).entry(1, 900, Offline);
+    let told = scene.plan().left_alone.expect("a person is told").to_string();
+    assert!(told.contains("is not paid: nothing replaces it; settle what is owed"), "{told}");
+}
 
 #[test]
 fn what_is_done_in_each_situation() {
@@ -83,6 +90,51 @@ fn what_is_done_in_each_situation() {
             "Azure says that it could not make it, and it was online",
             scene().pending(1, 1).vm(1, 60, Failed, Running).entry(1, 60, Idle).remember(1, 60, was_online),
             "",
+        ),
+        (
+            "Azure says that it could not make it, and it is online",
+            scene().pending(1, 1).vm(1, 60, Failed, Running).entry(1, 60, Idle),
+            "",
+        ),
+        (
+            "an extension failed, and it is online",
+            scene().pending(1, 1).vm(1, 60, Impaired, Running).entry(1, 60, Idle),
+            "",
+        ),
+        (
+            "an extension failed, and it is on its way",
+            scene().pending(1, 1).vm(1, 599, Impaired, Running).entry(1, 599, Offline),
+            "",
+        ),
+        (
+            "it reported too late, and is not online in time",
+            scene().pending(1, 1).vm(1, 601, Impaired, Running).entry(1, 601, Offline),
+            "-1?",
+        ),
+        (
+            "an extension failed, and it had its job",
+            scene().vm(1, 900, Impaired, Running).remember(1, 900, |known| known.entry_seen = true),
+            "-1?",
+        ),
+        (
+            "an extension failed, and it is surplus",
+            scene().vm(1, 60, Impaired, Running).entry(1, 60, Idle),
+            "-1?",
+        ),
+        (
+            "Azure stopped it for want of payment: nothing replaces it",
+            scene().pending(1, 90).vm(1, 900, Withheld, Stopped).entry(1, 900, Offline),
+            "",
+        ),
+        (
+            "Azure stopped it for want of payment before it was online",
+            scene().pending(1, 90).vm(1, 900, Withheld, Stopped).entry(1, 900, Absent),
+            "",
+        ),
+        (
+            "Azure stopped it for want of payment, and nothing needs it",
+            scene().vm(1, 900, Withheld, Stopped).entry(1, 900, Offline),
+            "-1",
         ),
         ("not online in time", scene().pending(1, 1).runner(1, 601, Offline), "-1?"),
         ("not online, but still in time", scene().pending(1, 1).runner(1, 600, Offline), ""),

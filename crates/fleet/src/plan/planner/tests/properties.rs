@@ -12,8 +12,8 @@ use crate::fixture::{NOW, Scene};
 use crate::model::{
     JobId,
     PowerState::{Deallocated, Running, Starting, Stopped, Unknown},
-    ProvisioningState::{Creating, Deleting, Failed, Succeeded},
-    Vm,
+    ProvisioningState::{Creating, Deleting, Failed, Impaired, Succeeded},
+    RunnerStatus, Vm,
 };
 use crate::observe::Operation;
 
@@ -22,7 +22,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
     let vm = prop::option::weighted(
         0.9,
         (
-            prop_oneof![4 => Just(Succeeded), 1 => Just(Creating), 1 => Just(Failed), 1 => Just(Deleting)],
+            prop_oneof![4 => Just(Succeeded), 1 => Just(Creating), 1 => Just(Failed), 1 => Just(Impaired), 1 => Just(Deleting)],
             prop_oneof![5 => Just(Running), 1 => Just(Starting), 1 => Just(Stopped), 1 => Just(Deallocated), 2 => Just(Unknown)],
             any::<bool>(),
         ),
@@ -173,6 +173,25 @@ proptest! {
             }
         }
         prop_assert_eq!(&plan, &scene.plan(), "the same again");
+    }
+
+    /// GitHub and the VM itself show whether an online runner works. Azure's provisioning state does not.
+    #[test]
+    fn azures_failed_changes_nothing_about_an_online_runner(scene in any_scene()) {
+        let (fleet, seen, fleet_state) = (scene.fleet.clone(), scene.seen.clone(), scene.fleet_state.clone());
+        let mut well = Scene { fleet, seen, fleet_state, last_vm: None };
+        let entries = scene.seen.entries.clone().unwrap_or_default();
+        let is_online = |name: &RunnerName| {
+            entries.get(name).is_some_and(|entry| entry.status == RunnerStatus::Online)
+        };
+        if let Ok(vms) = &mut well.seen.vms {
+            for (_, vm) in vms.iter_mut().filter(|(name, vm)| is_online(name) && matches!(vm.provisioning, Failed | Impaired)) {
+                Arc::make_mut(vm).provisioning = Succeeded;
+            }
+        }
+        let (plan, well) = (scene.plan(), well.plan());
+        prop_assert_eq!(plan.actions, well.actions);
+        prop_assert_eq!(plan.decision, well.decision);
     }
 
     #[test]

@@ -1,0 +1,103 @@
+//! The VMs of resource groups. Where many groups of one subscription are read, one list of the subscription serves all
+//! of them: Azure permits 300 lists a minute, and a thousand fleets may have a thousand groups.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use azlin_fleet::model::ResourceGroup;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::arm::Arm;
+use crate::error::{ArmError, How};
+use crate::vm_json::VmJson;
+use crate::vm_reads;
+
+/// The most resource groups of a subscription that are read one by one.
+const MOST_GROUPS: usize = 20;
+/// A group that was not read for so long does not count.
+const GROUP_LEFT: Duration = Duration::from_secs(15 * 60);
+/// How long a list of a subscription serves, for each of its pages: that makes 40 requests a minute at most.
+const LASTS_PER_PAGE: Duration = Duration::from_millis(1_500);
+/// The same for a refusal: roles are granted by a person.
+const REFUSAL_LASTS: Duration = Duration::from_secs(10 * 60);
+
+/// The lists of all subscriptions.
+#[derive(Clone, Default)]
+pub(crate) struct GroupLists(Arc<Mutex<HashMap<String, Arc<SubscriptionVms>>>>);
+
+#[derive(Default)]
+struct SubscriptionVms {
+    /// When each group was read last, by its name in lower case.
+    read: Mutex<HashMap<String, Instant>>,
+    /// Locked while the subscription is listed, so that only one list is under way.
+    whole: tokio::sync::Mutex<Option<WholeList>>,
+}
+
+/// The VMs of a whole subscription.
+struct WholeList {
+    began: Instant,
+    lasts: Duration,
+    /// By the name of their group in lower case.
+    vms: Result<HashMap<String, Vec<VmJson>>, ArmError>,
+}
+
+impl GroupLists {
+    /// The VMs of a group, all of them.
+    pub(crate) async fn vms(&self, arm: &Arm, group: &ResourceGroup) -> Result<Vec<VmJson>, ArmError> {
+        let of = Arc::clone(self.0.lock().entry(group.subscription_id.to_ascii_lowercase()).or_default());
+        let key = group.name.to_ascii_lowercase();
+        if of.count(&key) <= MOST_GROUPS {
+            return vm_reads::of_group(arm, group).await;
+        }
+        let mut whole = of.whole.lock().await;
+        let list = match whole.take().filter(|list| list.began.elapsed() < list.lasts) {
+            Some(list) => list,
+            None => WholeList::read(arm, &group.subscription_id).await,
+        };
+        let vms = list.vms.as_ref().map(|vms| vms.get(&key).cloned().unwrap_or_default());
+        let vms = vms.map_err(Clone::clone);
+        *whole = Some(list);
+        drop(whole);
+        match vms {
+            // The identity has its roles on the groups alone.
+            Err(error) if is_refused(&error) => vm_reads::of_group(arm, group).await,
+            vms => vms,
+        }
+    }
+}
+
+impl SubscriptionVms {
+    /// How many groups are read, with this one.
+    fn count(&self, group: &str) -> usize {
+        let mut read = self.read.lock();
+        read.insert(group.to_owned(), Instant::now());
+        read.retain(|_, at| at.elapsed() < GROUP_LEFT);
+        read.len()
+    }
+}
+
+impl WholeList {
+    async fn read(arm: &Arm, subscription_id: &str) -> Self {
+        let began = Instant::now();
+        match vm_reads::of_subscription(arm, subscription_id).await {
+            Ok(pages) => {
+                let mut vms: HashMap<String, Vec<VmJson>> = HashMap::new();
+                for vm in pages.items {
+                    vms.entry(vm.group.to_ascii_lowercase()).or_default().push(vm);
+                }
+                let lasts = LASTS_PER_PAGE * u32::try_from(pages.count).unwrap_or(u32::MAX);
+                WholeList { began, lasts, vms: Ok(vms) }
+            }
+            Err(error) => {
+                let lasts = if is_refused(&error) { REFUSAL_LASTS } else { LASTS_PER_PAGE };
+                WholeList { began, lasts, vms: Err(error) }
+            }
+        }
+    }
+}
+
+fn is_refused(error: &ArmError) -> bool {
+    matches!(&error.how, How::Refused(refusal) if refusal.status == 403)
+}
