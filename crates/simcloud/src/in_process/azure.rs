@@ -145,7 +145,9 @@ fn body(spec: &VmSpec) -> Value {
 /// Whether the VM of this name is the requested one.
 fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -> bool {
     let there = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-    there.is_some_and(|vm| vm.body["tags"] == body["tags"])
+    // A policy may have changed its tags. Its custom data is no other VM's.
+    let data = |body: &Value| body["properties"]["osProfile"]["customData"].clone();
+    there.is_some_and(|vm| data(&vm.body) == data(body))
 }
 
 /// The error for a refusal of Azure's, as the adapter reads it.
