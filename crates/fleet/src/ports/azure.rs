@@ -5,8 +5,8 @@ use core::net::IpAddr;
 use async_trait::async_trait;
 
 use crate::model::{
-    CallError, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup, Vm,
-    VmSpec,
+    CallError, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup,
+    UntaggedVm, Vm, VmSpec,
 };
 
 /// Where a VM is reached.
