@@ -58,7 +58,7 @@ const FAULTS: [&str; 21] = [
     "'html_not_found'",
 ];
 /// Faults of VMs, runners and jobs, independent of calls.
-const MACHINES: [&str; 18] = [
+const MACHINES: [&str; 22] = [
     "'no_capacity'",
     "'create_fails'",
     "{ create_fails = 'AllocationFailed' }",
@@ -72,6 +72,10 @@ const MACHINES: [&str; 18] = [
     "'connection_lost'",
     "{ stale = '60s' }",
     "'guest_deaf'",
+    "'fails_running'",
+    "'tags_stripped'",
+    "{ tags_stripped = 'azlin-pool' }",
+    "'tokens_revoked'",
     "'list_idle'",
     "'entry_vanishes'",
     "{ entry_stays = '30s' }",

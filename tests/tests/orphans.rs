@@ -33,6 +33,7 @@ fn foreign(harness: &Harness) {
             location: json!("westeurope"),
             tags,
             vm: None,
+            reserved: None,
         };
         world.state.azure.left.insert(id.to_ascii_lowercase(), part);
     }
