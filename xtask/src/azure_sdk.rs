@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::{file_error, root, run, say};
 
 /// The packages. Another list makes another venv.
-const PACKAGES: [&str; 3] = ["azure-identity==1.27.0", "azure-mgmt-compute==39.0.0", "azure-mgmt-network==33.1.0"];
+const PACKAGES: [&str; 3] =
+    ["azure-identity==1.27.0", "azure-mgmt-compute==39.0.0", "azure-mgmt-network==33.1.0"];
 
 /// The venv with the SDK. Made at the first use.
 pub fn venv() -> Result<PathBuf, String> {

@@ -223,7 +223,8 @@ impl World {
             let message = format!("Allocation failed. There is no capacity for {size} in this region.");
             return Err(AzureRefusal { status: 409, code: "AllocationFailed", message });
         }
-        let (price, most) = (self.present_spot_price(), body["properties"]["billingProfile"]["maxPrice"].as_f64());
+        let (price, most) =
+            (self.present_spot_price(), body["properties"]["billingProfile"]["maxPrice"].as_f64());
         if let Some(most) = most.filter(|most| *most > 0.0 && *most < price) {
             let message = format!(
                 "Unable to perform operation 'Create Virtual Machine' since the provided max price '{most} USD' is lower \

@@ -56,13 +56,7 @@ impl World {
     }
 
     /// Sets a VM's tags, as a PATCH does: they replace all that it has.
-    pub(crate) fn set_tags(
-        &mut self,
-        subscription: &str,
-        group: &str,
-        name: &str,
-        tags: &serde_json::Value,
-    ) {
+    pub(crate) fn set_tags(&mut self, subscription: &str, group: &str, name: &str, tags: &serde_json::Value) {
         if let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) {
             Arc::make_mut(&mut vm.body)["tags"] = tags.clone();
         }

@@ -39,8 +39,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 
-pub use azure::{CLIENT_ID, CLIENT_SECRET, IDENTITY_HEADER};
 pub(crate) use azure::failure_message;
+pub use azure::{CLIENT_ID, CLIENT_SECRET, IDENTITY_HEADER};
 pub use github_app::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID};
 pub use message::Exchange;
 use message::{SimRequest, SimResponse};

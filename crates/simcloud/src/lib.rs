@@ -72,7 +72,8 @@ mod world;
 pub use account::Account;
 pub use calls::{NoRunner, Removal};
 pub use http::{
-    APP_ID, APP_PRIVATE_KEY, CLIENT_ID, CLIENT_SECRET, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress, Served, SimClock,
+    APP_ID, APP_PRIVATE_KEY, CLIENT_ID, CLIENT_SECRET, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress,
+    Served, SimClock,
 };
 pub use in_process::InProcess;
 pub use settings::WorldSettings;

@@ -112,9 +112,8 @@ impl World {
         for earlier in [OperationKind::Create, OperationKind::Change] {
             self.operations.end(uid, earlier, now, &preempted);
         }
-        let is_kept = |operation: &SimOperation| {
-            operation.ended.as_ref().is_none_or(|(at, _)| *at + KEPT > now)
-        };
+        let is_kept =
+            |operation: &SimOperation| operation.ended.as_ref().is_none_or(|(at, _)| *at + KEPT > now);
         self.operations.all.retain(|_, operation| is_kept(operation));
         self.operations.last += 1;
         let number = self.operations.last;
@@ -156,7 +155,8 @@ impl World {
                 SimVmState::Deleting => "is marked for deletion. You can only retry the Delete operation",
                 _ => "is being created",
             };
-            let message = format!("Operation '{}' is not allowed on VM '{name}' since the VM {why}.", order.as_str());
+            let message =
+                format!("Operation '{}' is not allowed on VM '{name}' since the VM {why}.", order.as_str());
             return Err(AzureRefusal { status: 409, code: "OperationNotAllowed", message });
         }
         vm.state = SimVmState::Updating;

@@ -132,8 +132,7 @@ impl World {
             } else if self.settings.azure_limits {
                 let wait = Duration::from_secs_f64(((1.0 - bucket.left) / limit.refill * 60.0).ceil());
                 let (name, is_of_compute) = (limit.name, limit.is_of_compute);
-                report.throttled =
-                    Some(AzureThrottle { name, is_of_compute, wait, allowed: limit.refill });
+                report.throttled = Some(AzureThrottle { name, is_of_compute, wait, allowed: limit.refill });
             }
             let left = bucket.left.floor();
             if limit.is_of_compute {
@@ -203,13 +202,20 @@ mod tests {
         let throttled = report.throttled.expect("one too many");
         assert_eq!((throttled.name, throttled.wait), ("PutVMSingle", Duration::from_secs(15)));
         let header = report.headers.iter().find(|(name, _)| name == "x-ms-ratelimit-remaining-resource");
-        assert_eq!(header.map(|(_, left)| left.as_str()), Some("Microsoft.Compute/PutVM;1487,Microsoft.Compute/PutVMSingle;0"));
+        assert_eq!(
+            header.map(|(_, left)| left.as_str()),
+            Some("Microsoft.Compute/PutVM;1487,Microsoft.Compute/PutVMSingle;0")
+        );
         world.advance(Timestamp::UNIX_EPOCH + Duration::from_secs(15));
         assert_eq!(world.count_azure("PUT", VM).throttled, None, "time fills it");
         let other = VM.replace("vm-1", "vm-2");
         assert_eq!(world.count_azure("PUT", &other).throttled, None, "each VM has its own");
         let list = "/subscriptions/s/providers/Microsoft.Compute/virtualMachines";
-        let names: Vec<_> = world.count_azure("GET", list).headers.into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["x-ms-ratelimit-remaining-subscription-global-reads", "x-ms-ratelimit-remaining-resource"]);
+        let names: Vec<_> =
+            world.count_azure("GET", list).headers.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            ["x-ms-ratelimit-remaining-subscription-global-reads", "x-ms-ratelimit-remaining-resource"]
+        );
     }
 }

@@ -449,7 +449,9 @@ async fn program() -> (SignalledProgram, Value) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let token = http.get(&shown[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
     let token: Value = token.send().await.unwrap().json().await.unwrap();
-    let put = http.put(format!("{}{VMS}/vm?{VERSION}", shown[1])).bearer_auth(token["access_token"].as_str().unwrap());
+    let put = http
+        .put(format!("{}{VMS}/vm?{VERSION}", shown[1]))
+        .bearer_auth(token["access_token"].as_str().unwrap());
     assert_eq!(put.json(&fixture::vm_body("vm", "")).send().await.unwrap().status(), 201);
     for _ in 0..1200 {
         let machines = http.get(format!("{}/_sim/machines", shown[0])).send().await.unwrap();

@@ -1,6 +1,7 @@
 //! What Azure does to half of all scenarios: it calls machines failed that work, loses tags to policies, has locks and a
 //! disabled subscription for a while, takes tokens back, keeps NICs, and limits how much it is asked.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use azlin_simcloud::fault::{Fault, FaultKind, Side};
@@ -32,11 +33,16 @@ pub fn azure_weather(seed: u64, length: Duration) -> Vec<ScenarioPart> {
         let span = Duration::from_secs(from)..Duration::from_secs(until);
         parts.extend(faults(&mut rng, &span).into_iter().map(ScenarioPart::Fault));
     }
+    // Policies put extensions on every VM, all day.
+    if rng.random_bool(0.3) {
+        let all_day = Duration::ZERO..Duration::from_secs(length);
+        parts.push(ScenarioPart::Fault(fault(FaultKind::FailsRunning(None), &all_day, 1.0)));
+    }
     parts
 }
 
-fn faults(rng: &mut StdRng, span: &std::ops::Range<Duration>) -> Vec<Fault> {
-    let fault = |what, probability| Fault {
+fn fault(what: FaultKind, span: &Range<Duration>, probability: f64) -> Fault {
+    Fault {
         what,
         side: Some(Side::Azure),
         method: None,
@@ -45,11 +51,14 @@ fn faults(rng: &mut StdRng, span: &std::ops::Range<Duration>) -> Vec<Fault> {
         until: Some(span.end),
         probability,
         times: None,
-    };
+    }
+}
+
+fn faults(rng: &mut StdRng, span: &Range<Duration>) -> Vec<Fault> {
+    let fault = |what, probability| fault(what, span, probability);
     let (often, rare) = (rng.random_range(0.5..1.0), rng.random_range(0.1..0.6));
     match rng.random_range(0..9) {
-        // Policies put extensions on every VM, all day.
-        0..3 => vec![fault(FaultKind::FailsRunning(None), if rng.random_bool(0.5) { 1.0 } else { often })],
+        0..3 => vec![fault(FaultKind::FailsRunning(None), often)],
         3 => vec![fault(FaultKind::TagsStripped(None), often)],
         4 => vec![fault(FaultKind::TagsStripped(Some("azlin-pool".to_owned())), often)],
         5 => vec![fault(FaultKind::Locked, 1.0)],
@@ -85,7 +94,9 @@ mod tests {
         for fault in all.iter().flatten() {
             let ScenarioPart::Fault(fault) = fault else { continue };
             let until = fault.until.expect("an end");
-            assert!(until <= day && until - fault.from <= Duration::from_secs(HOUR), "{fault:?}");
+            let is_short = until - fault.from <= Duration::from_secs(HOUR);
+            let is_lasting = matches!(fault.what, FaultKind::FailsRunning(_));
+            assert!(until <= day && (is_short || is_lasting), "{fault:?}");
         }
     }
 }

@@ -13,13 +13,16 @@ use azlin_tests::web::LOCALHOST;
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 /// Quick, also where the SDK waits: it asks again after what Azure says.
-const QUICK: &str = "create = '1s'\nboot = '500ms'\nregister = '200ms'\ndelete = '1s'\noperation_wait = '1s'\n";
+const QUICK: &str =
+    "create = '1s'\nboot = '500ms'\nregister = '200ms'\ndelete = '1s'\noperation_wait = '1s'\n";
 /// The version of the API that this version of the SDK uses.
-const OF_THE_SDK: &str = "vm_versions = ['2024-07-01', '2024-11-01', '2025-04-01', '2026-04-01']\nvm_page = 2\n";
+const OF_THE_SDK: &str =
+    "vm_versions = ['2024-07-01', '2024-11-01', '2025-04-01', '2026-04-01']\nvm_page = 2\n";
 
 /// The Python with the SDK, which `cargo xtask e2e` installs.
 fn python() -> PathBuf {
-    let venv = std::env::var_os("AZLIN_AZURE_SDK").expect("AZLIN_AZURE_SDK names the venv: cargo xtask e2e sets it");
+    let venv =
+        std::env::var_os("AZLIN_AZURE_SDK").expect("AZLIN_AZURE_SDK names the venv: cargo xtask e2e sets it");
     Path::new(&venv).join("bin/python")
 }
 

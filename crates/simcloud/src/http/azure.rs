@@ -20,8 +20,8 @@ use crate::world::World;
 
 pub(super) use operations::leading_to;
 pub(crate) use shown::failure_message;
-pub(crate) use sign_in::{answer as sign_in, is_sign_in};
 pub use sign_in::{CLIENT_ID, CLIENT_SECRET, IDENTITY_HEADER};
+pub(crate) use sign_in::{answer as sign_in, is_sign_in};
 
 /// The subscription, the resource group and the name of a resource.
 type At<'a> = (&'a str, &'a str, &'a str);
@@ -165,12 +165,7 @@ fn routed(
 }
 
 /// A request for one VM, or for something below it.
-fn of_vm(
-    world: &mut World,
-    request: &SimRequest,
-    at: At<'_>,
-    more: &[&str],
-) -> (&'static str, SimResponse) {
+fn of_vm(world: &mut World, request: &SimRequest, at: At<'_>, more: &[&str]) -> (&'static str, SimResponse) {
     match more {
         [] => ("/virtualMachines/{name}", one::answer(world, request, at)),
         ["instanceview"] => ("/virtualMachines/{name}/instanceView", one::instance_view(world, request, at)),

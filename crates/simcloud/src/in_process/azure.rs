@@ -269,9 +269,7 @@ impl Azure for InProcess {
                 SimVmState::Succeeded | SimVmState::Updating | SimVmState::Failed => {
                     vm.address(false).map_or(Address::Pending, |address| Address::At(address.into()))
                 }
-                SimVmState::Deleting => {
-                    Address::Never("Azure could not make its VM".to_owned())
-                }
+                SimVmState::Deleting => Address::Never("Azure could not make its VM".to_owned()),
             })
         })
         .await

@@ -72,7 +72,14 @@ async fn lists_come_in_pages_and_tell_power_states_to_a_subscription_alone() {
         (VMS.to_owned(), false, 3),
         // One of them is empty.
         (format!("{OF_SUBSCRIPTION}?statusOnly=true"), true, 4),
-        (format!("{}?x=1", OF_SUBSCRIPTION.replace("virtualMachines", "locations/westeurope/virtualMachines")), false, 4),
+        (
+            format!(
+                "{}?x=1",
+                OF_SUBSCRIPTION.replace("virtualMachines", "locations/westeurope/virtualMachines")
+            ),
+            false,
+            4,
+        ),
     ] {
         let (mut pages, mut names, mut next) = (0, Vec::new(), Some(target));
         while let Some(target) = next {

@@ -68,7 +68,8 @@ async fn a_deletion_has_two_addresses_and_both_lead_to_its_end() {
     put(&cloud, "vm-1").await;
     cloud.pass(10);
     let removed = cloud.azure(Method::DELETE, &format!("{VMS}/vm-1"), &[], None).await;
-    let (address, monitor) = (operation(&removed), removed.header("location").expect("a location").to_owned());
+    let (address, monitor) =
+        (operation(&removed), removed.header("location").expect("a location").to_owned());
     assert_eq!(get(&cloud, &address).await.body["status"], "InProgress");
     assert_eq!(get(&cloud, &monitor).await.status, 202);
     cloud.pass(30);

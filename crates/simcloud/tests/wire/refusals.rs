@@ -69,7 +69,10 @@ async fn a_vm_that_runs_may_be_called_failed() {
     let codes: Vec<&Value> = statuses.iter().map(|status| &status["code"]).collect();
     assert_eq!(codes, ["ProvisioningState/failed/VMExtensionProvisioningError", "PowerState/running"]);
     assert!(vm["properties"]["instanceView"]["extensions"][0]["name"].is_string());
-    assert_eq!(send(&cloud, Method::GET, made.header("azure-asyncoperation").unwrap()).await.body["status"], "Succeeded");
+    assert_eq!(
+        send(&cloud, Method::GET, made.header("azure-asyncoperation").unwrap()).await.body["status"],
+        "Succeeded"
+    );
 }
 
 #[tokio::test]
@@ -119,7 +122,8 @@ async fn a_limit_that_is_used_up_refuses_with_its_name_and_a_wait() {
 async fn a_linked_permission_is_asked_for_with_its_scope() {
     let premises = |action: &str| format!("[premises]\nazure_denies = ['{action}']\n");
     let nsg = "/subscriptions/s/resourceGroups/n/providers/Microsoft.Network/networkSecurityGroups/runners";
-    let gallery = "/subscriptions/s/resourceGroups/i/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0";
+    let gallery =
+        "/subscriptions/s/resourceGroups/i/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0";
     for (action, scope) in [
         ("Microsoft.Network/virtualNetworks/subnets/join/action", "/subnet"),
         ("Microsoft.Network/networkSecurityGroups/join/action", nsg),
@@ -128,7 +132,8 @@ async fn a_linked_permission_is_asked_for_with_its_scope() {
     ] {
         let cloud = TestCloud::of("", &premises(action)).await;
         let mut body = vm_body("vm-1", "");
-        let nic = &mut body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["properties"];
+        let nic =
+            &mut body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["properties"];
         nic["networkSecurityGroup"] = serde_json::json!({"id": nsg});
         body["properties"]["storageProfile"]["imageReference"] = serde_json::json!({"id": gallery});
         body["identity"] =

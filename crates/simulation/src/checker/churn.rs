@@ -9,7 +9,7 @@ use super::ownership::age;
 use super::{CheckerState, Invariant, MINUTE, SOON};
 
 /// What was decided before calm can still have its effect for this time.
-const AFTER_A_STORM: Duration = Duration::from_secs(30 * 60);
+const AFTER_A_STORM: Duration = Duration::from_secs(15 * 60);
 
 impl CheckerState {
     /// Checks that a VM which is asked to drain, or deleted without a word, does not work for a fleet that has no more
@@ -26,11 +26,18 @@ impl CheckerState {
         let made_at = Duration::try_from(vm.created_at.duration_since(world.began_at())).unwrap_or_default();
         let is_outdated = made_at < self.edited[number];
         let is_due = age(world, vm) + SOON > MINUTE * u32::try_from(plan.rotation_min).unwrap_or(u32::MAX);
-        if !plan.is_present || !plan.enabled || is_outdated || is_due || !works(world, vm) || has_served(world, vm) {
+        if !plan.is_present
+            || !plan.enabled
+            || is_outdated
+            || is_due
+            || !works(world, vm)
+            || has_served(world, vm)
+        {
             return;
         }
         let is_asked = |vm: &SimVm| self.asked.contains_key(&vm.name) || self.deleted.contains(&vm.name);
-        let others = self.vms(world, number).filter(|vm| vm.name != name && works(world, vm) && !is_asked(vm));
+        let others =
+            self.vms(world, number).filter(|vm| vm.name != name && works(world, vm) && !is_asked(vm));
         let (others, wanted) = (others.count(), plan.at_rest() as usize);
         if others < wanted {
             let what = format!(

@@ -14,8 +14,7 @@ impl CheckerState {
     /// The VMs of a fleet that the fleet made.
     pub(super) fn vms<'w>(&'w self, world: &'w World, number: usize) -> impl Iterator<Item = &'w SimVm> {
         let name = self.fleets[number].name;
-        let is_mine =
-            move |vm: &&SimVm| pool(&vm.name) == Some(name) && !self.bystanders.has_name(&vm.name);
+        let is_mine = move |vm: &&SimVm| pool(&vm.name) == Some(name) && !self.bystanders.has_name(&vm.name);
         world.state.azure.vms.values().filter(is_mine)
     }
 

@@ -44,12 +44,7 @@ fn after(number: usize, is_of_subscription: bool) -> (usize, bool) {
     }
 }
 
-pub(super) fn answer(
-    world: &mut World,
-    request: &SimRequest,
-    scope: VmScope<'_>,
-    stale: Lag,
-) -> SimResponse {
+pub(super) fn answer(world: &mut World, request: &SimRequest, scope: VmScope<'_>, stale: Lag) -> SimResponse {
     let number = request.number("$skiptoken", 0);
     if number > 0 && world.strikes(|what| matches!(what, FaultKind::ListBreaks)) {
         let message = "Resource provider 'Microsoft.Compute' failed to return collection response for type \

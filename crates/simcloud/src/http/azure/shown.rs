@@ -160,16 +160,19 @@ pub(crate) fn failure_message(code: &str, size: &str) -> String {
         "VMExtensionProvisioningError" => {
             "VM has reported a failure when processing extension 'AzureMonitorLinuxAgent'.".to_owned()
         }
-        "OSProvisioningTimedOut" => "OS Provisioning did not finish in the allotted time. The VM may still finish \
+        "OSProvisioningTimedOut" => {
+            "OS Provisioning did not finish in the allotted time. The VM may still finish \
                                      provisioning successfully. Please check provisioning state later."
-            .to_owned(),
+                .to_owned()
+        }
         _ => format!("The operation for {size} failed. Try later, or another size or zone."),
     }
 }
 
 /// A VM's instance view.
 pub(super) fn view(vm: &SimVm) -> Value {
-    let mut view = json!({"statuses": statuses(vm, VmView::Expanded), "bootDiagnostics": {}, "hyperVGeneration": "V2"});
+    let mut view =
+        json!({"statuses": statuses(vm, VmView::Expanded), "bootDiagnostics": {}, "hyperVGeneration": "V2"});
     let now = time(vm.changed_at);
     if vm.power.is_some() {
         view["disks"] = json!([{"name": vm.disk(), "statuses": [{

@@ -14,7 +14,9 @@ pub const CLIENT_SECRET: &str = "simcloud-client-secret";
 
 /// Whether a path is of a service that signs in, and so needs no token.
 pub(crate) fn is_sign_in(path: &str) -> bool {
-    path == "/msi/token" || path.ends_with("/oauth2/v2.0/token") || path.ends_with("/.well-known/openid-configuration")
+    path == "/msi/token"
+        || path.ends_with("/oauth2/v2.0/token")
+        || path.ends_with("/.well-known/openid-configuration")
 }
 
 /// Answers a request for a token, or for what there is to know about an authority.
@@ -82,7 +84,11 @@ fn entra(world: &mut World, request: &SimRequest, tenant: &str) -> SimResponse {
         return refuse("unsupported_grant_type", 70003, "The app requested an unsupported grant type.");
     }
     if !field("scope").is_some_and(|scope| scope.ends_with("/.default")) {
-        return refuse("invalid_scope", 70011, "The provided value for the input parameter 'scope' is not valid.");
+        return refuse(
+            "invalid_scope",
+            70011,
+            "The provided value for the input parameter 'scope' is not valid.",
+        );
     }
     if field("client_id").as_deref() != Some(CLIENT_ID) {
         let why = format!("The application was not found in the directory '{tenant}'.");

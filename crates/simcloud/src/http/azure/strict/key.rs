@@ -23,7 +23,9 @@ pub(super) fn is_valid(key: &str) -> bool {
         "ssh-rsa" => {
             let exponent = part(&mut rest);
             let modulus = part(&mut rest).map(|bytes| bytes.strip_prefix(&[0]).unwrap_or(bytes));
-            exponent.is_some() && rest.is_empty() && modulus.is_some_and(|bytes| bytes.len() * 8 >= LEAST_BITS)
+            exponent.is_some()
+                && rest.is_empty()
+                && modulus.is_some_and(|bytes| bytes.len() * 8 >= LEAST_BITS)
         }
         _ => false,
     }

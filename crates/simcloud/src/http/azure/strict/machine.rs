@@ -11,9 +11,38 @@ use crate::world::World;
 
 /// Names that Azure gives to no administrator (Learn: OSProfile.adminUsername).
 const RESERVED_NAMES: [&str; 32] = [
-    "1", "123", "a", "actuser", "adm", "admin", "admin1", "admin2", "administrator", "aspnet", "backup", "console",
-    "david", "guest", "john", "owner", "root", "server", "sql", "support", "support_388945a0", "sys", "test", "test1",
-    "test2", "test3", "user", "user1", "user2", "user3", "user4", "user5",
+    "1",
+    "123",
+    "a",
+    "actuser",
+    "adm",
+    "admin",
+    "admin1",
+    "admin2",
+    "administrator",
+    "aspnet",
+    "backup",
+    "console",
+    "david",
+    "guest",
+    "john",
+    "owner",
+    "root",
+    "server",
+    "sql",
+    "support",
+    "support_388945a0",
+    "sys",
+    "test",
+    "test1",
+    "test2",
+    "test3",
+    "user",
+    "user1",
+    "user2",
+    "user3",
+    "user4",
+    "user5",
 ];
 /// What no tag may begin with.
 const RESERVED_TAGS: [&str; 3] = ["azure", "microsoft", "windows"];
@@ -132,11 +161,13 @@ fn references(world: &World, name: &str, body: &Value) -> Result<(), StrictRefus
                 Image::Id(id) if id.to_ascii_lowercase().contains("/galleries/") => "GalleryImageNotFound",
                 Image::Id(_) => "ImageNotFound",
             };
-            let message = format!("The image '{asked}' was not found in location '{}'.", world.account.location);
+            let message =
+                format!("The image '{asked}' was not found in location '{}'.", world.account.location);
             Err(StrictRefusal { status: 404, ..StrictRefusal::bad(code, message) })
         }
         Some(facts) if facts.plan.is_some() && body["plan"].is_null() => {
-            let message = "Creating a virtual machine from Marketplace image requires Plan information in the request.";
+            let message =
+                "Creating a virtual machine from Marketplace image requires Plan information in the request.";
             Err(StrictRefusal::bad("VMMarketplaceInvalidInput", message.to_owned()))
         }
         Some(_) => Ok(()),
@@ -155,7 +186,9 @@ fn disk(body: &Value) -> Result<u64, StrictRefusal> {
         return Err(StrictRefusal::parameter("osDisk.diskSizeGB", message));
     }
     if !disk["diffDiskSettings"].is_null() && size > LARGEST_EPHEMERAL {
-        let message = format!("The disk size {size} GB is above {LARGEST_EPHEMERAL} GB, the most of an ephemeral OS disk.");
+        let message = format!(
+            "The disk size {size} GB is above {LARGEST_EPHEMERAL} GB, the most of an ephemeral OS disk."
+        );
         return Err(StrictRefusal::parameter("osDisk.diskSizeGB", message));
     }
     Ok(size)
@@ -181,7 +214,9 @@ fn fits(world: &World, offer: &Offer, body: &Value, disk_gib: u64) -> Result<(),
     }
     let asked = image(body);
     let generation = asked.as_ref().and_then(|image| world.image(image)).and_then(|facts| facts.generation);
-    if let Some(generation) = generation.filter(|generation| !offer.generations.contains(&generation.as_str())) {
+    if let Some(generation) =
+        generation.filter(|generation| !offer.generations.contains(&generation.as_str()))
+    {
         let number = generation.trim_start_matches('V');
         let message = format!(
             "The selected VM size '{size}' cannot boot Hypervisor Generation '{number}'. If this was a Create operation \
@@ -190,7 +225,9 @@ fn fits(world: &World, offer: &Offer, body: &Value, disk_gib: u64) -> Result<(),
         );
         return Err(StrictRefusal::bad("BadRequest", message));
     }
-    if offer.is_nvme_only && asked.is_some_and(|image| image.to_string().to_ascii_lowercase().contains("scsi")) {
+    if offer.is_nvme_only
+        && asked.is_some_and(|image| image.to_string().to_ascii_lowercase().contains("scsi"))
+    {
         let message = format!(
             "The VM size '{size}' cannot boot with OS image or disk. Please check that disk controller types supported by \
              the OS image or disk is one of the supported disk controller types for the VM size '{size}'."

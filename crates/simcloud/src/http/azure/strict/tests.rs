@@ -12,7 +12,8 @@ use crate::workload::Workload;
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFhmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm runner";
 const NETWORK: &str = "/properties/networkProfile";
 const NIC: &str = "/properties/networkProfile/networkInterfaceConfigurations/0";
-const IP: &str = "/properties/networkProfile/networkInterfaceConfigurations/0/properties/ipConfigurations/0/properties";
+const IP: &str =
+    "/properties/networkProfile/networkInterfaceConfigurations/0/properties/ipConfigurations/0/properties";
 const DISK: &str = "/properties/storageProfile/osDisk";
 
 /// A request with everything that azlin sends.
@@ -78,7 +79,10 @@ fn what_azlin_sends_is_taken() {
         older.pointer_mut(&tagged).and_then(Value::as_object_mut).and_then(|it| it.remove("tags"));
     }
     assert_eq!(refusal("", "api-version=2024-11-01", &older), None);
-    assert_eq!(refusal("", NOW, &json!({"location": "l", "zones": null, "properties": {"priority": null}})), None);
+    assert_eq!(
+        refusal("", NOW, &json!({"location": "l", "zones": null, "properties": {"priority": null}})),
+        None
+    );
 }
 
 /// Sets a value in a request.
@@ -134,7 +138,8 @@ fn what_does_not_fit_is_refused() {
         body["properties"]["hardwareProfile"]["vmSize"] = json!(size);
         body
     };
-    let key = |key: &str| with("/properties/osProfile/linuxConfiguration/ssh/publicKeys/0", "keyData", json!(key));
+    let key =
+        |key: &str| with("/properties/osProfile/linuxConfiguration/ssh/publicKeys/0", "keyData", json!(key));
     let admin = |name: &str| with("/properties/osProfile", "adminUsername", json!(name));
     let disk = |gib: u32| with(DISK, "diskSizeGB", json!(gib));
     let no_key = KEY.replace("FhmZm", "AAmZm");
@@ -162,12 +167,33 @@ fn what_does_not_fit_is_refused() {
         ),
         ("no such zone", "", with("", "zones", json!(["4"])), 400, "AvailabilityZoneNotSupported", ""),
         ("no zones", "", with("", "location", json!("westus")), 400, "AvailabilityZoneNotSupported", ""),
-        ("a zone, and an address", "", with(NETWORK, "networkApiVersion", json!("2020-11-01")), 400, zoned, ""),
+        (
+            "a zone, and an address",
+            "",
+            with(NETWORK, "networkApiVersion", json!("2020-11-01")),
+            400,
+            zoned,
+            "",
+        ),
         ("a reserved tag", "", with("/tags", "Microsoft-x", json!("")), 400, "InvalidTagNamePrefix", ""),
-        ("a price", "", with("/properties/billingProfile", "maxPrice", json!(0.0)), 400, "MaxPriceValueInvalid", ""),
+        (
+            "a price",
+            "",
+            with("/properties/billingProfile", "maxPrice", json!(0.0)),
+            400,
+            "MaxPriceValueInvalid",
+            "",
+        ),
         ("no such subnet", "[premises]\nabsent = ['/subnet']\n", body(), 400, "InvalidResourceReference", ""),
         ("no such group", "[premises]\nabsent = ['/nsg']\n", body(), 400, "InvalidResourceReference", ""),
-        ("no such image", "[premises]\nabsent = ['p:o:s:latest']\n", body(), 404, "PlatformImageNotFound", ""),
+        (
+            "no such image",
+            "[premises]\nabsent = ['p:o:s:latest']\n",
+            body(),
+            404,
+            "PlatformImageNotFound",
+            "",
+        ),
         ("a plan", "[premises]\nimage_plan = true\n", body(), 400, "VMMarketplaceInvalidInput", ""),
     ] {
         assert_eq!(refusal(premises, NOW, &body), Some((status, code, target.to_owned())), "{what}");
@@ -215,7 +241,8 @@ fn resolved<'s>(schema: &'s Value, definitions: &'s Value) -> &'s Value {
 #[test]
 #[expect(clippy::print_stderr, reason = "a test that has nothing to compare with says so")]
 fn our_schema_says_what_azures_does() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/azure-compute-vm-2025-04-01.json");
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/specs/azure-compute-vm-2025-04-01.json");
     let Ok(text) = std::fs::read_to_string(&file) else {
         eprintln!("skipped: Azure's schema is not at {}", file.display());
         return;
