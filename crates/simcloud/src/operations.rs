@@ -78,12 +78,12 @@ impl PowerOrder {
 
 /// All operations, by number.
 #[derive(Debug, Default)]
-pub(crate) struct Operations {
+pub(crate) struct SimOperations {
     all: BTreeMap<u64, SimOperation>,
     last: u64,
 }
 
-impl Operations {
+impl SimOperations {
     pub(crate) fn get(&self, number: u64) -> Option<&SimOperation> {
         self.all.get(&number)
     }

@@ -78,14 +78,14 @@ fn limits(method: &str, path: &str) -> Vec<AzureLimit> {
 
 /// What is left of a limit at a time.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
+struct LimitBucket {
     left: f64,
     at: Timestamp,
 }
 
 /// What is left of all limits.
 #[derive(Debug, Default)]
-pub(crate) struct Buckets(BTreeMap<String, Bucket>);
+pub(crate) struct Buckets(BTreeMap<String, LimitBucket>);
 
 /// What Azure says of its limits with an answer.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -123,7 +123,7 @@ impl World {
         for limit in limits(method, path) {
             let of_vm = if limit.is_of_vm { vm } else { "" };
             let key = format!("{subscription}/{}/{of_vm}", limit.name);
-            let bucket = self.buckets.0.entry(key).or_insert(Bucket { left: limit.most, at: now });
+            let bucket = self.buckets.0.entry(key).or_insert(LimitBucket { left: limit.most, at: now });
             let minutes = now.duration_since(bucket.at).as_secs_f64() / 60.0;
             bucket.left = (bucket.left + minutes * limit.refill).min(limit.most);
             bucket.at = now;

@@ -15,7 +15,7 @@ use crate::account::Account;
 use crate::azure::{AzureState, VmKey};
 use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, random_duration};
 use crate::github::{Conclusion, GitHubState, JobState};
-use crate::operations::Operations;
+use crate::operations::SimOperations;
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
 use crate::refusals::Buckets;
@@ -199,7 +199,7 @@ pub struct World {
     /// The runner's program, where VMs are real machines.
     pub(crate) package: Option<Package>,
     /// Azure's long operations.
-    pub(crate) operations: Operations,
+    pub(crate) operations: SimOperations,
     /// What is left of Azure's limits.
     pub(crate) buckets: Buckets,
     pub(crate) names_used: BTreeSet<VmKey>,
@@ -234,7 +234,7 @@ impl World {
             runner_tokens: BTreeMap::new(),
             url: "http://127.0.0.1".to_owned(),
             package: None,
-            operations: Operations::default(),
+            operations: SimOperations::default(),
             buckets: Buckets::default(),
             names_used: BTreeSet::new(),
             by_uid: BTreeMap::new(),

@@ -48,7 +48,7 @@ mod tests {
     fn key(kind: &str, parts: &[&[u8]]) -> String {
         let parts = [&[kind.as_bytes()], parts].concat();
         let blob = parts.iter().flat_map(|part| [&(part.len() as u32).to_be_bytes()[..], part].concat());
-        format!("{kind} {} somebody", STANDARD.encode(blob.collect::<Vec<u8>>()))
+        format!("{kind} {} runner", STANDARD.encode(blob.collect::<Vec<u8>>()))
     }
 
     #[test]
