@@ -143,7 +143,7 @@ impl RealCloud {
     fn state(&self) -> String {
         let world = self.cloud.served.world();
         let vms =
-            world.state.azure.vms.values().map(|vm| format!("{} {:?} {:?}", vm.name, vm.state, vm.running));
+            world.state.azure.vms.values().map(|vm| format!("{} {:?} {:?}", vm.name, vm.state, vm.power));
         let runners = world.state.github.runners.values().map(|runner| {
             format!(
                 "{} online {} job {:?} labels {:?}",

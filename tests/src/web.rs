@@ -17,6 +17,8 @@ use tokio_rustls::TlsAcceptor;
 const GITHUB: &str = "github.test";
 /// Azure's name, and that of its identity endpoint.
 const AZURE: &str = "azure.test";
+/// The name under which a client on this host finds both.
+pub const LOCALHOST: &str = "localhost";
 
 /// A simulated cloud over HTTPS, until this is dropped.
 pub struct Web {
@@ -36,7 +38,7 @@ impl Web {
     pub async fn open(served: &Served, address: Ipv4Addr) -> Web {
         let key = KeyPair::generate().expect("a key can be made");
         // Valid since a long time ago: a client's clock may be slow.
-        let params = CertificateParams::new([GITHUB.to_owned(), AZURE.to_owned()]).expect("names");
+        let params = CertificateParams::new([GITHUB, AZURE, LOCALHOST].map(str::to_owned)).expect("names");
         let certificate = params.self_signed(&key).expect("a certificate can be made");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -72,7 +74,12 @@ impl Web {
 
     /// Azure Resource Manager.
     pub fn azure(&self) -> String {
-        format!("https://{AZURE}:{}", self.azure)
+        self.azure_at(AZURE)
+    }
+
+    /// Azure Resource Manager, and Entra ID, under this name.
+    pub fn azure_at(&self, name: &str) -> String {
+        format!("https://{name}:{}", self.azure)
     }
 }
 

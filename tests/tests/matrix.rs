@@ -65,7 +65,7 @@ const REFUSALS: [&str; 4] = [
     "{ refused = [409, 'OperationNotAllowed', 'max price lower than the spot price'] }",
 ];
 /// Faults of VMs, runners and jobs, independent of calls.
-const MACHINES: [&str; 18] = [
+const MACHINES: [&str; 22] = [
     "'no_capacity'",
     "'create_fails'",
     "{ create_fails = 'AllocationFailed' }",
@@ -79,6 +79,10 @@ const MACHINES: [&str; 18] = [
     "'connection_lost'",
     "{ stale = '60s' }",
     "'guest_deaf'",
+    "'fails_running'",
+    "'tags_stripped'",
+    "{ tags_stripped = 'azlin-pool' }",
+    "'tokens_revoked'",
     "'list_idle'",
     "'entry_vanishes'",
     "{ entry_stays = '30s' }",

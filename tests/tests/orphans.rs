@@ -33,6 +33,7 @@ fn foreign(harness: &Harness) {
             location: json!("westeurope"),
             tags,
             vm: None,
+            reserved: None,
         };
         world.state.azure.left.insert(id.to_ascii_lowercase(), part);
     }
@@ -118,8 +119,7 @@ fn without_a_daemon_a_warm_runner_powers_off_and_one_that_found_a_job_does_not()
         ci.scaling.min_runners = 2;
         harness.live(vec![ci], StateDir::default(), 600).await;
         let hours = |count: u64| tokio::time::sleep(Duration::from_secs(count * 3600));
-        let running =
-            || harness.world().state.azure.vms.values().filter(|vm| vm.running == Some(true)).count();
+        let running = || harness.world().state.azure.vms.values().filter(|vm| vm.is_running()).count();
         hours(29).await;
         harness.submit("o/r", 1, 40 * 3600);
         assert_eq!(running(), 2, "the switch is at 30 hours");

@@ -4,6 +4,7 @@
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use azlin_simcloud::azure::SimPower;
 use azlin_simcloud::{Workload, World};
 use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, VM, azlin};
@@ -142,7 +143,9 @@ fn an_interruption_at_any_step_leaves_nothing() {
     let moments: [(&str, Reached); 4] = [
         ("the entry is made", |world| !world.state.github.runners.is_empty()),
         ("the VM is requested", |world| !world.state.azure.vms.is_empty()),
-        ("the VM boots", |world| world.state.azure.vms.values().any(|vm| vm.running == Some(true))),
+        ("the VM boots", |world| {
+            world.state.azure.vms.values().any(|vm| vm.power == Some(SimPower::Running))
+        }),
         ("it is online", |world| world.state.github.runners.values().any(|entry| entry.online)),
     ];
     std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Tests with real parts: a browser and Prometheus; and OpenSSH, systemd and cloud-init on machines that
+//! Tests with real parts: a browser and Prometheus; Azure's SDK for Python; and OpenSSH, systemd and cloud-init on machines that
 //! systemd-nspawn boots from a Debian root, which is built once. Needs root, on a system with apt.
 
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use crate::steps::StepTimes;
-use crate::{apt, cargo, dist, monitoring, run, say};
+use crate::{apt, azure_sdk, cargo, dist, monitoring, run, say};
 
 /// Where roots are kept from one run to the next.
 const CACHE: &str = "/var/cache/azlin";
@@ -15,7 +15,7 @@ const SUITE: &str = "bookworm";
 const IN_THE_ROOT: &str = "systemd,systemd-sysv,dbus,openssh-server,sudo,cloud-init,python3,iproute2,curl,\
     ca-certificates,procps,netbase,faketime";
 /// Programs that this host needs, and their packages.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 11] = [
     ("systemd-nspawn", "systemd-container"),
     ("mmdebstrap", "mmdebstrap"),
     ("ip", "iproute2"),
@@ -24,12 +24,13 @@ const NEEDED: [(&str, &str); 10] = [
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
     ("curl", "curl"),
+    ("python3", "python3-venv"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
 ];
 
 /// The tests with real parts. `cargo test` builds and runs them only when they are named.
-pub const REAL: [&str; 4] = ["openssh", "machines", "systemd", "seen"];
+pub const REAL: [&str; 5] = ["openssh", "machines", "systemd", "seen", "azure_sdk"];
 /// The longest test. It mostly waits.
 const OUTAGE: &str = "network::it_bears_a_network_that_is_gone_for_five_minutes";
 
@@ -65,13 +66,16 @@ fn every_test(steps: &mut StepTimes, root: &Path, deb: &Path) -> Result<(), Stri
     let began = Instant::now();
     let outage = start(&mut tests(&["systemd"], &["--", "--exact", OUTAGE]))?;
     let seen = start(&mut tests(&["seen"], &[]))?;
+    let sdk = steps.step("tests with Azure's SDK", || {
+        run(tests(&["azure_sdk"], &[]).env("AZLIN_AZURE_SDK", azure_sdk::venv()?))
+    });
     let machines = steps.step("tests on machines", || run(&mut tests(&["openssh", "machines"], &[])));
     let service = machines.and_then(|()| {
         steps.step("tests of the service", || run(&mut tests(&["systemd"], &["--", "--skip", OUTAGE])))
     });
     let seen = steps.step_since("tests of what is seen", began, || finish("what is seen", seen));
     let outage = steps.step_since("test of the outage", began, || finish(OUTAGE, outage));
-    service.and(seen).and(outage)
+    sdk.and(service).and(seen).and(outage)
 }
 
 fn start(command: &mut Command) -> Result<Child, String> {

@@ -2,6 +2,7 @@
 
 mod alone;
 mod apt;
+mod azure_sdk;
 mod background;
 mod bench;
 mod book;

@@ -72,11 +72,13 @@ mod seeds {
         FirstPage,
         /// A run in progress is taken to have no waiting job.
         RunLevel,
+        /// A VM that Azure calls failed is taken to be gone, though it runs and its runner is online.
+        FailedIsGone,
     }
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 17] = [
+        pub const ALL: [Bug; 18] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -94,6 +96,7 @@ mod seeds {
             Bug::NoLimit,
             Bug::FirstPage,
             Bug::RunLevel,
+            Bug::FailedIsGone,
         ];
     }
 

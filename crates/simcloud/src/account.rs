@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use azlin_fleet::model::{GroupRepositories, RepoSlug, RunRepository, RunnerGroup, Scope};
+use azlin_fleet::ports::preflight::LocalDisk;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -173,30 +174,78 @@ pub struct Offer {
     pub name: &'static str,
     /// The quota that the size counts against.
     pub family: &'static str,
-    /// Whether the size supports an ephemeral OS disk.
-    pub ephemeral_os_disk: bool,
     /// The processor architecture, as Azure spells it.
     pub architecture: &'static str,
+    /// The size of its cache, in GiB: an ephemeral OS disk fits in there.
+    pub cache_gib: u64,
+    /// The size of its temporary disk, in GiB.
+    pub temp_gib: u64,
+    /// The size of each of its NVMe disks, in GiB.
+    pub nvme_gib: u64,
+    /// The generations of virtual hardware that it boots.
+    pub generations: &'static [&'static str],
+    /// Whether its disks have an NVMe controller, and no other.
+    pub is_nvme_only: bool,
+    /// Whether it exists as a spot machine.
+    pub spot: bool,
+}
+
+impl Offer {
+    /// Whether the size supports an ephemeral OS disk.
+    pub fn has_ephemeral_os_disk(&self) -> bool {
+        self.local_disk().is_some()
+    }
+
+    /// Where Azure puts an ephemeral OS disk: the first place that the size has.
+    pub fn local_disk(&self) -> Option<LocalDisk> {
+        let places =
+            [("cache", self.cache_gib), ("temporary disk", self.temp_gib), ("NVMe disk", self.nvme_gib)];
+        places.into_iter().find(|(_, gib)| *gib > 0).map(|(kind, gib)| LocalDisk { kind, gib })
+    }
+
+    /// How its disks are attached.
+    pub fn disk_controllers(&self) -> Vec<String> {
+        let names: &[&str] = if self.is_nvme_only { &["NVMe"] } else { &["SCSI"] };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
 }
 
 /// All VM sizes that the simulated Azure offers.
-pub const OFFERS: [Offer; 7] = [
-    offer("Standard_D2s_v5", "standardDSv5Family", false, "x64"),
-    offer("Standard_D4s_v5", "standardDSv5Family", false, "x64"),
-    offer("Standard_D8s_v5", "standardDSv5Family", false, "x64"),
-    offer("Standard_D4as_v5", "standardDASv5Family", false, "x64"),
-    offer("Standard_D4ds_v5", "standardDDSv5Family", true, "x64"),
-    offer("Standard_F4s_v2", "standardFSv2Family", true, "x64"),
-    offer("Standard_D4ps_v5", "standardDPSv5Family", false, "Arm64"),
+pub const OFFERS: [Offer; 9] = [
+    offer("Standard_D2s_v5", "standardDSv5Family"),
+    offer("Standard_D4s_v5", "standardDSv5Family"),
+    offer("Standard_D8s_v5", "standardDSv5Family"),
+    offer("Standard_D4as_v5", "standardDASv5Family"),
+    Offer { cache_gib: 100, temp_gib: 150, ..offer("Standard_D4ds_v5", "standardDDSv5Family") },
+    Offer { cache_gib: 64, temp_gib: 32, ..offer("Standard_F4s_v2", "standardFSv2Family") },
+    Offer { architecture: "Arm64", ..offer("Standard_D4ps_v5", "standardDPSv5Family") },
+    Offer {
+        nvme_gib: 220,
+        generations: &["V2"],
+        is_nvme_only: true,
+        ..offer("Standard_D4ads_v6", "standardDADSv6Family")
+    },
+    Offer { spot: false, ..offer("Standard_B4ms", "standardBSFamily") },
 ];
 
-const fn offer(
-    name: &'static str,
-    family: &'static str,
-    ephemeral_os_disk: bool,
-    architecture: &'static str,
-) -> Offer {
-    Offer { name, family, ephemeral_os_disk, architecture }
+/// A plain size of today: without room for an ephemeral disk, for both generations, and as a spot machine too.
+const fn offer(name: &'static str, family: &'static str) -> Offer {
+    Offer {
+        name,
+        family,
+        architecture: "x64",
+        cache_gib: 0,
+        temp_gib: 0,
+        nvme_gib: 0,
+        generations: &["V1", "V2"],
+        is_nvme_only: false,
+        spot: true,
+    }
+}
+
+/// The offer of this name; `None` where nothing is known of the size.
+pub fn offer_of(size: &str) -> Option<&'static Offer> {
+    OFFERS.iter().find(|offer| offer.name.eq_ignore_ascii_case(size))
 }
 
 /// The vCPUs of a size, read from its name: `Standard_D4s_v5` has 4. A size without a number has 4 too.

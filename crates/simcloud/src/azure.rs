@@ -1,5 +1,7 @@
 //! Azure's side of the world: VMs, from the request to their deletion.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -12,30 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// The provisioning state of a VM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SimVmState {
-    /// Azure is creating it.
-    Creating,
-    /// Azure has created it.
-    Succeeded,
-    /// Azure failed to create it.
-    Failed,
-    /// Azure is deleting it.
-    Deleting,
-}
-
-impl SimVmState {
-    /// Azure's name for the state.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SimVmState::Creating => "Creating",
-            SimVmState::Succeeded => "Succeeded",
-            SimVmState::Failed => "Failed",
-            SimVmState::Deleting => "Deleting",
-        }
-    }
-}
+pub use state::{SimPower, SimVmState};
 
 /// A VM. Azure creates and deletes its NIC, disk and address with it.
 #[derive(Debug, Clone)]
@@ -57,9 +36,11 @@ pub struct SimVm {
     /// The code of the failure that Azure will report; `None` where creation succeeds.
     pub failure: Option<String>,
     /// Whether it is running; `None` before it is created.
-    pub running: Option<bool>,
+    pub power: Option<SimPower>,
     /// When it was requested.
     pub created_at: Timestamp,
+    /// When its provisioning state last changed.
+    pub changed_at: Timestamp,
     /// The id of the runner that it became.
     pub runner: Option<u64>,
     /// When it last booted or ended a job; simulated VMs only.
@@ -135,13 +116,29 @@ impl SimVm {
             body: Arc::new(body),
             state: SimVmState::Creating,
             failure: None,
-            running: None,
+            power: None,
             created_at: at,
+            changed_at: at,
             runner: None,
             idle_since: None,
             guest: Guest::default(),
             machine: None,
         }
+    }
+
+    /// Whether the machine runs.
+    pub fn is_running(&self) -> bool {
+        self.power == Some(SimPower::Running)
+    }
+
+    /// Whether the machine has run, and runs no more.
+    pub fn is_off(&self) -> bool {
+        matches!(self.power, Some(SimPower::Stopped | SimPower::Deallocated))
+    }
+
+    /// The name of its disk.
+    pub fn disk(&self) -> String {
+        format!("{}_OsDisk_1_{:032x}", self.name, self.uid)
     }
 
     /// The value of a tag.
@@ -177,9 +174,31 @@ impl SimVm {
         )
     }
 
+    /// Its resource id as lists write it, with the group in capitals.
+    pub fn id_in_capitals(&self) -> String {
+        SimVm { group: self.group.to_ascii_uppercase(), ..self.clone() }.id()
+    }
+
+    /// The resource id of its disk.
+    pub fn disk_id(&self) -> String {
+        format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/disks/{}",
+            self.subscription,
+            self.group,
+            self.disk()
+        )
+    }
+
+    /// What becomes of its NIC when it is deleted.
+    pub fn nic_delete_option(&self) -> &str {
+        let nics = &self.body["properties"]["networkProfile"]["networkInterfaceConfigurations"];
+        nics[0]["properties"]["deleteOption"].as_str().unwrap_or("Detach")
+    }
+
     /// The name of its NIC.
     pub fn nic(&self) -> String {
-        format!("{}-nic", self.name)
+        let nics = &self.body["properties"]["networkProfile"]["networkInterfaceConfigurations"];
+        nics[0]["name"].as_str().map_or_else(|| format!("{}-nic", self.name), str::to_owned)
     }
 
     /// The resource id of its NIC.
@@ -201,7 +220,7 @@ impl SimVm {
             return self.machine.as_ref()?.address;
         }
         let [.., a, b] = (4 + self.uid % 65_000).to_be_bytes();
-        self.running.map(|_| Ipv4Addr::new(10, 0, a, b))
+        self.power.map(|_| Ipv4Addr::new(10, 0, a, b))
     }
 
     /// The name of its public address, if one was requested.
@@ -222,6 +241,7 @@ impl SimVm {
             location: self.body["location"].clone(),
             tags: tags.clone(),
             vm: Some(self.id()),
+            reserved: None,
         };
         let mut parts = vec![part(OrphanKind::NetworkInterface, self.nic_id(), &nic["tags"])];
         if let Some(name) = self.public_ip() {
@@ -229,12 +249,8 @@ impl SimVm {
             parts.push(part(OrphanKind::PublicIp, id, &ip["tags"]));
         }
         if properties["storageProfile"]["osDisk"]["diffDiskSettings"].is_null() {
-            let id = format!(
-                "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.Compute/disks/{}_OsDisk_1_{:x}",
-                self.subscription, self.group, self.name, self.uid
-            );
             // Azure gives the disk that it creates with a VM the VM's tags.
-            parts.push(part(OrphanKind::Disk, id, &self.body["tags"]));
+            parts.push(part(OrphanKind::Disk, self.disk_id(), &self.body["tags"]));
         }
         parts
     }
@@ -280,6 +296,8 @@ pub struct SimResource {
     pub tags: Value,
     /// The id of the VM that uses it; `None` where none does.
     pub vm: Option<String>,
+    /// Until when it is kept for a VM that could not be created, and the id of that.
+    pub reserved: Option<(Timestamp, String)>,
 }
 
 impl SimResource {

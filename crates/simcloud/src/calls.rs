@@ -12,6 +12,7 @@ use crate::account::vcpus;
 use crate::azure::{AzureRefusal, SimVm, SimVmState, key};
 use crate::fault::{FaultKind, random_duration};
 use crate::github::SimRunner;
+use crate::operations::OperationKind;
 use crate::world::{World, WorldEvent};
 
 /// GitHub's answer to a request to remove a runner.
@@ -150,14 +151,36 @@ impl World {
             is_failed.then(|| code.unwrap_or_else(|| "InternalExecutionError".to_owned()));
         self.state.azure.last_uid += 1;
         let uid = self.state.azure.last_uid;
+        let body = self.tagged_by_policy(body);
         let vm = SimVm { failure, ..SimVm::asked(uid, (subscription, group, name), body, self.now()) };
         self.by_uid.insert(vm.uid, key.clone());
-        self.state.azure.vms.insert(key, vm.clone());
+        if let Some(before) = self.state.azure.vms.insert(key, vm.clone()) {
+            self.done_at_once(OperationKind::Change, before.uid);
+        }
+        self.begins(OperationKind::Create, uid);
         self.statistics.vms_created += 1;
         self.count_vms();
         let delay = random_duration(self.settings.create.clone(), &mut self.rng);
         self.after(delay, WorldEvent::Made(vm.uid));
         Ok(vm)
+    }
+
+    /// The request as a policy changes it: it strips all tags, or rewrites one.
+    fn tagged_by_policy(&mut self, mut body: Value) -> Value {
+        let mut rewritten = None;
+        let strikes = self.strikes(|what| match what {
+            FaultKind::TagsStripped(name) => {
+                rewritten.clone_from(name);
+                true
+            }
+            _ => false,
+        });
+        match rewritten {
+            Some(name) => body["tags"][name] = json!("set-by-policy"),
+            None if strikes => body["tags"] = json!({"cost-centre": "set-by-policy"}),
+            None => {}
+        }
+        body
     }
 
     /// Whether the account allows the VM.
@@ -168,6 +191,16 @@ impl World {
         if !self.account.grants(action) {
             let message = format!("The client does not have authorization to perform action '{action}'.");
             return refuse(403, "AuthorizationFailed", message);
+        }
+        for (action, scope) in linked(body) {
+            if !self.account.grants(action) {
+                let message = format!(
+                    "The client has permission to perform action 'Microsoft.Compute/virtualMachines/write' on scope \
+                     '{group}'; however, it does not have permission to perform action(s) '{action}' on the linked \
+                     scope(s) '{scope}' or the linked scope(s) are invalid."
+                );
+                return refuse(403, "LinkedAuthorizationFailed", message);
+            }
         }
         if !self.account.has(group) {
             let message = format!("Resource group '{group}' could not be found.");
@@ -190,6 +223,15 @@ impl World {
             let message = format!("Allocation failed. There is no capacity for {size} in this region.");
             return Err(AzureRefusal { status: 409, code: "AllocationFailed", message });
         }
+        let (price, most) =
+            (self.present_spot_price(), body["properties"]["billingProfile"]["maxPrice"].as_f64());
+        if let Some(most) = most.filter(|most| *most > 0.0 && *most < price) {
+            let message = format!(
+                "Unable to perform operation 'Create Virtual Machine' since the provided max price '{most} USD' is lower \
+                 than the current spot price '{price} USD' for Azure Spot VM size '{size}'."
+            );
+            return Err(AzureRefusal { status: 409, code: "OperationNotAllowed", message });
+        }
         let (used, more) = (self.vcpus_used(), vcpus(&size));
         match self.settings.vcpu_quota {
             Some(quota) if used + more > quota => {
@@ -203,6 +245,19 @@ impl World {
         }
     }
 
+    /// What a spot machine costs at present.
+    fn present_spot_price(&mut self) -> f64 {
+        let mut price = self.settings.spot_price;
+        self.strikes(|what| match what {
+            FaultKind::SpotPrice(present) => {
+                price = *present;
+                true
+            }
+            _ => false,
+        });
+        price
+    }
+
     /// The vCPUs of all VMs.
     pub fn vcpus_used(&self) -> u32 {
         self.state.azure.vms.values().map(|vm| vcpus(vm.size())).sum()
@@ -210,11 +265,13 @@ impl World {
 
     /// Deletes a VM; false if there is none. A job that runs on it is lost.
     pub fn delete_vm(&mut self, subscription: &str, group: &str, name: &str) -> bool {
+        let now = self.now();
         let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) else { return false };
         if vm.state == SimVmState::Deleting {
             return true;
         }
         vm.state = SimVmState::Deleting;
+        vm.changed_at = now;
         let (uid, runner, leaks) = (vm.uid, vm.runner, vm.leaks());
         self.statistics.vms_leaking += u64::from(leaks);
         if self.disconnect(runner) {
@@ -222,8 +279,32 @@ impl World {
         }
         let delay = random_duration(self.settings.delete.clone(), &mut self.rng);
         self.after(delay, WorldEvent::Gone(uid));
+        self.begins(OperationKind::Delete, uid);
         true
     }
+}
+
+/// The actions that a request for a VM needs beside the VM's own, each with the resource that it is linked to.
+fn linked(body: &Value) -> Vec<(&'static str, &str)> {
+    let nic = &body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["properties"];
+    let ip = &nic["ipConfigurations"][0]["properties"];
+    let address = &ip["publicIPAddressConfiguration"]["name"];
+    let image = body["properties"]["storageProfile"]["imageReference"]["id"].as_str();
+    let of_image = image.map(str::to_ascii_lowercase).map(|id| match id {
+        id if id.contains("/versions/") => "Microsoft.Compute/galleries/images/versions/read",
+        id if id.contains("/galleries/") => "Microsoft.Compute/galleries/images/read",
+        _ => "Microsoft.Compute/images/read",
+    });
+    let fixed = [
+        ("Microsoft.Network/virtualNetworks/subnets/join/action", ip["subnet"]["id"].as_str()),
+        ("Microsoft.Network/networkSecurityGroups/join/action", nic["networkSecurityGroup"]["id"].as_str()),
+        ("Microsoft.Network/publicIPAddresses/join/action", address.as_str()),
+    ];
+    let identities = body["identity"]["userAssignedIdentities"].as_object().into_iter().flatten();
+    let identities = identities
+        .map(|(id, _)| ("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", id.as_str()));
+    let fixed = fixed.into_iter().filter_map(|(action, id)| Some((action, id?)));
+    fixed.chain(of_image.zip(image)).chain(identities).collect()
 }
 
 /// Whether a requested VM has all of these words: its size, its zone, its region, or "spot".

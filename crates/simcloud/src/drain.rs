@@ -24,7 +24,7 @@ const READS_EVERY: Duration = Duration::from_secs(5);
 impl World {
     /// Asks a simulated VM to drain, as a program on it would.
     pub fn drain(&mut self, uid: u64) -> DrainAnswer {
-        let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true) && !vm.guest.is_drained) else {
+        let Some(vm) = self.vm(uid).filter(|vm| vm.is_running() && !vm.guest.is_drained) else {
             return DrainAnswer::Ended;
         };
         let runner = vm.runner.or(vm.guest.runner_id);
@@ -55,6 +55,13 @@ impl World {
         true
     }
 
+    /// Sets a VM's tags, as a PATCH does: they replace all that it has.
+    pub(crate) fn set_tags(&mut self, subscription: &str, group: &str, name: &str, tags: &serde_json::Value) {
+        if let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) {
+            Arc::make_mut(&mut vm.body)["tags"] = tags.clone();
+        }
+    }
+
     /// A guest that is up reads its user data from now on, if that asks it to drain.
     pub(crate) fn reads_user_data(&mut self, uid: u64) {
         let is_real = self.settings.real_machines;
@@ -68,7 +75,7 @@ impl World {
 
     /// A guest reads its user data.
     pub(crate) fn drains(&mut self, uid: u64) {
-        let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
+        let Some(vm) = self.vm(uid).filter(|vm| vm.is_running()) else { return };
         let request = drain_request(&vm.body);
         vm.guest.is_draining = request.is_some();
         let Some(request) = request else { return };

@@ -140,6 +140,23 @@ pub enum FaultKind {
     HtmlNotFound,
     /// A VM does not answer when it is asked to drain, ever: its metadata service is gone, or it hangs.
     GuestDeaf,
+    /// Azure calls a VM failed that runs, and whose runner works. A code says why; without one it is that of an
+    /// extension that failed, or of an operating system that was late.
+    FailsRunning(Option<String>),
+    /// A policy strips the tags of a VM, or rewrites one of this name, when it is created.
+    TagsStripped(Option<String>),
+    /// A lock keeps what is there from being deleted.
+    Locked,
+    /// The subscription is disabled: nothing can be written.
+    SubscriptionDisabled,
+    /// Azure takes no token any more that it has issued so far.
+    TokensRevoked,
+    /// Azure keeps the NIC of a VM that it failed to create, for three minutes after the VM is deleted.
+    NicReserved,
+    /// A list breaks off after its first page.
+    ListBreaks,
+    /// A spot machine costs so much an hour.
+    SpotPrice(f64),
 }
 
 /// A refusal with a code of Azure's: `{"error": {"code", "message"}}`.

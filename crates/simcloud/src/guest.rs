@@ -129,7 +129,7 @@ impl World {
     /// Whether the runner's program runs on a VM: from custom data, or as a service that was started.
     pub(crate) fn is_running_on(&mut self, uid: u64, runner: u64) -> bool {
         self.vm(uid).is_some_and(|vm| {
-            let is_up = vm.running == Some(true) && vm.state == SimVmState::Succeeded;
+            let is_up = vm.is_running() && vm.state != SimVmState::Deleting;
             let is_by_itself = vm.guest.service.is_none() && vm.guest.runner_id.is_none();
             is_up
                 && !vm.guest.is_drained

@@ -39,8 +39,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 
-pub use azure::IDENTITY_HEADER;
 pub(crate) use azure::failure_message;
+pub use azure::{CLIENT_ID, CLIENT_SECRET, IDENTITY_HEADER};
 pub use github_app::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID};
 pub use message::Exchange;
 use message::{SimRequest, SimResponse};
@@ -253,7 +253,7 @@ where
 
 /// The response; `None` if the connection must be reset.
 async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Option<Response<SimBody>> {
-    let side = if asked.path == "/msi/token" { Side::Identity } else { side };
+    let side = if side == Side::Azure && azure::is_sign_in(&asked.path) { Side::Identity } else { side };
     if side == Side::Github && asked.path.starts_with("/_sim/") {
         let mut world = locked(&state.world);
         world.advance((state.clock)());
@@ -312,7 +312,7 @@ fn act(state: &ServedState, side: Side, asked: &SimRequest, stale: Lag) -> SimRe
         Side::Github if asked.is_of_runners(side) => runner::answer(&mut world, asked),
         Side::Github => github::answer(&mut world, asked, stale),
         Side::Azure => azure::answer(&mut world, asked, stale),
-        Side::Identity => azure::identity(&mut world, asked),
+        Side::Identity => azure::sign_in(&mut world, asked),
     }
 }
 
@@ -362,7 +362,7 @@ async fn read(request: Request<Incoming>, peer: &Peer) -> Option<SimRequest> {
         path: head.uri.path().to_owned(),
         numbered: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
-        base: peer.base.to_string(),
+        base: base(&peer.base, text("host")),
         authorization: text("authorization"),
         if_none_match: text("if-none-match"),
         identity_header: text("x-identity-header"),
@@ -371,6 +371,14 @@ async fn read(request: Request<Incoming>, peer: &Peer) -> Option<SimRequest> {
         machine: peer.machine.as_deref().map(str::to_owned),
         body: Limited::new(body, 4 << 20).collect().await.ok()?.to_bytes().to_vec(),
     })
+}
+
+/// The address that the client used, with the scheme of its connection: links and operations lead back to it.
+fn base(of_peer: &str, host: Option<String>) -> String {
+    match (of_peer.split_once("://"), host) {
+        (Some((scheme, _)), Some(host)) => format!("{scheme}://{host}"),
+        _ => of_peer.to_owned(),
+    }
 }
 
 fn head(answer: &SimResponse) -> hyper::http::response::Builder {

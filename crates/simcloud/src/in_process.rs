@@ -145,7 +145,8 @@ impl InProcess {
             world.count_requests(call.requests);
             world.others_use_the_limit();
         }
-        let result = effect(&mut world);
+        let refusal = if call.side == Side::Azure { azure::refusal(&mut world, call) } else { None };
+        let result = refusal.map_or_else(|| effect(&mut world), Err);
         let refused = result.as_ref().err().map(ToString::to_string);
         let refused = refused.as_deref();
         let (side, method, path) = (call.side, call.method, call.path.as_str());

@@ -14,6 +14,8 @@
 //! | events, time, what lists show | `world.rs` |
 //! | jobs: arrival, assignment, time limits | `arrivals.rs`, `assign.rs`, `given.rs`, `limits.rs`, `github.rs` (its state) |
 //! | VMs: creation and deletion, life, state | `calls.rs`, `machine.rs`, `azure.rs` |
+//! | what Azure refuses whatever is asked; its limits | `refusals.rs` |
+//! | Azure's long operations; start, stop, deallocate | `operations.rs` |
 //! | where a list, a `DELETE` and the broker differ about a runner | `entries.rs` |
 //! | how a VM drains when it is asked to | `drain.rs` |
 //! | runners: by JIT configuration, by token, on a real machine, over SSH | `calls.rs`, `registration.rs`, `session.rs`, `guest.rs` |
@@ -22,7 +24,7 @@
 //! | what `check` is answered | `preflight.rs` |
 //! | what is counted and reported | `statistics.rs`, `report.rs` |
 //! | what GitHub answers over HTTP | `http/github*.rs`, `http/repository_json.rs`, held to GitHub's description by `openapi.rs` |
-//! | what Azure answers over HTTP | `http/azure*.rs`, `http/parts.rs`, `http/about.rs` |
+//! | what Azure answers over HTTP | `http/azure.rs` and its folder, `http/parts.rs`, `http/about.rs` |
 //! | connections, faults of connections | `http.rs`; webhook deliveries: `http/delivery.rs` |
 //! | the ports in this process | `in_process.rs`, with a file for each port below it |
 //! | VMs that are real machines | `real.rs`; `package.rs`, `http/runner.rs` and `runner/` are the runner's program on them |
@@ -49,10 +51,12 @@ mod limits;
 mod machine;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+mod operations;
 pub mod package;
 mod preflight;
 mod rate_limit;
 pub mod real;
+mod refusals;
 pub mod registration;
 mod rename;
 mod report;
@@ -69,7 +73,8 @@ mod world;
 pub use account::Account;
 pub use calls::{NoRunner, Removal};
 pub use http::{
-    APP_ID, APP_PRIVATE_KEY, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress, Served, SimClock,
+    APP_ID, APP_PRIVATE_KEY, CLIENT_ID, CLIENT_SECRET, Exchange, IDENTITY_HEADER, INSTALLATION_ID, Ingress,
+    Served, SimClock,
 };
 pub use in_process::InProcess;
 pub use settings::WorldSettings;

@@ -4,12 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::elapsed;
+use azlin_fleet::model::{OrphanKind, elapsed};
+use rand::RngExt;
 
-use crate::azure::{SimResource, SimVm, SimVmState};
+use crate::azure::{SimPower, SimResource, SimVm, SimVmState};
 use crate::fault::{FaultKind, random_duration};
 use crate::github::{Conclusion, JobState, SimJob};
+use crate::operations::OperationKind;
 use crate::world::{World, WorldEvent};
+
+/// How long after its creation Azure may call a VM failed that runs.
+const LATEST_IMPAIRMENT: Duration = Duration::from_secs(600);
+/// How long Azure keeps the NIC of a VM that it failed to create.
+const NIC_RESERVED: Duration = Duration::from_secs(180);
 
 impl World {
     pub(crate) fn vm(&mut self, uid: u64) -> Option<&mut SimVm> {
@@ -18,28 +25,68 @@ impl World {
     }
 
     pub(crate) fn made(&mut self, uid: u64) {
+        let now = self.now();
         let boots = !self.strikes(|what| matches!(what, FaultKind::NeverBoots));
+        let impairment = self.impairment();
         let is_mute =
             self.settings.real_machines && self.strikes(|what| matches!(what, FaultKind::NeverRegisters));
         let Some(vm) = self.vm(uid).filter(|vm| vm.state == SimVmState::Creating) else { return };
-        if vm.failure.is_some() {
+        vm.changed_at = now;
+        if let Some(code) = vm.failure.clone() {
             vm.state = SimVmState::Failed;
-            return;
+            let size = vm.size().to_owned();
+            return self.creation_fails(uid, &code, &size);
         }
         vm.state = SimVmState::Succeeded;
-        vm.running = Some(true);
+        vm.power = Some(SimPower::Running);
         vm.guest.works = boots;
         vm.guest.is_mute = is_mute;
+        vm.failure = impairment.as_ref().map(|(code, _)| code.clone());
+        if let Some((_, delay)) = impairment {
+            self.after(delay, WorldEvent::Impaired(uid));
+        }
+        self.succeeds(OperationKind::Create, uid);
         if boots && !self.settings.real_machines {
             let boot = random_duration(self.settings.boot.clone(), &mut self.rng);
             self.after(boot, WorldEvent::Booted(uid));
         }
     }
 
+    /// Why Azure will call a VM failed that runs, and how long after its creation; `None` where it will not.
+    fn impairment(&mut self) -> Option<(String, Duration)> {
+        let mut named = None;
+        let strikes = self.strikes(|what| match what {
+            FaultKind::FailsRunning(code) => {
+                named.clone_from(code);
+                true
+            }
+            _ => false,
+        });
+        if !strikes {
+            return None;
+        }
+        if let Some(code) = named {
+            return Some((code, Duration::ZERO));
+        }
+        let is_late = self.rng.random_bool(0.3);
+        let code = if is_late { "OSProvisioningTimedOut" } else { "VMExtensionProvisioningError" };
+        let is_at_once = self.rng.random_bool(0.5);
+        let later = random_duration(Duration::ZERO..LATEST_IMPAIRMENT, &mut self.rng);
+        Some((code.to_owned(), if is_at_once { Duration::ZERO } else { later }))
+    }
+
+    pub(crate) fn impaired(&mut self, uid: u64) {
+        let now = self.now();
+        if let Some(vm) = self.vm(uid).filter(|vm| vm.state == SimVmState::Succeeded) {
+            vm.state = SimVmState::Failed;
+            vm.changed_at = now;
+        }
+    }
+
     /// cloud-init reads the custom data once.
     pub(crate) fn booted(&mut self, uid: u64) {
         let starts = !self.strikes(|what| matches!(what, FaultKind::NeverRegisters));
-        let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
+        let Some(vm) = self.vm(uid).filter(|vm| vm.is_running()) else { return };
         vm.guest.is_up = true;
         vm.guest.works = starts;
         let text = Arc::clone(&vm.custom_data);
@@ -133,7 +180,7 @@ impl World {
     /// again later.
     pub(crate) fn has_had_no_job(&mut self, uid: u64) {
         let now = self.now();
-        let Some(vm) = self.vm(uid).filter(|vm| vm.running == Some(true)) else { return };
+        let Some(vm) = self.vm(uid).filter(|vm| vm.is_running()) else { return };
         let (limit, runner, idle_since) =
             (vm.dead_mans_switch().unwrap_or_default(), vm.runner, vm.idle_since);
         let entry = runner.and_then(|runner| self.state.github.runners.get(&runner));
@@ -148,14 +195,14 @@ impl World {
 
     pub(crate) fn off(&mut self, uid: u64) {
         if let Some(vm) = self.vm(uid) {
-            vm.running = Some(false);
+            vm.power = Some(SimPower::Stopped);
         }
     }
 
     /// A VM dies, with the connection of its runner.
     pub(crate) fn dies(&mut self, uid: u64) {
         let Some(vm) = self.vm(uid).filter(|vm| vm.state != SimVmState::Deleting) else { return };
-        vm.running = Some(false);
+        vm.power = Some(SimPower::Stopped);
         let runner = vm.runner;
         if self.disconnect(runner) {
             self.statistics.jobs_lost_to_faults += 1;
@@ -183,13 +230,20 @@ impl World {
             self.after(Duration::from_millis(50), WorldEvent::Gone(uid));
             return;
         }
-        if let Some(key) = self.by_uid.remove(&uid)
-            && self.state.azure.vms.get(&key).is_some_and(|vm| vm.uid == uid)
-            && let Some(vm) = self.state.azure.vms.remove(&key)
-            && (vm.leaks() || self.strikes(|what| matches!(what, FaultKind::LeavesBehind)))
-        {
-            let left = vm.parts().into_iter().map(|part| SimResource { vm: None, ..part });
-            self.state.azure.left.extend(left.map(|part| (part.id.to_ascii_lowercase(), part)));
+        self.succeeds(OperationKind::Delete, uid);
+        let Some(key) = self.by_uid.remove(&uid) else { return };
+        if self.state.azure.vms.get(&key).is_none_or(|vm| vm.uid != uid) {
+            return;
+        }
+        let Some(vm) = self.state.azure.vms.remove(&key) else { return };
+        let free = vm.parts().into_iter().map(|part| SimResource { vm: None, ..part });
+        if vm.leaks() || self.strikes(|what| matches!(what, FaultKind::LeavesBehind)) {
+            self.state.azure.left.extend(free.map(|part| (part.id.to_ascii_lowercase(), part)));
+        } else if vm.power.is_none() && self.strikes(|what| matches!(what, FaultKind::NicReserved)) {
+            let until = self.now() + NIC_RESERVED;
+            let nics = free.filter(|part| part.kind == OrphanKind::NetworkInterface);
+            let nics = nics.map(|nic| SimResource { reserved: Some((until, vm.id())), ..nic });
+            self.state.azure.left.extend(nics.map(|nic| (nic.id.to_ascii_lowercase(), nic)));
         }
     }
 

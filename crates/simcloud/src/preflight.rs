@@ -41,13 +41,13 @@ impl World {
             zones: ["1", "2", "3"].map(str::to_owned).to_vec(),
             restricted: is_restricted.then(|| "NotAvailableForSubscription".to_owned()),
             restricted_zones: Vec::new(),
-            ephemeral_os_disk: Some(offer.ephemeral_os_disk),
-            spot: Some(true),
-            generations: vec!["V1".to_owned(), "V2".to_owned()],
-            local_disk: None,
-            disk_controllers: Vec::new(),
-            accelerated_networking: None,
-            trusted_launch: None,
+            ephemeral_os_disk: Some(offer.has_ephemeral_os_disk()),
+            spot: Some(offer.spot),
+            generations: offer.generations.iter().map(|name| (*name).to_owned()).collect(),
+            local_disk: offer.local_disk(),
+            disk_controllers: offer.disk_controllers(),
+            accelerated_networking: Some(true),
+            trusted_launch: Some(true),
         }
     }
 
@@ -80,6 +80,7 @@ impl World {
         if !self.account.has(&name) {
             return None;
         }
+        let generation = if name.to_ascii_lowercase().contains("gen1") { "V1" } else { "V2" };
         let is_arm = name.to_ascii_lowercase().contains("arm64");
         let (version, plan, locations) = match image {
             Image::Marketplace { publisher, offer, sku, version } => {
@@ -91,7 +92,7 @@ impl World {
         Some(ImageFacts {
             version,
             architecture: Some(if is_arm { Architecture::Arm64 } else { Architecture::X64 }),
-            generation: Some("V2".to_owned()),
+            generation: Some(generation.to_owned()),
             os: Some(Os::Linux),
             plan: plan.filter(|_| self.account.image_plan),
             locations,

@@ -153,12 +153,12 @@ fn look(world: &mut World, threads: &BTreeMap<u64, MachineThread>) -> Vec<SimVm>
         match world.vm(*uid) {
             Some(vm) if vm.state == SimVmState::Deleting => machine_thread.order(Order::Remove),
             None => machine_thread.order(Order::Remove),
-            Some(vm) if vm.running == Some(false) => machine_thread.order(Order::PowerOff),
+            Some(vm) if vm.is_off() => machine_thread.order(Order::PowerOff),
             Some(_) => {}
         }
     }
     let wants = |vm: &&mut SimVm| {
-        let is_up = vm.state == SimVmState::Succeeded && vm.running == Some(true) && vm.guest.works;
+        let is_up = vm.state != SimVmState::Deleting && vm.is_running() && vm.guest.works;
         is_up && vm.machine.is_none() && !threads.contains_key(&vm.uid)
     };
     let mut born = Vec::new();

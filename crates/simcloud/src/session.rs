@@ -79,7 +79,7 @@ impl World {
             Some(vm) if vm.guest.is_mute => {
                 Err(RunnerRefusal::new(503, "A fault keeps this machine from GitHub."))
             }
-            Some(vm) if vm.running == Some(true) && vm.state != SimVmState::Deleting => {
+            Some(vm) if vm.is_running() && vm.state != SimVmState::Deleting => {
                 vm.runner = Some(runner);
                 Ok(Some(vm.uid))
             }

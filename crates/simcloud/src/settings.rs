@@ -36,8 +36,18 @@ pub struct WorldSettings {
     pub app_token_life: Duration,
     /// How long Azure's tokens are valid.
     pub token_life: Duration,
-    /// How many VMs one page of Azure's lists has.
+    /// How many VMs one page of Azure's lists has, of each region.
     pub vm_page: usize,
+    /// How long Azure tells clients to wait before they ask for an operation again.
+    pub operation_wait: Duration,
+    /// Whether Azure refuses requests beyond its limits.
+    pub azure_limits: bool,
+    /// Whether Azure checks what it is sent over HTTP, as the real one does.
+    pub strict: bool,
+    /// The API versions in which this cloud knows VMs.
+    pub vm_versions: Vec<String>,
+    /// What an hour of a spot machine costs, of any size.
+    pub spot_price: f64,
     /// The quota of vCPUs; `None` means no quota. The name of a size says how many its VMs use.
     pub vcpu_quota: Option<u32>,
     /// How long a step over SSH takes on a simulated VM.
@@ -69,6 +79,11 @@ impl Default for WorldSettings {
             app_token_life: Duration::from_secs(3600),
             token_life: DAY,
             vm_page: 50,
+            operation_wait: Duration::from_secs(10),
+            azure_limits: false,
+            strict: true,
+            vm_versions: ["2024-07-01", "2024-11-01", "2025-04-01"].map(str::to_owned).to_vec(),
+            spot_price: 0.02,
             vcpu_quota: None,
             step: seconds(1, 5),
             runner_silence: Duration::from_secs(5),

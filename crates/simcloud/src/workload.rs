@@ -108,6 +108,16 @@ pub struct Overrides {
     pub token_life: Option<Span>,
     /// See [`WorldSettings::vm_page`].
     pub vm_page: Option<usize>,
+    /// See [`WorldSettings::operation_wait`].
+    pub operation_wait: Option<Span>,
+    /// See [`WorldSettings::azure_limits`].
+    pub azure_limits: Option<bool>,
+    /// See [`WorldSettings::strict`].
+    pub strict: Option<bool>,
+    /// See [`WorldSettings::vm_versions`].
+    pub vm_versions: Option<Vec<String>>,
+    /// See [`WorldSettings::spot_price`].
+    pub spot_price: Option<f64>,
     /// See [`WorldSettings::vcpu_quota`].
     pub vcpu_quota: Option<u32>,
     /// See [`WorldSettings::step`].
@@ -139,6 +149,11 @@ impl Overrides {
             app_token_life: self.app_token_life.map_or(default.app_token_life, |span| span.to),
             token_life: self.token_life.map_or(default.token_life, |span| span.to),
             vm_page: self.vm_page.unwrap_or(default.vm_page).max(1),
+            operation_wait: self.operation_wait.map_or(default.operation_wait, |span| span.to),
+            azure_limits: self.azure_limits.unwrap_or(default.azure_limits),
+            strict: self.strict.unwrap_or(default.strict),
+            vm_versions: self.vm_versions.clone().unwrap_or(default.vm_versions),
+            spot_price: self.spot_price.unwrap_or(default.spot_price),
             vcpu_quota: self.vcpu_quota,
             step: range(self.step, default.step),
             runner_silence: self.runner_silence.map_or(default.runner_silence, |span| span.to),

@@ -15,8 +15,10 @@ use crate::account::Account;
 use crate::azure::{AzureState, VmKey};
 use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, random_duration};
 use crate::github::{Conclusion, GitHubState, JobState};
+use crate::operations::SimOperations;
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
+use crate::refusals::Buckets;
 use crate::registration::RunnerToken;
 use crate::secondary_limit::SecondaryLimits;
 use crate::settings::WorldSettings;
@@ -119,10 +121,14 @@ pub enum WorldEvent {
     Done(u64),
     /// Azure has created a VM, or has failed to.
     Made(u64),
+    /// Azure has started, stopped or deallocated a VM.
+    Changed(u64),
     /// A VM has booted.
     Booted(u64),
     /// The runner on a VM is online.
     Online(u64, u64),
+    /// Azure calls a VM failed, which goes on running.
+    Impaired(u64),
     /// A VM powers off.
     Off(u64),
     /// A VM checks whether it has had a job lately (the dead man's switch).
@@ -194,6 +200,10 @@ pub struct World {
     pub(crate) url: String,
     /// The runner's program, where VMs are real machines.
     pub(crate) package: Option<Package>,
+    /// Azure's long operations.
+    pub(crate) operations: SimOperations,
+    /// What is left of Azure's limits.
+    pub(crate) buckets: Buckets,
     pub(crate) names_used: BTreeSet<VmKey>,
     pub(crate) by_uid: BTreeMap<u64, VmKey>,
 }
@@ -227,6 +237,8 @@ impl World {
             runner_tokens: BTreeMap::new(),
             url: "http://127.0.0.1".to_owned(),
             package: None,
+            operations: SimOperations::default(),
+            buckets: Buckets::default(),
             names_used: BTreeSet::new(),
             by_uid: BTreeMap::new(),
             account: workload.account.clone(),
@@ -380,8 +392,10 @@ impl World {
             }
             WorldEvent::Done(id) => self.done(id),
             WorldEvent::Made(uid) => self.made(uid),
+            WorldEvent::Changed(uid) => self.changed(uid),
             WorldEvent::Booted(uid) => self.booted(uid),
             WorldEvent::Online(uid, runner) => self.online(uid, runner),
+            WorldEvent::Impaired(uid) => self.impaired(uid),
             WorldEvent::Off(uid) => self.off(uid),
             WorldEvent::Watch(uid) => self.has_had_no_job(uid),
             WorldEvent::Dies(uid) => self.dies(uid),

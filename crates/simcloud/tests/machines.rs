@@ -26,7 +26,7 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use fixture::{TestCloud, VMS, jit};
+use fixture::{TestCloud, VERSION, VMS, jit};
 
 /// Longer than any test, in seconds.
 const SWITCH: Duration = Duration::from_secs(86_400);
@@ -79,11 +79,13 @@ impl MachineCloud {
             "hardwareProfile": {"vmSize": "Standard_D4s_v5"},
             "osProfile": {
                 "computerName": name, "adminUsername": "azlin", "customData": custom_data,
-                "linuxConfiguration": {"ssh": {"publicKeys": [{"keyData": self.key("login.pub").trim()}]}},
+                "linuxConfiguration": {"ssh": {"publicKeys": [
+                    {"path": "/home/azlin/.ssh/authorized_keys", "keyData": self.key("login.pub").trim()},
+                ]}},
             },
-            "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
+            "storageProfile": {"osDisk": {"createOption": "FromImage", "deleteOption": "Delete"}},
             "networkProfile": {"networkInterfaceConfigurations": [
-                {"properties": {"deleteOption": "Delete", "ipConfigurations": [ip]}},
+                {"name": format!("{name}-nic"), "properties": {"deleteOption": "Delete", "ipConfigurations": [ip]}},
             ]},
             "diagnosticsProfile": {"bootDiagnostics": {"enabled": true}},
         }});
@@ -218,7 +220,7 @@ impl MachineCloud {
     async fn until_off(&self, name: &str) {
         self.until(&format!("{name} off"), |cloud| {
             let world = cloud.site.served.world();
-            world.state.azure.vms.values().any(|vm| vm.name == name && vm.running == Some(false))
+            world.state.azure.vms.values().any(|vm| vm.name == name && vm.is_off())
         })
         .await;
     }
@@ -447,8 +449,10 @@ async fn program() -> (SignalledProgram, Value) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let token = http.get(&shown[2]).query(&[("resource", "x")]).header("x-identity-header", IDENTITY_HEADER);
     let token: Value = token.send().await.unwrap().json().await.unwrap();
-    let put = http.put(format!("{}{VMS}/vm", shown[1])).bearer_auth(token["access_token"].as_str().unwrap());
-    assert_eq!(put.json(&fixture::vm_body("")).send().await.unwrap().status(), 201);
+    let put = http
+        .put(format!("{}{VMS}/vm?{VERSION}", shown[1]))
+        .bearer_auth(token["access_token"].as_str().unwrap());
+    assert_eq!(put.json(&fixture::vm_body("vm", "")).send().await.unwrap().status(), 201);
     for _ in 0..1200 {
         let machines = http.get(format!("{}/_sim/machines", shown[0])).send().await.unwrap();
         let machines: Value = machines.json().await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use azlin_fleet::model::OrphanKind;
 use azlin_fleet::model::{PoolName, RunnerName, Scope};
 use azlin_simcloud::World;
-use azlin_simcloud::azure::{SimResource, SimVm, SimVmState, key};
+use azlin_simcloud::azure::{SimPower, SimResource, SimVm, SimVmState, key};
 use azlin_simcloud::github::SimRunner;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ impl Bystanders {
                 location: json!("westeurope"),
                 tags,
                 vm: None,
+                reserved: None,
             };
             world.state.azure.left.insert(id.to_ascii_lowercase(), part);
             bystanders.0.insert(name.to_owned());
@@ -74,7 +75,7 @@ impl Bystanders {
         let vm = SimVm {
             state: SimVmState::Succeeded,
             // A stopped VM costs money too, and still is not ours.
-            running: Some(name != ALIKE),
+            power: Some(if name == ALIKE { SimPower::Stopped } else { SimPower::Running }),
             ..SimVm::asked(uid, (SUBSCRIPTION, "rg0", name), body, Timestamp::UNIX_EPOCH)
         };
         world.state.azure.vms.insert(key(SUBSCRIPTION, "rg0", name), vm);

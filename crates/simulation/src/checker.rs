@@ -18,6 +18,7 @@ use super::scenario::{FileChange, FleetSpec, Scenario};
 use super::trace::Trace;
 
 mod answers;
+mod churn;
 mod liveness;
 mod ownership;
 
@@ -72,6 +73,8 @@ struct CheckerState {
     /// Whether each fleet has its maximum of VMs; `None` where that must be counted again.
     is_full: Vec<Option<bool>>,
     worked: Vec<Duration>,
+    /// When each fleet's file was last changed.
+    edited: Vec<Duration>,
     /// When each fleet last scaled, as its status says.
     scaled: BTreeMap<String, jiff::Timestamp>,
     /// When each VM was first asked to drain, and the VMs whose deletion was requested.
@@ -127,6 +130,7 @@ impl Checker {
             full: vec![Duration::ZERO; count],
             is_full: vec![None; count],
             worked: vec![Duration::ZERO; count],
+            edited: vec![Duration::ZERO; count],
             scaled: BTreeMap::new(),
             asked: BTreeMap::new(),
             deleted: BTreeSet::new(),
@@ -156,6 +160,7 @@ impl Checker {
         state.fault_schedule.disturbed(at);
         state.fleets[fleet].change(change);
         state.is_full[fleet] = None;
+        state.edited[fleet] = at;
         let max = state.fleets[fleet].max;
         state.most[fleet].push((at, max));
     }
@@ -350,7 +355,7 @@ impl CheckerState {
                 && self
                     .fleets
                     .iter()
-                    .any(|fleet| fleet.is_present && vm.tag("azlin-pool") == Some(fleet.name))
+                    .any(|fleet| fleet.is_present && ownership::pool(&vm.name) == Some(fleet.name))
         });
         if !is_said && is_configured {
             self.violate(at, Invariant::Said, format!("{method} of {name}, but the status says {shown:?}"));

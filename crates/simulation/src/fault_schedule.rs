@@ -19,6 +19,10 @@ fn aftermath(what: &FaultKind) -> Duration {
         // The daemon waits so long for the answer of a VM.
         FaultKind::GuestDeaf => Duration::from_secs(90 * 60),
         FaultKind::EntryStays(span) => span.to,
+        // A removal that kept failing is tried again after its backoff.
+        FaultKind::Locked | FaultKind::SubscriptionDisabled => Duration::from_secs(30 * 60),
+        // A refusal that a person must change stops starts for two minutes.
+        FaultKind::TokensRevoked => Duration::from_secs(5 * 60),
         _ => Duration::ZERO,
     }
 }
@@ -38,6 +42,10 @@ impl FaultSchedule {
         let mut faults: Vec<(Duration, Duration)> = Vec::new();
         for (_, part) in &scenario.parts {
             let ScenarioPart::Fault(fault) = part else { continue };
+            // What Azure says of VMs that work disturbs nothing.
+            if matches!(fault.what, FaultKind::FailsRunning(_)) {
+                continue;
+            }
             let until = fault.until.unwrap_or(Duration::MAX);
             faults.push((fault.from, until.saturating_add(aftermath(&fault.what))));
         }

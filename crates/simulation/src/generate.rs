@@ -7,6 +7,7 @@ use azlin_simcloud::workload::{Arrival, HeldBy, JobCount, Span};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::azure_weather::azure_weather;
 use super::github_weather::github_weather;
 use super::scenario::{
     ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, LONGEST_LAG, OWNER, RESTART, Scenario,
@@ -46,6 +47,7 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     generator.crashes();
     generator.webhooks();
     generator.parts.extend(github_weather(seed, Duration::from_secs(length)));
+    generator.parts.extend(azure_weather(seed, Duration::from_secs(length)));
     let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
     Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }

@@ -32,13 +32,15 @@ pub enum Invariant {
     VmAnswers,
     /// An entry that GitHub keeps as busy without a VM is removed once GitHub allows it.
     EntriesGo,
+    /// A VM that works is not replaced without need: its successor may have no better luck.
+    NoChurn,
     /// A world at rest stays at rest: otherwise the daemon pays and deletes for ever.
     Settles,
 }
 
 impl Invariant {
     /// All invariants, with their names.
-    pub const ALL: [(Invariant, &'static str); 14] = [
+    pub const ALL: [(Invariant, &'static str); 15] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
         (Invariant::Maximum, "maximum"),
@@ -52,6 +54,7 @@ impl Invariant {
         (Invariant::Budget, "budget"),
         (Invariant::VmAnswers, "vm-answers"),
         (Invariant::EntriesGo, "entries-go"),
+        (Invariant::NoChurn, "no-churn"),
         (Invariant::Settles, "settles"),
     ];
 

@@ -9,6 +9,7 @@
 #[cfg(not(debug_assertions))]
 compile_error!("the simulator seeds bugs, which needs debug assertions: build it with --profile simulate");
 
+mod azure_weather;
 mod bystanders;
 mod checker;
 mod fault_schedule;

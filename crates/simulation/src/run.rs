@@ -244,7 +244,8 @@ impl<'s> Simulation<'s> {
             ScenarioPart::Jobs(_)
             | ScenarioPart::Fault(_)
             | ScenarioPart::Crash(_)
-            | ScenarioPart::Webhooks(_) => {}
+            | ScenarioPart::Webhooks(_)
+            | ScenarioPart::AzureLimits => {}
         }
     }
 

@@ -52,6 +52,8 @@ pub enum ScenarioPart {
     Clock(ClockChange),
     /// GitHub delivers job events by webhook.
     Webhooks(WebhookConditions),
+    /// Azure refuses requests beyond its limits.
+    AzureLimits,
 }
 
 /// How reliable webhook deliveries are.
@@ -234,6 +236,7 @@ impl Scenario {
             seed: Some(self.seed),
             rate_limit: Some(self.rate_limit),
             answer: Some(self.answer),
+            azure_limits: Some(self.parts.iter().any(|(_, part)| matches!(part, ScenarioPart::AzureLimits))),
             ..Overrides::default()
         };
         let repositories = self.fleets.iter().map(|fleet| format!("{OWNER}/{}", fleet.repo)).collect();
@@ -268,7 +271,10 @@ impl Scenario {
             ScenarioPart::Crash(crash) => Some((crash.at, part.clone())),
             ScenarioPart::Edit(edit) => Some((edit.at, part.clone())),
             ScenarioPart::Clock(clock) => Some((clock.at, part.clone())),
-            ScenarioPart::Jobs(_) | ScenarioPart::Fault(_) | ScenarioPart::Webhooks(_) => None,
+            ScenarioPart::Jobs(_)
+            | ScenarioPart::Fault(_)
+            | ScenarioPart::Webhooks(_)
+            | ScenarioPart::AzureLimits => None,
         });
         all.sort_by_key(|(at, _)| *at);
         all
@@ -320,6 +326,7 @@ impl std::fmt::Display for ScenarioPart {
                 let (late, again) = (at(*late), at(*again));
                 write!(f, "webhooks, lost p={lost:.2}, late up to {late}, again p={doubled:.2} up to {again}")
             }
+            ScenarioPart::AzureLimits => f.write_str("Azure refuses requests beyond its limits"),
             ScenarioPart::Clock(ClockChange { at: when, ahead_s }) => {
                 write!(f, "{} the clock is {ahead_s} s ahead", at(*when))
             }

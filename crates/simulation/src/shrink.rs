@@ -68,7 +68,10 @@ impl ScenarioPart {
                 crash.points = 0;
                 ScenarioPart::Crash(crash)
             }
-            part @ (ScenarioPart::Edit(_) | ScenarioPart::Clock(_) | ScenarioPart::Webhooks(_)) => part,
+            part @ (ScenarioPart::Edit(_)
+            | ScenarioPart::Clock(_)
+            | ScenarioPart::Webhooks(_)
+            | ScenarioPart::AzureLimits) => part,
         }
     }
 }

@@ -46,7 +46,8 @@ async fn the_reason_of_a_creation_is_learnt_although_the_vm_is_gone() {
         let vms = azure.vms(&group()).await.expect("a list");
         assert_eq!((vms.len(), vms[0].provisioning), (1, ProvisioningState::Failed), "as any VM that failed");
         assert_eq!(vms[0].tags.config_hash, "abc");
-        let why = azure.failure(&group(), name(7).as_str()).await.expect("an answer").failure.expect("a reason");
+        let why =
+            azure.failure(&group(), name(7).as_str()).await.expect("an answer").failure.expect("a reason");
         assert_eq!(why.kind, CallErrorKind::NoCapacity, "{why}");
     }
     let asked =

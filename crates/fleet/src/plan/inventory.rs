@@ -241,7 +241,9 @@ impl RunnerView<'_> {
             return Phase::Active { id };
         }
         let was_online = self.known.was_online || entry.status == RunnerStatus::Online;
-        if vm.provisioning == ProvisioningState::Failed && !was_online {
+        let has_failed = matches!(vm.provisioning, ProvisioningState::Failed | ProvisioningState::Impaired);
+        let is_gone = vm.provisioning == ProvisioningState::Failed && !was_online;
+        if seeded_bug!(FailedIsGone, is_gone, has_failed) {
             return Phase::Draining { why: not_made(vm) };
         }
         if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.known.failed) {

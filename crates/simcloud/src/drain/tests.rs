@@ -33,7 +33,7 @@ fn entry(world: &World, id: u64) -> &SimRunner {
 }
 
 fn is_running(world: &World) -> Option<bool> {
-    world.state.azure.vms.get(&key("s", "g", "a")).and_then(|vm| vm.running)
+    world.state.azure.vms.get(&key("s", "g", "a")).and_then(|vm| vm.power.map(|_| vm.is_running()))
 }
 
 fn ask(world: &mut World) {

@@ -34,7 +34,7 @@ fn until(world: &mut World, at: u64) {
 }
 
 fn is_running(world: &World) -> bool {
-    world.state.azure.vms[&key("s", "g", "a")].running == Some(true)
+    world.state.azure.vms[&key("s", "g", "a")].is_running()
 }
 
 fn listed(world: &mut World) -> Vec<(bool, bool)> {

@@ -36,6 +36,13 @@ const ALONE: &[(&str, FaultKind)] = &[
     ("login_redirect", FaultKind::LoginRedirect),
     ("html_not_found", FaultKind::HtmlNotFound),
     ("guest_deaf", FaultKind::GuestDeaf),
+    ("fails_running", FaultKind::FailsRunning(None)),
+    ("tags_stripped", FaultKind::TagsStripped(None)),
+    ("locked", FaultKind::Locked),
+    ("subscription_disabled", FaultKind::SubscriptionDisabled),
+    ("tokens_revoked", FaultKind::TokensRevoked),
+    ("nic_reserved", FaultKind::NicReserved),
+    ("list_breaks", FaultKind::ListBreaks),
 ];
 const WITH_MORE: &[&str] = &[
     "latency",
@@ -49,6 +56,9 @@ const WITH_MORE: &[&str] = &[
     "connection_lost",
     "entry_stays",
     "shown_queued",
+    "fails_running",
+    "tags_stripped",
+    "spot_price",
 ];
 
 /// `502`, or `[429, 3]` with `retry-after` in seconds.
@@ -111,6 +121,9 @@ impl<'de> Visitor<'de> for FaultKindVisitor {
             "shown_queued" => FaultKind::ShownQueued(map.next_value::<Span>()?),
             "no_capacity" => FaultKind::NoCapacity(Some(map.next_value()?)),
             "create_fails" => FaultKind::CreateFails(Some(map.next_value()?)),
+            "fails_running" => FaultKind::FailsRunning(Some(map.next_value()?)),
+            "tags_stripped" => FaultKind::TagsStripped(Some(map.next_value()?)),
+            "spot_price" => FaultKind::SpotPrice(map.next_value()?),
             "step_fails" => FaultKind::StepFails(Some(map.next_value()?)),
             "connection_lost" => FaultKind::ConnectionLost(Some(map.next_value()?)),
             "refused" => map.next_value::<WrittenRefusal>()?.kind(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::azure::error;
+use super::azure::{error, no_vm};
 use super::message::{SimRequest, SimResponse};
 use crate::azure::{SimVm, key};
 use crate::world::World;
@@ -46,6 +46,8 @@ pub(super) fn nic(
         200,
         &json!({
             "id": id, "name": vm.nic(), "type": "Microsoft.Network/networkInterfaces", "location": vm.body["location"],
+            "tags": vm.body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["tags"],
+            "etag": "W/\"0\"", "kind": "Regular",
             "properties": {
                 "provisioningState": "Succeeded", "primary": true, "virtualMachine": {"id": vm.id()},
                 "ipConfigurations": [ip],
@@ -64,10 +66,7 @@ pub(super) fn boot_diagnostics(
         return error(405, "MethodNotAllowed", "Not allowed here.");
     }
     let Some(vm) = world.state.azure.vms.get(&key(subscription, group, name)) else {
-        let message = format!(
-            "The Resource 'Microsoft.Compute/virtualMachines/{name}' under resource group '{group}' was not found."
-        );
-        return error(404, "ResourceNotFound", &message);
+        return no_vm((subscription, group, name));
     };
     if vm.body["properties"]["diagnosticsProfile"]["bootDiagnostics"]["enabled"] != true {
         let message = format!("Boot diagnostics is not enabled for the VM '{name}'.");

@@ -134,7 +134,7 @@ fn sku(size: &Size, location: &str) -> Value {
             "reasonCode": reason,
         })
     });
-    json!({
+    let mut sku = json!({
         "resourceType": "virtualMachines", "name": size.name, "family": size.family, "locations": [location],
         "locationInfo": [{"location": location, "zones": size.zones, "zoneDetails": []}],
         "capabilities": [
@@ -143,9 +143,24 @@ fn sku(size: &Size, location: &str) -> Value {
             {"name": "HyperVGenerations", "value": size.generations.join(",")},
             {"name": "EphemeralOSDiskSupported", "value": flag(size.ephemeral_os_disk)},
             {"name": "LowPriorityCapable", "value": flag(size.spot)},
+            {"name": "AcceleratedNetworkingEnabled", "value": flag(size.accelerated_networking)},
+            {"name": "TrustedLaunchDisabled", "value": flag(size.trusted_launch.map(|has_it| !has_it))},
+            {"name": "DiskControllerTypes", "value": size.disk_controllers.join(",")},
         ],
         "restrictions": restrictions.collect::<Value>(),
-    })
+    });
+    let places = size.local_disk.into_iter().flat_map(|disk| match disk.kind {
+        "cache" => vec![("CachedDiskBytes", disk.gib << 30)],
+        "temporary disk" => vec![("MaxResourceVolumeMB", disk.gib << 10)],
+        _ => vec![("NvmeDiskSizeInMiB", disk.gib << 10)],
+    });
+    if let Some(capabilities) = sku["capabilities"].as_array_mut() {
+        capabilities.extend(places.map(|(name, value)| json!({"name": name, "value": value.to_string()})));
+        if size.local_disk.is_some_and(|disk| disk.kind == "NVMe disk") {
+            capabilities.push(json!({"name": "SupportedEphemeralOSDiskPlacements", "value": "NvmeDisk"}));
+        }
+    }
+    sku
 }
 
 fn usages(world: &World) -> SimResponse {

@@ -79,7 +79,7 @@ fn machines(world: &World) -> Value {
 
 fn state(world: &World) -> Value {
     let vms = world.state.azure.vms.values().map(|vm| {
-        json!({"name": vm.name, "tags": vm.body["tags"], "state": vm.state.as_str(), "running": vm.running})
+        json!({"name": vm.name, "tags": vm.body["tags"], "state": vm.state.as_str(), "running": vm.power.map(|_| vm.is_running())})
     });
     let jobs =
         |is: fn(JobState) -> bool| world.state.github.jobs.values().filter(|job| is(job.state)).count();

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::meaning::{meaning, refused};
 use super::{CallEffect, InProcess, SimCall};
-use crate::azure::{AzureRefusal, SimResource, SimVm, SimVmState, key};
+use crate::azure::{AzureRefusal, SimPower, SimResource, SimVm, SimVmState, key};
 use crate::fault::{CodedRefusal, Side};
 use crate::http::failure_message;
 use crate::world::World;
@@ -88,6 +88,7 @@ fn provisioning(vm: &SimVm) -> ProvisioningState {
         SimVmState::Succeeded => ProvisioningState::Succeeded,
         SimVmState::Failed => ProvisioningState::Failed,
         SimVmState::Deleting => ProvisioningState::Deleting,
+        SimVmState::Updating => ProvisioningState::Other,
     }
 }
 
@@ -108,10 +109,14 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
 }
 
 fn power(vm: &SimVm) -> PowerState {
-    match vm.running {
+    match vm.power {
         None => PowerState::Unknown,
-        Some(true) => PowerState::Running,
-        Some(false) => PowerState::Stopped,
+        Some(SimPower::Starting) => PowerState::Starting,
+        Some(SimPower::Running) => PowerState::Running,
+        Some(SimPower::Stopping) => PowerState::Stopping,
+        Some(SimPower::Stopped) => PowerState::Stopped,
+        Some(SimPower::Deallocating) => PowerState::Deallocating,
+        Some(SimPower::Deallocated) => PowerState::Deallocated,
     }
 }
 
@@ -137,6 +142,8 @@ fn body(spec: &VmSpec) -> Value {
     if spec.spot.is_some() {
         body["properties"]["priority"] = json!("Spot");
         body["properties"]["evictionPolicy"] = json!("Delete");
+        let most = spec.spot.and_then(|spot| spot.max_price).unwrap_or(-1.0);
+        body["properties"]["billingProfile"] = json!({"maxPrice": most});
     }
     body
 }
@@ -144,7 +151,30 @@ fn body(spec: &VmSpec) -> Value {
 /// Whether the VM of this name is the requested one.
 fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -> bool {
     let there = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-    there.is_some_and(|vm| vm.body["tags"] == body["tags"])
+    // A policy may have changed its tags. Its custom data is no other VM's.
+    let data = |body: &Value| body["properties"]["osProfile"]["customData"].clone();
+    there.is_some_and(|vm| data(&vm.body) == data(body))
+}
+
+impl AzureRefusal {
+    fn coded(self) -> CodedRefusal {
+        CodedRefusal { status: self.status, code: self.code.to_owned(), message: self.message }
+    }
+}
+
+/// What Azure refuses whatever is asked. The adapter drops a token that is refused and tries once more, so only a second
+/// refusal in a row is seen.
+pub(super) fn refusal(world: &mut World, call: &SimCall) -> Option<CallError> {
+    let reported = |error: CallError| error.during(format_args!("{} {}", call.method, call.path));
+    if world.revoke_tokens() && world.revoke_tokens() {
+        return Some(reported(CallError::new(CallErrorKind::NotPermitted, "401 InvalidAuthenticationToken")));
+    }
+    if let Some(throttled) = world.count_azure(call.method, &call.path).throttled {
+        let why = format!("429: {} is used up", throttled.name);
+        return Some(reported(CallError::new(CallErrorKind::Throttled, why).after(Some(throttled.wait))));
+    }
+    let refusal = world.azure_refuses(call.method, &call.path)?;
+    Some(reported(refused(&refusal.coded(), call.lost())))
 }
 
 #[async_trait]
@@ -178,9 +208,8 @@ impl Azure for InProcess {
         self.call(call, |world, stale| {
             let mut states = PowerStates::default();
             for vm in world.seen(stale).azure.of_subscription(subscription_id) {
-                if let Some(runs) = vm.running {
-                    let state = if runs { PowerState::Running } else { PowerState::Stopped };
-                    states.insert(&vm.group, &vm.name, state);
+                if vm.power.is_some() {
+                    states.insert(&vm.group, &vm.name, power(vm));
                 }
             }
             Ok(states)
@@ -199,10 +228,7 @@ impl Azure for InProcess {
                 {
                     Ok(())
                 }
-                Err(AzureRefusal { status, code, message }) => {
-                    let refusal = CodedRefusal { status, code: code.to_owned(), message };
-                    Err(refused(&refusal, CallErrorKind::OutcomeUnknown))
-                }
+                Err(refusal) => Err(refused(&refusal.coded(), CallErrorKind::OutcomeUnknown)),
             }
         })
         .await
@@ -216,12 +242,13 @@ impl Azure for InProcess {
             };
             Ok(match vm.state {
                 SimVmState::Creating => Address::Pending,
-                SimVmState::Succeeded => {
-                    vm.address(false).map_or(Address::Pending, |address| Address::At(address.into()))
-                }
-                SimVmState::Failed | SimVmState::Deleting => {
+                SimVmState::Failed if !vm.is_running() => {
                     Address::Never("Azure could not make its VM".to_owned())
                 }
+                SimVmState::Succeeded | SimVmState::Updating | SimVmState::Failed => {
+                    vm.address(false).map_or(Address::Pending, |address| Address::At(address.into()))
+                }
+                SimVmState::Deleting => Address::Never("Azure could not make its VM".to_owned()),
             })
         })
         .await
@@ -235,8 +262,8 @@ impl Azure for InProcess {
             };
             let code = vm.failure.clone().unwrap_or_default();
             let message = failure_message(&code, vm.size());
-            let kind = || meaning(200, &code, &message, CallErrorKind::Unavailable);
-            let failure = (!code.is_empty()).then(|| CallError::new(kind(), format!("{code} \"{message}\"")));
+            let kind = meaning(200, &code, &message, CallErrorKind::Unavailable);
+            let failure = (!code.is_empty()).then(|| CallError::new(kind, format!("{code} \"{message}\"")));
             Ok(FailedVm { power: power(vm), failure, code })
         })
         .await
@@ -292,7 +319,14 @@ impl Azure for InProcess {
         let call = on_parts(&orphan.group, orphan.kind, "DELETE", Some(&orphan.name));
         let id = call.path.to_ascii_lowercase();
         self.change(call, move |world| {
-            world.state.azure.left.remove(&id);
+            let now = world.now();
+            let left = &mut world.state.azure.left;
+            let reserved = left.get(&id).and_then(|part| part.reserved.as_ref());
+            if reserved.is_some_and(|(until, _)| *until > now) {
+                let why = "NicReservedForAnotherVm: it is reserved for 180 seconds";
+                return Err(CallError::new(CallErrorKind::Unavailable, why));
+            }
+            left.remove(&id);
             Ok(())
         })
         .await

@@ -12,13 +12,9 @@ use crate::fault::Side;
 
 /// The codes in the instance view of a VM.
 fn codes(vm: &SimVm) -> Vec<String> {
-    let power = match vm.running {
-        Some(true) => Some("PowerState/running"),
-        Some(false) => Some("PowerState/stopped"),
-        None => None,
-    };
+    let power = vm.power.map(|power| format!("PowerState/{}", power.as_str()));
     let state = format!("ProvisioningState/{}", vm.state.as_str().to_ascii_lowercase());
-    std::iter::once(state).chain(power.map(str::to_owned)).collect()
+    std::iter::once(state).chain(power).collect()
 }
 
 /// The pages of a list of this many VMs.

@@ -72,7 +72,7 @@ impl Ssh for InProcess {
 }
 
 fn is_up(vm: &SimVm) -> bool {
-    vm.guest.is_up && vm.running == Some(true)
+    vm.guest.is_up && vm.is_running()
 }
 
 #[async_trait]

@@ -63,7 +63,7 @@ fn entry(world: &World, id: u64) -> Option<&SimRunner> {
 }
 
 fn is_running(world: &World, name: &str) -> Option<bool> {
-    world.state.azure.vms.get(&key("s", "g", name)).and_then(|vm| vm.running)
+    world.state.azure.vms.get(&key("s", "g", name)).and_then(|vm| vm.power.map(|_| vm.is_running()))
 }
 
 fn state(world: &World, job: u64) -> JobState {

@@ -9,7 +9,7 @@ const OF_SUBSCRIPTION: &str = "/subscriptions/s/providers/Microsoft.Compute/virt
 
 async fn put(cloud: &TestCloud, name: &str) -> ReadResponse {
     let only_new = [("if-none-match", "*")];
-    cloud.azure(Method::PUT, &format!("{VMS}/{name}"), &only_new, Some(vm_body("#cloud-config"))).await
+    cloud.azure(Method::PUT, &format!("{VMS}/{name}"), &only_new, Some(vm_body(name, "#cloud-config"))).await
 }
 
 async fn look(cloud: &TestCloud, target: &str) -> ReadResponse {
@@ -56,7 +56,7 @@ async fn a_name_is_taken_once_unless_the_request_says_nothing_of_it() {
     let refused = put(&cloud, "VM-1").await;
     assert_eq!((refused.status, &refused.body["error"]["code"]), (412, &"PreconditionFailed".into()));
     assert_eq!(refused.header("x-ms-error-code"), Some("PreconditionFailed"));
-    let over = cloud.azure(Method::PUT, &format!("{VMS}/vm-1"), &[], Some(vm_body("x"))).await;
+    let over = cloud.azure(Method::PUT, &format!("{VMS}/vm-1"), &[], Some(vm_body("vm-1", "x"))).await;
     assert_eq!(over.status, 201);
     assert_eq!(cloud.served.world().report().overwrites, 1, "the trap is there to be seen");
 }
@@ -68,9 +68,19 @@ async fn lists_come_in_pages_and_tell_power_states_to_a_subscription_alone() {
         assert_eq!(put(&cloud, &format!("vm-{number}")).await.status, 201);
     }
     cloud.pass(10);
-    for (target, tells_power) in
-        [(VMS.to_owned(), false), (format!("{OF_SUBSCRIPTION}?statusOnly=true"), true)]
-    {
+    for (target, tells_power, expected) in [
+        (VMS.to_owned(), false, 3),
+        // One of them is empty.
+        (format!("{OF_SUBSCRIPTION}?statusOnly=true"), true, 4),
+        (
+            format!(
+                "{}?x=1",
+                OF_SUBSCRIPTION.replace("virtualMachines", "locations/westeurope/virtualMachines")
+            ),
+            false,
+            4,
+        ),
+    ] {
         let (mut pages, mut names, mut next) = (0, Vec::new(), Some(target));
         while let Some(target) = next {
             let page = look(&cloud, &target).await;
@@ -82,10 +92,35 @@ async fn lists_come_in_pages_and_tell_power_states_to_a_subscription_alone() {
             pages += 1;
             next = page.body["nextLink"].as_str().map(str::to_owned);
         }
-        assert_eq!((pages, names), (3, (0..5).map(|number| format!("vm-{number}")).collect()));
+        assert_eq!((pages, names), (expected, (0..5).map(|number| format!("vm-{number}")).collect()));
     }
     let elsewhere = VMS.replace("/g/", "/other/");
     assert_eq!(look(&cloud, &elsewhere).await.body["value"].as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test]
+async fn a_page_of_a_subscription_has_some_vms_of_each_region_and_a_list_may_break_off() {
+    let cloud = TestCloud::of("vm_page = 2\n", "[[faults]]\nwhat = 'list_breaks'\nfrom = '10s'\n").await;
+    for (number, region) in ["westeurope", "westeurope", "westeurope", "eastus"].iter().enumerate() {
+        let name = format!("vm-{number}");
+        let mut body = vm_body(&name, "");
+        body["location"] = json!(region);
+        assert_eq!(cloud.azure(Method::PUT, &format!("{VMS}/{name}"), &[], Some(body)).await.status, 201);
+    }
+    let (mut sizes, mut next) = (Vec::new(), Some(OF_SUBSCRIPTION.to_owned()));
+    while let Some(target) = next {
+        let page = look(&cloud, &target).await.body;
+        sizes.push(page["value"].as_array().unwrap().len());
+        let id = page["value"][0]["id"].as_str().unwrap_or("/resourceGroups/G/");
+        assert!(id.contains("/resourceGroups/G/"), "in capitals: {id}");
+        next = page["nextLink"].as_str().map(str::to_owned);
+    }
+    assert_eq!(sizes, [3, 0, 1]);
+    cloud.pass(10);
+    let first = look(&cloud, OF_SUBSCRIPTION).await;
+    assert_eq!(first.status, 200);
+    let second = look(&cloud, first.body["nextLink"].as_str().unwrap()).await;
+    assert_eq!((second.status, &second.body["error"]["code"]), (502, &"ProviderError".into()));
 }
 
 #[tokio::test]
@@ -118,7 +153,7 @@ async fn what_azure_refuses_bears_a_code_and_a_message() {
 #[tokio::test]
 async fn a_vm_has_a_nic_and_a_console() {
     let cloud = TestCloud::start().await;
-    let mut body = vm_body("#cloud-config");
+    let mut body = vm_body("vm-1", "#cloud-config");
     body["properties"]["diagnosticsProfile"]["bootDiagnostics"]["enabled"] = true.into();
     let nics = &mut body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]["properties"];
     *nics = json!({"deleteOption": "Delete", "ipConfigurations": [

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 /// The path of the VMs of group `g` in subscription `s`.
 pub const VMS: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines";
 const START: &str = "2026-03-01T12:00:00Z";
+/// The version of the API that VMs are created with.
+pub const VERSION: &str = "api-version=2025-04-01";
 /// Settings with which VMs are online after 30 s.
 const PACE: &str = "create = '10s'\nboot = '10s'\nregister = '10s'\ndelete = '30s'\n";
 
@@ -143,7 +145,7 @@ impl TestCloud {
         self.github(Method::DELETE, target, None).await
     }
 
-    /// A call to Azure, with a fresh token.
+    /// A call to Azure, with a fresh token. A PUT without a version gets one.
     pub async fn azure(
         &self,
         method: Method,
@@ -153,8 +155,10 @@ impl TestCloud {
     ) -> ReadResponse {
         let bearer = format!("Bearer {}", self.served.world().issue_token().0);
         let headers = [&[("authorization", bearer.as_str())], headers].concat();
+        let version = if method == Method::PUT && !target.contains("api-version") { VERSION } else { "" };
+        let version = if version.is_empty() { String::new() } else { format!("?{version}") };
         let url = if target.starts_with('/') {
-            format!("http://{}{target}", self.served.azure)
+            format!("http://{}{target}{version}", self.served.azure)
         } else {
             target.to_owned()
         };
@@ -180,7 +184,7 @@ impl TestCloud {
     pub async fn vm(&self, prefix: &str, name: &str) -> u64 {
         let made = self.post(&format!("{prefix}/actions/runners/generate-jitconfig"), Some(jit(name))).await;
         let blob = made.body["encoded_jit_config"].as_str().unwrap();
-        let put = self.azure(Method::PUT, &format!("{VMS}/{name}"), &[], Some(vm_body(blob))).await;
+        let put = self.azure(Method::PUT, &format!("{VMS}/{name}"), &[], Some(vm_body(name, blob))).await;
         assert_eq!(put.status, 201, "{put:?}");
         made.body["runner"]["id"].as_u64().unwrap()
     }
@@ -199,11 +203,16 @@ pub fn jit(name: &str) -> Value {
 }
 
 /// The request for a VM that leaves nothing behind.
-pub fn vm_body(custom_data: &str) -> Value {
+pub fn vm_body(name: &str, custom_data: &str) -> Value {
     json!({"location": "westeurope", "tags": {"azlin-pool": "ci"}, "properties": {
         "hardwareProfile": {"vmSize": "Standard_D4s_v5"},
         "osProfile": {"computerName": "x", "customData": STANDARD.encode(custom_data)},
-        "storageProfile": {"osDisk": {"deleteOption": "Delete"}},
-        "networkProfile": {"networkInterfaceConfigurations": [{"properties": {"deleteOption": "Delete"}}]},
+        "storageProfile": {"osDisk": {"createOption": "FromImage", "deleteOption": "Delete"}},
+        "networkProfile": {"networkApiVersion": "2022-11-01", "networkInterfaceConfigurations": [{
+            "name": format!("{name}-nic"),
+            "properties": {"deleteOption": "Delete", "ipConfigurations": [
+                {"name": "ip", "properties": {"subnet": {"id": "/subnet"}}},
+            ]},
+        }]},
     }})
 }

@@ -6,4 +6,6 @@ mod faults;
 mod fixture;
 mod github;
 mod openapi;
+mod operations;
+mod refusals;
 mod webhooks;

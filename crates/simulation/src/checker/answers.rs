@@ -16,14 +16,14 @@ impl CheckerState {
     /// Notes who was asked to drain, and checks a VM's deletion.
     pub(super) fn check_answer(&mut self, world: &World, at: Duration, what: &Occurrence<'_>) {
         match what {
-            Occurrence::Step { vm, step: "drain" } => self.asked(vm, at),
+            Occurrence::Step { vm, step: "drain" } => self.asked(world, vm, at),
             Occurrence::Call { method, path, refused: None, .. } => {
                 let Some((kind, name)) = path.rsplit_once('/') else { return };
                 if !kind.ends_with("/virtualMachines") {
                     return;
                 }
                 match *method {
-                    "PATCH" => self.asked(name, at),
+                    "PATCH" => self.asked(world, name, at),
                     "DELETE" if self.deleted.insert(name.to_owned()) => self.check_deletion(world, at, name),
                     _ => {}
                 }
@@ -32,11 +32,17 @@ impl CheckerState {
         }
     }
 
-    fn asked(&mut self, vm: &str, at: Duration) {
+    fn asked(&mut self, world: &World, vm: &str, at: Duration) {
+        if !self.asked.contains_key(vm) {
+            self.check_churn(world, at, vm);
+        }
         self.asked.entry(vm.to_owned()).or_insert(at);
     }
 
     fn check_deletion(&mut self, world: &World, at: Duration, name: &str) {
+        if !self.asked.contains_key(name) {
+            self.check_churn(world, at, name);
+        }
         let vm = world.state.azure.vms.values().find(|vm| vm.name == name);
         if !vm.is_some_and(can_answer) {
             return;
@@ -53,7 +59,7 @@ impl CheckerState {
 /// Whether a VM runs, has been a runner, and would answer.
 fn can_answer(vm: &SimVm) -> bool {
     let guest = &vm.guest;
-    vm.running == Some(true)
+    vm.is_running()
         && vm.runner.is_some()
         && guest.is_up
         && guest.works

@@ -14,8 +14,7 @@ impl CheckerState {
     /// The VMs of a fleet that the fleet made.
     pub(super) fn vms<'w>(&'w self, world: &'w World, number: usize) -> impl Iterator<Item = &'w SimVm> {
         let name = self.fleets[number].name;
-        let is_mine =
-            move |vm: &&SimVm| vm.tag("azlin-pool") == Some(name) && !self.bystanders.has_name(&vm.name);
+        let is_mine = move |vm: &&SimVm| pool(&vm.name) == Some(name) && !self.bystanders.has_name(&vm.name);
         world.state.azure.vms.values().filter(is_mine)
     }
 
@@ -52,6 +51,11 @@ impl CheckerState {
         // A fleet with a manual count starts no runner for a job.
         self.fleets[owner].manual.is_none().then_some(owner)
     }
+}
+
+/// The fleet in the name of a VM. A policy may have stripped its tags.
+pub(super) fn pool(vm: &str) -> Option<&str> {
+    vm.rsplit_once('-').map(|(pool, _)| pool)
 }
 
 /// Jobs that wait or run.
