@@ -280,7 +280,7 @@ fn what_a_fleet_wishes_of_its_disk_and_its_sizes() {
     type FactsChange = fn(&mut Size, &mut ImageFacts);
     let none: FactsChange = |_, _| {};
     let on_host: FactsChange = |size, _| {
-        (size.ephemeral_os_disk, size.local_disk) = (Some(true), Some(LocalDisk { kind: "cache", gib: 100 }))
+        (size.ephemeral_os_disk, size.local_disk) = (Some(true), Some(LocalDisk { kind: "cache", gib: 100 }));
     };
     let large_image: FactsChange = |size, image| {
         (size.ephemeral_os_disk, size.local_disk) =
