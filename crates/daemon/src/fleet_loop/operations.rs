@@ -170,20 +170,19 @@ impl FleetLoop {
         self.fleet_state.capacity = self.shared.capacity.of(&fleet);
         self.save();
         let complaint = completed.error().map(str::to_owned);
-        let complaints = &mut self.reported.complaints;
         let is_new = match (&completed, &complaint) {
             (Completed::Provision { outcome: ProvisionOutcome::Failed(_), .. }, Some(why)) => {
-                let what = why.replace(name.as_str(), "its VM");
-                self.reported.failed_start.replace(what.clone()) != Some(what)
+                self.reported.start_failed(&fleet.name, why)
             }
-            (_, why) => why.is_none() || complaints.get(&name) != why.as_ref(),
+            (_, why) => why.is_none() || self.reported.complaints.get(&name) != why.as_ref(),
         };
         let is_new = is_news.unwrap_or(is_new);
         report::ended(&fleet.name, &name, &completed, is_new, self.tick);
+        let complaints = &mut self.reported.complaints;
         complaints.retain(|runner, _| self.fleet_state.runners.contains(runner));
         if let Some(why) = complaint {
-            self.reported.failed.push(why.clone());
-            complaints.insert(name, why);
+            complaints.insert(name, why.clone());
+            self.reported.failed.push(why);
         }
         self.post_runners();
     }

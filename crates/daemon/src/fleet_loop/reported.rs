@@ -1,8 +1,8 @@
 //! What a loop reports: journal lines for each tick, and its status in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use azlin_fleet::model::RunnerName;
+use azlin_fleet::model::{PoolName, RunnerName};
 use azlin_fleet::observe::Snapshot;
 use azlin_fleet::plan::{Plan, runners};
 use azlin_fleet::report::{FleetStatus, Tick};
@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use super::FleetLoop;
 use crate::report;
 
+/// The most parts of messages that are kept.
+const MOST_FAILED_STARTS: usize = 200;
+
 /// What a loop has already reported, so that each thing is reported once.
 #[derive(Default)]
 pub(super) struct Reported {
@@ -18,10 +21,29 @@ pub(super) struct Reported {
     pub(super) trouble: Option<String>,
     /// The last failure of each runner.
     pub(super) complaints: BTreeMap<RunnerName, String>,
-    /// The last failed start, without the name of its VM: each try has another. Absent once starts work again.
-    pub(super) failed_start: Option<String>,
+    /// What failed starts said, in parts and without names of VMs: each try has another, and a fleet that is stopped
+    /// tries one place after another. Empty once starts work again.
+    pub(super) failed_starts: BTreeSet<String>,
     /// What has failed since the last tick began, for `run --once`.
     pub(super) failed: Vec<String>,
+}
+
+/// A message without the names of the fleet's VMs, to compare it with that of another try.
+fn without_names(fleet: &PoolName, message: &str) -> String {
+    let is_name = |word: &&str| word.strip_prefix(fleet.as_str()).is_some_and(|rest| rest.starts_with('-'));
+    let words = message.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
+    words.filter(|word| !is_name(word)).collect::<Vec<_>>().join(" ")
+}
+
+impl Reported {
+    /// Takes in that a start failed; returns whether that says something new.
+    pub(super) fn start_failed(&mut self, fleet: &PoolName, why: &str) -> bool {
+        if self.failed_starts.len() > MOST_FAILED_STARTS {
+            self.failed_starts.clear();
+        }
+        let parts = why.split("; ").map(|part| without_names(fleet, part));
+        parts.filter(|part| self.failed_starts.insert(part.clone())).count() > 0
+    }
 }
 
 impl FleetLoop {
@@ -40,7 +62,7 @@ impl FleetLoop {
         self.reported.status = Some(status);
         self.reported.trouble = trouble;
         if self.fleet_state.failures.count == 0 {
-            self.reported.failed_start = None;
+            self.reported.failed_starts.clear();
         }
     }
 

@@ -505,6 +505,7 @@ async fn what_only_a_person_can_end_is_logged_once_and_not_at_each_try() {
     for what in [
         "{ refused = [409, 'ScopeLocked', 'the scope is locked'] }",
         "{ refused = [403, 'RequestDisallowedByAzure', 'not in this region'] }",
+        "{ refused = [400, 'VMSizeNotSupported', 'not this size'] }",
     ] {
         let fixture =
             CloudFixture::new(&format!("[[faults]]\nwhat = {what}\nside = 'azure'\nmethod = 'PUT'\n"));
