@@ -359,6 +359,9 @@ impl AzureState {
     }
 }
 
+/// The value of a tag that a policy sets.
+pub(crate) const SET_BY_POLICY: &str = "set-by-policy";
+
 /// A refusal by Azure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AzureRefusal {

@@ -9,7 +9,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::account::vcpus;
-use crate::azure::{AzureRefusal, SimVm, SimVmState, key};
+use crate::azure::{AzureRefusal, SET_BY_POLICY, SimVm, SimVmState, key};
 use crate::fault::{FaultKind, random_duration};
 use crate::github::SimRunner;
 use crate::operations::OperationKind;
@@ -176,8 +176,8 @@ impl World {
             _ => false,
         });
         match rewritten {
-            Some(name) => body["tags"][name] = json!("set-by-policy"),
-            None if strikes => body["tags"] = json!({"cost-centre": "set-by-policy"}),
+            Some(name) => body["tags"][name] = json!(SET_BY_POLICY),
+            None if strikes => body["tags"] = json!({"cost-centre": SET_BY_POLICY}),
             None => {}
         }
         body

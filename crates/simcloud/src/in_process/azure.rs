@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::meaning::{meaning, refused};
 use super::{CallEffect, InProcess, SimCall};
-use crate::azure::{AzureRefusal, SimPower, SimResource, SimVm, SimVmState, key};
+use crate::azure::{AzureRefusal, SET_BY_POLICY, SimPower, SimResource, SimVm, SimVmState, key};
 use crate::fault::{CodedRefusal, Side};
 use crate::http::failure_message;
 use crate::world::World;
@@ -151,9 +151,16 @@ fn body(spec: &VmSpec) -> Value {
 /// Whether the VM of this name is the requested one.
 fn is_the_same(world: &World, group: &ResourceGroup, name: &str, body: &Value) -> bool {
     let there = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
-    // A policy may have changed its tags. Its custom data is no other VM's.
     let data = |body: &Value| body["properties"]["osProfile"]["customData"].clone();
-    there.is_some_and(|vm| data(&vm.body) == data(body))
+    // A policy may have taken tags away, or set them.
+    let is_kept = |vm: &SimVm, (name, asked): (&String, &Value)| {
+        let found = &vm.body["tags"][name];
+        found == asked || found.is_null() || *found == SET_BY_POLICY
+    };
+    there.is_some_and(|vm| {
+        let mut asked = body["tags"].as_object().into_iter().flatten();
+        data(&vm.body) == data(body) && asked.all(|tag| is_kept(vm, tag))
+    })
 }
 
 impl AzureRefusal {
