@@ -85,7 +85,7 @@ fn each_difference_is_found() {
             OpenQuestion::Key,
             |saw| {
                 saw.create =
-                    Some(Err("400 InvalidParameter: linuxConfiguration.ssh.publicKeys.keyData".to_owned()))
+                    Some(Err("400 InvalidParameter: linuxConfiguration.ssh.publicKeys.keyData".to_owned()));
             },
             "keyData",
         ),
