@@ -65,7 +65,7 @@ fn two_runners_get_one_job_and_both_end_with_it() {
     assert_eq!(both.map(|id| world.state.github.runners[&id].job), [Some(one); 2]);
     until(&mut world, 150);
     assert!(world.state.github.runners.is_empty());
-    assert!(world.state.azure.vms.values().all(|vm| vm.is_off()));
+    assert!(world.state.azure.vms.values().all(crate::azure::SimVm::is_off));
     assert_eq!((world.report().jobs_completed, world.report().jobs_unserved), (1, 0));
 }
 
