@@ -1,7 +1,7 @@
 //! What is read, how often, and which part of it may be missing.
 
 use azlin_fleet::model::{PowerState, ProvisioningState, RunnerName};
-use azlin_simcloud::azure::SimVmState;
+use azlin_simcloud::azure::{SimPower, SimVmState};
 use tokio::time::sleep;
 
 use super::*;
@@ -163,7 +163,7 @@ async fn a_vm_whose_tags_a_policy_took_is_known_by_its_name() {
     let strip = |tags| {
         let mut world = fixture.world();
         let vm = world.state.azure.vms.values_mut().find(|vm| vm.name == name.as_str()).expect("the VM");
-        vm.body["tags"] = tags;
+        Arc::make_mut(&mut vm.body)["tags"] = tags;
     };
     let observer = observer(&fixture, &[ci.clone(), other.clone()]);
     for tags in [serde_json::Value::Null, serde_json::json!({"azlin-pool": "Other", "team": "x"})] {
@@ -196,7 +196,8 @@ async fn a_vm_that_runs_has_not_failed_whatever_azure_calls_it() {
         {
             let mut world = fixture.world();
             let vm = world.state.azure.vms.values_mut().next().expect("the VM");
-            (vm.state, vm.failure, vm.running) = (state, failure.map(str::to_owned), runs);
+            let power = runs.map(|runs| if runs { SimPower::Running } else { SimPower::Stopped });
+            (vm.state, vm.failure, vm.power) = (state, failure.map(str::to_owned), power);
         }
         sleep(Duration::from_secs(60)).await;
         let vms = observer.poll(&ci, &others(&[]), Poll::Queue).await.0.vms.expect("they can be read");
