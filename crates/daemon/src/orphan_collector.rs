@@ -111,11 +111,10 @@ impl OrphanCollector {
         };
         let fleets = fleets.iter().map(Arc::as_ref);
         for (orphan, fleet) in self.ages.due(group, &found, &vms, fleets, self.context.now()) {
-            let Orphan { kind, name, tags, .. } = orphan;
-            let (fleet, vm) = (&fleet.name, &tags.runner_name);
+            let (Orphan { kind, name, .. }, fleet) = (orphan, &fleet.name);
             match azure.discard(orphan).await {
                 Ok(()) => {
-                    info!(%fleet, %vm, action = "discard", reason = "no VM holds it", "{fleet}: the {kind} {name} is removed: {vm} left it behind");
+                    info!(%fleet, action = "discard", reason = "no VM holds it", "{fleet}: the {kind} {name} is removed: its VM left it behind");
                 }
                 Err(error) => {
                     failed.insert(format!("{kind} {name}"), (Some(fleet.clone()), error.into()));

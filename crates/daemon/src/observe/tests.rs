@@ -187,26 +187,17 @@ async fn a_vm_that_runs_has_not_failed_whatever_azure_calls_it() {
     sleep(Duration::from_secs(120)).await;
     let observer = observer(&fixture, std::slice::from_ref(&ci));
     for (state, failure, runs, expected) in [
-        (
-            SimVmState::Failed,
-            Some("VMExtensionProvisioningError"),
-            Some(SimPower::Running),
-            ProvisioningState::Impaired,
-        ),
-        (SimVmState::Succeeded, None, Some(SimPower::Running), ProvisioningState::Succeeded),
-        (
-            SimVmState::Failed,
-            Some("VMStoppedToWarnSubscription"),
-            Some(SimPower::Stopped),
-            ProvisioningState::Withheld,
-        ),
-        (SimVmState::Succeeded, None, Some(SimPower::Running), ProvisioningState::Succeeded),
+        (SimVmState::Failed, Some("VMExtensionProvisioningError"), Some(true), ProvisioningState::Impaired),
+        (SimVmState::Succeeded, None, Some(true), ProvisioningState::Succeeded),
+        (SimVmState::Failed, Some("VMStoppedToWarnSubscription"), Some(false), ProvisioningState::Withheld),
+        (SimVmState::Succeeded, None, Some(true), ProvisioningState::Succeeded),
         (SimVmState::Failed, Some("AllocationFailed"), None, ProvisioningState::Failed),
     ] {
         {
             let mut world = fixture.world();
             let vm = world.state.azure.vms.values_mut().next().expect("the VM");
-            (vm.state, vm.failure, vm.power) = (state, failure.map(str::to_owned), runs);
+            let power = runs.map(|runs| if runs { SimPower::Running } else { SimPower::Stopped });
+            (vm.state, vm.failure, vm.power) = (state, failure.map(str::to_owned), power);
         }
         sleep(Duration::from_secs(60)).await;
         let vms = observer.poll(&ci, &others(&[]), Poll::Queue).await.0.vms.expect("they can be read");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::model::{ResourceGroup, VmTags};
+use crate::model::{PoolName, ResourceGroup, RunnerName, VmTags};
 
 /// The kind of a VM's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ impl fmt::Display for OrphanKind {
     }
 }
 
-/// A part with our tags that belongs to no VM.
+/// A part that belongs to no VM, and is ours by its tags or, where they were lost, perhaps by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
     /// The resource group that holds the part.
@@ -40,27 +40,46 @@ pub struct Orphan {
     pub kind: OrphanKind,
     /// The name of the part.
     pub name: String,
-    /// The tags of the part. They equal those of the VM that it was made with.
-    pub tags: VmTags,
+    /// The tags of the part. They equal those of the VM that it was made with. `None` where a policy took them, or an
+    /// older version of the API never set them.
+    pub tags: Option<VmTags>,
 }
 
 impl Orphan {
-    /// Reads a part by its tags; `None` if the tags are not ours. The daemon never touches what it did not
-    /// create.
+    /// Reads a part; `None` if neither its tags nor the form of its name are ours. The daemon never touches what it did
+    /// not create.
     pub fn of(
         group: &ResourceGroup,
         kind: OrphanKind,
         name: &str,
         tags: &BTreeMap<String, String>,
     ) -> Option<Self> {
-        let tags = VmTags::of_part(tags)?;
-        Some(Orphan { group: group.clone(), kind, name: name.to_owned(), tags })
+        let tags = VmTags::of_part(tags);
+        let is_ours = tags.is_some() || beginnings(name).any(RunnerName::has_form);
+        is_ours.then(|| Orphan { group: group.clone(), kind, name: name.to_owned(), tags })
+    }
+
+    /// The runner of this pool whose VM it was made with: `ci-1nmkmg00000723` of `ci-1nmkmg00000723_OsDisk_1_0a`.
+    pub(crate) fn runner(&self, pool: &PoolName) -> Option<RunnerName> {
+        match &self.tags {
+            Some(tags) => (tags.pool == *pool).then(|| tags.runner_name.clone()),
+            None => {
+                let name = self.name.to_ascii_lowercase();
+                beginnings(&name).find_map(|beginning| RunnerName::of_pool(pool, beginning))
+            }
+        }
     }
 
     /// The key of the part: the same for every spelling of its name.
     pub(crate) fn key(&self) -> (String, OrphanKind, String) {
         (self.group.to_string().to_ascii_lowercase(), self.kind, self.name.to_ascii_lowercase())
     }
+}
+
+/// The beginnings of a part's name that may be its VM's name: Azure and we put more behind a hyphen or an underscore.
+fn beginnings(name: &str) -> impl Iterator<Item = &str> {
+    let ends = name.match_indices(['-', '_']).map(|(at, _)| at);
+    ends.chain([name.len()]).map(|end| &name[..end])
 }
 
 #[cfg(test)]
@@ -71,5 +90,29 @@ mod tests {
     fn each_kind_has_a_name() {
         let names = OrphanKind::ALL.map(|kind| kind.to_string());
         assert_eq!(names, ["network interface", "public IP address", "disk"]);
+    }
+
+    #[test]
+    fn a_part_without_tags_is_known_by_its_name() {
+        let pool: PoolName = "CI_workers".parse().expect("valid");
+        let other: PoolName = "ci".parse().expect("valid");
+        let group = ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() };
+        let part = |name: &str| Orphan::of(&group, OrphanKind::Disk, name, &BTreeMap::new());
+        let runner = |name: &str| part(name).and_then(|part| part.runner(&pool)).map(|name| name.to_string());
+        let ours = Some("ci-workers-1nmkmg00000723".to_owned());
+        for (name, expected) in [
+            ("ci-workers-1nmkmg00000723_OsDisk_1_0a", ours.clone()),
+            ("CI-WORKERS-1NMKMG00000723_disk1_0a-b", ours.clone()),
+            ("ci-workers-1nmkmg00000723-nic", ours.clone()),
+            ("ci-workers-1nmkmg00000723", ours),
+            ("ci-workers-1nmkmg00000724_OsDisk_1", None),
+            ("ci-workers-1nmkmg00000723x_OsDisk_1", None),
+            ("ci-workers_OsDisk_1", None),
+            ("", None),
+        ] {
+            assert_eq!(runner(name), expected, "{name}");
+        }
+        let part = part("ci-workers-1nmkmg00000723-nic").expect("it may be ours");
+        assert_eq!(part.runner(&other), None, "it is of another pool");
     }
 }

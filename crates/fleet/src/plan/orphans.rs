@@ -34,18 +34,22 @@ impl OrphanAges {
         let keys: BTreeSet<_> = found.iter().map(Orphan::key).collect();
         let of_group = group.to_string().to_ascii_lowercase();
         self.0.retain(|key, _| key.0 != of_group || keys.contains(key));
-        let fleets: BTreeMap<_, &Fleet> = fleets.into_iter().map(|fleet| (&fleet.name, fleet)).collect();
+        let fleets: Vec<&Fleet> = fleets.into_iter().collect();
         let due = |orphan: &'a Orphan| {
-            let tags = &orphan.tags;
-            let fleet = *fleets.get(&tags.pool)?;
-            let is_ours = tags.github == fleet.github && tags.scope == fleet.scope;
-            let has_vm = vms.iter().any(|vm| vm.name.eq_ignore_ascii_case(tags.runner_name.as_str()));
+            let made_by = |fleet: &&'f Fleet| Some((*fleet, orphan.runner(&fleet.name)?));
+            let (fleet, runner) = fleets.iter().find_map(made_by)?;
+            let (is_ours, made_at) = match &orphan.tags {
+                Some(tags) => (tags.github == fleet.github && tags.scope == fleet.scope, tags.created_at),
+                // Its name alone speaks for it, so it must be where the fleet's VMs are.
+                None => (fleet.vm.group.to_string().eq_ignore_ascii_case(&of_group), runner.created_at()),
+            };
+            let has_vm = vms.iter().any(|vm| vm.name.eq_ignore_ascii_case(runner.as_str()));
             if !is_ours || has_vm {
                 self.0.remove(&orphan.key());
                 return None;
             }
             let since = *self.0.entry(orphan.key()).or_insert(now);
-            let is_old = [since, tags.created_at].iter().all(|at| elapsed(*at, now) >= GRACE);
+            let is_old = [since, made_at].iter().all(|at| elapsed(*at, now) >= GRACE);
             is_old.then_some((orphan, fleet))
         };
         let mut due: Vec<_> = found.iter().filter_map(due).collect();

@@ -63,7 +63,7 @@ pub(super) fn tags(tags: &Value) -> Option<BTreeMap<String, String>> {
 }
 
 fn orphan(part: &SimResource, group: &ResourceGroup) -> Option<Orphan> {
-    Orphan::of(group, part.kind, part.name(), &tags(&part.tags)?)
+    Orphan::of(group, part.kind, part.name(), &tags(&part.tags).unwrap_or_default())
 }
 
 fn untagged(vm: &SimVm, group: &ResourceGroup) -> Option<UntaggedVm> {

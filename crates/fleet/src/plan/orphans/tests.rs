@@ -16,7 +16,7 @@ fn what_no_vm_holds_goes_after_a_while_and_what_is_held_or_young_stays() {
     let (scene, disk, vms) = scene();
     let mut young = disk.clone();
     young.name = "young".to_owned();
-    young.tags.created_at = at(NOW + 500);
+    young.tags.as_mut().expect("it has tags").created_at = at(NOW + 500);
     let found = [disk.clone(), young];
     let mut sweep = OrphanAges::default();
     let mut due = |vms: &[Vm], now| {
@@ -58,7 +58,7 @@ fn what_another_daemon_or_nobody_made_is_never_touched() {
         |tags: &mut VmTags| tags.github = "ghes.example".to_owned(),
     ] {
         let mut other = disk.clone();
-        change(&mut other.tags);
+        change(other.tags.as_mut().expect("it has tags"));
         let mut sweep = OrphanAges::default();
         for now in [NOW, NOW + 100_000] {
             let found = std::slice::from_ref(&other);
@@ -67,6 +67,28 @@ fn what_another_daemon_or_nobody_made_is_never_touched() {
     }
     let foreign = BTreeMap::from([("azlin-pool".to_owned(), "ci".to_owned())]);
     assert_eq!(Orphan::of(&disk.group, OrphanKind::Disk, "d", &foreign), None);
+}
+
+#[test]
+fn what_lost_its_tags_goes_by_its_name_where_the_fleets_vms_are() {
+    let (scene, disk, vms) = scene();
+    let name = format!("{}_OsDisk_1_0a", vms[0].name);
+    let stripped = Orphan::of(&disk.group, OrphanKind::Disk, &name, &BTreeMap::new()).expect("perhaps ours");
+    let mut elsewhere = stripped.clone();
+    elsewhere.group.name = "elsewhere".to_owned();
+    let mut other = Scene::new("");
+    other.fleet.name = "other".parse().expect("valid");
+    for (orphan, fleet, vms, expected) in [
+        (&stripped, &scene.fleet, &[][..], 1),
+        (&stripped, &scene.fleet, &vms[..], 0),
+        (&elsewhere, &scene.fleet, &[][..], 0),
+        (&stripped, &other.fleet, &[][..], 0),
+    ] {
+        let mut sweep = OrphanAges::default();
+        let mut due =
+            |now| sweep.due(&orphan.group, std::slice::from_ref(orphan), vms, [fleet], at(now)).len();
+        assert_eq!((due(NOW), due(NOW + 660)), (0, expected), "{orphan:?}");
+    }
 }
 
 #[test]
