@@ -83,10 +83,10 @@ impl WholeList {
     async fn read(arm: &Arm, subscription_id: &str) -> Self {
         let began = Instant::now();
         let list = vm_reads::of_subscription(arm, subscription_id).await.and_then(|pages| {
-            let has_no_group = |vm: &VmJson| vm.group.is_empty() && vm.is_marked();
-            match pages.items.iter().find(|vm| has_no_group(vm)) {
+            let homeless = pages.items.iter().find(|vm| vm.group.is_empty() && vm.is_marked());
+            match homeless.map(|vm| vm.name.clone()) {
                 None => Ok(pages),
-                Some(vm) => Err(undocumented(&format!("VM {} has our tags and no resource group", vm.name))),
+                Some(name) => Err(undocumented(&format!("VM {name} has our tags and no resource group"))),
             }
         });
         match list {
