@@ -29,7 +29,7 @@ const EACH: u32 = 10;
 
 /// How much there is in each fleet.
 #[derive(Clone, Copy)]
-struct Load {
+struct FleetSize {
     runners: u32,
     /// How many of them run a job; the jobs of the others wait.
     busy: u64,
@@ -49,7 +49,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
-fn world(count: u32, load: Load) -> DecideFixture {
+fn world(count: u32, load: FleetSize) -> DecideFixture {
     let (mut fleets, mut queues, mut entries, mut vms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for number in 0..count {
         let text = format!(
@@ -177,7 +177,7 @@ fn main() {
     println!("| fleets | runners | jobs | lists shared out | decided | decided, per fleet |");
     println!("|---:|---:|---:|---:|---:|---:|");
     for count in [10_u32, 100, 1_000, 10_000] {
-        let mut world = world(count, Load { runners: EACH, busy: 5, jobs: u64::from(EACH) });
+        let mut world = world(count, FleetSize { runners: EACH, busy: 5, jobs: u64::from(EACH) });
         let (sharing, deciding, _) = measure(&mut world, (20_000 / count).clamp(5, 200));
         let each = count * EACH;
         println!(
@@ -192,7 +192,7 @@ fn main() {
     for runners in [100_u32, 1_000, 10_000] {
         // Half of the runners are busy, so as many jobs again have a runner: the others get a start each.
         let (busy, jobs) = (u64::from(runners / 2), u64::from(runners * 2));
-        let mut world = world(1, Load { runners, busy, jobs });
+        let mut world = world(1, FleetSize { runners, busy, jobs });
         let (_, deciding, starts) = measure(&mut world, (20_000 / runners).clamp(3, 50));
         println!(
             "| {runners} | {jobs} | {starts} | {:.2} ms | {:.2} µs |",

@@ -68,7 +68,7 @@ fn all_is_well_and_the_report_names_nobody() {
         "the power state in a list with statusOnly: as expected",
         "azlin's tags on the VM and its parts: as expected: all have them",
         "the labels of the runner at GitHub: as expected",
-        "headers of rate limits: x-ms-ratelimit-",
+        "x-ms-ratelimit-remaining-subscription-reads",
         "what an eviction takes along: not seen",
         "It worked: a VM became a runner, drained and is gone; nothing is left.",
     ] {

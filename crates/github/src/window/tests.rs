@@ -4,11 +4,11 @@ use tokio::time::advance;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// (seconds after the one before, how much, what is left over for others, how long it waits)
-type Step = (u64, u32, u32, u64);
+type WindowCase = (u64, u32, u32, u64);
 
 #[tokio::test(start_paused = true)]
 async fn it_allows_all_at_once_and_then_waits_for_the_span_to_pass() {
-    let tables: [&[Step]; 4] = [
+    let tables: [&[WindowCase]; 4] = [
         &[(0, 10, 0, 0), (0, 1, 0, 60), (59, 1, 0, 1), (1, 1, 0, 0)],
         // What others need stays.
         &[(0, 8, 2, 0), (0, 1, 2, 60), (0, 2, 0, 0), (0, 1, 0, 60)],
