@@ -72,8 +72,8 @@ mod seeds {
         FirstPage,
         /// A run in progress is taken to have no waiting job.
         RunLevel,
-        /// A VM that Azure calls failed is taken to be gone, though it runs and its runner is online.
-        FailedIsGone,
+        /// A VM that Azure calls failed is replaced, though it runs and its runner is online.
+        FailedIsReplaced,
     }
 
     impl Bug {
@@ -96,7 +96,7 @@ mod seeds {
             Bug::NoLimit,
             Bug::FirstPage,
             Bug::RunLevel,
-            Bug::FailedIsGone,
+            Bug::FailedIsReplaced,
         ];
     }
 

@@ -241,10 +241,11 @@ impl RunnerView<'_> {
             return Phase::Active { id };
         }
         let was_online = self.known.was_online || entry.status == RunnerStatus::Online;
-        let has_failed = matches!(vm.provisioning, ProvisioningState::Failed | ProvisioningState::Impaired);
-        let is_gone = vm.provisioning == ProvisioningState::Failed && !was_online;
-        if seeded_bug!(FailedIsGone, is_gone, has_failed) {
+        if vm.provisioning == ProvisioningState::Failed && !was_online {
             return Phase::Draining { why: not_made(vm) };
+        }
+        if seeded_bug!(FailedIsReplaced, false, vm.provisioning == ProvisioningState::Impaired) {
+            return broken(BrokenReason::Stopped);
         }
         if let (RunnerStatus::Offline, Some(why)) = (entry.status, &self.known.failed) {
             return broken(BrokenReason::InstallFailed(why.clone()));
