@@ -21,6 +21,8 @@ const MOST_GROUPS: usize = 20;
 const GROUP_LEFT: Duration = Duration::from_secs(15 * 60);
 /// How long a list of a subscription serves, for each of its pages: that makes 40 requests a minute at most.
 const LASTS_PER_PAGE: Duration = Duration::from_millis(1_500);
+/// The longest that it serves, however long it is: what the daemon has changed must show within two minutes.
+const LASTS_AT_MOST: Duration = Duration::from_secs(45);
 /// The same for a refusal: roles are granted by a person.
 const REFUSAL_LASTS: Duration = Duration::from_secs(10 * 60);
 
@@ -95,8 +97,7 @@ impl WholeList {
                 for vm in pages.items {
                     vms.entry(vm.group.to_ascii_lowercase()).or_default().push(vm);
                 }
-                let lasts = LASTS_PER_PAGE * u32::try_from(pages.count).unwrap_or(u32::MAX);
-                WholeList { began, lasts, vms: Ok(vms) }
+                WholeList { began, lasts: lasts(pages.count), vms: Ok(vms) }
             }
             Err(error) => {
                 let lasts = if is_refused(&error) { REFUSAL_LASTS } else { LASTS_PER_PAGE };
@@ -106,6 +107,25 @@ impl WholeList {
     }
 }
 
+/// How long a list with so many pages serves.
+fn lasts(pages: usize) -> Duration {
+    LASTS_PER_PAGE.saturating_mul(u32::try_from(pages).unwrap_or(u32::MAX)).min(LASTS_AT_MOST)
+}
+
 fn is_refused(error: &ArmError) -> bool {
     matches!(&error.how, How::Refused(refusal) if refusal.status == 403)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_serves_longer_and_never_for_as_long_as_a_change_may_take_to_show() {
+        for (pages, seconds) in [(1, 1.5), (10, 15.0), (30, 45.0), (200, 45.0)] {
+            assert_eq!(lasts(pages), Duration::from_secs_f64(seconds), "{pages} pages");
+            // Compute permits 300 in a minute.
+            assert!((pages as f64) * 60.0 / seconds < 300.0, "{pages} pages");
+        }
+    }
 }
