@@ -113,7 +113,7 @@ async fn what_needs_no_looking_up() {
         let shown = vm(ends);
         assert_eq!(awaited.missing_in(group, &[shown]), []);
         tokio::time::advance(LIST_LAG * 2).await;
-        assert_eq!(awaited.missing_in(group, &[]), [], "{ends:?}: it was made, or somebody deletes it");
+        assert_eq!(awaited.missing_in(group, &[]), [], "{ends:?}: it was made, or it is being deleted");
     }
     awaited.accepted(&spec, operation());
     let elsewhere = ResourceGroup { name: "other".to_owned(), ..group.clone() };

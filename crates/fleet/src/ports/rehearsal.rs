@@ -61,7 +61,7 @@ pub trait AzureRehearsal: Send + Sync {
     /// A VM; `None` when there is no such VM.
     async fn shown_vm(&self, group: &ResourceGroup, name: &str) -> Result<Option<ShownVm>, CallError>;
 
-    /// The parts of one kind in a group, whoever they belong to.
+    /// The parts of one kind in a group, also those of others.
     async fn shown_parts(&self, group: &ResourceGroup, kind: OrphanKind)
     -> Result<Vec<ShownPart>, CallError>;
 

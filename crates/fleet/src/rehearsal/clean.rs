@@ -15,7 +15,7 @@ use crate::rehearsal::RehearsalPlan;
 #[derive(Debug, Clone)]
 pub struct Cleaner(Vec<(String, &'static str)>);
 
-/// What looks like an id, an address, a host or a secret, whoever's it is.
+/// What looks like an id, an address, a host or a secret, also of others.
 #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 static LOOKS_LIKE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(

@@ -144,7 +144,7 @@ pub struct VmStatus {
 /// A removal that has failed each time so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalRow {
-    /// What is to be removed: the name of a runner, or the kind and the name of a part that a VM left behind.
+    /// What azlin cannot remove: the name of a runner, or the kind and the name of a part that a VM left behind.
     pub name: String,
     /// When its removal failed first.
     pub since: Timestamp,
