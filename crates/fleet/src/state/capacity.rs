@@ -143,9 +143,8 @@ impl CapacityBackoff {
     /// longest.
     fn refusal(&self, fleet: &Fleet, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
         let hash = fleet.config_hash();
-        let holds = |(key, backoff): &(&CapacityKey, &Backoff)| {
-            backoff.until > now && key.is_needed(offering, hash)
-        };
+        let holds =
+            |(key, backoff): &(&CapacityKey, &Backoff)| backoff.until > now && key.is_needed(offering, hash);
         let held = || self.backoffs.iter().filter(holds);
         let closed = held().filter_map(|(key, backoff)| Some((backoff, Some(key.closes()?))));
         let waits = || Some((held().map(|(_, backoff)| backoff).max_by_key(|backoff| backoff.until)?, None));
@@ -245,7 +244,8 @@ impl CapacityBackoff {
                 (ProvisioningState::Succeeded, _) if !self.backoffs.is_empty() => {
                     let offering = Offering::of(vm);
                     let is_older = |backoff: &Backoff| backoff.at < vm.tags.created_at;
-                    self.backoffs.retain(|key, backoff| !(is_older(backoff) && key.is_needed(&offering, hash)));
+                    self.backoffs
+                        .retain(|key, backoff| !(is_older(backoff) && key.is_needed(&offering, hash)));
                 }
                 (ProvisioningState::Failed, Some(failure)) if !self.counted.contains_key(&vm.name) => {
                     self.counted.insert(vm.name.clone(), now);

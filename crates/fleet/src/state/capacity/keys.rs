@@ -195,9 +195,9 @@ pub(super) fn family(size: &str) -> String {
 /// Whether a size is of this family.
 fn is_family(family: &str, size: &str) -> bool {
     let (series, version) = family_parts(size);
-    family.split_at_checked(series.len()).is_some_and(|(begin, end)| {
-        begin.eq_ignore_ascii_case(series) && end.eq_ignore_ascii_case(version)
-    })
+    family
+        .split_at_checked(series.len())
+        .is_some_and(|(begin, end)| begin.eq_ignore_ascii_case(series) && end.eq_ignore_ascii_case(version))
 }
 
 /// What stands in a size's name before and after its number.
