@@ -37,6 +37,7 @@ mod run;
 pub mod service;
 mod signals;
 mod single_flight;
+mod size_facts;
 mod state;
 mod status_file;
 mod status_store;

@@ -23,6 +23,7 @@ use crate::liveness::Liveness;
 use crate::observe::Observer;
 use crate::orphan_collector::{LeftBehind, collect_orphans};
 use crate::pace::Pace;
+use crate::size_facts::follow_sizes;
 use crate::state::StateDir;
 use crate::status_store::StatusStore;
 use crate::token_expiry::TokenExpiry;
@@ -128,6 +129,7 @@ impl Daemon {
         // The task ends with this function. Its requests to Azure may be cut off at any moment.
         let mut collector = JoinSet::new();
         collector.spawn(collect_orphans(Arc::clone(&shared)));
+        collector.spawn(follow_sizes(Arc::clone(&shared)));
         loop {
             let fleets = Arc::clone(configured.latest());
             for name in fleets.names() {
