@@ -77,7 +77,7 @@ const CLOSING: [&str; 8] = [
     "{ refused = [409, 'OperationNotAllowed', 'exceeding approved standardDSv5Family Cores quota. Current Limit: 0'] }",
 ];
 /// Faults of VMs, runners and jobs, independent of calls.
-const MACHINES: [&str; 25] = [
+const MACHINES: [&str; 24] = [
     "'no_capacity'",
     "'create_fails'",
     "{ create_fails = 'AllocationFailed' }",
@@ -97,7 +97,6 @@ const MACHINES: [&str; 25] = [
     "'tokens_revoked'",
     "'locked'",
     "'subscription_disabled'",
-    "'list_breaks'",
     "'list_idle'",
     "'entry_vanishes'",
     "{ entry_stays = '30s' }",
