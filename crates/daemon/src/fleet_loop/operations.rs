@@ -16,9 +16,9 @@ use super::FleetLoop;
 use crate::act::RunnerRequest;
 use crate::report;
 
-/// For how long operations that end are gathered before they are saved and posted. Both take the whole fleet's time,
-/// and a thousand operations may end within a second. A crash before that costs nothing: what the state file says of
-/// an operation under way holds as well for one that has just ended.
+/// For how long operations that end are gathered before they are saved and posted. Each time costs in proportion to the
+/// runners of the fleet, and a thousand operations may end within a second. A crash in between loses nothing: a start
+/// without a recorded answer is resumed, and a removal can be repeated.
 const TOGETHER: Duration = Duration::from_millis(100);
 
 /// The operations of one fleet.
