@@ -41,6 +41,8 @@ pub(crate) struct RunnerLifecycle {
 /// A request for a runner.
 pub(crate) struct RunnerRequest {
     pub(crate) name: RunnerName,
+    /// Its start was interrupted: Azure may have its VM, and GitHub its entry.
+    pub(crate) is_resumed: bool,
     /// The runner that this one replaces.
     pub(crate) replaces: Option<RunnerName>,
     /// The offerings to try, in this order.
@@ -63,6 +65,13 @@ impl RunnerLifecycle {
 
     /// Makes a runner by the fleet's bootstrap method.
     pub(crate) async fn provision(&self, fleet: &Fleet, request: &RunnerRequest) -> ProvisionOutcome {
+        if request.is_resumed {
+            match self.context.azure.power_state(&fleet.vm.group, request.name.as_str()).await {
+                Ok(None) => {}
+                Ok(Some(_)) => return ProvisionOutcome::Started,
+                Err(error) => return ProvisionOutcome::LeftAlone(error.to_string()),
+            }
+        }
         let download = match self.download(fleet).await {
             Ok(download) => download,
             Err(why) => return ProvisionOutcome::Failed(Failure::later(why)),
@@ -96,7 +105,16 @@ impl RunnerLifecycle {
             labels: labels(fleet),
             runner_group: fleet.runner_group.clone(),
         };
-        let runner = match self.context.github(fleet).jit_config(&config).await {
+        let mut registered = self.context.github(fleet).jit_config(&config).await;
+        if request.is_resumed
+            && registered.as_ref().is_err_and(|error| error.call().kind == CallErrorKind::NameTaken)
+        {
+            match entry::take_back(self.context.github(fleet), &config).await {
+                Ok(()) => registered = self.context.github(fleet).jit_config(&config).await,
+                Err(outcome) => return outcome,
+            }
+        }
+        let runner = match registered {
             Ok(runner) => runner,
             Err(error) => return ProvisionOutcome::Failed(error.into()),
         };
@@ -112,7 +130,7 @@ impl RunnerLifecycle {
             admin_key: self.key_that_nobody_holds(),
         };
         let outcome = self.create(fleet, request, identity).await;
-        if let ProvisionOutcome::Failed(_) | ProvisionOutcome::NoCapacity(_) = outcome
+        if outcome.made_no_vm()
             && let Err(error) = self.context.github(fleet).deregister(&fleet.scope, runner.runner_id).await
         {
             tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
@@ -230,6 +248,10 @@ impl RunnerLifecycle {
                             ProvisionOutcome::Unclear(error.to_string()),
                             ProvisionOutcome::Failed(Failure::later(error.to_string())),
                         ),
+                        // The request from before the interruption has arrived: the next list shows its VM.
+                        CallErrorKind::NameTaken if request.is_resumed => {
+                            ProvisionOutcome::LeftAlone(error.to_string())
+                        }
                         _ => ProvisionOutcome::Failed(error.into()),
                     };
                 }

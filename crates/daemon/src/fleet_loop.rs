@@ -97,6 +97,10 @@ impl FleetLoop {
                 () = std::future::ready(()), if std::mem::take(&mut self.has_room_again) => {
                     (Some(Poll::Queue), true)
                 }
+                () = at(self.operations.posted_at), if self.operations.posted_at.is_some() => {
+                    self.post_ended();
+                    continue;
+                }
                 Some(done) = self.operations.tasks.join_next() => {
                     self.ended(done);
                     self.wake_to_try_again();
@@ -216,8 +220,8 @@ impl FleetLoop {
             self.begin(name, action);
         }
         self.last_look.seen = Some(seen);
-        if begins {
-            self.post_runners();
+        if begins || self.operations.posted_at.is_some() {
+            self.post_ended();
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct JobQueues {
 /// One repository's queue, shared out among the fleets that serve it.
 struct RepoQueue {
     queue: Seen<Arc<Queue>>,
+    /// The jobs that the queue shows.
+    shown: BTreeSet<JobId>,
     demands: BTreeMap<PoolName, Demand>,
     working: BTreeMap<String, JobId>,
 }
@@ -128,6 +130,7 @@ impl JobQueues {
             }
         }
         RepoQueue {
+            shown: queue.iter().flat_map(|queue| &queue.jobs).map(|job| job.id).collect(),
             working: queue.as_ref().map(working).unwrap_or_default(),
             demands: queue
                 .as_ref()
@@ -201,7 +204,7 @@ impl FleetQueue {
     /// Whether a repository's queue shows a job; `None` for a repository that the fleet does not serve.
     pub(crate) fn shows(&self, repo: &RepoSlug, job: JobId) -> Option<bool> {
         let (_, repo) = self.repos.as_ref().ok()?.iter().find(|(of, _)| of == repo)?;
-        Some(repo.queue.as_ref().is_ok_and(|queue| queue.jobs.iter().any(|shown| shown.id == job)))
+        Some(repo.shown.contains(&job))
     }
 
     /// The ids of the repositories, as far as they are known.

@@ -21,6 +21,7 @@ use crate::state::StateDir;
 use crate::status_store::StatusStore;
 use crate::triggers::TriggerRouter;
 
+mod bursts;
 mod removals;
 mod triggers;
 

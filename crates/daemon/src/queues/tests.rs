@@ -113,7 +113,12 @@ async fn it_is_known_which_runner_works_on_which_job() {
     let (fixture, queues, fleet) = (CloudFixture::new(""), JobQueues::default(), org("'r', 'other'"));
     let lifecycle = RunnerLifecycle::new(fixture.context.clone(), Arc::default(), CancellationToken::new());
     let name = RunnerName::new(&fleet.name, fixture.context.now(), 1);
-    let wanted = RunnerRequest { name: name.clone(), replaces: None, offerings: fleet.vm.offerings(false) };
+    let wanted = RunnerRequest {
+        name: name.clone(),
+        is_resumed: false,
+        replaces: None,
+        offerings: fleet.vm.offerings(false),
+    };
     lifecycle.provision(&fleet, &wanted).await;
     fixture.submit("o/r");
     assert!(read(&fixture, &queues, &fleet).await.working().is_empty(), "no runner does");
