@@ -190,13 +190,15 @@ fn latency() {
     println!(
         "\n| each answer takes | jobs | median until the request for a VM | slowest |\n|---|---:|---:|---:|"
     );
-    let settings = "answer = '100ms'\nrate_limit = 0\ncreate = '1s'\nboot = '1s'\nregister = '1s'\n";
+    let settings = "rate_limit = 0\ncreate = '1s'\nboot = '1s'\nregister = '1s'\n[[faults]]\nwhat = { latency = '100ms' }\n";
     let measured = Measured::start(1, settings);
     measured.all_seen_after(Duration::from_secs(10)).unwrap();
     measured.has_webhook();
     let hour = Duration::from_secs(3600);
     // A fleet before could look ten times in a poll's time.
     let (mut waits, _) = jobs(&measured, 11, Duration::from_secs(7), hour);
+    // The simulated Azure counts from when the request has reached it.
+    waits.iter_mut().for_each(|wait| *wait = wait.saturating_sub(Duration::from_millis(100)));
     println!("| 100 ms | {} | {} | {} |", waits.len(), part(&mut waits, 50), part(&mut waits, 100));
 }
 

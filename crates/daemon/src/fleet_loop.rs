@@ -164,7 +164,8 @@ impl FleetLoop {
         let interval = shared.schedule.queue;
         let fleet = &self.config.fleet;
         let repositories = shared.fleets.now().repositories(&fleet.credential);
-        self.last_look.slowed = shared.pace.slowed(&shared.context, fleet, repositories, interval);
+        self.last_look.slowed =
+            shared.pace.slowed(&shared.context, fleet, &shared.first_looks, repositories, interval);
         self.last_look.is_early(interval)
     }
 

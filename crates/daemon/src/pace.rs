@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::context::DaemonContext;
+use crate::first_looks::FirstLooks;
 
 /// The pace of polls, by credential.
 #[derive(Default)]
@@ -47,6 +48,7 @@ impl Pace {
         &self,
         context: &DaemonContext,
         fleet: &Fleet,
+        first_looks: &FirstLooks,
         repositories: u64,
         poll: Duration,
     ) -> Option<SlowedPolling> {
@@ -55,11 +57,12 @@ impl Pace {
         let now = context.now();
         let github = context.github(fleet);
         let budget = github.budget();
+        let once = github.burst_reads() + first_looks.requests(&fleet.credential);
         let carried = Carried::new(repositories, poll);
         // A server without limits carries any number.
         let is_too_many = budget.is_some() && carried.every > poll;
         let every = if is_too_many { carried.every } else { poll };
-        let slowed = pacer.look(budget, github.burst_reads(), every, now);
+        let slowed = pacer.look(budget, once, every, now);
         match (&slowed, *reported_until) {
             (Some(reason @ SlowedPolling { by: SlowedBy::Budget(budget), .. }), reported)
                 if reported.is_none_or(|until| until < budget.reset) =>

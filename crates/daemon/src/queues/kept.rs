@@ -24,9 +24,9 @@ pub(super) enum ReadPart {
 }
 
 /// The last read queues, by key. Different keys never wait for each other.
-pub(super) struct KeptQueues<K, T>(Mutex<BTreeMap<K, Slot<T>>>);
+pub(super) struct KeptQueues<K, T>(Mutex<BTreeMap<K, KeptSlot<T>>>);
 
-type Slot<T> = Arc<tokio::sync::Mutex<Option<KeptQueue<T>>>>;
+type KeptSlot<T> = Arc<tokio::sync::Mutex<Option<KeptQueue<T>>>>;
 
 struct KeptQueue<T> {
     value: Arc<T>,

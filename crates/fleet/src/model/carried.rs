@@ -14,8 +14,6 @@ use crate::model::in_words;
 const A_MINUTE: u64 = 810;
 /// What a look at an idle repository takes.
 const LOOK: u64 = 4;
-/// What the first one takes.
-const FIRST_LOOK: u64 = 6;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The repositories of one credential, and how often each is looked at.
@@ -28,6 +26,9 @@ pub struct Carried {
 }
 
 impl Carried {
+    /// What the first look at a repository takes.
+    pub const FIRST_LOOK: u64 = 6;
+
     /// So many repositories, which are polled at this interval if GitHub's limit for a minute allows it, and else at the
     /// first multiple of it that does.
     pub fn new(repositories: u64, poll: Duration) -> Self {
@@ -36,14 +37,14 @@ impl Carried {
         Carried { repositories, every: poll.mul_f64(polls) }
     }
 
-    /// How long the first look at a repository takes of the limit for a minute, and its requests.
-    pub fn first_look() -> (Duration, f64) {
-        (MINUTE.mul_f64(FIRST_LOOK as f64 / A_MINUTE as f64), FIRST_LOOK as f64)
+    /// The least time between two first looks, by the limit for a minute.
+    pub fn first_look_pause() -> Duration {
+        MINUTE.mul_f64(Self::FIRST_LOOK as f64 / A_MINUTE as f64)
     }
 
     /// In how long each of them has been looked at for the first time, with so many requests in an hour.
     pub fn all_seen_within(&self, limit: u64) -> Duration {
-        let needs = self.repositories * FIRST_LOOK;
+        let needs = self.repositories * Self::FIRST_LOOK;
         // Nine tenths of the limit are for looks, and half of these at once.
         let half = limit * 9 / 20;
         let at_once = needs.min(half);

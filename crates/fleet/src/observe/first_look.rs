@@ -8,13 +8,16 @@ use crate::model::{Budget, Carried};
 use crate::observe::{even_wait, is_short};
 
 /// So many fleets of a credential look for the first time at once; more take turns.
-pub const FIRST_LOOKS_AT_ONCE: usize = 64;
+pub const FIRST_LOOKS_AT_ONCE: u32 = 64;
 
 /// The time between two first looks with one credential, beyond those that begin at once.
 pub fn first_look_pause(budget: Option<Budget>, now: Timestamp) -> Duration {
     let Some(budget) = budget.filter(|budget| budget.reset > now) else { return Duration::ZERO };
-    let (by_the_minute, requests) = Carried::first_look();
-    if is_short(&budget, now) { even_wait(&budget, requests, now).max(by_the_minute) } else { by_the_minute }
+    let by_the_minute = Carried::first_look_pause();
+    if !is_short(&budget, now) {
+        return by_the_minute;
+    }
+    even_wait(&budget, Carried::FIRST_LOOK as f64, now).max(by_the_minute)
 }
 
 #[cfg(test)]
