@@ -72,13 +72,12 @@ impl RunnerLifecycle {
                 Err(error) => return ProvisionOutcome::LeftAlone(error.to_string()),
             }
         }
-        let download = match self.download(fleet).await {
-            Ok(download) => download,
-            Err(why) => return ProvisionOutcome::Failed(Failure::later(why)),
-        };
         match fleet.bootstrap.method {
-            Method::CloudInit => self.by_itself(fleet, request, &download).await,
-            Method::Ssh => self.over_ssh(fleet, request).await,
+            Method::CloudInit => self.by_itself(fleet, request).await,
+            Method::Ssh => match self.download(fleet).await {
+                Ok(_) => self.over_ssh(fleet, request).await,
+                Err(why) => ProvisionOutcome::Failed(Failure::later(why)),
+            },
         }
     }
 
@@ -93,19 +92,16 @@ impl RunnerLifecycle {
 
     /// Prepares GitHub's side, then requests the VM, whose cloud-init installs the runner. If the request
     /// fails, the preparation at GitHub is undone.
-    async fn by_itself(
-        &self,
-        fleet: &Fleet,
-        request: &RunnerRequest,
-        download: &Download,
-    ) -> ProvisionOutcome {
+    async fn by_itself(&self, fleet: &Fleet, request: &RunnerRequest) -> ProvisionOutcome {
         let config = RunnerConfig {
             scope: fleet.scope.clone(),
             runner_name: request.name.clone(),
             labels: labels(fleet),
             runner_group: fleet.runner_group.clone(),
         };
-        let mut registered = self.context.github(fleet).jit_config(&config).await;
+        // Side by side: a list of downloads that has to be read costs no round trip of its own.
+        let (download, mut registered) =
+            futures::join!(self.download(fleet), self.context.github(fleet).jit_config(&config));
         if request.is_resumed
             && registered.as_ref().is_err_and(|error| error.call().kind == CallErrorKind::NameTaken)
         {
@@ -118,10 +114,17 @@ impl RunnerLifecycle {
             Ok(runner) => runner,
             Err(error) => return ProvisionOutcome::Failed(error.into()),
         };
+        let download = match download {
+            Ok(download) => download,
+            Err(why) => {
+                self.undo(fleet, runner.runner_id).await;
+                return ProvisionOutcome::Failed(Failure::later(why));
+            }
+        };
         let identity = Identity {
             custom_data: cloud_init::self_made(
                 &runner,
-                download,
+                &download,
                 fleet.bootstrap.install_dependencies,
                 fleet.lifecycle.dead_mans_switch,
             ),
@@ -130,12 +133,17 @@ impl RunnerLifecycle {
             admin_key: self.key_that_nobody_holds(),
         };
         let outcome = self.create(fleet, request, identity).await;
-        if outcome.made_no_vm()
-            && let Err(error) = self.context.github(fleet).deregister(&fleet.scope, runner.runner_id).await
-        {
-            tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
+        if outcome.made_no_vm() {
+            self.undo(fleet, runner.runner_id).await;
         }
         outcome
+    }
+
+    /// Removes the entry of a runner that gets no VM.
+    async fn undo(&self, fleet: &Fleet, runner: RunnerId) {
+        if let Err(error) = self.context.github(fleet).deregister(&fleet.scope, runner).await {
+            tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
+        }
     }
 
     /// Requests a VM with a known host key, then installs the runner on it.

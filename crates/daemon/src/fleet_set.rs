@@ -1,9 +1,9 @@
 //! The configured fleets, shared by all loops. A change of the configuration wakes the loops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use azlin_fleet::config::Fleet;
+use azlin_fleet::config::{Fleet, Site};
 use azlin_fleet::model::{CredentialName, PoolName};
 use azlin_fleet::observe::claims_alike;
 use parking_lot::{Mutex, MutexGuard};
@@ -23,6 +23,8 @@ struct CredentialFleets {
     fleets: Vec<Arc<Fleet>>,
     /// Since when its jobs are shared out among these fleets.
     since: Instant,
+    /// How many repositories and organisations they are of.
+    repositories: u64,
 }
 
 /// The current fleets. The loops of changed fleets tick at once.
@@ -63,12 +65,13 @@ impl FleetSet {
         };
         let shared = |(credential, fleets): (Option<CredentialName>, Vec<Arc<Fleet>>)| {
             let since = since(&credential, &fleets).unwrap_or(now);
-            (credential, CredentialFleets { fleets, since })
+            let sites: BTreeSet<Site> = fleets.iter().map(|fleet| fleet.site()).collect();
+            (credential, CredentialFleets { fleets, since, repositories: sites.len() as u64 })
         };
         Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &PoolName> {
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &PoolName> {
         self.by_name.keys()
     }
 
@@ -79,6 +82,11 @@ impl FleetSet {
     /// The fleets that share the jobs of one credential.
     pub(crate) fn of_credential(&self, credential: &Option<CredentialName>) -> impl Iterator<Item = &Fleet> {
         self.by_credential.get(credential).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
+    }
+
+    /// How many repositories and organisations the fleets of a credential are of.
+    pub(crate) fn repositories(&self, credential: &Option<CredentialName>) -> u64 {
+        self.by_credential.get(credential).map_or(0, |shared| shared.repositories)
     }
 
     pub(crate) fn len(&self) -> usize {

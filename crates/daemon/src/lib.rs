@@ -17,6 +17,7 @@ mod config_watcher;
 mod context;
 mod direct_status;
 pub mod explain;
+mod first_looks;
 #[cfg(test)]
 mod fixture;
 mod fleet_loop;

@@ -4,6 +4,7 @@
 //! not be looked at, and says nothing of how it is.
 
 mod azure;
+mod carried;
 mod disks;
 mod facts;
 #[cfg(test)]

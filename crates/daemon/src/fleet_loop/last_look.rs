@@ -74,7 +74,8 @@ impl FleetLoop {
             self.last_look.polled_at = Some(began);
             self.trigger_queue.triggers().take_all(since_epoch)
         } else {
-            self.trigger_queue.triggers().take(schedule.queue, since_epoch)
+            shared.pace.looks(&shared.context, &fleet);
+            self.trigger_queue.triggers().take(since_epoch)
         };
         let (last, lists) = self.last_look.lists(&fleet, &self.fleet_state, now).unzip();
         let freshness = Freshness {
