@@ -255,8 +255,7 @@ async fn a_request_that_arrives_late_makes_no_second_vm_and_leaves_no_entry() {
     let (lifecycle, request) = (lifecycle(&fixture), request(&fixture, &fleet));
     assert_eq!(lifecycle.provision(&fleet, &request).await, ProvisionOutcome::Started);
     // Azure did not have the VM a moment ago.
-    let download = lifecycle.download(&fleet).await.expect("a download");
-    let outcome = lifecycle.by_itself(&fleet, &resumed(&request), &download).await;
+    let outcome = lifecycle.by_itself(&fleet, &resumed(&request)).await;
     assert!(matches!(outcome, ProvisionOutcome::LeftAlone(_)), "{outcome:?}");
     assert_eq!((fixture.entries().len(), fixture.vms().len()), (0, 1));
 }
@@ -273,8 +272,7 @@ async fn a_start_is_left_alone_where_azure_does_not_say_whether_it_has_the_vm_or
     let name = runner(&fixture, &fleet, false).await;
     let online = RunnerRequest { name, is_resumed: true, replaces: None, offerings: Vec::new() };
     let lifecycle = lifecycle(&fixture);
-    let download = lifecycle.download(&fleet).await.expect("a download");
-    let outcome = lifecycle.by_itself(&fleet, &online, &download).await;
+    let outcome = lifecycle.by_itself(&fleet, &online).await;
     assert!(matches!(outcome, ProvisionOutcome::LeftAlone(_)), "{outcome:?}");
     assert_eq!(fixture.entries().len(), 1, "the entry of a runner at work stays");
 }
