@@ -68,6 +68,13 @@ impl FleetState {
         self.scaling.set(fleet.scaling_hash(), now);
     }
 
+    /// The state for a plan that is only shown: a daemon carries out the starts that have no answer yet.
+    #[must_use]
+    pub fn with_starts_under_way(mut self) -> FleetState {
+        self.runners.leave_starts();
+        self
+    }
+
     /// Takes in what was seen, before a plan is made of it.
     #[must_use]
     pub fn after_seeing(mut self, fleet: &Fleet, seen: &Snapshot, now: Timestamp) -> FleetState {

@@ -61,6 +61,13 @@ fn an_interrupted_start_is_resumed_under_its_own_name_where_the_fleet_needs_it()
 }
 
 #[test]
+fn a_plan_that_is_only_shown_leaves_the_starts_to_the_daemon() {
+    let mut scene = two(4);
+    scene.fleet_state = scene.fleet_state.with_starts_under_way();
+    assert_eq!(scene.brief(), "+ +");
+}
+
+#[test]
 fn a_resumed_start_is_no_scaling_action_and_says_why_it_is_started() {
     let plan = two(2).plan();
     assert_eq!((plan.scales, plan.decision.action), (false, ScalingAction::Maintain));

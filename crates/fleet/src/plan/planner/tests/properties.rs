@@ -154,6 +154,8 @@ proptest! {
             }
             let Action::Destroy(destroy) = action else { continue };
             prop_assert!(touched.insert(&destroy.runner), "{} twice", destroy.runner);
+            let there = plan.runners.iter().filter(|runner| runner.takes_room()).count();
+            prop_assert_eq!(destroy.frees_room, there >= scene.fleet.scaling.max_runners as usize);
             let name = destroy.runner.as_str();
             if matches!(destroy.why, DrainReason::Killed) {
                 prop_assert!(!scene.fleet.enabled && scene.fleet.kill_running_jobs && destroy.vm.is_some());
