@@ -102,7 +102,7 @@ impl FleetLoop {
                     (Some(Poll::Health), false)
                 }
                 () = std::future::ready(()), if std::mem::take(&mut self.has_room_again) => {
-                    (Some(Poll::Queue), true)
+                    (Some(Poll::Queue), self.last_look.is_budget_short())
                 }
                 () = at(self.operations.posted_at), if self.operations.posted_at.is_some() => {
                     self.post_ended();
@@ -134,7 +134,7 @@ impl FleetLoop {
                 _ = queue.tick(), if turn.is_none() => (Some(Poll::Queue), true),
                 () = at(self.wakes_at), if self.wakes_at.is_some() => {
                     self.wakes_at = None;
-                    (Some(Poll::Queue), true)
+                    (Some(Poll::Queue), self.last_look.is_budget_short())
                 }
                 () = trigger_queue.due(|| shared.pace.pause(&shared.context, &self.config.fleet)),
                     if self.config.is_configured => (None, false),

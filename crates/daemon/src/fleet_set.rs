@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use azlin_fleet::config::{Fleet, Site};
-use azlin_fleet::model::{CredentialName, PoolName};
+use azlin_fleet::config::Fleet;
+use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
 use azlin_fleet::observe::claims_alike;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -23,7 +23,7 @@ struct CredentialFleets {
     fleets: Vec<Arc<Fleet>>,
     /// Since when its jobs are shared out among these fleets.
     since: Instant,
-    /// How many repositories and organisations they are of.
+    /// How many repositories they name.
     repositories: u64,
 }
 
@@ -65,8 +65,9 @@ impl FleetSet {
         };
         let shared = |(credential, fleets): (Option<CredentialName>, Vec<Arc<Fleet>>)| {
             let since = since(&credential, &fleets).unwrap_or(now);
-            let sites: BTreeSet<Site> = fleets.iter().map(|fleet| fleet.site()).collect();
-            (credential, CredentialFleets { fleets, since, repositories: sites.len() as u64 })
+            let named: BTreeSet<RepoSlug> =
+                fleets.iter().flat_map(|fleet| named_repositories(fleet)).collect();
+            (credential, CredentialFleets { fleets, since, repositories: named.len() as u64 })
         };
         Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
     }
@@ -84,7 +85,7 @@ impl FleetSet {
         self.by_credential.get(credential).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
     }
 
-    /// How many repositories and organisations the fleets of a credential are of.
+    /// How many repositories the fleets of a credential name. Those that match a `*` are not among them.
     pub(crate) fn repositories(&self, credential: &Option<CredentialName>) -> u64 {
         self.by_credential.get(credential).map_or(0, |shared| shared.repositories)
     }
@@ -98,6 +99,15 @@ impl FleetSet {
     pub(crate) fn since(&self, credential: &Option<CredentialName>) -> Option<Instant> {
         self.by_credential.get(credential).map(|shared| shared.since)
     }
+}
+
+/// The repositories that a fleet's file names.
+fn named_repositories(fleet: &Fleet) -> impl Iterator<Item = RepoSlug> {
+    let own = match &fleet.scope {
+        Scope::Repo(repo) => Some(repo.clone()),
+        Scope::Org(_) | Scope::Enterprise(_) => None,
+    };
+    own.into_iter().chain(fleet.repositories.iter().filter_map(RepoPattern::one))
 }
 
 impl Fleets {

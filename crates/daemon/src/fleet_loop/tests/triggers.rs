@@ -84,6 +84,24 @@ async fn a_job_that_is_not_shown_yet_is_found_a_moment_later() {
     assert_eq!((asked(), lived.ticks_of("ci").0), (1, vec![0, 10, 11, 14]));
 }
 
+/// A fleet looked ten times in a poll's time, and then waited.
+#[tokio::test(start_paused = true)]
+async fn in_a_steady_stream_no_job_waits_for_a_look() {
+    let fixture = CloudFixture::new("");
+    let scaling = format!("{EACH}max_runners = 100\ncooldown = '0s'\n");
+    let lived = live(&fixture, "", vec![fleet("ci", "", &scaling)]);
+    wait(10).await;
+    let _ = fixture.world().state.github.take_job_events();
+    for number in 1..=60 {
+        fixture.submit("o/r");
+        let job_events = fixture.world().state.github.take_job_events();
+        job_events.iter().for_each(|job_event| assert_eq!(lived.trigger_router.tell(job_event), 1));
+        sleep(Duration::from_millis(150)).await;
+        assert_eq!(fixture.requests("PUT", "/virtualMachines/{name}"), number);
+        sleep(Duration::from_millis(1_850)).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_triggers_costs_half_of_the_budget_and_no_poll() {
     let fixture = CloudFixture::new("");
