@@ -92,6 +92,10 @@ fn in_region(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
         subnet(notes, fleet, found, facts);
     }
     security_group(notes, fleet, facts);
+    if fleet.vm.public_ip && !fleet.vm.zones.is_empty() {
+        let found = "Azure refuses a VM in a zone whose address has other zones, and azlin cannot see whether this region does";
+        notes.warning("zones and public_ip", found, "azlin github-runner check --try tries it");
+    }
 }
 
 fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>) {

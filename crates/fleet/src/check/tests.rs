@@ -14,7 +14,8 @@ use crate::model::{SshError, SshErrorKind};
 fn what_is_in_order_is_told_as_such() {
     for (top, vm) in [
         ("repo = \"o/r\"", ""),
-        ("repo = \"o/r\"", "public_ip = true\nzones = [\"1\", \"3\"]\nspot = true"),
+        ("repo = \"o/r\"", "public_ip = true\nspot = true"),
+        ("repo = \"o/r\"", "zones = [\"1\", \"3\"]"),
         (
             "org = \"o\"\nrunner_group = \"default\"\n[bootstrap]\nmethod = \"ssh\"\n[scaling]\nmin_runners = 1",
             "",

@@ -41,6 +41,9 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
     }
     let try_again = fleet_state.failures.wait_left(view.now).and_then(|left| after(view.now, left));
     at(try_again, "starts are tried again after those that failed".to_owned());
+    for closed in &plan.closed {
+        at(Some(closed.until), format!("{} is asked for again", closed.what()));
+    }
     let removed: BTreeSet<&RunnerName> = plan
         .actions
         .iter()

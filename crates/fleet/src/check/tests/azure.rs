@@ -258,6 +258,9 @@ fn what_a_fleet_wishes_of_its_sizes() {
             ["Standard_D4s_v5", "Standard_D8s_v5"].map(|size| format!("Problem size {size}: {expected}"));
         assert_eq!(told(std::slice::from_ref(&fleet), &account(&fleet)), expected, "{vm}");
     }
+    let zonal = fleet("repo = \"o/r\"", "public_ip = true\nzones = [\"1\"]");
+    let found = told(std::slice::from_ref(&zonal), &account(&zonal));
+    assert!(found.iter().any(|line| line.starts_with("Warning zones and public_ip: ")), "{found:?}");
     let public = fleet("repo = \"o/r\"", "public_ip = true");
     let mut facts = account(&public);
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixture::{Entry, NOW, Scene, at};
-use crate::model::{PowerState, ProvisioningState};
+use crate::model::{CallError, CallErrorKind, PowerState, ProvisioningState, UnfitScope};
 
 fn explained(scene: &Scene, number: u32, age: i64) -> Explanation {
     let (plan, queue) = (scene.plan(), Queue::default());
@@ -249,6 +249,22 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
         told.len() == 1 && told[0].starts_with("boot_timeout of "),
         "a runner comes for the job: {told:?}"
     );
+}
+
+#[test]
+fn it_is_told_when_a_closed_place_opens() {
+    let mut scene = Scene::new("");
+    let refused = CallError::new(CallErrorKind::Unfit(UnfitScope::Size), "VMSizeNotSupported");
+    let offering = scene.fleet.vm.offerings(true).remove(0);
+    scene.fleet_state.capacity.refused(&scene.fleet, &offering, &refused, at(NOW - 3600));
+    let (plan, queue) = (scene.plan(), Queue::default());
+    let (fleet, seen, fleet_state) = (&scene.fleet, &scene.seen, &scene.fleet_state);
+    let view = FleetView { fleet, seen, fleet_state, plan: &plan, queue: Ok(&queue), now: at(NOW) };
+    let expected = NextChange {
+        at: at(NOW + 5 * 3600),
+        what: format!("{} in {} is asked for again", offering.size, offering.location),
+    };
+    assert_eq!(next_changes(&view), [expected]);
 }
 
 #[test]
