@@ -46,12 +46,19 @@ impl Health {
         (status(fresh == all), format!("{body}\n"))
     }
 
-    /// Whether each fleet has ticked, and the daemon is not stopping.
+    /// Whether each fleet has ticked, and the daemon is not stopping. A fleet whose last look at GitHub and Azure failed
+    /// makes it no less ready: webhooks still arrive, and the body says how many fleets were seen whole.
     pub(super) fn is_ready(&self) -> (StatusCode, String) {
         let (statuses, fleets) = (self.status_store.read().fleets, self.fleets.now());
         let (all, seen) = (fleets.len(), fleets.names().filter(|name| statuses.contains_key(*name)).count());
         let is_stopping = self.stop.is_cancelled();
-        let body = serde_json::json!({ "fleets": all, "fleets_seen": seen, "stopping": is_stopping });
+        let is_known = |name: &&PoolName| {
+            statuses.get(*name).is_some_and(|status| status.jobs_known && status.runners_known)
+        };
+        let known = fleets.names().filter(is_known).count();
+        let body = serde_json::json!({
+            "fleets": all, "fleets_seen": seen, "fleets_known": known, "stopping": is_stopping,
+        });
         (status(seen == all && !is_stopping), format!("{body}\n"))
     }
 }

@@ -104,6 +104,11 @@ impl Demand {
         sum
     }
 
+    /// The counts, unless nothing is known: no job was read, and some could not be read.
+    pub fn known_metrics(&self) -> Option<QueueMetrics> {
+        (self.missing.is_empty() || self.metrics.total_jobs > 0).then_some(self.metrics)
+    }
+
     /// Counts a job that is queued and no demand.
     fn leave_out(&mut self) {
         self.metrics.queued_jobs += 1;

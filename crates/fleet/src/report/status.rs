@@ -3,6 +3,8 @@
 //! The status is plain values without secrets. docs/reference/schemas/status.schema.json documents version 1.
 //! Within a version, keys may be added; no key is removed or changes its meaning.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -81,10 +83,10 @@ pub struct FleetStatus {
     pub next_poll: Option<Timestamp>,
     /// Whether all of the fleet's jobs could be read. If not, the counts are lower bounds.
     pub jobs_known: bool,
-    /// Whether the fleet's runners and VMs could be read. If not, `runners` is empty.
+    /// Whether the fleet's runners and VMs could be read.
     pub runners_known: bool,
-    /// The counts of the fleet's jobs.
-    pub jobs: QueueMetrics,
+    /// The counts of the fleet's jobs. Absent if nothing of them is known.
+    pub jobs: Option<QueueMetrics>,
     /// The pending job that has waited longest.
     pub oldest_pending: Option<OldestPending>,
     /// The number of runners that stay available without any job (`min_runners`).
@@ -93,12 +95,15 @@ pub struct FleetStatus {
     pub max_runners: u32,
     /// The count that a person set. Absent means that the queue decides.
     pub manual_count: Option<u32>,
+    /// The keys of the fleet's configuration that are from `[defaults]` of azlin.toml.
+    #[serde(default)]
+    pub from_defaults: BTreeSet<String>,
     /// The decision and its reason.
     pub decision: DecisionStatus,
     /// When a decision last changed the number of runners.
     pub last_scaling: Option<Timestamp>,
-    /// Every runner that exists, is starting or is leaving.
-    pub runners: Vec<RunnerRow>,
+    /// Every runner that exists, is starting or is leaving. Absent if they are not known.
+    pub runners: Option<Vec<RunnerRow>>,
     /// Lasting errors, each with its start.
     pub errors: Vec<LastingError>,
     /// Removals that have failed each time so far.
@@ -239,16 +244,17 @@ impl FleetStatus {
             at: tick.at,
             next_poll: tick.next,
             jobs_known: plan.demand.missing.is_empty(),
-            runners_known: seen.entries.is_ok() && seen.vms.is_ok(),
-            jobs: plan.demand.metrics,
+            runners_known: seen.has_whole_lists(),
+            jobs: plan.demand.known_metrics(),
             oldest_pending: plan.demand.oldest_pending.clone(),
             min_runners: fleet.scaling.min_runners,
             max_runners: fleet.scaling.max_runners,
             manual_count: fleet.scaling.manual_count,
+            from_defaults: fleet.from_defaults.clone(),
             decision: DecisionStatus::from(&plan.decision),
             last_scaling: fleet_state.scaling.at,
-            runners: plan.runners.iter().map(|runner| RunnerRow::of(runner, seen, fleet_state)).collect(),
-            errors: lasting(errors(plan, seen, fleet_state), before, tick.at),
+            runners: rows(&plan.runners, seen, fleet_state),
+            errors: lasting(errors(plan, seen, fleet_state), before, seen.has_whole_lists(), tick.at),
             failing_removals: removals(fleet_state),
             cost: Cost::of(&fleet_state.ledger, seen, prices),
         }
@@ -256,13 +262,18 @@ impl FleetStatus {
 
     /// Updates the runners after an operation has begun or ended.
     pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) {
-        self.runners = runners.iter().map(|runner| RunnerRow::of(runner, seen, fleet_state)).collect();
+        self.runners = rows(runners, seen, fleet_state);
         self.failing_removals = removals(fleet_state);
     }
 
-    /// The number of runners in a phase.
+    /// The runners that are known.
+    pub fn known_runners(&self) -> &[RunnerRow] {
+        self.runners.as_deref().unwrap_or_default()
+    }
+
+    /// The number of known runners in a phase.
     pub fn count(&self, phase: PhaseKind) -> usize {
-        self.runners.iter().filter(|runner| runner.phase == phase).count()
+        self.known_runners().iter().filter(|runner| runner.phase == phase).count()
     }
 }
 
@@ -291,6 +302,11 @@ impl RunnerRow {
             }),
         }
     }
+}
+
+fn rows(runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) -> Option<Vec<RunnerRow>> {
+    let row = |runner| RunnerRow::of(runner, seen, fleet_state);
+    seen.has_whole_lists().then(|| runners.iter().map(row).collect())
 }
 
 fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, fleet_state: &FleetState) -> String {
@@ -350,13 +366,22 @@ fn errors(plan: &Plan, seen: &Snapshot, fleet_state: &FleetState) -> Vec<(FleetE
     told.into_iter().filter_map(|(about, what)| Some((about, what?))).collect()
 }
 
+/// An error that only the lists show does not end because they cannot be read.
 fn lasting(
     errors: Vec<(FleetErrorKind, String)>,
     before: &[LastingError],
+    has_whole_lists: bool,
     now: Timestamp,
 ) -> Vec<LastingError> {
-    let since = |about| before.iter().find(|error| error.about == about).map_or(now, |error| error.since);
-    errors.into_iter().map(|(about, what)| LastingError { about, what, since: since(about) }).collect()
+    let of_before = |about| before.iter().find(|error| error.about == about);
+    let since = |about| of_before(about).map_or(now, |error| error.since);
+    let mut errors: Vec<LastingError> =
+        errors.into_iter().map(|(about, what)| LastingError { about, what, since: since(about) }).collect();
+    if !has_whole_lists && errors.iter().all(|error| error.about != FleetErrorKind::LeftAlone) {
+        errors.extend(of_before(FleetErrorKind::LeftAlone).cloned());
+        errors.sort_by_key(|error| error.about);
+    }
+    errors
 }
 
 #[cfg(test)]
