@@ -128,7 +128,11 @@ fn a_new_fleet_takes_what_was_chosen_elsewhere_and_says_so() {
     let config = tempfile::tempdir().unwrap();
     let cli = tempfile::tempdir().unwrap();
     let (config, cli) = (config.path(), cli.path());
-    std::fs::write(cli.join("config"), "[core]\noutput = table\n[defaults]\ngroup = ci-runners\nlocation = uksouth\n").unwrap();
+    std::fs::write(
+        cli.join("config"),
+        "[core]\noutput = table\n[defaults]\ngroup = ci-runners\nlocation = uksouth\n",
+    )
+    .unwrap();
     let profile = r#"{"subscriptions": [
         {"id": "11111111-1111-1111-1111-111111111111", "name": "Test", "isDefault": false},
         {"id": "22222222-2222-2222-2222-222222222222", "name": "Production", "isDefault": true}]}"#;
@@ -146,7 +150,11 @@ fn a_new_fleet_takes_what_was_chosen_elsewhere_and_says_so() {
     let subnet = "--subnet-id=/subscriptions/0/resourceGroups/rg/providers/x/subnets/s";
     tell("the Azure CLI's defaults", &[SEEDS_COMMAND, &[subnet]].concat(), &[]);
     let second = &["enable", "--repo=o/r", "--pool=builds", "--dry-run"];
-    tell("a variable stands first, and the other fleet has a subnet", second, &[("AZURE_DEFAULTS_LOCATION", "westeurope")]);
+    tell(
+        "a variable stands first, and the other fleet has a subnet",
+        second,
+        &[("AZURE_DEFAULTS_LOCATION", "westeurope")],
+    );
     tell("an existing fleet needs nothing", &["enable", "--pool=ci", "--max-runners=3"], &[]);
     tell("it is disabled", &["disable", "--pool=ci"], &[]);
     tell("a look at a disabled fleet", &["enable", "--pool=ci", "--max-runners=4", "--dry-run"], &[]);

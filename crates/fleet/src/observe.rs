@@ -13,8 +13,8 @@ mod trigger;
 pub use busy_runners::BusyRunners;
 pub use by_name::by_name;
 pub use demand::{
-    Claim, Demand, OldestPending, QueueMetrics, attribute, claims_alike, has_label, is_in_scope,
-    labels_served, owner, serves,
+    Claim, Demand, OldestPending, QueueMetrics, UnservedJobs, attribute, claims_alike, has_label,
+    is_in_scope, labels_served, owner, serves,
 };
 pub use freshness::{
     DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE, Freshness, GROUPS_MAX_AGE, LastLists, MaxAges, Poll,

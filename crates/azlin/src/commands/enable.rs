@@ -45,7 +45,8 @@ pub async fn run(args: EnableArgs) -> Result<ExitStatus> {
 fn chosen_elsewhere(target: &TargetArgs, changes: &[KeyChange]) -> Vec<FoundValue> {
     let tried = update(&target.config_dir, &target.pool, changes, IfAbsent::Make, Mode::DryRun);
     let Err(EditError::Refused { is_new: true, faulty, .. }) = tried else { return Vec::new() };
-    let fleets = config_dir::fleets_alone(&target.config_dir).map_or_else(|_| Vec::new(), |(fleets, _)| fleets);
+    let fleets =
+        config_dir::fleets_alone(&target.config_dir).map_or_else(|_| Vec::new(), |(fleets, _)| fleets);
     let surroundings = Surroundings::of_this_process(fleets);
     let missing = faulty.problems.0.iter().filter(|problem| problem.kind == ProblemKind::Missing);
     missing.filter_map(|problem| surroundings.find(&problem.key)).collect()

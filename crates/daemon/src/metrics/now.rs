@@ -84,18 +84,25 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &Dae
     let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "What runs", version);
     let known = fleets().flat_map(|fleet| {
-        [("jobs", fleet.jobs_known), ("runners", fleet.runners_known)]
-            .map(|(what, known)| (OfKnown { fleet: fleet.pool.to_string(), what }, f64::from(u8::from(known))))
+        [("jobs", fleet.jobs_known), ("runners", fleet.runners_known)].map(|(what, known)| {
+            (OfKnown { fleet: fleet.pool.to_string(), what }, f64::from(u8::from(known)))
+        })
     });
     registry.register("fleet_known", "Whether the last look at a fleet saw all of it", family(known));
     let jobs = fleets().filter_map(|fleet| Some((fleet, fleet.jobs?))).flat_map(|(fleet, jobs)| {
         let held = jobs.queued_jobs.saturating_sub(jobs.pending_jobs);
-        [("pending", jobs.pending_jobs), ("held", held), ("in_progress", jobs.in_progress_jobs)]
-            .map(|(state, count)| (OfState { fleet: fleet.pool.to_string(), state }, f64::from(count)))
+        let unserved = fleet.unserved_jobs;
+        [
+            ("pending", jobs.pending_jobs),
+            ("held", held),
+            ("in_progress", jobs.in_progress_jobs),
+            ("unserved", unserved),
+        ]
+        .map(|(state, count)| (OfState { fleet: fleet.pool.to_string(), state }, f64::from(count)))
     });
     registry.register(
         "jobs",
-        "Jobs of a fleet: those that could start, those that a rule or a group holds, those that run; absent where nothing of them is known",
+        "Jobs of a fleet: those that could start, those that a rule or a group holds, those that run, and those like it that no fleet serves; absent where nothing of them is known",
         family(jobs),
     );
     let runners = fleets().filter(|fleet| fleet.runners_known).flat_map(|fleet| {
@@ -104,15 +111,21 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &Dae
             (OfPhase { fleet: fleet.pool.to_string(), phase: phase.as_str() }, count as f64)
         })
     });
-    registry.register("runners", "Runners of a fleet by phase; absent where they are not known", family(runners));
+    registry.register(
+        "runners",
+        "Runners of a fleet by phase; absent where they are not known",
+        family(runners),
+    );
     let mut gauge = |name: &str, help: &str, value: fn(&FleetStatus) -> Option<f64>| {
         registry.register(name, help, each(value));
     };
     gauge("runners_min", "The least runners that are kept available", |fleet| Some(fleet.min_runners.into()));
     gauge("runners_max", "The most VMs", |fleet| Some(fleet.max_runners.into()));
-    gauge("runners_target", "How many runners should be available; absent where runners are not known", |fleet| {
-        fleet.decision.target_runner_count.map(f64::from)
-    });
+    gauge(
+        "runners_target",
+        "How many runners should be available; absent where runners are not known",
+        |fleet| fleet.decision.target_runner_count.map(f64::from),
+    );
     gauge("fleet_enabled", "Whether the fleet serves jobs", |fleet| Some(f64::from(u8::from(fleet.enabled))));
     let errors = fleets().flat_map(|fleet| {
         FleetErrorKind::ALL.map(|kind| {

@@ -13,6 +13,10 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     if let Some(told) = defaults_in_words(&fleet.from_defaults) {
         notes.ok("defaults", told);
     }
+    for error in facts.errors.get(&fleet.name).into_iter().flatten() {
+        let cure = format!("what it says; `azlin github-runner explain --pool {}` has more", fleet.name);
+        notes.problem("now", error.clone(), cure);
+    }
     if !fleet.enabled {
         notes.ok("enabled", "not enabled: only what draining needs is looked at");
         return notes.list;

@@ -48,7 +48,8 @@ impl FleetDefaults {
     pub(super) fn add_to<'t>(&'t self, own: &mut DeTable<'t>) -> BTreeSet<String> {
         let (root, _) = DeTable::parse_recoverable(&self.daemon_text);
         let mut added = BTreeSet::new();
-        let Some(DeValue::Table(mut defaults)) = root.into_inner().remove("defaults").map(Spanned::into_inner)
+        let Some(DeValue::Table(mut defaults)) =
+            root.into_inner().remove("defaults").map(Spanned::into_inner)
         else {
             return added;
         };

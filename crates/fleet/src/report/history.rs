@@ -87,12 +87,14 @@ impl Minute {
             at: fleet.at.as_second().div_euclid(60) * 60,
             pending: fleet.jobs.map(|jobs| jobs.pending_jobs),
             running: fleet.jobs.map(|jobs| jobs.in_progress_jobs),
-            vms: fleet.runners_known.then(|| ByUse::from_fn(|of| match of {
-                Use::Starting => count(PhaseKind::Provisioning),
-                Use::Busy => count(PhaseKind::Active),
-                Use::Idle => count(PhaseKind::Registered),
-                Use::Leaving => count(PhaseKind::Draining) + count(PhaseKind::Destroyed),
-            })),
+            vms: fleet.runners_known.then(|| {
+                ByUse::from_fn(|of| match of {
+                    Use::Starting => count(PhaseKind::Provisioning),
+                    Use::Busy => count(PhaseKind::Active),
+                    Use::Idle => count(PhaseKind::Registered),
+                    Use::Leaving => count(PhaseKind::Draining) + count(PhaseKind::Destroyed),
+                })
+            }),
         }
     }
 }

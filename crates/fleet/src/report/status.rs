@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::config::Fleet;
 use crate::model::{
     Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, counted,
-    in_words,
 };
 use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
 use crate::plan::DecisionStatus;
 use crate::plan::Plan;
 use crate::report::Cost;
+use crate::report::errors::{LastingError, lasting};
 use crate::state::{FailingRemoval, FleetState};
 
 /// The version of [`Status`].
@@ -89,6 +89,10 @@ pub struct FleetStatus {
     pub jobs: Option<QueueMetrics>,
     /// The pending job that has waited longest.
     pub oldest_pending: Option<OldestPending>,
+    /// Queued jobs of the fleet's repositories that no fleet serves, and that ask for runners like the fleet's. Each is
+    /// counted for one fleet.
+    #[serde(default)]
+    pub unserved_jobs: u32,
     /// The number of runners that stay available without any job (`min_runners`).
     pub min_runners: u32,
     /// The most VMs that the fleet may have (`max_runners`).
@@ -161,59 +165,6 @@ pub struct RemovalRow {
     pub next_try: Option<Timestamp>,
 }
 
-/// The subject of a lasting error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FleetErrorKind {
-    /// A list that could not be read.
-    Seeing,
-    /// Runners that the daemon leaves alone, so that only a person can remove them.
-    LeftAlone,
-    /// Runners that cannot be started.
-    Starting,
-    /// Sizes, zones, regions or prices of the fleet's file that Azure never makes its VMs with.
-    Closed,
-    /// Runners, or parts of VMs, that cannot be removed.
-    Removing,
-    /// A credential that expires.
-    Credential,
-}
-
-impl FleetErrorKind {
-    /// All subjects.
-    pub const ALL: [FleetErrorKind; 6] = [
-        FleetErrorKind::Seeing,
-        FleetErrorKind::LeftAlone,
-        FleetErrorKind::Starting,
-        FleetErrorKind::Closed,
-        FleetErrorKind::Removing,
-        FleetErrorKind::Credential,
-    ];
-
-    /// The name of the subject, in JSON and in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FleetErrorKind::Seeing => "seeing",
-            FleetErrorKind::LeftAlone => "left_alone",
-            FleetErrorKind::Starting => "starting",
-            FleetErrorKind::Closed => "closed",
-            FleetErrorKind::Removing => "removing",
-            FleetErrorKind::Credential => "credential",
-        }
-    }
-}
-
-/// A lasting error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastingError {
-    /// The subject of the error.
-    pub about: FleetErrorKind,
-    /// The error, for people.
-    pub what: String,
-    /// When the error began.
-    pub since: Timestamp,
-}
-
 /// A tick: its number, its time, and the time of the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
@@ -247,6 +198,7 @@ impl FleetStatus {
             runners_known: seen.has_whole_lists(),
             jobs: plan.demand.known_metrics(),
             oldest_pending: plan.demand.oldest_pending.clone(),
+            unserved_jobs: plan.demand.unserved.as_ref().map_or(0, |unserved| unserved.count),
             min_runners: fleet.scaling.min_runners,
             max_runners: fleet.scaling.max_runners,
             manual_count: fleet.scaling.manual_count,
@@ -254,7 +206,7 @@ impl FleetStatus {
             decision: DecisionStatus::from(&plan.decision),
             last_scaling: fleet_state.scaling.at,
             runners: rows(&plan.runners, seen, fleet_state),
-            errors: lasting(errors(plan, seen, fleet_state), before, seen.has_whole_lists(), tick.at),
+            errors: lasting(fleet, plan, seen, fleet_state, before, tick.at),
             failing_removals: removals(fleet_state),
             cost: Cost::of(&fleet_state.ledger, seen, prices),
         }
@@ -342,46 +294,6 @@ fn removals(fleet_state: &FleetState) -> Vec<RemovalRow> {
     };
     let runners = fleet_state.removals.iter().map(|(name, one)| row(name, one, one.next_try()));
     runners.chain(fleet_state.left_behind.iter().map(|(name, one)| row(name, one, None))).flatten().collect()
-}
-
-/// The errors that a tick found.
-fn errors(plan: &Plan, seen: &Snapshot, fleet_state: &FleetState) -> Vec<(FleetErrorKind, String)> {
-    let failures = &fleet_state.failures;
-    let starting = (failures.count > 0).then(|| {
-        let again = failures.wait_left(plan.demand.metrics.timestamp);
-        let next = again.map_or(String::new(), |left| format!("; next try in {}", in_words(left)));
-        let stopped = if failures.is_stopped() { "stopped until somebody acts: " } else { "" };
-        format!("{stopped}{} starts failed in a row: {}{next}", failures.count, failures.why)
-    });
-    let removing = [fleet_state.removals.trouble(), fleet_state.left_behind.trouble()];
-    let removing: Vec<String> = removing.into_iter().flatten().collect();
-    let told = [
-        (FleetErrorKind::Seeing, seen.trouble()),
-        (FleetErrorKind::LeftAlone, plan.left_alone.as_ref().map(ToString::to_string)),
-        (FleetErrorKind::Starting, starting),
-        (FleetErrorKind::Closed, plan.closed_places()),
-        (FleetErrorKind::Removing, (!removing.is_empty()).then(|| removing.join("; "))),
-        (FleetErrorKind::Credential, seen.expiring.clone()),
-    ];
-    told.into_iter().filter_map(|(about, what)| Some((about, what?))).collect()
-}
-
-/// An error that only the lists show does not end because they cannot be read.
-fn lasting(
-    errors: Vec<(FleetErrorKind, String)>,
-    before: &[LastingError],
-    has_whole_lists: bool,
-    now: Timestamp,
-) -> Vec<LastingError> {
-    let of_before = |about| before.iter().find(|error| error.about == about);
-    let since = |about| of_before(about).map_or(now, |error| error.since);
-    let mut errors: Vec<LastingError> =
-        errors.into_iter().map(|(about, what)| LastingError { about, what, since: since(about) }).collect();
-    if !has_whole_lists && errors.iter().all(|error| error.about != FleetErrorKind::LeftAlone) {
-        errors.extend(of_before(FleetErrorKind::LeftAlone).cloned());
-        errors.sort_by_key(|error| error.about);
-    }
-    errors
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ mod tests {
     fn an_entry_is_of_its_own_section() {
         let text = "[core]\ngroup = other\n# [defaults]\n[defaults]\n; group = old\ngroup = ci-runners\nlocation:uksouth\n\
                     empty =\n";
-        for (key, expected) in [("group", Some("ci-runners")), ("location", Some("uksouth")), ("empty", None)] {
+        for (key, expected) in [("group", Some("ci-runners")), ("location", Some("uksouth")), ("empty", None)]
+        {
             assert_eq!(entry(text, "defaults", key).as_deref(), expected, "{key}");
         }
         assert_eq!(entry("group = a\n", "defaults", "group"), None);

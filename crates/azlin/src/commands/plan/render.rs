@@ -23,10 +23,12 @@ pub(super) fn table(planned: &[Planned], terminal: Terminal) -> String {
     let installs = count(|action| matches!(action, Action::Install(_)));
     let installs = if installs > 0 { format!("{installs} to install, ") } else { String::new() };
     let is_unknown = |planned: &&Planned| !planned.seen.has_whole_lists();
-    let unknown: Vec<&str> = planned.iter().filter(is_unknown).map(|planned| planned.fleet.name.as_str()).collect();
+    let unknown: Vec<&str> =
+        planned.iter().filter(is_unknown).map(|planned| planned.fleet.name.as_str()).collect();
     let unknown =
         if unknown.is_empty() { String::new() } else { format!("; not known for {}", unknown.join(", ")) };
-    text += &format!("Plan: {starts} to start, {installs}{removals} to remove{unknown}. Nothing was changed.\n");
+    text +=
+        &format!("Plan: {starts} to start, {installs}{removals} to remove{unknown}. Nothing was changed.\n");
     text
 }
 
@@ -49,11 +51,15 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let oldest = plan.demand.oldest_pending.as_ref().map_or_else(String::new, |job| {
         format!("; job {} ({}) has waited longest, {}", job.id, job.name, in_words(elapsed(job.since, *now)))
     });
-    let jobs = plan.demand.known_metrics().map_or_else(|| "not known".to_owned(), |metrics| {
-        let (pending, queued, running) = (metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs);
-        let least = if plan.demand.missing.is_empty() { "" } else { "at least " };
-        format!("{least}{pending} pending, {queued} queued, {running} running{oldest}")
-    });
+    let jobs = plan.demand.known_metrics().map_or_else(
+        || "not known".to_owned(),
+        |metrics| {
+            let (pending, queued, running) =
+                (metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs);
+            let least = if plan.demand.missing.is_empty() { "" } else { "at least " };
+            format!("{least}{pending} pending, {queued} queued, {running} running{oldest}")
+        },
+    );
     line("jobs", &jobs);
     let mut phases = Vec::new();
     for phase in PhaseKind::ALL {
@@ -63,9 +69,12 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
         }
     }
     let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
-    let runners = counts(planned).map_or_else(|| "not known".to_owned(), |[available, busy, draining]| {
-        format!("{available} available, {busy} busy, {draining} draining{phases}")
-    });
+    let runners = counts(planned).map_or_else(
+        || "not known".to_owned(),
+        |[available, busy, draining]| {
+            format!("{available} available, {busy} busy, {draining} draining{phases}")
+        },
+    );
     line("runners", &runners);
     line("because", &decision.reason.to_string());
     if let Some(next) = next_changes(&planned.view()).first() {

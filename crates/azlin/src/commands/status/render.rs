@@ -189,7 +189,9 @@ fn decision(fleet: &FleetStatus) -> String {
     let counts = decision.current_runner_count.zip(decision.target_runner_count);
     match (decision.action, counts) {
         (ScalingAction::ScaleUp, Some((current, target))) => format!("scale up from {current} to {target}"),
-        (ScalingAction::ScaleDown, Some((current, target))) => format!("scale down from {current} to {target}"),
+        (ScalingAction::ScaleDown, Some((current, target))) => {
+            format!("scale down from {current} to {target}")
+        }
         (ScalingAction::Maintain, _) | (_, None) => "maintain".to_owned(),
     }
 }

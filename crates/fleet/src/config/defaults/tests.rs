@@ -79,9 +79,19 @@ fn a_bad_default_has_its_line_in_azlin_toml() {
         ("a typo", "[defaults.vm]\nlocaton = 'westeurope'\n", (2, 1), "did you mean location?"),
         ("a wrong table", "[defaults.vm]\nmin_runners = 1\n", (2, 1), "it belongs in [defaults.scaling]"),
         ("no table", "defaults = 1\n", (1, 12), "allowed: a table, [defaults]"),
-        ("a conflict", "[defaults.scaling]\nmin_runners = 3\nmax_runners = 2\n", (2, 15), "more than max_runners"),
+        (
+            "a conflict",
+            "[defaults.scaling]\nmin_runners = 3\nmax_runners = 2\n",
+            (2, 15),
+            "more than max_runners",
+        ),
         ("half a region", "[[defaults.vm.elsewhere]]\nlocation = 'uksouth'\n", (1, 1), "this key is missing"),
-        ("a secret", "[defaults.vm.tags]\nteam = 'ghp_0123456789abcdef'\n", (2, 8), "a secret does not belong"),
+        (
+            "a secret",
+            "[defaults.vm.tags]\nteam = 'ghp_0123456789abcdef'\n",
+            (2, 8),
+            "a secret does not belong",
+        ),
     ] {
         let problems = DaemonConfig::parse("azlin.toml", text).expect_err(situation);
         let problem = &problems.0[0];
@@ -89,7 +99,8 @@ fn a_bad_default_has_its_line_in_azlin_toml() {
         assert!(problems.to_string().contains(says), "{situation}: {problems}");
     }
     DaemonConfig::parse("azlin.toml", DAEMON).unwrap_or_else(|problems| panic!("{problems}"));
-    DaemonConfig::parse("azlin.toml", "[defaults]\nlabels = ['a']\n").expect("nothing is required of defaults");
+    DaemonConfig::parse("azlin.toml", "[defaults]\nlabels = ['a']\n")
+        .expect("nothing is required of defaults");
 }
 
 /// A conflict between a default and a fleet's own value says where the default is from, and quotes no line of the

@@ -304,13 +304,19 @@ fn a_new_file_has_what_was_given_and_nothing_of_the_example() {
         text("vm.subnet_id", "/subscriptions/1/resourceGroups/rg/providers/x/subnets/s"),
         number("scaling.max_runners", 3),
     ];
-    let (file, fleet) = new_file("builds.toml", &pool, &changes, &FleetDefaults::default()).expect("it is whole");
-    assert_eq!(file.lines().count(), EXAMPLE.lines().count() + 2, "each line of the example stays one, but for a comment");
+    let (file, fleet) =
+        new_file("builds.toml", &pool, &changes, &FleetDefaults::default()).expect("it is whole");
+    assert_eq!(
+        file.lines().count(),
+        EXAMPLE.lines().count() + 2,
+        "each line of the example stays one, but for a comment"
+    );
     assert_eq!(fleet.labels, []);
     let live: Vec<&str> = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     insta::assert_snapshot!(live.join("\n"));
     changes.truncate(1);
-    let faulty = new_file("builds.toml", &pool, &changes, &FleetDefaults::default()).expect_err("it lacks what has no default");
+    let faulty = new_file("builds.toml", &pool, &changes, &FleetDefaults::default())
+        .expect_err("it lacks what has no default");
     let missing: Vec<&str> = faulty.problems.0.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(missing, ["repo", "vm.subscription_id", "vm.resource_group", "vm.location", "vm.subnet_id"]);
 }
@@ -327,7 +333,8 @@ fn a_new_file_leaves_to_the_defaults_what_they_have() {
     let pool: PoolName = "builds".parse().expect("a valid name");
     let text = |key: &str, text: &str| KeyChange::set(key, Literal::Text(text.to_owned()));
     let repo = || vec![text("repo", "o/r")];
-    let ssh = || vec![text("repo", "o/r"), text("bootstrap.method", "ssh"), number("lifecycle.max_job_count", 5)];
+    let ssh =
+        || vec![text("repo", "o/r"), text("bootstrap.method", "ssh"), number("lifecycle.max_job_count", 5)];
     let threshold = || vec![text("repo", "o/r"), number("scaling.scale_up_threshold", 1)];
     for (situation, changes, scaling, expected) in [
         ("a runner for each job", repo(), "", (1, 0)),

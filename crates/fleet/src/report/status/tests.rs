@@ -7,6 +7,7 @@ use crate::fixture::{
 };
 use crate::model::JobId;
 use crate::observe::Operation;
+use crate::report::FleetErrorKind;
 use crate::state::StartBackoff;
 
 fn status(scene: &Scene, before: &[LastingError]) -> FleetStatus {
@@ -158,7 +159,10 @@ fn removals_that_fail_are_a_trouble_of_their_own() {
     let rows: Vec<_> = shown.failing_removals.iter().map(|row| (row.name.as_str(), row.count)).collect();
     assert_eq!(rows, [(name.as_str(), 2), ("disk d", 1)]);
     assert_eq!(shown.failing_removals[0].next_try, Some(at(NOW + 60)));
-    assert!(shown.known_runners()[0].doing.starts_with("is to be removed, which failed 2 times: "), "{shown:?}");
+    assert!(
+        shown.known_runners()[0].doing.starts_with("is to be removed, which failed 2 times: "),
+        "{shown:?}"
+    );
 }
 
 /// Unknown is not zero, in JSON too; and what only the lists show does not end because they cannot be read.

@@ -35,6 +35,7 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
         runners_known: true,
         jobs: Some(QueueMetrics { pending_jobs, ..QueueMetrics::none(AT) }),
         oldest_pending: None,
+        unserved_jobs: 0,
         min_runners: 0,
         max_runners: 10,
         manual_count: None,
